@@ -1,0 +1,67 @@
+# make run      the page at http://127.0.0.1:8000
+# make test     every test, the browser's too
+# make lint     ruff and mypy
+# make format   lets ruff rewrite the code
+# make bench    speed, against plain gathers and F.interpolate
+# make quality  quality tables on ../shared/data
+# make soak     the tests that take minutes
+#
+# The virtual environment is made on first use; a second call does nothing until a requirements file changes.
+# PYTHON=python3.13 make … picks the interpreter; HOST and PORT say where the page is served.
+
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 8000
+ARGS ?=
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.stamp-runtime
+DEV := $(VENV)/.stamp-dev
+AXE := node_modules/axe-core/axe.min.js
+
+.PHONY: run test lint format bench quality soak clean
+.DEFAULT_GOAL := run
+
+run: $(RUNTIME)
+	$(BIN)/python app.py --host $(HOST) --port $(PORT) $(ARGS)
+
+test: $(DEV) $(AXE)
+	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && GSJBU_CHROMIUM="$$chromium" $(BIN)/python -m pytest $(ARGS)
+
+soak: $(DEV) $(AXE)
+	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && \
+	GSJBU_CHROMIUM="$$chromium" $(BIN)/python -m pytest -m soak $(ARGS)
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(RUNTIME)
+	$(BIN)/python -m benchmarks.speed $(ARGS)
+
+quality: $(DEV)
+	$(BIN)/python -m benchmarks.quality $(ARGS)
+
+clean:
+	rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	"$$(scripts/find-python.sh)" -m venv $(VENV)
+
+$(RUNTIME): requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(DEV): requirements-dev.txt $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+# The accessibility rules that the page's browser tests apply; nothing of it is shipped.
+$(AXE):
+	@command -v npm >/dev/null || { echo "make test needs npm (Node.js) once, to fetch axe-core for the page's accessibility tests: install Node.js, then call make test again." >&2; exit 1; }
+	npm install --silent --no-save --no-audit --no-fund axe-core@4
