@@ -1,0 +1,1 @@
+"""Upsample Anything (GS-JBU + TTO)."""

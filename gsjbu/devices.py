@@ -1,0 +1,41 @@
+"""Which device a run computes on, and why another one declined."""
+
+from __future__ import annotations
+
+import torch
+
+from gsjbu.errors import SettingError
+
+
+def why_not(name: str) -> str | None:
+    """Why device ``name`` (auto, cpu, cuda, mps) cannot be used here, or None if it can."""
+    if name in ("auto", "cpu"):
+        return None
+    if name == "cuda":
+        if torch.cuda.is_available():
+            return None
+        if torch.version.cuda is None:
+            return "This build of torch has no CUDA."
+        return "No CUDA GPU is visible to torch."
+    if name == "mps":
+        if torch.backends.mps.is_available():
+            return None
+        if not torch.backends.mps.is_built():
+            return "This build of torch has no MPS (it needs macOS on Apple silicon)."
+        return "MPS is built in but no Apple GPU is available."
+    raise SettingError("device", f"device is {name!r}; it must be one of auto, cpu, cuda, mps.")
+
+
+def resolve(name: str) -> torch.device:
+    """The torch device for ``name``; auto takes CUDA, then MPS, then the CPU.
+
+    Raises SettingError, with the reason, where the named device is not available.
+    """
+    if name == "auto":
+        name = next((n for n in ("cuda", "mps") if why_not(n) is None), "cpu")
+    base = name.split(":")[0]
+    reason = why_not(base)
+    if reason is not None:
+        raise SettingError("device", f"device is {name!r}, which is not available here: {reason} Use cpu or auto.",
+                           code="device_unavailable")
+    return torch.device(name)

@@ -1,0 +1,54 @@
+"""What can go wrong, said in one sentence: what was wrong, and what would be right.
+
+Every error that a person's input can cause carries a stable ``code``; the server turns it into
+problem+json, the command line into an exit status, the library raises it as it is.
+"""
+
+from __future__ import annotations
+
+
+class GsjbuError(ValueError):
+    """Base of all refusals. ``code`` is stable snake_case, ``message`` is a sentence for a person."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class SettingError(GsjbuError):
+    """A setting is unknown, of the wrong kind or out of bounds; ``name`` says which."""
+
+    def __init__(self, name: str, message: str, code: str = "setting_invalid") -> None:
+        super().__init__(code, message)
+        self.name = name
+
+
+class ShapeError(GsjbuError):
+    """Array shapes that cannot go together."""
+
+    def __init__(self, message: str, code: str = "shape_invalid") -> None:
+        super().__init__(code, message)
+
+
+class ImageError(GsjbuError):
+    """A file or array that cannot be read as an image."""
+
+
+class SignalError(GsjbuError):
+    """A file or array that cannot be read as a low-resolution signal."""
+
+
+class ModelError(GsjbuError):
+    """A model that is not to be had, or not allowed."""
+
+
+class KernelFileError(GsjbuError):
+    """A saved kernel that cannot be read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("kernel_file_invalid", message)
+
+
+class Cancelled(Exception):
+    """Raised by a progress callback to stop the work at once; it passes through every stage."""

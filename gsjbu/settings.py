@@ -1,0 +1,232 @@
+"""Every parameter of a run, declared once: default, bounds, unit and one sentence.
+
+The page builds its controls from ``schema()``, the server checks requests with ``Settings.parse``, the
+command line makes its options from ``SETTINGS`` and the README's table is held against it by a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from gsjbu.errors import SettingError
+
+Kind = Literal["int", "bool", "choice"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One parameter. ``low``/``high`` bound an int; ``choices`` maps a choice's value to its label."""
+
+    name: str
+    kind: Kind
+    default: int | bool | str
+    label: str
+    sentence: str
+    group: str = "fit"
+    low: int | None = None
+    high: int | None = None
+    unit: str = ""
+    choices: Mapping[str, str] | None = None
+    # Further choices that only this machine knows (local models, say): value -> label.
+    more_choices: Callable[[], Mapping[str, str]] | None = None
+
+    def all_choices(self) -> dict[str, str]:
+        """Declared and local choices, value -> label."""
+        more = self.more_choices() if self.more_choices else {}
+        return {**(self.choices or {}), **more}
+
+    def parse(self, raw: Any) -> int | bool | str:
+        """The checked value of ``raw`` (a number or its text); raises SettingError with the bounds."""
+        if self.kind == "int":
+            return self._parse_int(raw)
+        if self.kind == "bool":
+            return self._parse_bool(raw)
+        choices = self.all_choices()
+        if isinstance(raw, str) and raw in choices:
+            return raw
+        raise SettingError(self.name, f"{self.name} is {_shown(raw)}; it must be one of {', '.join(choices)}.")
+
+    def _parse_int(self, raw: Any) -> int:
+        right = f"it must be a whole number from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
+        value: int | None = None
+        if isinstance(raw, int) and not isinstance(raw, bool):
+            value = raw
+        elif isinstance(raw, float) and raw.is_integer():
+            value = int(raw)
+        elif isinstance(raw, str) and len(raw) <= 20:
+            try:
+                value = int(raw.strip())
+            except ValueError:
+                value = None
+        if value is None:
+            raise SettingError(self.name, f"{self.name} is {_shown(raw)}; {right}.")
+        assert self.low is not None and self.high is not None
+        if not self.low <= value <= self.high:
+            raise SettingError(self.name, f"{self.name} is {value}; {right}.", code="setting_out_of_bounds")
+        return value
+
+    def _parse_bool(self, raw: Any) -> bool:
+        if isinstance(raw, bool):
+            return raw
+        if isinstance(raw, int) and raw in (0, 1):
+            return bool(raw)
+        if isinstance(raw, str):
+            word = raw.strip().lower()
+            if word in ("true", "1", "yes", "on"):
+                return True
+            if word in ("false", "0", "no", "off"):
+                return False
+        raise SettingError(self.name, f"{self.name} is {_shown(raw)}; it must be true or false.")
+
+
+def _shown(raw: Any) -> str:
+    text = repr(raw)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _local_backbones() -> Mapping[str, str]:
+    from gsjbu import models
+
+    return models.local_choices("backbone")
+
+
+def _local_segmenters() -> Mapping[str, str]:
+    from gsjbu import models
+
+    return models.local_choices("segmentation")
+
+
+_ALL = (
+    Setting(
+        "stride", "int", 16, "Stride", low=2, high=64, unit="px",
+        sentence="How many image pixels, each way, one low-resolution pixel stands for; larger is coarser.",
+    ),
+    Setting(
+        "iters", "int", 50, "Iterations", low=0, high=1000, unit="steps",
+        sentence="Steps of test-time optimisation; 0 keeps the fixed kernel that every fit starts from.",
+    ),
+    Setting(
+        "radius", "int", 2, "Radius", low=1, high=8, unit="LR px",
+        sentence="Reach of the window: each pixel mixes (2·radius + 1)² low-resolution pixels.",
+    ),
+    Setting(
+        "resolution", "int", 512, "Resolution", low=32, high=4096, unit="px",
+        sentence="Long side to which the image is reduced before anything else; it is never enlarged.",
+    ),
+    Setting(
+        "objective", "choice", "rgb", "Objective",
+        sentence="What the fit has to give back: the image's own colours, or the low-resolution signal.",
+        choices={
+            "rgb": "RGB: reconstruct the image",
+            "signal": "Signal: give back the LR signal",
+            "auto": "Auto: what measures best for the signal",
+        },
+    ),
+    Setting(
+        "device", "choice", "auto", "Device",
+        sentence="Where to compute; auto takes CUDA, then Apple's MPS, then the CPU.",
+        choices={"auto": "Auto", "cpu": "CPU", "cuda": "GPU (CUDA)", "mps": "GPU (Apple MPS)"},
+    ),
+    Setting(
+        "seed", "int", 0, "Seed", low=0, high=2**31 - 1,
+        sentence="Seed of the random backbone weights that stand in where no pretrained ones are to be had.",
+    ),
+    Setting(
+        "features", "bool", True, "Features", group="features",
+        sentence="Whether to extract backbone features and upsample them.",
+    ),
+    Setting(
+        "backbone", "choice", "resnet18", "Backbone", group="features",
+        sentence="The network whose features are upsampled.",
+        choices={"resnet18": "ResNet-18 (torchvision)"}, more_choices=_local_backbones,
+    ),
+    Setting(
+        "segmentation", "choice", "off", "Segmentation", group="segmentation",
+        sentence="A model that segments the reduced image, or a built-in scene's own labels.",
+        choices={"off": "Off", "labels": "Exact labels of the built-in scene (not a model)"},
+        more_choices=_local_segmenters,
+    ),
+    Setting(
+        "seg_resolution", "int", 256, "Segmentation resolution", group="segmentation", low=64, high=1024, unit="px",
+        sentence="Long side of the image that the segmentation model sees; smaller is faster.",
+    ),
+    Setting(
+        "seg_input", "choice", "classes", "Segmentation signal", group="segmentation",
+        sentence="What is upsampled: the class map (nearest, one-hot) or the class probabilities.",
+        choices={"classes": "Class map", "probabilities": "Probabilities"},
+    ),
+)  # fmt: skip
+
+SETTINGS: dict[str, Setting] = {s.name: s for s in _ALL}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A checked set of settings; make one with ``Settings.parse`` unless the values are known good."""
+
+    stride: int = 16
+    iters: int = 50
+    radius: int = 2
+    resolution: int = 512
+    objective: str = "rgb"
+    device: str = "auto"
+    seed: int = 0
+    features: bool = True
+    backbone: str = "resnet18"
+    segmentation: str = "off"
+    seg_resolution: int = 256
+    seg_input: str = "classes"
+
+    @classmethod
+    def parse(cls, given: Mapping[str, Any]) -> Settings:
+        """Check ``given`` (numbers or their text); what is not given keeps its default."""
+        unknown = [name for name in given if name not in SETTINGS]
+        if unknown:
+            name = str(unknown[0])
+            raise SettingError(
+                name[:60],
+                f"There is no setting {_shown(name)}; the settings are {', '.join(SETTINGS)}.",
+                code="setting_unknown",
+            )
+        return cls(**{name: SETTINGS[name].parse(raw) for name, raw in given.items()})  # type: ignore[arg-type]
+
+    def as_dict(self) -> dict[str, int | bool | str]:
+        """Name -> value, in the order of declaration."""
+        return asdict(self)
+
+
+def schema() -> list[dict[str, Any]]:
+    """What a page needs to build the controls; choices that are not available here say why."""
+    return [_entry(s) for s in _ALL]
+
+
+def _entry(s: Setting) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "name": s.name, "kind": s.kind, "default": s.default, "low": s.low, "high": s.high, "unit": s.unit,
+        "label": s.label, "sentence": s.sentence, "group": s.group, "choices": None,
+    }  # fmt: skip
+    if s.kind == "choice":
+        entry["choices"] = [
+            {"value": value, "label": label, "available": reason is None, "reason": reason}
+            for value, label in s.all_choices().items()
+            for reason in [unavailable(s.name, value)]
+        ]
+    return entry
+
+
+def unavailable(name: str, value: str) -> str | None:
+    """Why a choice cannot be had on this machine, or None if it can."""
+    if name == "device":
+        from gsjbu.devices import why_not
+
+        return why_not(value)
+    if name in ("backbone", "segmentation"):
+        from gsjbu import models
+
+        return models.why_not(value)
+    return None
+
+
+assert [f.name for f in fields(Settings)] == list(SETTINGS), "Settings and SETTINGS must name the same things"
