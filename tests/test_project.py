@@ -1,0 +1,123 @@
+"""The repository keeps its promises: layout, requirements, README, packages, nothing of one machine in it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+
+LAYOUT = """
+app.py gsjbu/__init__.py gsjbu/settings.py gsjbu/grid.py gsjbu/parameters.py gsjbu/reference.py
+gsjbu/kernels gsjbu/tto.py gsjbu/render.py gsjbu/images.py gsjbu/features.py gsjbu/segmentation.py
+gsjbu/signals.py gsjbu/panels.py gsjbu/metrics.py gsjbu/samples.py gsjbu/pipeline.py gsjbu/__main__.py
+gsjbu/server gsjbu/py.typed templates static tests benchmarks requirements.txt README.md
+Makefile pyproject.toml .ci/run LICENSE CHANGELOG.md CONTRIBUTING.md
+.pre-commit-config.yaml .gitignore hubconf.py docs examples
+""".split()
+
+
+def pins(path) -> dict[str, str]:
+    """Package -> exact version of a requirements file."""
+    found = {}
+    for line in path.read_text("utf-8").splitlines():
+        line = line.split("#")[0].strip()
+        if line and not line.startswith("-"):
+            requirement = Requirement(line)
+            (pin,) = requirement.specifier
+            assert pin.operator == "==", f"{path.name} must pin exactly: {line}"
+            found[requirement.name] = pin.version
+    return found
+
+
+@pytest.fixture(scope="module")
+def pyproject(root) -> dict:
+    return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", LAYOUT)
+def test_layout(root, path):
+    assert (root / path).exists()
+
+
+def test_requirements_and_pyproject_name_the_same_packages(root, pyproject):
+    exact = pins(root / "requirements.txt")
+    ranges = {r.name: r.specifier for r in map(Requirement, pyproject["project"]["dependencies"])}
+    assert exact.keys() == ranges.keys()
+    outside = [name for name, version in exact.items() if version not in ranges[name]]
+    assert outside == []
+
+
+def test_development_requirements_lie_in_the_ranges_of_the_extras(root, pyproject):
+    exact = pins(root / "requirements-dev.txt")
+    extras = pyproject["project"]["optional-dependencies"]
+    ranges = {r.name: r.specifier for group in extras.values() for r in map(Requirement, group)}
+    del ranges["gsjbu"]
+    assert exact.keys() == ranges.keys()
+    outside = [name for name, version in exact.items() if version not in ranges[name]]
+    assert outside == []
+
+
+def test_every_package_is_shipped(root, pyproject):
+    there = {
+        ".".join(p.parent.relative_to(root).parts)
+        for p in (root / "gsjbu").rglob("*.py")
+        if p.parent.name != "_web"
+    }
+    named = {
+        name for name in pyproject["tool"]["setuptools"]["packages"] if not name.startswith("gsjbu._web")
+    }
+    assert there == named
+
+
+def test_readme_says_what_the_settings_say(root):
+    done = subprocess.run(
+        [sys.executable, "scripts/readme_settings.py", "--check"], cwd=root, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_links_between_the_pages_lead_somewhere(root):
+    broken = []
+    for page in [*root.glob("*.md"), *(root / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", page.read_text("utf-8")):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(root)} -> {target}")
+    assert broken == []
+
+
+def test_nothing_committed_names_a_place_on_one_machine(root):
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    # spelt in pieces so that this file does not find itself
+    place = re.compile(
+        r"(?<![\w.<}])/(?:" + "|".join(["wor" + "k", "roo" + "t", "hom" + r"e/\w+", "User" + r"s/\w+"]) + ")/"
+    )
+    found = []
+    for name in filter(None, listed.split("\0")):
+        path = root / name
+        if not path.is_file() or path.suffix in (
+            ".png",
+            ".jpg",
+            ".webp",
+            ".npy",
+            ".npz",
+            ".safetensors",
+            ".zip",
+        ):
+            continue
+        for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
+            if place.search(line):
+                found.append(f"{name}:{number}: {line.strip()[:80]}")
+    assert found == []
+
+
+def test_ci_is_executable_and_runs_lint_and_tests(root):
+    script = root / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    commands = script.read_text("utf-8").splitlines()
+    assert [line.split()[1] for line in commands if line.startswith("make ")] == ["lint", "test"]
