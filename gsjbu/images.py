@@ -1,0 +1,299 @@
+"""Pictures in and out: file bytes → pixels, arrays → tensors, smaller pictures, and PNG files.
+
+Files come from strangers. Only JPEG, PNG and WebP are read, told by their content and never by their name;
+the header's size is held against a bound before anything is decoded; whatever the decoder raises becomes one
+:class:`~gsjbu.errors.ImageError` with a sentence. Colours stay as the file has them (no colour management).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gsjbu.errors import ImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+MAX_PIXELS = 40_000_000
+# A progressive JPEG of a few kilobytes can ask for thousands of passes over the whole picture; real
+# ones have about ten.
+MAX_JPEG_SCANS = 100
+EXIF_ORIENTATION = 0x0112
+
+_ACCEPTED = "A JPEG, PNG or WebP picture is needed."
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """Picture file → ``[3, H, W]`` float32 in [0, 1].
+
+    First frame only, EXIF orientation applied, transparency over white, grey repeated to three channels,
+    16-bit values kept to 1/65535 where the file is grey.
+    """
+    return to_image(decode_pixels(data, max_pixels))
+
+
+def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """As :func:`decode`, but the compact array: uint8 ``[H, W, 3]``, or uint16 ``[H, W]``."""
+    if not data:
+        raise ImageError("image_empty", f"The file is empty. {_ACCEPTED}")
+    kind = _sniff(data)
+    if kind is None:
+        raise ImageError(
+            "image_type", f"The file is not a JPEG, PNG or WebP picture, whatever its name. {_ACCEPTED}"
+        )
+    if kind == "WEBP":
+        _check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP
+    if kind == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+        raise ImageError(
+            "image_too_large", f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again as usual."
+        )
+    try:
+        with Image.open(io.BytesIO(data), formats=[kind]) as file:
+            _check_size(file.size, max_pixels)
+            file.load()
+            if kind == "PNG":
+                _check_png_data(data)
+            return _turn(_flatten(file, data), _orientation(file))
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large("over 89 million", max_pixels) from error
+    except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
+        raise ImageError(
+            "image_corrupt", f"The {kind} picture is damaged or cut short; save it again."
+        ) from error
+
+
+def to_image(x: Any) -> Tensor:
+    """PIL image, array or tensor → float32 ``[C, H, W]``.
+
+    Arrays are ``[H, W]`` or ``[H, W, 3]``: uint8 (/255), uint16 (/65535) or float in [0, 1]. A grey array or
+    picture is repeated to three channels. Tensors are ``[C, H, W]`` or ``[H, W]`` with any number of channels
+    (a guide need not be RGB): floats as they are, uint8 /255.
+    """
+    if isinstance(x, Tensor):
+        return _tensor_image(x)
+    if isinstance(x, Image.Image):
+        x = _turn(_flatten(x, b""), _orientation(x))
+    if not isinstance(x, np.ndarray):
+        raise ImageError(
+            "image_type", f"An image must be a tensor, an array or a PIL image, not {type(x).__name__}."
+        )
+    if x.ndim == 3 and x.shape[2] == 1:
+        x = x[:, :, 0]
+    if not (x.ndim == 2 or (x.ndim == 3 and x.shape[2] == 3)) or x.size == 0:
+        raise ImageError(
+            "image_shape", f"An image array must be [H, W] or [H, W, 3]; this one is {list(x.shape)}."
+        )
+    scale = {"uint8": 255.0, "uint16": 65535.0}.get(x.dtype.name)
+    if scale is None and x.dtype.kind != "f":
+        raise ImageError("image_type", f"An image array must be uint8, uint16 or float, not {x.dtype.name}.")
+    planes = x[None].repeat(3, axis=0) if x.ndim == 2 else x.transpose(2, 0, 1)
+    out = np.ascontiguousarray(planes, dtype=np.float32)
+    if scale is not None:
+        out = out / np.float32(scale)
+    return _finite(torch.from_numpy(out))
+
+
+def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
+    """``image`` made smaller so that its long side is ``resolution`` pixels, ``[C, H', W']``; never enlarged.
+
+    Each new pixel is the exact mean of the area it covers, parts of pixels included.
+    """
+    x = to_image(image)
+    height, width = x.shape[-2:]
+    longest = max(height, width)
+    if longest <= resolution:
+        return x
+    new_w, new_h = (max(1, round(side * resolution / longest)) for side in (width, height))
+    return resize_area(x, new_h, new_w)
+
+
+def resize_area(x: Tensor, height: int, width: int) -> Tensor:
+    """``x [C, H, W]`` → ``[C, height, width]`` float32 by the mean over each new pixel's area."""
+    planes = x.detach().to("cpu", torch.float32).numpy()
+    return torch.from_numpy(np.stack([_area_rows(_area_rows(p, height).T, width).T for p in planes]))
+
+
+def _area_rows(plane: np.ndarray, count: int) -> np.ndarray:
+    """``[H, W]`` → ``[count, W]``: whole rows summed, plus the shares of the rows that an edge cuts."""
+    edges = np.arange(count + 1) * (len(plane) / count)
+    whole = np.minimum(edges.astype(np.int64), len(plane) - 1)
+    cut = plane[whole] * (edges - whole).astype(np.float32)[:, None]
+    sums = np.add.reduceat(plane, whole[:-1], axis=0)
+    # The last sum already runs to the end of the plane.
+    sums += np.concatenate([cut[1:-1], np.zeros_like(cut[:1])]) - cut[:-1]
+    return sums * np.float32(count / len(plane))
+
+
+def to_uint8(image: Tensor) -> np.ndarray:
+    """``[3, H, W]`` or ``[1, H, W]`` in [0, 1] → uint8 ``[H, W, 3]``, rounded and clipped."""
+    x = image.detach().to("cpu", torch.float32).numpy()
+    if x.shape[0] == 1:
+        x = x.repeat(3, axis=0)
+    out = np.empty((*x.shape[1:], 3), np.uint8)
+    for c in range(3):
+        out[:, :, c] = np.clip(x[c] * np.float32(255) + np.float32(0.5), 0, 255)
+    return out
+
+
+def png_bytes(pixels: np.ndarray) -> bytes:
+    """uint8 ``[H, W, 3]`` or ``[H, W]``, or uint16 ``[H, W]``, → a PNG file, written for speed.
+
+    Rows are stored as differences from the row above and packed by zlib's run-length strategy: on
+    photographs a third of the time of Pillow's fastest setting and no larger. zlib releases the GIL, so
+    threads help.
+    """
+    if pixels.dtype not in (np.uint8, np.uint16) or pixels.size == 0:
+        raise ImageError(
+            "image_shape", f"A PNG is written from uint8 or uint16 pixels, not {pixels.dtype.name}."
+        )
+    if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8)):
+        raise ImageError(
+            "image_shape", f"A PNG is written from [H, W] or [H, W, 3], not {list(pixels.shape)}."
+        )
+    height, width = pixels.shape[:2]
+    bits = 8 * pixels.itemsize
+    colour_type = 2 if pixels.ndim == 3 else 0
+    if bits == 16:
+        pixels = pixels.astype(">u2").view(np.uint8)  # PNG is big-endian
+    samples = pixels.reshape(height, -1)
+    rows = np.empty((height, samples.shape[1] + 1), np.uint8)
+    rows[:, 0] = 2  # filter "up"
+    rows[0, 1:] = samples[0]
+    np.subtract(samples[1:], samples[:-1], out=rows[1:, 1:])
+    packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    body = packer.compress(rows) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(body, zlib.crc32(name)))
+
+
+def _tensor_image(x: Tensor) -> Tensor:
+    if x.ndim == 2:
+        x = x[None]
+    if x.ndim != 3 or x.numel() == 0:
+        raise ImageError(
+            "image_shape", f"An image tensor must be [C, H, W] or [H, W]; this one is {list(x.shape)}."
+        )
+    if x.dtype == torch.uint8:
+        return x.to(torch.float32) / 255
+    if not x.is_floating_point():
+        raise ImageError("image_type", f"An image tensor must be float or uint8, not {x.dtype}.")
+    return _finite(x.to(torch.float32))
+
+
+def _finite(x: Tensor) -> Tensor:
+    if not bool(torch.isfinite(x).all()):
+        raise ImageError(
+            "image_not_finite", "The image holds NaN or infinite values; a guide needs a value everywhere."
+        )
+    return x
+
+
+def _sniff(data: bytes) -> str | None:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return None
+
+
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    if size[0] * size[1] > max_pixels:
+        raise _too_large(f"{size[0]}×{size[1]}", max_pixels)
+
+
+def _too_large(size: str, max_pixels: int) -> ImageError:
+    limit = f"at most {max_pixels / 1e6:g} million pixels are read, so make it smaller first"
+    return ImageError("image_too_large", f"The picture is {size} pixels; {limit}.")
+
+
+def _check_png_data(data: bytes) -> None:
+    """Pillow skips the checksums of the pixel chunks; a wrong one means damaged pixels."""
+    at = 8
+    while data[at + 4 : at + 8] != b"IEND":
+        (length,) = struct.unpack_from(">I", data, at)
+        if data[at + 4 : at + 8] == b"IDAT":
+            (stored,) = struct.unpack_from(">I", data, at + 8 + length)
+            if stored != zlib.crc32(memoryview(data)[at + 4 : at + 8 + length]):
+                raise ValueError("wrong IDAT checksum")
+        at += 12 + length
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    """Canvas size from a WebP header; (0, 0) where it cannot be told, which Pillow then refuses."""
+    kind, body = data[12:16], data[20:30]
+    if len(body) < 10:
+        return (0, 0)
+    if kind == b"VP8X":
+        return (1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little"))
+    if kind == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return (1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF))
+    if kind == b"VP8 ":
+        return (int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF)
+    return (0, 0)
+
+
+def _flatten(image: Image.Image, data: bytes) -> np.ndarray:
+    """Pixels over white: uint8 ``[H, W, 3]``, or uint16 ``[H, W]`` for 16-bit grey."""
+    clear = image.info.get("transparency")
+    if image.mode.startswith("I") or image.mode == "F":
+        if image.mode == "F":
+            raise ImageError(
+                "image_type", "A floating-point picture has no fixed white; pass it as an array."
+            )
+        grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+        if isinstance(clear, int):
+            grey[grey == clear] = 65535
+        return grey
+    if image.mode == "RGB" and isinstance(clear, tuple):
+        rgb = np.array(image)
+        deep = data[:4] == b"\x89PNG" and data[24] == 16  # Pillow keeps the high byte of 16-bit colours
+        key = np.array([v >> 8 if deep else v for v in clear], np.int64)
+        rgb[(rgb == key).all(axis=2)] = 255
+        return rgb
+    if clear is None and image.mode not in ("RGBA", "LA", "PA", "La", "RGBa"):
+        return np.array(image.convert("RGB"))
+    return _over_white(np.asarray(image.convert("RGBA")))
+
+
+def _over_white(rgba: np.ndarray) -> np.ndarray:
+    out = np.empty((*rgba.shape[:2], 3), np.uint8)
+    for top in range(0, rgba.shape[0], 256):  # in bands: a 40-megapixel picture stays one copy
+        band = rgba[top : top + 256].astype(np.uint32)
+        alpha = band[:, :, 3:]
+        out[top : top + 256] = (band[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return out
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1–8. Unreadable EXIF means upright: the picture itself is still good."""
+    try:
+        value = image.getexif().get(EXIF_ORIENTATION, 1)
+    except Exception:  # Pillow's EXIF parser raises nearly anything on damaged metadata
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undo EXIF orientation: 5–8 swap the axes, then each of the two axes may be reversed."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
