@@ -48,7 +48,7 @@ class ResNet18:
 
         stage = min(RESNET_STRIDES, key=lambda s: abs(math.log(RESNET_STRIDES[s] / stride)))
         net: Any = self.network.to(device)
-        x = normalised(image.to(device))[None]
+        x = normalised(image.to(device))[None].contiguous(memory_format=torch.channels_last)
         x = net.relu(net.bn1(net.conv1(x)))
         if stage != "stem":
             x = net.maxpool(x)
@@ -72,7 +72,20 @@ def backbone(value: str, seed: int) -> ResNet18:
 
 def _random_resnet18(seed: int) -> ResNet18:
     status = f"ResNet-18 with random weights from seed {seed}: no pretrained weights are to be had here."
-    return ResNet18(empty_resnet18(seed), status, pretrained=False)
+    return ResNet18(streamlined(empty_resnet18(seed)), status, pretrained=False)
+
+
+def streamlined(network: Any) -> nn.Module:
+    """The same function at about half the time on a CPU: batch norms folded into the convolutions, pixels last."""
+    fold = torch.nn.utils.fuse_conv_bn_eval
+    network.conv1, network.bn1 = fold(network.conv1, network.bn1), nn.Identity()
+    for layer in (network.layer1, network.layer2, network.layer3, network.layer4):
+        for block in layer:
+            block.conv1, block.bn1 = fold(block.conv1, block.bn1), nn.Identity()
+            block.conv2, block.bn2 = fold(block.conv2, block.bn2), nn.Identity()
+            if block.downsample is not None:
+                block.downsample = fold(*block.downsample)
+    return network.to(memory_format=torch.channels_last)
 
 
 def empty_resnet18(seed: int) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gsjbu import features
+from gsjbu import features, models
 from gsjbu.errors import ShapeError
 from gsjbu.features import FeatureMap
 from gsjbu.grid import Grid
@@ -32,6 +32,23 @@ def test_the_stage_with_the_nearest_stride(stride, stage, channels):
     out = features.extract(image, grid)
     assert out.stage.startswith(stage) and out.values.shape == (channels, grid.rows, grid.cols)
     assert out.values.dtype == torch.float32 and torch.isfinite(out.values).all()
+
+
+def test_the_streamlined_network_is_torchvisions_own():
+    """Batch norm with statistics that matter, held against torchvision's forward pass."""
+    network = models.empty_resnet18(3)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(0))
+            module.running_var.uniform_(0.5, 2, generator=torch.Generator().manual_seed(1))
+    image = picture()
+    x = features.normalised(image)[None]
+    with torch.inference_mode():
+        x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
+        expected = network.layer3(network.layer2(network.layer1(x)))[0]
+    loaded = models.ResNet18(models.streamlined(network), "", False)
+    found = loaded.features(image, 16, torch.device("cpu"))
+    torch.testing.assert_close(found.values.contiguous(), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_random_weights_are_said_and_follow_the_seed():
