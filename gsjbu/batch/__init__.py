@@ -1,0 +1,123 @@
+"""Whole data sets: a folder, a list, a glob or tar shards in; .npy, .safetensors, Zarr or kernels out.
+
+Resumes where it stopped, reports a bad file and goes on, and uses all cores – or a Ray cluster – with results that
+are the same bytes either way.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gsjbu import threads
+from gsjbu.batch import local
+from gsjbu.batch.manifest import Journal, ResumeError, check_settings, write_manifest
+from gsjbu.batch.sources import BESIDE, Item, SourceError, find
+from gsjbu.batch.work import Asked, WriteFailed
+from gsjbu.batch.writers import ENDINGS, result_path, sweep
+from gsjbu.version import __version__
+
+__all__ = ["Asked", "Item", "Report", "ResumeError", "SourceError", "WriteFailed", "find", "run"]
+
+
+FORMS = tuple(ENDINGS)
+KEPT = ("key", "status", "output", "code", "error")  # what of an outcome the manifest keeps: no timings
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run did: ``done`` now, ``found`` done before, ``failed`` with one outcome each."""
+
+    done: int
+    found: int
+    failed: list[dict[str, Any]]
+    manifest: Path
+
+
+def run(
+    source: str,
+    folder: str,
+    asked: Asked | None = None,
+    *,
+    signals: str = BESIDE,
+    workers: int | None = None,
+    ray: str | None = None,
+    progress: Callable[[int, int, dict[str, Any]], None] | None = None,
+) -> Report:
+    """Upsample the signal of every image of ``source`` into ``folder``; a second call goes on where the first stopped.
+
+    source, signals: as for :func:`gsjbu.batch.sources.find`.
+    workers: processes or actors at once; all cores if None.
+    ray: None for this machine alone, ``local`` or a cluster's address for Ray.
+    progress: called with (finished, of how many, outcome) after each image.
+
+    Raises SourceError, ResumeError (the folder holds a run with other settings, or one that is still going), and
+    WriteFailed when results cannot be written.
+    """
+    asked = asked or Asked()
+    items = find(source, signals)
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        told = asked.as_dict() | {"signals": signals if signals in (BESIDE, "backbone") else "folder"}
+        told["version"] = __version__
+        check_settings(out, told)
+        sweep(out)
+        there = [item for item in items if result_path(out, item.key, asked.form).exists()]
+        known = {item.key for item in there}
+        open_items = [item for item in items if item.key not in known]
+        outcomes = [_found(item, out, asked) for item in there]
+        journal = Journal(out)
+
+        def finished(outcome: dict[str, Any]) -> None:
+            outcomes.append(outcome)
+            journal.add(outcome)
+            if progress:
+                progress(len(outcomes), len(items), outcome)
+
+        try:
+            crew = max(1, workers or threads.available())
+            if ray is None:
+                local.run(open_items, str(out), asked, crew, finished)
+            else:
+                from gsjbu.batch import cluster
+
+                cluster.run(open_items, str(out.resolve()), asked, crew, finished, ray)
+        finally:
+            journal.close()
+        return _report(out, told, outcomes)
+
+
+def _found(item: Item, out: Path, asked: Asked) -> dict[str, Any]:
+    path = result_path(out, item.key, asked.form)
+    return {"key": item.key, "status": "found", "output": path.relative_to(out).as_posix()}
+
+
+def _report(out: Path, told: dict[str, Any], outcomes: list[dict[str, Any]]) -> Report:
+    counts = Counter(outcome["status"] for outcome in outcomes)
+    failed = sorted((o for o in outcomes if o["status"] == "failed"), key=lambda o: o["key"])
+    plain: list[dict[str, Any]] = []
+    for outcome in outcomes:
+        kept = {
+            name: outcome[name] for name in ("key", "status", "output", "code", "error") if name in outcome
+        }
+        plain.append(kept | {"status": "done"} if kept["status"] == "found" else kept)
+    return Report(counts["done"], counts["found"], failed, write_manifest(out, told, plain))
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Two runs must not work on one folder at once; the lock goes with its process, however that ends."""
+    with open(out / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ResumeError(
+                f"Another run is writing into {out}; wait for it, or take another folder."
+            ) from None
+        yield

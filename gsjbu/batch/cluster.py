@@ -1,0 +1,87 @@
+"""The same batch on Ray: an actor per core or per GPU, over as many machines as the cluster has.
+
+Scheduling, retries, back-pressure and progress are Ray Data's. What makes a retry harmless is ours: a result is
+renamed into place whole, and an item whose result is there is not worked on again. Input and output must be on
+storage that every machine sees under the same path.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from gsjbu.batch.sources import Blob, Item
+from gsjbu.batch.work import Asked, Worker, WriteFailed
+from gsjbu.errors import GsjbuError
+
+LOCAL = "local"
+BLOCK = 4  # images per task: what is repeated when a machine is lost
+
+
+def run(
+    items: list[Item],
+    folder: str,
+    asked: Asked,
+    workers: int,
+    finished: Callable[[dict[str, Any]], None],
+    address: str = LOCAL,
+) -> None:
+    """Work on ``items`` with ``workers`` Ray actors; ``finished`` is called with each outcome as it comes.
+
+    address: ``local`` starts Ray on this machine for the time of the run; otherwise a running cluster's address
+        (``auto``, ``10.0.0.1:6379`` or ``ray://…``).
+    """
+    try:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise GsjbuError(
+            "ray_missing", "A cluster run needs one more package: pip install 'gsjbu[ray]'."
+        ) from error
+
+    gpu = asked.device.startswith("cuda")
+    ours = not ray.is_initialized()
+    if ours and address == LOCAL:
+        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    elif ours:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    try:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        rows = [{"item": json.dumps(asdict(item))} for item in items]
+        blocks = max(1, min(len(rows), max(workers, -(-len(rows) // BLOCK))))
+        outcomes = ray.data.from_items(rows, override_num_blocks=blocks).map(
+            _Actor,
+            fn_constructor_args=(folder, asked),
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_cpus=0 if gpu else 1,
+            num_gpus=1 if gpu else 0,
+        )
+        for row in outcomes.iter_rows():
+            outcome = json.loads(row["outcome"])
+            if "write_failed" in outcome:
+                raise WriteFailed(outcome["write_failed"])
+            finished(outcome)
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+class _Actor:
+    """A worker as Ray Data calls it: a row with an item in, a row with its outcome out."""
+
+    def __init__(self, folder: str, asked: Asked) -> None:
+        self.worker = Worker(folder, asked)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, str]:
+        item = json.loads(row["item"])
+        blobs = {name: Blob(**item[name]) if item[name] else None for name in ("image", "signal")}
+        try:
+            outcome = self.worker(Item(item["key"], **blobs))  # type: ignore[arg-type]
+        except WriteFailed as error:  # an exception would be retried; this one is the end of the run
+            outcome = {"write_failed": str(error)}
+        return {"outcome": json.dumps(outcome)}

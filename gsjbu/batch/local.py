@@ -1,0 +1,141 @@
+"""A batch on one machine: as many processes as cores, one image and one thread each, nothing to install.
+
+Each worker holds one end of a pipe. The parent hands an item to whoever is free, so nothing queues up anywhere,
+and a worker that dies (out of memory, say) tells by its pipe which image it had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from gsjbu.batch.sources import Item
+from gsjbu.batch.work import Asked, Worker, WriteFailed
+
+TRIES = 2  # how often an image may take its worker down before it is given up
+# Read by the numerical libraries when they load: the processes are the parallelism, each computes alone.
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+
+
+def run(
+    items: Iterable[Item], folder: str, asked: Asked, workers: int, finished: Callable[[dict[str, Any]], None]
+) -> None:
+    """Work on ``items`` in ``workers`` processes; ``finished`` is called with each outcome as it comes.
+
+    Raises WriteFailed when results cannot be written.
+    """
+    waiting = deque((item, 1) for item in items)
+    crew = [_Hand(folder, asked) for _ in range(min(workers, len(waiting)))]
+    try:
+        for hand in crew:
+            hand.give(waiting)
+        while busy := {hand.pipe: hand for hand in crew if hand.holds}:
+            for pipe in wait(list(busy)):
+                hand = busy[pipe]  # type: ignore[index]
+                item, tries = hand.holds  # type: ignore[misc]
+                try:
+                    outcome = hand.pipe.recv()
+                except (EOFError, OSError):  # the process is gone
+                    if tries < TRIES:
+                        waiting.append((item, tries + 1))
+                    else:
+                        finished(_lost(item, hand.death()))
+                    hand.replace()
+                else:
+                    if isinstance(outcome, WriteFailed):
+                        raise outcome
+                    finished(outcome)
+                hand.give(waiting)
+    finally:
+        for hand in crew:
+            hand.stop()
+
+
+def _lost(item: Item, death: str) -> dict[str, Any]:
+    sentence = f"The worker died {TRIES} times on this image ({death}); it may be too large for the memory."
+    return {"key": item.key, "status": "failed", "code": "worker_died", "error": sentence}
+
+
+class _Hand:
+    """One worker process, its pipe, and the item it holds."""
+
+    def __init__(self, folder: str, asked: Asked) -> None:
+        self.folder, self.asked = folder, asked
+        self.holds: tuple[Item, int] | None = None
+        self.process: BaseProcess
+        self.pipe: Connection
+        self._start()
+
+    def _start(self) -> None:
+        # spawn, not fork: a forked child inherits the locks of thread pools that it does not have
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(
+            target=_serve, args=(theirs, self.folder, self.asked, os.getpid()), daemon=True
+        )
+        before = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(ONE_THREAD)
+        try:
+            self.process.start()
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+        theirs.close()
+
+    def give(self, waiting: deque[tuple[Item, int]]) -> None:
+        """Hand over the next item, if there is one."""
+        self.holds = waiting.popleft() if waiting else None
+        if self.holds:
+            # If it died between two items, reading its pipe will tell, and the item is tried again.
+            with contextlib.suppress(OSError):
+                self.pipe.send(self.holds[0])
+
+    def death(self) -> str:
+        """How the process ended."""
+        self.process.join(5)
+        code = self.process.exitcode
+        return f"signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+
+    def replace(self) -> None:
+        """A fresh process in the place of a dead one."""
+        self.stop()
+        self._start()
+
+    def stop(self) -> None:
+        """End the process."""
+        self.holds = None
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def _serve(pipe: Connection, folder: str, asked: Asked, parent: int) -> None:
+    """A worker's life: take an item, answer with its outcome, until the pipe closes."""
+    # A worker whose parent was killed must not finish under the eyes of the run that takes over.
+    worker = Worker(folder, asked, alone=lambda: os.getppid() == parent)
+    while True:
+        try:
+            item = pipe.recv()
+        except (EOFError, OSError, KeyboardInterrupt):
+            return
+        try:
+            answer: Any = worker(item)
+        except WriteFailed as error:
+            answer = error
+        except KeyboardInterrupt:
+            return
+        try:
+            pipe.send(answer)
+        except OSError:
+            return

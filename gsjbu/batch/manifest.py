@@ -1,0 +1,102 @@
+"""What a batch has done so far, written so that a killed run can go on where it stopped.
+
+The results themselves are the record: each is written under a temporary name and renamed, so a file under its
+final name is a finished one. Beside them:
+
+``settings.json``   what the run was asked for; a second run into the same folder must ask for the same
+``journal.jsonl``   one line per finished item as it finishes, timings included; a line cut short is ignored
+``manifest.json``   written when a run ends: every item with its outcome, sorted, the same for the same work
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from gsjbu.errors import GsjbuError
+
+SETTINGS, JOURNAL, MANIFEST = "settings.json", "journal.jsonl", "manifest.json"
+
+
+class ResumeError(GsjbuError):
+    """The output folder belongs to a run with other settings."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("batch_resume_mismatch", message)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """``text`` under ``path``, whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, "utf-8")
+    os.replace(part, path)
+
+
+def check_settings(folder: Path, asked: dict[str, Any]) -> None:
+    """Keep ``asked`` in the folder; raises ResumeError if it holds a run that was asked for something else."""
+    path = folder / SETTINGS
+    if path.is_file():
+        before = json.loads(path.read_text("utf-8"))
+        differ = sorted(name for name in before.keys() | asked.keys() if before.get(name) != asked.get(name))
+        if differ:
+            name = differ[0]
+            raise ResumeError(
+                f"{folder} holds results made with {name} = {before.get(name)!r}, and now it is {asked.get(name)!r}; "
+                "take another output folder, or the same settings to go on."
+            )
+        return
+    write_atomically(path, json.dumps(asked, indent=1, sort_keys=True) + "\n")
+
+
+class Journal:
+    """Appends one line per finished item; each line reaches the disk's cache at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / JOURNAL
+        _end_last_line(self.path)
+        self._file: TextIO = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+
+    def add(self, outcome: dict[str, Any]) -> None:
+        """One item's outcome."""
+        self._file.write(json.dumps(outcome, ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flush to the disk and close."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+
+def _end_last_line(path: Path) -> None:
+    """A killed run may have left half a line; the next one must not be glued to it."""
+    if path.is_file() and path.stat().st_size:
+        with open(path, "rb+") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+
+
+def read_journal(folder: Path) -> list[dict[str, Any]]:
+    """Every whole line of the journal, oldest first."""
+    path = folder / JOURNAL
+    if not path.is_file():
+        return []
+    outcomes = []
+    for line in path.read_text("utf-8", errors="replace").splitlines():
+        try:
+            outcomes.append(json.loads(line))
+        except json.JSONDecodeError:
+            continue  # the line that was being written when the run was killed
+    return outcomes
+
+
+def write_manifest(folder: Path, asked: dict[str, Any], outcomes: Iterable[dict[str, Any]]) -> Path:
+    """The final record, sorted by key; outcomes without timings give equal bytes for equal work."""
+    items = sorted(outcomes, key=lambda outcome: outcome["key"])
+    record = {"settings": asked, "items": items}
+    write_atomically(folder / MANIFEST, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    return folder / MANIFEST

@@ -1,0 +1,187 @@
+"""Where a batch's images and signals come from: a folder, a list, a glob or tar shards.
+
+Whatever the source, it becomes a list of :class:`Item`: a key, and where the bytes of the image and of its signal
+lie. Only names and offsets are gathered here; the bytes are read by whoever does the work, so a list of a million
+items is small and travels well.
+"""
+
+from __future__ import annotations
+
+import glob
+import tarfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gsjbu.errors import GsjbuError
+
+IMAGES = (".jpg", ".jpeg", ".png", ".webp")
+SIGNALS = (".npy", ".npz", ".safetensors")
+LISTS = (".txt", ".lst")
+SHARDS = (".tar",)
+BESIDE, BACKBONE = "beside", "backbone"
+
+
+class SourceError(GsjbuError):
+    """A batch's input cannot be listed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("batch_source_invalid", message)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes at rest: a whole file, or ``size`` bytes from ``offset`` of a tar shard. ``name`` tells the format."""
+
+    path: str
+    name: str
+    offset: int = 0
+    size: int = -1
+
+    def read(self) -> bytes:
+        """The bytes; OSError if the file is gone or shorter than it was when it was listed."""
+        with open(self.path, "rb") as file:
+            file.seek(self.offset)
+            data = file.read(self.size)
+        if 0 <= self.size != len(data):
+            raise OSError(f"{self.name} is cut short: {len(data)} of {self.size} bytes are there.")
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image to work on. ``key`` is a relative path without an ending; ``signal`` None means backbone features."""
+
+    key: str
+    image: Blob
+    signal: Blob | None
+
+
+def find(source: str, features: str = BESIDE) -> list[Item]:
+    """Every image of ``source``, in the order of their keys, with its signal.
+
+    source: a folder (searched to the bottom, shards included), a ``.tar`` shard, a ``.txt`` list of paths (one a
+        line, relative to the list), or a glob such as ``photos/**/*.jpg``.
+    features: ``beside`` – the signal has the image's name and ends .npy, .npz or .safetensors; ``backbone`` – none
+        is looked for; otherwise a folder that holds the signals under the images' names.
+
+    An image whose signal is missing stays in the list: it is reported as failed, with the rest done.
+    Raises SourceError if there is no such source or no image in it.
+    """
+    paths, base = _paths(source)
+    items = [
+        item for path in paths if path.suffix.lower() in SHARDS for item in _from_shard(path, base, features)
+    ]
+    pictures = [path for path in paths if path.suffix.lower() in IMAGES]
+    items += _from_files(pictures, base, features)
+    if not items:
+        raise SourceError(
+            f"{source} holds no image: JPEG, PNG or WebP files, or .tar shards of them, are needed."
+        )
+    twice = [key for key, count in Counter(item.key for item in items).items() if count > 1]
+    if twice:
+        raise SourceError(f"Two images would both be written as {twice[0]}; rename one of them.")
+    return sorted(items, key=lambda item: item.key)
+
+
+def _paths(source: str) -> tuple[list[Path], Path]:
+    """Candidate files and the folder that their keys are relative to."""
+    path = Path(source)
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*") if p.is_file()), path
+    if path.is_file():
+        if path.suffix.lower() in LISTS:
+            return _from_list(path)
+        if path.suffix.lower() in (*SHARDS, *IMAGES):
+            return [path], path.parent
+        raise SourceError(f"{source} is neither a picture, a .tar shard nor a .txt list of paths.")
+    if glob.has_magic(source):
+        found = sorted(Path(p) for p in glob.glob(source, recursive=True) if Path(p).is_file())
+        if found:
+            return found, _fixed_part(source)
+    raise SourceError(f"There is no {source}; give a folder, a .tar shard, a .txt list of paths, or a glob.")
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folders of a glob before its first wildcard."""
+    parts: list[str] = []
+    for part in Path(pattern).parts[:-1]:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts)
+
+
+def _from_list(path: Path) -> tuple[list[Path], Path]:
+    lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    listed = [path.parent / line for line in lines if line and not line.startswith("#")]
+    return listed, path.parent
+
+
+def _key(path: Path, base: Path) -> str:
+    """``path`` under ``base`` without its ending; what lies elsewhere keeps only its name."""
+    try:
+        relative = path.relative_to(base)
+    except ValueError:
+        relative = Path(path.name)
+    if ".." in relative.parts:
+        relative = Path(path.name)
+    return relative.with_suffix("").as_posix()
+
+
+def _from_files(pictures: list[Path], base: Path, features: str) -> Iterator[Item]:
+    stems = Counter(_key(path, base) for path in pictures)
+    for path in pictures:
+        stem = _key(path, base)
+        # a.jpg and a.png in one folder keep their endings in their keys: a.jpg, a.png
+        key = stem if stems[stem] == 1 else stem + path.suffix
+        yield Item(key, Blob(str(path), path.name), _signal_file(path, stem, features))
+
+
+def _signal_file(picture: Path, stem: str, features: str) -> Blob | None:
+    if features == BACKBONE:
+        return None
+    where = picture.with_suffix("") if features == BESIDE else Path(features) / stem
+    for ending in SIGNALS:
+        path = where.with_name(where.name + ending)
+        if path.is_file():
+            return Blob(str(path), path.name)
+    expected = where.with_name(where.name + SIGNALS[0])
+    return Blob(str(expected), expected.name)  # reading it fails, with this name in the sentence
+
+
+def _from_shard(path: Path, base: Path, features: str) -> Iterator[Item]:
+    """WebDataset's grouping: members that agree up to the first dot of their file name are one sample."""
+    samples: dict[str, dict[str, Blob]] = defaultdict(dict)
+    try:
+        with tarfile.open(path, "r:") as shard:
+            for member in shard:
+                name = PurePosixPath(member.name)
+                if (
+                    not member.isfile()
+                    or name.is_absolute()
+                    or ".." in name.parts
+                    or name.name.startswith(".")
+                ):
+                    continue
+                stem, dot, ending = name.name.partition(".")
+                blob = Blob(str(path), name.name, member.offset_data, member.size)
+                samples[(name.parent / stem).as_posix()][(dot + ending).lower()] = blob
+    except tarfile.TarError as error:
+        raise SourceError(
+            f"{path.name} is not a plain tar shard (compressed ones must be unpacked)."
+        ) from error
+    prefix = _key(path, base)
+    for stem, members in samples.items():
+        image = next((blob for ending, blob in members.items() if ending.endswith(IMAGES)), None)
+        if image is None:
+            continue
+        key = f"{prefix}/{stem}"
+        if features == BACKBONE:
+            yield Item(key, image, None)
+        elif features == BESIDE:
+            beside = next((blob for ending, blob in members.items() if ending.endswith(SIGNALS)), None)
+            yield Item(key, image, beside or Blob(str(path) + "/" + stem + SIGNALS[0], stem + SIGNALS[0]))
+        else:
+            yield Item(key, image, _signal_file(path, key, features))

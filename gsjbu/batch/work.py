@@ -1,0 +1,139 @@
+"""What a batch does with one image: decode, read its signal, fit, render, write.
+
+Every way of running a batch – processes here, actors on a cluster – calls the same :class:`Worker`, one thread
+each, so the results are the same bytes wherever they are made.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.batch.sources import Item
+from gsjbu.batch.writers import result_path, write, write_kernel
+from gsjbu.errors import GsjbuError
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that decides the bytes of the results; kept in ``settings.json``."""
+
+    form: str = "npy"
+    half: bool = False
+    stride: int = 16
+    iters: int = 50
+    radius: int = 2
+    objective: str = "rgb"
+    device: str = "auto"
+    backbone: str = "resnet18"
+    seed: int = 0
+    resolution: int = 0  # long side in pixels; 0 keeps the image's own size
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value."""
+        return asdict(self)
+
+
+class WriteFailed(Exception):
+    """The results cannot be written (disk full, no permission): every further image would fail too."""
+
+
+class Worker:
+    """Turns items into files under ``folder``; calling it returns the item's outcome, which is never an exception
+    that one bad image caused."""
+
+    def __init__(self, folder: str, asked: Asked, alone: Callable[[], bool] = lambda: True) -> None:
+        torch.set_num_threads(1)  # the cores are used by working on as many images at once
+        self.folder, self.asked, self.alone = Path(folder), asked, alone
+        self._buffer: Tensor | None = None
+
+    def __call__(self, item: Item) -> dict[str, Any]:
+        """``{"key", "status": "done"|"found"|"failed", …}``; raises WriteFailed where going on is pointless."""
+        started = time.perf_counter()
+        path = result_path(self.folder, item.key, self.asked.form)
+        outcome: dict[str, Any] = {
+            "key": item.key,
+            "status": "done",
+            "output": path.relative_to(self.folder).as_posix(),
+        }
+        if path.exists():
+            return outcome | {"status": "found"}
+        try:
+            outcome |= self._make(item, path)
+        except WriteFailed:
+            raise
+        except GsjbuError as error:
+            outcome = {"key": item.key, "status": "failed", "code": error.code, "error": error.message}
+        except OSError as error:
+            sentence = f"{item.image.name} or its signal cannot be read: {error.strerror or error}."
+            outcome = {"key": item.key, "status": "failed", "code": "file_unreadable", "error": sentence}
+        except Exception as error:  # one image's surprise must not stop a night's run; it is reported as one
+            sentence = f"Unexpected {type(error).__name__}: {error}"
+            outcome = {"key": item.key, "status": "failed", "code": "unexpected", "error": sentence}
+        return outcome | {"seconds": round(time.perf_counter() - started, 4), "worker": os.getpid()}
+
+    def _make(self, item: Item, path: Path) -> dict[str, Any]:
+        from gsjbu import fit, images
+
+        asked = self.asked
+        image = images.decode(item.image.read())
+        if asked.resolution:
+            image = images.shrink(image, asked.resolution)
+        signal, note, grid = self._signal(item, image)
+        kernel = fit(
+            image,
+            **grid,
+            iters=asked.iters,
+            radius=asked.radius,
+            objective=asked.objective,
+            signal=signal,
+            device=asked.device,
+            threads=1,
+        )
+        told: dict[str, Any] = {"signal": note, "backend": kernel.backend}
+        if asked.form == "kernel":
+            self._write(lambda: write_kernel(path, kernel, self.alone))
+            return told
+        values = kernel.render(signal, out=self._out(kernel, signal)).cpu().numpy()
+        self._write(lambda: write(path, asked.form, values, asked.half, self.alone))
+        return told | {"shape": list(values.shape), "dtype": "float16" if asked.half else "float32"}
+
+    def _signal(self, item: Item, image: Tensor) -> tuple[Tensor, str, dict[str, Any]]:
+        """The item's low-resolution signal ``[C, h, w]``, a word on where it is from, and its grid for ``fit``."""
+        if item.signal is not None:
+            from gsjbu import signals
+
+            read = signals.read_signal(item.signal.read(), item.signal.name)
+            return read.values, read.kind, {"lr_size": tuple(read.values.shape[-2:])}
+        from gsjbu import devices, features
+        from gsjbu.grid import Grid
+
+        grid = Grid.from_stride(image.shape[-2], image.shape[-1], self.asked.stride)
+        device = devices.resolve(self.asked.device)
+        found = features.extract(image, grid, self.asked.backbone, device, self.asked.seed)
+        return found.values, found.status, {"stride": self.asked.stride}
+
+    def _out(self, kernel: Any, signal: Tensor) -> Tensor | None:
+        """A buffer for the result, kept from image to image: fresh memory costs as much as the arithmetic."""
+        if kernel.device.type != "cpu":
+            return None
+        shape = (signal.shape[0], kernel.grid.height, kernel.grid.width)
+        size = int(np.prod(shape))
+        if self._buffer is None or self._buffer.numel() < size:
+            self._buffer = torch.empty(size)
+        return self._buffer[:size].view(shape)
+
+    @staticmethod
+    def _write(do: Callable[[], None]) -> None:
+        try:
+            do()
+        except OSError as error:
+            raise WriteFailed(f"The results cannot be written: {error.strerror or error}.") from error

@@ -1,0 +1,131 @@
+"""Results on disk: .npy, .safetensors, Zarr, or the fitted kernel alone.
+
+Every writer works under a temporary name and renames at the end, so a result is there whole or not at all, and
+writes the same bytes for the same values.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from gsjbu.errors import GsjbuError
+
+if TYPE_CHECKING:
+    from gsjbu.kernel import Kernel
+
+ENDINGS = {"npy": ".npy", "safetensors": ".safetensors", "zarr": ".zarr", "kernel": ".kernel.safetensors"}
+PART = ".part"
+BLOCK = 8 << 20  # bytes converted and written at a time: small enough to stay in the cache
+
+
+def result_path(folder: Path, key: str, form: str) -> Path:
+    """Where the result of ``key`` belongs."""
+    return folder / (key + ENDINGS[form])
+
+
+def write(
+    path: Path, form: str, values: np.ndarray, half: bool, alone: Callable[[], bool] = lambda: True
+) -> None:
+    """``values`` float32 ``[C, H, W]`` to ``path``, as float16 if ``half``.
+
+    ``alone`` is asked right before the result gets its final name; a worker whose run is gone answers False, and
+    then nothing is left behind.
+    """
+    dtype = np.dtype("<f2" if half else "<f4")
+    if form == "zarr":
+        _replace(path, alone, lambda part: _write_zarr(part, values, dtype))
+        return
+    header = _npy_header(values.shape, dtype) if form == "npy" else _safetensors_header(values.shape, dtype)
+
+    def fill(part: Path) -> None:
+        with open(part, "wb") as file:
+            file.write(header)
+            _write_blocks(file, values, dtype)
+
+    _replace(path, alone, fill)
+
+
+def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda: True) -> None:
+    """The kernel instead of the rendered values: thousands of times smaller, and renders any signal later."""
+    _replace(path, alone, kernel.save)
+
+
+def sweep(folder: Path) -> int:
+    """Remove what killed runs left under temporary names; returns how many."""
+    parts = list(folder.rglob(f".*{PART}"))
+    for path in parts:
+        _discard(path)
+    return len(parts)
+
+
+def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    try:
+        fill(part)
+        if alone():
+            os.replace(part, path)
+    finally:
+        _discard(part)
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_blocks(file: BinaryIO, values: np.ndarray, dtype: np.dtype) -> None:
+    for block in _blocks(np.ascontiguousarray(values).reshape(-1)):
+        file.write(np.ascontiguousarray(block, dtype=dtype).data)
+
+
+def _blocks(flat: np.ndarray) -> Iterator[np.ndarray]:
+    step = BLOCK // flat.itemsize
+    for start in range(0, flat.size, step):
+        yield flat[start : start + step]
+
+
+def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    header = io.BytesIO()
+    facts = {"descr": dtype.str, "fortran_order": False, "shape": tuple(int(n) for n in shape)}
+    np.lib.format.write_array_header_1_0(header, facts)
+    return header.getvalue()
+
+
+def _safetensors_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """One tensor, ``values``: length, JSON padded with spaces to a multiple of 8 bytes, then the data."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    name = {"<f2": "F16", "<f4": "F32"}[dtype.str]
+    text = json.dumps(
+        {"values": {"dtype": name, "shape": [int(n) for n in shape], "data_offsets": [0, size]}}
+    )
+    body = text.encode("utf-8")
+    body += b" " * (-len(body) % 8)
+    return struct.pack("<Q", len(body)) + body
+
+
+def _write_zarr(part: Path, values: np.ndarray, dtype: np.dtype) -> None:
+    try:
+        import zarr
+    except ImportError as error:
+        raise GsjbuError(
+            "zarr_missing", "Writing Zarr needs one more package: pip install 'gsjbu[zarr]'."
+        ) from error
+    chunks = (min(values.shape[0], 32), *values.shape[1:])
+    # uncompressed: packing noise-like floats costs more than the whole upsampling and saves a few per cent
+    array = zarr.create_array(
+        store=str(part), shape=values.shape, chunks=chunks, dtype=dtype, compressors=None
+    )
+    for start in range(0, values.shape[0], chunks[0]):
+        array[start : start + chunks[0]] = values[start : start + chunks[0]].astype(dtype)

@@ -1,0 +1,65 @@
+"""The command ``gsjbu``: one sub-command per use, options made from the same settings as the page.
+
+Exit status: 0 done; 1 some images of a batch failed; 2 refused, with a sentence; 3 results cannot be written;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from gsjbu.cli import batch, bench, compare, serve, upsample, video
+from gsjbu.errors import GsjbuError
+from gsjbu.version import __version__
+
+DONE, SOME_FAILED, REFUSED, UNWRITABLE, INTERRUPTED = 0, 1, 2, 3, 130
+COMMANDS = (upsample, compare, batch, video, serve, bench)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="gsjbu",
+        description="Upsample Anything: any low-resolution signal at full resolution, along the image's own edges.",
+        epilog="Exit status: 0 done; 1 some images failed; 2 refused; 3 results cannot be written; 130 interrupted.",
+    )
+    top.add_argument("--version", action="version", version=f"gsjbu {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
+        text = (module.__doc__ or "").strip()
+        command = commands.add_parser(
+            name,
+            help=text.splitlines()[0],
+            description=text,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.set_defaults(run=module.run, json=False)
+        module.add_arguments(command)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (the process's own if None); returns the exit status."""
+    args = parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except GsjbuError as error:
+        return _refuse(args, error.code, error.message, REFUSED)
+    except FileNotFoundError as error:
+        return _refuse(args, "file_missing", f"There is no {error.filename}.", REFUSED)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        return _refuse(args, "file_error", f"{error.strerror or error}{where}.", UNWRITABLE)
+    except KeyboardInterrupt:
+        return _refuse(args, "interrupted", "Interrupted.", INTERRUPTED)
+
+
+def _refuse(args: argparse.Namespace, code: str, sentence: str, status: int) -> int:
+    if args.json:
+        print(json.dumps({"error": sentence, "code": code}, ensure_ascii=False))
+    print(f"gsjbu: {sentence}", file=sys.stderr)
+    return status

@@ -1,0 +1,95 @@
+"""Upsample whole data sets; resumes where it stopped, on all cores or on a Ray cluster.
+
+  gsjbu batch photos/ full/                              signals beside the photos: a.jpg and a.npy
+  gsjbu batch photos/ full/ --signals features/          signals in another folder, same names
+  gsjbu batch 'shards/*.tar' full/ --float16             WebDataset-style shards
+  gsjbu batch list.txt kernels/ --to kernel              16 KB an image instead of 400 MB; render later
+  gsjbu batch photos/ full/ --signals backbone --ray local
+
+One bad file is reported and does not stop the rest. Started again, it goes on with what is not there yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+from gsjbu.cli import options
+
+SETTINGS = ("stride", "iters", "radius", "resolution", "objective", "device", "backbone", "seed")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Source, folder, formats and the settings of a fit."""
+    from gsjbu.batch.writers import ENDINGS
+
+    parser.add_argument("source", metavar="IN", help="a folder, a .txt list of paths, a glob, or .tar shards")
+    parser.add_argument("folder", metavar="OUT", help="where the results and the manifest go")
+    parser.add_argument(
+        "--signals",
+        default="beside",
+        metavar="beside|backbone|FOLDER",
+        help="where the signals are: beside each image, in a folder, or made by the backbone (default: beside)",
+    )
+    parser.add_argument(
+        "--to", choices=list(ENDINGS), default="npy", help="format of the results (default: npy)"
+    )
+    parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="images at once (default: all cores, or GPUs on Ray)"
+    )
+    parser.add_argument(
+        "--ray", metavar="local|ADDRESS", help="run on Ray: here, or on the cluster at ADDRESS"
+    )
+    options.add_settings(parser, SETTINGS, resolution=0)
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run or go on with the batch; 1 if some images failed."""
+    from gsjbu import batch
+
+    asked = batch.Asked(form=args.to, half=args.float16, **{name: getattr(args, name) for name in SETTINGS})
+    started = time.perf_counter()
+    bar: tqdm | None = None
+
+    def progress(finished: int, total: int, outcome: dict[str, Any]) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = options.bar(args, total, "image", "batch")
+        bar.update(finished - bar.n)
+        if outcome["status"] == "failed":
+            bar.clear()
+            tqdm.write(f"{outcome['key']}: {outcome['error']}", file=sys.stderr)
+
+    try:
+        report = batch.run(
+            args.source,
+            args.folder,
+            asked,
+            signals=args.signals,
+            workers=args.workers,
+            ray=args.ray,
+            progress=progress,
+        )
+    finally:
+        if bar is not None:
+            bar.close()
+    seconds = time.perf_counter() - started
+    facts = {
+        "done": report.done,
+        "found": report.found,
+        "failed": report.failed,
+        "manifest": str(report.manifest),
+        "seconds": round(seconds, 3),
+        "images_per_second": round(report.done / seconds, 3) if report.done else 0.0,
+    }
+    sentence = (
+        f"{report.done} done, {report.found} there already, {len(report.failed)} failed in {seconds:.1f} s"
+    )
+    options.tell(args, facts, f"{sentence}: {report.manifest}")
+    return 1 if report.failed else 0

@@ -1,0 +1,117 @@
+"""Write the page's panels of one image to a folder, with an HTML report.
+
+  gsjbu compare photo.jpg report/
+  gsjbu compare photo.jpg report/ --signal depth.npy --objective signal
+  gsjbu compare scene:NAME report/                 a built-in scene
+
+The folder gets one PNG per panel, result.json (settings, metrics, losses, timings) and index.html, which shows
+them without a server or a network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from gsjbu.cli import options, report
+from gsjbu.errors import GsjbuError
+from gsjbu.settings import SETTINGS, Settings
+
+SCENE = "scene:"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Image, folder, and every setting of the page."""
+    parser.add_argument("image", help="a picture (JPEG, PNG or WebP), or scene:NAME")
+    parser.add_argument("folder", metavar="OUT", help="where the panels and the report go")
+    parser.add_argument("--signal", metavar="FILE", help="a low-resolution signal of your own")
+    options.add_settings(parser, SETTINGS)
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the pipeline and write the report."""
+    from gsjbu import images, pipeline, signals
+
+    settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
+    image, sample = _read(args.image)
+    signal = None
+    if args.signal:
+        signal = signals.read_signal(Path(args.signal).read_bytes(), Path(args.signal).name)
+    folder = Path(args.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with options.bar(args, 100, "%", "compare") as bar:
+
+        def progress(now: Any) -> None:
+            bar.set_description(now.stage)
+            bar.update(round(100 * now.share) - bar.n)
+
+        result = pipeline.run(image, settings, signal=signal, sample=sample, progress=progress)
+    for panel in result.panels:
+        (folder / f"{panel.name}.png").write_bytes(images.png_bytes(panel.picture))
+    facts = _facts(result)
+    text = json.dumps(facts, indent=1, ensure_ascii=False)
+    (folder / "result.json").write_text(text + "\n", "utf-8")
+    page = report.page(Path(args.image).name, facts)
+    (folder / "index.html").write_text(page, "utf-8")
+    options.tell(args, facts | {"folder": str(folder)}, _sentence(folder, facts))
+    return 0
+
+
+def _read(name: str) -> tuple[Any, Any]:
+    """The image, and the built-in scene it is of, if it is one."""
+    from gsjbu import images
+
+    if not name.startswith(SCENE):
+        return images.decode(Path(name).read_bytes()), None
+    from gsjbu.samples import SAMPLES
+
+    sample = SAMPLES.get(name.removeprefix(SCENE))
+    if sample is None:
+        raise GsjbuError(
+            "scene_unknown",
+            f"There is no scene {name.removeprefix(SCENE)!r}; the built-in scenes are {', '.join(SAMPLES)}.",
+        )
+    return sample.image, sample
+
+
+def _facts(result: Any) -> dict[str, Any]:
+    """What of a result goes into result.json: all but the pixels."""
+    panels = [
+        {
+            "name": panel.name,
+            "group": panel.group,
+            "title": panel.title,
+            "sentence": panel.sentence,
+            "unit": panel.unit,
+            "file": f"{panel.name}.png",
+            "width": panel.picture.shape[1],
+            "height": panel.picture.shape[0],
+        }
+        for panel in result.panels
+    ]
+    return {
+        "settings": result.settings.as_dict(),
+        "device": str(result.device),
+        "backend": result.backend,
+        "backend_reason": result.backend_reason,
+        "image": result.image,
+        "status": result.status,
+        "metrics": result.metrics,
+        "losses": list(result.losses),
+        "timings_ms": result.timings_ms,
+        "panels": panels,
+    }
+
+
+def _sentence(folder: Path, facts: dict[str, Any]) -> str:
+    rgb = facts["metrics"].get("rgb", {})
+    both = [
+        f"{rgb[name]['psnr']:.2f} dB ({name})"
+        for name in ("bilinear", "gsjbu")
+        if (rgb.get(name) or {}).get("psnr")
+    ]
+    numbers = f", PSNR {' → '.join(both)}" if both else ""
+    return f"{folder / 'index.html'}: {len(facts['panels'])} panels{numbers}."

@@ -1,0 +1,68 @@
+"""Command-line options made from the settings, so that --help says what the page says."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm import tqdm
+
+from gsjbu.errors import SettingError
+from gsjbu.settings import SETTINGS, Setting
+
+FIT = ("stride", "iters", "radius", "objective", "device")
+
+
+def add_settings(parser: argparse.ArgumentParser, names: Iterable[str], **defaults: Any) -> None:
+    """One option per setting. A default given here (None: not asked for) goes before the setting's own."""
+    group = parser.add_argument_group("settings")
+    for name in names:
+        setting = SETTINGS[name]
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_parser(setting),
+            default=defaults.get(name, setting.default),
+            metavar=_values(setting),
+            help=_help(setting, name in defaults, defaults.get(name)),
+        )
+
+
+def _parser(setting: Setting) -> Any:
+    def parse(text: str) -> int | bool | str:
+        try:
+            return setting.parse(text)
+        except SettingError as error:
+            raise argparse.ArgumentTypeError(error.message) from error
+
+    return parse
+
+
+def _values(setting: Setting) -> str:
+    if setting.kind == "int":
+        return f"{setting.low}…{setting.high}"
+    return "on|off" if setting.kind == "bool" else "|".join(setting.choices or {})
+
+
+def _help(setting: Setting, overridden: bool, default: Any) -> str:
+    shown = default if overridden else setting.default
+    unit = f", in {setting.unit}" if setting.unit else ""
+    ending = "" if shown is None else f" (default: { ({True: 'on', False: 'off'}.get(shown, shown)) }{unit})"
+    return (setting.sentence + ending).replace("%", "%%")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """How a command speaks: for people (default), or one JSON object on standard output."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def bar(args: argparse.Namespace, total: int, unit: str, label: str) -> tqdm:
+    """A progress bar on standard error, shown where a person is looking."""
+    return tqdm(total=total, unit=unit, desc=label, disable=True if args.quiet else None, leave=False)
+
+
+def tell(args: argparse.Namespace, facts: dict[str, Any], sentence: str) -> None:
+    """``facts`` with --json, otherwise ``sentence``."""
+    print(json.dumps(facts, ensure_ascii=False) if args.json else sentence)

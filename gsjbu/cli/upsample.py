@@ -1,0 +1,124 @@
+"""Upsample one signal along the edges of one image.
+
+  gsjbu upsample photo.jpg features.npy -o full.npy
+  gsjbu upsample photo.jpg depth.npy -o depth.png --objective signal
+
+The signal is [C, h, w] (or [h, w]) in .npy, .npz or .safetensors; the result has the image's size and is written
+by its ending: .npy, .safetensors, .zarr, or .png for one or three channels. Without --stride the ratio comes from
+the two sizes and need not be whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from gsjbu.cli import options
+from gsjbu.errors import GsjbuError
+
+FORMS = {".npy": "npy", ".safetensors": "safetensors", ".zarr": "zarr", ".png": "png"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Image, signal, output and the settings of a fit."""
+    parser.add_argument("image", help="the picture to follow (JPEG, PNG or WebP)")
+    parser.add_argument("signal", help="the low-resolution signal on its grid")
+    parser.add_argument(
+        "-o", "--output", required=True, help="where the result goes; its ending says the format"
+    )
+    parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
+    parser.add_argument("--kernel", metavar="PATH", help="keep the fitted kernel too (.safetensors)")
+    options.add_settings(parser, options.FIT, stride=None)
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fit, render, write."""
+    import gsjbu
+    from gsjbu import images, signals
+
+    output = Path(args.output)
+    form = FORMS.get(output.suffix.lower())
+    if form is None:
+        raise GsjbuError(
+            "output_format",
+            f"{output.name} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
+        )
+    image = images.decode(Path(args.image).read_bytes())
+    signal = signals.read_signal(Path(args.signal).read_bytes(), Path(args.signal).name)
+    _check_channels(form, signal.values.shape[0])
+    started = time.perf_counter()
+    with options.bar(args, args.iters, "step", "fit") as bar:
+        kernel = gsjbu.fit(
+            image,
+            **_grid(args.stride, image.shape, signal.values.shape),
+            iters=args.iters,
+            radius=args.radius,
+            objective=args.objective,
+            signal=signal.values,
+            device=args.device,
+            progress=lambda step, loss: bar.update(1) and None,
+        )
+    fitted = time.perf_counter()
+    values = kernel.render(signal.values).cpu().numpy()
+    rendered = time.perf_counter()
+    _write(output, form, values, args.float16)
+    if args.kernel:
+        kernel.save(args.kernel)
+    facts = {
+        "output": str(output),
+        "shape": list(values.shape),
+        "dtype": {"png": "uint8"}.get(form, "float16" if args.float16 else "float32"),
+        "signal": signal.kind,
+        "device": str(kernel.device),
+        "backend": kernel.backend,
+        "backend_reason": kernel.backend_reason,
+        "losses": kernel.losses,
+        "seconds": {"fit": round(fitted - started, 4), "render": round(rendered - fitted, 4)},
+    }
+    shape = "×".join(str(n) for n in values.shape)
+    seconds = f"fit {fitted - started:.2f} s, render {rendered - fitted:.2f} s"
+    options.tell(args, facts, f"{output}: {shape}, {seconds} on {kernel.device} ({kernel.backend}).")
+    return 0
+
+
+def _grid(stride: int | None, image: tuple[int, ...], signal: tuple[int, ...]) -> dict[str, object]:
+    """``stride`` or ``lr_size`` of the fit; raises GsjbuError where a given stride does not fit the signal."""
+    rows, cols = signal[-2:]
+    if stride is None:
+        return {"lr_size": (rows, cols)}
+    height, width = image[-2:]
+    right = (-(-height // stride), -(-width // stride))
+    if right != (rows, cols):
+        raise GsjbuError(
+            "signal_shape",
+            f"At stride {stride} an image of {width}×{height} pixels has a grid of {right[1]}×{right[0]}, and the "
+            f"signal is {cols}×{rows}; leave --stride out to take the ratio of the sizes.",
+        )
+    return {"stride": stride}
+
+
+def _check_channels(form: str, channels: int) -> None:
+    if form == "png" and channels not in (1, 3):
+        raise GsjbuError(
+            "output_format",
+            f"A .png holds one or three channels, and the signal has {channels}; write .npy instead.",
+        )
+
+
+def _write(output: Path, form: str, values: np.ndarray, half: bool) -> None:
+    if form == "png":
+        from gsjbu import images
+
+        low, high = float(values.min()), float(values.max())
+        scaled = (values - low) / ((high - low) or 1.0)
+        pixels = np.rint(scaled * 255).astype(np.uint8)
+        picture = pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+        output.write_bytes(images.png_bytes(picture))
+        return
+    from gsjbu.batch.writers import write
+
+    write(output, form, values, half)

@@ -1,0 +1,117 @@
+"""Whatever a batch is given – folder, list, glob, shards – becomes the same items."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from gsjbu.batch.sources import Blob, SourceError, find
+
+
+def put(path, data=b"x"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def shard(path, members):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    put(tmp_path / "in/b.jpg", b"picture b")
+    put(tmp_path / "in/b.npy", b"signal b")
+    put(tmp_path / "in/deep/a.PNG", b"picture a")
+    put(tmp_path / "in/deep/a.safetensors", b"signal a")
+    put(tmp_path / "in/notes.md")
+    return tmp_path / "in"
+
+
+def test_folder_is_searched_to_the_bottom_and_signals_lie_beside(folder):
+    items = find(str(folder))
+    assert [item.key for item in items] == ["b", "deep/a"]
+    assert [(item.image.read(), item.signal.read()) for item in items] == [
+        (b"picture b", b"signal b"),
+        (b"picture a", b"signal a"),
+    ]
+
+
+def test_glob_and_list_give_the_same_keys_as_the_folder(folder):
+    by_glob = find(str(folder / "**" / "*.[jP]*"))
+    assert [item.key for item in by_glob] == ["b", "deep/a"]
+    listed = put(folder / "these.txt", b"# photos\nb.jpg\n\ndeep/a.PNG\n")
+    assert [item.key for item in find(str(listed))] == ["b", "deep/a"]
+
+
+def test_signals_from_another_folder_and_from_the_backbone(folder, tmp_path):
+    put(tmp_path / "signals/b.npz", b"other b")
+    items = find(str(folder), str(tmp_path / "signals"))
+    assert items[0].signal.read() == b"other b"
+    with pytest.raises(FileNotFoundError, match=r"a\.npy"):
+        items[1].signal.read()
+    assert [item.signal for item in find(str(folder), "backbone")] == [None, None]
+
+
+def test_two_endings_of_one_name_stay_two_items(folder):
+    put(folder / "b.png", b"another b")
+    assert [item.key for item in find(str(folder))] == ["b.jpg", "b.png", "deep/a"]
+
+
+def test_shards_group_by_the_name_up_to_the_first_dot(tmp_path):
+    members = {
+        "n01/7.features.npy": b"signal 7",
+        "n01/7.jpg": b"picture 7",
+        "n01/7.cls": b"3",
+        "n01/8.jpg": b"picture 8",
+        "n01/9.cls": b"no picture",
+    }
+    path = shard(tmp_path / "s/train-000.tar", members)
+    items = find(str(path))
+    assert [item.key for item in items] == ["train-000/n01/7", "train-000/n01/8"]
+    assert items[0].image.read() == b"picture 7"
+    assert items[0].signal.read() == b"signal 7"
+    with pytest.raises(OSError, match=r"8\.npy|directory"):
+        items[1].signal.read()
+    assert [item.key for item in find(str(tmp_path / "s" / "*.tar"), "backbone")] == [
+        item.key for item in items
+    ]
+
+
+def test_a_shard_cannot_name_places_outside_the_output(tmp_path):
+    path = shard(tmp_path / "evil.tar", {"../../up.jpg": b"1", "/abs.jpg": b"2", "fine.jpg": b"3"})
+    assert [item.key for item in find(str(path))] == ["evil/fine"]
+
+
+def test_a_file_cut_short_since_it_was_listed_is_an_error(tmp_path):
+    path = put(tmp_path / "a.tar", b"0123456789")
+    assert Blob(str(path), "a.jpg", 2, 3).read() == b"234"
+    with pytest.raises(OSError, match="5 of 8 bytes"):
+        Blob(str(path), "a.jpg", 5, 8).read()
+
+
+@pytest.mark.parametrize("source", ["nowhere", "*.jpg", "in/notes.md", "in/empty", "packed.tar"])
+def test_what_cannot_be_listed_is_refused_with_a_sentence(folder, tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    (folder / "empty").mkdir()
+    with tarfile.open(tmp_path / "packed.tar", "w:gz") as tar:
+        tar.add(folder / "b.jpg")
+    with pytest.raises(SourceError) as refusal:
+        find(source)
+    assert refusal.value.code == "batch_source_invalid"
+    assert refusal.value.message.endswith((".", "needed.", "glob."))
+
+
+def test_two_items_of_one_key_are_refused(tmp_path):
+    shard(tmp_path / "in/x.tar", {"a.jpg": b"1"})
+    put(tmp_path / "in/x/a.jpg")
+    with pytest.raises(SourceError, match="x/a"):
+        find(str(tmp_path / "in"))
