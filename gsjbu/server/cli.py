@@ -1,0 +1,74 @@
+"""``python app.py``: options and environment → a Config, then the server."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from gsjbu.errors import SettingError
+from gsjbu.server.config import LOCAL_HOSTS, Config
+from gsjbu.server.limits import Limits
+
+_PREFIX = "GSJBU_LIMIT_"
+
+
+def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
+    """The Config that the command line asks for; exits with a sentence where it cannot be."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py", description="Upsample Anything: the web page and its API."
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; another than 127.0.0.1 is a risk"
+    )
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
+    parser.add_argument(
+        "--allowed-host", action="append", default=[], metavar="NAME",
+        help="a host name to answer to besides localhost; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--models-dir", metavar="DIR", help="folder with model weights")
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="change a limit; /api/settings lists them",
+    )
+    options = parser.parse_args(argv)
+    given = {k[len(_PREFIX) :].lower(): v for k, v in environ.items() if k.startswith(_PREFIX)}
+    for pair in options.limit:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            parser.error(f"--limit {pair}: write it as name=value")
+        given[name] = value
+    try:
+        limits = Limits.parse(given)
+    except SettingError as error:
+        parser.error(error.message)
+    if options.models_dir:
+        os.environ["GSJBU_MODELS_DIR"] = options.models_dir
+    config = Config(
+        host=options.host,
+        port=options.port,
+        allowed_hosts=(*LOCAL_HOSTS, *options.allowed_host),
+        limits=limits,
+    )
+    if not config.is_local:
+        print(_warning(config, bool(options.allowed_host)), file=sys.stderr)
+    return config
+
+
+def _warning(config: Config, names_given: bool) -> str:
+    text = f"WARNING: listening on {config.host}: everybody who can reach this address can use this machine's cores."
+    if not names_given:
+        text += " It answers to no name but localhost until you add --allowed-host NAME."
+    return text
+
+
+def main() -> None:
+    """Entry point."""
+    config = config_of(sys.argv[1:], os.environ)
+    from gsjbu.server.serve import serve
+
+    serve(config)

@@ -1,0 +1,45 @@
+"""What a server is started with."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gsjbu.server.limits import Limits
+
+ROOT = Path(__file__).resolve().parents[2]
+# In a wheel the page lies inside the package.
+WEB = ROOT if (ROOT / "templates").is_dir() else ROOT / "gsjbu" / "_web"
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Where to listen, which names to answer to, where files lie. Nothing here comes from a client."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
+    limits: Limits = field(default_factory=Limits)
+    static_dir: Path = WEB / "static"
+    templates_dir: Path = WEB / "templates"
+    out_dir: Path = WEB / "static" / "out"
+    warm_up: bool = True
+    # The computation itself; None is ``gsjbu.pipeline.run``. Tests put faults in here.
+    run: Callable[..., Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "allowed_hosts", tuple(h.lower().strip("[]") for h in self.allowed_hosts))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the address."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False

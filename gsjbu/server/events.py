@@ -1,0 +1,101 @@
+"""A job's events: a numbered list that many streams may read, from any point, while one thread writes it.
+
+Numbers are 1, 2, 3, … per job. Every event is kept until the job goes, so a stream that resumes after
+``Last-Event-ID`` gets exactly the events it has not seen. The last event is the terminal one; there is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+TERMINAL = frozenset({"done", "failed", "cancelled"})
+KEEPALIVE_SECONDS = 15.0
+# Streams wake at most this often, so that a fit of fifty 1-ms steps is a few writes and not fifty.
+BATCH_SECONDS = 0.015
+
+
+class EventLog:
+    """Append from any thread; follow from the event loop."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: list[tuple[str, dict[str, Any]]] = []
+        self._waiters: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._ended = False
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the terminal event is in."""
+        return self._ended
+
+    def append(self, kind: str, data: dict[str, Any]) -> bool:
+        """Add one event; False, and nothing added, once the terminal event is in."""
+        with self._lock:
+            if self._ended:
+                return False
+            self._events.append((kind, data))
+            self._ended = kind in TERMINAL
+            waiters = list(self._waiters)
+        for loop, event in waiters:
+            if not event.is_set():
+                try:
+                    loop.call_soon_threadsafe(event.set)
+                except RuntimeError:  # the loop has closed: its stream is gone with it
+                    self._waiters.discard((loop, event))
+        return True
+
+    def after(self, last: int) -> list[tuple[int, str, dict[str, Any]]]:
+        """Events numbered above ``last``."""
+        with self._lock:
+            chosen = self._events[max(0, last) :]
+        return [(max(0, last) + i, kind, data) for i, (kind, data) in enumerate(chosen, 1)]
+
+    async def follow(self, last: int = 0) -> AsyncIterator[list[tuple[int, str, dict[str, Any]]]]:
+        """Batches of events after ``last`` up to the terminal one; an empty batch is a sign of life."""
+        wake = asyncio.Event()
+        entry = (asyncio.get_running_loop(), wake)
+        self._waiters.add(entry)
+        try:
+            while True:
+                wake.clear()
+                batch = self.after(last)
+                if batch:
+                    last = batch[-1][0]
+                    yield batch
+                if self._ended and last >= len(self._events):
+                    return
+                try:
+                    await asyncio.wait_for(wake.wait(), KEEPALIVE_SECONDS)
+                except TimeoutError:
+                    yield []
+                    continue
+                if not self._ended:
+                    await asyncio.sleep(BATCH_SECONDS)
+        finally:
+            self._waiters.discard(entry)
+
+
+async def sse(log: EventLog, last: int) -> AsyncIterator[bytes]:
+    """The log as server-sent events in wire form, one chunk per batch."""
+    async for batch in log.follow(last):
+        if not batch:
+            yield KEEPALIVE_COMMENT
+            continue
+        yield b"".join(
+            format_sse_event(data_str=json.dumps(data, allow_nan=False), event=kind, id=str(number))
+            for number, kind, data in batch
+        )
+
+
+def last_event_id(raw: str | None) -> int:
+    """The number in a Last-Event-ID header; 0, from the start, where it is missing or not one of ours."""
+    return int(raw) if raw is not None and raw.isascii() and raw.isdigit() and len(raw) <= 15 else 0

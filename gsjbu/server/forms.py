@@ -1,0 +1,77 @@
+"""Multipart forms of the API: what they may hold, in code and in the OpenAPI description."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gsjbu.server.problems import Problem
+from gsjbu.server.schemas import settings_schema
+from gsjbu.server.uploads import Form
+from gsjbu.settings import Settings
+
+_BINARY = {"type": "string", "format": "binary"}
+
+
+def body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    """``openapi_extra`` of a route that takes a form."""
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+IMAGE_FORM = body(
+    {
+        "file": {**_BINARY, "description": "A JPEG, PNG or WebP picture."},
+        "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
+    },
+    [],
+)
+SIGNAL_FORM = body({"file": {**_BINARY, "description": "npy, npz or PNG; see the README."}}, ["file"])
+RUN_FORM = body(
+    {
+        "file": {**_BINARY, "description": "A JPEG, PNG or WebP picture."},
+        "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
+        "signal": {**_BINARY, "description": "A low-resolution signal to upsample along with the image."},
+        "return_files": {
+            "type": "boolean",
+            "description": "Write the panels under /static/out and give links.",
+        },
+        **settings_schema()["properties"],
+    },
+    [],
+)
+
+
+def only(form: Form, *names: str) -> None:
+    """Refuse text fields that the form does not have."""
+    for name in form.fields:
+        if name not in names:
+            fields = ", ".join((*names, "file"))
+            raise Problem(
+                "request_invalid", f"The form has no field {name[:60]!r}; it has {fields}.", setting=name[:60]
+            )
+
+
+def settings_of(form: Form) -> Settings:
+    """The settings in a form: each as a field of its own, or all in one JSON field ``settings``."""
+    given: dict[str, Any] = dict(form.fields)
+    for name in ("sample", "return_files"):
+        given.pop(name, None)
+    together = given.pop("settings", None)
+    if together is not None:
+        try:
+            parsed = json.loads(together)
+        except (ValueError, RecursionError):
+            parsed = None
+        if not isinstance(parsed, dict):
+            raise Problem("json_invalid", "The field 'settings' must be a JSON object.", setting="settings")
+        given = {**parsed, **given}
+    return Settings.parse(given)
+
+
+def flag(form: Form, name: str) -> bool:
+    """A true/false field; false where it is missing."""
+    word = form.fields.get(name, "false").strip().lower()
+    if word not in ("true", "false", "1", "0", "on", "off", "yes", "no"):
+        raise Problem("request_invalid", f"{name} must be true or false.", setting=name)
+    return word in ("true", "1", "on", "yes")

@@ -1,0 +1,322 @@
+"""Jobs: a bounded queue, fair among clients; a bounded pool of threads; cancel, timeout and faults kept apart.
+
+A job runs in one thread of the pool. Its ``report`` is the pipeline's progress callback, and the only place where
+it can be stopped: once ``stop`` has set a reason, the next report raises ``Cancelled``. The job's state turns
+terminal at once; its place in the pool is free again when the thread has really come out.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from gsjbu.errors import Cancelled, GsjbuError
+from gsjbu.server.events import EventLog
+from gsjbu.server.limits import Limits
+from gsjbu.server.problems import Problem, from_error, internal
+from gsjbu.server.store import new_id
+
+log = logging.getLogger("gsjbu.server")
+
+LIVE = ("queued", "running")
+# Finished jobs that are remembered (their results live in the store and go by its rules).
+KEPT_JOBS = 1000
+
+
+def _nothing(job: Job) -> None:
+    return None
+
+
+@dataclass
+class Job:
+    """One run, from the moment it is accepted."""
+
+    work: Callable[[Job], dict[str, Any] | None]
+    client: tuple[str, str]
+    settings: dict[str, Any]
+    uses_gpu: bool = False
+    id: str = field(default_factory=new_id)
+    state: str = "queued"
+    error: Problem | None = None
+    created: float = field(default_factory=time.monotonic)
+    started: float | None = None
+    ended: float | None = None
+    progress: dict[str, Any] = field(default_factory=dict)
+    events: EventLog = field(default_factory=EventLog)
+    watchers: int = 0
+    seen: float = field(default_factory=time.monotonic)
+    stage_ms: dict[str, float] = field(default_factory=dict)
+    _reason: Problem | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stage: tuple[str, float] | None = None
+
+    @property
+    def live(self) -> bool:
+        """Queued or running."""
+        return self.state in LIVE
+
+    def begin(self) -> bool:
+        """From queued to running; False where the job was stopped before."""
+        with self._lock:
+            if self.state != "queued":
+                return False
+            self.state, self.started = "running", time.monotonic()
+            return True
+
+    def let_go(self) -> None:
+        """The thread is out: free what the work held on to."""
+        self._close_stage(time.monotonic())
+        self.work = _nothing
+
+    def touch(self) -> None:
+        """Somebody has asked for this job."""
+        self.seen = time.monotonic()
+
+    def check(self) -> None:
+        """Raise Cancelled where the job has been told to stop."""
+        if self._reason is not None:
+            raise Cancelled
+
+    def report(self, progress: Any) -> None:
+        """The pipeline's progress callback: one event, and the place where a stopped job comes out."""
+        self.check()
+        now = time.monotonic()
+        if self._stage is None or self._stage[0] != progress.stage:
+            self._close_stage(now)
+            self._stage = (progress.stage, now)
+        share = min(1.0, max(0.0, float(progress.share)))
+        spent = now - (self.started or now)
+        eta = spent * (1 - share) / share if share > 0.02 else None
+        self.progress = {
+            "stage": progress.stage,
+            "step": progress.step,
+            "steps": progress.steps,
+            "loss": progress.loss,
+            "share": round(share, 4),
+            "eta_s": None if eta is None else round(eta, 3),
+        }
+        self.events.append("progress", self.progress)
+
+    def _close_stage(self, now: float) -> None:
+        if self._stage is not None:
+            name, began = self._stage
+            self.stage_ms[name] = self.stage_ms.get(name, 0.0) + 1000 * (now - began)
+            self._stage = None
+
+    def stop(self, reason: Problem) -> bool:
+        """Make the job terminal now, its thread (if it has one) come out soon. False if it had ended."""
+        self._reason = self._reason or reason
+        state = "cancelled" if reason.code in ("cancelled", "client_gone", "server_stopping") else "failed"
+        return self.finish(state, reason)
+
+    def finish(self, state: str, error: Problem | None = None, data: dict[str, Any] | None = None) -> bool:
+        """Set the terminal state, once; the first to come wins."""
+        with self._lock:
+            if not self.live:
+                return False
+            self.state, self.error, self.ended = state, error, time.monotonic()
+        body: dict[str, Any] = {"state": state, **(data or {})}
+        if error is not None:
+            body["error"] = error.body()
+        self.events.append(state, body)
+        return True
+
+
+class Scheduler:
+    """Accepts jobs, lets them run by turns, and watches over them. Safe to use from any thread."""
+
+    def __init__(self, limits: Limits, on_end: Callable[[Job], None] = lambda job: None) -> None:
+        self.limits = limits
+        self.on_end = on_end
+        self.stopping = False
+        self._lock = threading.RLock()
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        # address -> client -> its waiting jobs; both levels take turns, so that one address which
+        # invents clients does not push back another address.
+        self._waiting: OrderedDict[str, OrderedDict[str, deque[Job]]] = OrderedDict()
+        self._running: set[str] = set()
+        self._gpu_running = 0
+        self._pool = ThreadPoolExecutor(limits.running_jobs, thread_name_prefix="gsjbu-job")
+
+    @property
+    def running(self) -> int:
+        """Places in the pool that are taken."""
+        return len(self._running)
+
+    @property
+    def queued(self) -> int:
+        """Jobs that wait."""
+        with self._lock:
+            return sum(
+                job.live for clients in self._waiting.values() for jobs in clients.values() for job in jobs
+            )
+
+    def submit(self, job: Job) -> None:
+        """Accept ``job``, or refuse with ``queue_full``, ``client_busy`` or ``server_stopping``."""
+        with self._lock:
+            if self.stopping:
+                raise Problem("server_stopping", "The server is shutting down; please try again later.")
+            live = sum(1 for j in self._jobs.values() if j.live and j.client == job.client)
+            if live >= self.limits.client_jobs:
+                raise Problem(
+                    "client_busy",
+                    f"You have {live} jobs queued or running already; wait for one to end, or cancel it.",
+                    retry_after=1,
+                )
+            free = self.limits.running_jobs - len(self._running)
+            if free <= 0 and self.queued >= self.limits.queue_jobs:
+                sentence = "All places in the queue are taken; please try again soon."
+                raise Problem("queue_full", sentence, retry_after=self._wait_s())
+            self._jobs[job.id] = job
+            self._forget_old()
+            address, client = job.client
+            self._waiting.setdefault(address, OrderedDict()).setdefault(client, deque()).append(job)
+            self._fill()
+
+    def get(self, job_id: str) -> Job:
+        """The job with this id; asking keeps it alive."""
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise Problem("not_found", "There is no job with this id; jobs are forgotten after a while.")
+        job.touch()
+        return job
+
+    def live_jobs(self) -> list[Job]:
+        """Jobs that are queued or running."""
+        with self._lock:
+            return [job for job in self._jobs.values() if job.live]
+
+    def cancel(self, job: Job, code: str = "cancelled", sentence: str = "The job was cancelled.") -> bool:
+        """Stop one job; False if it had ended already."""
+        return self._stop(job, Problem(code, sentence))
+
+    def _stop(self, job: Job, reason: Problem) -> bool:
+        with self._lock:
+            was_waiting = self._unqueue(job)
+            stopped = job.stop(reason)
+        if stopped and was_waiting:
+            self.on_end(job)
+        return stopped
+
+    def tick(self) -> None:
+        """Called a few times a second: end what has run too long or that nobody waits for any more."""
+        now = time.monotonic()
+        for job in self.live_jobs():
+            if job.started is not None and now - job.started > self.limits.job_seconds:
+                self._stop(
+                    job,
+                    Problem(
+                        "timeout",
+                        f"The job took longer than the {self.limits.job_seconds:g} s allowed; "
+                        "lower resolution, iters or radius.",
+                    ),
+                )
+            elif job.watchers == 0 and now - job.seen > self.limits.client_grace_seconds:
+                self.cancel(job, "client_gone", "Nobody asked for this job any more, so it was cancelled.")
+
+    def shut(self) -> None:
+        """No new work from now on; waiting jobs are cancelled, running ones go on."""
+        with self._lock:
+            self.stopping = True
+            waiting = [j for clients in self._waiting.values() for jobs in clients.values() for j in jobs]
+        for job in waiting:
+            self.cancel(job, "server_stopping", "The server is shutting down.")
+
+    def close(self) -> None:
+        """Stop what still runs and let the threads go."""
+        self.shut()
+        for job in self.live_jobs():
+            self.cancel(job, "server_stopping", "The server is shutting down.")
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # -- inside the lock ------------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        while len(self._running) < self.limits.running_jobs:
+            job = self._next()
+            if job is None:
+                return
+            self._running.add(job.id)
+            self._gpu_running += job.uses_gpu
+            self._pool.submit(self._run, job)
+
+    def _next(self) -> Job | None:
+        """The first job, by turns of address and client, that may run now."""
+        for address, clients in list(self._waiting.items()):
+            for client, jobs in list(clients.items()):
+                if jobs[0].uses_gpu and self._gpu_running >= self.limits.gpu_jobs:
+                    continue
+                job = jobs.popleft()
+                clients.move_to_end(client)
+                self._waiting.move_to_end(address)
+                self._tidy(address, client)
+                return job
+        return None
+
+    def _unqueue(self, job: Job) -> bool:
+        address, client = job.client
+        jobs = self._waiting.get(address, {}).get(client)
+        if not jobs or job not in jobs:
+            return False
+        jobs.remove(job)
+        self._tidy(address, client)
+        return True
+
+    def _tidy(self, address: str, client: str) -> None:
+        clients = self._waiting[address]
+        if not clients[client]:
+            del clients[client]
+        if not clients:
+            del self._waiting[address]
+
+    def _forget_old(self) -> None:
+        ended = [i for i, j in self._jobs.items() if not j.live]
+        for job_id in ended[: max(0, len(self._jobs) - KEPT_JOBS)]:
+            del self._jobs[job_id]
+
+    def _wait_s(self) -> int:
+        """A guess at when a place comes free: the mean run time of the last jobs."""
+        times = [j.ended - j.started for j in list(self._jobs.values())[-20:] if j.started and j.ended]
+        mean = sum(times) / len(times) if times else 1.0
+        return max(1, min(60, round(mean * self.limits.queue_jobs / self.limits.running_jobs / 2)))
+
+    # -- in a thread of the pool ----------------------------------------------------------------------------------
+
+    def _run(self, job: Job) -> None:
+        try:
+            self._work(job)
+        finally:
+            with self._lock:
+                self._running.discard(job.id)
+                self._gpu_running -= job.uses_gpu
+                self._fill()
+            self.on_end(job)
+
+    def _work(self, job: Job) -> None:
+        if not job.begin():
+            return
+        try:
+            data = job.work(job)
+            job.finish("done", data=data)
+        except Cancelled:
+            job.finish("cancelled", Problem("cancelled", "The job was cancelled."))
+        except Problem as problem:
+            job.finish("failed", problem.plain())
+        except GsjbuError as error:
+            job.finish("failed", from_error(error))
+        except MemoryError:
+            log.error("job ran out of memory", extra={"job": job.id}, exc_info=True)
+            job.finish(
+                "failed", Problem("out_of_memory", "The job ran out of memory; lower resolution or radius.")
+            )
+        except BaseException as error:  # a job must never take the pool with it
+            log.error("job crashed", extra={"job": job.id}, exc_info=error)
+            job.finish("failed", internal())
+        finally:
+            job.let_go()

@@ -1,0 +1,94 @@
+"""Every bound of the server, declared once: its default, its unit and what it protects.
+
+``Limits()`` is the default set; ``Limits.parse`` takes overrides (``--limit name=value`` on the command line,
+``GSJBU_LIMIT_NAME`` in the environment). ``/api/settings`` shows the values in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from gsjbu.errors import SettingError
+from gsjbu.threads import available
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+def _limit(default: float, unit: str, sentence: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "sentence": sentence})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The bounds in force; every value is a positive number in the unit named beside it."""
+
+    image_bytes: int = _limit(20 * MIB, "bytes", "Largest picture file, counted while it streams in.")
+    signal_bytes: int = _limit(64 * MIB, "bytes", "Largest signal file, counted while it streams in.")
+    image_pixels: int = _limit(40_000_000, "pixels", "Most pixels of a picture, read from its header.")
+    form_files: int = _limit(3, "files", "Most files in one form.")
+    form_fields: int = _limit(30, "fields", "Most text fields in one form.")
+    field_bytes: int = _limit(64 * KIB, "bytes", "Largest text field of a form.")
+    json_bytes: int = _limit(64 * KIB, "bytes", "Largest JSON body.")
+    header_count: int = _limit(100, "headers", "Most header lines of a request.")
+    header_bytes: int = _limit(32 * KIB, "bytes", "Most bytes of all header lines of a request together.")
+    header_seconds: float = _limit(10, "s", "Time for a request's header to arrive.")
+    idle_seconds: float = _limit(10, "s", "Longest pause while a body arrives.")
+    upload_seconds: float = _limit(120, "s", "Time for a whole body to arrive.")
+    upload_buffer_bytes: int = _limit(256 * MIB, "bytes", "Bodies of all uploads under way, together.")
+    connections: int = _limit(512, "connections", "Open connections; beyond it the newest is closed at once.")
+    decode_seconds: float = _limit(10, "s", "Time to decode a picture or a signal.")
+    job_seconds: float = _limit(300, "s", "Time that one job may run.")
+    job_bytes: int = _limit(4 * GIB, "bytes", "Memory of one job, by the estimate before it starts.")
+    running_jobs: int = _limit(max(1, min(8, available() // 2)), "jobs", "Jobs that run at the same time.")
+    gpu_jobs: int = _limit(1, "jobs", "Jobs that run at the same time on one GPU.")
+    queue_jobs: int = _limit(16, "jobs", "Jobs that wait for a place to run.")
+    client_jobs: int = _limit(2, "jobs", "Live (queued or running) jobs of one client.")
+    client_grace_seconds: float = _limit(
+        30, "s", "How long a job lives on when nobody watches or asks for it."
+    )
+    shutdown_seconds: float = _limit(20, "s", "How long running jobs may go on after SIGTERM.")
+    cache_bytes: int = _limit(
+        256 * MIB, "bytes", "Images, signals and results kept in memory; the oldest go first."
+    )
+    cache_seconds: float = _limit(1800, "s", "How long an unused image, signal or result is kept.")
+    out_bytes: int = _limit(2 * GIB, "bytes", "Files under static/out; the oldest go first.")
+    out_seconds: float = _limit(86400, "s", "How long files under static/out are kept.")
+    inline_bytes: int = _limit(
+        8 * MIB, "bytes", "Most PNG bytes put into a result; beyond it files are linked."
+    )
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str]) -> Limits:
+        """Defaults with ``given`` put over them; raises SettingError for an unknown name or a bad value."""
+        known = {f.name: f for f in fields(cls)}
+        values: dict[str, Any] = {}
+        for name, raw in given.items():
+            if name not in known:
+                raise SettingError(name, f"There is no limit {name!r}; the limits are {', '.join(known)}.")
+            try:
+                value = float(raw)
+            except ValueError:
+                value = -1.0
+            if not 0 < value < 2**53:
+                raise SettingError(name, f"Limit {name} is {raw!r}; it must be a number above 0.")
+            values[name] = value if name.endswith("_seconds") else int(value)
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, float]:
+        """Name -> value."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def notes(self) -> dict[str, dict[str, Any]]:
+        """Name -> value, unit and sentence, for a person to read."""
+        return {
+            f.name: {
+                "value": getattr(self, f.name),
+                "unit": f.metadata["unit"],
+                "sentence": f.metadata["sentence"],
+            }
+            for f in fields(self)
+        }

@@ -1,0 +1,98 @@
+"""Structured logs: one JSON object per line on stderr, one line per request and per job; never file contents."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+import traceback
+from datetime import UTC, datetime
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gsjbu.server.meters import Meters
+from gsjbu.server.store import new_id
+
+log = logging.getLogger("gsjbu.server")
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON; JSON's escapes keep a client's text from forging lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        line.update({k: v for k, v in vars(record).items() if k not in _STANDARD})
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = "".join(traceback.format_exception(record.exc_info[1]))
+        return json.dumps(line, default=str)
+
+
+def set_up(level: int = logging.INFO) -> None:
+    """Send everything, uvicorn's own lines too, to stderr as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name in ("gsjbu.server", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(level)
+
+
+class RequestLog:
+    """ASGI middleware, the outermost: one line and one count per request."""
+
+    def __init__(self, app: ASGIApp, meters: Meters) -> None:
+        self.app = app
+        self.meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        scope["gsjbu.request_id"] = new_id()[:16]
+        status, bytes_in, bytes_out = 0, 0, 0
+
+        async def counted_receive() -> Message:
+            nonlocal bytes_in
+            message = await receive()
+            bytes_in += len(message.get("body", b""))
+            return message
+
+        async def counted_send(message: Message) -> None:
+            nonlocal status, bytes_out
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            bytes_out += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self.app(scope, counted_receive, counted_send)
+        finally:
+            self._note(scope, status, bytes_in, bytes_out, time.perf_counter() - began)
+
+    def _note(self, scope: Scope, status: int, bytes_in: int, bytes_out: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None) or "other"
+        method = (
+            scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
+        )
+        code = scope.get("gsjbu.code")
+        self.meters.requests.labels(method, route, str(status)).inc()
+        self.meters.request_s.labels(route).observe(seconds)
+        if code is not None:
+            self.meters.refusals.labels(code).inc()
+        client = scope.get("client")
+        log.info(
+            "request",
+            extra={
+                "id": scope["gsjbu.request_id"], "method": method, "route": route, "path": scope["path"][:200],
+                "status": status, "ms": round(1000 * seconds, 2), "bytes_in": bytes_in, "bytes_out": bytes_out,
+                "client": client[0] if client else None, "code": code,
+            },
+        )  # fmt: skip

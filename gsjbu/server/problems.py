@@ -1,0 +1,198 @@
+"""Refusals: one table of stable codes, and problem+json (RFC 9457) for every one of them.
+
+A ``detail`` is a sentence for a person. It never holds a path of this machine or a traceback: what a client has
+not caused is answered with ``internal`` and told in full to the log alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gsjbu.errors import GsjbuError, SettingError
+
+log = logging.getLogger("gsjbu.server")
+
+# code -> HTTP status. Codes of gsjbu's own errors that are not listed answer 422.
+STATUS: dict[str, int] = {
+    "request_invalid": 422, "json_invalid": 400, "multipart_invalid": 422, "content_type": 415,
+    "file_missing": 422, "file_unexpected": 422, "encoding_unsupported": 415,
+    "upload_too_large": 413, "body_too_large": 413, "field_too_large": 413,
+    "too_many_files": 413, "too_many_fields": 413, "headers_too_large": 431,
+    "upload_timeout": 408, "upload_incomplete": 400, "uploads_busy": 429,
+    "image_empty": 422, "image_type": 415, "image_corrupt": 422, "image_too_large": 413,
+    "signal_too_large": 413, "signal_type": 415,
+    "decode_timeout": 422, "memory_limit": 413, "out_of_memory": 413,
+    "queue_full": 429, "client_busy": 429,
+    "not_found": 404, "expired": 404, "sample_unknown": 404, "panel_unknown": 404, "not_available": 404,
+    "method_not_allowed": 405, "not_done": 409, "job_failed": 409,
+    "pixel_outside": 422, "host_not_allowed": 403, "origin_not_allowed": 403,
+    "timeout": 422, "cancelled": 409, "client_gone": 409, "server_stopping": 503,
+    "internal": 500,
+}  # fmt: skip
+
+_OF_STATUS = {400: "request_invalid", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
+
+
+class Problem(HTTPException):
+    """A refusal with a stable ``code`` and a sentence that says what would be right.
+
+    An HTTPException, because FastAPI lets only those pass from the reading of a body unchanged.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        setting: str | None = None,
+        retry_after: int | None = None,
+        advice: list[dict[str, Any]] | None = None,
+        close: bool = False,
+    ) -> None:
+        self.status = STATUS.get(code, 422)
+        super().__init__(self.status, detail)
+        self.code, self.setting = code, setting
+        self.retry_after, self.advice, self.close = retry_after, advice, close
+
+    def plain(self) -> Problem:
+        """The same refusal without the traceback, which would keep the frames of the work alive."""
+        return Problem(
+            self.code, self.detail, setting=self.setting, retry_after=self.retry_after, advice=self.advice,
+            close=self.close,
+        )  # fmt: skip
+
+    def body(self) -> dict[str, Any]:
+        """The problem+json object."""
+        out: dict[str, Any] = {
+            "type": f"urn:gsjbu:problem:{self.code}",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.setting is not None:
+            out["setting"] = self.setting
+        if self.advice is not None:
+            out["advice"] = self.advice
+        return out
+
+    def response(self) -> JSONResponse:
+        """The answer; ``close`` ends the connection where the rest of a body is not wanted."""
+        headers = {}
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        if self.close:
+            headers["Connection"] = "close"
+        return JSONResponse(self.body(), self.status, headers, media_type="application/problem+json")
+
+
+class ProblemBody(BaseModel):
+    """How every refusal looks."""
+
+    type: str = Field(description="urn:gsjbu:problem:<code>")
+    title: str
+    status: int
+    detail: str = Field(description="One sentence for a person: what was wrong, what would be right.")
+    code: str = Field(description="Stable; programs should look at this one.")
+    setting: str | None = Field(None, description="The setting or parameter that was refused.")
+    advice: list[dict[str, Any]] | None = Field(None, description="What to change, where that is known.")
+
+
+def from_error(error: GsjbuError) -> Problem:
+    """gsjbu's own error as a refusal."""
+    return Problem(error.code, error.message, setting=error.name if isinstance(error, SettingError) else None)
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses=`` of a route: its own refusals and those that any route may answer."""
+    common = (400, 403, 404, 405, 422, 431, 500, 503)
+    described = {"model": ProblemBody, "content": {"application/problem+json": {}}}
+    out: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({*common, *statuses}):
+        out[status] = {**described, "description": HTTPStatus(status).phrase}
+        if status == 429:
+            out[status]["headers"] = {
+                "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}
+            }
+    return out
+
+
+def install(app: FastAPI) -> None:
+    """Turn every error into problem+json."""
+
+    @app.exception_handler(Problem)
+    async def _problem(request: Request, error: Problem) -> JSONResponse:
+        return _answer(request, error)
+
+    @app.exception_handler(GsjbuError)
+    async def _core(request: Request, error: GsjbuError) -> JSONResponse:
+        return _answer(request, from_error(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+        code = "json_invalid" if first["type"] == "json_invalid" else "request_invalid"
+        name = where[:60] or "the request"
+        return _answer(request, Problem(code, f"{name}: {first['msg']}.", setting=where[:60] or None))
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        sentences = {
+            404: "There is nothing at this address; /docs lists what there is.",
+            405: f"{request.method} is not possible here; the Allow header lists what is.",
+            400: "The request cannot be read; /docs says what is expected.",
+        }
+        code = _OF_STATUS.get(error.status_code, "request_invalid" if error.status_code < 500 else "internal")
+        answer = _answer(
+            request, Problem(code, sentences.get(error.status_code, "The request cannot be served."))
+        )
+        for name, value in (error.headers or {}).items():
+            answer.headers[name] = value
+        return answer
+
+
+class Crash:
+    """ASGI middleware: what no handler knew is logged in full and answered with ``internal``."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            scope["gsjbu.code"] = "client_gone"
+        except Exception as error:
+            log.error("request crashed", exc_info=error)
+            scope["gsjbu.code"] = "internal"
+            if started:
+                raise  # half an answer is out; the connection is all that is left to close
+            await internal().response()(scope, receive, send)
+
+
+def internal() -> Problem:
+    """What a client is told of an error that it has not caused."""
+    return Problem("internal", "Something went wrong inside the server; its log says what. Please try again.")
+
+
+def _answer(request: Request, problem: Problem) -> JSONResponse:
+    request.scope["gsjbu.code"] = problem.code  # for the request's log line and the count of refusals
+    return problem.response()

@@ -1,0 +1,74 @@
+"""Things that are sent once and used by many runs: images and signals."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from gsjbu.images import png_bytes, shrink, to_uint8
+from gsjbu.server import forms, schemas
+from gsjbu.server.problems import Problem, refusals
+from gsjbu.server.service import Service, StoredImage
+from gsjbu.server.uploads import Form, read_form
+
+
+def routes(service: Service) -> APIRouter:
+    """POST /api/images, POST /api/signals, GET /api/samples/{name}.png."""
+    router = APIRouter(tags=["images"])
+
+    @router.post(
+        "/api/images", status_code=201, response_model=schemas.ImageMade,
+        responses=refusals(408, 413, 415, 429), openapi_extra=forms.IMAGE_FORM, summary="Keep an image for later runs",
+    )  # fmt: skip
+    async def images(request: Request) -> dict[str, object]:
+        limits = service.limits
+        form = await read_form(request, limits, service.buffers, {"file": limits.image_bytes})
+        forms.only(form, "sample")
+        image = await image_of(service, form)
+        image_id = service.store.add("image", image)
+        return {"image_id": image_id, "width": image.width, "height": image.height, "name": image.name}
+
+    @router.post(
+        "/api/signals", status_code=201, response_model=schemas.SignalMade,
+        responses=refusals(408, 413, 415, 429), openapi_extra=forms.SIGNAL_FORM, summary="Keep a signal for later runs",
+    )  # fmt: skip
+    async def signals(request: Request) -> dict[str, object]:
+        limits = service.limits
+        form = await read_form(request, limits, service.buffers, {"file": limits.signal_bytes})
+        forms.only(form)
+        if "file" not in form.files:
+            raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")
+        signal = await service.signal_from_file(form.files["file"])
+        signal_id = service.store.add("signal", signal)
+        return {
+            "signal_id": signal_id,
+            "shape": list(signal.values.shape),
+            "kind": signal.kind,
+            "note": signal.note,
+        }
+
+    @router.get(
+        "/api/samples/{name}.png", response_class=Response, responses={**schemas.PNG, **refusals()},
+        summary="A built-in scene",
+    )  # fmt: skip
+    async def sample(name: str, size: int = 512) -> Response:
+        if not 16 <= size <= 512:
+            raise Problem("request_invalid", "size must be from 16 to 512 pixels.", setting="size")
+        image = await service.image_from_sample(name)
+        data = await service.read(lambda: png_bytes(to_uint8(shrink(image.pixels, size))))
+        return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=3600"})
+
+    return router
+
+
+async def image_of(service: Service, form: Form) -> StoredImage:
+    """The image that a form brings: a file, or a built-in scene by name."""
+    if "file" in form.files:
+        if "sample" in form.fields:
+            raise Problem(
+                "request_invalid", "Send either a file or a sample's name, not both.", setting="sample"
+            )
+        return await service.image_from_file(form.files["file"])
+    if "sample" in form.fields:
+        return await service.image_from_sample(form.fields["sample"])
+    raise Problem("file_missing", "The form has no file; attach the picture in the field 'file'.")

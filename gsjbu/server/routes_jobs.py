@@ -1,0 +1,203 @@
+"""Runs: the one-shot form, jobs with progress and cancel, and everything one can ask of a finished job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import Response, StreamingResponse
+from fastapi.sse import EventSourceResponse
+from starlette.requests import ClientDisconnect
+
+from gsjbu.server import forms, results, schemas
+from gsjbu.server.events import last_event_id, sse
+from gsjbu.server.jobs import Job
+from gsjbu.server.problems import internal, refusals
+from gsjbu.server.routes_images import image_of
+from gsjbu.server.schemas import Id, PixelX, PixelY
+from gsjbu.server.service import Answer, Service
+from gsjbu.server.uploads import read_form
+from gsjbu.settings import Settings
+
+JSON = "application/json"
+_EVENTS = {
+    200: {
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "Server-sent events.",
+    },
+    204: {"description": "Nothing is left to send: the terminal event has been seen."},
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_ZIP = {200: {"content": {"application/zip": _BINARY}, "description": "A zip."}}
+
+
+def routes(service: Service) -> APIRouter:
+    """POST /api/run and all of /api/jobs."""
+    router = APIRouter(tags=["jobs"])
+
+    @router.post(
+        "/api/run", response_class=Response, openapi_extra=forms.RUN_FORM, summary="Upload, run and get the result",
+        responses={200: {"model": schemas.ResultBody}, **refusals(408, 409, 413, 415, 429)},
+    )  # fmt: skip
+    async def run(request: Request) -> Response:
+        limits = service.limits
+        allowed = {"file": limits.image_bytes, "signal": limits.signal_bytes}
+        form = await read_form(request, limits, service.buffers, allowed)
+        settings = forms.settings_of(form)
+        answer = Answer("files" if forms.flag(form, "return_files") else "png")
+        image_id = service.store.add("image", await image_of(service, form))
+        signal_id = None
+        if "signal" in form.files:
+            signal_id = service.store.add("signal", await service.signal_from_file(form.files["signal"]))
+        job = service.submit(request, image_id, settings, signal_id, answer)
+        await _wait(service, request, job)
+        if job.state != "done":
+            raise job.error.plain() if job.error else internal()
+        bundle = service.result(job.id)
+        return Response(bundle.body, media_type=JSON, headers={"X-Job-Id": job.id})
+
+    @router.post(
+        "/api/jobs", status_code=202, response_model=schemas.JobMade, responses=refusals(413, 429),
+        summary="Start a run on a kept image",
+    )  # fmt: skip
+    async def start(request: Request, response: Response, wanted: schemas.JobRequest) -> dict[str, str]:
+        settings = Settings.parse(wanted.settings)
+        answer = Answer("files" if wanted.return_files else wanted.panels)
+        job = service.submit(request, wanted.image_id, settings, wanted.signal_id, answer)
+        response.headers["Location"] = f"/api/jobs/{job.id}"
+        return {"job_id": job.id}
+
+    @router.get(
+        "/api/jobs/{job_id}", response_class=Response, summary="State, progress, and the result when done",
+        responses={200: {"model": schemas.JobState}, **refusals()},
+    )  # fmt: skip
+    async def state(job_id: Id) -> Response:
+        job = service.jobs.get(job_id)
+        head: dict[str, Any] = {"job_id": job.id, "state": job.state, "progress": job.progress}
+        if job.state == "done":
+            # The result was written as JSON once, when the job ended; it is put in as it is.
+            text = results.to_json(head)[:-1] + b',"result":' + service.result(job_id).body + b"}"
+            return Response(text, media_type=JSON)
+        if job.error is not None:
+            head["error"] = job.error.body()
+        return Response(results.to_json(head), media_type=JSON)
+
+    @router.delete(
+        "/api/jobs/{job_id}", response_class=Response, summary="Cancel",
+        responses={200: {"model": schemas.JobState}, **refusals()},
+    )  # fmt: skip
+    async def cancel(job_id: Id) -> Response:
+        job = service.jobs.get(job_id)
+        service.jobs.cancel(job)
+        return Response(
+            results.to_json({"job_id": job.id, "state": job.state, "progress": job.progress}), media_type=JSON
+        )
+
+    @router.get("/api/jobs/{job_id}/events", response_class=Response, responses={**_EVENTS, **refusals()})
+    async def events(
+        job_id: Id, seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None
+    ) -> Response:
+        """Progress as server-sent events: `progress`, then one of `done`, `failed`, `cancelled`."""
+        job = service.jobs.get(job_id)
+        last = last_event_id(seen)
+        if job.events.ended and last >= len(job.events):
+            return Response(status_code=204)
+        return EventSourceResponse(
+            _watched(job, last), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+
+    @router.get(
+        "/api/jobs/{job_id}/panels/{name}.png", response_class=Response, responses={**schemas.PNG, **refusals(409)},
+        summary="One panel",
+    )  # fmt: skip
+    async def panel(job_id: Id, name: str) -> Response:
+        bundle = service.result(job_id)
+        data = await service.read(lambda: bundle.png(name))
+        headers = {"Cache-Control": "private, max-age=1800, immutable"}
+        return Response(data, media_type="image/png", headers=headers)
+
+    @router.get("/api/jobs/{job_id}/pixel", response_model=schemas.Pixel, responses=refusals(409))
+    async def pixel(job_id: Id, x: PixelX, y: PixelY) -> Response:
+        """Every panel's values at one pixel of the image."""
+        bundle = service.result(job_id)
+        bundle.check_pixel(x, y)
+        values = await service.read(lambda: bundle.result.pixel(x, y))
+        return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=JSON)
+
+    @router.get("/api/jobs/{job_id}/similarity", response_model=schemas.Similarity, responses=refusals(409))
+    async def similarity(job_id: Id, x: PixelX, y: PixelY) -> Response:
+        """Cosine similarity of the HR features to those at one pixel, bilinear and GS-JBU."""
+        bundle = service.result(job_id)
+        body = await service.read(lambda: results.to_json(results.similarity(bundle, x, y)))
+        return Response(body, media_type=JSON)
+
+    @router.get("/api/jobs/{job_id}/kernel", response_model=schemas.KernelWindow, responses=refusals(409))
+    async def kernel(job_id: Id, x: PixelX, y: PixelY) -> Response:
+        """The LR pixels that one pixel is mixed from, with their weights and Gaussians."""
+        bundle = service.result(job_id)
+        bundle.check_pixel(x, y)
+        return Response(
+            await service.read(lambda: results.to_json(bundle.result.window(x, y))), media_type=JSON
+        )
+
+    @router.get("/api/jobs/{job_id}/kernels", response_model=schemas.Ellipses, responses=refusals(409))
+    async def kernels(job_id: Id) -> Response:
+        """All Gaussians, to be drawn as ellipses."""
+        bundle = service.result(job_id)
+        return Response(
+            await service.read(lambda: results.to_json(results.ellipses(bundle))), media_type=JSON
+        )
+
+    @router.get("/api/jobs/{job_id}/download", response_class=Response, responses={**_ZIP, **refusals(409)})
+    async def download(job_id: Id) -> Response:
+        """Panels, parameters, HR signal, metrics, settings and versions in one zip."""
+        bundle = service.result(job_id)
+        file, size = await service.read(lambda: results.zip_file(bundle))
+        headers = {
+            "Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.zip"',
+            "Content-Length": str(size),
+        }
+        return StreamingResponse(_chunks(service, file), media_type="application/zip", headers=headers)
+
+    return router
+
+
+async def _watched(job: Job, last: int) -> AsyncIterator[bytes]:
+    """A job's events; while the stream is open, somebody waits for the job."""
+    job.watchers += 1
+    try:
+        async for chunk in sse(job.events, last):
+            yield chunk
+    finally:
+        job.watchers -= 1
+        job.touch()
+
+
+async def _wait(service: Service, request: Request, job: Job) -> None:
+    """Until the job has ended; a client that hangs up takes its job along."""
+
+    async def to_the_end() -> None:
+        async for _ in job.events.follow(len(job.events)):
+            pass
+
+    job.watchers += 1
+    task = asyncio.create_task(to_the_end())
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=0.25)
+            if not task.done() and await request.is_disconnected():
+                service.jobs.cancel(job, "client_gone", "The client hung up, so the job was cancelled.")
+                raise ClientDisconnect
+    finally:
+        job.watchers -= 1
+        task.cancel()
+
+
+async def _chunks(service: Service, file: Any) -> AsyncIterator[bytes]:
+    try:
+        while chunk := await service.read(lambda: file.read(256 * 1024)):
+            yield chunk
+    finally:
+        file.close()

@@ -1,0 +1,98 @@
+"""What there is and how it is: settings, estimate, health, metrics."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from gsjbu.server import results, schemas
+from gsjbu.server.problems import refusals
+from gsjbu.server.service import Service
+from gsjbu.settings import Settings, schema
+from gsjbu.threads import available
+
+
+def routes(service: Service) -> APIRouter:
+    """GET /api/settings, POST /api/estimate, GET /healthz, GET /metrics."""
+    router = APIRouter(tags=["server"])
+
+    @router.get("/api/settings", response_model=schemas.SettingsBody, responses=refusals())
+    async def settings() -> Response:
+        """Everything the page builds its controls from: settings, limits, built-in scenes, models, devices."""
+        return Response(
+            await service.read(lambda: results.to_json(_settings(service))), media_type="application/json"
+        )
+
+    @router.post("/api/estimate", response_model=schemas.EstimateBody, responses=refusals(413))
+    async def estimate(wanted: schemas.EstimateRequest) -> Response:
+        """How long a run would take, how much memory, and what would make it quicker."""
+        settings = Settings.parse(wanted.settings)
+        e = service.estimate(wanted.width, wanted.height, settings)
+        body = {
+            "seconds": e.seconds,
+            "bytes": e.bytes,
+            "stages": e.stages,
+            "advice": [_advice(a) for a in e.advice],
+        }
+        return Response(results.to_json(body), media_type="application/json")
+
+    @router.get("/healthz", response_model=schemas.Health, responses=refusals())
+    async def healthz() -> dict[str, Any]:
+        """Quick, and never waits for a computation."""
+        return {
+            "status": "stopping" if service.jobs.stopping else "ok",
+            "warm": service.warm,
+            "backend": service.backend,
+            "version": service.version,
+            "running": service.jobs.running,
+            "queued": service.jobs.queued,
+            "uptime_s": round(time.time() - service.started, 1),
+        }
+
+    @router.get(
+        "/metrics", response_class=Response, summary="Prometheus text",
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals()},
+    )  # fmt: skip
+    async def metrics() -> Response:
+        return Response(service.meters.text(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _advice(a: Any) -> dict[str, Any]:
+    return {
+        "setting": a.setting,
+        "value": a.value,
+        "seconds": a.seconds,
+        "sentence": getattr(a, "sentence", ""),
+    }
+
+
+def _settings(service: Service) -> dict[str, Any]:
+    from gsjbu.samples import SAMPLES
+
+    entries = schema()
+    choices = {entry["name"]: entry["choices"] for entry in entries}
+    samples = [
+        {
+            "name": s.name, "title": s.title, "sentence": s.sentence,
+            "width": int(s.image.shape[-1]), "height": int(s.image.shape[-2]),
+            "thumb_url": f"/api/samples/{s.name}.png?size=160",
+        }
+        for s in SAMPLES.values()
+    ]  # fmt: skip
+    models = [{**c, "kind": kind} for kind in ("backbone", "segmentation") for c in choices[kind]]
+    return {
+        "settings": entries,
+        "limits": service.limits.as_dict(),
+        "limit_notes": service.limits.notes(),
+        "samples": samples,
+        "models": models,
+        "devices": choices["device"],
+        "version": service.version,
+        "threads": available(),
+    }

@@ -1,0 +1,77 @@
+"""The page, its static files, linked results, and the API's own description at /docs: nothing from another host."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from fastapi.templating import Jinja2Templates
+from starlette.staticfiles import StaticFiles
+
+from gsjbu.server.problems import Problem, refusals
+from gsjbu.server.service import CLIENT_COOKIE, Service
+
+HERE = Path(__file__).parent
+_KINDS = {".png": "image/png", ".json": "application/json"}
+
+
+def routes(service: Service, app: FastAPI) -> APIRouter:
+    """GET /, /docs and /static/out/…; mounts /static on the app."""
+    router = APIRouter(include_in_schema=False)
+    page = Jinja2Templates(service.config.templates_dir)
+    docs = Jinja2Templates(HERE / "docs")
+
+    @router.get("/", response_class=HTMLResponse)
+    async def index(request: Request) -> Response:
+        languages = await service.read(lambda: _languages(service.config.static_dir))
+        context = {"version": service.version, "languages": languages}
+        answer = page.TemplateResponse(request, "index.html", context)
+        if not request.cookies.get(CLIENT_COOKIE):
+            answer.set_cookie(CLIENT_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="strict")
+        return answer
+
+    @router.get("/docs", response_class=HTMLResponse)
+    async def docs_page(request: Request) -> Response:
+        return docs.TemplateResponse(
+            request, "docs.html", {"api": app.openapi(), "operations": _operations(app)}
+        )
+
+    @router.get("/docs/style.css")
+    async def docs_style() -> Response:
+        return Response((HERE / "docs" / "style.css").read_text(), media_type="text/css")
+
+    @router.get("/static/out/{job_id}/{name}", responses=refusals())
+    async def out(job_id: str, name: str) -> Response:
+        opened = await service.read(lambda: service.out.open(job_id, name))
+        if opened is None:
+            raise Problem("not_found", "There is no such file; files of results are kept for a while only.")
+        descriptor, stat = opened
+        kind = _KINDS.get(os.path.splitext(name)[1], "application/octet-stream")
+        headers = {"Content-Length": str(stat.st_size), "Cache-Control": "private, max-age=3600, immutable"}
+        return StreamingResponse(os.fdopen(descriptor, "rb", 256 * 1024), media_type=kind, headers=headers)
+
+    @router.get("/static/out/{rest:path}")
+    async def no_out(rest: str) -> Response:
+        raise Problem("not_found", "There is no such file.")
+
+    app.mount("/static", StaticFiles(directory=service.config.static_dir, check_dir=False), name="static")
+    return router
+
+
+def _languages(static_dir: Path) -> dict[str, dict[str, str]]:
+    """All strings of the page by language; one JSON file per language."""
+    files = sorted((static_dir / "lang").glob("*.json"))
+    return {file.stem: json.loads(file.read_text("utf-8")) for file in files}
+
+
+def _operations(app: FastAPI) -> list[dict[str, object]]:
+    """The OpenAPI description, flat, in the order of the paths, for the template."""
+    out: list[dict[str, object]] = []
+    for path, methods in app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            out.append({"path": path, "method": method.upper(), **operation})
+    return out

@@ -1,0 +1,189 @@
+"""Shapes of requests and answers, for the checks of JSON bodies and for the OpenAPI description."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from gsjbu.settings import SETTINGS
+
+Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
+PixelX = Annotated[int, Query(ge=0, le=2**31, description="Column of the image, from 0 at the left.")]
+PixelY = Annotated[int, Query(ge=0, le=2**31, description="Row of the image, from 0 at the top.")]
+PNG = {
+    200: {
+        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "A PNG.",
+    }
+}
+
+
+def settings_schema() -> dict[str, Any]:
+    """JSON schema of ``settings``, from the one place that declares them."""
+    properties: dict[str, Any] = {}
+    for s in SETTINGS.values():
+        entry: dict[str, Any] = {"description": s.sentence, "default": s.default}
+        if s.kind == "int":
+            entry.update(type="integer", minimum=s.low, maximum=s.high)
+        elif s.kind == "bool":
+            entry.update(type="boolean")
+        else:
+            entry.update(type="string", enum=list(s.all_choices()))
+        properties[s.name] = entry
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+_settings: Any = Field(default_factory=dict, json_schema_extra=settings_schema())
+
+
+class Strict(BaseModel):
+    """A JSON body: unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class JobRequest(Strict):
+    """What to run on which image."""
+
+    image_id: str = Field(max_length=64)
+    settings: dict[str, Any] = _settings
+    signal_id: str | None = Field(None, max_length=64)
+    return_files: bool = Field(False, description="Write the panels under /static/out and give links.")
+    panels: Literal["png", "links"] = Field(
+        "png",
+        description="png: panels inside the result. links: addresses, each PNG made when it is asked for.",
+    )
+
+
+class EstimateRequest(Strict):
+    """A run that might be."""
+
+    width: int = Field(ge=1, le=65535, description="Pixels across, of the image as uploaded.")
+    height: int = Field(ge=1, le=65535, description="Pixels down.")
+    settings: dict[str, Any] = _settings
+
+
+class ImageMade(BaseModel):
+    """An image that is kept for a while."""
+
+    image_id: str
+    width: int
+    height: int
+    name: str
+
+
+class SignalMade(BaseModel):
+    """A signal that is kept for a while."""
+
+    signal_id: str
+    shape: list[int] = Field(description="[channels, rows, columns]")
+    kind: str
+    note: str | None = None
+
+
+class JobMade(BaseModel):
+    """A job that was accepted."""
+
+    job_id: str
+
+
+class JobState(BaseModel):
+    """Where a job is."""
+
+    job_id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    progress: dict[str, Any]
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+class ResultBody(BaseModel):
+    """A whole result."""
+
+    job_id: str
+    settings: dict[str, Any]
+    device: str
+    backend: str
+    backend_reason: str | None
+    image: dict[str, Any]
+    panels: list[dict[str, Any]]
+    metrics: dict[str, Any]
+    losses: list[float | None]
+    histograms: dict[str, Any]
+    status: dict[str, Any]
+    timings_ms: dict[str, float]
+
+
+class Pixel(BaseModel):
+    """Every panel's values at one pixel."""
+
+    x: int
+    y: int
+    values: dict[str, list[float | None]]
+
+
+class Similarity(BaseModel):
+    """Two cosine-similarity maps as base64 PNGs on one scale."""
+
+    x: int
+    y: int
+    low: float
+    high: float
+    map: str
+    bilinear: str
+    gsjbu: str
+
+
+class KernelWindow(BaseModel):
+    """What one pixel is made of."""
+
+    x: int
+    y: int
+    cell: list[int]
+    window: list[dict[str, Any]]
+
+
+class Ellipses(BaseModel):
+    """All Gaussians, flat lists in LR order (row by row)."""
+
+    cx: list[float]
+    cy: list[float]
+    sigma_x: list[float]
+    sigma_y: list[float]
+    theta: list[float]
+
+
+class EstimateBody(BaseModel):
+    """What a run would take."""
+
+    seconds: float
+    bytes: int
+    stages: dict[str, float]
+    advice: list[dict[str, Any]]
+
+
+class Health(BaseModel):
+    """Whether the server is well."""
+
+    status: Literal["ok", "stopping"]
+    warm: bool
+    backend: str
+    version: str
+    running: int
+    queued: int
+    uptime_s: float
+
+
+class SettingsBody(BaseModel):
+    """All that the page builds its controls from."""
+
+    settings: list[dict[str, Any]]
+    limits: dict[str, float]
+    limit_notes: dict[str, dict[str, Any]]
+    samples: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+    devices: list[dict[str, Any]]
+    version: str
+    threads: int

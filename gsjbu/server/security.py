@@ -1,0 +1,125 @@
+"""What stands before every route: Host and Origin checks, bounded headers, and the headers of every answer.
+
+A page on another site can make a browser send requests to 127.0.0.1. Two checks stop it: the Host header must be
+a name that this server answers to (DNS rebinding brings a stranger's name), and an unsafe request that says where
+it comes from must come from the same host (cross-site POST). Programs that send no Origin are not browsers.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gsjbu.server.limits import Limits
+from gsjbu.server.problems import Problem
+
+CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "connect-src 'self'",
+        "font-src 'self'",
+        "manifest-src 'self'",
+        "worker-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
+}
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Guard:
+    """ASGI middleware; the outermost but for the log."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: tuple[str, ...], limits: Limits) -> None:
+        self.app = app
+        self.allowed = frozenset(allowed_hosts)
+        self.limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault(
+                    "Cache-Control", "no-store" if scope["path"].startswith("/api/") else "no-cache"
+                )
+            await send(message)
+
+        problem = self._refusal(scope)
+        if problem is not None:
+            scope["gsjbu.code"] = problem.code
+            await problem.response()(scope, receive, send_with_headers)
+            return
+        await self.app(scope, receive, send_with_headers)
+
+    def _refusal(self, scope: Scope) -> Problem | None:
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        size = sum(len(name) + len(value) for name, value in headers)
+        if len(headers) > self.limits.header_count or size > self.limits.header_bytes:
+            return Problem("headers_too_large", "The request has too many or too large headers.", close=True)
+        values = {name: value.decode("latin-1") for name, value in headers}
+        host = _name_of(values.get(b"host", ""))
+        if host is None or host not in self.allowed:
+            return Problem(
+                "host_not_allowed",
+                "This server does not answer to that host name; open it as http://127.0.0.1 with its port, "
+                "or start it with --allowed-host.",
+                close=True,
+            )
+        if scope["method"] in SAFE_METHODS and not scope["path"].startswith("/api/"):
+            return None
+        if self._is_foreign(scope["method"], values):
+            return Problem(
+                "origin_not_allowed", "Requests from pages of another site are not accepted.", close=True
+            )
+        return None
+
+    @staticmethod
+    def _is_foreign(method: str, values: dict[bytes, str]) -> bool:
+        if values.get(b"sec-fetch-site") == "cross-site" and values.get(b"sec-fetch-mode") != "navigate":
+            return True
+        if method in SAFE_METHODS:
+            return False
+        if values.get(b"sec-fetch-site") == "cross-site":
+            return True
+        origin = values.get(b"origin")
+        if origin is None:
+            return False
+        try:
+            return urlsplit(origin).netloc.lower() != values[b"host"].lower()
+        except ValueError:
+            return True
+
+
+def _name_of(host: str) -> str | None:
+    """The host name in a Host header, without the port and in lower case; None where it is malformed."""
+    if any(c in host for c in "/@\\?#, \t"):
+        return None
+    try:
+        parts = urlsplit("//" + host)
+        parts.port  # noqa: B018  raises where the port is no number
+    except ValueError:
+        return None
+    return parts.hostname

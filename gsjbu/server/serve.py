@@ -1,0 +1,90 @@
+"""The process: uvicorn with a clock on idle connections, a shutdown that lets jobs end, and exit status 0."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from gsjbu.server import logs
+from gsjbu.server.app import create_app
+from gsjbu.server.config import Config
+from gsjbu.server.limits import Limits
+
+
+def timed_protocol(limits: Limits) -> type[H11Protocol]:
+    """An HTTP/1.1 protocol that drops connections whose request header does not come, and those over the count."""
+
+    class TimedProtocol(H11Protocol):
+        _header_timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > limits.connections:
+                transport.abort()
+                return
+            self._start_clock()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop_clock()
+            super().connection_lost(exc)
+
+        def handle_events(self) -> None:
+            before = self.cycle
+            super().handle_events()
+            if self.cycle is not before:
+                self._stop_clock()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
+                self._start_clock()
+
+        def _start_clock(self) -> None:
+            self._stop_clock()
+            self._header_timer = self.loop.call_later(limits.header_seconds, self.transport.abort)
+
+        def _stop_clock(self) -> None:
+            if self._header_timer is not None:
+                self._header_timer.cancel()
+                self._header_timer = None
+
+    return TimedProtocol
+
+
+class Server(uvicorn.Server):
+    """Lets running jobs end before it closes connections, and leaves with 0 after SIGTERM or Ctrl+C."""
+
+    async def shutdown(self, sockets: list[Any] | None = None) -> None:
+        await self.config.app.state.service.drain()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn raises the signal again at the end, which would make the exit status 143 of a clean stop.
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
+
+def serve(config: Config) -> None:
+    """Run until SIGTERM or Ctrl+C."""
+    logs.set_up()
+    app = create_app(config)
+    server = Server(
+        uvicorn.Config(
+            app, host=config.host, port=config.port, http=timed_protocol(config.limits), ws="none", loop="asyncio",
+            lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,
+            timeout_keep_alive=30, timeout_graceful_shutdown=3, backlog=512,
+            h11_max_incomplete_event_size=int(config.limits.header_bytes),
+        )
+    )  # fmt: skip
+    server.run()

@@ -1,0 +1,295 @@
+"""What the routes share: the store, the scheduler, the meters, and the few verbs that join them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from starlette.requests import Request
+
+from gsjbu.errors import GsjbuError
+from gsjbu.images import decode_pixels, shrink
+from gsjbu.server.config import Config
+from gsjbu.server.files import OutFiles
+from gsjbu.server.jobs import Job, Scheduler
+from gsjbu.server.meters import Meters, memory_bytes
+from gsjbu.server.problems import Problem
+from gsjbu.server.results import Bundle, inline, to_json
+from gsjbu.server.store import Store
+from gsjbu.server.uploads import Buffers, File
+from gsjbu.settings import Settings
+from gsjbu.version import __version__
+
+log = logging.getLogger("gsjbu.server")
+T = TypeVar("T")
+CLIENT_COOKIE = "gsjbu_client"
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+@dataclass
+class StoredImage:
+    """A decoded picture and what runs have worked out for it."""
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    name: str
+    sample: Any = None
+    decode_ms: float = 0.0
+    cache: dict[Any, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a job's panels are to come: in the JSON, as files, or by address when asked for."""
+
+    panels: str = "png"  # png | files | links
+
+
+class Service:
+    """One per app."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.limits = config.limits
+        self.meters = Meters()
+        self.store = Store(self.limits.cache_bytes, self.limits.cache_seconds)
+        self.out = OutFiles(config.out_dir, int(self.limits.out_bytes), self.limits.out_seconds)
+        self.buffers = Buffers(self.limits.upload_buffer_bytes)
+        self.jobs = Scheduler(self.limits, self._job_ended)
+        self.warm = False
+        self.started = time.time()
+        self.version = __version__
+        self.backend = "unknown"
+        self._decoders = ThreadPoolExecutor(2, thread_name_prefix="gsjbu-decode")
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="gsjbu-read")
+        self.meters.queue.set_function(lambda: self.jobs.queued)
+        self.meters.running.set_function(lambda: self.jobs.running)
+        self.meters.cache.set_function(lambda: self.store.bytes)
+        self.meters.uploads.set_function(lambda: self.buffers.used)
+
+    # -- clients --------------------------------------------------------------------------------------------------
+
+    def client_of(self, request: Request) -> tuple[str, str]:
+        """Who asks: the address, and within it the id that the page's cookie or an X-Client-Id header gives."""
+        address = request.client.host if request.client else "unknown"
+        given = request.headers.get("x-client-id") or request.cookies.get(CLIENT_COOKIE) or ""
+        return address, given if _CLIENT_ID.fullmatch(given) else ""
+
+    # -- threads --------------------------------------------------------------------------------------------------
+
+    async def decode(self, work: Callable[[], T]) -> T:
+        """Decode in a thread, for no longer than the limit."""
+        future = asyncio.get_running_loop().run_in_executor(self._decoders, work)
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), self.limits.decode_seconds)
+        except TimeoutError:
+            raise Problem(
+                "decode_timeout",
+                f"The file took longer than {self.limits.decode_seconds:g} s to decode; simplify it.",
+            ) from None
+
+    async def read(self, work: Callable[[], T]) -> T:
+        """Work out a read-out (a PNG, a pixel, a zip) in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    # -- images and signals ---------------------------------------------------------------------------------------
+
+    async def image_from_file(self, file: File) -> StoredImage:
+        """Decode an uploaded picture."""
+
+        def work() -> StoredImage:
+            began = time.perf_counter()
+            pixels = decode_pixels(bytes(file.data), int(self.limits.image_pixels))
+            height, width = pixels.shape[:2]
+            return StoredImage(
+                pixels, width, height, file.name, decode_ms=1000 * (time.perf_counter() - began)
+            )
+
+        return await self.decode(work)
+
+    async def image_from_sample(self, name: str) -> StoredImage:
+        """A built-in scene."""
+        from gsjbu.samples import SAMPLES
+
+        if name not in SAMPLES:
+            raise Problem(
+                "sample_unknown", f"There is no such built-in scene; there are {', '.join(SAMPLES)}."
+            )
+
+        def work() -> StoredImage:
+            sample = SAMPLES[name]
+            pixels = sample.image
+            return StoredImage(pixels, pixels.shape[-1], pixels.shape[-2], sample.title, sample)
+
+        return await self.decode(work)
+
+    async def signal_from_file(self, file: File) -> Any:
+        """Read an uploaded low-resolution signal."""
+        from gsjbu.signals import read_signal
+
+        return await self.decode(lambda: read_signal(bytes(file.data), file.name))
+
+    # -- jobs -----------------------------------------------------------------------------------------------------
+
+    def submit(
+        self, request: Request, image_id: str, settings: Settings, signal_id: str | None, answer: Answer
+    ) -> Job:
+        """Accept a job for an image in the store, after its memory has been estimated."""
+        image: StoredImage = self.store.get("image", image_id)
+        signal = self.store.get("signal", signal_id) if signal_id else None
+        self._check_memory(image, settings)
+
+        def work(job: Job) -> dict[str, Any]:
+            return self._run(job, image_id, image, settings, signal, answer)
+
+        job = Job(work, self.client_of(request), settings.as_dict(), uses_gpu=_uses_gpu(settings))
+        self.jobs.submit(job)
+        return job
+
+    def _check_memory(self, image: StoredImage, settings: Settings) -> None:
+        estimate = self.estimate(image.width, image.height, settings)
+        if estimate.bytes > self.limits.job_bytes:
+            advice = [{"setting": a.setting, "value": a.value} for a in estimate.advice]
+            raise Problem(
+                "memory_limit",
+                f"This run would need about {estimate.bytes / 2**30:.1f} GiB, more than the "
+                f"{self.limits.job_bytes / 2**30:.1f} GiB allowed; lower resolution, or raise stride.",
+                setting="resolution",
+                advice=advice,
+            )
+
+    def estimate(self, width: int, height: int, settings: Settings) -> Any:
+        """Time and memory of a run before it starts."""
+        import gsjbu
+
+        return gsjbu.estimate(height, width, settings)
+
+    def _run(
+        self, job: Job, image_id: str, image: StoredImage, settings: Settings, signal: Any, answer: Answer
+    ) -> dict[str, Any]:
+        """The whole of a job, in its thread: image → pipeline → PNGs → kept result."""
+        key = ("reduced", settings.resolution)
+        began = time.perf_counter()
+        reduced = image.cache.get(key)
+        if reduced is None:
+            reduced = image.cache[key] = shrink(image.pixels, settings.resolution)
+        shrink_ms = 1000 * (time.perf_counter() - began)
+        result = self._pipeline()(
+            reduced, settings, signal=signal, sample=image.sample, cache=image.cache, progress=job.report
+        )
+        job.check()
+        bundle = Bundle(result)
+        bundle.extra_ms.update(decode=image.decode_ms, reduce=shrink_ms)
+        bundle.where = self._place_panels(job, bundle, answer)
+        bundle.extra_ms["total"] = 1000 * (time.monotonic() - (job.started or 0))
+        job.check()
+        bundle.body = to_json(
+            {"job_id": job.id, **bundle.summary(), "panels": bundle.panel_list(bundle.where)}
+        )
+        self.store.add("result", bundle, job.id)
+        self.store.measure(image_id)
+        return {"result": f"/api/jobs/{job.id}"}
+
+    def _pipeline(self) -> Callable[..., Any]:
+        if self.config.run is not None:
+            return self.config.run
+        from gsjbu.pipeline import run
+
+        return run
+
+    def _place_panels(self, job: Job, bundle: Bundle, answer: Answer) -> dict[str, dict[str, str]]:
+        links = {name: {"url": f"/api/jobs/{job.id}/panels/{name}.png"} for name in bundle.panels}
+        if answer.panels == "links":
+            return links
+        pngs = bundle.all_pngs(job.check)
+        if answer.panels == "files" or sum(map(len, pngs.values())) > self.limits.inline_bytes:
+            urls = self.out.write(job.id, {f"{name}.png": data for name, data in pngs.items()})
+            return {name: {"url": urls[f"{name}.png"]} for name in pngs}
+        return inline(pngs)
+
+    def result(self, job_id: str) -> Bundle:
+        """The kept result of a job that is done; refuses where it is not, failed, or has gone."""
+        job = self.jobs.get(job_id)
+        if job.live:
+            raise Problem("not_done", "The job is not done yet; follow its events, or ask again.")
+        if job.state != "done":
+            raise Problem("job_failed", f"The job {job.state}; there is no result.")
+        bundle: Bundle = self.store.get("result", job_id)
+        return bundle
+
+    def _job_ended(self, job: Job) -> None:
+        seconds = (job.ended or 0) - (job.started or job.ended or 0)
+        self.meters.jobs.labels(job.state).inc()
+        if job.started is not None:
+            self.meters.job_s.observe(seconds)
+        for stage, ms in job.stage_ms.items():
+            self.meters.stage_s.labels(stage).observe(ms / 1000)
+        log.info(
+            "job",
+            extra={
+                "id": job.id, "outcome": job.state, "code": job.error.code if job.error else None,
+                "queued_ms": round(1000 * ((job.started or job.ended or 0) - job.created), 1),
+                "ms": round(1000 * seconds, 1), "stages_ms": {k: round(v, 1) for k, v in job.stage_ms.items()},
+                "settings": job.settings, "memory_mb": round(memory_bytes() / 1e6, 1), "client": job.client[0],
+            },
+        )  # fmt: skip
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def watch(self) -> None:
+        """Runs as long as the app: timeouts, clients that went away, old things."""
+        turn = 0
+        while True:
+            await asyncio.sleep(0.2)
+            turn += 1
+            try:
+                self.jobs.tick()
+                if turn % 25 == 0:
+                    self.store.sweep()
+                if turn % 300 == 0:
+                    await self.read(self.out.sweep)
+            except Exception:
+                log.error("the watch failed", exc_info=True)
+
+    def warm_up(self) -> None:
+        """Compile the fused kernel, in a thread at start, so that the first visitor does not wait for it."""
+        try:
+            from gsjbu import kernels
+
+            kernels.warm_up()
+        except Exception:
+            log.error("warm-up failed", exc_info=True)
+        else:
+            self.warm = True
+
+    async def drain(self) -> None:
+        """SIGTERM: no new work; running jobs may end; then they are told to stop."""
+        self.jobs.shut()
+        end = time.monotonic() + self.limits.shutdown_seconds
+        while time.monotonic() < end and self.jobs.live_jobs():
+            await asyncio.sleep(0.05)
+        self.jobs.close()
+
+    def close(self) -> None:
+        """Give back threads and memory."""
+        self.jobs.close()
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self.store.clear()
+
+
+def _uses_gpu(settings: Settings) -> bool:
+    from gsjbu.devices import resolve
+
+    try:
+        return resolve(settings.device).type != "cpu"
+    except GsjbuError:
+        return False

@@ -1,0 +1,147 @@
+"""A small stand-in for ``gsjbu.pipeline.run``: same shapes, no fit; its speed and its faults are chosen by the test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from gsjbu.grid import Grid
+from gsjbu.panels import Panel
+from gsjbu.settings import Settings
+
+STAGES = ("grid", "tto", "render", "features", "panels")
+
+
+@dataclass
+class FakeKernel:
+    """Flat Gaussians."""
+
+    grid: Grid
+    sigma_x: Tensor
+    sigma_y: Tensor
+    theta: Tensor
+
+    def save(self, path: Path) -> None:
+        from safetensors.torch import save_file
+
+        save_file({"sigma_x": self.sigma_x}, path)
+
+
+@dataclass
+class FakeResult:
+    """The attributes that the server reads."""
+
+    settings: Settings
+    image: dict[str, int]
+    panels: list[Panel]
+    losses: list[float]
+    kernel: FakeKernel
+    features_lr: Tensor
+    device: str = "cpu"
+    backend: str = "fake"
+    backend_reason: str = "a test"
+    metrics: dict[str, Any] = field(default_factory=lambda: {"rgb": {"bilinear": {"psnr": 20.0}}})
+    histograms: dict[str, Any] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=lambda: {"features": "fake"})
+    timings_ms: dict[str, float] = field(default_factory=lambda: {"tto": 1.0})
+
+    def pixel(self, x: int, y: int) -> dict[str, list[float]]:
+        return {p.name: p.values[:, y, x].tolist() for p in self.panels}
+
+    def similarity(self, x: int, y: int) -> tuple[Tensor, Tensor]:
+        one = torch.ones(self.image["height"], self.image["width"])
+        return one, one
+
+    def window(self, x: int, y: int) -> dict[str, Any]:
+        qx, qy = self.kernel.grid.cell_of(x, y)
+        return {"x": x, "y": y, "cell": [qx, qy], "window": [{"qx": qx, "qy": qy, "weight": 1.0}]}
+
+
+@dataclass
+class FakeRun:
+    """Callable like ``pipeline.run``. ``seconds`` are spread over the steps; ``fault`` may raise at a stage."""
+
+    seconds: float = 0.0
+    fault: Callable[[str], None] = lambda stage: None
+    ballast_bytes: int = 0
+    started: int = 0
+
+    def __call__(
+        self,
+        image: Tensor,
+        settings: Settings,
+        *,
+        signal: Any = None,
+        sample: Any = None,
+        cache: dict[Any, Any] | None = None,
+        progress: Callable[[Any], None] = lambda p: None,
+    ) -> FakeResult:
+        self.started += 1
+        ballast = torch.ones(self.ballast_bytes // 4)
+        steps = max(1, settings.iters)
+        for number, stage in enumerate(STAGES):
+            self.fault(stage)
+            count = steps if stage == "tto" else 1
+            for step in range(1, count + 1):
+                share = (number + step / count) / len(STAGES)
+                loss = 0.1 / step if stage == "tto" else None
+                progress(SimpleNamespace(stage=stage, step=step, steps=count, loss=loss, share=share))
+                if stage == "tto":
+                    time.sleep(self.seconds / count)
+        height, width = image.shape[-2:]
+        grid = Grid.from_stride(height, width, settings.stride)
+        lr = grid.cell_means(image)
+        hr = interpolate(lr[None], (height, width), mode="bilinear")[0]
+        ones = torch.full((grid.rows, grid.cols), 8.0) + 0 * ballast.sum()
+        panels = [_panel("original", image), _panel("bilinear_rgb", hr), _panel("gsjbu_rgb", hr)]
+        return FakeResult(
+            settings,
+            {"width": width, "height": height, "lr_width": grid.cols, "lr_height": grid.rows},
+            panels,
+            [0.1 / s for s in range(1, steps + 1)],
+            FakeKernel(grid, ones, ones.clone(), torch.zeros_like(ones)),
+            lr,
+        )
+
+
+def _panel(name: str, values: Tensor) -> Panel:
+    picture = (values * 255).clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    return Panel(name, "rgb", name, "A panel of a test.", picture, values)
+
+
+def main(port: int) -> None:
+    """A server over the stand-in, to try the page against before the core is there."""
+    import importlib.util
+    import sys
+    import types
+
+    import gsjbu
+
+    if importlib.util.find_spec("gsjbu.samples") is None:
+        y, x = torch.meshgrid(torch.linspace(0, 1, 512), torch.linspace(0, 1, 512), indexing="ij")
+        ring = ((x - 0.5) ** 2 + (y - 0.5) ** 2).sqrt()
+        image = torch.stack([x, y, (ring < 0.3).float()])
+        scene = SimpleNamespace(name="ring", title="Ring", sentence="A ring.", image=image)
+        sys.modules["gsjbu.samples"] = types.SimpleNamespace(SAMPLES={"ring": scene})  # type: ignore[assignment]
+    if not callable(getattr(gsjbu, "estimate", None)):
+        gsjbu.estimate = lambda h, w, s: SimpleNamespace(
+            seconds=0.2, bytes=10**8, stages={"tto": 0.1}, advice=[]
+        )
+    from gsjbu.server.config import Config
+    from gsjbu.server.serve import serve
+
+    serve(Config(port=port, run=FakeRun(seconds=0.2), warm_up=False))
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(int(sys.argv[1]))
