@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gsjbu.server.cli import main
+from gsjbu.server.main import main
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

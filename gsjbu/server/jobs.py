@@ -261,8 +261,9 @@ class Scheduler:
 
     def _unqueue(self, job: Job) -> bool:
         address, client = job.client
-        jobs = self._waiting.get(address, {}).get(client)
-        if not jobs or job not in jobs:
+        clients = self._waiting.get(address)
+        jobs = clients.get(client) if clients is not None else None
+        if jobs is None or job not in jobs:
             return False
         jobs.remove(job)
         self._tidy(address, client)

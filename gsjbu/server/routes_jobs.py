@@ -22,15 +22,16 @@ from gsjbu.server.uploads import read_form
 from gsjbu.settings import Settings
 
 JSON = "application/json"
-_EVENTS = {
+_EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
         "description": "Server-sent events.",
     },
     204: {"description": "Nothing is left to send: the terminal event has been seen."},
 }
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
-_ZIP = {200: {"content": {"application/zip": _BINARY}, "description": "A zip."}}
+_ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": schemas.BINARY}, "description": "A zip."}
+}
 
 
 def routes(service: Service) -> APIRouter:

@@ -12,12 +12,8 @@ from gsjbu.settings import SETTINGS
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
 PixelX = Annotated[int, Query(ge=0, le=2**31, description="Column of the image, from 0 at the left.")]
 PixelY = Annotated[int, Query(ge=0, le=2**31, description="Row of the image, from 0 at the top.")]
-PNG = {
-    200: {
-        "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
-        "description": "A PNG.",
-    }
-}
+BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": BINARY}, "description": "A PNG."}}
 
 
 def settings_schema() -> dict[str, Any]:

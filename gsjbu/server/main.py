@@ -35,6 +35,14 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         metavar="NAME=VALUE",
         help="change a limit; /api/settings lists them",
     )
+
+
+def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
+    """The Config that the command line asks for; exits with a sentence where it cannot be."""
+    parser = argparse.ArgumentParser(
+        prog="python app.py", description="Upsample Anything: the web page and its API."
+    )
+    add_arguments(parser)
     options = parser.parse_args(argv)
     given = {k[len(_PREFIX) :].lower(): v for k, v in environ.items() if k.startswith(_PREFIX)}
     for pair in options.limit:
@@ -66,9 +74,10 @@ def _warning(config: Config, names_given: bool) -> str:
     return text
 
 
-def main() -> None:
-    """Entry point."""
-    config = config_of(sys.argv[1:], os.environ)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or Ctrl+C; returns the exit status."""
+    config = config_of(sys.argv[1:] if argv is None else argv, os.environ)
     from gsjbu.server.serve import serve
 
     serve(config)
+    return 0
