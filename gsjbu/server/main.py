@@ -12,36 +12,25 @@ from gsjbu.server.config import LOCAL_HOSTS, Config
 from gsjbu.server.limits import Limits
 
 _PREFIX = "GSJBU_LIMIT_"
+_ALLOWED = "a host name to answer to besides localhost; may be given several times"
+_LIMIT = "change a limit; /api/settings lists them; also GSJBU_LIMIT_NAME in the environment"
 
 
-def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
-    """The Config that the command line asks for; exits with a sentence where it cannot be."""
-    parser = argparse.ArgumentParser(
-        prog="python app.py", description="Upsample Anything: the web page and its API."
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The server's options; ``gsjbu serve`` may take the same."""
     parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; another than 127.0.0.1 is a risk"
+        "--host", default="127.0.0.1", help="address to listen on; any but 127.0.0.1 is a risk"
     )
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
-    parser.add_argument(
-        "--allowed-host", action="append", default=[], metavar="NAME",
-        help="a host name to answer to besides localhost; may be given several times",
-    )  # fmt: skip
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
+    parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help=_ALLOWED)
     parser.add_argument("--models-dir", metavar="DIR", help="folder with model weights")
-    parser.add_argument(
-        "--limit",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change a limit; /api/settings lists them",
-    )
+    parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help=_LIMIT)
 
 
 def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     """The Config that the command line asks for; exits with a sentence where it cannot be."""
-    parser = argparse.ArgumentParser(
-        prog="python app.py", description="Upsample Anything: the web page and its API."
-    )
+    text = "Upsample Anything: the web page and its API."
+    parser = argparse.ArgumentParser(prog="python app.py", description=text)
     add_arguments(parser)
     options = parser.parse_args(argv)
     given = {k[len(_PREFIX) :].lower(): v for k, v in environ.items() if k.startswith(_PREFIX)}
@@ -56,19 +45,17 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
         parser.error(error.message)
     if options.models_dir:
         os.environ["GSJBU_MODELS_DIR"] = options.models_dir
-    config = Config(
-        host=options.host,
-        port=options.port,
-        allowed_hosts=(*LOCAL_HOSTS, *options.allowed_host),
-        limits=limits,
-    )
+    hosts = (*LOCAL_HOSTS, *options.allowed_host)
+    config = Config(host=options.host, port=options.port, allowed_hosts=hosts, limits=limits)
     if not config.is_local:
         print(_warning(config, bool(options.allowed_host)), file=sys.stderr)
     return config
 
 
 def _warning(config: Config, names_given: bool) -> str:
-    text = f"WARNING: listening on {config.host}: everybody who can reach this address can use this machine's cores."
+    text = (
+        f"WARNING: listening on {config.host}: whoever can reach this address can use this machine's cores."
+    )
     if not names_given:
         text += " It answers to no name but localhost until you add --allowed-host NAME."
     return text
