@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gsjbu.server.main import main
+from gsjbu.server.cli import main
 
 if __name__ == "__main__":
     raise SystemExit(main())
