@@ -1,0 +1,37 @@
+// How long a run will take, and the one change that would help most.
+
+import { byId, h, put } from "./dom.js";
+import { bytes, seconds } from "./format.js";
+import { label } from "./controls.js";
+import { t } from "./i18n.js";
+import { on, state } from "./state.js";
+import { run } from "./runner.js";
+
+export function start(change) {
+  on(["estimate", "run"], () => draw(change));
+}
+
+function draw(change) {
+  const { estimate, run: now } = state;
+  const line = byId("estimate");
+  if (!estimate) {
+    put(line);
+    put(byId("advice"));
+    return;
+  }
+  put(line, t("run.estimate", { time: seconds(estimate.seconds), memory: bytes(estimate.bytes) }));
+  if (now.phase !== "waiting") {
+    put(byId("advice"));
+    return;
+  }
+  const [first] = [...(estimate.advice ?? [])].sort((a, b) => a.seconds - b.seconds);
+  put(
+    byId("advice"),
+    first &&
+      h(
+        "button",
+        { type: "button", class: "advice", on: { click: () => { change(first.setting, first.value); run(); } } },
+        t("advice.lower", { setting: label(first.setting), value: String(first.value), time: seconds(first.seconds) }),
+      ),
+  );
+}

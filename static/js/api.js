@@ -1,0 +1,82 @@
+// The server's answers. A refusal becomes a Problem with the server's own sentence; no answer, Unreachable.
+
+export class Problem extends Error {
+  constructor(status, body) {
+    super(body?.detail ?? body?.title ?? `HTTP ${status}`);
+    this.status = status;
+    this.code = body?.code ?? `http_${status}`;
+    this.setting = body?.setting;
+  }
+}
+
+export class Unreachable extends Error {
+  constructor() {
+    super("unreachable");
+    this.code = "unreachable";
+  }
+}
+
+async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Unreachable();
+  }
+  if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => null));
+  return answer;
+}
+
+const json = async (path, options) => {
+  const answer = await ask(path, options);
+  return answer.status === 204 ? null : answer.json();
+};
+
+const sending = (body) => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+});
+
+function form(parts) {
+  const data = new FormData();
+  for (const [name, value] of Object.entries(parts)) {
+    if (value instanceof Blob) data.append(name, value, value.name ?? "image.png");
+    else data.append(name, value);
+  }
+  return { method: "POST", body: data };
+}
+
+const job = (id) => `/api/jobs/${encodeURIComponent(id)}`;
+
+export const settings = () => json("/api/settings");
+export const health = () => json("/healthz", { cache: "no-store" });
+export const sendImage = (file) => json("/api/images", form({ file }));
+export const takeSample = (name) => json("/api/images", form({ sample: name }));
+export const sendSignal = (file) => json("/api/signals", form({ file }));
+export const estimate = (body) => json("/api/estimate", sending(body));
+export const startJob = (body) => json("/api/jobs", sending(body));
+export const readJob = (id) => json(job(id));
+/** A picture the server still holds. */
+export const readImage = (id) => json(`/api/images/${encodeURIComponent(id)}`);
+export const imageUrl = (id) => `/api/images/${encodeURIComponent(id)}.png`;
+export const dropJob = (id) => json(job(id), { method: "DELETE" });
+export const events = (id) => new EventSource(`${job(id)}/events`);
+export const pixel = (id, x, y) => json(`${job(id)}/pixel?x=${x}&y=${y}`);
+export const kernel = (id, x, y) => json(`${job(id)}/kernel?x=${x}&y=${y}`);
+export const kernels = (id) => json(`${job(id)}/kernels`);
+export const downloadUrl = (id) => `${job(id)}/download`;
+export const panelUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(name)}.png`;
+
+/** Two maps of cosine similarity as Float32Array, bilinear and GS-JBU, exact to 16 bits. */
+export async function similarity(id, x, y) {
+  const answer = await ask(`${job(id)}/similarity?x=${x}&y=${y}&format=u16`);
+  const low = Number(answer.headers.get("x-low"));
+  const high = Number(answer.headers.get("x-high"));
+  const width = Number(answer.headers.get("x-width"));
+  const height = Number(answer.headers.get("x-height"));
+  const raw = new Uint16Array(await answer.arrayBuffer());
+  const count = width * height;
+  return { width, height, low, high, bilinear: raw.subarray(0, count), gsjbu: raw.subarray(count, 2 * count) };
+}

@@ -1,0 +1,35 @@
+// A colour map, as a lookup and as a small bar with its ends named.
+
+import { h } from "./dom.js";
+import { number } from "./format.js";
+import { served } from "./i18n.js";
+
+const MAPS = {
+  viridis: ["#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70", "#7ad151", "#bddf26", "#fde725"],
+};
+
+const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
+/** 256 colours of a list of stops, as bytes r, g, b, r, g, b… */
+export function lookup(stops = MAPS.viridis) {
+  const colours = stops.map(rgb);
+  const out = new Uint8ClampedArray(768);
+  for (let i = 0; i < 256; i++) {
+    const at = (i / 255) * (colours.length - 1);
+    const low = Math.min(colours.length - 2, Math.floor(at));
+    for (let c = 0; c < 3; c++) out[3 * i + c] = colours[low][c] + (at - low) * (colours[low + 1][c] - colours[low][c]);
+  }
+  return out;
+}
+
+/** The bar of a panel: {low, high, unit, map, stops?}. */
+export function colourBar(bar) {
+  const table = lookup(bar.stops ?? MAPS[bar.map] ?? MAPS.viridis);
+  const canvas = h("canvas", { width: 256, height: 1, class: "colours", "aria-hidden": "true" });
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(256, 1);
+  for (let i = 0; i < 256; i++) image.data.set([table[3 * i], table[3 * i + 1], table[3 * i + 2], 255], 4 * i);
+  context.putImageData(image, 0, 0);
+  const unit = bar.unit ? ` ${served(`unit.${bar.unit}`, bar.unit)}` : "";
+  return h("span", { class: "bar" }, h("span", {}, number(bar.low)), canvas, h("span", {}, `${number(bar.high)}${unit}`));
+}

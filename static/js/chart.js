@@ -1,0 +1,146 @@
+// Small charts in SVG: a line, bars side by side, a histogram. Axes with round numbers, values on hover and by keys.
+
+import { h, put, svg } from "./dom.js";
+import { number } from "./format.js";
+
+const MARGIN = { top: 14, right: 8, bottom: 28, left: 44 };
+
+/** About `count` round numbers that span low…high. */
+export function ticks(low, high, count = 4) {
+  if (!(high > low)) return [low];
+  const raw = (high - low) / count;
+  const ten = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 2.5, 5, 10].map((m) => m * ten).find((s) => s >= raw * 0.999);
+  const out = [];
+  for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++) out.push(Number((n * step).toPrecision(12)));
+  return out;
+}
+
+/** A drawing area with its scales. Sizes are those of the holder, so text keeps its size. */
+function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {} }) {
+  const width = Math.max(120, holder.clientWidth);
+  const height = Math.max(64, holder.clientHeight);
+  const m = { ...MARGIN, ...margin };
+  const span = (from, to) => (from === to ? [from - 0.5, to + 0.5] : [from, to]);
+  const [x0, x1] = span(...x);
+  const [y0, y1] = span(...y);
+  const sx = (v) => m.left + ((v - x0) / (x1 - x0)) * (width - m.left - m.right);
+  const sy = (v) => height - m.bottom - ((v - y0) / (y1 - y0)) * (height - m.top - m.bottom);
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, tabindex: "0", class: "chart" });
+  for (const v of yTicks ?? ticks(y0, y1, Math.max(2, Math.floor((height - m.top - m.bottom) / 28)))) {
+    root.append(
+      svg("line", { x1: m.left, x2: width - m.right, y1: sy(v), y2: sy(v), class: "grid" }),
+      svg("text", { x: m.left - 6, y: sy(v) + 4, "text-anchor": "end" }, number(v, 3)),
+    );
+  }
+  const xs = xTicks ?? ticks(x0, x1, Math.max(2, Math.floor((width - m.left - m.right) / 64)));
+  xs.forEach((v, i) => {
+    root.append(svg("text", { x: sx(v), y: height - m.bottom + 14, "text-anchor": i === xs.length - 1 && sx(v) > width - 24 ? "end" : "middle" }, number(v, 3)));
+  });
+  root.append(svg("line", { x1: m.left, x2: width - m.right, y1: height - m.bottom, y2: height - m.bottom, class: "axis" }));
+  if (xLabel) root.append(svg("text", { x: width - m.right, y: height - 2, "text-anchor": "end", class: "name" }, xLabel));
+  if (yLabel) root.append(svg("text", { x: 2, y: 10, class: "name" }, yLabel));
+  const note = svg("text", { x: width - m.right, y: 10, "text-anchor": "end", class: "note", "aria-hidden": "true" });
+  root.append(note);
+  return { root, sx, sy, width, height, m, note };
+}
+
+/** Let pointer and arrow keys walk over `count` places; `show(i)` returns the words and marks the place. */
+function walk(plot, count, placeOf, show) {
+  let now = -1;
+  const go = (i) => {
+    now = Math.min(count - 1, Math.max(0, i));
+    plot.note.textContent = show(now);
+  };
+  const off = () => {
+    now = -1;
+    plot.note.textContent = "";
+    show(-1);
+  };
+  plot.root.addEventListener("pointermove", (event) => {
+    const box = plot.root.getBoundingClientRect();
+    const x = ((event.clientX - box.left) / box.width) * plot.width;
+    let best = 0;
+    for (let i = 1; i < count; i++) if (Math.abs(placeOf(i) - x) < Math.abs(placeOf(best) - x)) best = i;
+    go(best);
+  });
+  plot.root.addEventListener("pointerleave", off);
+  plot.root.addEventListener("blur", off);
+  plot.root.addEventListener("keydown", (event) => {
+    const to = { ArrowRight: now + 1, ArrowLeft: now < 0 ? count - 1 : now - 1, Home: 0, End: count - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    go(to);
+  });
+}
+
+/** A line through points [[x, y], …]; `marks` are further dashed levels {y, label, class}. */
+export function line(holder, { points, xLabel, yLabel, label, say, colour = "", from = null }) {
+  const xs = points.map((p) => p[0]);
+  const ys = points.map((p) => p[1]);
+  const low = Math.min(...ys);
+  const high = Math.max(...ys);
+  const pad = (high - low) * 0.06 || Math.abs(high) * 0.06 || 0.5;
+  const plot = area(holder, { x: [from?.[0] ?? Math.min(...xs), from?.[1] ?? Math.max(...xs)], y: [Math.max(0, low - pad), high + pad], xLabel, yLabel, label });
+  const path = points.map(([x, y], i) => `${i ? "L" : "M"}${plot.sx(x).toFixed(1)} ${plot.sy(y).toFixed(1)}`).join("");
+  const dot = svg("circle", { r: 3.5, class: `mark ${colour}`, visibility: "hidden" });
+  plot.root.append(svg("path", { d: path, class: `curve ${colour}` }), dot);
+  walk(plot, points.length, (i) => plot.sx(xs[i]), (i) => {
+    dot.setAttribute("visibility", i < 0 ? "hidden" : "visible");
+    if (i < 0) return "";
+    dot.setAttribute("cx", plot.sx(xs[i]));
+    dot.setAttribute("cy", plot.sy(ys[i]));
+    return say(xs[i], ys[i]);
+  });
+  put(holder, plot.root);
+}
+
+/** A histogram from its edges and counts. */
+export function histogram(holder, { edges, counts, label, title, unit, say }) {
+  const high = Math.max(1, ...counts);
+  const plot = area(holder, { x: [edges[0], edges.at(-1)], y: [0, high], label, xLabel: unit, yLabel: title, margin: { left: 34 }, yTicks: [0, high] });
+  const bars = counts.map((count, i) => {
+    const left = plot.sx(edges[i]);
+    const bar = svg("rect", { x: left, y: plot.sy(count), width: Math.max(0.5, plot.sx(edges[i + 1]) - left - 0.5), height: plot.sy(0) - plot.sy(count), class: "column" });
+    plot.root.append(bar);
+    return bar;
+  });
+  walk(plot, counts.length, (i) => plot.sx((edges[i] + edges[i + 1]) / 2), (i) => {
+    bars.forEach((bar, n) => bar.classList.toggle("lit", n === i));
+    return i < 0 ? "" : say(edges[i], edges[i + 1], counts[i]);
+  });
+  put(holder, plot.root);
+}
+
+/** Bars that lie: [{name, value, class}], from zero, each with its value. */
+export function bars(holder, { rows, label, text, axis }) {
+  const width = Math.max(120, holder.clientWidth);
+  const height = Math.max(64, holder.clientHeight);
+  const left = 108;
+  const high = Math.max(...rows.map((r) => (Number.isFinite(r.value) ? r.value : 0)), 1e-9);
+  const step = Math.min(32, (height - 18) / rows.length);
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, class: "chart" });
+  rows.forEach((row, i) => {
+    const y = 16 + i * step;
+    const long = Math.max(1, (Math.min(row.value, high) / high) * (width - left - 68));
+    root.append(
+      svg("text", { x: left - 8, y: y + step / 2 + 4, "text-anchor": "end" }, row.name),
+      svg("rect", { x: left, y: y + step * 0.18, width: long, height: step * 0.64, class: `column ${row.class}` }),
+      svg("text", { x: left + long + 6, y: y + step / 2 + 4, class: "value" }, text(row.value)),
+    );
+  });
+  root.append(svg("text", { x: 2, y: 10, class: "name" }, axis));
+  put(holder, root);
+}
+
+/** Redraw with `draw` whenever the holder changes its size. */
+export function fitted(holder, draw) {
+  let width = 0;
+  new ResizeObserver(() => {
+    if (holder.clientWidth === width || !holder.clientWidth) return;
+    width = holder.clientWidth;
+    draw();
+  }).observe(holder);
+}
+
+export const empty = (holder, words) => put(holder, h("p", { class: "quiet" }, words));

@@ -1,0 +1,107 @@
+// The charts of a run: the loss (live while it runs), PSNR of each method, the four histograms.
+
+import { byId, h, put } from "./dom.js";
+import { empty, fitted, bars, histogram, line } from "./chart.js";
+import { fixed, number } from "./format.js";
+import { served, t } from "./i18n.js";
+import { methodClass, methodOrder } from "./methods.js";
+import { methodTitle } from "./report.js";
+import { on, state } from "./state.js";
+
+const TABS = { loss: "chart.loss", psnr: "chart.psnr", histograms: "chart.histograms" };
+const PARAMETERS = { sigma_x: "chart.sigma_x", sigma_y: "chart.sigma_y", theta: "chart.theta", sigma_r: "chart.sigma_r" };
+
+let shown = "loss";
+
+export function start() {
+  on(["result", "run"], () => {
+    if (state.run.phase === "running" && shown === "loss") loss();
+    else if (state.run.phase === "idle") draw();
+  });
+  fitted(byId("chart"), draw);
+  byId("chart-tabs").addEventListener("keydown", (event) => {
+    const names = Object.keys(TABS);
+    const to = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!to) return;
+    event.preventDefault();
+    shown = names[(names.indexOf(shown) + to + names.length) % names.length];
+    draw();
+    byId(`chart-${shown}`).focus();
+  });
+  draw();
+}
+
+export function draw() {
+  put(
+    byId("chart-tabs"),
+    Object.entries(TABS).map(([name, words]) =>
+      h("button", {
+        type: "button", role: "tab", id: `chart-${name}`, "aria-selected": String(name === shown), "aria-controls": "chart",
+        tabindex: name === shown ? 0 : -1,
+        on: { click: () => { shown = name; draw(); byId(`chart-${name}`).focus(); } },
+      }, t(words)),
+    ),
+  );
+  const holder = byId("chart");
+  holder.setAttribute("aria-labelledby", `chart-${shown}`);
+  holder.className = `chart-holder ${shown}`;
+  if (!state.result && state.run.phase !== "running") empty(holder, t("chart.none"));
+  else ({ loss, psnr, histograms })[shown]();
+}
+
+function loss() {
+  const holder = byId("chart");
+  const live = state.run.phase === "running" && (state.run.losses?.length ?? 0) > 1;
+  const points = live
+    ? state.run.losses.map(({ step, loss: value }) => [step, value])
+    : (state.result?.losses ?? []).map((value, i) => [i + 1, value]);
+  if (points.length < 2) {
+    empty(holder, t(points.length ? "chart.oneStep" : "chart.noSteps"));
+    return;
+  }
+  const last = points.at(-1);
+  line(holder, {
+    points,
+    from: live ? [1, Math.max(state.run.progress?.steps ?? 1, last[0])] : null,
+    colour: "m-gsjbu",
+    xLabel: t("chart.step"),
+    yLabel: t("chart.lossAxis"),
+    label: t("chart.lossLabel", { first: number(points[0][1]), last: number(last[1]), steps: last[0] }),
+    say: (x, y) => t("chart.lossAt", { step: x, loss: number(y, 4) }),
+  });
+}
+
+function psnr() {
+  const holder = byId("chart");
+  const group = state.result.metrics[state.view.group]?.bilinear?.psnr !== undefined ? state.view.group : "rgb";
+  const metrics = state.result.metrics[group] ?? {};
+  const rows = Object.keys(metrics)
+    .filter((method) => typeof metrics[method]?.psnr === "number")
+    .sort(methodOrder)
+    .map((method) => ({ name: methodTitle(method), value: metrics[method].psnr, class: methodClass(method) }));
+  if (!rows.length) {
+    empty(holder, t("chart.noPsnr"));
+    return;
+  }
+  const text = (value) => `${fixed(value, 2)} dB`;
+  bars(holder, { rows, text, axis: t("chart.psnrAxis"), label: `${t("chart.psnrAxis")}: ${rows.map((r) => `${r.name} ${text(r.value)}`).join(", ")}` });
+}
+
+function histograms() {
+  const holder = byId("chart");
+  const all = state.result.histograms ?? {};
+  const boxes = Object.keys(PARAMETERS).filter((name) => all[name]).map((name) => [name, h("div", { class: "small" })]);
+  put(holder, boxes.map(([, box]) => box));
+  for (const [name, box] of boxes) {
+    const { edges, counts, unit } = all[name];
+    const title = t(PARAMETERS[name]);
+    const words = unit ? served(`unit.${unit}`, unit) : "";
+    const total = counts.reduce((a, b) => a + b, 0);
+    const peak = counts.indexOf(Math.max(...counts));
+    histogram(box, {
+      edges, counts, title, unit: words,
+      label: t("chart.histogramLabel", { name: title, low: number(edges[peak]), high: number(edges[peak + 1]), unit: words, total }),
+      say: (low, high, count) => t("chart.histogramAt", { low: number(low), high: number(high), unit: words, count }),
+    });
+  }
+}

@@ -1,0 +1,215 @@
+// The comparison: which group and which two panels are on the stage, and the controls round the viewer.
+
+import { byId, h, put } from "./dom.js";
+import { t } from "./i18n.js";
+import { methodClass, methodOf } from "./methods.js";
+import { firstPair, groupTitle, groups, picture, sentence, steps, title } from "./panels.js";
+import { drawStrip } from "./strip.js";
+import { look, on, state } from "./state.js";
+import { refuse } from "./notice.js";
+import * as api from "./api.js";
+
+const viewer = () => byId("viewer");
+const extra = new Map(); // groups that the page makes itself: name -> panels
+let round = 0; // the newest request to show something
+
+export function start() {
+  viewer().addEventListener("gs-divider", (event) => look({ divider: event.detail.at }));
+  viewer().addEventListener("gs-zoom", () => {
+    byId("zoom-level").textContent = `${viewer().dataset.zoom.replace(/\.?0+$/, "")}×`;
+  });
+  byId("zoom-in").addEventListener("click", () => viewer().zoom(1.5));
+  byId("zoom-out").addEventListener("click", () => viewer().zoom(1 / 1.5));
+  byId("zoom-fit").addEventListener("click", () => viewer().fit());
+  byId("swap").addEventListener("click", () => {
+    const { left, right } = state.view;
+    look({ left: right, right: left });
+    showPair();
+  });
+  byId("tool").addEventListener("click", () => {
+    const moving = viewer().tool === "move";
+    viewer().set({ tool: moving ? "probe" : "move" });
+    byId("tool").setAttribute("aria-pressed", String(!moving));
+  });
+  byId("layout").addEventListener("click", () => {
+    look({ layout: state.view.layout === "side" ? "divider" : "side" });
+    viewer().set({ layout: state.view.layout });
+    marks();
+  });
+  byId("ellipses").addEventListener("click", async () => {
+    look({ ellipses: !state.view.ellipses });
+    marks();
+    await drawAll();
+  });
+  byId("opacity").addEventListener("input", () => {
+    look({ opacity: byId("opacity").valueAsNumber });
+    viewer().set({ opacity: state.view.opacity / 100 });
+    viewer().draw();
+  });
+  for (const side of ["left", "right"]) {
+    byId(side).addEventListener("change", () => {
+      look({ [side]: byId(side).value });
+      showPair();
+    });
+  }
+  byId("tabs").addEventListener("keydown", tabKeys);
+  on("view", marks);
+}
+
+function marks() {
+  byId("layout").setAttribute("aria-pressed", String(state.view.layout === "side"));
+  byId("ellipses").setAttribute("aria-pressed", String(state.view.ellipses));
+  byId("opacity").value = state.view.opacity;
+}
+
+/** A group that the page makes itself (similarity maps); null takes it away. */
+export function addGroup(name, panels) {
+  if (panels) extra.set(name, panels);
+  else extra.delete(name);
+}
+
+/** All groups that can be shown now. */
+export function allGroups(result = state.result) {
+  const out = groups(result);
+  for (const [name, panels] of extra) out.set(name, panels);
+  return out;
+}
+
+/** Which group and pair of `result` to show: the same as now where it has them. */
+function choose(result, wanted = state.view) {
+  const all = allGroups(result);
+  const group = all.has(wanted.group) ? wanted.group : all.keys().next().value;
+  const panels = all.get(group);
+  const [first, second] = firstPair(panels);
+  const find = (name, otherwise) => panels.find((p) => p.name === name) ?? otherwise;
+  return { group, panels, left: find(wanted.left, first), right: find(wanted.right, second) };
+}
+
+async function load(result, chosen) {
+  const under = chosen.group === "segmentation" ? result.panels.find((p) => p.name === "original") : null;
+  const [left, right, below] = await Promise.all([
+    picture(chosen.left, result.job),
+    picture(chosen.right, result.job),
+    under && picture(under, result.job),
+  ]);
+  const pane = (panel, image) => ({
+    panel, picture: image, step: steps(panel, result.image, result.settings), title: title(panel), colour: methodClass(methodOf(panel.name)),
+  });
+  return { image: result.image, left: pane(chosen.left, left), right: pane(chosen.right, right), under: below };
+}
+
+/** Load what `result` would show, then hand over a function that puts it on the page at once. */
+export async function prepare(result) {
+  const mine = ++round;
+  const chosen = choose(result);
+  const pair = await load(result, chosen);
+  return () => {
+    if (mine === round) put_(chosen, pair, result);
+  };
+}
+
+/** Show the pair that the view names, of the present result. */
+export async function showPair() {
+  if (!state.result) return;
+  try {
+    const { result } = state;
+    (await prepare(result))();
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    refuse(new api.Problem(0, { code: "panel_missing", detail: t("error.panel") }));
+  }
+}
+
+function put_(chosen, pair, result) {
+  look({ group: chosen.group, left: chosen.left.name, right: chosen.right.name });
+  viewer().set({ divider: state.view.divider, layout: state.view.layout, opacity: state.view.opacity / 100 });
+  viewer().show(pair);
+  tabs([...allGroups(result).keys()], chosen.group);
+  for (const side of ["left", "right"]) {
+    put(byId(side), chosen.panels.map((p) => h("option", { value: p.name }, title(p))));
+    byId(side).value = chosen[side].name;
+  }
+  byId("opacity-row").hidden = chosen.group !== "segmentation";
+  caption(chosen);
+  legend(chosen);
+  drawStrip(chosen, result.job, (side, name) => {
+    look({ [side]: name });
+    showPair();
+  });
+}
+
+function caption({ left, right }) {
+  const said = [right, left].map(sentence).find(Boolean) ?? "";
+  byId("caption").textContent = said;
+}
+
+function legend({ left, right }) {
+  const entries = right.legend ?? left.legend;
+  byId("legend").hidden = !entries;
+  if (!entries) return;
+  put(
+    byId("legend"),
+    entries.map((one) =>
+      h("li", {}, h("span", { class: "chip", style: { backgroundColor: colour(one.colour) } }), one.name,
+        one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`)),
+    ),
+  );
+}
+
+const colour = (value) => (Array.isArray(value) ? `rgb(${value.join(" ")})` : value);
+
+function tabs(names, present) {
+  put(
+    byId("tabs"),
+    names.map((name) =>
+      h(
+        "button",
+        {
+          type: "button", role: "tab", id: `tab-${name}`, "aria-selected": String(name === present), "aria-controls": "panel",
+          tabindex: name === present ? 0 : -1, on: { click: () => go(name) },
+        },
+        groupTitle(name),
+      ),
+    ),
+  );
+  byId("panel").setAttribute("aria-labelledby", `tab-${present}`);
+}
+
+/** Show another group. */
+export async function go(group) {
+  const focused = document.activeElement?.getAttribute("role") === "tab";
+  look({ group, left: null, right: null, ...(group === "similarity" ? { layout: "side" } : state.view.group === "similarity" ? { layout: "divider" } : {}) });
+  await showPair();
+  if (focused) byId(`tab-${state.view.group}`)?.focus();
+}
+
+function tabKeys(event) {
+  const all = [...byId("tabs").children];
+  const at = all.indexOf(document.activeElement);
+  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
+  if (to === undefined || at < 0) return;
+  event.preventDefault();
+  all[(to + all.length) % all.length].click();
+}
+
+let drawn = null; // {job, set} of all Gaussians, asked for once a result
+
+/** The overlay of all Gaussians, if it is switched on. */
+export async function drawAll() {
+  const { result } = state;
+  if (!state.view.ellipses || !result) {
+    viewer().ellipses = null;
+    viewer().draw();
+    return;
+  }
+  try {
+    if (drawn?.job !== result.job) drawn = { job: result.job, set: await api.kernels(result.job) };
+    if (state.result === result && state.view.ellipses) {
+      viewer().ellipses = drawn.set;
+      viewer().draw();
+    }
+  } catch (error) {
+    if (error instanceof api.Problem) refuse(error);
+    else if (!(error instanceof api.Unreachable)) throw error;
+  }
+}

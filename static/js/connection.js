@@ -1,0 +1,64 @@
+// Whether the server is there. When it goes, say so and look for it; when it comes back, tell who waits.
+
+import * as api from "./api.js";
+import { set, state } from "./state.js";
+import { announce, hush, say } from "./notice.js";
+import { t } from "./i18n.js";
+
+const EVERY = 1000; // ms between looks while the server is away
+const SAME = 1500; // ms: start times that differ by less are one server process
+let started = null; // when the server process that last answered began, by our clock
+let looking = false;
+const returned = new Set();
+
+/** `fn(restarted)` once the server answers again. */
+export function onReturn(fn) {
+  returned.add(fn);
+}
+
+/** Note which server process we talk to. */
+export async function meet() {
+  started = began(await api.health());
+}
+
+const began = (health) => Date.now() - health.uptime_s * 1000;
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Called on any sign that the server is gone. */
+export async function lost() {
+  if (looking) return;
+  looking = true;
+  try {
+    const answer = await api.health(); // perhaps only one answer was lost
+    return await back(answer);
+  } catch {
+    set({ online: false });
+    say("error", t("offline.gone"), { about: "offline" });
+    announce(t("offline.gone"));
+  }
+  for (;;) {
+    await wait(EVERY);
+    try {
+      return await back(await api.health());
+    } catch {
+      continue; // still away: the notice stands, look again
+    }
+  }
+}
+
+async function back(answer) {
+  looking = false;
+  const now = began(answer);
+  const restarted = started !== null && Math.abs(now - started) > SAME;
+  started = now;
+  const wasAway = !state.online;
+  set({ online: true });
+  if (wasAway || restarted) {
+    hush("offline");
+    const text = restarted ? t("offline.restarted") : t("offline.back");
+    say("info", text, { about: "back" });
+    announce(text);
+    for (const fn of returned) await fn(restarted);
+  }
+}

@@ -1,0 +1,153 @@
+// Controls built from the server's schema: a slider with its number, a list, a switch; each with its sentence.
+
+import { byId, h, put, uid } from "./dom.js";
+import { served, t } from "./i18n.js";
+import { set, state } from "./state.js";
+import { say, hush } from "./notice.js";
+import { parse } from "./url.js";
+
+const MORE = new Set(["seed", "seg_resolution", "seg_input"]); // folded away at first
+const ACCELERATORS = ["cuda", "mps"];
+
+const setting = (name) => state.info.settings.find((one) => one.name === name);
+export const label = (name) => served(`setting.${name}.label`, setting(name)?.label ?? name);
+const sentence = (one) => served(`setting.${one.name}.sentence`, one.sentence);
+const choiceWords = (one, choice) => served(`choice.${one.name}.${choice.value}`, choice.label);
+const unitWords = (unit) => served(`unit.${unit}`, unit);
+
+/** Where a slider stops: every whole number in a short range, round numbers in a long one. */
+export function stops({ low, high, default: usual }) {
+  if (high - low <= 100) return Array.from({ length: high - low + 1 }, (_, i) => low + i);
+  const out = new Set([low, high, usual]);
+  for (let ten = 1; ten <= high; ten *= 10) {
+    for (const part of [1, 1.5, 2, 3, 4, 5, 6, 8]) out.add(Math.round(part * ten));
+  }
+  for (let two = 32; two <= high; two *= 2) if (low >= 32) out.add(two).add(two * 1.5);
+  return [...out].filter((v) => v >= low && v <= high && (low < 32 || v % 32 === 0 || v === usual)).sort((a, b) => a - b);
+}
+
+const nearest = (list, value) => list.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(list[best] - value) ? i : best), 0);
+
+/** Build all controls. `change(name, value, settled)` takes a new value; settled is false while a slider is held. */
+export function build(change) {
+  const main = [];
+  const more = [];
+  for (const one of state.info.settings) (MORE.has(one.name) ? more : main).push(row(one, change));
+  put(byId("controls-main"), main);
+  put(byId("controls-more"), more);
+}
+
+/** Make every control show the present values. */
+export function show() {
+  for (const node of document.querySelectorAll("[data-setting]")) node.dispatchEvent(new CustomEvent("gs-show"));
+}
+
+function row(one, change) {
+  const id = uid("setting");
+  const help = h("p", { class: "help", id: `${id}-help`, hidden: true }, sentence(one));
+  const ask = h(
+    "button",
+    {
+      type: "button", class: "ask", "aria-expanded": "false", "aria-controls": help.id,
+      "aria-label": t("controls.about", { setting: label(one.name) }), title: sentence(one),
+      on: { click: () => { help.hidden = !help.hidden; ask.setAttribute("aria-expanded", String(!help.hidden)); } },
+    },
+    "?",
+  );
+  const make = one.name === "device" ? gpu : { bool: toggle, choice: list }[one.kind] ?? slider;
+  return h("div", { class: `setting ${one.kind}`, data: { setting: one.name } }, make(one, id, ask, change), help);
+}
+
+function slider(one, id, ask, change) {
+  const name = label(one.name);
+  const unit = one.unit ? unitWords(one.unit) : "";
+  const places = stops(one);
+  const long = one.high - one.low > 1e5; // a slider over billions of values would mean nothing
+  const number = h("input", {
+    type: "number", id, min: one.low, max: one.high, step: 1, inputmode: "numeric", required: true,
+    "aria-describedby": `${id}-help`,
+  });
+  const range = long ? null : h("input", { type: "range", min: 0, max: places.length - 1, step: 1, "aria-label": name });
+  const spoken = (value) => range?.setAttribute("aria-valuetext", `${value} ${unit}`.trim());
+  const showing = () => {
+    number.value = state.settings[one.name];
+    number.removeAttribute("aria-invalid");
+    if (range) range.value = nearest(places, state.settings[one.name]);
+    spoken(state.settings[one.name]);
+  };
+  const typed = () => {
+    const value = parse(one, number.value);
+    if (value === undefined) {
+      number.setAttribute("aria-invalid", "true");
+      say("error", t("error.number", { setting: name, low: one.low, high: one.high, unit }), { about: one.name });
+      return;
+    }
+    number.removeAttribute("aria-invalid");
+    hush(one.name);
+    change(one.name, value, true);
+    showing();
+  };
+  number.addEventListener("change", typed);
+  const slide = (settled) => () => {
+    const value = places[range.valueAsNumber];
+    number.value = value;
+    number.removeAttribute("aria-invalid");
+    hush(one.name);
+    spoken(value);
+    change(one.name, value, settled);
+  };
+  range?.addEventListener("input", slide(false));
+  range?.addEventListener("change", slide(true));
+  const line = h(
+    "div", { class: "line" },
+    h("label", { for: id }, name), ask,
+    h("span", { class: "amount" }, number, h("span", { class: "unit" }, unit)),
+  );
+  queueMicrotask(() => line.parentElement?.addEventListener("gs-show", showing));
+  return range ? [line, range] : [line];
+}
+
+function list(one, id, ask, change) {
+  const select = h("select", { id, on: { change: () => change(one.name, select.value, true) } });
+  for (const choice of one.choices) {
+    const words = choiceWords(one, choice);
+    select.append(
+      h("option", { value: choice.value, disabled: !choice.available, title: choice.reason },
+        choice.available ? words : t("controls.unavailable", { choice: words, reason: choice.reason })),
+    );
+  }
+  const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, select);
+  queueMicrotask(() => line.parentElement?.addEventListener("gs-show", () => { select.value = state.settings[one.name]; }));
+  return [line];
+}
+
+function toggle(one, id, ask, change) {
+  const box = h("input", { type: "checkbox", role: "switch", id, on: { change: () => change(one.name, box.checked, true) } });
+  const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, box);
+  queueMicrotask(() => line.parentElement?.addEventListener("gs-show", () => { box.checked = state.settings[one.name]; }));
+  return [line];
+}
+
+/** The device, as a switch: on takes the accelerator there is, off the CPU; greyed with the reason where there is none. */
+function gpu(one, id, ask, change) {
+  const found = one.choices.find((c) => ACCELERATORS.includes(c.value) && c.available);
+  const reasons = one.choices.filter((c) => ACCELERATORS.includes(c.value)).map((c) => c.reason).filter(Boolean);
+  const box = h("input", {
+    type: "checkbox", role: "switch", id, disabled: !found, "aria-describedby": `${id}-why`,
+    on: { change: () => change(one.name, box.checked ? found.value : "cpu", true) },
+  });
+  const line = h("div", { class: "line" }, h("label", { for: id }, t("controls.gpu")), ask, box);
+  const why = h("p", { class: "why", id: `${id}-why` }, found ? choiceWords(one, found) : t("controls.noGpu", { reason: reasons.join(" ") }));
+  if (!found) why.lang = "en";
+  queueMicrotask(() => line.parentElement?.addEventListener("gs-show", () => {
+    box.checked = Boolean(found) && state.settings[one.name] !== "cpu";
+  }));
+  return [line, why];
+}
+
+/** Take a new value over into the settings; true if it is one. */
+export function take(name, value) {
+  if (state.settings[name] === value) return false;
+  set({ settings: { ...state.settings, [name]: value } });
+  return true;
+}

@@ -1,0 +1,76 @@
+// Making elements without markup strings: the page's policy refuses inline styles and scripts.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(node, props, children) {
+  for (const [name, value] of Object.entries(props ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "on") for (const [event, fn] of Object.entries(value)) node.addEventListener(event, fn);
+    else if (name === "data") Object.assign(node.dataset, value);
+    else if (name === "style") Object.assign(node.style, value);
+    else if (name === "text") node.textContent = value;
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+/** An HTML element: h("button", {class: "quiet", on: {click}}, "Run"). */
+export function h(tag, props, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+/** The same for SVG. */
+export function svg(tag, props, ...children) {
+  return fill(document.createElementNS(SVG, tag), props, children);
+}
+
+export const byId = (id) => document.getElementById(id);
+
+/** Replace what a node holds. */
+export function put(node, ...children) {
+  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+/** A number that no other element of this page carries, for ids. */
+let counter = 0;
+export const uid = (prefix) => `${prefix}-${++counter}`;
+
+/** Calls of `fn` while one is in flight collapse into one later call with the newest arguments. */
+export function latest(fn) {
+  let busy = false;
+  let next = null;
+  return async function call(...args) {
+    if (busy) {
+      next = args;
+      return;
+    }
+    busy = true;
+    try {
+      await fn(...args);
+    } finally {
+      busy = false;
+      if (next) {
+        const again = next;
+        next = null;
+        call(...again);
+      }
+    }
+  };
+}
+
+/** `fn` after `wait` ms of quiet; `.now(...)` skips the wait, `.cancel()` forgets. */
+export function debounce(fn, wait) {
+  let timer = 0;
+  const later = (...args) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => fn(...args), wait);
+  };
+  later.now = (...args) => {
+    clearTimeout(timer);
+    return fn(...args);
+  };
+  later.cancel = () => clearTimeout(timer);
+  return later;
+}

@@ -1,0 +1,32 @@
+// Numbers as a person reads them.
+
+/** About `digits` significant digits, never in exponent form for everyday sizes. */
+export function number(value, digits = 3) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (value === Infinity) return "∞";
+  if (value === -Infinity) return "−∞";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-4) return value.toExponential(digits - 1).replace("-", "−");
+  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
+  return fixed(value, Math.min(decimals, 6));
+}
+
+/** A set count of decimals and a true minus sign. */
+export function fixed(value, decimals) {
+  return value.toFixed(decimals).replace("-", "−");
+}
+
+export function seconds(value) {
+  if (value < 0.0095) return `${fixed(value * 1000, 1)} ms`;
+  if (value < 0.995) return `${Math.round(value * 1000)} ms`;
+  if (value < 9.95) return `${fixed(value, 1)} s`;
+  if (value < 90) return `${Math.round(value)} s`;
+  return `${Math.round(value / 60)} min`;
+}
+
+export function bytes(value) {
+  if (value < 1e6) return `${Math.max(1, Math.round(value / 1e3))} kB`;
+  if (value < 1e9) return `${number(value / 1e6, 3)} MB`;
+  return `${number(value / 1e9, 3)} GB`;
+}

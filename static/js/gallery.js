@@ -1,0 +1,151 @@
+// Where pictures come from: built-in scenes, the picker, drag and drop, paste, the camera, and this visit's own.
+
+import * as api from "./api.js";
+import * as connection from "./connection.js";
+import { byId, h, put } from "./dom.js";
+import { served, t } from "./i18n.js";
+import { announce, hush, refuse, say } from "./notice.js";
+import { on, set, state } from "./state.js";
+import { isSignalFile, takeSignal } from "./signal.js";
+
+const KEEP = 6; // recent pictures shown
+const THUMB = 96; // px
+
+let chosen = async () => {};
+
+export function start(whenChosen) {
+  chosen = whenChosen;
+  const picker = byId("file");
+  byId("upload").addEventListener("click", () => picker.click());
+  picker.addEventListener("change", () => {
+    if (picker.files[0]) takeFile(picker.files[0]);
+    picker.value = "";
+  });
+  const over = (event) => {
+    if (![...event.dataTransfer.types].includes("Files")) return;
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  };
+  addEventListener("dragenter", over);
+  addEventListener("dragover", over);
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) document.body.classList.remove("dropping");
+  });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    const file = event.dataTransfer.files[0];
+    if (!file) return;
+    if (isSignalFile(file)) takeSignal(file);
+    else takeFile(file);
+  });
+  addEventListener("paste", (event) => {
+    const file = [...(event.clipboardData?.files ?? [])][0];
+    if (file) takeFile(file);
+  });
+  on(["image", "recent"], draw);
+}
+
+/** Build the scenes' buttons (again, in another language). */
+export function draw() {
+  put(
+    byId("samples"),
+    state.info.samples.map((sample) => {
+      const title = served(`sample.${sample.name}.title`, sample.title);
+      return h(
+        "button",
+        {
+          type: "button", class: "thumb", title, "aria-label": t("picture.sample", { title }),
+          "aria-pressed": String(state.image?.sample === sample.name), data: { sample: sample.name },
+          on: { click: () => takeSample(sample.name) },
+        },
+        h("img", { src: sample.thumb_url ?? `/api/samples/${sample.name}.png`, alt: "", width: 48, height: 48 }),
+      );
+    }),
+  );
+  put(
+    byId("recent"),
+    state.recent.map((image) =>
+      h(
+        "button",
+        {
+          type: "button", class: "thumb", title: image.name, "aria-label": t("picture.recent", { name: image.name }),
+          "aria-pressed": String(state.image?.id === image.id), on: { click: () => choose(image) },
+        },
+        h("img", { src: image.thumb, alt: "", width: 32, height: 32 }),
+      ),
+    ),
+  );
+  byId("recent-row").hidden = state.recent.length === 0;
+  const now = state.image;
+  byId("picture-now").hidden = !now;
+  if (!now) return;
+  byId("picture-thumb").src = now.thumb;
+  byId("picture-name").textContent = now.sample ? served(`sample.${now.sample}.title`, now.name) : now.name;
+  byId("picture-size").textContent = `${now.width} × ${now.height} px`;
+}
+
+async function choose(image) {
+  hush("refusal");
+  set({ image });
+  await chosen();
+}
+
+/** Use a built-in scene. */
+export async function takeSample(name) {
+  const sample = state.info.samples.find((one) => one.name === name);
+  try {
+    const { image_id: id, width, height } = await api.takeSample(name);
+    const thumb = sample?.thumb_url ?? `/api/samples/${name}.png`;
+    await choose({ id, width, height, name: sample?.title ?? name, sample: name, thumb });
+  } catch (error) {
+    trouble(error);
+  }
+}
+
+/** Use a picture that a person brings. */
+export async function takeFile(blob, name = blob.name || t("picture.pasted")) {
+  const limit = state.info.limits?.image_bytes;
+  if (limit && blob.size > limit) {
+    say("error", t("error.fileTooLarge", { size: Math.round(blob.size / 1e6), limit: Math.round(limit / 1e6) }), { about: "refusal" });
+    return;
+  }
+  announce(t("picture.sending", { name }));
+  try {
+    const file = blob instanceof File && blob.name ? blob : new File([blob], name, { type: blob.type });
+    const { image_id: id, width, height } = await api.sendImage(file);
+    const image = { id, width, height, name, blob: file, thumb: await thumbnail(blob) };
+    set({ recent: [image, ...state.recent].slice(0, KEEP) });
+    await choose(image);
+  } catch (error) {
+    trouble(error);
+  }
+}
+
+/** Use a picture that the server still holds, from the address. */
+export async function takeKnown(id) {
+  try {
+    const { width, height, name } = await api.readImage(id);
+    await choose({ id, width, height, name: name ?? id, thumb: api.imageUrl(id) });
+    return true;
+  } catch (error) {
+    if (error instanceof api.Unreachable) connection.lost();
+    else say("error", t("error.imageForgotten"), { about: "refusal" });
+    return false;
+  }
+}
+
+function trouble(error) {
+  if (error instanceof api.Unreachable) connection.lost();
+  else if (error instanceof api.Problem) refuse(error);
+  else throw error;
+}
+
+/** A small picture of a large one, as an address that stays good for this visit. */
+async function thumbnail(blob) {
+  const whole = await createImageBitmap(blob, { resizeWidth: THUMB, resizeQuality: "medium" }).catch(() => null);
+  if (!whole) return "/static/icon.svg"; // the server could read it, this browser cannot
+  const canvas = h("canvas", { width: whole.width, height: whole.height });
+  canvas.getContext("2d").drawImage(whole, 0, 0);
+  return canvas.toDataURL("image/jpeg", 0.8);
+}

@@ -1,0 +1,62 @@
+// Words. All of them are in static/lang/<code>.json; English texts that come from the server (settings,
+// panels, errors) are used as they come, other languages carry theirs under "server.…".
+
+export const LANGUAGES = { en: "English", zh: "中文" };
+
+let words = {};
+let code = "en";
+const listeners = new Set();
+
+export const language = () => code;
+
+/** Fetch a language's words, put them on the page and tell the listeners. */
+export async function load(wanted) {
+  const next = wanted in LANGUAGES ? wanted : "en";
+  const answer = await fetch(`/static/lang/${next}.json`);
+  words = await answer.json();
+  code = next;
+  document.documentElement.lang = code === "zh" ? "zh-Hans" : code;
+  translate(document);
+  for (const listener of listeners) listener();
+}
+
+export function onLanguage(listener) {
+  listeners.add(listener);
+}
+
+/** The words for `key`, with {names} filled in. */
+export function t(key, values) {
+  const text = words[key];
+  if (text === undefined) {
+    console.error(`no words for ${key} in ${code}`);
+    return key;
+  }
+  return values ? text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "") : text;
+}
+
+/** A text that the server sends in English: this language's own if it has one, otherwise the server's. */
+export function served(key, english) {
+  return words[`server.${key}`] ?? english;
+}
+
+export const hasServed = (key) => words[`server.${key}`] !== undefined;
+
+/** Fill in data-i18n (text), data-i18n-label (aria-label and title) and data-i18n-hint (placeholder). */
+export function translate(root) {
+  for (const node of root.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
+  for (const node of root.querySelectorAll("[data-i18n-label]")) {
+    node.setAttribute("aria-label", t(node.dataset.i18nLabel));
+    if (node.matches("button, a, select, input, gs-viewer [role=slider]")) node.title = t(node.dataset.i18nLabel);
+  }
+}
+
+/** The language to begin with: the address, then the last choice, then the browser's. */
+export function firstLanguage(fromAddress) {
+  const known = (value) => (value in LANGUAGES ? value : null);
+  const browser = (navigator.language ?? "en").toLowerCase().startsWith("zh") ? "zh" : "en";
+  return known(fromAddress ?? "") ?? known(localStorage.getItem("gsjbu.language") ?? "") ?? browser;
+}
+
+export function remember(next) {
+  localStorage.setItem("gsjbu.language", next);
+}

@@ -1,0 +1,133 @@
+// Puts the page together: settings and words, then the picture, then the first run.
+
+import "./viewer.js";
+import * as advice from "./advice.js";
+import * as api from "./api.js";
+import * as charts from "./charts.js";
+import * as compare from "./compare.js";
+import * as connection from "./connection.js";
+import * as controls from "./controls.js";
+import { byId } from "./dom.js";
+import * as gallery from "./gallery.js";
+import * as i18n from "./i18n.js";
+import * as inspector from "./inspector.js";
+import { hush, refuse, say } from "./notice.js";
+import * as outputs from "./outputs.js";
+import * as progress from "./progress.js";
+import * as readout from "./readout.js";
+import * as report from "./report.js";
+import * as runner from "./runner.js";
+import * as signal from "./signal.js";
+import * as similarity from "./similarity.js";
+import { look, on, set, state } from "./state.js";
+import * as url from "./url.js";
+import * as webcam from "./webcam.js";
+
+/** A control was moved: take the value over and run, at once if the hand has let go. */
+function change(name, value, settled = true) {
+  const isNew = controls.take(name, value);
+  controls.show();
+  if (settled) runner.run();
+  else if (isNew) runner.later();
+}
+
+/** A finished run: load what is on show, then change everything in one frame. */
+async function present(result, stillWanted) {
+  const swap = await compare.prepare(result);
+  if (!stillWanted()) return;
+  if (state.point && (state.point.x >= result.image.width || state.point.y >= result.image.height)) set({ point: null });
+  set({ result });
+  swap();
+  hush("refusal");
+  document.body.dataset.job = result.job;
+  await compare.drawAll();
+}
+
+function languageButton() {
+  const button = byId("language");
+  const other = i18n.language() === "en" ? "zh" : "en";
+  button.textContent = i18n.LANGUAGES[other];
+  button.lang = other === "zh" ? "zh-Hans" : other;
+}
+
+/** Everything that was written by script, again in the present language. */
+function reword() {
+  languageButton();
+  controls.build(change);
+  controls.show();
+  gallery.draw();
+  signal.draw();
+  report.draw();
+  charts.draw();
+  inspector.draw();
+  similarity.draw();
+  byId("viewer").words();
+  compare.showPair();
+  set({ estimate: state.estimate, run: state.run });
+  url.write();
+}
+
+/** Fold the settings away where the page is one column, so that the picture is near the top. */
+function fold() {
+  const wide = matchMedia("(min-width: 1120px)");
+  const apply = () => {
+    byId("settings").open = wide.matches;
+  };
+  wide.addEventListener("change", apply);
+  apply();
+}
+
+async function begin() {
+  const asked = new URLSearchParams(location.search);
+  await i18n.load(i18n.firstLanguage(asked.get("lang")));
+  state.info = await api.settings();
+  await connection.meet();
+  const address = url.read(state.info.settings);
+  set({
+    settings: { ...Object.fromEntries(state.info.settings.map((s) => [s.name, s.default])), ...address.settings },
+    view: { ...state.view, ...address.view },
+  });
+  languageButton();
+  byId("language").addEventListener("click", async () => {
+    const other = i18n.language() === "en" ? "zh" : "en";
+    i18n.remember(other);
+    await i18n.load(other);
+  });
+  i18n.onLanguage(reword);
+  controls.build(change);
+  controls.show();
+  runner.onResult(present);
+  progress.start();
+  advice.start((name, value) => {
+    controls.take(name, value);
+    controls.show();
+  });
+  compare.start();
+  readout.start();
+  report.start();
+  charts.start();
+  inspector.start();
+  similarity.start();
+  outputs.start(() => runner.run());
+  gallery.start(() => runner.run());
+  webcam.start();
+  signal.start(() => runner.run());
+  byId("viewer").addEventListener("gs-point", (event) => set({ point: event.detail.x === undefined ? null : event.detail }));
+  on(["settings", "image", "view"], url.write);
+  fold();
+  for (const { setting, raw } of address.refused) {
+    say("error", i18n.t("error.address", { setting: controls.label(setting.name), value: raw }), { about: setting.name });
+  }
+  document.body.dataset.ready = "true";
+  if (address.image && (await gallery.takeKnown(address.image))) return;
+  const first = state.info.samples.find((one) => one.name === address.sample) ?? state.info.samples[0];
+  if (first) await gallery.takeSample(first.name);
+}
+
+begin().catch((error) => {
+  if (error instanceof api.Unreachable) {
+    connection.onReturn(() => location.reload());
+    connection.lost();
+  } else if (error instanceof api.Problem) refuse(error);
+  else throw error;
+});

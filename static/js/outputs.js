@@ -1,0 +1,42 @@
+// Results out: everything as a zip, single panels (in the strip), and the snippets that give the same again.
+
+import * as api from "./api.js";
+import { byId } from "./dom.js";
+import { t } from "./i18n.js";
+import { announce, say } from "./notice.js";
+import { command, curl, python } from "./snippets.js";
+import { on, set, state } from "./state.js";
+
+const SNIPPETS = { "copy-command": command, "copy-python": python, "copy-curl": curl };
+
+export function start(whenChanged) {
+  on("result", draw);
+  byId("return-files").addEventListener("change", () => {
+    set({ returnFiles: byId("return-files").checked });
+    if (state.returnFiles) whenChanged();
+  });
+  for (const [id, make] of Object.entries(SNIPPETS)) byId(id).addEventListener("click", () => copy(make(state)));
+  byId("copy-link").addEventListener("click", () => copy(location.href));
+  draw();
+}
+
+function draw() {
+  const { result } = state;
+  const all = byId("download");
+  all.toggleAttribute("aria-disabled", !result);
+  if (result) all.href = api.downloadUrl(result.job);
+  else all.removeAttribute("href");
+  for (const id of Object.keys(SNIPPETS)) byId(id).disabled = !result;
+}
+
+async function copy(text) {
+  byId("copied").textContent = text;
+  try {
+    await navigator.clipboard.writeText(text);
+    announce(t("copy.done"));
+    say("info", t("copy.done"), { about: "copy" });
+  } catch {
+    // no permission, or not a secure address: show it to be copied by hand
+    byId("copied-dialog").showModal();
+  }
+}

@@ -1,0 +1,83 @@
+// The panels of a result: groups, words, and their pictures, decoded once.
+
+import * as api from "./api.js";
+import { served, t } from "./i18n.js";
+import { methodOf } from "./methods.js";
+
+const pictures = new WeakMap();
+const pixels = new WeakMap();
+
+const GROUPS = { rgb: "group.rgb", features: "group.features", segmentation: "group.segmentation", signal: "group.signal", kernel: "group.kernel", similarity: "group.similarity" };
+
+export const groupTitle = (group) => (group in GROUPS ? t(GROUPS[group]) : group);
+export const KNOWN_GROUPS = Object.keys(GROUPS);
+
+export const title = (panel) => served(`panel.${panel.name}.title`, panel.title);
+export const sentence = (panel) => served(`panel.${panel.name}.sentence`, panel.sentence ?? "");
+
+/** Groups in the order of the tabs, each with its panels. */
+export function groups(result) {
+  const out = new Map();
+  for (const panel of result.panels) {
+    if (!out.has(panel.group)) out.set(panel.group, []);
+    out.get(panel.group).push(panel);
+  }
+  return out;
+}
+
+/** Where a panel's picture is. */
+export function source(panel, job) {
+  if (panel.png) return `data:image/png;base64,${panel.png}`;
+  return panel.url ?? api.panelUrl(job, panel.name);
+}
+
+/** A panel's picture, decoded (an image, or the canvas of a map made on this page). */
+export function picture(panel, job) {
+  if (panel.canvas) return Promise.resolve(panel.canvas);
+  let loading = pictures.get(panel);
+  if (!loading) {
+    const image = new Image();
+    image.src = source(panel, job);
+    loading = image.decode().then(() => image);
+    pictures.set(panel, loading);
+  }
+  return loading;
+}
+
+/** A decoded picture's bytes, for reading values under the pointer. */
+export function bytesOf(image) {
+  if (image instanceof HTMLCanvasElement) return image.getContext("2d").getImageData(0, 0, image.width, image.height);
+  let data = pixels.get(image);
+  if (!data) {
+    const canvas = document.createElement("canvas");
+    canvas.width = image.naturalWidth;
+    canvas.height = image.naturalHeight;
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(image, 0, 0);
+    data = context.getImageData(0, 0, canvas.width, canvas.height);
+    pixels.set(image, data);
+  }
+  return data;
+}
+
+/** HR pixels per panel pixel, both ways. */
+export function steps(panel, image, settings) {
+  if (panel.width === image.width && panel.height === image.height) return [1, 1];
+  const step = (size, lr, whole, given) => {
+    if (given && size === lr) return given;
+    return size === Math.ceil(whole / settings.stride) ? settings.stride : whole / size;
+  };
+  return [
+    step(panel.width, image.lr_width, image.width, image.step_x),
+    step(panel.height, image.lr_height, image.height, image.step_y),
+  ];
+}
+
+/** The two panels that a group shows first: bilinear against GS-JBU, or the first two. */
+export function firstPair(panels) {
+  const by = (method, also) => panels.find((p) => methodOf(p.name) === method && (!also || also(p)));
+  const plain = (p) => !p.name.startsWith("error");
+  const left = by("bilinear", plain) ?? panels[0];
+  const right = by("gsjbu", plain) ?? by("gsjbu_signal", plain) ?? panels[1] ?? panels[0];
+  return [left, right];
+}

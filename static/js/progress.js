@@ -1,0 +1,70 @@
+// The Run and Cancel buttons, the bar, and what is being done, spoken at each new stage.
+
+import { byId, put, h } from "./dom.js";
+import { fixed, number, seconds } from "./format.js";
+import { served, t } from "./i18n.js";
+import { announce } from "./notice.js";
+import { on, state } from "./state.js";
+import { cancel, run } from "./runner.js";
+
+const AFTER = 200; // ms: a run shorter than this ends before its bar would be more than a flash
+
+let shown = false;
+let timer = 0;
+let stage = null;
+
+export function start() {
+  byId("run").addEventListener("click", () => run({ asked: true }));
+  byId("cancel").addEventListener("click", () => {
+    cancel();
+    announce(t("run.cancelled"));
+    byId("run").focus();
+  });
+  on("run", draw);
+}
+
+export const stageWords = (name) => served(`stage.${name}`, t("run.stage", { stage: name }));
+
+function draw() {
+  const { phase, progress } = state.run;
+  const running = phase === "running";
+  byId("cancel").disabled = !running;
+  document.body.dataset.phase = phase;
+  if (running && !timer && !shown) {
+    timer = setTimeout(() => {
+      shown = true;
+      timer = 0;
+      draw();
+    }, AFTER);
+  }
+  if (!running) {
+    clearTimeout(timer);
+    timer = 0;
+    if (shown && phase === "idle") announce(t("run.done"));
+    shown = false;
+    stage = null;
+  }
+  byId("progress").classList.toggle("on", shown);
+  const bar = byId("bar");
+  const share = progress?.share ?? 0;
+  bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
+  bar.firstElementChild.style.transform = `scaleX(${share})`;
+  put(byId("stage"), ...words(phase, progress));
+  if (shown && progress && progress.stage !== stage) {
+    stage = progress.stage;
+    announce(stageWords(stage));
+  }
+}
+
+function words(phase, progress) {
+  if (phase === "cancelled") return [t("run.cancelled")];
+  if (phase === "waiting") return [t("run.waiting")];
+  if (phase === "failed") return [t("run.failed")];
+  if (!shown) return [];
+  if (!progress) return [t("run.queued")];
+  const parts = [h("b", {}, `${fixed(progress.share * 100, 0)} %`), ` ${stageWords(progress.stage)}`];
+  if (progress.steps > 1) parts.push(` ${progress.step}/${progress.steps}`);
+  if (typeof progress.loss === "number") parts.push(` · ${t("run.loss", { loss: number(progress.loss) })}`);
+  if (progress.eta_s > 0.5) parts.push(` · ${t("run.left", { time: seconds(progress.eta_s) })}`);
+  return parts;
+}

@@ -1,0 +1,109 @@
+// The values under the pointer: at once from the pictures, exactly from the server once the pointer rests.
+
+import * as api from "./api.js";
+import { byId, debounce, h, put } from "./dom.js";
+import { fixed, number } from "./format.js";
+import { served, t } from "./i18n.js";
+import { bytesOf } from "./panels.js";
+import { on, state } from "./state.js";
+
+const REST = 60; // ms without movement before the server is asked
+
+let at = null; // {x, y} of what is shown
+let known = null; // {job, x, y, values}
+
+export function start() {
+  const viewer = byId("viewer");
+  viewer.addEventListener("gs-hover", (event) => {
+    const hover = event.detail.x === undefined ? null : event.detail;
+    if (hover && at && hover.x === at.x && hover.y === at.y) return;
+    at = hover ?? state.point;
+    draw();
+    if (at) ask();
+  });
+  on("point", () => {
+    at = state.point;
+    draw();
+    if (at) ask();
+  });
+  on(["view", "result"], () => {
+    draw();
+    if (at && !exact()) ask();
+  });
+}
+
+const exact = () => known && at && known.job === state.result?.job && known.x === at.x && known.y === at.y;
+
+const ask = debounce(async () => {
+  const { result } = state;
+  if (!at || !result || exact()) return;
+  const { x, y } = at;
+  if (x >= result.image.width || y >= result.image.height) return;
+  try {
+    const { values } = await api.pixel(result.job, x, y);
+    known = { job: result.job, x, y, values };
+    draw();
+  } catch (error) {
+    // a read-out that cannot be had leaves the local values standing; runs and clicks report the trouble
+    if (!(error instanceof api.Problem) && !(error instanceof api.Unreachable)) throw error;
+  }
+}, REST);
+
+function draw() {
+  const box = byId("readout");
+  const { panes } = byId("viewer");
+  if (!at || !panes || !state.result) {
+    delete box.dataset.exact;
+    put(box, h("span", { class: "quiet" }, t("readout.empty")));
+    return;
+  }
+  const sides = ["left", "right"].map((side) => reading(panes[side]));
+  box.dataset.exact = String(Boolean(exact()));
+  box.dataset.x = at.x;
+  box.dataset.y = at.y;
+  put(
+    box,
+    h("span", { class: "at" }, `x ${at.x}  y ${at.y}`),
+    sides.map((one, i) =>
+      h("span", { class: "value", data: { side: ["left", "right"][i] } },
+        h("span", { class: `dot ${one.pane.colour}` }),
+        h("span", { class: "swatch", style: { backgroundColor: `rgb(${one.bytes.join(" ")})` } }),
+        h("span", { class: "numbers", data: { values: one.values ? JSON.stringify(one.values) : "" } }, words(one))),
+    ),
+    h("span", { class: "difference" }, difference(...sides)),
+  );
+}
+
+/** What one pane has at the point: bytes of its picture, exact values where known. */
+function reading(pane) {
+  const data = bytesOf(pane.picture);
+  const px = Math.min(data.width - 1, Math.floor(at.x / pane.step[0]));
+  const py = Math.min(data.height - 1, Math.floor(at.y / pane.step[1]));
+  const bytes = [...data.data.subarray(4 * (py * data.width + px), 4 * (py * data.width + px) + 3)];
+  const { panel } = pane;
+  let values = panel.read ? panel.read(px, py) : exact() ? known.values[panel.name] : null;
+  const colours = panel.group === "rgb" && !panel.bar;
+  if (!values && colours) values = bytes.map((b) => b / 255);
+  return { pane, bytes, values };
+}
+
+function words({ pane: { panel }, values }) {
+  if (!values) return "…";
+  if (panel.legend && values.length === 1) {
+    const entry = panel.legend.find((one) => one.index === values[0]);
+    if (entry) return entry.name;
+  }
+  const unit = panel.unit && panel.group !== "rgb" ? ` ${served(`unit.${panel.unit}`, panel.unit)}` : "";
+  const shown = values.slice(0, 4).map((v) => (values.length === 1 ? number(v, 4) : fixed(v, 3)));
+  return `${shown.join(" ")}${values.length > 4 ? ` … (${values.length})` : ""}${unit}`;
+}
+
+function difference(left, right) {
+  const [a, b] = [left.values, right.values];
+  if (!a || !b || a.length !== b.length) return "";
+  const panels = [left.pane.panel, right.pane.panel];
+  if (panels.every((p) => p.legend)) return t(a.every((v, i) => v === b[i]) ? "readout.same" : "readout.other");
+  if (panels[0].unit !== panels[1].unit) return "";
+  const mean = a.reduce((sum, v, i) => sum + Math.abs(v - b[i]), 0) / a.length;
+  return t("readout.difference", { value: number(mean) });
+}

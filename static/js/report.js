@@ -1,0 +1,115 @@
+// What a run means: who is closer to the truth and by how much, every figure with its unit and direction, what ran.
+
+import { byId, h, put } from "./dom.js";
+import { fixed, number, seconds } from "./format.js";
+import { served, t } from "./i18n.js";
+import { methodClass, methodOrder, methodWords } from "./methods.js";
+import { groupTitle } from "./panels.js";
+import { on, state } from "./state.js";
+
+// better: 1 up, -1 down, 0 neither
+const METRICS = {
+  psnr: { words: "metric.psnr", unit: "dB", better: 1, decimals: 2 },
+  ssim: { words: "metric.ssim", unit: "", better: 1, decimals: 3 },
+  l1: { words: "metric.l1", unit: "", better: -1, decimals: 4 },
+  rmse: { words: "metric.rmse", unit: "", better: -1, decimals: 4 },
+  miou: { words: "metric.miou", unit: "%", better: 1, decimals: 1, scale: 100 },
+  boundary_f: { words: "metric.boundary_f", unit: "%", better: 1, decimals: 1, scale: 100 },
+  edge_alignment: { words: "metric.edge_alignment", unit: "", better: 1, decimals: 3 },
+  changed: { words: "metric.changed", unit: "%", better: 0, decimals: 1, scale: 100 },
+};
+const FIRST = ["psnr", "miou", "rmse", "boundary_f", "ssim", "l1", "edge_alignment"]; // which figure the verdict is about
+
+export const methodTitle = (method) => (methodWords(method) ? t(methodWords(method)) : served(`method.${method}`, method));
+
+export function start() {
+  on(["result", "view"], draw);
+}
+
+export function draw() {
+  const { result } = state;
+  byId("result").hidden = !result;
+  byId("result-empty").hidden = Boolean(result);
+  if (!result) return;
+  const group = result.metrics?.[state.view.group] ? state.view.group : result.metrics?.rgb ? "rgb" : null;
+  const metrics = group ? result.metrics[group] : {};
+  verdict(group, metrics);
+  table(group, metrics);
+  ran(result);
+}
+
+const shown = (name, value) => {
+  const { decimals = 3, scale = 1 } = METRICS[name] ?? {};
+  return typeof value === "number" ? fixed(value * scale, decimals) : value === null ? "∞" : "–";
+};
+
+/** A plain sentence: who wins, on which figure, by how much; losing is said as plainly as winning. */
+function verdict(group, metrics) {
+  const ours = metrics.gsjbu ?? metrics.gsjbu_rgb;
+  const theirs = metrics.bilinear;
+  const name = FIRST.find((one) => typeof ours?.[one] === "number" && typeof theirs?.[one] === "number");
+  const box = byId("verdict");
+  if (!name) {
+    box.className = "verdict";
+    put(box, t("verdict.none", { group: groupTitle(state.view.group) }));
+    return;
+  }
+  const { better, unit, decimals, scale = 1 } = METRICS[name];
+  const gain = (ours[name] - theirs[name]) * better * scale;
+  const tie = Math.abs(gain) < 0.5 * 10 ** -decimals;
+  const winner = tie ? "tie" : gain > 0 ? "win" : "loss";
+  const amount = `${fixed(Math.abs(gain), decimals)}${unit ? ` ${unit}` : ""}`;
+  const what = { metric: t(METRICS[name].words), amount, group: groupTitle(group) };
+  box.className = `verdict ${winner}`;
+  box.dataset.winner = winner;
+  put(box, t({ win: "verdict.win", loss: "verdict.loss", tie: "verdict.tie" }[winner], what));
+}
+
+function table(group, metrics) {
+  const methods = Object.keys(metrics).filter((m) => metrics[m] && typeof metrics[m] === "object").sort(methodOrder);
+  const names = [...new Set(methods.flatMap((m) => Object.keys(metrics[m])))].filter((n) => METRICS[n]);
+  const best = Object.fromEntries(names.map((n) => {
+    const values = methods.map((m) => metrics[m][n]).filter((v) => typeof v === "number");
+    return [n, METRICS[n].better > 0 ? Math.max(...values) : METRICS[n].better < 0 ? Math.min(...values) : null];
+  }));
+  const head = names.map((n) => {
+    const { words, unit, better } = METRICS[n];
+    const arrow = better > 0 ? "↑" : better < 0 ? "↓" : "";
+    const direction = better > 0 ? t("metric.up") : better < 0 ? t("metric.down") : "";
+    return h("th", { scope: "col", title: `${t(words)}${direction ? `: ${direction}` : ""}` }, `${t(words)}${unit ? ` ${unit}` : ""}`,
+      arrow && h("span", { class: "arrow", "aria-hidden": "true" }, ` ${arrow}`), direction && h("span", { class: "sr" }, `, ${direction}`));
+  });
+  const body = methods.map((m) =>
+    h("tr", { data: { method: m } },
+      h("th", { scope: "row" }, h("span", { class: `dot ${methodClass(m)}` }), methodTitle(m)),
+      names.map((n) => h("td", { class: metrics[m][n] === best[n] && typeof best[n] === "number" ? "best" : null }, shown(n, metrics[m][n])))),
+  );
+  put(byId("metrics"), h("caption", { class: "sr" }, t("metric.caption", { group: group ? groupTitle(group) : "" })),
+    h("thead", {}, h("tr", {}, h("td", {}), head)), h("tbody", {}, body));
+  byId("metrics").hidden = !methods.length;
+  byId("direction").hidden = !methods.length;
+}
+
+const STAGES = (timings) => Object.entries(timings).filter(([name]) => name !== "total");
+
+function ran(result) {
+  const { settings, image, timings_ms: timings = {} } = result;
+  const total = timings.total ?? STAGES(timings).reduce((sum, [, ms]) => sum + ms, 0);
+  const line = t("ran.line", {
+    width: image.width, height: image.height, lrWidth: image.lr_width, lrHeight: image.lr_height,
+    iters: settings.iters, device: String(result.device).toUpperCase(), backend: result.backend, time: seconds(total / 1000),
+  });
+  put(byId("ran"), line);
+  const rows = [
+    ...Object.entries(result.status ?? {}).filter(([, said]) => said).map(([name, said]) => [STATUS[name] ? t(STATUS[name]) : name, h("span", { lang: "en" }, said)]),
+    result.backend_reason && [t("ran.backend"), h("span", { lang: "en" }, result.backend_reason)],
+    [t("ran.settings"), Object.entries(settings).map(([k, v]) => `${k} ${v}`).join(", ")],
+    [t("ran.stages"), STAGES(timings).map(([name, ms]) => `${served(`stage.${name}`, name)} ${number(ms, 2)} ms`).join(", ")],
+  ].filter(Boolean);
+  put(byId("ran-more"), rows.map(([name, said]) => [h("dt", {}, name), h("dd", {}, said)]).flat());
+  const files = result.files ?? result.panels.filter((p) => p.url?.startsWith("/static/out/")).map((p) => p.url);
+  byId("files-row").hidden = !files.length;
+  put(byId("files"), files.map((url) => h("li", {}, h("a", { href: url, download: true }, url.split("/").pop()))));
+}
+
+const STATUS = { features: "ran.features", segmentation: "ran.segmentation", signal: "ran.signal", device: "ran.device" };

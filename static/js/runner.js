@@ -1,0 +1,182 @@
+// Runs: one at a time, the newest wins. A quick run starts by itself; a slow one waits for the button.
+
+import * as api from "./api.js";
+import * as connection from "./connection.js";
+import { refuse, say } from "./notice.js";
+import { debounce } from "./dom.js";
+import { set, state } from "./state.js";
+import { t } from "./i18n.js";
+
+const SLOW = 5; // seconds; above this a run waits to be asked for
+const FORGOTTEN = new Set(["not_found", "expired"]); // the server no longer has the picture, signal or job
+const QUIET = 120; // ms without a further change before a run starts while a slider is still held
+
+let turn = 0; // number of the newest request; older ones give way
+let flight = null; // {id, events, key} of the job that is running
+let presenting = async () => {};
+
+/** `fn(result)` puts a finished result on the page; a run counts as done once it is there. */
+export function onResult(fn) {
+  presenting = fn;
+}
+
+const body = () => ({
+  image_id: state.image.id,
+  settings: state.settings,
+  panels: "links", // the page loads only the pictures it shows
+  ...(state.signal ? { signal_id: state.signal.id } : {}),
+  ...(state.returnFiles ? { return_files: true } : {}),
+});
+
+/** Run as things stand now. With `asked`, even if it is slow. */
+export async function run({ asked = false } = {}) {
+  if (!state.image) return;
+  later.cancel();
+  const key = JSON.stringify(body());
+  if (flight?.key === key) return; // just that is running already
+  const mine = ++turn;
+  try {
+    const { width, height } = state.image;
+    const estimate = await api.estimate({ width, height, settings: state.settings });
+    if (mine !== turn) return;
+    set({ estimate });
+    drop();
+    if (estimate.seconds > SLOW && !asked) {
+      set({ run: { phase: "waiting" } });
+      return;
+    }
+    set({ run: { phase: "running", progress: null, losses: [] } });
+    const { job_id } = await api.startJob(body());
+    if (mine !== turn) {
+      api.dropJob(job_id).catch(ignoreGone);
+      return;
+    }
+    follow(job_id, key, mine);
+  } catch (error) {
+    await failed(error, mine);
+  }
+}
+
+/** The same once the person has stopped moving for a moment. */
+export const later = debounce(() => run(), QUIET);
+
+function ignoreGone(error) {
+  // a job that ended before we could cancel it is what we wanted; anything else is worth knowing
+  if (error instanceof api.Problem && error.status < 500) return;
+  if (error instanceof api.Unreachable) connection.lost();
+  else throw error;
+}
+
+function drop() {
+  if (!flight) return;
+  const { id, events } = flight;
+  flight = null;
+  events.close();
+  api.dropJob(id).catch(ignoreGone);
+}
+
+/** Stop what is running, because the person said so. */
+export function cancel() {
+  turn++;
+  later.cancel();
+  drop();
+  set({ run: { phase: "cancelled" } });
+}
+
+function follow(id, key, mine) {
+  const events = api.events(id);
+  flight = { id, events, key };
+  set({ run: { ...state.run, job: id } });
+  const losses = [];
+  events.addEventListener("progress", (event) => {
+    if (flight?.id !== id) return;
+    const progress = JSON.parse(event.data);
+    if (typeof progress.loss === "number") losses.push({ step: progress.step, loss: progress.loss });
+    set({ run: { phase: "running", job: id, progress, losses } });
+  });
+  const end = (fn) => async (event) => {
+    if (flight?.id !== id) return;
+    events.close();
+    flight = null;
+    try {
+      await fn(event);
+    } catch (error) {
+      await failed(error, mine);
+    }
+  };
+  events.addEventListener("done", end(async () => {
+    const done = await api.readJob(id);
+    if (mine !== turn) return;
+    const result = { ...done.result, job: id, from: state.image };
+    await presenting(result, () => mine === turn);
+    if (mine === turn) set({ run: { phase: "idle" } });
+  }));
+  events.addEventListener("failed", end((event) => {
+    throw new api.Problem(500, JSON.parse(event.data).error);
+  }));
+  events.addEventListener("cancelled", end(() => set({ run: { phase: "cancelled" } })));
+  events.onerror = () => {
+    if (flight?.id !== id) return;
+    if (events.readyState === EventSource.CLOSED) flight = null; // the server does not know the job any more
+    connection.lost().then(() => {
+      if (!flight && mine === turn) again();
+    });
+  };
+}
+
+async function failed(error, mine) {
+  if (mine !== turn) return;
+  if (error instanceof api.Unreachable) {
+    set({ run: { phase: "failed", problem: error } });
+    await connection.lost();
+    return;
+  }
+  if (!(error instanceof api.Problem)) {
+    set({ run: { phase: "failed", problem: error } });
+    throw error;
+  }
+  if (FORGOTTEN.has(error.code)) {
+    await again();
+    return;
+  }
+  set({ run: { phase: "failed", problem: error } });
+  refuse(error);
+}
+
+let recovering = false;
+
+/** The server has forgotten what we sent (it was restarted, or the picture aged): send it again and run. */
+export async function again() {
+  if (recovering || !state.image) return;
+  recovering = true;
+  try {
+    drop();
+    turn++;
+    const old = state.image;
+    if (!old.sample && !old.blob) {
+      say("error", t("error.imageForgotten"), { about: "refusal" });
+      set({ run: { phase: "failed" }, image: null });
+      return;
+    }
+    const fresh = old.sample ? await api.takeSample(old.sample) : await api.sendImage(old.blob);
+    const image = { ...old, id: fresh.image_id };
+    const patch = { image, recent: state.recent.map((one) => (one.id === old.id ? image : one)) };
+    if (state.signal) {
+      const signal = await api.sendSignal(state.signal.blob);
+      patch.signal = { ...state.signal, id: signal.signal_id };
+    }
+    set(patch);
+  } catch (error) {
+    if (error instanceof api.Unreachable) connection.lost();
+    else refuse(error);
+    return;
+  } finally {
+    recovering = false;
+  }
+  await run({ asked: true });
+}
+
+connection.onReturn(async (restarted) => {
+  if (!state.image) return;
+  if (restarted || state.run.phase === "failed") await again();
+});

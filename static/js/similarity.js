@@ -1,0 +1,114 @@
+// Cosine similarity of the upsampled features to those at the chosen pixel, bilinear and GS-JBU.
+
+import * as api from "./api.js";
+import { lookup } from "./bar.js";
+import { byId, h, latest, put } from "./dom.js";
+import { fixed } from "./format.js";
+import { served, t } from "./i18n.js";
+import { addGroup, showPair } from "./compare.js";
+import { refuse } from "./notice.js";
+import { on, state } from "./state.js";
+
+const METHODS = ["bilinear", "gsjbu"];
+const TABLE = lookup();
+const COLOURS = new Uint32Array(256); // the same as 32-bit pixels
+for (let i = 0; i < 256; i++) COLOURS[i] = (255 << 24) | (TABLE[3 * i + 2] << 16) | (TABLE[3 * i + 1] << 8) | TABLE[3 * i];
+
+const canvases = Object.fromEntries(METHODS.map((m) => [m, h("canvas", { role: "img" })]));
+let shown = null; // {job, x, y, maps}
+
+export function start() {
+  const ask = latest(fetchMaps);
+  on("point", () => (state.point ? ask() : clear()));
+  on("result", () => (state.point ? ask() : clear()));
+  put(byId("similarity-maps"), METHODS.map((m) => h("figure", { data: { method: m } }, h("div", { class: "map" }, canvases[m], h("span", { class: "pin", "aria-hidden": "true" })), h("figcaption"))));
+  clear();
+}
+
+const possible = (result) => Boolean(result?.panels.some((p) => p.group === "features"));
+
+function clear() {
+  shown = null;
+  draw();
+  addGroup("similarity", null);
+  if (state.view.group === "similarity") showPair();
+}
+
+async function fetchMaps() {
+  const { result, point } = state;
+  if (!result || !point) return;
+  const { width, height } = result.image;
+  if (!possible(result) || point.x >= width || point.y >= height) return clear();
+  try {
+    const maps = await api.similarity(result.job, point.x, point.y);
+    if (state.result !== result || !state.point) return;
+    const first = shown === null;
+    shown = { job: result.job, ...point, maps };
+    for (const method of METHODS) paint(method, maps);
+    addGroup("similarity", METHODS.map((m) => panel(m, maps)));
+    draw();
+    if (first || state.view.group === "similarity") await showPair();
+  } catch (error) {
+    if (error instanceof api.Problem) refuse(error);
+    else if (!(error instanceof api.Unreachable)) throw error;
+  }
+}
+
+/** Colour one map: −1…1 over viridis, whatever part of it the map uses, so that maps can be compared. */
+function paint(method, { width, height, low, high, [method]: raw }) {
+  const canvas = canvases[method];
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const image = context.createImageData(width, height);
+  const pixels = new Uint32Array(image.data.buffer);
+  const [from, to] = range({ low, high });
+  const scale = ((high - low) / 65535 / (to - from)) * 255;
+  const offset = ((low - from) / (to - from)) * 255 + 0.5;
+  for (let i = 0; i < pixels.length; i++) pixels[i] = COLOURS[(raw[i] * scale + offset) | 0];
+  context.putImageData(image, 0, 0);
+}
+
+const range = ({ low }) => [Math.min(0, low), 1];
+
+const valueAt = ({ width, low, high }, raw, x, y) => low + ((high - low) * raw[y * width + x]) / 65535;
+
+function panel(method, maps) {
+  const [low, high] = range(maps);
+  return {
+    name: `similarity_${method}`, group: "similarity", title: t(method === "bilinear" ? "method.bilinear" : "method.gsjbu"),
+    sentence: t("similarity.sentence"), width: maps.width, height: maps.height, unit: "", bar: { low, high, unit: "", map: "viridis" },
+    legend: null, canvas: canvases[method], read: (x, y) => [valueAt(maps, maps[method], x, y)],
+  };
+}
+
+/** The maps as numbers, for whoever wants to check them: {bilinear, gsjbu} of Float32Array. */
+export function values() {
+  if (!shown) return null;
+  const { maps } = shown;
+  const all = (raw) => Float32Array.from(raw, (v) => maps.low + ((maps.high - maps.low) * v) / 65535);
+  return { x: shown.x, y: shown.y, width: maps.width, height: maps.height, bilinear: all(maps.bilinear), gsjbu: all(maps.gsjbu) };
+}
+
+export function draw() {
+  byId("similarity").hidden = !shown;
+  const none = state.point && state.result && !possible(state.result);
+  byId("similarity-none").hidden = !none;
+  if (!shown) return;
+  const { x, y, maps } = shown;
+  byId("similarity").dataset.x = x;
+  byId("similarity").dataset.y = y;
+  for (const figure of byId("similarity-maps").children) {
+    const { method } = figure.dataset;
+    const raw = maps[method];
+    let alike = 0;
+    const limit = ((0.8 - maps.low) / (maps.high - maps.low)) * 65535;
+    for (let i = 0; i < raw.length; i++) if (raw[i] >= limit) alike++;
+    const words = t(method === "bilinear" ? "method.bilinear" : "method.gsjbu");
+    const share = fixed((100 * alike) / raw.length, 1);
+    canvases[method].setAttribute("aria-label", t("similarity.label", { method: words, x, y, share }));
+    const pin = figure.querySelector(".pin");
+    pin.style.left = `${((x + 0.5) / maps.width) * 100}%`;
+    pin.style.top = `${((y + 0.5) / maps.height) * 100}%`;
+    put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), `${words} · ${t("similarity.share", { share })}`);
+  }
+}

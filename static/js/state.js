@@ -1,0 +1,39 @@
+// What the page knows, in one object; parts of the page listen to the keys they show.
+
+export const state = {
+  info: null, // answer of /api/settings
+  settings: {}, // name -> value
+  image: null, // {id, name, width, height, thumb, sample | blob}
+  recent: [], // images of this visit, newest first
+  signal: null, // {id, name, shape, kind, note, blob}
+  returnFiles: false,
+  estimate: null, // {seconds, bytes, stages, advice}
+  run: { phase: "idle" }, // idle | waiting | running | failed | cancelled, with job, progress, problem
+  result: null, // the last finished run, with job and image
+  view: { group: "rgb", left: null, right: null, divider: 50, layout: "divider", ellipses: false, opacity: 70 },
+  point: null, // {x, y} in image pixels
+  online: true,
+};
+
+const listeners = new Map();
+
+/** Call `fn` whenever one of `keys` is set. */
+export function on(keys, fn) {
+  for (const key of [keys].flat()) {
+    if (!listeners.has(key)) listeners.set(key, new Set());
+    listeners.get(key).add(fn);
+  }
+}
+
+/** Take over `patch`, then tell each listener once. */
+export function set(patch) {
+  Object.assign(state, patch);
+  const due = new Set();
+  for (const key of Object.keys(patch)) for (const fn of listeners.get(key) ?? []) due.add(fn);
+  for (const fn of due) fn(state);
+}
+
+/** Change part of the view. */
+export function look(patch) {
+  set({ view: { ...state.view, ...patch } });
+}

@@ -1,0 +1,52 @@
+// The address carries every setting, the picture and the view, so that a copied link shows the same thing.
+
+import { language } from "./i18n.js";
+import { debounce } from "./dom.js";
+import { state } from "./state.js";
+
+const VIEW = ["group", "left", "right", "layout"];
+
+/** What the address asks for: {settings, sample, image, lang, view}; values are checked against the schema. */
+export function read(schema, search = location.search) {
+  const asked = new URLSearchParams(search);
+  const settings = {};
+  const refused = [];
+  for (const setting of schema) {
+    if (!asked.has(setting.name)) continue;
+    const value = parse(setting, asked.get(setting.name));
+    if (value === undefined) refused.push({ setting, raw: asked.get(setting.name) });
+    else settings[setting.name] = value;
+  }
+  const view = {};
+  for (const name of VIEW) if (asked.has(name)) view[name] = asked.get(name);
+  if (asked.has("divider")) {
+    const at = Number(asked.get("divider"));
+    if (at >= 0 && at <= 100) view.divider = at;
+  }
+  return { settings, refused, view, sample: asked.get("sample"), image: asked.get("image"), lang: asked.get("lang") };
+}
+
+/** A setting's value from text, or undefined where it would be refused. */
+export function parse(setting, raw) {
+  if (setting.kind === "bool") return { true: true, false: false, 1: true, 0: false }[String(raw)];
+  if (setting.kind === "choice") return setting.choices.some((c) => c.value === raw) ? raw : undefined;
+  const text = String(raw).trim();
+  const value = Number(text);
+  if (text === "" || !Number.isFinite(value)) return undefined;
+  if (setting.kind === "int" && !Number.isInteger(value)) return undefined;
+  return value >= setting.low && value <= setting.high ? value : undefined;
+}
+
+export function search() {
+  const out = new URLSearchParams();
+  for (const [name, value] of Object.entries(state.settings)) out.set(name, String(value));
+  if (state.image?.sample) out.set("sample", state.image.sample);
+  else if (state.image) out.set("image", state.image.id);
+  for (const name of VIEW) if (state.view[name]) out.set(name, state.view[name]);
+  out.set("divider", String(Math.round(state.view.divider)));
+  out.set("lang", language());
+  return `?${out}`;
+}
+
+/** Put the present state into the address (browsers allow only so many changes a second). */
+export const write = debounce(() => history.replaceState(null, "", search()), 250);

@@ -1,0 +1,354 @@
+// <gs-viewer>: two panels of one image under one transform, with a divider between them or side by side.
+// Events: gs-point {x, y} (pressed, or moved by keys), gs-hover {x, y} | {}, gs-divider {at}.
+
+import { h, put } from "./dom.js";
+import { colourBar } from "./bar.js";
+import { fixed } from "./format.js";
+import { t } from "./i18n.js";
+import { drawEllipses, drawPoint } from "./overlay.js";
+import { Viewport } from "./viewport.js";
+
+const STEP = 1.25; // one press of + or notch of the wheel
+const PAN = 48; // stage pixels for one pan key
+
+class Viewer extends HTMLElement {
+  view = new Viewport();
+  panes = null; // {left, right}: {panel, picture, step, title, colour}
+  under = null; // picture shown below a translucent overlay
+  opacity = 1;
+  divider = 50;
+  layout = "divider";
+  tool = "probe";
+  point = null;
+  ellipses = null; // all Gaussians
+  windowEllipses = null; // those of the point's window, with weights
+  #pointers = new Map();
+  #due = 0;
+
+  connectedCallback() {
+    this.canvas = h("canvas", { "aria-hidden": "true" });
+    this.stage = h("div", { class: "stage", tabindex: "0", role: "application" }, this.canvas);
+    this.tags = { left: h("div", { class: "tag left" }), right: h("div", { class: "tag right" }) };
+    this.handle = h("div", { class: "handle", role: "slider", tabindex: "0", "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal" }, h("span", { class: "knob", "aria-hidden": "true" }, "◂▸"));
+    this.ruler = h("div", { class: "ruler", "aria-hidden": "true" }, h("span", { class: "mark" }));
+    const frame = h("div", { class: "frame" }, this.stage, this.tags.left, this.tags.right, this.handle);
+    put(this, frame, this.ruler);
+    this.#listen();
+    new ResizeObserver(() => this.#resize()).observe(frame);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    this.words();
+  }
+
+  /** Names, again in the present language. */
+  words() {
+    this.stage.setAttribute("aria-label", t("viewer.stage"));
+    this.handle.setAttribute("aria-label", t("viewer.divider"));
+    this.ruler.title = t("viewer.ruler");
+    this.#spoken();
+  }
+
+  /** Put a pair on the stage in one go; the transform stays while the image keeps its shape. */
+  show({ image, left, right, under = null }) {
+    const old = this.view.image;
+    if (old.width * image.height !== old.height * image.width) this.view.reset();
+    this.view.image = image;
+    this.panes = { left, right };
+    this.under = under;
+    for (const side of ["left", "right"]) this.#tag(side);
+    this.dataset.left = left.panel.name;
+    this.dataset.right = right.panel.name;
+    this.#resize();
+    this.#spoken();
+  }
+
+  set({ divider = this.divider, layout = this.layout, tool = this.tool, opacity = this.opacity }) {
+    Object.assign(this, { divider, layout, tool, opacity });
+    this.dataset.layout = layout;
+    this.dataset.tool = tool;
+    this.#resize();
+    this.#spoken();
+  }
+
+  zoom(factor) {
+    this.view.zoomAt(factor);
+    this.#moved();
+  }
+
+  fit() {
+    this.view.reset();
+    this.#moved();
+  }
+
+  /** What each pane was last drawn with: {left: [scale, dx, dy], right: …}, in stage pixels. */
+  transforms = {};
+
+  #tag(side) {
+    const pane = this.panes[side];
+    put(this.tags[side], h("span", { class: `dot ${pane.colour}` }), h("span", { class: "name" }, pane.title), pane.panel.bar && colourBar(pane.panel.bar));
+  }
+
+  #spoken() {
+    this.handle.setAttribute("aria-valuenow", String(Math.round(this.divider)));
+    const names = this.panes ? { left: this.panes.left.title, right: this.panes.right.title } : { left: "", right: "" };
+    this.handle.setAttribute("aria-valuetext", t("viewer.dividerAt", { at: fixed(this.divider, 0), ...names }));
+  }
+
+  // ---- geometry
+
+  #resize() {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    if (!width || !height) return;
+    this.size = { width, height };
+    this.view.pane = this.layout === "side" ? { width: (width - 2) / 2, height } : { width, height };
+    this.view.hold();
+    this.#moved();
+  }
+
+  #moved() {
+    this.stage.style.touchAction = this.view.zoom > 1 ? "none" : "pan-y";
+    this.dataset.zoom = fixed(this.view.zoom, 2);
+    this.dispatchEvent(new CustomEvent("gs-zoom"));
+    this.draw();
+  }
+
+  /** Stage position → {x, y} image position and the pane's own position. */
+  #locate(event) {
+    const box = this.stage.getBoundingClientRect();
+    let px = event.clientX - box.left;
+    const py = event.clientY - box.top;
+    if (this.layout === "side" && px > this.size.width / 2) px -= this.size.width / 2 + 1;
+    const [x, y] = this.view.into(px, py);
+    return { px, py, x, y };
+  }
+
+  #inside({ x, y }) {
+    const { width, height } = this.view.image;
+    return x >= 0 && y >= 0 && x < width && y < height;
+  }
+
+  #pixel({ x, y }) {
+    const { width, height } = this.view.image;
+    return {
+      x: Math.min(width - 1, Math.max(0, Math.floor(x))),
+      y: Math.min(height - 1, Math.max(0, Math.floor(y))),
+    };
+  }
+
+  // ---- hands
+
+  #listen() {
+    const { stage, handle, ruler } = this;
+    stage.addEventListener("pointerdown", (event) => this.#down(event));
+    stage.addEventListener("pointermove", (event) => this.#move(event));
+    for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (event) => this.#up(event));
+    stage.addEventListener("pointerleave", () => this.#tell("gs-hover", {}));
+    stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    stage.addEventListener("keydown", (event) => this.#stageKey(event));
+    handle.addEventListener("keydown", (event) => this.#dividerKey(event));
+    for (const grip of [handle, ruler]) {
+      grip.addEventListener("pointerdown", (event) => {
+        if (event.button !== 0) return;
+        event.preventDefault();
+        handle.focus({ preventScroll: true });
+        grip.setPointerCapture(event.pointerId);
+        if (grip === ruler) this.#dividerTo(event);
+      });
+      grip.addEventListener("pointermove", (event) => {
+        if (grip.hasPointerCapture(event.pointerId)) this.#dividerTo(event);
+      });
+    }
+  }
+
+  #dividerTo(event) {
+    const box = this.stage.getBoundingClientRect();
+    const { left, right } = this.view.visible;
+    this.#divide(((event.clientX - box.left - left) / (right - left)) * 100);
+  }
+
+  #divide(at) {
+    this.divider = Math.min(100, Math.max(0, at));
+    this.#spoken();
+    this.draw();
+    this.#tell("gs-divider", { at: this.divider });
+  }
+
+  #dividerKey(event) {
+    const now = this.divider;
+    const to = {
+      ArrowLeft: now - 1, ArrowDown: now - 1, ArrowRight: now + 1, ArrowUp: now + 1,
+      PageDown: now - 10, PageUp: now + 10, Home: 0, End: 100, 1: 0, 2: 50, 3: 100,
+    }[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (to === undefined) return this.#zoomKey(event);
+    event.preventDefault();
+    this.#divide(to);
+  }
+
+  #zoomKey(event) {
+    const act = { "+": () => this.zoom(STEP), "=": () => this.zoom(STEP), "-": () => this.zoom(1 / STEP), 0: () => this.fit() }[event.key];
+    if (!act || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    act();
+  }
+
+  #stageKey(event) {
+    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      if (!this.point) this.#tell("gs-point", this.#pixel({ x: this.view.x * this.view.image.width, y: this.view.y * this.view.image.height }));
+      return;
+    }
+    if (event.key === "Escape") return this.#tell("gs-point", {});
+    if (!dx && !dy) {
+      const at = { 1: 0, 2: 50, 3: 100 }[event.key];
+      if (at === undefined || event.ctrlKey || event.metaKey) return this.#zoomKey(event);
+      return this.#divide(at);
+    }
+    event.preventDefault();
+    if (event.ctrlKey || event.altKey || event.metaKey) {
+      this.view.pan(-dx * PAN, -dy * PAN);
+      this.#moved();
+      return;
+    }
+    const by = event.shiftKey ? 10 : 1;
+    const from = this.point ?? this.#pixel({ x: this.view.x * this.view.image.width, y: this.view.y * this.view.image.height });
+    this.#tell("gs-point", this.#pixel({ x: from.x + dx * by, y: from.y + dy * by }));
+  }
+
+  #wheel(event) {
+    const page = document.scrollingElement;
+    const scrolls = page.scrollHeight > page.clientHeight + 1;
+    const meant = event.ctrlKey || this.view.zoom > 1 || document.activeElement === this.stage;
+    if (scrolls && !meant) return; // on a long page the wheel scrolls
+    event.preventDefault();
+    const { px, py } = this.#locate(event);
+    const notches = event.deltaMode === 0 ? event.deltaY / 100 : event.deltaY / 3;
+    this.view.zoomAt(STEP ** -Math.max(-3, Math.min(3, notches)), px, py);
+    this.#moved();
+  }
+
+  #down(event) {
+    const at = this.#locate(event);
+    this.#pointers.set(event.pointerId, at);
+    this.stage.setPointerCapture(event.pointerId);
+    this.panning = event.button === 1 || event.shiftKey || this.tool === "move";
+    if (event.button === 1) event.preventDefault();
+    if (this.#pointers.size === 2) this.panning = true;
+    if (!this.panning && event.button === 0 && this.#inside(at)) this.#tell("gs-point", this.#pixel(at));
+  }
+
+  #move(event) {
+    const at = this.#locate(event);
+    const was = this.#pointers.get(event.pointerId);
+    if (!was) {
+      if (this.panes) this.#tell("gs-hover", this.#inside(at) ? this.#pixel(at) : {});
+      return;
+    }
+    if (this.#pointers.size === 2) {
+      const other = [...this.#pointers].find(([id]) => id !== event.pointerId)[1];
+      const spread = (p) => Math.hypot(p.px - other.px, p.py - other.py) || 1;
+      const middle = [(at.px + other.px) / 2, (at.py + other.py) / 2];
+      this.view.pan((at.px - was.px) / 2, (at.py - was.py) / 2);
+      this.view.zoomAt(spread(at) / spread(was), ...middle);
+      this.#moved();
+    } else if (this.panning) {
+      this.view.pan(at.px - was.px, at.py - was.py);
+      this.#moved();
+    } else if (this.panes) {
+      this.#tell("gs-point", this.#pixel(at));
+    }
+    this.#pointers.set(event.pointerId, this.#locate(event));
+  }
+
+  #up(event) {
+    this.#pointers.delete(event.pointerId);
+    if (this.#pointers.size === 0) this.panning = false;
+  }
+
+  #tell(name, detail) {
+    if (this.panes) this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  // ---- drawing
+
+  /** Draw at the next frame. */
+  draw() {
+    this.#due ||= requestAnimationFrame(() => {
+      this.#due = 0;
+      this.#paint();
+    });
+  }
+
+  #paint() {
+    if (!this.panes || !this.size) return;
+    const { canvas, size, view } = this;
+    const dpr = devicePixelRatio || 1;
+    const [width, height] = [Math.round(size.width * dpr), Math.round(size.height * dpr)];
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const context = canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    context.setTransform(dpr, 0, 0, dpr, 0, 0);
+    const seen = view.visible;
+    if (this.layout === "side") {
+      const shift = view.pane.width + 2;
+      this.#pane(context, "left", 0, seen);
+      this.#pane(context, "right", shift, seen);
+    } else {
+      const cut = seen.left + ((seen.right - seen.left) * this.divider) / 100;
+      this.#pane(context, "left", 0, { ...seen, right: cut });
+      this.#pane(context, "right", 0, { ...seen, left: cut });
+      this.handle.style.transform = `translateX(${cut}px)`;
+    }
+    this.handle.style.top = `${seen.top}px`;
+    this.handle.style.height = `${seen.bottom - seen.top}px`;
+    this.ruler.style.marginLeft = `${seen.left}px`;
+    this.ruler.style.width = `${seen.right - seen.left}px`;
+    this.ruler.firstElementChild.style.left = `${this.divider}%`;
+    this.dataset.painted = String(Number(this.dataset.painted ?? 0) + 1);
+  }
+
+  #pane(context, side, shift, clip) {
+    const { view } = this;
+    const pane = this.panes[side];
+    const [dx, dy] = view.out(0, 0);
+    this.transforms[side] = [view.scale, dx, dy];
+    if (clip.right <= clip.left) return;
+    context.save();
+    context.translate(shift, 0);
+    context.beginPath();
+    context.rect(clip.left, clip.top, clip.right - clip.left, clip.bottom - clip.top);
+    context.clip();
+    if (this.under) {
+      this.#picture(context, this.under, [1, 1], clip);
+      context.globalAlpha = this.opacity;
+    }
+    this.#picture(context, pane.picture, pane.step, clip);
+    context.globalAlpha = 1;
+    if (this.ellipses) drawEllipses(context, view, clip, this.ellipses);
+    if (this.windowEllipses) drawEllipses(context, view, clip, this.windowEllipses);
+    if (this.point) drawPoint(context, view, this.point);
+    context.restore();
+  }
+
+  /** Draw the part of a picture that `clip` shows, where one of its pixels covers `step` image pixels. */
+  #picture(context, picture, [stepX, stepY], clip) {
+    const { view } = this;
+    const whole = { width: picture.naturalWidth ?? picture.width, height: picture.naturalHeight ?? picture.height };
+    const [left, top] = view.into(clip.left, clip.top);
+    const [right, bottom] = view.into(clip.right, clip.bottom);
+    const x0 = Math.max(0, Math.floor(left / stepX) - 1);
+    const y0 = Math.max(0, Math.floor(top / stepY) - 1);
+    const x1 = Math.min(whole.width, Math.ceil(right / stepX) + 1);
+    const y1 = Math.min(whole.height, Math.ceil(bottom / stepY) + 1);
+    if (x1 <= x0 || y1 <= y0) return;
+    const [px0, py0] = view.out(x0 * stepX, y0 * stepY);
+    const [px1, py1] = view.out(x1 * stepX, y1 * stepY);
+    const coarse = stepX > 1 || stepY > 1;
+    context.imageSmoothingEnabled = !coarse && view.scale * (devicePixelRatio || 1) < 2;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, x0, y0, x1 - x0, y1 - y0, px0, py0, px1 - px0, py1 - py0);
+  }
+}
+
+customElements.define("gs-viewer", Viewer);
