@@ -1,0 +1,176 @@
+"""The result of a fit: one Gaussian per LR pixel over one guide, frozen, ready to mix any signal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu import backends, parameters
+from gsjbu.errors import KernelFileError, ShapeError
+from gsjbu.grid import Grid
+
+FORMAT = "gsjbu-kernel-1"
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one HR pixel is made of: one entry per LR pixel of its window, all float64 ``[n]`` but where said."""
+
+    x: int
+    y: int
+    qx: np.ndarray  # int64 [n]  LR column
+    qy: np.ndarray  # int64 [n]  LR row
+    weights: np.ndarray  # softmax weight, sums to 1
+    spatial: np.ndarray  # exp(−½((dx'/σx)² + (dy'/σy)²)), in 0…1
+    range: np.ndarray  # exp(−‖I_p − I_q‖²/(2σr²)), in 0…1
+    colours: np.ndarray  # [n, G] guide value of each LR pixel
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Made by ``gsjbu.fit`` or ``gsjbu.load``; never changes.
+
+    ``losses[k]`` is the objective before step k; an empty list means the fixed kernel. ``backend`` is ``fused``
+    or ``attention`` and ``backend_reason`` says why the other one declined.
+    """
+
+    guide: Tensor  # [G, H, W] float32, on the CPU
+    grid: Grid
+    radius: int
+    raw: Tensor  # [4, h, w] float32, on the CPU
+    losses: Sequence[float] = field(default_factory=list)
+    objective: str = "rgb"
+    backend: str = "fused"
+    backend_reason: str = ""
+    device: str = "cpu"
+    threads: int | None = None
+
+    @cached_property
+    def _parameters(self) -> parameters.Parameters:
+        return parameters.from_raw(self.raw)
+
+    @property
+    def sigma_x(self) -> Tensor:
+        """[h, w] float32, 1…64 HR pixels: spread along the Gaussian's first axis."""
+        return self._parameters.sigma_x
+
+    @property
+    def sigma_y(self) -> Tensor:
+        """[h, w] float32, 1…64 HR pixels: spread along its second axis."""
+        return self._parameters.sigma_y
+
+    @property
+    def theta(self) -> Tensor:
+        """[h, w] float32, −π…π radians: the first axis, from the image's x axis towards its y axis."""
+        return self._parameters.theta
+
+    @property
+    def sigma_r(self) -> Tensor:
+        """[h, w] float32, 0.01…1: tolerance in guide values."""
+        return self._parameters.sigma_r
+
+    @cached_property
+    def lr_guide(self) -> Tensor:
+        """[G, h, w]: the guide's cell means."""
+        return self.grid.cell_means(self.guide)
+
+    def render(self, signal: Tensor, out: np.ndarray | None = None, threads: int | None = None) -> Tensor:
+        """Mix an LR signal: ``[C, h, w]`` or ``[B, C, h, w]`` → ``[C, H, W]`` or ``[B, C, H, W]``, float32.
+
+        Every output value is a convex combination of LR values. ``out``: an array to write into, of any float
+        type, a memory-mapped .npy included; it is filled in bands of rows, so it may be larger than memory.
+        Gradients flow to ``signal`` where it asks for them. Raises ShapeError if the sizes do not fit.
+        """
+        signal = torch.as_tensor(signal)
+        lead = tuple(signal.shape[:-3])
+        if signal.ndim not in (3, 4) or tuple(signal.shape[-2:]) != (self.grid.rows, self.grid.cols):
+            raise ShapeError(
+                f"The signal is {list(signal.shape)}; it must be [C, {self.grid.rows}, {self.grid.cols}] "
+                f"or [B, C, {self.grid.rows}, {self.grid.cols}]."
+            )
+        if not signal.is_floating_point():
+            signal = signal.to(torch.float32)
+        size = (self.grid.height, self.grid.width)
+        flat = signal.reshape(-1, *signal.shape[-2:])
+        if out is not None and tuple(out.shape) != (*signal.shape[:-2], *size):
+            raise ShapeError(f"out is {list(out.shape)}; it must be {[*signal.shape[:-2], *size]}.")
+        target = None if out is None else out.reshape(-1, *size)
+        mixed = backends.render(self, flat, target, threads if threads is not None else self.threads)
+        return mixed.reshape(*lead, signal.shape[-3], *size)
+
+    def weights_at(self, x: int, y: int) -> Window:
+        """The window of HR pixel ``(x, y)``: its LR pixels and their weights. Raises ShapeError outside the image."""
+        g = self.grid
+        cx, cy = g.cell_of(x, y)
+        qy, qx = np.mgrid[
+            max(0, cy - self.radius) : min(g.rows, cy + self.radius + 1),
+            max(0, cx - self.radius) : min(g.cols, cx + self.radius + 1),
+        ]
+        qx, qy = qx.ravel(), qy.ravel()
+        sx, sy, theta, sr = (p[qy, qx].double().numpy() for p in self._parameters)
+        dx, dy = x + 0.5 - (qx + 0.5) * g.step_x, y + 0.5 - (qy + 0.5) * g.step_y
+        along_x = np.cos(theta) * dx + np.sin(theta) * dy
+        along_y = -np.sin(theta) * dx + np.cos(theta) * dy
+        spatial = -0.5 * ((along_x / sx) ** 2 + (along_y / sy) ** 2)
+        colours = self.lr_guide[:, qy, qx].double().numpy().T
+        distance = ((self.guide[:, y, x].double().numpy() - colours) ** 2).sum(axis=1)
+        tolerance = -distance / (2 * sr**2)
+        logits = spatial + tolerance
+        weights = np.exp(logits - logits.max())
+        return Window(x, y, qx, qy, weights / weights.sum(), np.exp(spatial), np.exp(tolerance), colours)
+
+    def save(self, path: str | Path) -> None:
+        """Write to a safetensors file: guide, raw values, losses and how they came about."""
+        from safetensors.torch import save_file
+
+        g = self.grid
+        notes = {
+            "format": FORMAT, "step": [g.step_y, g.step_x], "radius": self.radius, "objective": self.objective,
+            "backend": self.backend, "backend_reason": self.backend_reason, "device": self.device,
+        }  # fmt: skip
+        tensors = {
+            "guide": self.guide.contiguous(),
+            "raw": self.raw.contiguous(),
+            "losses": torch.tensor(list(self.losses), dtype=torch.float64),
+        }
+        save_file(tensors, str(path), metadata={"gsjbu": json.dumps(notes)})
+
+
+def load(path: str | Path) -> Kernel:
+    """Read a kernel that ``Kernel.save`` wrote. Raises KernelFileError if the file is not one."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            notes = json.loads((file.metadata() or {}).get("gsjbu", "{}"))
+            if notes.get("format") != FORMAT:
+                raise KernelFileError(f"{Path(path).name} is not a saved kernel; it must be a file from Kernel.save.")
+            return _from_file(file, notes)
+    except FileNotFoundError as e:
+        raise KernelFileError(f"There is no file {Path(path).name}.") from e
+    except (SafetensorError, json.JSONDecodeError, KeyError, TypeError) as e:
+        raise KernelFileError(f"{Path(path).name} cannot be read as a saved kernel: {e}.") from e
+
+
+def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
+    guide, raw = file.get_tensor("guide"), file.get_tensor("raw")
+    step_y, step_x = notes["step"]
+    return Kernel(
+        guide=guide,
+        grid=Grid(guide.shape[1], guide.shape[2], raw.shape[1], raw.shape[2], float(step_y), float(step_x)),
+        radius=int(notes["radius"]),
+        raw=raw,
+        losses=file.get_tensor("losses").tolist(),
+        objective=notes["objective"],
+        backend=notes["backend"],
+        backend_reason=notes["backend_reason"],
+        device=notes["device"],
+    )

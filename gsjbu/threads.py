@@ -1,0 +1,42 @@
+"""How many cores this process may really use, and a pool to borrow helpers from."""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+
+@lru_cache(maxsize=1)
+def available() -> int:
+    """Cores that this process may use: its CPU affinity, lowered by a cgroup quota if there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    if quota is not None:
+        cores = min(cores, max(1, math.ceil(quota)))
+    return max(1, cores)
+
+
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """CPUs' worth of time that the container is granted, or None where there is no limit."""
+    try:  # version 2
+        quota, period = (root / "cpu.max").read_text().split()
+        if quota != "max":
+            return int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:  # version 1
+        granted = int((root / "cpu" / "cpu.cfs_quota_us").read_text())
+        if granted > 0:
+            return granted / int((root / "cpu" / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+@lru_cache(maxsize=1)
+def pool() -> ThreadPoolExecutor:
+    """Helpers for compiled loops. A job never waits for one: whoever comes late joins late, or not at all."""
+    return ThreadPoolExecutor(max_workers=4 * available(), thread_name_prefix="gsjbu")

@@ -1,0 +1,139 @@
+"""Test-time optimisation: learn one anisotropic Gaussian per LR pixel from one image, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gsjbu import backends, devices, parameters
+from gsjbu.errors import SettingError, ShapeError
+from gsjbu.grid import Grid
+from gsjbu.kernel import Kernel
+from gsjbu.kernels import attention
+from gsjbu.settings import SETTINGS
+
+RATE = 0.1  # Adam's step on the raw values
+
+
+def fit(
+    image: Any,
+    stride: int = 16,
+    iters: int = 50,
+    radius: int = 2,
+    objective: str = "rgb",
+    signal: Tensor | None = None,
+    device: str = "auto",
+    progress: Callable[[int, float], object] | None = None,
+    *,
+    lr_size: tuple[int, int] | None = None,
+    init: Kernel | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+    rate: float = RATE,
+    sigma: float = parameters.START_SIGMA,
+    sigma_r: float = parameters.START_SIGMA_R,
+) -> Kernel:
+    """Fit a kernel to ``image``.
+
+    Args:
+        image: [3, H, W] float in [0, 1], a PIL image, or a uint8 array [H, W, 3]; any number of channels as a tensor.
+        stride: HR pixels per LR pixel, 2–64. ``lr_size=(h, w)`` may be given instead: the ratio then comes from
+            the sizes and may be non-integer and differ per axis.
+        iters: steps of Adam, 0–1000; 0 is the fixed kernel.
+        radius: the window is (2·radius + 1)² LR pixels, 1–8.
+        objective: ``rgb``: mean |Î − I|. ``signal``: the rendered signal's cell means give back ``signal``.
+        signal: [C, h, w], needed by the objective ``signal``.
+        device: auto, cpu, cuda or mps.
+        progress: called as ``progress(step, loss)`` after each step; returning False stops the fit early and
+            keeps what has been reached, an exception passes through.
+        init: a kernel over the same LR size to start from; ``sigma`` (strides) and ``sigma_r`` otherwise.
+        threads: cores to use at most on the CPU; all that are available if not given.
+        backend: auto, fused or attention.
+
+    Returns:
+        A frozen Kernel. On the CPU the result is the same bits for the same input and settings.
+
+    Raises:
+        SettingError, ShapeError: a setting out of bounds, or sizes that do not fit.
+
+    Example:
+        >>> import torch, gsjbu
+        >>> image = torch.rand(3, 64, 48)
+        >>> kernel = gsjbu.fit(image, stride=8, iters=5)
+        >>> kernel.render(torch.rand(7, 8, 6)).shape
+        torch.Size([7, 64, 48])
+    """
+    from gsjbu.images import to_image
+
+    guide = to_image(image).detach().to("cpu", torch.float32).contiguous()
+    iters, radius = SETTINGS["iters"].parse(iters), SETTINGS["radius"].parse(radius)  # type: ignore[assignment]
+    if lr_size is not None:
+        grid = Grid.from_sizes(guide.shape[1], guide.shape[2], *lr_size)
+    else:
+        grid = Grid.from_stride(guide.shape[1], guide.shape[2], SETTINGS["stride"].parse(stride))  # type: ignore[arg-type]
+    if objective == "auto":
+        from gsjbu import auto
+
+        return auto.fit(guide, grid, signal, radius=radius, iters=iters, device=device, progress=progress,
+                        threads=threads, backend=backend)  # fmt: skip
+    if objective not in ("rgb", "signal"):
+        raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
+    if objective == "signal":
+        signal = _checked_signal(signal, grid)
+    if init is not None and init.raw.shape[1:] != (grid.rows, grid.cols):
+        raise ShapeError(
+            f"init has {init.grid.cols}×{init.grid.rows} Gaussians, this fit has {grid.cols}×{grid.rows}; "
+            "they must be the same."
+        )
+    raw = parameters.start(grid, sigma, sigma_r) if init is None else init.raw
+    where = devices.resolve(device)
+    name, reason = backends.choose(where, backend)
+    lr_guide = grid.cell_means(guide)
+    weights = {"rgb_weight": float(objective == "rgb"), "signal_weight": float(objective == "signal")}
+    losses: list[float] = []
+    if iters == 0:
+        pass
+    elif name == "fused":
+        from gsjbu.kernels import cpu
+
+        problem = cpu.Problem.of(guide, lr_guide, grid, radius)
+        raw, losses, _ = cpu.fit(problem, raw, iters, rate, signal=signal, threads=threads, progress=progress,
+                                 **weights)  # fmt: skip
+    else:
+        on_device = attention.Problem(guide.to(where), lr_guide.to(where), grid, radius)
+        raw, losses, _ = attention.fit(on_device, raw, iters, rate, signal=signal, progress=progress, **weights)
+    return Kernel(guide, grid, radius, raw, losses, objective, name, reason, where.type, threads)
+
+
+def _checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
+    if signal is None:
+        raise ShapeError("The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'.")
+    signal = torch.as_tensor(signal).detach().to("cpu", torch.float32)
+    if signal.ndim != 3 or tuple(signal.shape[1:]) != (grid.rows, grid.cols):
+        raise ShapeError(f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}].")
+    if not bool(torch.isfinite(signal).all()):
+        raise ShapeError("The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does).")
+    return signal
+
+
+def upsample(image: Any, signal: Any, objective: str = "auto", **options: Any) -> Tensor:
+    """Fit and render in one call: an LR ``signal`` [C, h, w] to [C, H, W] along the edges of ``image``.
+
+    The ratio comes from the sizes. Options are those of ``fit``. A signal [h, w] gives [H, W].
+
+    Example:
+        >>> import torch, gsjbu
+        >>> gsjbu.upsample(torch.rand(3, 60, 80), torch.rand(16, 15, 20)).shape
+        torch.Size([16, 60, 80])
+    """
+    values = torch.as_tensor(signal).to(torch.float32)
+    flat = values.ndim == 2
+    values = values[None] if flat else values
+    if values.ndim != 3:
+        raise ShapeError(f"The signal is {list(values.shape)}; it must be [C, h, w] or [h, w].")
+    kernel = fit(image, objective=objective, signal=values, lr_size=tuple(values.shape[1:]), **options)
+    rendered = kernel.render(values)
+    return rendered[0] if flat else rendered
