@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from gsjbu.cli import batch, bench, compare, serve, upsample, video
 from gsjbu.errors import GsjbuError
@@ -36,15 +37,23 @@ def parser() -> argparse.ArgumentParser:
             help=text.splitlines()[0],
             description=text,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            add_help=not _takes_the_rest(module),
         )
-        command.set_defaults(run=module.run, json=False)
+        command.set_defaults(run=module.run, json=False, rest=None)
         module.add_arguments(command)
+        if _takes_the_rest(module):
+            command.set_defaults(rest=[])
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (the process's own if None); returns the exit status."""
-    args = parser().parse_args(argv)
+    top = parser()
+    args, rest = top.parse_known_args(argv)
+    if args.rest is not None:
+        args.rest = rest
+    elif rest:
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         return args.run(args)
     except GsjbuError as error:
@@ -56,6 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(args, "file_error", f"{error.strerror or error}{where}.", UNWRITABLE)
     except KeyboardInterrupt:
         return _refuse(args, "interrupted", "Interrupted.", INTERRUPTED)
+
+
+def _takes_the_rest(module: ModuleType) -> bool:
+    return getattr(module, "TAKES_THE_REST", False)
 
 
 def _refuse(args: argparse.Namespace, code: str, sentence: str, status: int) -> int:
