@@ -6,7 +6,7 @@ import { set, state } from "./state.js";
 import { say, hush } from "./notice.js";
 import { parse } from "./url.js";
 
-const MORE = new Set(["seed", "seg_resolution", "seg_input"]); // folded away at first
+const MORE = new Set(["features", "seed", "seg_resolution", "seg_input"]); // folded away at first
 const ACCELERATORS = ["cuda", "mps"];
 
 const setting = (name) => state.info.settings.find((one) => one.name === name);
@@ -28,10 +28,13 @@ export function stops({ low, high, default: usual }) {
 
 const nearest = (list, value) => list.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(list[best] - value) ? i : best), 0);
 
+let shows = []; // one for each control: make it show the present value
+
 /** Build all controls. `change(name, value, settled)` takes a new value; settled is false while a slider is held. */
 export function build(change) {
   const main = [];
   const more = [];
+  shows = [];
   for (const one of state.info.settings) (MORE.has(one.name) ? more : main).push(row(one, change));
   put(byId("controls-main"), main);
   put(byId("controls-more"), more);
@@ -39,7 +42,7 @@ export function build(change) {
 
 /** Make every control show the present values. */
 export function show() {
-  for (const node of document.querySelectorAll("[data-setting]")) node.dispatchEvent(new CustomEvent("gs-show"));
+  for (const one of shows) one();
 }
 
 function row(one, change) {
@@ -103,7 +106,7 @@ function slider(one, id, ask, change) {
     h("label", { for: id }, name), ask,
     h("span", { class: "amount" }, number, h("span", { class: "unit" }, unit)),
   );
-  queueMicrotask(() => line.parentElement?.addEventListener("gs-show", showing));
+  shows.push(showing);
   return range ? [line, range] : [line];
 }
 
@@ -117,14 +120,14 @@ function list(one, id, ask, change) {
     );
   }
   const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, select);
-  queueMicrotask(() => line.parentElement?.addEventListener("gs-show", () => { select.value = state.settings[one.name]; }));
+  shows.push(() => { select.value = state.settings[one.name]; });
   return [line];
 }
 
 function toggle(one, id, ask, change) {
   const box = h("input", { type: "checkbox", role: "switch", id, on: { change: () => change(one.name, box.checked, true) } });
   const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, box);
-  queueMicrotask(() => line.parentElement?.addEventListener("gs-show", () => { box.checked = state.settings[one.name]; }));
+  shows.push(() => { box.checked = state.settings[one.name]; });
   return [line];
 }
 
@@ -137,11 +140,9 @@ function gpu(one, id, ask, change) {
     on: { change: () => change(one.name, box.checked ? found.value : "cpu", true) },
   });
   const line = h("div", { class: "line" }, h("label", { for: id }, t("controls.gpu")), ask, box);
-  const why = h("p", { class: "why", id: `${id}-why` }, found ? choiceWords(one, found) : t("controls.noGpu", { reason: reasons.join(" ") }));
-  if (!found) why.lang = "en";
-  queueMicrotask(() => line.parentElement?.addEventListener("gs-show", () => {
-    box.checked = Boolean(found) && state.settings[one.name] !== "cpu";
-  }));
+  const why = h("p", { class: "why", id: `${id}-why` }, found ? choiceWords(one, found) : t("controls.noGpu", { reason: reasons[0] }));
+  if (!found) why.title = reasons.join(" ");
+  shows.push(() => { box.checked = Boolean(found) && state.settings[one.name] !== "cpu"; });
   return [line, why];
 }
 

@@ -88,6 +88,7 @@ async function begin() {
     view: { ...state.view, ...address.view },
   });
   languageButton();
+  byId("viewer").words();
   byId("language").addEventListener("click", async () => {
     const other = i18n.language() === "en" ? "zh" : "en";
     i18n.remember(other);

@@ -36,10 +36,9 @@ class Viewer extends HTMLElement {
     this.#listen();
     new ResizeObserver(() => this.#resize()).observe(frame);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
-    this.words();
   }
 
-  /** Names, again in the present language. */
+  /** Names in the present language; to be called once there are words, and again in another language. */
   words() {
     this.stage.setAttribute("aria-label", t("viewer.stage"));
     this.handle.setAttribute("aria-label", t("viewer.divider"));
