@@ -3,10 +3,3 @@
 Reading order: ``app`` (what there is), ``limits`` (every bound, once), ``uploads`` → ``store`` → ``jobs`` →
 ``events`` → ``results`` (the way of one request), then the ``routes_*`` files.
 """
-
-from __future__ import annotations
-
-from gsjbu.server.app import create_app
-from gsjbu.server.config import Config
-
-__all__ = ["Config", "create_app"]

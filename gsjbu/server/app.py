@@ -26,6 +26,7 @@ def create_app(config: Config | None = None) -> FastAPI:
     async def life(app: FastAPI) -> AsyncIterator[None]:
         if config.warm_up:
             threading.Thread(target=service.warm_up, name="gsjbu-warm-up", daemon=True).start()
+        service.decoder.start()
         watch = asyncio.create_task(service.watch())
         try:
             yield

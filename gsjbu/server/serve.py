@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -66,6 +67,9 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         # uvicorn raises the signal again at the end, which would make the exit status 143 of a clean stop.
         before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -75,16 +79,19 @@ class Server(uvicorn.Server):
                 signal.signal(sig, handler)
 
 
-def serve(config: Config) -> None:
-    """Run until SIGTERM or Ctrl+C."""
-    logs.set_up()
-    app = create_app(config)
-    server = Server(
+def make_server(config: Config) -> Server:
+    """The server, ready to run."""
+    return Server(
         uvicorn.Config(
-            app, host=config.host, port=config.port, http=timed_protocol(config.limits), ws="none", loop="asyncio",
-            lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False,
-            timeout_keep_alive=30, timeout_graceful_shutdown=3, backlog=512,
+            create_app(config), host=config.host, port=config.port, http=timed_protocol(config.limits), ws="none",
+            loop="asyncio", lifespan="on", log_config=None, access_log=False, server_header=False,
+            proxy_headers=False, timeout_keep_alive=30, timeout_graceful_shutdown=3, backlog=512,
             h11_max_incomplete_event_size=int(config.limits.header_bytes),
         )
     )  # fmt: skip
-    server.run()
+
+
+def serve(config: Config) -> None:
+    """Run until SIGTERM or Ctrl+C."""
+    logs.set_up()
+    make_server(config).run()

@@ -13,10 +13,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 from starlette.requests import Request
+from torch import Tensor
 
 from gsjbu.errors import GsjbuError
-from gsjbu.images import decode_pixels, shrink
+from gsjbu.images import shrink
 from gsjbu.server.config import Config
+from gsjbu.server.decoder import Decoders, DecodeTimeout
 from gsjbu.server.files import OutFiles
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.meters import Meters, memory_bytes
@@ -24,7 +26,7 @@ from gsjbu.server.problems import Problem
 from gsjbu.server.results import Bundle, inline, to_json
 from gsjbu.server.store import Store
 from gsjbu.server.uploads import Buffers, File
-from gsjbu.settings import Settings
+from gsjbu.settings import SETTINGS, Settings
 from gsjbu.version import __version__
 
 log = logging.getLogger("gsjbu.server")
@@ -37,7 +39,7 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 class StoredImage:
     """A decoded picture and what runs have worked out for it."""
 
-    pixels: np.ndarray
+    pixels: np.ndarray | Tensor
     width: int
     height: int
     name: str
@@ -68,6 +70,8 @@ class Service:
         self.started = time.time()
         self.version = __version__
         self.backend = "unknown"
+        longest = SETTINGS["resolution"].high or 4096
+        self.decoder = Decoders(2, self.limits.image_pixels, longest, self.limits.decode_seconds)
         self._decoders = ThreadPoolExecutor(2, thread_name_prefix="gsjbu-decode")
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="gsjbu-read")
         self.meters.queue.set_function(lambda: self.jobs.queued)
@@ -91,10 +95,13 @@ class Service:
         try:
             return await asyncio.wait_for(asyncio.shield(future), self.limits.decode_seconds)
         except TimeoutError:
-            raise Problem(
-                "decode_timeout",
-                f"The file took longer than {self.limits.decode_seconds:g} s to decode; simplify it.",
-            ) from None
+            raise self._decode_timeout() from None
+
+    def _decode_timeout(self) -> Problem:
+        most = self.limits.decode_seconds
+        return Problem(
+            "decode_timeout", f"The file took longer than {most:g} s to decode; save it more simply."
+        )
 
     async def read(self, work: Callable[[], T]) -> T:
         """Work out a read-out (a PNG, a pixel, a zip) in a thread."""
@@ -107,8 +114,10 @@ class Service:
 
         def work() -> StoredImage:
             began = time.perf_counter()
-            pixels = decode_pixels(bytes(file.data), int(self.limits.image_pixels))
-            height, width = pixels.shape[:2]
+            try:
+                pixels, width, height = self.decoder.decode(bytes(file.data))
+            except DecodeTimeout:
+                raise self._decode_timeout() from None
             return StoredImage(
                 pixels, width, height, file.name, decode_ms=1000 * (time.perf_counter() - began)
             )
@@ -281,6 +290,7 @@ class Service:
     def close(self) -> None:
         """Give back threads and memory."""
         self.jobs.close()
+        self.decoder.close()
         self._decoders.shutdown(wait=False, cancel_futures=True)
         self._readers.shutdown(wait=False, cancel_futures=True)
         self.store.clear()
