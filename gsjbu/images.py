@@ -170,7 +170,7 @@ def png_bytes(pixels: np.ndarray) -> bytes:
     np.subtract(samples[1:], samples[:-1], out=rows[1:, 1:])
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
     header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
-    body = packer.compress(rows) + packer.flush()
+    body = packer.compress(rows.data) + packer.flush()
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
 
 
