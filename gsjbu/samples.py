@@ -677,17 +677,17 @@ _SCENES = {
     s.name: s
     for s in (
         Scene(
-            "wires", "Wires at dusk",
-            "Thin things against a sky: wires, a lattice and branches, most of them thinner than one LR pixel.",
-            ("sky", "sun", "hills", "field", "pylon", "wires", "tree"), _wires,
-        ),
-        Scene(
             "spheres", "Balls in soft light",
             "Smooth shading and sharp outlines: look at the edge where a ball meets its own shadow.",
             (
                 "wall", "floor", "red ball", "white ball", "blue ball", "yellow ball", "green ball", "violet ball",
                 "orange ball",
             ), _spheres,
+        ),
+        Scene(
+            "wires", "Wires at dusk",
+            "Thin things against a sky: wires, a lattice and branches, most of them thinner than one LR pixel.",
+            ("sky", "sun", "hills", "field", "pylon", "wires", "tree"), _wires,
         ),
         Scene(
             "paper", "Paper cut-outs",
