@@ -125,6 +125,14 @@ _ALL = (
         },
     ),
     Setting(
+        "methods", "choice", "pair", "Methods",
+        sentence="Which ways of upsampling to compare: the pair, or bicubic, the fixed kernel and both fits as well.",
+        choices={
+            "pair": "Bilinear and GS-JBU",
+            "all": "All: also bicubic, fixed kernel, TTO on RGB, TTO on the signal",
+        },
+    ),
+    Setting(
         "device", "choice", "auto", "Device",
         sentence="Where to compute; auto takes CUDA, then Apple's MPS, then the CPU.",
         choices={"auto": "Auto", "cpu": "CPU", "cuda": "GPU (CUDA)", "mps": "GPU (Apple MPS)"},
@@ -171,6 +179,7 @@ class Settings:
     radius: int = 2
     resolution: int = 512
     objective: str = "rgb"
+    methods: str = "pair"
     device: str = "auto"
     seed: int = 0
     features: bool = True

@@ -29,6 +29,7 @@ def fit(
     progress: Callable[[int, float], object] | None = None,
     *,
     lr_size: tuple[int, int] | None = None,
+    grid: Grid | None = None,
     init: Kernel | None = None,
     threads: int | None = None,
     backend: str = "auto",
@@ -41,7 +42,7 @@ def fit(
     Args:
         image: [3, H, W] float in [0, 1], a PIL image, or a uint8 array [H, W, 3]; any number of channels as a tensor.
         stride: HR pixels per LR pixel, 2–64. ``lr_size=(h, w)`` may be given instead: the ratio then comes from
-            the sizes and may be non-integer and differ per axis.
+            the sizes and may be non-integer and differ per axis. ``grid`` says it all at once.
         iters: steps of Adam, 0–1000; 0 is the fixed kernel.
         radius: the window is (2·radius + 1)² LR pixels, 1–8.
         objective: ``rgb``: mean |Î − I|. ``signal``: the rendered signal's cell means give back ``signal``.
@@ -70,7 +71,12 @@ def fit(
 
     guide = to_image(image).detach().to("cpu", torch.float32).contiguous()
     iters, radius = SETTINGS["iters"].parse(iters), SETTINGS["radius"].parse(radius)  # type: ignore[assignment]
-    if lr_size is not None:
+    if grid is not None:
+        if (grid.height, grid.width) != tuple(guide.shape[1:]):
+            raise ShapeError(
+                f"The grid is over {grid.width}×{grid.height} pixels, the image has {guide.shape[2]}×{guide.shape[1]}."
+            )
+    elif lr_size is not None:
         grid = Grid.from_sizes(guide.shape[1], guide.shape[2], *lr_size)
     else:
         grid = Grid.from_stride(guide.shape[1], guide.shape[2], SETTINGS["stride"].parse(stride))  # type: ignore[arg-type]

@@ -1,0 +1,223 @@
+"""The whole run: image → LR grid → fit → render → panels and numbers. Read it once and you can draw the method.
+
+Each stage names itself to ``progress``, is timed, and keeps what it made in ``cache`` under what it depends on,
+so that changing one setting re-runs only what that setting touches.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from torch import Tensor
+
+import gsjbu
+from gsjbu import devices, features, metrics, panels, render, views
+from gsjbu.grid import Grid
+from gsjbu.images import shrink
+from gsjbu.kernel import Kernel
+from gsjbu.panels import Panel
+from gsjbu.result import Result
+from gsjbu.samples import Sample
+from gsjbu.settings import Settings
+
+if TYPE_CHECKING:
+    from gsjbu.signals import Signal
+
+T = TypeVar("T")
+
+# How much of a run each stage is, roughly, for a bar that moves evenly.
+SHARES = {"grid": 0.02, "fit": 0.45, "rgb": 0.13, "features": 0.2, "segmentation": 0.1, "signal": 0.05, "panels": 0.05}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is. ``loss`` is the objective before the step, during the fit; ``share`` 0–1 of the whole run."""
+
+    stage: str
+    step: int
+    steps: int
+    loss: float | None
+    share: float
+
+
+def run(
+    image: Tensor,  # [3, H, W] in [0, 1]
+    settings: Settings,
+    *,
+    signal: Signal | None = None,
+    sample: Sample | None = None,
+    cache: MutableMapping[Any, Any] | None = None,
+    progress: Callable[[Progress], object] | None = None,
+    threads: int | None = None,
+) -> Result:
+    """Compare bilinear with GS-JBU on one image; see ``Result``.
+
+    ``signal``: an LR signal to upsample as well; the LR grid is then the signal's. ``sample``: the built-in scene
+    the image is of, if it is one, whose exact labels may stand in for a segmentation. ``cache``: kept by the caller
+    per image. ``progress``: called often; what it raises (``Cancelled``, say) passes through.
+    """
+    stages = _Stages(progress, {} if cache is None else cache)
+    device = devices.resolve(settings.device)
+
+    with stages("grid"):
+        guide = shrink(image, settings.resolution)
+        height, width = guide.shape[1:]
+        if signal is not None:
+            grid = Grid.from_sizes(height, width, *signal.values.shape[1:])
+        else:
+            grid = Grid.from_stride(height, width, settings.stride)
+        lr_image = grid.cell_means(guide)
+
+    with stages("fit"):
+        fits = _Fits(guide, grid, settings, threads, stages)
+        about = signal.values if signal is not None else lr_image
+        kernel = fits.main(about)
+
+    with stages("rgb"):
+        pictures = {name: way(lr_image) for name, way in _ways(grid, fits, lr_image, settings).items()}
+        shown = views.rgb(guide, lr_image, pictures)
+        fixed = pictures.get("fixed", fits.fixed().render(lr_image, threads=threads))
+        scores = {name: metrics.compare(x, guide) for name, x in {**pictures, "fixed": fixed}.items()}
+
+    status: dict[str, str] = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, settings)}
+    measured: dict[str, Any] = {"rgb": scores}
+    features_lr: Tensor | None = None
+
+    with stages("features"):
+        if settings.features:
+            key = (settings.resolution, grid, settings.backbone, settings.seed, device.type)
+            found = stages.kept(
+                "features", key, lambda: features.extract(guide, grid, settings.backbone, device, settings.seed)
+            )
+            features_lr, status["features"] = found.values, found.status
+            shown += views.features(found, _ways(grid, fits, found.values, settings))
+        else:
+            status["features"] = "Off."
+
+    with stages("segmentation"):
+        segmented = views.segmentation(guide, grid, settings, sample, device, stages.report_text)
+        status["segmentation"] = segmented.status
+        if segmented.scores_lr is not None:
+            more, numbers = views.classes(segmented, guide, _ways(grid, fits, segmented.scores_lr, settings))
+            shown += more
+            measured["segmentation"] = numbers
+
+    with stages("signal"):
+        if signal is not None:
+            status["signal"] = signal.note
+            shown += views.signal(signal, _ways(grid, fits, about, settings))
+
+    with stages("panels"):
+        shown += panels.kernel(kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
+        histograms = metrics.histograms(kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
+
+    return Result(
+        settings=settings, device=kernel.device, backend=kernel.backend, backend_reason=kernel.backend_reason,
+        kernel=kernel, panels=shown, metrics=measured, losses=list(kernel.losses), histograms=histograms,
+        status=status, timings_ms=stages.timings_ms, features_lr=features_lr, signal=signal,
+        features_kernel=fits.main(features_lr) if features_lr is not None else kernel, threads=threads,
+    )  # fmt: skip
+
+
+Way = Callable[[Tensor], Tensor]  # an LR signal [C, h, w] to HR [C, H, W]
+
+
+def _ways(grid: Grid, fits: _Fits, lr: Tensor, settings: Settings) -> dict[str, Way]:
+    """The ways of upsampling to compare, by name, for the signal ``lr`` (a fit on the signal needs to know it)."""
+    ways: dict[str, Way] = {
+        "bilinear": lambda x: render.bilinear(x, grid),
+        "gsjbu": lambda x: fits.main(lr).render(x),
+    }
+    if settings.methods == "all":
+        ways["bicubic"] = lambda x: render.bicubic(x, grid)
+        ways["fixed"] = lambda x: fits.fixed().render(x)
+        ways["tto_rgb"] = lambda x: fits.on("rgb", lr).render(x)
+        ways["tto_signal"] = lambda x: fits.on("signal", lr).render(x)
+    return ways
+
+
+@dataclass
+class _Fits:
+    """The kernels of a run, each made once: the chosen objective's, the fixed one, and others to compare with."""
+
+    guide: Tensor
+    grid: Grid
+    settings: Settings
+    threads: int | None
+    stages: _Stages
+    made: dict[Any, Kernel] = field(default_factory=dict)
+
+    def main(self, lr: Tensor) -> Kernel:
+        """The kernel of the chosen objective; on RGB it is one for all signals."""
+        return self.on(self.settings.objective, lr)
+
+    def fixed(self) -> Kernel:
+        """The kernel that every fit starts from."""
+        return self.on("rgb", None, iters=0)
+
+    def on(self, objective: str, lr: Tensor | None, iters: int | None = None) -> Kernel:
+        """The kernel fitted by ``objective``, for ``lr`` where it depends on the signal."""
+        s = self.settings
+        iters = s.iters if iters is None else iters
+        about = None if objective == "rgb" else lr
+        name = (objective, iters, id(about))
+        if name not in self.made:
+            if about is None:
+                key = (s.resolution, self.grid, s.radius, s.device, iters, self.threads)
+                what = "kernel, fixed" if iters == 0 else "kernel"
+                self.made[name] = self.stages.kept(what, key, lambda: self._fit(objective, iters, None))
+            else:
+                self.made[name] = self._fit(objective, iters, about)
+        return self.made[name]
+
+    def _fit(self, objective: str, iters: int, about: Tensor | None) -> Kernel:
+        s = self.settings
+        return gsjbu.fit(
+            self.guide, radius=s.radius, iters=iters, objective=objective, device=s.device, threads=self.threads,
+            signal=about, grid=self.grid,
+            progress=lambda step, loss: self.stages.report(step + 1, iters, loss),
+        )  # fmt: skip
+
+
+class _Stages:
+    """Names, times and reports the stages, and keeps their results in the caller's cache."""
+
+    def __init__(self, progress: Callable[[Progress], object] | None, cache: MutableMapping[Any, Any]) -> None:
+        self.progress, self.cache = progress, cache
+        self.timings_ms: dict[str, float] = {}
+        self.stage, self.done = "", 0.0
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        self.stage = stage
+        self.report(0, 0)
+        began = time.perf_counter()
+        yield
+        self.timings_ms[stage] = 1000 * (time.perf_counter() - began)
+        self.done += SHARES[stage]
+
+    def report(self, step: int, steps: int, loss: float | None = None) -> None:
+        """Tell where the stage is; what ``progress`` raises ends the run."""
+        if self.progress is not None:
+            within = step / steps if steps else 0.0
+            self.progress(Progress(self.stage, step, steps, loss, min(1.0, self.done + SHARES[self.stage] * within)))
+
+    def report_text(self, *_: object) -> None:
+        """A callback for loaders: nothing to say but that the run is alive (and may be stopped here)."""
+        self.report(0, 0)
+
+    def kept(self, what: str, key: Any, make: Callable[[], T]) -> T:
+        """The cached ``what`` if it was made under the same ``key``; otherwise made now. One of each is kept."""
+        held = self.cache.get(what)
+        if held is not None and held[0] == key:
+            return held[1]
+        made = make()
+        self.cache[what] = (key, made)
+        return made
+
+
+__all__ = ["Panel", "Progress", "Result", "run"]
