@@ -1,0 +1,183 @@
+"""What the browser tests work with: the server as a process, the watch on a page, and hands for the page."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import ConsoleMessage, Page, Request
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Server:
+    """``python app.py`` as its own process, on a port of its own."""
+
+    def __init__(self, folder: Path, port: int | None = None, *options: str) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.options = options
+        self.log = folder / f"server-{self.port}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Server:
+        """Start, and return once it answers and has compiled its kernels."""
+        command = [sys.executable, str(ROOT / "app.py"), "--port", str(self.port), *self.options]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended: {self.log.read_text()[-2000:]}")
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=2) as answer:
+                    if b'"warm":true' in answer.read().replace(b" ", b""):
+                        return self
+            except (urllib.error.URLError, OSError):
+                pass
+            time.sleep(0.1)
+        raise RuntimeError(f"the server did not get warm: {self.log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """End it, as abruptly as a crash."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(20)
+            self.process = None
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+class Watch:
+    """What a page must not do: log errors or warnings, throw, or ask another host."""
+
+    def __init__(self, url: str) -> None:
+        self.host = urlsplit(url).netloc
+        self.wrong: list[str] = []
+        self.expected: list[str] = []
+
+    def follow(self, page: Page) -> None:
+        """Listen to everything the page says and asks for."""
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.wrong.append(f"thrown: {error}"))
+        page.on("request", self._asked)
+
+    def expect(self, pattern: str) -> None:
+        """A message that this test provokes (the browser itself logs refused and failed requests)."""
+        self.expected.append(pattern)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(f"{message.type}: {message.text} {message.location.get('url', '')}")
+
+    def _asked(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != self.host:
+            self.wrong.append(f"asked another host: {request.url}")
+
+    def check(self) -> None:
+        """Fail with all that was wrong and not expected."""
+        wrong = [w for w in self.wrong if not any(re.search(e, w) for e in self.expected)]
+        assert not wrong, "\n".join(wrong)
+
+
+def shown(page: Page, but: str | None = None, timeout: float = 20000) -> str:
+    """Wait until a result (another than ``but``) is on the page and nothing runs; its job's id."""
+    page.wait_for_function(
+        "but => { const {job, phase} = document.body.dataset; return job && job !== but && phase === 'idle'; }",
+        arg=but,
+        timeout=timeout,
+    )
+    return str(page.evaluate("document.body.dataset.job"))
+
+
+def painted(page: Page) -> None:
+    """Wait for two frames, so that what was asked for is drawn."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def state(page: Page, expression: str) -> object:
+    """A value of the page's own state, as ``state.<expression>``."""
+    return page.evaluate(f"import('/static/js/state.js').then(({{state}}) => state.{expression})")
+
+
+def on_stage(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where image position (x, y) is on the screen."""
+    at = page.evaluate(
+        "([x, y]) => { const v = document.getElementById('viewer'); const b = v.stage.getBoundingClientRect();"
+        " const [px, py] = v.view.out(x, y); return [b.left + px, b.top + py]; }",
+        [x, y],
+    )
+    return float(at[0]), float(at[1])
+
+
+def set_slider(page: Page, name: str, value: int) -> None:
+    """Put a setting's slider on ``value`` the way a hand does: input, then change at release."""
+    page.evaluate(
+        """([name, value]) => {
+          const range = document.querySelector(`[data-setting=${name}] input[type=range]`);
+          return Promise.all([import('/static/js/controls.js'), import('/static/js/state.js')]).then(([c, s]) => {
+            const places = c.stops(s.state.info.settings.find((one) => one.name === name));
+            range.value = places.indexOf(value);
+            range.dispatchEvent(new Event('input', {bubbles: true}));
+            range.dispatchEvent(new Event('change', {bubbles: true}));
+          });
+        }""",
+        [name, value],
+    )
+
+
+def canvas_at(page: Page, x: float, y: float) -> list[int]:
+    """The colour that the stage shows at image position (x, y)."""
+    painted(page)
+    colour: list[int] = page.evaluate(
+        """([x, y]) => {
+          const v = document.getElementById('viewer');
+          const [px, py] = v.view.out(x, y).map((p) => Math.round(p * devicePixelRatio));
+          return [...v.canvas.getContext('2d').getImageData(px, py, 1, 1).data.slice(0, 3)];
+        }""",
+        [x, y],
+    )
+    return colour
+
+
+def hand_over(page: Page, path: Path, how: str) -> None:
+    """Give the page a file by ``drop`` or ``paste``, as the browser's own events."""
+    page.evaluate(
+        """([bytes, name, how]) => {
+          const moved = new DataTransfer();
+          moved.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/jpeg'}));
+          if (how === 'drop') dispatchEvent(new DragEvent('drop', {dataTransfer: moved, cancelable: true}));
+          else dispatchEvent(new ClipboardEvent('paste', {clipboardData: moved}));
+        }""",
+        [list(path.read_bytes()), path.name, how],
+    )
+
+
+def tab(page: Page, group: str) -> None:
+    """Show a group, and wait until its pictures are there."""
+    page.click(f"#tab-{group}")
+    page.wait_for_selector(f"#tab-{group}[aria-selected=true]")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#strip img')].every((i) => i.complete && i.naturalWidth)"
+    )
+
+
+def choose_pixel(page: Page, x: int, y: int) -> None:
+    """Click image pixel (x, y) and wait for what it is made of and, with features, what is like it."""
+    page.mouse.click(*on_stage(page, x + 0.5, y + 0.5))
+    page.wait_for_selector(f"#pixel[data-x='{x}'][data-y='{y}']")
+    if state(page, "result.panels.some((p) => p.group === 'features')"):
+        page.wait_for_selector(f"#similarity[data-x='{x}'][data-y='{y}']")

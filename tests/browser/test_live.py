@@ -1,0 +1,121 @@
+"""Runs by themselves: debounced, the older cancelled; a slow one waits, advises, shows progress, can be cancelled."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page
+
+from tests.browser.hands import set_slider, shown, state
+
+
+def test_a_slider_runs_by_itself_and_the_newest_wins(page: Page) -> None:
+    """A quick pull over many values ends with the last value's result; runs begun in between are cancelled."""
+    job = shown(page)
+    jobs: list[str] = []
+    page.on(
+        "response",
+        lambda r: (
+            jobs.append(r.json()["job_id"])
+            if r.request.method == "POST" and r.url.endswith("/api/jobs")
+            else None
+        ),
+    )
+    page.evaluate(
+        """async () => {
+          const range = document.querySelector('[data-setting=iters] input[type=range]');
+          for (let i = 0; i < 12; i++) {
+            range.value = range.valueAsNumber + 1;
+            range.dispatchEvent(new Event('input', {bubbles: true}));
+            await new Promise((r) => setTimeout(r, 15));
+          }
+          range.dispatchEvent(new Event('change', {bubbles: true}));
+        }"""
+    )
+    shown(page, job)
+    page.wait_for_function("document.body.dataset.phase === 'idle'")
+    wanted = state(page, "settings.iters")
+    assert state(page, "result.settings.iters") == wanted
+    assert page.evaluate("document.body.dataset.job") == jobs[-1]
+    assert len(jobs) <= 4, "twelve moves are not twelve runs"
+
+
+def test_panels_swap_without_flicker(page: Page) -> None:
+    """While a run goes on and as it ends, the stage never shows an empty picture."""
+    job = shown(page)
+    page.evaluate(
+        """() => {
+          const v = document.getElementById('viewer');
+          window.blank = 0; window.frames_seen = 0;
+          const look = () => {
+            const [px, py] = v.view.out(256, 100);
+            if (v.canvas.getContext('2d').getImageData(px, py, 1, 1).data[3] !== 255) window.blank++;
+            window.frames_seen++;
+            window.looking = requestAnimationFrame(look);
+          };
+          look();
+        }"""
+    )
+    set_slider(page, "stride", 12)
+    job = shown(page, job)
+    set_slider(page, "stride", 24)
+    shown(page, job)
+    assert page.evaluate("window.frames_seen") > 5
+    assert page.evaluate("window.blank") == 0
+
+
+def test_a_slow_run_waits_and_advises(page: Page) -> None:
+    """Over 5 s by the estimate: nothing starts until Run; one click takes the advice and runs."""
+    job = shown(page)
+    make_slow(page)
+    page.wait_for_selector("body[data-phase=waiting]")
+    assert page.evaluate("document.body.dataset.job") == job
+    assert "Run" in page.inner_text("#stage")
+    advice = page.locator("#advice button")
+    assert re.search(r"\d", advice.inner_text())
+    advice.click()
+    page.wait_for_selector("body[data-phase=running], body[data-phase=idle]")
+    new = shown(page, job, timeout=60000)
+    assert new != job
+    assert state(page, "estimate.seconds") <= 5
+
+
+def test_progress_is_shown_and_cancel_stops(page: Page) -> None:
+    """A long run shows share, stage and loss, draws the curve live, and ends within a second of Cancel."""
+    job = shown(page)
+    make_slow(page)
+    page.wait_for_selector("body[data-phase=waiting]")
+    page.click("#run")
+    page.wait_for_selector("#progress.on")
+    page.wait_for_function("document.getElementById('stage').textContent.includes('loss')")
+    bar = page.locator("#bar")
+    page.wait_for_function("Number(document.getElementById('bar').getAttribute('aria-valuenow')) > 0")
+    assert bar.get_attribute("role") == "progressbar"
+    page.wait_for_function("document.querySelectorAll('#chart .curve').length === 1")
+    assert page.inner_text("#announcer"), "a screen reader hears of it"
+    running = str(state(page, "run.job"))
+    page.click("#cancel")
+    page.wait_for_selector("body[data-phase=cancelled]", timeout=1000)
+    for _ in range(20):
+        answer = page.request.get(
+            f"/api/jobs/{running}".replace("/api", page.url.split("/?")[0].rstrip("/") + "/api")
+        ).json()
+        if answer["state"] == "cancelled":
+            break
+        page.wait_for_timeout(50)
+    assert answer["state"] == "cancelled"
+    assert page.evaluate("document.body.dataset.job") == job, "the last result stays"
+    assert page.evaluate("document.activeElement.id") == "run"
+
+
+def make_slow(page: Page) -> None:
+    """Settings whose estimate is above 5 s on any machine of today."""
+    page.evaluate(
+        """async () => {
+          for (const [name, value] of [['stride', 2], ['radius', 8], ['iters', 1000]]) {
+            const box = document.querySelector(`[data-setting=${name}] input[type=number]`);
+            box.value = value;
+            box.dispatchEvent(new Event('change', {bubbles: true}));
+          }
+        }"""
+    )

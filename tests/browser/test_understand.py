@@ -1,0 +1,145 @@
+"""Click to understand: similarity maps and the kernel inspector against the library, and the charts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from gsjbu import pipeline
+from gsjbu.samples import SAMPLES
+from gsjbu.settings import Settings
+from tests.browser.hands import choose_pixel, on_stage, set_slider, shown, state, tab
+
+FIRST = next(iter(SAMPLES))
+
+
+@pytest.fixture(scope="module")
+def library() -> Any:
+    """The same run by the library itself, in this process."""
+    return pipeline.run(SAMPLES[FIRST].image, Settings(), sample=SAMPLES[FIRST])
+
+
+def test_similarity_equals_the_library(page: Page, library: Any) -> None:
+    x, y = 301, 222
+    choose_pixel(page, x, y)
+    maps = page.evaluate(
+        "import('/static/js/similarity.js').then((m) => { const v = m.values();"
+        " return {bilinear: [...v.bilinear], gsjbu: [...v.gsjbu], width: v.width}; })"
+    )
+    for name, expected in zip(("bilinear", "gsjbu"), library.similarity(x, y), strict=True):
+        got = np.array(maps[name]).reshape(512, maps["width"])
+        assert got[y, x] == pytest.approx(1, abs=1e-3)
+        np.testing.assert_allclose(got, np.asarray(expected), atol=1e-3)
+    labels = page.eval_on_selector_all(
+        "#similarity-maps canvas", "all => all.map((c) => c.getAttribute('aria-label'))"
+    )
+    assert len(labels) == 2 and all("301, 222" in label for label in labels)
+
+
+def test_similarity_follows_the_held_pointer_and_the_keys(page: Page) -> None:
+    page.mouse.move(*on_stage(page, 100.5, 100.5))
+    page.mouse.down()
+    page.wait_for_selector("#similarity[data-x='100'][data-y='100']")
+    page.mouse.move(*on_stage(page, 200.5, 150.5), steps=8)
+    page.wait_for_selector("#similarity[data-x='200'][data-y='150']")
+    page.mouse.up()
+    page.focus(".stage")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    page.wait_for_selector("#similarity[data-x='201'][data-y='160']")
+    page.wait_for_selector("#pixel[data-x='201'][data-y='160']")
+    tab(page, "similarity")
+    assert page.get_attribute("#viewer", "data-left") == "similarity_bilinear"
+    assert page.get_attribute("#viewer", "data-right") == "similarity_gsjbu"
+    assert page.get_attribute("#viewer", "data-layout") == "side"
+
+
+def test_inspector_equals_the_library(page: Page, library: Any) -> None:
+    for x, y in ((301, 222), (0, 0), (511, 300)):
+        choose_pixel(page, x, y)
+        rows = page.eval_on_selector_all(
+            "#weights tbody tr",
+            "rows => rows.map((r) => [Number(r.dataset.qx), Number(r.dataset.qy), Number(r.dataset.weight)])",
+        )
+        window = library.kernel.weights_at(x, y)
+        expected = {
+            (int(a), int(b)): float(w) for a, b, w in zip(window.xs, window.ys, window.weights, strict=True)
+        }
+        got = {(qx, qy): w for qx, qy, w in rows}
+        assert set(got) == {q for q, w in expected.items() if q in got} and set(got) == set(expected)
+        assert all(abs(got[q] - expected[q]) <= 1e-4 for q in expected)
+        assert sum(got.values()) == pytest.approx(1, abs=1e-4)
+        assert "Sum of weights 1.000" in page.inner_text("#pixel-line")
+    assert page.locator("#parts canvas").count() == 4
+    assert page.evaluate("document.getElementById('viewer').windowEllipses.cx.length") == len(rows)
+
+
+def test_escape_lets_the_pixel_go(page: Page) -> None:
+    choose_pixel(page, 50, 60)
+    page.focus(".stage")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#pixel-empty:not([hidden])")
+    assert page.locator("#similarity").is_hidden()
+
+
+def test_the_pixel_is_asked_again_for_a_new_run(page: Page) -> None:
+    job = shown(page)
+    choose_pixel(page, 256, 256)
+    before = page.locator("#weights tbody tr").count()
+    set_slider(page, "radius", 1)
+    shown(page, job)
+    page.wait_for_function("n => document.querySelectorAll('#weights tbody tr').length < n", arg=before)
+    assert page.locator("#weights tbody tr").count() == 9
+
+
+def test_charts(page: Page, library: Any) -> None:
+    """Loss curve, PSNR bars and histograms carry the run's figures, with axes, and answer to keys."""
+    curve = page.locator("#chart svg")
+    label = curve.get_attribute("aria-label") or ""
+    assert "50 steps" in label and f"{library.losses[-1]:.3g}"[:5] in label
+    assert page.locator("#chart svg text").count() > 5
+    curve.focus()
+    page.keyboard.press("End")
+    assert page.inner_text("#chart .note").startswith("step 50:") or "step 50:" in (
+        page.text_content("#chart .note") or ""
+    )
+    page.keyboard.press("ArrowLeft")
+    assert "step 49:" in (page.text_content("#chart .note") or "")
+
+    page.click("#chart-psnr")
+    label = page.get_attribute("#chart svg", "aria-label") or ""
+    for method in ("bilinear", "gsjbu"):
+        assert f"{library.metrics['rgb'][method]['psnr']:.2f} dB" in label
+    assert "higher is better" in label
+
+    page.click("#chart-histograms")
+    assert page.locator("#chart svg").count() == 4
+    for name in ("sigma_x", "sigma_y", "theta", "sigma_r"):
+        columns = page.evaluate("document.querySelectorAll('#chart .column').length")
+        assert columns == sum(
+            len(library.histograms[n]["counts"]) for n in ("sigma_x", "sigma_y", "theta", "sigma_r")
+        ), name
+
+
+def test_figures_say_which_way_is_better(page: Page, library: Any) -> None:
+    text = page.inner_text("#metrics")
+    for method in ("bilinear", "gsjbu"):
+        assert f"{library.metrics['rgb'][method]['psnr']:.2f}" in text
+    heads = page.eval_on_selector_all("#metrics thead th", "all => all.map((h) => h.textContent)")
+    assert heads and all("better" in head for head in heads if "Changed" not in head)
+
+
+def test_losing_is_said_as_plainly(page: Page) -> None:
+    """The same sentence the other way round when bilinear is closer."""
+    page.evaluate(
+        """() => import('/static/js/state.js').then(({state, set}) => {
+          const rgb = {...state.result.metrics.rgb, bilinear: {psnr: 31}, gsjbu: {psnr: 29.5}};
+          set({result: {...state.result, metrics: {...state.result.metrics, rgb}}});
+        })"""
+    )
+    assert page.inner_text("#verdict") == "Bilinear is closer than GS-JBU by 1.50 dB (PSNR, RGB)."
+    assert page.get_attribute("#verdict", "data-winner") == "loss"
+    assert state(page, "result.metrics.rgb.gsjbu.psnr") == 29.5

@@ -1,0 +1,218 @@
+"""The compare viewer: divider by mouse, touch and keys; one zoom for all panels; the values under the pointer."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from gsjbu import pipeline
+from gsjbu.samples import SAMPLES
+from gsjbu.settings import Settings
+from tests.browser.hands import Server, Watch, canvas_at, on_stage, painted, shown, state, tab
+
+
+def at(page: Page) -> int:
+    """The divider's place in percent, as a screen reader hears it."""
+    return int(page.get_attribute(".handle", "aria-valuenow") or -1)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("ArrowLeft", 49), ("ArrowRight", 51), ("ArrowDown", 49), ("ArrowUp", 51), ("PageUp", 60), ("PageDown", 40),
+     ("Home", 0), ("End", 100), ("1", 0), ("2", 50), ("3", 100)],
+)  # fmt: skip
+def test_divider_keys(page: Page, key: str, expected: int) -> None:
+    page.focus(".handle")
+    assert page.get_attribute(".handle", "role") == "slider"
+    page.keyboard.press(key)
+    assert at(page) == expected
+    assert str(expected) in (page.get_attribute(".handle", "aria-valuetext") or "")
+
+
+def test_divider_stays_within_its_ends(page: Page) -> None:
+    page.focus(".handle")
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowLeft")
+    assert at(page) == 0
+    page.keyboard.press("End")
+    page.keyboard.press("PageUp")
+    assert at(page) == 100
+
+
+def test_divider_jumps_on_a_click(page: Page) -> None:
+    box = page.locator(".ruler").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 12)
+    assert abs(at(page) - 80) <= 1
+
+
+def test_touch_divides_and_pinch_zooms(chromium: Browser, server: Server, watch: Watch) -> None:
+    """A phone: a finger moves the divider; two fingers zoom and do not move it."""
+    context = chromium.new_context(viewport={"width": 375, "height": 812}, has_touch=True, locale="en-GB")
+    context.on("page", watch.follow)
+    page = context.new_page()
+    page.goto(server.url)
+    shown(page)
+    page.locator("#viewer").scroll_into_view_if_needed()
+    page.evaluate("document.getElementById('viewer').scrollIntoView({block: 'center'})")
+    painted(page)
+    touch = context.new_cdp_session(page)
+
+    def send(kind: str, *points: tuple[float, float]) -> None:
+        touch.send(
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]},
+        )
+
+    box = page.locator(".handle").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    to, _ = on_stage(page, 0.75 * 512, 0)
+    send("touchStart", (x, y))
+    for step in range(1, 6):
+        send("touchMove", (x + (to - x) * step / 5, y))
+    send("touchEnd")
+    assert abs(at(page) - 75) <= 1
+
+    cx, cy = on_stage(page, 128, 256)
+    send("touchStart", (cx - 20, cy), (cx + 20, cy))
+    for spread in (30, 40, 50, 60):
+        send("touchMove", (cx - spread, cy), (cx + spread, cy))
+    send("touchEnd")
+    zoom = float(page.get_attribute("#viewer", "data-zoom") or 0)
+    assert 2.2 < zoom < 3.8
+    assert abs(at(page) - 75) <= 1
+    ix, iy = page.evaluate(
+        "(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()"
+    )
+    assert ix < 0.5, "zoomed in where the fingers were, left of the middle"
+    assert abs(iy - 0.5) < 0.1
+    context.close()
+
+
+def test_zoom_and_pan_are_one_for_all_panels(page: Page) -> None:
+    """Wheel, keys and buttons; whichever panel is put on either side, the same image point is at the same place."""
+    x, y = on_stage(page, 100, 300)
+    page.mouse.move(x, y)
+    for _ in range(8):
+        page.mouse.wheel(0, -100)
+    painted(page)
+    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == pytest.approx(1.25**8, abs=0.02)
+    nx, ny = on_stage(page, 100, 300)
+    assert (nx, ny) == (pytest.approx(x, abs=0.5), pytest.approx(y, abs=0.5)), (
+        "what is under the pointer stays there"
+    )
+
+    page.focus(".stage")
+    page.keyboard.press("Control+ArrowRight")
+    painted(page)
+    assert on_stage(page, 100, 300)[0] == pytest.approx(nx - 48, abs=0.5)
+
+    seen = set()
+    for group in ("rgb", "features", "kernel"):
+        tab(page, group)
+        for name in page.eval_on_selector_all("#right option", "all => all.map((o) => o.value)"):
+            page.select_option("#right", name)
+            page.wait_for_selector(f"#viewer[data-right={name}]")
+            painted(page)
+            transforms = page.evaluate("document.getElementById('viewer').transforms")
+            assert transforms["left"] == transforms["right"]
+            seen.add(tuple(round(v, 6) for v in transforms["right"]))
+    assert len(seen) == 1, "no panel changes the transform"
+
+
+def test_coarse_panels_lie_on_the_image(page: Page) -> None:
+    """An LR panel's pixel covers exactly its cell, with crisp edges, at any zoom."""
+    tab(page, "kernel")
+    page.select_option("#left", "sigma_x")
+    page.wait_for_selector("#viewer[data-left=sigma_x]")
+    page.focus(".handle")
+    page.keyboard.press("End")
+    for _ in range(3):
+        page.keyboard.press("+")
+    inside = [canvas_at(page, 16 * 14 + dx, 16 * 14 + dy) for dx in (1, 8, 15) for dy in (1, 8, 15)]
+    assert all(c == inside[0] for c in inside), "one colour within a cell"
+
+
+def test_zoom_ends(page: Page) -> None:
+    page.focus(".handle")
+    for _ in range(20):
+        page.keyboard.press("+")
+    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == 32
+    assert page.inner_text("#zoom-level") == "32×"
+    page.keyboard.press("0")
+    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == 1
+    page.click("#zoom-in")
+    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == 1.5
+    page.click("#zoom-fit")
+    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == 1
+
+
+def test_pan_by_dragging(page: Page) -> None:
+    page.focus(".stage")
+    for _ in range(6):
+        page.keyboard.press("+")
+    page.click("#tool")
+    x, y = on_stage(page, 256, 256)
+    page.mouse.move(x, y - 60)
+    page.mouse.down()
+    page.mouse.move(x + 50, y - 30, steps=3)
+    page.mouse.up()
+    nx, ny = on_stage(page, 256, 256)
+    assert (nx - x, ny - y) == (pytest.approx(50, abs=1), pytest.approx(30, abs=1))
+    assert state(page, "point") is None, "moving the view chooses no pixel"
+
+
+def test_readout_equals_the_values_of_the_run(page: Page) -> None:
+    """20 random pixels: the numbers under the pointer are those of the library's own run."""
+    first = next(iter(SAMPLES))
+    result = pipeline.run(SAMPLES[first].image, Settings(), sample=SAMPLES[first])
+    rng = random.Random(5)
+    page.focus(".stage")
+    for group, left, right in (("rgb", "bilinear_rgb", "gsjbu_rgb"), ("kernel", "sigma_x", "theta")):
+        tab(page, group)
+        page.select_option("#left", left)
+        page.wait_for_selector(f"#viewer[data-left={left}]")
+        page.select_option("#right", right)
+        page.wait_for_selector(f"#viewer[data-right={right}]")
+        for _ in range(10):
+            x, y = rng.randrange(512), rng.randrange(512)
+            page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
+            page.wait_for_selector(f"#readout[data-x='{x}'][data-y='{y}'][data-exact=true]")
+            expected = result.pixel(x, y)
+            for side, name in (("left", left), ("right", right)):
+                shown_values = page.eval_on_selector(
+                    f"#readout .value[data-side={side}] .numbers", "node => JSON.parse(node.dataset.values)"
+                )
+                assert shown_values == pytest.approx(list(expected[name]), abs=2e-5), (name, x, y)
+    assert "difference" not in page.inner_text("#readout"), "σx in pixels and θ in radians have no difference"
+
+
+def test_side_by_side(page: Page) -> None:
+    page.click("#layout")
+    painted(page)
+    assert page.get_attribute("#viewer", "data-layout") == "side"
+    assert not page.locator(".handle").is_visible()
+    transforms = page.evaluate("document.getElementById('viewer').transforms")
+    assert transforms["left"] == transforms["right"]
+
+
+def test_ellipses_overlay(page: Page) -> None:
+    before = canvas_hash(page)
+    with page.expect_response(lambda r: r.url.endswith("/kernels")):
+        page.click("#ellipses")
+    page.wait_for_function("document.getElementById('viewer').ellipses")
+    painted(page)
+    after = canvas_hash(page)
+    assert before != after
+    page.click("#ellipses")
+    painted(page)
+    assert canvas_hash(page) == before
+
+
+def canvas_hash(page: Page) -> str:
+    """The stage's picture, as text to compare."""
+    painted(page)
+    return str(page.evaluate("document.getElementById('viewer').canvas.toDataURL()"))
