@@ -1,7 +1,6 @@
 // Small charts in SVG: a line, bars side by side, a histogram. Axes with round numbers, values on hover and by keys.
 
 import { h, put, svg } from "./dom.js";
-import { number } from "./format.js";
 
 const MARGIN = { top: 14, right: 8, bottom: 28, left: 44 };
 
@@ -15,6 +14,9 @@ export function ticks(low, high, count = 4) {
   for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++) out.push(Number((n * step).toPrecision(12)));
   return out;
 }
+
+/** A tick's number, without zeros that say nothing. */
+const tick = (v) => String(Number(v.toPrecision(3))).replace("-", "−");
 
 /** A drawing area with its scales. Sizes are those of the holder, so text keeps its size. */
 function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {} }) {
@@ -30,12 +32,12 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {}
   for (const v of yTicks ?? ticks(y0, y1, Math.max(2, Math.floor((height - m.top - m.bottom) / 28)))) {
     root.append(
       svg("line", { x1: m.left, x2: width - m.right, y1: sy(v), y2: sy(v), class: "grid" }),
-      svg("text", { x: m.left - 6, y: sy(v) + 4, "text-anchor": "end" }, number(v, 3)),
+      svg("text", { x: m.left - 6, y: sy(v) + 4, "text-anchor": "end" }, tick(v)),
     );
   }
   const xs = xTicks ?? ticks(x0, x1, Math.max(2, Math.floor((width - m.left - m.right) / 64)));
   xs.forEach((v, i) => {
-    root.append(svg("text", { x: sx(v), y: height - m.bottom + 14, "text-anchor": i === xs.length - 1 && sx(v) > width - 24 ? "end" : "middle" }, number(v, 3)));
+    root.append(svg("text", { x: sx(v), y: height - m.bottom + 14, "text-anchor": i === xs.length - 1 && sx(v) > width - 24 ? "end" : "middle" }, tick(v)));
   });
   root.append(svg("line", { x1: m.left, x2: width - m.right, y1: height - m.bottom, y2: height - m.bottom, class: "axis" }));
   if (xLabel) root.append(svg("text", { x: width - m.right, y: height - 2, "text-anchor": "end", class: "name" }, xLabel));
@@ -98,7 +100,7 @@ export function line(holder, { points, xLabel, yLabel, label, say, colour = "", 
 /** A histogram from its edges and counts. */
 export function histogram(holder, { edges, counts, label, title, unit, say }) {
   const high = Math.max(1, ...counts);
-  const plot = area(holder, { x: [edges[0], edges.at(-1)], y: [0, high], label, xLabel: unit, yLabel: title, margin: { left: 34 }, yTicks: [0, high] });
+  const plot = area(holder, { x: [edges[0], edges.at(-1)], y: [0, high], label, xLabel: unit, yLabel: title, margin: { left: 34, top: 20 }, yTicks: [0, high] });
   const bars = counts.map((count, i) => {
     const left = plot.sx(edges[i]);
     const bar = svg("rect", { x: left, y: plot.sy(count), width: Math.max(0.5, plot.sx(edges[i + 1]) - left - 0.5), height: plot.sy(0) - plot.sy(count), class: "column" });

@@ -6,12 +6,12 @@ const WORDS = {
   bicubic: "method.bicubic",
   fixed: "method.fixed",
   gsjbu: "method.gsjbu",
-  gsjbu_rgb: "method.gsjbu_rgb",
-  gsjbu_signal: "method.gsjbu_signal",
+  tto_rgb: "method.tto_rgb",
+  tto_signal: "method.tto_signal",
   lr: "method.lr",
   original: "method.original",
 };
-const ORDER = ["bilinear", "bicubic", "fixed", "gsjbu", "gsjbu_rgb", "gsjbu_signal"];
+const ORDER = ["bilinear", "bicubic", "fixed", "gsjbu", "tto_rgb", "tto_signal"];
 
 /** The words key of a method, or null for one this page does not know. */
 export const methodWords = (method) => WORDS[method] ?? null;
@@ -19,12 +19,14 @@ export const methodWords = (method) => WORDS[method] ?? null;
 /** The class that gives a method its colour. */
 export const methodClass = (method) => `m-${method in WORDS ? method : "other"}`;
 
-export const methodOrder = (a, b) => (ORDER.indexOf(a) + 99) % 99 - ((ORDER.indexOf(b) + 99) % 99);
+/** A method's place in lists; unknown ones come last. */
+const place = (method) => (ORDER.includes(method) ? ORDER.indexOf(method) : ORDER.length);
+export const methodOrder = (a, b) => place(a) - place(b);
 
-/** The method that made a panel, from its name: error_bilinear → bilinear, gsjbu_signal_rgb → gsjbu_signal. */
+/** The method that made a panel, from its name: error_bilinear → bilinear, features_tto_signal → tto_signal. */
 export function methodOf(name) {
-  if (/gsjbu.*signal|signal.*tto|tto_signal/.test(name) && !/^signal_gsjbu$/.test(name)) return "gsjbu_signal";
-  if (/gsjbu|tto/.test(name)) return "gsjbu";
-  for (const method of ["bilinear", "bicubic", "fixed", "original"]) if (name.includes(method)) return method;
+  for (const method of ["tto_signal", "tto_rgb", "gsjbu", "bilinear", "bicubic", "fixed", "original"]) {
+    if (name.includes(method)) return method;
+  }
   return /(^|_)lr($|_)/.test(name) ? "lr" : null;
 }

@@ -78,6 +78,6 @@ export function firstPair(panels) {
   const by = (method, also) => panels.find((p) => methodOf(p.name) === method && (!also || also(p)));
   const plain = (p) => !p.name.startsWith("error");
   const left = by("bilinear", plain) ?? panels[0];
-  const right = by("gsjbu", plain) ?? by("gsjbu_signal", plain) ?? panels[1] ?? panels[0];
+  const right = by("gsjbu", plain) ?? panels[1] ?? panels[0];
   return [left, right];
 }

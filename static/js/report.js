@@ -7,7 +7,7 @@ import { methodClass, methodOrder, methodWords } from "./methods.js";
 import { groupTitle } from "./panels.js";
 import { on, state } from "./state.js";
 
-// better: 1 up, -1 down, 0 neither
+// better: 1 up, -1 down
 const METRICS = {
   psnr: { words: "metric.psnr", unit: "dB", better: 1, decimals: 2 },
   ssim: { words: "metric.ssim", unit: "", better: 1, decimals: 3 },
@@ -15,8 +15,7 @@ const METRICS = {
   rmse: { words: "metric.rmse", unit: "", better: -1, decimals: 4 },
   miou: { words: "metric.miou", unit: "%", better: 1, decimals: 1, scale: 100 },
   boundary_f: { words: "metric.boundary_f", unit: "%", better: 1, decimals: 1, scale: 100 },
-  edge_alignment: { words: "metric.edge_alignment", unit: "", better: 1, decimals: 3 },
-  changed: { words: "metric.changed", unit: "%", better: 0, decimals: 1, scale: 100 },
+  edge_alignment: { words: "metric.edge_alignment", unit: "×", better: 1, decimals: 1 },
 };
 const FIRST = ["psnr", "miou", "rmse", "boundary_f", "ssim", "l1", "edge_alignment"]; // which figure the verdict is about
 
@@ -45,7 +44,7 @@ const shown = (name, value) => {
 
 /** A plain sentence: who wins, on which figure, by how much; losing is said as plainly as winning. */
 function verdict(group, metrics) {
-  const ours = metrics.gsjbu ?? metrics.gsjbu_rgb;
+  const ours = metrics.gsjbu;
   const theirs = metrics.bilinear;
   const name = FIRST.find((one) => typeof ours?.[one] === "number" && typeof theirs?.[one] === "number");
   const box = byId("verdict");
@@ -67,17 +66,17 @@ function verdict(group, metrics) {
 
 function table(group, metrics) {
   const methods = Object.keys(metrics).filter((m) => metrics[m] && typeof metrics[m] === "object").sort(methodOrder);
-  const names = [...new Set(methods.flatMap((m) => Object.keys(metrics[m])))].filter((n) => METRICS[n]);
+  const names = [...new Set(methods.flatMap((m) => Object.keys(metrics[m])))].filter((n) => METRICS[n]).sort((a, b) => FIRST.indexOf(a) - FIRST.indexOf(b));
   const best = Object.fromEntries(names.map((n) => {
     const values = methods.map((m) => metrics[m][n]).filter((v) => typeof v === "number");
-    return [n, METRICS[n].better > 0 ? Math.max(...values) : METRICS[n].better < 0 ? Math.min(...values) : null];
+    return [n, METRICS[n].better > 0 ? Math.max(...values) : Math.min(...values)];
   }));
   const head = names.map((n) => {
     const { words, unit, better } = METRICS[n];
-    const arrow = better > 0 ? "↑" : better < 0 ? "↓" : "";
-    const direction = better > 0 ? t("metric.up") : better < 0 ? t("metric.down") : "";
-    return h("th", { scope: "col", title: `${t(words)}${direction ? `: ${direction}` : ""}` }, `${t(words)}${unit ? ` ${unit}` : ""}`,
-      arrow && h("span", { class: "arrow", "aria-hidden": "true" }, ` ${arrow}`), direction && h("span", { class: "sr" }, `, ${direction}`));
+    const arrow = better > 0 ? "↑" : "↓";
+    const direction = t(better > 0 ? "metric.up" : "metric.down");
+    return h("th", { scope: "col", title: `${t(words)}: ${direction}` }, `${t(words)}${unit ? ` ${unit}` : ""}`,
+      h("span", { class: "arrow", "aria-hidden": "true" }, ` ${arrow}`), h("span", { class: "sr" }, `, ${direction}`));
   });
   const body = methods.map((m) =>
     h("tr", { data: { method: m } },
@@ -88,6 +87,9 @@ function table(group, metrics) {
     h("thead", {}, h("tr", {}, h("td", {}), head)), h("tbody", {}, body));
   byId("metrics").hidden = !methods.length;
   byId("direction").hidden = !methods.length;
+  const changed = metrics.changed;
+  byId("changed").hidden = typeof changed !== "number";
+  if (typeof changed === "number") byId("changed").textContent = t("metric.changed", { share: fixed(changed * 100, 1) });
 }
 
 const STAGES = (timings) => Object.entries(timings).filter(([name]) => name !== "total");
