@@ -9,6 +9,7 @@ features beside them), shards/train-000.tar (the same, WebDataset style) and, wh
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import tarfile
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from gsjbu import images, samples
+from gsjbu.films import Writer
 from gsjbu.grid import Grid
 
 STRIDE = 16
@@ -57,7 +59,9 @@ def write_inputs(folder: Path, side: int = 512, frames: int = 12) -> None:
     write_clip(folder / "clip.mp4", frames)
 
 
-def moving_scene(name: str, frames: int, width: int = 640, height: int = 360, turns: float = 0.1) -> list[Tensor]:
+def moving_scene(
+    name: str, frames: int, width: int = 640, height: int = 360, turns: float = 0.1
+) -> list[Tensor]:
     """``frames`` pictures [3, height, width] of a scene in motion: the middle of the square scene, enlarged."""
     pictures = []
     for number in range(frames):
@@ -69,10 +73,8 @@ def moving_scene(name: str, frames: int, width: int = 640, height: int = 360, tu
 
 
 def write_clip(path: Path, frames: int) -> bool:
-    """A short film of a scene, lossless in colour; False where PyAV is not installed."""
-    try:
-        from gsjbu.video import Writer
-    except ImportError:
+    """A short film of a scene, False where PyAV is not installed."""
+    if importlib.util.find_spec("av") is None:
         return False
     with Writer(path, rate=24) as film:
         for picture in moving_scene(next(iter(samples.SAMPLES)), frames, 320, 180):
@@ -82,7 +84,9 @@ def write_clip(path: Path, frames: int) -> bool:
 
 def main() -> None:
     """Write the inputs into the folder named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--side", type=int, default=512, help="long side of the pictures (default: 512)")
     args = parser.parse_args()

@@ -103,10 +103,10 @@ def _report(out: Path, told: dict[str, Any], outcomes: list[dict[str, Any]]) -> 
     failed = sorted((o for o in outcomes if o["status"] == "failed"), key=lambda o: o["key"])
     plain: list[dict[str, Any]] = []
     for outcome in outcomes:
-        kept = {
-            name: outcome[name] for name in ("key", "status", "output", "code", "error") if name in outcome
-        }
-        plain.append(kept | {"status": "done"} if kept["status"] == "found" else kept)
+        kept: dict[str, Any] = {name: value for name, value in outcome.items() if name in KEPT}
+        if kept["status"] == "found":
+            kept["status"] = "done"
+        plain.append(kept)
     return Report(counts["done"], counts["found"], failed, write_manifest(out, told, plain))
 
 

@@ -55,7 +55,7 @@ def run(
         rows = [{"item": json.dumps(asdict(item))} for item in items]
         blocks = max(1, min(len(rows), max(workers, -(-len(rows) // BLOCK))))
         outcomes = ray.data.from_items(rows, override_num_blocks=blocks).map(
-            _Actor,
+            _Actor,  # type: ignore[arg-type]  # Ray types the call, not the class that it makes actors of
             fn_constructor_args=(folder, asked),
             compute=ray.data.ActorPoolStrategy(size=workers),
             num_cpus=0 if gpu else 1,

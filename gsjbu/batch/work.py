@@ -20,6 +20,7 @@ from torch import Tensor
 from gsjbu.batch.sources import Item
 from gsjbu.batch.writers import result_path, write, write_kernel
 from gsjbu.errors import GsjbuError
+from gsjbu.kernel import Kernel
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Worker:
     def __init__(self, folder: str, asked: Asked, alone: Callable[[], bool] = lambda: True) -> None:
         torch.set_num_threads(1)  # the cores are used by working on as many images at once
         self.folder, self.asked, self.alone = Path(folder), asked, alone
-        self._buffer: Tensor | None = None
+        self._buffer = np.empty(0, np.float32)
 
     def __call__(self, item: Item) -> dict[str, Any]:
         """``{"key", "status": "done"|"found"|"failed", …}``; raises WriteFailed where going on is pointless."""
@@ -102,7 +103,8 @@ class Worker:
         if asked.form == "kernel":
             self._write(lambda: write_kernel(path, kernel, self.alone))
             return told
-        values = kernel.render(signal, out=self._out(kernel, signal)).cpu().numpy()
+        values = self._out(kernel, signal)
+        kernel.render(signal, out=values)
         self._write(lambda: write(path, asked.form, values, asked.half, self.alone))
         return told | {"shape": list(values.shape), "dtype": "float16" if asked.half else "float32"}
 
@@ -121,15 +123,13 @@ class Worker:
         found = features.extract(image, grid, self.asked.backbone, device, self.asked.seed)
         return found.values, found.status, {"stride": self.asked.stride}
 
-    def _out(self, kernel: Any, signal: Tensor) -> Tensor | None:
+    def _out(self, kernel: Kernel, signal: Tensor) -> np.ndarray:
         """A buffer for the result, kept from image to image: fresh memory costs as much as the arithmetic."""
-        if kernel.device.type != "cpu":
-            return None
         shape = (signal.shape[0], kernel.grid.height, kernel.grid.width)
         size = int(np.prod(shape))
-        if self._buffer is None or self._buffer.numel() < size:
-            self._buffer = torch.empty(size)
-        return self._buffer[:size].view(shape)
+        if self._buffer.size < size:
+            self._buffer = np.empty(size, np.float32)
+        return self._buffer[:size].reshape(shape)
 
     @staticmethod
     def _write(do: Callable[[], None]) -> None:

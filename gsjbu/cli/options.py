@@ -47,8 +47,10 @@ def _values(setting: Setting) -> str:
 
 def _help(setting: Setting, overridden: bool, default: Any) -> str:
     shown = default if overridden else setting.default
+    if isinstance(shown, bool):
+        shown = "on" if shown else "off"
     unit = f", in {setting.unit}" if setting.unit else ""
-    ending = "" if shown is None else f" (default: { ({True: 'on', False: 'off'}.get(shown, shown)) }{unit})"
+    ending = "" if shown is None else f" (default: {shown}{unit})"
     return (setting.sentence + ending).replace("%", "%%")
 
 

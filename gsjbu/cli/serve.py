@@ -1,8 +1,8 @@
 """Serve the page and the HTTP interface.
 
-  gsjbu serve                              http://127.0.0.1:8000
-  gsjbu serve --port 8080 --limit queue=4
-  gsjbu serve --help                       every option; they are those of ``python app.py``
+gsjbu serve                              http://127.0.0.1:8000
+gsjbu serve --port 8080 --limit queue=4
+gsjbu serve --help                       every option; they are those of ``python app.py``
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _grid(stride: int | None, image: tuple[int, ...], signal: tuple[int, ...]) -> dict[str, object]:
+def _grid(stride: int | None, image: tuple[int, ...], signal: tuple[int, ...]) -> dict[str, Any]:
     """``stride`` or ``lr_size`` of the fit; raises GsjbuError where a given stride does not fit the signal."""
     rows, cols = signal[-2:]
     if stride is None:
