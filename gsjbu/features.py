@@ -8,16 +8,19 @@ land on the cells they were computed from rather than up to half a stride beside
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu import models
-from gsjbu.errors import ShapeError
+from gsjbu.errors import ModelError, ShapeError
 from gsjbu.grid import Grid
 
+T = TypeVar("T")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -44,30 +47,50 @@ class FeatureMap:
 
 
 def extract(
-    image: Tensor, grid: Grid, backbone: str = "resnet18", device: torch.device | str = "cpu", seed: int = 0
+    image: Tensor,
+    grid: Grid,
+    backbone: str = "resnet18",
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    progress: models.Progress | None = None,
 ) -> Features:
     """Features of ``image`` [3, H, W] in [0, 1] on the cells of ``grid``.
 
     The stage whose stride is nearest the grid's is taken; cells larger than its stride get the mean over their
-    pixels, smaller ones a bilinear reading. Without pretrained weights, random ones from ``seed``, and
-    ``status`` says so. A failing accelerator falls back to the CPU, and ``status`` says that too.
+    pixels, smaller ones a bilinear reading. A backbone whose weights are not to be had is replaced by ResNet-18,
+    ResNet-18 without pretrained weights by random ones from ``seed``, a failing accelerator by the CPU; ``status``
+    says so each time. ``progress`` hears of downloads and may raise to give up.
     """
     if tuple(image.shape[-2:]) != (grid.height, grid.width):
         raise ShapeError(
             f"The image is {image.shape[-1]}×{image.shape[-2]} pixels, the grid is over {grid.width}×{grid.height}."
         )
-    loaded = models.backbone(backbone, seed)
-    status = loaded.status
-    stride = math.sqrt(grid.step_y * grid.step_x)
-    picture = three_channels(image)
     try:
-        found = loaded.features(picture, stride, torch.device(device))
-    except RuntimeError as error:
-        if torch.device(device).type == "cpu":
+        loaded = models.backbone(backbone, seed, progress)
+        status = loaded.status
+    except ModelError as error:
+        if backbone == "resnet18":
             raise
-        status += f" The {torch.device(device).type.upper()} device failed ({type(error).__name__}); the CPU did it."
-        found = loaded.features(picture, stride, torch.device("cpu"))
-    return Features(to_grid(found, grid), loaded.label, status, loaded.pretrained, found.stage)
+        loaded = models.backbone("resnet18", seed, progress)
+        status = f"{error.message} Shown instead: {loaded.status}"
+    stride = math.sqrt(grid.step_y * grid.step_x)
+    found, fallback = on_device(lambda d: loaded.features(three_channels(image), stride, d), device)
+    return Features(
+        to_grid(found, grid), loaded.label, (status + fallback).strip(), loaded.pretrained, found.stage
+    )
+
+
+def on_device(work: Callable[[torch.device], T], device: torch.device | str) -> tuple[T, str]:
+    """``work`` on ``device``, or on the CPU if that fails there; and a sentence that says so, or nothing."""
+    chosen = torch.device(device)
+    try:
+        return work(chosen), ""
+    except RuntimeError as error:  # out of memory, an operator the device lacks
+        if chosen.type == "cpu":
+            raise
+        return work(
+            torch.device("cpu")
+        ), f" {chosen.type.upper()} failed ({type(error).__name__}); the CPU did it."
 
 
 def three_channels(image: Tensor) -> Tensor:
