@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
+from gsjbu import backends
 from gsjbu.server import problems, routes_images, routes_jobs, routes_meta, routes_page
 from gsjbu.server.config import Config
 from gsjbu.server.logs import RequestLog
@@ -25,7 +25,7 @@ def create_app(config: Config | None = None) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         if config.warm_up:
-            threading.Thread(target=service.warm_up, name="gsjbu-warm-up", daemon=True).start()
+            backends.warm_up.in_background()
         service.decoder.start()
         watch = asyncio.create_task(service.watch())
         try:

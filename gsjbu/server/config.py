@@ -28,8 +28,9 @@ class Config:
     templates_dir: Path = WEB / "templates"
     out_dir: Path = WEB / "static" / "out"
     warm_up: bool = True
-    # The computation itself; None is ``gsjbu.pipeline.run``. Tests put faults in here.
+    # The computation and its estimate; None is gsjbu's own. Tests put faults in here.
     run: Callable[..., Any] | None = None
+    estimate: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allowed_hosts", tuple(h.lower().strip("[]") for h in self.allowed_hosts))

@@ -21,6 +21,7 @@ from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem, from_error, internal
 from gsjbu.server.store import new_id
+from gsjbu.threads import available
 
 log = logging.getLogger("gsjbu.server")
 
@@ -156,6 +157,10 @@ class Scheduler:
             return sum(
                 job.live for clients in self._waiting.values() for jobs in clients.values() for job in jobs
             )
+
+    def threads_each(self) -> int:
+        """Threads for a job that begins now: the cores, shared out among the jobs that run."""
+        return max(1, available() // max(1, len(self._running)))
 
     def submit(self, job: Job) -> None:
         """Accept ``job``, or refuse with ``queue_full``, ``client_busy`` or ``server_stopping``."""

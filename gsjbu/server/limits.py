@@ -38,6 +38,7 @@ class Limits:
     header_seconds: float = _limit(10, "s", "Time for a request's header to arrive.")
     idle_seconds: float = _limit(10, "s", "Longest pause while a body arrives.")
     upload_seconds: float = _limit(120, "s", "Time for a whole body to arrive.")
+    write_seconds: float = _limit(60, "s", "Longest wait for a client to take more of an answer.")
     upload_buffer_bytes: int = _limit(256 * MIB, "bytes", "Bodies of all uploads under way, together.")
     connections: int = _limit(512, "connections", "Open connections; beyond it the newest is closed at once.")
     decode_seconds: float = _limit(10, "s", "Time to decode a picture or a signal.")

@@ -62,7 +62,9 @@ class RequestLog:
         async def counted_receive() -> Message:
             nonlocal bytes_in
             message = await receive()
-            bytes_in += len(message.get("body", b""))
+            count = len(message.get("body", b""))
+            bytes_in += count
+            self.meters.body_bytes.inc(count)
             return message
 
         async def counted_send(message: Message) -> None:

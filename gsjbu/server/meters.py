@@ -25,6 +25,9 @@ class Meters:
         self.request_s = Histogram(
             "gsjbu_request_seconds", "Time to the end of an answer.", ["route"], registry=r, buckets=_TIMES
         )
+        self.body_bytes = Counter(
+            "gsjbu_request_bytes", "Bytes of request bodies that were read.", registry=r
+        )
         self.refusals = Counter("gsjbu_refusals", "Refusals by code.", ["code"], registry=r)
         self.jobs = Counter("gsjbu_jobs", "Jobs by outcome.", ["outcome"], registry=r)
         self.job_s = Histogram("gsjbu_job_seconds", "Run time of jobs.", registry=r, buckets=_TIMES)

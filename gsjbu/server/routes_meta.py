@@ -78,13 +78,8 @@ def _settings(service: Service) -> dict[str, Any]:
     entries = schema()
     choices = {entry["name"]: entry["choices"] for entry in entries}
     samples = [
-        {
-            "name": s.name, "title": s.title, "sentence": s.sentence,
-            "width": int(s.image.shape[-1]), "height": int(s.image.shape[-2]),
-            "thumb_url": f"/api/samples/{s.name}.png?size=160",
-        }
-        for s in SAMPLES.values()
-    ]  # fmt: skip
+        {**about, "thumb_url": f"/api/samples/{about['name']}.png?size=160"} for about in SAMPLES.about()
+    ]
     models = [{**c, "kind": kind} for kind in ("backbone", "segmentation") for c in choices[kind]]
     return {
         "settings": entries,

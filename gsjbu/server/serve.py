@@ -19,10 +19,11 @@ from gsjbu.server.limits import Limits
 
 
 def timed_protocol(limits: Limits) -> type[H11Protocol]:
-    """An HTTP/1.1 protocol that drops connections whose request header does not come, and those over the count."""
+    """HTTP/1.1 that drops connections whose header does not come, that do not read, or that are too many."""
 
     class TimedProtocol(H11Protocol):
         _header_timer: asyncio.TimerHandle | None = None
+        _write_timer: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -33,6 +34,7 @@ def timed_protocol(limits: Limits) -> type[H11Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_clock()
+            self._stop_write_clock()
             super().connection_lost(exc)
 
         def handle_events(self) -> None:
@@ -45,6 +47,20 @@ def timed_protocol(limits: Limits) -> type[H11Protocol]:
             super().on_response_complete()
             if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
                 self._start_clock()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._stop_write_clock()
+            self._write_timer = self.loop.call_later(limits.write_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._stop_write_clock()
+            super().resume_writing()
+
+        def _stop_write_clock(self) -> None:
+            if self._write_timer is not None:
+                self._write_timer.cancel()
+                self._write_timer = None
 
         def _start_clock(self) -> None:
             self._stop_clock()

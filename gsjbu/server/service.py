@@ -15,6 +15,8 @@ import numpy as np
 from starlette.requests import Request
 from torch import Tensor
 
+from gsjbu import backends
+from gsjbu.devices import resolve
 from gsjbu.errors import GsjbuError
 from gsjbu.images import shrink
 from gsjbu.server.config import Config
@@ -66,10 +68,8 @@ class Service:
         self.out = OutFiles(config.out_dir, int(self.limits.out_bytes), self.limits.out_seconds)
         self.buffers = Buffers(self.limits.upload_buffer_bytes)
         self.jobs = Scheduler(self.limits, self._job_ended)
-        self.warm = False
         self.started = time.time()
         self.version = __version__
-        self.backend = "unknown"
         longest = SETTINGS["resolution"].high or 4096
         self.decoder = Decoders(2, self.limits.image_pixels, longest, self.limits.decode_seconds)
         self._decoders = ThreadPoolExecutor(2, thread_name_prefix="gsjbu-decode")
@@ -78,6 +78,16 @@ class Service:
         self.meters.running.set_function(lambda: self.jobs.running)
         self.meters.cache.set_function(lambda: self.store.bytes)
         self.meters.uploads.set_function(lambda: self.buffers.used)
+
+    @property
+    def warm(self) -> bool:
+        """Whether the fused kernel is compiled; until then runs take the attention form."""
+        return backends.warm_up.state == "warm"
+
+    @property
+    def backend(self) -> str:
+        """What a run that begins now would compute with."""
+        return "fused" if self.warm and resolve("auto").type == "cpu" else "attention"
 
     # -- clients --------------------------------------------------------------------------------------------------
 
@@ -177,6 +187,8 @@ class Service:
 
     def estimate(self, width: int, height: int, settings: Settings) -> Any:
         """Time and memory of a run before it starts."""
+        if self.config.estimate is not None:
+            return self.config.estimate(height, width, settings)
         import gsjbu
 
         return gsjbu.estimate(height, width, settings)
@@ -192,7 +204,13 @@ class Service:
             reduced = image.cache[key] = shrink(image.pixels, settings.resolution)
         shrink_ms = 1000 * (time.perf_counter() - began)
         result = self._pipeline()(
-            reduced, settings, signal=signal, sample=image.sample, cache=image.cache, progress=job.report
+            reduced,
+            settings,
+            signal=signal,
+            sample=image.sample,
+            cache=image.cache,
+            progress=job.report,
+            threads=self.jobs.threads_each(),
         )
         job.check()
         bundle = Bundle(result)
@@ -268,17 +286,6 @@ class Service:
             except Exception:
                 log.error("the watch failed", exc_info=True)
 
-    def warm_up(self) -> None:
-        """Compile the fused kernel, in a thread at start, so that the first visitor does not wait for it."""
-        try:
-            from gsjbu import kernels
-
-            kernels.warm_up()
-        except Exception:
-            log.error("warm-up failed", exc_info=True)
-        else:
-            self.warm = True
-
     async def drain(self) -> None:
         """SIGTERM: no new work; running jobs may end; then they are told to stop."""
         self.jobs.shut()
@@ -297,8 +304,6 @@ class Service:
 
 
 def _uses_gpu(settings: Settings) -> bool:
-    from gsjbu.devices import resolve
-
     try:
         return resolve(settings.device).type != "cpu"
     except GsjbuError:

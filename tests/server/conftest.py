@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 
 from gsjbu.images import png_bytes
+from gsjbu.server import decoder
 from gsjbu.server.config import Config
 from gsjbu.server.limits import Limits
 from gsjbu.server.serve import Server, make_server
-from tests.server.fake import FakeRun
+from tests.server.fake import FakeRun, fake_estimate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +40,7 @@ class Running:
 
     url: str
     port: int
-    app: Any = None
+    server: Any = None
     clients: list[httpx.Client] = field(default_factory=list)
 
     def client(self, name: str = "", **headers: str) -> httpx.Client:
@@ -57,7 +58,7 @@ class Running:
     @property
     def service(self) -> Any:
         """What the app's routes share."""
-        return self.app.state.service
+        return self.server.config.app.state.service
 
 
 def upload(client: httpx.Client, data: bytes | None = None) -> str:
@@ -86,8 +87,18 @@ def wait(client: httpx.Client, job_id: str, seconds: float = 20) -> dict[str, An
 
 
 @contextlib.contextmanager
-def in_thread(config: Config) -> Iterator[Running]:
-    """The server in a thread of this process."""
+def in_thread(config: Config, helper: bool = False) -> Iterator[Running]:
+    """The server in a thread of this process; without ``helper`` pictures are decoded in this process too."""
+    before, decoder.CAN_FORK = decoder.CAN_FORK, helper and decoder.CAN_FORK
+    try:
+        with _in_thread(config) as running:
+            yield running
+    finally:
+        decoder.CAN_FORK = before
+
+
+@contextlib.contextmanager
+def _in_thread(config: Config) -> Iterator[Running]:
     server: Server = make_server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -95,7 +106,7 @@ def in_thread(config: Config) -> Iterator[Running]:
         assert thread.is_alive(), "the server did not start"
         time.sleep(0.005)
     port = server.servers[0].sockets[0].getsockname()[1]
-    running = Running(f"http://127.0.0.1:{port}", port, server.config.app)
+    running = Running(f"http://127.0.0.1:{port}", port, server)
     try:
         yield running
     finally:
@@ -108,19 +119,22 @@ def in_thread(config: Config) -> Iterator[Running]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """Start a server with a stand-in for the computation (or ``run=None`` for the real one) and given limits."""
+    """Start a server with a stand-in for the computation and given limits."""
     with contextlib.ExitStack() as stack:
 
-        def begin(run: Any = None, **limits: Any) -> Running:
+        def begin(
+            run: Any = None, estimate: Any = fake_estimate, helper: bool = False, **limits: Any
+        ) -> Running:
             given = {"shutdown_seconds": 1.0, **limits}
             config = Config(
                 port=0,
                 run=FakeRun() if run is None else run,
+                estimate=estimate,
                 warm_up=False,
                 out_dir=tmp_path / "out",
                 limits=Limits(**given),
             )
-            return stack.enter_context(in_thread(config))
+            return stack.enter_context(in_thread(config, helper))
 
         yield begin
 

@@ -48,6 +48,7 @@ class FakeResult:
     device: str = "cpu"
     backend: str = "fake"
     backend_reason: str = "a test"
+    signal_lr: Tensor | None = None
     metrics: dict[str, Any] = field(default_factory=lambda: {"rgb": {"bilinear": {"psnr": 20.0}}})
     histograms: dict[str, Any] = field(default_factory=dict)
     status: dict[str, str] = field(default_factory=lambda: {"features": "fake"})
@@ -60,9 +61,9 @@ class FakeResult:
         one = torch.ones(self.image["height"], self.image["width"])
         return one, one
 
-    def window(self, x: int, y: int) -> dict[str, Any]:
+    def window(self, x: int, y: int) -> list[dict[str, Any]]:
         qx, qy = self.kernel.grid.cell_of(x, y)
-        return {"x": x, "y": y, "cell": [qx, qy], "window": [{"qx": qx, "qy": qy, "weight": 1.0}]}
+        return [{"qx": qx, "qy": qy, "weight": 1.0}]
 
 
 @dataclass
@@ -73,6 +74,7 @@ class FakeRun:
     fault: Callable[[str], None] = lambda stage: None
     ballast_bytes: int = 0
     started: int = 0
+    threads: list[int | None] = field(default_factory=list)
 
     def __call__(
         self,
@@ -83,8 +85,10 @@ class FakeRun:
         sample: Any = None,
         cache: dict[Any, Any] | None = None,
         progress: Callable[[Any], None] = lambda p: None,
+        threads: int | None = None,
     ) -> FakeResult:
         self.started += 1
+        self.threads.append(threads)
         ballast = torch.ones(self.ballast_bytes // 4)
         steps = max(1, settings.iters)
         for number, stage in enumerate(STAGES):
@@ -112,6 +116,12 @@ class FakeRun:
         )
 
 
+def fake_estimate(height: int, width: int, settings: Settings) -> SimpleNamespace:
+    """The stand-in takes no time and little memory."""
+    advice = [SimpleNamespace(setting="iters", value=10, seconds=0.1, sentence="Fewer steps.")]
+    return SimpleNamespace(seconds=0.2, bytes=height * width * 12, stages={"tto": 0.1}, advice=advice)
+
+
 def _panel(name: str, values: Tensor) -> Panel:
     picture = (values * 255).clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
     return Panel(name, "rgb", name, "A panel of a test.", picture, values)
@@ -119,29 +129,13 @@ def _panel(name: str, values: Tensor) -> Panel:
 
 def main(port: int) -> None:
     """A server over the stand-in, to try the page against before the core is there."""
-    import importlib.util
-    import sys
-    import types
-
-    import gsjbu
-
-    if importlib.util.find_spec("gsjbu.samples") is None:
-        y, x = torch.meshgrid(torch.linspace(0, 1, 512), torch.linspace(0, 1, 512), indexing="ij")
-        ring = ((x - 0.5) ** 2 + (y - 0.5) ** 2).sqrt()
-        image = torch.stack([x, y, (ring < 0.3).float()])
-        scene = SimpleNamespace(name="ring", title="Ring", sentence="A ring.", image=image)
-        sys.modules["gsjbu.samples"] = types.SimpleNamespace(SAMPLES={"ring": scene})  # type: ignore[assignment]
-    if not callable(getattr(gsjbu, "estimate", None)):
-        gsjbu.estimate = lambda h, w, s: SimpleNamespace(
-            seconds=0.2, bytes=10**8, stages={"tto": 0.1}, advice=[]
-        )
     from gsjbu.server.config import Config
     from gsjbu.server.serve import serve
 
-    serve(Config(port=port, run=FakeRun(seconds=0.2), warm_up=False))
+    serve(Config(port=port, run=FakeRun(seconds=0.2), estimate=fake_estimate, warm_up=False))
 
 
 if __name__ == "__main__":
     import sys
 
-    main(int(sys.argv[1]))
+    main(int(sys.argv[-1]))

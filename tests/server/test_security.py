@@ -1,0 +1,260 @@
+"""The attack list, each as a test: other sites, other names, other paths, other people's markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gsjbu.server.cli import config_of
+from gsjbu.server.config import Config
+from tests.server.conftest import Running, picture, start, upload, wait
+
+SECRET = "the secret outside"
+
+
+def test_every_kind_of_answer_carries_the_security_headers(serve: Callable[..., Running]) -> None:
+    client = serve().client()
+    job_id = start(client, upload(client))
+    wait(client, job_id)
+    paths = ["/", "/docs", "/docs/style.css", "/openapi.json", "/healthz", "/metrics", "/api/settings", "/nothing",
+             "/static/nothing", f"/api/jobs/{job_id}", f"/api/jobs/{job_id}/events",
+             f"/api/jobs/{job_id}/panels/original.png", f"/api/jobs/{job_id}/download"]  # fmt: skip
+    for path in paths:
+        headers = client.get(path).headers
+        csp = headers["content-security-policy"]
+        assert "default-src 'none'" in csp
+        assert "unsafe" not in csp
+        assert "*" not in csp
+        assert "http" not in csp
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["x-frame-options"] == "DENY"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert not [h for h in headers if h.startswith("access-control-")], "no CORS"
+        assert "server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("127.0.0.1", 200), ("localhost", 200), ("LOCALHOST:8000", 200), ("[::1]:80", 200), ("evil.example", 403),
+     ("127.0.0.1.evil.example", 403), ("", 403), ("localhost@evil.example", 403), ("localhost:x", 403),
+     ("localhost, evil.example", 403), ("0.0.0.0", 403)],
+)  # fmt: skip
+def test_dns_rebinding(serve: Callable[..., Running], host: str, status: int) -> None:
+    client = serve().client()
+    assert client.get("/healthz", headers={"Host": host}).status_code == status
+
+
+def test_no_host_at_all(serve: Callable[..., Running]) -> None:
+    with serve().connect() as s:
+        s.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert b" 403 " in s.recv(65536)
+
+
+@pytest.mark.parametrize(
+    ("headers", "refused"),
+    [
+        ({}, False),
+        ({"Origin": "http://evil.example"}, True),
+        ({"Origin": "null"}, True),
+        ({"Origin": "http://127.0.0.1:1"}, True),
+        ({"Sec-Fetch-Site": "cross-site"}, True),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, True),
+        ({"Origin": "http://[bad"}, True),
+        ({"Sec-Fetch-Site": "same-origin"}, False),
+    ],
+)
+def test_cross_site_post(serve: Callable[..., Running], headers: dict[str, str], refused: bool) -> None:
+    server = serve()
+    for method, path in (
+        ("POST", "/api/images"),
+        ("POST", "/api/run"),
+        ("POST", "/api/jobs"),
+        ("DELETE", "/api/jobs/x"),
+    ):
+        answer = server.client().request(method, path, headers=headers)
+        assert (answer.json()["code"] == "origin_not_allowed") == refused
+        assert (answer.status_code == 403) == refused
+    same = {"Origin": server.url}
+    assert server.client().post("/api/images", files={"file": picture()}, headers=same).status_code == 201
+    embedded = server.client().get(
+        "/api/settings", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    )
+    assert embedded.status_code == 403
+
+
+@pytest.mark.parametrize("prefix", ["/static/", "/static/out/", "/static/out/" + "0" * 32 + "/"])
+@pytest.mark.parametrize(
+    "path",
+    ["../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt", "..%5csecret.txt", "%2e%2e%2f%2e%2e%2fsecret.txt",
+     "x%00.png", "%00", "link.png", "linked/secret.txt", "....//secret.txt", "%252e%252e/secret.txt", "a" * 5000,
+     "/etc/passwd", "%2fetc%2fpasswd", "..;/secret.txt", "\\..\\secret.txt", "file:///etc/passwd"],
+)  # fmt: skip
+def test_static_cannot_be_escaped(hall: Running, prefix: str, path: str) -> None:
+    with hall.connect() as s:  # a client library would tidy the path
+        s.sendall(f"GET {prefix}{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = b""
+        while more := s.recv(65536):
+            answer += more
+    assert answer.split(b" ")[1] in (b"404", b"400", b"431", b"405"), answer[:300]
+    assert SECRET.encode() not in answer
+    assert b"root:" not in answer
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    """A server whose static folder has a secret beside it and links that lead there."""
+    from tests.server.conftest import in_thread
+
+    home = tmp_path_factory.mktemp("hall")
+    out = home / "static" / "out" / ("0" * 32)
+    out.mkdir(parents=True)
+    (home / "secret.txt").write_text(SECRET)
+    (home / "static" / "secret.png").symlink_to(home / "secret.txt")
+    (out / "link.png").symlink_to(home / "secret.txt")
+    (out.parent / ("1" * 32)).symlink_to(home)
+    (out.parent / "linked").symlink_to(home)
+    (out / "good.png").write_bytes(picture())
+    config = Config(port=0, warm_up=False, static_dir=home / "static", out_dir=home / "static" / "out")
+    with in_thread(config) as running:
+        yield running
+
+
+def test_a_good_file_is_served_and_linked_folders_are_not(hall: Running) -> None:
+    client = hall.client()
+    good = client.get(f"/static/out/{'0' * 32}/good.png")
+    assert (good.status_code, good.headers["content-type"], good.content) == (200, "image/png", picture())
+    for path in (
+        f"/static/out/{'0' * 32}/link.png",
+        f"/static/out/{'1' * 32}/secret.txt",
+        "/static/secret.png",
+    ):
+        assert client.get(path).status_code == 404
+
+
+def test_no_answer_tells_a_path_or_a_traceback(serve: Callable[..., Running]) -> None:
+    def fault(stage: str) -> None:
+        raise OSError(2, "No such file", "/root/secret/place")
+
+    from tests.server.fake import FakeRun
+
+    client = serve(FakeRun(fault=fault)).client()
+    answers = [
+        client.post("/api/run", files={"file": picture()}),
+        client.post("/api/run", files={"file": b"\x89PNG\r\n\x1a\nbroken"}),
+        client.get("/api/jobs/%00"),
+        client.get("/api/jobs/" + "x" * 3000),
+        client.post("/api/jobs", json={"image_id": "../../etc/passwd"}),
+        client.post("/api/jobs", json={"image_id": "x", "settings": {"backbone": "../../model.pth"}}),
+        client.post("/api/jobs", json={"image_id": "x", "settings": {"backbone": "http://evil.example/m"}}),
+        client.get("/api/samples/..%2f..%2fapp.png"),
+    ]
+    assert answers[0].status_code == 500
+    assert answers[0].json()["code"] == "internal"
+    for a in answers:
+        assert a.headers["content-type"] == "application/problem+json"
+        assert not re.search(r"Traceback|File \"|/root|/work|site-packages|\.py", a.text), a.text
+    assert [a.status_code for a in answers[1:]] == [422, 404, 422, 404, 422, 422, 404]
+
+
+def test_markup_in_a_name_comes_back_as_data(serve: Callable[..., Running]) -> None:
+    client = serve().client()
+    name = "<script>alert(1)</script>.png"
+    answer = client.post("/api/images", files={"file": (name, picture())})
+    assert answer.headers["content-type"] == "application/json"
+    assert json.loads(answer.text)["name"] == "script>.png"
+    page = client.get("/nothing<script>alert(1)</script>")
+    assert page.headers["content-type"] == "application/problem+json"
+    assert "<script>alert" not in page.text
+
+
+def test_docs_and_page_ask_no_other_host(serve: Callable[..., Running]) -> None:
+    client = serve().client()
+    for path in ("/docs", "/"):
+        text = client.get(path).text
+        assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", text)
+        assert not re.findall(r"<script(?![^>]*\bsrc=)", text), "no inline script"
+        assert not re.findall(r"<[^>]+\sstyle\s*=", text), "no inline style"
+        assert not re.findall(r"<[^>]+\son\w+\s*=", text), "no inline handler"
+    described = client.get("/openapi.json").json()
+    docs = client.get("/docs").text
+    assert all(path in docs for path in described["paths"])
+
+
+def test_the_cookie_is_for_this_site_alone(serve: Callable[..., Running]) -> None:
+    cookie = serve().client().get("/").headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+
+
+def test_binding_another_address_needs_an_option_and_warns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert config_of([], {}).host == "127.0.0.1"
+    assert capsys.readouterr().err == ""
+    open_to_all = config_of(["--host", "0.0.0.0"], {})
+    assert "WARNING" in capsys.readouterr().err
+    assert "0.0.0.0" not in open_to_all.allowed_hosts
+    named = config_of(["--host", "0.0.0.0", "--allowed-host", "lab.example"], {})
+    assert "lab.example" in named.allowed_hosts
+
+
+def test_forwarded_headers_of_a_client_are_not_believed(serve: Callable[..., Running]) -> None:
+    server = serve(client_jobs=1, running_jobs=1)
+    client = server.client()
+    image = upload(client)
+    from tests.server.fake import FakeRun
+
+    slow = serve(FakeRun(seconds=5), client_jobs=1)
+    client = slow.client()
+    image = upload(client)
+    codes = [
+        client.post(
+            "/api/jobs", json={"image_id": image}, headers={"X-Forwarded-For": f"10.0.0.{n}"}
+        ).status_code
+        for n in range(3)
+    ]
+    assert codes == [202, 429, 429]
+
+
+def test_requests_cannot_be_smuggled(serve: Callable[..., Running]) -> None:
+    server = serve()
+    with server.connect() as s:
+        s.sendall(
+            b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: evil.example\r\n\r\n"
+        )
+        s.settimeout(2)
+        answer = b""
+        try:
+            while more := s.recv(65536):
+                answer += more
+        except TimeoutError:
+            pass
+    assert b'\r\n\r\n{"status":"ok"' not in answer
+
+
+def test_the_log_cannot_be_forged(serve: Callable[..., Running], caplog: pytest.LogCaptureFixture) -> None:
+    import logging
+
+    from gsjbu.server.logs import JsonLines
+
+    record = logging.makeLogRecord({"msg": "request", "path": '/a\n{"event":"forged"}', "levelname": "INFO"})
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    assert json.loads(line)["path"].startswith("/a\n")
+
+
+def test_nothing_of_httpx_is_needed_to_be_polite(serve: Callable[..., Running]) -> None:
+    answer = httpx.request("TRACE", serve().url + "/healthz")
+    assert answer.status_code == 405
+    assert answer.json()["code"] == "method_not_allowed"
+    assert answer.headers["allow"] == "GET"
+
+
+def test_static_dir_is_inside_the_project() -> None:
+    assert Config().out_dir.parent == Config().static_dir
+    assert isinstance(Config().static_dir, Path)
