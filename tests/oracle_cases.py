@@ -1,0 +1,169 @@
+"""Problems on which the fast kernels are held against the oracle, and what the oracle says of them.
+
+The RGB objective has a kink where Î = I: there the sign of the gradient is up to rounding, and no tolerance
+on gradients would mean anything. ``problem`` therefore moves pixels whose |Î − I| is below ``KINK`` away from it
+(a few out of a hundred thousand); KINK is larger than any error that the kernels are allowed on values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu import parameters, reference
+from gsjbu.grid import Grid
+
+KINK = 1.2e-5
+PARAMETERS = ("sigma_x", "sigma_y", "theta", "sigma_r")
+
+
+@dataclass(frozen=True)
+class Case:
+    """``lr`` is a stride, or (rows, cols). ``where``: where in parameter space; see ``_raw``."""
+
+    height: int
+    width: int
+    lr: int | tuple[int, int]
+    radius: int
+    channels: int = 3
+    where: str = "start"
+    rgb_weight: float = 1.0
+    signal_weight: float = 0.0
+    seed: int = 0
+
+    def __str__(self) -> str:
+        ratio = f"s{self.lr}" if isinstance(self.lr, int) else f"to{self.lr[0]}x{self.lr[1]}"
+        text = f"{self.height}x{self.width}-{ratio}-R{self.radius}-{self.where}"
+        if self.channels != 3:
+            text += f"-G{self.channels}"
+        if (self.rgb_weight, self.signal_weight) != (1, 0):
+            text += f"-rgb{self.rgb_weight:g}-signal{self.signal_weight:g}"
+        return text
+
+
+class Problem:
+    """A case made concrete: guide [G, H, W], raw [4, h, w], signal [5, h, w], float32."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.draw = np.random.default_rng(case.seed)
+        if isinstance(case.lr, int):
+            self.grid = Grid.from_stride(case.height, case.width, case.lr)
+        else:
+            self.grid = Grid.from_sizes(case.height, case.width, *case.lr)
+        self.step = (self.grid.step_y, self.grid.step_x)
+        self.guide = _scene(case.channels, case.height, case.width, self.draw)
+        self.raw = _raw(case.where, self.grid, self.draw)
+        self.signal = torch.from_numpy(
+            self.draw.normal(0.3, 1.0, (5, self.grid.rows, self.grid.cols))
+        ).float()
+        if case.rgb_weight:
+            self._leave_kinks()
+
+    @property
+    def lr_guide(self) -> Tensor:
+        """[G, h, w]"""
+        return self.grid.cell_means(self.guide)
+
+    def _leave_kinks(self) -> None:
+        for _ in range(12):
+            near = (self._mixed_guide() - self.guide.double()).abs() < KINK
+            if not near.any():
+                return
+            push = torch.from_numpy(self.draw.uniform(0.01, 0.03, int(near.sum()))).float()
+            # towards the middle of the range, so that the guide stays in [0, 1]
+            self.guide[near] += torch.where(self.guide[near] < 0.5, push, -push)
+        raise AssertionError("some pixels stay within KINK of the mixture; choose another seed")
+
+    def _mixed_guide(self) -> Tensor:
+        with torch.no_grad():
+            rows, cols = self.grid.rows, self.grid.cols
+            lr = reference.low_resolution(self.guide, rows, cols, self.step)
+            w = reference.weights(self.guide, self.raw, self.case.radius, self.step, lr)
+            return reference.render(w, lr, self.grid.height, self.grid.width, self.step)
+
+    @cached_property
+    def values(self) -> Tensor:
+        """The oracle's rendering of the signal, float64 [5, H, W]."""
+        with torch.no_grad():
+            w = reference.weights(self.guide, self.raw, self.case.radius, self.step)
+            return reference.render(w, self.signal, self.grid.height, self.grid.width, self.step)
+
+    @cached_property
+    def loss_and_gradient(self) -> tuple[float, Tensor]:
+        """The oracle's objective and its gradient, float64 [4, h, w]."""
+        raw = self.raw.double().requires_grad_(True)
+        loss = torch.zeros((), dtype=torch.float64)
+        if self.case.rgb_weight:
+            loss = loss + self.case.rgb_weight * reference.rgb_loss(
+                self.guide, raw, self.case.radius, self.step
+            )
+        if self.case.signal_weight:
+            loss = loss + self.case.signal_weight * reference.signal_loss(
+                self.guide, raw, self.case.radius, self.step, self.signal
+            )
+        loss.backward()
+        assert raw.grad is not None
+        return float(loss.detach()), raw.grad
+
+
+def relative(found: Tensor, right: Tensor) -> dict[str, float]:
+    """Per raw parameter the largest difference of the gradient, relative to its largest entry.
+
+    Where the oracle's gradient is 0 to rounding (a clamped parameter, a grid of one cell), relative to the
+    largest entry of all four; where that is 0 too, absolute.
+    """
+    overall = float(right.abs().max())
+    out = {}
+    for name, a, b in zip(PARAMETERS, found.double(), right):
+        size = float(b.abs().max())
+        size = size if size > 1e-3 * overall else overall
+        out[name] = float((a - b).abs().max()) / (size if size > 1e-12 else 1.0)
+    return out
+
+
+def _scene(channels: int, height: int, width: int, draw: np.random.Generator) -> Tensor:
+    """Smooth shading, hard edges and grain: [G, H, W] in [0, 1]."""
+    y, x = np.mgrid[0:height, 0:width] + 0.5
+    planes = []
+    for _ in range(channels):
+        fx, fy, phase = draw.uniform(0.02, 0.12, 2).tolist() + [draw.uniform(0, 6)]
+        angle, offset = draw.uniform(0, 3), draw.uniform(0, 13)
+        shade = 0.5 + 0.2 * np.sin(fx * x + fy * y + phase)
+        edge = np.sign(np.sin((np.cos(angle) * x + np.sin(angle) * y + offset) / 9))
+        planes.append(shade + 0.18 * edge + draw.normal(0, 0.02, (height, width)))
+    return torch.from_numpy(np.clip(np.stack(planes), 0, 1)).float()
+
+
+def _raw(where: str, grid: Grid, draw: np.random.Generator) -> Tensor:
+    shape = (grid.rows, grid.cols)
+
+    def given(sigma_x, sigma_y, theta, sigma_r) -> Tensor:
+        full = [
+            torch.from_numpy(np.broadcast_to(v, shape).copy()) for v in (sigma_x, sigma_y, theta, sigma_r)
+        ]
+        return parameters.to_raw(parameters.Parameters(*full))
+
+    turn = draw.uniform(-3, 3, shape)
+    if where == "start":  # random, around where a fit starts
+        wobble = draw.normal(0, 1, (4, *shape)) * np.array([0.4, 0.4, 0.5, 0.3])[:, None, None]
+        return parameters.start(grid) + torch.from_numpy(wobble).float()
+    if where == "sigma_r_inside":  # σr a hair above its lower clamp: the sharpest softmax there is
+        return given(grid.step_x / 2, grid.step_y / 3, turn, 0.0101)
+    if where == "sigma_1_inside":
+        return given(1.01, 1.02, turn, draw.uniform(0.05, 0.4, shape))
+    if where == "sigma_64_inside":
+        return given(63.0, 60.0, turn, draw.uniform(0.05, 0.4, shape))
+    if where == "needles":  # 60 : 1.05, every which way
+        return given(60.0, 1.05, turn, draw.uniform(0.05, 0.4, shape))
+    if where == "needles_sharp":  # needles with σr a hair above its clamp
+        return given(60.0, 1.05, turn, 0.0101)
+    if where == "beyond":  # raw values beyond the clamps: σx = 64, σy = 1, σr = 0.01 exactly
+        raw = given(30.0, 30.0, turn, 0.2)
+        raw[0], raw[1], raw[3] = 90.0, -4.0, -9.0
+        return raw
+    raise ValueError(where)
