@@ -1,0 +1,36 @@
+"""A small data set that the batch tests work on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gsjbu.images import png_bytes
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory):
+    """Eight pictures of 64×48 pixels with 6-channel signals of 8×6 beside them, a bad picture and a lonely one."""
+    folder = tmp_path_factory.mktemp("dataset")
+    random = np.random.default_rng(0)
+    for number in range(8):
+        y, x = np.mgrid[0:48, 0:64]
+        picture = np.stack(
+            [(x * 4 + number * 9) % 256, (y * 5) % 256, ((x + y) // (number + 3)) % 2 * 200], axis=2
+        )
+        (folder / f"p{number}.png").write_bytes(png_bytes(picture.astype(np.uint8)))
+        np.save(folder / f"p{number}.npy", random.standard_normal((6, 6, 8), dtype=np.float32))
+    (folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing of use")
+    np.save(folder / "bad.npy", random.standard_normal((6, 6, 8), dtype=np.float32))
+    (folder / "lonely.png").write_bytes((folder / "p0.png").read_bytes())
+    return folder
+
+
+@pytest.fixture
+def contents():
+    """A function: every result of an output folder, name -> bytes."""
+
+    def read(folder):
+        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*.npy"))}
+
+    return read

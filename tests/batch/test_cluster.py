@@ -1,0 +1,59 @@
+"""The same batch on Ray: the same bytes, and nothing lost when a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from gsjbu import batch
+from gsjbu.batch.manifest import read_journal
+from gsjbu.batch.work import Asked
+from gsjbu.errors import GsjbuError
+from gsjbu.images import png_bytes
+
+ASKED = Asked(iters=6)
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Enough pictures that two workers are busy when one of them is killed; one is bad."""
+    folder = tmp_path_factory.mktemp("many")
+    random = np.random.default_rng(0)
+    for number in range(COUNT):
+        (folder / f"p{number:02d}.png").write_bytes(
+            png_bytes(random.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+        )
+        np.save(folder / f"p{number:02d}.npy", random.standard_normal((4, 6, 8), dtype=np.float32))
+    (folder / "p05.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_two_ray_workers_one_of_them_killed_give_the_bytes_of_one_machine(many, tmp_path, contents):
+    here = batch.run(str(many), str(tmp_path / "here"), ASKED, workers=1)
+    killed = []
+
+    def kill_the_first(finished, total, outcome):
+        if not killed and "worker" in outcome:
+            killed.append(outcome["worker"])
+            os.kill(outcome["worker"], signal.SIGKILL)
+
+    there = batch.run(
+        str(many), str(tmp_path / "there"), ASKED, workers=2, ray="local", progress=kill_the_first
+    )
+    assert len(killed) == 1
+    assert there.done + there.found == here.done == COUNT - 1
+    assert [failure["key"] for failure in there.failed] == ["p05"]
+    assert contents(tmp_path / "there") == contents(tmp_path / "here")
+    assert (tmp_path / "there/manifest.json").read_bytes() == (tmp_path / "here/manifest.json").read_bytes()
+    survivors = {line.get("worker") for line in read_journal(tmp_path / "there")} - {None, killed[0]}
+    assert survivors
+
+
+def test_without_ray_it_says_what_to_install(many, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(GsjbuError, match=r"gsjbu\[ray\]"):
+        batch.run(str(many), str(tmp_path / "out"), ASKED, ray="local")

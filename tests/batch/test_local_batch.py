@@ -1,0 +1,191 @@
+"""A batch on one machine: right, complete, resumable, and deaf to bad files and dying workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+import gsjbu
+from gsjbu import batch
+from gsjbu.batch import local
+from gsjbu.batch.manifest import read_journal
+from gsjbu.batch.sources import Blob, Item
+from gsjbu.batch.work import Asked, Worker, WriteFailed
+from gsjbu.images import decode
+
+ASKED = Asked(iters=6)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(dataset, tmp_path_factory):
+    """The data set done in one go by two workers."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return folder, batch.run(str(dataset), str(folder), ASKED, workers=2)
+
+
+def test_results_are_what_upsample_gives(dataset, undisturbed):
+    folder, report = undisturbed
+    assert (report.done, report.found, len(report.failed)) == (8, 0, 2)
+    image, values = decode((dataset / "p3.png").read_bytes()), np.load(dataset / "p3.npy")
+    expected = gsjbu.upsample(image, torch.from_numpy(values), objective="rgb", iters=6)
+    np.testing.assert_array_equal(np.load(folder / "p3.npy"), expected.numpy())
+
+
+def test_bad_files_are_reported_and_the_rest_is_done(undisturbed):
+    folder, report = undisturbed
+    assert [(f["key"], f["code"]) for f in report.failed] == [
+        ("bad", "image_corrupt"),
+        ("lonely", "file_unreadable"),
+    ]
+    assert all(f["error"].endswith(".") for f in report.failed)
+    items = {item["key"]: item for item in json.loads((folder / "manifest.json").read_text())["items"]}
+    assert len(items) == 10
+    assert items["p0"] == {"key": "p0", "status": "done", "output": "p0.npy"}
+    assert items["bad"]["status"] == "failed"
+
+
+def test_a_second_run_does_nothing_again(dataset, undisturbed, contents):
+    folder, _ = undisturbed
+    before, manifest = contents(folder), (folder / "manifest.json").read_bytes()
+    report = batch.run(str(dataset), str(folder), ASKED, workers=1)
+    assert (report.done, report.found, len(report.failed)) == (0, 8, 2)
+    assert contents(folder) == before
+    assert (folder / "manifest.json").read_bytes() == manifest
+
+
+def test_other_settings_into_the_same_folder_are_refused(dataset, undisturbed):
+    folder, _ = undisturbed
+    with pytest.raises(batch.ResumeError, match="iters = 6, and now it is 7"):
+        batch.run(str(dataset), str(folder), Asked(iters=7))
+
+
+def test_killed_and_started_again_gives_the_same_bytes_once(dataset, undisturbed, contents, tmp_path, root):
+    """SIGKILL to the whole group as soon as the third result is there."""
+    command = [
+        sys.executable,
+        "-m",
+        "gsjbu",
+        "batch",
+        str(dataset),
+        str(tmp_path),
+        "--iters",
+        "6",
+        "--workers",
+        "2",
+    ]
+    running = subprocess.Popen(command, cwd=root, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("*.npy"))) < 3 and time.monotonic() < deadline and running.poll() is None:
+        time.sleep(0.002)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    before = {name: (tmp_path / name).stat().st_mtime_ns for name in contents(tmp_path)}
+    assert len(before) >= 3
+    report = batch.run(str(dataset), str(tmp_path), ASKED, workers=2)
+    assert (report.done, report.found) == (8 - len(before), len(before))
+    expected, _ = undisturbed
+    assert contents(tmp_path) == contents(expected)
+    assert (tmp_path / "manifest.json").read_bytes() == (expected / "manifest.json").read_bytes()
+    assert {
+        name: (tmp_path / name).stat().st_mtime_ns for name in before
+    } == before  # none of them done twice
+    done = [line["key"] for line in read_journal(tmp_path) if line["status"] == "done"]
+    assert len(done) == len(set(done))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_worker_that_dies_costs_its_image_and_no_other(dataset, tmp_path, monkeypatch):
+    items = batch.find(str(dataset))
+    poison = Item("poison", Blob("/dev/null", "kill"), None)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    # a worker that meets the poison is killed as the system's out-of-memory killer would do it
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal\n"
+        "from gsjbu.batch import work\n"
+        "honest = work.Worker._make\n"
+        "def make(self, item, path):\n"
+        "    if item.key == 'poison': os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return honest(self, item, path)\n"
+        "work.Worker._make = make\n"
+    )
+    outcomes = []
+    (tmp_path / "out").mkdir()
+    local.run([items[2], poison, *items[3:6]], str(tmp_path / "out"), ASKED, 2, outcomes.append)
+    by_key = {outcome["key"]: outcome for outcome in outcomes}
+    assert by_key.pop("poison")["code"] == "worker_died"
+    assert [outcome["status"] for outcome in by_key.values()] == ["done"] * 4
+
+
+def test_two_runs_on_one_folder_are_refused(dataset, tmp_path):
+    with batch._alone(tmp_path), pytest.raises(batch.ResumeError, match="Another run"):
+        batch.run(str(dataset), str(tmp_path), ASKED)
+
+
+def test_a_full_disk_stops_the_run(dataset, tmp_path):
+    worker = Worker(str(tmp_path), ASKED)
+    (tmp_path / "p0.npy").parent.mkdir(exist_ok=True)
+    item = next(item for item in batch.find(str(dataset)) if item.key == "p0")
+    blocked = Item("p0.npy/inside", item.image, item.signal)
+    (tmp_path / "p0.npy").write_bytes(b"a file where a folder is needed")
+    with pytest.raises(WriteFailed, match="cannot be written"):
+        worker(blocked)
+
+
+@pytest.mark.parametrize(
+    ("form", "half", "ending"),
+    [("safetensors", True, "safetensors"), ("zarr", True, "zarr"), ("npy", True, "npy")],
+)
+def test_formats_hold_the_same_values(dataset, undisturbed, tmp_path, form, half, ending):
+    items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
+    outcome = Worker(str(tmp_path), Asked(iters=6, form=form, half=half))(items[0])
+    assert (outcome["status"], outcome["shape"], outcome["dtype"]) == ("done", [6, 48, 64], "float16")
+    path = tmp_path / f"p1.{ending}"
+    if form == "npy":
+        values = np.load(path)
+    elif form == "safetensors":
+        from safetensors.numpy import load_file
+
+        values = load_file(path)["values"]
+    else:
+        import zarr
+
+        values = zarr.open_array(str(path), mode="r")[:]
+    np.testing.assert_array_equal(values, np.load(undisturbed[0] / "p1.npy").astype(np.float16))
+
+
+def test_a_kernel_is_a_small_result_that_renders_later(dataset, undisturbed, tmp_path):
+    items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
+    assert Worker(str(tmp_path), Asked(iters=6, form="kernel"))(items[0])["output"] == "p1.kernel.safetensors"
+    kernel = gsjbu.load(tmp_path / "p1.kernel.safetensors")
+    values = kernel.render(torch.from_numpy(np.load(dataset / "p1.npy")))
+    np.testing.assert_allclose(values.numpy(), np.load(undisturbed[0] / "p1.npy"), atol=1e-6)
+
+
+def test_backbone_features_where_no_signal_is_brought(dataset, tmp_path):
+    items = [item for item in batch.find(str(dataset), "backbone") if item.key == "p1"]
+    outcome = Worker(str(tmp_path), Asked(iters=2, stride=16, half=True))(items[0])
+    assert outcome["status"] == "done", outcome
+    assert outcome["shape"][1:] == [48, 64]
+    assert "random" in outcome["signal"] or "pretrained" in outcome["signal"].lower()
+
+
+def test_resolution_makes_images_smaller_first(dataset, tmp_path):
+    items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
+    outcome = Worker(str(tmp_path), Asked(iters=2, resolution=32))(items[0])
+    assert outcome["shape"] == [6, 24, 32]
+
+
+def test_an_unexpected_error_is_one_images_failure(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("gsjbu.images.decode", lambda data: 1 / 0)
+    item = batch.find(str(dataset))[2]
+    outcome = Worker(str(tmp_path), ASKED)(item)
+    assert (outcome["status"], outcome["code"]) == ("failed", "unexpected")
+    assert "ZeroDivisionError" in outcome["error"]

@@ -1,0 +1,310 @@
+"""The command line: what it writes, what it says, how it leaves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import gsjbu
+from gsjbu import cli
+from gsjbu.images import decode, png_bytes
+from gsjbu.settings import SETTINGS
+
+
+@pytest.fixture
+def files(tmp_path):
+    """photo.png 64×48, features.npy [5, 6, 8], depth.npy [6, 8]."""
+    y, x = np.mgrid[0:48, 0:64]
+    picture = np.stack([x * 4, y * 5, (x // 20 + y // 20) % 2 * 200], axis=2).astype(np.uint8)
+    (tmp_path / "photo.png").write_bytes(png_bytes(picture))
+    random = np.random.default_rng(0)
+    np.save(tmp_path / "features.npy", random.standard_normal((5, 6, 8), dtype=np.float32))
+    np.save(tmp_path / "depth.npy", random.random((6, 8), dtype=np.float32))
+    return tmp_path
+
+
+def run(capsys, *words) -> tuple[int, str, str]:
+    """Exit status, standard output, standard error."""
+    try:
+        status = cli.main([str(word) for word in words])
+    except SystemExit as leaving:
+        status = leaving.code
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_upsample_writes_what_the_library_gives(files, capsys):
+    status, out, _ = run(
+        capsys, "upsample", files / "photo.png", files / "features.npy", "-o", files / "full.npy",
+        "--iters", 4, "--objective", "rgb", "--json",
+    )  # fmt: skip
+    facts = json.loads(out)
+    assert status == 0
+    assert (facts["shape"], facts["dtype"], len(facts["losses"])) == ([5, 48, 64], "float32", 4)
+    image, values = (
+        decode((files / "photo.png").read_bytes()),
+        torch.from_numpy(np.load(files / "features.npy")),
+    )
+    expected = gsjbu.upsample(image, values, objective="rgb", iters=4)
+    np.testing.assert_array_equal(np.load(files / "full.npy"), expected.numpy())
+
+
+@pytest.mark.parametrize("name", ["full.npy", "full.safetensors", "full.zarr"])
+def test_upsample_float16(files, capsys, name):
+    words = (
+        "upsample",
+        files / "photo.png",
+        files / "features.npy",
+        "-o",
+        files / name,
+        "--iters",
+        1,
+        "--float16",
+    )
+    status, out, _ = run(capsys, *words, "--objective", "rgb")
+    assert status == 0
+    assert out.startswith(f"{files / name}: 5×48×64, fit ")
+    assert (files / name).exists()
+
+
+def test_upsample_to_a_picture_and_keep_the_kernel(files, capsys):
+    words = ("upsample", files / "photo.png", files / "depth.npy", "-o", files / "depth.png")
+    status, _, _ = run(
+        capsys, *words, "--objective", "signal", "--iters", 5, "--kernel", files / "k.safetensors"
+    )
+    assert status == 0
+    assert decode((files / "depth.png").read_bytes()).shape == (3, 48, 64)
+    assert gsjbu.load(files / "k.safetensors").sigma_x.shape == (6, 8)
+
+
+def test_upsample_at_a_stride_that_fits(files, capsys):
+    words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / "f.npy", "--iters", 0)
+    assert run(capsys, *words, "--stride", 8, "--objective", "rgb")[0] == 0
+    status, _, err = run(capsys, *words, "--stride", 16)
+    assert status == 2
+    assert "grid of 4×3" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["upsample", "none.png", "depth.npy", "-o", "x.npy"], "There is no none.png."),
+        (["upsample", "depth.npy", "depth.npy", "-o", "x.npy"], "not a JPEG, PNG or WebP"),
+        (["upsample", "photo.png", "photo.png", "-o", "x.tiff"], "x.tiff ends in .tiff; use one of .npy"),
+        (["upsample", "photo.png", "features.npy", "-o", "x.png"], "the signal has 5; write .npy instead"),
+        (
+            ["upsample", "photo.png", "features.npy", "-o", "x.npy", "--iters", "2000"],
+            "whole number from 0 to 1000",
+        ),
+        (
+            ["upsample", "photo.png", "features.npy", "-o", "x.npy", "--radius", "x"],
+            "whole number from 1 to 8",
+        ),
+        (["upsample", "photo.png", "features.npy", "-o", "x.npy", "--nonsense"], "unrecognized arguments"),
+        (["compare", "scene:nowhere", "out"], "the built-in scenes are"),
+        (["batch", "nowhere", "out"], "There is no nowhere"),
+        (["video", "nowhere.mp4", "out.mp4"], "There is no nowhere.mp4"),
+        ([], "COMMAND"),
+    ],
+)
+def test_refusals_are_sentences_and_status_2(files, capsys, monkeypatch, words, sentence):
+    monkeypatch.chdir(files)
+    before = sorted(p.name for p in files.iterdir())
+    status, out, err = run(capsys, *words)
+    assert (status, out) == (2, "")
+    assert sentence in err
+    assert "Traceback" not in err
+    assert sorted(p.name for p in files.iterdir()) == before
+
+
+def test_a_refusal_with_json_is_json(files, capsys):
+    status, out, _ = run(capsys, "upsample", "none.png", "none.npy", "-o", "x.npy", "--json")
+    assert status == 2
+    assert json.loads(out) == {"error": "There is no none.png.", "code": "file_missing"}
+
+
+def test_what_cannot_be_written_is_status_3(files, capsys):
+    words = (
+        "upsample",
+        files / "photo.png",
+        files / "features.npy",
+        "-o",
+        files / "photo.png/x.npy",
+        "--iters",
+        0,
+    )
+    status, _, err = run(capsys, *words, "--objective", "rgb")
+    assert status == 3
+    assert err.startswith("gsjbu: ")
+
+
+def test_interrupting_is_status_130(files, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gsjbu, "fit", interrupted)
+    words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / "x.npy")
+    assert run(capsys, *words)[0] == 130
+
+
+def test_compare_writes_panels_numbers_and_a_page_that_needs_nothing(files, capsys):
+    folder = files / "report"
+    words = ("compare", files / "photo.png", folder, "--stride", 8, "--iters", 10, "--features", "off")
+    status, out, _ = run(capsys, *words)
+    assert status == 0
+    assert "PSNR" in out
+    facts = json.loads((folder / "result.json").read_text())
+    names = {panel["name"] for panel in facts["panels"]}
+    assert {
+        "original",
+        "lr",
+        "bilinear_rgb",
+        "gsjbu_rgb",
+        "error_bilinear",
+        "error_gsjbu",
+        "sigma_x",
+    } <= names
+    page = (folder / "index.html").read_text("utf-8")
+    for panel in facts["panels"]:
+        assert decode((folder / panel["file"]).read_bytes()).shape == (3, panel["height"], panel["width"])
+        assert f'src="{panel["file"]}"' in page
+    assert "<script" not in page
+    assert "http" not in page
+    assert facts["settings"]["stride"] == 8
+    assert facts["metrics"]["rgb"]["gsjbu"]["psnr"] > facts["metrics"]["rgb"]["bilinear"]["psnr"]
+
+
+def test_compare_of_a_built_in_scene_with_json(tmp_path, capsys):
+    words = (
+        "compare",
+        "scene:wires",
+        tmp_path / "r",
+        "--iters",
+        2,
+        "--resolution",
+        96,
+        "--features",
+        "off",
+        "--json",
+    )
+    status, out, _ = run(capsys, *words)
+    assert status == 0
+    assert json.loads(out)["image"]["width"] == 96
+
+
+def test_the_report_escapes_names():
+    from gsjbu.cli import report
+
+    facts = {
+        "image": {"width": 1, "height": 1, "lr_width": 1, "lr_height": 1}, "device": "cpu", "backend": "<b>",
+        "backend_reason": "&", "status": {"features": "<i>"}, "metrics": {}, "panels": [], "settings": {},
+    }  # fmt: skip
+    page = report.page("<script>alert(1)</script>.png", facts)
+    assert "<script" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_batch_reports_failures_with_status_1(files, capsys):
+    folder = files / "in"
+    folder.mkdir()
+    (files / "photo.png").rename(folder / "a.png")
+    (files / "features.npy").rename(folder / "a.npy")
+    (folder / "b.png").write_bytes(b"nothing")
+    words = ("batch", folder, files / "out", "--iters", 2, "--objective", "rgb", "--workers", 1)
+    status, out, err = run(capsys, *words, "--json")
+    facts = json.loads(out)
+    assert status == 1
+    assert (facts["done"], facts["failed"][0]["key"]) == (1, "b")
+    assert "b: The file is not a JPEG" in err
+    (folder / "b.png").unlink()
+    status, out, _ = run(capsys, *words)
+    assert status == 0
+    assert out.startswith("0 done, 1 there already, 0 failed")
+
+
+def test_video_reports_speed_and_flicker(tmp_path, capsys):
+    from gsjbu.films import Reader, Writer
+
+    with Writer(tmp_path / "in.mp4", rate=10) as film:
+        for number in range(4):
+            y, x = np.mgrid[0:48, 0:64]
+            film.add(np.stack([(x * 4 + number) % 256, y * 5, (x + y) * 2], axis=2).astype(np.uint8))
+    words = (
+        "video",
+        tmp_path / "in.mp4",
+        tmp_path / "out.mp4",
+        "--stride",
+        8,
+        "--iters",
+        10,
+        "--beside",
+        "bilinear",
+    )
+    status, out, _ = run(capsys, *words, "--values", tmp_path / "v", "--check", 3, "--json")
+    facts = json.loads(out)
+    assert status == 0
+    assert (facts["frames"], facts["check"]["frames"]) == (4, 3)
+    assert facts["frames_per_second"] > 0
+    with Reader(tmp_path / "out.mp4") as film:
+        assert [tuple(frame.shape) for frame in film] == [(3, 48, 128)] * 4
+    values = np.load(tmp_path / "v" / "000003.npy")
+    assert (values.shape, values.dtype) == ((3, 48, 64), np.float16)
+
+
+def test_video_with_a_signal_per_frame_and_too_few_of_them(tmp_path, capsys):
+    from gsjbu.films import Writer
+
+    (tmp_path / "s").mkdir()
+    with Writer(tmp_path / "in.mp4") as film:
+        for number in range(3):
+            film.add(np.full((32, 48, 3), 40 * number, np.uint8))
+            np.save(
+                tmp_path / "s" / f"{number}.npy", np.random.default_rng(number).random((4, 4, 6), np.float32)
+            )
+    words = (
+        "video",
+        tmp_path / "in.mp4",
+        tmp_path / "out.mp4",
+        "--stride",
+        8,
+        "--iters",
+        2,
+        "--signal",
+        tmp_path / "s",
+    )
+    assert run(capsys, *words)[0] == 0
+    (tmp_path / "s" / "2.npy").unlink()
+    status, _, err = run(capsys, *words)
+    assert status == 2
+    assert "fewer signals than the film has frames" in err
+
+
+def test_bench_prints_times(capsys):
+    words = ("bench", "--size", 64, "--channels", 4, "--repeats", 1, "--iters", 2, "--threads", 1)
+    status, out, _ = run(capsys, *words, "--json")
+    facts = json.loads(out)
+    assert status == 0
+    assert all(facts[name] > 0 for name in ("fit_ms", "render_ms", "bilinear_ms"))
+
+
+@pytest.mark.parametrize("command", ["upsample", "compare", "batch", "video", "serve", "bench"])
+def test_help_is_made_from_the_settings(command, capsys):
+    status, out, _ = run(capsys, command, "--help")
+    assert status == 0
+    if command == "compare":
+        flat = " ".join(out.split())
+        for setting in SETTINGS.values():
+            assert f"--{setting.name.replace('_', '-')}" in out
+            assert setting.sentence in flat
+
+
+def test_the_module_runs_as_a_program(root):
+    done = subprocess.run(
+        [sys.executable, "-m", "gsjbu", "--version"], cwd=root, capture_output=True, text=True
+    )
+    assert done.stdout == f"gsjbu {gsjbu.__version__}\n"
