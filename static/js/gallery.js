@@ -78,6 +78,8 @@ export function draw() {
   );
   byId("recent-row").hidden = state.recent.length === 0;
   const now = state.image;
+  const scene = now?.sample && state.info.samples.find((one) => one.name === now.sample);
+  byId("lookfor").textContent = `${scene ? `${served(`sample.${scene.name}.sentence`, scene.sentence)} ` : ""}${t("page.look")}`;
   byId("picture-now").hidden = !now;
   if (!now) return;
   byId("picture-thumb").src = now.thumb;

@@ -2,7 +2,7 @@
 
 import { byId, put, h } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
-import { served, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import { announce } from "./notice.js";
 import { on, state } from "./state.js";
 import { cancel, run } from "./runner.js";
@@ -23,7 +23,13 @@ export function start() {
   on("run", draw);
 }
 
-export const stageWords = (name) => served(`stage.${name}`, t("run.stage", { stage: name }));
+const STAGES = {
+  decode: "stage.decode", reduce: "stage.reduce", grid: "stage.grid", fit: "stage.fit", rgb: "stage.rgb", features: "stage.features",
+  segmentation: "stage.segmentation", signal: "stage.signal", panels: "stage.panels", png: "stage.pictures", total: "stage.total",
+};
+
+/** What a stage is called; one that this page does not know keeps the server's name. */
+export const stageWords = (name) => (STAGES[name] ? t(STAGES[name]) : name);
 
 function draw() {
   const { phase, progress } = state.run;

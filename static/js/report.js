@@ -5,6 +5,7 @@ import { fixed, number, seconds } from "./format.js";
 import { served, t } from "./i18n.js";
 import { methodClass, methodOrder, methodWords } from "./methods.js";
 import { groupTitle } from "./panels.js";
+import { stageWords } from "./progress.js";
 import { on, state } from "./state.js";
 
 // better: 1 up, -1 down
@@ -106,7 +107,7 @@ function ran(result) {
     ...Object.entries(result.status ?? {}).filter(([, said]) => said).map(([name, said]) => [STATUS[name] ? t(STATUS[name]) : name, h("span", { lang: "en" }, said)]),
     result.backend_reason && [t("ran.backend"), h("span", { lang: "en" }, result.backend_reason)],
     [t("ran.settings"), Object.entries(settings).map(([k, v]) => `${k} ${v}`).join(", ")],
-    [t("ran.stages"), STAGES(timings).map(([name, ms]) => `${served(`stage.${name}`, name)} ${number(ms, 2)} ms`).join(", ")],
+    [t("ran.stages"), STAGES(timings).map(([name, ms]) => `${stageWords(name)} ${number(ms, 2)} ms`).join(", ")],
   ].filter(Boolean);
   put(byId("ran-more"), rows.map(([name, said]) => [h("dt", {}, name), h("dd", {}, said)]).flat());
   const files = result.files ?? result.panels.filter((p) => p.url?.startsWith("/static/out/")).map((p) => p.url);

@@ -31,10 +31,10 @@ class Viewer extends HTMLElement {
     this.tags = { left: h("div", { class: "tag left" }), right: h("div", { class: "tag right" }) };
     this.handle = h("div", { class: "handle", role: "slider", tabindex: "0", "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal" }, h("span", { class: "knob", "aria-hidden": "true" }, "◂▸"));
     this.ruler = h("div", { class: "ruler", "aria-hidden": "true" }, h("span", { class: "mark" }));
-    const frame = h("div", { class: "frame" }, this.stage, this.tags.left, this.tags.right, this.handle);
-    put(this, frame, this.ruler);
+    this.frame = h("div", { class: "frame" }, this.stage, this.tags.left, this.tags.right, this.handle);
+    put(this, this.frame, this.ruler);
     this.#listen();
-    new ResizeObserver(() => this.#resize()).observe(frame);
+    new ResizeObserver(() => this.#resize()).observe(this.frame);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
@@ -140,7 +140,8 @@ class Viewer extends HTMLElement {
     stage.addEventListener("pointerdown", (event) => this.#down(event));
     stage.addEventListener("pointermove", (event) => this.#move(event));
     for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, (event) => this.#up(event));
-    stage.addEventListener("pointerleave", () => this.#tell("gs-hover", {}));
+    this.frame.addEventListener("pointermove", (event) => this.#hover(event));
+    this.frame.addEventListener("pointerleave", () => this.#tell("gs-hover", {}));
     stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     stage.addEventListener("keydown", (event) => this.#stageKey(event));
     handle.addEventListener("keydown", (event) => this.#dividerKey(event));
@@ -236,13 +237,16 @@ class Viewer extends HTMLElement {
     if (!this.panning && event.button === 0 && this.#inside(at)) this.#tell("gs-point", this.#pixel(at));
   }
 
+  #hover(event) {
+    if (!this.panes || this.#pointers.size) return;
+    const at = this.#locate(event);
+    this.#tell("gs-hover", this.#inside(at) ? this.#pixel(at) : {});
+  }
+
   #move(event) {
     const at = this.#locate(event);
     const was = this.#pointers.get(event.pointerId);
-    if (!was) {
-      if (this.panes) this.#tell("gs-hover", this.#inside(at) ? this.#pixel(at) : {});
-      return;
-    }
+    if (!was) return;
     if (this.#pointers.size === 2) {
       const other = [...this.#pointers].find(([id]) => id !== event.pointerId)[1];
       const spread = (p) => Math.hypot(p.px - other.px, p.py - other.py) || 1;

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import ConsoleMessage, Page, Request
 
 ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app.py"
 
 
 class Server:
@@ -29,7 +30,7 @@ class Server:
 
     def start(self) -> Server:
         """Start, and return once it answers and has compiled its kernels."""
-        command = [sys.executable, str(ROOT / "app.py"), "--port", str(self.port), *self.options]
+        command = [sys.executable, str(APP), "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         end = time.monotonic() + 90
@@ -146,7 +147,9 @@ def canvas_at(page: Page, x: float, y: float) -> list[int]:
         """([x, y]) => {
           const v = document.getElementById('viewer');
           const [px, py] = v.view.out(x, y).map((p) => Math.round(p * devicePixelRatio));
-          return [...v.canvas.getContext('2d').getImageData(px, py, 1, 1).data.slice(0, 3)];
+          const one = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
+          one.drawImage(v.canvas, px, py, 1, 1, 0, 0, 1, 1);
+          return [...one.getImageData(0, 0, 1, 1).data.slice(0, 3)];
         }""",
         [x, y],
     )
@@ -171,7 +174,7 @@ def tab(page: Page, group: str) -> None:
     page.click(f"#tab-{group}")
     page.wait_for_selector(f"#tab-{group}[aria-selected=true]")
     page.wait_for_function(
-        "[...document.querySelectorAll('#strip img')].every((i) => i.complete && i.naturalWidth)"
+        "() => [...document.querySelectorAll('#strip img')].every((i) => i.complete && i.naturalWidth)"
     )
 
 

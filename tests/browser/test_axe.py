@@ -1,0 +1,90 @@
+"""axe-core over every state of the page: WCAG 2.2 A and AA, light and dark, three widths, both languages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.hands import ROOT, Server, Watch, choose_pixel, set_slider, shown, tab
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+WIDTHS = (320, 768, 1440)
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds, in a line each."""
+    found: list[dict[str, Any]] = page.evaluate(
+        "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})"
+        ".then((r) => r.violations)",
+        TAGS,
+    )
+    return [f"{v['id']}: {v['help']}: {n['target']} {n['failureSummary']}" for v in found for n in v["nodes"]]
+
+
+def every_look(page: Page, what: str) -> None:
+    """Check the present state at each width, light and dark; nothing may need sideways scrolling."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert violations(page) == [], f"{what}, {width} px, {scheme}"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+            f"{what}: {width} px scrolls sideways"
+        )
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_axe(chromium: Browser, server: Server, watch: Watch, language: str) -> None:
+    """Empty, running, result (each tab, a pixel chosen, everything unfolded) and error."""
+    assert AXE.is_file(), "axe-core is missing: run `npm ci` (make test does)"
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    context.on("page", watch.follow)
+    page = context.new_page()
+
+    # empty: the first run is held back
+    held: list[Any] = []
+    page.route("**/api/jobs", lambda route: held.append(route))
+    page.goto(f"{server.url}/?lang={language}")
+    page.wait_for_selector("body[data-ready]")
+    page.wait_for_selector("body[data-phase=running]")
+    page.evaluate(AXE.read_text("utf-8"))
+    every_look(page, "empty")
+    held[0].continue_()
+    page.unroute("**/api/jobs")
+    shown(page)
+
+    page.set_viewport_size({"width": 1440, "height": 900})
+    choose_pixel(page, 300, 200)
+    page.evaluate("document.querySelectorAll('details:not(.menu)').forEach((d) => { d.open = true; })")
+    page.click("#chart-histograms")
+    every_look(page, "result, all unfolded")
+    page.evaluate("document.getElementById('settings').open = true")
+    for group in ("features", "kernel", "similarity"):
+        page.set_viewport_size({"width": 1440, "height": 900})
+        tab(page, group)
+        assert violations(page) == [], group
+
+    # running: a long run
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.evaluate("document.getElementById('settings').open = true")
+    for name, value in (("stride", 2), ("radius", 8), ("iters", 1000)):
+        set_slider(page, name, value)
+    page.wait_for_selector("body[data-phase=waiting]")
+    assert violations(page) == [], "waiting"
+    page.click("#run")
+    page.wait_for_selector("#progress.on")
+    every_look(page, "running")
+    page.click("#cancel")
+    page.wait_for_selector("body[data-phase=cancelled]")
+
+    # error: a refusal
+    watch.expect("status of 4")
+    page.set_input_files(
+        "#file", {"name": "picture.png", "mimeType": "image/png", "buffer": b"this is no picture"}
+    )
+    page.wait_for_selector("#notice.error")
+    every_look(page, "error")
+    context.close()

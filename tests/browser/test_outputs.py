@@ -1,0 +1,115 @@
+"""Results out: panels, the zip, files on the server, and snippets that run and give the same numbers."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+from tests.browser.hands import ROOT, Server, set_slider, shown, state
+
+
+def test_a_panel_is_saved_as_png(page: Page) -> None:
+    with page.expect_download() as caught:
+        page.click("#strip .cell[data-panel=gsjbu_rgb] .save")
+    assert caught.value.suggested_filename == "gsjbu_rgb.png"
+    picture = Image.open(caught.value.path())
+    assert (picture.format, picture.size) == ("PNG", (512, 512))
+
+
+def test_download_all(page: Page) -> None:
+    with page.expect_download() as caught:
+        page.click("#download")
+    with zipfile.ZipFile(caught.value.path()) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        metrics = json.loads(archive.read(next(n for n in names if n.endswith("metrics.json"))))
+    assert any(n.endswith("gsjbu_rgb.png") for n in names)
+    psnr = float(state(page, "result.metrics.rgb.gsjbu.psnr"))  # type: ignore[arg-type]
+    assert f"{psnr:.6f}"[:8] in json.dumps(metrics)
+
+
+def test_return_files(page: Page, server: Server) -> None:
+    job = shown(page)
+    page.click("#more > summary")
+    page.check("#return-files")
+    job = shown(page, job)
+    links = page.eval_on_selector_all("#files a", "all => all.map((a) => a.href)")
+    assert len(links) == int(state(page, "result.panels.length"))  # type: ignore[call-overload]
+    assert all(f"/static/out/{job}/" in link for link in links)
+    answer = page.request.get(next(link for link in links if link.endswith("gsjbu_rgb.png")))
+    assert answer.ok
+    assert Image.open(io.BytesIO(answer.body())).size == (512, 512)
+    assert page.get_attribute("#viewer", "data-right") == "gsjbu_rgb", "the page shows them as any other"
+
+
+@pytest.fixture
+def figures(page: Page) -> dict[str, float]:
+    """A run with settings that are not the usual ones, and its PSNR."""
+    job = shown(page)
+    for name, value in (("stride", 12), ("iters", 10)):
+        set_slider(page, name, value)
+        job = shown(page, job)
+    rgb = state(page, "result.metrics.rgb")
+    return {method: rgb[method]["psnr"] for method in ("bilinear", "gsjbu")}  # type: ignore[index]
+
+
+def snippet(page: Page, kind: str) -> str:
+    """What the page puts on the clipboard."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click(".menu > summary")
+    page.click(f"#copy-{kind}")
+    page.wait_for_selector("#notice.info")
+    return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Run in a folder of its own with this interpreter first on the path."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def numbers(text: str) -> list[float]:
+    """All decimal numbers in a text."""
+    return [float(n) for n in re.findall(r"\d+\.\d+", text)]
+
+
+def test_python_snippet_gives_the_same_numbers(page: Page, figures: dict[str, float], tmp_path: Path) -> None:
+    (tmp_path / "snippet.py").write_text(snippet(page, "python"))
+    said = run([sys.executable, "snippet.py"], tmp_path)
+    bilinear, ours = numbers(said)[:2]
+    assert bilinear == pytest.approx(figures["bilinear"], abs=1e-3)
+    assert ours == pytest.approx(figures["gsjbu"], abs=1e-3)
+
+
+def test_command_snippet_gives_the_same_numbers(
+    page: Page, figures: dict[str, float], tmp_path: Path
+) -> None:
+    said = run(["bash", "-c", snippet(page, "command")], tmp_path)
+    found = numbers(said)
+    for value in figures.values():
+        assert any(n == pytest.approx(value, abs=0.006) for n in found), (value, said)
+
+
+def test_curl_snippet_gives_the_same_numbers(page: Page, figures: dict[str, float], tmp_path: Path) -> None:
+    run(["bash", "-c", snippet(page, "curl")], tmp_path)
+    result = json.loads((tmp_path / "result.json").read_text())
+    for method, value in figures.items():
+        assert result["metrics"]["rgb"][method]["psnr"] == pytest.approx(value, abs=1e-6)
+
+
+def test_link_is_the_address(page: Page) -> None:
+    page.wait_for_timeout(350)
+    assert snippet(page, "link") == page.url

@@ -1,0 +1,104 @@
+"""Every refusal is a sentence on the page that says what to do."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page
+
+from tests.browser.hands import Server, Watch, set_slider, shown, state
+
+
+def truncated_jpeg() -> bytes:
+    """The first half of a picture."""
+    out = io.BytesIO()
+    Image.radial_gradient("L").convert("RGB").save(out, "JPEG")
+    return out.getvalue()[: len(out.getvalue()) // 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("empty.png", b"", "empty"),
+        ("words.png", b"this is no picture at all", "JPEG, PNG"),
+        ("half.jpg", truncated_jpeg(), ""),
+    ],
+)
+def test_bad_pictures(page: Page, watch: Watch, name: str, data: bytes, words: str) -> None:
+    watch.expect("status of 4")
+    job = shown(page)
+    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data})
+    page.wait_for_selector("#notice.error")
+    text = page.inner_text("#notice p")
+    assert words in text and text.endswith(".") and len(text) > 20
+    assert page.evaluate("document.body.dataset.job") == job, "the last result stays"
+    # and it goes away with the next good thing
+    page.click("#samples .thumb >> nth=1")
+    shown(page, job)
+    assert page.locator("#notice").is_hidden()
+
+
+def test_too_large_is_refused_before_it_is_sent(page: Page) -> None:
+    limit = int(state(page, "info.limits.image_bytes"))  # type: ignore[call-overload]
+    page.evaluate(
+        """size => {
+          const moved = new DataTransfer();
+          moved.items.add(new File([new Uint8Array(size)], 'large.png', {type: 'image/png'}));
+          dispatchEvent(new DragEvent('drop', {dataTransfer: moved, cancelable: true}));
+        }""",
+        limit + 1,
+    )
+    page.wait_for_selector("#notice.error")
+    assert "MB" in page.inner_text("#notice p")
+
+
+@pytest.mark.parametrize("typed", ["0", "65", "", "7.5", "-3"])
+def test_a_number_out_of_bounds(page: Page, typed: str) -> None:
+    job = shown(page)
+    box = page.locator("[data-setting=stride] input[type=number]")
+    box.fill(typed)
+    box.blur()
+    page.wait_for_selector("#notice.error")
+    assert page.inner_text("#notice p") == "Stride must be a whole number from 2 to 64 px."
+    assert box.get_attribute("aria-invalid") == "true"
+    assert page.evaluate("document.body.dataset.job") == job
+    assert state(page, "settings.stride") == 16
+    set_slider(page, "stride", 20)
+    shown(page, job)
+    assert page.locator("#notice").is_hidden()
+    assert box.get_attribute("aria-invalid") is None
+
+
+def test_a_bad_address(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/?stride=0&radius=x&iters=30")
+    shown(page)
+    assert (
+        "radius" in page.inner_text("#notice p").lower() or "stride" in page.inner_text("#notice p").lower()
+    )
+    assert state(page, "settings.stride") == 16
+    assert state(page, "settings.iters") == 30
+
+
+def test_a_bad_signal(page: Page, watch: Watch) -> None:
+    watch.expect("status of 4")
+    page.set_input_files(
+        "#signal-file", {"name": "x.npy", "mimeType": "application/octet-stream", "buffer": b"no"}
+    )
+    page.wait_for_selector("#notice.error")
+    assert len(page.inner_text("#notice p")) > 20
+
+
+def test_unavailable_choices_say_why(page: Page) -> None:
+    """Greyed, with the reason in words."""
+    for name in ("backbone", "segmentation"):
+        for text in page.eval_on_selector_all(
+            f"[data-setting={name}] option:disabled", "all => all.map((o) => [o.textContent, o.title])"
+        ):
+            assert text[1] and text[1] in text[0]
+    switch = page.locator("[data-setting=device] input")
+    if switch.is_disabled():
+        why = page.inner_text("[data-setting=device] .why")
+        assert len(why) > 20
+        assert switch.get_attribute("aria-describedby")

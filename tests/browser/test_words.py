@@ -1,0 +1,134 @@
+"""Words: one file per language, none missing, none unused, and the page readable in each."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from gsjbu.samples import SAMPLES
+from gsjbu.settings import schema
+from tests.browser.hands import ROOT, Server, Watch, shown, state
+
+LANG = ROOT / "static" / "lang"
+OTHERS = sorted(p.stem for p in LANG.glob("*.json") if p.stem != "en")
+
+
+def words(code: str) -> dict[str, str]:
+    """A language's strings."""
+    text: dict[str, str] = json.loads((LANG / f"{code}.json").read_text("utf-8"))
+    return text
+
+
+def sources() -> str:
+    """All of the page's own code."""
+    files: list[Path] = [*(ROOT / "static" / "js").glob("*.js"), *(ROOT / "templates").glob("*.html")]
+    return "\n".join(f.read_text("utf-8") for f in files)
+
+
+def used() -> set[str]:
+    """Every quoted key in the page's code; file names look like keys and are none."""
+    families = {key.split(".")[0] for key in words("en")}
+    quoted = set(re.findall(r"""["']([a-z]+(?:\.[A-Za-z0-9_]+)+)["']""", sources()))
+    return {q for q in quoted if q.split(".")[0] in families and not q.endswith((".js", ".png", ".json"))}
+
+
+def test_every_string_is_there_and_used() -> None:
+    have = set(words("en"))
+    assert used() - have == set(), "used, but not in en.json"
+    assert have - used() == set(), "in en.json, but not used"
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_languages_have_the_same_strings(code: str) -> None:
+    english, other = words("en"), words(code)
+    own = {key for key in other if not key.startswith("server.")}
+    assert set(english) - own == set()
+    assert own - set(english) == set()
+    for key in english:
+        names = sorted(set(re.findall(r"\{\w+\}", english[key])))
+        assert sorted(set(re.findall(r"\{\w+\}", other[key]))) == names, f"{key}: other values to fill in"
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_what_the_server_says_has_a_translation(code: str) -> None:
+    """Settings with their choices, scenes, panels and refusals: declared in Python, worded here for other languages."""
+    other = words(code)
+    needed = set()
+    for one in schema():
+        needed |= {f"server.setting.{one['name']}.label", f"server.setting.{one['name']}.sentence"}
+        # networks keep their own names in every language
+        words_of_ours = ("off", "labels") if one["name"] in ("backbone", "segmentation") else None
+        for choice in one["choices"] or []:
+            if words_of_ours is None or choice["value"] in words_of_ours:
+                needed.add(f"server.choice.{one['name']}.{choice['value']}")
+        needed |= {f"server.unit.{one['unit']}"} if one["unit"] else set()
+    needed |= {f"server.sample.{name}.{part}" for name in SAMPLES for part in ("title", "sentence")}
+    assert needed - set(other) == set()
+
+
+def test_templates_hold_no_words() -> None:
+    """Text in the template is a language's file's business; names and formulas are not text."""
+    html = (ROOT / "templates" / "index.html").read_text("utf-8")
+    body = re.sub(r"<(script|noscript|title|pre|svg)\b.*?</\1>", "", html[html.index("<body") :], flags=re.S)
+    texts = [t.strip() for t in re.findall(r">([^<]+)<", body) if t.strip()]
+    assert set(texts) <= {"Upsample Anything", "×", "−", "+", "1×"}
+
+
+def test_no_inline_script_or_style() -> None:
+    html = (ROOT / "templates" / "index.html").read_text("utf-8")
+    assert not re.search(r"\sstyle=|\son\w+=|<style|javascript:", html)
+    assert re.findall(r"<script(?![^>]*\ssrc=)", html) == []
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", html)
+
+
+def test_switching_language_keeps_everything(page: Page) -> None:
+    job = shown(page)
+    title = page.inner_text("#verdict")
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    page.wait_for_function("before => document.getElementById('verdict').textContent !== before", arg=title)
+    assert page.inner_text("#run") == words("zh")["run.button"]
+    assert page.inner_text("[data-setting=stride] label") == words("zh")["server.setting.stride.label"]
+    assert page.evaluate("document.body.dataset.job") == job, "no new run for new words"
+    for group in ("features", "kernel", "rgb"):
+        page.click(f"#tab-{group}")
+        page.wait_for_selector(f"#tab-{group}[aria-selected=true]")
+    # nothing on the page is left in English but what says so, and names
+    left = page.evaluate(
+        """() => {
+          const out = [];
+          const walk = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+          while (walk.nextNode()) {
+            const node = walk.currentNode;
+            const hidden = node.parentElement.closest('[hidden], [lang=en], pre, details:not([open]) > :not(summary)');
+            if (!hidden && /[a-z]{4,}/.test(node.textContent)) out.push(node.textContent.trim());
+          }
+          return out;
+        }"""
+    )
+    known = re.compile(r"^(picture|camera|.*ResNet.*|.*torch.*|.*, fused.*|.*, attention.*|\.npy.*)", re.I)
+    assert [text for text in left if not known.match(text)] == []
+
+
+def test_the_language_is_remembered(chromium: Browser, server: Server, watch: Watch) -> None:
+    """By the browser's preference at first, then by the last choice, and the address above both."""
+    context = chromium.new_context(locale="zh-CN", viewport={"width": 1440, "height": 900})
+    context.on("page", watch.follow)
+    page = context.new_page()
+    page.goto(server.url)
+    shown(page)
+    assert page.get_attribute("html", "lang") == "zh-Hans"
+    page.click("#language")
+    page.wait_for_selector("html[lang=en]")
+    page.goto(server.url)
+    shown(page)
+    assert page.get_attribute("html", "lang") == "en"
+    page.goto(f"{server.url}/?lang=zh")
+    shown(page)
+    assert page.get_attribute("html", "lang") == "zh-Hans"
+    assert state(page, "settings.stride") == 16
+    context.close()
