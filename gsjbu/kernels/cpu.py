@@ -16,6 +16,8 @@ from gsjbu import threads as cores
 from gsjbu.grid import Grid
 from gsjbu.kernels import fused
 from gsjbu.kernels.phases import CAN_YIELD, STOP, new_control
+from gsjbu.kernels.simd import LANES
+from gsjbu.memory import room
 
 # A thread is worth borrowing from about 0.1 ms of work a step on: so many pixel × neighbour pairs.
 PAIRS_PER_THREAD = 250_000
@@ -23,6 +25,8 @@ PAIRS_PER_THREAD = 250_000
 TILE_BYTES = 768 * 1024
 # A band of rows rendered to a file is handed to the system once it is this large (bytes).
 BAND_BYTES = 64 * 1024 * 1024
+# Results larger than this are written past the cache: they would only push other things out of it (bytes).
+STREAM_BYTES = 15 * 1024 * 1024
 
 Progress = Callable[[int, float], object]
 
@@ -145,14 +149,16 @@ def render(
     shape = np.empty((grid.rows, grid.cols, fused.SHAPE), dtype=np.float32)
     fused.shapes_of(_array(raw), shape)
     values = _channels_last(signal)
-    if channels % 4:
-        values = np.concatenate([values, np.zeros((*values.shape[:2], -channels % 4), np.float32)], axis=2)
+    spare = -channels % (8 if channels > 4 else 4)
+    if spare:
+        values = np.concatenate([values, np.zeros((*values.shape[:2], spare), np.float32)], axis=2)
     if out is None:
-        out = np.empty((channels, grid.height, grid.width), dtype=np.float32)
+        out = room((channels, grid.height, grid.width))
     mapped = _mapping(out)
-    direct = mapped is None and out.dtype == np.float32
+    direct = mapped is None and out.dtype == np.float32 and out.flags.c_contiguous
     window = (2 * radius + 1) ** 2
-    tile = min(grid.cols, max(1, TILE_BYTES // (window * fused.CHUNK * 4)))
+    chunk = min(fused.CHUNK, math.ceil(grid.step_y) * math.ceil(grid.step_x))
+    tile = min(grid.cols, max(1, TILE_BYTES // (window * chunk * 4)))
     if channels <= 4:
         tile = min(tile, 4)
     row_bytes = channels * grid.width * 4 * math.ceil(grid.step_y)
@@ -161,10 +167,12 @@ def render(
         last_row = min(first_row + band, grid.rows)
         y0, y1 = int(grid.row_starts[first_row]), int(grid.row_starts[last_row])
         target = out if direct else np.empty((channels, y1 - y0, grid.width), dtype=np.float32)
+        aligned = target.ctypes.data % 64 == 0 and grid.width % LANES == 0
+        past_cache = direct and aligned and target.nbytes > STREAM_BYTES
         control = new_control()
         arguments = (
             control, problem.guide, problem.lr_guide, values, *problem.geometry, radius, shape,
-            first_row, last_row, tile, np.asarray(target),
+            first_row, last_row, tile, target.reshape(-1), channels, past_cache,
         )  # fmt: skip
         control[0] = 0  # open
         with _Helpers(control, problem.threads(threads) - 1, fused.render_rows, arguments):
@@ -179,8 +187,11 @@ def render(
 
 
 def _mapping(out: np.ndarray) -> mmap.mmap | None:
-    """The file mapping under an array, if there is one."""
+    """The file under a memory-mapped array (np.memmap), if it is one or a view of one."""
     base: object = out
     while isinstance(base, np.ndarray):
+        if isinstance(base, np.memmap):
+            mapped: mmap.mmap | None = getattr(base, "_mmap", None)
+            return mapped
         base = base.base
-    return base if isinstance(base, mmap.mmap) else None
+    return None

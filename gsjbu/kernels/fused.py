@@ -37,7 +37,9 @@ from gsjbu.kernels.simd import (
     signed,
     smaller,
     splat,
+    steps_from,
     store,
+    stream,
     total,
 )
 
@@ -102,27 +104,41 @@ def shapes_of(raw, shape):
 
 
 @njit(**FAST)
-def _load_chunk(guide, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, live):
-    """Copy a block of the guide [G, H, W], with coordinates relative to the cell's centre; returns its vectors' end."""
-    n = 0
+def _load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, live):
+    """Copy a block of the guide, flat [G, H, W] of ``size`` (G, H, W), with its pixels' places relative to the
+    cell's centre; returns the end of its last vector."""
+    channels, height, across = size
+    width, n = x1 - x0, 0
+    count = (y1 - y0) * width
+    end = (count + LANES - 1) // LANES * LANES
+    first = f32(x0 + 0.5 - centre_x)
     for y in range(y0, y1):
         dy = f32(y + 0.5 - centre_y)
-        for x in range(x0, x1):
-            xs[n] = f32(x + 0.5 - centre_x)
-            ys[n] = dy
-            live[n] = f32(1)
-            n += 1
-    for g in range(guide.shape[0]):
+        x = 0
+        while x + LANES <= width:
+            store(xs, n + x, steps_from(first + f32(x)))
+            store(ys, n + x, splat(dy))
+            x += LANES
+        while x < width:
+            xs[n + x], ys[n + x] = first + f32(x), dy
+            x += 1
+        n += width
+    for b in range(0, end, LANES):
+        store(live, b, splat(f32(1)))
+    for g in range(channels):
         n = g * room
         for y in range(y0, y1):
-            for x in range(x0, x1):
-                pixels[n] = guide[g, y, x]
-                n += 1
-    count = (y1 - y0) * (x1 - x0)
-    end = (count + LANES - 1) // LANES * LANES
+            source, x = (g * height + y) * across + x0, 0
+            while x + LANES <= width:
+                store(pixels, n + x, load(guide, source + x))
+                x += LANES
+            while x < width:
+                pixels[n + x] = guide[source + x]
+                x += 1
+            n += width
     for n in range(count, end):
         xs[n], ys[n], live[n] = xs[count - 1], ys[count - 1], f32(0)
-        for g in range(guide.shape[0]):
+        for g in range(channels):
             pixels[g * room + n] = pixels[g * room + count - 1]
     return end
 
@@ -385,18 +401,21 @@ def _widest(starts):
 
 
 @njit(**FAST)
-def _room(col_starts):
-    """Pixels to make room for in a buffer: a chunk, or one row of the widest cell if that is longer."""
-    return (max(CHUNK, _widest(col_starts)) + LANES - 1) // LANES * LANES
+def _room(row_starts, col_starts):
+    """Pixels to make room for in a buffer: the largest chunk, as an odd number of vectors, so that the lines of a
+    buffer do not all fall into the same few sets of the cache."""
+    widest = _widest(col_starts)
+    vectors = (min(_chunk_rows(widest), _widest(row_starts)) * widest + LANES - 1) // LANES
+    return (vectors | 1) * LANES
 
 
 @njit(**FAST)
-def _fit_cell(i, j, guide, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x, radius, room,
+def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x, radius, room,
               rgb_scale, signal_scale, pixels, lines, weights, pull, near, par, mean_weight, lift,
               sums, row0, col0, width):  # fmt: skip
     """Forward, loss and backward of one cell; returns its (rgb, signal) loss parts, unscaled."""
     xs, ys, live, inverse = lines[0], lines[1], lines[2], lines[3]
-    channels = guide.shape[0]
+    channels = size[0]
     x0, x1 = col_starts[j], col_starts[j + 1]
     top, bottom = row_starts[i], row_starts[i + 1]
     centre_y, centre_x = (i + 0.5) * step_y, (j + 0.5) * step_x
@@ -408,7 +427,7 @@ def _fit_cell(i, j, guide, lr_guide, signal, shape, row_starts, col_starts, step
     if signal_scale != 0:
         mean_weight[:] = f32(0)
         for y0 in range(top, bottom, height):
-            end = _load_chunk(guide, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+            end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                               pixels, xs, ys, live)  # fmt: skip
             neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par)
             _mean_weights(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area)
@@ -416,7 +435,7 @@ def _fit_cell(i, j, guide, lr_guide, signal, shape, row_starts, col_starts, step
         signal_loss = _signal_lift(signal, i, j, radius, mean_weight, signal_scale, lift)
         for y0 in range(top, bottom, height):
             if height < bottom - top:  # several chunks: the last one's weights are not this one's
-                end = _load_chunk(guide, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+                end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                                   pixels, xs, ys, live)  # fmt: skip
                 neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape,
                                      near, par)  # fmt: skip
@@ -426,7 +445,7 @@ def _fit_cell(i, j, guide, lr_guide, signal, shape, row_starts, col_starts, step
 
     if rgb_scale != 0:
         for y0 in range(top, bottom, height):
-            end = _load_chunk(guide, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+            end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                               pixels, xs, ys, live)  # fmt: skip
             neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par)
             rgb_loss += _rgb_cell(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, pull,
@@ -481,11 +500,12 @@ def fit_steps(control, last, gate, guide, lr_guide, signal, row_starts, col_star
     shape [h, w, SHAPE], sums [tiles, (2R+1)·(tile + 2R)·4], tile_loss [tiles, 2], losses [steps].
     """
     rows, cols = shape.shape[0], shape.shape[1]
-    channels = guide.shape[0]
+    size, flat = guide.shape, guide.reshape(-1)
+    channels = size[0]
     tiles_across = (cols + tile - 1) // tile
     tiles = rows * tiles_across
     window = (2 * radius + 1) ** 2
-    room = _room(col_starts)
+    room = _room(row_starts, col_starts)
     pixels = np.empty(channels * room, dtype=np.float32)
     lines = (np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32),
              np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32))  # fmt: skip
@@ -507,7 +527,7 @@ def fit_steps(control, last, gate, guide, lr_guide, signal, row_starts, col_star
             mine[:] = f32(0)
             rgb_loss, signal_loss = 0.0, 0.0
             for j in range(a * tile, min((a + 1) * tile, cols)):
-                rgb, sig = _fit_cell(i, j, guide, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x,
+                rgb, sig = _fit_cell(i, j, flat, size, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x,
                                      radius, room, rgb_scale, signal_scale, pixels, lines, weights, pull, near, par,
                                      mean_weight, lift, mine, i - radius, a * tile - radius,
                                      tile + 2 * radius)  # fmt: skip
@@ -541,14 +561,14 @@ def lead(control, until, gate, guide, lr_guide, signal, row_starts, col_starts, 
 
 
 @njit(**FAST)
-def _mix_four(weights, base, room, end, neighbours, values, mixed):
-    """mixed[e·room + p] = Σ_k weights[base + k·room + p]·values[4k + e] for four channels e; 32 pixels at a time."""
+def _mix_four(weights, room, end, neighbours, values, mixed):
+    """mixed[e·room + p] = Σ_k weights[k·room + p]·values[4k + e] for four channels e; 32 pixels at a time."""
     b = 0
     while b + 2 * LANES <= end:
         a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
         b0, b1, b2, b3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
         for k in range(neighbours):
-            w, z = load(weights, base + k * room + b), load(weights, base + k * room + b + LANES)
+            w, z = load(weights, k * room + b), load(weights, k * room + b + LANES)
             v0, v1, v2, v3 = values[4 * k], values[4 * k + 1], values[4 * k + 2], values[4 * k + 3]
             a0, a1, a2, a3 = a0 + w * v0, a1 + w * v1, a2 + w * v2, a3 + w * v3
             b0, b1, b2, b3 = b0 + z * v0, b1 + z * v1, b2 + z * v2, b3 + z * v3
@@ -564,7 +584,7 @@ def _mix_four(weights, base, room, end, neighbours, values, mixed):
     if b < end:
         a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
         for k in range(neighbours):
-            w = load(weights, base + k * room + b)
+            w = load(weights, k * room + b)
             a0, a1 = a0 + w * values[4 * k], a1 + w * values[4 * k + 1]
             a2, a3 = a2 + w * values[4 * k + 2], a3 + w * values[4 * k + 3]
         store(mixed, b, a0)
@@ -574,12 +594,58 @@ def _mix_four(weights, base, room, end, neighbours, values, mixed):
 
 
 @njit(**FAST)
-def _render_weights(guide, y0, y1, x0, x1, i, j, radius, step_y, step_x, lr_guide, shape, room, pixels, lines,
+def _mix_eight(weights, room, end, neighbours, values, mixed):
+    """As _mix_four for eight channels, values[8k + e]; the weights come from the cache half as often."""
+    for b in range(0, end, LANES):
+        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        a4, a5, a6, a7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        for k in range(neighbours):
+            w, t = load(weights, k * room + b), 8 * k
+            a0, a1, a2, a3 = (
+                a0 + w * values[t],
+                a1 + w * values[t + 1],
+                a2 + w * values[t + 2],
+                a3 + w * values[t + 3],
+            )
+            a4, a5, a6, a7 = (
+                a4 + w * values[t + 4],
+                a5 + w * values[t + 5],
+                a6 + w * values[t + 6],
+                a7 + w * values[t + 7],
+            )
+        store(mixed, b, a0)
+        store(mixed, room + b, a1)
+        store(mixed, 2 * room + b, a2)
+        store(mixed, 3 * room + b, a3)
+        store(mixed, 4 * room + b, a4)
+        store(mixed, 5 * room + b, a5)
+        store(mixed, 6 * room + b, a6)
+        store(mixed, 7 * room + b, a7)
+
+
+@njit(**FAST)
+def _put_row(out, place, mixed, n, width, past_cache):
+    """out[place : place + width] = mixed[n : n + width]; ``past_cache``: whole aligned cache lines, streamed."""
+    x = 0
+    if past_cache:
+        while x + LANES <= width:
+            stream(out, place + x, load(mixed, n + x))
+            x += LANES
+    while x + LANES <= width:
+        store(out, place + x, load(mixed, n + x))
+        x += LANES
+    while x < width:
+        out[place + x] = mixed[n + x]
+        x += 1
+
+
+@njit(**FAST)
+def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, lr_guide, shape, room, pixels, lines,
                     near, par, weights):  # fmt: skip
     """Normalised weights of one cell's chunk; returns (vectors' end, neighbours)."""
     xs, ys, live = lines[0], lines[1], lines[2]
-    channels = guide.shape[0]
-    end = _load_chunk(guide, y0, y1, x0, x1, (i + 0.5) * step_y, (j + 0.5) * step_x, room, pixels, xs, ys, live)
+    channels = size[0]
+    end = _load_chunk(guide, size, y0, y1, x0, x1, (i + 0.5) * step_y, (j + 0.5) * step_x, room, pixels, xs, ys, live)
     neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par)
     for b in range(0, end, LANES):
         inverse = splat(f32(1)) / _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
@@ -590,17 +656,18 @@ def _render_weights(guide, y0, y1, x0, x1, i, j, radius, step_y, step_x, lr_guid
 
 @njit(**FAST)
 def render_rows(control, guide, lr_guide, signal, row_starts, col_starts, step_y, step_x, radius, shape,
-                first_row, last_row, tile, out):
-    """Mix signal [h, w, C] (C a multiple of 4) into out [channels, rows of pixels, W], cell rows first_row…last_row.
+                first_row, last_row, tile, out, channels, past_cache):
+    """Mix signal [h, w, C] (C a multiple of 8, or 4) into out, flat [channels, rows of pixels, W], cell rows first…last.
 
     One phase; a task is ``tile`` cells of a row, whose weights are made once and stay in the cache while
-    the channels go by in fours.
+    the channels go by in eights. ``past_cache``: out is aligned to cache lines and too large to be read again soon.
     """
-    cols, channels = shape.shape[1], out.shape[0]
+    cols, size, flat = shape.shape[1], guide.shape, guide.reshape(-1)
+    across = size[2]
     tiles_across = (cols + tile - 1) // tile
     tiles = (last_row - first_row) * tiles_across
     window = (2 * radius + 1) ** 2
-    room = _room(col_starts)
+    room = _room(row_starts, col_starts)
     height = _chunk_rows(_widest(col_starts))
     weights = np.empty((tile, window * room), dtype=np.float32)
     near = np.empty((tile, window, 2), dtype=np.int64)
@@ -608,9 +675,10 @@ def render_rows(control, guide, lr_guide, signal, row_starts, col_starts, step_y
     found = np.empty((tile, 2), dtype=np.int64)
     pixels = np.empty(guide.shape[0] * room, dtype=np.float32)
     lines = (np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32))
-    values = np.empty(window * 4, dtype=np.float32)
-    mixed = np.empty(4 * room, dtype=np.float32)
+    values = np.empty(window * 8, dtype=np.float32)
+    mixed = np.empty(8 * room, dtype=np.float32)
     offset = row_starts[first_row]
+    plane = (row_starts[last_row] - offset) * across
     while True:
         phase, task = claim(control, tiles, tiles, 1)
         if phase < 0:
@@ -620,23 +688,29 @@ def render_rows(control, guide, lr_guide, signal, row_starts, col_starts, step_y
         for y0 in range(row_starts[i], row_starts[i + 1], height):
             y1 = min(y0 + height, row_starts[i + 1])
             for j in range(j0, j1):
-                found[j - j0] = _render_weights(guide, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius,
+                found[j - j0] = _render_weights(flat, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius,
                                                 step_y, step_x, lr_guide, shape, room, pixels, lines,
                                                 near[j - j0], par, weights[j - j0])  # fmt: skip
-            for c in range(0, channels, 4):
+            c = 0
+            while c < channels:
+                many = 8 if channels - c > 4 else 4
                 for j in range(j0, j1):
                     end, neighbours = found[j - j0, 0], found[j - j0, 1]
                     for k in range(neighbours):
                         qi, qj = near[j - j0, k, 0], near[j - j0, k, 1]
-                        for e in range(4):
-                            values[4 * k + e] = signal[qi, qj, c + e]
-                    _mix_four(weights[j - j0], 0, room, end, neighbours, values, mixed)
+                        for e in range(many):
+                            values[many * k + e] = signal[qi, qj, c + e]
+                    if many == 8:
+                        _mix_eight(weights[j - j0], room, end, neighbours, values, mixed)
+                    else:
+                        _mix_four(weights[j - j0], room, end, neighbours, values, mixed)
                     x0, width = col_starts[j], col_starts[j + 1] - col_starts[j]
-                    for e in range(min(4, channels - c)):
-                        for y in range(y0 - offset, y1 - offset):
-                            n = e * room + (y - y0 + offset) * width
-                            line = out[c + e, y]
-                            for x in range(width):
-                                line[x0 + x] = mixed[n + x]
+                    streamed = past_cache and x0 % LANES == 0
+                    for e in range(min(many, channels - c)):
+                        place = (c + e) * plane + (y0 - offset) * across + x0
+                        for n in range(e * room, e * room + (y1 - y0) * width, width):
+                            _put_row(out, place, mixed, n, width, streamed)
+                            place += across
+                c += many
         if finish(control, tiles):
             open_phase(control, 1, True)

@@ -67,6 +67,17 @@ def splat(typingctx, scalar):
 
 
 @intrinsic
+def steps_from(typingctx, first):
+    """first, first + 1, …, first + 15."""
+
+    def codegen(context, builder, signature, args):
+        steps = ir.Constant(_VECTOR, [_SINGLE(float(k)) for k in range(LANES)])
+        return builder.fadd(_splat(builder, args[0]), steps)
+
+    return vector(types.float32), codegen
+
+
+@intrinsic
 def load(typingctx, array, index):
     """16 floats from ``index`` of a contiguous 1-d float32 array; nothing checks that they are there."""
 
@@ -82,6 +93,18 @@ def store(typingctx, array, index, value):
 
     def codegen(context, builder, signature, args):
         builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]), align=4)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, vector), codegen
+
+
+@intrinsic
+def stream(typingctx, array, index, value):
+    """As ``store``, past the cache; the address must be a multiple of 64 bytes. For results nobody reads soon."""
+
+    def codegen(context, builder, signature, args):
+        instruction = builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]), align=64)
+        instruction.set_metadata("nontemporal", builder.module.add_metadata([_WORD(1)]))
         return context.get_dummy_value()
 
     return types.none(array, types.intp, vector), codegen
