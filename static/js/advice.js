@@ -1,7 +1,7 @@
 // How long a run will take, and the one change that would help most.
 
 import { byId, h, put } from "./dom.js";
-import { bytes, seconds } from "./format.js";
+import { about, bytes } from "./format.js";
 import { label } from "./controls.js";
 import { t } from "./i18n.js";
 import { on, state } from "./state.js";
@@ -19,7 +19,7 @@ function draw(change) {
     put(byId("advice"));
     return;
   }
-  put(line, t("run.estimate", { time: seconds(estimate.seconds), memory: bytes(estimate.bytes) }));
+  put(line, t("run.estimate", { time: about(estimate.seconds), memory: bytes(estimate.bytes) }));
   if (now.phase !== "waiting") {
     put(byId("advice"));
     return;
@@ -31,7 +31,7 @@ function draw(change) {
       h(
         "button",
         { type: "button", class: "advice", on: { click: () => { change(first.setting, first.value); run(); } } },
-        t("advice.lower", { setting: label(first.setting), value: String(first.value), time: seconds(first.seconds) }),
+        t("advice.lower", { setting: label(first.setting), value: String(first.value), time: about(first.seconds) }),
       ),
   );
 }

@@ -121,9 +121,9 @@ export async function showPair() {
 }
 
 function put_(chosen, pair, result) {
-  look({ group: chosen.group, left: chosen.left.name, right: chosen.right.name });
   viewer().set({ divider: state.view.divider, layout: state.view.layout, opacity: state.view.opacity / 100 });
   viewer().show(pair);
+  look({ group: chosen.group, left: chosen.left.name, right: chosen.right.name });
   tabs([...allGroups(result).keys()], chosen.group);
   for (const side of ["left", "right"]) {
     put(byId(side), chosen.panels.map((p) => h("option", { value: p.name }, title(p))));

@@ -25,8 +25,13 @@ export function seconds(value) {
   return `${Math.round(value / 60)} min`;
 }
 
+/** An estimate: no more digits than it deserves. */
+export function about(value) {
+  return value < 0.995 ? `${Math.max(10, Math.round(value * 100) * 10)} ms` : seconds(value);
+}
+
 export function bytes(value) {
   if (value < 1e6) return `${Math.max(1, Math.round(value / 1e3))} kB`;
-  if (value < 1e9) return `${number(value / 1e6, 3)} MB`;
-  return `${number(value / 1e9, 3)} GB`;
+  if (value < 1e9) return `${Math.round(value / 1e6)} MB`;
+  return `${fixed(value / 1e9, 1)} GB`;
 }

@@ -1,19 +1,16 @@
 // The run on the page as a command, as Python and as curl: the same settings, the same numbers.
 
-const OMIT = { command: new Set(), python: new Set(["stride", "iters", "radius", "objective", "device", "resolution"]) };
-
 const quoted = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
 const option = (value) => ({ true: "on", false: "off" })[String(value)] ?? String(value);
 const fileName = (image) => (image.sample ? `${image.sample}.png` : image.name || "picture.png");
 const origin = () => location.origin;
 
-/** The picture of a built-in scene as a file, where a tool wants one. */
-const fetchSample = (image) => (image.sample ? `curl -fsS -o ${quoted(fileName(image))} ${quoted(`${origin()}/api/samples/${image.sample}.png`)}\n` : "");
-
-/** `python -m gsjbu compare …` */
-export function command({ result }) {
-  const options = Object.entries(result.settings).filter(([name]) => !OMIT.command.has(name)).map(([name, value]) => `--${name.replaceAll("_", "-")} ${option(value)}`);
-  return `${fetchSample(result.from)}python -m gsjbu compare ${quoted(fileName(result.from))} -o compared ${options.join(" ")}`;
+/** `python -m gsjbu compare …`: panels, figures and a report go into a folder. */
+export function command({ result, signal }) {
+  const picture = result.from.sample ? `scene:${result.from.sample}` : fileName(result.from);
+  const options = Object.entries(result.settings).map(([name, value]) => `--${name.replaceAll("_", "-")} ${option(value)}`);
+  if (signal) options.push(`--signal ${quoted(signal.name)}`);
+  return `python -m gsjbu compare ${quoted(picture)} compared ${options.join(" ")}`;
 }
 
 /** The library, with the same figures printed. */
