@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -65,19 +65,23 @@ def extract(
         raise ShapeError(
             f"The image is {image.shape[-1]}×{image.shape[-2]} pixels, the grid is over {grid.width}×{grid.height}."
         )
+    stride = math.sqrt(grid.step_y * grid.step_x)
+    picture = three_channels(image)
+
+    def run(name: str) -> Features:
+        loaded = models.backbone(name, seed, progress)
+        found, fallback = on_device(lambda d: loaded.features(picture, stride, d), device)
+        return Features(
+            to_grid(found, grid), loaded.label, loaded.status + fallback, loaded.pretrained, found.stage
+        )
+
     try:
-        loaded = models.backbone(backbone, seed, progress)
-        status = loaded.status
+        return run(backbone)
     except ModelError as error:
         if backbone == "resnet18":
             raise
-        loaded = models.backbone("resnet18", seed, progress)
-        status = f"{error.message} Shown instead: {loaded.status}"
-    stride = math.sqrt(grid.step_y * grid.step_x)
-    found, fallback = on_device(lambda d: loaded.features(three_channels(image), stride, d), device)
-    return Features(
-        to_grid(found, grid), loaded.label, (status + fallback).strip(), loaded.pretrained, found.stage
-    )
+        instead = run("resnet18")
+        return replace(instead, status=f"{error.message} Shown instead: {instead.name}. {instead.status}")
 
 
 def on_device(work: Callable[[torch.device], T], device: torch.device | str) -> tuple[T, str]:

@@ -6,6 +6,7 @@ lie on the image is part of the answer.
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import threading
@@ -136,8 +137,7 @@ class Backbone:
             fit_to(image, unit, MAX_PATCHES if self.patch else None).to(device), self.mean, self.std
         )
         with self.lock:
-            net: Any = self.network.to(device)
-            out = net(pixel_values=x[None])
+            out = _run(self.network, self.label, x, device)
         if hasattr(out, "feature_maps"):
             maps = {f"stage {i + 1}": m for i, m in enumerate(out.feature_maps)}
         else:
@@ -169,16 +169,17 @@ def any_backbone(place: Path, label: str, where: str) -> Backbone:
     """The backbone in a folder: AutoBackbone where transformers has one for it, otherwise AutoModel's tokens."""
     with _quiet_transformers(label) as transformers:
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        config = transformers.AutoConfig.from_pretrained(place, **options)
+        config = transformers.AutoConfig.from_pretrained(str(place), **options)
         pyramid = bool(getattr(config, "depths", None))
         patch = None if pyramid else _patch_size(config, label)
         options |= {"use_safetensors": True, "output_loading_info": True}
-        if _has_backbone(transformers, config):
+        made = _backbone_class(config)
+        if made is not None:
             stages = list(config.stage_names)
-            options["out_features"] = stages[1:] if pyramid else stages[-1:]
-            network, info = transformers.AutoBackbone.from_pretrained(place, **options)
+            config.out_features = stages[1:] if pyramid else stages[-1:]
+            network, info = made.from_pretrained(str(place), config=config, **options)
         elif patch is not None:
-            network, info = transformers.AutoModel.from_pretrained(place, **options)
+            network, info = transformers.AutoModel.from_pretrained(str(place), **options)
         else:
             raise ModelError(
                 "model_unsuitable", f"{label}: a {config.model_type} model gives no feature maps here."
@@ -190,10 +191,11 @@ def any_backbone(place: Path, label: str, where: str) -> Backbone:
     return Backbone(network.eval(), label, status, patch, padded, mean, std)
 
 
-def _has_backbone(transformers: Any, config: Any) -> bool:
+def _backbone_class(config: Any) -> Any:
+    """What AutoBackbone would choose. AutoBackbone itself asks the network even for a local folder."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_BACKBONE_MAPPING
 
-    return type(config) in MODEL_FOR_BACKBONE_MAPPING
+    return MODEL_FOR_BACKBONE_MAPPING.get(type(config), None)
 
 
 def _patch_size(config: Any, label: str) -> int:
@@ -229,8 +231,7 @@ class Segmenter:
         """
         x = normalised(fit_to(image, 32).to(device), self.mean, self.std)
         with self.lock:
-            net: Any = self.network.to(device)
-            out = net(pixel_values=x[None])
+            out = _run(self.network, self.label, x, device)
         classes = out.class_queries_logits[0].softmax(-1)[:, :-1]
         masks = out.masks_queries_logits[0].sigmoid()
         votes = torch.einsum("qc,qhw->chw", classes, masks).to("cpu", torch.float32)
@@ -255,6 +256,19 @@ def mask2former(place: Path, label: str, where: str) -> Segmenter:
 
 
 # ------------------------------------------------------------------------------------------- shared
+
+
+def _run(network: Any, label: str, x: Tensor, device: torch.device) -> Any:
+    """One forward pass. An accelerator's failure passes through (the CPU may do better); the CPU's is final."""
+    options: dict[str, Any] = {}
+    if "interpolate_pos_encoding" in inspect.signature(network.forward).parameters:
+        options["interpolate_pos_encoding"] = True  # the image's size, not the one of the training
+    try:
+        return network.to(device)(pixel_values=x[None], **options)
+    except Exception as error:
+        if device.type != "cpu" and isinstance(error, RuntimeError):
+            raise
+        raise ModelError("model_failed", f"{label} failed on this image ({type(error).__name__}).") from error
 
 
 def nearest(strides: dict[str, Any], stride: float) -> str:
@@ -303,7 +317,10 @@ def _quiet_transformers(label: str) -> Iterator[Any]:
     torchvision()
     import transformers
 
-    transformers.utils.logging.disable_progress_bar()
+    log = transformers.utils.logging
+    verbosity = log.get_verbosity()
+    log.disable_progress_bar()
+    log.set_verbosity_error()  # which tensors a classifier's file has too many is no news; missing ones are checked
     try:
         # Missing tensors are drawn from the global generator, which is not ours to move.
         with torch.random.fork_rng(devices=[]):
@@ -314,6 +331,7 @@ def _quiet_transformers(label: str) -> Iterator[Any]:
         Exception
     ) as error:  # OSError, ValueError, KeyError, safetensors' own: whatever a bad folder causes
         right = "its folder must hold the config.json and model.safetensors of one supported model"
-        raise ModelError(
-            "model_corrupt", f"{label} cannot be loaded ({type(error).__name__}); {right}."
-        ) from error
+        text = f"{label} cannot be loaded ({type(error).__name__}); {right}."
+        raise ModelError("model_corrupt", text) from error
+    finally:
+        log.set_verbosity(verbosity)
