@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from gsjbu.batch.sources import Item
 from gsjbu.batch.writers import result_path, write, write_kernel
 from gsjbu.errors import GsjbuError
 from gsjbu.kernel import Kernel
+
+BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
 
 
 @dataclass(frozen=True)
@@ -103,10 +105,24 @@ class Worker:
         if asked.form == "kernel":
             self._write(lambda: write_kernel(path, kernel, self.alone))
             return told
-        values = self._out(kernel, signal)
-        kernel.render(signal, out=values)
-        self._write(lambda: write(path, asked.form, values, asked.half, self.alone))
-        return told | {"shape": list(values.shape), "dtype": "float16" if asked.half else "float32"}
+        shape = (signal.shape[0], kernel.grid.height, kernel.grid.width)
+        blocks = self._blocks(kernel, signal)
+        self._write(lambda: write(path, asked.form, shape, blocks, asked.half, self.alone))
+        return told | {"shape": list(shape), "dtype": "float16" if asked.half else "float32"}
+
+    def _blocks(self, kernel: Kernel, signal: Tensor) -> Iterator[np.ndarray]:
+        """The result, some channels at a time. A few weights are computed again for each block; a result that never
+        is in memory as a whole is worth more than that."""
+        height, width = kernel.grid.height, kernel.grid.width
+        channels = max(1, BLOCK_BYTES // (4 * height * width))
+        size = channels * height * width
+        if self._buffer.size < size:  # kept from image to image: fresh memory costs as much as the arithmetic
+            self._buffer = np.empty(size, np.float32)
+        for first in range(0, len(signal), channels):
+            some = signal[first : first + channels]
+            out = self._buffer[: len(some) * height * width].reshape(len(some), height, width)
+            kernel.render(some, out=out, threads=1)
+            yield out
 
     def _signal(self, item: Item, image: Tensor) -> tuple[Tensor, str, dict[str, Any]]:
         """The item's low-resolution signal ``[C, h, w]``, a word on where it is from, and its grid for ``fit``."""
@@ -122,14 +138,6 @@ class Worker:
         device = devices.resolve(self.asked.device)
         found = features.extract(image, grid, self.asked.backbone, device, self.asked.seed)
         return found.values, found.status, {"stride": self.asked.stride}
-
-    def _out(self, kernel: Kernel, signal: Tensor) -> np.ndarray:
-        """A buffer for the result, kept from image to image: fresh memory costs as much as the arithmetic."""
-        shape = (signal.shape[0], kernel.grid.height, kernel.grid.width)
-        size = int(np.prod(shape))
-        if self._buffer.size < size:
-            self._buffer = np.empty(size, np.float32)
-        return self._buffer[:size].reshape(shape)
 
     @staticmethod
     def _write(do: Callable[[], None]) -> None:

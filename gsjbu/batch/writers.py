@@ -11,11 +11,12 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from gsjbu.errors import GsjbuError
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 ENDINGS = {"npy": ".npy", "safetensors": ".safetensors", "zarr": ".zarr", "kernel": ".kernel.safetensors"}
 PART = ".part"
-BLOCK = 8 << 20  # bytes converted and written at a time: small enough to stay in the cache
 
 
 def result_path(folder: Path, key: str, form: str) -> Path:
@@ -33,23 +33,31 @@ def result_path(folder: Path, key: str, form: str) -> Path:
 
 
 def write(
-    path: Path, form: str, values: np.ndarray, half: bool, alone: Callable[[], bool] = lambda: True
+    path: Path,
+    form: str,
+    shape: tuple[int, ...],
+    blocks: Iterable[np.ndarray],
+    half: bool,
+    alone: Callable[[], bool] = lambda: True,
 ) -> None:
-    """``values`` float32 ``[C, H, W]`` to ``path``, as float16 if ``half``.
+    """A result of ``shape`` ``[C, H, W]`` to ``path``, as float16 if ``half``.
 
-    ``alone`` is asked right before the result gets its final name; a worker whose run is gone answers False, and
-    then nothing is left behind.
+    blocks: the result in runs of whole channels, float32 ``[c, H, W]``, in order; each is written before the next is
+    asked for, so a result may be larger than the memory. ``alone`` is asked right before the result gets its final
+    name; a worker whose run is gone answers False, and then nothing is left behind.
     """
     dtype = np.dtype("<f2" if half else "<f4")
+    ready = (_as(block, dtype) for block in blocks)
     if form == "zarr":
-        _replace(path, alone, lambda part: _write_zarr(part, values, dtype))
+        _replace(path, alone, lambda part: _write_zarr(part, shape, ready, dtype))
         return
-    header = _npy_header(values.shape, dtype) if form == "npy" else _safetensors_header(values.shape, dtype)
+    header = _npy_header(shape, dtype) if form == "npy" else _safetensors_header(shape, dtype)
 
     def fill(part: Path) -> None:
-        with open(part, "wb") as file:
+        with open(part, "wb", buffering=0) as file:
             file.write(header)
-            _write_blocks(file, values, dtype)
+            for block in ready:
+                _write_all(file, block)
 
     _replace(path, alone, fill)
 
@@ -85,15 +93,19 @@ def _discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _write_blocks(file: BinaryIO, values: np.ndarray, dtype: np.dtype) -> None:
-    for block in _blocks(np.ascontiguousarray(values).reshape(-1)):
-        file.write(np.ascontiguousarray(block, dtype=dtype).data)
+def _as(block: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype.itemsize == 4:
+        return np.ascontiguousarray(block, dtype=dtype)
+    return (
+        torch.from_numpy(np.ascontiguousarray(block)).to(torch.float16).numpy()
+    )  # five times as fast as NumPy's
 
 
-def _blocks(flat: np.ndarray) -> Iterator[np.ndarray]:
-    step = BLOCK // flat.itemsize
-    for start in range(0, flat.size, step):
-        yield flat[start : start + step]
+def _write_all(file: io.FileIO, block: np.ndarray) -> None:
+    """One call of the system writes 2 GiB at most."""
+    rest = memoryview(block).cast("B")
+    while len(rest):
+        rest = rest[file.write(rest) or 0 :]
 
 
 def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
@@ -115,17 +127,19 @@ def _safetensors_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     return struct.pack("<Q", len(body)) + body
 
 
-def _write_zarr(part: Path, values: np.ndarray, dtype: np.dtype) -> None:
+def _write_zarr(part: Path, shape: tuple[int, ...], blocks: Iterable[np.ndarray], dtype: np.dtype) -> None:
     try:
         import zarr
     except ImportError as error:
         raise GsjbuError(
             "zarr_missing", "Writing Zarr needs one more package: pip install 'gsjbu[zarr]'."
         ) from error
-    chunks = (min(values.shape[0], 32), *values.shape[1:])
-    # uncompressed: packing noise-like floats costs more than the whole upsampling and saves a few per cent
-    array = zarr.create_array(
-        store=str(part), shape=values.shape, chunks=chunks, dtype=dtype, compressors=None
-    )
-    for start in range(0, values.shape[0], chunks[0]):
-        array[start : start + chunks[0]] = values[start : start + chunks[0]].astype(dtype)
+    array, start = None, 0
+    for block in blocks:
+        if array is None:
+            # uncompressed: packing noise-like floats costs more than the whole upsampling and saves a few per cent
+            array = zarr.create_array(
+                store=str(part), shape=shape, chunks=block.shape, dtype=dtype, compressors=None
+            )
+        array[start : start + len(block)] = block
+        start += len(block)

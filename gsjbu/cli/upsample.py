@@ -122,4 +122,4 @@ def _write(output: Path, form: str, values: np.ndarray, half: bool) -> None:
         return
     from gsjbu.batch.writers import write
 
-    write(output, form, values, half)
+    write(output, form, values.shape, [values], half)

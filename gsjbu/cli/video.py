@@ -176,7 +176,7 @@ def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.
 def _keep(folder: Path, number: int, values: Tensor) -> None:
     from gsjbu.batch.writers import write
 
-    write(folder / f"{number:06d}.npy", "npy", values.numpy(), half=True)
+    write(folder / f"{number:06d}.npy", "npy", tuple(values.shape), [values.numpy()], half=True)
 
 
 def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from gsjbu.batch import writers
 from gsjbu.errors import GsjbuError
 
 VALUES = np.random.default_rng(0).standard_normal((5, 33, 47), dtype=np.float32)
+BLOCKS = [VALUES[:2], VALUES[2:4], VALUES[4:]]
 
 
 def read(path, form):
@@ -28,7 +29,7 @@ def read(path, form):
 @pytest.mark.parametrize("form", ["npy", "safetensors", "zarr"])
 def test_what_is_written_is_read_back(tmp_path, form, half):
     path = writers.result_path(tmp_path, "deep/down/a", form)
-    writers.write(path, form, VALUES, half)
+    writers.write(path, form, VALUES.shape, BLOCKS, half)
     back = read(path, form)
     assert back.dtype == (np.float16 if half else np.float32)
     np.testing.assert_array_equal(back, VALUES.astype(back.dtype))
@@ -36,19 +37,13 @@ def test_what_is_written_is_read_back(tmp_path, form, half):
 
 
 def test_npy_is_what_numpy_writes_itself(tmp_path):
-    writers.write(tmp_path / "ours.npy", "npy", VALUES, half=True)
+    writers.write(tmp_path / "ours.npy", "npy", VALUES.shape, BLOCKS, half=True)
     np.save(tmp_path / "theirs.npy", VALUES.astype(np.float16))
     assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()
 
 
-def test_values_larger_than_one_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(writers, "BLOCK", 1000)
-    writers.write(tmp_path / "a.npy", "npy", VALUES, half=False)
-    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), VALUES)
-
-
 def test_a_worker_whose_run_is_gone_leaves_nothing(tmp_path):
-    writers.write(tmp_path / "a.npy", "npy", VALUES, half=False, alone=lambda: False)
+    writers.write(tmp_path / "a.npy", "npy", VALUES.shape, BLOCKS, half=False, alone=lambda: False)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -75,12 +70,12 @@ def test_sweep_removes_parts_and_only_parts(tmp_path):
 def test_zarr_missing_is_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "zarr", None)
     with pytest.raises(GsjbuError, match=r"gsjbu\[zarr\]"):
-        writers.write(tmp_path / "a.zarr", "zarr", VALUES, half=False)
+        writers.write(tmp_path / "a.zarr", "zarr", VALUES.shape, BLOCKS, half=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_safetensors_header_is_aligned(tmp_path):
-    writers.write(tmp_path / "a.safetensors", "safetensors", VALUES, half=False)
+    writers.write(tmp_path / "a.safetensors", "safetensors", VALUES.shape, BLOCKS, half=False)
     data = (tmp_path / "a.safetensors").read_bytes()
     length = int.from_bytes(data[:8], "little")
     assert length % 8 == 0
