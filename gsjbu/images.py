@@ -272,10 +272,13 @@ def _flatten(image: Image.Image, data: bytes) -> np.ndarray:
 
 def _over_white(rgba: np.ndarray) -> np.ndarray:
     out = np.empty((*rgba.shape[:2], 3), np.uint8)
-    for top in range(0, rgba.shape[0], 256):  # in bands: a 40-megapixel picture stays one copy
-        band = rgba[top : top + 256].astype(np.uint32)
+    for top in range(0, rgba.shape[0], 64):  # in bands: a 40-megapixel picture stays one copy
+        band = rgba[top : top + 64].astype(np.uint16)
         alpha = band[:, :, 3:]
-        out[top : top + 256] = (band[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+        mixed = band[:, :, :3] * alpha
+        mixed += 255 * (255 - alpha) + 128
+        mixed += mixed >> 8  # (v + 128 + (v + 128 >> 8)) >> 8 is v / 255, rounded, for every v up to 255²
+        out[top : top + 64] = mixed >> 8
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gsjbu.images import png_bytes, shrink, to_uint8
+from gsjbu.images import png_bytes, to_uint8
 from gsjbu.server import forms, schemas
 from gsjbu.server.problems import Problem, refusals
 from gsjbu.server.service import Service, StoredImage
@@ -55,7 +55,7 @@ def routes(service: Service) -> APIRouter:
         if not 16 <= size <= 512:
             raise Problem("request_invalid", "size must be from 16 to 512 pixels.", setting="size")
         image = await service.image_from_sample(name)
-        data = await service.read(lambda: png_bytes(to_uint8(shrink(image.pixels, size))))
+        data = await service.read(lambda: png_bytes(to_uint8(service.reduced(image, size))))
         return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=3600"})
 
     return router

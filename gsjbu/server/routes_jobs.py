@@ -52,7 +52,7 @@ def routes(service: Service) -> APIRouter:
         signal_id = None
         if "signal" in form.files:
             signal_id = service.store.add("signal", await service.signal_from_file(form.files["signal"]))
-        job = service.submit(request, image_id, settings, signal_id, answer)
+        job = await service.submit(request, image_id, settings, signal_id, answer)
         await _wait(service, request, job)
         if job.state != "done":
             raise job.error.plain() if job.error else internal()
@@ -66,7 +66,7 @@ def routes(service: Service) -> APIRouter:
     async def start(request: Request, response: Response, wanted: schemas.JobRequest) -> dict[str, str]:
         settings = Settings.parse(wanted.settings)
         answer = Answer("files" if wanted.return_files else wanted.panels)
-        job = service.submit(request, wanted.image_id, settings, wanted.signal_id, answer)
+        job = await service.submit(request, wanted.image_id, settings, wanted.signal_id, answer)
         response.headers["Location"] = f"/api/jobs/{job.id}"
         return {"job_id": job.id}
 

@@ -31,7 +31,7 @@ def routes(service: Service) -> APIRouter:
     async def estimate(wanted: schemas.EstimateRequest) -> Response:
         """How long a run would take, how much memory, and what would make it quicker."""
         settings = Settings.parse(wanted.settings)
-        e = service.estimate(wanted.width, wanted.height, settings)
+        e = await service.read(lambda: service.estimate(wanted.width, wanted.height, settings))
         body = {
             "seconds": e.seconds,
             "bytes": e.bytes,

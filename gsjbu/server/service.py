@@ -12,15 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from starlette.requests import Request
 from torch import Tensor
 
 from gsjbu import backends
 from gsjbu.devices import resolve
 from gsjbu.errors import GsjbuError
+from gsjbu.estimate import estimate
 from gsjbu.images import shrink
 from gsjbu.server.config import Config
-from gsjbu.server.decoder import Decoders, DecodeTimeout
+from gsjbu.server.decoder import Decoded, Decoders, DecodeTimeout
 from gsjbu.server.files import OutFiles
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.meters import Meters, memory_bytes
@@ -28,7 +30,7 @@ from gsjbu.server.problems import Problem
 from gsjbu.server.results import Bundle, inline, to_json
 from gsjbu.server.store import Store
 from gsjbu.server.uploads import Buffers, File
-from gsjbu.settings import SETTINGS, Settings
+from gsjbu.settings import Settings
 from gsjbu.version import __version__
 
 log = logging.getLogger("gsjbu.server")
@@ -39,12 +41,13 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 @dataclass
 class StoredImage:
-    """A decoded picture and what runs have worked out for it."""
+    """A picture and what runs have worked out for it: its pixels where they are few, otherwise its file."""
 
-    pixels: np.ndarray | Tensor
     width: int
     height: int
     name: str
+    pixels: np.ndarray | Tensor | None = None
+    data: bytes = b""
     sample: Any = None
     decode_ms: float = 0.0
     cache: dict[Any, Any] = field(default_factory=dict)
@@ -70,8 +73,7 @@ class Service:
         self.jobs = Scheduler(self.limits, self._job_ended)
         self.started = time.time()
         self.version = __version__
-        longest = SETTINGS["resolution"].high or 4096
-        self.decoder = Decoders(2, self.limits.image_pixels, longest, self.limits.decode_seconds)
+        self.decoder = Decoders(2, self.limits.image_pixels, self.limits.decode_seconds)
         self._decoders = ThreadPoolExecutor(2, thread_name_prefix="gsjbu-decode")
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="gsjbu-read")
         self.meters.queue.set_function(lambda: self.jobs.queued)
@@ -124,15 +126,39 @@ class Service:
 
         def work() -> StoredImage:
             began = time.perf_counter()
-            try:
-                pixels, width, height = self.decoder.decode(bytes(file.data))
-            except DecodeTimeout:
-                raise self._decode_timeout() from None
-            return StoredImage(
-                pixels, width, height, file.name, decode_ms=1000 * (time.perf_counter() - began)
-            )
+            data, usual = bytes(file.data), Settings().resolution
+            found = self._decoded(data, usual, whole=True)
+            image = StoredImage(found.width, found.height, file.name, found.pixels)
+            if found.pixels is None:
+                image.data = data
+            if found.reduced is not None:
+                image.cache["reduced", usual] = torch.from_numpy(found.reduced)
+            image.decode_ms = 1000 * (time.perf_counter() - began)
+            return image
 
         return await self.decode(work)
+
+    def _decoded(self, data: bytes, resolution: int, whole: bool) -> Decoded:
+        try:
+            return self.decoder.decode(data, resolution, whole)
+        except DecodeTimeout:
+            raise self._decode_timeout() from None
+
+    def reduced(self, image: StoredImage, resolution: int) -> Tensor:
+        """The picture that a run works on, float32 ``[3, h, w]``; made once per resolution."""
+        key = ("reduced", resolution)
+        found = image.cache.get(key)
+        if found is None:
+            if image.pixels is not None:
+                found = shrink(image.pixels, resolution)
+            else:
+                reduced = self._decoded(image.data, resolution, whole=False).reduced
+                assert reduced is not None
+                found = torch.from_numpy(reduced)
+            for other in [k for k in image.cache if isinstance(k, tuple) and k[0] == "reduced"]:
+                image.cache.pop(other, None)
+            image.cache[key] = found
+        return found
 
     async def image_from_sample(self, name: str) -> StoredImage:
         """A built-in scene."""
@@ -146,7 +172,7 @@ class Service:
         def work() -> StoredImage:
             sample = SAMPLES[name]
             pixels = sample.image
-            return StoredImage(pixels, pixels.shape[-1], pixels.shape[-2], sample.title, sample)
+            return StoredImage(pixels.shape[-1], pixels.shape[-2], sample.title, pixels, sample=sample)
 
         return await self.decode(work)
 
@@ -158,13 +184,13 @@ class Service:
 
     # -- jobs -----------------------------------------------------------------------------------------------------
 
-    def submit(
+    async def submit(
         self, request: Request, image_id: str, settings: Settings, signal_id: str | None, answer: Answer
     ) -> Job:
         """Accept a job for an image in the store, after its memory has been estimated."""
         image: StoredImage = self.store.get("image", image_id)
         signal = self.store.get("signal", signal_id) if signal_id else None
-        self._check_memory(image, settings)
+        await self.read(lambda: self._check_memory(image, settings))
 
         def work(job: Job) -> dict[str, Any]:
             return self._run(job, image_id, image, settings, signal, answer)
@@ -174,12 +200,12 @@ class Service:
         return job
 
     def _check_memory(self, image: StoredImage, settings: Settings) -> None:
-        estimate = self.estimate(image.width, image.height, settings)
-        if estimate.bytes > self.limits.job_bytes:
-            advice = [{"setting": a.setting, "value": a.value} for a in estimate.advice]
+        cost = self.estimate(image.width, image.height, settings)
+        if cost.bytes > self.limits.job_bytes:
+            advice = [{"setting": a.setting, "value": a.value} for a in cost.advice]
             raise Problem(
                 "memory_limit",
-                f"This run would need about {estimate.bytes / 2**30:.1f} GiB, more than the "
+                f"This run would need about {cost.bytes / 2**30:.1f} GiB, more than the "
                 f"{self.limits.job_bytes / 2**30:.1f} GiB allowed; lower resolution, or raise stride.",
                 setting="resolution",
                 advice=advice,
@@ -189,19 +215,14 @@ class Service:
         """Time and memory of a run before it starts."""
         if self.config.estimate is not None:
             return self.config.estimate(height, width, settings)
-        import gsjbu
-
-        return gsjbu.estimate(height, width, settings)
+        return estimate(height, width, settings)
 
     def _run(
         self, job: Job, image_id: str, image: StoredImage, settings: Settings, signal: Any, answer: Answer
     ) -> dict[str, Any]:
         """The whole of a job, in its thread: image → pipeline → PNGs → kept result."""
-        key = ("reduced", settings.resolution)
         began = time.perf_counter()
-        reduced = image.cache.get(key)
-        if reduced is None:
-            reduced = image.cache[key] = shrink(image.pixels, settings.resolution)
+        reduced = self.reduced(image, settings.resolution)
         shrink_ms = 1000 * (time.perf_counter() - began)
         result = self._pipeline()(
             reduced,
