@@ -77,7 +77,9 @@ def choose(device: torch.device, backend: str = "auto") -> Choice:
         return Choice("attention", "asked for by name")
     if device.type != "cpu":
         if backend == "fused":
-            raise SettingError("backend", f"The fused kernel runs on the CPU only, not on {device.type}; use auto.")
+            raise SettingError(
+                "backend", f"The fused kernel runs on the CPU only, not on {device.type}; use auto."
+            )
         return Choice("attention", f"the fused kernel runs on the CPU only; this run is on {device.type}")
     if backend == "auto" and warm_up.state == "compiling":
         return Choice("attention", "the fused kernel is still being compiled; later runs will use it")
@@ -94,12 +96,16 @@ def render(kernel: Kernel, signal: Tensor, out: np.ndarray | None, threads: int 
     if kernel.backend == "fused" and not wants_gradient and warm_up.run():
         from gsjbu.kernels import cpu
 
-        problem = cpu.Problem.of(kernel.guide, kernel.lr_guide, kernel.grid, kernel.radius)
-        return torch.from_numpy(cpu.render(problem, kernel.raw, signal, out, threads))
+        arrays = cpu.Problem.of(kernel.guide, kernel.lr_guide, kernel.grid, kernel.radius)
+        return torch.from_numpy(cpu.render(arrays, kernel.raw, signal, out, threads))
     device = torch.device(kernel.device) if not wants_gradient else signal.device
-    problem = attention.Problem(kernel.guide.to(device), kernel.lr_guide.to(device), kernel.grid, kernel.radius)
+    problem = attention.Problem(
+        kernel.guide.to(device), kernel.lr_guide.to(device), kernel.grid, kernel.radius
+    )
     with torch.set_grad_enabled(wants_gradient):
-        mixed = attention.render(problem, kernel.raw, signal if wants_gradient else signal.to(device, torch.float32))
+        mixed = attention.render(
+            problem, kernel.raw, signal if wants_gradient else signal.to(device, torch.float32)
+        )
     if out is None:
         return mixed if wants_gradient else mixed.cpu()
     out[...] = mixed.detach().cpu().numpy()

@@ -36,6 +36,9 @@ def resolve(name: str) -> torch.device:
     base = name.split(":")[0]
     reason = why_not(base)
     if reason is not None:
-        raise SettingError("device", f"device is {name!r}, which is not available here: {reason} Use cpu or auto.",
-                           code="device_unavailable")
+        raise SettingError(
+            "device",
+            f"device is {name!r}, which is not available here: {reason} Use cpu or auto.",
+            code="device_unavailable",
+        )
     return torch.device(name)

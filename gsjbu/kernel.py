@@ -152,7 +152,9 @@ def load(path: str | Path) -> Kernel:
         with safe_open(str(path), framework="pt") as file:
             notes = json.loads((file.metadata() or {}).get("gsjbu", "{}"))
             if notes.get("format") != FORMAT:
-                raise KernelFileError(f"{Path(path).name} is not a saved kernel; it must be a file from Kernel.save.")
+                raise KernelFileError(
+                    f"{Path(path).name} is not a saved kernel; it must be a file from Kernel.save."
+                )
             return _from_file(file, notes)
     except FileNotFoundError as e:
         raise KernelFileError(f"There is no file {Path(path).name}.") from e

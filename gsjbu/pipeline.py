@@ -30,7 +30,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # How much of a run each stage is, roughly, for a bar that moves evenly.
-SHARES = {"grid": 0.02, "fit": 0.45, "rgb": 0.13, "features": 0.2, "segmentation": 0.1, "signal": 0.05, "panels": 0.05}
+SHARES = {
+    "grid": 0.02,
+    "fit": 0.45,
+    "rgb": 0.13,
+    "features": 0.2,
+    "segmentation": 0.1,
+    "signal": 0.05,
+    "panels": 0.05,
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,10 @@ def run(
         fixed = pictures.get("fixed", fits.fixed().render(lr_image, threads=threads))
         scores = {name: metrics.compare(x, guide) for name, x in {**pictures, "fixed": fixed}.items()}
 
-    status: dict[str, str] = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, settings)}
+    status: dict[str, str] = {
+        "backend": f"{kernel.backend}: {kernel.backend_reason}",
+        **views.notes(kernel, settings),
+    }
     measured: dict[str, Any] = {"rgb": scores}
     features_lr: Tensor | None = None
 
@@ -91,7 +102,9 @@ def run(
         if settings.features:
             key = (settings.resolution, grid, settings.backbone, settings.seed, device.type)
             found = stages.kept(
-                "features", key, lambda: features.extract(guide, grid, settings.backbone, device, settings.seed)
+                "features",
+                key,
+                lambda: features.extract(guide, grid, settings.backbone, device, settings.seed),
             )
             features_lr, status["features"] = found.values, found.status
             shown += views.features(found, _ways(grid, fits, found.values, settings))
@@ -186,7 +199,9 @@ class _Fits:
 class _Stages:
     """Names, times and reports the stages, and keeps their results in the caller's cache."""
 
-    def __init__(self, progress: Callable[[Progress], object] | None, cache: MutableMapping[Any, Any]) -> None:
+    def __init__(
+        self, progress: Callable[[Progress], object] | None, cache: MutableMapping[Any, Any]
+    ) -> None:
         self.progress, self.cache = progress, cache
         self.timings_ms: dict[str, float] = {}
         self.stage, self.done = "", 0.0
@@ -204,7 +219,9 @@ class _Stages:
         """Tell where the stage is; what ``progress`` raises ends the run."""
         if self.progress is not None:
             within = step / steps if steps else 0.0
-            self.progress(Progress(self.stage, step, steps, loss, min(1.0, self.done + SHARES[self.stage] * within)))
+            self.progress(
+                Progress(self.stage, step, steps, loss, min(1.0, self.done + SHARES[self.stage] * within))
+            )
 
     def report_text(self, *_: object) -> None:
         """A callback for loaders: nothing to say but that the run is alive (and may be stopped here)."""

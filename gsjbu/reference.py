@@ -26,14 +26,16 @@ def parameters(raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def cell_of(size: int, cells: int, step: float) -> Tensor:
     """For every HR pixel along one axis, the LR cell that holds its centre, [size] int64."""
-    return torch.tensor([min(int(math.floor((p + 0.5) / step + 1e-9)), cells - 1) for p in range(size)])
+    return torch.tensor([min(math.floor((p + 0.5) / step + 1e-9), cells - 1) for p in range(size)])
 
 
 def low_resolution(x: Tensor, rows: int, cols: int, step: Step) -> Tensor:
     """Mean of x [C, H, W] over each cell's pixels, [C, h, w]."""
     cell_y, cell_x = cell_of(x.shape[1], rows, step[0]), cell_of(x.shape[2], cols, step[1])
     lines = [
-        torch.stack([x.double()[:, cell_y == i][:, :, cell_x == j].mean(dim=(1, 2)) for j in range(cols)], dim=-1)
+        torch.stack(
+            [x.double()[:, cell_y == i][:, :, cell_x == j].mean(dim=(1, 2)) for j in range(cols)], dim=-1
+        )
         for i in range(rows)
     ]
     return torch.stack(lines, dim=-2)
@@ -60,7 +62,10 @@ def weights(image: Tensor, raw: Tensor, radius: int, step: Step, lr_image: Tenso
     for dy in range(-radius, radius + 1):
         for dx in range(-radius, radius + 1):
             inside = (cell_y + dy >= 0) & (cell_y + dy < rows) & (cell_x + dx >= 0) & (cell_x + dx < cols)
-            qy, qx = (cell_y + dy).clamp(0, rows - 1), (cell_x + dx).clamp(0, cols - 1)  # clamped only to index
+            qy, qx = (
+                (cell_y + dy).clamp(0, rows - 1),
+                (cell_x + dx).clamp(0, cols - 1),
+            )  # clamped only to index
             delta_x = px - (qx + 0.5) * step[1]
             delta_y = py - (qy + 0.5) * step[0]
             cos, sin = torch.cos(theta[qy, qx]), torch.sin(theta[qy, qx])

@@ -101,7 +101,9 @@ class Result:
         mine = lr[:, window.qy, window.qx].double() @ torch.from_numpy(window.weights)
         by_kernel = self.features_kernel.render(self._products(mine), threads=self.threads)[0]
         column, row = _bilinear_taps(x, g.step_x, g.cols), _bilinear_taps(y, g.step_y, g.rows)
-        mine = sum(wy * wx * lr[:, qy, qx].double() for qy, wy in row for qx, wx in column)
+        mine = torch.stack([wy * wx * lr[:, qy, qx].double() for qy, wy in row for qx, wx in column]).sum(
+            dim=0
+        )
         by_distance = render.bilinear(self._products(mine), g)[0]
         return (
             (by_distance / (lengths_bilinear * lengths_bilinear[y, x])).clamp(-1, 1),

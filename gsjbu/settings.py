@@ -46,10 +46,14 @@ class Setting:
         choices = self.all_choices()
         if isinstance(raw, str) and raw in choices:
             return raw
-        raise SettingError(self.name, f"{self.name} is {_shown(raw)}; it must be one of {', '.join(choices)}.")
+        raise SettingError(
+            self.name, f"{self.name} is {_shown(raw)}; it must be one of {', '.join(choices)}."
+        )
 
     def _parse_int(self, raw: Any) -> int:
-        right = f"it must be a whole number from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
+        right = (
+            f"it must be a whole number from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
+        )
         value: int | None = None
         if isinstance(raw, int) and not isinstance(raw, bool):
             value = raw

@@ -98,7 +98,7 @@ def fit(
     where = devices.resolve(device)
     name, reason = backends.choose(where, backend)
     lr_guide = grid.cell_means(guide)
-    weights = {"rgb_weight": float(objective == "rgb"), "signal_weight": float(objective == "signal")}
+    rgb_weight, signal_weight = float(objective == "rgb"), float(objective == "signal")
     losses: list[float] = []
     if iters == 0:
         pass
@@ -106,22 +106,29 @@ def fit(
         from gsjbu.kernels import cpu
 
         problem = cpu.Problem.of(guide, lr_guide, grid, radius)
-        raw, losses, _ = cpu.fit(problem, raw, iters, rate, signal=signal, threads=threads, progress=progress,
-                                 **weights)  # fmt: skip
+        raw, losses, _ = cpu.fit(
+            problem, raw, iters, rate, rgb_weight, signal, signal_weight, threads=threads, progress=progress
+        )
     else:
         on_device = attention.Problem(guide.to(where), lr_guide.to(where), grid, radius)
-        raw, losses, _ = attention.fit(on_device, raw, iters, rate, signal=signal, progress=progress, **weights)
+        raw, losses, _ = attention.fit(
+            on_device, raw, iters, rate, rgb_weight, signal, signal_weight, progress=progress
+        )
     return Kernel(guide, grid, radius, raw, losses, objective, name, reason, where.type, threads)
 
 
 def _checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
     if signal is None:
-        raise ShapeError("The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'.")
+        raise ShapeError(
+            "The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'."
+        )
     signal = torch.as_tensor(signal).detach().to("cpu", torch.float32)
     if signal.ndim != 3 or tuple(signal.shape[1:]) != (grid.rows, grid.cols):
         raise ShapeError(f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}].")
     if not bool(torch.isfinite(signal).all()):
-        raise ShapeError("The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does).")
+        raise ShapeError(
+            "The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does)."
+        )
     return signal
 
 
@@ -140,6 +147,8 @@ def upsample(image: Any, signal: Any, objective: str = "auto", **options: Any) -
     values = values[None] if flat else values
     if values.ndim != 3:
         raise ShapeError(f"The signal is {list(values.shape)}; it must be [C, h, w] or [h, w].")
-    kernel = fit(image, objective=objective, signal=values, lr_size=tuple(values.shape[1:]), **options)
+    kernel = fit(
+        image, objective=objective, signal=values, lr_size=(values.shape[1], values.shape[2]), **options
+    )
     rendered = kernel.render(values)
     return rendered[0] if flat else rendered

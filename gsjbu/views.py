@@ -37,7 +37,9 @@ def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
     if not kernel.losses:
         return {}
     first, last = kernel.losses[0], kernel.losses[-1]
-    return {"fit": f"{len(kernel.losses)} steps on the objective '{kernel.objective}': loss {first:.4g} → {last:.4g}."}
+    return {
+        "fit": f"{len(kernel.losses)} steps on the objective '{kernel.objective}': loss {first:.4g} → {last:.4g}."
+    }
 
 
 def rgb(guide: Tensor, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel]:
@@ -79,7 +81,9 @@ def segmentation(
     exact = _labels_at(sample, grid) if sample is not None else None
     if settings.segmentation == "labels":
         if sample is None or exact is None:
-            return Segmented(None, (), "Exact labels exist for the built-in scenes only; choose one, or a model.")
+            return Segmented(
+                None, (), "Exact labels exist for the built-in scenes only; choose one, or a model."
+            )
         scores = one_hot(exact, len(sample.label_names)).permute(2, 0, 1).to(torch.float32)
         status = "The built-in scene's exact labels, reduced to the LR grid. This is not a model."
         return Segmented(_onto_grid(scores, grid, settings.seg_input), sample.label_names, status, exact)
@@ -89,7 +93,9 @@ def segmentation(
         found = segment(guide, settings.segmentation, settings.seg_resolution, device, progress)
     except ModelError as refusal:
         return Segmented(None, (), refusal.message)
-    return Segmented(_onto_grid(found.probabilities, grid, settings.seg_input), tuple(found.names), found.status)
+    return Segmented(
+        _onto_grid(found.probabilities, grid, settings.seg_input), tuple(found.names), found.status
+    )
 
 
 def classes(segmented: Segmented, guide: Tensor, ways: Ways) -> tuple[list[Panel], dict[str, Any]]:

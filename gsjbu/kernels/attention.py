@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gsjbu import parameters
@@ -42,7 +41,7 @@ class Chunk(NamedTuple):
     colour: Tensor  # [cells, P, N]  ‖I_p − I_q‖², 0 outside the grid
     live: Tensor  # [cells, P]  1 for pixels that exist, 0 for padding
     guide: Tensor  # [cells, P, G]
-    index: Tensor  # [cells, N]  flat LR index of each neighbour, clamped; masked where outside
+    lr_index: Tensor  # [cells, N]  flat LR index of each neighbour, clamped; masked where outside
     outside: Tensor  # [cells, N]  bool
     offset: Tensor  # [N, 2]  neighbour's place relative to the cell (dx, dy), in cells
 
@@ -103,7 +102,9 @@ class Problem:
         rel_y = self.rel_y[first:last, None, :, None].expand(shape).reshape(rows * cols, -1)
         phi = torch.stack([rel_x**2, rel_x * rel_y, rel_y**2, rel_x, rel_y, torch.ones_like(rel_x)], dim=-1)
         live = (self.live_y[first:last, None, :, None] & self.live_x[None, :, None, :]).expand(shape)
-        pixels = self.guide[:, y.to(device)[:, None, :, None], x.to(device)[None, :, None, :]]  # [G, rows, cols, …]
+        pixels = self.guide[
+            :, y.to(device)[:, None, :, None], x.to(device)[None, :, None, :]
+        ]  # [G, rows, cols, …]
         pixels = pixels.reshape(self.guide.shape[0], rows * cols, -1)
         qx = torch.arange(cols)[None, :, None] + self.window[:, 0]
         qy = torch.arange(first, last)[:, None, None] + self.window[:, 1]
@@ -128,10 +129,12 @@ def psi_and_kappa(problem: Problem, raw: Tensor) -> tuple[Tensor, Tensor]:
 
 def cell_weights(chunk: Chunk, abc: Tensor, kappa: Tensor) -> Tensor:
     """Softmax weights [cells, P, N] of a chunk; differentiable in ``abc`` and ``kappa``."""
-    a, b, c = abc[chunk.index].unbind(-1)  # [cells, N]
+    a, b, c = abc[chunk.lr_index].unbind(-1)  # [cells, N]
     x, y = chunk.offset[:, 0], chunk.offset[:, 1]
-    psi = torch.stack([a, b, c, -(2 * a * x + b * y), -(2 * c * y + b * x), a * x * x + b * x * y + c * y * y], dim=1)
-    k = kappa[chunk.index]
+    psi = torch.stack(
+        [a, b, c, -(2 * a * x + b * y), -(2 * c * y + b * x), a * x * x + b * x * y + c * y * y], dim=1
+    )
+    k = kappa[chunk.lr_index]
     logits = -torch.matmul(chunk.phi, psi) - chunk.colour * k[:, None, :]
     return torch.softmax(logits.masked_fill(chunk.outside[:, None, :], -math.inf), dim=-1)
 
@@ -175,14 +178,18 @@ def fit(
 class _Objective:
     """rgb_weight · mean|Î − I| + signal_weight · mean((cell means of V̂ − V)²) / mean|V|²."""
 
-    def __init__(self, problem: Problem, rgb_weight: float, signal: Tensor | None, signal_weight: float) -> None:
+    def __init__(
+        self, problem: Problem, rgb_weight: float, signal: Tensor | None, signal_weight: float
+    ) -> None:
         self.problem = problem
         self.rgb = rgb_weight / problem.guide.numel()
         self.lr_guide = problem.lr_guide.flatten(1).T.contiguous()  # [h·w, G]
         self.signal: Tensor | None = None
         if signal is not None and signal_weight:
             values = signal.detach().to(problem.device, torch.float32)
-            magnitude = float(values.abs().double().mean() if values.device.type != "mps" else values.abs().mean())
+            magnitude = float(
+                values.abs().double().mean() if values.device.type != "mps" else values.abs().mean()
+            )
             self.signal = values.flatten(1).T.contiguous()  # [h·w, C]
             self.squared = signal_weight / (values.numel() * (magnitude or 1.0) ** 2)
 
@@ -207,12 +214,12 @@ class _Objective:
         w = cell_weights(chunk, abc, kappa)
         loss = torch.zeros((), device=w.device)
         if self.rgb:
-            off = torch.matmul(w, self.lr_guide[chunk.index]) - chunk.guide
+            off = torch.matmul(w, self.lr_guide[chunk.lr_index]) - chunk.guide
             loss = loss + (off.abs() * chunk.live[:, :, None]).sum() * self.rgb
         if self.signal is not None:
             area = chunk.live.sum(dim=1, keepdim=True)
             mean_weights = torch.matmul((chunk.live / area)[:, None, :], w)  # [cells, 1, N]
-            again = torch.matmul(mean_weights, self.signal[chunk.index]).squeeze(1)
+            again = torch.matmul(mean_weights, self.signal[chunk.lr_index]).squeeze(1)
             first = chunk.first * self.problem.grid.cols
             loss = loss + (again - self.signal[first : first + len(again)]).square().sum() * self.squared
         return loss
@@ -262,7 +269,7 @@ def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     bands = []
     for chunk in problem.chunks():
         w = cell_weights(chunk, abc, kappa).to(values.dtype)
-        mixed = torch.matmul(w, values[chunk.index])  # [cells, P, C]
+        mixed = torch.matmul(w, values[chunk.lr_index])  # [cells, P, C]
         rows = chunk.last - chunk.first
         block = mixed.reshape(rows, g.cols, problem.tall, problem.wide, -1).permute(4, 0, 2, 1, 3)
         block = block.reshape(values.shape[1], rows * problem.tall, g.cols * problem.wide)

@@ -253,7 +253,11 @@ def _rgb_cell(pixels, xs, ys, live, end, room, neighbours, channels, par, weight
                 w, t = load(weights, k * room + b), k * step + FIRST
                 m0, m1, m2 = m0 + w * par[t], m1 + w * par[t + 1], m2 + w * par[t + 2]
             m0, m1, m2 = m0 * inverse, m1 * inverse, m2 * inverse
-            off0, off1, off2 = m0 - load(pixels, b), m1 - load(pixels, room + b), m2 - load(pixels, 2 * room + b)
+            off0, off1, off2 = (
+                m0 - load(pixels, b),
+                m1 - load(pixels, room + b),
+                m2 - load(pixels, 2 * room + b),
+            )
             loss = loss + (magnitude(off0) + magnitude(off1) + magnitude(off2)) * alive
             mute = inverse * alive
             s0, s1, s2 = signed(off0, scale) * mute, signed(off1, scale) * mute, signed(off2, scale) * mute
@@ -362,7 +366,11 @@ def _add_sums(pixels, xs, ys, end, room, neighbours, channels, near, par, delta,
                 x, y, d = load(xs, b), load(ys, b), load(delta, k * room + b)
                 u = x * ka + (y * kb + kc)
                 v = x * kd + (y * ke + kf)
-                d0, d1, d2 = load(pixels, b) - c0, load(pixels, room + b) - c1, load(pixels, 2 * room + b) - c2
+                d0, d1, d2 = (
+                    load(pixels, b) - c0,
+                    load(pixels, room + b) - c1,
+                    load(pixels, 2 * room + b) - c2,
+                )
                 du = d * u
                 su = su + du * u
                 suv = suv + du * v
@@ -429,7 +437,9 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts
         for y0 in range(top, bottom, height):
             end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                               pixels, xs, ys, live)  # fmt: skip
-            neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par)
+            neighbours = _window(
+                pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par
+            )
             _mean_weights(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area)
             _add_mean_weights(end, room, neighbours, near, i, j, radius, weights, inverse, mean_weight)
         signal_loss = _signal_lift(signal, i, j, radius, mean_weight, signal_scale, lift)
@@ -439,18 +449,26 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts
                                   pixels, xs, ys, live)  # fmt: skip
                 neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape,
                                      near, par)  # fmt: skip
-                _mean_weights(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area)
+                _mean_weights(
+                    pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area
+                )
             _signal_delta(end, room, neighbours, near, i, j, radius, weights, inverse, lift, area)
-            _add_sums(pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width)
+            _add_sums(
+                pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width
+            )
 
     if rgb_scale != 0:
         for y0 in range(top, bottom, height):
             end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                               pixels, xs, ys, live)  # fmt: skip
-            neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par)
+            neighbours = _window(
+                pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par
+            )
             rgb_loss += _rgb_cell(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, pull,
                                   rgb_scale)  # fmt: skip
-            _add_sums(pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width)
+            _add_sums(
+                pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width
+            )
     return rgb_loss, signal_loss
 
 
@@ -491,8 +509,32 @@ def _update_row(i, radius, tile, tiles_across, sums, raw, first, second, gradien
 
 
 @njit(**FAST)
-def fit_steps(control, last, gate, guide, lr_guide, signal, row_starts, col_starts, step_y, step_x, radius, tile,
-              rgb_weight, signal_scale, rate, move, raw, first, second, gradient, shape, sums, tile_loss, losses):
+def fit_steps(
+    control,
+    last,
+    gate,
+    guide,
+    lr_guide,
+    signal,
+    row_starts,
+    col_starts,
+    step_y,
+    step_x,
+    radius,
+    tile,
+    rgb_weight,
+    signal_scale,
+    rate,
+    move,
+    raw,
+    first,
+    second,
+    gradient,
+    shape,
+    sums,
+    tile_loss,
+    losses,
+):
     """Work on the fit until phase ``last``; any number of threads may be in here at once.
 
     Phase 2k: the cells of step k. Phase 2k + 1: its LR pixels. ``gate[0]``: the phase at which everybody waits
@@ -548,13 +590,61 @@ def fit_steps(control, last, gate, guide, lr_guide, signal, row_starts, col_star
 
 
 @njit(**FAST)
-def lead(control, until, gate, guide, lr_guide, signal, row_starts, col_starts, step_y, step_x, radius, tile,
-         rgb_weight, signal_scale, rate, move, raw, first, second, gradient, shape, sums, tile_loss, losses):
+def lead(
+    control,
+    until,
+    gate,
+    guide,
+    lr_guide,
+    signal,
+    row_starts,
+    col_starts,
+    step_y,
+    step_x,
+    radius,
+    tile,
+    rgb_weight,
+    signal_scale,
+    rate,
+    move,
+    raw,
+    first,
+    second,
+    gradient,
+    shape,
+    sums,
+    tile_loss,
+    losses,
+):
     """The leader's turn: open the gate up to phase ``until`` and work until it is reached."""
     gate[0] = until
     open_phase(control, atomic_load(control, WORD) >> SHIFT, False)
-    fit_steps(control, until, gate, guide, lr_guide, signal, row_starts, col_starts, step_y, step_x, radius, tile,
-              rgb_weight, signal_scale, rate, move, raw, first, second, gradient, shape, sums, tile_loss, losses)
+    fit_steps(
+        control,
+        until,
+        gate,
+        guide,
+        lr_guide,
+        signal,
+        row_starts,
+        col_starts,
+        step_y,
+        step_x,
+        radius,
+        tile,
+        rgb_weight,
+        signal_scale,
+        rate,
+        move,
+        raw,
+        first,
+        second,
+        gradient,
+        shape,
+        sums,
+        tile_loss,
+        losses,
+    )
 
 
 # --- the render --------------------------------------------------------------------------------------------------
@@ -645,7 +735,9 @@ def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, l
     """Normalised weights of one cell's chunk; returns (vectors' end, neighbours)."""
     xs, ys, live = lines[0], lines[1], lines[2]
     channels = size[0]
-    end = _load_chunk(guide, size, y0, y1, x0, x1, (i + 0.5) * step_y, (j + 0.5) * step_x, room, pixels, xs, ys, live)
+    end = _load_chunk(
+        guide, size, y0, y1, x0, x1, (i + 0.5) * step_y, (j + 0.5) * step_x, room, pixels, xs, ys, live
+    )
     neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par)
     for b in range(0, end, LANES):
         inverse = splat(f32(1)) / _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
@@ -655,9 +747,25 @@ def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, l
 
 
 @njit(**FAST)
-def render_rows(control, guide, lr_guide, signal, row_starts, col_starts, step_y, step_x, radius, shape,
-                first_row, last_row, tile, out, channels, past_cache):
-    """Mix signal [h, w, C] (C a multiple of 8, or 4) into out, flat [channels, rows of pixels, W], cell rows first…last.
+def render_rows(
+    control,
+    guide,
+    lr_guide,
+    signal,
+    row_starts,
+    col_starts,
+    step_y,
+    step_x,
+    radius,
+    shape,
+    first_row,
+    last_row,
+    tile,
+    out,
+    channels,
+    past_cache,
+):
+    """Mix signal [h, w, C] (C a multiple of 8, or 4) into out, flat [channels, rows, W]: cell rows first…last.
 
     One phase; a task is ``tile`` cells of a row, whose weights are made once and stay in the cache while
     the channels go by in eights. ``past_cache``: out is aligned to cache lines and too large to be read again soon.
@@ -674,7 +782,11 @@ def render_rows(control, guide, lr_guide, signal, row_starts, col_starts, step_y
     par = np.empty(window * (FIRST + guide.shape[0]), dtype=np.float32)
     found = np.empty((tile, 2), dtype=np.int64)
     pixels = np.empty(guide.shape[0] * room, dtype=np.float32)
-    lines = (np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32))
+    lines = (
+        np.empty(room, dtype=np.float32),
+        np.empty(room, dtype=np.float32),
+        np.empty(room, dtype=np.float32),
+    )
     values = np.empty(window * 8, dtype=np.float32)
     mixed = np.empty(8 * room, dtype=np.float32)
     offset = row_starts[first_row]

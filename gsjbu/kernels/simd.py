@@ -103,7 +103,9 @@ def stream(typingctx, array, index, value):
     """As ``store``, past the cache; the address must be a multiple of 64 bytes. For results nobody reads soon."""
 
     def codegen(context, builder, signature, args):
-        instruction = builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]), align=64)
+        instruction = builder.store(
+            args[2], _address(context, builder, signature.args[0], args[0], args[1]), align=64
+        )
         instruction.set_metadata("nontemporal", builder.module.add_metadata([_WORD(1)]))
         return context.get_dummy_value()
 
@@ -149,7 +151,9 @@ def add_totals(typingctx, array, index, a, b, c, d):
         data = context.make_array(signature.args[0])(context, builder, array).data
         for lane in range(4):
             address = builder.gep(data, [builder.add(index, index.type(lane))])
-            builder.store(builder.fadd(builder.load(address), builder.extract_element(v, _WORD(lane))), address)
+            builder.store(
+                builder.fadd(builder.load(address), builder.extract_element(v, _WORD(lane))), address
+            )
         return context.get_dummy_value()
 
     return types.none(array, types.intp, vector, vector, vector, vector), codegen
