@@ -21,6 +21,7 @@ Buffers are flat and padded to whole vectors; pad pixels repeat the last pixel a
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -50,7 +51,7 @@ LOG2E = math.log2(math.e)
 # A neighbour whose weight is at most 2^-36 = 1.5e-11 of the largest at every pixel of the chunk is left out.
 NEGLIGIBLE = 36.0
 BIG = 1e30
-FAST = {"nogil": True, "cache": True, "error_model": "numpy"}
+FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 # Per neighbour, from FIRST on one colour a channel: u = A·x + B·y + C, v = D·x + E·y + F, and κ, in base 2.
 A, B, C, D, E, F, KAPPA, FIRST = range(8)
