@@ -10,12 +10,16 @@ from gsjbu.server.schemas import settings_schema
 from gsjbu.server.uploads import Form
 from gsjbu.settings import Settings
 
-_BINARY = {"type": "string", "format": "binary"}
+_BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
 
 
-def body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    """``openapi_extra`` of a route that takes a form."""
-    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+def body(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    """``openapi_extra`` of a route that takes a form with one of the ``required`` fields, and not two."""
+    schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
+    if len(required) == 1:
+        schema["required"] = list(required)
+    else:
+        schema["oneOf"] = [{"required": [name]} for name in required]
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
@@ -24,9 +28,10 @@ IMAGE_FORM = body(
         "file": {**_BINARY, "description": "A JPEG, PNG or WebP picture."},
         "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
     },
-    [],
+    "file",
+    "sample",
 )
-SIGNAL_FORM = body({"file": {**_BINARY, "description": "npy, npz or PNG; see the README."}}, ["file"])
+SIGNAL_FORM = body({"file": {**_BINARY, "description": "npy, npz or PNG; see the README."}}, "file")
 RUN_FORM = body(
     {
         "file": {**_BINARY, "description": "A JPEG, PNG or WebP picture."},
@@ -38,7 +43,8 @@ RUN_FORM = body(
         },
         **settings_schema()["properties"],
     },
-    [],
+    "file",
+    "sample",
 )
 
 

@@ -35,7 +35,7 @@ STATUS: dict[str, int] = {
     "queue_full": 429, "client_busy": 429,
     "not_found": 404, "expired": 404, "sample_unknown": 404, "panel_unknown": 404, "not_available": 404,
     "method_not_allowed": 405, "not_done": 409, "job_failed": 409,
-    "pixel_outside": 422, "host_not_allowed": 403, "origin_not_allowed": 403,
+    "pixel_outside": 404, "host_not_allowed": 403, "origin_not_allowed": 403,
     "timeout": 422, "cancelled": 409, "client_gone": 409, "server_stopping": 503,
     "internal": 500,
 }  # fmt: skip
@@ -159,6 +159,12 @@ def install(app: FastAPI) -> None:
         )
         for name, value in (error.headers or {}).items():
             answer.headers[name] = value
+        if error.status_code == 405:
+            # The router knows only the first route that has the path; the description knows all.
+            path = getattr(request.scope.get("route"), "path", "")
+            methods = [m.upper() for m in app.openapi()["paths"].get(path, {})]
+            if methods:
+                answer.headers["Allow"] = ", ".join(methods)
         return answer
 
 

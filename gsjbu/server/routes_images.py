@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from gsjbu.images import png_bytes, to_uint8
+from gsjbu.images import png_bytes, shrink, to_uint8
 from gsjbu.server import forms, schemas
 from gsjbu.server.problems import Problem, refusals
 from gsjbu.server.service import Service, StoredImage
 from gsjbu.server.uploads import Form, read_form
+from gsjbu.settings import Settings
+
+THUMB = 160  # px, long side of a kept image's small picture
 
 
 def routes(service: Service) -> APIRouter:
@@ -27,6 +32,22 @@ def routes(service: Service) -> APIRouter:
         image = await image_of(service, form)
         image_id = service.store.add("image", image)
         return {"image_id": image_id, "width": image.width, "height": image.height, "name": image.name}
+
+    @router.get("/api/images/{image_id}", response_model=schemas.ImageMade, responses=refusals())
+    async def image(image_id: schemas.Id) -> dict[str, object]:
+        """A kept image: its size and name."""
+        found: StoredImage = service.store.get("image", image_id)
+        return {"image_id": image_id, "width": found.width, "height": found.height, "name": found.name}
+
+    @router.get(
+        "/api/images/{image_id}/thumb.png", response_class=Response, responses={**schemas.PNG, **refusals()},
+        summary="A kept image, small",
+    )  # fmt: skip
+    async def thumb(image_id: schemas.Id) -> Response:
+        found: StoredImage = service.store.get("image", image_id)
+        usual = Settings().resolution
+        data = await service.read(lambda: png_bytes(to_uint8(shrink(service.reduced(found, usual), THUMB))))
+        return Response(data, media_type="image/png", headers={"Cache-Control": "private, max-age=1800"})
 
     @router.post(
         "/api/signals", status_code=201, response_model=schemas.SignalMade,
@@ -51,9 +72,7 @@ def routes(service: Service) -> APIRouter:
         "/api/samples/{name}.png", response_class=Response, responses={**schemas.PNG, **refusals()},
         summary="A built-in scene",
     )  # fmt: skip
-    async def sample(name: str, size: int = 512) -> Response:
-        if not 16 <= size <= 512:
-            raise Problem("request_invalid", "size must be from 16 to 512 pixels.", setting="size")
+    async def sample(name: str, size: Annotated[int, Query(ge=16, le=512)] = 512) -> Response:
         image = await service.image_from_sample(name)
         data = await service.read(lambda: png_bytes(to_uint8(service.reduced(image, size))))
         return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=3600"})

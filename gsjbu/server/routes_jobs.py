@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response, StreamingResponse
@@ -19,14 +19,14 @@ from gsjbu.server.routes_images import image_of
 from gsjbu.server.schemas import Id, PixelX, PixelY
 from gsjbu.server.service import Answer, Service
 from gsjbu.server.uploads import read_form
-from gsjbu.settings import Settings
 
 JSON = "application/json"
+_EVENT = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}, "id": {"type": "string"}},
+}
 _EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        "description": "Server-sent events.",
-    },
+    200: {"content": {"text/event-stream": {"itemSchema": _EVENT}}, "description": "Server-sent events."},
     204: {"description": "Nothing is left to send: the terminal event has been seen."},
 }
 _ZIP: dict[int | str, dict[str, Any]] = {
@@ -64,7 +64,7 @@ def routes(service: Service) -> APIRouter:
         summary="Start a run on a kept image",
     )  # fmt: skip
     async def start(request: Request, response: Response, wanted: schemas.JobRequest) -> dict[str, str]:
-        settings = Settings.parse(wanted.settings)
+        settings = schemas.strict_settings(wanted.settings)
         answer = Answer("files" if wanted.return_files else wanted.panels)
         job = await service.submit(request, wanted.image_id, settings, wanted.signal_id, answer)
         response.headers["Location"] = f"/api/jobs/{job.id}"
@@ -127,10 +127,19 @@ def routes(service: Service) -> APIRouter:
         values = await service.read(lambda: bundle.result.pixel(x, y))
         return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=JSON)
 
-    @router.get("/api/jobs/{job_id}/similarity", response_model=schemas.Similarity, responses=refusals(409))
-    async def similarity(job_id: Id, x: PixelX, y: PixelY) -> Response:
-        """Cosine similarity of the HR features to those at one pixel, bilinear and GS-JBU."""
+    @router.get(
+        "/api/jobs/{job_id}/similarity", response_model=schemas.Similarity,
+        responses={200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409)},
+    )  # fmt: skip
+    async def similarity(job_id: Id, x: PixelX, y: PixelY, format: Literal["png", "u16"] = "png") -> Response:
+        """Cosine similarity of the HR features to those at one pixel, bilinear and GS-JBU.
+
+        `format=u16`: both maps as H × W little-endian uint16 numbers instead of PNGs; X-Low and X-High give the scale.
+        """
         bundle = service.result(job_id)
+        if format == "u16":
+            data, headers = await service.read(lambda: results.similarity_u16(bundle, x, y))
+            return Response(data, media_type="application/octet-stream", headers=headers)
         body = await service.read(lambda: results.to_json(results.similarity(bundle, x, y)))
         return Response(body, media_type=JSON)
 
@@ -139,9 +148,9 @@ def routes(service: Service) -> APIRouter:
         """The LR pixels that one pixel is mixed from, with their weights and Gaussians."""
         bundle = service.result(job_id)
         bundle.check_pixel(x, y)
-        return Response(
-            await service.read(lambda: results.to_json(bundle.result.window(x, y))), media_type=JSON
-        )
+        cell = bundle.result.kernel.grid.cell_of(x, y)
+        window = await service.read(lambda: bundle.result.window(x, y))
+        return Response(results.to_json({"x": x, "y": y, "cell": cell, "window": window}), media_type=JSON)
 
     @router.get("/api/jobs/{job_id}/kernels", response_model=schemas.Ellipses, responses=refusals(409))
     async def kernels(job_id: Id) -> Response:

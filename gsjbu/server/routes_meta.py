@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from gsjbu.server import results, schemas
 from gsjbu.server.problems import refusals
 from gsjbu.server.service import Service
-from gsjbu.settings import Settings, schema
+from gsjbu.settings import schema
 from gsjbu.threads import available
 
 
@@ -30,7 +30,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/api/estimate", response_model=schemas.EstimateBody, responses=refusals(413))
     async def estimate(wanted: schemas.EstimateRequest) -> Response:
         """How long a run would take, how much memory, and what would make it quicker."""
-        settings = Settings.parse(wanted.settings)
+        settings = schemas.strict_settings(wanted.settings)
         e = await service.read(lambda: service.estimate(wanted.width, wanted.height, settings))
         body = {
             "seconds": e.seconds,

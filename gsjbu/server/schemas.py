@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
-from gsjbu.settings import SETTINGS
+from gsjbu.errors import SettingError
+from gsjbu.settings import SETTINGS, Settings
 
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
-PixelX = Annotated[int, Query(ge=0, le=2**31, description="Column of the image, from 0 at the left.")]
-PixelY = Annotated[int, Query(ge=0, le=2**31, description="Row of the image, from 0 at the top.")]
-BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+PixelX = Annotated[int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left.")]
+PixelY = Annotated[int, Query(ge=0, le=65535, description="Row of the image, from 0 at the top.")]
+BINARY: dict[str, Any] = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": BINARY}, "description": "A PNG."}}
 
 
@@ -31,6 +32,17 @@ def settings_schema() -> dict[str, Any]:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
+def strict_settings(given: dict[str, Any]) -> Settings:
+    """Settings from JSON, where a number is a number and a truth value is one (forms and addresses have only text)."""
+    for name, value in given.items():
+        kind = SETTINGS[name].kind if name in SETTINGS else ""
+        if kind == "int" and isinstance(value, str):
+            raise SettingError(name, f"{name} is the text {value[:40]!r}; in JSON it must be a whole number.")
+        if kind == "bool" and not isinstance(value, bool):
+            raise SettingError(name, f"{name} is {str(value)[:40]!r}; in JSON it must be true or false.")
+    return Settings.parse(given)
+
+
 _settings: Any = Field(default_factory=dict, json_schema_extra=settings_schema())
 
 
@@ -46,18 +58,26 @@ class JobRequest(Strict):
     image_id: str = Field(max_length=64)
     settings: dict[str, Any] = _settings
     signal_id: str | None = Field(None, max_length=64)
-    return_files: bool = Field(False, description="Write the panels under /static/out and give links.")
+    return_files: StrictBool = Field(False, description="Write the panels under /static/out and give links.")
     panels: Literal["png", "links"] = Field(
         "png",
         description="png: panels inside the result. links: addresses, each PNG made when it is asked for.",
     )
 
 
+def _whole(value: Any) -> Any:
+    """JSON's 512.0 is an integer; text is not."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Side = Annotated[StrictInt, BeforeValidator(_whole), Field(ge=1, le=65535)]
+
+
 class EstimateRequest(Strict):
     """A run that might be."""
 
-    width: int = Field(ge=1, le=65535, description="Pixels across, of the image as uploaded.")
-    height: int = Field(ge=1, le=65535, description="Pixels down.")
+    width: Side = Field(description="Pixels across, of the image as uploaded.")
+    height: Side = Field(description="Pixels down.")
     settings: dict[str, Any] = _settings
 
 

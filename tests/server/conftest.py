@@ -202,3 +202,6 @@ def in_process(
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.wait()
+        reader.join(5)
+        assert process.stderr is not None
+        process.stderr.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -127,15 +129,16 @@ def _panel(name: str, values: Tensor) -> Panel:
     return Panel(name, "rgb", name, "A panel of a test.", picture, values)
 
 
-def main(port: int) -> None:
-    """A server over the stand-in, to try the page against before the core is there."""
-    from gsjbu.server.config import Config
+def main(argv: list[str]) -> None:
+    """A server over the stand-in: to try the page against, and for tests that need a process."""
+    from dataclasses import replace
+
+    from gsjbu.server.cli import config_of
     from gsjbu.server.serve import serve
 
-    serve(Config(port=port, run=FakeRun(seconds=0.2), estimate=fake_estimate, warm_up=False))
+    run = FakeRun(seconds=float(os.environ.get("FAKE_SECONDS", "0.2")))
+    serve(replace(config_of(argv, os.environ), run=run, estimate=fake_estimate, warm_up=False))
 
 
 if __name__ == "__main__":
-    import sys
-
-    main(int(sys.argv[-1]))
+    main(sys.argv[1:])

@@ -1,0 +1,49 @@
+"""Property-based fuzzing of the whole API from its own description: no 5xx, every answer as described."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server.conftest import Process, in_process, start, upload, wait
+
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
+    "response_schema_conformance,unsupported_method,negative_data_rejection"
+)
+
+
+def fuzz(server: Process, folder: Path, *options: str) -> None:
+    """Run schemathesis' command line against the server; its report is the failure's text."""
+    client = server.client()
+    image = upload(client)
+    job = start(client, image, iters=2)
+    wait(client, job)
+    (folder / "schemathesis.toml").write_text(
+        f'[parameters]\njob_id = "{job}"\n'
+    )  # real ids, so that the fuzzing gets past "not found"
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "schemathesis"), "run", f"{server.url}/openapi.json", "--checks", CHECKS,
+         "--seed", "1", "--no-color", "--workers", "1", *options],
+        cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )  # fmt: skip
+    print(done.stdout[-2000:])
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert httpx.get(server.url + "/healthz").json()["status"] == "ok"
+    assert server.process.poll() is None
+
+
+def test_a_short_fuzz(tmp_path: Path) -> None:
+    with in_process(module=("-m", "tests.server.fake"), env={"FAKE_SECONDS": "0.01"}) as server:
+        fuzz(server, tmp_path, "--max-examples", "12", "--phases", "examples,coverage,fuzzing")
+
+
+@pytest.mark.soak
+def test_fuzz_for_five_minutes(tmp_path: Path) -> None:
+    with in_process(module=("-m", "tests.server.fake"), env={"FAKE_SECONDS": "0.01"}) as server:
+        fuzz(server, tmp_path, "--max-examples", "100000", "--max-time", "300")

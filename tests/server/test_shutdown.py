@@ -1,0 +1,111 @@
+"""SIGTERM and Ctrl+C in the middle of jobs: terminal events, no file left, exit status 0."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.server.conftest import Process, Running, in_process, start, upload
+from tests.server.fake import FakeRun
+from tests.server.test_events import follow
+
+FAKE = ("-m", "tests.server.fake")
+
+
+def streams_of(server: Process, jobs: list[str]) -> tuple[list[threading.Thread], dict[str, str]]:
+    """Follow each job in a thread; the last event of each."""
+    last: dict[str, str] = {}
+
+    def one(job_id: str) -> None:
+        last[job_id] = follow(server.client(), job_id)[-1][1]
+
+    threads = [threading.Thread(target=one, args=(job_id,)) for job_id in jobs]
+    for t in threads:
+        t.start()
+    return threads, last
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Signals, tmp_path: Path) -> None:
+    env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "1.5"}
+    with in_process(module=FAKE, env=env) as server:
+        image = upload(server.client())
+        jobs = [start(server.client(f"number-{n}"), image, iters=50) for n in range(5)]
+        threads, last = streams_of(server, jobs)
+        time.sleep(0.4)
+        server.process.send_signal(how)
+        began = time.monotonic()
+        time.sleep(0.3)
+        late = server.client().post("/api/jobs", json={"image_id": image})
+        assert (late.status_code, late.json()["code"]) == (503, "server_stopping")
+        assert server.process.wait(25) == 0
+        seconds = time.monotonic() - began
+        for t in threads:
+            t.join()
+    ends = sorted(last.values())
+    assert ends.count("done") >= 1
+    assert set(ends) == {"done", "cancelled"}
+    assert len(ends) == 5
+    assert seconds < 10
+    assert list(tmp_path.iterdir()) == [], "a temporary file is left"
+
+
+def test_a_job_that_will_not_end_is_told_to_stop_when_the_time_is_over(tmp_path: Path) -> None:
+    env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100", "GSJBU_LIMIT_SHUTDOWN_SECONDS": "1"}
+    with in_process(module=FAKE, env=env) as server:
+        client = server.client()
+        job_id = start(client, upload(client), iters=1000)
+        threads, last = streams_of(server, [job_id])
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert server.process.wait(25) == 0
+        assert time.monotonic() - began < 6
+        for t in threads:
+            t.join()
+    assert last == {job_id: "cancelled"}
+
+
+@pytest.mark.soak
+def test_the_twenty_seconds_of_the_defaults(tmp_path: Path) -> None:
+    env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100"}
+    with in_process(module=FAKE, env=env) as server:
+        client = server.client()
+        job_id = start(client, upload(client), iters=1000)
+        threads, last = streams_of(server, [job_id])
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert server.process.wait(40) == 0
+        assert 15 < time.monotonic() - began <= 25
+        for t in threads:
+            t.join()
+    assert last == {job_id: "cancelled"}
+
+
+def test_after_a_restart_old_ids_are_refused_and_new_work_is_taken(serve: Callable[..., Running]) -> None:
+    before = serve(FakeRun()).client()
+    image = upload(before)
+    after = serve(FakeRun()).client()
+    answer = after.post("/api/jobs", json={"image_id": image})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert start(after, upload(after))
+
+
+def test_temporary_files_have_no_name(
+    serve: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
+    (tmp_path / "t").mkdir()
+    client = serve(FakeRun()).client()
+    job_id = start(client, upload(client))
+    follow(client, job_id)
+    with client.stream("GET", f"/api/jobs/{job_id}/download") as answer:
+        next(answer.iter_raw(1000))
+        assert list((tmp_path / "t").iterdir()) == []
