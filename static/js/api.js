@@ -60,7 +60,7 @@ export const startJob = (body) => json("/api/jobs", sending(body));
 export const readJob = (id) => json(job(id));
 /** A picture the server still holds. */
 export const readImage = (id) => json(`/api/images/${encodeURIComponent(id)}`);
-export const imageUrl = (id) => `/api/images/${encodeURIComponent(id)}.png`;
+export const imageUrl = (id) => `/api/images/${encodeURIComponent(id)}/thumb.png`;
 export const dropJob = (id) => json(job(id), { method: "DELETE" });
 export const events = (id) => new EventSource(`${job(id)}/events`);
 export const pixel = (id, x, y) => json(`${job(id)}/pixel?x=${x}&y=${y}`);

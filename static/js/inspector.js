@@ -40,9 +40,8 @@ async function fetchWindow() {
   try {
     const answer = await api.kernel(result.job, point.x, point.y);
     if (state.result !== result || !state.point) return;
-    const window = answer.window ?? answer;
-    shown = { job: result.job, ...point, window };
-    viewer.windowEllipses = ellipses(window);
+    shown = { job: result.job, ...answer };
+    viewer.windowEllipses = ellipses(answer.window);
     viewer.draw();
     draw();
   } catch (error) {

@@ -94,7 +94,9 @@ def test_python_snippet_gives_the_same_numbers(page: Page, figures: dict[str, fl
     assert ours == pytest.approx(figures["gsjbu"], abs=1e-3)
 
 
-def test_command_snippet_gives_the_same_numbers(page: Page, figures: dict[str, float], tmp_path: Path) -> None:
+def test_command_snippet_gives_the_same_numbers(
+    page: Page, figures: dict[str, float], tmp_path: Path
+) -> None:
     run(["bash", "-c", snippet(page, "command")], tmp_path)
     result = json.loads((tmp_path / "compared" / "result.json").read_text())
     assert (tmp_path / "compared" / "gsjbu_rgb.png").is_file()

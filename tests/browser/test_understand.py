@@ -66,7 +66,7 @@ def test_inspector_equals_the_library(page: Page, library: Any) -> None:
         )
         window = library.kernel.weights_at(x, y)
         expected = {
-            (int(a), int(b)): float(w) for a, b, w in zip(window.xs, window.ys, window.weights, strict=True)
+            (int(a), int(b)): float(w) for a, b, w in zip(window.qx, window.qy, window.weights, strict=True)
         }
         got = {(qx, qy): w for qx, qy, w in rows}
         assert set(got) == {q for q, w in expected.items() if q in got} and set(got) == set(expected)
@@ -87,7 +87,7 @@ def test_escape_lets_the_pixel_go(page: Page) -> None:
 
 def test_the_pixel_is_asked_again_for_a_new_run(page: Page) -> None:
     job = shown(page)
-    choose_pixel(page, 256, 256)
+    choose_pixel(page, 200, 256)
     before = page.locator("#weights tbody tr").count()
     set_slider(page, "radius", 1)
     shown(page, job)
@@ -103,9 +103,7 @@ def test_charts(page: Page, library: Any) -> None:
     assert page.locator("#chart svg text").count() > 5
     curve.focus()
     page.keyboard.press("End")
-    assert page.inner_text("#chart .note").startswith("step 50:") or "step 50:" in (
-        page.text_content("#chart .note") or ""
-    )
+    assert "step 50:" in (page.text_content("#chart .note") or "")
     page.keyboard.press("ArrowLeft")
     assert "step 49:" in (page.text_content("#chart .note") or "")
 

@@ -101,10 +101,12 @@ def test_switching_language_keeps_everything(page: Page) -> None:
     left = page.evaluate(
         """() => {
           const out = [];
+          const skip = '[hidden], [lang=en], pre, [data-setting=backbone] option, [data-setting=segmentation] option,'
+            + 'details:not([open]) > :not(summary)';
           const walk = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
           while (walk.nextNode()) {
             const node = walk.currentNode;
-            const hidden = node.parentElement.closest('[hidden], [lang=en], pre, details:not([open]) > :not(summary)');
+            const hidden = node.parentElement.closest(skip);
             if (!hidden && /[a-z]{4,}/.test(node.textContent)) out.push(node.textContent.trim());
           }
           return out;
