@@ -12,6 +12,7 @@ from torch import Tensor
 from gsjbu.errors import SettingError
 from gsjbu.grid import Grid
 from gsjbu.kernels import attention
+from gsjbu.threads import torch_threads
 
 if TYPE_CHECKING:
     from gsjbu.kernel import Kernel
@@ -102,7 +103,7 @@ def render(kernel: Kernel, signal: Tensor, out: np.ndarray | None, threads: int 
     problem = attention.Problem(
         kernel.guide.to(device), kernel.lr_guide.to(device), kernel.grid, kernel.radius
     )
-    with torch.set_grad_enabled(wants_gradient):
+    with torch.set_grad_enabled(wants_gradient), torch_threads(threads):
         mixed = attention.render(
             problem, kernel.raw, signal if wants_gradient else signal.to(device, torch.float32)
         )

@@ -186,14 +186,15 @@ def _tensor_image(x: Tensor) -> Tensor:
             "image_shape", f"An image tensor must be [C, H, W] or [H, W]; this one is {list(x.shape)}."
         )
     if x.dtype == torch.uint8:
-        return x.to(torch.float32) / 255
+        return torch.from_numpy(x.detach().to("cpu").numpy() / np.float32(255))
     if not x.is_floating_point():
         raise ImageError("image_type", f"An image tensor must be float or uint8, not {x.dtype}.")
     return _finite(x.to(torch.float32))
 
 
 def _finite(x: Tensor) -> Tensor:
-    if not bool(torch.isfinite(x).all()):
+    # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
+    if not np.isfinite(x.detach().to("cpu").numpy()).all():
         raise ImageError(
             "image_not_finite", "The image holds NaN or infinite values; a guide needs a value everywhere."
         )

@@ -14,6 +14,7 @@ from gsjbu.grid import Grid
 from gsjbu.kernel import Kernel
 from gsjbu.kernels import attention
 from gsjbu.settings import SETTINGS
+from gsjbu.threads import torch_threads
 
 RATE = 0.1  # Adam's step on the raw values
 
@@ -111,9 +112,10 @@ def fit(
         )
     else:
         on_device = attention.Problem(guide.to(where), lr_guide.to(where), grid, radius)
-        raw, losses, _ = attention.fit(
-            on_device, raw, iters, rate, rgb_weight, signal, signal_weight, progress=progress
-        )
+        with torch_threads(threads):
+            raw, losses, _ = attention.fit(
+                on_device, raw, iters, rate, rgb_weight, signal, signal_weight, progress=progress
+            )
     return Kernel(guide, grid, radius, raw, losses, objective, name, reason, where.type, threads)
 
 
