@@ -25,7 +25,7 @@ PROBE_S = 2.5
 REMEMBER_S = 600.0
 READ_S = 15.0
 BLOCK = 1 << 18
-HINT = "Put the model's folder under GSJBU_MODELS_DIR to use it without a network."
+HINT = "Put the model's folder into GSJBU_MODELS_DIR to use it without a network."
 
 _lock = threading.Lock()
 _probe: dict[str, tuple[float, str | None]] = {}  # endpoint -> (when, why it is not reachable or None)

@@ -81,7 +81,8 @@ def extract(
         if backbone == "resnet18":
             raise
         instead = run("resnet18")
-        return replace(instead, status=f"{error.message} Shown instead: {instead.name}. {instead.status}")
+        weights = "pretrained" if instead.pretrained else f"random weights from seed {seed}"
+        return replace(instead, status=f"{error.message} Shown instead: {instead.name}, {weights}.")
 
 
 def on_device(work: Callable[[torch.device], T], device: torch.device | str) -> tuple[T, str]:
@@ -89,7 +90,7 @@ def on_device(work: Callable[[torch.device], T], device: torch.device | str) -> 
     chosen = torch.device(device)
     try:
         return work(chosen), ""
-    except RuntimeError as error:  # out of memory, an operator the device lacks
+    except Exception as error:  # out of memory, an operator the device lacks, a driver that is gone
         if chosen.type == "cpu":
             raise
         return work(

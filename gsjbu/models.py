@@ -225,7 +225,8 @@ def _resnet18_weights(spec: Spec, seed: int, progress: Progress | None) -> tuple
     try:
         place, where = obtain(spec, progress, PATIENCE_S)
     except ModelError as error:
-        return None, f"Random weights from seed {seed}, not pretrained ones. {error.message}"
+        why = error.message.removeprefix(f"{spec.label}: ")
+        return None, f"ResNet-18 with random weights from seed {seed}, not pretrained ones: {why}"
     return place / WEIGHTS, where
 
 

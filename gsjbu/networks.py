@@ -266,7 +266,7 @@ def _run(network: Any, label: str, x: Tensor, device: torch.device) -> Any:
     try:
         return network.to(device)(pixel_values=x[None], **options)
     except Exception as error:
-        if device.type != "cpu" and isinstance(error, RuntimeError):
+        if device.type != "cpu":
             raise
         raise ModelError("model_failed", f"{label} failed on this image ({type(error).__name__}).") from error
 
