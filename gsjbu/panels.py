@@ -85,10 +85,16 @@ _RGB_TEXTS = {
     ),
     "bilinear_rgb": ("Bilinear", "The LR pixels, blended by distance alone: edges blur."),
     "gsjbu_rgb": ("GS-JBU", "The same LR pixels, mixed by the fitted kernels: edges follow the image."),
-    "bicubic_rgb": ("Bicubic", "The LR pixels, blended by a cubic of distance: sharper than bilinear, may ring."),
+    "bicubic_rgb": (
+        "Bicubic",
+        "The LR pixels, blended by a cubic of distance: sharper than bilinear, may ring.",
+    ),
     "fixed_rgb": ("Fixed kernel", "GS-JBU before any optimisation: round Gaussians, all alike."),
     "tto_rgb_rgb": ("TTO on RGB", "Kernels fitted to give back the image's own colours."),
-    "tto_signal_rgb": ("TTO on the signal", "Kernels fitted so that the result's cell means give back the LR signal."),
+    "tto_signal_rgb": (
+        "TTO on the signal",
+        "Kernels fitted so that the result's cell means give back the LR signal.",
+    ),
 }
 
 
