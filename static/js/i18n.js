@@ -41,12 +41,12 @@ export function served(key, english) {
 
 export const hasServed = (key) => words[`server.${key}`] !== undefined;
 
-/** Fill in data-i18n (text), data-i18n-label (aria-label and title) and data-i18n-hint (placeholder). */
+/** Fill in data-i18n (text) and data-i18n-label (accessible name, and title where it can be pressed). */
 export function translate(root) {
   for (const node of root.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
   for (const node of root.querySelectorAll("[data-i18n-label]")) {
     node.setAttribute("aria-label", t(node.dataset.i18nLabel));
-    if (node.matches("button, a, select, input, gs-viewer [role=slider]")) node.title = t(node.dataset.i18nLabel);
+    if (node.matches("button, a")) node.title = t(node.dataset.i18nLabel);
   }
 }
 
