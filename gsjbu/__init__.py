@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from gsjbu.estimate import Advice, Estimate, estimate
 from gsjbu.kernel import Kernel, Window, load
+from gsjbu.module import GSJBU
 from gsjbu.tto import fit, upsample
 from gsjbu.version import __version__
 
-__all__ = ["Advice", "Estimate", "Kernel", "Window", "__version__", "estimate", "fit", "load", "upsample"]
+__all__ = ["GSJBU", "Advice", "Estimate", "Kernel", "Window", "__version__", "estimate", "fit", "load", "upsample"]

@@ -137,14 +137,19 @@ def read_signal(data: bytes, filename: str = "", kind: Kind | None = None) -> Si
     raise SignalError("signal_type", f"The file is neither NumPy's nor a PNG, whatever its name. {_ACCEPTED}")
 
 
-def from_array(array: Any, kind: Kind | None = None, source: str = "array") -> Signal:
-    """A signal from an array or tensor: [h, w], [C, h, w], [h, w, C] or a batch of one of those."""
+def from_array(array: Any, kind: Kind | None = None, source: str = "array", layout: Layout = "") -> Signal:
+    """A signal from an array or tensor: [h, w], [C, h, w], [h, w, C] or a batch of one of those.
+
+    ``layout`` says which of the two a three-dimensional array is; without it the sizes are looked at.
+    """
     a = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
     _check(a.dtype, a.shape)
     if a.ndim == 4:
         a = a[0]
     if a.ndim == 2:
         return _from_planes(a[None], kind, source)
+    if layout:
+        return _from_planes(a if layout == "CHW" else a.transpose(2, 0, 1), kind, source)
     # Rows and columns are nearer to each other than either is to the number of channels, mostly.
     first, second, last = a.shape
     channels_last = abs(math.log(first / second)) < abs(math.log(second / last))
