@@ -160,18 +160,19 @@ def classes(
 ) -> list[Panel]:
     """``seg_lr``, ``seg_bilinear``, ``seg_gsjbu`` (or ``signal_…``) from integer class maps [h, w]."""
     prefix = "seg" if group == "segmentation" else group
-    paint = colours.palette(max(len(names), 1))
+    paint = _class_colours(names)
     how = {
         "lr": "The class of each LR pixel.",
         "bilinear": "Class scores blended by distance alone, then the strongest class.",
         "gsjbu": "The same scores, mixed by the fitted kernels, then the strongest class.",
     }
+    other = "The same scores upsampled this way, then the strongest class."
     out = []
     for key, given in labels.items():
         a = np.asarray(given).astype(np.int64)
         out.append(
             Panel(
-                f"{prefix}_{key}", group, f"Classes, {_PAIR[key]}", f"{how[key]} {note}".strip(),
+                f"{prefix}_{key}", group, f"Classes, {_PAIR[key]}", f"{how.get(key, other)} {note}".strip(),
                 paint[a], torch.from_numpy(a[None].astype(np.float32)), "class number", None, legend(a, names),
             )
         )  # fmt: skip
@@ -181,7 +182,7 @@ def classes(
 def legend(labels: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
     """``[{"name", "colour", "share", "index"}]`` of the classes present, largest share (0–1) first."""
     counts = np.bincount(labels.ravel(), minlength=len(names))
-    paint = colours.palette(max(len(names), 1))
+    paint = _class_colours(names)
     return [
         {
             "name": names[i], "colour": colours.hexadecimal(paint[i]),
@@ -271,6 +272,13 @@ def similarity(values: Tensor) -> np.ndarray:
 def names(panels: Iterable[Panel]) -> list[str]:
     """The panels' names, in order."""
     return [p.name for p in panels]
+
+
+def _class_colours(names: Sequence[str]) -> np.ndarray:
+    """The palette; classes that are called by a colour (``#rrggbb``, from a picture of labels) keep it."""
+    if names and all(len(n) == 7 and n.startswith("#") for n in names):
+        return np.array([list(bytes.fromhex(n[1:])) for n in names], np.uint8)
+    return colours.palette(max(len(names), 1))
 
 
 def _values(x: Tensor) -> Tensor:

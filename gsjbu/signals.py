@@ -167,12 +167,20 @@ def mixed(way: Callable[[Tensor], Tensor], signal: Signal) -> Tensor:
 
     Known cells' weights are scaled up to sum to 1; where a pixel has hardly any, its cells' filling is mixed.
     """
-    if bool(signal.mask.all()):
-        return way(signal.values)
-    known = signal.mask[None].to(torch.float32)
+    return leaving_out(way, signal.mask)(signal.values)
+
+
+def leaving_out(way: Callable[[Tensor], Tensor], mask: Tensor) -> Callable[[Tensor], Tensor]:
+    """``way`` for signals whose cells are known only where ``mask`` [h, w] holds; see :func:`mixed`."""
+    if bool(mask.all()):
+        return way
+    known = mask[None].to(torch.float32)
     share = way(known)
-    filled = way(signal.values)
-    return torch.where(share > ENOUGH, way(signal.values * known) / share.clamp_min(ENOUGH), filled)
+
+    def mix(values: Tensor) -> Tensor:
+        return torch.where(share > ENOUGH, way(values * known) / share.clamp_min(ENOUGH), way(values))
+
+    return mix
 
 
 def result_png(signal: Signal, high: Tensor) -> bytes:

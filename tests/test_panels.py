@@ -131,3 +131,16 @@ def test_guides_that_are_not_rgb():
 def test_similarity_runs_from_minus_one_to_one():
     out = panels.similarity(torch.tensor([[-1.0, 1.0]]))
     assert colours.hexadecimal(out[0, 0]) == "#440154" and colours.hexadecimal(out[0, 1]) == "#fde725"
+
+
+def test_every_way_that_can_be_compared_has_words():
+    labels = np.zeros((2, 2), int)
+    ways = ("lr", "bilinear", "gsjbu", "bicubic", "fixed", "tto_rgb", "tto_signal")
+    assert len(panels.classes(dict.fromkeys(ways, labels), ["sky"])) == len(ways)
+    assert len(panels.depth(dict.fromkeys(ways, rand(1, 2, 2)))) == len(ways)
+
+
+def test_classes_called_by_a_colour_keep_it():
+    (panel,) = panels.classes({"lr": np.array([[0, 1]])}, ["#102030", "#ffeedd"], group="signal")
+    np.testing.assert_array_equal(panel.picture[0], [[0x10, 0x20, 0x30], [0xFF, 0xEE, 0xDD]])
+    assert {e["colour"] for e in panel.legend} == {"#102030", "#ffeedd"} and panel.name == "signal_lr"
