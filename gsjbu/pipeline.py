@@ -75,6 +75,7 @@ def run(
         guide = shrink(image, settings.resolution)
         height, width = guide.shape[1:]
         if signal is not None:
+            signal = signal.fitted(height, width)
             grid = Grid.from_sizes(height, width, *signal.values.shape[1:])
         else:
             grid = Grid.from_stride(height, width, settings.stride)
@@ -104,7 +105,9 @@ def run(
             found = stages.kept(
                 "features",
                 key,
-                lambda: features.extract(guide, grid, settings.backbone, device, settings.seed),
+                lambda: features.extract(
+                    guide, grid, settings.backbone, device, settings.seed, stages.fetching
+                ),
             )
             features_lr, status["features"] = found.values, found.status
             shown += views.features(found, _ways(grid, fits, found.values, settings))
@@ -112,7 +115,7 @@ def run(
             status["features"] = "Off."
 
     with stages("segmentation"):
-        segmented = views.segmentation(guide, grid, settings, sample, device, stages.report_text)
+        segmented = views.segmentation(guide, grid, settings, sample, device, stages.fetching)
         status["segmentation"] = segmented.status
         if segmented.scores_lr is not None:
             more, numbers = views.classes(segmented, guide, _ways(grid, fits, segmented.scores_lr, settings))
@@ -223,9 +226,11 @@ class _Stages:
                 Progress(self.stage, step, steps, loss, min(1.0, self.done + SHARES[self.stage] * within))
             )
 
-    def report_text(self, *_: object) -> None:
-        """A callback for loaders: nothing to say but that the run is alive (and may be stopped here)."""
-        self.report(0, 0)
+    def fetching(self, done: int, total: int, _: str) -> None:
+        """How far the download of a model's weights is, in MB; it ends where ``progress`` raises."""
+        if self.progress is not None:
+            megabytes = done // 1_000_000, total // 1_000_000
+            self.progress(Progress("fetching weights", *megabytes, None, min(1.0, self.done)))
 
     def kept(self, what: str, key: Any, make: Callable[[], T]) -> T:
         """The cached ``what`` if it was made under the same ``key``; otherwise made now. One of each is kept."""

@@ -6,7 +6,7 @@ A way is a function from an LR signal ``[C, h, w]`` to HR ``[C, H, W]``; ways ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -158,8 +158,9 @@ def signal(brought: Signal, ways: Ways) -> list[Panel]:
     """Panels that suit the kind: depth with a bar, labels with a legend, probabilities as classes and confidence,
     features as PCA colours."""
     from gsjbu.features import pca3
-    from gsjbu.signals import mixed
 
+    # Gaps are left out of the mix; the signal's values may be a block or a projection of those that were brought.
+    ways = {name: _without_gaps(way, brought) for name, way in ways.items()}
     if brought.kind in ("labels", "probabilities"):
         maps = {name: strongest(way, brought.values) for name, way in ways.items()}
         maps = {"lr": brought.values.argmax(dim=0), **maps}
@@ -169,9 +170,15 @@ def signal(brought: Signal, ways: Ways) -> list[Panel]:
             shown += panels.confidence({"lr": brought.values, **pair})
         return shown
     if brought.kind == "depth":
-        maps = {name: mixed(way, brought) for name, way in ways.items()}
+        maps = {name: way(brought.values) for name, way in ways.items()}
         return panels.depth({"lr": brought.values, **maps}, brought.unit)
     basis = pca3(brought.values)
     projected = basis.apply(brought.values)
     maps = {"lr": projected, **{name: way(projected) for name, way in ways.items()}}
     return panels.features(basis, maps, group="signal")
+
+
+def _without_gaps(way: Callable[[Tensor], Tensor], brought: Signal) -> Callable[[Tensor], Tensor]:
+    from gsjbu.signals import mixed
+
+    return lambda values: mixed(way, replace(brought, values=values))
