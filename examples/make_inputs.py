@@ -2,7 +2,7 @@
 
     python -m examples.make_inputs my-data
 
-writes photo.png and features.npy (64 channels at 1/16), depth.npy (at 1/16), photos/ (four pictures with their
+writes photo.png and features.npy (64 channels at 1/16), depth.npy (at 1/16), photos/ (three pictures with their
 features beside them), shards/train-000.tar (the same, WebDataset style) and, where PyAV is installed, clip.mp4.
 """
 
@@ -40,9 +40,9 @@ def write_inputs(folder: Path, side: int = 512, frames: int = 12) -> None:
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     (folder / "shards").mkdir(exist_ok=True)
     for number, name in enumerate(list(samples.SAMPLES) * 2):
-        if number == 4:
+        if number == 3:
             break
-        scene = samples.frame(name, number / 4)
+        scene = samples.frame(name, number / 3)
         image = images.shrink(scene.image, side)
         stem = folder / "photos" / f"{number:02d}-{name}"
         stem.with_suffix(".png").write_bytes(images.png_bytes(images.to_uint8(image)))

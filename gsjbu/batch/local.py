@@ -33,7 +33,8 @@ def run(
     Raises WriteFailed when results cannot be written.
     """
     waiting = deque((item, 1) for item in items)
-    crew = [_Hand(folder, asked) for _ in range(min(workers, len(waiting)))]
+    # a worker takes seconds to start: it should have two images at least
+    crew = [_Hand(folder, asked) for _ in range(min(workers, -(-len(waiting) // 2)))]
     try:
         for hand in crew:
             hand.give(waiting)

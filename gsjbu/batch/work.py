@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu import signals
+from gsjbu.batch.reading import read
 from gsjbu.batch.sources import Item
 from gsjbu.batch.writers import result_path, write, write_kernel
 from gsjbu.errors import GsjbuError
 from gsjbu.kernel import Kernel
+from gsjbu.signals import Signal
 
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
 
@@ -90,27 +93,27 @@ class Worker:
         image = images.decode(item.image.read())
         if asked.resolution:
             image = images.shrink(image, asked.resolution)
-        signal, note, grid = self._signal(item, image)
+        signal, grid = self._signal(item, image)
         kernel = fit(
             image,
             **grid,
             iters=asked.iters,
             radius=asked.radius,
             objective=asked.objective,
-            signal=signal,
+            signal=signal.values,
             device=asked.device,
             threads=1,
         )
-        told: dict[str, Any] = {"signal": note, "backend": kernel.backend}
+        told: dict[str, Any] = {"signal": signal.note, "backend": kernel.backend}
         if asked.form == "kernel":
             self._write(lambda: write_kernel(path, kernel, self.alone))
             return told
-        shape = (signal.shape[0], kernel.grid.height, kernel.grid.width)
+        shape = (len(signal.values), kernel.grid.height, kernel.grid.width)
         blocks = self._blocks(kernel, signal)
         self._write(lambda: write(path, asked.form, shape, blocks, asked.half, self.alone))
         return told | {"shape": list(shape), "dtype": "float16" if asked.half else "float32"}
 
-    def _blocks(self, kernel: Kernel, signal: Tensor) -> Iterator[np.ndarray]:
+    def _blocks(self, kernel: Kernel, signal: Signal) -> Iterator[np.ndarray]:
         """The result, some channels at a time. A few weights are computed again for each block; a result that never
         is in memory as a whole is worth more than that."""
         height, width = kernel.grid.height, kernel.grid.width
@@ -118,26 +121,29 @@ class Worker:
         size = channels * height * width
         if self._buffer.size < size:  # kept from image to image: fresh memory costs as much as the arithmetic
             self._buffer = np.empty(size, np.float32)
-        for first in range(0, len(signal), channels):
-            some = signal[first : first + channels]
-            out = self._buffer[: len(some) * height * width].reshape(len(some), height, width)
-            kernel.render(some, out=out, threads=1)
-            yield out
+        whole = bool(signal.mask.all())
+        for first in range(0, len(signal.values), channels):
+            some = signal.values[first : first + channels]
+            if whole:
+                out = self._buffer[: len(some) * height * width].reshape(len(some), height, width)
+                kernel.render(some, out=out, threads=1)
+                yield out
+            else:
+                yield signals.mixed(kernel.render, replace(signal, values=some)).numpy()
 
-    def _signal(self, item: Item, image: Tensor) -> tuple[Tensor, str, dict[str, Any]]:
-        """The item's low-resolution signal ``[C, h, w]``, a word on where it is from, and its grid for ``fit``."""
+    def _signal(self, item: Item, image: Tensor) -> tuple[Signal, dict[str, Any]]:
+        """The item's low-resolution signal, and its grid as ``fit`` takes it."""
         if item.signal is not None:
-            from gsjbu import signals
-
-            read = signals.read_signal(item.signal.read(), item.signal.name)
-            return read.values, read.kind, {"lr_size": tuple(read.values.shape[-2:])}
+            signal = read(item.signal.read(), item.signal.name)
+            return signal, {"lr_size": tuple(signal.values.shape[1:])}
         from gsjbu import devices, features
         from gsjbu.grid import Grid
 
         grid = Grid.from_stride(image.shape[-2], image.shape[-1], self.asked.stride)
         device = devices.resolve(self.asked.device)
         found = features.extract(image, grid, self.asked.backbone, device, self.asked.seed)
-        return found.values, found.status, {"stride": self.asked.stride}
+        known = torch.ones(grid.rows, grid.cols, dtype=torch.bool)
+        return Signal(found.values, known, "features", note=found.status), {"stride": self.asked.stride}
 
     @staticmethod
     def _write(do: Callable[[], None]) -> None:

@@ -103,7 +103,7 @@ def _as(block: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def _write_all(file: io.FileIO, block: np.ndarray) -> None:
     """One call of the system writes 2 GiB at most."""
-    rest = memoryview(block).cast("B")
+    rest = block.data.cast("B")
     while len(rest):
         rest = rest[file.write(rest) or 0 :]
 

@@ -33,13 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the pipeline and write the report."""
-    from gsjbu import images, pipeline, signals
+    from gsjbu import images, pipeline
+    from gsjbu.batch.reading import read
 
     settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
     image, sample = _read(args.image)
     signal = None
     if args.signal:
-        signal = signals.read_signal(Path(args.signal).read_bytes(), Path(args.signal).name)
+        signal = read(Path(args.signal).read_bytes(), Path(args.signal).name)
     folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with options.bar(args, 100, "%", "compare") as bar:

@@ -3,9 +3,9 @@
   gsjbu upsample photo.jpg features.npy -o full.npy
   gsjbu upsample photo.jpg depth.npy -o depth.png --objective signal
 
-The signal is [C, h, w] (or [h, w]) in .npy, .npz or .safetensors; the result has the image's size and is written
-by its ending: .npy, .safetensors, .zarr, or .png for one or three channels. Without --stride the ratio comes from
-the two sizes and need not be whole.
+The signal is [C, h, w] (or [h, w]) in .npy, .npz or .safetensors, or a PNG of depth or classes. The result has the
+image's size and is written by its ending: .npy, .safetensors, .zarr, or .png (16-bit for depth, class numbers for
+classes, colours for three channels). Without --stride the ratio comes from the two sizes and need not be whole.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from torch import Tensor
 
 from gsjbu.cli import options
 from gsjbu.errors import GsjbuError
+from gsjbu.signals import Signal
 
 FORMS = {".npy": "npy", ".safetensors": "safetensors", ".zarr": "zarr", ".png": "png"}
 
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit, render, write."""
     import gsjbu
     from gsjbu import images, signals
+    from gsjbu.batch.reading import read
 
     output = Path(args.output)
     form = FORMS.get(output.suffix.lower())
@@ -49,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
             f"{output.name} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
         )
     image = images.decode(Path(args.image).read_bytes())
-    signal = signals.read_signal(Path(args.signal).read_bytes(), Path(args.signal).name)
-    _check_channels(form, signal.values.shape[0])
+    signal = read(Path(args.signal).read_bytes(), Path(args.signal).name)
+    _check_channels(form, signal)
     started = time.perf_counter()
     with options.bar(args, args.iters, "step", "fit") as bar:
         kernel = gsjbu.fit(
@@ -64,15 +66,15 @@ def run(args: argparse.Namespace) -> int:
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()
-    values = kernel.render(signal.values).cpu().numpy()
+    high = signals.mixed(kernel.render, signal)
     rendered = time.perf_counter()
-    _write(output, form, values, args.float16)
+    _write(output, form, signal, high, args.float16)
     if args.kernel:
         kernel.save(args.kernel)
     facts = {
         "output": str(output),
-        "shape": list(values.shape),
-        "dtype": {"png": "uint8"}.get(form, "float16" if args.float16 else "float32"),
+        "shape": list(high.shape),
+        "dtype": "picture" if form == "png" else "float16" if args.float16 else "float32",
         "signal": signal.kind,
         "device": str(kernel.device),
         "backend": kernel.backend,
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         "losses": kernel.losses,
         "seconds": {"fit": round(fitted - started, 4), "render": round(rendered - fitted, 4)},
     }
-    shape = "×".join(str(n) for n in values.shape)
+    shape = "×".join(str(n) for n in high.shape)
     seconds = f"fit {fitted - started:.2f} s, render {rendered - fitted:.2f} s"
     options.tell(args, facts, f"{output}: {shape}, {seconds} on {kernel.device} ({kernel.backend}).")
     return 0
@@ -102,24 +104,24 @@ def _grid(stride: int | None, image: tuple[int, ...], signal: tuple[int, ...]) -
     return {"stride": stride}
 
 
-def _check_channels(form: str, channels: int) -> None:
-    if form == "png" and channels not in (1, 3):
+def _check_channels(form: str, signal: Signal) -> None:
+    if form == "png" and signal.kind == "features" and len(signal.values) != 3:
         raise GsjbuError(
             "output_format",
-            f"A .png holds one or three channels, and the signal has {channels}; write .npy instead.",
+            f"A .png holds classes, one channel or three, and the signal has {len(signal.values)}; write .npy instead.",
         )
 
 
-def _write(output: Path, form: str, values: np.ndarray, half: bool) -> None:
-    if form == "png":
-        from gsjbu import images
+def _write(output: Path, form: str, signal: Signal, high: Tensor, half: bool) -> None:
+    if form != "png":
+        from gsjbu.batch.writers import write
 
-        low, high = float(values.min()), float(values.max())
-        scaled = (values - low) / ((high - low) or 1.0)
-        pixels = np.rint(scaled * 255).astype(np.uint8)
-        picture = pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
-        output.write_bytes(images.png_bytes(picture))
+        write(output, form, tuple(high.shape), [high.numpy()], half)
         return
-    from gsjbu.batch.writers import write
+    from gsjbu import images, signals
 
-    write(output, form, values.shape, [values], half)
+    if signal.kind == "features":  # three channels: colours, stretched to their range if they are none
+        low, high_end = min(0.0, float(high.min())), max(1.0, float(high.max()))
+        output.write_bytes(images.png_bytes(images.to_uint8((high - low) / (high_end - low))))
+    else:
+        output.write_bytes(signals.result_png(signal, high))

@@ -152,14 +152,14 @@ class _Source:
         return features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed).values
 
     def _brought(self, kernel: Any) -> Tensor:
-        from gsjbu import signals
+        from gsjbu.batch.reading import read
 
         path = next(self._files, None)
         if path is None:
             raise GsjbuError(
                 "signal_missing", f"{self.args.signal} has fewer signals than the film has frames."
             )
-        return signals.read_signal(path.read_bytes(), path.name).values
+        return read(path.read_bytes(), path.name).values
 
 
 def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.ndarray:

@@ -1,0 +1,115 @@
+"""What the guides tell a reader to type works as it stands: every block marked ``run`` is run."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+GUIDES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("notebook", "network", "folder", "video", "server", "cluster")),
+]
+LINKED = (
+    "gsjbu",
+    "examples",
+    "hubconf.py",
+    "static",
+    "templates",
+)  # what a reader in the repository's root sees
+DOCTESTED = ("gsjbu.tto", "gsjbu.module", "gsjbu.video", "gsjbu.kernel", "gsjbu.grid", "gsjbu.estimate")
+
+
+def script_of(text: str) -> str:
+    """The blocks of a guide, in order, as one shell script; Python blocks are handed to python."""
+    parts = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
+    for number, (language, body) in enumerate(
+        re.findall(r"^```(sh|python) run\n(.*?)^```", text, re.M | re.S)
+    ):
+        parts.append(body if language == "sh" else f"python - <<'BLOCK{number}'\n{body}BLOCK{number}")
+    return "\n".join(parts)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def reader(root, tmp_path):
+    """A folder as the reader's repository, and an environment where `python` and `gsjbu` are this one's."""
+    for name in LINKED:
+        (tmp_path / name).symlink_to(root / name)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (tools / "gsjbu").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gsjbu "$@"\n')
+    for tool in tools.iterdir():
+        tool.chmod(0o755)
+    path = os.pathsep.join([str(tools), os.environ["PATH"]])
+    return tmp_path, {**os.environ, "PATH": path, "PYTHONPATH": str(tmp_path)}
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_commands_of_a_guide_run(root, reader, guide):
+    folder, environment = reader
+    script = script_of((root / guide).read_text("utf-8")).replace("8765", str(free_port()))
+    assert script.count("\n") > 3, "no block of this guide is marked to be run"
+    if "curl " in script:
+        assert shutil.which("curl"), "this guide's commands need curl"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+def test_the_notebook_runs_from_top_to_bottom(root, tmp_path, monkeypatch):
+    import nbformat
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    notebook = nbformat.read(root / "docs" / "notebook.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    printed = "".join(
+        output.get("text", "")
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    )
+    assert "PSNR  bilinear" in printed
+    assert any(
+        "image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])
+    )
+
+
+def test_the_notebook_is_what_its_script_makes(root):
+    import nbformat
+
+    sys.path.insert(0, str(root / "scripts"))
+    try:
+        made = importlib.import_module("make_notebook").notebook()
+    finally:
+        sys.path.pop(0)
+    assert nbformat.read(root / "docs" / "notebook.ipynb", as_version=4) == made
+
+
+@pytest.mark.parametrize("name", DOCTESTED)
+def test_doctests(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    assert result.failed == 0
+
+
+def test_there_are_doctests():
+    found = {name: doctest.DocTestFinder().find(importlib.import_module(name)) for name in DOCTESTED}
+    with_examples = {name for name, tests in found.items() if any(test.examples for test in tests)}
+    assert {"gsjbu.tto", "gsjbu.module", "gsjbu.video"} <= with_examples

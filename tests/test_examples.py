@@ -1,0 +1,54 @@
+"""The example scripts say what their texts say: upsampling along the image helps, and by how much."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import torch
+
+from examples import make_inputs, modality_guide, point_similarity, probability_upsampling
+from gsjbu.grid import Grid
+from gsjbu.samples import SAMPLES
+
+
+def test_point_similarity_finds_the_points_class_better_than_bilinear():
+    scores, maps = point_similarity.experiment("wires", points=4)
+    assert scores["gsjbu"] > scores["bilinear"]
+    assert maps["gsjbu"].shape == (512, 512)
+
+
+def test_average_precision_by_hand():
+    wanted = torch.tensor([True, False, True, False])
+    assert point_similarity.average_precision(torch.tensor([4.0, 3.0, 2.0, 1.0]), wanted) == (1 + 2 / 3) / 2
+    assert point_similarity.average_precision(torch.tensor([4.0, 1.0, 3.0, 2.0]), wanted) == 1.0
+
+
+def test_every_guide_beats_bilinear():
+    scores, _ = modality_guide.experiment("paper")
+    assert set(scores) == {"bilinear", "colour", "depth", "colour and depth"}
+    assert min(scores[name] for name in scores if name != "bilinear") > scores["bilinear"]
+
+
+def test_probabilities_carry_more_than_classes():
+    scores, _ = probability_upsampling.experiment("still_life")
+    for method in ("bilinear", "GS-JBU", "fixed"):
+        assert scores[f"{method}, probabilities"][0] > scores[f"{method}, classes"][0]
+    assert scores["GS-JBU, probabilities"][0] > scores["bilinear, probabilities"][0]
+
+
+def test_the_played_network_gives_probabilities():
+    labels = SAMPLES["paper"].labels
+    low = probability_upsampling.coarse_network(labels, Grid.from_stride(*labels.shape, 16))
+    np.testing.assert_allclose(low.sum(0).numpy(), 1, atol=1e-5)
+    assert low.min() >= 0
+
+
+def test_a_script_runs_from_the_command_line(root, tmp_path):
+    command = [sys.executable, "-m", "examples.make_inputs", str(tmp_path / "d"), "--side", "64"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    there = {p.relative_to(tmp_path / "d").as_posix() for p in (tmp_path / "d").rglob("*") if p.is_file()}
+    assert {"photo.png", "features.npy", "depth.npy", "shards/train-000.tar", "clip.mp4"} <= there
+    assert np.load(tmp_path / "d" / "features.npy").shape == (make_inputs.CHANNELS, 4, 4)
