@@ -153,16 +153,8 @@ def fit(
     """Adam on the raw values; returns raw, the loss before each step and the last gradient, all on the CPU."""
     raw = raw.detach().to(problem.device, torch.float32).clone().requires_grad_(True)
     objective = _Objective(problem, rgb_weight, signal, signal_weight)
-    if problem.device.type == "cuda":
-        take_step = _cuda_graph_step(objective, raw, rate, move)
-    else:
-        optimiser = torch.optim.Adam([raw], lr=rate)
-
-        def take_step() -> Tensor:
-            loss = objective.backward(raw)
-            if move:
-                optimiser.step()
-            return loss
+    take_step = _cuda_graph_step(objective, raw, rate, move) if problem.device.type == "cuda" else None
+    take_step = take_step or _eager_step(objective, raw, torch.optim.Adam([raw], lr=rate), move)
 
     recorded: list[Tensor] = []
     for step in range(iters):
@@ -225,19 +217,32 @@ class _Objective:
         return loss
 
 
-def _cuda_graph_step(objective: _Objective, raw: Tensor, rate: float, move: bool) -> Callable[[], Tensor]:
-    """One step as a CUDA graph, replayed: no launch cost per operation. Needs the chunks to be kept on the device."""
-    optimiser = torch.optim.Adam([raw], lr=rate, capturable=True)
-
-    def eager() -> Tensor:
+def _eager_step(
+    objective: _Objective, raw: Tensor, optimiser: torch.optim.Optimizer, move: bool
+) -> Callable[[], Tensor]:
+    def take_step() -> Tensor:
         loss = objective.backward(raw)
         if move:
             optimiser.step()
         return loss
 
-    list(objective.problem.chunks())
+    return take_step
+
+
+def _cuda_graph_step(
+    objective: _Objective, raw: Tensor, rate: float, move: bool
+) -> Callable[[], Tensor] | None:
+    """One step as a CUDA graph, replayed: no launch cost per operation.
+
+    None where the image is too large to keep its chunks on the device: they are made anew each step then, from
+    the CPU, which a graph cannot hold; the launches are small beside that work anyway.
+    """
+    for _ in objective.problem.chunks():
+        pass
     if objective.problem._kept is None:
-        return eager  # chunks are made anew each step from the CPU; a graph cannot hold that
+        return None
+    optimiser = torch.optim.Adam([raw], lr=rate, capturable=True)
+    eager = _eager_step(objective, raw, optimiser, move)
     before = raw.detach().clone()
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
