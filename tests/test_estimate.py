@@ -1,0 +1,74 @@
+"""The estimate's shape: what costs more must be said to cost more, and advice must really save."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import gsjbu
+from gsjbu.errors import SettingError
+from gsjbu.settings import Settings
+
+HD = (2160, 3840)
+
+
+def seconds(**settings: int | str | bool) -> float:
+    return gsjbu.estimate(*HD, Settings.parse({"resolution": 2048, **settings}), threads=1).seconds
+
+
+def test_more_work_costs_more() -> None:
+    assert seconds(iters=100) > seconds(iters=50) > seconds(iters=0)
+    assert seconds(radius=4) > seconds(radius=2) > seconds(radius=1)
+    assert seconds(stride=4) > seconds(stride=16)
+    assert seconds(resolution=4096) > seconds(resolution=1024) > seconds(resolution=256)
+    assert seconds(methods="all") > seconds(methods="pair")
+    assert seconds(features=True) > seconds(features=False)
+
+
+def test_more_threads_cost_less() -> None:
+    one = gsjbu.estimate(*HD, resolution=2048, iters=200, threads=1)
+    all_of_them = gsjbu.estimate(*HD, resolution=2048, iters=200)
+    assert all_of_them.seconds <= one.seconds
+    assert one.threads == 1
+
+
+def test_stages_add_up_and_memory_grows_with_the_picture() -> None:
+    small, large = gsjbu.estimate(256, 256), gsjbu.estimate(*HD, resolution=4096)
+    assert small.seconds == pytest.approx(sum(small.stages.values()))
+    assert large.bytes > 10 * small.bytes - 10 * 60_000_000 > 0
+
+
+def test_the_resolution_bounds_the_picture() -> None:
+    assert gsjbu.estimate(8192, 8192).seconds == pytest.approx(gsjbu.estimate(512, 512).seconds)
+
+
+def test_a_quick_run_needs_no_advice() -> None:
+    assert gsjbu.estimate(256, 256, iters=1).advice == []
+
+
+def test_advice_saves_what_it_says() -> None:
+    settings = Settings.parse({"resolution": 4096, "iters": 1000, "radius": 8, "stride": 2})
+    slow = gsjbu.estimate(*HD, settings, threads=1)
+    assert slow.advice
+    assert [a.seconds for a in slow.advice] == sorted(a.seconds for a in slow.advice)
+    for advice in slow.advice:
+        then = gsjbu.estimate(*HD, replace(settings, **{advice.setting: advice.value}), threads=1)
+        assert then.seconds == pytest.approx(advice.seconds)
+        assert then.seconds < slow.seconds or then.bytes < slow.bytes
+        assert str(advice.value).lower() in advice.sentence.lower() or advice.value is False
+
+
+def test_bad_settings_are_refused_as_by_a_run() -> None:
+    with pytest.raises(SettingError, match="stride is 0"):
+        gsjbu.estimate(100, 100, stride=0)
+
+
+def test_without_the_fused_kernel_the_estimate_says_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gsjbu import backends
+
+    fused = gsjbu.estimate(512, 512, threads=1)
+    monkeypatch.setattr(backends.warm_up, "state", "failed")
+    other = gsjbu.estimate(512, 512, threads=1)
+    assert (fused.backend, other.backend) == ("fused", "attention")
+    assert other.seconds > fused.seconds
