@@ -137,10 +137,11 @@ export function bars(holder, { rows, label, text, axis }) {
 
 /** Redraw with `draw` whenever the holder changes its size. */
 export function fitted(holder, draw) {
-  let width = 0;
+  let size = "";
   new ResizeObserver(() => {
-    if (holder.clientWidth === width || !holder.clientWidth) return;
-    width = holder.clientWidth;
+    const now = `${holder.clientWidth} ${holder.clientHeight}`;
+    if (now === size || !holder.clientWidth) return;
+    size = now;
     draw();
   }).observe(holder);
 }

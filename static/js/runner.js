@@ -88,11 +88,16 @@ function follow(id, key, mine) {
   flight = { id, events, key };
   set({ run: { ...state.run, job: id } });
   const losses = [];
+  let progress = null;
+  let frame = 0; // events come faster than frames: the page is drawn once a frame
   events.addEventListener("progress", (event) => {
     if (flight?.id !== id) return;
-    const progress = JSON.parse(event.data);
+    progress = JSON.parse(event.data);
     if (typeof progress.loss === "number") losses.push({ step: progress.step, loss: progress.loss });
-    set({ run: { phase: "running", job: id, progress, losses } });
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      if (flight?.id === id) set({ run: { phase: "running", job: id, progress, losses } });
+    });
   });
   const end = (fn) => async (event) => {
     if (flight?.id !== id) return;

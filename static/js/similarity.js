@@ -43,6 +43,7 @@ async function fetchMaps() {
     const maps = await api.similarity(result.job, point.x, point.y);
     if (state.result !== result || !state.point) return;
     const first = shown === null;
+    maps.range = span(maps);
     shown = { job: result.job, ...point, maps };
     for (const method of METHODS) paint(method, maps);
     addGroup("similarity", METHODS.map((m) => panel(m, maps)));
@@ -54,26 +55,31 @@ async function fetchMaps() {
   }
 }
 
-/** Colour one map: −1…1 over viridis, whatever part of it the map uses, so that maps can be compared. */
-function paint(method, { width, height, low, high, [method]: raw }) {
+/** Colour one map over viridis; both maps have one scale, so that they can be compared. */
+function paint(method, { width, height, low, high, range, [method]: raw }) {
   const canvas = canvases[method];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const image = context.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
-  const [from, to] = range({ low, high });
+  const [from, to] = range;
   const scale = ((high - low) / 65535 / (to - from)) * 255;
   const offset = ((low - from) / (to - from)) * 255 + 0.5;
   for (let i = 0; i < pixels.length; i++) pixels[i] = COLOURS[(raw[i] * scale + offset) | 0];
   context.putImageData(image, 0, 0);
 }
 
-const range = ({ low }) => [Math.min(0, low), 1];
+/** The scale of the colours: from the least similarity in either map to 1. */
+function span({ low, high, bilinear, gsjbu }) {
+  let least = 65535;
+  for (const raw of [bilinear, gsjbu]) for (let i = 0; i < raw.length; i++) if (raw[i] < least) least = raw[i];
+  return [Math.min(0.99, low + ((high - low) * least) / 65535), 1];
+}
 
 const valueAt = ({ width, low, high }, raw, x, y) => low + ((high - low) * raw[y * width + x]) / 65535;
 
 function panel(method, maps) {
-  const [low, high] = range(maps);
+  const [low, high] = maps.range;
   return {
     name: `similarity_${method}`, group: "similarity", title: t(method === "bilinear" ? "method.bilinear" : "method.gsjbu"),
     sentence: t("similarity.sentence"), width: maps.width, height: maps.height, unit: "", bar: { low, high, unit: "", map: "viridis" },
@@ -109,6 +115,6 @@ export function draw() {
     const pin = figure.querySelector(".pin");
     pin.style.left = `${((x + 0.5) / maps.width) * 100}%`;
     pin.style.top = `${((y + 0.5) / maps.height) * 100}%`;
-    put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), `${words} · ${t("similarity.share", { share })}`);
+    put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), words);
   }
 }

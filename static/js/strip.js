@@ -42,8 +42,10 @@ function fill(node, panel, chosen, job, pick) {
   const save = node.querySelector(".save");
   save.hidden = Boolean(panel.canvas);
   if (panel.canvas) {
-    // the map changes with the point: show the canvas itself
-    if (face.firstChild !== panel.canvas) face.replaceChildren(panel.canvas);
+    // the map changes with the point: a copy, drawn again each time
+    let copy = face.querySelector("canvas");
+    if (!copy) face.replaceChildren((copy = h("canvas", { width: 224, height: 144, "aria-hidden": "true" })));
+    cover(copy, panel.canvas);
     return;
   }
   save.href = source(panel, job);
@@ -55,4 +57,11 @@ function fill(node, panel, chosen, job, pick) {
   image.classList.toggle("coarse", panel.width < 128);
   const address = source(panel, job);
   if (image.getAttribute("src") !== address) image.src = address;
+}
+
+/** Draw the middle of `from` over all of `to`. */
+function cover(to, from) {
+  const scale = Math.max(to.width / from.width, to.height / from.height);
+  const [width, height] = [to.width / scale, to.height / scale];
+  to.getContext("2d").drawImage(from, (from.width - width) / 2, (from.height - height) / 2, width, height, 0, 0, to.width, to.height);
 }
