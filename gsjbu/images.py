@@ -8,6 +8,7 @@ the header's size is held against a bound before anything is decoded; whatever t
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 from typing import Any
@@ -26,6 +27,7 @@ MAX_PIXELS = 40_000_000
 MAX_JPEG_SCANS = 100
 EXIF_ORIENTATION = 0x0112
 
+_SCALES = {"uint8": 255.0, "uint16": 65535.0}
 _ACCEPTED = "A JPEG, PNG or WebP picture is needed."
 
 
@@ -91,7 +93,7 @@ def to_image(x: Any) -> Tensor:
         raise ImageError(
             "image_shape", f"An image array must be [H, W] or [H, W, 3]; this one is {list(x.shape)}."
         )
-    scale = {"uint8": 255.0, "uint16": 65535.0}.get(x.dtype.name)
+    scale = _SCALES.get(x.dtype.name)
     if scale is None and x.dtype.kind != "f":
         raise ImageError("image_type", f"An image array must be uint8, uint16 or float, not {x.dtype.name}.")
     planes = x[None].repeat(3, axis=0) if x.ndim == 2 else x.transpose(2, 0, 1)
@@ -106,13 +108,20 @@ def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
 
     Each new pixel is the exact mean of the area it covers, parts of pixels included.
     """
-    x = to_image(image)
-    height, width = x.shape[-2:]
+    whole_numbers = isinstance(image, np.ndarray) and image.dtype.name in _SCALES and image.ndim in (2, 3)
+    x = image if whole_numbers else to_image(image)
+    height, width = x.shape[:2] if whole_numbers else x.shape[1:]
     longest = max(height, width)
     if longest <= resolution:
-        return x
+        return to_image(x)
     new_w, new_h = (max(1, round(side * resolution / longest)) for side in (width, height))
-    return resize_area(x, new_h, new_w)
+    if isinstance(x, Tensor):
+        return resize_area(x, new_h, new_w)
+    # A photograph as it comes: summed as it is, converted once it is small.
+    channels = x.shape[2] if x.ndim == 3 else 1
+    rows = _area_rows(x.reshape(height, -1), new_h).reshape(new_h, width, channels)
+    both = _area_rows(rows.transpose(1, 0, 2).reshape(width, -1), new_w).reshape(new_w, new_h, channels)
+    return to_image(both.transpose(1, 0, 2) / np.float32(_SCALES[x.dtype.name]))
 
 
 def resize_area(x: Tensor, height: int, width: int) -> Tensor:
@@ -122,14 +131,19 @@ def resize_area(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def _area_rows(plane: np.ndarray, count: int) -> np.ndarray:
-    """``[H, W]`` → ``[count, W]``: whole rows summed, plus the shares of the rows that an edge cuts."""
-    edges = np.arange(count + 1) * (len(plane) / count)
-    whole = np.minimum(edges.astype(np.int64), len(plane) - 1)
-    cut = plane[whole] * (edges - whole).astype(np.float32)[:, None]
-    sums = np.add.reduceat(plane, whole[:-1], axis=0)
-    # The last sum already runs to the end of the plane.
-    sums += np.concatenate([cut[1:-1], np.zeros_like(cut[:1])]) - cut[:-1]
-    return sums * np.float32(count / len(plane))
+    """``[H, N]`` → float32 ``[count, N]``: each new row the mean of the rows it covers, cut ones by their share."""
+    plane = np.ascontiguousarray(plane)
+    size = len(plane) / count
+    out = np.empty((count, plane.shape[1]), np.float32)
+    for i in range(count):
+        first, last = math.floor(i * size), min(math.ceil((i + 1) * size), len(plane))
+        inside = np.minimum(np.arange(first, last) + 1, (i + 1) * size) - np.maximum(
+            np.arange(first, last), i * size
+        )
+        np.matmul(
+            (inside / inside.sum()).astype(np.float32), plane[first:last].astype(np.float32), out=out[i]
+        )
+    return out
 
 
 def to_uint8(image: Tensor) -> np.ndarray:

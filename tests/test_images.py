@@ -291,6 +291,15 @@ def test_shrink_is_the_mean_over_areas_and_never_enlarges():
     assert images.shrink(torch.rand(5, 1, 300), 100).shape == (5, 1, 100)
 
 
+@pytest.mark.parametrize("shape", [(90, 130, 3), (90, 130), (301, 77, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_shrinking_a_photograph_is_shrinking_its_tensor(shape, dtype):
+    if dtype is np.uint16 and len(shape) == 3:
+        shape = shape[:2]
+    pixels = RNG.integers(0, np.iinfo(dtype).max, shape).astype(dtype)
+    torch.testing.assert_close(images.shrink(pixels, 50), images.shrink(images.to_image(pixels), 50))
+
+
 @pytest.mark.parametrize(
     "pixels",
     [
