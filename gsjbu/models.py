@@ -32,6 +32,8 @@ Progress = Callable[[int, int, str], object]
 
 KINDS = ("backbone", "segmentation")
 FOLDER_VARIABLE = "GSJBU_MODELS_DIR"
+#: Names on the model hub, separated by commas, that whoever runs the server adds to the list below.
+NAMES_VARIABLE = "GSJBU_MODEL_NAMES"
 WEIGHTS = "model.safetensors"
 #: Long enough for a fast line to bring ResNet-18's 47 MB; after that, random weights for now.
 PATIENCE_S = 10.0
@@ -67,6 +69,7 @@ CATALOGUE = (
          "facebook/mask2former-swin-tiny-coco-panoptic", 190),
 )  # fmt: skip
 _SEGMENTERS = ("mask2former", "maskformer")
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,60}/[A-Za-z0-9][\w.-]{0,95}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 _lock = threading.RLock()
@@ -74,6 +77,17 @@ _held: dict[str, tuple[Any, Any]] = {}  # kind -> (key, loaded model)
 
 
 # ----------------------------------------------------------------------------------- what there is
+
+
+def catalogue() -> tuple[Spec, ...]:
+    """The server's own list: CATALOGUE, and what the operator added by ``GSJBU_MODEL_NAMES``."""
+    added: list[Spec] = []
+    for repo in os.environ.get(NAMES_VARIABLE, "").split(","):
+        repo = repo.strip()
+        if _REPO.fullmatch(repo) and all(repo != s.repo for s in (*CATALOGUE, *added)):
+            kind = "segmentation" if any(word in repo.lower() for word in _SEGMENTERS) else "backbone"
+            added.append(Spec(repo.replace("/", "--"), kind, repo, repo))
+    return (*CATALOGUE, *added)
 
 
 def folder() -> Path | None:
@@ -87,7 +101,7 @@ def local() -> list[Spec]:
     root = folder()
     if root is None or not root.is_dir():
         return []
-    known = {name for spec in CATALOGUE for name in _folder_names(spec)}
+    known = {name for spec in catalogue() for name in _folder_names(spec)}
     found = []
     for place in sorted(root.iterdir()):
         config = _config(place)
@@ -101,7 +115,7 @@ def local() -> list[Spec]:
 
 def local_choices(kind: str) -> Mapping[str, str]:
     """Choices beyond ``resnet18``, value → label, for ``backbone`` or ``segmentation``; local folders last."""
-    return {s.value: s.label for s in (*CATALOGUE, *local()) if s.kind == kind and s.value != "resnet18"}
+    return {s.value: s.label for s in (*catalogue(), *local()) if s.kind == kind and s.value != "resnet18"}
 
 
 def why_not(value: str) -> str | None:
@@ -122,7 +136,7 @@ def why_not(value: str) -> str | None:
 
 def spec_of(value: str) -> Spec:
     """The model called ``value`` in settings; anything not listed is refused."""
-    for spec in (*CATALOGUE, *local()):
+    for spec in (*catalogue(), *local()):
         if spec.value == value:
             return spec
     raise ModelError("model_unknown", f"There is no model {value[:60]!r}; the page lists the ones there are.")

@@ -70,7 +70,9 @@ def resnet18(weights: Path | None, seed: int) -> ResNet18:
 
             state = load_file(weights)
         try:
-            network.load_state_dict(state)
+            missing, unknown = network.load_state_dict(state, strict=False)
+            if unknown or [name for name in missing if not name.endswith("num_batches_tracked")]:
+                raise RuntimeError("other tensors")
         except RuntimeError as error:
             raise ModelError(
                 "model_corrupt", f"{weights.name} does not hold torchvision's ResNet-18."

@@ -45,7 +45,7 @@ def store(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def alone(tmp_path, monkeypatch):
     """No cache, no folder, and a hub that refuses connections, for every test; nothing is remembered between them."""
-    for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE", "HF_HOME", "GSJBU_MODELS_DIR"):
+    for name in ("HF_HUB_OFFLINE", "HF_HUB_CACHE", "HF_HOME", "GSJBU_MODELS_DIR", "GSJBU_MODEL_NAMES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
@@ -171,6 +171,25 @@ def test_resnet18_from_a_safetensors_file(tmp_path, monkeypatch):
     monkeypatch.delenv("GSJBU_MODELS_DIR")
     torch.testing.assert_close(features.extract(IMAGE, grid, seed=99).values, out.values)
     assert not torch.equal(features.extract(IMAGE, grid, seed=0).values, out.values)
+
+
+def test_a_file_that_is_not_resnet18_is_told(tmp_path, monkeypatch):
+    from safetensors.torch import save_file
+
+    save_file({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "resnet18.safetensors")
+    monkeypatch.setenv("GSJBU_MODELS_DIR", str(tmp_path))
+    with pytest.raises(ModelError) as caught:
+        models.backbone("resnet18")
+    assert "resnet18.safetensors" in caught.value.message and caught.value.code == "model_corrupt"
+
+
+def test_the_operator_may_add_names(monkeypatch):
+    monkeypatch.setenv(
+        "GSJBU_MODEL_NAMES", "facebook/dinov2-giant, x/mask2former-big, ../evil, a/b/c, facebook/dinov2-small"
+    )
+    assert models.spec_of("facebook--dinov2-giant").repo == "facebook/dinov2-giant"
+    assert models.spec_of("x--mask2former-big").kind == "segmentation"
+    assert len(models.catalogue()) == len(models.CATALOGUE) + 2
 
 
 # --------------------------------------------------------------------------------------- refusals
