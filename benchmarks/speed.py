@@ -17,9 +17,11 @@ import gc
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -90,6 +92,8 @@ def main() -> None:
                 rows += shown(steps(image, radius, threads, rate))
             for count in channels:
                 rows += shown(renders(image, count, threads))
+    side_by_side()
+    estimates(args.quick)
     if torch.cuda.is_available():
         for height, width in sizes:
             for radius in radii:
@@ -201,6 +205,68 @@ def renders(image: Tensor, channels: int, threads: int) -> list[Row]:
         if r.median and bilinear.median:
             r.to_bilinear = bilinear.median / r.median
     return rows
+
+
+def side_by_side() -> None:
+    """As many one-thread fits as cores at once, and one fit on all cores beside a busy one."""
+    cores = available()
+    image = scene(512, 512)
+
+    def rate_of(jobs: int) -> float:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(jobs) as pool:
+            for f in [pool.submit(gsjbu.fit, image, STRIDE, 100, threads=1) for _ in range(2 * jobs)]:
+                f.result()
+        return 2 * jobs / (time.perf_counter() - began)
+
+    def step_time() -> float:
+        taken = []
+        for _ in range(7):
+            began = time.perf_counter()
+            gsjbu.fit(image, STRIDE, 100, threads=cores)
+            taken.append(time.perf_counter() - began)
+        return float(np.median(taken))
+
+    alone, together = np.median([rate_of(1) for _ in range(5)]), np.median([rate_of(cores) for _ in range(5)])
+    print(
+        f"\n{cores} one-thread fits at once: {together:.1f} fits a second, one alone {alone:.1f}: "
+        f"{together / alone:.2f}× ({together / alone / cores:.2f} × cores)"
+    )
+    free = step_time()
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        slowed = step_time()
+        busy.kill()
+    print(f"A fit on {cores} threads beside one busy core: {slowed / free:.2f}× its time alone")
+
+
+def estimates(quick: bool) -> None:
+    """What gsjbu.estimate says before a run against what then happens."""
+    from gsjbu import pipeline
+    from gsjbu.settings import Settings
+
+    print("\nestimate against run (seconds), 1920×1080 picture")
+    image = scene(1080, 1920)
+    cases: list[dict[str, object]] = [
+        {}, {"iters": 0}, {"iters": 300}, {"stride": 4}, {"radius": 8}, {"methods": "all"}, {"features": False},
+        {"stride": 64, "radius": 8}, {"resolution": 1024},
+    ]  # fmt: skip
+    cases += [] if quick else [{"resolution": 1920}, {"stride": 2}, {"resolution": 1920, "iters": 300}]
+    pipeline.run(image, Settings())  # loads the backbone
+    for given in cases:
+        settings = Settings.parse(given)
+        said = gsjbu.estimate(1080, 1920, settings)
+        gc.collect()
+        before = reset_peak()
+        began = time.perf_counter()
+        result = pipeline.run(image, settings)
+        took = time.perf_counter() - began
+        memory = (
+            "" if before is None else f", {said.bytes / 1e6:.0f} MB said, {(peak() - before) / 1e6:.0f} grown"
+        )
+        print(
+            f"  {given!s:<40} {said.seconds:7.2f} said {took:7.2f} took ({took / said.seconds:.2f}×){memory}"
+        )
+        del result
 
 
 def cuda_steps(image: Tensor, radius: int) -> list[Row]:
