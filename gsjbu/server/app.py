@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from gsjbu import backends
 from gsjbu.server import problems, routes_images, routes_jobs, routes_meta, routes_page
 from gsjbu.server.config import Config
 from gsjbu.server.logs import RequestLog
@@ -25,7 +24,7 @@ def create_app(config: Config | None = None) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         if config.warm_up:
-            backends.warm_up.in_background()
+            service.warm_up()
         service.decoder.start()
         watch = asyncio.create_task(service.watch())
         try:

@@ -10,7 +10,7 @@ from gsjbu.server.schemas import settings_schema
 from gsjbu.server.uploads import Form
 from gsjbu.settings import Settings
 
-_BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
+_BINARY = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
 
 
 def body(properties: dict[str, Any], *required: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import math
 import platform
@@ -21,6 +22,7 @@ import torch
 
 from gsjbu.images import png_bytes
 from gsjbu.server.problems import Problem
+from gsjbu.server.store import size_of
 from gsjbu.threads import available
 from gsjbu.version import __version__
 
@@ -33,14 +35,20 @@ VERSIONS_OF = ("torch", "torchvision", "numpy", "numba", "pillow", "fastapi")
 
 
 class Bundle:
-    """A pipeline result with its PNGs, which are made when they are first asked for."""
+    """A pipeline result with its PNGs, which are made when they are first asked for.
+
+    ``slim`` lets go of what can be spared of a very large result: first the pictures (their PNGs stay) and half the
+    digits of the values, then the values, without which the read-out at a pixel is not available.
+    """
 
     def __init__(self, result: Any) -> None:
         self.result = result
         self.extra_ms: dict[str, float] = {}
         self.where: dict[str, dict[str, str]] = {}
         self.body = b""
+        self.has_values = True
         self._pngs: dict[str, bytes] = {}
+        self._files: dict[str, Path] = {}
         self._lock = threading.Lock()
 
     @property
@@ -50,16 +58,50 @@ class Bundle:
 
     def png(self, name: str) -> bytes:
         """One panel as a PNG file."""
-        if name not in self._pngs:
-            panel = self.panels.get(name)
-            if panel is None:
+        data = self._pngs.get(name)
+        if data is not None:
+            return data
+        if name in self._files:
+            try:
+                return self._files[name].read_bytes()
+            except OSError:
                 raise Problem(
-                    "panel_unknown", f"This run has no such panel; it has {', '.join(self.panels)}."
-                )
-            data = panel.png()
-            with self._lock:
-                self._pngs[name] = data
-        return self._pngs[name]
+                    "expired", "The files of this result were kept for a while and are gone."
+                ) from None
+        panel = self.panels.get(name)
+        if panel is None:
+            raise Problem("panel_unknown", f"This run has no such panel; it has {', '.join(self.panels)}.")
+        data = panel.png()
+        with self._lock:
+            self._pngs[name] = data
+        return data
+
+    def keep_files(self, files: dict[str, Path]) -> None:
+        """The PNGs lie in files from now on and need no memory."""
+        self._files = files
+        self._pngs = {}
+
+    def slim(self, most: int) -> None:
+        """Spare memory until no more than ``most`` bytes are held, as far as that goes."""
+        if size_of(self) <= most:
+            return
+        if not self._files:
+            self.all_pngs()
+        nothing = np.empty((0, 0, 3), np.uint8)
+        self.result.panels = [
+            dataclasses.replace(p, picture=nothing, values=p.values.half()) for p in self.result.panels
+        ]
+        if size_of(self) > most:
+            self.has_values = False
+            empty = torch.empty(0)
+            self.result.panels = [dataclasses.replace(p, values=empty) for p in self.result.panels]
+
+    def pixel(self, x: int, y: int) -> dict[str, list[float]]:
+        """Every panel's values at one pixel."""
+        self.check_pixel(x, y)
+        if not self.has_values:
+            raise Problem("not_available", "This result is too large to keep its values; lower resolution.")
+        return self.result.pixel(x, y)
 
     def all_pngs(self, check: Callable[[], None] = lambda: None) -> dict[str, bytes]:
         """Every panel as a PNG file, made by several threads; ``check`` may raise between panels."""
@@ -224,7 +266,7 @@ def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:
     if signal is not None:
         yield "signal_lr", signal.detach().cpu().numpy()
         yield "signal_hr", result.kernel.render(signal).detach().cpu().numpy()
-    elif "gsjbu_rgb" in bundle.panels:
+    elif "gsjbu_rgb" in bundle.panels and bundle.has_values:
         yield "rgb_hr", bundle.panels["gsjbu_rgb"].values.detach().cpu().numpy()
     if result.features_lr is not None:
         yield "features_lr", result.features_lr.detach().cpu().numpy()

@@ -123,8 +123,7 @@ def routes(service: Service) -> APIRouter:
     async def pixel(job_id: Id, x: PixelX, y: PixelY) -> Response:
         """Every panel's values at one pixel of the image."""
         bundle = service.result(job_id)
-        bundle.check_pixel(x, y)
-        values = await service.read(lambda: bundle.result.pixel(x, y))
+        values = await service.read(lambda: bundle.pixel(x, y))
         return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=JSON)
 
     @router.get(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, WithJsonSchema
 
 from gsjbu.errors import SettingError
 from gsjbu.settings import SETTINGS, Settings
@@ -70,7 +70,12 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Side = Annotated[StrictInt, BeforeValidator(_whole), Field(ge=1, le=65535)]
+Side = Annotated[
+    StrictInt,
+    Field(ge=1, le=65535),
+    BeforeValidator(_whole),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535}),
+]
 
 
 class EstimateRequest(Strict):

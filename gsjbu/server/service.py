@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,8 @@ from gsjbu.version import __version__
 log = logging.getLogger("gsjbu.server")
 T = TypeVar("T")
 CLIENT_COOKIE = "gsjbu_client"
+# A slider that is being moved makes results faster than anybody clicks into them.
+LOOK_AHEAD_SECONDS = 0.3
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -72,6 +75,8 @@ class Service:
         self.buffers = Buffers(self.limits.upload_buffer_bytes)
         self.jobs = Scheduler(self.limits, self._job_ended)
         self.started = time.time()
+        self.warm = False
+        self._fresh: tuple[float, Bundle] | None = None
         self.version = __version__
         self.decoder = Decoders(2, self.limits.image_pixels, self.limits.decode_seconds)
         self._decoders = ThreadPoolExecutor(2, thread_name_prefix="gsjbu-decode")
@@ -82,14 +87,27 @@ class Service:
         self.meters.uploads.set_function(lambda: self.buffers.used)
 
     @property
-    def warm(self) -> bool:
-        """Whether the fused kernel is compiled; until then runs take the attention form."""
-        return backends.warm_up.state == "warm"
-
-    @property
     def backend(self) -> str:
-        """What a run that begins now would compute with."""
-        return "fused" if self.warm and resolve("auto").type == "cpu" else "attention"
+        """What a run that begins now would compute with; until the fused kernel is compiled, the attention form."""
+        fused = backends.warm_up.state == "warm" and resolve("auto").type == "cpu"
+        return "fused" if fused else "attention"
+
+    def warm_up(self) -> None:
+        """In threads at start: compile the fused kernel, then run once on a tiny picture, so that the first visitor
+        waits neither for a compiler nor for a backbone."""
+        compiling = backends.warm_up.in_background()
+
+        def first_run() -> None:
+            compiling.join()
+            try:
+                self._pipeline()(torch.linspace(0, 1, 3 * 64 * 64).reshape(3, 64, 64), Settings(iters=1))
+                self.estimate(64, 64, Settings())
+            except Exception:
+                log.error("the first run failed", exc_info=True)
+            else:
+                self.warm = True
+
+        threading.Thread(target=first_run, name="gsjbu-first-run", daemon=True).start()
 
     # -- clients --------------------------------------------------------------------------------------------------
 
@@ -190,7 +208,8 @@ class Service:
         """Accept a job for an image in the store, after its memory has been estimated."""
         image: StoredImage = self.store.get("image", image_id)
         signal = self.store.get("signal", signal_id) if signal_id else None
-        await self.read(lambda: self._check_memory(image, settings))
+        channels = signal.values.shape[0] if signal is not None else 3
+        await self.read(lambda: self._check_memory(image, settings, channels))
 
         def work(job: Job) -> dict[str, Any]:
             return self._run(job, image_id, image, settings, signal, answer)
@@ -199,8 +218,8 @@ class Service:
         self.jobs.submit(job)
         return job
 
-    def _check_memory(self, image: StoredImage, settings: Settings) -> None:
-        cost = self.estimate(image.width, image.height, settings)
+    def _check_memory(self, image: StoredImage, settings: Settings, channels: int) -> None:
+        cost = self.estimate(image.width, image.height, settings, channels)
         if cost.bytes > self.limits.job_bytes:
             advice = [{"setting": a.setting, "value": a.value} for a in cost.advice]
             raise Problem(
@@ -211,16 +230,20 @@ class Service:
                 advice=advice,
             )
 
-    def estimate(self, width: int, height: int, settings: Settings) -> Any:
+    def estimate(self, width: int, height: int, settings: Settings, channels: int = 3) -> Any:
         """Time and memory of a run before it starts."""
         if self.config.estimate is not None:
-            return self.config.estimate(height, width, settings)
-        return estimate(height, width, settings)
+            return self.config.estimate(height, width, settings, channels=channels)
+        return estimate(height, width, settings, channels=channels)
 
     def _run(
         self, job: Job, image_id: str, image: StoredImage, settings: Settings, signal: Any, answer: Answer
     ) -> dict[str, Any]:
         """The whole of a job, in its thread: image → pipeline → PNGs → kept result."""
+        threads = self.jobs.threads_each()
+        # torch's own threads meet at a barrier in every small step: on shared cores they wait for each other far
+        # longer than they compute. The fused kernel's threads do not.
+        torch.set_num_threads(1)
         began = time.perf_counter()
         reduced = self.reduced(image, settings.resolution)
         shrink_ms = 1000 * (time.perf_counter() - began)
@@ -231,7 +254,7 @@ class Service:
             sample=image.sample,
             cache=image.cache,
             progress=job.report,
-            threads=self.jobs.threads_each(),
+            threads=threads,
         )
         job.check()
         bundle = Bundle(result)
@@ -242,8 +265,10 @@ class Service:
         bundle.body = to_json(
             {"job_id": job.id, **bundle.summary(), "panels": bundle.panel_list(bundle.where)}
         )
+        bundle.slim(int(self.limits.cache_bytes / 2))
         self.store.add("result", bundle, job.id)
         self.store.measure(image_id)
+        self._fresh = (time.monotonic(), bundle)
         return {"result": f"/api/jobs/{job.id}"}
 
     def _pipeline(self) -> Callable[..., Any]:
@@ -260,6 +285,7 @@ class Service:
         pngs = bundle.all_pngs(job.check)
         if answer.panels == "files" or sum(map(len, pngs.values())) > self.limits.inline_bytes:
             urls = self.out.write(job.id, {f"{name}.png": data for name, data in pngs.items()})
+            bundle.keep_files({name: self.out.folder / job.id / f"{name}.png" for name in pngs})
             return {name: {"url": urls[f"{name}.png"]} for name in pngs}
         return inline(pngs)
 
@@ -274,6 +300,9 @@ class Service:
         return bundle
 
     def _job_ended(self, job: Job) -> None:
+        if job.state != "done":  # it may have been stopped after its result was put away
+            self.store.drop(job.id)
+            self.out.drop(job.id)
         seconds = (job.ended or 0) - (job.started or job.ended or 0)
         self.meters.jobs.labels(job.state).inc()
         if job.started is not None:
@@ -300,12 +329,21 @@ class Service:
             turn += 1
             try:
                 self.jobs.tick()
+                self._look_ahead()
                 if turn % 25 == 0:
                     self.store.sweep()
                 if turn % 300 == 0:
                     await self.read(self.out.sweep)
             except Exception:
                 log.error("the watch failed", exc_info=True)
+
+    def _look_ahead(self) -> None:
+        """When nothing runs, work out what the first click into the newest result would wait for."""
+        if self._fresh is None or self.jobs.running or time.monotonic() - self._fresh[0] < LOOK_AHEAD_SECONDS:
+            return
+        bundle, self._fresh = self._fresh[1], None
+        if bundle.result.features_lr is not None:
+            self._readers.submit(bundle.result.similarity, 0, 0)
 
     async def drain(self) -> None:
         """SIGTERM: no new work; running jobs may end; then they are told to stop."""

@@ -118,7 +118,7 @@ class FakeRun:
         )
 
 
-def fake_estimate(height: int, width: int, settings: Settings) -> SimpleNamespace:
+def fake_estimate(height: int, width: int, settings: Settings, channels: int = 3) -> SimpleNamespace:
     """The stand-in takes no time and little memory."""
     advice = [SimpleNamespace(setting="iters", value=10, seconds=0.1, sentence="Fewer steps.")]
     return SimpleNamespace(seconds=0.2, bytes=height * width * 12, stages={"tto": 0.1}, advice=advice)
