@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 GROUPS = ("rgb", "features", "segmentation", "signal", "kernel")
 #: Errors above this share of all pixels' errors take the last colour, so that one pixel does not darken the map.
 ERROR_QUANTILE = 0.995
+#: The same for the kernels' parameters, where a few cells at a bound would leave the rest one colour.
+MOST = 0.98
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +242,7 @@ def kernel(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor) -> 
     reach = ColourBar(*_span(torch.stack([sx, sy])), "px", "viridis")
     turn = ColourBar(0.0, math.pi, "rad", "twilight")
     tone = ColourBar(*_span(sr), "RGB distance", "viridis")
-    stretch = ColourBar(1.0, max(1.01, float(ratio.max())), "×", "viridis")
+    stretch = ColourBar(1.0, max(1.01, _span(ratio)[1]), "×", "viridis")
     half_turn = "An angle and the one half a turn on are the same Gaussian and have the same colour."
     rows = (
         ("sigma_x", "σx", "Reach along the Gaussian's first axis, in image pixels.", sx, reach),
@@ -286,8 +288,8 @@ def _values(x: Tensor) -> Tensor:
 
 
 def _span(x: Tensor) -> tuple[float, float]:
-    """Lowest and highest value; a hundredth apart at least, so that equal values have a bar."""
-    low, high = float(x.min()), float(x.max())
+    """From the lowest value to one that few exceed; a hundredth apart at least, so that equal values have a bar."""
+    low, high = float(x.min()), float(x.flatten().quantile(MOST)) if x.numel() < 2**24 else float(x.max())
     return low, max(high, low + 0.01)
 
 
