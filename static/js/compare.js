@@ -141,6 +141,7 @@ function put_(chosen, pair, result) {
 function caption({ left, right }) {
   const said = [right, left].map(sentence).find(Boolean) ?? "";
   byId("caption").textContent = said;
+  byId("caption").title = said; // where the line is cut short
 }
 
 function legend({ left, right }) {

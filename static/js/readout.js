@@ -93,7 +93,7 @@ function words({ pane: { panel }, values }) {
     const entry = panel.legend.find((one) => one.index === values[0]);
     if (entry) return entry.name;
   }
-  const unit = panel.unit && panel.group !== "rgb" ? ` ${served(`unit.${panel.unit}`, panel.unit)}` : "";
+  const unit = panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${served(`unit.${panel.unit}`, panel.unit)}` : "";
   const shown = values.slice(0, 4).map((v) => (values.length === 1 ? number(v, 4) : fixed(v, 3)));
   return `${shown.join(" ")}${values.length > 4 ? ` … (${values.length})` : ""}${unit}`;
 }

@@ -46,12 +46,13 @@ export async function run({ asked = false } = {}) {
       return;
     }
     set({ run: { phase: "running", progress: null, losses: [] } });
+    const sent = { image: state.image, signal: state.signal };
     const { job_id } = await api.startJob(body());
     if (mine !== turn) {
       api.dropJob(job_id).catch(ignoreGone);
       return;
     }
-    follow(job_id, key, mine);
+    follow(job_id, key, mine, sent);
   } catch (error) {
     await failed(error, mine);
   }
@@ -83,7 +84,7 @@ export function cancel() {
   set({ run: { phase: "cancelled" } });
 }
 
-function follow(id, key, mine) {
+function follow(id, key, mine, sent) {
   const events = api.events(id);
   flight = { id, events, key };
   set({ run: { ...state.run, job: id } });
@@ -112,7 +113,7 @@ function follow(id, key, mine) {
   events.addEventListener("done", end(async () => {
     const done = await api.readJob(id);
     if (mine !== turn) return;
-    const result = { ...done.result, job: id, from: state.image };
+    const result = { ...done.result, job: id, from: sent.image, signal: sent.signal };
     await presenting(result, () => mine === turn);
     if (mine === turn) set({ run: { phase: "idle" } });
   }));

@@ -6,7 +6,8 @@ const fileName = (image) => (image.sample ? `${image.sample}.png` : image.name |
 const origin = () => location.origin;
 
 /** `python -m gsjbu compare …`: panels, figures and a report go into a folder. */
-export function command({ result, signal }) {
+export function command({ result }) {
+  const { signal } = result;
   const picture = result.from.sample ? `scene:${result.from.sample}` : fileName(result.from);
   const options = Object.entries(result.settings).map(([name, value]) => `--${name.replaceAll("_", "-")} ${option(value)}`);
   if (signal) options.push(`--signal ${quoted(signal.name)}`);
@@ -15,31 +16,39 @@ export function command({ result, signal }) {
 
 /** The library, with the same figures printed. */
 export function python({ result }) {
-  const { settings } = result;
-  return `${result.from.sample ? sampleImport(result) : fileImport(result)}
-kernel = gsjbu.fit(image, stride=${settings.stride}, iters=${settings.iters}, radius=${settings.radius}, objective=${JSON.stringify(settings.objective)}, device=${JSON.stringify(settings.device)})
-lr = kernel.grid.cell_means(image)
-print("bilinear", psnr(bilinear(lr, kernel.grid), image), "dB")
-print("GS-JBU", psnr(kernel.render(lr), image), "dB")
-`;
+  const { settings, from, signal } = result;
+  const text = JSON.stringify; // a JSON string is a Python string
+  const given = settings.objective !== "rgb";
+  const lines = [
+    "import gsjbu",
+    "from gsjbu.grid import Grid",
+    `from gsjbu.images import ${from.sample ? "" : "decode, "}shrink`,
+    "from gsjbu.metrics import psnr",
+    "from gsjbu.render import bilinear",
+    from.sample && "from gsjbu.samples import SAMPLES",
+    signal && "from gsjbu.signals import read_signal",
+    "",
+    from.sample
+      ? `image = shrink(SAMPLES[${text(from.sample)}].image, ${settings.resolution})`
+      : `image = shrink(decode(open(${text(fileName(from))}, "rb").read()), ${settings.resolution})`,
+    signal && `signal = read_signal(open(${text(signal.name)}, "rb").read(), ${text(signal.name)}).values`,
+    signal
+      ? "grid = Grid.from_sizes(*image.shape[1:], *signal.shape[1:])"
+      : `grid = Grid.from_stride(*image.shape[1:], ${settings.stride})`,
+    "lr = grid.cell_means(image)",
+    `options = dict(iters=${settings.iters}, radius=${settings.radius}, objective=${text(settings.objective)}, device=${text(settings.device)})`,
+    `kernel = gsjbu.fit(image, grid=grid, ${given ? "signal=lr, " : ""}**options)`,
+    'print("bilinear", psnr(bilinear(lr, grid), image), "dB")',
+    'print("GS-JBU", psnr(kernel.render(lr), image), "dB")',
+    signal && given && "kernel = gsjbu.fit(image, grid=grid, signal=signal, **options)",
+    signal && "high = kernel.render(signal)  # [C, H, W]",
+  ];
+  return `${lines.filter((line) => line === "" || line).join("\n")}\n`;
 }
 
-const IMPORTS = `import gsjbu
-from gsjbu.metrics import psnr
-from gsjbu.render import bilinear
-`;
-
-const sampleImport = ({ from, settings }) => `${IMPORTS}from gsjbu.images import shrink
-from gsjbu.samples import SAMPLES
-
-image = shrink(SAMPLES[${JSON.stringify(from.sample)}].image, ${settings.resolution})`;
-
-const fileImport = ({ from, settings }) => `${IMPORTS}from gsjbu.images import decode, shrink
-
-image = shrink(decode(open(${JSON.stringify(fileName(from))}, "rb").read()), ${settings.resolution})`;
-
 /** POST /api/run of this server; the whole result goes into result.json. */
-export function curl({ result, signal }) {
+export function curl({ result }) {
+  const { signal } = result;
   const parts = Object.entries(result.settings).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`);
   const image = result.from.sample ? `-F ${quoted(`sample=${result.from.sample}`)}` : `-F ${quoted(`file=@${fileName(result.from)}`)}`;
   if (signal) parts.push(`-F ${quoted(`signal=@${signal.name}`)}`);

@@ -22,8 +22,8 @@ def test_a_panel_is_saved_as_png(page: Page) -> None:
     with page.expect_download() as caught:
         page.click("#strip .cell[data-panel=gsjbu_rgb] .save")
     assert caught.value.suggested_filename == "gsjbu_rgb.png"
-    picture = Image.open(caught.value.path())
-    assert (picture.format, picture.size) == ("PNG", (512, 512))
+    with Image.open(caught.value.path()) as picture:
+        assert (picture.format, picture.size) == ("PNG", (512, 512))
 
 
 def test_download_all(page: Page) -> None:

@@ -54,20 +54,21 @@ def test_too_large_is_refused_before_it_is_sent(page: Page) -> None:
     assert "MB" in page.inner_text("#notice p")
 
 
-@pytest.mark.parametrize("typed", ["0", "65", "", "7.5", "-3"])
-def test_a_number_out_of_bounds(page: Page, typed: str) -> None:
+def test_a_number_out_of_bounds(page: Page) -> None:
     job = shown(page)
     box = page.locator("[data-setting=stride] input[type=number]")
-    box.fill(typed)
-    box.blur()
-    page.wait_for_selector("#notice.error")
-    assert page.inner_text("#notice p") == "Stride must be a whole number from 2 to 64 px."
-    assert box.get_attribute("aria-invalid") == "true"
-    assert page.evaluate("document.body.dataset.job") == job
-    assert state(page, "settings.stride") == 16
+    for typed in ("0", "65", "", "7.5", "-3"):
+        box.fill(typed)
+        box.blur()
+        page.wait_for_selector("#notice.error")
+        assert page.inner_text("#notice p") == "Stride must be a whole number from 2 to 64 px.", typed
+        assert box.get_attribute("aria-invalid") == "true"
+        assert page.evaluate("document.body.dataset.job") == job
+        assert state(page, "settings.stride") == 16
+        page.click("#notice .close")
+        assert page.locator("#notice").is_hidden()
     set_slider(page, "stride", 20)
     shown(page, job)
-    assert page.locator("#notice").is_hidden()
     assert box.get_attribute("aria-invalid") is None
 
 

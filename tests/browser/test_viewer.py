@@ -18,17 +18,18 @@ def at(page: Page) -> int:
     return int(page.get_attribute(".handle", "aria-valuenow") or -1)
 
 
-@pytest.mark.parametrize(
-    ("key", "expected"),
-    [("ArrowLeft", 49), ("ArrowRight", 51), ("ArrowDown", 49), ("ArrowUp", 51), ("PageUp", 60), ("PageDown", 40),
-     ("Home", 0), ("End", 100), ("1", 0), ("2", 50), ("3", 100)],
-)  # fmt: skip
-def test_divider_keys(page: Page, key: str, expected: int) -> None:
+def test_divider_keys(page: Page) -> None:
+    steps = {
+        "ArrowLeft": 49, "ArrowRight": 51, "ArrowDown": 49, "ArrowUp": 51, "PageUp": 60, "PageDown": 40,
+        "Home": 0, "End": 100, "1": 0, "2": 50, "3": 100,
+    }  # fmt: skip
     page.focus(".handle")
     assert page.get_attribute(".handle", "role") == "slider"
-    page.keyboard.press(key)
-    assert at(page) == expected
-    assert str(expected) in (page.get_attribute(".handle", "aria-valuetext") or "")
+    for key, expected in steps.items():
+        page.keyboard.press("2")
+        page.keyboard.press(key)
+        assert at(page) == expected, key
+        assert str(expected) in (page.get_attribute(".handle", "aria-valuetext") or "")
 
 
 def test_divider_stays_within_its_ends(page: Page) -> None:

@@ -1,0 +1,117 @@
+"""A signal beside the picture: depth and labels, shown fittingly; every method in every group; segmentation."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from gsjbu.grid import Grid
+from gsjbu.samples import SAMPLES
+from tests.browser.hands import on_stage, shown, state, tab
+
+FIRST = next(iter(SAMPLES))
+
+
+def depth_file() -> tuple[np.ndarray, bytes]:
+    """The first scene's depth on a grid of 40 × 32 cells (ratios 12.8 and 16), and as a file."""
+    depth = SAMPLES[FIRST].depth
+    lr = Grid.from_sizes(512, 512, 40, 32).cell_means(depth[None]).numpy()[0]
+    out = io.BytesIO()
+    np.save(out, lr.astype(np.float32))
+    return lr, out.getvalue()
+
+
+def test_a_depth_map(page: Page) -> None:
+    job = shown(page)
+    lr, data = depth_file()
+    page.set_input_files(
+        "#signal-file", {"name": "depth.npy", "mimeType": "application/octet-stream", "buffer": data}
+    )
+    job = shown(page, job)
+    assert page.inner_text("#signal-name") == "depth.npy"
+    assert "depth" in page.inner_text("#signal-shape")
+    assert (state(page, "result.image.lr_width"), state(page, "result.image.lr_height")) == (32, 40)
+
+    tab(page, "signal")
+    assert page.get_attribute("#viewer", "data-left") == "signal_bilinear"
+    assert page.get_attribute("#viewer", "data-right") == "signal_gsjbu"
+    assert page.locator(".tag .bar").count() == 2, "what the colours mean"
+    x, y = 300, 410
+    page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
+    page.wait_for_selector(f"#readout[data-x='{x}'][data-y='{y}'][data-exact=true]")
+    values = page.eval_on_selector(
+        "#readout .value[data-side=right] .numbers", "n => JSON.parse(n.dataset.values)"
+    )
+    assert len(values) == 1
+    assert lr.min() - 1e-4 <= values[0] <= lr.max() + 1e-4, "pure mixing stays within the signal's range"
+
+    page.click("#signal-drop")
+    shown(page, job)
+    assert page.locator("#tab-signal").count() == 0
+    assert page.locator("#signal-open").is_visible()
+
+
+def test_every_method_in_every_group(page: Page) -> None:
+    """The list of methods: bilinear, bicubic, fixed, TTO on RGB and on the signal, for RGB and features."""
+    job = shown(page)
+    page.select_option("[data-setting=methods] select", "all")
+    shown(page, job, timeout=40000)
+    for group, name in (("rgb", "{}_rgb"), ("features", "features_{}")):
+        tab(page, group)
+        options = page.eval_on_selector_all("#left option", "all => all.map((o) => o.value)")
+        for method in ("bilinear", "bicubic", "fixed", "tto_rgb", "tto_signal", "gsjbu"):
+            assert name.format(method) in options
+    tab(page, "rgb")
+    rows = page.eval_on_selector_all("#metrics tbody tr", "rows => rows.map((r) => r.dataset.method)")
+    assert rows == ["bilinear", "bicubic", "fixed", "gsjbu", "tto_rgb", "tto_signal"]
+    page.click("#chart-psnr")
+    label = page.get_attribute("#chart svg", "aria-label") or ""
+    assert label.count("dB") == 7  # once on the axis, once for each of six
+
+
+@pytest.mark.parametrize("how", ["picker", "drop"])
+def test_labels(page: Page, how: str) -> None:
+    """Labels come back with a legend, and an .npy may be dropped anywhere."""
+    job = shown(page)
+    labels = SAMPLES[FIRST].labels[8::16, 8::16].numpy().astype(np.uint8)
+    out = io.BytesIO()
+    np.save(out, labels)
+    if how == "picker":
+        page.set_input_files(
+            "#signal-file",
+            {"name": "labels.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()},
+        )
+    else:
+        page.evaluate(
+            """bytes => {
+              const moved = new DataTransfer();
+              moved.items.add(new File([new Uint8Array(bytes)], 'labels.npy'));
+              dispatchEvent(new DragEvent('drop', {dataTransfer: moved, cancelable: true}));
+            }""",
+            list(out.getvalue()),
+        )
+    shown(page, job)
+    tab(page, "signal")
+    assert page.locator("#legend li").count() >= 5
+    assert "%" in page.inner_text("#legend")
+
+
+def test_segmentation_with_exact_labels(page: Page) -> None:
+    """Offline, the scene's own labels are upsampled: overlay with adjustable opacity, legend, figures of both."""
+    job = shown(page)
+    page.select_option("[data-setting=segmentation] select", "labels")
+    shown(page, job)
+    tab(page, "segmentation")
+    assert page.get_attribute("#viewer", "data-right") == "seg_gsjbu"
+    assert page.locator("#opacity").is_visible()
+    before = page.evaluate("document.getElementById('viewer').opacity")
+    page.locator("#opacity").focus()
+    page.keyboard.press("Home")
+    assert page.evaluate("document.getElementById('viewer').opacity") == 0 != before
+    text = page.inner_text("#metrics")
+    assert "mIoU" in text and "%" in text
+    assert page.get_attribute("#verdict", "data-winner") in ("win", "loss", "tie")
+    assert "not a model" in (page.text_content("#ran-more") or "")
