@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu import devices
 from gsjbu.errors import SettingError
 from gsjbu.grid import Grid
 from gsjbu.kernels import attention
@@ -99,7 +100,9 @@ def render(kernel: Kernel, signal: Tensor, out: np.ndarray | None, threads: int 
 
         arrays = cpu.Problem.of(kernel.guide, kernel.lr_guide, kernel.grid, kernel.radius)
         return torch.from_numpy(cpu.render(arrays, kernel.raw, signal, out, threads))
-    device = torch.device(kernel.device) if not wants_gradient else signal.device
+    # A kernel may have been fitted on a device that this machine does not have.
+    fitted_on = torch.device(kernel.device if devices.why_not(kernel.device) is None else "cpu")
+    device = signal.device if wants_gradient else fitted_on
     problem = attention.Problem(
         kernel.guide.to(device), kernel.lr_guide.to(device), kernel.grid, kernel.radius
     )

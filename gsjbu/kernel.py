@@ -16,6 +16,7 @@ from torch import Tensor
 from gsjbu import backends, parameters
 from gsjbu.errors import KernelFileError, ShapeError
 from gsjbu.grid import Grid
+from gsjbu.settings import SETTINGS
 
 FORMAT = "gsjbu-kernel-1"
 
@@ -104,6 +105,8 @@ class Kernel:
             raise ShapeError(f"out is {list(out.shape)}; it must be {[*signal.shape[:-2], *size]}.")
         target = None if out is None else out.reshape(-1, *size)
         mixed = backends.render(self, flat, target, threads if threads is not None else self.threads)
+        if out is not None and not np.may_share_memory(out, target):
+            out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
         return mixed.reshape(*lead, signal.shape[-3], *size)
 
     def weights_at(self, x: int, y: int) -> Window:
@@ -148,31 +151,47 @@ def load(path: str | Path) -> Kernel:
     """Read a kernel that ``Kernel.save`` wrote. Raises KernelFileError if the file is not one."""
     from safetensors import SafetensorError, safe_open
 
+    name = Path(path).name
     try:
         with safe_open(str(path), framework="pt") as file:
             notes = json.loads((file.metadata() or {}).get("gsjbu", "{}"))
-            if notes.get("format") != FORMAT:
-                raise KernelFileError(
-                    f"{Path(path).name} is not a saved kernel; it must be a file from Kernel.save."
-                )
+            if not isinstance(notes, dict) or notes.get("format") != FORMAT:
+                raise KernelFileError(f"{name} is not a saved kernel; it must be a file from Kernel.save.")
             return _from_file(file, notes)
+    except KernelFileError:
+        raise
     except FileNotFoundError as e:
-        raise KernelFileError(f"There is no file {Path(path).name}.") from e
-    except (SafetensorError, json.JSONDecodeError, KeyError, TypeError) as e:
-        raise KernelFileError(f"{Path(path).name} cannot be read as a saved kernel: {e}.") from e
+        raise KernelFileError(f"There is no file {name}.") from e
+    except OSError as e:
+        raise KernelFileError(f"{name} cannot be opened; it must be a file from Kernel.save.") from e
+    except (SafetensorError, ValueError, KeyError, TypeError) as e:
+        raise KernelFileError(f"{name} cannot be read as a saved kernel: {str(e).rstrip('.')}.") from e
 
 
 def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
-    guide, raw = file.get_tensor("guide"), file.get_tensor("raw")
-    step_y, step_x = notes["step"]
+    """Everything is checked: compiled code reads what the sizes and the grid say, without looking."""
+    guide, raw, losses = (file.get_tensor(name) for name in ("guide", "raw", "losses"))
+    if guide.ndim != 3 or 0 in guide.shape or raw.ndim != 3 or raw.shape[0] != 4 or losses.ndim != 1:
+        raise ValueError(f"its guide is {list(guide.shape)}, its raw values {list(raw.shape)}")
+    if not bool(torch.isfinite(guide).all()) or not bool(torch.isfinite(raw).all()):
+        raise ValueError("it has NaN or infinite values")
+    step_y, step_x = (float(step) for step in notes["step"])
+    grid = Grid(guide.shape[1], guide.shape[2], raw.shape[1], raw.shape[2], step_y, step_x)
+    by_sizes = Grid.from_sizes(grid.height, grid.width, grid.rows, grid.cols)
+    if grid not in (by_sizes, Grid.from_stride(grid.height, grid.width, max(1, int(step_y)))):
+        raise ValueError(f"a step of {step_x} × {step_y} does not go with its sizes")
+    for name, known in (("backend", ("fused", "attention")), ("device", ("cpu", "cuda", "mps"))):
+        if notes[name] not in known:
+            raise ValueError(f"{name} is {notes[name]!r}")
+    radius = SETTINGS["radius"].parse(notes["radius"])
     return Kernel(
-        guide=guide,
-        grid=Grid(guide.shape[1], guide.shape[2], raw.shape[1], raw.shape[2], float(step_y), float(step_x)),
-        radius=int(notes["radius"]),
-        raw=raw,
-        losses=file.get_tensor("losses").tolist(),
-        objective=notes["objective"],
+        guide=guide.to(torch.float32),
+        grid=grid,
+        radius=int(radius),
+        raw=raw.to(torch.float32),
+        losses=losses.tolist(),
+        objective=str(notes["objective"]),
         backend=notes["backend"],
-        backend_reason=notes["backend_reason"],
+        backend_reason=str(notes["backend_reason"]),
         device=notes["device"],
     )

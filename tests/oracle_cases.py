@@ -7,10 +7,12 @@ on gradients would mean anything. ``problem`` therefore moves pixels whose |Î �
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -19,6 +21,15 @@ from gsjbu.grid import Grid
 
 KINK = 1.2e-5
 PARAMETERS = ("sigma_x", "sigma_y", "theta", "sigma_r")
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread() -> Iterator[None]:
+    """Torch's thread pool collapses when other processes want the cores; the oracle is thousands of small ops."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,58 @@ class Case:
         if (self.rgb_weight, self.signal_weight) != (1, 0):
             text += f"-rgb{self.rgb_weight:g}-signal{self.signal_weight:g}"
         return text
+
+
+# Sizes, strides, radii, ratios, channels and objectives, away from the clamps. The oracle is slow: wide windows
+# go with small images.
+AWAY = (
+    Case(16, 16, 2, 1),
+    Case(16, 16, 7, 2),
+    Case(16, 16, 16, 1),
+    Case(16, 16, 64, 8),
+    Case(97, 61, 2, 1),
+    Case(97, 61, 7, 2),
+    Case(97, 61, 16, 8),
+    Case(97, 61, 64, 2),
+    Case(64, 48, 2, 8),
+    Case(1, 40, 2, 2),
+    Case(1, 40, 7, 8),
+    Case(1, 40, 64, 1),
+    Case(224, 224, 16, 2),
+    Case(224, 224, 16, 1, channels=1),
+    Case(224, 224, 7, 1, channels=5),
+    Case(224, 224, (15, 15), 2),
+    Case(640, 427, 16, 1),
+    Case(97, 61, (13, 7), 2),
+    Case(97, 61, (20, 50), 2, channels=1),
+    Case(97, 61, 7, 2, rgb_weight=0, signal_weight=1),
+    Case(97, 61, 64, 1, rgb_weight=0, signal_weight=1),
+    Case(1, 40, 7, 2, rgb_weight=0, signal_weight=1),
+    Case(224, 224, 16, 2, rgb_weight=0, signal_weight=1),
+    Case(97, 61, 16, 2, channels=5, rgb_weight=0.7, signal_weight=0.3),
+    Case(224, 224, (15, 15), 2, channels=1, rgb_weight=0.5, signal_weight=2),
+)
+CLAMPS = (
+    "sigma_r_inside",
+    "sigma_1_inside",
+    "sigma_64_inside",
+    "needles",
+    "needles_sharp",
+    "beyond",
+)
+AT_THE_CLAMPS = tuple(
+    Case(*size, where=where, rgb_weight=rgb, signal_weight=1 - rgb)
+    for where in CLAMPS
+    for size in (
+        (97, 61, 7, 2),
+        (97, 61, 64, 2),
+        (96, 96, 16, 2),
+        (64, 64, 2, 2),
+        (96, 90, (7, 12), 2),
+        (48, 40, 8, 8),
+    )
+    for rgb in (1, 0)
+)
 
 
 class Problem:
@@ -131,7 +194,7 @@ def _scene(channels: int, height: int, width: int, draw: np.random.Generator) ->
     y, x = np.mgrid[0:height, 0:width] + 0.5
     planes = []
     for _ in range(channels):
-        fx, fy, phase = draw.uniform(0.02, 0.12, 2).tolist() + [draw.uniform(0, 6)]
+        fx, fy, phase = draw.uniform(0.02, 0.12), draw.uniform(0.02, 0.12), draw.uniform(0, 6)
         angle, offset = draw.uniform(0, 3), draw.uniform(0, 13)
         shade = 0.5 + 0.2 * np.sin(fx * x + fy * y + phase)
         edge = np.sign(np.sin((np.cos(angle) * x + np.sin(angle) * y + offset) / 9))
@@ -151,9 +214,10 @@ def _raw(where: str, grid: Grid, draw: np.random.Generator) -> Tensor:
     turn = draw.uniform(-3, 3, shape)
     if where == "start":  # random, around where a fit starts
         wobble = draw.normal(0, 1, (4, *shape)) * np.array([0.4, 0.4, 0.5, 0.3])[:, None, None]
-        return parameters.start(grid) + torch.from_numpy(wobble).float()
+        sigma = max(parameters.START_SIGMA, 1.6 / min(grid.step_y, grid.step_x))  # not on the clamp at 1 px
+        return parameters.start(grid, sigma) + torch.from_numpy(wobble).float()
     if where == "sigma_r_inside":  # σr a hair above its lower clamp: the sharpest softmax there is
-        return given(grid.step_x / 2, grid.step_y / 3, turn, 0.0101)
+        return given(max(1.3, grid.step_x / 2), max(1.2, grid.step_y / 3), turn, 0.0101)
     if where == "sigma_1_inside":
         return given(1.01, 1.02, turn, draw.uniform(0.05, 0.4, shape))
     if where == "sigma_64_inside":

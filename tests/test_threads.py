@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+import torch
 
 from gsjbu import threads
 
@@ -84,3 +85,12 @@ def test_the_pool_is_one_and_its_threads_have_names():
         .result()
         .startswith("gsjbu")
     )
+
+
+@pytest.mark.parametrize("asked", [1, 2, None])
+def test_torch_gets_its_threads_back(asked):
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), threads.torch_threads(asked):
+        assert torch.get_num_threads() == (asked or before)
+        raise KeyError
+    assert torch.get_num_threads() == before
