@@ -22,6 +22,7 @@ class Viewer extends HTMLElement {
   point = null;
   ellipses = null; // all Gaussians
   windowEllipses = null; // those of the point's window, with weights
+  gripped = null; // where and at what place the divider was taken
   #pointers = new Map();
   #due = 0;
 
@@ -151,12 +152,22 @@ class Viewer extends HTMLElement {
         event.preventDefault();
         handle.focus({ preventScroll: true });
         grip.setPointerCapture(event.pointerId);
+        this.gripped = { x: event.clientX, divider: this.divider };
         if (grip === ruler) this.#dividerTo(event);
       });
       grip.addEventListener("pointermove", (event) => {
         if (grip.hasPointerCapture(event.pointerId)) this.#dividerTo(event);
       });
+      grip.addEventListener("pointerup", (event) => this.#pressed(grip, event));
     }
+  }
+
+  /** A press on the divider that does not drag it is meant for the pixel below. */
+  #pressed(grip, event) {
+    if (grip !== this.handle || !this.gripped || Math.abs(event.clientX - this.gripped.x) > 2) return;
+    this.#divide(this.gripped.divider);
+    const at = this.#locate(event);
+    if (this.tool === "probe" && this.#inside(at)) this.#tell("gs-point", this.#pixel(at));
   }
 
   #dividerTo(event) {

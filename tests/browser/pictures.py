@@ -17,7 +17,7 @@ from tests.browser.hands import ROOT, Server, choose_pixel, set_slider, shown, t
 
 FOLDER = ROOT / "docs" / "images"
 WIDTH = 1120  # px of the wide pictures as kept
-COLOURS = 200  # a palette keeps them small
+COLOURS = 256  # a palette keeps them small
 
 
 def understand(page: Page) -> None:

@@ -77,6 +77,12 @@ def test_inspector_equals_the_library(page: Page, library: Any) -> None:
     assert page.evaluate("document.getElementById('viewer').windowEllipses.cx.length") == len(rows)
 
 
+def test_a_pixel_below_the_divider_can_be_chosen(page: Page) -> None:
+    """A press on the divider that does not drag it is a press on the picture; the divider stays."""
+    choose_pixel(page, 258, 100)
+    assert page.get_attribute(".handle", "aria-valuenow") == "50"
+
+
 def test_escape_lets_the_pixel_go(page: Page) -> None:
     choose_pixel(page, 50, 60)
     page.focus(".stage")
