@@ -47,6 +47,7 @@ def create_app(config: Config | None = None) -> FastAPI:
     app.include_router(routes_images.routes(service))
     app.include_router(routes_meta.routes(service))
     app.include_router(routes_page.routes(service, app))
+    routes_page.mount_static(service, app)
     # The last one added is the outermost: log, then guard, then the body's bounds, then the catch of faults.
     app.add_middleware(problems.Crash)
     app.add_middleware(Intake, limits=config.limits)

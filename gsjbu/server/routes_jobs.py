@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import Response, StreamingResponse
 from fastapi.sse import EventSourceResponse
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from gsjbu.server import forms, results, schemas
 from gsjbu.server.events import last_event_id, sse
@@ -168,7 +169,7 @@ def routes(service: Service) -> APIRouter:
             "Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.zip"',
             "Content-Length": str(size),
         }
-        return StreamingResponse(_chunks(service, file), media_type="application/zip", headers=headers)
+        return _FileAnswer(service, file, media_type="application/zip", headers=headers)
 
     return router
 
@@ -204,9 +205,20 @@ async def _wait(service: Service, request: Request, job: Job) -> None:
         task.cancel()
 
 
-async def _chunks(service: Service, file: Any) -> AsyncIterator[bytes]:
-    try:
-        while chunk := await service.read(lambda: file.read(256 * 1024)):
-            yield chunk
-    finally:
-        file.close()
+class _FileAnswer(StreamingResponse):
+    """A file sent piece by piece and closed in any case, even if nobody reads it."""
+
+    def __init__(self, service: Service, file: Any, **rest: Any) -> None:
+        super().__init__(self._pieces(service, file), **rest)
+        self._file = file
+
+    @staticmethod
+    async def _pieces(service: Service, file: Any) -> AsyncIterator[bytes]:
+        while piece := await service.read(lambda: file.read(256 * 1024)):
+            yield piece
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()

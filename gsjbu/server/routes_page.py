@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import HTMLResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 from starlette.staticfiles import StaticFiles
 
@@ -20,7 +20,7 @@ _KINDS = {".png": "image/png", ".json": "application/json"}
 
 
 def routes(service: Service, app: FastAPI) -> APIRouter:
-    """GET /, /docs and /static/out/…; mounts /static on the app."""
+    """GET /, /docs and /static/out/…"""
     router = APIRouter(include_in_schema=False)
     page = Jinja2Templates(service.config.templates_dir)
     docs = Jinja2Templates(HERE / "docs")
@@ -46,20 +46,22 @@ def routes(service: Service, app: FastAPI) -> APIRouter:
 
     @router.get("/static/out/{job_id}/{name}", responses=refusals())
     async def out(job_id: str, name: str) -> Response:
-        opened = await service.read(lambda: service.out.open(job_id, name))
-        if opened is None:
+        data = await service.read(lambda: service.out.read(job_id, name))
+        if data is None:
             raise Problem("not_found", "There is no such file; files of results are kept for a while only.")
-        descriptor, stat = opened
         kind = _KINDS.get(os.path.splitext(name)[1], "application/octet-stream")
-        headers = {"Content-Length": str(stat.st_size), "Cache-Control": "private, max-age=3600, immutable"}
-        return StreamingResponse(os.fdopen(descriptor, "rb", 256 * 1024), media_type=kind, headers=headers)
+        return Response(data, media_type=kind, headers={"Cache-Control": "private, max-age=3600, immutable"})
 
     @router.get("/static/out/{rest:path}")
     async def no_out(rest: str) -> Response:
         raise Problem("not_found", "There is no such file.")
 
-    app.mount("/static", StaticFiles(directory=service.config.static_dir, check_dir=False), name="static")
     return router
+
+
+def mount_static(service: Service, app: FastAPI) -> None:
+    """The page's own files; to be called last, for a mount takes every address below it."""
+    app.mount("/static", StaticFiles(directory=service.config.static_dir, check_dir=False), name="static")
 
 
 def _languages(static_dir: Path) -> dict[str, dict[str, str]]:

@@ -119,17 +119,15 @@ def _in_thread(config: Config) -> Iterator[Running]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """Start a server with a stand-in for the computation and given limits."""
+    """Start a server with given limits, and a stand-in for the computation (or, if ``real``, gsjbu's own)."""
     with contextlib.ExitStack() as stack:
 
-        def begin(
-            run: Any = None, estimate: Any = fake_estimate, helper: bool = False, **limits: Any
-        ) -> Running:
+        def begin(run: Any = None, real: bool = False, helper: bool = False, **limits: Any) -> Running:
             given = {"shutdown_seconds": 1.0, **limits}
             config = Config(
                 port=0,
-                run=FakeRun() if run is None else run,
-                estimate=estimate,
+                run=FakeRun() if run is None and not real else run,
+                estimate=None if real else fake_estimate,
                 warm_up=False,
                 out_dir=tmp_path / "out",
                 limits=Limits(**given),

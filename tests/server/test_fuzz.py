@@ -52,5 +52,5 @@ def test_a_short_fuzz(tmp_path: Path) -> None:
 
 @pytest.mark.soak
 def test_fuzz_for_five_minutes(tmp_path: Path) -> None:
-    with in_process(module=("-m", "tests.server.fake"), env={"FAKE_SECONDS": "0.01"}) as server:
+    with in_process() as server:
         fuzz(server, tmp_path, "--max-examples", "100000", "--max-time", "300")

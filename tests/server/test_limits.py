@@ -1,0 +1,57 @@
+"""Limits: declared once, changed by options, shown to everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import pytest
+
+from gsjbu.errors import SettingError
+from gsjbu.server.cli import config_of
+from gsjbu.server.limits import GIB, KIB, MIB, Limits
+from tests.server.conftest import Running
+
+
+def test_the_defaults_are_those_that_were_promised() -> None:
+    limits = Limits()
+    assert (limits.image_bytes, limits.signal_bytes) == (20 * MIB, 64 * MIB)
+    assert limits.image_pixels == 40_000_000
+    assert (limits.form_files, limits.form_fields, limits.field_bytes) == (3, 30, 64 * KIB)
+    assert (limits.decode_seconds, limits.job_seconds) == (10, 300)
+    assert (limits.job_bytes, limits.gpu_jobs) == (4 * GIB, 1)
+    assert (limits.queue_jobs, limits.client_jobs) == (16, 2)
+    assert (limits.cache_bytes, limits.cache_seconds) == (256 * MIB, 30 * 60)
+    assert (limits.out_bytes, limits.out_seconds) == (2 * GIB, 24 * 3600)
+    assert limits.running_jobs >= 1
+
+
+def test_every_limit_has_a_unit_and_a_sentence_and_is_shown(serve: Callable[..., Running]) -> None:
+    shown = serve(queue_jobs=7).client().get("/api/settings").json()
+    assert set(shown["limits"]) == {f.name for f in fields(Limits)} == set(shown["limit_notes"])
+    assert shown["limits"]["queue_jobs"] == 7
+    for note in shown["limit_notes"].values():
+        assert note["unit"]
+        assert note["sentence"].endswith(".")
+
+
+def test_options_and_environment_change_limits_and_options_win() -> None:
+    config = config_of(
+        ["--limit", "queue_jobs=3"], {"GSJBU_LIMIT_QUEUE_JOBS": "9", "GSJBU_LIMIT_JOB_SECONDS": "1.5"}
+    )
+    assert (config.limits.queue_jobs, config.limits.job_seconds) == (3, 1.5)
+
+
+@pytest.mark.parametrize("given", [{"nosuch": "1"}, {"queue_jobs": "x"}, {"queue_jobs": "0"}, {"queue_jobs": "-1"},
+                                   {"queue_jobs": "inf"}, {"queue_jobs": "nan"}])  # fmt: skip
+def test_bad_limits_are_refused(given: dict[str, str]) -> None:
+    with pytest.raises(SettingError):
+        Limits.parse(given)
+
+
+@pytest.mark.parametrize("argv", [["--limit", "queue_jobs"], ["--limit", "queue_jobs=x"], ["--port", "x"]])
+def test_a_bad_command_line_ends_with_a_sentence(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        config_of(argv, {})
+    assert left.value.code == 2
+    assert "error:" in capsys.readouterr().err

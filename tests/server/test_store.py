@@ -1,0 +1,115 @@
+"""What is kept, for how long, and what goes first."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+
+from gsjbu.server.problems import Problem
+from gsjbu.server.store import Store, new_id, size_of
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def code(store: Store, kind: str, entry_id: str) -> str:
+    with pytest.raises(Problem) as refused:
+        store.get(kind, entry_id)
+    assert refused.value.status == 404
+    return refused.value.code
+
+
+def test_the_least_recently_used_goes_first_and_says_so(clock: Clock) -> None:
+    store = Store(250, 1000, clock)
+    a, b = store.add("image", bytes(100)), store.add("image", bytes(100))
+    store.get("image", a)
+    c = store.add("image", bytes(100))
+    assert code(store, "image", b) == "expired"
+    assert len(store.get("image", a)) == len(store.get("image", c)) == 100
+    assert store.bytes == 200
+
+
+def test_what_nobody_used_for_long_is_gone_and_use_keeps_it(clock: Clock) -> None:
+    store = Store(1000, 30, clock)
+    a, b = store.add("image", b"a"), store.add("image", b"b")
+    clock.now = 20
+    store.get("image", a)
+    clock.now = 40
+    assert store.get("image", a) == b"a"
+    assert code(store, "image", b) == "expired"
+
+
+def test_unknown_ids_and_ids_of_another_kind_are_not_found(clock: Clock) -> None:
+    store = Store(1000, 30, clock)
+    image = store.add("image", b"x")
+    assert code(store, "image", new_id()) == "not_found"
+    assert code(store, "signal", image) == "not_found"
+
+
+def test_the_newest_stays_even_if_it_is_too_large_alone(clock: Clock) -> None:
+    store = Store(100, 30, clock)
+    small, large = store.add("image", bytes(10)), store.add("result", bytes(500))
+    assert len(store.get("result", large)) == 500
+    assert code(store, "image", small) == "expired"
+    store.add("image", bytes(10))
+    assert code(store, "result", large) == "expired"
+    assert store.bytes == 10
+
+
+def test_a_thing_that_has_grown_is_measured_anew(clock: Clock) -> None:
+    store = Store(1000, 30, clock)
+    cache: dict[str, bytes] = {}
+    other, image = store.add("image", bytes(500)), store.add("image", cache)
+    cache["features"] = bytes(700)
+    store.measure(image)
+    assert code(store, "image", other) == "expired"
+    assert store.bytes == 700
+    store.measure(other)
+    store.drop(image)
+    assert (store.bytes, len(store)) == (0, 0)
+
+
+def test_size_counts_shared_arrays_once() -> None:
+    @dataclass
+    class Thing:
+        tensor: torch.Tensor
+        views: list[object]
+
+    base = torch.zeros(10, 10)
+    array = np.zeros((4, 4), np.uint8)
+    assert size_of(Thing(base, [base[2:], base.numpy(), array[1:], array, b"12345"])) in (421, 821)
+    assert size_of([base, base[3:], {"again": base}]) == 400
+    assert size_of([array[:, 1:], array.T]) == 16
+    loop: list[object] = [b"abc"]
+    loop.append(loop)
+    assert size_of(loop) == 3
+
+
+def test_many_threads_leave_the_count_right() -> None:
+    store = Store(10_000, 1000)
+
+    def work() -> None:
+        for n in range(300):
+            entry = store.add("image", bytes(100))
+            if n % 3 == 0:
+                store.drop(entry)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert store.bytes == sum(e.bytes for e in store._entries.values()) <= 10_000
