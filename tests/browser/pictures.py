@@ -17,7 +17,6 @@ from tests.browser.hands import ROOT, Server, choose_pixel, set_slider, shown, t
 
 FOLDER = ROOT / "docs" / "images"
 WIDTH = 1120  # px of the wide pictures as kept
-COLOURS = 256  # a palette keeps them small
 
 
 def understand(page: Page) -> None:
@@ -76,22 +75,21 @@ STATES: dict[str, tuple[str, int, int, str, Callable[[Page], None]]] = {
     "segmentation": ("/?segmentation=labels", 1440, 900, "light", labels),
     "running": ("/?sample=still_life", 1440, 900, "light", running),
     "error": ("/?sample=wires", 1440, 900, "light", refused),
-    "zh": ("/?sample=paper&lang=zh", 1440, 900, "light", nothing),
+    "zh": ("/?lang=zh", 1440, 900, "light", nothing),
     "phone": ("/", 375, 812, "light", nothing),
 }
 
 
 def keep(name: str, png: bytes) -> Path:
-    """Reduce, give it a palette, write it."""
+    """Reduce, give it a palette (which keeps it small), write it."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     if picture.width > WIDTH:
         picture = picture.resize(
             (WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS
         )
     path = FOLDER / f"{name}.png"
-    picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG).save(
-        path, optimize=True
-    )
+    palette = picture.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
+    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
     return path
 
 
