@@ -90,7 +90,12 @@ def test_the_pool_is_one_and_its_threads_have_names():
 @pytest.mark.parametrize("asked", [1, 2, None])
 def test_torch_gets_its_threads_back(asked):
     before = torch.get_num_threads()
-    with pytest.raises(KeyError), threads.torch_threads(asked):
-        assert torch.get_num_threads() == (asked or before)
-        raise KeyError
+
+    def work() -> None:
+        with threads.torch_threads(asked):
+            assert torch.get_num_threads() == (asked or before)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
     assert torch.get_num_threads() == before
