@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -18,6 +19,7 @@ def chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
+@cache
 def zeros(count: int) -> bytes:
     """``count`` zero bytes, packed (about a thousandth of that)."""
     packer = zlib.compressobj(9)
@@ -101,6 +103,7 @@ def _exif_loop() -> bytes:
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
 
 
+@cache
 def files() -> dict[str, bytes]:
     """Name → bytes. Some are sound pictures of an odd shape and may be accepted; none may hurt."""
     jpeg, plain = good_jpeg(), good_png()
