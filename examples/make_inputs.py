@@ -35,7 +35,7 @@ def features(image: Tensor, channels: int = CHANNELS) -> np.ndarray:
     return torch.einsum("cm,mhw->chw", mix, low).numpy().astype(np.float32)
 
 
-def write_inputs(folder: Path, side: int = 512, frames: int = 12) -> None:
+def write_inputs(folder: Path, side: int = 512, frames: int = 6) -> None:
     """Everything the guides use, from scenes reduced to ``side`` pixels."""
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     (folder / "shards").mkdir(exist_ok=True)

@@ -94,21 +94,13 @@ def test_nothing_committed_names_a_place_on_one_machine(root):
         ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
     ).stdout
     # spelt in pieces so that this file does not find itself
-    place = re.compile(
-        r"(?<![\w.<}])/(?:" + "|".join(["wor" + "k", "roo" + "t", "hom" + r"e/\w+", "User" + r"s/\w+"]) + ")/"
-    )
+    places = "|".join(["wor" + "k", r"hom" + r"e/\w+", "User" + r"s/\w+"])
+    place = re.compile(rf"(?<![\w.<}}])/(?:{places})/|{re.escape(str(root))}|{re.escape(sys.prefix)}")
+    pictures = (".png", ".jpg", ".webp", ".npy", ".npz", ".safetensors", ".zip")
     found = []
     for name in filter(None, listed.split("\0")):
         path = root / name
-        if not path.is_file() or path.suffix in (
-            ".png",
-            ".jpg",
-            ".webp",
-            ".npy",
-            ".npz",
-            ".safetensors",
-            ".zip",
-        ):
+        if not path.is_file() or path.suffix in pictures:
             continue
         for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
             if place.search(line):
