@@ -16,6 +16,7 @@ from torch import Tensor
 
 import gsjbu
 from gsjbu import devices, features, metrics, panels, render, views
+from gsjbu.errors import ModelError
 from gsjbu.grid import Grid
 from gsjbu.images import shrink
 from gsjbu.kernel import Kernel
@@ -102,15 +103,19 @@ def run(
     with stages("features"):
         if settings.features:
             key = (settings.resolution, grid, settings.backbone, settings.seed, device.type)
-            found = stages.kept(
-                "features",
-                key,
-                lambda: features.extract(
-                    guide, grid, settings.backbone, device, settings.seed, stages.fetching
-                ),
-            )
-            features_lr, status["features"] = found.values, found.status
-            shown += views.features(found, _ways(grid, fits, found.values, settings))
+            try:
+                found = stages.kept(
+                    "features",
+                    key,
+                    lambda: features.extract(
+                        guide, grid, settings.backbone, device, settings.seed, stages.fetching
+                    ),
+                )
+            except ModelError as refusal:
+                status["features"] = refusal.message
+            else:
+                features_lr, status["features"] = found.values, found.status
+                shown += views.features(found, _ways(grid, fits, found.values, settings))
         else:
             status["features"] = "Off."
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate, one_hot
+from torch.nn.functional import one_hot
 
 from gsjbu import metrics, panels
 from gsjbu.errors import ModelError
@@ -140,15 +140,16 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
     """Scores over the whole image [C, a, b] onto the LR grid [C, h, w]: the class at each cell's centre as one-hot,
     or the mean probability over each cell."""
     a, b = scores.shape[1:]
+    from gsjbu.features import FeatureMap, to_grid
+
     if how == "classes":
         y = ((torch.arange(grid.rows) + 0.5) * grid.step_y * a / grid.height).long().clamp_max(a - 1)
         x = ((torch.arange(grid.cols) + 0.5) * grid.step_x * b / grid.width).long().clamp_max(b - 1)
         return one_hot(scores.argmax(dim=0)[y][:, x], scores.shape[0]).permute(2, 0, 1).to(torch.float32)
     if (a, b) == (grid.height, grid.width):
         return grid.cell_means(scores)
-    if a >= grid.rows and b >= grid.cols:
-        return adaptive_avg_pool2d(scores[None], (grid.rows, grid.cols))[0]
-    return interpolate(scores[None], size=(grid.rows, grid.cols), mode="bilinear", align_corners=False)[0]
+    step = grid.height / a, grid.width / b
+    return to_grid(FeatureMap(scores, step, (step[0] / 2, step[1] / 2), ""), grid)
 
 
 # --- a signal that a person brought --------------------------------------------------------------------------------
