@@ -146,7 +146,7 @@ def test_one_projection_for_all_feature_panels():
     [
         ("depth", np.linspace(0, 5, 12).reshape(3, 4), "signal_lr signal_bilinear"),
         ("labels", np.arange(12).reshape(3, 4) % 3, "signal_lr signal_bilinear"),
-        ("probabilities", np.full((2, 3, 4), 0.5), 
+        ("probabilities", np.full((2, 3, 4), 0.5),
          "signal_lr signal_bilinear signal_confidence_lr signal_confidence_bilinear"),
         ("features", np.random.default_rng(0).normal(size=(7, 3, 4)), "signal_lr signal_bilinear"),
     ],

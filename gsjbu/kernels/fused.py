@@ -335,6 +335,10 @@ def _signal_lift(signal, i, j, radius, mean_weight, scale, lift):
         for qi in range(top, bottom):
             for qj in range(left, right):
                 lift[(qi - i + radius) * window + qj - j + radius] += slope * signal[qi, qj, c]
+    # δ depends on differences of lifts alone: taken from the cell's own, the heaviest weights cancel nothing.
+    own = lift[radius * window + radius]
+    for place in range(window * window):
+        lift[place] -= own
     return loss
 
 
