@@ -209,7 +209,7 @@ def bad(**given):
         (bad(backend="cuda"), SettingError, "setting_invalid", "one of auto, fused, attention"),
         (bad(device="tpu"), SettingError, "setting_invalid", "one of auto, cpu, cuda, mps"),
         (bad(grid=gsjbu.grid.Grid.from_stride(9, 9, 3)), ShapeError, "shape_invalid", "the image has 84×60"),
-        (lambda image: gsjbu.fit(image[0, 0]), ImageError, "image_shape", ""),
+        (lambda image: gsjbu.fit(image[0, 0]), ImageError, "image_shape", None),
         (lambda image: gsjbu.fit("photo.jpg"), ImageError, "image_type", "not str"),
         (lambda image: gsjbu.fit(image * np.nan), ImageError, None, "finite|NaN"),
         (lambda image: gsjbu.upsample(image, torch.ones(2, 2, 3, 3)), ShapeError, "shape_invalid", "or .h, w."),
