@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from gsjbu import backends, parameters
+from gsjbu import blend as blends
+from gsjbu.blend import Blend, Means
 from gsjbu.errors import KernelFileError, ShapeError
 from gsjbu.grid import Grid
 from gsjbu.settings import SETTINGS
@@ -29,7 +31,7 @@ class Window:
     y: int
     qx: np.ndarray  # int64 [n]  LR column
     qy: np.ndarray  # int64 [n]  LR row
-    weights: np.ndarray  # softmax weight, sums to 1
+    weights: np.ndarray  # sums to 1
     spatial: np.ndarray  # exp(−½((dx'/σx)² + (dy'/σy)²)), in 0…1
     range: np.ndarray  # exp(−‖I_p − I_q‖²/(2σr²)), in 0…1
     colours: np.ndarray  # [n, G] guide value of each LR pixel
@@ -53,6 +55,20 @@ class Kernel:
     backend_reason: str = ""
     device: str = "cpu"
     threads: int | None = None
+    blend: Blend | None = (
+        None  # further members of the mixture, and back-projection; None: these Gaussians alone
+    )
+    notes: tuple[str, ...] = ()  # sentences on what the objective ``auto`` found and did
+
+    @property
+    def is_pure(self) -> bool:
+        """True if every output value is a convex combination of LR values."""
+        return self.blend is None or self.blend.is_pure
+
+    @cached_property
+    def blend_means(self) -> Means:
+        """Cell means of what this kernel with a blend makes of an LR signal."""
+        return Means(self)
 
     @cached_property
     def _parameters(self) -> parameters.Parameters:
@@ -86,8 +102,9 @@ class Kernel:
     def render(self, signal: Tensor, out: np.ndarray | None = None, threads: int | None = None) -> Tensor:
         """Mix an LR signal: ``[C, h, w]`` or ``[B, C, h, w]`` → ``[C, H, W]`` or ``[B, C, H, W]``, float32.
 
-        Every output value is a convex combination of LR values. ``out``: an array to write into, of any float
-        type, a memory-mapped .npy included; it is filled in bands of rows, so it may be larger than memory.
+        Every output value is a convex combination of LR values, unless ``is_pure`` is False. ``out``: an array to
+        write into, of any float type, a memory-mapped .npy included; it is filled in bands of rows (with a blend,
+        in blocks of channels), so it may be larger than memory.
         Gradients flow to ``signal`` where it asks for them. Raises ShapeError if the sizes do not fit.
         """
         signal = torch.as_tensor(signal)
@@ -104,31 +121,51 @@ class Kernel:
         if out is not None and tuple(out.shape) != (*signal.shape[:-2], *size):
             raise ShapeError(f"out is {list(out.shape)}; it must be {[*signal.shape[:-2], *size]}.")
         target = None if out is None else out.reshape(-1, *size)
-        mixed = backends.render(self, flat, target, threads if threads is not None else self.threads)
-        if out is not None and not np.may_share_memory(out, target):
+        render = backends.render if self.blend is None else blends.render
+        mixed = render(self, flat, target, threads if threads is not None else self.threads)
+        if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
         return mixed.reshape(*lead, signal.shape[-3], *size)
 
     def weights_at(self, x: int, y: int) -> Window:
-        """The window of HR pixel ``(x, y)``: its LR pixels and their weights. Raises ShapeError outside the image."""
-        g = self.grid
+        """The window of HR pixel ``(x, y)``: its LR pixels and their weights. Raises ShapeError outside the image.
+
+        With a blend the weights are those of the whole mixture (some may be negative), before back-projection;
+        ``spatial`` and ``range`` remain those of the fitted Gaussians.
+        """
+        g, blend = self.grid, self.blend
         cx, cy = g.cell_of(x, y)
+        reach = max(self.radius, 2 if blend is not None and blend.plain_share else 0)
         qy, qx = np.mgrid[
-            max(0, cy - self.radius) : min(g.rows, cy + self.radius + 1),
-            max(0, cx - self.radius) : min(g.cols, cx + self.radius + 1),
+            max(0, cy - reach) : min(g.rows, cy + reach + 1),
+            max(0, cx - reach) : min(g.cols, cx + reach + 1),
         ]
         qx, qy = qx.ravel(), qy.ravel()
-        sx, sy, theta, sr = (p[qy, qx].double().numpy() for p in self._parameters)
+        near = (abs(qx - cx) <= self.radius) & (abs(qy - cy) <= self.radius)
         dx, dy = x + 0.5 - (qx + 0.5) * g.step_x, y + 0.5 - (qy + 0.5) * g.step_y
-        along_x = np.cos(theta) * dx + np.sin(theta) * dy
-        along_y = -np.sin(theta) * dx + np.cos(theta) * dy
-        spatial = -0.5 * ((along_x / sx) ** 2 + (along_y / sy) ** 2)
         colours = self.lr_guide[:, qy, qx].double().numpy().T
         distance = ((self.guide[:, y, x].double().numpy() - colours) ** 2).sum(axis=1)
-        tolerance = -distance / (2 * sr**2)
-        logits = spatial + tolerance
-        weights = np.exp(logits - logits.max())
-        return Window(x, y, qx, qy, weights / weights.sum(), np.exp(spatial), np.exp(tolerance), colours)
+
+        def gaussians(p: parameters.Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            """Weights, and the logarithms of their spatial and their range part."""
+            sx, sy, theta, sr = (v[qy, qx].double().numpy() for v in p)
+            along_x = np.cos(theta) * dx + np.sin(theta) * dy
+            along_y = -np.sin(theta) * dx + np.cos(theta) * dy
+            spatial = -0.5 * ((along_x / sx) ** 2 + (along_y / sy) ** 2)
+            tolerance = -distance / (2 * sr**2)
+            logits = np.where(near, spatial + tolerance, -np.inf)
+            weights = np.exp(logits - logits.max())
+            return weights / weights.sum(), spatial, tolerance
+
+        weights, spatial, tolerance = gaussians(self._parameters)
+        if blend is not None:
+            weights = blend.first_share * weights
+            if blend.second is not None:
+                weights += blend.second_share * gaussians(parameters.from_raw(blend.second))[0]
+            if blend.plain_share:
+                rows, cols = blends.plain_weights(blend, g, x, y)
+                weights += blend.plain_share * rows[qy] * cols[qx]
+        return Window(x, y, qx, qy, weights, np.exp(spatial), np.exp(tolerance), colours)
 
     def save(self, path: str | Path) -> None:
         """Write to a safetensors file: guide, raw values, losses and how they came about."""
@@ -138,12 +175,15 @@ class Kernel:
         notes = {
             "format": FORMAT, "step": [g.step_y, g.step_x], "radius": self.radius, "objective": self.objective,
             "backend": self.backend, "backend_reason": self.backend_reason, "device": self.device,
+            "blend": None if self.blend is None else self.blend.as_dict(), "notes": list(self.notes),
         }  # fmt: skip
         tensors = {
             "guide": self.guide.contiguous(),
             "raw": self.raw.contiguous(),
             "losses": torch.tensor(list(self.losses), dtype=torch.float64),
         }
+        if self.blend is not None and self.blend.second is not None:
+            tensors["second"] = self.blend.second.contiguous()
         save_file(tensors, str(path), metadata={"gsjbu": json.dumps(notes)})
 
 
@@ -184,6 +224,10 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
         if notes[name] not in known:
             raise ValueError(f"{name} is {notes[name]!r}")
     radius = SETTINGS["radius"].parse(notes["radius"])
+    blend = None
+    if notes.get("blend") is not None:
+        second = file.get_tensor("second").to(torch.float32) if "second" in file.keys() else None  # noqa: SIM118
+        blend = blends.checked(Blend(second=second, **notes["blend"]), grid)
     return Kernel(
         guide=guide.to(torch.float32),
         grid=grid,
@@ -194,4 +238,6 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
         backend=notes["backend"],
         backend_reason=str(notes["backend_reason"]),
         device=notes["device"],
+        blend=blend,
+        notes=tuple(str(note) for note in notes.get("notes", [])),
     )

@@ -89,7 +89,7 @@ def fit(
     if objective not in ("rgb", "signal"):
         raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
     if objective == "signal":
-        signal = _checked_signal(signal, grid)
+        signal = checked_signal(signal, grid)
     if init is not None and init.raw.shape[1:] != (grid.rows, grid.cols):
         raise ShapeError(
             f"init has {init.grid.cols}×{init.grid.rows} Gaussians, this fit has {grid.cols}×{grid.rows}; "
@@ -119,7 +119,7 @@ def fit(
     return Kernel(guide, grid, radius, raw, losses, objective, name, reason, where.type, threads)
 
 
-def _checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
+def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
     if signal is None:
         raise ShapeError(
             "The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'."

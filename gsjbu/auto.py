@@ -1,0 +1,202 @@
+"""The objective ``auto``: what measures best for a given signal, from one image, with nothing learnt from data sets.
+
+1. Salt and pepper is taken out of the guide (noise.py).
+2. The signal is looked at: is it the mean over each cell, or what a network says of it? (``kind_of``)
+3. The Gaussians are fitted so that the rendered signal gives back the LR signal, for a few steps only.
+4. They are mixed with others (blend.py): the recipe of the signal's kind. Cell means are also back-projected.
+5. If the guide's colours do not help to foretell an LR pixel from its neighbours (``guide_gain``), the plain
+   interpolation takes over.
+
+benchmarks/QUALITY.md has the figures behind each step, and what was tried and dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gsjbu import noise, parameters, tto
+from gsjbu.blend import Blend
+from gsjbu.grid import Grid
+from gsjbu.kernel import Kernel
+
+STEPS = 20  # of the fit at most: fitting longer follows the signal's own errors
+
+# Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
+FEW_CHANNELS = 4
+EXACT = 1e-6
+
+# Of the test of the guide: spread over neighbours (LR pixels), tolerances tried (guide values), reach (LR pixels).
+GAIN_SIGMA = 0.8
+GAIN_TOLERANCES = (0.05, 0.1, 0.2)
+GAIN_REACH = 2
+GAIN_CHANNELS = 8  # more are projected to so many
+# Knowing the colours lowers the error by this share or more: the guide is fully trusted; by nothing: not at all.
+GAIN_TRUSTED = 0.05
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How signals of one kind are upsampled; σ in strides, σr in guide values."""
+
+    sentence: str
+    sigma: float
+    sigma_r: float
+    second: tuple[float, float] | None  # (σ, σr) of the second, fixed set
+    second_share: float
+    plain: str
+    plain_share: float  # where the guide is trusted
+    plain_share_untrusted: float  # where it is not
+    passes: int
+
+
+# Means over cells are given back, so a wider start, which the back-projection sharpens again, fits best.
+_MEASURED = Recipe(
+    "The signal is taken for a quantity averaged over each cell: it is given back exactly (not pure mixing).",
+    sigma=0.6, sigma_r=0.2, second=None, second_share=0.0,
+    plain="bicubic", plain_share=0.0, plain_share_untrusted=0.5, passes=3,
+)  # fmt: skip
+# What a network says is not a mean over the cell, and its errors should not be sharpened: pure mixing only.
+_SCORES = Recipe(
+    "The signal is taken for a network's own probabilities: it is mixed only.",
+    sigma=0.5, sigma_r=0.2, second=(0.6, 0.12), second_share=0.5,
+    plain="bilinear", plain_share=0.0, plain_share_untrusted=1.0, passes=0,
+)  # fmt: skip
+
+RECIPES: dict[str, Recipe] = {
+    "measured": _MEASURED,
+    "shares": replace(
+        _MEASURED,
+        sentence="The signal is taken for each class's share of the cell: it is given back exactly (not pure mixing).",
+        plain_share=0.5,
+        plain_share_untrusted=1.0,
+    ),
+    "scores": _SCORES,
+    "samples": replace(_SCORES, sentence="The signal is one class a cell, without shares: it is mixed only."),
+    "features": replace(_SCORES, sentence="The signal is taken for features: it is mixed only."),
+}
+
+
+def fit(
+    guide: Tensor,
+    grid: Grid,
+    signal: Tensor | None,
+    radius: int = 2,
+    iters: int = 50,
+    device: str = "auto",
+    progress: Callable[[int, float], object] | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+) -> Kernel:
+    """A kernel with the blend that suits ``signal`` [C, h, w]; without one, the guide's own colours are the signal.
+
+    ``guide`` [G, H, W]. At most ``STEPS`` steps are taken, fewer if ``iters`` says so. What was found is in
+    ``Kernel.notes``. Raises ShapeError if the signal does not fit the grid or is not finite.
+    """
+    guide, found = noise.clean(guide)
+    signal = tto.checked_signal(grid.cell_means(guide) if signal is None else signal, grid)
+    recipe = RECIPES[kind_of(signal)]
+    trust = min(1.0, max(0.0, guide_gain(signal, grid.cell_means(guide)) / GAIN_TRUSTED))
+    blend = blend_of(recipe, trust, grid)
+    kernel = tto.fit(
+        guide, grid=grid, iters=min(iters, STEPS) if blend.first_share > 0 else 0, radius=radius, objective="signal",
+        signal=signal, device=device, progress=progress, threads=threads, backend=backend, sigma=recipe.sigma,
+        sigma_r=recipe.sigma_r,
+    )  # fmt: skip
+    notes = [found.sentence, recipe.sentence, _on_trust(trust, recipe)]
+    return replace(kernel, objective="auto", blend=blend, notes=tuple(note for note in notes if note))
+
+
+def blend_of(recipe: Recipe, trust: float, grid: Grid) -> Blend:
+    """The recipe's shares, for a guide trusted 0…1."""
+    plain_share = recipe.plain_share_untrusted + trust * (recipe.plain_share - recipe.plain_share_untrusted)
+    second_share = recipe.second_share * (1 - plain_share)
+    second = parameters.start(grid, *recipe.second) if recipe.second and second_share > 0 else None
+    return Blend(
+        second, second_share if second is not None else 0.0, plain_share, recipe.plain, recipe.passes
+    )
+
+
+def _on_trust(trust: float, recipe: Recipe) -> str | None:
+    if trust >= 0.5:
+        return None
+    taken = recipe.plain if recipe.plain_share_untrusted == 1 else "a part of the usual mixture"
+    if trust > 0:
+        return f"The image explains little of the signal; {recipe.plain} interpolation has a larger share."
+    if recipe.plain_share_untrusted < 1:
+        return f"The image does not explain the signal; {recipe.plain} interpolation has a larger share."
+    return f"The image does not explain the signal: it is not followed, {taken} interpolation is used."
+
+
+def kind_of(signal: Tensor) -> str:
+    """The name of the recipe for ``signal`` [C, h, w].
+
+    Shares of a whole (0…1, together at most 1) are told apart by what lies at the borders between classes: cells
+    that are means of labels are exactly pure but for those that a border crosses; class maps have no mixed cells;
+    a network is never quite sure of anything.
+    """
+    channels = signal.shape[0]
+    total = signal.sum(dim=0)
+    shares = bool((signal >= -EXACT).all() and (signal <= 1 + EXACT).all())
+    if channels > 1:
+        shares = shares and bool((total <= 1.01).all() and (total >= 0.99).double().mean() >= 0.5)
+    if shares:
+        whole = (signal <= EXACT) | (signal >= 1 - EXACT)
+        if float(whole.double().mean()) >= 0.25:
+            return "samples" if _meets_unmixed(signal, whole.all(dim=0)) else "shares"
+        if channels > 1:
+            return "scores"
+    return "measured" if channels <= FEW_CHANNELS else "features"
+
+
+def _meets_unmixed(signal: Tensor, pure: Tensor) -> bool:
+    """True if most borders between classes lie between two pure cells."""
+    label = signal.argmax(dim=0) if signal.shape[0] > 1 else (signal[0] > 0.5).long()
+    borders = unmixed = 0
+    for dim in (0, 1):
+        n = label.shape[dim] - 1
+        a, b = label.narrow(dim, 0, n), label.narrow(dim, 1, n)
+        border = a != b
+        borders += int(border.sum())
+        unmixed += int((border & pure.narrow(dim, 0, n) & pure.narrow(dim, 1, n)).sum())
+    return unmixed > borders / 2
+
+
+def guide_gain(signal: Tensor, lr_guide: Tensor) -> float:
+    """By how much (in log error) colours help to foretell an LR pixel from its neighbours; about 0 if unrelated.
+
+    Each LR pixel is estimated from those around it, itself left out, once by distance alone and once by distance
+    and colour, at a few tolerances of which the best one counts.
+    """
+    values = signal.detach().to("cpu", torch.float32)
+    guide = lr_guide.detach().to("cpu", torch.float32)
+    rows, cols, r = values.shape[1], values.shape[2], GAIN_REACH
+    if values.shape[0] > GAIN_CHANNELS:  # a random projection keeps distances, on the whole
+        mixer = torch.randn(GAIN_CHANNELS, values.shape[0], generator=torch.Generator().manual_seed(0))
+        values = torch.einsum("kc,chw->khw", mixer, values - values.mean(dim=(1, 2), keepdim=True))
+    pad = (r, r, r, r)
+    inside, near_values, near_guide = (F.pad(t, pad) for t in (torch.ones(1, rows, cols), values, guide))
+    kappas = torch.tensor([0.0, *(0.5 / t**2 for t in GAIN_TOLERANCES)])[:, None, None]
+    total = torch.zeros(len(kappas), rows, cols)
+    estimate = torch.zeros(len(kappas), *values.shape)
+    for dy in range(2 * r + 1):
+        for dx in range(2 * r + 1):
+            if dy == r and dx == r:
+                continue
+            place = (slice(None), slice(dy, dy + rows), slice(dx, dx + cols))
+            spatial = -((dy - r) ** 2 + (dx - r) ** 2) / (2 * GAIN_SIGMA**2)
+            distance = (near_guide[place] - guide).square().sum(dim=0)
+            # The floor keeps a pixel unlike all its neighbours from having no estimate.
+            weight = (torch.exp(spatial - kappas * distance) + 1e-9) * inside[place]
+            total += weight
+            estimate += weight[:, None] * near_values[place]
+    alone = total[0] <= 0
+    error = (estimate / total.clamp_min(1e-30)[:, None] - values).square().sum(dim=1)
+    error = error.masked_fill(alone, 0.0).double().mean(dim=(1, 2))
+    if float(error[0]) <= 1e-12 * float(values.square().double().mean()):
+        return 0.0  # a flat signal: nothing to explain
+    return float(torch.log(error[0] / error[1:].min().clamp_min(1e-12 * float(error[0]))))
