@@ -15,7 +15,7 @@ from torch import Tensor
 from gsjbu import threads as cores
 from gsjbu.grid import Grid
 from gsjbu.kernels import fused
-from gsjbu.kernels.phases import CAN_YIELD, STOP, new_control
+from gsjbu.kernels.phases import CAN_YIELD, STOP, new_control, open_phase
 from gsjbu.kernels.simd import LANES
 from gsjbu.memory import room
 
@@ -108,10 +108,14 @@ def fit(
     done = iters
     with _Helpers(control, problem.threads(threads) - 1, fused.fit_steps, (control, last, *arguments)):
         if progress is None:
-            fused.lead(control, last, *arguments)
+            gate[0] = last
+            open_phase(control, 0, False)
+            fused.fit_steps(control, last, *arguments)
         else:
             for step in range(iters):
-                fused.lead(control, 2 * (step + 1), *arguments)
+                gate[0] = 2 * (step + 1)
+                open_phase(control, 2 * step, False)
+                fused.fit_steps(control, gate[0], *arguments)
                 if progress(step, float(losses[step])) is False:
                     done = step + 1
                     break

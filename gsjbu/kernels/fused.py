@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gsjbu.kernels.phases import SHIFT, WORD, atomic_load, claim, finish, open_phase
+from gsjbu.kernels.phases import claim, finish, open_phase
 from gsjbu.kernels.simd import (
     LANES,
     add_totals,
@@ -592,64 +592,6 @@ def fit_steps(
                         step + 1, move)  # fmt: skip
             if finish(control, rows):
                 open_phase(control, phase + 1, phase + 1 >= gate[0])
-
-
-@njit(**FAST)
-def lead(
-    control,
-    until,
-    gate,
-    guide,
-    lr_guide,
-    signal,
-    row_starts,
-    col_starts,
-    step_y,
-    step_x,
-    radius,
-    tile,
-    rgb_weight,
-    signal_scale,
-    rate,
-    move,
-    raw,
-    first,
-    second,
-    gradient,
-    shape,
-    sums,
-    tile_loss,
-    losses,
-):
-    """The leader's turn: open the gate up to phase ``until`` and work until it is reached."""
-    gate[0] = until
-    open_phase(control, atomic_load(control, WORD) >> SHIFT, False)
-    fit_steps(
-        control,
-        until,
-        gate,
-        guide,
-        lr_guide,
-        signal,
-        row_starts,
-        col_starts,
-        step_y,
-        step_x,
-        radius,
-        tile,
-        rgb_weight,
-        signal_scale,
-        rate,
-        move,
-        raw,
-        first,
-        second,
-        gradient,
-        shape,
-        sums,
-        tile_loss,
-        losses,
-    )
 
 
 # --- the render --------------------------------------------------------------------------------------------------
