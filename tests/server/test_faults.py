@@ -1,0 +1,89 @@
+"""Faults put into every stage of the real computation: that job fails with a code, all others finish."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gsjbu import pipeline
+from tests.server.conftest import Running, picture, start, upload, wait
+
+ERRORS = {"internal": RuntimeError("injected, in /secret/place"), "out_of_memory": MemoryError("injected")}
+DOOMED = 1234  # the seed that marks the job to fail
+
+
+def faulty(stage: str, error: Exception) -> Callable[..., Any]:
+    """``pipeline.run``, but a job with the marked seed fails when it reaches ``stage``."""
+
+    def run(image: Any, settings: Any, *, progress: Callable[[Any], None], **rest: Any) -> Any:
+        def watch(p: Any) -> None:
+            progress(p)
+            if settings.seed == DOOMED and p.stage == stage:
+                raise error
+
+        return pipeline.run(image, settings, progress=watch, **rest)
+
+    return run
+
+
+@pytest.mark.parametrize("stage", list(pipeline.SHARES))
+def test_a_fault_in_a_stage(serve: Callable[..., Running], stage: str) -> None:
+    settings = {"iters": 2, "stride": 8, "features": stage == "features"}
+    for code, error in ERRORS.items():
+        server = serve(faulty(stage, error), running_jobs=2)
+        client = server.client()
+        image = upload(client, picture(64, 64))
+        others = [start(server.client(f"other-{n}"), image, **settings) for n in range(3)]
+        bad = start(server.client("bad-one"), image, **{**settings, "seed": DOOMED})
+        body = wait(client, bad)
+        assert (body["state"], body["error"]["code"]) == ("failed", code)
+        assert "secret" not in str(body)
+        assert [wait(client, job)["state"] for job in others] == ["done"] * 3
+        again = start(server.client("bad-one"), image, **{**settings, "seed": 7})
+        assert wait(client, again)["state"] == "done"
+
+
+@pytest.mark.parametrize(("code", "status"), [("internal", 500), ("out_of_memory", 413)])
+def test_run_tells_of_a_fault_with_its_code(serve: Callable[..., Running], code: str, status: int) -> None:
+    client = serve(faulty("rgb", ERRORS[code])).client()
+    answer = client.post("/api/run", files={"file": picture()}, data={"seed": str(DOOMED), "iters": "1"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert client.post("/api/run", files={"file": picture()}, data={"iters": "1"}).status_code == 200
+
+
+@pytest.mark.parametrize("where", ["_place_panels", "reduced"])
+def test_a_fault_in_the_servers_own_steps(
+    serve: Callable[..., Running], where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve()
+    client = server.client()
+    image = upload(client)
+    good = getattr(server.service, where)
+    raised = threading.Event()
+
+    def once(*args: Any) -> Any:
+        if not raised.is_set():
+            raised.set()
+            raise MemoryError
+        return good(*args)
+
+    monkeypatch.setattr(server.service, where, once)
+    assert wait(client, start(client, image))["error"]["code"] == "out_of_memory"
+    assert wait(client, start(client, image))["state"] == "done"
+
+
+def test_a_full_disk_fails_the_job_and_leaves_no_half_result(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve()
+    client = server.client()
+    image = upload(client)
+    monkeypatch.setattr(
+        server.service.out, "write", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left"))
+    )
+    job = client.post("/api/jobs", json={"image_id": image, "return_files": True}).json()["job_id"]
+    assert wait(client, job)["error"]["code"] == "internal"
+    assert wait(client, start(client, image))["state"] == "done"
