@@ -2,7 +2,7 @@
 
 import { byId, h, put } from "./dom.js";
 import { about, bytes } from "./format.js";
-import { label } from "./controls.js";
+import { label, shownValue } from "./controls.js";
 import { t } from "./i18n.js";
 import { on, state } from "./state.js";
 import { run } from "./runner.js";
@@ -30,8 +30,21 @@ function draw(change) {
     first &&
       h(
         "button",
-        { type: "button", class: "advice", on: { click: () => { change(first.setting, first.value); run(); } } },
-        t("advice.lower", { setting: label(first.setting), value: String(first.value), time: about(first.seconds) }),
+        {
+          type: "button",
+          class: "advice",
+          on: {
+            click: () => {
+              change(first.setting, first.value);
+              run();
+            },
+          },
+        },
+        t("advice.lower", {
+          setting: label(first.setting),
+          value: shownValue(first.value),
+          time: about(first.seconds),
+        }),
       ),
   );
 }

@@ -5,7 +5,19 @@ import { number } from "./format.js";
 import { served } from "./i18n.js";
 
 const MAPS = {
-  viridis: ["#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70", "#7ad151", "#bddf26", "#fde725"],
+  viridis: [
+    "#440154",
+    "#482475",
+    "#414487",
+    "#355f8d",
+    "#2a788e",
+    "#21918c",
+    "#22a884",
+    "#44bf70",
+    "#7ad151",
+    "#bddf26",
+    "#fde725",
+  ],
 };
 
 const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
@@ -31,5 +43,11 @@ export function colourBar(bar) {
   for (let i = 0; i < 256; i++) image.data.set([table[3 * i], table[3 * i + 1], table[3 * i + 2], 255], 4 * i);
   context.putImageData(image, 0, 0);
   const unit = bar.unit ? ` ${served(`unit.${bar.unit}`, bar.unit)}` : "";
-  return h("span", { class: "bar" }, h("span", {}, number(bar.low)), canvas, h("span", {}, `${number(bar.high)}${unit}`));
+  return h(
+    "span",
+    { class: "bar" },
+    h("span", {}, number(bar.low)),
+    canvas,
+    h("span", {}, `${number(bar.high)}${unit}`),
+  );
 }

@@ -11,7 +11,8 @@ export function ticks(low, high, count = 4) {
   const ten = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].map((m) => m * ten).find((s) => s >= raw * 0.999);
   const out = [];
-  for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++) out.push(Number((n * step).toPrecision(12)));
+  for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++)
+    out.push(Number((n * step).toPrecision(12)));
   return out;
 }
 
@@ -28,7 +29,15 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {}
   const [y0, y1] = span(...y);
   const sx = (v) => m.left + ((v - x0) / (x1 - x0)) * (width - m.left - m.right);
   const sy = (v) => height - m.bottom - ((v - y0) / (y1 - y0)) * (height - m.top - m.bottom);
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, tabindex: "0", class: "chart" });
+  const root = svg("svg", {
+    viewBox: `0 0 ${width} ${height}`,
+    width,
+    height,
+    role: "img",
+    "aria-label": label,
+    tabindex: "0",
+    class: "chart",
+  });
   for (const v of yTicks ?? ticks(y0, y1, Math.max(2, Math.floor((height - m.top - m.bottom) / 28)))) {
     root.append(
       svg("line", { x1: m.left, x2: width - m.right, y1: sy(v), y2: sy(v), class: "grid" }),
@@ -37,10 +46,23 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {}
   }
   const xs = xTicks ?? ticks(x0, x1, Math.max(2, Math.floor((width - m.left - m.right) / 64)));
   xs.forEach((v, i) => {
-    root.append(svg("text", { x: sx(v), y: height - m.bottom + 14, "text-anchor": i === xs.length - 1 && sx(v) > width - 24 ? "end" : "middle" }, tick(v)));
+    root.append(
+      svg(
+        "text",
+        {
+          x: sx(v),
+          y: height - m.bottom + 14,
+          "text-anchor": i === xs.length - 1 && sx(v) > width - 24 ? "end" : "middle",
+        },
+        tick(v),
+      ),
+    );
   });
-  root.append(svg("line", { x1: m.left, x2: width - m.right, y1: height - m.bottom, y2: height - m.bottom, class: "axis" }));
-  if (xLabel) root.append(svg("text", { x: width - m.right, y: height - 2, "text-anchor": "end", class: "name" }, xLabel));
+  root.append(
+    svg("line", { x1: m.left, x2: width - m.right, y1: height - m.bottom, y2: height - m.bottom, class: "axis" }),
+  );
+  if (xLabel)
+    root.append(svg("text", { x: width - m.right, y: height - 2, "text-anchor": "end", class: "name" }, xLabel));
   if (yLabel) root.append(svg("text", { x: 2, y: 10, class: "name" }, yLabel));
   const note = svg("text", { x: width - m.right, y: 10, "text-anchor": "end", class: "note", "aria-hidden": "true" });
   root.append(note);
@@ -83,34 +105,64 @@ export function line(holder, { points, xLabel, yLabel, label, say, colour = "", 
   const low = Math.min(...ys);
   const high = Math.max(...ys);
   const pad = (high - low) * 0.06 || Math.abs(high) * 0.06 || 0.5;
-  const plot = area(holder, { x: [from?.[0] ?? Math.min(...xs), from?.[1] ?? Math.max(...xs)], y: [Math.max(0, low - pad), high + pad], xLabel, yLabel, label });
+  const plot = area(holder, {
+    x: [from?.[0] ?? Math.min(...xs), from?.[1] ?? Math.max(...xs)],
+    y: [Math.max(0, low - pad), high + pad],
+    xLabel,
+    yLabel,
+    label,
+  });
   const path = points.map(([x, y], i) => `${i ? "L" : "M"}${plot.sx(x).toFixed(1)} ${plot.sy(y).toFixed(1)}`).join("");
   const dot = svg("circle", { r: 3.5, class: `mark ${colour}`, visibility: "hidden" });
   plot.root.append(svg("path", { d: path, class: `curve ${colour}` }), dot);
-  walk(plot, points.length, (i) => plot.sx(xs[i]), (i) => {
-    dot.setAttribute("visibility", i < 0 ? "hidden" : "visible");
-    if (i < 0) return "";
-    dot.setAttribute("cx", plot.sx(xs[i]));
-    dot.setAttribute("cy", plot.sy(ys[i]));
-    return say(xs[i], ys[i]);
-  });
+  walk(
+    plot,
+    points.length,
+    (i) => plot.sx(xs[i]),
+    (i) => {
+      dot.setAttribute("visibility", i < 0 ? "hidden" : "visible");
+      if (i < 0) return "";
+      dot.setAttribute("cx", plot.sx(xs[i]));
+      dot.setAttribute("cy", plot.sy(ys[i]));
+      return say(xs[i], ys[i]);
+    },
+  );
   put(holder, plot.root);
 }
 
 /** A histogram from its edges and counts. */
 export function histogram(holder, { edges, counts, label, title, unit, say }) {
   const high = Math.max(1, ...counts);
-  const plot = area(holder, { x: [edges[0], edges.at(-1)], y: [0, high], label, xLabel: unit, yLabel: title, margin: { left: 34, top: 20 }, yTicks: [0, high] });
+  const plot = area(holder, {
+    x: [edges[0], edges.at(-1)],
+    y: [0, high],
+    label,
+    xLabel: unit,
+    yLabel: title,
+    margin: { left: 34, top: 20 },
+    yTicks: [0, high],
+  });
   const bars = counts.map((count, i) => {
     const left = plot.sx(edges[i]);
-    const bar = svg("rect", { x: left, y: plot.sy(count), width: Math.max(0.5, plot.sx(edges[i + 1]) - left - 0.5), height: plot.sy(0) - plot.sy(count), class: "column" });
+    const bar = svg("rect", {
+      x: left,
+      y: plot.sy(count),
+      width: Math.max(0.5, plot.sx(edges[i + 1]) - left - 0.5),
+      height: plot.sy(0) - plot.sy(count),
+      class: "column",
+    });
     plot.root.append(bar);
     return bar;
   });
-  walk(plot, counts.length, (i) => plot.sx((edges[i] + edges[i + 1]) / 2), (i) => {
-    bars.forEach((bar, n) => bar.classList.toggle("lit", n === i));
-    return i < 0 ? "" : say(edges[i], edges[i + 1], counts[i]);
-  });
+  walk(
+    plot,
+    counts.length,
+    (i) => plot.sx((edges[i] + edges[i + 1]) / 2),
+    (i) => {
+      bars.forEach((bar, n) => bar.classList.toggle("lit", n === i));
+      return i < 0 ? "" : say(edges[i], edges[i + 1], counts[i]);
+    },
+  );
   put(holder, plot.root);
 }
 
@@ -121,7 +173,14 @@ export function bars(holder, { rows, label, text, axis }) {
   const left = 108;
   const high = Math.max(...rows.map((r) => (Number.isFinite(r.value) ? r.value : 0)), 1e-9);
   const step = Math.min(32, (height - 18) / rows.length);
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label, class: "chart" });
+  const root = svg("svg", {
+    viewBox: `0 0 ${width} ${height}`,
+    width,
+    height,
+    role: "img",
+    "aria-label": label,
+    class: "chart",
+  });
   rows.forEach((row, i) => {
     const y = 16 + i * step;
     const long = Math.max(1, (Math.min(row.value, high) / high) * (width - left - 68));

@@ -9,7 +9,12 @@ import { methodTitle } from "./report.js";
 import { on, state } from "./state.js";
 
 const TABS = { loss: "chart.loss", psnr: "chart.psnr", histograms: "chart.histograms" };
-const PARAMETERS = { sigma_x: "chart.sigma_x", sigma_y: "chart.sigma_y", theta: "chart.theta", sigma_r: "chart.sigma_r" };
+const PARAMETERS = {
+  sigma_x: "chart.sigma_x",
+  sigma_y: "chart.sigma_y",
+  theta: "chart.theta",
+  sigma_r: "chart.sigma_r",
+};
 
 let shown = "loss";
 
@@ -35,11 +40,25 @@ export function draw() {
   put(
     byId("chart-tabs"),
     Object.entries(TABS).map(([name, words]) =>
-      h("button", {
-        type: "button", role: "tab", id: `chart-${name}`, "aria-selected": String(name === shown), "aria-controls": "chart",
-        tabindex: name === shown ? 0 : -1,
-        on: { click: () => { shown = name; draw(); byId(`chart-${name}`).focus(); } },
-      }, t(words)),
+      h(
+        "button",
+        {
+          type: "button",
+          role: "tab",
+          id: `chart-${name}`,
+          "aria-selected": String(name === shown),
+          "aria-controls": "chart",
+          tabindex: name === shown ? 0 : -1,
+          on: {
+            click: () => {
+              shown = name;
+              draw();
+              byId(`chart-${name}`).focus();
+            },
+          },
+        },
+        t(words),
+      ),
     ),
   );
   const holder = byId("chart");
@@ -84,14 +103,24 @@ function psnr() {
     return;
   }
   const text = (value) => `${fixed(value, 2)} dB`;
-  bars(holder, { rows, text, axis: t("chart.psnrAxis"), label: `${t("chart.psnrAxis")}: ${rows.map((r) => `${r.name} ${text(r.value)}`).join(", ")}` });
+  bars(holder, {
+    rows,
+    text,
+    axis: t("chart.psnrAxis"),
+    label: `${t("chart.psnrAxis")}: ${rows.map((r) => `${r.name} ${text(r.value)}`).join(", ")}`,
+  });
 }
 
 function histograms() {
   const holder = byId("chart");
   const all = state.result.histograms ?? {};
-  const boxes = Object.keys(PARAMETERS).filter((name) => all[name]).map((name) => [name, h("div", { class: "small" })]);
-  put(holder, boxes.map(([, box]) => box));
+  const boxes = Object.keys(PARAMETERS)
+    .filter((name) => all[name])
+    .map((name) => [name, h("div", { class: "small" })]);
+  put(
+    holder,
+    boxes.map(([, box]) => box),
+  );
   for (const [name, box] of boxes) {
     const { edges, counts, unit } = all[name];
     const title = t(PARAMETERS[name]);
@@ -99,8 +128,17 @@ function histograms() {
     const total = counts.reduce((a, b) => a + b, 0);
     const peak = counts.indexOf(Math.max(...counts));
     histogram(box, {
-      edges, counts, title, unit: words,
-      label: t("chart.histogramLabel", { name: title, low: number(edges[peak]), high: number(edges[peak + 1]), unit: words, total }),
+      edges,
+      counts,
+      title,
+      unit: words,
+      label: t("chart.histogramLabel", {
+        name: title,
+        low: number(edges[peak]),
+        high: number(edges[peak + 1]),
+        unit: words,
+        total,
+      }),
       say: (low, high, count) => t("chart.histogramAt", { low: number(low), high: number(high), unit: words, count }),
     });
   }

@@ -4,9 +4,10 @@ import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { firstPair, groupTitle, groups, picture, sentence, steps, title } from "./panels.js";
+import { say } from "./notice.js";
 import { drawStrip } from "./strip.js";
+import { trouble } from "./runner.js";
 import { look, on, state } from "./state.js";
-import { refuse } from "./notice.js";
 import * as api from "./api.js";
 
 const viewer = () => byId("viewer");
@@ -93,7 +94,11 @@ async function load(result, chosen) {
     under && picture(under, result.job),
   ]);
   const pane = (panel, image) => ({
-    panel, picture: image, step: steps(panel, result.image, result.settings), title: title(panel), colour: methodClass(methodOf(panel.name)),
+    panel,
+    picture: image,
+    step: steps(panel, result.image, result.settings),
+    title: title(panel),
+    colour: methodClass(methodOf(panel.name)),
   });
   return { image: result.image, left: pane(chosen.left, left), right: pane(chosen.right, right), under: below };
 }
@@ -116,7 +121,17 @@ export async function showPair() {
     (await prepare(result))();
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
-    refuse(new api.Problem(0, { code: "panel_missing", detail: t("error.panel") }));
+    await missing();
+  }
+}
+
+/** A picture did not come: the server is away, or has forgotten the run, or the picture itself is at fault. */
+async function missing() {
+  try {
+    await api.readJob(state.result.job);
+    say("error", t("error.panel"), { about: "refusal" });
+  } catch (error) {
+    await trouble(error);
   }
 }
 
@@ -126,7 +141,10 @@ function put_(chosen, pair, result) {
   look({ group: chosen.group, left: chosen.left.name, right: chosen.right.name });
   tabs([...allGroups(result).keys()], chosen.group);
   for (const side of ["left", "right"]) {
-    put(byId(side), chosen.panels.map((p) => h("option", { value: p.name }, title(p))));
+    put(
+      byId(side),
+      chosen.panels.map((p) => h("option", { value: p.name }, title(p))),
+    );
     byId(side).value = chosen[side].name;
   }
   byId("opacity-row").hidden = chosen.group !== "segmentation";
@@ -151,8 +169,13 @@ function legend({ left, right }) {
   put(
     byId("legend"),
     entries.map((one) =>
-      h("li", {}, h("span", { class: "chip", style: { backgroundColor: colour(one.colour) } }), one.name,
-        one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`)),
+      h(
+        "li",
+        {},
+        h("span", { class: "chip", style: { backgroundColor: colour(one.colour) } }),
+        one.name,
+        one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`),
+      ),
     ),
   );
 }
@@ -166,8 +189,13 @@ function tabs(names, present) {
       h(
         "button",
         {
-          type: "button", role: "tab", id: `tab-${name}`, "aria-selected": String(name === present), "aria-controls": "panel",
-          tabindex: name === present ? 0 : -1, on: { click: () => go(name) },
+          type: "button",
+          role: "tab",
+          id: `tab-${name}`,
+          "aria-selected": String(name === present),
+          "aria-controls": "panel",
+          tabindex: name === present ? 0 : -1,
+          on: { click: () => go(name) },
         },
         groupTitle(name),
       ),
@@ -179,7 +207,12 @@ function tabs(names, present) {
 /** Show another group. */
 export async function go(group) {
   const focused = document.activeElement?.getAttribute("role") === "tab";
-  look({ group, left: null, right: null, ...(group === "similarity" ? { layout: "side" } : state.view.group === "similarity" ? { layout: "divider" } : {}) });
+  look({
+    group,
+    left: null,
+    right: null,
+    ...(group === "similarity" ? { layout: "side" } : state.view.group === "similarity" ? { layout: "divider" } : {}),
+  });
   await showPair();
   if (focused) byId(`tab-${state.view.group}`)?.focus();
 }
@@ -210,7 +243,6 @@ export async function drawAll() {
       viewer().draw();
     }
   } catch (error) {
-    if (error instanceof api.Problem) refuse(error);
-    else if (!(error instanceof api.Unreachable)) throw error;
+    await trouble(error);
   }
 }

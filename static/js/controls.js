@@ -11,6 +11,12 @@ const ACCELERATORS = ["cuda", "mps"];
 
 const setting = (name) => state.info.settings.find((one) => one.name === name);
 export const label = (name) => served(`setting.${name}.label`, setting(name)?.label ?? name);
+
+/** A setting's value in words. */
+export function shownValue(value) {
+  return typeof value === "boolean" ? t(value ? "controls.on" : "controls.off") : String(value);
+}
+
 const sentence = (one) => served(`setting.${one.name}.sentence`, one.sentence);
 const choiceWords = (one, choice) => served(`choice.${one.name}.${choice.value}`, choice.label);
 const unitWords = (unit) => served(`unit.${unit}`, unit);
@@ -23,10 +29,13 @@ export function stops({ low, high, default: usual }) {
     for (const part of [1, 1.5, 2, 3, 4, 5, 6, 8]) out.add(Math.round(part * ten));
   }
   for (let two = 32; two <= high; two *= 2) if (low >= 32) out.add(two).add(two * 1.5);
-  return [...out].filter((v) => v >= low && v <= high && (low < 32 || v % 32 === 0 || v === usual)).sort((a, b) => a - b);
+  return [...out]
+    .filter((v) => v >= low && v <= high && (low < 32 || v % 32 === 0 || v === usual))
+    .sort((a, b) => a - b);
 }
 
-const nearest = (list, value) => list.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(list[best] - value) ? i : best), 0);
+const nearest = (list, value) =>
+  list.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(list[best] - value) ? i : best), 0);
 
 let shows = []; // one for each control: make it show the present value
 
@@ -51,13 +60,22 @@ function row(one, change) {
   const ask = h(
     "button",
     {
-      type: "button", class: "ask", "aria-expanded": "false", "aria-controls": help.id,
-      "aria-label": t("controls.about", { setting: label(one.name) }), title: sentence(one),
-      on: { click: () => { help.hidden = !help.hidden; ask.setAttribute("aria-expanded", String(!help.hidden)); } },
+      type: "button",
+      class: "ask",
+      "aria-expanded": "false",
+      "aria-controls": help.id,
+      "aria-label": t("controls.about", { setting: label(one.name) }),
+      title: sentence(one),
+      on: {
+        click: () => {
+          help.hidden = !help.hidden;
+          ask.setAttribute("aria-expanded", String(!help.hidden));
+        },
+      },
     },
     "?",
   );
-  const make = one.name === "device" ? gpu : { bool: toggle, choice: list }[one.kind] ?? slider;
+  const make = one.name === "device" ? gpu : ({ bool: toggle, choice: list }[one.kind] ?? slider);
   return h("div", { class: `setting ${one.kind}`, data: { setting: one.name } }, make(one, id, ask, change), help);
 }
 
@@ -67,10 +85,18 @@ function slider(one, id, ask, change) {
   const places = stops(one);
   const long = one.high - one.low > 1e5; // a slider over billions of values would mean nothing
   const number = h("input", {
-    type: "number", id, min: one.low, max: one.high, step: 1, inputmode: "numeric", required: true,
+    type: "number",
+    id,
+    min: one.low,
+    max: one.high,
+    step: 1,
+    inputmode: "numeric",
+    required: true,
     "aria-describedby": `${id}-help`,
   });
-  const range = long ? null : h("input", { type: "range", min: 0, max: places.length - 1, step: 1, "aria-label": name });
+  const range = long
+    ? null
+    : h("input", { type: "range", min: 0, max: places.length - 1, step: 1, "aria-label": name });
   const spoken = (value) => range?.setAttribute("aria-valuetext", `${value} ${unit}`.trim());
   const showing = () => {
     number.value = state.settings[one.name];
@@ -102,8 +128,10 @@ function slider(one, id, ask, change) {
   range?.addEventListener("input", slide(false));
   range?.addEventListener("change", slide(true));
   const line = h(
-    "div", { class: "line" },
-    h("label", { for: id }, name), ask,
+    "div",
+    { class: "line" },
+    h("label", { for: id }, name),
+    ask,
     h("span", { class: "amount" }, number, h("span", { class: "unit" }, unit)),
   );
   shows.push(showing);
@@ -115,34 +143,59 @@ function list(one, id, ask, change) {
   for (const choice of one.choices) {
     const words = choiceWords(one, choice);
     select.append(
-      h("option", { value: choice.value, disabled: !choice.available, title: choice.reason },
-        choice.available ? words : t("controls.unavailable", { choice: words, reason: choice.reason })),
+      h(
+        "option",
+        { value: choice.value, disabled: !choice.available, title: choice.reason },
+        choice.available ? words : t("controls.unavailable", { choice: words, reason: choice.reason }),
+      ),
     );
   }
   const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, select);
-  shows.push(() => { select.value = state.settings[one.name]; });
+  shows.push(() => {
+    select.value = state.settings[one.name];
+  });
   return [line];
 }
 
 function toggle(one, id, ask, change) {
-  const box = h("input", { type: "checkbox", role: "switch", id, on: { change: () => change(one.name, box.checked, true) } });
+  const box = h("input", {
+    type: "checkbox",
+    role: "switch",
+    id,
+    on: { change: () => change(one.name, box.checked, true) },
+  });
   const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, box);
-  shows.push(() => { box.checked = state.settings[one.name]; });
+  shows.push(() => {
+    box.checked = state.settings[one.name];
+  });
   return [line];
 }
 
 /** The device, as a switch: on takes the accelerator there is, off the CPU; greyed with the reason where there is none. */
 function gpu(one, id, ask, change) {
   const found = one.choices.find((c) => ACCELERATORS.includes(c.value) && c.available);
-  const reasons = one.choices.filter((c) => ACCELERATORS.includes(c.value)).map((c) => c.reason).filter(Boolean);
+  const reasons = one.choices
+    .filter((c) => ACCELERATORS.includes(c.value))
+    .map((c) => c.reason)
+    .filter(Boolean);
   const box = h("input", {
-    type: "checkbox", role: "switch", id, disabled: !found, "aria-describedby": `${id}-why`,
+    type: "checkbox",
+    role: "switch",
+    id,
+    disabled: !found,
+    "aria-describedby": `${id}-why`,
     on: { change: () => change(one.name, box.checked ? found.value : "cpu", true) },
   });
   const line = h("div", { class: "line" }, h("label", { for: id }, t("controls.gpu")), ask, box);
-  const why = h("p", { class: "why", id: `${id}-why` }, found ? choiceWords(one, found) : t("controls.noGpu", { reason: reasons[0] }));
+  const why = h(
+    "p",
+    { class: "why", id: `${id}-why` },
+    found ? choiceWords(one, found) : t("controls.noGpu", { reason: reasons[0] }),
+  );
   if (!found) why.title = reasons.join(" ");
-  shows.push(() => { box.checked = Boolean(found) && state.settings[one.name] !== "cpu"; });
+  shows.push(() => {
+    box.checked = Boolean(found) && state.settings[one.name] !== "cpu";
+  });
   return [line, why];
 }
 

@@ -4,7 +4,8 @@ import * as api from "./api.js";
 import * as connection from "./connection.js";
 import { byId, h, put } from "./dom.js";
 import { served, t } from "./i18n.js";
-import { announce, hush, refuse, say } from "./notice.js";
+import { announce, hush, say } from "./notice.js";
+import { trouble } from "./runner.js";
 import { on, set, state } from "./state.js";
 import { isSignalFile, takeSignal } from "./signal.js";
 
@@ -55,8 +56,12 @@ export function draw() {
       return h(
         "button",
         {
-          type: "button", class: "thumb", title, "aria-label": t("picture.sample", { title }),
-          "aria-pressed": String(state.image?.sample === sample.name), data: { sample: sample.name },
+          type: "button",
+          class: "thumb",
+          title,
+          "aria-label": t("picture.sample", { title }),
+          "aria-pressed": String(state.image?.sample === sample.name),
+          data: { sample: sample.name },
           on: { click: () => takeSample(sample.name) },
         },
         h("img", { src: sample.thumb_url ?? `/api/samples/${sample.name}.png`, alt: "", width: 48, height: 48 }),
@@ -69,8 +74,12 @@ export function draw() {
       h(
         "button",
         {
-          type: "button", class: "thumb", title: image.name, "aria-label": t("picture.recent", { name: image.name }),
-          "aria-pressed": String(state.image?.id === image.id), on: { click: () => choose(image) },
+          type: "button",
+          class: "thumb",
+          title: image.name,
+          "aria-label": t("picture.recent", { name: image.name }),
+          "aria-pressed": String(state.image?.id === image.id),
+          on: { click: () => choose(image) },
         },
         h("img", { src: image.thumb, alt: "", width: 32, height: 32 }),
       ),
@@ -79,7 +88,8 @@ export function draw() {
   byId("recent-row").hidden = state.recent.length === 0;
   const now = state.image;
   const scene = now?.sample && state.info.samples.find((one) => one.name === now.sample);
-  byId("lookfor").textContent = `${scene ? `${served(`sample.${scene.name}.sentence`, scene.sentence)} ` : ""}${t("page.look")}`;
+  byId("lookfor").textContent =
+    `${scene ? `${served(`sample.${scene.name}.sentence`, scene.sentence)} ` : ""}${t("page.look")}`;
   byId("picture-now").hidden = !now;
   if (!now) return;
   byId("picture-thumb").src = now.thumb;
@@ -101,7 +111,7 @@ export async function takeSample(name) {
     const thumb = sample?.thumb_url ?? `/api/samples/${name}.png`;
     await choose({ id, width, height, name: sample?.title ?? name, sample: name, thumb });
   } catch (error) {
-    trouble(error);
+    await trouble(error);
   }
 }
 
@@ -109,7 +119,9 @@ export async function takeSample(name) {
 export async function takeFile(blob, name = blob.name || t("picture.pasted")) {
   const limit = state.info.limits?.image_bytes;
   if (limit && blob.size > limit) {
-    say("error", t("error.fileTooLarge", { size: Math.round(blob.size / 1e6), limit: Math.round(limit / 1e6) }), { about: "refusal" });
+    say("error", t("error.fileTooLarge", { size: Math.round(blob.size / 1e6), limit: Math.round(limit / 1e6) }), {
+      about: "refusal",
+    });
     return;
   }
   announce(t("picture.sending", { name }));
@@ -120,7 +132,7 @@ export async function takeFile(blob, name = blob.name || t("picture.pasted")) {
     set({ recent: [image, ...state.recent].slice(0, KEEP) });
     await choose(image);
   } catch (error) {
-    trouble(error);
+    await trouble(error);
   }
 }
 
@@ -135,12 +147,6 @@ export async function takeKnown(id) {
     else say("error", t("error.imageForgotten"), { about: "refusal" });
     return false;
   }
-}
-
-function trouble(error) {
-  if (error instanceof api.Unreachable) connection.lost();
-  else if (error instanceof api.Problem) refuse(error);
-  else throw error;
 }
 
 /** A small picture of a large one, as an address that stays good for this visit. */

@@ -5,12 +5,17 @@ import { lookup } from "./bar.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
-import { refuse } from "./notice.js";
+import { trouble } from "./runner.js";
 import { on, state } from "./state.js";
 
 const CELL = 16; // canvas pixels per window cell
 const TABLE = lookup();
-const PARTS = { weight: "inspector.weight", spatial: "inspector.spatial", range: "inspector.range", colour: "inspector.colour" };
+const PARTS = {
+  weight: "inspector.weight",
+  spatial: "inspector.spatial",
+  range: "inspector.range",
+  colour: "inspector.colour",
+};
 
 let shown = null; // {job, x, y, cell, window}
 
@@ -45,13 +50,13 @@ async function fetchWindow() {
     viewer.draw();
     draw();
   } catch (error) {
-    if (error instanceof api.Problem) refuse(error);
-    else if (!(error instanceof api.Unreachable)) throw error;
+    await trouble(error);
   }
 }
 
 const column = (window, name) => window.map((one) => one[name]);
-const ellipses = (window) => Object.fromEntries(["cx", "cy", "sigma_x", "sigma_y", "theta", "weight"].map((n) => [n, column(window, n)]));
+const ellipses = (window) =>
+  Object.fromEntries(["cx", "cy", "sigma_x", "sigma_y", "theta", "weight"].map((n) => [n, column(window, n)]));
 
 export function draw() {
   byId("pixel-empty").hidden = Boolean(shown);
@@ -63,9 +68,16 @@ export function draw() {
   const total = window.reduce((sum, one) => sum + one.weight, 0);
   const first = window.reduce((best, one) => (one.weight > best.weight ? one : best));
   byId("pixel-line").textContent = t("inspector.line", {
-    x, y, count: window.length, share: fixed(first.weight * 100, 1), total: fixed(total, 3),
+    x,
+    y,
+    count: window.length,
+    share: fixed(first.weight * 100, 1),
+    total: fixed(total, 3),
   });
-  put(byId("parts"), Object.entries(PARTS).map(([part, words]) => h("figure", {}, map(part, window), h("figcaption", {}, t(words)))));
+  put(
+    byId("parts"),
+    Object.entries(PARTS).map(([part, words]) => h("figure", {}, map(part, window), h("figcaption", {}, t(words)))),
+  );
   put(byId("weights"), table(window));
 }
 
@@ -75,13 +87,19 @@ function map(part, window) {
   const qy = column(window, "qy");
   const [left, top] = [Math.min(...qx), Math.min(...qy)];
   const [wide, high] = [Math.max(...qx) - left + 1, Math.max(...qy) - top + 1];
-  const canvas = h("canvas", { width: wide * CELL, height: high * CELL, role: "img", "aria-label": describe(part, window) });
+  const canvas = h("canvas", {
+    width: wide * CELL,
+    height: high * CELL,
+    role: "img",
+    "aria-label": describe(part, window),
+  });
   const context = canvas.getContext("2d");
   const largest = part === "colour" ? 1 : Math.max(...column(window, part), 1e-12);
   for (const one of window) {
-    const colour = part === "colour"
-      ? one.colour.slice(0, 3).map((v) => Math.round(255 * v))
-      : [...TABLE.subarray(3 * Math.round((255 * one[part]) / largest)).slice(0, 3)];
+    const colour =
+      part === "colour"
+        ? one.colour.slice(0, 3).map((v) => Math.round(255 * v))
+        : [...TABLE.subarray(3 * Math.round((255 * one[part]) / largest)).slice(0, 3)];
     context.fillStyle = `rgb(${colour.join(" ")})`;
     context.fillRect((one.qx - left) * CELL, (one.qy - top) * CELL, CELL, CELL);
   }
@@ -91,14 +109,28 @@ function map(part, window) {
 function describe(part, window) {
   if (part === "colour") return t("inspector.colourLabel", { count: window.length });
   const values = column(window, part);
-  return t("inspector.partLabel", { part: t(PARTS[part]), low: number(Math.min(...values)), high: number(Math.max(...values)) });
+  return t("inspector.partLabel", {
+    part: t(PARTS[part]),
+    low: number(Math.min(...values)),
+    high: number(Math.max(...values)),
+  });
 }
 
 function table(window) {
-  const head = ["inspector.cell", "inspector.weight", "inspector.spatial", "inspector.range"].map((key) => h("th", { scope: "col" }, t(key)));
-  const rows = [...window].sort((a, b) => b.weight - a.weight).map((one) =>
-    h("tr", { data: { qx: one.qx, qy: one.qy, weight: one.weight } },
-      h("th", { scope: "row" }, `${one.qx}, ${one.qy}`),
-      h("td", {}, fixed(one.weight, 4)), h("td", {}, number(one.spatial)), h("td", {}, number(one.range))));
+  const head = ["inspector.cell", "inspector.weight", "inspector.spatial", "inspector.range"].map((key) =>
+    h("th", { scope: "col" }, t(key)),
+  );
+  const rows = [...window]
+    .sort((a, b) => b.weight - a.weight)
+    .map((one) =>
+      h(
+        "tr",
+        { data: { qx: one.qx, qy: one.qy, weight: one.weight } },
+        h("th", { scope: "row" }, `${one.qx}, ${one.qy}`),
+        h("td", {}, fixed(one.weight, 4)),
+        h("td", {}, number(one.spatial)),
+        h("td", {}, number(one.range)),
+      ),
+    );
   return [h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)];
 }

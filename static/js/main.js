@@ -35,7 +35,8 @@ function change(name, value, settled = true) {
 async function present(result, stillWanted) {
   const swap = await compare.prepare(result);
   if (!stillWanted()) return;
-  if (state.point && (state.point.x >= result.image.width || state.point.y >= result.image.height)) set({ point: null });
+  if (state.point && (state.point.x >= result.image.width || state.point.y >= result.image.height))
+    set({ point: null });
   set({ result });
   swap();
   hush("refusal");
@@ -99,9 +100,14 @@ async function begin() {
   controls.show();
   runner.onResult(present);
   progress.start();
-  advice.start((name, value) => {
+  const take = (name, value) => {
     controls.take(name, value);
     controls.show();
+  };
+  advice.start(take);
+  runner.onAdvice(({ setting, value }) => {
+    take(setting, value);
+    runner.run();
   });
   compare.start();
   readout.start();
@@ -113,11 +119,15 @@ async function begin() {
   gallery.start(() => runner.run());
   webcam.start();
   signal.start(() => runner.run());
-  byId("viewer").addEventListener("gs-point", (event) => set({ point: event.detail.x === undefined ? null : event.detail }));
+  byId("viewer").addEventListener("gs-point", (event) =>
+    set({ point: event.detail.x === undefined ? null : event.detail }),
+  );
   on(["settings", "image", "view"], url.write);
   fold();
   for (const { setting, raw } of address.refused) {
-    say("error", i18n.t("error.address", { setting: controls.label(setting.name), value: raw }), { about: setting.name });
+    say("error", i18n.t("error.address", { setting: controls.label(setting.name), value: raw }), {
+      about: setting.name,
+    });
   }
   document.body.dataset.ready = "true";
   if (address.image && (await gallery.takeKnown(address.image))) return;

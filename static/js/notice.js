@@ -13,8 +13,31 @@ export function say(kind, text, { detail, action, about } = {}) {
   put(
     box,
     h("p", {}, text, detail && h("span", { class: "detail", lang: "en" }, ` ${detail}`)),
-    action && h("button", { type: "button", on: { click: () => { hush(); action.run(); } } }, action.label),
-    h("button", { type: "button", class: "close", "aria-label": t("notice.close"), title: t("notice.close"), on: { click: () => hush() } }, "×"),
+    action &&
+      h(
+        "button",
+        {
+          type: "button",
+          on: {
+            click: () => {
+              hush();
+              action.run();
+            },
+          },
+        },
+        action.label,
+      ),
+    h(
+      "button",
+      {
+        type: "button",
+        class: "close",
+        "aria-label": t("notice.close"),
+        title: t("notice.close"),
+        on: { click: () => hush() },
+      },
+      "×",
+    ),
   );
   box.hidden = false;
 }
@@ -32,7 +55,8 @@ export function hush(about) {
 export function refuse(problem, options = {}) {
   if (problem.code === "unreachable") return; // the offline notice says it
   const key = `error.${problem.code}`;
-  if (language() !== "en" && hasServed(key)) say("error", served(key), { detail: problem.message, about: "refusal", ...options });
+  if (language() !== "en" && hasServed(key))
+    say("error", served(key), { detail: problem.message, about: "refusal", ...options });
   else say("error", problem.message, { about: "refusal", ...options });
 }
 

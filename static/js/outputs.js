@@ -16,6 +16,21 @@ export function start(whenChanged) {
     if (state.returnFiles) whenChanged();
   });
   for (const [id, make] of Object.entries(SNIPPETS)) byId(id).addEventListener("click", () => copy(make(state)));
+  const menu = document.querySelector(".menu");
+  const fold = () => {
+    menu.open = false;
+  };
+  addEventListener("pointerdown", (event) => {
+    if (!menu.contains(event.target)) fold();
+  });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    fold();
+    menu.firstElementChild.focus();
+  });
+  menu.addEventListener("click", (event) => {
+    if (event.target.closest(".sheet button")) fold();
+  });
   byId("copy-link").addEventListener("click", () => copy(location.href));
   draw();
 }

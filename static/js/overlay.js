@@ -9,7 +9,8 @@ export function drawEllipses(context, view, clip, set) {
   for (let i = 0; i < set.cx.length; i++) {
     const [px, py] = view.out(set.cx[i], set.cy[i]);
     const reach = Math.max(set.sigma_x[i], set.sigma_y[i]) * scale;
-    if (px + reach > clip.left && px - reach < clip.right && py + reach > clip.top && py - reach < clip.bottom) shown.push([i, px, py]);
+    if (px + reach > clip.left && px - reach < clip.right && py + reach > clip.top && py - reach < clip.bottom)
+      shown.push([i, px, py]);
   }
   const every = Math.ceil(shown.length / MANY);
   const heaviest = set.weight ? Math.max(...set.weight) : 1;
@@ -37,12 +38,20 @@ export function drawPoint(context, view, { x, y }) {
   const size = Math.max(view.scale, 5);
   const cx = left + view.scale / 2;
   const cy = top + view.scale / 2;
-  for (const [colour, width] of [["#000", 3], ["#fff", 1.25]]) {
+  for (const [colour, width] of [
+    ["#000", 3],
+    ["#fff", 1.25],
+  ]) {
     context.strokeStyle = colour;
     context.lineWidth = width;
     context.beginPath();
     context.rect(cx - size / 2, cy - size / 2, size, size);
-    for (const [ux, uy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+    for (const [ux, uy] of [
+      [1, 0],
+      [-1, 0],
+      [0, 1],
+      [0, -1],
+    ]) {
       context.moveTo(cx + ux * (size / 2 + 2), cy + uy * (size / 2 + 2));
       context.lineTo(cx + ux * (size / 2 + 9), cy + uy * (size / 2 + 9));
     }

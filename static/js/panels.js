@@ -5,9 +5,15 @@ import { served, t } from "./i18n.js";
 import { methodOf } from "./methods.js";
 
 const pictures = new WeakMap();
-const pixels = new WeakMap();
 
-const GROUPS = { rgb: "group.rgb", features: "group.features", segmentation: "group.segmentation", signal: "group.signal", kernel: "group.kernel", similarity: "group.similarity" };
+const GROUPS = {
+  rgb: "group.rgb",
+  features: "group.features",
+  segmentation: "group.segmentation",
+  signal: "group.signal",
+  kernel: "group.kernel",
+  similarity: "group.similarity",
+};
 
 export const groupTitle = (group) => (group in GROUPS ? t(GROUPS[group]) : group);
 export const KNOWN_GROUPS = Object.keys(GROUPS);
@@ -44,20 +50,14 @@ export function picture(panel, job) {
   return loading;
 }
 
-/** A decoded picture's bytes, for reading values under the pointer. */
-export function bytesOf(image) {
-  if (image instanceof HTMLCanvasElement) return image.getContext("2d").getImageData(0, 0, image.width, image.height);
-  let data = pixels.get(image);
-  if (!data) {
-    const canvas = document.createElement("canvas");
-    canvas.width = image.naturalWidth;
-    canvas.height = image.naturalHeight;
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(image, 0, 0);
-    data = context.getImageData(0, 0, canvas.width, canvas.height);
-    pixels.set(image, data);
-  }
-  return data;
+const probe = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", {
+  willReadFrequently: true,
+});
+
+/** The bytes [r, g, b] of one pixel of a picture. */
+export function bytesAt(picture, x, y) {
+  probe.drawImage(picture, x, y, 1, 1, 0, 0, 1, 1);
+  return [...probe.getImageData(0, 0, 1, 1).data.subarray(0, 3)];
 }
 
 /** HR pixels per panel pixel, both ways. */

@@ -24,8 +24,17 @@ export function start() {
 }
 
 const STAGES = {
-  decode: "stage.decode", reduce: "stage.reduce", grid: "stage.grid", fit: "stage.fit", rgb: "stage.rgb", features: "stage.features",
-  segmentation: "stage.segmentation", signal: "stage.signal", panels: "stage.panels", png: "stage.pictures", total: "stage.total",
+  decode: "stage.decode",
+  reduce: "stage.reduce",
+  grid: "stage.grid",
+  fit: "stage.fit",
+  rgb: "stage.rgb",
+  features: "stage.features",
+  segmentation: "stage.segmentation",
+  signal: "stage.signal",
+  panels: "stage.panels",
+  png: "stage.pictures",
+  total: "stage.total",
 };
 
 /** What a stage is called; one that this page does not know keeps the server's name. */

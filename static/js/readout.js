@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { byId, debounce, h, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { served, t } from "./i18n.js";
-import { bytesOf } from "./panels.js";
+import { bytesAt } from "./panels.js";
 import { on, state } from "./state.js";
 
 const REST = 60; // ms without movement before the server is asked
@@ -65,10 +65,13 @@ function draw() {
     box,
     h("span", { class: "at" }, `x ${at.x}  y ${at.y}`),
     sides.map((one, i) =>
-      h("span", { class: "value", data: { side: ["left", "right"][i] } },
+      h(
+        "span",
+        { class: "value", data: { side: ["left", "right"][i] } },
         h("span", { class: `dot ${one.pane.colour}` }),
         h("span", { class: "swatch", style: { backgroundColor: `rgb(${one.bytes.join(" ")})` } }),
-        h("span", { class: "numbers", data: { values: one.values ? JSON.stringify(one.values) : "" } }, words(one))),
+        h("span", { class: "numbers", data: { values: one.values ? JSON.stringify(one.values) : "" } }, words(one)),
+      ),
     ),
     h("span", { class: "difference" }, difference(...sides)),
   );
@@ -76,11 +79,10 @@ function draw() {
 
 /** What one pane has at the point: bytes of its picture, exact values where known. */
 function reading(pane) {
-  const data = bytesOf(pane.picture);
-  const px = Math.min(data.width - 1, Math.floor(at.x / pane.step[0]));
-  const py = Math.min(data.height - 1, Math.floor(at.y / pane.step[1]));
-  const bytes = [...data.data.subarray(4 * (py * data.width + px), 4 * (py * data.width + px) + 3)];
   const { panel } = pane;
+  const px = Math.min(panel.width - 1, Math.floor(at.x / pane.step[0]));
+  const py = Math.min(panel.height - 1, Math.floor(at.y / pane.step[1]));
+  const bytes = bytesAt(pane.picture, px, py);
   let values = panel.read ? panel.read(px, py) : exact() ? known.values[panel.name] : null;
   const colours = panel.group === "rgb" && !panel.bar;
   if (!values && colours) values = bytes.map((b) => b / 255);
@@ -93,7 +95,8 @@ function words({ pane: { panel }, values }) {
     const entry = panel.legend.find((one) => one.index === values[0]);
     if (entry) return entry.name;
   }
-  const unit = panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${served(`unit.${panel.unit}`, panel.unit)}` : "";
+  const unit =
+    panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${served(`unit.${panel.unit}`, panel.unit)}` : "";
   const shown = values.slice(0, 4).map((v) => (values.length === 1 ? number(v, 4) : fixed(v, 3)));
   return `${shown.join(" ")}${values.length > 4 ? ` … (${values.length})` : ""}${unit}`;
 }

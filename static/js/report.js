@@ -20,7 +20,8 @@ const METRICS = {
 };
 const FIRST = ["psnr", "miou", "rmse", "boundary_f", "ssim", "l1", "edge_alignment"]; // which figure the verdict is about
 
-export const methodTitle = (method) => (methodWords(method) ? t(methodWords(method)) : served(`method.${method}`, method));
+export const methodTitle = (method) =>
+  methodWords(method) ? t(methodWords(method)) : served(`method.${method}`, method);
 
 export function start() {
   on(["result", "view"], draw);
@@ -66,31 +67,56 @@ function verdict(group, metrics) {
 }
 
 function table(group, metrics) {
-  const methods = Object.keys(metrics).filter((m) => metrics[m] && typeof metrics[m] === "object").sort(methodOrder);
-  const names = [...new Set(methods.flatMap((m) => Object.keys(metrics[m])))].filter((n) => METRICS[n]).sort((a, b) => FIRST.indexOf(a) - FIRST.indexOf(b));
-  const best = Object.fromEntries(names.map((n) => {
-    const values = methods.map((m) => metrics[m][n]).filter((v) => typeof v === "number");
-    return [n, METRICS[n].better > 0 ? Math.max(...values) : Math.min(...values)];
-  }));
+  const methods = Object.keys(metrics)
+    .filter((m) => metrics[m] && typeof metrics[m] === "object")
+    .sort(methodOrder);
+  const names = [...new Set(methods.flatMap((m) => Object.keys(metrics[m])))]
+    .filter((n) => METRICS[n])
+    .sort((a, b) => FIRST.indexOf(a) - FIRST.indexOf(b));
+  const best = Object.fromEntries(
+    names.map((n) => {
+      const values = methods.map((m) => metrics[m][n]).filter((v) => typeof v === "number");
+      return [n, METRICS[n].better > 0 ? Math.max(...values) : Math.min(...values)];
+    }),
+  );
   const head = names.map((n) => {
     const { words, unit, better } = METRICS[n];
     const arrow = better > 0 ? "↑" : "↓";
     const direction = t(better > 0 ? "metric.up" : "metric.down");
-    return h("th", { scope: "col", title: `${t(words)}: ${direction}` }, `${t(words)}${unit ? ` ${unit}` : ""}`,
-      h("span", { class: "arrow", "aria-hidden": "true" }, ` ${arrow}`), h("span", { class: "sr" }, `, ${direction}`));
+    return h(
+      "th",
+      { scope: "col", title: `${t(words)}: ${direction}` },
+      `${t(words)}${unit ? ` ${unit}` : ""}`,
+      h("span", { class: "arrow", "aria-hidden": "true" }, ` ${arrow}`),
+      h("span", { class: "sr" }, `, ${direction}`),
+    );
   });
   const body = methods.map((m) =>
-    h("tr", { data: { method: m } },
+    h(
+      "tr",
+      { data: { method: m } },
       h("th", { scope: "row" }, h("span", { class: `dot ${methodClass(m)}` }), methodTitle(m)),
-      names.map((n) => h("td", { class: metrics[m][n] === best[n] && typeof best[n] === "number" ? "best" : null }, shown(n, metrics[m][n])))),
+      names.map((n) =>
+        h(
+          "td",
+          { class: metrics[m][n] === best[n] && typeof best[n] === "number" ? "best" : null },
+          shown(n, metrics[m][n]),
+        ),
+      ),
+    ),
   );
-  put(byId("metrics"), h("caption", { class: "sr" }, t("metric.caption", { group: group ? groupTitle(group) : "" })),
-    h("thead", {}, h("tr", {}, h("td", {}), head)), h("tbody", {}, body));
+  put(
+    byId("metrics"),
+    h("caption", { class: "sr" }, t("metric.caption", { group: group ? groupTitle(group) : "" })),
+    h("thead", {}, h("tr", {}, h("td", {}), head)),
+    h("tbody", {}, body),
+  );
   byId("metrics").hidden = !methods.length;
   byId("direction").hidden = !methods.length;
   const changed = metrics.changed;
   byId("changed").hidden = typeof changed !== "number";
-  if (typeof changed === "number") byId("changed").textContent = t("metric.changed", { share: fixed(changed * 100, 1) });
+  if (typeof changed === "number")
+    byId("changed").textContent = t("metric.changed", { share: fixed(changed * 100, 1) });
 }
 
 const STAGES = (timings) => Object.entries(timings).filter(([name]) => name !== "total");
@@ -99,20 +125,46 @@ function ran(result) {
   const { settings, image, timings_ms: timings = {} } = result;
   const total = timings.total ?? STAGES(timings).reduce((sum, [, ms]) => sum + ms, 0);
   const line = t("ran.line", {
-    width: image.width, height: image.height, lrWidth: image.lr_width, lrHeight: image.lr_height,
-    iters: settings.iters, device: String(result.device).toUpperCase(), backend: result.backend, time: seconds(total / 1000),
+    width: image.width,
+    height: image.height,
+    lrWidth: image.lr_width,
+    lrHeight: image.lr_height,
+    iters: settings.iters,
+    device: String(result.device).toUpperCase(),
+    backend: result.backend,
+    time: seconds(total / 1000),
   });
   put(byId("ran"), line);
   const rows = [
-    ...Object.entries(result.status ?? {}).filter(([, said]) => said).map(([name, said]) => [STATUS[name] ? t(STATUS[name]) : name, h("span", { lang: "en" }, said)]),
+    ...Object.entries(result.status ?? {})
+      .filter(([, said]) => said)
+      .map(([name, said]) => [STATUS[name] ? t(STATUS[name]) : name, h("span", { lang: "en" }, said)]),
     result.backend_reason && [t("ran.backend"), h("span", { lang: "en" }, result.backend_reason)],
-    [t("ran.settings"), Object.entries(settings).map(([k, v]) => `${k} ${v}`).join(", ")],
-    [t("ran.stages"), STAGES(timings).map(([name, ms]) => `${stageWords(name)} ${number(ms, 2)} ms`).join(", ")],
+    [
+      t("ran.settings"),
+      Object.entries(settings)
+        .map(([k, v]) => `${k} ${v}`)
+        .join(", "),
+    ],
+    [
+      t("ran.stages"),
+      STAGES(timings)
+        .map(([name, ms]) => `${stageWords(name)} ${number(ms, 2)} ms`)
+        .join(", "),
+    ],
   ].filter(Boolean);
   put(byId("ran-more"), rows.map(([name, said]) => [h("dt", {}, name), h("dd", {}, said)]).flat());
   const files = result.files ?? result.panels.filter((p) => p.url?.startsWith("/static/out/")).map((p) => p.url);
   byId("files-row").hidden = !files.length;
-  put(byId("files"), files.map((url) => h("li", {}, h("a", { href: url, download: true }, url.split("/").pop()))));
+  put(
+    byId("files"),
+    files.map((url) => h("li", {}, h("a", { href: url, download: true }, url.split("/").pop()))),
+  );
 }
 
-const STATUS = { features: "ran.features", segmentation: "ran.segmentation", signal: "ran.signal", device: "ran.device" };
+const STATUS = {
+  features: "ran.features",
+  segmentation: "ran.segmentation",
+  signal: "ran.signal",
+  device: "ran.device",
+};

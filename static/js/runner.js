@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import * as connection from "./connection.js";
 import { refuse, say } from "./notice.js";
 import { debounce } from "./dom.js";
+import { label, shownValue } from "./controls.js";
 import { set, state } from "./state.js";
 import { t } from "./i18n.js";
 
@@ -110,17 +111,26 @@ function follow(id, key, mine, sent) {
       await failed(error, mine);
     }
   };
-  events.addEventListener("done", end(async () => {
-    const done = await api.readJob(id);
-    if (mine !== turn) return;
-    const result = { ...done.result, job: id, from: sent.image, signal: sent.signal };
-    await presenting(result, () => mine === turn);
-    if (mine === turn) set({ run: { phase: "idle" } });
-  }));
-  events.addEventListener("failed", end((event) => {
-    throw new api.Problem(500, JSON.parse(event.data).error);
-  }));
-  events.addEventListener("cancelled", end(() => set({ run: { phase: "cancelled" } })));
+  events.addEventListener(
+    "done",
+    end(async () => {
+      const done = await api.readJob(id);
+      if (mine !== turn) return;
+      const result = { ...done.result, job: id, from: sent.image, signal: sent.signal };
+      await presenting(result, () => mine === turn);
+      if (mine === turn) set({ run: { phase: "idle" } });
+    }),
+  );
+  events.addEventListener(
+    "failed",
+    end((event) => {
+      throw new api.Problem(500, JSON.parse(event.data).error);
+    }),
+  );
+  events.addEventListener(
+    "cancelled",
+    end(() => set({ run: { phase: "cancelled" } })),
+  );
   events.onerror = () => {
     if (flight?.id !== id) return;
     if (events.readyState === EventSource.CLOSED) flight = null; // the server does not know the job any more
@@ -146,7 +156,31 @@ async function failed(error, mine) {
     return;
   }
   set({ run: { phase: "failed", problem: error } });
-  refuse(error);
+  const [first] = error.advice ?? [];
+  refuse(
+    error,
+    first && {
+      action: {
+        label: t("advice.take", { setting: label(first.setting), value: shownValue(first.value) }),
+        run: () => advised(first),
+      },
+    },
+  );
+}
+
+let advised = () => {};
+
+/** `fn({setting, value})` takes an advice over and runs. */
+export function onAdvice(fn) {
+  advised = fn;
+}
+
+/** What to do about an error from the server, wherever it came up. */
+export async function trouble(error) {
+  if (error instanceof api.Unreachable) await connection.lost();
+  else if (FORGOTTEN.has(error.code)) await again();
+  else if (error instanceof api.Problem) refuse(error);
+  else throw error;
 }
 
 let recovering = false;
@@ -174,7 +208,8 @@ export async function again() {
     set(patch);
   } catch (error) {
     if (error instanceof api.Unreachable) connection.lost();
-    else refuse(error);
+    else if (error instanceof api.Problem) refuse(error);
+    else throw error;
     return;
   } finally {
     recovering = false;

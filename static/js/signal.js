@@ -1,10 +1,10 @@
 // A low-resolution signal that a person brings beside the picture: depth, labels, probabilities, features.
 
 import * as api from "./api.js";
-import * as connection from "./connection.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
-import { hush, refuse } from "./notice.js";
+import { hush } from "./notice.js";
+import { trouble } from "./runner.js";
 import { on, set, state } from "./state.js";
 
 let changed = async () => {};
@@ -51,8 +51,6 @@ export async function takeSignal(file) {
     set({ signal: { id, shape, kind, note, name: file.name, blob: file } });
     await changed();
   } catch (error) {
-    if (error instanceof api.Unreachable) connection.lost();
-    else if (error instanceof api.Problem) refuse(error);
-    else throw error;
+    await trouble(error);
   }
 }

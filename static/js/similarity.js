@@ -6,13 +6,14 @@ import { byId, h, latest, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { served, t } from "./i18n.js";
 import { addGroup, showPair } from "./compare.js";
-import { refuse } from "./notice.js";
+import { trouble } from "./runner.js";
 import { on, state } from "./state.js";
 
 const METHODS = ["bilinear", "gsjbu"];
 const TABLE = lookup();
 const COLOURS = new Uint32Array(256); // the same as 32-bit pixels
-for (let i = 0; i < 256; i++) COLOURS[i] = (255 << 24) | (TABLE[3 * i + 2] << 16) | (TABLE[3 * i + 1] << 8) | TABLE[3 * i];
+for (let i = 0; i < 256; i++)
+  COLOURS[i] = (255 << 24) | (TABLE[3 * i + 2] << 16) | (TABLE[3 * i + 1] << 8) | TABLE[3 * i];
 
 const canvases = Object.fromEntries(METHODS.map((m) => [m, h("canvas", { role: "img" })]));
 let shown = null; // {job, x, y, maps}
@@ -21,7 +22,17 @@ export function start() {
   const ask = latest(fetchMaps);
   on("point", () => (state.point ? ask() : clear()));
   on("result", () => (state.point ? ask() : clear()));
-  put(byId("similarity-maps"), METHODS.map((m) => h("figure", { data: { method: m } }, h("div", { class: "map" }, canvases[m], h("span", { class: "pin", "aria-hidden": "true" })), h("figcaption"))));
+  put(
+    byId("similarity-maps"),
+    METHODS.map((m) =>
+      h(
+        "figure",
+        { data: { method: m } },
+        h("div", { class: "map" }, canvases[m], h("span", { class: "pin", "aria-hidden": "true" })),
+        h("figcaption"),
+      ),
+    ),
+  );
   clear();
 }
 
@@ -46,12 +57,14 @@ async function fetchMaps() {
     maps.range = span(maps);
     shown = { job: result.job, ...point, maps };
     for (const method of METHODS) paint(method, maps);
-    addGroup("similarity", METHODS.map((m) => panel(m, maps)));
+    addGroup(
+      "similarity",
+      METHODS.map((m) => panel(m, maps)),
+    );
     draw();
     if (first || state.view.group === "similarity") await showPair();
   } catch (error) {
-    if (error instanceof api.Problem) refuse(error);
-    else if (!(error instanceof api.Unreachable)) throw error;
+    await trouble(error);
   }
 }
 
@@ -81,9 +94,17 @@ const valueAt = ({ width, low, high }, raw, x, y) => low + ((high - low) * raw[y
 function panel(method, maps) {
   const [low, high] = maps.range;
   return {
-    name: `similarity_${method}`, group: "similarity", title: t(method === "bilinear" ? "method.bilinear" : "method.gsjbu"),
-    sentence: t("similarity.sentence"), width: maps.width, height: maps.height, unit: "", bar: { low, high, unit: "", map: "viridis" },
-    legend: null, canvas: canvases[method], read: (x, y) => [valueAt(maps, maps[method], x, y)],
+    name: `similarity_${method}`,
+    group: "similarity",
+    title: t(method === "bilinear" ? "method.bilinear" : "method.gsjbu"),
+    sentence: t("similarity.sentence"),
+    width: maps.width,
+    height: maps.height,
+    unit: "",
+    bar: { low, high, unit: "", map: "viridis" },
+    legend: null,
+    canvas: canvases[method],
+    read: (x, y) => [valueAt(maps, maps[method], x, y)],
   };
 }
 
@@ -92,7 +113,14 @@ export function values() {
   if (!shown) return null;
   const { maps } = shown;
   const all = (raw) => Float32Array.from(raw, (v) => maps.low + ((maps.high - maps.low) * v) / 65535);
-  return { x: shown.x, y: shown.y, width: maps.width, height: maps.height, bilinear: all(maps.bilinear), gsjbu: all(maps.gsjbu) };
+  return {
+    x: shown.x,
+    y: shown.y,
+    width: maps.width,
+    height: maps.height,
+    bilinear: all(maps.bilinear),
+    gsjbu: all(maps.gsjbu),
+  };
 }
 
 export function draw() {

@@ -9,7 +9,9 @@ const origin = () => location.origin;
 export function command({ result }) {
   const { signal } = result;
   const picture = result.from.sample ? `scene:${result.from.sample}` : fileName(result.from);
-  const options = Object.entries(result.settings).map(([name, value]) => `--${name.replaceAll("_", "-")} ${option(value)}`);
+  const options = Object.entries(result.settings).map(
+    ([name, value]) => `--${name.replaceAll("_", "-")} ${option(value)}`,
+  );
   if (signal) options.push(`--signal ${quoted(signal.name)}`);
   return `python -m gsjbu compare ${quoted(picture)} compared ${options.join(" ")}`;
 }
@@ -50,7 +52,9 @@ export function python({ result }) {
 export function curl({ result }) {
   const { signal } = result;
   const parts = Object.entries(result.settings).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`);
-  const image = result.from.sample ? `-F ${quoted(`sample=${result.from.sample}`)}` : `-F ${quoted(`file=@${fileName(result.from)}`)}`;
+  const image = result.from.sample
+    ? `-F ${quoted(`sample=${result.from.sample}`)}`
+    : `-F ${quoted(`file=@${fileName(result.from)}`)}`;
   if (signal) parts.push(`-F ${quoted(`signal=@${signal.name}`)}`);
   return `curl -fsS -o result.json ${image} ${parts.join(" ")} ${quoted(`${origin()}/api/run`)}`;
 }

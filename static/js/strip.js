@@ -16,10 +16,17 @@ export function drawStrip(chosen, job, pick) {
 
 function cell() {
   return h(
-    "li", { class: "cell" },
+    "li",
+    { class: "cell" },
     h("button", { type: "button", class: "face" }),
     h("span", { class: "name" }, h("span", { class: "dot" }), h("span", { class: "words" })),
-    h("span", { class: "sides" }, h("button", { type: "button", class: "side" }, "◂"), h("button", { type: "button", class: "side" }, "▸"), h("a", { class: "save" }, "↓")),
+    h(
+      "span",
+      { class: "sides" },
+      h("button", { type: "button", class: "side" }, "◂"),
+      h("button", { type: "button", class: "side" }, "▸"),
+      h("a", { class: "save" }, "↓"),
+    ),
   );
 }
 
@@ -33,7 +40,10 @@ function fill(node, panel, chosen, job, pick) {
   node.querySelector(".words").textContent = words;
   node.querySelector(".dot").className = `dot ${methodClass(methodOf(panel.name))}`;
   const [left, right] = node.querySelectorAll(".side");
-  for (const [button, side, label] of [[left, "left", t("strip.left", { panel: words })], [right, "right", t("strip.right", { panel: words })]]) {
+  for (const [button, side, label] of [
+    [left, "left", t("strip.left", { panel: words })],
+    [right, "right", t("strip.right", { panel: words })],
+  ]) {
     button.setAttribute("aria-label", label);
     button.title = label;
     button.setAttribute("aria-pressed", String(chosen[side].name === panel.name));
@@ -63,5 +73,15 @@ function fill(node, panel, chosen, job, pick) {
 function cover(to, from) {
   const scale = Math.max(to.width / from.width, to.height / from.height);
   const [width, height] = [to.width / scale, to.height / scale];
-  to.getContext("2d").drawImage(from, (from.width - width) / 2, (from.height - height) / 2, width, height, 0, 0, to.width, to.height);
+  to.getContext("2d").drawImage(
+    from,
+    (from.width - width) / 2,
+    (from.height - height) / 2,
+    width,
+    height,
+    0,
+    0,
+    to.width,
+    to.height,
+  );
 }

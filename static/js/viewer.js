@@ -30,7 +30,18 @@ class Viewer extends HTMLElement {
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.stage = h("div", { class: "stage", tabindex: "0", role: "application" }, this.canvas);
     this.tags = { left: h("div", { class: "tag left" }), right: h("div", { class: "tag right" }) };
-    this.handle = h("div", { class: "handle", role: "slider", tabindex: "0", "aria-valuemin": "0", "aria-valuemax": "100", "aria-orientation": "horizontal" }, h("span", { class: "knob", "aria-hidden": "true" }, "◂▸"));
+    this.handle = h(
+      "div",
+      {
+        class: "handle",
+        role: "slider",
+        tabindex: "0",
+        "aria-valuemin": "0",
+        "aria-valuemax": "100",
+        "aria-orientation": "horizontal",
+      },
+      h("span", { class: "knob", "aria-hidden": "true" }, "◂▸"),
+    );
     this.ruler = h("div", { class: "ruler", "aria-hidden": "true" }, h("span", { class: "mark" }));
     this.frame = h("div", { class: "frame" }, this.stage, this.tags.left, this.tags.right, this.handle);
     put(this, this.frame, this.ruler);
@@ -84,7 +95,12 @@ class Viewer extends HTMLElement {
 
   #tag(side) {
     const pane = this.panes[side];
-    put(this.tags[side], h("span", { class: `dot ${pane.colour}` }), h("span", { class: "name" }, pane.title), pane.panel.bar && colourBar(pane.panel.bar));
+    put(
+      this.tags[side],
+      h("span", { class: `dot ${pane.colour}` }),
+      h("span", { class: "name" }, pane.title),
+      pane.panel.bar && colourBar(pane.panel.bar),
+    );
   }
 
   #spoken() {
@@ -186,8 +202,17 @@ class Viewer extends HTMLElement {
   #dividerKey(event) {
     const now = this.divider;
     const to = {
-      ArrowLeft: now - 1, ArrowDown: now - 1, ArrowRight: now + 1, ArrowUp: now + 1,
-      PageDown: now - 10, PageUp: now + 10, Home: 0, End: 100, 1: 0, 2: 50, 3: 100,
+      ArrowLeft: now - 1,
+      ArrowDown: now - 1,
+      ArrowRight: now + 1,
+      ArrowUp: now + 1,
+      PageDown: now - 10,
+      PageUp: now + 10,
+      Home: 0,
+      End: 100,
+      1: 0,
+      2: 50,
+      3: 100,
     }[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (to === undefined) return this.#zoomKey(event);
@@ -196,17 +221,28 @@ class Viewer extends HTMLElement {
   }
 
   #zoomKey(event) {
-    const act = { "+": () => this.zoom(STEP), "=": () => this.zoom(STEP), "-": () => this.zoom(1 / STEP), 0: () => this.fit() }[event.key];
+    const act = {
+      "+": () => this.zoom(STEP),
+      "=": () => this.zoom(STEP),
+      "-": () => this.zoom(1 / STEP),
+      0: () => this.fit(),
+    }[event.key];
     if (!act || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     act();
   }
 
   #stageKey(event) {
-    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [0, 0];
+    const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key] ?? [
+      0, 0,
+    ];
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      if (!this.point) this.#tell("gs-point", this.#pixel({ x: this.view.x * this.view.image.width, y: this.view.y * this.view.image.height }));
+      if (!this.point)
+        this.#tell(
+          "gs-point",
+          this.#pixel({ x: this.view.x * this.view.image.width, y: this.view.y * this.view.image.height }),
+        );
       return;
     }
     if (event.key === "Escape") return this.#tell("gs-point", {});
@@ -222,7 +258,8 @@ class Viewer extends HTMLElement {
       return;
     }
     const by = event.shiftKey ? 10 : 1;
-    const from = this.point ?? this.#pixel({ x: this.view.x * this.view.image.width, y: this.view.y * this.view.image.height });
+    const from =
+      this.point ?? this.#pixel({ x: this.view.x * this.view.image.width, y: this.view.y * this.view.image.height });
     this.#tell("gs-point", this.#pixel({ x: from.x + dx * by, y: from.y + dy * by }));
   }
 

@@ -41,8 +41,10 @@ export class Viewport {
     const [left, top] = this.out(0, 0);
     const [right, bottom] = this.out(this.image.width, this.image.height);
     return {
-      left: Math.max(0, left), top: Math.max(0, top),
-      right: Math.min(this.pane.width, right), bottom: Math.min(this.pane.height, bottom),
+      left: Math.max(0, left),
+      top: Math.max(0, top),
+      right: Math.min(this.pane.width, right),
+      bottom: Math.min(this.pane.height, bottom),
     };
   }
 
