@@ -63,7 +63,7 @@ class Worker:
 
     def __call__(self, item: Item) -> dict[str, Any]:
         """``{"key", "status": "done"|"found"|"failed", …}``; raises WriteFailed where going on is pointless."""
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         path = result_path(self.folder, item.key, self.asked.form)
         outcome: dict[str, Any] = {
             "key": item.key,
@@ -84,7 +84,8 @@ class Worker:
         except Exception as error:  # one image's surprise must not stop a night's run; it is reported as one
             sentence = f"Unexpected {type(error).__name__}: {error}"
             outcome = {"key": item.key, "status": "failed", "code": "unexpected", "error": sentence}
-        return outcome | {"seconds": round(time.perf_counter() - started, 4), "worker": os.getpid()}
+        spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - busy}
+        return outcome | {name: round(value, 4) for name, value in spent.items()} | {"worker": os.getpid()}
 
     def _make(self, item: Item, path: Path) -> dict[str, Any]:
         from gsjbu import fit, images
