@@ -36,6 +36,7 @@ export function draw() {
   const metrics = group ? result.metrics[group] : {};
   verdict(group, metrics);
   table(group, metrics);
+  said(result);
   ran(result);
 }
 
@@ -119,6 +120,22 @@ function table(group, metrics) {
     byId("changed").textContent = t("metric.changed", { share: fixed(changed * 100, 1) });
 }
 
+/** What the person should know of what is on show: which weights, what could not be had, how much was filled in. */
+function said(result) {
+  const { status = {}, settings, panels } = result;
+  const missing = { features: settings.features, segmentation: settings.segmentation !== "off" };
+  const lines = ["features", "segmentation", "signal"].filter((name) => {
+    const there = panels.some((p) => p.group === name);
+    return status[name] && (there ? state.view.group === name : missing[name]);
+  });
+  if (status.device) lines.push("device");
+  byId("said").hidden = !lines.length;
+  put(
+    byId("said"),
+    lines.map((name) => h("p", { lang: "en" }, status[name])),
+  );
+}
+
 const STAGES = (timings) => Object.entries(timings).filter(([name]) => name !== "total");
 
 function ran(result) {
@@ -139,7 +156,6 @@ function ran(result) {
     ...Object.entries(result.status ?? {})
       .filter(([, said]) => said)
       .map(([name, said]) => [STATUS[name] ? t(STATUS[name]) : name, h("span", { lang: "en" }, said)]),
-    result.backend_reason && [t("ran.backend"), h("span", { lang: "en" }, result.backend_reason)],
     [
       t("ran.settings"),
       Object.entries(settings)
@@ -163,6 +179,8 @@ function ran(result) {
 }
 
 const STATUS = {
+  backend: "ran.backend",
+  fit: "ran.fit",
   features: "ran.features",
   segmentation: "ran.segmentation",
   signal: "ran.signal",
