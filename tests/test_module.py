@@ -17,7 +17,7 @@ def pair():
     return torch.rand(2, 3, 33, 47, generator=generator), torch.randn(2, 5, 9, 12, generator=generator)
 
 
-@pytest.mark.parametrize("objective", ["rgb", "signal"])
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
 def test_a_batch_equals_one_by_one(pair, objective):
     image, signal = pair
     upsampler = GSJBU(iters=8, objective=objective)
@@ -29,9 +29,10 @@ def test_a_batch_equals_one_by_one(pair, objective):
     assert (together[0] - direct).abs().max() <= 1e-6
 
 
-def test_gradcheck_for_the_signal(pair):
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
+def test_gradcheck_for_the_signal(pair, objective):
     image, signal = pair
-    upsampler = GSJBU(iters=3, objective="rgb")
+    upsampler = GSJBU(iters=3, objective=objective)
     kernels = upsampler.kernels(image[:1, :, :16, :20], signal[:1, :, :4, :5])
     tall = signal[:1, :2, :4, :5].double().requires_grad_(True)
     assert torch.autograd.gradcheck(lambda x: upsampler(image[:1], x, kernels=kernels), (tall,))

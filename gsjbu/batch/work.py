@@ -37,7 +37,7 @@ class Asked:
     stride: int = 16
     iters: int = 50
     radius: int = 2
-    objective: str = "rgb"
+    objective: str = "auto"
     device: str = "auto"
     backbone: str = "resnet18"
     seed: int = 0

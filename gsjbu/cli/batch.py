@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray", metavar="local|ADDRESS", help="run on Ray: here, or on the cluster at ADDRESS"
     )
-    options.add_settings(parser, SETTINGS, resolution=0)
+    options.add_settings(parser, SETTINGS, resolution=0, objective="auto")
     options.add_output(parser)
 
 

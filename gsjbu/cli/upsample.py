@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
     parser.add_argument("--kernel", metavar="PATH", help="keep the fitted kernel too (.safetensors)")
-    options.add_settings(parser, options.FIT, stride=None)
+    options.add_settings(parser, options.FIT, stride=None, objective="auto")
     options.add_output(parser)
 
 

@@ -14,7 +14,7 @@ from gsjbu.batch.work import Asked
 from gsjbu.errors import GsjbuError
 from gsjbu.images import png_bytes
 
-ASKED = Asked(iters=6)
+ASKED = Asked(objective="rgb", iters=6)
 COUNT = 24
 
 

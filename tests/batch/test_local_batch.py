@@ -21,7 +21,7 @@ from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Asked, Worker, WriteFailed
 from gsjbu.images import decode
 
-ASKED = Asked(iters=6)
+ASKED = Asked(objective="rgb", iters=6)
 
 
 @pytest.fixture(scope="module")
@@ -64,23 +64,13 @@ def test_a_second_run_does_nothing_again(dataset, undisturbed, contents):
 def test_other_settings_into_the_same_folder_are_refused(dataset, undisturbed):
     folder, _ = undisturbed
     with pytest.raises(batch.ResumeError, match="iters = 6, and now it is 7"):
-        batch.run(str(dataset), str(folder), Asked(iters=7))
+        batch.run(str(dataset), str(folder), Asked(objective="rgb", iters=7))
 
 
 def test_killed_and_started_again_gives_the_same_bytes_once(dataset, undisturbed, contents, tmp_path, root):
     """SIGKILL to the whole group as soon as the third result is there."""
-    command = [
-        sys.executable,
-        "-m",
-        "gsjbu",
-        "batch",
-        str(dataset),
-        str(tmp_path),
-        "--iters",
-        "6",
-        "--workers",
-        "2",
-    ]
+    command = [sys.executable, "-m", "gsjbu", "batch", str(dataset), str(tmp_path), "--objective", "rgb"]
+    command += ["--iters", "6", "--workers", "2"]
     running = subprocess.Popen(command, cwd=root, start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while len(list(tmp_path.glob("*.npy"))) < 3 and time.monotonic() < deadline and running.poll() is None:
@@ -145,7 +135,7 @@ def test_a_full_disk_stops_the_run(dataset, tmp_path):
 )
 def test_formats_hold_the_same_values(dataset, undisturbed, tmp_path, form, half, ending):
     items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
-    outcome = Worker(str(tmp_path), Asked(iters=6, form=form, half=half))(items[0])
+    outcome = Worker(str(tmp_path), Asked(objective="rgb", iters=6, form=form, half=half))(items[0])
     assert (outcome["status"], outcome["shape"], outcome["dtype"]) == ("done", [6, 48, 64], "float16")
     path = tmp_path / f"p1.{ending}"
     if form == "npy":
@@ -163,15 +153,24 @@ def test_formats_hold_the_same_values(dataset, undisturbed, tmp_path, form, half
 
 def test_a_kernel_is_a_small_result_that_renders_later(dataset, undisturbed, tmp_path):
     items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
-    assert Worker(str(tmp_path), Asked(iters=6, form="kernel"))(items[0])["output"] == "p1.kernel.safetensors"
+    outcome = Worker(str(tmp_path), Asked(objective="rgb", iters=6, form="kernel"))(items[0])
+    assert outcome["output"] == "p1.kernel.safetensors"
     kernel = gsjbu.load(tmp_path / "p1.kernel.safetensors")
     values = kernel.render(torch.from_numpy(np.load(dataset / "p1.npy")))
     np.testing.assert_allclose(values.numpy(), np.load(undisturbed[0] / "p1.npy"), atol=1e-6)
 
 
+def test_the_default_is_what_upsample_does_by_default(dataset, tmp_path):
+    items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
+    Worker(str(tmp_path), Asked())(items[0])
+    image, values = decode((dataset / "p1.png").read_bytes()), np.load(dataset / "p1.npy")
+    expected = gsjbu.upsample(image, torch.from_numpy(values))
+    np.testing.assert_allclose(np.load(tmp_path / "p1.npy"), expected.numpy(), atol=1e-6)
+
+
 def test_backbone_features_where_no_signal_is_brought(dataset, tmp_path):
     items = [item for item in batch.find(str(dataset), "backbone") if item.key == "p1"]
-    outcome = Worker(str(tmp_path), Asked(iters=2, stride=16, half=True))(items[0])
+    outcome = Worker(str(tmp_path), Asked(objective="rgb", iters=2, stride=16, half=True))(items[0])
     assert outcome["status"] == "done", outcome
     assert outcome["shape"][1:] == [48, 64]
     assert "random" in outcome["signal"] or "pretrained" in outcome["signal"].lower()
@@ -179,7 +178,7 @@ def test_backbone_features_where_no_signal_is_brought(dataset, tmp_path):
 
 def test_resolution_makes_images_smaller_first(dataset, tmp_path):
     items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
-    outcome = Worker(str(tmp_path), Asked(iters=2, resolution=32))(items[0])
+    outcome = Worker(str(tmp_path), Asked(objective="rgb", iters=2, resolution=32))(items[0])
     assert outcome["shape"] == [6, 24, 32]
 
 
