@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from gsjbu.server import logs
+from gsjbu.server import allocator, logs
 from gsjbu.server.app import create_app
 from gsjbu.server.config import Config
 from gsjbu.server.limits import Limits
@@ -110,4 +110,5 @@ def make_server(config: Config) -> Server:
 def serve(config: Config) -> None:
     """Run until SIGTERM or Ctrl+C."""
     logs.set_up()
+    allocator.tune()
     make_server(config).run()

@@ -22,6 +22,7 @@ from gsjbu.devices import resolve
 from gsjbu.errors import GsjbuError
 from gsjbu.estimate import estimate
 from gsjbu.images import shrink
+from gsjbu.server import allocator
 from gsjbu.server.config import Config
 from gsjbu.server.decoder import Decoded, Decoders, DecodeTimeout
 from gsjbu.server.files import OutFiles
@@ -300,6 +301,7 @@ class Service:
         return bundle
 
     def _job_ended(self, job: Job) -> None:
+        allocator.give_back()
         if job.state != "done":  # it may have been stopped after its result was put away
             self.store.drop(job.id)
             self.out.drop(job.id)
