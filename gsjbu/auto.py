@@ -35,8 +35,9 @@ GAIN_SIGMA = 0.8
 GAIN_TOLERANCES = (0.05, 0.1, 0.2)
 GAIN_REACH = 2
 GAIN_CHANNELS = 8  # more are projected to so many
-# Knowing the colours lowers the error by this share or more: the guide is fully trusted; by nothing: not at all.
-GAIN_TRUSTED = 0.05
+# Gains (log error) up to which the guide is not trusted at all, and from which it is trusted fully. Guides of other
+# scenes reach about 0.04, a scene's own guide rarely stays below 0.1.
+GAIN_UNRELATED, GAIN_TRUSTED = 0.02, 0.06
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Recipe:
     sigma: float
     sigma_r: float
     second: tuple[float, float] | None  # (σ, σr) of the second, fixed set
-    second_share: float
+    second_share: float  # where the guide is trusted
     plain: str
     plain_share: float  # where the guide is trusted
     plain_share_untrusted: float  # where it is not
@@ -63,8 +64,8 @@ _MEASURED = Recipe(
 # What a network says is not a mean over the cell, and its errors should not be sharpened: pure mixing only.
 _SCORES = Recipe(
     "The signal is taken for a network's own probabilities: it is mixed only.",
-    sigma=0.5, sigma_r=0.2, second=(0.6, 0.12), second_share=0.5,
-    plain="bilinear", plain_share=0.0, plain_share_untrusted=1.0, passes=0,
+    sigma=0.5, sigma_r=0.2, second=(0.6, 0.12), second_share=0.4,
+    plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0,
 )  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {
@@ -100,7 +101,8 @@ def fit(
     guide, found = noise.clean(guide)
     signal = tto.checked_signal(grid.cell_means(guide) if signal is None else signal, grid)
     recipe = RECIPES[kind_of(signal)]
-    trust = min(1.0, max(0.0, guide_gain(signal, grid.cell_means(guide)) / GAIN_TRUSTED))
+    gain = guide_gain(signal, grid.cell_means(guide))
+    trust = min(1.0, max(0.0, (gain - GAIN_UNRELATED) / (GAIN_TRUSTED - GAIN_UNRELATED)))
     blend = blend_of(recipe, trust, grid)
     kernel = tto.fit(
         guide, grid=grid, iters=min(iters, STEPS) if blend.first_share > 0 else 0, radius=radius, objective="signal",
@@ -114,7 +116,7 @@ def fit(
 def blend_of(recipe: Recipe, trust: float, grid: Grid) -> Blend:
     """The recipe's shares, for a guide trusted 0…1."""
     plain_share = recipe.plain_share_untrusted + trust * (recipe.plain_share - recipe.plain_share_untrusted)
-    second_share = recipe.second_share * (1 - plain_share)
+    second_share = recipe.second_share * (1 - plain_share) / (1 - recipe.plain_share)
     second = parameters.start(grid, *recipe.second) if recipe.second and second_share > 0 else None
     return Blend(
         second, second_share if second is not None else 0.0, plain_share, recipe.plain, recipe.passes

@@ -1,0 +1,91 @@
+"""The ways of upsampling that are compared. Each looks at the image and the signal once and returns a linear map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import gsjbu
+from gsjbu import render
+from gsjbu.grid import Grid
+
+Upsampler = Callable[[Tensor], Tensor]  # [C, h, w] → [C, H, W]
+Method = Callable[[Tensor, Tensor, Grid, int], Upsampler]  # image, signal, grid, threads
+
+
+def _nearest(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
+    return lambda v: render.nearest(v, grid)
+
+
+def _bilinear(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
+    return lambda v: render.bilinear(v, grid)
+
+
+def _bicubic(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
+    return lambda v: render.bicubic(v, grid)
+
+
+def _fitted(**options) -> Method:
+    def method(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
+        about = signal if options.get("objective") in ("signal", "auto") else None
+        return gsjbu.fit(image, signal=about, grid=grid, threads=threads, **options).render
+
+    return method
+
+
+def _planes(image: Tensor, filtered: Callable[[np.ndarray, np.ndarray], np.ndarray], grid: Grid) -> Upsampler:
+    guide = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+
+    def upsample(v: Tensor) -> Tensor:
+        smooth = render.bilinear(v, grid).numpy()
+        return torch.from_numpy(np.stack([filtered(guide, plane) for plane in smooth]))
+
+    return upsample
+
+
+def _guided_filter(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
+    """He et al.: radius of one stride over the bilinear result, ε = 10⁻³."""
+    import cv2
+
+    radius = max(2, round(grid.step_x))
+    return _planes(image, lambda guide, plane: cv2.ximgproc.guidedFilter(guide, plane, radius, 1e-3), grid)
+
+
+def _joint_bilateral_filter(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
+    """opencv's filter over the bilinear result, with the fixed kernel's σ: half a stride, and 0.2 in colour."""
+    import cv2
+
+    sigma = grid.step_x / 2
+    size = 2 * round(2 * sigma) + 1
+    return _planes(
+        image, lambda guide, plane: cv2.ximgproc.jointBilateralFilter(guide, plane, size, 0.2, sigma), grid
+    )
+
+
+METHODS: dict[str, Method] = {
+    "nearest": _nearest,
+    "bilinear": _bilinear,
+    "bicubic": _bicubic,
+    "guided filter": _guided_filter,
+    "joint bilateral filter": _joint_bilateral_filter,
+    "joint bilateral upsampling": _fitted(iters=0),
+    "rgb, paper's start": _fitted(iters=50, sigma=1.0, sigma_r=0.12),
+    "rgb": _fitted(iters=50),
+    "signal": _fitted(iters=20, objective="signal"),
+    "auto": _fitted(objective="auto"),
+}
+# One filter call per channel: too slow for hundreds of feature channels.
+PER_CHANNEL = {"guided filter", "joint bilateral filter"}
+# What the noise rows are about, beside the plain interpolations that noise in the guide cannot touch.
+IN_NOISE = (
+    "bilinear",
+    "bicubic",
+    "joint bilateral upsampling",
+    "rgb, paper's start",
+    "rgb",
+    "signal",
+    "auto",
+)
