@@ -16,11 +16,14 @@ const PARAMETERS = {
   sigma_r: "chart.sigma_r",
 };
 
+const EVERY = 150; // ms between drawings of a curve that grows
+
 let shown = "loss";
+let drawn = 0; // when the growing curve was last drawn
 
 export function start() {
   on(["result", "run"], () => {
-    if (state.run.phase === "running" && shown === "loss") loss();
+    if (state.run.phase === "running") grow();
     else if (state.run.phase === "idle") draw();
   });
   fitted(byId("chart"), draw);
@@ -34,6 +37,14 @@ export function start() {
     byId(`chart-${shown}`).focus();
   });
   draw();
+}
+
+/** Show the loss so far, not oftener than is seen: the run needs the processor more. */
+function grow() {
+  if (state.run.progress === null) drawn = performance.now();
+  if (shown !== "loss" || performance.now() - drawn < EVERY) return;
+  drawn = performance.now();
+  loss();
 }
 
 export function draw() {
