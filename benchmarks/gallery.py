@@ -42,7 +42,8 @@ class Gallery:
         """One file with everything in it."""
         style = (
             "body{font:14px system-ui;background:#777;color:#fff;margin:24px}div{display:flex;flex-wrap:wrap;gap:8px}"
-            "figure{margin:0}img{width:240px;image-rendering:pixelated;display:block}h2{font-size:15px;margin:24px 0 8px}"
+            "figure{margin:0}img{width:240px;image-rendering:pixelated;display:block}"
+            "h2{font-size:15px;margin:24px 0 8px}"
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(

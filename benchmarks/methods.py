@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ def _bicubic(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampl
     return lambda v: render.bicubic(v, grid)
 
 
-def _fitted(**options) -> Method:
+def _fitted(**options: Any) -> Method:
     def method(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
         about = signal if options.get("objective") in ("signal", "auto") else None
         return gsjbu.fit(image, signal=about, grid=grid, threads=threads, **options).render
@@ -47,10 +48,10 @@ def _planes(image: Tensor, filtered: Callable[[np.ndarray, np.ndarray], np.ndarr
 
 
 def _guided_filter(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
-    """He et al.: radius of one stride over the bilinear result, ε = 10⁻³."""
+    """He et al.: radius of half a stride over the bilinear result, ε = 10⁻³."""
     import cv2
 
-    radius = max(2, round(grid.step_x))
+    radius = max(2, round(grid.step_x / 2))
     return _planes(image, lambda guide, plane: cv2.ximgproc.guidedFilter(guide, plane, radius, 1e-3), grid)
 
 

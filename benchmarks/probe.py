@@ -52,7 +52,8 @@ class Half:
     """Sums over the training pixels of some images, from which a regression of any strength follows."""
 
     def __init__(self) -> None:
-        self.count, self.x, self.y, self.xx, self.xy = 0.0, 0.0, 0.0, 0.0, 0.0
+        self.count = 0.0
+        self.x, self.y, self.xx, self.xy = (torch.zeros((), dtype=torch.float64) for _ in range(4))
 
     def add(self, features: Tensor, labels: np.ndarray, sign: float = 1.0) -> None:
         """Take in (or take out, with sign −1) an image's upsampled features [C, H, W]."""

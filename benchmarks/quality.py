@@ -70,7 +70,7 @@ class Figures:
     def overall(self) -> tuple[float, float]:
         """The row's figure, and the same near edges."""
         if self.tables:
-            return mean_iou(sum(self.tables)), mean_iou(sum(self.tables_band))
+            return mean_iou(np.sum(self.tables, axis=0)), mean_iou(np.sum(self.tables_band, axis=0))
         return float(np.mean(self.scenes)), float(np.mean(self.scenes_band))
 
 
@@ -106,11 +106,18 @@ def _stranger(row: Row, scenes: list[Scene], i: int) -> Tensor:
     return SAMPLES["paper"].image
 
 
-def verdict(row: Row, figures: dict[str, Figures]) -> list[str]:
-    """Where ``auto`` loses to the plain interpolations by more than is allowed; empty if nowhere."""
+def verdict(row: Row, guide: str, figures: dict[str, Figures]) -> list[str]:
+    """Where ``auto`` loses to the plain interpolations by more than is allowed; empty if nowhere.
+
+    With a guide of another scene: over the row, by more than 1 % against bilinear.
+    """
     auto, plain = figures["auto"], [figures[name] for name in ("bilinear", "bicubic")]
     depth, value = row.kind == "depth", auto.overall[0]
     best = (min if depth else max)(p.overall[0] for p in plain)
+    if guide == "other":
+        bilinear = plain[0].overall[0]
+        worse = value > bilinear * 1.01 if depth else value < bilinear * 0.99
+        return [f"the row: {value:.2f} against bilinear's {bilinear:.2f}"] if worse else []
     lost = []
     if value > best * ROW_DEPTH if depth else value < best - ROW_LABELS:
         lost.append(f"the row: {value:.2f} against {best:.2f}")
@@ -228,11 +235,7 @@ class Report:
 
     def add(self, row: Row, guide: str, figures: dict[str, Figures]) -> None:
         """Keep a row's figures of each scene, and where auto lost."""
-        self.lost += (
-            [f"- {row.name}, {GUIDES[guide]}: {what}" for what in verdict(row, figures)]
-            if guide != "other"
-            else []
-        )
+        self.lost += [f"- {row.name}, {GUIDES[guide]}: {what}" for what in verdict(row, guide, figures)]
         if not guide:
             pairs = zip(figures["bilinear"].scenes, figures["auto"].scenes, strict=True)
             self.scenes.append(f"- {row.name}: " + ", ".join(f"{a:.2f} → {b:.2f}" for a, b in pairs))
