@@ -39,13 +39,17 @@ class Grid:
             raise ShapeError(f"The image is {width}×{height} pixels; it needs at least one pixel each way.")
         if stride < 1:
             raise ShapeError(f"stride is {stride}; it must be at least 1 pixel.")
-        return cls(height, width, math.ceil(height / stride), math.ceil(width / stride), float(stride), float(stride))
+        return cls(
+            height, width, math.ceil(height / stride), math.ceil(width / stride), float(stride), float(stride)
+        )
 
     @classmethod
     def from_sizes(cls, height: int, width: int, rows: int, cols: int) -> Grid:
         """Cells from the two sizes; the ratio may be non-integer and differ per axis."""
         if rows < 1 or cols < 1:
-            raise ShapeError(f"The low-resolution size is {cols}×{rows}; it needs at least one pixel each way.")
+            raise ShapeError(
+                f"The low-resolution size is {cols}×{rows}; it needs at least one pixel each way."
+            )
         if rows > height or cols > width:
             raise ShapeError(
                 f"The low-resolution size {cols}×{rows} is larger than the image, {width}×{height}; "

@@ -1,9 +1,9 @@
 """Raw values ↔ (σx, σy, θ, σr): the unconstrained numbers that Adam moves, and what they mean.
 
-    σx = clamp(softplus(raw[0]) + EPS, 1, 64)       HR pixels, along the Gaussian's own first axis
-    σy = clamp(softplus(raw[1]) + EPS, 1, 64)       HR pixels, along its second
-    θ  = π · tanh(raw[2])                           radians, from the image's x axis towards its y axis
-    σr = clamp(softplus(raw[3]) + EPS, 0.01, 1)     distance in guide values (RGB in [0, 1])
+σx = clamp(softplus(raw[0]) + EPS, 1, 64)       HR pixels, along the Gaussian's own first axis
+σy = clamp(softplus(raw[1]) + EPS, 1, 64)       HR pixels, along its second
+θ  = π · tanh(raw[2])                           radians, from the image's x axis towards its y axis
+σr = clamp(softplus(raw[3]) + EPS, 0.01, 1)     distance in guide values (RGB in [0, 1])
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def from_raw(raw: Tensor) -> Parameters:
 def to_raw(p: Parameters) -> Tensor:
     """The raw values ``[4, h, w]`` float32 that give ``p``; computed in float64."""
     sx, sy, theta, sr = (v.detach().to("cpu", torch.float64) for v in p)
-    raw = torch.stack([_inverse_softplus(sx), _inverse_softplus(sy), _inverse_tanh(theta), _inverse_softplus(sr)])
+    raw = torch.stack(
+        [_inverse_softplus(sx), _inverse_softplus(sy), _inverse_tanh(theta), _inverse_softplus(sr)]
+    )
     return raw.to(torch.float32)
 
 
