@@ -32,14 +32,14 @@ BLOCK = 16
 
 def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
     """Sentences on the fit itself."""
+    found = {"objective": " ".join(kernel.notes)} if kernel.notes else {}
     if settings.iters == 0:
-        return {"fit": "No optimisation: the fixed kernel (iterations = 0)."}
+        return {**found, "fit": "No optimisation: the fixed kernel (iterations = 0)."}
     if not kernel.losses:
-        return {}
+        return found
     first, last = kernel.losses[0], kernel.losses[-1]
-    return {
-        "fit": f"{len(kernel.losses)} steps on the objective '{kernel.objective}': loss {first:.4g} → {last:.4g}."
-    }
+    steps = f"{len(kernel.losses)} steps on the objective '{kernel.objective}'"
+    return {**found, "fit": f"{steps}: loss {first:.4g} → {last:.4g}."}
 
 
 def rgb(guide: Tensor, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel]:
