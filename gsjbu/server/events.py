@@ -1,7 +1,8 @@
 """A job's events: a numbered list that many streams may read, from any point, while one thread writes it.
 
-Numbers are 1, 2, 3, … per job. Every event is kept until the job goes, so a stream that resumes after
-``Last-Event-ID`` gets exactly the events it has not seen. The last event is the terminal one; there is one.
+Numbers are 1, 2, 3, … per job. Every event is kept while the job lives and for a while after, so a stream that
+resumes after ``Last-Event-ID`` gets exactly the events it has not seen. The last event is the terminal one, and
+there is just one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
@@ -20,17 +22,29 @@ KEEPALIVE_SECONDS = 15.0
 BATCH_SECONDS = 0.015
 
 
+@dataclass(frozen=True)
+class Event:
+    """One event as it is sent."""
+
+    number: int
+    kind: str
+    data: str  # JSON
+
+
 class EventLog:
     """Append from any thread; follow from the event loop."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._events: list[tuple[str, dict[str, Any]]] = []
+        self._events: list[Event] = []
         self._waiters: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._last = 0
         self._ended = False
 
-    def __len__(self) -> int:
-        return len(self._events)
+    @property
+    def last(self) -> int:
+        """Number of the newest event."""
+        return self._last
 
     @property
     def ended(self) -> bool:
@@ -39,10 +53,12 @@ class EventLog:
 
     def append(self, kind: str, data: dict[str, Any]) -> bool:
         """Add one event; False, and nothing added, once the terminal event is in."""
+        text = json.dumps(data, allow_nan=False)
         with self._lock:
             if self._ended:
                 return False
-            self._events.append((kind, data))
+            self._last += 1
+            self._events.append(Event(self._last, kind, text))
             self._ended = kind in TERMINAL
             waiters = list(self._waiters)
         for loop, event in waiters:
@@ -53,13 +69,19 @@ class EventLog:
                     self._waiters.discard((loop, event))
         return True
 
-    def after(self, last: int) -> list[tuple[int, str, dict[str, Any]]]:
+    def after(self, last: int) -> list[Event]:
         """Events numbered above ``last``."""
         with self._lock:
-            chosen = self._events[max(0, last) :]
-        return [(max(0, last) + i, kind, data) for i, (kind, data) in enumerate(chosen, 1)]
+            first = self._events[0].number if self._events else 1
+            return self._events[max(0, last - first + 1) :]
 
-    async def follow(self, last: int = 0) -> AsyncIterator[list[tuple[int, str, dict[str, Any]]]]:
+    def compact(self) -> None:
+        """Forget all but the terminal event: nobody has come back for the others in a long while."""
+        with self._lock:
+            if self._ended:
+                self._events = self._events[-1:]
+
+    async def follow(self, last: int = 0) -> AsyncIterator[list[Event]]:
         """Batches of events after ``last`` up to the terminal one; an empty batch is a sign of life."""
         wake = asyncio.Event()
         entry = (asyncio.get_running_loop(), wake)
@@ -69,9 +91,9 @@ class EventLog:
                 wake.clear()
                 batch = self.after(last)
                 if batch:
-                    last = batch[-1][0]
+                    last = batch[-1].number
                     yield batch
-                if self._ended and last >= len(self._events):
+                if self._ended and last >= self._last:
                     return
                 try:
                     await asyncio.wait_for(wake.wait(), KEEPALIVE_SECONDS)
@@ -90,10 +112,7 @@ async def sse(log: EventLog, last: int) -> AsyncIterator[bytes]:
         if not batch:
             yield KEEPALIVE_COMMENT
             continue
-        yield b"".join(
-            format_sse_event(data_str=json.dumps(data, allow_nan=False), event=kind, id=str(number))
-            for number, kind, data in batch
-        )
+        yield b"".join(format_sse_event(data_str=e.data, event=e.kind, id=str(e.number)) for e in batch)
 
 
 def last_event_id(raw: str | None) -> int:

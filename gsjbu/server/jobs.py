@@ -28,6 +28,8 @@ log = logging.getLogger("gsjbu.server")
 LIVE = ("queued", "running")
 # Finished jobs that are remembered (their results live in the store and go by its rules).
 KEPT_JOBS = 1000
+# For this long after its end a job's progress may be read again.
+KEPT_EVENTS_SECONDS = 60.0
 
 
 def _nothing(job: Job) -> None:
@@ -212,6 +214,9 @@ class Scheduler:
     def tick(self) -> None:
         """Called a few times a second: end what has run too long or that nobody waits for any more."""
         now = time.monotonic()
+        for job in list(self._jobs.values()):
+            if job.ended is not None and now - job.ended > KEPT_EVENTS_SECONDS:
+                job.events.compact()
         for job in self.live_jobs():
             if job.started is not None and now - job.started > self.limits.job_seconds:
                 self._stop(

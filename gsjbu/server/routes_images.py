@@ -27,9 +27,9 @@ def routes(service: Service) -> APIRouter:
     )  # fmt: skip
     async def images(request: Request) -> dict[str, object]:
         limits = service.limits
-        form = await read_form(request, limits, service.buffers, {"file": limits.image_bytes})
-        forms.only(form, "sample")
-        image = await image_of(service, form)
+        async with read_form(request, limits, service.buffers, {"file": limits.image_bytes}) as form:
+            forms.only(form, "sample")
+            image = await image_of(service, form)
         image_id = service.store.add("image", image)
         return {"image_id": image_id, "width": image.width, "height": image.height, "name": image.name}
 
@@ -55,11 +55,11 @@ def routes(service: Service) -> APIRouter:
     )  # fmt: skip
     async def signals(request: Request) -> dict[str, object]:
         limits = service.limits
-        form = await read_form(request, limits, service.buffers, {"file": limits.signal_bytes})
-        forms.only(form)
-        if "file" not in form.files:
-            raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")
-        signal = await service.signal_from_file(form.files["file"])
+        async with read_form(request, limits, service.buffers, {"file": limits.signal_bytes}) as form:
+            forms.only(form)
+            if "file" not in form.files:
+                raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")
+            signal = await service.signal_from_file(form.files["file"])
         signal_id = service.store.add("signal", signal)
         return {
             "signal_id": signal_id,

@@ -46,13 +46,14 @@ def routes(service: Service) -> APIRouter:
     async def run(request: Request) -> Response:
         limits = service.limits
         allowed = {"file": limits.image_bytes, "signal": limits.signal_bytes}
-        form = await read_form(request, limits, service.buffers, allowed)
-        settings = forms.settings_of(form)
-        answer = Answer("files" if forms.flag(form, "return_files") else "png")
-        image_id = service.store.add("image", await image_of(service, form))
-        signal_id = None
-        if "signal" in form.files:
-            signal_id = service.store.add("signal", await service.signal_from_file(form.files["signal"]))
+        async with read_form(request, limits, service.buffers, allowed) as form:
+            settings = forms.settings_of(form)
+            answer = Answer("files" if forms.flag(form, "return_files") else "png")
+            image_id = service.store.add("image", await image_of(service, form))
+            signal_id = None
+            if "signal" in form.files:
+                signal = await service.signal_from_file(form.files["signal"])
+                signal_id = service.store.add("signal", signal)
         job = await service.submit(request, image_id, settings, signal_id, answer)
         await _wait(service, request, job)
         if job.state != "done":
@@ -104,7 +105,7 @@ def routes(service: Service) -> APIRouter:
         """Progress as server-sent events: `progress`, then one of `done`, `failed`, `cancelled`."""
         job = service.jobs.get(job_id)
         last = last_event_id(seen)
-        if job.events.ended and last >= len(job.events):
+        if job.events.ended and last >= job.events.last:
             return Response(status_code=204)
         return EventSourceResponse(
             _watched(job, last), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -189,7 +190,7 @@ async def _wait(service: Service, request: Request, job: Job) -> None:
     """Until the job has ended; a client that hangs up takes its job along."""
 
     async def to_the_end() -> None:
-        async for _ in job.events.follow(len(job.events)):
+        async for _ in job.events.follow(job.events.last):
             pass
 
     job.watchers += 1

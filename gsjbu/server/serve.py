@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -76,6 +77,13 @@ def timed_protocol(limits: Limits) -> type[H11Protocol]:
 
 class Server(uvicorn.Server):
     """Lets running jobs end before it closes connections, and leaves with 0 after SIGTERM or Ctrl+C."""
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        if self.config.log_config is None and self.started and sys.stdout.isatty():
+            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+            port = self.servers[0].sockets[0].getsockname()[1]
+            print(f"Upsample Anything is at http://{host}:{port} (Ctrl+C to stop)", flush=True)
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         await self.config.app.state.service.drain()  # type: ignore[union-attr]

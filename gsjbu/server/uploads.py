@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -180,10 +181,18 @@ class _Body:
             return
 
 
+@asynccontextmanager
 async def read_form(
-    request: Request, limits: Limits, buffers: Buffers, files: Mapping[str, int], max_files: int | None = None
-) -> Form:
-    """The request's multipart form. ``files`` maps each allowed file field to its largest size in bytes."""
+    request: Request,
+    limits: Limits,
+    buffers: Buffers,
+    files: Mapping[str, int],
+    max_files: int | None = None,
+) -> AsyncIterator[Form]:
+    """The request's multipart form; its bytes count against ``buffers`` until the block is left.
+
+    ``files`` maps each allowed file field to its largest size in bytes.
+    """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
@@ -193,22 +202,25 @@ async def read_form(
     reader = _FormReader(limits, files, max_files or limits.form_files)
     taken = 0
     try:
-        parser = MultipartParser(boundary, reader.callbacks(), max_header_count=16, max_header_size=4 * KIB)
-        async for chunk in request.stream():
-            buffers.take(len(chunk))
-            taken += len(chunk)
-            for start in range(0, len(chunk), MIB // 4):
-                parser.write(chunk[start : start + MIB // 4])
-        parser.finalize()
-    except (MultipartParseError, FormParserError) as error:
-        raise Problem(
-            "multipart_invalid", "The multipart form is malformed; send it again.", close=True
-        ) from error
+        try:
+            parser = MultipartParser(
+                boundary, reader.callbacks(), max_header_count=16, max_header_size=4 * KIB
+            )
+            async for chunk in request.stream():
+                buffers.take(len(chunk))
+                taken += len(chunk)
+                for start in range(0, len(chunk), MIB // 4):
+                    parser.write(chunk[start : start + MIB // 4])
+            parser.finalize()
+        except (MultipartParseError, FormParserError) as error:
+            raise Problem(
+                "multipart_invalid", "The multipart form is malformed; send it again.", close=True
+            ) from error
+        if not reader.ended:
+            raise Problem("multipart_invalid", "The multipart form ends too early; send it again.")
+        yield reader.form
     finally:
         buffers.give(taken)
-    if not reader.ended:
-        raise Problem("multipart_invalid", "The multipart form ends too early; send it again.")
-    return reader.form
 
 
 class _FormReader:

@@ -137,6 +137,15 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         yield begin
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server with default limits and the stand-in, for all tests of a file that change nothing."""
+    out = tmp_path_factory.mktemp("out")
+    config = Config(port=0, run=FakeRun(), estimate=fake_estimate, warm_up=False, out_dir=out)
+    with in_thread(config) as running:
+        yield running
+
+
 @dataclass
 class Process(Running):
     """A server in a process of its own."""

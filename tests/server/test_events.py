@@ -98,8 +98,22 @@ def test_nothing_follows_the_terminal_event() -> None:
     assert log.append("done", {})
     assert not log.append("progress", {})
     assert not log.append("cancelled", {})
-    assert [(n, k) for n, k, _ in log.after(0)] == [(1, "progress"), (2, "done")]
+    assert [(e.number, e.kind) for e in log.after(0)] == [(1, "progress"), (2, "done")]
     assert log.after(2) == log.after(99) == []
+
+
+def test_long_after_the_end_only_the_terminal_event_is_left_with_its_number() -> None:
+    log = EventLog()
+    for n in range(50):
+        log.append("progress", {"n": n})
+    log.compact()
+    assert len(log.after(0)) == 50, "a live job keeps all"
+    log.append("done", {})
+    log.compact()
+    for last in (0, 7, 50):
+        assert [(e.number, e.kind) for e in log.after(last)] == [(51, "done")]
+    assert log.after(51) == []
+    assert log.last == 51
 
 
 def test_a_reader_faster_or_slower_than_the_writer_misses_nothing() -> None:
@@ -108,7 +122,7 @@ def test_a_reader_faster_or_slower_than_the_writer_misses_nothing() -> None:
     async def read() -> list[int]:
         out = []
         async for batch in log.follow():
-            out += [n for n, _, _ in batch]
+            out += [e.number for e in batch]
         return out
 
     def write() -> None:

@@ -128,7 +128,7 @@ def test_whatever_a_job_raises_stays_in_the_job(error: BaseException, state: str
     assert broken.error.code == code
     assert "secret" not in broken.error.detail
     assert broken.error.__traceback__ is None, "a kept traceback keeps the job's arrays alive"
-    assert [kind for _, kind, _ in broken.events.after(0)] == [state]
+    assert [e.kind for e in broken.events.after(0)] == [state]
     s.close()
 
 

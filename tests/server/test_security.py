@@ -13,12 +13,13 @@ import pytest
 from gsjbu.server.cli import config_of
 from gsjbu.server.config import Config
 from tests.server.conftest import Running, picture, start, upload, wait
+from tests.server.fake import FakeRun
 
 SECRET = "the secret outside"
 
 
-def test_every_kind_of_answer_carries_the_security_headers(serve: Callable[..., Running]) -> None:
-    client = serve().client()
+def test_every_kind_of_answer_carries_the_security_headers(plain: Running) -> None:
+    client = plain.client()
     job_id = start(client, upload(client))
     wait(client, job_id)
     paths = ["/", "/docs", "/docs/style.css", "/openapi.json", "/healthz", "/metrics", "/api/settings", "/nothing",
@@ -45,13 +46,13 @@ def test_every_kind_of_answer_carries_the_security_headers(serve: Callable[..., 
      ("127.0.0.1.evil.example", 403), ("", 403), ("localhost@evil.example", 403), ("localhost:x", 403),
      ("localhost, evil.example", 403), ("0.0.0.0", 403)],
 )  # fmt: skip
-def test_dns_rebinding(serve: Callable[..., Running], host: str, status: int) -> None:
-    client = serve().client()
+def test_dns_rebinding(plain: Running, host: str, status: int) -> None:
+    client = plain.client()
     assert client.get("/healthz", headers={"Host": host}).status_code == status
 
 
-def test_no_host_at_all(serve: Callable[..., Running]) -> None:
-    with serve().connect() as s:
+def test_no_host_at_all(plain: Running) -> None:
+    with plain.connect() as s:
         s.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
         assert b" 403 " in s.recv(65536)
 
@@ -69,8 +70,8 @@ def test_no_host_at_all(serve: Callable[..., Running]) -> None:
         ({"Sec-Fetch-Site": "same-origin"}, False),
     ],
 )
-def test_cross_site_post(serve: Callable[..., Running], headers: dict[str, str], refused: bool) -> None:
-    server = serve()
+def test_cross_site_post(plain: Running, headers: dict[str, str], refused: bool) -> None:
+    server = plain
     for method, path in (
         ("POST", "/api/images"),
         ("POST", "/api/run"),
@@ -141,8 +142,6 @@ def test_no_answer_tells_a_path_or_a_traceback(serve: Callable[..., Running]) ->
     def fault(stage: str) -> None:
         raise OSError(2, "No such file", "/root/secret/place")
 
-    from tests.server.fake import FakeRun
-
     client = serve(FakeRun(fault=fault)).client()
     answers = [
         client.post("/api/run", files={"file": picture()}),
@@ -162,8 +161,8 @@ def test_no_answer_tells_a_path_or_a_traceback(serve: Callable[..., Running]) ->
     assert [a.status_code for a in answers[1:]] == [422, 404, 422, 404, 422, 422, 404]
 
 
-def test_markup_in_a_name_comes_back_as_data(serve: Callable[..., Running]) -> None:
-    client = serve().client()
+def test_markup_in_a_name_comes_back_as_data(plain: Running) -> None:
+    client = plain.client()
     name = "<script>alert(1)</script>.png"
     answer = client.post("/api/images", files={"file": (name, picture())})
     assert answer.headers["content-type"] == "application/json"
@@ -173,8 +172,8 @@ def test_markup_in_a_name_comes_back_as_data(serve: Callable[..., Running]) -> N
     assert "<script>alert" not in page.text
 
 
-def test_docs_and_page_ask_no_other_host(serve: Callable[..., Running]) -> None:
-    client = serve().client()
+def test_docs_and_page_ask_no_other_host(plain: Running) -> None:
+    client = plain.client()
     for path in ("/docs", "/"):
         text = client.get(path).text
         assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", text)
@@ -186,8 +185,8 @@ def test_docs_and_page_ask_no_other_host(serve: Callable[..., Running]) -> None:
     assert all(path in docs for path in described["paths"])
 
 
-def test_the_cookie_is_for_this_site_alone(serve: Callable[..., Running]) -> None:
-    cookie = serve().client().get("/").headers["set-cookie"].lower()
+def test_the_cookie_is_for_this_site_alone(plain: Running) -> None:
+    cookie = plain.client().get("/").headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
 
@@ -203,13 +202,7 @@ def test_binding_another_address_needs_an_option_and_warns(capsys: pytest.Captur
 
 
 def test_forwarded_headers_of_a_client_are_not_believed(serve: Callable[..., Running]) -> None:
-    server = serve(client_jobs=1, running_jobs=1)
-    client = server.client()
-    image = upload(client)
-    from tests.server.fake import FakeRun
-
-    slow = serve(FakeRun(seconds=5), client_jobs=1)
-    client = slow.client()
+    client = serve(FakeRun(seconds=1), client_jobs=1).client()
     image = upload(client)
     codes = [
         client.post(
@@ -220,8 +213,8 @@ def test_forwarded_headers_of_a_client_are_not_believed(serve: Callable[..., Run
     assert codes == [202, 429, 429]
 
 
-def test_requests_cannot_be_smuggled(serve: Callable[..., Running]) -> None:
-    server = serve()
+def test_requests_cannot_be_smuggled(plain: Running) -> None:
+    server = plain
     with server.connect() as s:
         s.sendall(
             b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -237,7 +230,7 @@ def test_requests_cannot_be_smuggled(serve: Callable[..., Running]) -> None:
     assert b'\r\n\r\n{"status":"ok"' not in answer
 
 
-def test_the_log_cannot_be_forged(serve: Callable[..., Running], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_cannot_be_forged() -> None:
     import logging
 
     from gsjbu.server.logs import JsonLines
@@ -248,8 +241,8 @@ def test_the_log_cannot_be_forged(serve: Callable[..., Running], caplog: pytest.
     assert json.loads(line)["path"].startswith("/a\n")
 
 
-def test_nothing_of_httpx_is_needed_to_be_polite(serve: Callable[..., Running]) -> None:
-    answer = httpx.request("TRACE", serve().url + "/healthz")
+def test_a_method_that_is_not_there(plain: Running) -> None:
+    answer = httpx.request("TRACE", plain.url + "/healthz")
     assert answer.status_code == 405
     assert answer.json()["code"] == "method_not_allowed"
     assert answer.headers["allow"] == "GET"

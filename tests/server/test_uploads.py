@@ -120,21 +120,21 @@ def test_a_length_that_lies_low_cuts_the_form_and_a_length_that_lies_high_is_wai
     assert upload(server.client())
 
 
-def test_a_thousand_and_one_parts(serve: Callable[..., Running]) -> None:
-    server = serve()
+def test_a_thousand_and_one_parts(plain: Running) -> None:
+    server = plain
     fields = b"".join(part(f"f{n}", b"x") for n in range(1001))
     assert code_of(post(server, fields + end())) == (413, "too_many_fields")
     files = b"".join(part("file", b"x", "a.png").replace(b'"file"', b'"f%d"' % n) for n in range(1001))
     assert code_of(post(server, files + end()))[0] in (413, 422)
 
 
-def test_a_text_field_of_two_mebibytes(serve: Callable[..., Running]) -> None:
-    server = serve()
+def test_a_text_field_of_two_mebibytes(plain: Running) -> None:
+    server = plain
     assert code_of(post(server, part("stride", b"1" * 2 * MIB) + end())) == (413, "field_too_large")
 
 
-def test_headers_by_the_ten_thousand(serve: Callable[..., Running]) -> None:
-    server = serve()
+def test_headers_by_the_ten_thousand(plain: Running) -> None:
+    server = plain
     for count, size in ((10_000, 8), (101, 1), (3, 20_000)):
         lines = "".join(f"X-{n}: {'y' * size}\r\n" for n in range(count))
         answer, _ = raw(
@@ -144,8 +144,8 @@ def test_headers_by_the_ten_thousand(serve: Callable[..., Running]) -> None:
     assert server.client().get("/healthz").status_code == 200
 
 
-def test_part_headers_are_bounded(serve: Callable[..., Running]) -> None:
-    server = serve()
+def test_part_headers_are_bounded(plain: Running) -> None:
+    server = plain
     many = b"--xyzzy\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(1000)) + b"\r\n\r\n" + end()
     assert code_of(post(server, many)) == (422, "multipart_invalid")
     long = b"--xyzzy\r\nX: " + b"y" * 100_000 + b"\r\n\r\n" + end()
@@ -247,8 +247,8 @@ def test_all_uploads_together_are_bounded(serve: Callable[..., Running]) -> None
         (part("return_files", b"maybe") + end(), "multipart/form-data; boundary=xyzzy", "request_invalid"),
     ],
 )  # fmt: skip
-def test_forms_that_are_wrong(serve: Callable[..., Running], body: bytes, kind: str, code: str) -> None:
-    answer = serve().client().post("/api/run", content=body, headers={"Content-Type": kind})
+def test_forms_that_are_wrong(plain: Running, body: bytes, kind: str, code: str) -> None:
+    answer = plain.client().post("/api/run", content=body, headers={"Content-Type": kind})
     assert 400 <= answer.status_code < 500
     assert code_of(answer)[1] == code
 
