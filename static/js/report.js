@@ -51,6 +51,13 @@ function verdict(group, metrics) {
   const theirs = metrics.bilinear;
   const name = FIRST.find((one) => typeof ours?.[one] === "number" && typeof theirs?.[one] === "number");
   const box = byId("verdict");
+  const unmeasured = ["features", "signal"].includes(state.view.group) && group !== state.view.group;
+  if (unmeasured) {
+    box.className = "verdict";
+    delete box.dataset.winner;
+    put(box, t("verdict.unmeasured", { group: groupTitle(state.view.group) }));
+    return;
+  }
   if (!name) {
     box.className = "verdict";
     put(box, t("verdict.none", { group: groupTitle(state.view.group) }));

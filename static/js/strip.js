@@ -2,7 +2,7 @@
 
 import { byId, h } from "./dom.js";
 import { t } from "./i18n.js";
-import { methodClass, methodOf } from "./methods.js";
+import { methodClass, methodOf, methodWords } from "./methods.js";
 import { sentence, source, title } from "./panels.js";
 
 /** Draw (or redraw in place, so that pictures change without a flash) the strip of `chosen.panels`. */
@@ -30,6 +30,13 @@ function cell() {
   );
 }
 
+/** The method's name says enough where no other panel of the group has the same method. */
+function short(panel, panels) {
+  const method = methodOf(panel.name);
+  if (!methodWords(method) || panels.some((p) => p !== panel && methodOf(p.name) === method)) return null;
+  return t(methodWords(method));
+}
+
 function fill(node, panel, chosen, job, pick) {
   const words = title(panel);
   node.dataset.panel = panel.name;
@@ -37,7 +44,7 @@ function fill(node, panel, chosen, job, pick) {
   face.title = sentence(panel);
   face.setAttribute("aria-label", t("strip.right", { panel: words }));
   face.onclick = () => pick("right", panel.name);
-  node.querySelector(".words").textContent = words;
+  node.querySelector(".words").textContent = short(panel, chosen.panels) ?? words;
   node.querySelector(".dot").className = `dot ${methodClass(methodOf(panel.name))}`;
   const [left, right] = node.querySelectorAll(".side");
   for (const [button, side, label] of [
