@@ -23,7 +23,7 @@ def test_a_slider_runs_by_itself_and_the_newest_wins(page: Page) -> None:
     )
     page.evaluate(
         """async () => {
-          const range = document.querySelector('[data-setting=iters] input[type=range]');
+          const range = document.querySelector('[data-setting=stride] input[type=range]');
           for (let i = 0; i < 12; i++) {
             range.value = range.valueAsNumber + 1;
             range.dispatchEvent(new Event('input', {bubbles: true}));
@@ -34,8 +34,8 @@ def test_a_slider_runs_by_itself_and_the_newest_wins(page: Page) -> None:
     )
     shown(page, job)
     page.wait_for_function("() => document.body.dataset.phase === 'idle'")
-    wanted = state(page, "settings.iters")
-    assert state(page, "result.settings.iters") == wanted
+    wanted = state(page, "settings.stride")
+    assert state(page, "result.settings.stride") == wanted == 28
     assert page.evaluate("document.body.dataset.job") == jobs[-1]
     assert len(jobs) <= 4, "twelve moves are not twelve runs"
 
