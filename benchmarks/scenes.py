@@ -163,7 +163,7 @@ def _built_in(kind: str, s: int) -> Iterator[Scene]:
 
 
 def _row(
-    name: str, kind: str, needs: str | None, noisy: bool, load: Callable[..., Iterator[Scene]], *args
+    name: str, kind: str, needs: str | None, noisy: bool, load: Callable[..., Iterator[Scene]], *args: Any
 ) -> Row:
     return Row(name, kind, lambda: load(*args), needs, noisy)
 
