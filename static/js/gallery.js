@@ -144,7 +144,7 @@ export async function takeKnown(id) {
     return true;
   } catch (error) {
     if (error instanceof api.Unreachable) connection.lost();
-    else say("error", t("error.imageForgotten"), { about: "refusal" });
+    else say("error", t("error.imageForgotten"), { about: "address" });
     return false;
   }
 }

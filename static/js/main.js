@@ -124,10 +124,9 @@ async function begin() {
   );
   on(["settings", "image", "view"], url.write);
   fold();
-  for (const { setting, raw } of address.refused) {
-    say("error", i18n.t("error.address", { setting: controls.label(setting.name), value: raw }), {
-      about: setting.name,
-    });
+  if (address.refused.length) {
+    const asked = address.refused.map(({ setting, raw }) => `${controls.label(setting.name)} = ${raw}`).join(", ");
+    say("error", i18n.t("error.address", { asked }), { about: "address" });
   }
   document.body.dataset.ready = "true";
   if (address.image && (await gallery.takeKnown(address.image))) return;

@@ -75,11 +75,18 @@ def test_a_number_out_of_bounds(page: Page) -> None:
 def test_a_bad_address(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/?stride=0&radius=x&iters=30")
     shown(page)
-    assert (
-        "radius" in page.inner_text("#notice p").lower() or "stride" in page.inner_text("#notice p").lower()
-    )
+    text = page.inner_text("#notice p")
+    assert "Stride = 0" in text and "Radius = x" in text
     assert state(page, "settings.stride") == 16
     assert state(page, "settings.iters") == 30
+
+
+def test_an_address_of_a_forgotten_picture(page: Page, server: Server, watch: Watch) -> None:
+    watch.expect("status of 404")
+    page.goto(f"{server.url}/?image={'0' * 32}")
+    shown(page)
+    assert "no longer" in page.inner_text("#notice p")
+    assert state(page, "image.sample"), "a scene is shown instead"
 
 
 def test_a_bad_signal(page: Page, watch: Watch) -> None:
