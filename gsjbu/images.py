@@ -25,6 +25,8 @@ MAX_PIXELS = 40_000_000
 # A progressive JPEG of a few kilobytes can ask for thousands of passes over the whole picture; real
 # ones have about ten.
 MAX_JPEG_SCANS = 100
+# … and a large one fewer: its scans times its pixels, as 15 scans of 40 megapixels.
+MAX_SCANNED_PIXELS = 600_000_000
 EXIF_ORIENTATION = 0x0112
 
 _SCALES = {"uint8": 255.0, "uint16": 65535.0}
@@ -51,13 +53,14 @@ def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         )
     if kind == "WEBP":
         _check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP
-    if kind == "JPEG" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
-        raise ImageError(
-            "image_too_large", f"The JPEG has more than {MAX_JPEG_SCANS} scans; save it again as usual."
-        )
+    scans = data.count(b"\xff\xda") if kind == "JPEG" else 0
+    if scans > MAX_JPEG_SCANS:
+        raise _too_many_scans(scans)
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as file:
             _check_size(file.size, max_pixels)
+            if scans * file.size[0] * file.size[1] > MAX_SCANNED_PIXELS:
+                raise _too_many_scans(scans)
             file.load()
             if kind == "PNG":
                 _check_png_data(data)
@@ -245,6 +248,11 @@ def _check_png_data(data: bytes) -> None:
             if stored != zlib.crc32(memoryview(data)[at + 4 : at + 8 + length]):
                 raise ValueError("wrong IDAT checksum")
         at += 12 + length
+
+
+def _too_many_scans(scans: int) -> ImageError:
+    text = f"The JPEG has {scans} scans, far more than its size calls for; save it again as usual."
+    return ImageError("image_too_large", text)
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

@@ -208,6 +208,14 @@ def test_a_jpeg_of_endless_scans_is_refused():
     assert refusal(data[:-2] + b"\xff\xda" * 200 + data[-2:]).code == "image_too_large"
 
 
+def test_a_large_jpeg_may_have_fewer_scans():
+    file = io.BytesIO()
+    Image.new("RGB", (4000, 4000)).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    assert images.decode_pixels(data).shape == (4000, 4000, 3)
+    assert refusal(data[:-2] + b"\xff\xda" * 40 + data[-2:]).code == "image_too_large"
+
+
 def test_many_text_chunks_are_read_past():
     info = PngImagePlugin.PngInfo()
     for i in range(50):

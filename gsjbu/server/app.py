@@ -15,6 +15,9 @@ from gsjbu.server.security import Guard
 from gsjbu.server.service import Service
 from gsjbu.server.uploads import Intake
 
+# Longest time for which a start waits for the warm-up.
+WARM_UP_SECONDS = 5.0
+
 
 def create_app(config: Config | None = None) -> FastAPI:
     """One server. ``config.run`` takes the place of ``gsjbu.pipeline.run``; ``app.state.service`` is what it shares."""
@@ -23,9 +26,11 @@ def create_app(config: Config | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        if config.warm_up:
-            service.warm_up()
         service.decoder.start()
+        if config.warm_up:
+            # Mostly everything was compiled in an earlier run, and this is a matter of a few seconds; where it is
+            # not, the page comes up meanwhile and the first runs take the slower form.
+            await asyncio.to_thread(service.warm_up().join, WARM_UP_SECONDS)
         watch = asyncio.create_task(service.watch())
         try:
             yield

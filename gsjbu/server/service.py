@@ -93,13 +93,14 @@ class Service:
         fused = backends.warm_up.state == "warm" and resolve("auto").type == "cpu"
         return "fused" if fused else "attention"
 
-    def warm_up(self) -> None:
-        """In threads at start: compile the fused kernel, then run once on a tiny picture, so that the first visitor
+    def warm_up(self) -> threading.Thread:
+        """In a thread at start: compile the fused kernel, then run once on a tiny picture, so that the first visitor
         waits neither for a compiler nor for a backbone."""
         compiling = backends.warm_up.in_background()
 
         def first_run() -> None:
             compiling.join()
+            torch.set_num_threads(1)
             try:
                 self._pipeline()(torch.linspace(0, 1, 3 * 64 * 64).reshape(3, 64, 64), Settings(iters=1))
                 self.estimate(64, 64, Settings())
@@ -108,7 +109,9 @@ class Service:
             else:
                 self.warm = True
 
-        threading.Thread(target=first_run, name="gsjbu-first-run", daemon=True).start()
+        thread = threading.Thread(target=first_run, name="gsjbu-first-run", daemon=True)
+        thread.start()
+        return thread
 
     # -- clients --------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import pickle
 import struct
+import zipfile
 import zlib
 from collections.abc import Iterator
 from functools import cache
@@ -165,6 +167,40 @@ def files() -> dict[str, bytes]:
         ),
         "png_16bit.png": saved(Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)), "PNG"),
         "png_plain.png": plain,
+    }
+
+
+def npy(shape: str, kind: str = "<f4", body: bytes = b"") -> bytes:
+    """An .npy file with any header."""
+    head = f"{{'descr': {kind!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+    head += b" " * (63 - (10 + len(head)) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + body
+
+
+def _npz(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def signals() -> dict[str, bytes]:
+    """Signal files that must all be refused."""
+    pickled = pickle.dumps({"x": 1})
+    return {
+        "npy_huge_shape.npy": npy("(100000, 100000)"),
+        "npy_negative.npy": npy("(-1, 5)"),
+        "npy_overflow.npy": npy("(4294967296, 4294967296)"),
+        "npy_object.npy": npy("(3,)", "|O", pickled),
+        "npy_code_in_header.npy": npy("__import__('os').getpid()"),
+        "npy_deep_header.npy": npy("(" * 2000 + ")" * 2000),
+        "npy_short.npy": npy("(8, 8)", body=bytes(10)),
+        "npz_bomb.npz": _npz({"a.npy": npy("(40000, 40000)", "|u1", bytes(400_000_000))}),
+        "npz_many.npz": _npz({f"{n}.npy": npy("(2, 2)", body=bytes(16)) for n in range(3000)}),
+        "npz_outside.npz": _npz({"../../evil.npy": npy("(2, 2)", "|O", pickled)}),
+        "npz_cut.npz": _npz({"a.npy": npy("(2, 2)", body=bytes(16))})[:60],
+        "pickle.npy": pickled,
     }
 
 

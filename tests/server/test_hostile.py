@@ -54,13 +54,15 @@ class Watch:
         return sorted(self.times)[len(self.times) // 2]
 
 
-def send_all(server: Process, files: list[tuple[str, bytes]]) -> dict[str, tuple[int, str, float]]:
+def send_all(
+    server: Process, files: list[tuple[str, bytes]], path: str = "/api/images"
+) -> dict[str, tuple[int, str, float]]:
     """Post every file; the status, the code and the seconds of each answer."""
     out = {}
     client = server.client()
     for name, data in files:
         began = time.monotonic()
-        answer = client.post("/api/images", files={"file": (name, data, "image/png")})
+        answer = client.post(path, files={"file": (name, data, "image/png")})
         seconds = time.monotonic() - began
         body = answer.json()
         out[name] = (answer.status_code, body.get("code", ""), seconds)
@@ -71,13 +73,15 @@ def send_all(server: Process, files: list[tuple[str, bytes]]) -> dict[str, tuple
     return out
 
 
-def judge(server: Process, files: list[tuple[str, bytes]]) -> dict[str, tuple[int, str, float]]:
+def judge(
+    server: Process, files: list[tuple[str, bytes]], path: str = "/api/images"
+) -> dict[str, tuple[int, str, float]]:
     """Send them, and hold time, memory and health against what is promised."""
     pid = server.process.pid
     before = server.memory()
     server.reset_peak()
     with Watch(server) as watch:
-        out = send_all(server, files)
+        out = send_all(server, files, path)
     grown = server.peak() - before
     slowest = max(out.items(), key=lambda item: item[1][2])
     print(f"{len(files)} files: slowest {slowest[0]} {slowest[1][2]:.2f} s, peak +{grown / 1e6:.0f} MB, "
@@ -131,6 +135,13 @@ def test_the_files_that_broke_decoders(server: Process, data_dir: Path) -> None:
     corrupt = {name: got for name, got in out.items() if name.startswith("pngsuite/x")}
     assert corrupt
     assert all(status != 201 for status, _, _ in corrupt.values()), corrupt
+
+
+def test_the_same_and_worse_sent_as_signals(server: Process) -> None:
+    files = {**hostile.files(), **hostile.signals()}
+    out = judge(server, list(files.items()), "/api/signals")
+    for name in hostile.signals():
+        assert out[name][0] != 201, (name, out[name])
 
 
 def test_odd_pictures_that_are_accepted_also_run(server: Process) -> None:
