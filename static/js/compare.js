@@ -103,13 +103,18 @@ async function load(result, chosen) {
   return { image: result.image, left: pane(chosen.left, left), right: pane(chosen.right, right), under: below };
 }
 
-/** Load what `result` would show, then hand over a function that puts it on the page at once. */
+/**
+ * Load what `result` would show, then hand over a function that puts it on the page at once. It does so, and says
+ * true, unless something else has been asked for since.
+ */
 export async function prepare(result) {
   const mine = ++round;
   const chosen = choose(result);
   const pair = await load(result, chosen);
   return () => {
-    if (mine === round) put_(chosen, pair, result);
+    if (mine !== round) return false;
+    place(chosen, pair, result);
+    return true;
   };
 }
 
@@ -135,7 +140,7 @@ async function missing() {
   }
 }
 
-function put_(chosen, pair, result) {
+function place(chosen, pair, result) {
   viewer().set({ divider: state.view.divider, layout: state.view.layout, opacity: state.view.opacity / 100 });
   viewer().show(pair);
   look({ group: chosen.group, left: chosen.left.name, right: chosen.right.name });

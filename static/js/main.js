@@ -38,7 +38,7 @@ async function present(result, stillWanted) {
   if (state.point && (state.point.x >= result.image.width || state.point.y >= result.image.height))
     set({ point: null });
   set({ result });
-  swap();
+  if (!swap()) await compare.showPair(); // another tab or panel was chosen meanwhile: show that, of this result
   hush("refusal");
   document.body.dataset.job = result.job;
   await compare.drawAll();

@@ -33,12 +33,14 @@ const body = () => ({
 export async function run({ asked = false } = {}) {
   if (!state.image) return;
   later.cancel();
-  const key = JSON.stringify(body());
+  const wanted = body();
+  const key = JSON.stringify(wanted);
   if (flight?.key === key) return; // just that is running already
   const mine = ++turn;
   try {
-    const { width, height } = state.image;
-    const estimate = await api.estimate({ width, height, settings: state.settings });
+    const sent = { image: state.image, signal: state.signal };
+    const { width, height } = sent.image;
+    const estimate = await api.estimate({ width, height, settings: wanted.settings });
     if (mine !== turn) return;
     set({ estimate });
     drop();
@@ -47,8 +49,7 @@ export async function run({ asked = false } = {}) {
       return;
     }
     set({ run: { phase: "running", progress: null, losses: [] } });
-    const sent = { image: state.image, signal: state.signal };
-    const { job_id } = await api.startJob(body());
+    const { job_id } = await api.startJob(wanted);
     if (mine !== turn) {
       api.dropJob(job_id).catch(ignoreGone);
       return;
