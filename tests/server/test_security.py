@@ -251,3 +251,27 @@ def test_a_method_that_is_not_there(plain: Running) -> None:
 def test_static_dir_is_inside_the_project() -> None:
     assert Config().out_dir.parent == Config().static_dir
     assert isinstance(Config().static_dir, Path)
+
+
+def test_a_browser_finds_no_error_in_the_docs_and_asks_nobody_else(plain: Running) -> None:
+    import shutil
+
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 320, "height": 640})
+        said: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda m: said.append(m.text))
+        page.on("request", lambda r: asked.append(r.url))
+        page.goto(plain.url + "/docs")
+        for summary in page.locator("summary").all():
+            summary.click()
+        assert page.locator("details[open]").count() > 10
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        browser.close()
+    assert said == []
+    assert all(url.startswith(plain.url) for url in asked)
