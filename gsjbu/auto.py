@@ -2,8 +2,8 @@
 
 1. Salt and pepper is taken out of the guide (noise.py).
 2. The signal is looked at: is it the mean over each cell, or what a network says of it? (``kind_of``)
-3. The Gaussians are fitted so that the rendered signal gives back the LR signal, for a few steps only.
-4. They are mixed with others (blend.py): the recipe of the signal's kind. Cell means are also back-projected.
+3. Gaussians are fitted so that the rendered signal gives back the LR signal, for a few steps only.
+4. They are mixed with others (blend.py) by the recipe of the signal's kind. Cell means are also back-projected.
 5. If the guide's colours do not help to foretell an LR pixel from its neighbours (``guide_gain``), the plain
    interpolation takes over.
 
@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from gsjbu import noise, parameters, tto
+from gsjbu import noise, tto
 from gsjbu.blend import Blend
 from gsjbu.grid import Grid
 from gsjbu.kernel import Kernel
@@ -42,44 +42,60 @@ GAIN_UNRELATED, GAIN_TRUSTED = 0.02, 0.06
 
 @dataclass(frozen=True)
 class Recipe:
-    """How signals of one kind are upsampled; σ in strides, σr in guide values."""
+    """How signals of one kind are upsampled: members of the mixture, and passes of back-projection.
+
+    A set of Gaussians is given by its start: σ in strides, σr in guide values. The plain interpolation has a larger
+    share where the guide is not trusted; the others shrink alike.
+    """
 
     sentence: str
-    sigma: float
-    sigma_r: float
-    second: tuple[float, float] | None  # (σ, σr) of the second, fixed set
-    second_share: float  # where the guide is trusted
+    first: tuple[float, float]
+    first_steps: int
+    second: tuple[float, float] | None
+    second_steps: int
+    second_share: float
     plain: str
-    plain_share: float  # where the guide is trusted
-    plain_share_untrusted: float  # where it is not
+    plain_share: float
+    plain_share_untrusted: float
     passes: int
 
 
-# Means over cells are given back, so a wider start, which the back-projection sharpens again, fits best.
+# Means over cells are given back. Wide starts fit best, as back-projection sharpens again; two fits from different
+# starts err differently, and their mean errs less.
 _MEASURED = Recipe(
-    "The signal is taken for a quantity averaged over each cell: it is given back exactly (not pure mixing).",
-    sigma=0.6, sigma_r=0.2, second=None, second_share=0.0,
+    "The signal is taken for a quantity averaged over each cell: it is given back (not pure mixing).",
+    first=(0.6, 0.2), first_steps=STEPS, second=(0.9, 0.1), second_steps=STEPS, second_share=0.5,
     plain="bicubic", plain_share=0.0, plain_share_untrusted=0.5, passes=3,
 )  # fmt: skip
 # What a network says is not a mean over the cell, and its errors should not be sharpened: pure mixing only.
 _SCORES = Recipe(
     "The signal is taken for a network's own probabilities: it is mixed only.",
-    sigma=0.5, sigma_r=0.2, second=(0.6, 0.12), second_share=0.4,
+    first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_steps=0, second_share=0.4,
     plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0,
+)  # fmt: skip
+# Samples say nothing of what lies between them: there is nothing to fit to.
+_SAMPLES = Recipe(
+    "The signal is one class a cell, without shares: it is mixed only, and there is nothing to fit.",
+    first=(0.6, 0.12), first_steps=0, second=None, second_steps=0, second_share=0.0,
+    plain="bilinear", plain_share=0.5, plain_share_untrusted=1.0, passes=0,
 )  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {
     "measured": _MEASURED,
     "shares": replace(
         _MEASURED,
-        sentence="The signal is taken for each class's share of the cell: it is given back exactly (not pure mixing).",
-        plain_share=0.5,
-        plain_share_untrusted=1.0,
+        sentence="The signal is taken for each class's share of the cell: it is given back (not pure mixing).",
+        second=None, second_steps=0, second_share=0.0, plain_share=0.5, plain_share_untrusted=1.0,
     ),
     "scores": _SCORES,
-    "samples": replace(_SCORES, sentence="The signal is one class a cell, without shares: it is mixed only."),
-    "features": replace(_SCORES, sentence="The signal is taken for features: it is mixed only."),
-}
+    "samples": _SAMPLES,
+    # Colours foretell features badly even where they help a reader of the features: the guide is not put to the test.
+    "features": replace(
+        _SAMPLES,
+        sentence="The signal is taken for features: it is mixed only, and there is nothing to fit.",
+        plain_share_untrusted=0.5,
+    ),
+}  # fmt: skip
 
 
 def fit(
@@ -95,43 +111,58 @@ def fit(
 ) -> Kernel:
     """A kernel with the blend that suits ``signal`` [C, h, w]; without one, the guide's own colours are the signal.
 
-    ``guide`` [G, H, W]. At most ``STEPS`` steps are taken, fewer if ``iters`` says so. What was found is in
-    ``Kernel.notes``. Raises ShapeError if the signal does not fit the grid or is not finite.
+    ``guide`` [G, H, W]. At most ``iters`` steps are taken, of one fit or of two, one after the other; so are the
+    losses. What was found is in ``Kernel.notes``. Raises ShapeError if the signal does not fit the grid or is not
+    finite.
     """
     guide, found = noise.clean(guide)
     signal = tto.checked_signal(grid.cell_means(guide) if signal is None else signal, grid)
     recipe = RECIPES[kind_of(signal)]
     gain = guide_gain(signal, grid.cell_means(guide))
     trust = min(1.0, max(0.0, (gain - GAIN_UNRELATED) / (GAIN_TRUSTED - GAIN_UNRELATED)))
-    blend = blend_of(recipe, trust, grid)
-    kernel = tto.fit(
-        guide, grid=grid, iters=min(iters, STEPS) if blend.first_share > 0 else 0, radius=radius, objective="signal",
-        signal=signal, device=device, progress=progress, threads=threads, backend=backend, sigma=recipe.sigma,
-        sigma_r=recipe.sigma_r,
+    plain_share = recipe.plain_share_untrusted + trust * (recipe.plain_share - recipe.plain_share_untrusted)
+    second_share = recipe.second_share * (1 - plain_share) / (1 - recipe.plain_share)
+    steps = _shared_out(iters if plain_share < 1 else 0, recipe)
+
+    def gaussians(start: tuple[float, float], own_steps: int, before: int) -> Kernel:
+        def report(step: int, loss: float) -> object:
+            return progress(before + step, loss) if progress is not None else None
+
+        return tto.fit(
+            guide, grid=grid, iters=own_steps, radius=radius, objective="signal", signal=signal, device=device,
+            progress=report, threads=threads, backend=backend, sigma=start[0], sigma_r=start[1],
+        )  # fmt: skip
+
+    kernel = gaussians(recipe.first, steps[0], 0)
+    stopped = len(kernel.losses) < steps[0]
+    second = None
+    if recipe.second is not None and second_share > 0:
+        second = gaussians(recipe.second, 0 if stopped else steps[1], steps[0])
+        kernel = replace(kernel, losses=[*kernel.losses, *second.losses])
+    blend = Blend(
+        second=None if second is None else second.raw, second_share=0.0 if second is None else second_share,
+        plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
     )  # fmt: skip
-    notes = [found.sentence, recipe.sentence, _on_trust(trust, recipe)]
+    notes = (found.sentence, recipe.sentence, _on_trust(trust, recipe))
     return replace(kernel, objective="auto", blend=blend, notes=tuple(note for note in notes if note))
 
 
-def blend_of(recipe: Recipe, trust: float, grid: Grid) -> Blend:
-    """The recipe's shares, for a guide trusted 0…1."""
-    plain_share = recipe.plain_share_untrusted + trust * (recipe.plain_share - recipe.plain_share_untrusted)
-    second_share = recipe.second_share * (1 - plain_share) / (1 - recipe.plain_share)
-    second = parameters.start(grid, *recipe.second) if recipe.second and second_share > 0 else None
-    return Blend(
-        second, second_share if second is not None else 0.0, plain_share, recipe.plain, recipe.passes
-    )
+def _shared_out(iters: int, recipe: Recipe) -> tuple[int, int]:
+    """Steps of the first and of the second fit, together at most ``iters``."""
+    if recipe.first_steps and recipe.second_steps:
+        return min(recipe.first_steps, iters - iters // 2), min(recipe.second_steps, iters // 2)
+    return min(recipe.first_steps, iters), min(recipe.second_steps, iters)
 
 
 def _on_trust(trust: float, recipe: Recipe) -> str | None:
-    if trust >= 0.5:
+    """What a person should know of the guide, or None if it is followed as usual."""
+    if trust >= 0.5 or recipe.plain_share_untrusted == recipe.plain_share:
         return None
-    taken = recipe.plain if recipe.plain_share_untrusted == 1 else "a part of the usual mixture"
     if trust > 0:
         return f"The image explains little of the signal; {recipe.plain} interpolation has a larger share."
     if recipe.plain_share_untrusted < 1:
         return f"The image does not explain the signal; {recipe.plain} interpolation has a larger share."
-    return f"The image does not explain the signal: it is not followed, {taken} interpolation is used."
+    return f"The image does not explain the signal; it is not followed: this is {recipe.plain} interpolation."
 
 
 def kind_of(signal: Tensor) -> str:
@@ -175,30 +206,36 @@ def guide_gain(signal: Tensor, lr_guide: Tensor) -> float:
     and colour, at a few tolerances of which the best one counts.
     """
     values = signal.detach().to("cpu", torch.float32)
-    guide = lr_guide.detach().to("cpu", torch.float32)
-    rows, cols, r = values.shape[1], values.shape[2], GAIN_REACH
     if values.shape[0] > GAIN_CHANNELS:  # a random projection keeps distances, on the whole
         mixer = torch.randn(GAIN_CHANNELS, values.shape[0], generator=torch.Generator().manual_seed(0))
         values = torch.einsum("kc,chw->khw", mixer, values - values.mean(dim=(1, 2), keepdim=True))
-    pad = (r, r, r, r)
-    inside, near_values, near_guide = (F.pad(t, pad) for t in (torch.ones(1, rows, cols), values, guide))
-    kappas = torch.tensor([0.0, *(0.5 / t**2 for t in GAIN_TOLERANCES)])[:, None, None]
-    total = torch.zeros(len(kappas), rows, cols)
-    estimate = torch.zeros(len(kappas), *values.shape)
+    return _gain(values.numpy(), lr_guide.detach().to("cpu", torch.float32).numpy())
+
+
+def _gain(values: np.ndarray, guide: np.ndarray) -> float:
+    # numpy, not torch: on so small arrays torch's threads wait for each other longer than they work.
+    rows, cols, r = values.shape[1], values.shape[2], GAIN_REACH
+    near_values, near_guide = (np.pad(t, ((0, 0), (r, r), (r, r))) for t in (values, guide))
+    inside = np.pad(np.ones((rows, cols), np.float32), r)
+    kappas = np.array([0.0, *(0.5 / t**2 for t in GAIN_TOLERANCES)], np.float32)[:, None, None]
+    total = np.zeros((len(kappas), rows, cols), np.float32)
+    estimate = np.zeros((len(kappas), *values.shape), np.float32)
     for dy in range(2 * r + 1):
         for dx in range(2 * r + 1):
             if dy == r and dx == r:
                 continue
-            place = (slice(None), slice(dy, dy + rows), slice(dx, dx + cols))
+            down, across = slice(dy, dy + rows), slice(dx, dx + cols)
             spatial = -((dy - r) ** 2 + (dx - r) ** 2) / (2 * GAIN_SIGMA**2)
-            distance = (near_guide[place] - guide).square().sum(dim=0)
+            distance = np.square(near_guide[:, down, across] - guide).sum(axis=0)
             # The floor keeps a pixel unlike all its neighbours from having no estimate.
-            weight = (torch.exp(spatial - kappas * distance) + 1e-9) * inside[place]
+            weight = (np.exp(np.float32(spatial) - kappas * distance) + np.float32(1e-9)) * inside[
+                down, across
+            ]
             total += weight
-            estimate += weight[:, None] * near_values[place]
+            estimate += weight[:, None] * near_values[:, down, across]
     alone = total[0] <= 0
-    error = (estimate / total.clamp_min(1e-30)[:, None] - values).square().sum(dim=1)
-    error = error.masked_fill(alone, 0.0).double().mean(dim=(1, 2))
-    if float(error[0]) <= 1e-12 * float(values.square().double().mean()):
+    off = np.where(alone, 0, estimate / np.where(total > 0, total, 1)[:, None] - values)
+    error = np.square(off).sum(axis=1).mean(axis=(1, 2), dtype=np.float64)
+    if error[0] <= 1e-12 * np.square(values).mean(dtype=np.float64):
         return 0.0  # a flat signal: nothing to explain
-    return float(torch.log(error[0] / error[1:].min().clamp_min(1e-12 * float(error[0]))))
+    return float(np.log(error[0] / max(error[1:].min(), 1e-12 * error[0])))
