@@ -124,17 +124,22 @@ def fit(
     second_share = recipe.second_share * (1 - plain_share) / (1 - recipe.plain_share)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
 
+    stopped = False
+
     def gaussians(start: tuple[float, float], own_steps: int, before: int) -> Kernel:
         def report(step: int, loss: float) -> object:
-            return progress(before + step, loss) if progress is not None else None
+            nonlocal stopped
+            answer = progress(before + step, loss) if progress is not None else None
+            stopped = stopped or answer is False
+            return answer
 
         return tto.fit(
             guide, grid=grid, iters=own_steps, radius=radius, objective="signal", signal=signal, device=device,
-            progress=report, threads=threads, backend=backend, sigma=start[0], sigma_r=start[1],
+            progress=report if progress is not None else None, threads=threads, backend=backend, sigma=start[0],
+            sigma_r=start[1],
         )  # fmt: skip
 
     kernel = gaussians(recipe.first, steps[0], 0)
-    stopped = len(kernel.losses) < steps[0]
     second = None
     if recipe.second is not None and second_share > 0:
         second = gaussians(recipe.second, 0 if stopped else steps[1], steps[0])
