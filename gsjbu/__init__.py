@@ -13,4 +13,15 @@ from gsjbu.module import GSJBU
 from gsjbu.tto import fit, upsample
 from gsjbu.version import __version__
 
-__all__ = ["GSJBU", "Advice", "Estimate", "Kernel", "Window", "__version__", "estimate", "fit", "load", "upsample"]
+__all__ = [
+    "GSJBU",
+    "Advice",
+    "Estimate",
+    "Kernel",
+    "Window",
+    "__version__",
+    "estimate",
+    "fit",
+    "load",
+    "upsample",
+]
