@@ -141,7 +141,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+        where = ".".join(
+            str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")
+        )
         code = "json_invalid" if first["type"] == "json_invalid" else "request_invalid"
         name = where[:60] or "the request"
         return _answer(request, Problem(code, f"{name}: {first['msg']}.", setting=where[:60] or None))

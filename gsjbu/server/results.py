@@ -237,13 +237,16 @@ def ellipses(bundle: Bundle) -> dict[str, Any]:
     return out
 
 
-def zip_file(bundle: Bundle) -> tuple[BinaryIO, int]:
-    """Everything of a run in one zip, in a temporary file without a name, and its size in bytes."""
+def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
+    """Everything of a run in one zip, in a file without a name, and its size in bytes.
+
+    ``temporary``: a folder that goes when the server stops, however it stops.
+    """
     file = TemporaryFile()  # noqa: SIM115  the answer's stream closes it
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, data in bundle.all_pngs().items():
             archive.writestr(f"panels/{name}.png", data)
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory(dir=temporary) as folder:
             path = Path(folder) / "parameters.safetensors"
             bundle.result.kernel.save(path)
             archive.write(path, "parameters.safetensors")

@@ -25,7 +25,8 @@ def routes(service: Service) -> APIRouter:
         "/api/images", status_code=201, response_model=schemas.ImageMade,
         responses=refusals(408, 413, 415, 429), openapi_extra=forms.IMAGE_FORM, summary="Keep an image for later runs",
     )  # fmt: skip
-    async def images(request: Request) -> dict[str, object]:
+    async def images(request: Request, response: Response) -> dict[str, object]:
+        service.introduce(request, response)
         limits = service.limits
         async with read_form(request, limits, service.buffers, {"file": limits.image_bytes}) as form:
             forms.only(form, "sample")

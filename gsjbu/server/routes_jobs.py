@@ -17,7 +17,7 @@ from gsjbu.server.events import last_event_id, sse
 from gsjbu.server.jobs import Job
 from gsjbu.server.problems import internal, refusals
 from gsjbu.server.routes_images import image_of
-from gsjbu.server.schemas import Id, PixelX, PixelY
+from gsjbu.server.schemas import ClientId, Id, PixelX, PixelY
 from gsjbu.server.service import Answer, Service
 from gsjbu.server.uploads import read_form
 
@@ -43,7 +43,7 @@ def routes(service: Service) -> APIRouter:
         "/api/run", response_class=Response, openapi_extra=forms.RUN_FORM, summary="Upload, run and get the result",
         responses={200: {"model": schemas.ResultBody}, **refusals(408, 409, 413, 415, 429)},
     )  # fmt: skip
-    async def run(request: Request) -> Response:
+    async def run(request: Request, client_id: ClientId = None) -> Response:
         limits = service.limits
         allowed = {"file": limits.image_bytes, "signal": limits.signal_bytes}
         async with read_form(request, limits, service.buffers, allowed) as form:
@@ -65,7 +65,9 @@ def routes(service: Service) -> APIRouter:
         "/api/jobs", status_code=202, response_model=schemas.JobMade, responses=refusals(413, 429),
         summary="Start a run on a kept image",
     )  # fmt: skip
-    async def start(request: Request, response: Response, wanted: schemas.JobRequest) -> dict[str, str]:
+    async def start(
+        request: Request, response: Response, wanted: schemas.JobRequest, client_id: ClientId = None
+    ) -> dict[str, str]:
         settings = schemas.strict_settings(wanted.settings)
         answer = Answer("files" if wanted.return_files else wanted.panels)
         job = await service.submit(request, wanted.image_id, settings, wanted.signal_id, answer)
@@ -165,7 +167,7 @@ def routes(service: Service) -> APIRouter:
     async def download(job_id: Id) -> Response:
         """Panels, parameters, HR signal, metrics, settings and versions in one zip."""
         bundle = service.result(job_id)
-        file, size = await service.read(lambda: results.zip_file(bundle))
+        file, size = await service.read(lambda: results.zip_file(bundle, service.temporary))
         headers = {
             "Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.zip"',
             "Content-Length": str(size),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
@@ -13,7 +12,7 @@ from fastapi.templating import Jinja2Templates
 from starlette.staticfiles import StaticFiles
 
 from gsjbu.server.problems import Problem, refusals
-from gsjbu.server.service import CLIENT_COOKIE, Service
+from gsjbu.server.service import Service
 
 HERE = Path(__file__).parent
 _KINDS = {".png": "image/png", ".json": "application/json"}
@@ -30,8 +29,7 @@ def routes(service: Service, app: FastAPI) -> APIRouter:
         languages = await service.read(lambda: _languages(service.config.static_dir))
         context = {"version": service.version, "languages": languages}
         answer = page.TemplateResponse(request, "index.html", context)
-        if not request.cookies.get(CLIENT_COOKIE):
-            answer.set_cookie(CLIENT_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="strict")
+        service.introduce(request, answer)
         return answer
 
     @router.get("/docs", response_class=HTMLResponse)

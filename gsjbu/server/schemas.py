@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, WithJsonSchema
 
 from gsjbu.errors import SettingError
@@ -13,6 +13,15 @@ from gsjbu.settings import SETTINGS, Settings, unavailable
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
 PixelX = Annotated[int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left.")]
 PixelY = Annotated[int, Query(ge=0, le=65535, description="Row of the image, from 0 at the top.")]
+ClientId = Annotated[
+    str | None,
+    Header(
+        alias="X-Client-Id",
+        pattern="^[A-Za-z0-9_-]{8,64}$",
+        description="Tells several clients at one address apart; browsers do it with the page's cookie.",
+    ),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{8,64}$"}),
+]
 BINARY: dict[str, Any] = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": BINARY}, "description": "A PNG."}}
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +20,9 @@ from gsjbu.server import allocator, logs
 from gsjbu.server.app import create_app
 from gsjbu.server.config import Config
 from gsjbu.server.limits import Limits
+
+# After everything has been closed, threads may take this long to come out of their last computation.
+LEAVE_SECONDS = 1.0
 
 
 def timed_protocol(limits: Limits) -> type[H11Protocol]:
@@ -120,3 +126,15 @@ def serve(config: Config) -> None:
     logs.set_up()
     allocator.tune()
     make_server(config).run()
+    _leave()
+
+
+def _leave() -> None:
+    """Python would wait for threads that are still deep in a computation, whose jobs have ended long since."""
+    end = time.monotonic() + LEAVE_SECONDS
+    mine = threading.current_thread()
+    while any(t is not mine and not t.daemon for t in threading.enumerate()) and time.monotonic() < end:
+        time.sleep(0.02)
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from starlette.requests import Request
+from starlette.responses import Response
 from torch import Tensor
 
 from gsjbu import backends
@@ -77,6 +81,8 @@ class Service:
         self.jobs = Scheduler(self.limits, self._job_ended)
         self.started = time.time()
         self.warm = False
+        self._lock = threading.Lock()
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._fresh: tuple[float, Bundle] | None = None
         self.version = __version__
         self.decoder = Decoders(2, self.limits.image_pixels, self.limits.decode_seconds)
@@ -86,6 +92,14 @@ class Service:
         self.meters.running.set_function(lambda: self.jobs.running)
         self.meters.cache.set_function(lambda: self.store.bytes)
         self.meters.uploads.set_function(lambda: self.buffers.used)
+
+    @property
+    def temporary(self) -> Path:
+        """The folder for temporary files; made when it is first needed, removed when the server stops."""
+        with self._lock:
+            if self._temporary is None:
+                self._temporary = tempfile.TemporaryDirectory(prefix="gsjbu-")
+            return Path(self._temporary.name)
 
     @property
     def backend(self) -> str:
@@ -120,6 +134,12 @@ class Service:
         address = request.client.host if request.client else "unknown"
         given = request.headers.get("x-client-id") or request.cookies.get(CLIENT_COOKIE) or ""
         return address, given if _CLIENT_ID.fullmatch(given) else ""
+
+    @staticmethod
+    def introduce(request: Request, answer: Response) -> None:
+        """Give a client that keeps cookies an identity of its own, if it has none."""
+        if not request.cookies.get(CLIENT_COOKIE) and "x-client-id" not in request.headers:
+            answer.set_cookie(CLIENT_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="strict")
 
     # -- threads --------------------------------------------------------------------------------------------------
 
@@ -365,6 +385,10 @@ class Service:
         self._decoders.shutdown(wait=False, cancel_futures=True)
         self._readers.shutdown(wait=False, cancel_futures=True)
         self.store.clear()
+        with self._lock:
+            if self._temporary is not None:
+                self._temporary.cleanup()
+                self._temporary = None
 
 
 def _uses_gpu(settings: Settings) -> bool:

@@ -6,14 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
+import httpx
 import pytest
 
 from gsjbu.errors import Cancelled, SettingError
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem
-from tests.server.conftest import Running, start, upload, wait
+from tests.server.conftest import Running, picture, start, upload, wait
 from tests.server.fake import STAGES, FakeRun
 
 
@@ -214,6 +216,27 @@ def test_two_hundred_jobs_from_fifty_clients(serve: Callable[..., Running]) -> N
     assert max(by_client) <= 2
 
 
+def test_who_is_a_client(serve: Callable[..., Running]) -> None:
+    server = serve(FakeRun(seconds=2), running_jobs=1, queue_jobs=16, client_jobs=1)
+    image = upload(server.client())
+
+    def post(**more: Any) -> int:
+        return httpx.post(server.url + "/api/jobs", json={"image_id": image}, **more).status_code
+
+    assert [post(), post()] == [202, 429], "without anything else the address is the client"
+    ids = [{"headers": {"X-Client-Id": f"program-{n}"}} for n in (1, 2)]
+    assert [post(**ids[0]), post(**ids[1]), post(**ids[0])] == [202, 202, 429]
+    assert post(headers={"X-Client-Id": "x"}) == 422
+    visitors = [server.client() for _ in range(2)]
+    for visitor in visitors:
+        visitor.get("/")
+    codes = [v.post("/api/jobs", json={"image_id": image}).status_code for v in (*visitors, visitors[0])]
+    assert codes == [202, 202, 429]
+    elsewhere = httpx.Client(base_url=server.url, transport=httpx.HTTPTransport(local_address="127.0.0.2"))
+    with elsewhere:
+        assert elsewhere.post("/api/jobs", json={"image_id": image}).status_code == 202
+
+
 def test_with_room_made_every_one_of_fifty_clients_gets_its_turn(serve: Callable[..., Running]) -> None:
     server = serve(FakeRun(seconds=0.01), running_jobs=2, queue_jobs=16)
     image = upload(server.client())
@@ -298,10 +321,6 @@ def test_ids_hold_128_random_bits(serve: Callable[..., Running]) -> None:
 
 
 def test_a_client_that_hangs_up_on_run_takes_its_job_along(serve: Callable[..., Running]) -> None:
-    import httpx
-
-    from tests.server.conftest import picture
-
     server = serve(FakeRun(seconds=20))
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(server.url + "/api/run", files={"file": picture()}, data={"iters": "400"}, timeout=0.5)

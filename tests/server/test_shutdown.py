@@ -72,6 +72,21 @@ def test_a_job_that_will_not_end_is_told_to_stop_when_the_time_is_over(tmp_path:
     assert last == {job_id: "cancelled"}
 
 
+def test_a_thread_that_does_not_come_out_holds_nobody_up(tmp_path: Path) -> None:
+    env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100", "GSJBU_LIMIT_SHUTDOWN_SECONDS": "0.5"}
+    with in_process(module=FAKE, env=env) as server:
+        client = server.client()
+        job_id = start(client, upload(client), iters=0)  # one step of a hundred seconds, without a report
+        threads, last = streams_of(server, [job_id])
+        time.sleep(0.3)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+        for t in threads:
+            t.join()
+    assert last == {job_id: "cancelled"}
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.soak
 def test_the_twenty_seconds_of_the_defaults(tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100"}
@@ -108,4 +123,4 @@ def test_temporary_files_have_no_name(
     follow(client, job_id)
     with client.stream("GET", f"/api/jobs/{job_id}/download") as answer:
         next(answer.iter_raw(1000))
-        assert list((tmp_path / "t").iterdir()) == []
+        assert [p for p in (tmp_path / "t").rglob("*") if p.is_file()] == []
