@@ -11,8 +11,9 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +54,7 @@ class Job:
     progress: dict[str, Any] = field(default_factory=dict)
     events: EventLog = field(default_factory=EventLog)
     watchers: int = 0
+    followed: bool = False
     seen: float = field(default_factory=time.monotonic)
     stage_ms: dict[str, float] = field(default_factory=dict)
     _reason: Problem | None = None
@@ -80,6 +82,17 @@ class Job:
     def touch(self) -> None:
         """Somebody has asked for this job."""
         self.seen = time.monotonic()
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """While the block runs, somebody waits for the job."""
+        self.followed = True
+        self.watchers += 1
+        try:
+            yield
+        finally:
+            self.watchers -= 1
+            self.touch()
 
     def check(self) -> None:
         """Raise Cancelled where the job has been told to stop."""
@@ -227,8 +240,12 @@ class Scheduler:
                         "lower resolution, iters or radius.",
                     ),
                 )
-            elif job.watchers == 0 and now - job.seen > self.limits.client_grace_seconds:
+            elif job.watchers == 0 and now - job.seen > self._patience(job):
                 self.cancel(job, "client_gone", "Nobody asked for this job any more, so it was cancelled.")
+
+    def _patience(self, job: Job) -> float:
+        """A page follows its job's stream, and has gone when that has; a program may well ask only now and then."""
+        return self.limits.client_grace_seconds if job.followed else self.limits.client_idle_seconds
 
     def shut(self) -> None:
         """No new work from now on; waiting jobs are cancelled, running ones go on."""

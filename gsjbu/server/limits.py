@@ -49,7 +49,10 @@ class Limits:
     queue_jobs: int = _limit(16, "jobs", "Jobs that wait for a place to run.")
     client_jobs: int = _limit(2, "jobs", "Live (queued or running) jobs of one client.")
     client_grace_seconds: float = _limit(
-        30, "s", "How long a job lives on when nobody watches or asks for it."
+        30, "s", "How long a job lives on when the stream that followed it has gone."
+    )
+    client_idle_seconds: float = _limit(
+        600, "s", "How long a job lives on that nobody follows and nobody asks for."
     )
     shutdown_seconds: float = _limit(20, "s", "How long running jobs may go on after SIGTERM.")
     cache_bytes: int = _limit(

@@ -178,14 +178,9 @@ def routes(service: Service) -> APIRouter:
 
 
 async def _watched(job: Job, last: int) -> AsyncIterator[bytes]:
-    """A job's events; while the stream is open, somebody waits for the job."""
-    job.watchers += 1
-    try:
+    with job.watched():
         async for chunk in sse(job.events, last):
             yield chunk
-    finally:
-        job.watchers -= 1
-        job.touch()
 
 
 async def _wait(service: Service, request: Request, job: Job) -> None:
@@ -195,16 +190,15 @@ async def _wait(service: Service, request: Request, job: Job) -> None:
         async for _ in job.events.follow(job.events.last):
             pass
 
-    job.watchers += 1
     task = asyncio.create_task(to_the_end())
     try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=0.25)
-            if not task.done() and await request.is_disconnected():
-                service.jobs.cancel(job, "client_gone", "The client hung up, so the job was cancelled.")
-                raise ClientDisconnect
+        with job.watched():
+            while not task.done():
+                await asyncio.wait({task}, timeout=0.25)
+                if not task.done() and await request.is_disconnected():
+                    service.jobs.cancel(job, "client_gone", "The client hung up, so the job was cancelled.")
+                    raise ClientDisconnect
     finally:
-        job.watchers -= 1
         task.cancel()
 
 

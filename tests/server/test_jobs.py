@@ -148,20 +148,39 @@ def test_a_job_that_runs_too_long_fails_with_timeout_and_frees_its_place() -> No
     s.close()
 
 
-def test_a_job_nobody_asks_for_is_cancelled_after_the_grace_time_and_a_watched_one_is_not() -> None:
-    s, gate = Scheduler(Limits(running_jobs=2, client_grace_seconds=0.05)), Gate()
-    left, watched = job(gate("left")), job(gate("watched"), "b")
-    watched.watchers = 1
-    s.submit(left)
-    s.submit(watched)
-    time.sleep(0.06)
-    s.tick()
-    assert (left.state, watched.state) == ("cancelled", "running")
-    assert left.error is not None
-    assert left.error.code == "client_gone"
+def test_a_job_whose_stream_has_gone_is_cancelled_after_the_grace_time() -> None:
+    limits = Limits(running_jobs=3, client_grace_seconds=0.05, client_idle_seconds=0.3)
+    s, gate = Scheduler(limits), Gate()
+    left, watched, polled = (job(gate(name), name) for name in ("left", "watched", "polled"))
+    for j in (left, watched, polled):
+        s.submit(j)
+    with watched.watched():
+        with left.watched():
+            pass
+        time.sleep(0.08)
+        s.tick()
+        assert (left.state, watched.state, polled.state) == ("cancelled", "running", "running")
+        assert left.error is not None
+        assert left.error.code == "client_gone"
+        time.sleep(0.3)
+        s.tick()
+        assert (watched.state, polled.state) == ("running", "cancelled")
     gate.open.set()
     until(lambda: s.running == 0)
     s.close()
+
+
+def test_over_http_a_dropped_stream_is_a_client_that_went_away(serve: Callable[..., Running]) -> None:
+    server = serve(FakeRun(seconds=20), client_grace_seconds=0.3)
+    client = server.client()
+    gone = start(client, upload(client), iters=500)
+    stays = start(server.client("polls-now-and-then"), upload(client), iters=500)
+    with client.stream("GET", f"/api/jobs/{gone}/events") as answer:
+        next(answer.iter_raw())
+    until(lambda: server.service.jobs._jobs[gone].state == "cancelled", 3)
+    assert server.service.jobs._jobs[gone].error.code == "client_gone"
+    assert server.service.jobs._jobs[stays].live
+    client.delete(f"/api/jobs/{stays}")
 
 
 def test_after_shutdown_begins_nothing_is_accepted_and_waiting_jobs_end() -> None:
