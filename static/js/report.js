@@ -139,7 +139,7 @@ function said(result) {
   byId("said").hidden = !lines.length;
   put(
     byId("said"),
-    lines.map((name) => h("p", { lang: "en" }, status[name])),
+    lines.map((name) => h("p", { lang: "en", title: status[name] }, status[name])),
   );
 }
 
