@@ -52,7 +52,7 @@ def run(
     """Upsample the signal of every image of ``source`` into ``folder``; a second call goes on where the first stopped.
 
     source, signals: as for :func:`gsjbu.batch.sources.find`.
-    workers: processes or actors at once; all cores if None.
+    workers: processes or actors at once; all cores (of the cluster, or all its GPUs) if None.
     ray: None for this machine alone, ``local`` or a cluster's address for Ray.
     progress: called with (finished, of how many, outcome) after each image.
 
@@ -81,13 +81,12 @@ def run(
                 progress(len(outcomes), len(items), outcome)
 
         try:
-            crew = max(1, workers or threads.available())
             if ray is None:
-                local.run(open_items, str(out), asked, crew, finished)
+                local.run(open_items, str(out), asked, max(1, workers or threads.available()), finished)
             else:
                 from gsjbu.batch import cluster
 
-                cluster.run(open_items, str(out.resolve()), asked, crew, finished, ray)
+                cluster.run(open_items, str(out.resolve()), asked, workers, finished, ray)
         finally:
             journal.close()
         return _report(out, told, outcomes)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from gsjbu import threads
 from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Asked, Worker, WriteFailed
 from gsjbu.errors import GsjbuError
@@ -26,12 +27,13 @@ def run(
     items: list[Item],
     folder: str,
     asked: Asked,
-    workers: int,
+    workers: int | None,
     finished: Callable[[dict[str, Any]], None],
     address: str = LOCAL,
 ) -> None:
     """Work on ``items`` with ``workers`` Ray actors; ``finished`` is called with each outcome as it comes.
 
+    workers: one per core of the cluster, or per GPU where the device is one, if None.
     address: ``local`` starts Ray on this machine for the time of the run; otherwise a running cluster's address
         (``auto``, ``10.0.0.1:6379`` or ``ray://…``).
     """
@@ -44,13 +46,22 @@ def run(
             "ray_missing", "A cluster run needs one more package: pip install 'gsjbu[ray]'."
         ) from error
 
+    if not items:
+        return
     gpu = asked.device.startswith("cuda")
     ours = not ray.is_initialized()
     if ours and address == LOCAL:
-        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(
+            num_cpus=workers or threads.available(),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     elif ours:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     try:
+        if workers is None:
+            workers = max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
         ray.data.DataContext.get_current().enable_progress_bars = False
         rows = [{"item": json.dumps(asdict(item))} for item in items]
         blocks = max(1, min(len(rows), max(workers, -(-len(rows) // BLOCK))))

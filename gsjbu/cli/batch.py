@@ -3,7 +3,7 @@
   gsjbu batch photos/ full/                              signals beside the photos: a.jpg and a.npy
   gsjbu batch photos/ full/ --signals features/          signals in another folder, same names
   gsjbu batch 'shards/*.tar' full/ --float16             WebDataset-style shards
-  gsjbu batch list.txt kernels/ --to kernel              16 KB an image instead of 400 MB; render later
+  gsjbu batch list.txt kernels/ --to kernel              3 MB an image instead of 400; render later
   gsjbu batch photos/ full/ --signals backbone --ray local
 
 One bad file is reported and does not stop the rest. Started again, it goes on with what is not there yet.

@@ -51,6 +51,8 @@ def test_two_ray_workers_one_of_them_killed_give_the_bytes_of_one_machine(many, 
     assert (tmp_path / "there/manifest.json").read_bytes() == (tmp_path / "here/manifest.json").read_bytes()
     survivors = {line.get("worker") for line in read_journal(tmp_path / "there")} - {None, killed[0]}
     assert survivors
+    again = batch.run(str(many), str(tmp_path / "there"), ASKED, workers=2, ray="local")
+    assert (again.done, again.found, len(again.failed)) == (0, COUNT - 1, 1)
 
 
 def test_without_ray_it_says_what_to_install(many, tmp_path, monkeypatch):
