@@ -128,17 +128,18 @@ def verdict(row: Row, guide: str, figures: dict[str, Figures]) -> list[str]:
 
 
 def commit() -> str:
-    """The commit that is measured, with a + if files differ from it."""
+    """The commit that is measured, with a + if files of the core differ from it."""
+    core = (":(glob)gsjbu/*.py", "gsjbu/kernels", "benchmarks")
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        name = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-        )
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "gsjbu"], capture_output=True, text=True, check=True
+        return git("rev-parse", "--short", "HEAD") + (
+            "+" if git("status", "--porcelain", "-uno", *core) else ""
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return name.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def heading(names: list[str]) -> str:

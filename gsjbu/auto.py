@@ -12,6 +12,7 @@ benchmarks/QUALITY.md has the figures behind each step, and what was tried and d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -44,8 +45,8 @@ GAIN_UNRELATED, GAIN_TRUSTED = 0.02, 0.06
 class Recipe:
     """How signals of one kind are upsampled: members of the mixture, and passes of back-projection.
 
-    A set of Gaussians is given by its start: σ in strides, σr in guide values. The plain interpolation has a larger
-    share where the guide is not trusted; the others shrink alike.
+    A set of Gaussians is given by its start: σ in strides, σr in guide values. ``second_share`` is that of what
+    the plain interpolation leaves, which has a larger share where the guide is not trusted.
     """
 
     sentence: str
@@ -58,6 +59,14 @@ class Recipe:
     plain_share: float
     plain_share_untrusted: float
     passes: int
+    # Borders of labels follow the image's only to within some pixels: if not 0, the plain share is
+    # unsure / (unsure + stride) instead, a half at this stride (px) and more at finer ones.
+    unsure: float = 0.0
+
+    def plain_share_at(self, step: float, trust: float) -> float:
+        """The plain interpolation's share at a stride of ``step`` px, for a guide trusted 0…1."""
+        trusted = self.unsure / (self.unsure + step) if self.unsure else self.plain_share
+        return self.plain_share_untrusted + trust * (trusted - self.plain_share_untrusted)
 
 
 # Means over cells are given back. Wide starts fit best, as back-projection sharpens again; two fits from different
@@ -70,7 +79,7 @@ _MEASURED = Recipe(
 # What a network says is not a mean over the cell, and its errors should not be sharpened: pure mixing only.
 _SCORES = Recipe(
     "The signal is taken for a network's own probabilities: it is mixed only.",
-    first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_steps=0, second_share=0.4,
+    first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_steps=0, second_share=0.45,
     plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0,
 )  # fmt: skip
 # Samples say nothing of what lies between them: there is nothing to fit to.
@@ -85,7 +94,7 @@ RECIPES: dict[str, Recipe] = {
     "shares": replace(
         _MEASURED,
         sentence="The signal is taken for each class's share of the cell: it is given back (not pure mixing).",
-        second=None, second_steps=0, second_share=0.0, plain_share=0.5, plain_share_untrusted=1.0,
+        second=None, second_steps=0, second_share=0.0, plain_share_untrusted=1.0, unsure=16.0,
     ),
     "scores": _SCORES,
     "samples": _SAMPLES,
@@ -120,8 +129,8 @@ def fit(
     recipe = RECIPES[kind_of(signal)]
     gain = guide_gain(signal, grid.cell_means(guide))
     trust = min(1.0, max(0.0, (gain - GAIN_UNRELATED) / (GAIN_TRUSTED - GAIN_UNRELATED)))
-    plain_share = recipe.plain_share_untrusted + trust * (recipe.plain_share - recipe.plain_share_untrusted)
-    second_share = recipe.second_share * (1 - plain_share) / (1 - recipe.plain_share)
+    plain_share = recipe.plain_share_at(math.sqrt(grid.step_x * grid.step_y), trust)
+    second_share = recipe.second_share * (1 - plain_share)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
 
     stopped = False
