@@ -8,15 +8,12 @@ colour has edges where two things lie at one depth. Judged by mIoU against the s
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 import gsjbu
-from gsjbu import images, metrics, render
-from gsjbu.colours import palette
+from examples.common import output_folder, write_classes
+from gsjbu import metrics, render
 from gsjbu.grid import Grid
 from gsjbu.samples import SAMPLES, Sample
 
@@ -49,19 +46,14 @@ def experiment(scene: str) -> tuple[dict[str, float], dict[str, Tensor]]:
 
 def main() -> None:
     """Every scene: numbers, and the class maps as pictures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(__doc__)
     print("mIoU against the exact classes; higher is better")
     for scene in SAMPLES:
         scores, maps = experiment(scene)
         print(f"{scene:12s} " + "   ".join(f"{name} {score:.3f}" for name, score in scores.items()))
         for name, labels in maps.items():
             path = folder / f"classes-{scene}-{name.replace(' ', '-')}.png"
-            path.write_bytes(images.png_bytes(palette(int(labels.max()) + 1)[labels.numpy()]))
+            write_classes(path, labels.numpy())
 
 
 if __name__ == "__main__":

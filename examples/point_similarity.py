@@ -8,14 +8,12 @@ precision with which similarity to the point finds the pixels of the point's own
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor
 
 import gsjbu
+from examples.common import output_folder
 from gsjbu import colours, images, render
 from gsjbu.grid import Grid
 from gsjbu.samples import SAMPLES
@@ -64,12 +62,7 @@ def experiment(scene: str, points: int = 8) -> tuple[dict[str, float], dict[str,
 
 def main() -> None:
     """Every scene: numbers, and the maps as pictures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(__doc__)
     print("average precision of finding the point's class; higher is better")
     for scene in SAMPLES:
         scores, maps = experiment(scene)

@@ -9,16 +9,13 @@ the F-score of the boundaries (within 2 pixels).
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 import gsjbu
+from examples.common import output_folder, write_classes
 from examples.modality_guide import one_hot
-from gsjbu import images, metrics, render
-from gsjbu.colours import palette
+from gsjbu import metrics, render
 from gsjbu.grid import Grid
 from gsjbu.samples import SAMPLES
 
@@ -55,12 +52,7 @@ def experiment(scene: str) -> tuple[dict[str, tuple[float, float]], dict[str, Te
 
 def main() -> None:
     """Every scene: numbers, and the class maps as pictures."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(__doc__)
     print("mIoU and boundary F against the exact classes; higher is better")
     for scene in SAMPLES:
         scores, maps = experiment(scene)
@@ -68,7 +60,7 @@ def main() -> None:
             print(f"{scene:12s} {name:24s} {miou:.3f}   {boundary:.3f}")
         for name, labels in maps.items():
             path = folder / f"labels-{scene}-{name.replace(', ', '-')}.png"
-            path.write_bytes(images.png_bytes(palette(int(labels.max()) + 1)[labels.numpy()]))
+            write_classes(path, labels.numpy())
 
 
 if __name__ == "__main__":
