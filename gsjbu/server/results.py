@@ -31,30 +31,71 @@ _ZIPPED = {
     "metrics.json": ("metrics", "losses", "histograms", "timings_ms"),
     "settings.json": ("settings", "device", "backend", "backend_reason", "image", "status"),
 }
+_NOTHING = np.empty((0, 0, 3), np.uint8)
 VERSIONS_OF = ("torch", "torchvision", "numpy", "numba", "pillow", "fastapi")
 
 
 class Bundle:
     """A pipeline result with its PNGs, which are made when they are first asked for.
 
-    ``slim`` lets go of what can be spared of a very large result: first the pictures (their PNGs stay) and half the
-    digits of the values, then the values, without which the read-out at a pixel is not available.
+    When room is needed it lets go of what can be spared, in levels: 1, pictures whose PNG is there, and half the
+    digits of the values; 2, the values, and with them the read-out at a pixel; 3, the kernel and the features.
+    What a client waits for, the answer and its PNGs, stays to the last.
     """
 
     def __init__(self, result: Any) -> None:
-        self.result = result
+        self._result: Any = result
+        self.panels: dict[str, Any] = {panel.name: panel for panel in result.panels}
+        self.image: dict[str, Any] = result.image
         self.extra_ms: dict[str, float] = {}
-        self.where: dict[str, dict[str, str]] = {}
         self.body = b""
-        self.has_values = True
+        self.spared = 0
         self._pngs: dict[str, bytes] = {}
         self._files: dict[str, Path] = {}
+        self._inline: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
     @property
-    def panels(self) -> dict[str, Any]:
-        """Panels by name."""
-        return {panel.name: panel for panel in self.result.panels}
+    def result(self) -> Any:
+        """The pipeline's result; refuses with ``expired`` where it had to make room."""
+        result = self._result
+        if result is None:
+            raise Problem(
+                "expired", "The details of this result were kept for a while; run it again for them."
+            )
+        return result
+
+    def answer(self, job_id: str, where: dict[str, dict[str, str]]) -> None:
+        """Write the answer as JSON, once. PNGs that are in it or in files need not be kept besides."""
+        told = {"job_id": job_id, **self.summary(), "panels": self.panel_list(where)}
+        self.body = to_json(told)
+        self._inline = frozenset(name for name, place in where.items() if "png" in place)
+        if self._inline:
+            self._pngs = {}
+
+    def spare(self, level: int) -> None:
+        """Let go of what ``level`` says."""
+        with self._lock:
+            if level <= self.spared:
+                return
+            self.spared = level
+            there = {*self._pngs, *self._files, *self._inline}
+            for name, panel in self.panels.items():
+                picture = _NOTHING if name in there else panel.picture
+                values = panel.values.half() if level == 1 else torch.empty(0)
+                self.panels[name] = dataclasses.replace(panel, picture=picture, values=values)
+            if level >= 3:
+                self._result = None
+            elif self._result is not None:
+                self._result.panels = list(self.panels.values())
+
+    def slim(self, most: int) -> None:
+        """For a result that is very large alone: spare what is needed to hold no more than ``most`` bytes."""
+        if size_of(self) > most and not self._files and not self._inline:
+            self.all_pngs()
+        for level in (1, 2):
+            if size_of(self) > most:
+                self.spare(level)
 
     def png(self, name: str) -> bytes:
         """One panel as a PNG file."""
@@ -68,6 +109,9 @@ class Bundle:
                 raise Problem(
                     "expired", "The files of this result were kept for a while and are gone."
                 ) from None
+        if name in self._inline:
+            panels = json.loads(self.body)["panels"]
+            return next(base64.b64decode(p["png"]) for p in panels if p["name"] == name)
         panel = self.panels.get(name)
         if panel is None:
             raise Problem("panel_unknown", f"This run has no such panel; it has {', '.join(self.panels)}.")
@@ -81,27 +125,15 @@ class Bundle:
         self._files = files
         self._pngs = {}
 
-    def slim(self, most: int) -> None:
-        """Spare memory until no more than ``most`` bytes are held, as far as that goes."""
-        if size_of(self) <= most:
-            return
-        if not self._files:
-            self.all_pngs()
-        nothing = np.empty((0, 0, 3), np.uint8)
-        self.result.panels = [
-            dataclasses.replace(p, picture=nothing, values=p.values.half()) for p in self.result.panels
-        ]
-        if size_of(self) > most:
-            self.has_values = False
-            empty = torch.empty(0)
-            self.result.panels = [dataclasses.replace(p, values=empty) for p in self.result.panels]
-
     def pixel(self, x: int, y: int) -> dict[str, list[float]]:
         """Every panel's values at one pixel."""
         self.check_pixel(x, y)
-        if not self.has_values:
-            raise Problem("not_available", "This result is too large to keep its values; lower resolution.")
-        return self.result.pixel(x, y)
+        result = self.result
+        if self.spared >= 2:
+            raise Problem(
+                "expired", "The values of this result had to make room; lower resolution, or run it again."
+            )
+        return result.pixel(x, y)
 
     def all_pngs(self, check: Callable[[], None] = lambda: None) -> dict[str, bytes]:
         """Every panel as a PNG file, made by several threads; ``check`` may raise between panels."""
@@ -126,7 +158,7 @@ class Bundle:
             "device": str(r.device),
             "backend": r.backend,
             "backend_reason": r.backend_reason,
-            "image": r.image,
+            "image": self.image,
             "metrics": r.metrics,
             "losses": list(r.losses),
             "histograms": r.histograms,
@@ -136,11 +168,11 @@ class Bundle:
 
     def panel_list(self, where: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
         """The panels' descriptions; ``where`` adds ``png`` or ``url`` (or both) by name."""
-        return [{**panel.as_dict(), **where[panel.name]} for panel in self.result.panels]
+        return [{**panel.as_dict(), **where[name]} for name, panel in self.panels.items()]
 
     def size(self) -> tuple[int, int]:
         """Width and height of the image that the run worked on."""
-        return self.result.image["width"], self.result.image["height"]
+        return self.image["width"], self.image["height"]
 
     def check_pixel(self, x: int, y: int) -> None:
         """Refuse a pixel that lies outside."""
@@ -269,7 +301,7 @@ def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:
     if signal is not None:
         yield "signal_lr", signal.detach().cpu().numpy()
         yield "signal_hr", result.kernel.render(signal).detach().cpu().numpy()
-    elif "gsjbu_rgb" in bundle.panels and bundle.has_values:
-        yield "rgb_hr", bundle.panels["gsjbu_rgb"].values.detach().cpu().numpy()
+    elif "gsjbu_rgb" in bundle.panels and bundle.spared < 2:
+        yield "rgb_hr", bundle.panels["gsjbu_rgb"].values.detach().cpu().float().numpy()
     if result.features_lr is not None:
         yield "features_lr", result.features_lr.detach().cpu().numpy()

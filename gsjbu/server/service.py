@@ -33,7 +33,7 @@ from gsjbu.server.files import OutFiles
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.meters import Meters, memory_bytes
 from gsjbu.server.problems import Problem
-from gsjbu.server.results import Bundle, inline, to_json
+from gsjbu.server.results import Bundle, inline
 from gsjbu.server.store import Store
 from gsjbu.server.uploads import Buffers, File
 from gsjbu.settings import Settings
@@ -59,6 +59,10 @@ class StoredImage:
     sample: Any = None
     decode_ms: float = 0.0
     cache: dict[Any, Any] = field(default_factory=dict)
+
+    def spare(self, level: int) -> None:
+        """Make room: what runs have worked out can be worked out again."""
+        self.cache.clear()
 
 
 @dataclass(frozen=True)
@@ -283,12 +287,10 @@ class Service:
         job.check()
         bundle = Bundle(result)
         bundle.extra_ms.update(decode=image.decode_ms, reduce=shrink_ms)
-        bundle.where = self._place_panels(job, bundle, answer)
+        where = self._place_panels(job, bundle, answer)
         bundle.extra_ms["total"] = 1000 * (time.monotonic() - (job.started or 0))
         job.check()
-        bundle.body = to_json(
-            {"job_id": job.id, **bundle.summary(), "panels": bundle.panel_list(bundle.where)}
-        )
+        bundle.answer(job.id, where)
         bundle.slim(int(self.limits.cache_bytes / 2))
         self.store.add("result", bundle, job.id)
         self.store.measure(image_id)
@@ -367,7 +369,7 @@ class Service:
         if self._fresh is None or self.jobs.running or time.monotonic() - self._fresh[0] < LOOK_AHEAD_SECONDS:
             return
         bundle, self._fresh = self._fresh[1], None
-        if bundle.result.features_lr is not None:
+        if bundle.spared < 3 and bundle.result.features_lr is not None:
             self._readers.submit(bundle.result.similarity, 0, 0)
 
     async def drain(self) -> None:

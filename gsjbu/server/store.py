@@ -11,20 +11,28 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
 
 from gsjbu.server.problems import Problem
 
-T = TypeVar("T")
+LEVELS = (1, 2, 3)
 _REMEMBERED = 10_000
 
 
 def new_id() -> str:
     """128 random bits, in hexadecimal."""
     return secrets.token_hex(16)
+
+
+@runtime_checkable
+class Spares(Protocol):
+    """A thing that can do with less memory: level 1 costs its users hardly anything, level 3 most."""
+
+    def spare(self, level: int) -> None:
+        """Let go of what ``level`` says."""
 
 
 @dataclasses.dataclass
@@ -35,6 +43,7 @@ class Entry:
     value: Any
     bytes: int
     used: float
+    spared: int = 0
 
 
 class Store:
@@ -82,9 +91,8 @@ class Store:
             entry = self._entries.get(entry_id)
             if entry is None:
                 return
-            size = size_of(entry.value)
-            self.bytes += size - entry.bytes
-            entry.bytes = size
+            entry.spared = 0
+            self._count(entry)
             self._make_room(entry_id)
 
     def drop(self, entry_id: str) -> None:
@@ -112,11 +120,25 @@ class Store:
                 self.drop(entry_id)
 
     def _make_room(self, keep: str) -> None:
+        """Old things first spare what they can (see ``Spares``), level by level; then the oldest go."""
+        for level in LEVELS:
+            for entry_id, entry in self._entries.items():
+                if self.bytes <= self.max_bytes:
+                    return
+                if entry_id != keep and entry.spared < level and isinstance(entry.value, Spares):
+                    entry.value.spare(level)
+                    entry.spared = level
+                    self._count(entry)
         for entry_id in list(self._entries):
             if self.bytes <= self.max_bytes:
                 return
             if entry_id != keep:
                 self.drop(entry_id)
+
+    def _count(self, entry: Entry) -> None:
+        size = size_of(entry.value)
+        self.bytes += size - entry.bytes
+        entry.bytes = size
 
 
 def size_of(value: Any) -> int:

@@ -303,9 +303,30 @@ def test_a_very_large_result_is_slimmed_until_it_fits(serve: Callable[..., Runni
             ).pixel(3, 4)
             np.testing.assert_allclose(told.json()["values"]["gsjbu_rgb"], expected["gsjbu_rgb"], atol=1e-3)
         else:
-            assert told.json()["code"] == "not_available"
+            assert told.json()["code"] == "expired"
         assert client.get(f"/api/jobs/{job}/panels/gsjbu_rgb.png").status_code == 200
         assert client.get(f"/api/jobs/{job}/download").status_code == 200
+
+
+def test_many_results_at_once_keep_their_answers_though_not_their_details(
+    serve: Callable[..., Running],
+) -> None:
+    server = serve(real=True, cache_bytes=8_000_000)
+    settings = {"iters": 0, "resolution": 128, "features": False, "stride": 8}
+    client = server.client()
+    image = upload(client, picture(128, 128))
+    jobs = [start(client, image, **settings, seed=0)]
+    for n in range(12):
+        wait(client, jobs[-1])
+        jobs.append(start(client, image, **settings, seed=n))
+    bodies = [wait(client, job) for job in jobs]
+    assert [b["state"] for b in bodies] == ["done"] * 13
+    assert all(size_of(p["png"]) for b in bodies for p in b["result"]["panels"])
+    first = client.get(f"/api/jobs/{jobs[0]}/pixel?x=1&y=1")
+    assert (first.status_code, first.json()["code"]) == (404, "expired")
+    assert client.get(f"/api/jobs/{jobs[0]}/panels/gsjbu_rgb.png").status_code == 200
+    assert client.get(f"/api/jobs/{jobs[-1]}/pixel?x=1&y=1").status_code == 200
+    assert server.service.store.bytes <= 8_000_000
 
 
 def test_asking_a_job_that_is_not_done(serve: Callable[..., Running]) -> None:

@@ -82,6 +82,31 @@ def test_a_thing_that_has_grown_is_measured_anew(clock: Clock) -> None:
     assert (store.bytes, len(store)) == (0, 0)
 
 
+def test_old_things_spare_what_they_can_before_anything_goes(clock: Clock) -> None:
+    class Thing:
+        def __init__(self) -> None:
+            self.parts = [bytes(100) for _ in range(4)]
+
+        def spare(self, level: int) -> None:
+            self.parts = self.parts[:1] * 0 + [bytes(100) for _ in range(4 - level)]
+
+    store = Store(1000, 30, clock)
+    ids = [store.add("result", Thing()) for _ in range(6)]
+
+    def parts() -> list[int]:
+        return [len(e.value.parts) for e in store._entries.values()]
+
+    assert parts() == [1, 1, 1, 1, 2, 4]
+    assert store.bytes == 1000
+    ids += [store.add("result", Thing()) for _ in range(2)]
+    assert parts() == [1, 1, 1, 1, 1, 1, 1, 4] or sum(parts()) <= 10
+    assert all(store.get("result", i) for i in ids[-7:])
+    for _ in range(4):
+        store.add("result", Thing())
+    assert code(store, "result", ids[0]) == "expired"
+    assert store.bytes <= 1000
+
+
 def test_size_counts_shared_arrays_once() -> None:
     @dataclass
     class Thing:
