@@ -90,6 +90,7 @@ class Service:
         self._fresh: tuple[float, Bundle] | None = None
         self.version = __version__
         self.decoder = Decoders(2, self.limits.image_pixels, self.limits.decode_seconds)
+        self._decode_places = asyncio.Semaphore(2)
         self._decoders = ThreadPoolExecutor(2, thread_name_prefix="gsjbu-decode")
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="gsjbu-read")
         self.meters.queue.set_function(lambda: self.jobs.queued)
@@ -148,12 +149,13 @@ class Service:
     # -- threads --------------------------------------------------------------------------------------------------
 
     async def decode(self, work: Callable[[], T]) -> T:
-        """Decode in a thread, for no longer than the limit."""
-        future = asyncio.get_running_loop().run_in_executor(self._decoders, work)
-        try:
-            return await asyncio.wait_for(asyncio.shield(future), self.limits.decode_seconds)
-        except TimeoutError:
-            raise self._decode_timeout() from None
+        """Decode in a thread, for no longer than the limit; the wait for a free thread does not count."""
+        async with self._decode_places:
+            future = asyncio.get_running_loop().run_in_executor(self._decoders, work)
+            try:
+                return await asyncio.wait_for(asyncio.shield(future), self.limits.decode_seconds)
+            except TimeoutError:
+                raise self._decode_timeout() from None
 
     def _decode_timeout(self) -> Problem:
         most = self.limits.decode_seconds

@@ -214,6 +214,30 @@ def test_connections_over_the_count_are_closed_and_come_back_when_there_is_room(
     assert server.client().get("/healthz").status_code == 200
 
 
+def test_waiting_for_a_free_decoder_is_not_decode_time(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(decode_seconds=0.5)
+    good = server.service.decoder.decode
+    monkeypatch.setattr(server.service.decoder, "decode", lambda *a, **k: (time.sleep(0.2), good(*a, **k))[1])
+    codes: list[int] = []
+    threads = [
+        threading.Thread(
+            target=lambda: codes.append(
+                server.client().post("/api/images", files={"file": picture()}).status_code
+            )
+        )
+        for _ in range(10)
+    ]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert codes == [201] * 10
+    monkeypatch.setattr(server.service.decoder, "decode", lambda *a, **k: time.sleep(0.8))
+    assert code_of(server.client().post("/api/images", files={"file": picture()})) == (422, "decode_timeout")
+
+
 def test_all_uploads_together_are_bounded(serve: Callable[..., Running]) -> None:
     server = serve(upload_buffer_bytes=100_000)
     answer = server.client().post("/api/images", files={"file": bytes(150_000)})
