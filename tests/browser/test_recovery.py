@@ -12,7 +12,7 @@ from tests.browser.hands import Server, Watch, set_slider, shown, state
 def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> None:
     server = Server(tmp_path).start()
     watch = Watch(server.url)
-    watch.expect("ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_SOCKET|ERR_INCOMPLETE")
+    watch.expect("net::ERR_|status of 404")
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
     context.on("page", watch.follow)
     try:
@@ -20,6 +20,7 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         page.goto(server.url)
         job = shown(page)
 
+        # away while nothing runs
         server.stop()
         set_slider(page, "stride", 20)
         page.wait_for_selector("#notice.error")
@@ -34,36 +35,19 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         server.start()
         page.wait_for_selector("#notice.info", timeout=20000)
         assert "restarted" in page.inner_text("#notice p")
-        new = shown(page, job)
+        job = shown(page, job)
         assert state(page, "result.settings.stride") == 20, "what was asked for meanwhile is done"
         assert state(page, "online") is True
-
-        # and from then on all is as before
         set_slider(page, "stride", 24)
-        shown(page, new)
-        watch.check()
-    finally:
-        context.close()
-        server.stop()
+        job = shown(page, job)
 
-
-def test_a_restart_while_a_run_goes_on(chromium: Browser, tmp_path: Path) -> None:
-    """The event stream breaks, the new server does not know the job: the page runs it again."""
-    server = Server(tmp_path).start()
-    watch = Watch(server.url)
-    watch.expect("ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_SOCKET|ERR_INCOMPLETE|status of 404")
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
-    context.on("page", watch.follow)
-    try:
-        page = context.new_page()
-        page.goto(server.url)
-        job = shown(page)
+        # away while a run goes on: the event stream breaks, the new server does not know the job
         set_slider(page, "iters", 1000)
         page.wait_for_function("() => ['running', 'waiting'].includes(document.body.dataset.phase)")
         if page.get_attribute("body", "data-phase") == "waiting":
             page.click("#run")
         page.wait_for_function(
-            "() => import('/static/js/state.js').then(({state}) => state.run.progress !== null)"
+            "() => import('/static/js/state.js').then(({state}) => Boolean(state.run.progress))"
         )
         server.stop()
         page.wait_for_selector("#notice.error")
