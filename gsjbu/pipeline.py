@@ -24,6 +24,7 @@ from gsjbu.panels import Panel
 from gsjbu.result import Result
 from gsjbu.samples import Sample
 from gsjbu.settings import Settings
+from gsjbu.threads import each
 
 if TYPE_CHECKING:
     from gsjbu.signals import Signal
@@ -91,7 +92,9 @@ def run(
         pictures = {name: way(lr_image) for name, way in _ways(grid, fits, lr_image, settings).items()}
         shown = views.rgb(guide, lr_image, pictures)
         fixed = pictures.get("fixed", fits.fixed().render(lr_image, threads=threads))
-        scores = {name: metrics.compare(x, guide) for name, x in {**pictures, "fixed": fixed}.items()}
+        compared = {**pictures, "fixed": fixed}
+        agreement = each(lambda x: metrics.compare(x, guide), compared.values(), threads)
+        scores = dict(zip(compared, agreement, strict=True))
 
     status: dict[str, str] = {
         "backend": f"{kernel.backend}: {kernel.backend_reason}",

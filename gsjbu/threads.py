@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @lru_cache(maxsize=1)
@@ -52,6 +56,11 @@ def torch_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def each(work: Callable[[A], B], items: Iterable[A], count: int | None) -> list[B]:
+    """``work`` on every item, side by side where the job has more than one core; for work that frees the GIL."""
+    return list(map(work, items) if count == 1 else pool().map(work, items))
 
 
 @lru_cache(maxsize=1)

@@ -99,3 +99,10 @@ def test_torch_gets_its_threads_back(asked):
     with pytest.raises(KeyError):
         work()
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("count", [None, 1, 2])
+def test_each_keeps_the_order_and_passes_errors_on(count: int | None) -> None:
+    assert threads.each(lambda x: x * x, range(20), count) == [x * x for x in range(20)]
+    with pytest.raises(ZeroDivisionError):
+        threads.each(lambda x: 1 / x, [1, 0], count)
