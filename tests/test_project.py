@@ -113,3 +113,31 @@ def test_ci_is_executable_and_runs_lint_and_tests(root):
     assert script.stat().st_mode & 0o111
     commands = script.read_text("utf-8").splitlines()
     assert [line.split()[1] for line in commands if line.startswith("make ")] == ["lint", "test"]
+
+
+def test_a_second_make_installs_nothing_and_serves(root, tmp_path):
+    (tmp_path / "bin").mkdir()
+    for name in ("bin/python", ".stamp-runtime", ".stamp-dev"):
+        (tmp_path / name).touch()
+    done = subprocess.run(
+        ["make", "-n", "run", f"VENV={tmp_path}", "PORT=8123"], cwd=root, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines() == [f"{tmp_path}/bin/python app.py --host 127.0.0.1 --port 8123 "]
+
+
+@pytest.mark.parametrize("version", ["3.10.9", "3.15.0"])
+def test_a_python_of_another_version_is_passed_over(root, tmp_path, version):
+    """A stand-in that answers as Python `version` would is not taken; with none left, a sentence says what to do."""
+    numbers = ", ".join(version.split("."))
+    stand_in = tmp_path / "python3"
+    program = f"import sys; sys.version_info = ({numbers}); exec(sys.argv[1])"
+    stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c \'{program}\' "$2"\n')
+    stand_in.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/sh", str(root / "scripts/find-python.sh")],
+        env={"PATH": str(tmp_path), "PYTHON": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "3.11, 3.12, 3.13 or 3.14" in done.stderr
