@@ -2,6 +2,8 @@
 
 const quoted = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
 const option = (value) => ({ true: "on", false: "off" })[String(value)] ?? String(value);
+/** A file in a field of curl's form; curl's own quotes keep commas and semicolons in the name. */
+const attached = (field, name) => quoted(`${field}=@"${name.replace(/[\\"]/g, "\\$&")}"`);
 const fileName = (image) => (image.sample ? `${image.sample}.png` : image.name || "picture.png");
 const origin = () => location.origin;
 
@@ -54,7 +56,7 @@ export function curl({ result }) {
   const parts = Object.entries(result.settings).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`);
   const image = result.from.sample
     ? `-F ${quoted(`sample=${result.from.sample}`)}`
-    : `-F ${quoted(`file=@${fileName(result.from)}`)}`;
-  if (signal) parts.push(`-F ${quoted(`signal=@${signal.name}`)}`);
+    : `-F ${attached("file", fileName(result.from))}`;
+  if (signal) parts.push(`-F ${attached("signal", signal.name)}`);
   return `curl -fsS -o result.json ${image} ${parts.join(" ")} ${quoted(`${origin()}/api/run`)}`;
 }

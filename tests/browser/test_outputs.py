@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page
@@ -71,11 +72,23 @@ def run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path) -> None:
-    """As Python, as a command and as curl, after a change of settings."""
+@pytest.mark.parametrize("brought", [False, True])
+def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: bool) -> None:
+    """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike."""
     job = shown(page)
-    set_slider(page, "stride", 12)
-    shown(page, job)
+    if brought:
+        picture, signal = tmp_path / "it's a, photo; 1.png", tmp_path / "my depth.npy"
+        Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(picture)
+        np.save(signal, np.random.default_rng(0).random((20, 30), np.float32))
+        page.set_input_files("#file", picture)
+        job = shown(page, job)
+        page.set_input_files("#signal-file", signal)
+        job = shown(page, job)
+        page.select_option("[data-setting=objective] select", "signal")
+        shown(page, job)
+    else:
+        set_slider(page, "stride", 12)
+        shown(page, job)
     rgb: Any = state(page, "result.metrics.rgb")
     figures = {method: rgb[method]["psnr"] for method in ("bilinear", "gsjbu")}
 
