@@ -40,12 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="images at once (default: all cores, or GPUs on Ray)"
+        "--workers",
+        type=options.count(),
+        metavar="N",
+        help="images at once (default: all cores, or GPUs on Ray)",
     )
     parser.add_argument(
         "--ray", metavar="local|ADDRESS", help="run on Ray: here, or on the cluster at ADDRESS"
     )
-    options.add_settings(parser, SETTINGS, resolution=0, objective="auto")
+    options.add_settings(parser, SETTINGS, resolution=None, objective="auto")
     options.add_output(parser)
 
 
@@ -53,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     """Run or go on with the batch; 1 if some images failed."""
     from gsjbu import batch
 
-    asked = batch.Asked(form=args.to, half=args.float16, **{name: getattr(args, name) for name in SETTINGS})
+    settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
+    asked = batch.Asked(form=args.to, half=args.float16, **settings)
     started = time.perf_counter()
     bar: tqdm | None = None
 

@@ -19,13 +19,15 @@ from gsjbu.cli import options
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Sizes, repeats and the settings that speed depends on."""
     parser.add_argument(
-        "--size", type=int, default=512, help="side of the square image, in pixels (default: 512)"
+        "--size", type=options.count(), default=512, help="side of the square image, in pixels (default: 512)"
     )
     parser.add_argument(
-        "--channels", type=int, default=384, help="channels of the rendered signal (default: 384)"
+        "--channels", type=options.count(), default=384, help="channels of the rendered signal (default: 384)"
     )
-    parser.add_argument("--threads", type=int, help="threads (default: all cores)")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of which the median counts (default: 5)")
+    parser.add_argument("--threads", type=options.count(), help="threads (default: all cores)")
+    parser.add_argument(
+        "--repeats", type=options.count(), default=5, help="runs of which the median counts (default: 5)"
+    )
     options.add_settings(parser, ("stride", "iters", "radius", "device"))
     options.add_output(parser)
 

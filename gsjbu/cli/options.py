@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tqdm import tqdm
@@ -52,6 +52,18 @@ def _help(setting: Setting, overridden: bool, default: Any) -> str:
     unit = f", in {setting.unit}" if setting.unit else ""
     ending = "" if shown is None else f" (default: {shown}{unit})"
     return (setting.sentence + ending).replace("%", "%%")
+
+
+def count(least: int = 1) -> Callable[[str], int]:
+    """An argparse type: a whole number of at least ``least``."""
+
+    def parse(text: str) -> int:
+        number = int(text) if text.lstrip("-").isdigit() else least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least {least}.")
+        return number
+
+    return parse
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

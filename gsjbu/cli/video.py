@@ -43,7 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--beside", choices=["bilinear", "original"], help="show this to the left of the result"
     )
     parser.add_argument(
-        "--warm-iters", type=int, default=8, metavar="N", help="steps of each further frame (default: 8)"
+        "--warm-iters",
+        type=options.count(0),
+        default=8,
+        metavar="N",
+        help="steps of each further frame (default: 8)",
     )
     parser.add_argument(
         "--check",
@@ -52,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="frames fitted independently too, to compare (default: 8)",
     )
-    parser.add_argument("--frames", type=int, metavar="N", help="stop after so many frames")
+    parser.add_argument("--frames", type=options.count(), metavar="N", help="stop after so many frames")
     options.add_settings(parser, SETTINGS, resolution=None)
     options.add_output(parser)
 

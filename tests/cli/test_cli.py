@@ -109,6 +109,9 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
         (["compare", "scene:nowhere", "out"], "the built-in scenes are"),
         (["batch", "nowhere", "out"], "There is no nowhere"),
         (["video", "nowhere.mp4", "out.mp4"], "There is no nowhere.mp4"),
+        (["batch", "in", "out", "--workers", "0"], "'0' must be a whole number of at least 1"),
+        (["video", "in.mp4", "out.mp4", "--frames", "-1"], "'-1' must be a whole number of at least 1"),
+        (["bench", "--size", "big"], "'big' must be a whole number of at least 1"),
         ([], "COMMAND"),
     ],
 )
