@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--check",
-        type=int,
+        type=options.count(0),
         default=8,
         metavar="N",
         help="frames fitted independently too, to compare (default: 8)",
