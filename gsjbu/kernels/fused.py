@@ -432,7 +432,7 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts
     x0, x1 = col_starts[j], col_starts[j + 1]
     top, bottom = row_starts[i], row_starts[i + 1]
     centre_y, centre_x = (i + 0.5) * step_y, (j + 0.5) * step_x
-    height = _chunk_rows(x1 - x0)
+    height = max(1, min(CHUNK, room) // (x1 - x0))  # a narrow edge cell has more rows, but no more room
     area = f32((bottom - top) * (x1 - x0))
     rgb_loss, signal_loss = 0.0, 0.0
     end, neighbours = 0, 0
