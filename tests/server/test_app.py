@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import logging
+import random
 import threading
 import time
 import zipfile
@@ -438,3 +439,17 @@ def test_parallel_clients_each_get_their_own_result(serve: Callable[..., Running
     for t in threads:
         t.join()
     assert widths == {40 + n: 40 + n for n in range(8)}
+
+
+def test_any_settings_within_bounds_run_on_a_picture_of_any_shape(client: httpx.Client) -> None:
+    chance = random.Random(5)
+    for _ in range(30):
+        settings = {
+            "stride": chance.randint(2, 64), "iters": chance.choice([0, 1, 3]), "radius": chance.randint(1, 8),
+            "resolution": chance.choice([32, 33, 64, 127]), "objective": chance.choice(["rgb", "signal", "auto"]),
+            "methods": chance.choice(["pair", "all"]), "features": chance.choice(["true", "false"]),
+        }  # fmt: skip
+        size = chance.choice([(1, 1), (1, 90), (90, 1), (17, 200), (200, 17), (64, 64), (131, 97)])
+        data = {name: str(value) for name, value in settings.items()}
+        answer = client.post("/api/run", files={"file": picture(*size)}, data=data)
+        assert answer.status_code == 200, (size, settings, answer.text[:300])
