@@ -31,9 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """One Chromium for the session."""
+    """One Chromium for this folder: while it is open, no other test can run an event loop."""
     given = os.environ.get("GSJBU_CHROMIUM")
     path = (
         given or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
