@@ -28,13 +28,16 @@ DOCTESTED = ("gsjbu.tto", "gsjbu.module", "gsjbu.video", "gsjbu.kernel", "gsjbu.
 
 
 def script_of(text: str) -> str:
-    """The blocks of a guide, in order, as one shell script; Python blocks are handed to python."""
-    parts = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
-    for number, (language, body) in enumerate(
-        re.findall(r"^```(sh|python) run\n(.*?)^```", text, re.M | re.S)
-    ):
-        parts.append(body if language == "sh" else f"python - <<'BLOCK{number}'\n{body}BLOCK{number}")
-    return "\n".join(parts)
+    """The blocks of a guide, in order, as one shell script; Python blocks in a row are one program."""
+    parts: list[tuple[str, str]] = []
+    for language, body in re.findall(r"^```(sh|python) run\n(.*?)^```", text, re.M | re.S):
+        if parts and parts[-1][0] == language:
+            body = parts.pop()[1] + body
+        parts.append((language, body))
+    script = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
+    for number, (language, body) in enumerate(parts):
+        script.append(body if language == "sh" else f"python - <<'BLOCK{number}'\n{body}BLOCK{number}")
+    return "\n".join(script)
 
 
 def free_port() -> int:
