@@ -13,6 +13,8 @@ VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
+# test files run side by side, one process a core; WORKERS=0 runs them one after another
+WORKERS ?= auto
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
@@ -25,7 +27,8 @@ run: $(RUNTIME)
 	$(BIN)/python app.py --host $(HOST) --port $(PORT) $(ARGS)
 
 test: $(DEV) $(AXE)
-	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && GSJBU_CHROMIUM="$$chromium" $(BIN)/python -m pytest $(ARGS)
+	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && GSJBU_CHROMIUM="$$chromium" \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 soak: $(DEV) $(AXE)
 	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && \
