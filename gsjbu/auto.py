@@ -59,14 +59,16 @@ class Recipe:
     plain_share: float
     plain_share_untrusted: float
     passes: int
-    # Borders of labels follow the image's only to within some pixels: if not 0, the plain share is
-    # unsure / (unsure + stride) instead, a half at this stride (px) and more at finer ones.
-    unsure: float = 0.0
+    # Where these are not 0, a share depends on the stride s (px) instead: pixels / (pixels + s), more at finer ones.
+    plain_pixels: float = 0.0
+    second_pixels: float = 0.0
 
-    def plain_share_at(self, step: float, trust: float) -> float:
-        """The plain interpolation's share at a stride of ``step`` px, for a guide trusted 0…1."""
-        trusted = self.unsure / (self.unsure + step) if self.unsure else self.plain_share
-        return self.plain_share_untrusted + trust * (trusted - self.plain_share_untrusted)
+    def shares(self, step: float, trust: float) -> tuple[float, float]:
+        """Of the plain interpolation and of the second set, at a stride of ``step`` px, for a guide trusted 0…1."""
+        trusted = self.plain_pixels / (self.plain_pixels + step) if self.plain_pixels else self.plain_share
+        plain = self.plain_share_untrusted + trust * (trusted - self.plain_share_untrusted)
+        second = self.second_pixels / (self.second_pixels + step) if self.second_pixels else self.second_share
+        return plain, second * (1 - plain)
 
 
 # Means over cells are given back. Wide starts fit best, as back-projection sharpens again; two fits from different
@@ -76,11 +78,12 @@ _MEASURED = Recipe(
     first=(0.6, 0.2), first_steps=STEPS, second=(0.9, 0.1), second_steps=STEPS, second_share=0.5,
     plain="bicubic", plain_share=0.0, plain_share_untrusted=0.5, passes=3,
 )  # fmt: skip
-# What a network says is not a mean over the cell, and its errors should not be sharpened: pure mixing only.
+# What a network says is not a mean over the cell, and its errors should not be sharpened: pure mixing only. The
+# second set is not fitted: at coarse strides, where its Gaussians are wide, it follows texture, and has a small share.
 _SCORES = Recipe(
     "The signal is taken for a network's own probabilities: it is mixed only.",
-    first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_steps=0, second_share=0.45,
-    plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0,
+    first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_steps=0, second_share=0.0,
+    plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0, second_pixels=10.0,
 )  # fmt: skip
 # Samples say nothing of what lies between them: there is nothing to fit to.
 _SAMPLES = Recipe(
@@ -94,7 +97,8 @@ RECIPES: dict[str, Recipe] = {
     "shares": replace(
         _MEASURED,
         sentence="The signal is taken for each class's share of the cell: it is given back (not pure mixing).",
-        second=None, second_steps=0, second_share=0.0, plain_share_untrusted=1.0, unsure=16.0,
+        second=None, second_steps=0, second_share=0.0, plain_share_untrusted=1.0,
+        plain_pixels=16.0,  # borders of labels follow the image's only to within some pixels
     ),
     "scores": _SCORES,
     "samples": _SAMPLES,
@@ -129,8 +133,7 @@ def fit(
     recipe = RECIPES[kind_of(signal)]
     gain = guide_gain(signal, grid.cell_means(guide))
     trust = min(1.0, max(0.0, (gain - GAIN_UNRELATED) / (GAIN_TRUSTED - GAIN_UNRELATED)))
-    plain_share = recipe.plain_share_at(math.sqrt(grid.step_x * grid.step_y), trust)
-    second_share = recipe.second_share * (1 - plain_share)
+    plain_share, second_share = recipe.shares(math.sqrt(grid.step_x * grid.step_y), trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
 
     stopped = False
