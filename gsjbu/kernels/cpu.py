@@ -25,6 +25,8 @@ PAIRS_PER_THREAD = 250_000
 TILE_BYTES = 768 * 1024
 # A band of rows rendered to a file is handed to the system once it is this large (bytes).
 BAND_BYTES = 64 * 1024 * 1024
+# One that is copied into ordinary memory should come out of the cache again.
+CACHED_BAND_BYTES = 4 * 1024 * 1024
 # Results larger than this are written past the cache: they would only push other things out of it (bytes).
 STREAM_BYTES = 15 * 1024 * 1024
 
@@ -159,29 +161,41 @@ def render(
     if out is None:
         out = room((channels, grid.height, grid.width))
     mapped = _mapping(out)
-    direct = mapped is None and out.dtype == np.float32 and out.flags.c_contiguous
+    large = out.nbytes > STREAM_BYTES
+    # numpy's own large arrays begin 16 bytes into a cache line, where nothing can be streamed. One thread does better
+    # there by bands that it copies over; several are quicker than the copying would be.
+    workers = problem.threads(threads)
+    streamed = large and out.ctypes.data % 64 == 0 and grid.width % LANES == 0
+    direct = (
+        mapped is None
+        and out.dtype == np.float32
+        and out.flags.c_contiguous
+        and (streamed or not large or workers > 1)
+    )
     window = (2 * radius + 1) ** 2
     chunk = min(fused.CHUNK, math.ceil(grid.step_y) * math.ceil(grid.step_x))
     tile = min(grid.cols, max(1, TILE_BYTES // (window * chunk * 4)))
     if channels <= 4:
         tile = min(tile, 4)
     row_bytes = channels * grid.width * 4 * math.ceil(grid.step_y)
-    band = grid.rows if direct else max(1, min(grid.rows, BAND_BYTES // row_bytes))
+    band_bytes = BAND_BYTES if mapped is not None else CACHED_BAND_BYTES
+    band = grid.rows if direct else max(1, min(grid.rows, band_bytes // row_bytes))
+    tallest = int(np.diff(grid.row_starts).max()) * band
+    buffer = None if direct else room((channels * tallest * grid.width,))
     for first_row in range(0, grid.rows, band):
         last_row = min(first_row + band, grid.rows)
         y0, y1 = int(grid.row_starts[first_row]), int(grid.row_starts[last_row])
-        target = out if direct else np.empty((channels, y1 - y0, grid.width), dtype=np.float32)
-        aligned = target.ctypes.data % 64 == 0 and grid.width % LANES == 0
-        past_cache = direct and aligned and target.nbytes > STREAM_BYTES
+        shape_now = (channels, y1 - y0, grid.width)
+        target = out if buffer is None else buffer[: math.prod(shape_now)].reshape(shape_now)
         control = new_control()
         arguments = (
             control, problem.guide, problem.lr_guide, values, *problem.geometry, radius, shape,
-            first_row, last_row, tile, target.reshape(-1), channels, past_cache,
+            first_row, last_row, tile, target.reshape(-1), channels, direct and streamed,
         )  # fmt: skip
         control[0] = 0  # open
-        with _Helpers(control, problem.threads(threads) - 1, fused.render_rows, arguments):
+        with _Helpers(control, workers - 1, fused.render_rows, arguments):
             fused.render_rows(*arguments)
-        if not direct:
+        if buffer is not None:
             out[:, y0:y1] = target
         if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
             # The pages are the file's now; keeping them resident would count as this process's memory.
