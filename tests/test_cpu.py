@@ -160,6 +160,19 @@ def test_out_of_any_float_type_and_layout(problem, dtype, layout):
         assert (out[:, :, 1::2] == -77).all()
 
 
+@pytest.mark.parametrize("channels", [1, 3, 8, 9, 21, 24])
+def test_groups_of_channels_and_bands_that_are_copied_over_are_seams_that_do_not_show(
+    problem, monkeypatch, channels
+):
+    monkeypatch.setattr(cpu, "FEWEST_GROUPED", 8)
+    raw, signal = fitted(problem, 1)[0], signal_for(problem, channels)
+    right = cpu.render(problem, raw, signal, threads=1)
+    monkeypatch.setattr(cpu, "CACHED_BAND_BYTES", 1)
+    out = np.full((channels, 61, 97), -77, dtype=np.float64)
+    cpu.render(problem, raw, signal, out, threads=2)
+    np.testing.assert_array_equal(out, right)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize("band_bytes", [1, 60_000, 10**9])
 def test_a_memory_mapped_file_in_bands(problem, tmp_path, monkeypatch, dtype, band_bytes):

@@ -27,6 +27,7 @@ TILE_BYTES = 768 * 1024
 BAND_BYTES = 64 * 1024 * 1024
 # One that is copied into ordinary memory should come out of the cache again.
 CACHED_BAND_BYTES = 4 * 1024 * 1024
+FEWEST_GROUPED = 64  # channels, as their pixels' weights are made again for each group of channels
 # Results larger than this are written past the cache: they would only push other things out of it (bytes).
 STREAM_BYTES = 15 * 1024 * 1024
 
@@ -154,10 +155,6 @@ def render(
     channels = signal.shape[0]
     shape = np.empty((grid.rows, grid.cols, fused.SHAPE), dtype=np.float32)
     fused.shapes_of(_array(raw), shape)
-    values = _channels_last(signal)
-    spare = -channels % (8 if channels > 4 else 4)
-    if spare:
-        values = np.concatenate([values, np.zeros((*values.shape[:2], spare), np.float32)], axis=2)
     if out is None:
         out = room((channels, grid.height, grid.width))
     mapped = _mapping(out)
@@ -177,30 +174,38 @@ def render(
     tile = min(grid.cols, max(1, TILE_BYTES // (window * chunk * 4)))
     if channels <= 4:
         tile = min(tile, 4)
-    row_bytes = channels * grid.width * 4 * math.ceil(grid.step_y)
+    row_bytes = grid.width * 4 * math.ceil(grid.step_y)  # of one channel
+    # Bands that are copied over are made of as many channels as keep a row of cells in the cache.
+    group = channels if direct or mapped is not None else max(FEWEST_GROUPED, CACHED_BAND_BYTES // row_bytes)
     band_bytes = BAND_BYTES if mapped is not None else CACHED_BAND_BYTES
-    band = grid.rows if direct else max(1, min(grid.rows, band_bytes // row_bytes))
+    band = grid.rows if direct else max(1, min(grid.rows, band_bytes // (min(group, channels) * row_bytes)))
     tallest = int(np.diff(grid.row_starts).max()) * band
-    buffer = None if direct else room((channels * tallest * grid.width,))
-    for first_row in range(0, grid.rows, band):
-        last_row = min(first_row + band, grid.rows)
-        y0, y1 = int(grid.row_starts[first_row]), int(grid.row_starts[last_row])
-        shape_now = (channels, y1 - y0, grid.width)
-        target = out if buffer is None else buffer[: math.prod(shape_now)].reshape(shape_now)
-        control = new_control()
-        arguments = (
-            control, problem.guide, problem.lr_guide, values, *problem.geometry, radius, shape,
-            first_row, last_row, tile, target.reshape(-1), channels, direct and streamed,
-        )  # fmt: skip
-        control[0] = 0  # open
-        with _Helpers(control, workers - 1, fused.render_rows, arguments):
-            fused.render_rows(*arguments)
-        if buffer is not None:
-            out[:, y0:y1] = target
-        if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-            # The pages are the file's now; keeping them resident would count as this process's memory.
-            mapped.flush()
-            mapped.madvise(mmap.MADV_DONTNEED)
+    buffer = None if direct else room((min(group, channels) * tallest * grid.width,))
+    for first in range(0, channels, group):
+        some = signal[first : first + group]
+        values, count = _channels_last(some), some.shape[0]
+        spare = -count % (8 if count > 4 else 4)
+        if spare:
+            values = np.concatenate([values, np.zeros((*values.shape[:2], spare), np.float32)], axis=2)
+        for first_row in range(0, grid.rows, band):
+            last_row = min(first_row + band, grid.rows)
+            y0, y1 = int(grid.row_starts[first_row]), int(grid.row_starts[last_row])
+            shape_now = (count, y1 - y0, grid.width)
+            target = out if buffer is None else buffer[: math.prod(shape_now)].reshape(shape_now)
+            control = new_control()
+            arguments = (
+                control, problem.guide, problem.lr_guide, values, *problem.geometry, radius, shape,
+                first_row, last_row, tile, target.reshape(-1), count, direct and streamed,
+            )  # fmt: skip
+            control[0] = 0  # open
+            with _Helpers(control, workers - 1, fused.render_rows, arguments):
+                fused.render_rows(*arguments)
+            if buffer is not None:
+                out[first : first + count, y0:y1] = target
+            if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+                # The pages are the file's now; keeping them resident would count as this process's memory.
+                mapped.flush()
+                mapped.madvise(mmap.MADV_DONTNEED)
     return out
 
 

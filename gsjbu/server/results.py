@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from gsjbu import signals
 from gsjbu.images import png_bytes
 from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
@@ -283,6 +284,10 @@ def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
             bundle.result.kernel.save(path)
             archive.write(path, "parameters.safetensors")
         for name, array in _arrays(bundle):
+            if name == "signal_hr" and bundle.result.signal.kind != "features":
+                archive.writestr(
+                    "signal_hr.png", signals.result_png(bundle.result.signal, torch.from_numpy(array))
+                )
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
         summary = bundle.summary()
@@ -297,10 +302,9 @@ def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
 def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:
     """The HR signal, one array at a time: the brought signal, or else the image's own colours; and LR features."""
     result = bundle.result
-    signal = getattr(result, "signal_lr", None)
-    if signal is not None:
-        yield "signal_lr", signal.detach().cpu().numpy()
-        yield "signal_hr", result.kernel.render(signal).detach().cpu().numpy()
+    if result.signal is not None:
+        yield "signal_lr", result.signal_lr.detach().cpu().numpy()
+        yield "signal_hr", signals.mixed(result.kernel.render, result.signal).detach().cpu().numpy()
     elif "gsjbu_rgb" in bundle.panels and bundle.spared < 2:
         yield "rgb_hr", bundle.panels["gsjbu_rgb"].values.detach().cpu().float().numpy()
     if result.features_lr is not None:

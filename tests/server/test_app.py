@@ -269,6 +269,27 @@ def test_a_brought_signal_is_upsampled_and_comes_in_the_zip(client: httpx.Client
     hr = np.load(io.BytesIO(archive.read("signal_hr.npy")))
     assert hr.shape[1:] == (body["result"]["image"]["height"], body["result"]["image"]["width"])
     assert depth.min() - 1e-4 <= hr.min() <= hr.max() <= depth.max() + 1e-4
+    with Image.open(io.BytesIO(archive.read("signal_hr.png"))) as picture:
+        levels = np.asarray(picture)
+    assert levels.dtype == np.uint16
+    assert levels.shape == hr.shape[1:]
+    span = hr.max() - hr.min()
+    assert np.abs(levels / 65535 * span + hr.min() - hr[0]).max() <= span / 65535
+
+
+def test_cells_that_a_brought_signal_does_not_know_are_left_out_of_the_zip_s_mix(
+    client: httpx.Client, image: str
+) -> None:
+    depth = np.full((12, 12), 2.0, np.float32)
+    depth[3:5, 4:6] = np.nan
+    file = io.BytesIO()
+    np.save(file, depth)
+    made = client.post("/api/signals", files={"file": ("depth.npy", file.getvalue())}).json()
+    wanted = {"image_id": image, "settings": FAST, "signal_id": made["signal_id"]}
+    body = wait(client, client.post("/api/jobs", json=wanted).json()["job_id"])
+    archive = zipfile.ZipFile(io.BytesIO(client.get(f"/api/jobs/{body['job_id']}/download").content))
+    hr = np.load(io.BytesIO(archive.read("signal_hr.npy")))
+    assert np.abs(hr - 2).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.png"])
