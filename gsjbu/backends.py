@@ -60,7 +60,7 @@ warm_up = WarmUp()
 def _compile_all() -> None:
     """Run every compiled function once on a tiny problem, so that all of it is compiled or read from the cache."""
     from gsjbu import parameters
-    from gsjbu.kernels import cpu
+    from gsjbu.kernels import cpu, ssim
 
     grid = Grid.from_stride(8, 8, 4)
     guide = torch.linspace(0, 1, 3 * 64).reshape(3, 8, 8)
@@ -69,6 +69,8 @@ def _compile_all() -> None:
     signal = torch.ones(1, 2, 2)
     cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1)
     cpu.render(problem, raw, signal, threads=1)
+    plane = np.zeros((11, 11), np.float32)
+    ssim.mean_ssim(plane, plane, plane[0], np.float32(1), np.float32(1))
 
 
 def choose(device: torch.device, backend: str = "auto") -> Choice:

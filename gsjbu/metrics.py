@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.backends import warm_up
 from gsjbu.errors import ShapeError
 
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
+SSIM_C1, SSIM_C2 = np.float32(0.01**2), np.float32(0.03**2)
 SSIM_BAND = 64
 IGNORE = 255
 
@@ -44,7 +46,8 @@ def ssim(picture: Tensor, reference: Tensor) -> float:
     if any(short):
         pad = ((0, 0), *((n // 2, n - n // 2) for n in short))
         a, b = np.pad(a, pad, mode="symmetric"), np.pad(b, pad, mode="symmetric")
-    return float(np.mean([_ssim_plane(p, q) for p, q in zip(a, b, strict=True)]))
+    plane = _compiled_ssim_plane if warm_up.state == "warm" else _ssim_plane
+    return float(np.mean([plane(p, q) for p, q in zip(a, b, strict=True)]))
 
 
 def compare(picture: Tensor, reference: Tensor) -> dict[str, float | None]:
@@ -165,6 +168,21 @@ def dilate(mask: np.ndarray, radius: int) -> np.ndarray:
     return out
 
 
+def _compiled_ssim_plane(a: np.ndarray, b: np.ndarray) -> float:
+    """A quarter of the time of ``_ssim_plane``, and of use to several threads at once."""
+    from gsjbu.kernels.ssim import mean_ssim
+
+    half = _half_window()
+    window = np.concatenate([half[:0:-1], half])
+    return float(mean_ssim(np.ascontiguousarray(a), np.ascontiguousarray(b), window, SSIM_C1, SSIM_C2))
+
+
+def _half_window() -> np.ndarray:
+    """The window's weights from its middle outwards; those of the whole window sum to 1."""
+    taps = np.exp(-np.square(np.arange(SSIM_WINDOW // 2 + 1)) / (2 * SSIM_SIGMA**2))
+    return (taps / (taps[0] + 2 * taps[1:].sum())).astype(np.float32)
+
+
 def _ssim_plane(a: np.ndarray, b: np.ndarray) -> float:
     """Only σa² + σb² enters the formula, so four blurs do instead of five. In bands, to stay in the cache."""
     total, rows = 0.0, a.shape[0] - SSIM_WINDOW + 1
@@ -180,15 +198,12 @@ def _ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     squares = np.square(mean_a, out=mean_a) + np.square(mean_b, out=mean_b)
     variance = _blur(np.square(a) + np.square(b)) - squares
     covariance = _blur(a * b) - cross
-    c1, c2 = np.float32(0.01**2), np.float32(0.03**2)
-    return (2 * cross + c1) * (2 * covariance + c2) / ((squares + c1) * (variance + c2))
+    return (2 * cross + SSIM_C1) * (2 * covariance + SSIM_C2) / ((squares + SSIM_C1) * (variance + SSIM_C2))
 
 
 def _blur(plane: np.ndarray) -> np.ndarray:
     """Gaussian window over ``[H, W]``, whole windows only; equal taps are added before they are weighted."""
-    half = SSIM_WINDOW // 2
-    taps = np.exp(-np.square(np.arange(half + 1)) / (2 * SSIM_SIGMA**2))
-    taps = (taps / (taps[0] + 2 * taps[1:].sum())).astype(np.float32)
+    half, taps = SSIM_WINDOW // 2, _half_window()
     for _ in range(2):  # down the rows, turned, and down the rows again
         whole = plane.shape[0] - 2 * half
         out = plane[half : half + whole] * taps[0]
