@@ -8,9 +8,9 @@ land on the cells they were computed from rather than up to half a stride beside
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -44,6 +44,11 @@ class FeatureMap:
     step: tuple[float, float]
     first: tuple[float, float]
     stage: str
+    # The first and the last stride for which the network would give this same map.
+    serves: tuple[float, float] = (0.0, math.inf)
+
+
+Maps = MutableMapping[Any, tuple[FeatureMap, str]]  # the last map of a network, and where it was computed
 
 
 def extract(
@@ -53,13 +58,15 @@ def extract(
     device: torch.device | str = "cpu",
     seed: int = 0,
     progress: models.Progress | None = None,
+    maps: Maps | None = None,
 ) -> Features:
     """Features of ``image`` [3, H, W] in [0, 1] on the cells of ``grid``.
 
     The stage whose stride is nearest the grid's is taken; cells larger than its stride get the mean over their
     pixels, smaller ones a bilinear reading. A backbone whose weights are not to be had is replaced by ResNet-18,
     ResNet-18 without pretrained weights by random ones from ``seed``, a failing accelerator by the CPU; ``status``
-    says so each time. ``progress`` hears of downloads and may raise to give up.
+    says so each time. ``progress`` hears of downloads and may raise to give up. ``maps``: kept by the caller for this
+    image and device; the network does not run again for a grid that its last map serves as well.
     """
     if tuple(image.shape[-2:]) != (grid.height, grid.width):
         raise ShapeError(
@@ -70,7 +77,12 @@ def extract(
 
     def run(name: str) -> Features:
         loaded = models.backbone(name, seed, progress)
-        found, fallback = on_device(lambda d: loaded.features(picture, stride, d), device)
+        found, fallback = _once(
+            lambda: on_device(lambda d: loaded.features(picture, stride, d), device),
+            {} if maps is None else maps,
+            (name, seed),
+            stride,
+        )
         return Features(
             to_grid(found, grid), loaded.label, loaded.status + fallback, loaded.pretrained, found.stage
         )
@@ -83,6 +95,18 @@ def extract(
         instead = run("resnet18")
         weights = "pretrained" if instead.pretrained else f"random weights from seed {seed}"
         return replace(instead, status=f"{error.message} Shown instead: {instead.name}, {weights}.")
+
+
+def _once(
+    make: Callable[[], tuple[FeatureMap, str]], maps: Maps, key: Any, stride: float
+) -> tuple[FeatureMap, str]:
+    """The map kept under ``key`` if it serves ``stride``, or a new one, which is then the only one kept."""
+    held = maps.get(key)
+    if held is None or not held[0].serves[0] <= stride <= held[0].serves[1]:
+        held = make()
+        maps.clear()
+        maps[key] = held
+    return held
 
 
 def on_device(work: Callable[[torch.device], T], device: torch.device | str) -> tuple[T, str]:

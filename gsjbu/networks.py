@@ -56,7 +56,8 @@ class ResNet18:
                     if name == stage:
                         break
         step = float(RESNET_STRIDES[stage])
-        return FeatureMap(x[0].to("cpu"), (step, step), (0.5, 0.5), f"{stage}, stride {step:.0f}")
+        name = f"{stage}, stride {step:.0f}"
+        return FeatureMap(x[0].to("cpu"), (step, step), (0.5, 0.5), name, served(RESNET_STRIDES, stage))
 
 
 def resnet18(weights: Path | None, seed: int) -> ResNet18:
@@ -154,7 +155,8 @@ class Backbone:
         first = (step_y / 2, step_x / 2)
         if self.centred_at_pixel:
             first = (0.5 * image.shape[1] / x.shape[1], 0.5 * image.shape[2] / x.shape[2])
-        return FeatureMap(found, (step_y, step_x), first, f"{stage}, stride {strides[stage]:.0f}")
+        name = f"{stage}, stride {strides[stage]:.0f}"
+        return FeatureMap(found, (step_y, step_x), first, name, served(strides, stage))
 
     @staticmethod
     def _patches(tokens: Tensor, rows: int, cols: int) -> Tensor:
@@ -276,6 +278,16 @@ def _run(network: Any, label: str, x: Tensor, device: torch.device) -> Any:
 def nearest(strides: dict[str, Any], stride: float) -> str:
     """The stage whose stride is nearest by ratio."""
     return min(strides, key=lambda s: abs(math.log(strides[s] / stride)))
+
+
+def served(strides: dict[str, Any], stage: str) -> tuple[float, float]:
+    """The strides for which ``stage`` is the nearest: up to the geometric means with its neighbours, just inside."""
+    own = strides[stage]
+    finer = [s for s in strides.values() if s < own]
+    coarser = [s for s in strides.values() if s > own]
+    first = math.sqrt(own * max(finer)) * (1 + 1e-9) if finer else 0.0
+    last = math.sqrt(own * min(coarser)) * (1 - 1e-9) if coarser else math.inf
+    return first, last
 
 
 def fit_to(image: Tensor, unit: int, max_units: int | None = None) -> Tensor:

@@ -105,13 +105,15 @@ def run(
 
     with stages("features"):
         if settings.features:
-            key = (settings.resolution, grid, settings.backbone, settings.seed, device.type)
+            of_image = (settings.resolution, device.type)
+            maps: features.Maps = stages.kept("feature maps", of_image, dict)
+            key = (*of_image, grid, settings.backbone, settings.seed)
             try:
                 found = stages.kept(
                     "features",
                     key,
                     lambda: features.extract(
-                        guide, grid, settings.backbone, device, settings.seed, stages.fetching
+                        guide, grid, settings.backbone, device, settings.seed, stages.fetching, maps
                     ),
                 )
             except ModelError as refusal:

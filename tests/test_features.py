@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
@@ -149,3 +152,12 @@ def test_few_channels_and_flat_features(channels):
     assert colours.shape == (3, 6, 6) and 0 <= float(colours.min()) <= float(colours.max()) <= 1
     flat = features.pca3(torch.full((channels, 6, 6), 3.0))
     assert torch.isfinite(flat.colours(flat.apply(torch.full((channels, 6, 6), 3.0)))).all()
+
+
+def test_a_map_serves_exactly_the_strides_it_is_nearest_to():
+    strides = {"a": 2, "b": 4, "c": 8, "d": 32}
+    for stage in strides:
+        first, last = networks.served(strides, stage)
+        for stride in np.geomspace(1, 100, 997):
+            assert (networks.nearest(strides, stride) == stage) == (first <= stride <= last)
+    assert networks.served({"only": 14}, "only") == (0, math.inf)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import gsjbu
-from gsjbu import features, images, metrics, pipeline
+from gsjbu import features, images, metrics, networks, pipeline
 from gsjbu.errors import Cancelled
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
@@ -267,6 +267,22 @@ def test_a_second_run_does_again_only_what_changed(photo, counted, changed, fits
         assert kept.name == made.name
         assert torch.equal(kept.values, made.values), kept.name
     assert first.settings != second.settings or not changed
+
+
+def test_a_stride_that_the_same_stage_serves_does_not_run_the_network_again(photo, monkeypatch):
+    runs, features_of = [], networks.ResNet18.features
+    monkeypatch.setattr(
+        networks.ResNet18, "features", lambda *args: runs.append(args[2]) or features_of(*args)
+    )
+    cache: dict = {}
+    for stride, ran in ((8, 1), (9, 1), (7, 1), (16, 2), (8, 3)):
+        kept = run(photo, cache=cache, stride=stride)
+        assert len(runs) == ran, stride
+        assert torch.equal(kept.features_lr, run(photo, stride=stride).features_lr)
+        runs.pop()
+    run(photo, cache=cache, stride=8, seed=1)
+    assert len(runs) == 4, "other weights, another map"
+    assert len(cache["feature maps"][1]) == 1
 
 
 def test_without_a_cache_nothing_is_kept(photo, counted):

@@ -19,6 +19,9 @@ from torch import Tensor
 from gsjbu.server.problems import Problem
 
 LEVELS = (1, 2, 3)
+# An image that was run so lately is likely to be run again; so many results are likely to be looked at again.
+IN_USE_SECONDS = 60.0
+LATEST_RESULTS = 16
 _REMEMBERED = 10_000
 
 
@@ -120,20 +123,34 @@ class Store:
                 self.drop(entry_id)
 
     def _make_room(self, keep: str) -> None:
-        """Old things first spare what they can (see ``Spares``), level by level; then the oldest go."""
+        """Old things first spare what they can (see ``Spares``), level by level; then the oldest go.
+
+        What is kept for an image in use (its features, say) makes every run of it quicker: all but the latest
+        results go before that.
+        """
+        since = self._clock() - IN_USE_SECONDS
+        in_use = {i for i, e in self._entries.items() if e.kind == "image" and e.used >= since}
+        self._spare(set(self._entries) - in_use - {keep})
+        results = [i for i, e in self._entries.items() if e.kind == "result" and i != keep]
+        self._drop_oldest(results[:-LATEST_RESULTS])
+        self._spare(in_use - {keep})
+        self._drop_oldest([i for i in self._entries if i != keep])
+
+    def _spare(self, these: set[str]) -> None:
         for level in LEVELS:
             for entry_id, entry in self._entries.items():
                 if self.bytes <= self.max_bytes:
                     return
-                if entry_id != keep and entry.spared < level and isinstance(entry.value, Spares):
+                if entry_id in these and entry.spared < level and isinstance(entry.value, Spares):
                     entry.value.spare(level)
                     entry.spared = level
                     self._count(entry)
-        for entry_id in list(self._entries):
+
+    def _drop_oldest(self, these: list[str]) -> None:
+        for entry_id in these:
             if self.bytes <= self.max_bytes:
                 return
-            if entry_id != keep:
-                self.drop(entry_id)
+            self.drop(entry_id)
 
     def _count(self, entry: Entry) -> None:
         size = size_of(entry.value)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gsjbu.server.problems import Problem
-from gsjbu.server.store import Store, new_id, size_of
+from gsjbu.server.store import IN_USE_SECONDS, LATEST_RESULTS, Store, new_id, size_of
 
 
 class Clock:
@@ -105,6 +105,32 @@ def test_old_things_spare_what_they_can_before_anything_goes(clock: Clock) -> No
         store.add("result", Thing())
     assert code(store, "result", ids[0]) == "expired"
     assert store.bytes <= 1000
+
+
+def test_what_is_kept_for_an_image_in_use_outlives_old_results(clock: Clock) -> None:
+    class Image:
+        def __init__(self) -> None:
+            self.cache = bytes(200)
+
+        def spare(self, level: int) -> None:
+            self.cache = b""
+
+    store = Store(1000, 3000, clock)
+    old, used = (store.add("image", Image()) for _ in range(2))
+    clock.now += IN_USE_SECONDS + 1
+    results = []
+    for _ in range(60):
+        store.get("image", used)
+        results.append(store.add("result", bytes(30)))
+    assert store.bytes <= 1000
+    assert len(store.get("image", used).cache) == 200
+    assert len(store.get("image", old).cache) == 0, "nobody ran this one"
+    assert code(store, "result", results[0]) == "expired"
+    assert all(store.get("result", i) for i in results[-LATEST_RESULTS:])
+    for _ in range(LATEST_RESULTS):
+        results.append(store.add("result", bytes(60)))
+    assert len(store.get("image", used).cache) == 0, "the latest results do not go before it"
+    assert all(store.get("result", i) for i in results[-LATEST_RESULTS:])
 
 
 def test_size_counts_shared_arrays_once() -> None:
