@@ -35,8 +35,10 @@ T = TypeVar("T")
 SHARES = {
     "grid": 0.02,
     "fit": 0.45,
-    "rgb": 0.13,
-    "features": 0.2,
+    "render": 0.05,
+    "rgb": 0.08,
+    "backbone": 0.15,
+    "features": 0.05,
     "segmentation": 0.1,
     "signal": 0.05,
     "panels": 0.05,
@@ -88,10 +90,12 @@ def run(
         about = signal.values if signal is not None else lr_image
         kernel = fits.main(about)
 
-    with stages("rgb"):
+    with stages("render"):
         pictures = {name: way(lr_image) for name, way in _ways(grid, fits, lr_image, settings).items()}
-        shown = views.rgb(guide, lr_image, pictures)
         fixed = pictures.get("fixed", fits.fixed().render(lr_image, threads=threads))
+
+    with stages("rgb"):
+        shown = views.rgb(guide, lr_image, pictures)
         compared = {**pictures, "fixed": fixed}
         agreement = each(lambda x: metrics.compare(x, guide), compared.values(), threads)
         scores = dict(zip(compared, agreement, strict=True))
@@ -103,7 +107,7 @@ def run(
     measured: dict[str, Any] = {"rgb": scores}
     features_lr: Tensor | None = None
 
-    with stages("features"):
+    with stages("backbone"):
         if settings.features:
             of_image = (settings.resolution, device.type)
             maps: features.Maps = stages.kept("feature maps", of_image, dict)
@@ -120,9 +124,12 @@ def run(
                 status["features"] = refusal.message
             else:
                 features_lr, status["features"] = found.values, found.status
-                shown += views.features(found, _ways(grid, fits, found.values, settings))
         else:
             status["features"] = "Off."
+
+    with stages("features"):
+        if features_lr is not None:
+            shown += views.features(features_lr, _ways(grid, fits, features_lr, settings))
 
     with stages("segmentation"):
         segmented = views.segmentation(guide, grid, settings, sample, device, stages.fetching)

@@ -22,7 +22,6 @@ from gsjbu.samples import Sample
 from gsjbu.settings import Settings
 
 if TYPE_CHECKING:
-    from gsjbu.features import Features
     from gsjbu.signals import Signal
 
 Ways = Mapping[str, Callable[[Tensor], Tensor]]
@@ -49,12 +48,12 @@ def rgb(guide: Tensor, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel
     return shown + panels.errors(guide, pictures["bilinear"], pictures["gsjbu"])
 
 
-def features(found: Features, ways: Ways) -> list[Panel]:
-    """Backbone features as three PCA colours, one projection for all panels."""
+def features(values: Tensor, ways: Ways) -> list[Panel]:
+    """Backbone features [C, h, w] as three PCA colours, one projection for all panels."""
     from gsjbu.features import pca3
 
-    basis = pca3(found.values)
-    projected = basis.apply(found.values)
+    basis = pca3(values)
+    projected = basis.apply(values)
     return panels.features(basis, {"lr": projected, **{name: way(projected) for name, way in ways.items()}})
 
 

@@ -22,7 +22,7 @@ RGB = "original lr bilinear_rgb gsjbu_rgb error_bilinear error_gsjbu".split()
 FEATURES = "features_lr features_bilinear features_gsjbu".split()
 SEGMENTATION = "seg_lr seg_bilinear seg_gsjbu".split()
 KERNEL = "sigma_x sigma_y theta sigma_r anisotropy".split()
-STAGES = "grid fit rgb features segmentation signal panels".split()
+STAGES = "grid fit render rgb backbone features segmentation signal panels".split()
 
 SMALL = {"resolution": 96, "iters": 6, "stride": 8}
 
