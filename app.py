@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from gsjbu.server.cli import main
+import os
 
 if __name__ == "__main__":
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "passive"
+    )  # torch reads it as it is loaded; see gsjbu/threads.py
+
+    from gsjbu.server.cli import main
+
     raise SystemExit(main())

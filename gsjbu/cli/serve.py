@@ -8,6 +8,8 @@ gsjbu serve --help                       every option; they are those of ``pytho
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
 TAKES_THE_REST = True  # the server has a command line of its own; what follows `serve` is handed to it
 
@@ -18,6 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl+C."""
+    if "OMP_WAIT_POLICY" not in os.environ and hasattr(os, "fork") and sys.argv[1:2] == ["serve"]:
+        # torch is loaded by now, and has to be loaded with this (see gsjbu/threads.py): the same command once more.
+        os.environ["OMP_WAIT_POLICY"] = "passive"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     from gsjbu.server.cli import main
 
     return main(args.rest)

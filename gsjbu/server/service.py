@@ -37,6 +37,7 @@ from gsjbu.server.results import Bundle, inline
 from gsjbu.server.store import Store
 from gsjbu.server.uploads import Buffers, File
 from gsjbu.settings import Settings
+from gsjbu.threads import HELPERS_SLEEP
 from gsjbu.version import __version__
 
 log = logging.getLogger("gsjbu.server")
@@ -271,9 +272,7 @@ class Service:
     ) -> dict[str, Any]:
         """The whole of a job, in its thread: image → pipeline → PNGs → kept result."""
         threads = self.jobs.threads_each()
-        # torch's own threads meet at a barrier in every small step: on shared cores they wait for each other far
-        # longer than they compute. The fused kernel's threads do not.
-        torch.set_num_threads(1)
+        torch.set_num_threads(threads if HELPERS_SLEEP else 1)
         began = time.perf_counter()
         reduced = self.reduced(image, settings.resolution)
         shrink_ms = 1000 * (time.perf_counter() - began)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.conftest import Process, Running, in_process, start, upload
+from tests.server.conftest import ROOT, Process, Running, in_process, start, upload
 from tests.server.fake import FakeRun
 from tests.server.test_events import follow
 
@@ -124,3 +126,32 @@ def test_temporary_files_have_no_name(
     with client.stream("GET", f"/api/jobs/{job_id}/download") as answer:
         next(answer.iter_raw(1000))
         assert [p for p in (tmp_path / "t").rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads another process's environment")
+def test_gsjbu_serve_starts_itself_again_for_helpers_that_sleep_and_signals_still_reach_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    with in_process(module=("-m", "gsjbu", "serve")) as server:
+        assert server.process is not None
+        told = Path(f"/proc/{server.process.pid}/environ").read_bytes().split(b"\0")
+        assert b"OMP_WAIT_POLICY=passive" in told
+        assert server.client().get("/healthz").status_code == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(25) == 0
+
+
+def test_app_py_asks_for_helpers_that_sleep_before_torch_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    program = (
+        "import runpy, sys\n"
+        "sys.argv = ['app.py', '--help']\n"
+        "try:\n"
+        "    runpy.run_path('app.py', run_name='__main__')\n"
+        "except SystemExit:\n"
+        "    from gsjbu.threads import HELPERS_SLEEP\n"
+        "    sys.exit(0 if HELPERS_SLEEP else 'they spin')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
