@@ -27,8 +27,9 @@ ATTENTION_CPU, ATTENTION_GPU = 13.0, 0.05
 # Everything else, nanoseconds a pixel: metrics and renders of RGB; a backbone; panels as PNG.
 RGB, FEATURES, SEGMENTATION, PNG = 330.0, 180.0, 900.0, 90.0
 LOADING = 0.05  # seconds, whatever the size
-# Memory, bytes a pixel: pictures, their values and what makes them; a backbone's activations.
-BYTES_PIXEL, BYTES_FEATURES, BYTES_BASE = 150, 260, 60_000_000
+# Memory beyond what is loaded once (modules, weights), bytes a pixel: pictures, their values and what makes them; a
+# backbone's activations.
+BYTES_PIXEL, BYTES_FEATURES, BYTES_BASE = 150, 150, 4_000_000
 SLOW, LARGE = 5.0, 2_000_000_000  # seconds and bytes from which on advice is worth a person's time
 
 

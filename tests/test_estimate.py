@@ -36,7 +36,7 @@ def test_more_threads_cost_less() -> None:
 def test_stages_add_up_and_memory_grows_with_the_picture() -> None:
     small, large = gsjbu.estimate(256, 256), gsjbu.estimate(*HD, resolution=4096)
     assert small.seconds == pytest.approx(sum(small.stages.values()))
-    assert large.bytes > 10 * small.bytes - 10 * 60_000_000 > 0
+    assert large.bytes > 10 * small.bytes > 0
 
 
 def test_the_resolution_bounds_the_picture() -> None:
