@@ -119,12 +119,46 @@ def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
         return to_image(x)
     new_w, new_h = (max(1, round(side * resolution / longest)) for side in (width, height))
     if isinstance(x, Tensor):
-        return resize_area(x, new_h, new_w)
+        in_file = _as_in_a_file(x)
+        if in_file is None:
+            return resize_area(x, new_h, new_w)
+        x = in_file
+    if x.ndim == 2 and x.dtype == np.uint8:
+        x = np.repeat(x[:, :, None], 3, axis=2)  # sums of three columns and of one round differently
     # A photograph as it comes: summed as it is, converted once it is small.
     channels = x.shape[2] if x.ndim == 3 else 1
     rows = _area_rows(x.reshape(height, -1), new_h).reshape(new_h, width, channels)
     both = _area_rows(rows.transpose(1, 0, 2).reshape(width, -1), new_w).reshape(new_w, new_h, channels)
     return to_image(both.transpose(1, 0, 2) / np.float32(_SCALES[x.dtype.name]))
+
+
+def _as_in_a_file(x: Tensor) -> np.ndarray | None:
+    """The whole numbers that ``x`` [3, H, W] was decoded from, uint8 [H, W, 3] or uint16 [H, W]; None if from none.
+
+    A fit follows the last bit of its picture. Whether a caller decodes first or hands over what the file holds, the
+    smaller picture is the same to that bit.
+    """
+    if x.shape[0] != 3 or x.device.type != "cpu":
+        return None
+    planes = [_whole(plane, "uint8") for plane in x]
+    if all(plane is not None for plane in planes):
+        return np.stack([plane for plane in planes if plane is not None], axis=-1)
+    if torch.equal(x[0], x[1]) and torch.equal(x[0], x[2]):
+        return _whole(x[0], "uint16")
+    return None
+
+
+def _whole(plane: Tensor, name: str) -> np.ndarray | None:
+    """``plane`` in [0, 1] as levels of the type ``name``, if it has nothing between them."""
+    levels = plane.detach().to(torch.float32) * _SCALES[name]
+    whole = levels.round()
+    if (
+        float((levels - whole).abs().max()) > 0.02
+        or float(whole.min()) < 0
+        or float(whole.max()) > _SCALES[name]
+    ):
+        return None  # 65535 levels in float32 are right to 0.008
+    return whole.numpy().astype(name)
 
 
 def resize_area(x: Tensor, height: int, width: int) -> Tensor:

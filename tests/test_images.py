@@ -305,7 +305,7 @@ def test_shrinking_a_photograph_is_shrinking_its_tensor(shape, dtype):
     if dtype is np.uint16 and len(shape) == 3:
         shape = shape[:2]
     pixels = RNG.integers(0, np.iinfo(dtype).max, shape).astype(dtype)
-    torch.testing.assert_close(images.shrink(pixels, 50), images.shrink(images.to_image(pixels), 50))
+    assert torch.equal(images.shrink(pixels, 50), images.shrink(images.to_image(pixels), 50))
 
 
 @pytest.mark.parametrize(

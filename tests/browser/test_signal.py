@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page
 
+import gsjbu
 from gsjbu.grid import Grid
+from gsjbu.images import decode, shrink
 from gsjbu.samples import SAMPLES
+from gsjbu.signals import mixed, read_signal
 from tests.browser.hands import on_stage, shown, state, tab
 
 FIRST = next(iter(SAMPLES))
@@ -115,3 +121,46 @@ def test_segmentation_with_exact_labels(page: Page) -> None:
     assert "mIoU" in text and "%" in text
     assert page.get_attribute("#verdict", "data-winner") in ("win", "loss", "tie")
     assert "not a model" in (page.text_content("#ran-more") or "")
+
+
+def probabilities(data: Path) -> tuple[Path, np.ndarray]:
+    """The paper's own sample: a photograph, and what a network says of it at 32 × 32."""
+    return data / "probs/ua_2009_003810.jpg", np.load(data / "probs/ua_2009_003810_predlow_probs.npy")
+
+
+def measured_depth(data: Path) -> tuple[Path, np.ndarray]:
+    """A Middlebury scene and its disparities, reduced ×8; cells without any are NaN."""
+    truth = np.load(data / "depth/mb05_art/gt.npy").astype(np.float64)
+    rows, cols = truth.shape[0] // 8, truth.shape[1] // 8
+    cells = truth[: 8 * rows, : 8 * cols].reshape(rows, 8, cols, 8)
+    known = np.isfinite(cells).sum(axis=(1, 3))
+    lr = np.where(known > 0, np.nansum(cells, axis=(1, 3)) / np.maximum(known, 1), np.nan)
+    return data / "depth/mb05_art/rgb.png", lr.astype(np.float32)
+
+
+@pytest.mark.parametrize("made", [probabilities, measured_depth])
+def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
+    page: Page, data_dir: Path, made: Callable[[Path], tuple[Path, np.ndarray]]
+) -> None:
+    photo, lr = made(data_dir)
+    job = shown(page)
+    page.set_input_files("#file", str(photo))
+    job = shown(page, job)
+    out = io.BytesIO()
+    np.save(out, lr)
+    page.set_input_files(
+        "#signal-file",
+        {"name": "signal.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()},
+    )
+    shown(page, job)
+    with page.expect_download() as caught:
+        page.click("#download")
+    with zipfile.ZipFile(caught.value.path()) as archive:
+        through_the_page = np.load(io.BytesIO(archive.read("signal_hr.npy")))
+
+    image = shrink(decode(photo.read_bytes()), 512)
+    signal = read_signal(out.getvalue(), "signal.npy")
+    kernel = gsjbu.fit(image, lr_size=lr.shape[-2:])
+    expected = mixed(kernel.render, signal.fitted(*image.shape[1:])).numpy()
+    # In parts of the signal's span: float32 has no more digits for disparities of 200.
+    assert np.abs(through_the_page - expected).max() <= 1e-5 * max(1.0, float(np.ptp(expected)))
