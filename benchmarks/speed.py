@@ -252,6 +252,8 @@ def estimates(quick: bool) -> None:
         process = get_context("spawn").Process(target=_estimate, args=(given,))
         process.start()
         process.join()
+        if process.exitcode:
+            print(f"  {given!s:<40} failed with status {process.exitcode}")
 
 
 def _estimate(given: dict[str, object]) -> None:

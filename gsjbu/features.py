@@ -8,6 +8,7 @@ land on the cells they were computed from rather than up to half a stride beside
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -48,7 +49,8 @@ class FeatureMap:
     serves: tuple[float, float] = (0.0, math.inf)
 
 
-Maps = MutableMapping[Any, tuple[FeatureMap, str]]  # the last map of a network, and where it was computed
+# The last map, who made it, and a sentence if that was not done where it was asked for.
+Maps = MutableMapping[str, tuple[weakref.ref[Any], FeatureMap, str]]
 
 
 def extract(
@@ -77,12 +79,13 @@ def extract(
 
     def run(name: str) -> Features:
         loaded = models.backbone(name, seed, progress)
-        found, fallback = _once(
-            lambda: on_device(lambda d: loaded.features(picture, stride, d), device),
-            {} if maps is None else maps,
-            (name, seed),
-            stride,
-        )
+        held = maps.get("last") if maps is not None else None
+        if held is not None and held[0]() is loaded and held[1].serves[0] <= stride <= held[1].serves[1]:
+            found, fallback = held[1:]
+        else:
+            found, fallback = on_device(lambda d: loaded.features(picture, stride, d), device)
+            if maps is not None:
+                maps["last"] = weakref.ref(loaded), found, fallback
         return Features(
             to_grid(found, grid), loaded.label, loaded.status + fallback, loaded.pretrained, found.stage
         )
@@ -95,18 +98,6 @@ def extract(
         instead = run("resnet18")
         weights = "pretrained" if instead.pretrained else f"random weights from seed {seed}"
         return replace(instead, status=f"{error.message} Shown instead: {instead.name}, {weights}.")
-
-
-def _once(
-    make: Callable[[], tuple[FeatureMap, str]], maps: Maps, key: Any, stride: float
-) -> tuple[FeatureMap, str]:
-    """The map kept under ``key`` if it serves ``stride``, or a new one, which is then the only one kept."""
-    held = maps.get(key)
-    if held is None or not held[0].serves[0] <= stride <= held[0].serves[1]:
-        held = make()
-        maps.clear()
-        maps[key] = held
-    return held
 
 
 def on_device(work: Callable[[torch.device], T], device: torch.device | str) -> tuple[T, str]:

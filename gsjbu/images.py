@@ -123,6 +123,8 @@ def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
         if in_file is None:
             return resize_area(x, new_h, new_w)
         x = in_file
+    if x.dtype == np.uint16 and not (x % 257).any():  # 8 bits, saved as 16: to be what it would be as 8
+        x = (x // 257).astype(np.uint8)
     if x.ndim == 2 and x.dtype == np.uint8:
         x = np.repeat(x[:, :, None], 3, axis=2)  # sums of three columns and of one round differently
     # A photograph as it comes: summed as it is, converted once it is small.
@@ -140,25 +142,32 @@ def _as_in_a_file(x: Tensor) -> np.ndarray | None:
     """
     if x.shape[0] != 3 or x.device.type != "cpu":
         return None
-    planes = [_whole(plane, "uint8") for plane in x]
-    if all(plane is not None for plane in planes):
-        return np.stack([plane for plane in planes if plane is not None], axis=-1)
+    planes = []
+    for plane in x.detach().to(torch.float32).numpy():
+        levels = _levels(plane, np.uint8)
+        if levels is None:
+            break
+        planes.append(levels)
+    if len(planes) == 3:
+        return np.stack(planes, axis=-1)
     if torch.equal(x[0], x[1]) and torch.equal(x[0], x[2]):
-        return _whole(x[0], "uint16")
+        return _levels(x[0].detach().to(torch.float32).numpy(), np.uint16)
     return None
 
 
-def _whole(plane: Tensor, name: str) -> np.ndarray | None:
-    """``plane`` in [0, 1] as levels of the type ``name``, if it has nothing between them."""
-    levels = plane.detach().to(torch.float32) * _SCALES[name]
-    whole = levels.round()
-    if (
-        float((levels - whole).abs().max()) > 0.02
-        or float(whole.min()) < 0
-        or float(whole.max()) > _SCALES[name]
-    ):
-        return None  # 65535 levels in float32 are right to 0.008
-    return whole.numpy().astype(name)
+def _levels(plane: np.ndarray, kind: type[np.unsignedinteger]) -> np.ndarray | None:
+    """``plane`` [H, W] in [0, 1] as whole levels of ``kind``, if it is exactly those levels over the top one.
+
+    A row that is not ends it, so pictures that are no file's are told at once.
+    """
+    top = np.float32(np.iinfo(kind).max)
+    out = np.empty(plane.shape, kind)
+    for row, levels in zip(plane, out, strict=True):
+        whole = np.rint(row * top)
+        if whole.min() < 0 or whole.max() > top or not np.array_equal(whole / top, row):
+            return None
+        levels[:] = whole
+    return out
 
 
 def resize_area(x: Tensor, height: int, width: int) -> Tensor:

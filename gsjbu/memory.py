@@ -38,6 +38,16 @@ def room(shape: tuple[int, ...]) -> np.ndarray:
     return whole[first : first + size].view(np.float32).reshape(shape)
 
 
+def release() -> None:
+    """Give kept pages back to the system; for a program that has nothing to render for a while."""
+    _kept.clear()
+
+
+def kept() -> int:
+    """Bytes kept for the next results."""
+    return sum(len(pages) for pages in list(_kept))
+
+
 def _fresh(length: int) -> mmap.mmap:
     pages = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     pages.madvise(mmap.MADV_HUGEPAGE)
@@ -64,7 +74,7 @@ def _keep(pages: mmap.mmap) -> None:
     except OSError:  # a kernel before 4.5 cannot take them back: then they are not kept
         return
     _kept.append(pages)
-    while sum(len(p) for p in list(_kept)) > KEPT_BYTES:
+    while kept() > KEPT_BYTES:
         try:
             _kept.popleft()
         except IndexError:

@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -228,13 +229,25 @@ def backbone(value: str, seed: int = 0, progress: Progress | None = None) -> Any
     return made
 
 
-def _resnet18_weights(spec: Spec, seed: int, progress: Progress | None) -> tuple[Path | None, str]:
+def weights_state(value: str) -> object:
+    """Changes when the weights of the backbone ``value`` come, go or are replaced: for those who keep its features."""
+    spec = spec_of(value)
+    places = [find(spec), *_resnet18_files()]
+    return tuple(_stamp(place) for place in places if place is not None)
+
+
+def _resnet18_files() -> tuple[Path | None, Path]:
+    """Where ResNet-18 may lie besides: as one file among a person's models, and in torch.hub's cache."""
     root = folder()
     flat = root / "resnet18.safetensors" if root is not None else None
+    return flat, Path(torch.hub.get_dir()) / "checkpoints" / "resnet18-f37072fd.pth"
+
+
+def _resnet18_weights(spec: Spec, seed: int, progress: Progress | None) -> tuple[Path | None, str]:
+    flat, hub = _resnet18_files()
     if flat is not None and flat.is_file():
         return flat, "from this machine"
-    hub = Path(torch.hub.get_dir()) / "checkpoints" / "resnet18-f37072fd.pth"
-    if find(spec) is None and hub.is_file() and _sha256(hub).startswith("f37072fd"):
+    if find(spec) is None and hub.is_file() and _sha256(*_stamp(hub)).startswith("f37072fd"):
         return hub, "from torch.hub's cache"
     try:
         place, where = obtain(spec, progress, PATIENCE_S)
@@ -298,6 +311,7 @@ def _stamp(place: Path) -> tuple[str, int]:
     return str(place), file.stat().st_mtime_ns if file.exists() else 0
 
 
-def _sha256(file: Path) -> str:
-    with file.open("rb") as f:
+@lru_cache(maxsize=4)
+def _sha256(file: str, _changed: int) -> str:
+    with Path(file).open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from torch import Tensor
 
 import gsjbu
-from gsjbu import devices, features, metrics, panels, render, views
+from gsjbu import devices, features, metrics, models, panels, render, views
 from gsjbu.errors import ModelError
 from gsjbu.grid import Grid
 from gsjbu.images import shrink
@@ -111,8 +111,9 @@ def run(
         if settings.features:
             of_image = (settings.resolution, device.type)
             maps: features.Maps = stages.kept("feature maps", of_image, dict)
-            key = (*of_image, grid, settings.backbone, settings.seed)
             try:
+                weights = models.weights_state(settings.backbone)
+                key = (*of_image, grid, settings.backbone, settings.seed, weights)
                 found = stages.kept(
                     "features",
                     key,

@@ -186,20 +186,29 @@ def leaving_out(way: Callable[[Tensor], Tensor], mask: Tensor) -> Callable[[Tens
 def result_png(signal: Signal, high: Tensor) -> bytes:
     """The HR result [C, H, W] as a PNG: depth 16-bit grey, labels in the file's own numbers or colours.
 
-    Depth from an integer file keeps its numbers; other depth is stretched from its least to its greatest value.
+    Depth from an integer file keeps its numbers where 16 bits hold them; other depth is stretched from its least to
+    its greatest value.
     """
     if signal.kind in ("labels", "probabilities"):
-        best = high.argmax(0).numpy()
-        codes = np.array(signal.codes or range(high.shape[0]), np.int64)[best]
-        if codes.max(initial=0) > 65535 or signal.unit == "colour":
-            rgb = np.stack([codes >> 16 & 255, codes >> 8 & 255, codes & 255], axis=-1)
-            return png_bytes(rgb.astype(np.uint8))
-        return png_bytes(codes.astype(np.uint8 if codes.max(initial=0) < 256 else np.uint16))
+        return labels_png(signal, high.argmax(0))
     plane = high[0].detach().to("cpu", torch.float32).numpy()
-    if signal.unit == "level":
+    if signal.unit == "level" and plane.min() >= 0 and plane.max() <= 65535:
         return png_bytes(np.clip(np.rint(plane), 0, 65535).astype(np.uint16))
     low, span = float(plane.min()), float(plane.max() - plane.min())
     return png_bytes(np.rint((plane - low) * (65535 / span if span > 0 else 0)).astype(np.uint16))
+
+
+def labels_png(signal: Signal, best: Tensor) -> bytes:
+    """The class of each pixel, ``best`` [H, W] as its channel, as a PNG of the file's own numbers or colours."""
+    channels = signal.values.shape[0]
+    codes = np.array(signal.codes or range(channels), np.int64)
+    if signal.unit != "colour" and not 0 <= codes.min() <= codes.max() <= 0xFFFFFF:
+        codes = np.arange(channels)  # numbers that no picture can hold: the class's place among them
+    codes = codes[best.numpy()]
+    if codes.max(initial=0) > 65535 or signal.unit == "colour":
+        rgb = np.stack([codes >> 16 & 255, codes >> 8 & 255, codes & 255], axis=-1)
+        return png_bytes(rgb.astype(np.uint8))
+    return png_bytes(codes.astype(np.uint8 if codes.max(initial=0) < 256 else np.uint16))
 
 
 # ------------------------------------------------------------------------------------------ reading

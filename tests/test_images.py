@@ -299,6 +299,30 @@ def test_shrink_is_the_mean_over_areas_and_never_enlarges():
     assert images.shrink(torch.rand(5, 1, 300), 100).shape == (5, 1, 100)
 
 
+@pytest.mark.parametrize("top", [5, 300, 65535])
+def test_a_dark_16_bit_picture_keeps_its_levels(top):
+    pixels = RNG.integers(0, top + 1, (90, 130)).astype(np.uint16)
+    small = images.shrink(images.to_image(pixels), 50)
+    assert torch.equal(small, images.shrink(pixels, 50))
+    expected = images.resize_area(images.to_image(pixels), 35, 50)
+    torch.testing.assert_close(small, expected, atol=0, rtol=1e-5)
+
+
+def test_8_bits_saved_as_16_shrink_like_8():
+    pixels = RNG.integers(0, 256, (90, 130)).astype(np.uint8)
+    wide = pixels.astype(np.uint16) * 257
+    small = images.shrink(pixels, 50)
+    for other in (wide, images.to_image(wide), images.to_image(pixels)):
+        assert torch.equal(images.shrink(other, 50), small)
+
+
+def test_floats_between_levels_are_left_between_them():
+    x = torch.full((3, 90, 130), 7e-5)
+    torch.testing.assert_close(images.shrink(x, 50), torch.full((3, 35, 50), 7e-5), atol=0, rtol=1e-5)
+    x = torch.rand(3, 90, 130, generator=torch.Generator().manual_seed(6)) * 3 - 1
+    torch.testing.assert_close(images.shrink(x, 50), images.resize_area(x, 35, 50), atol=0, rtol=0)
+
+
 @pytest.mark.parametrize("shape", [(90, 130, 3), (90, 130), (301, 77, 3)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_shrinking_a_photograph_is_shrinking_its_tensor(shape, dtype):

@@ -68,3 +68,12 @@ def test_pages_are_kept_and_taken_in_many_threads_at_once() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(1, 9)))
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_FREE"), reason="pages are kept on Linux only")
+def test_release_gives_all_of_them_back() -> None:
+    array = room((WORTH // 2,))
+    del array
+    assert memory.kept() > 0
+    memory.release()
+    assert memory.kept() == 0

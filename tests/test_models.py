@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 import tiny_models
 import torch
+from safetensors.torch import save_file
 
-from gsjbu import downloads, features, models
+from gsjbu import downloads, features, models, networks, pipeline
 from gsjbu.errors import ModelError
 from gsjbu.grid import Grid
+from gsjbu.settings import Settings
 
 IMAGE = torch.rand(3, 120, 100, generator=torch.Generator().manual_seed(0))
 MAKERS = {
@@ -471,3 +473,19 @@ def test_switching_models_does_not_grow(root, tmp_path):
     assert done.returncode == 0, done.stderr
     sizes = [int(v) for v in done.stdout.split()]
     assert len(sizes) == 10 and max(sizes) <= 1.10 * sizes[0], sizes
+
+
+def test_features_kept_from_random_weights_go_when_pretrained_ones_arrive(tmp_path, monkeypatch):
+    """The run says "pretrained" only of features that are: kept maps and features belong to one set of weights."""
+    monkeypatch.setenv("GSJBU_MODELS_DIR", str(tmp_path))
+    image, cache = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(4)), {}
+    first = pipeline.run(image, Settings(iters=0, stride=16), cache=cache)
+    assert "random" in first.status["features"]
+    save_file(networks.empty_resnet18(77).state_dict(), tmp_path / "resnet18.safetensors")
+    for stride in (16, 15):
+        kept = pipeline.run(image, Settings(iters=0, stride=stride), cache=cache)
+        assert "pretrained" in kept.status["features"]
+        assert "random" not in kept.status["features"]
+        fresh = pipeline.run(image, Settings(iters=0, stride=stride))
+        assert torch.equal(kept.features_lr, fresh.features_lr)
+        assert not torch.equal(first.features_lr.mean(), kept.features_lr.mean())

@@ -8,6 +8,7 @@ import struct
 import time
 import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -378,3 +379,13 @@ def test_measured_depth_reduced_by_eight(name):
     low = grid.cell_means(truth[None])[0].numpy()
     s = signals.read_signal(npy(low)).fitted(*image.shape[1:])
     assert s.kind == "depth" and int((~s.mask).sum()) == int(np.isnan(low).sum())
+
+
+def test_numbers_that_a_picture_cannot_hold_are_not_clipped():
+    labels = np.array([[-1, 0], [1, 300]])
+    s = signals.from_array(labels, kind="labels")
+    shown = np.asarray(Image.open(io.BytesIO(signals.result_png(s, s.values))))
+    np.testing.assert_array_equal(shown, [[0, 1], [2, 3]])
+    s = replace(signals.from_array(np.array([[-5.0, 0.0], [10.0, 100000.0]]), kind="depth"), unit="level")
+    shown = np.asarray(Image.open(io.BytesIO(signals.result_png(s, s.values)))).astype(float)
+    np.testing.assert_allclose(shown / 65535 * 100005 - 5, s.values[0], atol=1)

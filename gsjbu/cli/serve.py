@@ -8,6 +8,7 @@ gsjbu serve --help                       every option; they are those of ``pytho
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -23,7 +24,8 @@ def run(args: argparse.Namespace) -> int:
     if "OMP_WAIT_POLICY" not in os.environ and hasattr(os, "fork") and sys.argv[1:2] == ["serve"]:
         # torch is loaded by now, and has to be loaded with this (see gsjbu/threads.py): the same command once more.
         os.environ["OMP_WAIT_POLICY"] = "passive"
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        with contextlib.suppress(OSError):  # no interpreter to start: then networks run on one core
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     from gsjbu.server.cli import main
 
     return main(args.rest)

@@ -176,9 +176,17 @@ def render(
         tile = min(tile, 4)
     row_bytes = grid.width * 4 * math.ceil(grid.step_y)  # of one channel
     # Bands that are copied over are made of as many channels as keep a row of cells in the cache.
-    group = channels if direct or mapped is not None else max(FEWEST_GROUPED, CACHED_BAND_BYTES // row_bytes)
+    group = (
+        max(1, channels)
+        if direct or mapped is not None
+        else max(FEWEST_GROUPED, CACHED_BAND_BYTES // row_bytes)
+    )
     band_bytes = BAND_BYTES if mapped is not None else CACHED_BAND_BYTES
-    band = grid.rows if direct else max(1, min(grid.rows, band_bytes // (min(group, channels) * row_bytes)))
+    band = (
+        grid.rows
+        if direct
+        else max(1, min(grid.rows, band_bytes // (max(1, min(group, channels)) * row_bytes)))
+    )
     tallest = int(np.diff(grid.row_starts).max()) * band
     buffer = None if direct else room((min(group, channels) * tallest * grid.width,))
     for first in range(0, channels, group):

@@ -22,16 +22,20 @@ import torch
 
 from gsjbu import signals
 from gsjbu.images import png_bytes
+from gsjbu.kernel import Kernel
 from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
+from gsjbu.signals import Signal
 from gsjbu.threads import available
 from gsjbu.version import __version__
+from gsjbu.views import strongest
 
 _encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png")
 _ZIPPED = {
     "metrics.json": ("metrics", "losses", "histograms", "timings_ms"),
     "settings.json": ("settings", "device", "backend", "backend_reason", "image", "status"),
 }
+_BLOCK = 32  # channels of an HR signal that are in memory at a time
 _NOTHING = np.empty((0, 0, 3), np.uint8)
 VERSIONS_OF = ("torch", "torchvision", "numpy", "numba", "pillow", "fastapi")
 
@@ -283,11 +287,9 @@ def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
             path = Path(folder) / "parameters.safetensors"
             bundle.result.kernel.save(path)
             archive.write(path, "parameters.safetensors")
+        if bundle.result.signal is not None:
+            _put_signal(archive, bundle.result.kernel, bundle.result.signal)
         for name, array in _arrays(bundle):
-            if name == "signal_hr" and bundle.result.signal.kind != "features":
-                archive.writestr(
-                    "signal_hr.png", signals.result_png(bundle.result.signal, torch.from_numpy(array))
-                )
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
         summary = bundle.summary()
@@ -299,12 +301,26 @@ def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
     return file, size
 
 
+def _put_signal(archive: zipfile.ZipFile, kernel: Kernel, signal: Signal) -> None:
+    """The HR signal as .npy, made and written in blocks of channels, and as a PNG where it is a picture."""
+    way = signals.leaving_out(kernel.render, signal.mask)
+    whole = {"descr": "<f4", "fortran_order": False,
+             "shape": (signal.values.shape[0], kernel.grid.height, kernel.grid.width)}  # fmt: skip
+    with archive.open("signal_hr.npy", "w", force_zip64=True) as entry:
+        np.lib.format.write_array_header_1_0(entry, whole)
+        for some in signal.values.split(_BLOCK):
+            entry.write(way(some).detach().cpu().contiguous().numpy().astype("<f4", copy=False).data)
+    if signal.kind in ("labels", "probabilities"):
+        archive.writestr("signal_hr.png", signals.labels_png(signal, strongest(way, signal.values)))
+    elif signal.kind == "depth":
+        archive.writestr("signal_hr.png", signals.result_png(signal, way(signal.values[:1])))
+
+
 def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:
-    """The HR signal, one array at a time: the brought signal, or else the image's own colours; and LR features."""
+    """The LR signal that was brought, or else the image's own colours at HR; and LR features."""
     result = bundle.result
     if result.signal is not None:
         yield "signal_lr", result.signal_lr.detach().cpu().numpy()
-        yield "signal_hr", signals.mixed(result.kernel.render, result.signal).detach().cpu().numpy()
     elif "gsjbu_rgb" in bundle.panels and bundle.spared < 2:
         yield "rgb_hr", bundle.panels["gsjbu_rgb"].values.detach().cpu().float().numpy()
     if result.features_lr is not None:

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from torch import Tensor
 
-from gsjbu import backends
+from gsjbu import backends, memory
 from gsjbu.devices import resolve
 from gsjbu.errors import GsjbuError
 from gsjbu.estimate import estimate
@@ -293,8 +293,8 @@ class Service:
         job.check()
         bundle.answer(job.id, where)
         bundle.slim(int(self.limits.cache_bytes / 2))
-        self.store.add("result", bundle, job.id)
         self.store.measure(image_id)
+        self.store.add("result", bundle, job.id)
         self._fresh = (time.monotonic(), bundle)
         return {"result": f"/api/jobs/{job.id}"}
 
@@ -327,6 +327,7 @@ class Service:
         return bundle
 
     def _job_ended(self, job: Job) -> None:
+        memory.release()
         allocator.give_back()
         if job.state != "done":  # it may have been stopped after its result was put away
             self.store.drop(job.id)
@@ -358,6 +359,8 @@ class Service:
             try:
                 self.jobs.tick()
                 self._look_ahead()
+                if turn % 5 == 0 and memory.kept() and not self.jobs.running:
+                    self._readers.submit(memory.release)
                 if turn % 25 == 0:
                     self.store.sweep()
                 if turn % 300 == 0:

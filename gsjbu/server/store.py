@@ -89,12 +89,12 @@ class Store:
         raise Problem("not_found", f"There is no {kind} with this id.")
 
     def measure(self, entry_id: str) -> None:
-        """Count a thing's size anew: an image's cache grows with every run."""
+        """Count a thing's size anew, now that it was used: an image's cache grows with every run."""
         with self._lock:
             entry = self._entries.get(entry_id)
             if entry is None:
                 return
-            entry.spared = 0
+            entry.spared, entry.used = 0, self._clock()
             self._count(entry)
             self._make_room(entry_id)
 
@@ -125,15 +125,16 @@ class Store:
     def _make_room(self, keep: str) -> None:
         """Old things first spare what they can (see ``Spares``), level by level; then the oldest go.
 
-        What is kept for an image in use (its features, say) makes every run of it quicker: all but the latest
-        results go before that.
+        What is kept for an image in use (its features, say) makes every run of it quicker: that goes only after all
+        but the latest results, and after everything nobody uses.
         """
         since = self._clock() - IN_USE_SECONDS
         in_use = {i for i, e in self._entries.items() if e.kind == "image" and e.used >= since}
         self._spare(set(self._entries) - in_use - {keep})
-        results = [i for i, e in self._entries.items() if e.kind == "result" and i != keep]
-        self._drop_oldest(results[:-LATEST_RESULTS])
-        self._spare(in_use - {keep})
+        latest = [i for i, e in self._entries.items() if e.kind == "result"][-LATEST_RESULTS:]
+        stay = {keep, *in_use, *latest}
+        self._drop_oldest([i for i in self._entries if i not in stay])
+        self._spare(in_use)
         self._drop_oldest([i for i in self._entries if i != keep])
 
     def _spare(self, these: set[str]) -> None:

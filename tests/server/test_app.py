@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import gsjbu
@@ -290,6 +291,27 @@ def test_cells_that_a_brought_signal_does_not_know_are_left_out_of_the_zip_s_mix
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"/api/jobs/{body['job_id']}/download").content))
     hr = np.load(io.BytesIO(archive.read("signal_hr.npy")))
     assert np.abs(hr - 2).max() < 1e-5
+
+
+def test_many_classes_come_in_the_zip_as_the_library_has_them(
+    client: httpx.Client, image: str, tmp_path: Path
+) -> None:
+    draw = np.random.default_rng(3)
+    colours = draw.integers(0, 256, (60, 3)).astype(np.uint8)
+    data = png_bytes(colours[draw.permutation(144).reshape(12, 12) % 60])
+    made = client.post("/api/signals", files={"file": ("labels.png", data)}).json()
+    wanted = {"image_id": image, "settings": FAST, "signal_id": made["signal_id"]}
+    body = wait(client, client.post("/api/jobs", json=wanted).json()["job_id"])
+    archive = zipfile.ZipFile(io.BytesIO(client.get(f"/api/jobs/{body['job_id']}/download").content))
+    lr, hr = (np.load(io.BytesIO(archive.read(f"signal_{size}.npy"))) for size in ("lr", "hr"))
+    assert len(lr) > 50, "more than a block"
+    path = tmp_path / "k.safetensors"
+    path.write_bytes(archive.read("parameters.safetensors"))
+    np.testing.assert_allclose(gsjbu.load(path).render(torch.from_numpy(lr)).numpy(), hr, atol=1e-5)
+    with Image.open(io.BytesIO(archive.read("signal_hr.png"))) as picture:
+        shown = np.asarray(picture)
+    there = colours[np.lexsort(colours.T[::-1])]  # classes are in the order of their colours
+    np.testing.assert_array_equal(shown, there[hr.argmax(0)])
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.npz", "x.png"])

@@ -124,7 +124,7 @@ def test_what_is_kept_for_an_image_in_use_outlives_old_results(clock: Clock) -> 
         results.append(store.add("result", bytes(30)))
     assert store.bytes <= 1000
     assert len(store.get("image", used).cache) == 200
-    assert len(store.get("image", old).cache) == 0, "nobody ran this one"
+    assert code(store, "image", old) == "expired", "nobody ran this one"
     assert code(store, "result", results[0]) == "expired"
     assert all(store.get("result", i) for i in results[-LATEST_RESULTS:])
     for _ in range(LATEST_RESULTS):
@@ -164,3 +164,32 @@ def test_many_threads_leave_the_count_right() -> None:
     for t in threads:
         t.join()
     assert store.bytes == sum(e.bytes for e in store._entries.values()) <= 10_000
+
+
+def test_things_nobody_uses_go_before_results_of_now(clock: Clock) -> None:
+    store = Store(1000, 3000, clock)
+    idle = [store.add(kind, bytes(100)) for kind in ("image", "signal", "image")]
+    clock.now += IN_USE_SECONDS + 1
+    results = [store.add("result", bytes(50)) for _ in range(LATEST_RESULTS + 4)]
+    assert [code(store, kind, i) for kind, i in zip(("image", "signal"), idle, strict=False)] == [
+        "expired"
+    ] * 2
+    assert all(store.get("result", i) for i in results[-LATEST_RESULTS:])
+    assert store.bytes <= 1000
+
+
+def test_an_image_whose_cache_is_larger_than_the_store_does_not_push_results_out(clock: Clock) -> None:
+    class Image:
+        cache = b""
+
+        def spare(self, level: int) -> None:
+            self.cache = b""
+
+    store, image = Store(1000, 3000, clock), Image()
+    results = [store.add("result", bytes(100))]
+    image_id = store.add("image", image)
+    image.cache = bytes(2000)
+    store.measure(image_id)
+    results.append(store.add("result", bytes(100)))
+    assert all(store.get("result", i) for i in results)
+    assert store.bytes == 200
