@@ -131,11 +131,8 @@ def test_scores_against_exact_labels(sample):
 
 
 def test_one_projection_for_all_feature_panels():
-    from gsjbu.features import Features
-
     grid = Grid.from_stride(24, 32, 8)
-    found = Features(draw(20, 3, 4), "test", "A test's.", False, "none")
-    shown = views.features(found, {"bilinear": lambda x: render.bilinear(x, grid)})
+    shown = views.features(draw(20, 3, 4), {"bilinear": lambda x: render.bilinear(x, grid)})
     assert [p.name for p in shown] == ["features_lr", "features_bilinear"]
     # projecting and mixing commute: the HR panel is the rendering of the LR panel's coordinates
     assert (render.bilinear(shown[0].values, grid) - shown[1].values).abs().max() < 1e-6
