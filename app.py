@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 
 if __name__ == "__main__":
-    os.environ.setdefault(
-        "OMP_WAIT_POLICY", "passive"
-    )  # torch reads it as it is loaded; see gsjbu/threads.py
+    # torch reads it as it is loaded; see gsjbu/threads.py
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
     from gsjbu.server.cli import main
 

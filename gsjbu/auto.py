@@ -245,9 +245,8 @@ def _gain(values: np.ndarray, guide: np.ndarray) -> float:
             spatial = -((dy - r) ** 2 + (dx - r) ** 2) / (2 * GAIN_SIGMA**2)
             distance = np.square(near_guide[:, down, across] - guide).sum(axis=0)
             # The floor keeps a pixel unlike all its neighbours from having no estimate.
-            weight = (np.exp(np.float32(spatial) - kappas * distance) + np.float32(1e-9)) * inside[
-                down, across
-            ]
+            likeness = np.exp(np.float32(spatial) - kappas * distance) + np.float32(1e-9)
+            weight = likeness * inside[down, across]
             total += weight
             estimate += weight[:, None] * near_values[:, down, across]
     alone = total[0] <= 0

@@ -19,9 +19,8 @@ WORTH = 8 * HUGE
 # whenever it needs them (MADV_FREE), without asking.
 KEPT_BYTES = 320 * 1024 * 1024
 
-_kept: deque[mmap.mmap] = (
-    deque()
-)  # oldest first; a deque, as results may be let go of in any thread at any moment
+# Oldest first; a deque, as results may be let go of in any thread at any moment.
+_kept: deque[mmap.mmap] = deque()
 
 
 def room(shape: tuple[int, ...]) -> np.ndarray:

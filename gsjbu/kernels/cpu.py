@@ -175,20 +175,15 @@ def render(
     if channels <= 4:
         tile = min(tile, 4)
     row_bytes = grid.width * 4 * math.ceil(grid.step_y)  # of one channel
-    # Bands that are copied over are made of as many channels as keep a row of cells in the cache.
-    group = (
-        max(1, channels)
-        if direct or mapped is not None
-        else max(FEWEST_GROUPED, CACHED_BAND_BYTES // row_bytes)
-    )
-    band_bytes = BAND_BYTES if mapped is not None else CACHED_BAND_BYTES
-    band = (
-        grid.rows
-        if direct
-        else max(1, min(grid.rows, band_bytes // (max(1, min(group, channels)) * row_bytes)))
-    )
+    group, band = max(1, channels), grid.rows
+    if mapped is not None:
+        band = BAND_BYTES // (group * row_bytes)
+    elif not direct:  # as many channels as keep a row of cells in the cache
+        group = min(group, max(FEWEST_GROUPED, CACHED_BAND_BYTES // row_bytes))
+        band = CACHED_BAND_BYTES // (group * row_bytes)
+    band = max(1, min(grid.rows, band))
     tallest = int(np.diff(grid.row_starts).max()) * band
-    buffer = None if direct else room((min(group, channels) * tallest * grid.width,))
+    buffer = None if direct else room((group * tallest * grid.width,))
     for first in range(0, channels, group):
         some = signal[first : first + group]
         values, count = _channels_last(some), some.shape[0]

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gsjbu import signals
 from gsjbu.images import png_bytes
@@ -306,14 +307,24 @@ def _put_signal(archive: zipfile.ZipFile, kernel: Kernel, signal: Signal) -> Non
     way = signals.leaving_out(kernel.render, signal.mask)
     whole = {"descr": "<f4", "fortran_order": False,
              "shape": (signal.values.shape[0], kernel.grid.height, kernel.grid.width)}  # fmt: skip
+    png = None
     with archive.open("signal_hr.npy", "w", force_zip64=True) as entry:
+
+        def written(some: Tensor) -> Tensor:
+            high = way(some).detach().cpu().contiguous()
+            entry.write(high.numpy().astype("<f4", copy=False).data)
+            return high
+
         np.lib.format.write_array_header_1_0(entry, whole)
-        for some in signal.values.split(_BLOCK):
-            entry.write(way(some).detach().cpu().contiguous().numpy().astype("<f4", copy=False).data)
-    if signal.kind in ("labels", "probabilities"):
-        archive.writestr("signal_hr.png", signals.labels_png(signal, strongest(way, signal.values)))
-    elif signal.kind == "depth":
-        archive.writestr("signal_hr.png", signals.result_png(signal, way(signal.values[:1])))
+        if signal.kind in ("labels", "probabilities"):
+            png = signals.labels_png(signal, strongest(written, signal.values))
+        elif signal.kind == "depth":
+            png = signals.result_png(signal, written(signal.values))
+        else:
+            for some in signal.values.split(_BLOCK):
+                written(some)
+    if png is not None:
+        archive.writestr("signal_hr.png", png)
 
 
 def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:
