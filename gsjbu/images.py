@@ -11,6 +11,8 @@ import io
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,16 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
 
 def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """As :func:`decode`, but the compact array: uint8 ``[H, W, 3]``, or uint16 ``[H, W]``."""
+    with loaded(data, max_pixels) as file:
+        return upright(file, data)
+
+
+@contextmanager
+def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+    """Picture file → a Pillow image with its pixels read and found sound; for :func:`upright` and its size.
+
+    Whatever is raised while it is held becomes an ImageError too.
+    """
     if not data:
         raise ImageError("image_empty", f"The file is empty. {_ACCEPTED}")
     kind = _sniff(data)
@@ -64,7 +76,7 @@ def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             file.load()
             if kind == "PNG":
                 _check_png_data(data)
-            return _turn(_flatten(file, data), _orientation(file))
+            yield file
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -73,6 +85,20 @@ def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         raise ImageError(
             "image_corrupt", f"The {kind} picture is damaged or cut short; save it again."
         ) from error
+
+
+def upright(image: Image.Image, data: bytes = b"") -> np.ndarray:
+    """The pixels as they are to be seen, over white: uint8 ``[H, W, 3]``, or uint16 ``[H, W]`` for 16-bit grey.
+
+    ``data`` is the file it came from, if it did.
+    """
+    return _turn(_flatten(image, data), _orientation(image))
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height as they are to be seen, from the header alone."""
+    width, height = image.size
+    return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
 def to_image(x: Any) -> Tensor:
@@ -85,7 +111,7 @@ def to_image(x: Any) -> Tensor:
     if isinstance(x, Tensor):
         return _tensor_image(x)
     if isinstance(x, Image.Image):
-        x = _turn(_flatten(x, b""), _orientation(x))
+        x = upright(x)
     if not isinstance(x, np.ndarray):
         raise ImageError(
             "image_type", f"An image must be a tensor, an array or a PIL image, not {type(x).__name__}."
@@ -332,7 +358,7 @@ def _flatten(image: Image.Image, data: bytes) -> np.ndarray:
         rgb[(rgb == key).all(axis=2)] = 255
         return rgb
     if clear is None and image.mode not in ("RGBA", "LA", "PA", "La", "RGBa"):
-        return np.array(image.convert("RGB"))
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     return _over_white(np.asarray(image.convert("RGBA")))
 
 

@@ -25,15 +25,14 @@ from queue import Empty, LifoQueue
 from typing import Any
 
 import numpy as np
-import torch
 
 from gsjbu.errors import ImageError
-from gsjbu.images import decode_pixels, resize_area, to_image
+from gsjbu.images import loaded, shrink, upright, upright_size
 
 CAN_FORK = hasattr(os, "fork") and sys.platform.startswith("linux")
 # Up to here the pixels themselves are kept, so that any resolution is at hand; beyond it, the file and what is reduced.
 SMALL_PIXELS = 4_000_000
-# Beyond this even reducing takes long enough to be put off until a run needs it.
+# Beyond this a picture is only found sound; its pixels are made and reduced when a run needs them.
 MIDDLING_PIXELS = 16_000_000
 _HEAD = struct.Struct(">IQ")
 _MEMORY = 3 * 2**30  # what decoding may take beyond the helper itself
@@ -56,31 +55,14 @@ class Decoded:
 def decode(data: bytes, max_pixels: int, resolution: int, whole: bool) -> Decoded:
     """Decode. ``whole``: give the pixels of a small picture, the picture reduced to ``resolution`` of a middling one,
     and of a large one only that it is sound. Otherwise: the picture reduced to ``resolution``."""
-    pixels = decode_pixels(data, max_pixels)
-    height, width = pixels.shape[:2]
+    with loaded(data, max_pixels) as file:
+        width, height = upright_size(file)
+        if whole and height * width > MIDDLING_PIXELS:
+            return Decoded(width, height)
+        pixels = upright(file, data)
     if whole and height * width <= SMALL_PIXELS:
         return Decoded(width, height, pixels=pixels)
-    if whole and height * width > MIDDLING_PIXELS:
-        return Decoded(width, height)
-    return Decoded(width, height, reduced=reduce(pixels, resolution))
-
-
-def reduce(pixels: np.ndarray, resolution: int) -> np.ndarray:
-    """As ``gsjbu.images.shrink``, but one channel at a time: a third of the memory for the same numbers."""
-    height, width = pixels.shape[:2]
-    longest = max(height, width)
-    if longest <= resolution:
-        return to_image(pixels).numpy()
-    new_w, new_h = (max(1, round(side * resolution / longest)) for side in (width, height))
-    most = np.float32(np.iinfo(pixels.dtype).max)
-    out = np.empty((3, new_h, new_w), np.float32)
-    for c in range(3 if pixels.ndim == 3 else 1):
-        plane = (pixels if pixels.ndim == 2 else pixels[:, :, c]).astype(np.float32)
-        plane /= most
-        out[c] = resize_area(torch.from_numpy(plane)[None], new_h, new_w)[0].numpy()
-    if pixels.ndim == 2:
-        out[1:] = out[0]
-    return out
+    return Decoded(width, height, reduced=shrink(pixels, resolution).numpy())
 
 
 class Decoders:
