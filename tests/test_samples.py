@@ -62,15 +62,14 @@ def test_frames_move_and_come_round(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_drawn_in_half_a_second(name):
+def test_drawn_quickly(name):
     samples.frame(name, 0.1)
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()  # not by the clock: neighbours keep the cores busy
         samples.frame(name, 0.1)
-        times.append(time.perf_counter() - start)
-    # 0.1–0.3 s alone; three times that while neighbours keep the cores busy.
-    assert min(times) < 1.0
+        times.append(time.process_time() - start)
+    assert min(times) < 1.0  # 0.1–0.3 s measured
 
 
 def test_edges_are_smooth_and_labels_are_exact_at_pixel_centres():
