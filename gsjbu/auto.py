@@ -158,6 +158,7 @@ def fit(
         kernel = replace(kernel, losses=[*kernel.losses, *second.losses])
     blend = Blend(
         second=None if second is None else second.raw, second_share=0.0 if second is None else second_share,
+        second_steps=0 if second is None else len(second.losses),
         plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
     )  # fmt: skip
     notes = (found.sentence, recipe.sentence, _on_trust(trust, recipe))

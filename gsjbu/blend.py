@@ -43,6 +43,7 @@ class Blend:
 
     second: Tensor | None = None  # raw [4, h, w] of a second set of Gaussians
     second_share: float = 0.0  # 0…1
+    second_steps: int = 0  # the kernel's last losses, so many of them, are of the second set's own fit
     plain_share: float = 0.0  # 0…1, of the plain interpolation
     plain: str = "bicubic"  # which one: bilinear or bicubic
     passes: int = 0
@@ -66,13 +67,15 @@ class Blend:
         """What a file says of it; the second set's raw values are saved apart."""
         return {
             "second_share": self.second_share, "plain_share": self.plain_share, "plain": self.plain,
-            "passes": self.passes,
+            "passes": self.passes, "second_steps": self.second_steps,
         }  # fmt: skip
 
 
 def checked(blend: Blend, grid: Grid) -> Blend:
     """The blend itself, if its numbers make sense for ``grid``; ValueError otherwise (a file may say anything)."""
     shares = (blend.first_share, blend.second_share, blend.plain_share)
+    if not isinstance(blend.second_steps, int) or blend.second_steps < 0:
+        raise ValueError(f"its blend's second fit took {blend.second_steps!r} steps")
     if blend.plain not in INTERPOLATIONS:
         raise ValueError(f"its blend names {blend.plain!r}")
     if not all(-1e-6 <= s <= 1 + 1e-6 for s in shares) or not 0 <= blend.passes <= 100:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from gsjbu import devices, threads
+from gsjbu import auto, devices, threads
 from gsjbu.grid import Grid
 from gsjbu.settings import SETTINGS, Settings
 
@@ -27,6 +27,7 @@ ATTENTION_CPU, ATTENTION_GPU = 13.0, 0.05
 # Everything else, nanoseconds a pixel: metrics and renders of RGB; a backbone; panels as PNG.
 RGB, FEATURES, SEGMENTATION, PNG = 330.0, 180.0, 900.0, 90.0
 LOADING = 0.05  # seconds, whatever the size
+FEATURES_FIT = 3.6  # a fit on a backbone's 256 channels, in fits on three
 # Memory beyond what is loaded once (modules, weights), bytes a pixel: pictures, their values and what makes them; a
 # backbone's activations.
 BYTES_PIXEL, BYTES_FEATURES, BYTES_BASE = 150, 150, 4_000_000
@@ -57,12 +58,13 @@ class Estimate:
 
 def estimate(
     height: int, width: int, settings: Settings | Mapping[str, Any] | None = None, *, threads: int | None = None,
-    channels: int = 3, **given: Any,
+    channels: int = 3, lr_size: tuple[int, int] | None = None, **given: Any,
 ) -> Estimate:  # fmt: skip
     """Estimate a run on an image of ``height × width`` pixels.
 
-    ``settings``: as for a run, or name them: ``estimate(2160, 3840, stride=16, iters=50)``. ``channels``: of a
-    signal to render besides. Raises SettingError as a run would.
+    ``settings``: as for a run, or name them: ``estimate(2160, 3840, stride=16, iters=50)``. ``channels`` and
+    ``lr_size`` (rows, columns): of a signal to upsample as well; the LR grid is then the signal's, whatever the
+    stride. Raises SettingError as a run would.
 
     Example:
         >>> import gsjbu
@@ -71,39 +73,57 @@ def estimate(
     """
     if not isinstance(settings, Settings):
         settings = Settings.parse({**(settings or {}), **given})
-    cost = _cost(height, width, settings, threads, channels)
+    signal = _Signal(channels, lr_size)
+    cost = _cost(height, width, settings, threads, signal)
     if cost.backend == "attention on a GPU":
         return cost
-    return replace(cost, advice=_advice(height, width, settings, threads, channels, cost))
+    return replace(cost, advice=_advice(height, width, settings, threads, signal, cost))
 
 
-def _cost(height: int, width: int, s: Settings, asked: int | None, channels: int) -> Estimate:
+@dataclass(frozen=True)
+class _Signal:
+    channels: int
+    size: tuple[int, int] | None  # rows, columns
+
+
+def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Signal) -> Estimate:
     scale = min(1.0, s.resolution / max(height, width))
     height, width = max(1, round(height * scale)), max(1, round(width * scale))
-    pixels = height * width
-    grid = Grid.from_stride(height, width, s.stride)
+    pixels, channels = height * width, signal.channels
+    if signal.size is None:
+        grid = Grid.from_stride(height, width, s.stride)
+    else:
+        grid = Grid.from_sizes(height, width, min(signal.size[0], height), min(signal.size[1], width))
     where = devices.resolve(s.device).type
     workers = min(asked or threads.available(), threads.available())
     neighbours = _mean_window(grid.rows, s.radius) * _mean_window(grid.cols, s.radius)
     if where == "cpu" and _fused_is_there():
         backend, sharing = "fused", _machine() / (1 + 0.85 * (workers - 1))
         near = _mean_window(grid.rows, min(s.radius, REACH)) * _mean_window(grid.cols, min(s.radius, REACH))
-        vectors = math.ceil(min(s.stride, height) * min(s.stride, width) / 16)
+        vectors = math.ceil(min(grid.step_y, height) * min(grid.step_x, width) / 16)
         step = grid.rows * grid.cols * (
             CELL + CELL_VECTOR * vectors + near * (NEIGHBOUR + NEIGHBOUR_VECTOR * vectors)
         )  # fmt: skip
-        working = 16 * grid.rows * (grid.cols + 16) * (2 * s.radius + 1) + 36 * pixels // s.stride
+        working = 16 * grid.rows * (grid.cols + 16) * (2 * s.radius + 1) + 36 * pixels // math.ceil(
+            grid.step_x
+        )
     else:
         backend = "attention" if where == "cpu" else "attention on a GPU"
         each = ATTENTION_CPU / (1 + 0.4 * (workers - 1)) if where == "cpu" else ATTENTION_GPU
         step, sharing = pixels * (2 * s.radius + 1) ** 2 * each, 1.0
         kept = 4 * pixels * (2 * s.radius + 1) ** 2
         working = min(kept, 256_000_000) + 8 * 16_000_000
-    fits = 1 if s.objective == "rgb" else 1 + s.features + (s.segmentation != "off")
+    fits, steps = 1.0, s.iters
+    if s.objective != "rgb":  # each signal has a fit of its own: RGB, one that was brought, features, classes
+        fits += (signal.size is not None) + (s.segmentation != "off")
+        fits += (
+            FEATURES_FIT * s.features if s.objective == "signal" else 0.0
+        )  # auto has nothing to fit them to
+        steps = s.iters if s.objective == "signal" else min(s.iters, 2 * auto.STEPS)
     fits += 2 * (1 + s.features) if s.methods == "all" else 0
     mixing = channels * pixels * neighbours * 0.12 * sharing
     stages = {
-        "fit": fits * s.iters * step * sharing * 1e-9,
+        "fit": fits * steps * step * sharing * 1e-9,
         "rgb": (pixels * RGB * (2.2 if s.methods == "all" else 1.0) + 2 * step * sharing) * 1e-9,
         "features": (pixels * FEATURES * 1e-9 + LOADING) * s.features,
         "segmentation": 0.0 if s.segmentation == "off" else pixels * SEGMENTATION * 1e-9 + LOADING,
@@ -123,7 +143,7 @@ def _mean_window(cells: int, radius: float) -> float:
 
 
 def _advice(
-    height: int, width: int, s: Settings, asked: int | None, channels: int, cost: Estimate
+    height: int, width: int, s: Settings, asked: int | None, signal: _Signal, cost: Estimate
 ) -> list[Advice]:
     """What to lower, best first; only what saves a fifth or more of a slow run's time, or of its memory."""
     if cost.seconds <= SLOW and cost.bytes <= LARGE:
@@ -134,13 +154,13 @@ def _advice(
         "iters": [v for v in (50, 20, 10) if v < s.iters],
         "resolution": [v for v in (2048, 1024, 768, 512, 384, 256) if v < now],
         "radius": [v for v in (4, 2, 1) if v < s.radius],
-        "stride": [v for v in (4, 8, 16, 32) if v > s.stride],
+        "stride": [v for v in (4, 8, 16, 32) if v > s.stride and signal.size is None],
         "methods": ["pair"] if s.methods != "pair" else [],
         "features": [False] if s.features else [],
     }
     found = []
     for name, values in tries.items():
-        options = [(v, _cost(height, width, replace(s, **{name: v}), asked, channels)) for v in values]
+        options = [(v, _cost(height, width, replace(s, **{name: v}), asked, signal)) for v in values]
         # The mildest change that makes the run quick, or else the strongest one.
         value, then = next(
             ((v, c) for v, c in options if c.seconds <= SLOW), options[-1] if options else (None, cost)

@@ -31,6 +31,9 @@ MAX_JPEG_SCANS = 100
 MAX_SCANNED_PIXELS = 600_000_000
 EXIF_ORIENTATION = 0x0112
 
+# Pillow walks a PNG's chunks one by one; encoders put 8 KB and more into each, so 40 megapixels have some 20,000.
+MAX_PNG_CHUNKS = 50_000
+
 _SCALES = {"uint8": 255.0, "uint16": 65535.0}
 _ACCEPTED = "A JPEG, PNG or WebP picture is needed."
 
@@ -65,6 +68,10 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         )
     if kind == "WEBP":
         _check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP
+    if kind == "PNG" and _png_chunks(data) > MAX_PNG_CHUNKS:
+        raise ImageError(
+            "image_too_large", f"The PNG has more than {MAX_PNG_CHUNKS} chunks; save it again as usual."
+        )
     scans = data.count(b"\xff\xda") if kind == "JPEG" else 0
     if scans > MAX_JPEG_SCANS:
         raise _too_many_scans(scans)
@@ -305,6 +312,15 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
 def _too_large(size: str, max_pixels: int) -> ImageError:
     limit = f"at most {max_pixels / 1e6:g} million pixels are read, so make it smaller first"
     return ImageError("image_too_large", f"The picture is {size} pixels; {limit}.")
+
+
+def _png_chunks(data: bytes) -> int:
+    """How many chunks a PNG has, as far as they can be followed; no more than one beyond the limit are counted."""
+    at, count = 8, 0
+    while at + 8 <= len(data) and count <= MAX_PNG_CHUNKS:
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+        count += 1
+    return count
 
 
 def _check_png_data(data: bytes) -> None:

@@ -65,14 +65,22 @@ class Kernel:
         """True if every output value is a convex combination of LR values."""
         return self.blend is None or self.blend.is_pure
 
+    @property
+    def fits(self) -> list[int]:
+        """How many steps each fit took whose losses ``losses`` joins: one, or with ``auto`` up to two; or none."""
+        second = 0 if self.blend is None else min(self.blend.second_steps, len(self.losses))
+        return [steps for steps in (len(self.losses) - second, second) if steps]
+
     @cached_property
     def blend_means(self) -> Means:
         """Cell means of what this kernel with a blend makes of an LR signal."""
-        return Means(self)
+        with torch.inference_mode(False), torch.no_grad():  # kept, also for a render that wants gradients
+            return Means(self)
 
     @cached_property
     def _parameters(self) -> parameters.Parameters:
-        return parameters.from_raw(self.raw)
+        with torch.inference_mode(False):
+            return parameters.from_raw(self.raw)
 
     @property
     def sigma_x(self) -> Tensor:
@@ -97,7 +105,8 @@ class Kernel:
     @cached_property
     def lr_guide(self) -> Tensor:
         """[G, h, w]: the guide's cell means."""
-        return self.grid.cell_means(self.guide)
+        with torch.inference_mode(False):
+            return self.grid.cell_means(self.guide)
 
     def render(self, signal: Tensor, out: np.ndarray | None = None, threads: int | None = None) -> Tensor:
         """Mix an LR signal: ``[C, h, w]`` or ``[B, C, h, w]`` → ``[C, H, W]`` or ``[B, C, H, W]``, float32.
@@ -122,7 +131,8 @@ class Kernel:
             raise ShapeError(f"out is {list(out.shape)}; it must be {[*signal.shape[:-2], *size]}.")
         target = None if out is None else out.reshape(-1, *size)
         render = backends.render if self.blend is None else blends.render
-        mixed = render(self, flat, target, threads if threads is not None else self.threads)
+        with torch.autocast(flat.device.type, enabled=False):  # weights and sums need float32
+            mixed = render(self, flat, target, threads if threads is not None else self.threads)
         if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
         return mixed.reshape(*lead, signal.shape[-3], *size)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 import torch.nn.functional as F
@@ -70,22 +71,33 @@ class GSJBU(nn.Module):
         output_size: int | tuple[int, int] | None = None,
         kernels: Sequence[Kernel] | None = None,
     ) -> Tensor:
-        """``signal [B, C, h, w]`` → ``[B, C, H, W]``, on the signal's device and in its dtype.
+        """``signal [B, C, h, w]`` → ``[B, C, H, W]``, on the signal's device and in its dtype (float32 for integers).
 
-        image: ``[B, G, H', W']``, the pictures to follow. output_size: (H, W), or one number for both; the image's
-        own size if None. kernels: what :meth:`kernels` gave for these images, to fit once and render often.
+        image: ``[B, G, H', W']``, the pictures to follow; uint8 is taken as 0–255. output_size: (H, W), or one
+        number for both; the image's own size if None. kernels: what :meth:`kernels` gave for these images, to fit
+        once and render often; they have their output's size.
 
         Raises ShapeError if the sizes do not go together.
         """
+        if signal.is_complex():
+            raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")
         if kernels is None:
             kernels = self.kernels(image, signal, output_size)
         elif len(kernels) != len(signal):
             raise ShapeError(
                 f"There are {len(kernels)} kernels and {len(signal)} signals; one each is needed."
             )
+        elif output_size is not None:
+            for kernel in kernels:
+                if (kernel.grid.height, kernel.grid.width) != _pair(output_size):
+                    raise ShapeError(
+                        f"output_size is {list(_pair(output_size))}, but these kernels were fitted for "
+                        f"{[kernel.grid.height, kernel.grid.width]}; fit them for the size that is wanted."
+                    )
         wide = signal if signal.dtype in (torch.float32, torch.float64) else signal.to(torch.float32)
         rendered = [kernel.render(one) for kernel, one in zip(kernels, wide, strict=True)]
-        return torch.stack(rendered).to(signal.device, signal.dtype)
+        dtype = signal.dtype if signal.is_floating_point() else torch.float32
+        return torch.stack(rendered).to(signal.device, dtype)
 
     @torch.no_grad()
     def kernels(
@@ -97,7 +109,7 @@ class GSJBU(nn.Module):
                 f"image is {list(image.shape)} and signal {list(signal.shape)}; they must be [B, G, H, W] and "
                 "[B, C, h, w] with the same B."
             )
-        guide = self._guide(image.detach().to("cpu", torch.float32), output_size)
+        guide = self._guide(_unit(image.detach().to("cpu")), output_size)
         values = signal.detach().to("cpu", torch.float32)
         size = (signal.shape[-2], signal.shape[-1])
         return [fit(g, signal=v, lr_size=size, **self.options) for g, v in zip(guide, values, strict=True)]
@@ -110,7 +122,7 @@ class GSJBU(nn.Module):
             image = image + torch.tensor(self.mean)[:, None, None]
         if output_size is None:
             return image
-        size = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+        size = _pair(output_size)
         if size == tuple(image.shape[-2:]):
             return image
         if size[0] <= image.shape[-2] and size[1] <= image.shape[-1]:
@@ -120,3 +132,22 @@ class GSJBU(nn.Module):
     def extra_repr(self) -> str:
         """Options as they print."""
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+
+
+def _unit(image: Tensor) -> Tensor:
+    """uint8 to [0, 1], as :func:`gsjbu.fit` does; floats as they are."""
+    return image.to(torch.float32) / 255 if image.dtype == torch.uint8 else image.to(torch.float32)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of an ``output_size``."""
+    try:
+        rows, cols = (size, size) if isinstance(size, SupportsIndex) else size
+        pair = operator.index(rows), operator.index(cols)
+    except (TypeError, ValueError):
+        pair = (0, 0)
+    if min(pair) < 1:
+        raise ShapeError(
+            f"output_size is {size!r}; it must be a whole number of pixels or two, (H, W), from 1."
+        )
+    return pair

@@ -143,7 +143,8 @@ def run(
     with stages("signal"):
         if signal is not None:
             status["signal"] = signal.note
-            shown += views.signal(signal, _ways(grid, fits, about, settings))
+            impure = {"bicubic"} if kernel.is_pure else {"bicubic", "gsjbu"}
+            shown += views.signal(signal, _ways(grid, fits, about, settings), impure)
 
     with stages("panels"):
         shown += panels.kernel(kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)

@@ -86,7 +86,10 @@ class Setting:
 
 
 def _shown(raw: Any) -> str:
-    text = repr(raw)
+    try:
+        text = repr(raw)
+    except RecursionError:  # brackets within brackets, a thousand deep
+        text = f"a {type(raw).__name__} of many levels"
     return text if len(text) <= 60 else text[:57] + "…"
 
 

@@ -30,6 +30,8 @@ MAX_CHANNELS = 4096
 MAX_SIDE = 4096
 #: Values in all: 200 MB as float32.
 MAX_VALUES = 50_000_000
+#: Cells of a signal with gaps: to find each gap's nearest neighbour takes half a second for so many.
+MAX_GAPPY = 1 << 22
 MAX_CLASSES = 256
 #: Integers with more different values than this are taken for depth rather than labels, if nobody says.
 FEW_CLASSES = 32
@@ -37,6 +39,8 @@ MAX_HEADER = 4096
 #: Pixels per cell across over those down: a signal may be squashed, as square network outputs are, but not turned.
 MAX_STRETCH = 1.25
 MAX_STRETCH_OF_SQUARE = 2.0
+#: The largest absolute value may lie between these: squares of it, and sums of those, have room in float32.
+LEAST_TOP, MOST_TOP = 1e-15, 1e15
 #: Share of known cells in a pixel's mix below which the neighbours' filling is taken instead.
 ENOUGH = 0.01
 
@@ -110,10 +114,13 @@ class Signal:
         )
 
 
-def read_signal(data: bytes, filename: str = "", kind: Kind | None = None) -> Signal:
+def read_signal(
+    data: bytes, filename: str = "", kind: Kind | None = None, max_values: int = MAX_VALUES
+) -> Signal:
     """A signal from a file's bytes; what it is, is told by its content (``filename`` only appears in the note).
 
     ``kind`` overrules the guess: integers as labels or depth, several channels as probabilities or features.
+    ``max_values``: how many values the signal may have, labels as one channel a class.
     """
     if kind is not None and kind not in KINDS:
         raise SignalError(
@@ -123,11 +130,12 @@ def read_signal(data: bytes, filename: str = "", kind: Kind | None = None) -> Si
         raise SignalError("signal_empty", f"The file is empty. {_ACCEPTED}")
     try:
         if data.startswith(b"\x89PNG\r\n\x1a\n"):
-            return _from_png(data, kind)
+            return _from_png(data, kind, max_values)
         if data.startswith(b"\x93NUMPY"):
-            return from_array(_read_npy(io.BytesIO(data), len(data)), kind, "npy")
+            array = _read_npy(io.BytesIO(data), len(data), max_values)
+            return from_array(array, kind, "npy", max_values=max_values)
         if data.startswith(b"PK"):
-            return from_array(_read_npz(data), kind, "npz")
+            return from_array(_read_npz(data, max_values), kind, "npz", max_values=max_values)
     except SignalError:
         raise
     except Exception as error:  # zipfile, zlib, struct and Pillow raise nearly anything on damaged files
@@ -137,42 +145,51 @@ def read_signal(data: bytes, filename: str = "", kind: Kind | None = None) -> Si
     raise SignalError("signal_type", f"The file is neither NumPy's nor a PNG, whatever its name. {_ACCEPTED}")
 
 
-def from_array(array: Any, kind: Kind | None = None, source: str = "array", layout: Layout = "") -> Signal:
+def from_array(
+    array: Any,
+    kind: Kind | None = None,
+    source: str = "array",
+    layout: Layout = "",
+    max_values: int = MAX_VALUES,
+) -> Signal:
     """A signal from an array or tensor: [h, w], [C, h, w], [h, w, C] or a batch of one of those.
 
     ``layout`` says which of the two a three-dimensional array is; without it the sizes are looked at.
     """
     a = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
-    _check(a.dtype, a.shape)
+    _check(a.dtype, a.shape, max_values)
     if a.ndim == 4:
         a = a[0]
     if a.ndim == 2:
-        return _from_planes(a[None], kind, source)
+        return _from_planes(a[None], kind, source, max_values)
     if layout:
-        return _from_planes(a if layout == "CHW" else a.transpose(2, 0, 1), kind, source)
+        return _from_planes(a if layout == "CHW" else a.transpose(2, 0, 1), kind, source, max_values)
     # Rows and columns are nearer to each other than either is to the number of channels, mostly.
     first, second, last = a.shape
     channels_last = abs(math.log(first / second)) < abs(math.log(second / last))
     turned = a.transpose(2, 0, 1)
     sums = _sums_to_one(a), _sums_to_one(turned)
     if sums[0] != sums[1]:  # probabilities say themselves which way they lie
-        return _from_planes(turned if sums[1] else a, kind, source)
+        return _from_planes(turned if sums[1] else a, kind, source, max_values)
     return replace(
-        _from_planes(turned if channels_last else a, kind, source), layout="HWC" if channels_last else "CHW"
+        _from_planes(turned if channels_last else a, kind, source, max_values),
+        layout="HWC" if channels_last else "CHW",
     )
 
 
-def mixed(way: Callable[[Tensor], Tensor], signal: Signal) -> Tensor:
+def mixed(way: Callable[[Tensor], Tensor], signal: Signal, pure: bool) -> Tensor:
     """``signal`` upsampled by ``way`` (LR [C, h, w] → HR [C, H, W], linear) with unknown cells left out of the mix.
 
-    Known cells' weights are scaled up to sum to 1; where a pixel has hardly any, its cells' filling is mixed.
+    Known cells' weights are scaled up to sum to 1; where a pixel has hardly any, its cells' filling is mixed. A way
+    that is not ``pure`` (bicubic, back-projection) has weights below zero, which no such scaling can bear: there the
+    filling takes part as if it were known.
     """
-    return leaving_out(way, signal.mask)(signal.values)
+    return leaving_out(way, signal.mask, pure)(signal.values)
 
 
-def leaving_out(way: Callable[[Tensor], Tensor], mask: Tensor) -> Callable[[Tensor], Tensor]:
+def leaving_out(way: Callable[[Tensor], Tensor], mask: Tensor, pure: bool) -> Callable[[Tensor], Tensor]:
     """``way`` for signals whose cells are known only where ``mask`` [h, w] holds; see :func:`mixed`."""
-    if bool(mask.all()):
+    if not pure or bool(mask.all()):
         return way
     known = mask[None].to(torch.float32)
     share = way(known)
@@ -214,7 +231,7 @@ def labels_png(signal: Signal, best: Tensor) -> bytes:
 # ------------------------------------------------------------------------------------------ reading
 
 
-def _check(dtype: np.dtype, shape: tuple[int, ...]) -> None:
+def _check(dtype: np.dtype, shape: tuple[int, ...], max_values: int) -> None:
     """Refuse what cannot be a signal, before any memory is taken for it."""
     if dtype.hasobject:
         raise SignalError(
@@ -235,11 +252,11 @@ def _check(dtype: np.dtype, shape: tuple[int, ...]) -> None:
     if any(not isinstance(n, int) or n < 1 for n in shape):
         raise SignalError("signal_shape", f"The array is {_shape(shape)}; no side may be empty.")
     sides = sorted(shape[1:] if len(shape) == 4 else shape)
-    if math.prod(sides) > MAX_VALUES or sides[-1] > MAX_SIDE:
+    if math.prod(sides) > max_values or sides[-1] > MAX_SIDE:
         raise SignalError(
             "signal_too_large",
             f"The array is {_shape(shape)}; at most {MAX_CHANNELS} channels, {MAX_SIDE} rows or columns and "
-            f"{MAX_VALUES / 1e6:g} million values are read.",
+            f"{max_values / 1e6:.3g} million values are read.",
         )
 
 
@@ -247,10 +264,10 @@ def _shape(shape: tuple[Any, ...]) -> str:
     return "[" + ", ".join(str(n)[:20] for n in shape[:8]) + (", …]" if len(shape) > 8 else "]")
 
 
-def _read_npy(stream: BinaryIO, length: int) -> np.ndarray:
+def _read_npy(stream: BinaryIO, length: int, max_values: int) -> np.ndarray:
     """The array of a .npy stream; ``length`` bytes at most are there."""
     dtype, order, shape, used = _npy_header(stream)
-    _check(dtype, shape)
+    _check(dtype, shape, max_values)
     size = math.prod(shape) * dtype.itemsize
     if used + size > length:
         raise SignalError(
@@ -283,7 +300,7 @@ def _npy_header(stream: BinaryIO) -> tuple[np.dtype, Literal["F", "C"], tuple[in
     return np.dtype(descr), order, shape, 8 + struct.calcsize(field) + count
 
 
-def _read_npz(data: bytes) -> np.ndarray:
+def _read_npz(data: bytes, max_values: int) -> np.ndarray:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = [i for i in archive.infolist() if i.filename.endswith(".npy")]
         if len(names) != 1:
@@ -293,17 +310,27 @@ def _read_npz(data: bytes) -> np.ndarray:
             )
         with archive.open(names[0]) as member:  # type: ignore[assignment]
             # The header is checked first and bounds what is unpacked: a bomb never gets to unfold.
-            return _read_npy(member, names[0].file_size)  # type: ignore[arg-type]
+            return _read_npy(member, names[0].file_size, max_values)  # type: ignore[arg-type]
 
 
-def _from_png(data: bytes, kind: Kind | None) -> Signal:
-    width, height = struct.unpack(">II", data[16:24])
-    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+def _check_png_size(width: int, height: int, max_values: int) -> None:
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > max_values:
         raise SignalError(
-            "signal_too_large", f"The PNG is {width}×{height}; at most {MAX_SIDE} either way is read."
+            "signal_too_large",
+            f"The PNG is {width}×{height}; at most {MAX_SIDE} either way and {max_values / 1e6:.3g} million "
+            "pixels are read.",
         )
+
+
+def _from_png(data: bytes, kind: Kind | None, max_values: int) -> Signal:
+    first_width, first_height = struct.unpack(">II", data[16:24])
+    _check_png_size(first_width, first_height, max_values)
     with Image.open(io.BytesIO(data), formats=["PNG"]) as file:
+        width, height = file.size  # what will be decoded: the last header counts, if there are several
+        _check_png_size(width, height, max_values)
         file.load()
+        if file.size != (width, height):
+            raise ValueError("the PNG changes its size")
         mode = file.mode
         picture = (
             file
@@ -313,14 +340,15 @@ def _from_png(data: bytes, kind: Kind | None) -> Signal:
         pixels = np.array(picture)
     if mode in ("L", "LA") or mode.startswith("I"):
         levels = np.clip(pixels, 0, 65535).astype(np.uint16)
-        return _from_planes(levels[None], kind or "depth", "grey PNG")
+        return _from_planes(levels[None], kind or "depth", "grey PNG", max_values)
     if mode in ("P", "1"):
-        return _labels(pixels.astype(np.int64), "palette PNG" if mode == "P" else "black-and-white PNG")
-    codes = (pixels.astype(np.int64) * np.array([1 << 16, 1 << 8, 1])).sum(axis=2)
-    return _labels(codes, "RGB PNG", colours=True)
+        how = "palette PNG" if mode == "P" else "black-and-white PNG"
+        return _labels(_classes(pixels), how, max_values)
+    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    return _labels(_classes(codes), "RGB PNG", max_values, colours=True)
 
 
-def _from_planes(planes: np.ndarray, kind: Kind | None, source: str) -> Signal:
+def _from_planes(planes: np.ndarray, kind: Kind | None, source: str, max_values: int = MAX_VALUES) -> Signal:
     """[C, h, w] numbers → a signal of the kind asked for, or of the one they look like."""
     if planes.shape[0] > MAX_CHANNELS:
         raise SignalError(
@@ -329,8 +357,8 @@ def _from_planes(planes: np.ndarray, kind: Kind | None, source: str) -> Signal:
     integers = planes.dtype.kind in "iub"
     if planes.shape[0] == 1 and kind in (None, "labels") and (integers or kind == "labels"):
         labels = _as_labels(planes[0])
-        if labels is not None and (kind == "labels" or len(np.unique(labels)) <= FEW_CLASSES):
-            return _labels(labels, source)
+        if labels is not None and (kind == "labels" or len(labels[0]) <= FEW_CLASSES):
+            return _labels(labels, source, max_values)
         if kind == "labels":
             raise SignalError(
                 "signal_kind", f"Labels must be whole numbers of at most {MAX_CLASSES} classes."
@@ -341,7 +369,20 @@ def _from_planes(planes: np.ndarray, kind: Kind | None, source: str) -> Signal:
     missing = int((~known).sum())
     if missing == known.numel():
         raise SignalError("signal_not_finite", "The signal holds no finite value at all.")
+    if missing and known.numel() > MAX_GAPPY:
+        raise SignalError(
+            "signal_too_large",
+            f"The signal has NaN or infinite values, and {known.shape[1]}×{known.shape[0]} cells; with gaps at most "
+            f"{MAX_GAPPY / 1e6:.1f} million are filled: make it smaller, or fill them first.",
+        )
     values = fill(values, known)
+    top = float(values.abs().max())
+    if top and not LEAST_TOP <= top <= MOST_TOP:
+        raise SignalError(
+            "signal_range",
+            f"The signal's largest value is {top:.3g}; it must lie between {LEAST_TOP:g} and {MOST_TOP:g}: give it in "
+            "another unit.",
+        )
     if kind in (None, "labels"):
         kind = "depth" if values.shape[0] == 1 else "probabilities" if _sums_to_one(planes) else "features"
     names = tuple(f"class {i}" for i in range(values.shape[0])) if kind == "probabilities" else ()
@@ -354,30 +395,59 @@ def _from_planes(planes: np.ndarray, kind: Kind | None, source: str) -> Signal:
     return Signal(values, known, kind, names, f"{_said(source, kind, values)}{gaps}", unit)
 
 
-def _labels(labels: np.ndarray, source: str, colours: bool = False) -> Signal:
-    codes, index = np.unique(labels, return_inverse=True)
+Classes = tuple[
+    np.ndarray, np.ndarray
+]  # the different numbers in rising order, and per cell which one it has
+
+
+def _classes(labels: np.ndarray) -> Classes:
+    """The different whole numbers of [h, w], and the place of each cell's among them."""
+    low = int(labels.min())
+    span = int(labels.max()) - low + 1
+    if span > 1 << 24:
+        codes, index = np.unique(labels, return_inverse=True)
+        return codes, index.reshape(labels.shape)
+    above = (labels.astype(np.int64) - low).ravel()
+    found = np.bincount(above, minlength=span) > 0  # much quicker than to sort them all
+    places = np.cumsum(found) - 1
+    return np.flatnonzero(found) + low, places[above].reshape(labels.shape)
+
+
+def _labels(classes: Classes, source: str, max_values: int = MAX_VALUES, colours: bool = False) -> Signal:
+    codes, index = classes
     if len(codes) > MAX_CLASSES:
         raise SignalError(
             "signal_classes",
             f"The picture has {len(codes)} colours; as labels it may have at most {MAX_CLASSES}. "
             "Save depth as a grey PNG.",
         )
-    one_hot = np.eye(len(codes), dtype=np.float32)[index.reshape(labels.shape)].transpose(2, 0, 1)
+    rows, cols = index.shape
+    if len(codes) * rows * cols > max_values:
+        raise SignalError(
+            "signal_too_large",
+            f"The signal has {len(codes)} classes on {cols}×{rows}, and each needs a channel of its own; at most "
+            f"{max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
+        )
     names = tuple(f"#{c:06x}" if colours else f"class {c}" for c in codes)
-    values = torch.from_numpy(np.ascontiguousarray(one_hot))
-    known = torch.ones(labels.shape, dtype=torch.bool)
+    one_hot = np.zeros((len(codes), rows, cols), np.float32)
+    np.put_along_axis(one_hot, index[None], np.float32(1), axis=0)
+    values = torch.from_numpy(one_hot)
+    known = torch.ones(rows, cols, dtype=torch.bool)
     note = _said(source, "labels", values)
     return Signal(
         values, known, "labels", names, note, "colour" if colours else "", tuple(int(c) for c in codes)
     )
 
 
-def _as_labels(plane: np.ndarray) -> np.ndarray | None:
+def _as_labels(plane: np.ndarray) -> Classes | None:
     """Whole numbers of few classes, or None."""
     if plane.dtype.kind == "f" and not (np.isfinite(plane).all() and (plane == np.rint(plane)).all()):
         return None
-    labels = plane.astype(np.int64)
-    return labels if len(np.unique(labels)) <= MAX_CLASSES else None
+    if len(np.unique(plane.ravel()[:4096])) > MAX_CLASSES:
+        return None  # told at once for most that are none
+    with np.errstate(invalid="ignore"):
+        classes = _classes(plane.astype(np.int64))
+    return classes if len(classes[0]) <= MAX_CLASSES else None
 
 
 def _sums_to_one(planes: np.ndarray) -> bool:
@@ -391,22 +461,13 @@ def _sums_to_one(planes: np.ndarray) -> bool:
 
 
 def fill(values: Tensor, known: Tensor) -> Tensor:
-    """``values`` [C, h, w] with every unknown cell taking the nearest known one's, step by step outwards."""
+    """``values`` [C, h, w] with every unknown cell taking the nearest known one's."""
     if bool(known.all()):
         return values
-    rows, cols = known.shape
-    source = np.where(known.numpy(), np.arange(rows * cols).reshape(rows, cols), -1)
-    while (source < 0).any():
-        before = source.copy()
-        for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
-            beside = np.full_like(before, -1)
-            to, of = [slice(None)] * 2, [slice(None)] * 2
-            to[axis], of[axis] = (
-                (slice(1, None), slice(None, -1)) if step > 0 else (slice(None, -1), slice(1, None))
-            )
-            beside[tuple(to)] = before[tuple(of)]
-            source = np.where(source < 0, beside, source)
-    return values.flatten(1)[:, torch.from_numpy(source.ravel())].reshape(values.shape)
+    from scipy.ndimage import distance_transform_edt
+
+    y, x = distance_transform_edt(~known.numpy(), return_distances=False, return_indices=True)
+    return torch.from_numpy(values.numpy()[:, y, x])
 
 
 def _suits(size: tuple[int, ...], height: int, width: int) -> bool:

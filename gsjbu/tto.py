@@ -131,6 +131,11 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
         raise ShapeError(
             "The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does)."
         )
+    top = float(signal.abs().max())
+    if top and not 1e-15 <= top <= 1e15:
+        raise ShapeError(
+            f"The signal's largest value is {top:.3g}; its squares have no room in float32: scale it first."
+        )
     return signal
 
 

@@ -5,8 +5,8 @@ A way is a function from an LR signal ``[C, h, w]`` to HR ``[C, H, W]``; ways ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,8 +37,9 @@ def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
     if not kernel.losses:
         return found
     first, last = kernel.losses[0], kernel.losses[-1]
-    steps = f"{len(kernel.losses)} steps on the objective '{kernel.objective}'"
-    return {**found, "fit": f"{steps}: loss {first:.4g} → {last:.4g}."}
+    steps = " + ".join(str(steps) for steps in kernel.fits)
+    taken = f"{steps} {'step' if kernel.fits == [1] else 'steps'} on the objective '{kernel.objective}'"
+    return {**found, "fit": f"{taken}: loss {first:.4g} → {last:.4g}."}
 
 
 def rgb(guide: Tensor, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel]:
@@ -154,13 +155,14 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
 # --- a signal that a person brought --------------------------------------------------------------------------------
 
 
-def signal(brought: Signal, ways: Ways) -> list[Panel]:
+def signal(brought: Signal, ways: Ways, impure: Collection[str] = ()) -> list[Panel]:
     """Panels that suit the kind: depth with a bar, labels with a legend, probabilities as classes and confidence,
-    features as PCA colours."""
+    features as PCA colours. ``impure`` ways have weights below zero."""
     from gsjbu.features import pca3
+    from gsjbu.signals import leaving_out
 
     # Gaps are left out of the mix; the signal's values may be a block or a projection of those that were brought.
-    ways = {name: _without_gaps(way, brought) for name, way in ways.items()}
+    ways = {name: leaving_out(way, brought.mask, name not in impure) for name, way in ways.items()}
     if brought.kind in ("labels", "probabilities"):
         maps = {name: strongest(way, brought.values) for name, way in ways.items()}
         maps = {"lr": brought.values.argmax(dim=0), **maps}
@@ -176,9 +178,3 @@ def signal(brought: Signal, ways: Ways) -> list[Panel]:
     projected = basis.apply(brought.values)
     maps = {"lr": projected, **{name: way(projected) for name, way in ways.items()}}
     return panels.features(basis, maps, group="signal")
-
-
-def _without_gaps(way: Callable[[Tensor], Tensor], brought: Signal) -> Callable[[Tensor], Tensor]:
-    from gsjbu.signals import mixed
-
-    return lambda values: mixed(way, replace(brought, values=values))

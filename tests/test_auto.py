@@ -171,6 +171,7 @@ def test_without_a_signal_the_guides_own_colours_are_it() -> None:
     image = SAMPLES["paper"].image[:, :128, :128]
     kernel = gsjbu.fit(image, objective="auto", stride=8, threads=1)
     assert kernel.objective == "auto" and len(kernel.losses) == 2 * auto.STEPS
+    assert kernel.fits == [auto.STEPS, auto.STEPS]
 
 
 def test_few_steps_and_progress() -> None:

@@ -72,3 +72,18 @@ def test_without_the_fused_kernel_the_estimate_says_attention(monkeypatch: pytes
     other = gsjbu.estimate(512, 512, threads=1)
     assert (fused.backend, other.backend) == ("fused", "attention")
     assert other.seconds > fused.seconds
+
+
+def test_a_brought_signal_sets_the_grid() -> None:
+    """The LR grid is the signal's: a fine one costs what a fine stride costs, and the stride changes nothing."""
+    plain = gsjbu.estimate(480, 640, iters=50)
+    fine = gsjbu.estimate(480, 640, iters=50, lr_size=(240, 320), channels=1)
+    assert fine.seconds > 3 * plain.seconds
+    same = gsjbu.estimate(384, 512, iters=50, lr_size=(192, 256), channels=3)
+    assert same.stages == pytest.approx(gsjbu.estimate(384, 512, iters=50, stride=2).stages)
+    again = gsjbu.estimate(480, 640, iters=50, lr_size=(240, 320), channels=1, stride=64)
+    assert again.seconds == pytest.approx(fine.seconds)
+    slow = gsjbu.estimate(
+        4096, 4096, resolution=4096, iters=500, lr_size=(2000, 2000), channels=21, threads=1
+    )
+    assert "stride" not in [a.setting for a in slow.advice]

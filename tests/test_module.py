@@ -114,6 +114,49 @@ def test_sizes_that_do_not_go_together_are_refused(pair):
         upsampler(image, signal, kernels=upsampler.kernels(image[:1], signal[:1]))
 
 
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
+@pytest.mark.parametrize("backend", ["attention", "fused"])
+def test_the_callers_modes_change_nothing(pair, objective, backend):
+    """A fit needs gradients and float32, whatever the network around it does; what is kept must serve both."""
+    image, signal = pair
+    upsampler = GSJBU(iters=3, objective=objective, backend=backend)
+    plain = upsampler(image, signal)
+    with torch.no_grad():
+        assert torch.equal(upsampler(image, signal), plain)
+    with torch.inference_mode():
+        kernels = upsampler.kernels(image.clone(), signal.clone())
+        assert torch.equal(upsampler(image, signal.clone(), kernels=kernels), plain)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(upsampler(image, signal), plain)
+    asked = signal.clone().requires_grad_()
+    upsampler(image, asked, kernels=kernels).sum().backward()
+    assert asked.grad is not None and float(asked.grad.abs().sum()) > 0
+
+
+def test_bytes_are_taken_as_a_fit_takes_them_and_whole_numbers_keep_their_mix(pair):
+    image, signal = pair
+    upsampler = GSJBU(iters=3, objective="rgb")
+    levels = (image * 255).round().to(torch.uint8)
+    assert torch.equal(upsampler(levels, signal), upsampler(levels.to(torch.float32) / 255, signal))
+    constant = torch.full((2, 1, *signal.shape[-2:]), 7)
+    mixed = upsampler(image, constant)
+    assert mixed.dtype == torch.float32 and float((mixed - 7).abs().max()) < 1e-5
+    with pytest.raises(ShapeError, match="complex"):
+        upsampler(image, signal.to(torch.complex64))
+
+
+def test_an_output_size_that_the_kernels_do_not_have_is_refused(pair):
+    image, signal = pair
+    upsampler = GSJBU(iters=1, objective="rgb")
+    kernels = upsampler.kernels(image, signal, 40)
+    assert upsampler(image, signal, output_size=40, kernels=kernels).shape[-2:] == (40, 40)
+    with pytest.raises(ShapeError, match="fitted for"):
+        upsampler(image, signal, output_size=41, kernels=kernels)
+    for wrong in (0, (20,), "20", (20.5, 30)):
+        with pytest.raises(ShapeError, match="output_size"):
+            upsampler(image, signal, output_size=wrong)
+
+
 def test_hub_entry_gives_the_module(root, pair):
     image, signal = pair
     upsampler = torch.hub.load(str(root), "gsjbu", source="local", iters=2, objective="rgb")

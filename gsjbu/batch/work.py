@@ -130,7 +130,7 @@ class Worker:
                 kernel.render(some, out=out, threads=1)
                 yield out
             else:
-                yield signals.mixed(kernel.render, replace(signal, values=some)).numpy()
+                yield signals.mixed(kernel.render, replace(signal, values=some), kernel.is_pure).numpy()
 
     def _signal(self, item: Item, image: Tensor) -> tuple[Signal, dict[str, Any]]:
         """The item's low-resolution signal, and its grid as ``fit`` takes it."""

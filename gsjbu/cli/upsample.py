@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()
-    high = signals.mixed(kernel.render, signal)
+    high = signals.mixed(kernel.render, signal, kernel.is_pure)
     rendered = time.perf_counter()
     _write(output, form, signal, high, args.float16)
     if args.kernel:

@@ -85,12 +85,17 @@ class Problem:
         g = self.grid
         row_elements = g.cols * self.pixels_per_cell * len(self.window)
         rows = max(1, CHUNK_ELEMENTS // row_elements)
-        made = (self._chunk(i, min(i + rows, g.rows)) for i in range(0, g.rows, rows))
+        made = (self._new_chunk(i, min(i + rows, g.rows)) for i in range(0, g.rows, rows))
         if row_elements * g.rows <= KEPT_ELEMENTS:
             self._kept = list(made)
             yield from self._kept
         else:
             yield from made
+
+    def _new_chunk(self, first: int, last: int) -> Chunk:
+        # A chunk may be kept from a call that wants no gradients for one that does.
+        with torch.inference_mode(False), torch.no_grad():
+            return self._chunk(first, last)
 
     def _chunk(self, first: int, last: int) -> Chunk:
         g, device = self.grid, self.device
@@ -150,7 +155,23 @@ def fit(
     progress: Progress | None = None,
     move: bool = True,
 ) -> tuple[Tensor, list[float], Tensor]:
-    """Adam on the raw values; returns raw, the loss before each step and the last gradient, all on the CPU."""
+    """Adam on the raw values; returns raw, the loss before each step and the last gradient, all on the CPU.
+
+    Whatever the caller's own modes are (no_grad, inference_mode, autocast): a fit needs gradients, in float32.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), _in_float32(problem.device):
+        return _fit(problem, raw, iters, rate, rgb_weight, signal, signal_weight, progress, move)
+
+
+def _in_float32(device: torch.device) -> torch.autocast:
+    """Half precision has no room for logits: where σr is small they run to hundreds."""
+    return torch.autocast(device.type, enabled=False)
+
+
+def _fit(
+    problem: Problem, raw: Tensor, iters: int, rate: float, rgb_weight: float, signal: Tensor | None,
+    signal_weight: float, progress: Progress | None, move: bool,
+) -> tuple[Tensor, list[float], Tensor]:  # fmt: skip
     raw = raw.detach().to(problem.device, torch.float32).clone().requires_grad_(True)
     objective = _Objective(problem, rgb_weight, signal, signal_weight)
     take_step = _cuda_graph_step(objective, raw, rate, move) if problem.device.type == "cuda" else None
@@ -268,6 +289,11 @@ def _cuda_graph_step(
 
 def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     """Mix signal [C, h, w] to [C, H, W]; differentiable in ``signal`` (and in ``raw``)."""
+    with _in_float32(problem.device):
+        return _render(problem, raw, signal)
+
+
+def _render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     g = problem.grid
     values = signal.flatten(1).T  # [h·w, C]
     abc, kappa = psi_and_kappa(problem, raw.to(problem.device))

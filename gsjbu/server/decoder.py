@@ -1,8 +1,8 @@
-"""Decoding strangers' pictures in a process of its own: its memory, its time and its crashes are not the server's.
+"""Decoding strangers' files in a process of its own: its memory, its time and its crashes are not the server's.
 
-``Decoder`` keeps one helper process. For each picture the helper forks a child that decodes, reduces, writes the
-result to a pipe and ends; so every picture meets a clean process. The server waits no longer than the limit, then
-kills the helper and starts another. Where there is no ``fork`` the picture is decoded in a thread of the server.
+``Decoder`` keeps one helper process. For each picture or signal the helper forks a child that decodes, reduces,
+writes the result to a pipe and ends; so every file meets a clean process. The server waits no longer than the limit,
+then kills the helper and starts another. Where there is no ``fork`` the file is decoded in a thread of the server.
 
 The pixels of a large picture never come into the server, only the reduced picture that a run works on.
 """
@@ -18,16 +18,19 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any
 
 import numpy as np
+import torch
 
-from gsjbu.errors import ImageError
+from gsjbu.errors import GsjbuError, ImageError, SignalError
 from gsjbu.images import loaded, shrink, upright, upright_size
+from gsjbu.signals import Signal, read_signal
 
 CAN_FORK = hasattr(os, "fork") and sys.platform.startswith("linux")
 # Up to here the pixels themselves are kept, so that any resolution is at hand; beyond it, the file and what is reduced.
@@ -39,7 +42,7 @@ _MEMORY = 3 * 2**30  # what decoding may take beyond the helper itself
 
 
 class DecodeTimeout(Exception):
-    """The picture took too long."""
+    """The file took too long."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def decode(data: bytes, max_pixels: int, resolution: int, whole: bool) -> Decode
 
 
 class Decoders:
-    """A few decoders; a picture takes one that is free. The second helper starts when it is first needed."""
+    """A few decoders; a file takes one that is free. The second helper starts when it is first needed."""
 
     def __init__(self, count: int, max_pixels: int, seconds: float) -> None:
         self._all = [Decoder(max_pixels, seconds) for _ in range(count)]
@@ -81,12 +84,22 @@ class Decoders:
 
     def decode(self, data: bytes, resolution: int, whole: bool) -> Decoded:
         """As :func:`decode`; raises ImageError, or DecodeTimeout."""
+        with self._one() as decoder:
+            return decoder.decode(data, resolution, whole)
+
+    def signal(self, data: bytes | bytearray, name: str, max_values: int) -> Signal:
+        """As :func:`gsjbu.signals.read_signal`; raises SignalError, or DecodeTimeout."""
+        with self._one() as decoder:
+            return decoder.signal(data, name, max_values)
+
+    @contextmanager
+    def _one(self) -> Iterator[Decoder]:
         try:
             decoder = self._free.get(timeout=self._seconds)
         except Empty:
             raise DecodeTimeout from None
         try:
-            return decoder.decode(data, resolution, whole)
+            yield decoder
         finally:
             self._free.put(decoder)
 
@@ -97,7 +110,7 @@ class Decoders:
 
 
 class Decoder:
-    """One helper process, at the server's end. One picture at a time."""
+    """One helper process, at the server's end. One file at a time."""
 
     def __init__(self, max_pixels: int, seconds: float) -> None:
         self.max_pixels, self.seconds = max_pixels, seconds
@@ -121,6 +134,24 @@ class Decoder:
         asked: dict[str, Any] = {"max_pixels": self.max_pixels, "resolution": resolution, "whole": whole}
         if not CAN_FORK:
             return decode(data, **asked)
+        told, body = self._answered(data, {"what": "picture", **asked})
+        array = np.frombuffer(body, told["dtype"]).reshape(told["shape"]) if told["kind"] else None
+        return Decoded(told["width"], told["height"], **({told["kind"]: array} if told["kind"] else {}))
+
+    def signal(self, data: bytes | bytearray, name: str, max_values: int) -> Signal:
+        """As :func:`gsjbu.signals.read_signal`; raises SignalError, or DecodeTimeout after ``seconds``."""
+        if not CAN_FORK:
+            return read_signal(bytes(data), name, max_values=max_values)
+        told, body = self._answered(data, {"what": "signal", "name": name, "max_values": max_values})
+        channels, rows, cols = told.pop("shape")
+        values = torch.frombuffer(body, dtype=torch.float32, count=channels * rows * cols)
+        mask = torch.frombuffer(body, dtype=torch.bool, count=rows * cols, offset=4 * channels * rows * cols)
+        names, codes = tuple(told.pop("names")), tuple(told.pop("codes"))
+        return Signal(
+            values.view(channels, rows, cols), mask.view(rows, cols), names=names, codes=codes, **told
+        )
+
+    def _answered(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
         deadline = time.monotonic() + self.seconds
         if not self._turn.acquire(timeout=self.seconds):
             raise DecodeTimeout
@@ -130,7 +161,7 @@ class Decoder:
             self._kill()
             if time.monotonic() >= deadline:
                 raise DecodeTimeout from None
-            raise ImageError("image_corrupt", "The picture breaks its decoder; save it again.") from None
+            raise _REFUSALS[asked["what"]][0] from None
         finally:
             self._turn.release()
 
@@ -155,7 +186,9 @@ class Decoder:
                 with suppress(OSError):
                     pipe.close()
 
-    def _ask(self, data: bytes, asked: dict[str, Any], deadline: float) -> Decoded:
+    def _ask(
+        self, data: bytes | bytearray, asked: dict[str, Any], deadline: float
+    ) -> tuple[dict[str, Any], bytearray]:
         helper = self._ready()
         assert helper.stdin is not None
         assert helper.stdout is not None
@@ -168,12 +201,11 @@ class Decoder:
         told = json.loads(bytes(_read(helper.stdout, answer, deadline)))
         body = _read(helper.stdout, size, deadline)
         if "code" in told:
-            raise ImageError(told["code"], told["message"])
-        array = np.frombuffer(body, told["dtype"]).reshape(told["shape"]) if told["kind"] else None
-        return Decoded(told["width"], told["height"], **({told["kind"]: array} if told["kind"] else {}))
+            raise (SignalError if asked["what"] == "signal" else ImageError)(told["code"], told["message"])
+        return told, body
 
 
-def _write(pipe: Any, data: bytes) -> None:
+def _write(pipe: Any, data: bytes | bytearray | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[pipe.write(view) :]
@@ -196,26 +228,46 @@ def _read(pipe: Any, count: int, deadline: float | None = None) -> bytearray:
     return out
 
 
-def _answer(pipe: Any, told: dict[str, Any], body: bytes = b"") -> None:
+def _answer(pipe: Any, told: dict[str, Any], *body: np.ndarray) -> None:
     head = json.dumps(told).encode()
-    _write(pipe, _HEAD.pack(len(head), len(body)) + head)
-    _write(pipe, body)
+    _write(pipe, _HEAD.pack(len(head), sum(part.nbytes for part in body)) + head)
+    for part in body:
+        _write(pipe, np.ascontiguousarray(part).data.cast("B"))
+
+
+# What to say where a decoder crashes, and where it needs too much memory.
+_REFUSALS: dict[str, tuple[GsjbuError, GsjbuError]] = {
+    "picture": (
+        ImageError("image_corrupt", "The picture breaks its decoder; save it again."),
+        ImageError("image_too_large", "The picture needs too much memory to decode; make it smaller."),
+    ),
+    "signal": (
+        SignalError("signal_corrupt", "The signal breaks its reader; save it again."),
+        SignalError("signal_too_large", "The signal needs too much memory to read; make it smaller."),
+    ),
+}
 
 
 def _child(data: bytearray, asked: dict[str, Any], out: Any) -> None:
     """In the child: bound itself, decode, answer."""
     import resource
+    import warnings
 
     most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + _MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    warnings.simplefilter("ignore")  # what a file's oddities are worth is told by the answer
+    what = asked.pop("what")
     try:
-        found = decode(bytes(data), **asked)
-    except ImageError as error:
+        (_answer_picture if what == "picture" else _answer_signal)(bytes(data), asked, out)
+    except GsjbuError as error:
         _answer(out, {"code": error.code, "message": error.message})
-        return
-    except MemoryError:
-        _answer(out, {"code": "image_too_large", "message": "The picture needs too much memory to decode."})
-        return
+    except (MemoryError, RuntimeError):  # torch says with the latter that memory is short
+        refusal = _REFUSALS[what][1]
+        _answer(out, {"code": refusal.code, "message": refusal.message})
+
+
+def _answer_picture(data: bytes, asked: dict[str, Any], out: Any) -> None:
+    found = decode(data, **asked)
     told: dict[str, Any] = {"width": found.width, "height": found.height, "kind": ""}
     array = found.pixels if found.pixels is not None else found.reduced
     if array is None:
@@ -226,7 +278,16 @@ def _child(data: bytearray, asked: dict[str, Any], out: Any) -> None:
         "dtype": array.dtype.str,
         "shape": array.shape,
     }
-    _answer(out, told, np.ascontiguousarray(array).tobytes())
+    _answer(out, told, array)
+
+
+def _answer_signal(data: bytes, asked: dict[str, Any], out: Any) -> None:
+    signal = read_signal(data, asked["name"], max_values=asked["max_values"])
+    told = {
+        "shape": signal.shape, "kind": signal.kind, "names": signal.names, "note": signal.note,
+        "unit": signal.unit, "codes": signal.codes, "layout": signal.layout,
+    }  # fmt: skip
+    _answer(out, told, signal.values.numpy(), signal.mask.numpy())
 
 
 def main() -> None:

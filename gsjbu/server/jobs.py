@@ -8,6 +8,7 @@ terminal at once; its place in the pool is free again when the thread has really
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -113,7 +114,7 @@ class Job:
             "stage": progress.stage,
             "step": progress.step,
             "steps": progress.steps,
-            "loss": progress.loss,
+            "loss": progress.loss if progress.loss is not None and math.isfinite(progress.loss) else None,
             "share": round(share, 4),
             "eta_s": None if eta is None else round(eta, 3),
         }

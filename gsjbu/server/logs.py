@@ -37,7 +37,8 @@ def set_up(level: int = logging.INFO) -> None:
     """Send everything, uvicorn's own lines too, to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in ("gsjbu.server", "uvicorn.error"):
+    logging.captureWarnings(True)
+    for name in ("gsjbu.server", "uvicorn.error", "py.warnings"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False

@@ -43,6 +43,11 @@ STATUS: dict[str, int] = {
 _OF_STATUS = {400: "request_invalid", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
+def _encodable(text: str) -> str:
+    """``text`` without lone surrogates, which JSON can bring in and UTF-8 cannot take out."""
+    return text.encode("utf-8", "replace").decode()
+
+
 class Problem(HTTPException):
     """A refusal with a stable ``code`` and a sentence that says what would be right.
 
@@ -60,8 +65,8 @@ class Problem(HTTPException):
         close: bool = False,
     ) -> None:
         self.status = STATUS.get(code, 422)
-        super().__init__(self.status, detail)
-        self.code, self.setting = code, setting
+        super().__init__(self.status, _encodable(detail))
+        self.code, self.setting = code, None if setting is None else _encodable(setting)
         self.retry_after, self.advice, self.close = retry_after, advice, close
 
     def plain(self) -> Problem:

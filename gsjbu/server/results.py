@@ -167,6 +167,7 @@ class Bundle:
             "image": self.image,
             "metrics": r.metrics,
             "losses": list(r.losses),
+            "fits": r.kernel.fits,
             "histograms": r.histograms,
             "status": r.status,
             "timings_ms": {name: round(ms, 3) for name, ms in {**r.timings_ms, **self.extra_ms}.items()},
@@ -304,7 +305,7 @@ def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
 
 def _put_signal(archive: zipfile.ZipFile, kernel: Kernel, signal: Signal) -> None:
     """The HR signal as .npy, made and written in blocks of channels, and as a PNG where it is a picture."""
-    way = signals.leaving_out(kernel.render, signal.mask)
+    way = signals.leaving_out(kernel.render, signal.mask, kernel.is_pure)
     whole = {"descr": "<f4", "fortran_order": False,
              "shape": (signal.values.shape[0], kernel.grid.height, kernel.grid.width)}  # fmt: skip
     png = None

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from gsjbu.images import png_bytes, shrink, to_uint8
 from gsjbu.server import forms, schemas
 from gsjbu.server.problems import Problem, refusals
-from gsjbu.server.service import Service, StoredImage
+from gsjbu.server.service import Service, StoredImage, StoredSignal
 from gsjbu.server.uploads import Form, read_form
 from gsjbu.settings import Settings
 
@@ -18,7 +18,7 @@ THUMB = 160  # px, long side of a kept image's small picture
 
 
 def routes(service: Service) -> APIRouter:
-    """POST /api/images, POST /api/signals, GET /api/samples/{name}.png."""
+    """POST and GET /api/images and /api/signals, GET /api/samples/{name}.png."""
     router = APIRouter(tags=["images"])
 
     @router.post(
@@ -60,14 +60,13 @@ def routes(service: Service) -> APIRouter:
             forms.only(form)
             if "file" not in form.files:
                 raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")
-            signal = await service.signal_from_file(form.files["file"])
-        signal_id = service.store.add("signal", signal)
-        return {
-            "signal_id": signal_id,
-            "shape": list(signal.values.shape),
-            "kind": signal.kind,
-            "note": signal.note,
-        }
+            stored = await service.signal_from_file(form.files["file"])
+        return _about(service.store.add("signal", stored), stored)
+
+    @router.get("/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals())
+    async def signal(signal_id: schemas.Id) -> dict[str, object]:
+        """A kept signal: what it is."""
+        return _about(signal_id, service.store.get("signal", signal_id))
 
     @router.get(
         "/api/samples/{name}.png", response_class=Response, responses={**schemas.PNG, **refusals()},
@@ -79,6 +78,17 @@ def routes(service: Service) -> APIRouter:
         return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=3600"})
 
     return router
+
+
+def _about(signal_id: str, stored: StoredSignal) -> dict[str, object]:
+    signal = stored.signal
+    return {
+        "signal_id": signal_id,
+        "shape": list(signal.values.shape),
+        "kind": signal.kind,
+        "name": stored.name,
+        "note": signal.note,
+    }
 
 
 async def image_of(service: Service, form: Form) -> StoredImage:

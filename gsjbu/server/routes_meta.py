@@ -31,7 +31,8 @@ def routes(service: Service) -> APIRouter:
     async def estimate(wanted: schemas.EstimateRequest) -> Response:
         """How long a run would take, how much memory, and what would make it quicker."""
         settings = schemas.strict_settings(wanted.settings)
-        e = await service.read(lambda: service.estimate(wanted.width, wanted.height, settings))
+        signal = service.signal(wanted.signal_id)
+        e = await service.read(lambda: service.estimate(wanted.width, wanted.height, settings, signal))
         body = {
             "seconds": e.seconds,
             "bytes": e.bytes,

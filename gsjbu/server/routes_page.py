@@ -10,6 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from gsjbu.server.problems import Problem, refusals
 from gsjbu.server.service import Service
@@ -57,9 +58,17 @@ def routes(service: Service, app: FastAPI) -> APIRouter:
     return router
 
 
+class _Whole(StaticFiles):
+    """The files are small: each is sent whole, whatever range is asked for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
+
+
 def mount_static(service: Service, app: FastAPI) -> None:
     """The page's own files; to be called last, for a mount takes every address below it."""
-    app.mount("/static", StaticFiles(directory=service.config.static_dir, check_dir=False), name="static")
+    app.mount("/static", _Whole(directory=service.config.static_dir, check_dir=False), name="static")
 
 
 def _languages(static_dir: Path) -> dict[str, dict[str, str]]:

@@ -94,6 +94,9 @@ class EstimateRequest(Strict):
     width: Side = Field(description="Pixels across, of the image as uploaded.")
     height: Side = Field(description="Pixels down.")
     settings: dict[str, Any] = _settings
+    signal_id: str | None = Field(
+        None, max_length=64, description="A kept signal that would be upsampled too."
+    )
 
 
 class ImageMade(BaseModel):
@@ -111,6 +114,7 @@ class SignalMade(BaseModel):
     signal_id: str
     shape: list[int] = Field(description="[channels, rows, columns]")
     kind: str
+    name: str
     note: str | None = None
 
 
@@ -142,6 +146,7 @@ class ResultBody(BaseModel):
     panels: list[dict[str, Any]]
     metrics: dict[str, Any]
     losses: list[float | None]
+    fits: list[int] = Field(description="Steps of each fit whose losses are joined in ``losses``.")
     histograms: dict[str, Any]
     status: dict[str, Any]
     timings_ms: dict[str, float]

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from gsjbu import backends, memory
 from gsjbu.devices import resolve
-from gsjbu.errors import GsjbuError
+from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.estimate import estimate
 from gsjbu.images import shrink
 from gsjbu.server import allocator
@@ -37,6 +38,7 @@ from gsjbu.server.results import Bundle, inline
 from gsjbu.server.store import Store
 from gsjbu.server.uploads import Buffers, File
 from gsjbu.settings import Settings
+from gsjbu.signals import Signal
 from gsjbu.threads import HELPERS_SLEEP
 from gsjbu.version import __version__
 
@@ -64,6 +66,14 @@ class StoredImage:
     def spare(self, level: int) -> None:
         """Make room: what runs have worked out can be worked out again."""
         self.cache.clear()
+
+
+@dataclass(frozen=True)
+class StoredSignal:
+    """A signal that was sent, and its file's name."""
+
+    signal: Signal
+    name: str
 
 
 @dataclass(frozen=True)
@@ -225,11 +235,24 @@ class Service:
 
         return await self.decode(work)
 
-    async def signal_from_file(self, file: File) -> Any:
+    async def signal_from_file(self, file: File) -> StoredSignal:
         """Read an uploaded low-resolution signal."""
-        from gsjbu.signals import read_signal
 
-        return await self.decode(lambda: read_signal(bytes(file.data), file.name))
+        def work() -> StoredSignal:
+            try:
+                signal = self.decoder.signal(file.data, file.name, int(self.limits.signal_values))
+            except DecodeTimeout:
+                raise self._decode_timeout() from None
+            return StoredSignal(signal, file.name)
+
+        return await self.decode(work)
+
+    def signal(self, signal_id: str | None) -> Signal | None:
+        """A kept signal; refuses with ``expired`` or ``not_found``."""
+        if signal_id is None:
+            return None
+        stored: StoredSignal = self.store.get("signal", signal_id)
+        return stored.signal
 
     # -- jobs -----------------------------------------------------------------------------------------------------
 
@@ -238,9 +261,8 @@ class Service:
     ) -> Job:
         """Accept a job for an image in the store, after its memory has been estimated."""
         image: StoredImage = self.store.get("image", image_id)
-        signal = self.store.get("signal", signal_id) if signal_id else None
-        channels = signal.values.shape[0] if signal is not None else 3
-        await self.read(lambda: self._check_memory(image, settings, channels))
+        signal = self.signal(signal_id)
+        await self.read(lambda: self._check_memory(image, settings, signal))
 
         def work(job: Job) -> dict[str, Any]:
             return self._run(job, image_id, image, settings, signal, answer)
@@ -249,8 +271,8 @@ class Service:
         self.jobs.submit(job)
         return job
 
-    def _check_memory(self, image: StoredImage, settings: Settings, channels: int) -> None:
-        cost = self.estimate(image.width, image.height, settings, channels)
+    def _check_memory(self, image: StoredImage, settings: Settings, signal: Signal | None) -> None:
+        cost = self.estimate(image.width, image.height, settings, signal)
         if cost.bytes > self.limits.job_bytes:
             advice = [{"setting": a.setting, "value": a.value} for a in cost.advice]
             raise Problem(
@@ -261,14 +283,24 @@ class Service:
                 advice=advice,
             )
 
-    def estimate(self, width: int, height: int, settings: Settings, channels: int = 3) -> Any:
-        """Time and memory of a run before it starts."""
-        if self.config.estimate is not None:
-            return self.config.estimate(height, width, settings, channels=channels)
-        return estimate(height, width, settings, channels=channels)
+    def estimate(self, width: int, height: int, settings: Settings, signal: Signal | None = None) -> Any:
+        """Time and memory of a run before it starts, with a ``Signal`` or without."""
+        size: dict[str, Any] = {}
+        if signal is not None:
+            with suppress(SignalError):  # one that does not fit is refused by the run, with its sentence
+                signal = signal.fitted(height, width)
+            channels, *lr_size = signal.shape
+            size = {"channels": channels, "lr_size": tuple(lr_size)}
+        return (self.config.estimate or estimate)(height, width, settings, **size)
 
     def _run(
-        self, job: Job, image_id: str, image: StoredImage, settings: Settings, signal: Any, answer: Answer
+        self,
+        job: Job,
+        image_id: str,
+        image: StoredImage,
+        settings: Settings,
+        signal: Signal | None,
+        answer: Answer,
     ) -> dict[str, Any]:
         """The whole of a job, in its thread: image → pipeline → PNGs → kept result."""
         threads = self.jobs.threads_each()

@@ -30,6 +30,7 @@ class FakeKernel:
     sigma_x: Tensor
     sigma_y: Tensor
     theta: Tensor
+    fits: list[int] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         from safetensors.torch import save_file
@@ -118,7 +119,9 @@ class FakeRun:
         )
 
 
-def fake_estimate(height: int, width: int, settings: Settings, channels: int = 3) -> SimpleNamespace:
+def fake_estimate(
+    height: int, width: int, settings: Settings, channels: int = 3, lr_size: tuple[int, int] | None = None
+) -> SimpleNamespace:
     """The stand-in takes no time and little memory."""
     advice = [SimpleNamespace(setting="iters", value=10, seconds=0.1, sentence="Fewer steps.")]
     return SimpleNamespace(seconds=0.2, bytes=height * width * 12, stages={"tto": 0.1}, advice=advice)

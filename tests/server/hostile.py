@@ -201,7 +201,20 @@ def signals() -> dict[str, bytes]:
         "npz_outside.npz": _npz({"../../evil.npy": npy("(2, 2)", "|O", pickled)}),
         "npz_cut.npz": _npz({"a.npy": npy("(2, 2)", body=bytes(16))})[:60],
         "pickle.npy": pickled,
-    }
+        # One known cell in a hole of 16 million; classes that would need 2 GB and 17 GB as one channel each.
+        "npz_hole.npz": _npz({"a.npy": npy("(4096, 4096)", "<f4", bytes(4) + b"\0\0\xc0\x7f" * (4096**2 - 1))}),
+        "npz_32_classes.npz": _npz({"a.npy": npy("(4096, 4096)", "|u1", bytes(range(32)) * (4096**2 // 32))}),
+        "png_256_classes.png": png(
+            4096, 4096, zlib.compress((b"\0" + bytes(range(256)) * 16) * 4096), chunk(b"PLTE", bytes(range(256)) * 3),
+            bits=8, kind=3,
+        ),
+        # The decoder believes the last of several headers.
+        "png_two_headers.png": png(
+            5, 5, zeros(6000 * 6001), chunk(b"IHDR", struct.pack(">IIBBBBB", 6000, 6000, 8, 0, 0, 0, 0)), bits=8
+        ),
+        "npy_too_great.npy": npy("(3, 8, 8)", body=struct.pack("<f", 3e38) * 192),
+        "npy_too_small.npy": npy("(8, 8)", body=struct.pack("<f", 1e-40) * 64),
+    }  # fmt: skip
 
 
 def truncated(step: int = 64) -> Iterator[tuple[str, bytes]]:
