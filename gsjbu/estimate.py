@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from gsjbu import auto, devices, threads
+from gsjbu.errors import ShapeError
 from gsjbu.grid import Grid
 from gsjbu.settings import SETTINGS, Settings
 
@@ -60,19 +61,27 @@ def estimate(
     height: int, width: int, settings: Settings | Mapping[str, Any] | None = None, *, threads: int | None = None,
     channels: int = 3, lr_size: tuple[int, int] | None = None, **given: Any,
 ) -> Estimate:  # fmt: skip
-    """Estimate a run on an image of ``height × width`` pixels.
+    """Estimate a run (fit, renders, features, panels) on an image of ``height × width`` pixels.
 
-    ``settings``: as for a run, or name them: ``estimate(2160, 3840, stride=16, iters=50)``. ``channels`` and
-    ``lr_size`` (rows, columns): of a signal to upsample as well; the LR grid is then the signal's, whatever the
-    stride. Raises SettingError as a run would.
+    ``settings``: as for a run, or name them: ``estimate(2160, 3840, stride=16, iters=50)``; named ones without a
+    ``resolution`` are for the image at its own size, as ``fit`` takes it. ``stages["fit"]`` is the fit alone.
+    ``channels`` and ``lr_size`` (rows, columns): of a signal to upsample as well; the LR grid is then the signal's,
+    whatever the stride. Raises SettingError as a run would.
 
     Example:
         >>> import gsjbu
         >>> gsjbu.estimate(512, 512, iters=50).seconds < 60
         True
     """
+    if height < 1 or width < 1:
+        raise ShapeError(f"The image is {width}×{height} pixels; it needs at least one pixel each way.")
     if not isinstance(settings, Settings):
-        settings = Settings.parse({**(settings or {}), **given})
+        asked = {**(settings or {}), **given}
+        settings = Settings.parse(asked)
+        if (
+            "resolution" not in asked
+        ):  # the library works on the image as it is; only a run of the page reduces it
+            settings = replace(settings, resolution=max(height, width))
     signal = _Signal(channels, lr_size)
     cost = _cost(height, width, settings, threads, signal)
     if cost.backend == "attention on a GPU":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 
 from gsjbu.errors import GsjbuError
+
+ENDINGS = (".mp4", ".mkv", ".mov")
 
 
 def _av() -> Any:
@@ -64,12 +67,22 @@ class Reader:
 
 
 class Writer:
-    """Writes uint8 ``[H, W, 3]`` pictures as H.264; use it in a ``with`` block."""
+    """Writes uint8 ``[H, W, 3]`` pictures as H.264; use it in a ``with`` block.
+
+    What was at ``path`` before stays until the film is whole.
+    """
 
     def __init__(self, path: str | Path, rate: Fraction | int = 24) -> None:
         self._path = Path(path)
+        if self._path.suffix.lower() not in ENDINGS:
+            raise GsjbuError(
+                "output_format",
+                f"{self._path.name} cannot be written as a film; use one of {', '.join(ENDINGS)}.",
+            )
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._part = self._path.with_name(f".{self._path.stem}.{os.getpid()}.part{self._path.suffix}")
         try:
-            self._file = _av().open(str(path), mode="w")
+            self._file = _av().open(str(self._part), mode="w")
         except (OSError, ValueError) as error:
             raise GsjbuError(
                 "output_format", f"{self._path.name} cannot be written as a film: {error}."
@@ -92,8 +105,11 @@ class Writer:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._stream is not None and error is None:
-            self._file.mux(self._stream.encode(None))
-        self._file.close()
-        if error is not None:
-            self._path.unlink(missing_ok=True)
+        try:
+            if self._stream is not None and error is None:
+                self._file.mux(self._stream.encode(None))
+            self._file.close()
+            if error is None:
+                os.replace(self._part, self._path)
+        finally:
+            self._part.unlink(missing_ok=True)

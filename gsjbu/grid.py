@@ -57,6 +57,12 @@ class Grid:
             )
         return cls(height, width, rows, cols, height / rows, width / cols)
 
+    @property
+    def is_regular(self) -> bool:
+        """True if it is one that ``from_sizes`` or ``from_stride`` makes."""
+        by_sizes = Grid.from_sizes(self.height, self.width, self.rows, self.cols)
+        return self in (by_sizes, Grid.from_stride(self.height, self.width, max(1, int(self.step_y))))
+
     @cached_property
     def row_starts(self) -> np.ndarray:
         """``int64 [rows + 1]``: pixel rows of cell row ``i`` are ``row_starts[i]:row_starts[i + 1]``."""

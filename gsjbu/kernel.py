@@ -178,8 +178,8 @@ class Kernel:
         return Window(x, y, qx, qy, weights, np.exp(spatial), np.exp(tolerance), colours)
 
     def save(self, path: str | Path) -> None:
-        """Write to a safetensors file: guide, raw values, losses and how they came about."""
-        from safetensors.torch import save_file
+        """Write to a safetensors file: guide, raw values, losses and how they came about. Raises OSError."""
+        from safetensors.torch import save
 
         g = self.grid
         notes = {
@@ -194,7 +194,8 @@ class Kernel:
         }
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
-        save_file(tensors, str(path), metadata={"gsjbu": json.dumps(notes)})
+        # Not save_file: it hides a full disk in an error of its own, and lets nobody else read the file.
+        Path(path).write_bytes(save(tensors, metadata={"gsjbu": json.dumps(notes)}))
 
 
 def load(path: str | Path) -> Kernel:
@@ -227,8 +228,7 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
         raise ValueError("it has NaN or infinite values")
     step_y, step_x = (float(step) for step in notes["step"])
     grid = Grid(guide.shape[1], guide.shape[2], raw.shape[1], raw.shape[2], step_y, step_x)
-    by_sizes = Grid.from_sizes(grid.height, grid.width, grid.rows, grid.cols)
-    if grid not in (by_sizes, Grid.from_stride(grid.height, grid.width, max(1, int(step_y)))):
+    if not grid.is_regular:
         raise ValueError(f"a step of {step_x} × {step_y} does not go with its sizes")
     for name, known in (("backend", ("fused", "attention")), ("device", ("cpu", "cuda", "mps"))):
         if notes[name] not in known:

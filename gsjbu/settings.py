@@ -6,7 +6,9 @@ command line makes its options from ``SETTINGS`` and the README's table is held 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -55,8 +57,9 @@ class Setting:
             f"it must be a whole number from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
         )
         value: int | None = None
-        if isinstance(raw, int) and not isinstance(raw, bool):
-            value = raw
+        if hasattr(raw, "__index__") and not isinstance(raw, bool):  # NumPy's whole numbers are ones too
+            with suppress(TypeError):
+                value = operator.index(raw)
         elif isinstance(raw, float) and raw.is_integer():
             value = int(raw)
         elif isinstance(raw, str) and len(raw) <= 20:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from gsjbu.settings import SETTINGS
 from gsjbu.threads import torch_threads
 
 RATE = 0.1  # Adam's step on the raw values
+_USUAL = (RATE, parameters.START_SIGMA, parameters.START_SIGMA_R)
 
 
 def fit(
@@ -77,11 +79,21 @@ def fit(
             raise ShapeError(
                 f"The grid is over {grid.width}×{grid.height} pixels, the image has {guide.shape[2]}×{guide.shape[1]}."
             )
+        if not grid.is_regular:
+            raise ShapeError(
+                "The grid's steps do not go with its sizes; use Grid.from_sizes or Grid.from_stride."
+            )
     elif lr_size is not None:
         grid = Grid.from_sizes(guide.shape[1], guide.shape[2], *lr_size)
     else:
         grid = Grid.from_stride(guide.shape[1], guide.shape[2], SETTINGS["stride"].parse(stride))  # type: ignore[arg-type]
     if objective == "auto":
+        if init is not None or (rate, sigma, sigma_r) != _USUAL:
+            raise SettingError(
+                "objective",
+                "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use 'rgb' "
+                "or 'signal'.",
+            )
         from gsjbu import auto
 
         return auto.fit(guide, grid, signal, radius=radius, iters=iters, device=device, progress=progress,
@@ -139,6 +151,25 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
     return signal
 
 
+def _tensor(signal: Any) -> Tensor:
+    """A tensor, an array of any layout, or a picture with one value a pixel, as finite float32."""
+    if not isinstance(signal, Tensor):
+        array = np.asarray(signal)
+        if array.dtype.kind not in "fiub":
+            raise ShapeError(
+                f"The signal is {type(signal).__name__} of {array.dtype.name}; it must hold real numbers."
+            )
+        signal = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
+    if signal.is_complex():
+        raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")
+    signal = signal.to(torch.float32)
+    if not bool(torch.isfinite(signal).all()):
+        raise ShapeError(
+            "The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does)."
+        )
+    return signal
+
+
 def upsample(image: Any, signal: Any, objective: str = "auto", **options: Any) -> Tensor:
     """Fit and render in one call: an LR ``signal`` [C, h, w] to [C, H, W] along the edges of ``image``.
 
@@ -149,7 +180,7 @@ def upsample(image: Any, signal: Any, objective: str = "auto", **options: Any) -
         >>> gsjbu.upsample(torch.rand(3, 60, 80), torch.rand(16, 15, 20)).shape
         torch.Size([16, 60, 80])
     """
-    values = torch.as_tensor(signal).to(torch.float32)
+    values = _tensor(signal)
     flat = values.ndim == 2
     values = values[None] if flat else values
     if values.ndim != 3:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 import gsjbu
-from gsjbu.errors import SettingError
+from gsjbu.errors import SettingError, ShapeError
 from gsjbu.settings import Settings
 
 HD = (2160, 3840)
@@ -40,7 +40,20 @@ def test_stages_add_up_and_memory_grows_with_the_picture() -> None:
 
 
 def test_the_resolution_bounds_the_picture() -> None:
-    assert gsjbu.estimate(8192, 8192).seconds == pytest.approx(gsjbu.estimate(512, 512).seconds)
+    usual = gsjbu.estimate(8192, 8192, Settings()).seconds
+    assert usual == pytest.approx(gsjbu.estimate(512, 512).seconds)
+    assert usual == pytest.approx(gsjbu.estimate(8192, 8192, resolution=512).seconds)
+
+
+def test_named_settings_without_a_resolution_are_for_the_whole_image() -> None:
+    """``fit`` does not reduce an image, so what is asked before a fit must not either."""
+    assert gsjbu.estimate(2048, 2048).stages["fit"] > 10 * gsjbu.estimate(512, 512).stages["fit"]
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, -3)])
+def test_an_image_without_pixels_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ShapeError, match="at least one pixel"):
+        gsjbu.estimate(*size)
 
 
 def test_a_quick_run_needs_no_advice() -> None:

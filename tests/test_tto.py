@@ -12,6 +12,7 @@ from PIL import Image
 import gsjbu
 from gsjbu import parameters
 from gsjbu.errors import ImageError, SettingError, ShapeError
+from gsjbu.grid import Grid
 from tests.oracle_cases import one_torch_thread
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
@@ -260,3 +261,41 @@ def test_a_gpu_learns_what_the_cpu_learns(image, device):
     signal = torch.randn(5, *here.sigma_x.shape)
     assert there.render(signal).device.type == "cpu"
     assert (there.render(signal) - here.render(signal)).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("given", [{"rate": 0.2}, {"sigma": 1.0}, {"sigma_r": 0.1}, {"init": "a kernel"}])
+def test_auto_refuses_what_it_chooses_itself(given):
+    image = torch.rand(3, 16, 16)
+    if "init" in given:
+        given = {"init": gsjbu.fit(image, stride=8, iters=0)}
+    with pytest.raises(SettingError, match="chosen by the objective"):
+        gsjbu.fit(image, stride=8, iters=1, objective="auto", **given)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers():
+    image = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    one = gsjbu.fit(image, stride=np.int64(8), iters=np.int32(3), radius=np.uint8(1))
+    assert torch.equal(one.raw, gsjbu.fit(image, stride=8, iters=3, radius=1).raw)
+
+
+def test_a_signal_may_be_any_array_of_real_numbers():
+    image = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    values = np.random.default_rng(0).random((2, 4, 4), dtype=np.float32)
+    expected = gsjbu.upsample(image, torch.from_numpy(values), iters=0)
+    for same in (values.astype(">f4"), values[:, ::-1][:, ::-1], np.asfortranarray(values), values.tolist()):
+        assert torch.equal(gsjbu.upsample(image, same, iters=0), expected)
+    for wrong, says in (
+        (None, "real numbers"),
+        (values * 1j, "real numbers"),
+        (torch.from_numpy(values * 1j), "complex"),
+    ):
+        with pytest.raises(ShapeError, match=says):
+            gsjbu.upsample(image, wrong, iters=0)
+    values[0, 0, 0] = np.nan
+    with pytest.raises(ShapeError, match="NaN"):
+        gsjbu.upsample(image, values, iters=0, objective="rgb")
+
+
+def test_a_grid_of_ones_own_must_be_regular():
+    with pytest.raises(ShapeError, match="from_sizes or"):
+        gsjbu.fit(torch.rand(3, 40, 56), grid=Grid(40, 56, 3, 4, 16.0, 14.0), iters=0)

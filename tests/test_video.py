@@ -94,9 +94,11 @@ def test_what_is_no_film_is_a_sentence(tmp_path, data):
     assert refusal.value.code == "video_unreadable"
 
 
-def test_an_unknown_ending_is_a_sentence(tmp_path):
-    with pytest.raises(GsjbuError, match="cannot be written as a film"):
-        films.Writer(tmp_path / "a.words")
+@pytest.mark.parametrize("name", ["a.words", "a.gif", "a"])
+def test_an_unknown_ending_is_a_sentence(tmp_path, name):
+    with pytest.raises(GsjbuError, match="cannot be written as a film; use one of .mp4"):
+        films.Writer(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_pyav_it_says_what_to_install(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ are the same bytes either way.
 from __future__ import annotations
 
 import fcntl
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,8 +64,9 @@ def run(
     items = find(source, signals)
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
+    _spare_inputs(items, out, asked)
     with _alone(out):
-        told = asked.as_dict() | {"signals": signals if signals in (BESIDE, "backbone") else "folder"}
+        told = asked.as_dict() | {"signals": signals}
         told["version"] = __version__
         check_settings(out, told)
         sweep(out)
@@ -90,6 +92,15 @@ def run(
         finally:
             journal.close()
         return _report(out, told, outcomes)
+
+
+def _spare_inputs(items: list[Item], out: Path, asked: Asked) -> None:
+    """No result may take the place of an input, or an input pass for a result."""
+    read = {os.path.realpath(blob.path) for item in items for blob in (item.image, item.signal) if blob}
+    for item in items:
+        path = result_path(out, item.key, asked.form)
+        if os.path.realpath(path) in read:
+            raise SourceError(f"The result {path} would take the place of an input; choose another folder.")
 
 
 def _found(item: Item, out: Path, asked: Asked) -> dict[str, Any]:

@@ -39,7 +39,12 @@ def check_settings(folder: Path, asked: dict[str, Any]) -> None:
     """Keep ``asked`` in the folder; raises ResumeError if it holds a run that was asked for something else."""
     path = folder / SETTINGS
     if path.is_file():
-        before = json.loads(path.read_text("utf-8"))
+        try:
+            before = dict(json.loads(path.read_text("utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ResumeError(
+                f"{path} is damaged, so it cannot be told what its results were made with; take another output folder."
+            ) from error
         differ = sorted(name for name in before.keys() | asked.keys() if before.get(name) != asked.get(name))
         if differ:
             name = differ[0]

@@ -46,6 +46,10 @@ def _array(data: bytes, name: str) -> Any:
     except SignalError:
         raise
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, SyntaxError) as error:
+        if "allow_pickle" in str(error):  # NumPy's own advice, which is not to be followed
+            raise SignalError(
+                "signal_pickled", f"{name} holds Python objects (pickled); save plain numbers instead."
+            ) from error
         raise SignalError("signal_corrupt", f"{name} is damaged or cut short.") from error
     raise SignalError("signal_type", f"{name} is no signal; .npy, .npz, .safetensors and .png are read.")
 

@@ -114,7 +114,11 @@ def _fixed_part(pattern: str) -> Path:
 
 
 def _from_list(path: Path) -> tuple[list[Path], Path]:
-    lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path.name} is not UTF-8 text; a list has one path a line.") from error
+    lines = [line.strip() for line in text.splitlines()]
     listed = [path.parent / line for line in lines if line and not line.startswith("#")]
     return listed, path.parent
 

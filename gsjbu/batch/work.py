@@ -48,7 +48,7 @@ class Asked:
         return asdict(self)
 
 
-class WriteFailed(Exception):
+class WriteFailed(OSError):
     """The results cannot be written (disk full, no permission): every further image would fail too."""
 
 

@@ -81,7 +81,13 @@ def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any])
     try:
         fill(part)
         if alone():
-            os.replace(part, path)
+            if part.is_dir() and path.is_dir():  # a folder cannot be put in another's place in one step
+                old = part.with_name(f".{path.name}.{os.getpid()}.old{PART}")
+                os.replace(path, old)
+                os.replace(part, path)
+                _discard(old)
+            else:
+                os.replace(part, path)
     finally:
         _discard(part)
 
@@ -96,9 +102,14 @@ def _discard(path: Path) -> None:
 def _as(block: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if dtype.itemsize == 4:
         return np.ascontiguousarray(block, dtype=dtype)
-    return (
-        torch.from_numpy(np.ascontiguousarray(block)).to(torch.float16).numpy()
-    )  # five times as fast as NumPy's
+    values = torch.from_numpy(np.ascontiguousarray(block))
+    half = values.to(torch.float16)  # five times as fast as NumPy's
+    if not bool(torch.isfinite(half).all()) and bool(torch.isfinite(values).all()):
+        raise GsjbuError(
+            "float16_range",
+            f"The result runs to {float(values.abs().max()):.4g}, and float16 ends at 65504; write float32.",
+        )
+    return half.numpy()
 
 
 def _write_all(file: io.FileIO, block: np.ndarray) -> None:

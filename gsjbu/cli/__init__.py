@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -55,14 +56,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif rest:
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        return args.run(args)
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
     except GsjbuError as error:
         return _refuse(args, error.code, error.message, REFUSED)
     except FileNotFoundError as error:
         return _refuse(args, "file_missing", f"There is no {error.filename}.", REFUSED)
+    except IsADirectoryError as error:
+        return _refuse(args, "file_missing", f"{error.filename} is a folder; a file is needed.", REFUSED)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        return _refuse(args, "file_error", f"{error.strerror or error}{where}.", UNWRITABLE)
+        return _refuse(args, "file_error", f"{str(error.strerror or error).rstrip('.')}{where}.", UNWRITABLE)
     except KeyboardInterrupt:
         return _refuse(args, "interrupted", "Interrupted.", INTERRUPTED)
 
@@ -72,7 +77,10 @@ def _takes_the_rest(module: ModuleType) -> bool:
 
 
 def _refuse(args: argparse.Namespace, code: str, sentence: str, status: int) -> int:
-    if args.json:
-        print(json.dumps({"error": sentence, "code": code}, ensure_ascii=False))
+    try:
+        if args.json:
+            print(json.dumps({"error": sentence, "code": code}, ensure_ascii=False), flush=True)
+    except OSError:  # nobody reads standard output any more, or it is full: that may be what went wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     print(f"gsjbu: {sentence}", file=sys.stderr)
     return status

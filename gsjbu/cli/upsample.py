@@ -50,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
             "output_format",
             f"{output.name} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
         )
+    for path in (args.output, args.kernel):  # before an hour of work, not after it
+        if path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
     image = images.decode(Path(args.image).read_bytes())
     signal = read(Path(args.signal).read_bytes(), Path(args.signal).name)
     _check_channels(form, signal)

@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     """Read, fit, render, write, report."""
     from gsjbu import films, video
 
+    if Path(args.output).exists() and Path(args.output).samefile(args.film):
+        raise GsjbuError("output_is_input", f"{args.output} is the film to read; write to another file.")
     fit = {"stride": args.stride, "radius": args.radius, "device": args.device}
     whole, first = video.Steadiness(), video.Steadiness()
     references: list[Tensor] = []

@@ -21,16 +21,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; any but 127.0.0.1 is a risk"
     )
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: 8000)")
+    parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
     parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help=_ALLOWED)
     parser.add_argument("--models-dir", metavar="DIR", help="folder with model weights")
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help=_LIMIT)
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 0 to 65535")
+    return int(text)
+
+
 def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     """The Config that the command line asks for; exits with a sentence where it cannot be."""
     text = "Upsample Anything: the web page and its API."
-    parser = argparse.ArgumentParser(prog="python app.py", description=text)
+    parser = argparse.ArgumentParser(prog=_name(), description=text)
     add_arguments(parser)
     options = parser.parse_args(argv)
     given = {k[len(_PREFIX) :].lower(): v for k, v in environ.items() if k.startswith(_PREFIX)}
@@ -50,6 +56,11 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     if not config.is_local:
         print(_warning(config, bool(options.allowed_host)), file=sys.stderr)
     return config
+
+
+def _name() -> str:
+    """How this server was started, for the usage line."""
+    return "gsjbu serve" if sys.argv[1:2] == ["serve"] else "python app.py"
 
 
 def _warning(config: Config, names_given: bool) -> str:

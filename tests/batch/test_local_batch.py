@@ -114,6 +114,31 @@ def test_a_worker_that_dies_costs_its_image_and_no_other(dataset, tmp_path, monk
     assert [outcome["status"] for outcome in by_key.values()] == ["done"] * 4
 
 
+def test_results_that_would_take_the_place_of_inputs_are_refused(dataset):
+    before = {p: p.read_bytes() for p in dataset.iterdir()}
+    with pytest.raises(batch.SourceError, match="place of an input"):
+        batch.run(str(dataset), str(dataset), Asked(iters=0))
+    assert {
+        p: p.read_bytes() for p in dataset.iterdir() if p.name not in ("settings.json", ".lock")
+    } == before
+
+
+def test_other_signals_into_the_same_folder_are_refused(dataset, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    batch.run(str(dataset / "p0.png"), str(tmp_path / "out"), Asked(iters=0), signals=str(tmp_path / "one"))
+    with pytest.raises(batch.ResumeError, match="signals"):
+        batch.run(
+            str(dataset / "p0.png"), str(tmp_path / "out"), Asked(iters=0), signals=str(tmp_path / "two")
+        )
+
+
+def test_damaged_settings_are_a_refusal(dataset, tmp_path):
+    (tmp_path / "settings.json").write_text("{")
+    with pytest.raises(batch.ResumeError, match="damaged"):
+        batch.run(str(dataset), str(tmp_path), Asked(iters=0))
+
+
 def test_two_runs_on_one_folder_are_refused(dataset, tmp_path):
     with batch._alone(tmp_path), pytest.raises(batch.ResumeError, match="Another run"):
         batch.run(str(dataset), str(tmp_path), ASKED)

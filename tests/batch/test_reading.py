@@ -66,7 +66,7 @@ def test_gaps_are_told():
         (packed(np.savez, VALUES)[:-40], "signal_corrupt"),
         (packed(np.savez, VALUES, VALUES), "signal_several"),
         (save({"a": torch.ones(2, 2), "b": torch.ones(2, 2)}), "signal_several"),
-        (packed(np.save, np.array([{"an": "object"}], dtype=object)), "signal_corrupt"),
+        (packed(np.save, np.array([{"an": "object"}], dtype=object)), "signal_pickled"),
         (packed(np.save, np.ones(4)), "signal_shape"),
         (packed(np.save, np.ones((0, 3, 3))), "signal_shape"),
         (packed(np.save, np.full((2, 3, 3), np.nan)), "signal_not_finite"),

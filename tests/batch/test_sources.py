@@ -115,3 +115,12 @@ def test_two_items_of_one_key_are_refused(tmp_path):
     put(tmp_path / "in/x/a.jpg")
     with pytest.raises(SourceError, match="x/a"):
         find(str(tmp_path / "in"))
+
+
+def test_a_list_may_begin_with_a_mark_and_must_be_text(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.png\n")
+    assert [item.key for item in find(str(tmp_path / "list.txt"))] == ["a"]
+    (tmp_path / "list.txt").write_bytes(b"\xff\xfea\x00")
+    with pytest.raises(SourceError, match="not UTF-8"):
+        find(str(tmp_path / "list.txt"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -112,6 +113,8 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
         (["batch", "in", "out", "--workers", "0"], "'0' must be a whole number of at least 1"),
         (["video", "in.mp4", "out.mp4", "--frames", "-1"], "'-1' must be a whole number of at least 1"),
         (["bench", "--size", "big"], "'big' must be a whole number of at least 1"),
+        (["serve", "--port", "99999"], "'99999' must be a whole number from 0 to 65535"),
+        (["upsample", ".", "depth.npy", "-o", "x.npy"], ". is a folder; a file is needed."),
         ([], "COMMAND"),
     ],
 )
@@ -144,6 +147,93 @@ def test_what_cannot_be_written_is_status_3(files, capsys):
     status, _, err = run(capsys, *words, "--objective", "rgb")
     assert status == 3
     assert err.startswith("gsjbu: ")
+
+
+def test_a_batch_that_cannot_write_is_status_3(files, capsys, monkeypatch):
+    from gsjbu import batch
+
+    def full(*_, **__):
+        raise batch.WriteFailed("The results cannot be written: No space left on device.")
+
+    monkeypatch.setattr(batch, "run", full)  # tests/batch fills a real one
+    status, _, err = run(capsys, "batch", files / "photo.png", files / "out")
+    assert status == 3
+    assert "No space left on device" in err
+
+
+def test_the_kernel_may_be_read_by_others_and_gets_its_folder(files, capsys):
+    words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / "new/x.npy", "--iters", 0)
+    before = os.umask(0o022)
+    try:
+        assert run(capsys, *words, "--kernel", files / "kernels/k.safetensors")[0] == 0
+    finally:
+        os.umask(before)
+    assert (files / "kernels/k.safetensors").stat().st_mode & 0o777 == 0o644
+    assert gsjbu.load(files / "kernels/k.safetensors").grid.cols == 8
+
+
+def test_a_zarr_result_may_be_written_again(files, capsys):
+    words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / "x.zarr", "--iters", 0)
+    assert [run(capsys, *words)[0] for _ in range(2)] == [0, 0]
+    assert [p.name for p in files.iterdir() if p.name.startswith(".")] == []
+
+
+def test_float16_that_would_overflow_is_refused(files, capsys):
+    np.save(files / "depth.npy", 1e6 + np.load(files / "depth.npy"))
+    words = ("upsample", files / "photo.png", files / "depth.npy", "-o", files / "x.npy", "--iters", 0)
+    status, _, err = run(capsys, *words, "--float16", "--objective", "rgb")
+    assert status == 2
+    assert "float16 ends at 65504" in err
+    assert not (files / "x.npy").exists()
+
+
+@pytest.mark.parametrize("to", ["/dev/full", "closed pipe"])
+def test_a_standard_output_that_takes_nothing_is_status_3(files, root, to):
+    words = [
+        sys.executable,
+        "-m",
+        "gsjbu",
+        "upsample",
+        files / "photo.png",
+        files / "depth.npy",
+        "-o",
+        files / "x.npy",
+    ]
+    words = [*map(str, words), "--iters", "0", "--json"]
+    if to == "closed pipe":
+        read, write = os.pipe()
+        os.close(read)
+        out = os.fdopen(write, "wb")
+    else:
+        out = open(to, "wb")  # noqa: SIM115
+    with out:
+        done = subprocess.run(words, cwd=root, stdout=out, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_film_is_never_lost(tmp_path, capsys):
+    from gsjbu.films import Writer
+
+    with Writer(tmp_path / "in.mp4", rate=10) as film:
+        for number in range(3):
+            film.add(np.full((32, 32, 3), 40 * number, np.uint8))
+    before = (tmp_path / "in.mp4").read_bytes()
+    (tmp_path / "out.mp4").write_bytes(b"an earlier film")
+    status, _, err = run(capsys, "video", tmp_path / "in.mp4", tmp_path / "in.mp4")
+    assert (status, "is the film to read" in err) == (2, True)
+    assert (
+        run(capsys, "video", tmp_path / "in.mp4", tmp_path / "out.mp4", "--signal", tmp_path / "none")[0] == 2
+    )
+    assert (tmp_path / "in.mp4").read_bytes() == before
+    assert (tmp_path / "out.mp4").read_bytes() == b"an earlier film"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
+    assert (
+        run(capsys, "video", tmp_path / "in.mp4", tmp_path / "new/out.mkv", "--iters", 0, "--check", 0)[0]
+        == 0
+    )
+    assert (tmp_path / "new/out.mkv").stat().st_size > 100
 
 
 def test_interrupting_is_status_130(files, capsys, monkeypatch):
