@@ -96,7 +96,7 @@ def test_what_is_no_film_is_a_sentence(tmp_path, data):
 
 @pytest.mark.parametrize("name", ["a.words", "a.gif", "a"])
 def test_an_unknown_ending_is_a_sentence(tmp_path, name):
-    with pytest.raises(GsjbuError, match="cannot be written as a film; use one of .mp4"):
+    with pytest.raises(GsjbuError, match=r"cannot be written as a film; use one of \.mp4"):
         films.Writer(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 

@@ -67,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(args, "file_missing", f"{error.filename} is a folder; a file is needed.", REFUSED)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        return _refuse(args, "file_error", f"{str(error.strerror or error).rstrip('.')}{where}.", UNWRITABLE)
+        what = str(error.strerror or error).rstrip(".")
+        return _refuse(args, "file_error", f"{what}{where}.", UNWRITABLE)
     except KeyboardInterrupt:
         return _refuse(args, "interrupted", "Interrupted.", INTERRUPTED)
 
