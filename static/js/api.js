@@ -51,6 +51,8 @@ function form(parts) {
 
 const job = (id) => `/api/jobs/${encodeURIComponent(id)}`;
 
+/** A language's words. */
+export const words = (code) => json(`/static/lang/${code}.json`);
 export const settings = () => json("/api/settings");
 export const health = () => json("/healthz", { cache: "no-store" });
 export const sendImage = (file) => json("/api/images", form({ file }));
@@ -61,6 +63,8 @@ export const startJob = (body) => json("/api/jobs", sending(body));
 export const readJob = (id) => json(job(id));
 /** A picture the server still holds. */
 export const readImage = (id) => json(`/api/images/${encodeURIComponent(id)}`);
+/** A signal the server still holds. */
+export const readSignal = (id) => json(`/api/signals/${encodeURIComponent(id)}`);
 export const imageUrl = (id) => `/api/images/${encodeURIComponent(id)}/thumb.png`;
 export const dropJob = (id) => json(job(id), { method: "DELETE" });
 export const events = (id) => new EventSource(`${job(id)}/events`);

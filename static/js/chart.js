@@ -1,8 +1,10 @@
-// Small charts in SVG: a line, bars side by side, a histogram. Axes with round numbers, values on hover and by keys.
+// Small charts in SVG: lines, bars side by side, a histogram. Axes with round numbers, values on hover and by keys.
 
 import { h, put, svg } from "./dom.js";
 
-const MARGIN = { top: 14, right: 8, bottom: 28, left: 44 };
+const MARGIN = { top: 14, right: 8, bottom: 28 };
+const FONT = 11; // px, as in report.css
+const ruler = h("canvas").getContext("2d");
 
 /** About `count` round numbers that span low…high. */
 export function ticks(low, high, count = 4) {
@@ -16,8 +18,25 @@ export function ticks(low, high, count = 4) {
   return out;
 }
 
-/** A tick's number, without zeros that say nothing. */
-const tick = (v) => String(Number(v.toPrecision(3))).replace("-", "−");
+/** The numbers of ticks, each with as many decimals as the step from one to the next needs. */
+export function tickTexts(values) {
+  const step = Math.min(...values.slice(1).map((v, i) => v - values[i]));
+  if (!Number.isFinite(step)) return values.map((v) => signed(String(Number(v.toPrecision(3)))));
+  const ten = Math.floor(Math.log10(step) + 1e-9);
+  const places = (Math.abs(step / 10 ** ten - Math.round(step / 10 ** ten)) > 1e-6 ? 1 : 0) - ten;
+  const most = Math.max(...values.map(Math.abs));
+  if (places <= 6 && most < 1e6) return values.map((v) => signed(v.toFixed(Math.max(0, places))));
+  const digits = (v) => Math.max(0, places + Math.floor(Math.log10(Math.abs(v)) + 1e-9));
+  return values.map((v) => (v === 0 ? "0" : signed(v.toExponential(digits(v)))));
+}
+
+const signed = (text) => text.replaceAll("-", "−");
+
+/** How wide the widest of `texts` is drawn, in px. */
+function widest(holder, texts) {
+  ruler.font = `${FONT}px ${getComputedStyle(holder).fontFamily}`;
+  return Math.max(0, ...texts.map((text) => ruler.measureText(text).width));
+}
 
 /** A drawing area with its scales. Sizes are those of the holder, so text keeps its size. */
 function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {} }) {
@@ -27,6 +46,9 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {}
   const span = (from, to) => (from === to ? [from - 0.5, to + 0.5] : [from, to]);
   const [x0, x1] = span(...x);
   const [y0, y1] = span(...y);
+  const ys = yTicks ?? ticks(y0, y1, Math.max(2, Math.floor((height - m.top - m.bottom) / 28)));
+  const yTexts = tickTexts(ys);
+  m.left = Math.ceil(Math.max(16, widest(holder, yTexts) + 1)) + 6;
   const sx = (v) => m.left + ((v - x0) / (x1 - x0)) * (width - m.left - m.right);
   const sy = (v) => height - m.bottom - ((v - y0) / (y1 - y0)) * (height - m.top - m.bottom);
   const root = svg("svg", {
@@ -38,13 +60,14 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {}
     tabindex: "0",
     class: "chart",
   });
-  for (const v of yTicks ?? ticks(y0, y1, Math.max(2, Math.floor((height - m.top - m.bottom) / 28)))) {
+  ys.forEach((v, i) => {
     root.append(
       svg("line", { x1: m.left, x2: width - m.right, y1: sy(v), y2: sy(v), class: "grid" }),
-      svg("text", { x: m.left - 6, y: sy(v) + 4, "text-anchor": "end" }, tick(v)),
+      svg("text", { x: m.left - 6, y: sy(v) + 4, "text-anchor": "end", class: "tick-y" }, yTexts[i]),
     );
-  }
+  });
   const xs = xTicks ?? ticks(x0, x1, Math.max(2, Math.floor((width - m.left - m.right) / 64)));
+  const xTexts = tickTexts(xs);
   xs.forEach((v, i) => {
     root.append(
       svg(
@@ -54,7 +77,7 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {}
           y: height - m.bottom + 14,
           "text-anchor": i === xs.length - 1 && sx(v) > width - 24 ? "end" : "middle",
         },
-        tick(v),
+        xTexts[i],
       ),
     );
   });
@@ -63,10 +86,16 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {}
   );
   if (xLabel)
     root.append(svg("text", { x: width - m.right, y: height - 2, "text-anchor": "end", class: "name" }, xLabel));
-  if (yLabel) root.append(svg("text", { x: 2, y: 10, class: "name" }, yLabel));
+  const name = yLabel && svg("text", { x: 2, y: 10, class: "name y" }, yLabel);
   const note = svg("text", { x: width - m.right, y: 10, "text-anchor": "end", class: "note", "aria-hidden": "true" });
-  root.append(note);
-  return { root, sx, sy, width, height, m, note };
+  root.append(...[name, note].filter(Boolean));
+  /** Say a value; a long name of the axis gives way to it. */
+  const tell = (text) => {
+    note.textContent = text;
+    const room = width - m.right - 10 - note.getComputedTextLength();
+    name?.setAttribute("visibility", text && name.getComputedTextLength() > room ? "hidden" : "visible");
+  };
+  return { root, sx, sy, width, height, m, tell };
 }
 
 /** Let pointer and arrow keys walk over `count` places; `show(i)` returns the words and marks the place. */
@@ -74,11 +103,11 @@ function walk(plot, count, placeOf, show) {
   let now = -1;
   const go = (i) => {
     now = Math.min(count - 1, Math.max(0, i));
-    plot.note.textContent = show(now);
+    plot.tell(show(now));
   };
   const off = () => {
     now = -1;
-    plot.note.textContent = "";
+    plot.tell("");
     show(-1);
   };
   plot.root.addEventListener("pointermove", (event) => {
@@ -98,10 +127,11 @@ function walk(plot, count, placeOf, show) {
   });
 }
 
-/** A line through points [[x, y], …]; `marks` are further dashed levels {y, label, class}. */
-export function line(holder, { points, xLabel, yLabel, label, say, colour = "", from = null }) {
-  const xs = points.map((p) => p[0]);
-  const ys = points.map((p) => p[1]);
+/** Curves through points [[x, y], …], one after the other and not joined; `say(x, y, curve)` gives a point's words. */
+export function lines(holder, { curves, xLabel, yLabel, label, say, colour = "", from = null }) {
+  const points = curves.flatMap((curve, n) => curve.map(([x, y]) => ({ x, y, n })));
+  const xs = points.map((p) => p.x);
+  const ys = points.map((p) => p.y);
   const low = Math.min(...ys);
   const high = Math.max(...ys);
   const pad = (high - low) * 0.06 || Math.abs(high) * 0.06 || 0.5;
@@ -112,9 +142,13 @@ export function line(holder, { points, xLabel, yLabel, label, say, colour = "", 
     yLabel,
     label,
   });
-  const path = points.map(([x, y], i) => `${i ? "L" : "M"}${plot.sx(x).toFixed(1)} ${plot.sy(y).toFixed(1)}`).join("");
+  for (const curve of curves) {
+    const at = curve.map(([x, y]) => `${plot.sx(x).toFixed(1)} ${plot.sy(y).toFixed(1)}`);
+    const alone = at.length === 1 ? "h0.01" : ""; // a single point is a dot: the line's ends are round
+    plot.root.append(svg("path", { d: `M${at.join("L")}${alone}`, class: `curve ${colour}` }));
+  }
   const dot = svg("circle", { r: 3.5, class: `mark ${colour}`, visibility: "hidden" });
-  plot.root.append(svg("path", { d: path, class: `curve ${colour}` }), dot);
+  plot.root.append(dot);
   walk(
     plot,
     points.length,
@@ -124,7 +158,7 @@ export function line(holder, { points, xLabel, yLabel, label, say, colour = "", 
       if (i < 0) return "";
       dot.setAttribute("cx", plot.sx(xs[i]));
       dot.setAttribute("cy", plot.sy(ys[i]));
-      return say(xs[i], ys[i]);
+      return say(xs[i], ys[i], points[i].n);
     },
   );
   put(holder, plot.root);
@@ -139,7 +173,7 @@ export function histogram(holder, { edges, counts, label, title, unit, say }) {
     label,
     xLabel: unit,
     yLabel: title,
-    margin: { left: 34, top: 20 },
+    margin: { top: 20 },
     yTicks: [0, high],
   });
   const bars = counts.map((count, i) => {

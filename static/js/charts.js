@@ -1,7 +1,7 @@
 // The charts of a run: the loss (live while it runs), PSNR of each method, the four histograms.
 
 import { byId, h, put } from "./dom.js";
-import { empty, fitted, bars, histogram, line } from "./chart.js";
+import { empty, fitted, bars, histogram, lines } from "./chart.js";
 import { fixed, number } from "./format.js";
 import { served, t } from "./i18n.js";
 import { methodClass, methodOrder } from "./methods.js";
@@ -24,9 +24,9 @@ let drawn = 0; // when the growing curve was last drawn
 export function start() {
   on(["result", "run"], () => {
     if (state.run.phase === "running") grow();
-    else if (state.run.phase === "idle") draw();
+    else plot();
   });
-  fitted(byId("chart"), draw);
+  fitted(byId("chart"), plot);
   byId("chart-tabs").addEventListener("keydown", (event) => {
     const names = Object.keys(TABS);
     const to = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -42,6 +42,7 @@ export function start() {
 /** Show the loss so far, not oftener than is seen: the run needs the processor more. */
 function grow() {
   if (state.run.progress === null) drawn = performance.now();
+  if (state.run.losses?.length === 1) return; // a further fit begins: its curve needs two points
   if (shown !== "loss" || performance.now() - drawn < EVERY) return;
   drawn = performance.now();
   loss();
@@ -72,6 +73,11 @@ export function draw() {
       ),
     ),
   );
+  plot();
+}
+
+/** Draw what the chosen tab shows: of the run under way, or else of the last result. */
+function plot() {
   const holder = byId("chart");
   holder.setAttribute("aria-labelledby", `chart-${shown}`);
   holder.className = `chart-holder ${shown}`;
@@ -79,25 +85,46 @@ export function draw() {
   else ({ loss, psnr, histograms })[shown]();
 }
 
+/** What the loss of a run with `settings` is; one of a later stage may be of any method that is compared. */
+function lossWords({ objective, methods }, stage = "fit") {
+  if (stage !== "fit" && methods === "all") return t("chart.lossOther");
+  return t(objective === "rgb" ? "chart.lossRgb" : "chart.lossSignal");
+}
+
+/** The losses of a finished run as one list of points [step, loss] for each fit. */
+function ofResult({ losses = [], fits }) {
+  const points = losses.map((value, i) => [i + 1, value]);
+  const sizes = (fits ?? []).filter((count) => count > 0);
+  if (sizes.reduce((sum, count) => sum + count, 0) !== points.length) return [points];
+  return sizes.map((count) => points.splice(0, count));
+}
+
 function loss() {
   const holder = byId("chart");
-  const live = state.run.phase === "running" && (state.run.losses?.length ?? 0) > 1;
-  const points = live
-    ? state.run.losses.map(({ step, loss: value }) => [step, value])
-    : (state.result?.losses ?? []).map((value, i) => [i + 1, value]);
+  const { run, result } = state;
+  const live = run.phase === "running" && (run.losses?.length ?? 0) > 1;
+  const curves = live ? [run.losses.map((one) => [one.step, one.loss])] : ofResult(result ?? {});
+  const points = curves.flat();
   if (points.length < 2) {
     empty(holder, t(points.length ? "chart.oneStep" : "chart.noSteps"));
     return;
   }
-  const last = points.at(-1);
-  line(holder, {
-    points,
-    from: live ? [1, Math.max(state.run.progress?.steps ?? 1, last[0])] : null,
+  const last = points.at(-1)[0];
+  const what = live ? lossWords(run.settings, run.losses[0].stage) : lossWords(result.settings);
+  const ends = (curve) => ({ first: number(curve[0][1]), last: number(curve.at(-1)[1]) });
+  const fits = curves.map((curve, n) => t("chart.lossFit", { fit: n + 1, ...ends(curve) })).join(", ");
+  lines(holder, {
+    curves,
+    from: live ? [1, Math.max(run.progress?.steps ?? 1, last)] : null,
     colour: "m-gsjbu",
     xLabel: t("chart.step"),
-    yLabel: t("chart.lossAxis"),
-    label: t("chart.lossLabel", { first: number(points[0][1]), last: number(last[1]), steps: last[0] }),
-    say: (x, y) => t("chart.lossAt", { step: x, loss: number(y, 4) }),
+    yLabel: t("chart.lossAxis", { what }),
+    label:
+      curves.length > 1
+        ? t("chart.lossFits", { what, fits, steps: last })
+        : t("chart.lossLabel", { what, ...ends(points), steps: last }),
+    say: (x, y, n) =>
+      t(curves.length > 1 ? "chart.lossAtFit" : "chart.lossAt", { fit: n + 1, step: x, loss: number(y, 4) }),
   });
 }
 

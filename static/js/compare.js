@@ -3,8 +3,7 @@
 import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
-import { firstPair, groupTitle, groups, picture, sentence, steps, title } from "./panels.js";
-import { say } from "./notice.js";
+import { classWords, firstPair, groupTitle, groups, picture, sentence, steps, title } from "./panels.js";
 import { drawStrip } from "./strip.js";
 import { trouble } from "./runner.js";
 import { look, on, state } from "./state.js";
@@ -13,6 +12,7 @@ import * as api from "./api.js";
 const viewer = () => byId("viewer");
 const extra = new Map(); // groups that the page makes itself: name -> panels
 let round = 0; // the newest request to show something
+let wanted = {}; // what was chosen and is not on show yet: a part of the view
 
 export function start() {
   viewer().addEventListener("gs-divider", (event) => look({ divider: event.detail.at }));
@@ -24,8 +24,7 @@ export function start() {
   byId("zoom-fit").addEventListener("click", () => viewer().fit());
   byId("swap").addEventListener("click", () => {
     const { left, right } = state.view;
-    look({ left: right, right: left });
-    showPair();
+    want({ left: right, right: left });
   });
   byId("tool").addEventListener("click", () => {
     const moving = viewer().tool === "move";
@@ -48,10 +47,7 @@ export function start() {
     viewer().draw();
   });
   for (const side of ["left", "right"]) {
-    byId(side).addEventListener("change", () => {
-      look({ [side]: byId(side).value });
-      showPair();
-    });
+    byId(side).addEventListener("change", () => want({ [side]: byId(side).value }));
   }
   byId("tabs").addEventListener("keydown", tabKeys);
   on("view", marks);
@@ -77,13 +73,14 @@ export function allGroups(result = state.result) {
 }
 
 /** Which group and pair of `result` to show: the same as now where it has them. */
-function choose(result, wanted = state.view) {
+function choose(result) {
   const all = allGroups(result);
-  const group = all.has(wanted.group) ? wanted.group : all.keys().next().value;
+  const view = { ...state.view, ...wanted };
+  const group = all.has(view.group) ? view.group : all.keys().next().value;
   const panels = all.get(group);
   const [first, second] = firstPair(panels);
   const find = (name, otherwise) => panels.find((p) => p.name === name) ?? otherwise;
-  return { group, panels, left: find(wanted.left, first), right: find(wanted.right, second) };
+  return { group, panels, left: find(view.left, first), right: find(view.right, second) };
 }
 
 async function load(result, chosen) {
@@ -110,9 +107,16 @@ async function load(result, chosen) {
 export async function prepare(result) {
   const mine = ++round;
   const chosen = choose(result);
-  const pair = await load(result, chosen);
+  let pair;
+  try {
+    pair = await load(result, chosen);
+  } catch (error) {
+    if (mine === round) stay();
+    throw error instanceof DOMException ? await missing(result) : error;
+  }
   return () => {
     if (mine !== round) return false;
+    wanted = {};
     place(chosen, pair, result);
     return true;
   };
@@ -125,25 +129,45 @@ export async function showPair() {
     const { result } = state;
     (await prepare(result))();
   } catch (error) {
-    if (!(error instanceof DOMException)) throw error;
-    await missing();
-  }
-}
-
-/** A picture did not come: the server is away, or has forgotten the run, or the picture itself is at fault. */
-async function missing() {
-  try {
-    await api.readJob(state.result.job);
-    say("error", t("error.panel"), { about: "refusal" });
-  } catch (error) {
     await trouble(error);
   }
 }
 
+/** Show another part of the view; tabs, lists and address follow once its pictures are there. */
+async function want(patch) {
+  wanted = { ...wanted, ...patch };
+  await showPair();
+}
+
+/** What was chosen cannot be shown: the view stays, and lists and focus say so. */
+function stay() {
+  wanted = {};
+  for (const side of ["left", "right"]) byId(side).value = state.view[side];
+  if (byId("tabs").contains(document.activeElement)) byId(`tab-${state.view.group}`)?.focus();
+}
+
+/** Why a picture did not come: the server is away, or has forgotten the run, or the picture itself is at fault. */
+async function missing(result) {
+  try {
+    await api.readJob(result.job);
+  } catch (error) {
+    return error;
+  }
+  return Object.assign(new api.Problem(0, { code: "panel" }), { words: () => t("error.panel") });
+}
+
+/** Similarity maps stand side by side; who leaves them has the layout from before again. */
+function layoutOf(group) {
+  const { layout, before } = state.view;
+  if (group === "similarity") return before ? { layout, before } : { layout: "side", before: layout };
+  return { layout: before ?? layout, before: null };
+}
+
 function place(chosen, pair, result) {
-  viewer().set({ divider: state.view.divider, layout: state.view.layout, opacity: state.view.opacity / 100 });
+  const { layout, before } = layoutOf(chosen.group);
+  viewer().set({ divider: state.view.divider, layout, opacity: state.view.opacity / 100 });
   viewer().show(pair);
-  look({ group: chosen.group, left: chosen.left.name, right: chosen.right.name });
+  look({ group: chosen.group, left: chosen.left.name, right: chosen.right.name, layout, before });
   tabs([...allGroups(result).keys()], chosen.group);
   for (const side of ["left", "right"]) {
     put(
@@ -155,10 +179,7 @@ function place(chosen, pair, result) {
   byId("opacity-row").hidden = chosen.group !== "segmentation";
   caption(chosen);
   legend(chosen);
-  drawStrip(chosen, result.job, (side, name) => {
-    look({ [side]: name });
-    showPair();
-  });
+  drawStrip(chosen, result.job, (side, name) => want({ [side]: name }));
 }
 
 function caption({ left, right }) {
@@ -178,7 +199,7 @@ function legend({ left, right }) {
         "li",
         {},
         h("span", { class: "chip", style: { backgroundColor: colour(one.colour) } }),
-        one.name,
+        classWords(one),
         one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`),
       ),
     ),
@@ -212,13 +233,7 @@ function tabs(names, present) {
 /** Show another group. */
 export async function go(group) {
   const focused = document.activeElement?.getAttribute("role") === "tab";
-  look({
-    group,
-    left: null,
-    right: null,
-    ...(group === "similarity" ? { layout: "side" } : state.view.group === "similarity" ? { layout: "divider" } : {}),
-  });
-  await showPair();
+  await want({ group, left: null, right: null });
   if (focused) byId(`tab-${state.view.group}`)?.focus();
 }
 

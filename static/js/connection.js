@@ -34,7 +34,7 @@ export async function lost() {
     return await back(answer);
   } catch {
     set({ online: false });
-    say("error", t("offline.gone"), { about: "offline" });
+    say("error", () => t("offline.gone"), { about: "offline" });
     announce(t("offline.gone"));
   }
   for (;;) {
@@ -56,9 +56,7 @@ async function back(answer) {
   set({ online: true });
   if (wasAway || restarted) {
     hush("offline");
-    const text = restarted ? t("offline.restarted") : t("offline.back");
-    say("info", text, { about: "back" });
-    announce(text);
+    say("info", () => t(restarted ? "offline.restarted" : "offline.back"));
     for (const fn of returned) await fn(restarted);
   }
 }

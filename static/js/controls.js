@@ -79,6 +79,17 @@ function row(one, change) {
   return h("div", { class: `setting ${one.kind}`, data: { setting: one.name } }, make(one, id, ask, change), help);
 }
 
+const numberError = ({ name, low, high, unit }) =>
+  t("error.number", { setting: label(name), low, high: unit ? `${high} ${unitWords(unit)}` : high });
+
+/** The stride does nothing beside a signal, whose grid is used: say so, and take no other. */
+function given(why, inputs) {
+  const grid = Boolean(state.signal);
+  for (const input of inputs) input.disabled = grid;
+  why.hidden = !grid;
+  why.textContent = grid ? t("controls.ownGrid") : "";
+}
+
 function slider(one, id, ask, change) {
   const name = label(one.name);
   const unit = one.unit ? unitWords(one.unit) : "";
@@ -92,15 +103,18 @@ function slider(one, id, ask, change) {
     step: 1,
     inputmode: "numeric",
     required: true,
-    "aria-describedby": `${id}-help`,
+    "aria-describedby": `${id}-help${one.name === "stride" ? ` ${id}-why` : ""}`,
   });
   const range = long
     ? null
     : h("input", { type: "range", min: 0, max: places.length - 1, step: 1, "aria-label": name });
   const spoken = (value) => range?.setAttribute("aria-valuetext", `${value} ${unit}`.trim());
+  const why = one.name === "stride" ? h("p", { class: "why", id: `${id}-why`, hidden: true }) : null;
   const showing = () => {
     number.value = state.settings[one.name];
     number.removeAttribute("aria-invalid");
+    hush(one.name); // with the number that was refused goes what was said of it
+    if (why) given(why, [number, range]);
     if (range) range.value = nearest(places, state.settings[one.name]);
     spoken(state.settings[one.name]);
   };
@@ -108,11 +122,9 @@ function slider(one, id, ask, change) {
     const value = parse(one, number.value);
     if (value === undefined) {
       number.setAttribute("aria-invalid", "true");
-      say("error", t("error.number", { setting: name, low: one.low, high: one.high, unit }), { about: one.name });
+      say("error", () => numberError(one), { about: one.name });
       return;
     }
-    number.removeAttribute("aria-invalid");
-    hush(one.name);
     change(one.name, value, true);
     showing();
   };
@@ -135,7 +147,7 @@ function slider(one, id, ask, change) {
     h("span", { class: "amount" }, number, h("span", { class: "unit" }, unit)),
   );
   shows.push(showing);
-  return range ? [line, range] : [line];
+  return [line, range, why].filter(Boolean);
 }
 
 function list(one, id, ask, change) {

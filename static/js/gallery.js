@@ -1,11 +1,11 @@
 // Where pictures come from: built-in scenes, the picker, drag and drop, paste, the camera, and this visit's own.
 
 import * as api from "./api.js";
-import * as connection from "./connection.js";
 import { byId, h, put } from "./dom.js";
 import { served, t } from "./i18n.js";
-import { announce, hush, say } from "./notice.js";
+import { hush, say } from "./notice.js";
 import { trouble } from "./runner.js";
+import { sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 import { isSignalFile, takeSignal } from "./signal.js";
 
@@ -13,6 +13,9 @@ const KEEP = 6; // recent pictures shown
 const THUMB = 96; // px
 
 let chosen = async () => {};
+let turn = 0; // number of the newest choice; the answer to an older one is not chosen
+
+export const chosenAny = () => turn > 0;
 
 export function start(whenChosen) {
   chosen = whenChosen;
@@ -37,15 +40,17 @@ export function start(whenChosen) {
     document.body.classList.remove("dropping");
     const file = event.dataTransfer.files[0];
     if (!file) return;
-    if (isSignalFile(file)) takeSignal(file);
-    else takeFile(file);
+    takeEither(file);
   });
   addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files ?? [])][0];
-    if (file) takeFile(file);
+    if (file) takeEither(file);
   });
   on(["image", "recent"], draw);
 }
+
+/** A file that was dropped or pasted: its name says whether it is a signal. */
+const takeEither = (file) => (isSignalFile(file) ? takeSignal(file) : takeFile(file));
 
 /** Build the scenes' buttons (again, in another language). */
 export function draw() {
@@ -79,7 +84,12 @@ export function draw() {
           title: image.name,
           "aria-label": t("picture.recent", { name: image.name }),
           "aria-pressed": String(state.image?.id === image.id),
-          on: { click: () => choose(image) },
+          on: {
+            click: () => {
+              turn++;
+              choose(image);
+            },
+          },
         },
         h("img", { src: image.thumb, alt: "", width: 32, height: 32 }),
       ),
@@ -105,13 +115,15 @@ async function choose(image) {
 
 /** Use a built-in scene. */
 export async function takeSample(name) {
+  const mine = ++turn;
   const sample = state.info.samples.find((one) => one.name === name);
   try {
     const { image_id: id, width, height } = await api.takeSample(name);
+    if (mine !== turn) return;
     const thumb = sample?.thumb_url ?? `/api/samples/${name}.png`;
     await choose({ id, width, height, name: sample?.title ?? name, sample: name, thumb });
   } catch (error) {
-    await trouble(error);
+    if (mine === turn || error instanceof api.Unreachable) await trouble(error);
   }
 }
 
@@ -119,33 +131,32 @@ export async function takeSample(name) {
 export async function takeFile(blob, name = blob.name || t("picture.pasted")) {
   const limit = state.info.limits?.image_bytes;
   if (limit && blob.size > limit) {
-    say("error", t("error.fileTooLarge", { size: Math.round(blob.size / 1e6), limit: Math.round(limit / 1e6) }), {
-      about: "refusal",
-    });
+    const sizes = { size: Math.round(blob.size / 1e6), limit: Math.round(limit / 1e6) };
+    say("error", () => t("error.fileTooLarge", sizes), { about: "refusal" });
     return;
   }
-  announce(t("picture.sending", { name }));
+  const mine = ++turn;
   try {
     const file = blob instanceof File && blob.name ? blob : new File([blob], name, { type: blob.type });
-    const { image_id: id, width, height } = await api.sendImage(file);
+    const { image_id: id, width, height } = await sending(name, api.sendImage(file));
     const image = { id, width, height, name, blob: file, thumb: await thumbnail(blob) };
     set({ recent: [image, ...state.recent].slice(0, KEEP) });
-    await choose(image);
+    if (mine === turn) await choose(image);
   } catch (error) {
-    await trouble(error);
+    await trouble(error); // whatever was chosen meanwhile: who brought a file wants to know
   }
 }
 
-/** Use a picture that the server still holds, from the address. */
+/** Use a picture that the server still holds, from the address; false if it holds it no longer. */
 export async function takeKnown(id) {
+  const mine = ++turn;
   try {
     const { width, height, name } = await api.readImage(id);
-    await choose({ id, width, height, name: name ?? id, thumb: api.imageUrl(id) });
+    if (mine === turn) await choose({ id, width, height, name: name ?? id, thumb: api.imageUrl(id) });
     return true;
   } catch (error) {
-    if (error instanceof api.Unreachable) connection.lost();
-    else say("error", t("error.imageForgotten"), { about: "address" });
-    return false;
+    if (!(error instanceof api.Problem)) throw error;
+    return mine !== turn; // what was chosen meanwhile stays
   }
 }
 

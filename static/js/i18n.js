@@ -1,6 +1,8 @@
 // Words. All of them are in static/lang/<code>.json; English texts that come from the server (settings,
 // panels, errors) are used as they come, other languages carry theirs under "server.…".
 
+import * as api from "./api.js";
+
 export const LANGUAGES = { en: "English", zh: "中文" };
 
 let words = {};
@@ -12,8 +14,7 @@ export const language = () => code;
 /** Fetch a language's words, put them on the page and tell the listeners. */
 export async function load(wanted) {
   const next = wanted in LANGUAGES ? wanted : "en";
-  const answer = await fetch(`/static/lang/${next}.json`);
-  words = await answer.json();
+  words = await api.words(next); // if they do not come, the page stays in its language
   code = next;
   document.documentElement.lang = code === "zh" ? "zh-Hans" : code;
   translate(document);

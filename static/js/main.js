@@ -11,7 +11,7 @@ import { byId } from "./dom.js";
 import * as gallery from "./gallery.js";
 import * as i18n from "./i18n.js";
 import * as inspector from "./inspector.js";
-import { hush, refuse, say } from "./notice.js";
+import * as notice from "./notice.js";
 import * as outputs from "./outputs.js";
 import * as progress from "./progress.js";
 import * as readout from "./readout.js";
@@ -39,7 +39,7 @@ async function present(result, stillWanted) {
     set({ point: null });
   set({ result });
   if (!swap()) await compare.showPair(); // another tab or panel was chosen meanwhile: show that, of this result
-  hush("refusal");
+  notice.hush("refusal");
   document.body.dataset.job = result.job;
   await compare.drawAll();
 }
@@ -65,6 +65,7 @@ function reword() {
   byId("viewer").words();
   compare.showPair();
   set({ estimate: state.estimate, run: state.run });
+  notice.reword();
   url.write();
 }
 
@@ -92,8 +93,12 @@ async function begin() {
   byId("viewer").words();
   byId("language").addEventListener("click", async () => {
     const other = i18n.language() === "en" ? "zh" : "en";
-    i18n.remember(other);
-    await i18n.load(other);
+    try {
+      await i18n.load(other);
+      i18n.remember(other);
+    } catch (error) {
+      await runner.trouble(error);
+    }
   });
   i18n.onLanguage(reword);
   controls.build(change);
@@ -122,15 +127,43 @@ async function begin() {
   byId("viewer").addEventListener("gs-point", (event) =>
     set({ point: event.detail.x === undefined ? null : event.detail }),
   );
-  on(["settings", "image", "view"], url.write);
+  on(["settings", "image", "signal", "view"], url.write);
+  on("signal", controls.show); // a signal brings its own grid
   fold();
-  if (address.refused.length) {
-    const asked = address.refused.map(({ setting, raw }) => `${controls.label(setting.name)} = ${raw}`).join(", ");
-    say("error", i18n.t("error.address", { asked }), { about: "address" });
-  }
   document.body.dataset.ready = "true";
-  if (address.image && (await gallery.takeKnown(address.image))) return;
-  const first = state.info.samples.find((one) => one.name === address.sample) ?? state.info.samples[0];
+  await open(address);
+}
+
+/** Put on the signal and the picture that the address asks for, and say what of it could not be had. */
+async function open(address) {
+  const { samples } = state.info;
+  const lost = { signal: false, image: false };
+  const sample = samples.find((one) => one.name === address.sample);
+  const notThere = () => [
+    ...address.refused.map(({ setting, raw }) => `${controls.label(setting.name)} = ${raw}`),
+    ...(address.sample && !sample ? [i18n.t("picture.sample", { title: address.sample })] : []),
+  ];
+  const words = () =>
+    [
+      notThere().length && i18n.t("error.address", { asked: notThere().join(", ") }),
+      lost.image && i18n.t("error.imageForgotten"),
+      lost.signal && i18n.t("error.signalForgotten"),
+    ]
+      .filter(Boolean)
+      .join(" ");
+  const tell = () => words() && notice.say("error", words, { about: "address" });
+  tell();
+  if (address.signal && !(await signal.takeKnown(address.signal))) {
+    lost.signal = true;
+    tell();
+  }
+  if (gallery.chosenAny()) return; // somebody was quicker
+  if (address.image) {
+    if (await gallery.takeKnown(address.image)) return;
+    lost.image = true;
+    tell();
+  }
+  const first = sample ?? samples[0];
   if (first) await gallery.takeSample(first.name);
 }
 
@@ -138,6 +171,6 @@ begin().catch((error) => {
   if (error instanceof api.Unreachable) {
     connection.onReturn(() => location.reload());
     connection.lost();
-  } else if (error instanceof api.Problem) refuse(error);
+  } else if (error instanceof api.Problem) notice.refuse(error);
   else throw error;
 });

@@ -1,18 +1,47 @@
-// One place for what the page has to say: refusals, going offline, coming back. One sentence and what to do.
+// One place for what the page has to say: errors stay above the page until they are settled, news goes by itself.
 
 import { byId, h, put } from "./dom.js";
 import { hasServed, language, served, t } from "./i18n.js";
 
-let showing = null;
+const NEWS = 6000; // ms that news stays, longer while a pointer or the focus is on it
 
-/** Show `text` ({kind: "error" | "info", text, detail, action: {label, run}}); a later notice takes its place. */
-export function say(kind, text, { detail, action, about } = {}) {
-  showing = { kind, about };
+let showing = null; // the error that stands: {words, options}
+let news = null; // the news that is shown, the same
+let timer = 0;
+
+const now = (words) => (typeof words === "function" ? words() : words);
+
+/**
+ * Show an "error", which stays and takes an older one's place, or "info", which goes by itself. `words` and an
+ * `action` ({label, run}) are functions of the present language, so that a notice that stands can be said again.
+ */
+export function say(kind, words, options = {}) {
+  if (kind === "info") {
+    news = { words, options };
+    drawNews();
+    announce(now(words));
+    fade();
+  } else {
+    showing = { words, options };
+    drawError();
+  }
+}
+
+/** What stands, in the present language. */
+export function reword() {
+  if (showing) drawError();
+  if (news) drawNews();
+}
+
+function drawError() {
+  const { words, options } = showing;
+  const { detail, action } = options;
   const box = byId("notice");
-  box.className = `notice ${kind}`;
+  box.className = "notice error";
+  const exact = now(detail);
   put(
     box,
-    h("p", {}, text, detail && h("span", { class: "detail", lang: "en" }, ` ${detail}`)),
+    h("p", {}, now(words), exact && h("span", { class: "detail", lang: "en" }, ` ${exact}`)),
     action &&
       h(
         "button",
@@ -25,26 +54,43 @@ export function say(kind, text, { detail, action, about } = {}) {
             },
           },
         },
-        action.label,
+        now(action.label),
       ),
-    h(
-      "button",
-      {
-        type: "button",
-        class: "close",
-        "aria-label": t("notice.close"),
-        title: t("notice.close"),
-        on: { click: () => hush() },
-      },
-      "×",
-    ),
+    close(() => hush()),
   );
   box.hidden = false;
 }
 
-/** Take the notice away; with `about`, only if it is about that. */
+function drawNews() {
+  const box = byId("toast");
+  put(box, h("p", {}, now(news.words)), close(quiet));
+  box.hidden = false;
+}
+
+for (const event of ["pointerenter", "focusin"]) byId("toast").addEventListener(event, () => clearTimeout(timer));
+for (const event of ["pointerleave", "focusout"]) byId("toast").addEventListener(event, fade);
+
+const close = (click) =>
+  h(
+    "button",
+    { type: "button", class: "close", "aria-label": t("notice.close"), title: t("notice.close"), on: { click } },
+    "×",
+  );
+
+function fade() {
+  clearTimeout(timer);
+  timer = setTimeout(quiet, NEWS);
+}
+
+function quiet() {
+  news = null;
+  byId("toast").hidden = true; // a focus within it goes with it: that starts the clock, so it stops last
+  clearTimeout(timer);
+}
+
+/** Take the error away; with `about`, only if it is about that. */
 export function hush(about) {
-  if (!showing || (about && showing.about !== about)) return;
+  if (!showing || (about && showing.options.about !== about)) return;
   showing = null;
   const box = byId("notice");
   box.hidden = true;
@@ -55,9 +101,12 @@ export function hush(about) {
 export function refuse(problem, options = {}) {
   if (problem.code === "unreachable") return; // the offline notice says it
   const key = `error.${problem.code}`;
-  if (language() !== "en" && hasServed(key))
-    say("error", served(key), { detail: problem.message, about: "refusal", ...options });
-  else say("error", problem.message, { about: "refusal", ...options });
+  const translated = () => language() !== "en" && hasServed(key);
+  say("error", problem.words ?? (() => (translated() ? served(key) : problem.message)), {
+    detail: () => (translated() ? problem.message : null),
+    about: "refusal",
+    ...options,
+  });
 }
 
 /** Speak to screen readers without showing. */

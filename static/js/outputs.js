@@ -3,9 +3,10 @@
 import * as api from "./api.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
-import { announce, say } from "./notice.js";
+import { say } from "./notice.js";
 import { command, curl, python } from "./snippets.js";
 import { on, set, state } from "./state.js";
+import { write } from "./url.js";
 
 const SNIPPETS = { "copy-command": command, "copy-python": python, "copy-curl": curl };
 
@@ -31,7 +32,10 @@ export function start(whenChanged) {
   menu.addEventListener("click", (event) => {
     if (event.target.closest(".sheet button")) fold();
   });
-  byId("copy-link").addEventListener("click", () => copy(location.href));
+  byId("copy-link").addEventListener("click", () => {
+    write.now(); // the address follows the view with a delay
+    copy(location.href);
+  });
   draw();
 }
 
@@ -48,8 +52,7 @@ async function copy(text) {
   byId("copied").textContent = text;
   try {
     await navigator.clipboard.writeText(text);
-    announce(t("copy.done"));
-    say("info", t("copy.done"), { about: "copy" });
+    say("info", () => t("copy.done"));
   } catch {
     // no permission, or not a secure address: show it to be copied by hand
     byId("copied-dialog").showModal();

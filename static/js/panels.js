@@ -18,8 +18,15 @@ const GROUPS = {
 export const groupTitle = (group) => (group in GROUPS ? t(GROUPS[group]) : group);
 export const KNOWN_GROUPS = Object.keys(GROUPS);
 
-export const title = (panel) => served(`panel.${panel.name}.title`, panel.title);
-export const sentence = (panel) => served(`panel.${panel.name}.sentence`, panel.sentence ?? "");
+/** Whose words a panel has: a signal of classes reads like a segmentation. */
+const named = ({ name, legend }) => (legend ? name.replace(/^signal_/, "seg_") : name);
+/** What is said of it: a signal shown by its principal directions is explained like features. */
+const explained = (panel) =>
+  panel.unit === "PCA coordinate" ? panel.name.replace(/^signal_/, "features_") : named(panel);
+
+export const title = (panel) => served(`panel.${named(panel)}.title`, panel.title);
+export const sentence = (panel) => served(`panel.${explained(panel)}.sentence`, panel.sentence ?? "");
+export const classWords = (entry) => served(`class.${entry.name}`, entry.name);
 
 /** Groups in the order of the tabs, each with its panels. */
 export function groups(result) {
@@ -44,7 +51,13 @@ export function picture(panel, job) {
   if (!loading) {
     const image = new Image();
     image.src = source(panel, job);
-    loading = image.decode().then(() => image);
+    loading = image.decode().then(
+      () => image,
+      (error) => {
+        pictures.delete(panel); // it may come another time
+        throw error;
+      },
+    );
     pictures.set(panel, loading);
   }
   return loading;

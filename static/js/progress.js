@@ -20,7 +20,7 @@ export function start() {
     announce(t("run.cancelled"));
     byId("run").focus();
   });
-  on("run", draw);
+  on(["run", "sending"], draw);
 }
 
 const STAGES = {
@@ -74,6 +74,7 @@ function draw() {
 }
 
 function words(phase, progress) {
+  if (state.sending.length) return [h("b", {}, t("picture.sending", state.sending.at(-1)))];
   if (phase === "cancelled") return [t("run.cancelled")];
   if (phase === "waiting") return [t("run.waiting")];
   if (phase === "failed") return [t("run.failed")];

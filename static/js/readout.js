@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { byId, debounce, h, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { served, t } from "./i18n.js";
-import { bytesAt } from "./panels.js";
+import { bytesAt, classWords } from "./panels.js";
 import { on, state } from "./state.js";
 
 const REST = 60; // ms without movement before the server is asked
@@ -93,7 +93,7 @@ function words({ pane: { panel }, values }) {
   if (!values) return "…";
   if (panel.legend && values.length === 1) {
     const entry = panel.legend.find((one) => one.index === values[0]);
-    if (entry) return entry.name;
+    if (entry) return classWords(entry);
   }
   const unit =
     panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${served(`unit.${panel.unit}`, panel.unit)}` : "";

@@ -67,7 +67,8 @@ function verdict(group, metrics) {
   const gain = (ours[name] - theirs[name]) * better * scale;
   const tie = Math.abs(gain) < 0.5 * 10 ** -decimals;
   const winner = tie ? "tie" : gain > 0 ? "win" : "loss";
-  const amount = `${fixed(Math.abs(gain), decimals)}${unit ? ` ${unit}` : ""}`;
+  const size = fixed(Math.abs(gain), decimals);
+  const amount = unit === "%" ? t("verdict.points", { size }) : `${size}${unit ? ` ${unit}` : ""}`;
   const what = { metric: t(METRICS[name].words), amount, group: groupTitle(group) };
   box.className = `verdict ${winner}`;
   box.dataset.winner = winner;
@@ -153,7 +154,7 @@ function ran(result) {
     height: image.height,
     lrWidth: image.lr_width,
     lrHeight: image.lr_height,
-    iters: settings.iters,
+    steps: t(result.losses.length === 1 ? "ran.step" : "ran.steps", { count: result.losses.length }),
     device: String(result.device).toUpperCase(),
     backend: result.backend,
     time: seconds(total / 1000),

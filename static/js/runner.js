@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import * as connection from "./connection.js";
 import { refuse, say } from "./notice.js";
+import { sending } from "./sending.js";
 import { debounce } from "./dom.js";
 import { label, shownValue } from "./controls.js";
 import { set, state } from "./state.js";
@@ -40,7 +41,12 @@ export async function run({ asked = false } = {}) {
   try {
     const sent = { image: state.image, signal: state.signal };
     const { width, height } = sent.image;
-    const estimate = await api.estimate({ width, height, settings: wanted.settings });
+    const estimate = await api.estimate({
+      width,
+      height,
+      settings: wanted.settings,
+      signal_id: sent.signal?.id ?? null,
+    });
     if (mine !== turn) return;
     set({ estimate });
     drop();
@@ -48,7 +54,7 @@ export async function run({ asked = false } = {}) {
       set({ run: { phase: "waiting" } });
       return;
     }
-    set({ run: { phase: "running", progress: null, losses: [] } });
+    set({ run: { phase: "running", progress: null, losses: [], settings: wanted.settings } });
     const { job_id } = await api.startJob(wanted);
     if (mine !== turn) {
       api.dropJob(job_id).catch(ignoreGone);
@@ -90,16 +96,21 @@ function follow(id, key, mine, sent) {
   const events = api.events(id);
   flight = { id, events, key };
   set({ run: { ...state.run, job: id } });
-  const losses = [];
+  const { settings } = state.run;
+  let losses = []; // of the fit under way
   let progress = null;
   let frame = 0; // events come faster than frames: the page is drawn once a frame
   events.addEventListener("progress", (event) => {
     if (flight?.id !== id) return;
     progress = JSON.parse(event.data);
-    if (typeof progress.loss === "number") losses.push({ step: progress.step, loss: progress.loss });
+    const { stage, step, loss } = progress;
+    if (typeof loss === "number") {
+      if (losses.length && step <= losses.at(-1).step) losses = []; // a run may fit more than once
+      losses.push({ stage, step, loss });
+    }
     frame ||= requestAnimationFrame(() => {
       frame = 0;
-      if (flight?.id === id) set({ run: { phase: "running", job: id, progress, losses } });
+      if (flight?.id === id) set({ run: { phase: "running", job: id, progress, losses, settings } });
     });
   });
   const end = (fn) => async (event) => {
@@ -162,7 +173,7 @@ async function failed(error, mine) {
     error,
     first && {
       action: {
-        label: t("advice.take", { setting: label(first.setting), value: shownValue(first.value) }),
+        label: () => t("advice.take", { setting: label(first.setting), value: shownValue(first.value) }),
         run: () => advised(first),
       },
     },
@@ -186,6 +197,26 @@ export async function trouble(error) {
 
 let recovering = false;
 
+/** `asking`'s answer; null if the server has forgotten what was asked for. */
+const held = (asking) =>
+  asking.catch((error) => {
+    if (FORGOTTEN.has(error.code)) return null;
+    throw error;
+  });
+
+/** The picture under a number that the server knows, or null: one from an address cannot be sent again. */
+async function renewImage(old) {
+  if (old.sample) return { ...old, id: (await api.takeSample(old.sample)).image_id };
+  if (old.blob) return { ...old, id: (await sending(old.name, api.sendImage(old.blob))).image_id };
+  return (await held(api.readImage(old.id))) && old;
+}
+
+/** The same for the signal. */
+async function renewSignal(old) {
+  if (old?.blob) return { ...old, id: (await sending(old.name, api.sendSignal(old.blob))).signal_id };
+  return old && (await held(api.readSignal(old.id))) && old;
+}
+
 /** The server has forgotten what we sent (it was restarted, or the picture aged): send it again and run. */
 export async function again() {
   if (recovering || !state.image) return;
@@ -193,20 +224,20 @@ export async function again() {
   try {
     drop();
     turn++;
-    const old = state.image;
-    if (!old.sample && !old.blob) {
-      say("error", t("error.imageForgotten"), { about: "refusal" });
-      set({ run: { phase: "failed" }, image: null });
+    const { image: old, signal: oldSignal } = state;
+    const image = await renewImage(old);
+    const signal = await renewSignal(oldSignal);
+    const patch = { recent: state.recent.map((one) => (one.id === old.id && image ? image : one)) };
+    if (state.image === old) patch.image = image; // another may have been chosen meanwhile
+    if (state.signal === oldSignal) patch.signal = signal;
+    const taken = state.signal && patch.signal === null;
+    set(patch);
+    if (taken) say("error", () => t("error.signalForgotten"), { about: "signal" });
+    if (!state.image) {
+      say("error", () => t("error.imageForgotten"), { about: "refusal" });
+      set({ run: { phase: "failed" } });
       return;
     }
-    const fresh = old.sample ? await api.takeSample(old.sample) : await api.sendImage(old.blob);
-    const image = { ...old, id: fresh.image_id };
-    const patch = { image, recent: state.recent.map((one) => (one.id === old.id ? image : one)) };
-    if (state.signal) {
-      const signal = await api.sendSignal(state.signal.blob);
-      patch.signal = { ...state.signal, id: signal.signal_id };
-    }
-    set(patch);
   } catch (error) {
     if (error instanceof api.Unreachable) connection.lost();
     else if (error instanceof api.Problem) refuse(error);

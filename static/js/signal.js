@@ -5,9 +5,11 @@ import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 import { hush } from "./notice.js";
 import { trouble } from "./runner.js";
+import { sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 
 let changed = async () => {};
+let turn = 0; // number of the newest choice; an older answer is not taken
 
 export const isSignalFile = (file) => /\.np[yz]$/i.test(file.name);
 
@@ -20,6 +22,7 @@ export function start(whenChanged) {
     picker.value = "";
   });
   byId("signal-drop").addEventListener("click", async () => {
+    turn++;
     set({ signal: null });
     byId("signal-open").focus();
     await changed();
@@ -45,12 +48,30 @@ const KINDS = {
 };
 
 export async function takeSignal(file) {
+  const mine = ++turn;
   try {
-    const { signal_id: id, shape, kind, note } = await api.sendSignal(file);
+    const { signal_id: id, shape, kind, note } = await sending(file.name, api.sendSignal(file));
+    if (mine !== turn) return;
     hush("refusal");
+    hush("signal");
     set({ signal: { id, shape, kind, note, name: file.name, blob: file } });
     await changed();
   } catch (error) {
     await trouble(error);
+  }
+}
+
+/** Put on a signal that the server still holds, from the address; false if it holds it no longer. */
+export async function takeKnown(id) {
+  const mine = ++turn;
+  try {
+    const { shape, kind, name, note } = await api.readSignal(id);
+    if (mine !== turn) return true;
+    set({ signal: { id, shape, kind, note, name } });
+    await changed();
+    return true;
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+    return mine !== turn; // one that was brought meanwhile stays
   }
 }

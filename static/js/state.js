@@ -5,12 +5,22 @@ export const state = {
   settings: {}, // name -> value
   image: null, // {id, name, width, height, thumb, sample | blob}
   recent: [], // images of this visit, newest first
-  signal: null, // {id, name, shape, kind, note, blob}
+  signal: null, // {id, name, shape, kind, note, blob}; one from the address has no blob
+  sending: [], // {name} of each file on its way to the server
   returnFiles: false,
   estimate: null, // {seconds, bytes, stages, advice}
-  run: { phase: "idle" }, // idle | waiting | running | failed | cancelled, with job, progress, problem
+  run: { phase: "idle" }, // idle | waiting | running | failed | cancelled, with job, progress, losses, settings, problem
   result: null, // the last finished run, with job and image
-  view: { group: "rgb", left: null, right: null, divider: 50, layout: "divider", ellipses: false, opacity: 70 },
+  view: {
+    group: "rgb",
+    left: null,
+    right: null,
+    divider: 50,
+    layout: "divider",
+    before: null, // the layout to go back to after the similarity maps
+    ellipses: false,
+    opacity: 70,
+  },
   point: null, // {x, y} in image pixels
   online: true,
 };

@@ -6,7 +6,7 @@ import { state } from "./state.js";
 
 const VIEW = ["group", "left", "right", "layout"];
 
-/** What the address asks for: {settings, sample, image, lang, view}; values are checked against the schema. */
+/** What the address asks for: {settings, sample, image, signal, lang, view}; values are checked against the schema. */
 export function read(schema, search = location.search) {
   const asked = new URLSearchParams(search);
   const settings = {};
@@ -23,13 +23,14 @@ export function read(schema, search = location.search) {
     const at = Number(asked.get("divider"));
     if (at >= 0 && at <= 100) view.divider = at;
   }
-  return { settings, refused, view, sample: asked.get("sample"), image: asked.get("image"), lang: asked.get("lang") };
+  const [sample, image, signal, lang] = ["sample", "image", "signal", "lang"].map((name) => asked.get(name));
+  return { settings, refused, view, sample, image, signal, lang };
 }
 
 /** A setting's value from text, or undefined where it would be refused. */
 export function parse(setting, raw) {
   if (setting.kind === "bool") return { true: true, false: false, 1: true, 0: false }[String(raw)];
-  if (setting.kind === "choice") return setting.choices.some((c) => c.value === raw) ? raw : undefined;
+  if (setting.kind === "choice") return setting.choices.some((c) => c.value === raw && c.available !== false) ? raw : undefined;
   const text = String(raw).trim();
   const value = Number(text);
   if (text === "" || !Number.isFinite(value)) return undefined;
@@ -42,7 +43,9 @@ export function search() {
   for (const [name, value] of Object.entries(state.settings)) out.set(name, String(value));
   if (state.image?.sample) out.set("sample", state.image.sample);
   else if (state.image) out.set("image", state.image.id);
-  for (const name of VIEW) if (state.view[name]) out.set(name, state.view[name]);
+  if (state.signal) out.set("signal", state.signal.id);
+  const view = { ...state.view, layout: state.view.before ?? state.view.layout }; // the maps' own layout is not chosen
+  for (const name of VIEW) if (view[name]) out.set(name, view[name]);
   out.set("divider", String(Math.round(state.view.divider)));
   out.set("lang", language());
   return `?${out}`;

@@ -19,7 +19,7 @@ export function start() {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } }, audio: false });
     } catch (error) {
-      say("error", t(error.name === "NotAllowedError" ? "camera.refused" : "camera.none"), { about: "refusal" });
+      say("error", () => t(error.name === "NotAllowedError" ? "camera.refused" : "camera.none"), { about: "refusal" });
       return;
     }
     const video = byId("camera-video");

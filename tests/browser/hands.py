@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import socket
 import subprocess
@@ -12,7 +13,8 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Page, Request
+import numpy as np
+from playwright.sync_api import ConsoleMessage, FilePayload, Page, Request
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -184,3 +186,33 @@ def choose_pixel(page: Page, x: int, y: int) -> None:
     page.wait_for_selector(f"#pixel[data-x='{x}'][data-y='{y}']")
     if state(page, "result.panels.some((p) => p.group === 'features')"):
         page.wait_for_selector(f"#similarity[data-x='{x}'][data-y='{y}']")
+
+
+def depth(name: str = "depth.npy", side: int = 16) -> FilePayload:
+    """A small signal as a file."""
+    out = io.BytesIO()
+    np.save(out, np.random.default_rng(0).random((side, side), np.float32))
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+
+
+def forget(page: Page, pattern: str) -> None:
+    """The next request to ``pattern`` is answered as by a server that has forgotten what is asked for."""
+    problem = '{"code": "expired", "detail": "It is no longer kept; send it again.", "status": 404}'
+    page.route(
+        pattern,
+        lambda route: route.fulfill(status=404, content_type="application/problem+json", body=problem),
+        times=1,
+    )
+
+
+def make_slow(page: Page) -> None:
+    """Settings whose estimate is above 5 s on any machine of today."""
+    page.evaluate(
+        """async () => {
+          for (const [name, value] of [['stride', 2], ['radius', 8], ['iters', 1000]]) {
+            const box = document.querySelector(`[data-setting=${name}] input[type=number]`);
+            box.value = value;
+            box.dispatchEvent(new Event('change', {bubbles: true}));
+          }
+        }"""
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
 from gsjbu.settings import SETTINGS
-from tests.browser.hands import set_slider, shown, state, tab
+from tests.browser.hands import Server, Watch, depth, forget, set_slider, shown, state, tab
 
 
 def query(page: Page) -> dict[str, str]:
@@ -57,3 +58,64 @@ def test_an_uploaded_picture_survives_a_reload(page: Page) -> None:
     assert state(page, "image.width") == 200
     assert state(page, "result.image.height") == 150
     assert page.inner_text("#picture-name") == "mine.png"
+
+
+def test_a_choice_that_is_not_there_is_refused(page: Page, server: Server) -> None:
+    """A link from a machine with a GPU opens here all the same."""
+    missing = page.evaluate(
+        """import('/static/js/state.js').then(({state}) => state.info.settings
+             .find((one) => one.name === 'device').choices.filter((c) => !c.available).map((c) => c.value))"""
+    )
+    if not missing:
+        pytest.skip("every device is here")
+    page.goto(f"{server.url}/?device={missing[0]}&iters=30")
+    shown(page)
+    assert f"Device = {missing[0]}" in page.inner_text("#notice p")
+    assert state(page, "settings.device") == "auto"
+    assert state(page, "result.settings.iters") == 30
+
+
+def test_a_signal_survives_a_reload(page: Page) -> None:
+    job = shown(page)
+    page.set_input_files("#signal-file", depth("mine.npy", 20))
+    shown(page, job)
+    signal = state(page, "signal.id")
+    assert query(page)["signal"] == signal
+    page.goto(page.url)
+    shown(page)
+    assert page.inner_text("#signal-name") == "mine.npy"
+    assert state(page, "result.signal.id") == signal, "the first run has it"
+    assert state(page, "result.image.lr_width") == 20
+    assert query(page)["signal"] == signal
+    page.click("#signal-drop")
+    page.wait_for_function("() => !document.getElementById('signal-open').hidden")
+    assert "signal" not in query(page)
+
+
+def test_an_address_of_a_forgotten_signal(page: Page, server: Server, watch: Watch) -> None:
+    watch.expect("status of 404")
+    page.goto(f"{server.url}/?signal={'0' * 32}&stride=0")
+    shown(page)
+    text = page.inner_text("#notice p")
+    assert "no longer holds the signal" in text and "Stride = 0" in text
+    assert state(page, "signal") is None
+    assert "signal" not in query(page)
+
+
+def test_a_signal_of_an_address_is_forgotten_later(page: Page, watch: Watch) -> None:
+    """It cannot be sent again: it is taken away, that is said, and the picture is run without it."""
+    watch.expect("status of 404")
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    shown(page, job)
+    query(page)
+    page.goto(page.url)
+    job = shown(page)
+    page.wait_for_selector("#signal-now")
+    forget(page, "**/api/signals/*")
+    forget(page, "**/api/estimate")
+    page.click("#run")
+    shown(page, job)
+    assert "no longer holds the signal" in page.inner_text("#notice p")
+    assert state(page, "signal") is None and state(page, "result.signal") is None
+    assert page.locator("#signal-open").is_visible()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.hands import ROOT, Server, Watch, choose_pixel, set_slider, shown, tab
+from tests.browser.hands import ROOT, Server, Watch, choose_pixel, depth, set_slider, shown, tab
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -43,7 +43,7 @@ def every_look(page: Page, what: str) -> list[str]:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_axe(chromium: Browser, server: Server, watch: Watch, language: str) -> None:
-    """Empty, running, result (each tab, a pixel chosen, everything unfolded) and error."""
+    """Empty, running, result (each tab, a pixel chosen, everything unfolded), a signal with news, and error."""
     assert AXE.is_file(), "axe-core is missing: run `npm ci` (make test does)"
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     context.on("page", watch.follow)
@@ -72,6 +72,21 @@ def test_axe(chromium: Browser, server: Server, watch: Watch, language: str) -> 
         page.set_viewport_size({"width": 1440, "height": 900})
         tab(page, group)
         found += violations(page, group)
+
+    # a signal, whose grid takes the stride's place; and news
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    job = shown(page, job)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click(".menu > summary")
+    page.click("#copy-link")
+    page.hover("#toast p")
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found += violations(page, f"signal and news, {scheme}")
+    page.click("#toast .close")
+    page.click("#signal-drop")
+    shown(page, job)
 
     # running: a long run
     page.set_viewport_size({"width": 1440, "height": 900})

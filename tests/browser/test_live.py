@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page
 
-from tests.browser.hands import set_slider, shown, state
+from tests.browser.hands import make_slow, set_slider, shown, state
 
 
 def test_a_slider_runs_by_itself_and_the_newest_wins(page: Page) -> None:
@@ -111,16 +111,3 @@ def test_progress_is_shown_and_cancel_stops(page: Page) -> None:
     assert answer["state"] == "cancelled"
     assert page.evaluate("document.body.dataset.job") == job, "the last result stays"
     assert page.evaluate("document.activeElement.id") == "run"
-
-
-def make_slow(page: Page) -> None:
-    """Settings whose estimate is above 5 s on any machine of today."""
-    page.evaluate(
-        """async () => {
-          for (const [name, value] of [['stride', 2], ['radius', 8], ['iters', 1000]]) {
-            const box = document.querySelector(`[data-setting=${name}] input[type=number]`);
-            box.value = value;
-            box.dispatchEvent(new Event('change', {bubbles: true}));
-          }
-        }"""
-    )

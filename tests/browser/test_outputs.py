@@ -59,7 +59,7 @@ def snippet(page: Page, kind: str) -> str:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click(".menu > summary")
     page.click(f"#copy-{kind}")
-    page.wait_for_selector("#notice.info")
+    page.wait_for_selector("#toast:not([hidden])")
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 

@@ -33,8 +33,8 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         assert page.get_attribute(".handle", "aria-valuenow") == "0"
 
         server.start()
-        page.wait_for_selector("#notice.info", timeout=20000)
-        assert "restarted" in page.inner_text("#notice p")
+        page.wait_for_selector("#toast p", timeout=20000)
+        assert "restarted" in page.inner_text("#toast p")
         job = shown(page, job)
         assert state(page, "result.settings.stride") == 20, "what was asked for meanwhile is done"
         assert state(page, "online") is True
@@ -52,7 +52,7 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         server.stop()
         page.wait_for_selector("#notice.error")
         server.start()
-        page.wait_for_selector("#notice.info", timeout=20000)
+        page.wait_for_selector("#toast p", timeout=20000)
         shown(page, job, timeout=60000)
         assert state(page, "result.settings.iters") == 1000
         watch.check()

@@ -73,10 +73,10 @@ def test_a_number_out_of_bounds(page: Page) -> None:
 
 
 def test_a_bad_address(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/?stride=0&radius=x&iters=30")
+    page.goto(f"{server.url}/?stride=0&radius=x&iters=30&sample=nonesuch")
     shown(page)
     text = page.inner_text("#notice p")
-    assert "Stride = 0" in text and "Radius = x" in text
+    assert "Stride = 0" in text and "Radius = x" in text and "Scene: nonesuch" in text
     assert state(page, "settings.stride") == 16
     assert state(page, "settings.iters") == 30
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 from gsjbu import pipeline
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
-from tests.browser.hands import Server, Watch, canvas_at, on_stage, painted, shown, state, tab
+from tests.browser.hands import Server, Watch, canvas_at, choose_pixel, on_stage, painted, shown, state, tab
 
 
 def at(page: Page) -> int:
@@ -201,6 +201,43 @@ def test_side_by_side(page: Page) -> None:
     assert not page.locator(".handle").is_visible()
     transforms = page.evaluate("document.getElementById('viewer').transforms")
     assert transforms["left"] == transforms["right"]
+
+
+def test_similarity_gives_the_layout_back(page: Page) -> None:
+    """The maps stand side by side; whichever way they are left, the layout is the one from before."""
+    job = shown(page)
+
+    def layout() -> tuple[str | None, str | None]:
+        pressed = page.get_attribute("#layout", "aria-pressed")
+        return page.get_attribute("#viewer", "data-layout"), pressed
+
+    def leave_by_tab() -> None:
+        tab(page, "rgb")
+
+    def leave_by_escape() -> None:
+        page.focus(".stage")
+        page.keyboard.press("Escape")
+
+    def leave_by_features_off() -> None:
+        page.evaluate("document.getElementById('more').open = true")
+        page.uncheck("[data-setting=features] input")
+
+    for leave in (leave_by_tab, leave_by_escape, leave_by_features_off):
+        for before in (("divider", "false"), ("side", "true")):
+            if layout() != before:
+                page.click("#layout")
+            if not page.is_checked("[data-setting=features] input"):
+                page.check("[data-setting=features] input")
+                job = shown(page, job)
+            if state(page, "point") is None:
+                choose_pixel(page, 200, 100)
+            page.wait_for_selector("#tab-similarity, #similarity:not([hidden])")
+            tab(page, "similarity")
+            assert layout() == ("side", "true")
+            leave()
+            page.wait_for_selector("#tab-rgb[aria-selected=true]")
+            assert layout() == before, leave.__name__
+            job = shown(page)
 
 
 def test_ellipses_overlay(page: Page) -> None:

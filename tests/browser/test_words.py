@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import schema
-from tests.browser.hands import ROOT, Server, Watch, shown, state
+from tests.browser.hands import ROOT, Server, Watch, shown, state, tab
 
 LANG = ROOT / "static" / "lang"
 OTHERS = sorted(p.stem for p in LANG.glob("*.json") if p.stem != "en")
@@ -67,6 +69,7 @@ def test_what_the_server_says_has_a_translation(code: str) -> None:
                 needed.add(f"server.choice.{one['name']}.{choice['value']}")
         needed |= {f"server.unit.{one['unit']}"} if one["unit"] else set()
     needed |= {f"server.sample.{name}.{part}" for name in SAMPLES for part in ("title", "sentence")}
+    needed |= {f"server.class.{name}" for scene in SAMPLES.values() for name in scene.label_names}
     assert needed - set(other) == set()
 
 
@@ -134,3 +137,49 @@ def test_the_language_is_remembered(chromium: Browser, server: Server, watch: Wa
     assert page.get_attribute("html", "lang") == "zh-Hans"
     assert state(page, "settings.stride") == 16
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "title", "sentence"),
+    [("labels", "seg", "seg"), ("features", "signal", "features"), ("depth", "signal", "signal")],
+)
+def test_a_brought_signal_is_worded_as_what_it_is(page: Page, kind: str, title: str, sentence: str) -> None:
+    """As the English titles are: classes like a segmentation, features explained like features."""
+    rng = np.random.default_rng(0)
+    values = {
+        "labels": rng.integers(0, 3, (16, 16), np.uint8),
+        "features": rng.standard_normal((8, 16, 16), np.float32),
+        "depth": rng.random((16, 16), np.float32),
+    }[kind]
+    out = io.BytesIO()
+    np.save(out, values)
+    job = shown(page)
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    page.set_input_files(
+        "#signal-file",
+        {"name": "x.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()},
+    )
+    shown(page, job)
+    assert state(page, "signal.kind") == kind
+    tab(page, "signal")
+    zh = words("zh")
+    assert page.inner_text("#right option:checked") == zh[f"server.panel.{title}_gsjbu.title"]
+    assert page.text_content("#caption") == zh[f"server.panel.{sentence}_gsjbu.sentence"]
+
+
+def test_a_scenes_classes_and_the_difference_of_shares_in_words(page: Page) -> None:
+    job = shown(page)
+    page.select_option("[data-setting=segmentation] select", "labels")
+    shown(page, job)
+    tab(page, "segmentation")
+    assert "red ball" in page.inner_text("#legend")
+    page.evaluate(
+        """() => import('/static/js/state.js').then(({state, set}) => set({result: {...state.result, metrics: {
+          ...state.result.metrics, segmentation: {bilinear: {miou: 0.5}, gsjbu: {miou: 0.571}}}}}))"""
+    )
+    assert "by 7.1 percentage points (mIoU" in page.inner_text("#verdict")
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    assert "7.1 个百分点" in page.inner_text("#verdict")
+    page.wait_for_function("() => document.getElementById('legend').textContent.includes('红球')")

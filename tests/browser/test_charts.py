@@ -1,0 +1,132 @@
+"""The loss chart: what the loss is, each fit on its own, numbers that are whole and seen; live and afterwards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.hands import make_slow, set_slider, shown, state
+
+
+def label(page: Page) -> str:
+    """What a screen reader hears of the chart."""
+    return page.get_attribute("#chart svg", "aria-label") or ""
+
+
+def given(page: Page, patch: dict[str, Any]) -> None:
+    """Put another result in the place of the one on show."""
+    page.evaluate(
+        "patch => import('/static/js/state.js').then(({state, set}) => set({result: {...state.result, ...patch}}))",
+        patch,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.0215, 0.02175, 0.022], ["0.02150", "0.02175", "0.02200"]),
+        ([0, 0.25, 0.5], ["0.00", "0.25", "0.50"]),
+        ([-10, 0, 10], ["−10", "0", "10"]),
+        ([0, 2.5, 5], ["0.0", "2.5", "5.0"]),
+        ([1.5e-8, 2e-8], ["1.5e−8", "2.0e−8"]),
+        ([1000000, 1500000], ["1.0e+6", "1.5e+6"]),
+        ([3], ["3"]),
+    ],
+)
+def test_ticks_have_the_decimals_their_step_needs(page: Page, values: list[float], texts: list[str]) -> None:
+    assert page.evaluate("v => import('/static/js/chart.js').then((m) => m.tickTexts(v))", values) == texts
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-6, 1.2e-5, 0.0217, 1, 123456])
+def test_no_number_is_cut(page: Page, scale: float) -> None:
+    given(page, {"losses": [scale * (1 + 0.02 / (i + 1)) for i in range(50)], "fits": [50]})
+    left = page.eval_on_selector_all("#chart svg text", "all => Math.min(...all.map((t) => t.getBBox().x))")
+    assert left >= 0
+    ticks = page.eval_on_selector_all("#chart .tick-y", "all => all.map((t) => t.textContent)")
+    assert len(set(ticks)) == len(ticks) >= 2
+
+
+def test_each_fit_is_a_curve_of_its_own(page: Page) -> None:
+    losses = [0.5 / (i % 20 + 1) for i in range(40)]
+    settings = state(page, "result.settings")
+    assert isinstance(settings, dict)
+    given(page, {"losses": losses, "fits": [20, 20], "settings": {**settings, "objective": "auto"}})
+    assert page.locator("#chart .curve").count() == 2
+    assert "fit 1 from 0.500 to 0.0250, fit 2 from 0.500 to 0.0250" in label(page)
+    page.focus("#chart svg")
+    page.keyboard.press("End")
+    assert page.text_content("#chart .note") == "fit 2, step 40: 0.02500"
+    page.keyboard.press("Home")
+    assert page.text_content("#chart .note") == "fit 1, step 1: 0.5000"
+    assert "40 steps" in page.inner_text("#ran")
+
+
+def test_the_axis_says_what_the_loss_is(page: Page) -> None:
+    job = shown(page)
+    assert page.text_content("#chart .name.y") == "loss ↓: mean |Î − I|"
+    page.select_option("[data-setting=objective] select", "auto")
+    shown(page, job)
+    assert page.text_content("#chart .name.y") == "loss ↓: squared error of the LR signal given back"
+    assert "squared error" in label(page) and "fit 2" in label(page)
+    assert page.locator("#chart .curve").count() == len(state(page, "result.fits")) == 2  # type: ignore[arg-type]
+    losses = state(page, "result.losses")
+    assert isinstance(losses, list)
+    assert f"{len(losses)} steps" in page.inner_text("#ran")
+    page.focus("#chart svg")
+    page.keyboard.press("End")
+    boxes = [page.locator(f"#chart .{name}").bounding_box() for name in ("name.y", "note")]
+    name, note = boxes
+    assert note is not None
+    apart = name is None or page.get_attribute("#chart .name.y", "visibility") == "hidden"
+    assert apart or (name is not None and name["x"] + name["width"] < note["x"])
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    assert "平方误差" in (page.text_content("#chart .name.y") or "")
+
+
+def test_one_step_is_said_as_one(page: Page) -> None:
+    job = shown(page)
+    set_slider(page, "iters", 1)
+    shown(page, job)
+    assert ", 1 step, " in page.inner_text("#ran")
+
+
+def test_a_cancelled_run_leaves_the_last_curve(page: Page) -> None:
+    """And one that waits or fails does too: the chart is of the result on show."""
+    shown(page)
+    last = label(page)
+    make_slow(page)
+    page.wait_for_selector("body[data-phase=waiting]")
+    page.click("#run")
+    page.wait_for_function(
+        "last => document.querySelector('#chart svg')?.getAttribute('aria-label') !== last", arg=last
+    )
+    page.click("#cancel")
+    page.wait_for_selector("body[data-phase=cancelled]")
+    assert label(page) == last
+
+
+def test_a_growing_curve_is_of_one_fit(page: Page) -> None:
+    """A run on the signal fits the colours, then the features: the second curve begins anew."""
+    job = shown(page)
+    page.evaluate(
+        """() => import('/static/js/state.js').then(({on, state}) => {
+          window.grown = [];
+          on('run', () => { if (state.run.losses?.length) window.grown.push(state.run.losses); });
+        })"""
+    )
+    set_slider(page, "iters", 300)
+    job = shown(page, job, timeout=60000)
+    page.select_option("[data-setting=objective] select", "signal")
+    page.wait_for_selector("body[data-phase=running], body[data-phase=waiting]")
+    if page.get_attribute("body", "data-phase") == "waiting":
+        page.click("#run")
+    shown(page, job, timeout=60000)
+    lists = page.evaluate("window.grown.map((all) => all.map(({stage, step}) => [stage, step]))")
+    assert {stage for one in lists for stage, _ in one} >= {"fit", "features"}
+    for one in lists:
+        assert len({stage for stage, _ in one}) == 1
+        steps = [step for _, step in one]
+        assert steps == sorted(set(steps))

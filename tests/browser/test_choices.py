@@ -1,0 +1,163 @@
+"""The newest choice counts, whatever order the answers come in; what is being sent is seen."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import FilePayload, Page, Route
+
+from gsjbu.samples import SAMPLES
+from tests.browser.hands import Watch, depth, forget, hand_over, set_slider, shown, state
+
+SCENES = list(SAMPLES)
+
+
+def picture(name: str = "mine.png") -> FilePayload:
+    """A small picture as a file."""
+    out = io.BytesIO()
+    Image.radial_gradient("L").convert("RGB").resize((200, 150)).save(out, "PNG")
+    return {"name": name, "mimeType": "image/png", "buffer": out.getvalue()}
+
+
+def hold_first(page: Page, pattern: str) -> list[Route]:
+    """Keep the first request to ``pattern`` back until the test lets it go."""
+    held: list[Route] = []
+
+    def handle(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route(pattern, handle)
+    return held
+
+
+def let_go(page: Page, held: list[Route]) -> None:
+    """Let the held request go, and wait until the page has had its answer."""
+    with page.expect_response(lambda r: r.request == held[0].request):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+
+
+def test_of_two_quick_scenes_the_second_stays(page: Page) -> None:
+    job = shown(page)
+    held = hold_first(page, "**/api/images")
+    page.click("#samples .thumb >> nth=1")
+    page.click("#samples .thumb >> nth=2")
+    job = shown(page, job)
+    let_go(page, held)
+    assert state(page, "image.sample") == SCENES[2]
+    assert shown(page) == job, "and nothing runs for the older one"
+
+
+def test_a_scene_chosen_while_a_file_is_sent_stays(page: Page) -> None:
+    """The file, when it has arrived, is among the recent pictures; until then the page says that it is sent."""
+    job = shown(page)
+    held = hold_first(page, "**/api/images")
+    page.set_input_files("#file", picture())
+    page.wait_for_function("() => document.getElementById('stage').textContent === 'Sending mine.png…'")
+    assert page.locator("#stage").is_visible()
+    page.click("#samples .thumb >> nth=2")
+    shown(page, job)
+    let_go(page, held)
+    page.wait_for_selector("#recent .thumb")
+    assert state(page, "image.sample") == SCENES[2]
+    assert "Sending" not in page.inner_text("#stage")
+    page.click("#recent .thumb")
+    page.wait_for_function("() => document.getElementById('picture-name').textContent === 'mine.png'")
+
+
+def test_what_could_not_be_sent_is_not_shown_as_being_sent(page: Page, watch: Watch) -> None:
+    watch.expect("status of 4")
+    page.set_input_files("#file", {**picture(), "buffer": b"no picture"})
+    page.wait_for_selector("#notice.error")
+    assert "Sending" not in page.inner_text("#stage")
+
+
+def test_a_signal_removed_while_another_is_sent_stays_away(page: Page) -> None:
+    job = shown(page)
+    page.set_input_files("#signal-file", depth("first.npy"))
+    job = shown(page, job)
+    held = hold_first(page, "**/api/signals")
+    page.set_input_files("#signal-file", depth("second.npy"))
+    page.wait_for_function("() => document.getElementById('stage').textContent.includes('second.npy')")
+    page.click("#signal-drop")
+    shown(page, job)
+    let_go(page, held)
+    assert state(page, "signal") is None
+    assert page.locator("#signal-open").is_visible()
+
+
+def test_of_two_quick_signals_the_second_stays(page: Page) -> None:
+    job = shown(page)
+    held = hold_first(page, "**/api/signals")
+    page.set_input_files("#signal-file", depth("first.npy"))
+    page.set_input_files("#signal-file", depth("second.npy"))
+    shown(page, job)
+    let_go(page, held)
+    assert state(page, "signal.name") == "second.npy"
+
+
+def test_a_pasted_signal_is_taken_as_one(page: Page, tmp_path: Path) -> None:
+    job = shown(page)
+    path = tmp_path / "pasted.npy"
+    path.write_bytes(depth()["buffer"])
+    hand_over(page, path, "paste")
+    shown(page, job)
+    assert page.inner_text("#signal-name") == "pasted.npy"
+
+
+def test_a_signal_brings_its_own_grid(page: Page) -> None:
+    """The stride then does nothing: it cannot be moved, and the reason stands beside it."""
+    job = shown(page)
+    inputs = page.locator("[data-setting=stride] .amount input, [data-setting=stride] input[type=range]")
+    why = page.locator("[data-setting=stride] .why")
+    assert inputs.count() == 2 and why.is_hidden()
+    page.set_input_files("#signal-file", depth())
+    job = shown(page, job)
+    assert all(inputs.nth(i).is_disabled() for i in range(2))
+    assert "grid" in why.inner_text()
+    assert (why.get_attribute("id") or "?") in (inputs.first.get_attribute("aria-describedby") or "")
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    assert inputs.first.is_disabled() and "网格" in why.inner_text()
+    page.click("#signal-drop")
+    shown(page, job)
+    assert all(inputs.nth(i).is_enabled() for i in range(2))
+    assert why.is_hidden()
+
+
+def test_a_run_that_a_signal_makes_slow_waits(page: Page) -> None:
+    """The estimate is of the run with its signal: its grid may be much finer than the stride's."""
+    job = shown(page)
+    for name, value in (("features", None), ("stride", 64), ("radius", 8), ("iters", 400)):
+        if value is None:
+            page.click("#more > summary")
+            page.uncheck(f"[data-setting={name}] input")
+        else:
+            set_slider(page, name, value)
+        job = shown(page, job)
+    assert float(state(page, "estimate.seconds")) < 5  # type: ignore[arg-type]
+    with page.expect_request("**/api/estimate") as asked:
+        page.set_input_files("#signal-file", depth(side=256))
+    page.wait_for_selector("body[data-phase=waiting]")
+    assert asked.value.post_data_json["signal_id"] == state(page, "signal.id")
+    assert float(state(page, "estimate.seconds")) > 5  # type: ignore[arg-type]
+    assert page.evaluate("document.body.dataset.job") == job
+
+
+def test_a_signal_forgotten_at_the_estimate_is_sent_again(page: Page, watch: Watch) -> None:
+    watch.expect("status of 404")
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    job = shown(page, job)
+    old = state(page, "signal.id")
+    forget(page, "**/api/estimate")
+    page.click("#run")
+    shown(page, job)
+    assert state(page, "signal.id") not in (None, old)
+    assert state(page, "result.signal.id") == state(page, "signal.id")
+    assert page.locator("#notice").is_hidden()

@@ -1,0 +1,76 @@
+"""What the page has to say goes when it is settled, speaks the present language and leaves the page in its place."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+from tests.browser.hands import Server, Watch, set_slider, shown
+
+
+def test_an_error_goes_with_the_number_it_is_about(page: Page) -> None:
+    """Another control is moved: the field shows the value that holds, so nothing is wrong any more."""
+    job = shown(page)
+    box = page.locator("[data-setting=stride] input[type=number]")
+    box.fill("0")
+    box.blur()
+    page.wait_for_selector("#notice.error")
+    set_slider(page, "radius", 3)
+    assert box.input_value() == "16"
+    assert page.locator("#notice").is_hidden()
+    shown(page, job)
+
+
+def test_a_number_without_a_unit(page: Page) -> None:
+    page.click("#more > summary")
+    box = page.locator("[data-setting=seed] input[type=number]")
+    box.fill("-1")
+    box.blur()
+    assert page.inner_text("#notice p") == "Seed must be a whole number from 0 to 2147483647."
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    box = page.locator("[data-setting=seed] input[type=number]")
+    box.fill("-1")
+    box.blur()
+    assert page.inner_text("#notice p") == "种子必须是 0 到 2147483647 之间的整数。"
+
+
+def test_a_notice_that_stands_is_said_in_the_new_language(page: Page, server: Server, watch: Watch) -> None:
+    page.goto(f"{server.url}/?stride=0")
+    shown(page)
+    english = page.inner_text("#notice p")
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    assert page.inner_text("#notice p") == "网址中要求 步幅 = 0，这是不可能的；已改用默认值。"
+    page.click("#language")
+    page.wait_for_selector("html[lang=en]")
+    assert page.inner_text("#notice p") == english
+
+    watch.expect("status of 4")
+    page.set_input_files("#file", {"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
+    page.wait_for_function(
+        "before => document.querySelector('#notice p').textContent !== before", arg=english
+    )
+    refusal = page.inner_text("#notice p")
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    assert page.inner_text("#notice p") == f"这不是 JPEG、PNG 或 WebP 图片，请选择其中一种。 {refusal}"
+
+
+def test_copied_is_said_aside_and_goes_by_itself(page: Page, server: Server) -> None:
+    """It moves nothing, leaves an error standing, is heard, stays while a pointer is on it, and goes."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{server.url}/?stride=0")
+    shown(page)
+    error = page.inner_text("#notice p")
+    before = page.locator("main").bounding_box()
+    page.click(".menu > summary")
+    page.click("#copy-link")
+    page.wait_for_selector("#toast:not([hidden])")
+    assert page.inner_text("#toast p") == page.text_content("#announcer") == "Copied to the clipboard."
+    assert page.locator("main").bounding_box() == before
+    assert page.inner_text("#notice p") == error
+    page.hover("#toast p")
+    page.wait_for_timeout(6500)
+    assert page.locator("#toast").is_visible()
+    page.mouse.move(5, 500)
+    page.wait_for_selector("#toast", state="hidden", timeout=8000)
