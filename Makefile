@@ -28,7 +28,7 @@ run: $(RUNTIME)
 
 test: $(DEV) $(AXE)
 	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && GSJBU_CHROMIUM="$$chromium" \
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(DEV) $(AXE)
 	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && \

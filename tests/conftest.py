@@ -13,6 +13,22 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+# What takes longest starts first, or one process works on alone at the end (see WORKERS in the Makefile).
+LONGEST = ("test_docs.py", "test_cluster.py", "test_outputs.py", "test_module.py", "test_packaging.py")
+    "test_docs.py",
+    "test_cluster.py",
+    "test_outputs.py",
+    "test_module.py",
+    "test_hostile.py",
+    "test_packaging.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))  # stable: else as collected
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository."""

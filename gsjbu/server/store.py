@@ -19,7 +19,7 @@ from torch import Tensor
 from gsjbu.server.problems import Problem
 
 LEVELS = (1, 2, 3)
-# An image that was run so lately is likely to be run again; so many results are likely to be looked at again.
+# An image or a signal that was run so lately is likely to be run again, and so many results to be looked at again.
 IN_USE_SECONDS = 60.0
 LATEST_RESULTS = 16
 _REMEMBERED = 10_000
@@ -125,11 +125,11 @@ class Store:
     def _make_room(self, keep: str) -> None:
         """Old things first spare what they can (see ``Spares``), level by level; then the oldest go.
 
-        What is kept for an image in use (its features, say) makes every run of it quicker: that goes only after all
-        but the latest results, and after everything nobody uses.
+        What is kept for an image in use (its features, say) makes every run of it quicker, and a signal in use is
+        wanted by the next run: they go only after all but the latest results, and after everything nobody uses.
         """
         since = self._clock() - IN_USE_SECONDS
-        in_use = {i for i, e in self._entries.items() if e.kind == "image" and e.used >= since}
+        in_use = {i for i, e in self._entries.items() if e.kind in ("image", "signal") and e.used >= since}
         self._spare(set(self._entries) - in_use - {keep})
         latest = [i for i, e in self._entries.items() if e.kind == "result"][-LATEST_RESULTS:]
         stay = {keep, *in_use, *latest}

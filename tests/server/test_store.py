@@ -107,6 +107,16 @@ def test_old_things_spare_what_they_can_before_anything_goes(clock: Clock) -> No
     assert store.bytes <= 1000
 
 
+def test_a_signal_in_use_outlives_old_results(clock: Clock) -> None:
+    store = Store(1000, 3000, clock)
+    signal = store.add("signal", bytes(200))
+    clock.now += IN_USE_SECONDS - 1
+    results = [store.add("result", bytes(30)) for _ in range(60)]
+    assert store.bytes <= 1000
+    assert store.get("signal", signal) is not None
+    assert code(store, "result", results[0]) == "expired"
+
+
 def test_what_is_kept_for_an_image_in_use_outlives_old_results(clock: Clock) -> None:
     class Image:
         def __init__(self) -> None:
