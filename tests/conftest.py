@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 # What takes longest starts first, or one process works on alone at the end (see WORKERS in the Makefile).
-LONGEST = ("test_docs.py", "test_cluster.py", "test_outputs.py", "test_module.py", "test_packaging.py")
+LONGEST = (
     "test_docs.py",
     "test_cluster.py",
     "test_outputs.py",
