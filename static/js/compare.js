@@ -230,6 +230,11 @@ function tabs(names, present) {
   byId("panel").setAttribute("aria-labelledby", `tab-${present}`);
 }
 
+/** What is shown next shows `group`. */
+export function next(group) {
+  wanted = { ...wanted, group, left: null, right: null };
+}
+
 /** Show another group. */
 export async function go(group) {
   const focused = document.activeElement?.getAttribute("role") === "tab";

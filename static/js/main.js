@@ -33,6 +33,8 @@ function change(name, value, settled = true) {
 
 /** A finished run: load what is on show, then change everything in one frame. */
 async function present(result, stillWanted) {
+  const brought = result.signal?.blob;
+  if (brought && state.result && brought !== state.result.signal?.blob) compare.next("signal"); // it is why they came
   const swap = await compare.prepare(result);
   if (!stillWanted()) return;
   if (state.point && (state.point.x >= result.image.width || state.point.y >= result.image.height))

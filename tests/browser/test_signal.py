@@ -41,7 +41,7 @@ def test_a_depth_map(page: Page) -> None:
     assert "depth" in page.inner_text("#signal-shape")
     assert (state(page, "result.image.lr_width"), state(page, "result.image.lr_height")) == (32, 40)
 
-    tab(page, "signal")
+    assert page.get_attribute("#tab-signal", "aria-selected") == "true", "what was brought is shown"
     assert page.get_attribute("#viewer", "data-left") == "signal_bilinear"
     assert page.get_attribute("#viewer", "data-right") == "signal_gsjbu"
     assert page.locator(".tag .bar").count() == 2, "what the colours mean"
@@ -54,6 +54,10 @@ def test_a_depth_map(page: Page) -> None:
     assert len(values) == 1
     assert lr.min() - 1e-4 <= values[0] <= lr.max() + 1e-4, "pure mixing stays within the signal's range"
 
+    tab(page, "rgb")
+    page.select_option("[data-setting=methods] select", "all")
+    job = shown(page, job)
+    assert page.get_attribute("#tab-rgb", "aria-selected") == "true", "only when it is new"
     page.click("#signal-drop")
     shown(page, job)
     assert page.locator("#tab-signal").count() == 0
