@@ -13,7 +13,8 @@ VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
-# test files run side by side, one process a core; WORKERS=0 runs them one after another
+# Test files run side by side, one process a core; WORKERS=0 runs them one after another. With OMP_WAIT_POLICY=passive
+# the processes' idle torch helpers sleep instead of taking the cores from each other.
 WORKERS ?= auto
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.stamp-runtime
@@ -27,7 +28,7 @@ run: $(RUNTIME)
 	$(BIN)/python app.py --host $(HOST) --port $(PORT) $(ARGS)
 
 test: $(DEV) $(AXE)
-	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && GSJBU_CHROMIUM="$$chromium" \
+	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && GSJBU_CHROMIUM="$$chromium" OMP_WAIT_POLICY=passive \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(DEV) $(AXE)
