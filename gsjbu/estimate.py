@@ -78,9 +78,7 @@ def estimate(
     if not isinstance(settings, Settings):
         asked = {**(settings or {}), **given}
         settings = Settings.parse(asked)
-        if (
-            "resolution" not in asked
-        ):  # the library works on the image as it is; only a run of the page reduces it
+        if "resolution" not in asked:  # as for fit, which takes the image as it is
             settings = replace(settings, resolution=max(height, width))
     signal = _Signal(channels, lr_size)
     cost = _cost(height, width, settings, threads, signal)
@@ -113,9 +111,8 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
         step = grid.rows * grid.cols * (
             CELL + CELL_VECTOR * vectors + near * (NEIGHBOUR + NEIGHBOUR_VECTOR * vectors)
         )  # fmt: skip
-        working = 16 * grid.rows * (grid.cols + 16) * (2 * s.radius + 1) + 36 * pixels // math.ceil(
-            grid.step_x
-        )
+        working = 16 * grid.rows * (grid.cols + 16) * (2 * s.radius + 1)
+        working += 36 * pixels // math.ceil(grid.step_x)
     else:
         backend = "attention" if where == "cpu" else "attention on a GPU"
         each = ATTENTION_CPU / (1 + 0.4 * (workers - 1)) if where == "cpu" else ATTENTION_GPU
@@ -123,12 +120,12 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
         kept = 4 * pixels * (2 * s.radius + 1) ** 2
         working = min(kept, 256_000_000) + 8 * 16_000_000
     fits, steps = 1.0, s.iters
-    if s.objective != "rgb":  # each signal has a fit of its own: RGB, one that was brought, features, classes
+    if s.objective != "rgb":  # RGB, a signal that was brought and classes have a fit of their own each
         fits += (signal.size is not None) + (s.segmentation != "off")
-        fits += (
-            FEATURES_FIT * s.features if s.objective == "signal" else 0.0
-        )  # auto has nothing to fit them to
-        steps = s.iters if s.objective == "signal" else min(s.iters, 2 * auto.STEPS)
+    if s.objective == "signal":
+        fits += FEATURES_FIT * s.features
+    elif s.objective == "auto":  # it has nothing to fit features to
+        steps = min(s.iters, 2 * auto.STEPS)
     fits += 2 * (1 + s.features) if s.methods == "all" else 0
     mixing = channels * pixels * neighbours * 0.12 * sharing
     stages = {

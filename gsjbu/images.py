@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         )
     if kind == "WEBP":
         _check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP
-    if kind == "PNG" and _png_chunks(data) > MAX_PNG_CHUNKS:
+    if kind == "PNG" and any(islice(_png_chunks(data), MAX_PNG_CHUNKS, None)):
         raise ImageError(
             "image_too_large", f"The PNG has more than {MAX_PNG_CHUNKS} chunks; save it again as usual."
         )
@@ -314,25 +315,25 @@ def _too_large(size: str, max_pixels: int) -> ImageError:
     return ImageError("image_too_large", f"The picture is {size} pixels; {limit}.")
 
 
-def _png_chunks(data: bytes) -> int:
-    """How many chunks a PNG has, as far as they can be followed; no more than one beyond the limit are counted."""
-    at, count = 8, 0
-    while at + 8 <= len(data) and count <= MAX_PNG_CHUNKS:
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-        count += 1
-    return count
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Each chunk of a PNG, as far as they can be followed: its name, where its data begins, and their length."""
+    at = 8
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        yield data[at + 4 : at + 8], at + 8, length
+        at += 12 + length
 
 
 def _check_png_data(data: bytes) -> None:
     """Pillow skips the checksums of the pixel chunks; a wrong one means damaged pixels."""
-    at = 8
-    while data[at + 4 : at + 8] != b"IEND":
-        (length,) = struct.unpack_from(">I", data, at)
-        if data[at + 4 : at + 8] == b"IDAT":
-            (stored,) = struct.unpack_from(">I", data, at + 8 + length)
-            if stored != zlib.crc32(memoryview(data)[at + 4 : at + 8 + length]):
+    for name, at, length in _png_chunks(data):
+        if name == b"IEND":
+            return
+        if name == b"IDAT":
+            (stored,) = struct.unpack_from(">I", data, at + length)
+            if stored != zlib.crc32(memoryview(data)[at - 4 : at + length]):
                 raise ValueError("wrong IDAT checksum")
-        at += 12 + length
+    raise ValueError("no end")
 
 
 def _too_many_scans(scans: int) -> ImageError:

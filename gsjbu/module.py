@@ -88,12 +88,12 @@ class GSJBU(nn.Module):
                 f"There are {len(kernels)} kernels and {len(signal)} signals; one each is needed."
             )
         elif output_size is not None:
-            for kernel in kernels:
-                if (kernel.grid.height, kernel.grid.width) != _pair(output_size):
-                    raise ShapeError(
-                        f"output_size is {list(_pair(output_size))}, but these kernels were fitted for "
-                        f"{[kernel.grid.height, kernel.grid.width]}; fit them for the size that is wanted."
-                    )
+            wanted, fitted = _pair(output_size), {(k.grid.height, k.grid.width) for k in kernels}
+            if fitted - {wanted}:
+                raise ShapeError(
+                    f"output_size is {list(wanted)}, but these kernels were fitted for "
+                    f"{list((fitted - {wanted}).pop())}; fit them for the size that is wanted."
+                )
         wide = signal if signal.dtype in (torch.float32, torch.float64) else signal.to(torch.float32)
         rendered = [kernel.render(one) for kernel, one in zip(kernels, wide, strict=True)]
         dtype = signal.dtype if signal.is_floating_point() else torch.float32

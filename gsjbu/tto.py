@@ -132,6 +132,8 @@ def fit(
 
 
 def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
+    from gsjbu.signals import LEAST_TOP, MOST_TOP
+
     if signal is None:
         raise ShapeError(
             "The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'."
@@ -139,12 +141,9 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
     signal = torch.as_tensor(signal).detach().to("cpu", torch.float32)
     if signal.ndim != 3 or tuple(signal.shape[1:]) != (grid.rows, grid.cols):
         raise ShapeError(f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}].")
-    if not bool(torch.isfinite(signal).all()):
-        raise ShapeError(
-            "The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does)."
-        )
+    _check_finite(signal)
     top = float(signal.abs().max())
-    if top and not 1e-15 <= top <= 1e15:
+    if top and not LEAST_TOP <= top <= MOST_TOP:
         raise ShapeError(
             f"The signal's largest value is {top:.3g}; its squares have no room in float32: scale it first."
         )
@@ -163,11 +162,15 @@ def _tensor(signal: Any) -> Tensor:
     if signal.is_complex():
         raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")
     signal = signal.to(torch.float32)
+    _check_finite(signal)
+    return signal
+
+
+def _check_finite(signal: Tensor) -> None:
     if not bool(torch.isfinite(signal).all()):
         raise ShapeError(
             "The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does)."
         )
-    return signal
 
 
 def upsample(image: Any, signal: Any, objective: str = "auto", **options: Any) -> Tensor:

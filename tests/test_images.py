@@ -351,3 +351,16 @@ def test_png_bytes_refuses_other_arrays():
     for bad in (np.zeros((2, 2)), np.zeros((2, 2, 4), np.uint8), np.zeros((0, 2), np.uint8)):
         with pytest.raises(ImageError):
             images.png_bytes(bad)
+
+
+@pytest.mark.parametrize(("more", "refused"), [(0, False), (images.MAX_PNG_CHUNKS, True)])
+def test_a_png_of_countless_chunks_is_refused_before_it_is_walked(more, refused):
+    plain = file_of(COLOURS, "PNG")
+    empty = b"\0\0\0\0tEXt" + zlib.crc32(b"tEXt").to_bytes(4, "big")
+    data = plain[:33] + empty * more + plain[33:]  # after the header
+    if not refused:
+        assert images.decode_pixels(data).shape == (*COLOURS.shape[:2], 3)
+        return
+    with pytest.raises(ImageError, match="chunks") as caught:
+        images.decode_pixels(data)
+    assert caught.value.code == "image_too_large"

@@ -28,4 +28,4 @@ def run(args: argparse.Namespace) -> int:
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     from gsjbu.server.cli import main
 
-    return main(args.rest)
+    return main(args.rest, "gsjbu serve")

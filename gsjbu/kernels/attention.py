@@ -160,32 +160,25 @@ def fit(
     Whatever the caller's own modes are (no_grad, inference_mode, autocast): a fit needs gradients, in float32.
     """
     with torch.inference_mode(False), torch.enable_grad(), _in_float32(problem.device):
-        return _fit(problem, raw, iters, rate, rgb_weight, signal, signal_weight, progress, move)
+        raw = raw.detach().to(problem.device, torch.float32).clone().requires_grad_(True)
+        objective = _Objective(problem, rgb_weight, signal, signal_weight)
+        take_step = _cuda_graph_step(objective, raw, rate, move) if problem.device.type == "cuda" else None
+        take_step = take_step or _eager_step(objective, raw, torch.optim.Adam([raw], lr=rate), move)
+
+        recorded: list[Tensor] = []
+        for step in range(iters):
+            loss = take_step()
+            recorded.append(loss.clone())
+            if progress is not None and progress(step, float(loss)) is False:
+                break
+        losses = torch.stack(recorded).tolist() if recorded else []
+        gradient = raw.grad if raw.grad is not None else torch.zeros_like(raw)
+        return raw.detach().cpu(), losses, gradient.detach().cpu()
 
 
 def _in_float32(device: torch.device) -> torch.autocast:
     """Half precision has no room for logits: where σr is small they run to hundreds."""
     return torch.autocast(device.type, enabled=False)
-
-
-def _fit(
-    problem: Problem, raw: Tensor, iters: int, rate: float, rgb_weight: float, signal: Tensor | None,
-    signal_weight: float, progress: Progress | None, move: bool,
-) -> tuple[Tensor, list[float], Tensor]:  # fmt: skip
-    raw = raw.detach().to(problem.device, torch.float32).clone().requires_grad_(True)
-    objective = _Objective(problem, rgb_weight, signal, signal_weight)
-    take_step = _cuda_graph_step(objective, raw, rate, move) if problem.device.type == "cuda" else None
-    take_step = take_step or _eager_step(objective, raw, torch.optim.Adam([raw], lr=rate), move)
-
-    recorded: list[Tensor] = []
-    for step in range(iters):
-        loss = take_step()
-        recorded.append(loss.clone())
-        if progress is not None and progress(step, float(loss)) is False:
-            break
-    losses = torch.stack(recorded).tolist() if recorded else []
-    gradient = raw.grad if raw.grad is not None else torch.zeros_like(raw)
-    return raw.detach().cpu(), losses, gradient.detach().cpu()
 
 
 class _Objective:
@@ -290,22 +283,18 @@ def _cuda_graph_step(
 def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     """Mix signal [C, h, w] to [C, H, W]; differentiable in ``signal`` (and in ``raw``)."""
     with _in_float32(problem.device):
-        return _render(problem, raw, signal)
-
-
-def _render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
-    g = problem.grid
-    values = signal.flatten(1).T  # [h·w, C]
-    abc, kappa = psi_and_kappa(problem, raw.to(problem.device))
-    bands = []
-    for chunk in problem.chunks():
-        w = cell_weights(chunk, abc, kappa).to(values.dtype)
-        mixed = torch.matmul(w, values[chunk.lr_index])  # [cells, P, C]
-        rows = chunk.last - chunk.first
-        block = mixed.reshape(rows, g.cols, problem.tall, problem.wide, -1).permute(4, 0, 2, 1, 3)
-        block = block.reshape(values.shape[1], rows * problem.tall, g.cols * problem.wide)
-        bands.append(_without_padding(block, problem, chunk))
-    return torch.cat(bands, dim=1)
+        g = problem.grid
+        values = signal.flatten(1).T  # [h·w, C]
+        abc, kappa = psi_and_kappa(problem, raw.to(problem.device))
+        bands = []
+        for chunk in problem.chunks():
+            w = cell_weights(chunk, abc, kappa).to(values.dtype)
+            mixed = torch.matmul(w, values[chunk.lr_index])  # [cells, P, C]
+            rows = chunk.last - chunk.first
+            block = mixed.reshape(rows, g.cols, problem.tall, problem.wide, -1).permute(4, 0, 2, 1, 3)
+            block = block.reshape(values.shape[1], rows * problem.tall, g.cols * problem.wide)
+            bands.append(_without_padding(block, problem, chunk))
+        return torch.cat(bands, dim=1)
 
 
 def _without_padding(block: Tensor, problem: Problem, chunk: Chunk) -> Tensor:

@@ -11,6 +11,7 @@ from gsjbu.errors import SettingError
 from gsjbu.server.config import LOCAL_HOSTS, Config
 from gsjbu.server.limits import Limits
 
+PROG = "python app.py"
 _PREFIX = "GSJBU_LIMIT_"
 _ALLOWED = "a host name to answer to besides localhost; may be given several times"
 _LIMIT = "change a limit; /api/settings lists them; also GSJBU_LIMIT_NAME in the environment"
@@ -33,10 +34,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
+def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG) -> Config:
     """The Config that the command line asks for; exits with a sentence where it cannot be."""
     text = "Upsample Anything: the web page and its API."
-    parser = argparse.ArgumentParser(prog=_name(), description=text)
+    parser = argparse.ArgumentParser(prog=prog, description=text)
     add_arguments(parser)
     options = parser.parse_args(argv)
     given = {k[len(_PREFIX) :].lower(): v for k, v in environ.items() if k.startswith(_PREFIX)}
@@ -58,11 +59,6 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str]) -> Config:
     return config
 
 
-def _name() -> str:
-    """How this server was started, for the usage line."""
-    return "gsjbu serve" if sys.argv[1:2] == ["serve"] else "python app.py"
-
-
 def _warning(config: Config, names_given: bool) -> str:
     text = (
         f"WARNING: listening on {config.host}: whoever can reach this address can use this machine's cores."
@@ -72,9 +68,9 @@ def _warning(config: Config, names_given: bool) -> str:
     return text
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or Ctrl+C; returns the exit status."""
-    config = config_of(sys.argv[1:] if argv is None else argv, os.environ)
+def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
+    """Serve until SIGTERM or Ctrl+C; returns the exit status. ``prog``: how it was started, for the usage line."""
+    config = config_of(sys.argv[1:] if argv is None else argv, os.environ, prog)
     from gsjbu.server.serve import serve
 
     serve(config)

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +161,8 @@ class Decoder:
             self._kill()
             if time.monotonic() >= deadline:
                 raise DecodeTimeout from None
-            raise _REFUSALS[asked["what"]][0] from None
+            kind = _KINDS[asked["what"]]
+            raise kind.error(*kind.breaks) from None
         finally:
             self._turn.release()
 
@@ -201,7 +202,7 @@ class Decoder:
         told = json.loads(bytes(_read(helper.stdout, answer, deadline)))
         body = _read(helper.stdout, size, deadline)
         if "code" in told:
-            raise (SignalError if asked["what"] == "signal" else ImageError)(told["code"], told["message"])
+            raise _KINDS[asked["what"]].error(told["code"], told["message"])
         return told, body
 
 
@@ -235,19 +236,6 @@ def _answer(pipe: Any, told: dict[str, Any], *body: np.ndarray) -> None:
         _write(pipe, np.ascontiguousarray(part).data.cast("B"))
 
 
-# What to say where a decoder crashes, and where it needs too much memory.
-_REFUSALS: dict[str, tuple[GsjbuError, GsjbuError]] = {
-    "picture": (
-        ImageError("image_corrupt", "The picture breaks its decoder; save it again."),
-        ImageError("image_too_large", "The picture needs too much memory to decode; make it smaller."),
-    ),
-    "signal": (
-        SignalError("signal_corrupt", "The signal breaks its reader; save it again."),
-        SignalError("signal_too_large", "The signal needs too much memory to read; make it smaller."),
-    ),
-}
-
-
 def _child(data: bytearray, asked: dict[str, Any], out: Any) -> None:
     """In the child: bound itself, decode, answer."""
     import resource
@@ -256,14 +244,14 @@ def _child(data: bytearray, asked: dict[str, Any], out: Any) -> None:
     most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + _MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     warnings.simplefilter("ignore")  # what a file's oddities are worth is told by the answer
-    what = asked.pop("what")
+    kind = _KINDS[asked.pop("what")]
     try:
-        (_answer_picture if what == "picture" else _answer_signal)(bytes(data), asked, out)
+        kind.answer(bytes(data), asked, out)
     except GsjbuError as error:
         _answer(out, {"code": error.code, "message": error.message})
     except (MemoryError, RuntimeError):  # torch says with the latter that memory is short
-        refusal = _REFUSALS[what][1]
-        _answer(out, {"code": refusal.code, "message": refusal.message})
+        code, message = kind.too_large
+        _answer(out, {"code": code, "message": message})
 
 
 def _answer_picture(data: bytes, asked: dict[str, Any], out: Any) -> None:
@@ -288,6 +276,33 @@ def _answer_signal(data: bytes, asked: dict[str, Any], out: Any) -> None:
         "unit": signal.unit, "codes": signal.codes, "layout": signal.layout,
     }  # fmt: skip
     _answer(out, told, signal.values.numpy(), signal.mask.numpy())
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of file: how the child answers; what is raised, and with which code and sentence where the child crashes
+    or has too little memory."""
+
+    answer: Callable[[bytes, dict[str, Any], Any], None]
+    error: type[ImageError | SignalError]
+    breaks: tuple[str, str]
+    too_large: tuple[str, str]
+
+
+_KINDS = {
+    "picture": _Kind(
+        _answer_picture,
+        ImageError,
+        ("image_corrupt", "The picture breaks its decoder; save it again."),
+        ("image_too_large", "The picture needs too much memory to decode; make it smaller."),
+    ),
+    "signal": _Kind(
+        _answer_signal,
+        SignalError,
+        ("signal_corrupt", "The signal breaks its reader; save it again."),
+        ("signal_too_large", "The signal needs too much memory to read; make it smaller."),
+    ),
+}
 
 
 def main() -> None:

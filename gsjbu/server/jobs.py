@@ -8,7 +8,6 @@ terminal at once; its place in the pool is free again when the thread has really
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -22,6 +21,7 @@ from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem, from_error, internal
+from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
 from gsjbu.threads import available
 
@@ -114,7 +114,7 @@ class Job:
             "stage": progress.stage,
             "step": progress.step,
             "steps": progress.steps,
-            "loss": progress.loss if progress.loss is not None and math.isfinite(progress.loss) else None,
+            "loss": clean(progress.loss),
             "share": round(share, 4),
             "eta_s": None if eta is None else round(eta, 3),
         }

@@ -197,11 +197,14 @@ class Service:
 
         return await self.decode(work)
 
-    def _decoded(self, data: bytes, resolution: int, whole: bool) -> Decoded:
+    def _in_time(self, decode: Callable[[], T]) -> T:
         try:
-            return self.decoder.decode(data, resolution, whole)
+            return decode()
         except DecodeTimeout:
             raise self._decode_timeout() from None
+
+    def _decoded(self, data: bytes, resolution: int, whole: bool) -> Decoded:
+        return self._in_time(lambda: self.decoder.decode(data, resolution, whole))
 
     def reduced(self, image: StoredImage, resolution: int) -> Tensor:
         """The picture that a run works on, float32 ``[3, h, w]``; made once per resolution."""
@@ -237,15 +240,11 @@ class Service:
 
     async def signal_from_file(self, file: File) -> StoredSignal:
         """Read an uploaded low-resolution signal."""
-
-        def work() -> StoredSignal:
-            try:
-                signal = self.decoder.signal(file.data, file.name, int(self.limits.signal_values))
-            except DecodeTimeout:
-                raise self._decode_timeout() from None
-            return StoredSignal(signal, file.name)
-
-        return await self.decode(work)
+        most = int(self.limits.signal_values)
+        read = await self.decode(
+            lambda: self._in_time(lambda: self.decoder.signal(file.data, file.name, most))
+        )
+        return StoredSignal(read, file.name)
 
     def signal(self, signal_id: str | None) -> Signal | None:
         """A kept signal; refuses with ``expired`` or ``not_found``."""

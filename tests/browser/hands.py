@@ -10,11 +10,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-from playwright.sync_api import ConsoleMessage, FilePayload, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, Request
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -94,6 +96,24 @@ class Watch:
         """Fail with all that was wrong and not expected."""
         wrong = [w for w in self.wrong if not any(re.search(e, w) for e in self.expected)]
         assert not wrong, "\n".join(wrong)
+
+
+@contextmanager
+def visit(chromium: Browser, server: Server, *expected: str) -> Iterator[Page]:
+    """The page of a server of this test's own, which ends with it; watched but for what is ``expected``."""
+    watch = Watch(server.start().url)
+    for pattern in expected:
+        watch.expect(pattern)
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+    context.on("page", watch.follow)
+    try:
+        page = context.new_page()
+        page.goto(server.url)
+        yield page
+        watch.check()
+    finally:
+        context.close()
+        server.stop()
 
 
 def shown(page: Page, but: str | None = None, timeout: float = 20000) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser.hands import Server, Watch, shown, state, tab
+from tests.browser.hands import Server, Watch, shown, state, tab, visit
 
 
 def view(page: Page) -> dict[str, object]:
@@ -22,14 +22,8 @@ def view(page: Page) -> dict[str, object]:
 
 
 def test_another_group_while_the_server_is_away(chromium: Browser, tmp_path: Path) -> None:
-    server = Server(tmp_path).start()
-    watch = Watch(server.url)
-    watch.expect("net::ERR_")
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
-    context.on("page", watch.follow)
-    try:
-        page = context.new_page()
-        page.goto(server.url)
+    server = Server(tmp_path)
+    with visit(chromium, server, "net::ERR_") as page:
         job = shown(page)
         page.wait_for_timeout(400)  # the address follows
         before = view(page)
@@ -51,10 +45,6 @@ def test_another_group_while_the_server_is_away(chromium: Browser, tmp_path: Pat
         shown(page, job, timeout=60000)
         tab(page, "kernel")
         assert page.get_attribute("#viewer", "data-left") == "sigma_x"
-        watch.check()
-    finally:
-        context.close()
-        server.stop()
 
 
 def test_a_picture_that_does_not_come(chromium: Browser, server: Server, watch: Watch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from tests import tiny_models
-from tests.browser.hands import Server, Watch, shown, state, tab
+from tests.browser.hands import Server, Watch, shown, state, tab, visit
 
 
 def test_local_models(chromium: Browser, tmp_path: Path) -> None:
@@ -16,13 +16,8 @@ def test_local_models(chromium: Browser, tmp_path: Path) -> None:
         place = tmp_path / "models" / f"tiny-{name}"
         place.mkdir(parents=True)
         getattr(tiny_models, name)(place)
-    server = Server(tmp_path, None, "--models-dir", str(tmp_path / "models")).start()
-    watch = Watch(server.url)
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
-    context.on("page", watch.follow)
-    try:
-        page = context.new_page()
-        page.goto(server.url)
+    server = Server(tmp_path, None, "--models-dir", str(tmp_path / "models"))
+    with visit(chromium, server) as page:
         job = shown(page)
 
         value = {}
@@ -53,10 +48,6 @@ def test_local_models(chromium: Browser, tmp_path: Path) -> None:
             tab(page, "features")
             assert "tiny" in page.inner_text("#said") or name in page.inner_text("#said").lower()
             assert state(page, "result.settings.backbone") == value[name]
-        watch.check()
-    finally:
-        context.close()
-        server.stop()
 
 
 def test_random_weights_are_said(chromium: Browser, server: Server, watch: Watch) -> None:

@@ -6,18 +6,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.browser.hands import Server, Watch, set_slider, shown, state
+from tests.browser.hands import Server, set_slider, shown, state, visit
 
 
 def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> None:
-    server = Server(tmp_path).start()
-    watch = Watch(server.url)
-    watch.expect("net::ERR_|status of 404")
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
-    context.on("page", watch.follow)
-    try:
-        page = context.new_page()
-        page.goto(server.url)
+    server = Server(tmp_path)
+    with visit(chromium, server, "net::ERR_|status of 404") as page:
         job = shown(page)
 
         # away while nothing runs
@@ -55,7 +49,3 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         page.wait_for_selector("#toast p", timeout=20000)
         shown(page, job, timeout=60000)
         assert state(page, "result.settings.iters") == 1000
-        watch.check()
-    finally:
-        context.close()
-        server.stop()
