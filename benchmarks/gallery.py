@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from benchmarks.scenes import Scene
-from gsjbu import colours
-from gsjbu.images import png_bytes
+from gsjbu.io import colours
+from gsjbu.io.pictures import png_bytes
 
 CROP = 160  # pixels
 

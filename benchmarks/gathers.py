@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from gsjbu import parameters
-from gsjbu.grid import Grid
+from gsjbu.core import parameters
+from gsjbu.core.grid import Grid
 
 
 class Gathers:

@@ -10,23 +10,23 @@ import torch
 from torch import Tensor
 
 import gsjbu
-from gsjbu import render
-from gsjbu.grid import Grid
+from gsjbu.core import interpolation
+from gsjbu.core.grid import Grid
 
 Upsampler = Callable[[Tensor], Tensor]  # [C, h, w] → [C, H, W]
 Method = Callable[[Tensor, Tensor, Grid, int], Upsampler]  # image, signal, grid, threads
 
 
 def _nearest(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
-    return lambda v: render.nearest(v, grid)
+    return lambda v: interpolation.nearest(v, grid)
 
 
 def _bilinear(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
-    return lambda v: render.bilinear(v, grid)
+    return lambda v: interpolation.bilinear(v, grid)
 
 
 def _bicubic(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
-    return lambda v: render.bicubic(v, grid)
+    return lambda v: interpolation.bicubic(v, grid)
 
 
 def _fitted(**options: Any) -> Method:
@@ -41,7 +41,7 @@ def _planes(image: Tensor, filtered: Callable[[np.ndarray, np.ndarray], np.ndarr
     guide = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
 
     def upsample(v: Tensor) -> Tensor:
-        smooth = render.bilinear(v, grid).numpy()
+        smooth = interpolation.bilinear(v, grid).numpy()
         return torch.from_numpy(np.stack([filtered(guide, plane) for plane in smooth]))
 
     return upsample

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from benchmarks.methods import Method, Upsampler
 from benchmarks.scenes import DATA, IGNORE, read_labels
-from gsjbu import metrics
-from gsjbu.grid import Grid
-from gsjbu.torchvision_mend import torchvision
+from gsjbu.core.grid import Grid
+from gsjbu.models.torchvision_compat import torchvision
+from gsjbu.run import metrics
 
 CLASSES = 11
 EVERY = 3

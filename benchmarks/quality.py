@@ -25,7 +25,7 @@ from benchmarks.gallery import Gallery
 from benchmarks.methods import IN_NOISE, METHODS, PER_CHANNEL
 from benchmarks.probe import mean_iou
 from benchmarks.scenes import IGNORE, ROWS, Row, Scene, fitted_to, noisy
-from gsjbu import metrics
+from gsjbu.run import metrics
 
 GUIDES = {
     "": "its own image",

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gsjbu import metrics
-from gsjbu.grid import Grid
+from gsjbu.core.grid import Grid
+from gsjbu.run import metrics
 from gsjbu.samples import SAMPLES
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -36,12 +36,12 @@ from torch import Tensor
 
 import gsjbu
 from benchmarks.gathers import Gathers
-from gsjbu import parameters
-from gsjbu.backends import warm_up
-from gsjbu.grid import Grid
-from gsjbu.kernels import attention, cpu
-from gsjbu.kernels.simd import LANES, splat, total
-from gsjbu.threads import available, torch_threads
+from gsjbu.core import parameters
+from gsjbu.core.backends import attention, cpu
+from gsjbu.core.backends.dispatch import warm_up
+from gsjbu.core.backends.simd import LANES, splat, total
+from gsjbu.core.grid import Grid
+from gsjbu.core.threads import available, torch_threads
 
 SIZES = ((224, 224), (512, 512), (1024, 1024), (2160, 3840))
 RADII = (2, 4, 8)
@@ -259,7 +259,7 @@ def estimates(quick: bool) -> None:
 
 
 def _estimate(given: dict[str, object]) -> None:
-    from gsjbu import pipeline
+    from gsjbu.run import pipeline
     from gsjbu.settings import Settings
 
     warm_up.run()

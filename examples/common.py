@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gsjbu import images
-from gsjbu.colours import palette
+from gsjbu.io.colours import palette
 
 
 def output_folder(description: str | None) -> Path:

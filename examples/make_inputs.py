@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from gsjbu import images, samples
-from gsjbu.films import Writer
 from gsjbu.grid import Grid
+from gsjbu.io.films import Writer
 
 STRIDE = 16
 CHANNELS = 64

@@ -7,10 +7,10 @@ high = gsjbu.upsample(image, signal)        both in one call
 
 from __future__ import annotations
 
-from gsjbu.estimate import Advice, Estimate, estimate
-from gsjbu.kernel import Kernel, Window, load
-from gsjbu.module import GSJBU
-from gsjbu.tto import fit, upsample
+from gsjbu.core.kernel import Kernel, Window, load
+from gsjbu.core.module import GSJBU
+from gsjbu.core.tto import fit, upsample
+from gsjbu.run.estimate import Advice, Estimate, estimate
 from gsjbu.version import __version__
 
 __all__ = [

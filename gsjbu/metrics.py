@@ -1,232 +1,27 @@
-"""How near a picture or a class map is to its reference. Every function says which way is better.
+"""The documented name of :mod:`gsjbu.run.metrics`: what lies there may be imported from here as well."""
 
-Pictures are ``[C, H, W]`` in [0, 1]; class maps are integer ``[H, W]``.
-"""
+from gsjbu.run.metrics import (
+    boundary_f,
+    changed,
+    compare,
+    confusion,
+    edge_alignment,
+    l1,
+    miou,
+    psnr,
+    rmse,
+    ssim,
+)
 
-from __future__ import annotations
-
-import math
-from typing import Any
-
-import numpy as np
-import torch
-from torch import Tensor
-
-from gsjbu.backends import warm_up
-from gsjbu.errors import ShapeError
-
-SSIM_WINDOW = 11
-SSIM_SIGMA = 1.5
-SSIM_C1, SSIM_C2 = np.float32(0.01**2), np.float32(0.03**2)
-SSIM_BAND = 64
-IGNORE = 255
-
-
-def psnr(picture: Tensor, reference: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB, peak 1; higher is better, infinite when equal."""
-    a, b = _pair(picture, reference)
-    error = float(np.mean(np.square(a - b), dtype=np.float64))
-    return math.inf if error == 0 else -10 * math.log10(error)
-
-
-def l1(picture: Tensor, reference: Tensor) -> float:
-    """Mean absolute difference, 0–1; lower is better."""
-    a, b = _pair(picture, reference)
-    return float(np.mean(np.abs(a - b), dtype=np.float64))
-
-
-def ssim(picture: Tensor, reference: Tensor) -> float:
-    """Structural similarity, at most 1; higher is better.
-
-    Gaussian window of 11 × 11 pixels, σ = 1.5, K₁ = 0.01, K₂ = 0.03, over whole windows only, mean over
-    channels (Wang et al. 2004). Pictures under 11 pixels either way are mirrored out to fit one window.
-    """
-    a, b = _pair(picture, reference)
-    short = [max(0, SSIM_WINDOW - n) for n in a.shape[1:]]
-    if any(short):
-        pad = ((0, 0), *((n // 2, n - n // 2) for n in short))
-        a, b = np.pad(a, pad, mode="symmetric"), np.pad(b, pad, mode="symmetric")
-    plane = _compiled_ssim_plane if warm_up.state == "warm" else _ssim_plane
-    return float(np.mean([plane(p, q) for p, q in zip(a, b, strict=True)]))
-
-
-def compare(picture: Tensor, reference: Tensor) -> dict[str, float | None]:
-    """``{"psnr", "ssim", "l1"}``; psnr is None where the two are equal, as JSON has no infinity."""
-    ratio = psnr(picture, reference)
-    return {
-        "psnr": None if math.isinf(ratio) else ratio,
-        "ssim": ssim(picture, reference),
-        "l1": l1(picture, reference),
-    }
-
-
-def confusion(labels: Any, truth: Any, classes: int, ignore: int | None = IGNORE) -> np.ndarray:
-    """int64 ``[classes, classes]``: pixels of class row in ``truth`` that ``labels`` calls class column."""
-    a, b = _labels(labels, truth)
-    keep = (b >= 0) & (b < classes) & (a >= 0) & (a < classes)
-    if ignore is not None:
-        keep &= b != ignore
-    return np.bincount(b[keep] * classes + a[keep], minlength=classes * classes).reshape(classes, classes)
-
-
-def miou(labels: Any, truth: Any, classes: int | None = None, ignore: int | None = IGNORE) -> float:
-    """Mean intersection over union, 0–1, over the classes present in either; higher is better."""
-    a, b = _labels(labels, truth)
-    if classes is None:
-        valid = b[b != ignore] if ignore is not None else b
-        classes = int(max(a.max(initial=0), valid.max(initial=0))) + 1
-    table = confusion(a, b, classes, ignore)
-    both = np.diag(table)
-    either = table.sum(0) + table.sum(1) - both
-    present = either > 0
-    return float((both[present] / either[present]).mean()) if present.any() else math.nan
-
-
-def boundary_f(labels: Any, truth: Any, tolerance: int = 2) -> float:
-    """F-score of class boundaries, 0–1: found within ``tolerance`` pixels, both ways; higher is better.
-
-    A boundary pixel has another class to its right or below. Two maps without any boundary agree: 1.
-    """
-    a, b = (boundaries(x) for x in _labels(labels, truth))
-    if not a.any() and not b.any():
-        return 1.0
-    if not a.any() or not b.any():
-        return 0.0
-    precision = float(dilate(b, tolerance)[a].mean())
-    recall = float(dilate(a, tolerance)[b].mean())
-    return 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
-
-
-def edge_alignment(labels: Any, image: Tensor) -> float | None:
-    """Colour step across class boundaries over the mean colour step: do they lie on edges? Higher is better.
-
-    1 means no relation. None where there is no boundary or the image has one colour.
-    """
-    a = np.asarray(labels)
-    x = image.detach().to("cpu", torch.float32).numpy()
-    steps, cuts = [], []
-    for axis in (0, 1):
-        steps.append(np.sqrt(np.square(np.diff(x, axis=axis + 1)).sum(0)).ravel())
-        cuts.append((np.diff(a, axis=axis) != 0).ravel())
-    step, cut = np.concatenate(steps), np.concatenate(cuts)
-    mean = float(step.mean()) if step.size else 0.0
-    return float(step[cut].mean()) / mean if cut.any() and mean > 0 else None
-
-
-def changed(labels: Any, other: Any) -> float:
-    """Share of pixels, 0–1, whose class differs between two maps."""
-    a, b = _labels(labels, other)
-    return float((a != b).mean())
-
-
-def rmse(values: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
-    """Root mean squared difference where ``mask`` [H, W] holds, in the signal's unit; lower is better."""
-    a, b = _pair(values, truth)
-    keep = np.isfinite(a).all(0) & np.isfinite(b).all(0)
-    if mask is not None:
-        keep &= mask.numpy()
-    return math.sqrt(float(np.mean(np.square(a[:, keep] - b[:, keep]), dtype=np.float64)))
-
-
-def histogram(values: Tensor, low: float, high: float, unit: str, bins: int = 32) -> dict[str, Any]:
-    """``{"edges": [bins + 1], "counts": [bins], "unit"}`` of ``values`` between ``low`` and ``high``."""
-    flat = values.detach().to("cpu", torch.float32).numpy().ravel()
-    counts, edges = np.histogram(np.clip(flat, low, high), bins=bins, range=(low, high))
-    return {"edges": edges.tolist(), "counts": counts.tolist(), "unit": unit}
-
-
-def histograms(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor) -> dict[str, dict[str, Any]]:
-    """Histograms of the four kernel parameters; the two spatial ones share their edges."""
-    high = max(2.0, float(sigma_x.max()), float(sigma_y.max()))
-    return {
-        "sigma_x": histogram(sigma_x, 1, high, "px"),
-        "sigma_y": histogram(sigma_y, 1, high, "px"),
-        "theta": histogram(theta, -math.pi, math.pi, "rad"),
-        "sigma_r": histogram(sigma_r, 0, max(0.1, float(sigma_r.max())), "RGB distance"),
-    }
-
-
-def boundaries(labels: Any) -> np.ndarray:
-    """bool ``[H, W]``: pixels with another class to their right or below."""
-    a = np.asarray(labels)
-    out = np.zeros(a.shape, bool)
-    out[:, :-1] |= a[:, 1:] != a[:, :-1]
-    out[:-1] |= a[1:] != a[:-1]
-    return out
-
-
-def dilate(mask: np.ndarray, radius: int) -> np.ndarray:
-    """``mask`` grown by a disc of ``radius`` pixels."""
-    height, width = mask.shape
-    out = np.zeros_like(mask)
-    for dy in range(-radius, radius + 1):
-        for dx in range(-radius, radius + 1):
-            if dy * dy + dx * dx <= radius * radius and abs(dy) < height and abs(dx) < width:
-                to = (slice(max(0, dy), height + min(0, dy)), slice(max(0, dx), width + min(0, dx)))
-                of = (slice(max(0, -dy), height - max(0, dy)), slice(max(0, -dx), width - max(0, dx)))
-                out[to] |= mask[of]
-    return out
-
-
-def _compiled_ssim_plane(a: np.ndarray, b: np.ndarray) -> float:
-    """A quarter of the time of ``_ssim_plane``, and of use to several threads at once."""
-    from gsjbu.kernels.ssim import mean_ssim
-
-    half = _half_window()
-    window = np.concatenate([half[:0:-1], half])
-    return float(mean_ssim(np.ascontiguousarray(a), np.ascontiguousarray(b), window, SSIM_C1, SSIM_C2))
-
-
-def _half_window() -> np.ndarray:
-    """The window's weights from its middle outwards; those of the whole window sum to 1."""
-    taps = np.exp(-np.square(np.arange(SSIM_WINDOW // 2 + 1)) / (2 * SSIM_SIGMA**2))
-    return (taps / (taps[0] + 2 * taps[1:].sum())).astype(np.float32)
-
-
-def _ssim_plane(a: np.ndarray, b: np.ndarray) -> float:
-    """Only σa² + σb² enters the formula, so four blurs do instead of five. In bands, to stay in the cache."""
-    total, rows = 0.0, a.shape[0] - SSIM_WINDOW + 1
-    for top in range(0, rows, SSIM_BAND):
-        band = slice(top, min(top + SSIM_BAND, rows) + SSIM_WINDOW - 1)
-        total += float(_ssim_map(a[band], b[band]).sum(dtype=np.float64))
-    return total / (rows * (a.shape[1] - SSIM_WINDOW + 1))
-
-
-def _ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    mean_a, mean_b = _blur(a), _blur(b)
-    cross = mean_a * mean_b
-    squares = np.square(mean_a, out=mean_a) + np.square(mean_b, out=mean_b)
-    variance = _blur(np.square(a) + np.square(b)) - squares
-    covariance = _blur(a * b) - cross
-    return (2 * cross + SSIM_C1) * (2 * covariance + SSIM_C2) / ((squares + SSIM_C1) * (variance + SSIM_C2))
-
-
-def _blur(plane: np.ndarray) -> np.ndarray:
-    """Gaussian window over ``[H, W]``, whole windows only; equal taps are added before they are weighted."""
-    half, taps = SSIM_WINDOW // 2, _half_window()
-    for _ in range(2):  # down the rows, turned, and down the rows again
-        whole = plane.shape[0] - 2 * half
-        out = plane[half : half + whole] * taps[0]
-        pair = np.empty_like(out)
-        for k in range(1, half + 1):
-            np.add(plane[half - k : half - k + whole], plane[half + k : half + k + whole], out=pair)
-            pair *= taps[k]
-            out += pair
-        plane = np.ascontiguousarray(out.T)
-    return plane
-
-
-def _pair(picture: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    if picture.shape != reference.shape or picture.ndim != 3:
-        raise ShapeError(
-            f"Both must be [C, H, W] of one shape, not {list(picture.shape)} and {list(reference.shape)}."
-        )
-    a, b = (t.detach().to("cpu", torch.float32).numpy() for t in (picture, reference))
-    return a, b
-
-
-def _labels(labels: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
-    a, b = (np.asarray(t).astype(np.int64) for t in (labels, truth))
-    if a.shape != b.shape or a.ndim != 2:
-        raise ShapeError(f"Class maps must be [H, W] of one shape, not {list(a.shape)} and {list(b.shape)}.")
-    return a, b
+__all__ = [
+    "boundary_f",
+    "changed",
+    "compare",
+    "confusion",
+    "edge_alignment",
+    "l1",
+    "miou",
+    "psnr",
+    "rmse",
+    "ssim",
+]

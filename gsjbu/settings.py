@@ -97,15 +97,15 @@ def _shown(raw: Any) -> str:
 
 
 def _local_backbones() -> Mapping[str, str]:
-    from gsjbu import models
+    from gsjbu.models import catalogue
 
-    return models.local_choices("backbone")
+    return catalogue.local_choices("backbone")
 
 
 def _local_segmenters() -> Mapping[str, str]:
-    from gsjbu import models
+    from gsjbu.models import catalogue
 
-    return models.local_choices("segmentation")
+    return catalogue.local_choices("segmentation")
 
 
 _ALL = (
@@ -238,13 +238,13 @@ def _entry(s: Setting) -> dict[str, Any]:
 def unavailable(name: str, value: str) -> str | None:
     """Why a choice cannot be had on this machine, or None if it can."""
     if name == "device":
-        from gsjbu.devices import why_not
+        from gsjbu.core.devices import why_not
 
         return why_not(value)
     if name in ("backbone", "segmentation"):
-        from gsjbu import models
+        from gsjbu.models import catalogue
 
-        return models.why_not(value)
+        return catalogue.why_not(value)
     return None
 
 

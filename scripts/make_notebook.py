@@ -19,7 +19,7 @@ from PIL import Image
 
 import gsjbu
 from gsjbu import images, metrics, render
-from gsjbu.colours import viridis
+from gsjbu.io.colours import viridis
 from gsjbu.grid import Grid
 from gsjbu.samples import SAMPLES
 

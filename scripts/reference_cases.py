@@ -91,7 +91,14 @@ def soft_labels(rows: int, cols: int) -> torch.Tensor:
 
 def told(kernel: Any) -> Any:
     """All of a kernel that decides what it renders and says."""
-    return [kernel.raw, kernel.lr_guide, list(kernel.losses), kernel.objective, kernel.backend, list(kernel.notes)]
+    return [
+        kernel.raw,
+        kernel.lr_guide,
+        list(kernel.losses),
+        kernel.objective,
+        kernel.backend,
+        list(kernel.notes),
+    ]
 
 
 def fit_cases() -> Iterator[tuple[str, Case]]:
@@ -103,7 +110,12 @@ def fit_cases() -> Iterator[tuple[str, Case]]:
         return [*told(kernel), kernel.render(lr, threads=1)]
 
     for backend in ("fused", "attention"):
-        for stride, shape, radius in ((16, (96, 128), 2), (8, (61, 47), 2), (5, (33, 29), 1), (3, (20, 31), 3)):
+        for stride, shape, radius in (
+            (16, (96, 128), 2),
+            (8, (61, 47), 2),
+            (5, (33, 29), 1),
+            (3, (20, 31), 3),
+        ):
             options = {"stride": stride, "radius": radius, "iters": 6, "backend": backend}
             yield f"fit rgb {backend} stride {stride}", lambda s=shape, o=options: fitted(s, **o)
         size = {"lr_size": (9, 14), "iters": 5, "backend": backend}
@@ -257,7 +269,7 @@ def command_cases(folder: Path) -> Iterator[tuple[str, Case]]:
     yield "compare auto", lambda: compared("auto", str(photo), *auto)
 
     def film() -> Any:
-        from gsjbu.films import Writer
+        from gsjbu.io.films import Writer
 
         with Writer(folder / "in.mp4") as out:
             for n in range(3):
@@ -282,7 +294,9 @@ def server_cases() -> Iterator[tuple[str, Case]]:
         with TestClient(create_app(config)) as client:
             file = {"file": ("a.png", png_bytes(to_uint8(picture(90, 120))), "image/png")}
             answer = client.post("/api/run", files=file, data={"iters": "5", **settings}).json()
-        panels = [{key: panel[key] for key in ("name", "png", "legend", "unit")} for panel in answer["panels"]]
+        panels = [
+            {key: panel[key] for key in ("name", "png", "legend", "unit")} for panel in answer["panels"]
+        ]
         return [panels, answer["metrics"], answer["losses"], answer["image"], sorted(answer["status"])]
 
     yield "api run", run
@@ -300,7 +314,9 @@ def cases(folder: Path) -> Iterator[tuple[str, Case]]:
 
 def main() -> int:
     """Write or check the hashes; the number of differences decides the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--write", metavar="FILE", help="store the hashes")
     what.add_argument("--check", metavar="FILE", help="compare with hashes stored before")

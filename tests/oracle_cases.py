@@ -16,8 +16,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gsjbu import parameters, reference
-from gsjbu.grid import Grid
+from gsjbu.core import parameters, reference
+from gsjbu.core.grid import Grid
 
 KINK = 1.2e-5
 PARAMETERS = ("sigma_x", "sigma_y", "theta", "sigma_r")

@@ -24,7 +24,14 @@ LINKED = (
     "static",
     "templates",
 )  # what a reader in the repository's root sees
-DOCTESTED = ("gsjbu.tto", "gsjbu.module", "gsjbu.video", "gsjbu.kernel", "gsjbu.grid", "gsjbu.estimate")
+DOCTESTED = (
+    "gsjbu.core.tto",
+    "gsjbu.core.module",
+    "gsjbu.core.video",
+    "gsjbu.core.kernel",
+    "gsjbu.core.grid",
+    "gsjbu.run.estimate",
+)
 
 
 def script_of(text: str) -> str:
@@ -115,4 +122,4 @@ def test_doctests(name, tmp_path, monkeypatch):
 def test_there_are_doctests():
     found = {name: doctest.DocTestFinder().find(importlib.import_module(name)) for name in DOCTESTED}
     with_examples = {name for name, tests in found.items() if any(test.examples for test in tests)}
-    assert {"gsjbu.tto", "gsjbu.module", "gsjbu.video"} <= with_examples
+    assert {"gsjbu.core.tto", "gsjbu.core.module", "gsjbu.core.video"} <= with_examples

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from examples import make_inputs, modality_guide, point_similarity, probability_upsampling
-from gsjbu.grid import Grid
+from gsjbu.core.grid import Grid
 from gsjbu.samples import SAMPLES
 
 

@@ -12,10 +12,10 @@ import pytest
 from packaging.requirements import Requirement
 
 LAYOUT = """
-app.py gsjbu/__init__.py gsjbu/settings.py gsjbu/grid.py gsjbu/parameters.py gsjbu/reference.py
-gsjbu/kernels gsjbu/tto.py gsjbu/render.py gsjbu/images.py gsjbu/features.py gsjbu/segmentation.py
-gsjbu/signals.py gsjbu/panels.py gsjbu/metrics.py gsjbu/samples.py gsjbu/pipeline.py gsjbu/__main__.py
-gsjbu/server gsjbu/py.typed templates static tests benchmarks requirements.txt README.md
+app.py gsjbu/__init__.py gsjbu/__main__.py gsjbu/py.typed gsjbu/settings.py gsjbu/errors.py gsjbu/version.py
+gsjbu/core/grid.py gsjbu/core/parameters.py gsjbu/core/reference.py gsjbu/core/tto.py gsjbu/core/backends
+gsjbu/io gsjbu/models gsjbu/run/pipeline.py gsjbu/samples gsjbu/batch gsjbu/cli gsjbu/server
+templates static tests benchmarks requirements.txt README.md
 Makefile pyproject.toml .ci/run LICENSE CHANGELOG.md CONTRIBUTING.md
 .pre-commit-config.yaml .gitignore hubconf.py docs examples
 """.split()

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from gsjbu.torchvision_mend import torchvision
+from gsjbu.models.torchvision_compat import torchvision
 
 CLASSES = ("sky", "road", "tree", "car", "person")
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gsjbu import threads
 from gsjbu.batch import local
 from gsjbu.batch.manifest import Journal, ResumeError, check_settings, write_manifest
 from gsjbu.batch.sources import BESIDE, Item, SourceError, find
 from gsjbu.batch.work import Asked, WriteFailed
-from gsjbu.batch.writers import ENDINGS, result_path, sweep
+from gsjbu.core import threads
+from gsjbu.io.writers import ENDINGS, result_path, sweep
 from gsjbu.version import __version__
 
 __all__ = ["Asked", "Item", "Report", "ResumeError", "SourceError", "WriteFailed", "find", "run"]

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from gsjbu import threads
 from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Asked, Worker, WriteFailed
+from gsjbu.core import threads
 from gsjbu.errors import GsjbuError
 
 LOCAL = "local"

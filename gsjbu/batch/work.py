@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu import signals
-from gsjbu.batch.reading import read
 from gsjbu.batch.sources import Item
-from gsjbu.batch.writers import result_path, write, write_kernel
+from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
-from gsjbu.kernel import Kernel
-from gsjbu.signals import Signal
+from gsjbu.io import signals
+from gsjbu.io.reading import read
+from gsjbu.io.signals import Signal
+from gsjbu.io.writers import result_path, write, write_kernel
 
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
 
@@ -88,12 +88,13 @@ class Worker:
         return outcome | {name: round(value, 4) for name, value in spent.items()} | {"worker": os.getpid()}
 
     def _make(self, item: Item, path: Path) -> dict[str, Any]:
-        from gsjbu import fit, images
+        from gsjbu import fit
+        from gsjbu.io import pictures
 
         asked = self.asked
-        image = images.decode(item.image.read())
+        image = pictures.decode(item.image.read())
         if asked.resolution:
-            image = images.shrink(image, asked.resolution)
+            image = pictures.shrink(image, asked.resolution)
         signal, grid = self._signal(item, image)
         kernel = fit(
             image,
@@ -137,8 +138,9 @@ class Worker:
         if item.signal is not None:
             signal = read(item.signal.read(), item.signal.name)
             return signal, {"lr_size": tuple(signal.values.shape[1:])}
-        from gsjbu import devices, features
-        from gsjbu.grid import Grid
+        from gsjbu.core import devices
+        from gsjbu.core.grid import Grid
+        from gsjbu.models import features
 
         grid = Grid.from_stride(image.shape[-2], image.shape[-1], self.asked.stride)
         device = devices.resolve(self.asked.device)

@@ -25,7 +25,7 @@ SETTINGS = ("stride", "iters", "radius", "resolution", "objective", "device", "b
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Source, folder, formats and the settings of a fit."""
-    from gsjbu.batch.writers import ENDINGS
+    from gsjbu.io.writers import ENDINGS
 
     parser.add_argument("source", metavar="IN", help="a folder, a .txt list of paths, a glob, or .tar shards")
     parser.add_argument("folder", metavar="OUT", help="where the results and the manifest go")

@@ -33,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the pipeline and write the report."""
-    from gsjbu import images, pipeline
-    from gsjbu.batch.reading import read
+    from gsjbu.io import pictures
+    from gsjbu.io.reading import read
+    from gsjbu.run import pipeline
 
     settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
     image, sample = _read(args.image)
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
         result = pipeline.run(image, settings, signal=signal, sample=sample, progress=progress)
     for panel in result.panels:
-        (folder / f"{panel.name}.png").write_bytes(images.png_bytes(panel.picture))
+        (folder / f"{panel.name}.png").write_bytes(pictures.png_bytes(panel.picture))
     facts = _facts(result)
     text = json.dumps(facts, indent=1, ensure_ascii=False)
     (folder / "result.json").write_text(text + "\n", "utf-8")
@@ -63,10 +64,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(name: str) -> tuple[Any, Any]:
     """The image, and the built-in scene it is of, if it is one."""
-    from gsjbu import images
+    from gsjbu.io import pictures
 
     if not name.startswith(SCENE):
-        return images.decode(Path(name).read_bytes()), None
+        return pictures.decode(Path(name).read_bytes()), None
     from gsjbu.samples import SAMPLES
 
     sample = SAMPLES.get(name.removeprefix(SCENE))

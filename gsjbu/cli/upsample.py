@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gsjbu.cli import options
 from gsjbu.errors import GsjbuError
-from gsjbu.signals import Signal
+from gsjbu.io.signals import Signal
 
 FORMS = {".npy": "npy", ".safetensors": "safetensors", ".zarr": "zarr", ".png": "png"}
 
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, render, write."""
     import gsjbu
-    from gsjbu import images, signals
-    from gsjbu.batch.reading import read
+    from gsjbu.io import pictures, signals
+    from gsjbu.io.reading import read
 
     output = Path(args.output)
     form = FORMS.get(output.suffix.lower())
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-    image = images.decode(Path(args.image).read_bytes())
+    image = pictures.decode(Path(args.image).read_bytes())
     signal = read(Path(args.signal).read_bytes(), Path(args.signal).name)
     _check_channels(form, signal)
     started = time.perf_counter()
@@ -117,14 +117,14 @@ def _check_channels(form: str, signal: Signal) -> None:
 
 def _write(output: Path, form: str, signal: Signal, high: Tensor, half: bool) -> None:
     if form != "png":
-        from gsjbu.batch.writers import write
+        from gsjbu.io.writers import write
 
         write(output, form, tuple(high.shape), [high.numpy()], half)
         return
-    from gsjbu import images, signals
+    from gsjbu.io import pictures, signals
 
     if signal.kind == "features":  # three channels: colours, stretched to their range if they are none
         low, high_end = min(0.0, float(high.min())), max(1.0, float(high.max()))
-        output.write_bytes(images.png_bytes(images.to_uint8((high - low) / (high_end - low))))
+        output.write_bytes(pictures.png_bytes(pictures.to_uint8((high - low) / (high_end - low))))
     else:
         output.write_bytes(signals.result_png(signal, high))

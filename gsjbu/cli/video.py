@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, fit, render, write, report."""
-    from gsjbu import films, video
+    from gsjbu.core import video
+    from gsjbu.io import films
 
     if Path(args.output).exists() and Path(args.output).samefile(args.film):
         raise GsjbuError("output_is_input", f"{args.output} is the film to read; write to another file.")
@@ -112,10 +113,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _frames(film: Any, args: argparse.Namespace) -> Iterator[Tensor]:
-    from gsjbu import images
+    from gsjbu.io import pictures
 
     for frame in itertools.islice(film, args.frames):
-        yield images.shrink(frame, args.resolution) if args.resolution else frame
+        yield pictures.shrink(frame, args.resolution) if args.resolution else frame
 
 
 class _Source:
@@ -140,7 +141,7 @@ class _Source:
 
     def colours(self, values: Tensor) -> Tensor:
         """``[C, h, w]`` → ``[3, h, w]`` in [0, 1], before the render: mixing keeps them in range."""
-        from gsjbu import features
+        from gsjbu.models import features
 
         if self.args.signal == RGB:
             return values
@@ -152,13 +153,14 @@ class _Source:
         return kernel.lr_guide
 
     def _features(self, kernel: Any) -> Tensor:
-        from gsjbu import devices, features
+        from gsjbu.core import devices
+        from gsjbu.models import features
 
         device = devices.resolve(self.args.device)
         return features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed).values
 
     def _brought(self, kernel: Any) -> Tensor:
-        from gsjbu.batch.reading import read
+        from gsjbu.io.reading import read
 
         path = next(self._files, None)
         if path is None:
@@ -170,17 +172,17 @@ class _Source:
 
 def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.ndarray:
     """uint8 ``[H, W, 3]``, with the other method to its left if asked for."""
-    from gsjbu import images
-    from gsjbu.render import bilinear
+    from gsjbu.core.interpolation import bilinear
+    from gsjbu.io import pictures
 
     if beside is None:
-        return images.to_uint8(shown)
+        return pictures.to_uint8(shown)
     left = kernel.guide if beside == "original" else bilinear(low, kernel.grid)
-    return images.to_uint8(torch.cat([left, shown], dim=2))
+    return pictures.to_uint8(torch.cat([left, shown], dim=2))
 
 
 def _keep(folder: Path, number: int, values: Tensor) -> None:
-    from gsjbu.batch.writers import write
+    from gsjbu.io.writers import write
 
     write(folder / f"{number:06d}.npy", "npy", tuple(values.shape), [values.numpy()], half=True)
 
@@ -188,7 +190,7 @@ def _keep(folder: Path, number: int, values: Tensor) -> None:
 def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:
     """The same frames, each fitted from the start: what warm starts are compared with."""
     import gsjbu
-    from gsjbu import video
+    from gsjbu.core import video
 
     alone = video.Steadiness()
     for frame in frames:

@@ -20,7 +20,7 @@ WARM_UP_SECONDS = 5.0
 
 
 def create_app(config: Config | None = None) -> FastAPI:
-    """One server. ``config.run`` takes the place of ``gsjbu.pipeline.run``; ``app.state.service`` is what it shares."""
+    """One server. ``config.run`` takes the place of the pipeline's; ``app.state.service`` is what it shares."""
     config = config or Config()
     service = Service(config)
 

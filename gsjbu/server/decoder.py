@@ -29,8 +29,8 @@ import numpy as np
 import torch
 
 from gsjbu.errors import GsjbuError, ImageError, SignalError
-from gsjbu.images import loaded, shrink, upright, upright_size
-from gsjbu.signals import Signal, read_signal
+from gsjbu.io.pictures import loaded, shrink, upright, upright_size
+from gsjbu.io.signals import Signal, read_signal
 
 CAN_FORK = hasattr(os, "fork") and sys.platform.startswith("linux")
 # Up to here the pixels themselves are kept, so that any resolution is at hand; beyond it, the file and what is reduced.
@@ -88,7 +88,7 @@ class Decoders:
             return decoder.decode(data, resolution, whole)
 
     def signal(self, data: bytes | bytearray, name: str, max_values: int) -> Signal:
-        """As :func:`gsjbu.signals.read_signal`; raises SignalError, or DecodeTimeout."""
+        """As :func:`gsjbu.io.signals.read_signal`; raises SignalError, or DecodeTimeout."""
         with self._one() as decoder:
             return decoder.signal(data, name, max_values)
 
@@ -139,7 +139,7 @@ class Decoder:
         return Decoded(told["width"], told["height"], **({told["kind"]: array} if told["kind"] else {}))
 
     def signal(self, data: bytes | bytearray, name: str, max_values: int) -> Signal:
-        """As :func:`gsjbu.signals.read_signal`; raises SignalError, or DecodeTimeout after ``seconds``."""
+        """As :func:`gsjbu.io.signals.read_signal`; raises SignalError, or DecodeTimeout after ``seconds``."""
         if not CAN_FORK:
             return read_signal(bytes(data), name, max_values=max_values)
         told, body = self._answered(data, {"what": "signal", "name": name, "max_values": max_values})

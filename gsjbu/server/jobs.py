@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from gsjbu.core.threads import available
 from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem, from_error, internal
 from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
-from gsjbu.threads import available
 
 log = logging.getLogger("gsjbu.server")
 

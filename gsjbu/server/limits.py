@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from gsjbu.core.threads import available
 from gsjbu.errors import SettingError
-from gsjbu.threads import available
 
 KIB = 1024
 MIB = 1024 * KIB

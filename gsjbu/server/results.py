@@ -21,15 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu import signals
-from gsjbu.images import png_bytes
-from gsjbu.kernel import Kernel
+from gsjbu.core.kernel import Kernel
+from gsjbu.core.threads import available
+from gsjbu.io import signals
+from gsjbu.io.pictures import png_bytes
+from gsjbu.io.signals import Signal
+from gsjbu.run.views import strongest
 from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
-from gsjbu.signals import Signal
-from gsjbu.threads import available
 from gsjbu.version import __version__
-from gsjbu.views import strongest
 
 _encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png")
 _ZIPPED = {
@@ -228,7 +228,7 @@ def similarity_maps(bundle: Bundle, x: int, y: int) -> tuple[list[np.ndarray], f
 
 def similarity(bundle: Bundle, x: int, y: int) -> dict[str, Any]:
     """The similarity maps as PNGs on one shared scale."""
-    from gsjbu.colours import viridis
+    from gsjbu.io.colours import viridis
 
     maps, low, high = similarity_maps(bundle, x, y)
     pictures = [png_bytes(viridis((m - low) / (high - low))) for m in maps]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from gsjbu.images import png_bytes, shrink, to_uint8
+from gsjbu.io.pictures import png_bytes, shrink, to_uint8
 from gsjbu.server import forms, schemas
 from gsjbu.server.problems import Problem, refusals
 from gsjbu.server.service import Service, StoredImage, StoredSignal

@@ -9,11 +9,11 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from gsjbu.core.threads import available
 from gsjbu.server import results, schemas
 from gsjbu.server.problems import refusals
 from gsjbu.server.service import Service
 from gsjbu.settings import schema
-from gsjbu.threads import available
 
 
 def routes(service: Service) -> APIRouter:

@@ -22,11 +22,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from torch import Tensor
 
-from gsjbu import backends, memory
-from gsjbu.devices import resolve
+from gsjbu.core import memory
+from gsjbu.core.backends import dispatch
+from gsjbu.core.devices import resolve
+from gsjbu.core.threads import HELPERS_SLEEP
 from gsjbu.errors import GsjbuError, SignalError
-from gsjbu.estimate import estimate
-from gsjbu.images import shrink
+from gsjbu.io.pictures import shrink
+from gsjbu.io.signals import Signal
+from gsjbu.run.estimate import estimate
 from gsjbu.server import allocator
 from gsjbu.server.config import Config
 from gsjbu.server.decoder import Decoded, Decoders, DecodeTimeout
@@ -38,8 +41,6 @@ from gsjbu.server.results import Bundle, inline
 from gsjbu.server.store import Store
 from gsjbu.server.uploads import Buffers, File
 from gsjbu.settings import Settings
-from gsjbu.signals import Signal
-from gsjbu.threads import HELPERS_SLEEP
 from gsjbu.version import __version__
 
 log = logging.getLogger("gsjbu.server")
@@ -120,13 +121,13 @@ class Service:
     @property
     def backend(self) -> str:
         """What a run that begins now would compute with; until the fused kernel is compiled, the attention form."""
-        fused = backends.warm_up.state == "warm" and resolve("auto").type == "cpu"
+        fused = dispatch.warm_up.state == "warm" and resolve("auto").type == "cpu"
         return "fused" if fused else "attention"
 
     def warm_up(self) -> threading.Thread:
         """In a thread at start: compile the fused kernel, then run once on a tiny picture, so that the first visitor
         waits neither for a compiler nor for a backbone."""
-        compiling = backends.warm_up.in_background()
+        compiling = dispatch.warm_up.in_background()
 
         def first_run() -> None:
             compiling.join()
@@ -332,7 +333,7 @@ class Service:
     def _pipeline(self) -> Callable[..., Any]:
         if self.config.run is not None:
             return self.config.run
-        from gsjbu.pipeline import run
+        from gsjbu.run.pipeline import run
 
         return run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gsjbu.images import png_bytes
+from gsjbu.io.pictures import png_bytes
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from gsjbu import batch
 from gsjbu.batch.manifest import read_journal
 from gsjbu.batch.work import Asked
 from gsjbu.errors import GsjbuError
-from gsjbu.images import png_bytes
+from gsjbu.io.pictures import png_bytes
 
 ASKED = Asked(objective="rgb", iters=6)
 COUNT = 24

@@ -19,7 +19,7 @@ from gsjbu.batch import local
 from gsjbu.batch.manifest import read_journal
 from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Asked, Worker, WriteFailed
-from gsjbu.images import decode
+from gsjbu.io.pictures import decode
 
 ASKED = Asked(objective="rgb", iters=6)
 
@@ -208,7 +208,7 @@ def test_resolution_makes_images_smaller_first(dataset, tmp_path):
 
 
 def test_an_unexpected_error_is_one_images_failure(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("gsjbu.images.decode", lambda data: 1 / 0)
+    monkeypatch.setattr("gsjbu.io.pictures.decode", lambda data: 1 / 0)
     item = batch.find(str(dataset))[2]
     outcome = Worker(str(tmp_path), ASKED)(item)
     assert (outcome["status"], outcome["code"]) == ("failed", "unexpected")

@@ -12,10 +12,10 @@ import pytest
 from playwright.sync_api import Page
 
 import gsjbu
-from gsjbu.grid import Grid
-from gsjbu.images import decode, shrink
+from gsjbu.core.grid import Grid
+from gsjbu.io.pictures import decode, shrink
+from gsjbu.io.signals import mixed, read_signal
 from gsjbu.samples import SAMPLES
-from gsjbu.signals import mixed, read_signal
 from tests.browser.hands import on_stage, shown, state, tab
 
 FIRST = next(iter(SAMPLES))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from gsjbu import pipeline
+from gsjbu.run import pipeline
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.browser.hands import choose_pixel, on_stage, set_slider, shown, state, tab

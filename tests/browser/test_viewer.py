@@ -7,7 +7,7 @@ import random
 import pytest
 from playwright.sync_api import Browser, Page
 
-from gsjbu import pipeline
+from gsjbu.run import pipeline
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.browser.hands import Server, Watch, canvas_at, choose_pixel, on_stage, painted, shown, state, tab

@@ -13,7 +13,7 @@ import torch
 
 import gsjbu
 from gsjbu import cli
-from gsjbu.images import decode, png_bytes
+from gsjbu.io.pictures import decode, png_bytes
 from gsjbu.settings import SETTINGS
 
 
@@ -214,7 +214,7 @@ def test_a_standard_output_that_takes_nothing_is_status_3(files, root, to):
 
 
 def test_a_film_is_never_lost(tmp_path, capsys):
-    from gsjbu.films import Writer
+    from gsjbu.io.films import Writer
 
     with Writer(tmp_path / "in.mp4", rate=10) as film:
         for number in range(3):
@@ -321,7 +321,7 @@ def test_batch_reports_failures_with_status_1(files, capsys):
 
 
 def test_video_reports_speed_and_flicker(tmp_path, capsys):
-    from gsjbu.films import Reader, Writer
+    from gsjbu.io.films import Reader, Writer
 
     with Writer(tmp_path / "in.mp4", rate=10) as film:
         for number in range(4):
@@ -350,7 +350,7 @@ def test_video_reports_speed_and_flicker(tmp_path, capsys):
 
 
 def test_video_with_a_signal_per_frame_and_too_few_of_them(tmp_path, capsys):
-    from gsjbu.films import Writer
+    from gsjbu.io.films import Writer
 
     (tmp_path / "s").mkdir()
     with Writer(tmp_path / "in.mp4") as film:

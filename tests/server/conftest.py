@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 import pytest
 
-from gsjbu.images import png_bytes
+from gsjbu.io.pictures import png_bytes
 from gsjbu.server import decoder
 from gsjbu.server.config import Config
 from gsjbu.server.limits import Limits

@@ -1,4 +1,4 @@
-"""A small stand-in for ``gsjbu.pipeline.run``: same shapes, no fit; its speed and its faults are chosen by the test."""
+"""A stand-in for the pipeline's ``run``: same shapes, no fit; its speed and faults are chosen by the test."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from gsjbu.grid import Grid
-from gsjbu.panels import Panel
+from gsjbu.core.grid import Grid
+from gsjbu.run.panels import Panel
 from gsjbu.settings import Settings
 
 STAGES = ("grid", "tto", "render", "features", "panels")

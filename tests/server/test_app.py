@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 
 import gsjbu
-from gsjbu.images import decode, png_bytes
-from gsjbu.pipeline import run
+from gsjbu.io.pictures import decode, png_bytes
+from gsjbu.run.pipeline import run
 from gsjbu.samples import SAMPLES
 from gsjbu.server.config import Config
 from gsjbu.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gsjbu.errors import ImageError
-from gsjbu.images import EXIF_ORIENTATION, decode_pixels, shrink
+from gsjbu.io.pictures import EXIF_ORIENTATION, decode_pixels, shrink
 from gsjbu.server import decoder
 from gsjbu.server.decoder import Decoder, Decoders, DecodeTimeout
 from tests.server import hostile

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gsjbu import pipeline
+from gsjbu.run import pipeline
 from tests.server.conftest import Running, picture, start, upload, wait
 
 ERRORS = {"internal": RuntimeError("injected, in /secret/place"), "out_of_memory": MemoryError("injected")}

@@ -150,7 +150,7 @@ def test_app_py_asks_for_helpers_that_sleep_before_torch_is_loaded(monkeypatch: 
         "try:\n"
         "    runpy.run_path('app.py', run_name='__main__')\n"
         "except SystemExit:\n"
-        "    from gsjbu.threads import HELPERS_SLEEP\n"
+        "    from gsjbu.core.threads import HELPERS_SLEEP\n"
         "    sys.exit(0 if HELPERS_SLEEP else 'they spin')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

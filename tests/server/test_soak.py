@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from gsjbu.images import png_bytes
+from gsjbu.io.pictures import png_bytes
 from tests.server.conftest import Process, in_process, picture, start, wait
 from tests.server.test_events import follow
 

@@ -15,10 +15,12 @@ import pytest
 
 import gsjbu
 from examples.make_inputs import features, moving_scene
-from gsjbu import batch, images, samples, threads, video
+from gsjbu import batch, samples
 from gsjbu.batch import local
 from gsjbu.batch.manifest import read_journal
 from gsjbu.batch.work import Asked
+from gsjbu.core import threads, video
+from gsjbu.io import pictures
 
 pytestmark = pytest.mark.soak
 
@@ -32,7 +34,7 @@ def data_set(tmp_path_factory):
     scenes = [sample.image for sample in samples.SAMPLES.values()]
     for number in range(COUNT):
         image = scenes[number % len(scenes)].roll(7 * number, dims=2)
-        (folder / f"p{number:03d}.png").write_bytes(images.png_bytes(images.to_uint8(image)))
+        (folder / f"p{number:03d}.png").write_bytes(pictures.png_bytes(pictures.to_uint8(image)))
         np.save(folder / f"p{number:03d}.npy", features(image, CHANNELS))
     return folder
 

@@ -1,0 +1,258 @@
+"""The objective ``auto``: what measures best for a given signal, from one image, with nothing learnt from data sets.
+
+1. Salt and pepper is taken out of the guide (noise.py).
+2. The signal is looked at: is it the mean over each cell, or what a network says of it? (``kind_of``)
+3. Gaussians are fitted so that the rendered signal gives back the LR signal, for a few steps only.
+4. They are mixed with others (blend.py) by the recipe of the signal's kind. Cell means are also back-projected.
+5. If the guide's colours do not help to foretell an LR pixel from its neighbours (``guide_gain``), the plain
+   interpolation takes over.
+
+benchmarks/QUALITY.md has the figures behind each step, and what was tried and dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.core import noise, tto
+from gsjbu.core.blend import Blend
+from gsjbu.core.grid import Grid
+from gsjbu.core.kernel import Kernel
+
+STEPS = 20  # of the fit at most: fitting longer follows the signal's own errors
+
+# Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
+FEW_CHANNELS = 4
+EXACT = 1e-6
+
+# Of the test of the guide: spread over neighbours (LR pixels), tolerances tried (guide values), reach (LR pixels).
+GAIN_SIGMA = 0.8
+GAIN_TOLERANCES = (0.05, 0.1, 0.2)
+GAIN_REACH = 2
+GAIN_CHANNELS = 8  # more are projected to so many
+# Gains (log error) up to which the guide is not trusted at all, and from which it is trusted fully. Guides of other
+# scenes reach about 0.04, a scene's own guide rarely stays below 0.1.
+GAIN_UNRELATED, GAIN_TRUSTED = 0.02, 0.06
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How signals of one kind are upsampled: members of the mixture, and passes of back-projection.
+
+    A set of Gaussians is given by its start: σ in strides, σr in guide values. ``second_share`` is that of what
+    the plain interpolation leaves, which has a larger share where the guide is not trusted.
+    """
+
+    sentence: str
+    first: tuple[float, float]
+    first_steps: int
+    second: tuple[float, float] | None
+    second_steps: int
+    second_share: float
+    plain: str
+    plain_share: float
+    plain_share_untrusted: float
+    passes: int
+    # Where these are not 0, a share depends on the stride s (px) instead: pixels / (pixels + s), more at finer ones.
+    plain_pixels: float = 0.0
+    second_pixels: float = 0.0
+
+    def shares(self, step: float, trust: float) -> tuple[float, float]:
+        """Of the plain interpolation and of the second set, at a stride of ``step`` px, for a guide trusted 0…1."""
+        trusted = self.plain_pixels / (self.plain_pixels + step) if self.plain_pixels else self.plain_share
+        plain = self.plain_share_untrusted + trust * (trusted - self.plain_share_untrusted)
+        second = self.second_pixels / (self.second_pixels + step) if self.second_pixels else self.second_share
+        return plain, second * (1 - plain)
+
+
+# Means over cells are given back. Wide starts fit best, as back-projection sharpens again; two fits from different
+# starts err differently, and their mean errs less.
+_MEASURED = Recipe(
+    "The signal is taken for a quantity averaged over each cell: it is given back (not pure mixing).",
+    first=(0.6, 0.2), first_steps=STEPS, second=(0.9, 0.1), second_steps=STEPS, second_share=0.5,
+    plain="bicubic", plain_share=0.0, plain_share_untrusted=0.5, passes=3,
+)  # fmt: skip
+# What a network says is not a mean over the cell, and its errors should not be sharpened: pure mixing only. The
+# second set is not fitted: at coarse strides, where its Gaussians are wide, it follows texture, and has a small share.
+_SCORES = Recipe(
+    "The signal is taken for a network's own probabilities: it is mixed only.",
+    first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_steps=0, second_share=0.0,
+    plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0, second_pixels=10.0,
+)  # fmt: skip
+# Samples say nothing of what lies between them: there is nothing to fit to.
+_SAMPLES = Recipe(
+    "The signal is one class a cell, without shares: it is mixed only, and there is nothing to fit.",
+    first=(0.6, 0.12), first_steps=0, second=None, second_steps=0, second_share=0.0,
+    plain="bilinear", plain_share=0.5, plain_share_untrusted=1.0, passes=0,
+)  # fmt: skip
+
+RECIPES: dict[str, Recipe] = {
+    "measured": _MEASURED,
+    "shares": replace(
+        _MEASURED,
+        sentence="The signal is taken for each class's share of the cell: it is given back (not pure mixing).",
+        second=None, second_steps=0, second_share=0.0, plain_share_untrusted=1.0,
+        plain_pixels=16.0,  # borders of labels follow the image's only to within some pixels
+    ),
+    "scores": _SCORES,
+    "samples": _SAMPLES,
+    # Colours foretell features badly even where they help a reader of the features: the guide is not put to the test.
+    "features": replace(
+        _SAMPLES,
+        sentence="The signal is taken for features: it is mixed only, and there is nothing to fit.",
+        plain_share_untrusted=0.5,
+    ),
+}  # fmt: skip
+
+
+def fit(
+    guide: Tensor,
+    grid: Grid,
+    signal: Tensor | None,
+    radius: int = 2,
+    iters: int = 50,
+    device: str = "auto",
+    progress: Callable[[int, float], object] | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+) -> Kernel:
+    """A kernel with the blend that suits ``signal`` [C, h, w]; without one, the guide's own colours are the signal.
+
+    ``guide`` [G, H, W]. At most ``iters`` steps are taken, of one fit or of two, one after the other; so are the
+    losses. What was found is in ``Kernel.notes``. Raises ShapeError if the signal does not fit the grid or is not
+    finite.
+    """
+    guide, found = noise.clean(guide)
+    signal = tto.checked_signal(grid.cell_means(guide) if signal is None else signal, grid)
+    recipe = RECIPES[kind_of(signal)]
+    gain = guide_gain(signal, grid.cell_means(guide))
+    trust = min(1.0, max(0.0, (gain - GAIN_UNRELATED) / (GAIN_TRUSTED - GAIN_UNRELATED)))
+    plain_share, second_share = recipe.shares(math.sqrt(grid.step_x * grid.step_y), trust)
+    steps = _shared_out(iters if plain_share < 1 else 0, recipe)
+
+    stopped = False
+
+    def gaussians(start: tuple[float, float], own_steps: int, before: int) -> Kernel:
+        def report(step: int, loss: float) -> object:
+            nonlocal stopped
+            answer = progress(before + step, loss) if progress is not None else None
+            stopped = stopped or answer is False
+            return answer
+
+        return tto.fit(
+            guide, grid=grid, iters=own_steps, radius=radius, objective="signal", signal=signal, device=device,
+            progress=report if progress is not None else None, threads=threads, backend=backend, sigma=start[0],
+            sigma_r=start[1],
+        )  # fmt: skip
+
+    kernel = gaussians(recipe.first, steps[0], 0)
+    second = None
+    if recipe.second is not None and second_share > 0:
+        second = gaussians(recipe.second, 0 if stopped else steps[1], steps[0])
+        kernel = replace(kernel, losses=[*kernel.losses, *second.losses])
+    blend = Blend(
+        second=None if second is None else second.raw, second_share=0.0 if second is None else second_share,
+        second_steps=0 if second is None else len(second.losses),
+        plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
+    )  # fmt: skip
+    notes = (found.sentence, recipe.sentence, _on_trust(trust, recipe))
+    return replace(kernel, objective="auto", blend=blend, notes=tuple(note for note in notes if note))
+
+
+def _shared_out(iters: int, recipe: Recipe) -> tuple[int, int]:
+    """Steps of the first and of the second fit, together at most ``iters``."""
+    if recipe.first_steps and recipe.second_steps:
+        return min(recipe.first_steps, iters - iters // 2), min(recipe.second_steps, iters // 2)
+    return min(recipe.first_steps, iters), min(recipe.second_steps, iters)
+
+
+def _on_trust(trust: float, recipe: Recipe) -> str | None:
+    """What a person should know of the guide, or None if it is followed as usual."""
+    if trust >= 0.5 or recipe.plain_share_untrusted == recipe.plain_share:
+        return None
+    if trust > 0:
+        return f"The image explains little of the signal; {recipe.plain} interpolation has a larger share."
+    if recipe.plain_share_untrusted < 1:
+        return f"The image does not explain the signal; {recipe.plain} interpolation has a larger share."
+    return f"The image does not explain the signal; it is not followed: this is {recipe.plain} interpolation."
+
+
+def kind_of(signal: Tensor) -> str:
+    """The name of the recipe for ``signal`` [C, h, w].
+
+    Shares of a whole (0…1, together at most 1) are told apart by what lies at the borders between classes: cells
+    that are means of labels are exactly pure but for those that a border crosses; class maps have no mixed cells;
+    a network is never quite sure of anything.
+    """
+    channels = signal.shape[0]
+    total = signal.sum(dim=0)
+    shares = bool((signal >= -EXACT).all() and (signal <= 1 + EXACT).all())
+    if channels > 1:
+        shares = shares and bool((total <= 1.01).all() and (total >= 0.99).double().mean() >= 0.5)
+    if shares:
+        whole = (signal <= EXACT) | (signal >= 1 - EXACT)
+        if float(whole.double().mean()) >= 0.25:
+            return "samples" if _meets_unmixed(signal, whole.all(dim=0)) else "shares"
+        if channels > 1:
+            return "scores"
+    return "measured" if channels <= FEW_CHANNELS else "features"
+
+
+def _meets_unmixed(signal: Tensor, pure: Tensor) -> bool:
+    """True if most borders between classes lie between two pure cells."""
+    label = signal.argmax(dim=0) if signal.shape[0] > 1 else (signal[0] > 0.5).long()
+    borders = unmixed = 0
+    for dim in (0, 1):
+        n = label.shape[dim] - 1
+        a, b = label.narrow(dim, 0, n), label.narrow(dim, 1, n)
+        border = a != b
+        borders += int(border.sum())
+        unmixed += int((border & pure.narrow(dim, 0, n) & pure.narrow(dim, 1, n)).sum())
+    return unmixed > borders / 2
+
+
+def guide_gain(signal: Tensor, lr_guide: Tensor) -> float:
+    """By how much (in log error) colours help to foretell an LR pixel from its neighbours; about 0 if unrelated.
+
+    Each LR pixel is estimated from those around it, itself left out, once by distance alone and once by distance
+    and colour, at a few tolerances of which the best one counts.
+    """
+    values = signal.detach().to("cpu", torch.float32)
+    if values.shape[0] > GAIN_CHANNELS:  # a random projection keeps distances, on the whole
+        mixer = torch.randn(GAIN_CHANNELS, values.shape[0], generator=torch.Generator().manual_seed(0))
+        values = torch.einsum("kc,chw->khw", mixer, values - values.mean(dim=(1, 2), keepdim=True))
+    return _gain(values.numpy(), lr_guide.detach().to("cpu", torch.float32).numpy())
+
+
+def _gain(values: np.ndarray, guide: np.ndarray) -> float:
+    # numpy, not torch: on so small arrays torch's threads wait for each other longer than they work.
+    rows, cols, r = values.shape[1], values.shape[2], GAIN_REACH
+    near_values, near_guide = (np.pad(t, ((0, 0), (r, r), (r, r))) for t in (values, guide))
+    inside = np.pad(np.ones((rows, cols), np.float32), r)
+    kappas = np.array([0.0, *(0.5 / t**2 for t in GAIN_TOLERANCES)], np.float32)[:, None, None]
+    total = np.zeros((len(kappas), rows, cols), np.float32)
+    estimate = np.zeros((len(kappas), *values.shape), np.float32)
+    for dy in range(2 * r + 1):
+        for dx in range(2 * r + 1):
+            if dy == r and dx == r:
+                continue
+            down, across = slice(dy, dy + rows), slice(dx, dx + cols)
+            spatial = -((dy - r) ** 2 + (dx - r) ** 2) / (2 * GAIN_SIGMA**2)
+            distance = np.square(near_guide[:, down, across] - guide).sum(axis=0)
+            # The floor keeps a pixel unlike all its neighbours from having no estimate.
+            likeness = np.exp(np.float32(spatial) - kappas * distance) + np.float32(1e-9)
+            weight = likeness * inside[down, across]
+            total += weight
+            estimate += weight[:, None] * near_values[:, down, across]
+    alone = total[0] <= 0
+    off = np.where(alone, 0, estimate / np.where(total > 0, total, 1)[:, None] - values)
+    error = np.square(off).sum(axis=1).mean(axis=(1, 2), dtype=np.float64)
+    if error[0] <= 1e-12 * np.square(values).mean(dtype=np.float64):
+        return 0.0  # a flat signal: nothing to explain
+    return float(np.log(error[0] / max(error[1:].min(), 1e-12 * error[0])))

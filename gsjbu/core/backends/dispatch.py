@@ -1,0 +1,119 @@
+"""Which code computes: fused on the CPU where it can, attention everywhere else; and why the other declined."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.core import devices
+from gsjbu.core.backends import attention
+from gsjbu.core.grid import Grid
+from gsjbu.core.threads import torch_threads
+from gsjbu.errors import SettingError
+
+if TYPE_CHECKING:
+    from gsjbu.core.kernel import Kernel
+
+
+class Choice(NamedTuple):
+    """The backend's name and, in a sentence, why it and not the other."""
+
+    name: str
+    reason: str
+
+
+class WarmUp:
+    """Compiles the fused kernel once, in the background if asked; ``state`` is cold, compiling, warm or failed."""
+
+    def __init__(self) -> None:
+        self.state = "cold"
+        self.reason = ""
+        self._lock = threading.Lock()
+
+    def run(self) -> bool:
+        """Compile now (or wait for the one who is at it); True if the fused kernel can be used."""
+        with self._lock:
+            if self.state in ("cold", "compiling"):
+                self.state = "compiling"
+                try:
+                    _compile_all()
+                    self.state = "warm"
+                except Exception as e:  # numba or LLVM missing, broken, or without a place to write: say so
+                    self.state, self.reason = "failed", f"{type(e).__name__}: {e}".splitlines()[0][:200]
+            return self.state == "warm"
+
+    def in_background(self) -> threading.Thread:
+        """Start compiling in a thread; meanwhile ``choose`` answers attention."""
+        self.state = "compiling" if self.state == "cold" else self.state
+        thread = threading.Thread(target=self.run, name="gsjbu-warm-up", daemon=True)
+        thread.start()
+        return thread
+
+
+warm_up = WarmUp()
+
+
+def _compile_all() -> None:
+    """Run every compiled function once on a tiny problem, so that all of it is compiled or read from the cache."""
+    from gsjbu.core import parameters
+    from gsjbu.core.backends import cpu
+    from gsjbu.run import ssim
+
+    grid = Grid.from_stride(8, 8, 4)
+    guide = torch.linspace(0, 1, 3 * 64).reshape(3, 8, 8)
+    problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 1)
+    raw = parameters.start(grid)
+    signal = torch.ones(1, 2, 2)
+    cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1)
+    cpu.render(problem, raw, signal, threads=1)
+    plane = np.zeros((11, 11), np.float32)
+    ssim.mean_ssim(plane, plane, plane[0], np.float32(1), np.float32(1))
+
+
+def choose(device: torch.device, backend: str = "auto") -> Choice:
+    """The backend for ``device``; asking for one by name that cannot be had raises SettingError."""
+    if backend not in ("auto", "fused", "attention"):
+        raise SettingError("backend", f"backend is {backend!r}; it must be one of auto, fused, attention.")
+    if backend == "attention":
+        return Choice("attention", "asked for by name")
+    if device.type != "cpu":
+        if backend == "fused":
+            raise SettingError(
+                "backend", f"The fused kernel runs on the CPU only, not on {device.type}; use auto."
+            )
+        return Choice("attention", f"the fused kernel runs on the CPU only; this run is on {device.type}")
+    if backend == "auto" and warm_up.state == "compiling":
+        return Choice("attention", "the fused kernel is still being compiled; later runs will use it")
+    if warm_up.run():
+        return Choice("fused", "the fastest on a CPU")
+    if backend == "fused":
+        raise SettingError("backend", f"The fused kernel cannot be used here ({warm_up.reason}); use auto.")
+    return Choice("attention", f"the fused kernel cannot be used here ({warm_up.reason})")
+
+
+def render(kernel: Kernel, signal: Tensor, out: np.ndarray | None, threads: int | None) -> Tensor:
+    """Mix signal [C, h, w] by the kernel's backend, [C, H, W]; into ``out`` where one is given."""
+    wants_gradient = signal.requires_grad and torch.is_grad_enabled()
+    if kernel.backend == "fused" and not wants_gradient and warm_up.run():
+        from gsjbu.core.backends import cpu
+
+        arrays = cpu.Problem.of(kernel.guide, kernel.lr_guide, kernel.grid, kernel.radius)
+        return torch.from_numpy(cpu.render(arrays, kernel.raw, signal, out, threads))
+    # A kernel may have been fitted on a device that this machine does not have.
+    fitted_on = torch.device(kernel.device if devices.why_not(kernel.device) is None else "cpu")
+    device = signal.device if wants_gradient else fitted_on
+    problem = attention.Problem(
+        kernel.guide.to(device), kernel.lr_guide.to(device), kernel.grid, kernel.radius
+    )
+    with torch.set_grad_enabled(wants_gradient), torch_threads(threads):
+        mixed = attention.render(
+            problem, kernel.raw, signal if wants_gradient else signal.to(device, torch.float32)
+        )
+    if out is None:
+        return mixed if wants_gradient else mixed.cpu()
+    out[...] = mixed.detach().cpu().numpy()
+    return torch.from_numpy(out) if out.dtype in (np.float32, np.float64, np.float16) else mixed

@@ -1,0 +1,775 @@
+"""The fused CPU kernel: the whole fit, and the render, each in one compiled loop (numba, explicit vectors).
+
+A cell's pixels all share one window, so there are no gathers and no trigonometry per pixel. With Δ = (Δx, Δy)
+from pixel p to the centre of LR pixel q:
+
+    u = ( cosθ·Δx + sinθ·Δy) / (√2·σx)        v = (−sinθ·Δx + cosθ·Δy) / (√2·σy)
+    log w = −(u² + v²) − κ·‖I_p − I_q‖²        κ = 1 / (2σr²)
+
+u and v are linear in p's place, and colour differences come before squares: nothing cancels, however small σ
+and σr are. Logits are kept in base 2 (√log₂e goes into u and v, log₂e into κ). With δ = ∂L/∂log w, the
+closed-form backward needs four sums per neighbour, over the cell's pixels:
+
+    ∂L/∂σx = 2Σδu²/σx    ∂L/∂σy = 2Σδv²/σy    ∂L/∂θ = −2Σδuv·(σy/σx − σx/σy)    ∂L/∂σr = Σδd²/σr³
+
+A step is two phases: cells (forward, loss, sums), then LR pixels (gather the sums, chain rule, Adam). Every
+sum is taken in a fixed order, so the result is the same bits for any number of threads.
+
+Buffers are flat and padded to whole vectors; pad pixels repeat the last pixel and are silenced by ``live`` = 0.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from gsjbu.core.backends.phases import claim, finish, open_phase
+from gsjbu.core.backends.simd import (
+    LANES,
+    add_totals,
+    exp2_negative,
+    larger,
+    load,
+    lowest_lane,
+    magnitude,
+    signed,
+    smaller,
+    splat,
+    steps_from,
+    store,
+    stream,
+    total,
+)
+
+f32 = np.float32
+CHUNK = 512  # pixels handled at once: the window's weights for them stay in the cache
+TILES = 64  # aim for at least this many tasks a phase, so that a late thread costs little
+LOG2E = math.log2(math.e)
+# A neighbour whose weight is at most 2^-36 = 1.5e-11 of the largest at every pixel of the chunk is left out.
+NEGLIGIBLE = 36.0
+BIG = 1e30
+FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+
+# Per neighbour, from FIRST on one colour a channel: u = A·x + B·y + C, v = D·x + E·y + F, and κ, in base 2.
+A, B, C, D, E, F, KAPPA, FIRST = range(8)
+# Per LR pixel: u's and v's slopes, κ, and the least factor of a squared distance in any direction (base 2).
+UX, UY, VX, VY, RANGE, LEAST, SHAPE = range(7)
+
+
+# --- parameters ------------------------------------------------------------------------------------------------
+
+
+@njit(**FAST)
+def _softplus(x):
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+@njit(**FAST)
+def _sigmoid(x):
+    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
+
+
+@njit(**FAST)
+def _clamped(x, low, high):
+    return min(max(x, low), high)
+
+
+@njit(**FAST)
+def _set_shape(raw, i, j, shape):
+    """The shape of LR pixel (i, j) from its raw values, in float64; parameters.py says the same in torch."""
+    sx = _clamped(_softplus(raw[0, i, j]) + 1e-6, 1.0, 64.0)
+    sy = _clamped(_softplus(raw[1, i, j]) + 1e-6, 1.0, 64.0)
+    theta = math.pi * math.tanh(raw[2, i, j])
+    sr = _clamped(_softplus(raw[3, i, j]) + 1e-6, 0.01, 1.0)
+    cos, sin, root = math.cos(theta), math.sin(theta), math.sqrt(0.5 * LOG2E)
+    shape[i, j, UX] = root * cos / sx
+    shape[i, j, UY] = root * sin / sx
+    shape[i, j, VX] = -root * sin / sy
+    shape[i, j, VY] = root * cos / sy
+    shape[i, j, RANGE] = 0.5 * LOG2E / (sr * sr)
+    shape[i, j, LEAST] = 0.5 * LOG2E / max(sx, sy) ** 2
+
+
+@njit(**FAST)
+def shapes_of(raw, shape):
+    """Fill shape [h, w, SHAPE] from raw [4, h, w]."""
+    for i in range(raw.shape[1]):
+        for j in range(raw.shape[2]):
+            _set_shape(raw, i, j, shape)
+
+
+# --- one cell: window and weights --------------------------------------------------------------------------------
+
+
+@njit(**FAST)
+def _load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, live):
+    """Copy a block of the guide, flat [G, H, W] of ``size`` (G, H, W), with its pixels' places relative to the
+    cell's centre; returns the end of its last vector."""
+    channels, height, across = size
+    width, n = x1 - x0, 0
+    count = (y1 - y0) * width
+    end = (count + LANES - 1) // LANES * LANES
+    first = f32(x0 + 0.5 - centre_x)
+    for y in range(y0, y1):
+        dy = f32(y + 0.5 - centre_y)
+        x = 0
+        while x + LANES <= width:
+            store(xs, n + x, steps_from(first + f32(x)))
+            store(ys, n + x, splat(dy))
+            x += LANES
+        while x < width:
+            xs[n + x], ys[n + x] = first + f32(x), dy
+            x += 1
+        n += width
+    for b in range(0, end, LANES):
+        store(live, b, splat(f32(1)))
+    for g in range(channels):
+        n = g * room
+        for y in range(y0, y1):
+            source, x = (g * height + y) * across + x0, 0
+            while x + LANES <= width:
+                store(pixels, n + x, load(guide, source + x))
+                x += LANES
+            while x < width:
+                pixels[n + x] = guide[source + x]
+                x += 1
+            n += width
+    for n in range(count, end):
+        xs[n], ys[n], live[n] = xs[count - 1], ys[count - 1], f32(0)
+        for g in range(channels):
+            pixels[g * room + n] = pixels[g * room + count - 1]
+    return end
+
+
+@njit(**FAST)
+def _set_neighbour(k, i, j, qi, qj, step_y, step_x, lr_guide, shape, near, par):
+    """Enter LR pixel (qi, qj) as neighbour k of cell (i, j)."""
+    near[k, 0], near[k, 1] = qi, qj
+    ox, oy = (qj - j) * step_x, (qi - i) * step_y
+    channels = lr_guide.shape[2]
+    t = k * (FIRST + channels)
+    par[t + A], par[t + B] = shape[qi, qj, UX], shape[qi, qj, UY]
+    par[t + C] = -(np.float64(shape[qi, qj, UX]) * ox + np.float64(shape[qi, qj, UY]) * oy)
+    par[t + D], par[t + E] = shape[qi, qj, VX], shape[qi, qj, VY]
+    par[t + F] = -(np.float64(shape[qi, qj, VX]) * ox + np.float64(shape[qi, qj, VY]) * oy)
+    par[t + KAPPA] = shape[qi, qj, RANGE]
+    for g in range(channels):
+        par[t + FIRST + g] = lr_guide[qi, qj, g]
+
+
+@njit(**FAST)
+def _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par):
+    """List the neighbours of the cell that can matter for these pixels, the cell itself first; their number.
+
+    The cell's own least logit is a floor for the largest one at every pixel; a neighbour whose distance alone
+    puts it far below that floor is left out.
+    """
+    rows, cols, channels = shape.shape[0], shape.shape[1], lr_guide.shape[2]
+    _set_neighbour(0, i, j, i, j, step_y, step_x, lr_guide, shape, near, par)
+    least = splat(f32(BIG))
+    left, right, top, bottom = splat(f32(BIG)), splat(f32(-BIG)), splat(f32(BIG)), splat(f32(-BIG))
+    for b in range(0, end, LANES):
+        x, y = load(xs, b), load(ys, b)
+        u = x * par[A] + y * par[B]
+        v = x * par[D] + y * par[E]
+        distance = splat(f32(0))
+        for g in range(channels):
+            d = load(pixels, g * room + b) - par[FIRST + g]
+            distance = distance + d * d
+        least = smaller(least, splat(f32(0)) - u * u - v * v - distance * par[KAPPA])
+        left, right = smaller(left, x), larger(right, x)
+        top, bottom = smaller(top, y), larger(bottom, y)
+    floor = lowest_lane(least) - f32(NEGLIGIBLE)
+    x_low, y_low = lowest_lane(left), lowest_lane(top)
+    x_high, y_high = -lowest_lane(splat(f32(0)) - right), -lowest_lane(splat(f32(0)) - bottom)
+    k = 1
+    for qi in range(max(0, i - radius), min(rows, i + radius + 1)):
+        oy = (qi - i) * step_y
+        gap_y = max(max(y_low - oy, oy - y_high), 0.0)
+        for qj in range(max(0, j - radius), min(cols, j + radius + 1)):
+            ox = (qj - j) * step_x
+            gap_x = max(max(x_low - ox, ox - x_high), 0.0)
+            apart = gap_x * gap_x + gap_y * gap_y
+            if (qi == i and qj == j) or -shape[qi, qj, LEAST] * apart < floor:
+                continue
+            _set_neighbour(k, i, j, qi, qj, step_y, step_x, lr_guide, shape, near, par)
+            k += 1
+    return k
+
+
+@njit(**FAST)
+def _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights):
+    """Unnormalised weights of 16 pixels, weights[k·room + b]; stores also log₂ of the largest, relative to which
+    they are, nowhere: a softmax does not need it. Returns their sum over the window."""
+    x, y = load(xs, b), load(ys, b)
+    peak = splat(f32(-BIG))
+    if channels == 3:
+        g0, g1, g2 = load(pixels, b), load(pixels, room + b), load(pixels, 2 * room + b)
+        for k in range(neighbours):
+            t = k * (FIRST + 3)
+            u = x * par[t + A] + (y * par[t + B] + par[t + C])
+            v = x * par[t + D] + (y * par[t + E] + par[t + F])
+            d0, d1, d2 = g0 - par[t + FIRST], g1 - par[t + FIRST + 1], g2 - par[t + FIRST + 2]
+            logit = splat(f32(0)) - (u * u + v * v + (d0 * d0 + d1 * d1 + d2 * d2) * par[t + KAPPA])
+            store(weights, k * room + b, logit)
+            peak = larger(peak, logit)
+    else:
+        for k in range(neighbours):
+            t = k * (FIRST + channels)
+            u = x * par[t + A] + (y * par[t + B] + par[t + C])
+            v = x * par[t + D] + (y * par[t + E] + par[t + F])
+            distance = splat(f32(0))
+            for g in range(channels):
+                d = load(pixels, g * room + b) - par[t + FIRST + g]
+                distance = distance + d * d
+            logit = splat(f32(0)) - (u * u + v * v + distance * par[t + KAPPA])
+            store(weights, k * room + b, logit)
+            peak = larger(peak, logit)
+    everything = splat(f32(0))
+    for k in range(neighbours):
+        w = exp2_negative(load(weights, k * room + b) - peak)
+        store(weights, k * room + b, w)
+        everything = everything + w
+    return everything
+
+
+# --- objectives: each leaves δ = ∂L/∂log w in place of the weights -------------------------------------------------
+
+
+@njit(**FAST)
+def _rgb_cell(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, pull, scale):
+    """L1 of the mixed guide against the guide itself: weights → δ; returns the summed |Î − I|."""
+    loss = splat(f32(0))
+    step = FIRST + channels
+    one = splat(f32(1))
+    for b in range(0, end, LANES):
+        everything = _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
+        inverse, alive = one / everything, load(live, b)
+        if channels == 3:
+            m0, m1, m2 = splat(f32(0)), splat(f32(0)), splat(f32(0))
+            for k in range(neighbours):
+                w, t = load(weights, k * room + b), k * step + FIRST
+                m0, m1, m2 = m0 + w * par[t], m1 + w * par[t + 1], m2 + w * par[t + 2]
+            m0, m1, m2 = m0 * inverse, m1 * inverse, m2 * inverse
+            off0, off1, off2 = (
+                m0 - load(pixels, b),
+                m1 - load(pixels, room + b),
+                m2 - load(pixels, 2 * room + b),
+            )
+            loss = loss + (magnitude(off0) + magnitude(off1) + magnitude(off2)) * alive
+            mute = inverse * alive
+            s0, s1, s2 = signed(off0, scale) * mute, signed(off1, scale) * mute, signed(off2, scale) * mute
+            centre = s0 * m0 + s1 * m1 + s2 * m2
+            for k in range(neighbours):
+                t = k * step + FIRST
+                w = load(weights, k * room + b)
+                store(weights, k * room + b, w * (s0 * par[t] + s1 * par[t + 1] + s2 * par[t + 2] - centre))
+        else:
+            centre, mute = splat(f32(0)), inverse * alive
+            for c in range(channels):
+                m = splat(f32(0))
+                for k in range(neighbours):
+                    m = m + load(weights, k * room + b) * par[k * step + FIRST + c]
+                m = m * inverse
+                off = m - load(pixels, c * room + b)
+                loss = loss + magnitude(off) * alive
+                s = signed(off, scale) * mute
+                store(pull, c * LANES, s)
+                centre = centre + s * m
+            for k in range(neighbours):
+                slope = splat(f32(0)) - centre
+                for c in range(channels):
+                    slope = slope + load(pull, c * LANES) * par[k * step + FIRST + c]
+                store(weights, k * room + b, load(weights, k * room + b) * slope)
+    return total(loss)
+
+
+@njit(**FAST)
+def _mean_weights(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area):
+    """Weights of the chunk; ``inverse`` = 1/(Σw · area), 0 on pads. Returns nothing: see _add_mean_weights."""
+    for b in range(0, end, LANES):
+        everything = _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
+        store(inverse, b, load(live, b) / (everything * area))
+
+
+@njit(**FAST)
+def _add_mean_weights(end, room, neighbours, near, i, j, radius, weights, inverse, mean_weight):
+    """mean_weight[place in the window] += Σ_p w / area."""
+    for k in range(neighbours):
+        part = splat(f32(0))
+        for b in range(0, end, LANES):
+            part = part + load(weights, k * room + b) * load(inverse, b)
+        mean_weight[_place(near, k, i, j, radius)] += total(part)
+
+
+@njit(**FAST)
+def _place(near, k, i, j, radius):
+    """Neighbour k's place in the full window, row by row."""
+    return (near[k, 0] - i + radius) * (2 * radius + 1) + near[k, 1] - j + radius
+
+
+@njit(**FAST)
+def _signal_lift(signal, i, j, radius, mean_weight, scale, lift):
+    """One cell of the signal objective: lift[place] = ∂L/∂(cell mean) · V_q; returns the squared error, unscaled.
+
+    The cell mean of a mixture is the mixture by the mean weights, so channels cost nothing per pixel.
+    """
+    rows, cols, channels = signal.shape
+    window = 2 * radius + 1
+    loss = 0.0
+    lift[:] = f32(0)
+    top, bottom = max(0, i - radius), min(rows, i + radius + 1)
+    left, right = max(0, j - radius), min(cols, j + radius + 1)
+    for c in range(channels):
+        again = 0.0
+        for qi in range(top, bottom):
+            for qj in range(left, right):
+                w = mean_weight[(qi - i + radius) * window + qj - j + radius]
+                again += w * np.float64(signal[qi, qj, c])
+        off = again - signal[i, j, c]
+        loss += off * off
+        slope = f32(2.0 * off * scale)
+        for qi in range(top, bottom):
+            for qj in range(left, right):
+                lift[(qi - i + radius) * window + qj - j + radius] += slope * signal[qi, qj, c]
+    # δ depends on differences of lifts alone: taken from the cell's own, the heaviest weights cancel nothing.
+    own = lift[radius * window + radius]
+    for place in range(window * window):
+        lift[place] -= own
+    return loss
+
+
+@njit(**FAST)
+def _signal_delta(end, room, neighbours, near, i, j, radius, weights, inverse, lift, area):
+    """weights → δ of the signal objective: w/Σw/area · (lift_q − Σ w·lift/Σw)."""
+    for b in range(0, end, LANES):
+        share = load(inverse, b)
+        mean = splat(f32(0))
+        for k in range(neighbours):
+            mean = mean + load(weights, k * room + b) * lift[_place(near, k, i, j, radius)]
+        mean = mean * share * area
+        for k in range(neighbours):
+            w = load(weights, k * room + b)
+            raised = splat(lift[_place(near, k, i, j, radius)])
+            store(weights, k * room + b, w * share * (raised - mean))
+
+
+@njit(**FAST)
+def _add_sums(pixels, xs, ys, end, room, neighbours, channels, near, par, delta, sums, row0, col0, width):
+    """Add each neighbour's Σδu², Σδv², Σδuv, Σδd² to the tile's sums, flat [rows, width, 4] from (row0, col0)."""
+    for k in range(neighbours):
+        t = k * (FIRST + channels)
+        su, sv, suv, sd = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        ka, kb, kc = splat(par[t + A]), splat(par[t + B]), splat(par[t + C])
+        kd, ke, kf = splat(par[t + D]), splat(par[t + E]), splat(par[t + F])
+        if channels == 3:
+            c0, c1, c2 = splat(par[t + FIRST]), splat(par[t + FIRST + 1]), splat(par[t + FIRST + 2])
+            for b in range(0, end, LANES):
+                x, y, d = load(xs, b), load(ys, b), load(delta, k * room + b)
+                u = x * ka + (y * kb + kc)
+                v = x * kd + (y * ke + kf)
+                d0, d1, d2 = (
+                    load(pixels, b) - c0,
+                    load(pixels, room + b) - c1,
+                    load(pixels, 2 * room + b) - c2,
+                )
+                du = d * u
+                su = su + du * u
+                suv = suv + du * v
+                sv = sv + d * v * v
+                sd = sd + d * (d0 * d0 + d1 * d1 + d2 * d2)
+        else:
+            for b in range(0, end, LANES):
+                x, y, d = load(xs, b), load(ys, b), load(delta, k * room + b)
+                u = x * ka + (y * kb + kc)
+                v = x * kd + (y * ke + kf)
+                distance = splat(f32(0))
+                for g in range(channels):
+                    off = load(pixels, g * room + b) - par[t + FIRST + g]
+                    distance = distance + off * off
+                su = su + d * u * u
+                suv = suv + d * u * v
+                sv = sv + d * v * v
+                sd = sd + d * distance
+        add_totals(sums, ((near[k, 0] - row0) * width + near[k, 1] - col0) * 4, su, sv, suv, sd)
+
+
+# --- the fit -----------------------------------------------------------------------------------------------------
+
+
+@njit(**FAST)
+def _chunk_rows(width):
+    return max(1, CHUNK // width)
+
+
+@njit(**FAST)
+def _widest(starts):
+    widest = 0
+    for j in range(starts.shape[0] - 1):
+        widest = max(widest, starts[j + 1] - starts[j])
+    return widest
+
+
+@njit(**FAST)
+def _room(row_starts, col_starts):
+    """Pixels to make room for in a buffer: the largest chunk, as an odd number of vectors, so that the lines of a
+    buffer do not all fall into the same few sets of the cache."""
+    widest = _widest(col_starts)
+    vectors = (min(_chunk_rows(widest), _widest(row_starts)) * widest + LANES - 1) // LANES
+    return (vectors | 1) * LANES
+
+
+@njit(**FAST)
+def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x, radius, room,
+              rgb_scale, signal_scale, pixels, lines, weights, pull, near, par, mean_weight, lift,
+              sums, row0, col0, width):  # fmt: skip
+    """Forward, loss and backward of one cell; returns its (rgb, signal) loss parts, unscaled."""
+    xs, ys, live, inverse = lines[0], lines[1], lines[2], lines[3]
+    channels = size[0]
+    x0, x1 = col_starts[j], col_starts[j + 1]
+    top, bottom = row_starts[i], row_starts[i + 1]
+    centre_y, centre_x = (i + 0.5) * step_y, (j + 0.5) * step_x
+    height = max(1, min(CHUNK, room) // (x1 - x0))  # a narrow edge cell has more rows, but no more room
+    area = f32((bottom - top) * (x1 - x0))
+    rgb_loss, signal_loss = 0.0, 0.0
+    end, neighbours = 0, 0
+
+    if signal_scale != 0:
+        mean_weight[:] = f32(0)
+        for y0 in range(top, bottom, height):
+            end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+                              pixels, xs, ys, live)  # fmt: skip
+            neighbours = _window(
+                pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par
+            )
+            _mean_weights(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area)
+            _add_mean_weights(end, room, neighbours, near, i, j, radius, weights, inverse, mean_weight)
+        signal_loss = _signal_lift(signal, i, j, radius, mean_weight, signal_scale, lift)
+        for y0 in range(top, bottom, height):
+            if height < bottom - top:  # several chunks: the last one's weights are not this one's
+                end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+                                  pixels, xs, ys, live)  # fmt: skip
+                neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape,
+                                     near, par)  # fmt: skip
+                _mean_weights(
+                    pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area
+                )
+            _signal_delta(end, room, neighbours, near, i, j, radius, weights, inverse, lift, area)
+            _add_sums(
+                pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width
+            )
+
+    if rgb_scale != 0:
+        for y0 in range(top, bottom, height):
+            end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+                              pixels, xs, ys, live)  # fmt: skip
+            neighbours = _window(
+                pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par
+            )
+            rgb_loss += _rgb_cell(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, pull,
+                                  rgb_scale)  # fmt: skip
+            _add_sums(
+                pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width
+            )
+    return rgb_loss, signal_loss
+
+
+@njit(**FAST)
+def _update_row(i, radius, tile, tiles_across, sums, raw, first, second, gradient, shape, rate, step, move):
+    """Gather row i's sums from every tile that reached it, chain rule to the raw values, one step of Adam."""
+    rows, cols = shape.shape[0], shape.shape[1]
+    width = tile + 2 * radius
+    correction1, correction2 = 1.0 - 0.9**step, 1.0 - 0.999**step
+    for j in range(cols):
+        su, sv, suv, sd = 0.0, 0.0, 0.0, 0.0
+        for source in range(max(0, i - radius), min(rows, i + radius + 1)):
+            for a in range(max(0, j - radius) // tile, min(cols - 1, j + radius) // tile + 1):
+                t = source * tiles_across + a
+                n = ((i - source + radius) * width + j - a * tile + radius) * 4
+                su += sums[t, n]
+                sv += sums[t, n + 1]
+                suv += sums[t, n + 2]
+                sd += sums[t, n + 3]
+        plain_x, plain_y = _softplus(raw[0, i, j]) + 1e-6, _softplus(raw[1, i, j]) + 1e-6
+        plain_r = _softplus(raw[3, i, j]) + 1e-6
+        sx, sy, sr = _clamped(plain_x, 1.0, 64.0), _clamped(plain_y, 1.0, 64.0), _clamped(plain_r, 0.01, 1.0)
+        t2 = math.tanh(raw[2, i, j])
+        # u and v are in base 2; a clamp passes the gradient on its bounds and inside, as torch.clamp does.
+        gradient[0, i, j] = 2 * su / LOG2E / sx * _sigmoid(raw[0, i, j]) if 1.0 <= plain_x <= 64.0 else 0.0
+        gradient[1, i, j] = 2 * sv / LOG2E / sy * _sigmoid(raw[1, i, j]) if 1.0 <= plain_y <= 64.0 else 0.0
+        gradient[2, i, j] = -2 * suv / LOG2E * (sy / sx - sx / sy) * math.pi * (1 - t2 * t2)
+        gradient[3, i, j] = sd / (sr * sr * sr) * _sigmoid(raw[3, i, j]) if 0.01 <= plain_r <= 1.0 else 0.0
+        if move:
+            for c in range(4):
+                g = np.float64(gradient[c, i, j])
+                m = 0.9 * first[c, i, j] + 0.1 * g
+                s2 = 0.999 * second[c, i, j] + 0.001 * g * g
+                first[c, i, j] = m
+                second[c, i, j] = s2
+                raw[c, i, j] -= rate * (m / correction1) / (math.sqrt(s2 / correction2) + 1e-8)
+            _set_shape(raw, i, j, shape)
+
+
+@njit(**FAST)
+def fit_steps(
+    control,
+    last,
+    gate,
+    guide,
+    lr_guide,
+    signal,
+    row_starts,
+    col_starts,
+    step_y,
+    step_x,
+    radius,
+    tile,
+    rgb_weight,
+    signal_scale,
+    rate,
+    move,
+    raw,
+    first,
+    second,
+    gradient,
+    shape,
+    sums,
+    tile_loss,
+    losses,
+):
+    """Work on the fit until phase ``last``; any number of threads may be in here at once.
+
+    Phase 2k: the cells of step k. Phase 2k + 1: its LR pixels. ``gate[0]``: the phase at which everybody waits
+    for the leader. guide [G, H, W], lr_guide [h, w, G], signal [h, w, C], raw … gradient [4, h, w],
+    shape [h, w, SHAPE], sums [tiles, (2R+1)·(tile + 2R)·4], tile_loss [tiles, 2], losses [steps].
+    """
+    rows, cols = shape.shape[0], shape.shape[1]
+    size, flat = guide.shape, guide.reshape(-1)
+    channels = size[0]
+    tiles_across = (cols + tile - 1) // tile
+    tiles = rows * tiles_across
+    window = (2 * radius + 1) ** 2
+    room = _room(row_starts, col_starts)
+    pixels = np.empty(channels * room, dtype=np.float32)
+    lines = (np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32),
+             np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32))  # fmt: skip
+    weights = np.empty(window * room, dtype=np.float32)
+    pull = np.empty(channels * LANES, dtype=np.float32)
+    near = np.empty((window, 2), dtype=np.int64)
+    par = np.empty(window * (FIRST + channels), dtype=np.float32)
+    mean_weight, lift = np.empty(window, dtype=np.float32), np.empty(window, dtype=np.float32)
+    values = np.float64(channels) * guide.shape[1] * guide.shape[2]
+    rgb_scale = f32(rgb_weight / values)
+    while True:
+        phase, task = claim(control, tiles, rows, last)
+        if phase < 0:
+            return
+        step = phase // 2
+        if phase % 2 == 0:
+            i, a = task // tiles_across, task % tiles_across
+            mine = sums[task]
+            mine[:] = f32(0)
+            rgb_loss, signal_loss = 0.0, 0.0
+            for j in range(a * tile, min((a + 1) * tile, cols)):
+                rgb, sig = _fit_cell(i, j, flat, size, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x,
+                                     radius, room, rgb_scale, signal_scale, pixels, lines, weights, pull, near, par,
+                                     mean_weight, lift, mine, i - radius, a * tile - radius,
+                                     tile + 2 * radius)  # fmt: skip
+                rgb_loss += rgb
+                signal_loss += sig
+            tile_loss[task, 0], tile_loss[task, 1] = rgb_loss, signal_loss
+            if finish(control, tiles):
+                loss = 0.0
+                for t in range(tiles):
+                    loss += tile_loss[t, 0] / values * rgb_weight + tile_loss[t, 1] * signal_scale
+                losses[step] = loss
+                open_phase(control, phase + 1, False)
+        else:
+            _update_row(task, radius, tile, tiles_across, sums, raw, first, second, gradient, shape, rate,
+                        step + 1, move)  # fmt: skip
+            if finish(control, rows):
+                open_phase(control, phase + 1, phase + 1 >= gate[0])
+
+
+# --- the render --------------------------------------------------------------------------------------------------
+
+
+@njit(**FAST)
+def _mix_four(weights, room, end, neighbours, values, mixed):
+    """mixed[e·room + p] = Σ_k weights[k·room + p]·values[4k + e] for four channels e; 32 pixels at a time."""
+    b = 0
+    while b + 2 * LANES <= end:
+        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        b0, b1, b2, b3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        for k in range(neighbours):
+            w, z = load(weights, k * room + b), load(weights, k * room + b + LANES)
+            v0, v1, v2, v3 = values[4 * k], values[4 * k + 1], values[4 * k + 2], values[4 * k + 3]
+            a0, a1, a2, a3 = a0 + w * v0, a1 + w * v1, a2 + w * v2, a3 + w * v3
+            b0, b1, b2, b3 = b0 + z * v0, b1 + z * v1, b2 + z * v2, b3 + z * v3
+        store(mixed, b, a0)
+        store(mixed, room + b, a1)
+        store(mixed, 2 * room + b, a2)
+        store(mixed, 3 * room + b, a3)
+        store(mixed, b + LANES, b0)
+        store(mixed, room + b + LANES, b1)
+        store(mixed, 2 * room + b + LANES, b2)
+        store(mixed, 3 * room + b + LANES, b3)
+        b += 2 * LANES
+    if b < end:
+        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        for k in range(neighbours):
+            w = load(weights, k * room + b)
+            a0, a1 = a0 + w * values[4 * k], a1 + w * values[4 * k + 1]
+            a2, a3 = a2 + w * values[4 * k + 2], a3 + w * values[4 * k + 3]
+        store(mixed, b, a0)
+        store(mixed, room + b, a1)
+        store(mixed, 2 * room + b, a2)
+        store(mixed, 3 * room + b, a3)
+
+
+@njit(**FAST)
+def _mix_eight(weights, room, end, neighbours, values, mixed):
+    """As _mix_four for eight channels, values[8k + e]; the weights come from the cache half as often."""
+    for b in range(0, end, LANES):
+        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        a4, a5, a6, a7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        for k in range(neighbours):
+            w, t = load(weights, k * room + b), 8 * k
+            a0, a1, a2, a3 = (
+                a0 + w * values[t],
+                a1 + w * values[t + 1],
+                a2 + w * values[t + 2],
+                a3 + w * values[t + 3],
+            )
+            a4, a5, a6, a7 = (
+                a4 + w * values[t + 4],
+                a5 + w * values[t + 5],
+                a6 + w * values[t + 6],
+                a7 + w * values[t + 7],
+            )
+        store(mixed, b, a0)
+        store(mixed, room + b, a1)
+        store(mixed, 2 * room + b, a2)
+        store(mixed, 3 * room + b, a3)
+        store(mixed, 4 * room + b, a4)
+        store(mixed, 5 * room + b, a5)
+        store(mixed, 6 * room + b, a6)
+        store(mixed, 7 * room + b, a7)
+
+
+@njit(**FAST)
+def _put_row(out, place, mixed, n, width, past_cache):
+    """out[place : place + width] = mixed[n : n + width]; ``past_cache``: whole aligned cache lines, streamed."""
+    x = 0
+    if past_cache:
+        while x + LANES <= width:
+            stream(out, place + x, load(mixed, n + x))
+            x += LANES
+    while x + LANES <= width:
+        store(out, place + x, load(mixed, n + x))
+        x += LANES
+    while x < width:
+        out[place + x] = mixed[n + x]
+        x += 1
+
+
+@njit(**FAST)
+def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, lr_guide, shape, room, pixels, lines,
+                    near, par, weights):  # fmt: skip
+    """Normalised weights of one cell's chunk; returns (vectors' end, neighbours)."""
+    xs, ys, live = lines[0], lines[1], lines[2]
+    channels = size[0]
+    end = _load_chunk(
+        guide, size, y0, y1, x0, x1, (i + 0.5) * step_y, (j + 0.5) * step_x, room, pixels, xs, ys, live
+    )
+    neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par)
+    for b in range(0, end, LANES):
+        inverse = splat(f32(1)) / _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
+        for k in range(neighbours):
+            store(weights, k * room + b, load(weights, k * room + b) * inverse)
+    return end, neighbours
+
+
+@njit(**FAST)
+def render_rows(
+    control,
+    guide,
+    lr_guide,
+    signal,
+    row_starts,
+    col_starts,
+    step_y,
+    step_x,
+    radius,
+    shape,
+    first_row,
+    last_row,
+    tile,
+    out,
+    channels,
+    past_cache,
+):
+    """Mix signal [h, w, C] (C a multiple of 8, or 4) into out, flat [channels, rows, W]: cell rows first…last.
+
+    One phase; a task is ``tile`` cells of a row, whose weights are made once and stay in the cache while
+    the channels go by in eights. ``past_cache``: out is aligned to cache lines and too large to be read again soon.
+    """
+    cols, size, flat = shape.shape[1], guide.shape, guide.reshape(-1)
+    across = size[2]
+    tiles_across = (cols + tile - 1) // tile
+    tiles = (last_row - first_row) * tiles_across
+    window = (2 * radius + 1) ** 2
+    room = _room(row_starts, col_starts)
+    height = _chunk_rows(_widest(col_starts))
+    weights = np.empty((tile, window * room), dtype=np.float32)
+    near = np.empty((tile, window, 2), dtype=np.int64)
+    par = np.empty(window * (FIRST + guide.shape[0]), dtype=np.float32)
+    found = np.empty((tile, 2), dtype=np.int64)
+    pixels = np.empty(guide.shape[0] * room, dtype=np.float32)
+    lines = (
+        np.empty(room, dtype=np.float32),
+        np.empty(room, dtype=np.float32),
+        np.empty(room, dtype=np.float32),
+    )
+    values = np.empty(window * 8, dtype=np.float32)
+    mixed = np.empty(8 * room, dtype=np.float32)
+    offset = row_starts[first_row]
+    plane = (row_starts[last_row] - offset) * across
+    while True:
+        phase, task = claim(control, tiles, tiles, 1)
+        if phase < 0:
+            return
+        i, a = first_row + task // tiles_across, task % tiles_across
+        j0, j1 = a * tile, min((a + 1) * tile, cols)
+        for y0 in range(row_starts[i], row_starts[i + 1], height):
+            y1 = min(y0 + height, row_starts[i + 1])
+            for j in range(j0, j1):
+                found[j - j0] = _render_weights(flat, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius,
+                                                step_y, step_x, lr_guide, shape, room, pixels, lines,
+                                                near[j - j0], par, weights[j - j0])  # fmt: skip
+            c = 0
+            while c < channels:
+                many = 8 if channels - c > 4 else 4
+                for j in range(j0, j1):
+                    end, neighbours = found[j - j0, 0], found[j - j0, 1]
+                    for k in range(neighbours):
+                        qi, qj = near[j - j0, k, 0], near[j - j0, k, 1]
+                        for e in range(many):
+                            values[many * k + e] = signal[qi, qj, c + e]
+                    if many == 8:
+                        _mix_eight(weights[j - j0], room, end, neighbours, values, mixed)
+                    else:
+                        _mix_four(weights[j - j0], room, end, neighbours, values, mixed)
+                    x0, width = col_starts[j], col_starts[j + 1] - col_starts[j]
+                    streamed = past_cache and x0 % LANES == 0
+                    for e in range(min(many, channels - c)):
+                        place = (c + e) * plane + (y0 - offset) * across + x0
+                        for n in range(e * room, e * room + (y1 - y0) * width, width):
+                            _put_row(out, place, mixed, n, width, streamed)
+                            place += across
+                c += many
+        if finish(control, tiles):
+            open_phase(control, 1, True)

@@ -1,0 +1,224 @@
+"""What the objective ``auto`` adds to a kernel: further members of the mixture, and back-projection.
+
+A plain kernel is one set of Gaussians, R₁. With a blend the upsampling is a mixture R = Σ shareₖ·Rₖ, members:
+
+- the fitted Gaussians, and a second set (those that no fit has moved): both pure mixing;
+- a plain interpolation that does not look at the guide: bilinear (pure mixing too), or bicubic, whose weights are
+  partly negative.
+
+**Back-projection** asks that the result's cell means give back the LR signal. With D the mean over cells, each
+pass adds R·(V − D·R·V). All of it happens on the LR grid, before anything is rendered: D·R is a mixture of LR
+pixels too, so V is sharpened once, V' = V + (V − A·V') again and again with A = D·R, and rendered once. The result
+is a mixture of V', not of V: it can leave the range of the LR values, and is **not pure mixing**.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.core import interpolation as plain
+from gsjbu.core.grid import Grid
+
+if TYPE_CHECKING:
+    from gsjbu.core.kernel import Kernel
+
+Mix = Callable[[Tensor], Tensor]  # [C, h, w] → [C, H, W]
+
+# The window's weights are read off a rendered comb, so many channels at a time: it bounds the memory.
+COMB_CHANNELS = 25
+# What goes to a file is rendered in blocks of channels of about this size (bytes).
+BLOCK_BYTES = 64 * 1024 * 1024
+INTERPOLATIONS = {"bilinear": plain.bilinear, "bicubic": plain.bicubic}
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """Shares of the members (the fitted Gaussians have the rest) and passes of back-projection."""
+
+    second: Tensor | None = None  # raw [4, h, w] of a second set of Gaussians
+    second_share: float = 0.0  # 0…1
+    second_steps: int = 0  # the kernel's last losses, so many of them, are of the second set's own fit
+    plain_share: float = 0.0  # 0…1, of the plain interpolation
+    plain: str = "bicubic"  # which one: bilinear or bicubic
+    passes: int = 0
+
+    @property
+    def first_share(self) -> float:
+        """Share of the fitted Gaussians."""
+        return 1.0 - self.second_share - self.plain_share
+
+    @property
+    def is_pure(self) -> bool:
+        """True if every output value is still a convex combination of LR values."""
+        return self.passes == 0 and (self.plain_share == 0 or self.plain == "bilinear")
+
+    @property
+    def interpolate(self) -> Callable[[Tensor, Grid], Tensor]:
+        """The plain member's function."""
+        return INTERPOLATIONS[self.plain]
+
+    def as_dict(self) -> dict[str, float | str]:
+        """What a file says of it; the second set's raw values are saved apart."""
+        return {
+            "second_share": self.second_share, "plain_share": self.plain_share, "plain": self.plain,
+            "passes": self.passes, "second_steps": self.second_steps,
+        }  # fmt: skip
+
+
+def checked(blend: Blend, grid: Grid) -> Blend:
+    """The blend itself, if its numbers make sense for ``grid``; ValueError otherwise (a file may say anything)."""
+    shares = (blend.first_share, blend.second_share, blend.plain_share)
+    if not isinstance(blend.second_steps, int) or blend.second_steps < 0:
+        raise ValueError(f"its blend's second fit took {blend.second_steps!r} steps")
+    if blend.plain not in INTERPOLATIONS:
+        raise ValueError(f"its blend names {blend.plain!r}")
+    if not all(-1e-6 <= s <= 1 + 1e-6 for s in shares) or not 0 <= blend.passes <= 100:
+        raise ValueError(f"its blend has shares {shares} and {blend.passes} passes")
+    if (blend.second is None) != (blend.second_share == 0):
+        raise ValueError("its blend has a second share without a second set, or the other way round")
+    if blend.second is not None and (
+        tuple(blend.second.shape) != (4, grid.rows, grid.cols) or not bool(torch.isfinite(blend.second).all())
+    ):
+        raise ValueError(f"its blend's second set is {list(blend.second.shape)}")
+    return blend
+
+
+def render(kernel: Kernel, signal: Tensor, out: np.ndarray | None, threads: int | None) -> Tensor:
+    """Upsample ``signal`` [C, h, w] by a kernel with a blend; into ``out`` [C, H, W] where one is given."""
+    blend = kernel.blend
+    assert blend is not None
+    sharp = back_projected(signal, kernel.blend_means, blend.passes) if blend.passes else signal
+    if out is None:
+        return _mixture(kernel, sharp, threads)
+    channels = max(1, BLOCK_BYTES // (4 * kernel.grid.height * kernel.grid.width))
+    for first in range(0, len(sharp), channels):
+        out[first : first + channels] = (
+            _mixture(kernel, sharp[first : first + channels], threads).detach().numpy()
+        )
+    return torch.from_numpy(np.asarray(out))
+
+
+def _mixture(kernel: Kernel, signal: Tensor, threads: int | None) -> Tensor:
+    """Σ shareₖ·Rₖ·V; members without a share are not computed."""
+    mixed: Tensor | None = None
+    for share, mix in _members(kernel, threads):
+        part = mix(share * signal)
+        if mixed is None:
+            mixed = part
+        elif mixed.requires_grad:
+            mixed = mixed + part
+        else:
+            mixed += part.to(mixed)
+    assert mixed is not None
+    return mixed
+
+
+def _members(kernel: Kernel, threads: int | None) -> list[tuple[float, Mix]]:
+    """Share and upsampling of each member that has one."""
+    members = _gaussians(kernel, threads)
+    blend = kernel.blend
+    if blend is None or blend.plain_share <= 0:
+        return members
+    return [*members, (blend.plain_share, lambda v: blend.interpolate(v, kernel.grid))]
+
+
+def _gaussians(kernel: Kernel, threads: int | None) -> list[tuple[float, Mix]]:
+    """The same of the sets of Gaussians only."""
+    from gsjbu.core.backends import dispatch
+
+    blend = kernel.blend
+    assert blend is not None
+    sets = [(blend.first_share, kernel.raw)] if blend.first_share > 1e-6 else []
+    if blend.second is not None:
+        sets.append((blend.second_share, blend.second))
+
+    def mix(raw: Tensor) -> Mix:
+        one = replace(kernel, raw=raw, blend=None)
+        return lambda v: dispatch.render(one, v, None, threads)
+
+    return [(share, mix(raw)) for share, raw in sets]
+
+
+def back_projected(signal: Tensor, means: Means, passes: int) -> Tensor:
+    """V' on the LR grid after so many passes; ``signal`` [C, h, w]. Constants stay what they are."""
+    sharp = signal
+    for _ in range(passes):
+        sharp = sharp + (signal - means(sharp))
+    return sharp
+
+
+class Means:
+    """A = D·R of a blend: the cell means of the upsampled signal, straight from the LR signal, [C, h, w] → same."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        grid, self.radius, blend = kernel.grid, kernel.radius, kernel.blend
+        assert blend is not None
+        self.near = torch.zeros((2 * self.radius + 1) ** 2, grid.rows, grid.cols)
+        for share, mix in _gaussians(kernel, kernel.threads):
+            self.near += share * mean_weights(mix, grid, self.radius)
+        # Plain interpolation takes its two axes one by one, and so do its cell means.
+        self.plain_share = blend.plain_share
+        if self.plain_share:
+            self.rows, self.cols = (axis.cell_means(line)[..., 0].T for axis, line in _lines(blend, grid))
+
+    def __call__(self, signal: Tensor) -> Tensor:
+        r, (_, rows, cols) = self.radius, signal.shape
+        padded = torch.nn.functional.pad(signal, (r, r, r, r))
+        out = torch.zeros_like(signal)
+        for n, weight in enumerate(self.near.to(signal)):
+            dy, dx = divmod(n, 2 * r + 1)
+            out = out + weight * padded[:, dy : dy + rows, dx : dx + cols]
+        if self.plain_share:
+            out = out + self.plain_share * (self.rows.to(signal) @ signal @ self.cols.to(signal).T)
+        return out
+
+
+def mean_weights(mix: Mix, grid: Grid, radius: int) -> Tensor:
+    """Mean weight over each cell of each LR pixel of its window, [(2R+1)², h, w]; offsets run row by row.
+
+    Read off by rendering a comb, whatever the backend: LR pixels whose place is the same modulo the window's side
+    never share a window, so the channel that is 1 on them and 0 elsewhere is, anywhere, the weight of one of them.
+    """
+    side = 2 * radius + 1
+    qy, qx = torch.arange(grid.rows)[:, None], torch.arange(grid.cols)[None, :]
+    residue = (qy % side) * side + qx % side
+    found = torch.empty(side * side, grid.rows, grid.cols)
+    for first in range(0, side * side, COMB_CHANNELS):
+        teeth = torch.arange(first, min(first + COMB_CHANNELS, side * side))
+        comb = (residue == teeth[:, None, None]).to(torch.float32)
+        found[first : first + len(teeth)] = quick_means(mix(comb), grid)
+    # Window place (dy, dx) of cell (i, j) holds the LR pixel (i + dy, j + dx), which is in channel ``residue``.
+    weights = torch.zeros_like(found)
+    for n in range(side * side):
+        dy, dx = n // side - radius, n % side - radius
+        channel = ((qy + dy) % side) * side + (qx + dx) % side
+        inside = (qy + dy >= 0) & (qy + dy < grid.rows) & (qx + dx >= 0) & (qx + dx < grid.cols)
+        weights[n] = torch.where(inside, found.gather(0, channel[None])[0], 0)
+    return weights
+
+
+def quick_means(x: Tensor, grid: Grid) -> Tensor:
+    """Cell means in float32; several times as fast as ``Grid.cell_means`` where all cells are whole."""
+    step_y, step_x = grid.height // grid.rows, grid.width // grid.cols
+    if (grid.rows * step_y, grid.cols * step_x) == (grid.height, grid.width):
+        return torch.nn.functional.avg_pool2d(x[None], (step_y, step_x))[0]
+    return grid.cell_means(x)
+
+
+def plain_weights(blend: Blend, grid: Grid, x: int, y: int) -> tuple[np.ndarray, np.ndarray]:
+    """The plain member's weights of HR pixel (x, y) along the LR rows [h] and columns [w]; their product is 2-d."""
+    (_, rows), (_, cols) = _lines(blend, grid)
+    return rows[:, y, 0].double().numpy(), cols[:, x, 0].double().numpy()
+
+
+def _lines(blend: Blend, grid: Grid) -> list[tuple[Grid, Tensor]]:
+    """Per axis, rows first: a grid one pixel wide, and what each LR pixel of it adds to each HR pixel [n, N, 1]."""
+    down = Grid(grid.height, 1, grid.rows, 1, grid.step_y, 1.0)
+    across = Grid(grid.width, 1, grid.cols, 1, grid.step_x, 1.0)
+    return [(axis, blend.interpolate(torch.eye(axis.rows)[:, :, None], axis)) for axis in (down, across)]

@@ -1,0 +1,35 @@
+"""The plain ways to enlarge an LR signal, on the same geometry as the kernel: nearest, bilinear, bicubic."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gsjbu.core.grid import Grid
+
+
+def nearest(lr: Tensor, grid: Grid) -> Tensor:
+    """Each pixel takes its own cell's value: [..., h, w] → [..., H, W]."""
+    rows = torch.from_numpy(grid.row_starts).diff()
+    cols = torch.from_numpy(grid.col_starts).diff()
+    return lr.repeat_interleave(rows.to(lr.device), dim=-2).repeat_interleave(cols.to(lr.device), dim=-1)
+
+
+def bilinear(lr: Tensor, grid: Grid) -> Tensor:
+    """Linear between cell centres, [C, h, w] → [C, H, W]; as F.interpolate(align_corners=False) on whole cells."""
+    return _interpolate(lr, grid, "bilinear")
+
+
+def bicubic(lr: Tensor, grid: Grid) -> Tensor:
+    """Cubic between cell centres (a = −¾, as torch has it), [C, h, w] → [C, H, W]; may overshoot the LR range."""
+    return _interpolate(lr, grid, "bicubic")
+
+
+def _interpolate(lr: Tensor, grid: Grid, mode: str) -> Tensor:
+    # scale_factor, not size: the step must stay exact where the last cells are partial; what sticks out is cut off.
+    scale = (grid.step_y, grid.step_x)
+    if all(float(s).is_integer() for s in scale):
+        big = F.interpolate(lr[None], scale_factor=scale, mode=mode, align_corners=False)[0]
+        return big[:, : grid.height, : grid.width].contiguous()
+    return F.interpolate(lr[None], size=(grid.height, grid.width), mode=mode, align_corners=False)[0]

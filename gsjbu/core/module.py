@@ -1,0 +1,153 @@
+"""GS-JBU in the shape that feature upsamplers have: an ``nn.Module``, BCHW in, BCHW out."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, SupportsIndex
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gsjbu.core.kernel import Kernel
+from gsjbu.core.tto import fit
+from gsjbu.errors import ShapeError
+
+
+class GSJBU(nn.Module):
+    """Upsamples features along the edges of their images; has nothing to train and nothing to download.
+
+    Args:
+        iters, radius, objective, device, backend, threads: as for :func:`gsjbu.fit`.
+        mean, std: per channel, if the images come normalised as the backbone wants them (ImageNet's, say): they
+            are brought back to [0, 1] by ``image · std + mean`` first. None: the images are in [0, 1] already.
+
+    The kernels depend on the images (and, with the objectives ``signal`` and ``auto``, on the values of the signal)
+    but carry no gradient; the output is linear in the signal, and gradients flow to it through the render.
+
+    Example:
+        >>> import torch
+        >>> from gsjbu import GSJBU
+        >>> upsampler = GSJBU(iters=5, objective="rgb")
+        >>> image, features = torch.rand(2, 3, 60, 80), torch.rand(2, 16, 15, 20, requires_grad=True)
+        >>> full = upsampler(image, features)
+        >>> full.shape
+        torch.Size([2, 16, 60, 80])
+        >>> full.mean().backward()
+        >>> features.grad.shape
+        torch.Size([2, 16, 15, 20])
+        >>> upsampler(image, features, output_size=(30, 40)).shape
+        torch.Size([2, 16, 30, 40])
+    """
+
+    def __init__(
+        self,
+        iters: int = 50,
+        radius: int = 2,
+        objective: str = "auto",
+        device: str = "auto",
+        backend: str = "auto",
+        threads: int | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.options: dict[str, Any] = {
+            "iters": iters,
+            "radius": radius,
+            "objective": objective,
+            "device": device,
+            "backend": backend,
+            "threads": threads,
+        }
+        self.mean = None if mean is None else tuple(float(v) for v in mean)
+        self.std = None if std is None else tuple(float(v) for v in std)
+
+    def forward(
+        self,
+        image: Tensor,
+        signal: Tensor,
+        output_size: int | tuple[int, int] | None = None,
+        kernels: Sequence[Kernel] | None = None,
+    ) -> Tensor:
+        """``signal [B, C, h, w]`` → ``[B, C, H, W]``, on the signal's device and in its dtype (float32 for integers).
+
+        image: ``[B, G, H', W']``, the pictures to follow; uint8 is taken as 0–255. output_size: (H, W), or one
+        number for both; the image's own size if None. kernels: what :meth:`kernels` gave for these images, to fit
+        once and render often; they have their output's size.
+
+        Raises ShapeError if the sizes do not go together.
+        """
+        if signal.is_complex():
+            raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")
+        if kernels is None:
+            kernels = self.kernels(image, signal, output_size)
+        elif len(kernels) != len(signal):
+            raise ShapeError(
+                f"There are {len(kernels)} kernels and {len(signal)} signals; one each is needed."
+            )
+        elif output_size is not None:
+            wanted, fitted = _pair(output_size), {(k.grid.height, k.grid.width) for k in kernels}
+            if fitted - {wanted}:
+                raise ShapeError(
+                    f"output_size is {list(wanted)}, but these kernels were fitted for "
+                    f"{list((fitted - {wanted}).pop())}; fit them for the size that is wanted."
+                )
+        wide = signal if signal.dtype in (torch.float32, torch.float64) else signal.to(torch.float32)
+        rendered = [kernel.render(one) for kernel, one in zip(kernels, wide, strict=True)]
+        dtype = signal.dtype if signal.is_floating_point() else torch.float32
+        return torch.stack(rendered).to(signal.device, dtype)
+
+    @torch.no_grad()
+    def kernels(
+        self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None = None
+    ) -> list[Kernel]:
+        """One fitted kernel per image of the batch, to be handed to ``forward`` as often as wanted."""
+        if image.ndim != 4 or signal.ndim != 4 or len(image) != len(signal):
+            raise ShapeError(
+                f"image is {list(image.shape)} and signal {list(signal.shape)}; they must be [B, G, H, W] and "
+                "[B, C, h, w] with the same B."
+            )
+        guide = self._guide(_unit(image.detach().to("cpu")), output_size)
+        values = signal.detach().to("cpu", torch.float32)
+        size = (signal.shape[-2], signal.shape[-1])
+        return [fit(g, signal=v, lr_size=size, **self.options) for g, v in zip(guide, values, strict=True)]
+
+    def _guide(self, image: Tensor, output_size: int | tuple[int, int] | None) -> Tensor:
+        """The images in [0, 1] and at the size of the output."""
+        if self.std is not None:
+            image = image * torch.tensor(self.std)[:, None, None]
+        if self.mean is not None:
+            image = image + torch.tensor(self.mean)[:, None, None]
+        if output_size is None:
+            return image
+        size = _pair(output_size)
+        if size == tuple(image.shape[-2:]):
+            return image
+        if size[0] <= image.shape[-2] and size[1] <= image.shape[-1]:
+            return F.interpolate(image, size=size, mode="area")
+        return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+    def extra_repr(self) -> str:
+        """Options as they print."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+
+
+def _unit(image: Tensor) -> Tensor:
+    """uint8 to [0, 1], as :func:`gsjbu.fit` does; floats as they are."""
+    return image.to(torch.float32) / 255 if image.dtype == torch.uint8 else image.to(torch.float32)
+
+
+def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of an ``output_size``."""
+    try:
+        rows, cols = (size, size) if isinstance(size, SupportsIndex) else size
+        pair = operator.index(rows), operator.index(cols)
+    except (TypeError, ValueError):
+        pair = (0, 0)
+    if min(pair) < 1:
+        raise ShapeError(
+            f"output_size is {size!r}; it must be a whole number of pixels or two, (H, W), from 1."
+        )
+    return pair

@@ -1,0 +1,156 @@
+"""Results on disk: .npy, .safetensors, Zarr, or the fitted kernel alone.
+
+Every writer works under a temporary name and renames at the end, so a result is there whole or not at all, and
+writes the same bytes for the same values.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import struct
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from gsjbu.errors import GsjbuError
+
+if TYPE_CHECKING:
+    from gsjbu.core.kernel import Kernel
+
+ENDINGS = {"npy": ".npy", "safetensors": ".safetensors", "zarr": ".zarr", "kernel": ".kernel.safetensors"}
+PART = ".part"
+
+
+def result_path(folder: Path, key: str, form: str) -> Path:
+    """Where the result of ``key`` belongs."""
+    return folder / (key + ENDINGS[form])
+
+
+def write(
+    path: Path,
+    form: str,
+    shape: tuple[int, ...],
+    blocks: Iterable[np.ndarray],
+    half: bool,
+    alone: Callable[[], bool] = lambda: True,
+) -> None:
+    """A result of ``shape`` ``[C, H, W]`` to ``path``, as float16 if ``half``.
+
+    blocks: the result in runs of whole channels, float32 ``[c, H, W]``, in order; each is written before the next is
+    asked for, so a result may be larger than the memory. ``alone`` is asked right before the result gets its final
+    name; a worker whose run is gone answers False, and then nothing is left behind.
+    """
+    dtype = np.dtype("<f2" if half else "<f4")
+    ready = (_as(block, dtype) for block in blocks)
+    if form == "zarr":
+        _replace(path, alone, lambda part: _write_zarr(part, shape, ready, dtype))
+        return
+    header = _npy_header(shape, dtype) if form == "npy" else _safetensors_header(shape, dtype)
+
+    def fill(part: Path) -> None:
+        with open(part, "wb", buffering=0) as file:
+            file.write(header)
+            for block in ready:
+                _write_all(file, block)
+
+    _replace(path, alone, fill)
+
+
+def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda: True) -> None:
+    """The kernel instead of the rendered values: thousands of times smaller, and renders any signal later."""
+    _replace(path, alone, kernel.save)
+
+
+def sweep(folder: Path) -> int:
+    """Remove what killed runs left under temporary names; returns how many."""
+    parts = list(folder.rglob(f".*{PART}"))
+    for path in parts:
+        _discard(path)
+    return len(parts)
+
+
+def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    try:
+        fill(part)
+        if alone():
+            if part.is_dir() and path.is_dir():  # a folder cannot be put in another's place in one step
+                old = part.with_name(f".{path.name}.{os.getpid()}.old{PART}")
+                os.replace(path, old)
+                os.replace(part, path)
+                _discard(old)
+            else:
+                os.replace(part, path)
+    finally:
+        _discard(part)
+
+
+def _discard(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _as(block: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype.itemsize == 4:
+        return np.ascontiguousarray(block, dtype=dtype)
+    values = torch.from_numpy(np.ascontiguousarray(block))
+    half = values.to(torch.float16)  # five times as fast as NumPy's
+    if not bool(torch.isfinite(half).all()) and bool(torch.isfinite(values).all()):
+        raise GsjbuError(
+            "float16_range",
+            f"The result runs to {float(values.abs().max()):.4g}, and float16 ends at 65504; write float32.",
+        )
+    return half.numpy()
+
+
+def _write_all(file: io.FileIO, block: np.ndarray) -> None:
+    """One call of the system writes 2 GiB at most."""
+    rest = block.data.cast("B")
+    while len(rest):
+        rest = rest[file.write(rest) or 0 :]
+
+
+def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    header = io.BytesIO()
+    facts = {"descr": dtype.str, "fortran_order": False, "shape": tuple(int(n) for n in shape)}
+    np.lib.format.write_array_header_1_0(header, facts)
+    return header.getvalue()
+
+
+def _safetensors_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """One tensor, ``values``: length, JSON padded with spaces to a multiple of 8 bytes, then the data."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    name = {"<f2": "F16", "<f4": "F32"}[dtype.str]
+    text = json.dumps(
+        {"values": {"dtype": name, "shape": [int(n) for n in shape], "data_offsets": [0, size]}}
+    )
+    body = text.encode("utf-8")
+    body += b" " * (-len(body) % 8)
+    return struct.pack("<Q", len(body)) + body
+
+
+def _write_zarr(part: Path, shape: tuple[int, ...], blocks: Iterable[np.ndarray], dtype: np.dtype) -> None:
+    try:
+        import zarr
+    except ImportError as error:
+        raise GsjbuError(
+            "zarr_missing", "Writing Zarr needs one more package: pip install 'gsjbu[zarr]'."
+        ) from error
+    array, start = None, 0
+    for block in blocks:
+        if array is None:
+            # uncompressed: packing noise-like floats costs more than the whole upsampling and saves a few per cent
+            array = zarr.create_array(
+                store=str(part), shape=shape, chunks=block.shape, dtype=dtype, compressors=None
+            )
+        array[start : start + len(block)] = block
+        start += len(block)

@@ -1,0 +1,1 @@
+"""Networks that give signals to upsample: backbone features and segmentations."""

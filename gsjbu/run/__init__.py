@@ -1,0 +1,1 @@
+"""One whole run: image → LR grid → fit → render → panels and metrics → result."""

@@ -1,0 +1,297 @@
+"""Tensors to the pictures a person looks at: each panel keeps its values, its unit and what its colours mean.
+
+Panels that are to be compared share one scale: the two error maps, the two σ, the three of a signal.
+Parameter panels have the size of the low-resolution (LR) grid; the page enlarges them without smoothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.io import colours
+from gsjbu.io.colours import ColourBar
+from gsjbu.io.pictures import png_bytes, to_uint8
+
+if TYPE_CHECKING:
+    from gsjbu.models.features import Basis
+
+GROUPS = ("rgb", "features", "segmentation", "signal", "kernel")
+#: Errors above this share of all pixels' errors take the last colour, so that one pixel does not darken the map.
+ERROR_QUANTILE = 0.995
+#: The same for the kernels' parameters, where a few cells at a bound would leave the rest one colour.
+MOST = 0.98
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One picture of a result.
+
+    ``picture`` uint8 [h, w, 3]; ``values`` float32 [C, h, w] behind it, in ``unit`` (for the read-out at a pixel);
+    ``bar`` says what the colours mean where they stand for one number, ``legend`` where they stand for classes.
+    """
+
+    name: str
+    group: str
+    title: str
+    sentence: str
+    picture: np.ndarray
+    values: Tensor
+    unit: str = ""
+    bar: ColourBar | None = None
+    legend: list[dict[str, Any]] | None = None
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return self.picture.shape[1]
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return self.picture.shape[0]
+
+    def png(self) -> bytes:
+        """The picture as a PNG file."""
+        return png_bytes(self.picture)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but pixels and values, for JSON."""
+        return {
+            "name": self.name, "group": self.group, "title": self.title, "sentence": self.sentence,
+            "width": self.width, "height": self.height, "unit": self.unit,
+            "bar": self.bar.as_dict() if self.bar else None, "legend": self.legend,
+        }  # fmt: skip
+
+
+def encode(panels: Sequence[Panel], pool: Executor | None = None) -> dict[str, bytes]:
+    """Panel name → PNG file; ``pool`` encodes several at once (zlib and numpy release the GIL)."""
+    files = pool.map(Panel.png, panels) if pool else map(Panel.png, panels)
+    return {panel.name: file for panel, file in zip(panels, files, strict=True)}
+
+
+# --------------------------------------------------------------------------------------------- RGB
+
+_RGB_TEXTS = {
+    "original": ("Original", "The image, reduced to the chosen resolution."),
+    "lr": (
+        "Low resolution",
+        "Each pixel is the mean of one cell of the image: all that the upsampling may mix.",
+    ),
+    "bilinear_rgb": ("Bilinear", "The LR pixels, blended by distance alone: edges blur."),
+    "gsjbu_rgb": ("GS-JBU", "The same LR pixels, mixed by the fitted kernels: edges follow the image."),
+    "bicubic_rgb": (
+        "Bicubic",
+        "The LR pixels, blended by a cubic of distance: sharper than bilinear, may ring.",
+    ),
+    "fixed_rgb": ("Fixed kernel", "GS-JBU before any optimisation: round Gaussians, all alike."),
+    "tto_rgb_rgb": ("TTO on RGB", "Kernels fitted to give back the image's own colours."),
+    "tto_signal_rgb": (
+        "TTO on the signal",
+        "Kernels fitted so that the result's cell means give back the LR signal.",
+    ),
+}
+
+
+def rgb(name: str, image: Tensor) -> Panel:
+    """``original``, ``lr``, ``bilinear_rgb`` or ``gsjbu_rgb`` from [C, h, w] in [0, 1] (first three channels)."""
+    title, sentence = _RGB_TEXTS[name]
+    shown = image if image.shape[0] in (1, 3) else image[:3] if image.shape[0] > 3 else image[:1]
+    return Panel(name, "rgb", title, sentence, to_uint8(shown), _values(image), "of full brightness, 0–1")
+
+
+def errors(image: Tensor, bilinear: Tensor, gsjbu: Tensor) -> list[Panel]:
+    """``error_bilinear`` and ``error_gsjbu``: mean absolute difference over channels, on one shared scale."""
+    truth = _values(image)
+    maps = [(_values(x) - truth).abs().mean(0, keepdim=True) for x in (bilinear, gsjbu)]
+    pooled = np.concatenate([m.numpy().ravel() for m in maps])
+    rank = int(ERROR_QUANTILE * (pooled.size - 1))
+    high = max(float(np.partition(pooled, rank)[rank]), 1 / 255)
+    bar = ColourBar(0.0, high, "of full brightness", "inferno")
+    sentence = "How far {} is from the original, on the same scale as the other error map; black is no error."
+    return [
+        Panel(name, "rgb", f"Error, {who}", sentence.format(who), _paint(x, bar), x, bar.unit, bar)
+        for name, who, x in zip(("error_bilinear", "error_gsjbu"), ("bilinear", "GS-JBU"), maps, strict=True)
+    ]
+
+
+# ---------------------------------------------------------------------------------------- features
+
+_PAIR = {
+    "lr": "low resolution",
+    "bilinear": "bilinear",
+    "gsjbu": "GS-JBU",
+    "bicubic": "bicubic",
+    "fixed": "fixed kernel",
+    "tto_rgb": "TTO on RGB",
+    "tto_signal": "TTO on the signal",
+}
+
+
+def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "features") -> list[Panel]:
+    """``features_lr``, ``_bilinear``, ``_gsjbu`` (or ``signal_…``) from their three PCA channels [3, h, w].
+
+    ``projected`` maps ``lr``, ``bilinear``, ``gsjbu`` to ``basis.apply(features)`` or a rendering of it: projecting
+    and mixing commute, so no full-resolution feature array is needed for a picture.
+    """
+    sentence = (
+        f"The three strongest of {basis.channels} feature channels' directions as red, green and blue; "
+        "one projection for all three panels, so equal colours are equal features."
+    )
+    return [
+        Panel(
+            f"{group}_{key}", group, f"{group.capitalize()}, {_PAIR[key]}", sentence,
+            to_uint8(basis.colours(x)), _values(x), "PCA coordinate",
+        )
+        for key, x in projected.items()
+    ]  # fmt: skip
+
+
+# -------------------------------------------------------------------------------------- class maps
+
+
+def classes(
+    labels: Mapping[str, Any], names: Sequence[str], group: str = "segmentation", note: str = ""
+) -> list[Panel]:
+    """``seg_lr``, ``seg_bilinear``, ``seg_gsjbu`` (or ``signal_…``) from integer class maps [h, w]."""
+    prefix = "seg" if group == "segmentation" else group
+    paint = _class_colours(names)
+    how = {
+        "lr": "The class of each LR pixel.",
+        "bilinear": "Class scores blended by distance alone, then the strongest class.",
+        "gsjbu": "The same scores, mixed by the fitted kernels, then the strongest class.",
+    }
+    other = "The same scores upsampled this way, then the strongest class."
+    out = []
+    for key, given in labels.items():
+        a = np.asarray(given).astype(np.int64)
+        out.append(
+            Panel(
+                f"{prefix}_{key}", group, f"Classes, {_PAIR[key]}", f"{how.get(key, other)} {note}".strip(),
+                paint[a], torch.from_numpy(a[None].astype(np.float32)), "class number", None, legend(a, names),
+            )
+        )  # fmt: skip
+    return out
+
+
+def legend(labels: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
+    """``[{"name", "colour", "share", "index"}]`` of the classes present, largest share (0–1) first."""
+    counts = np.bincount(labels.ravel(), minlength=len(names))
+    paint = _class_colours(names)
+    return [
+        {
+            "name": names[i], "colour": colours.hexadecimal(paint[i]),
+            "share": float(counts[i] / labels.size), "index": int(i),
+        }
+        for i in np.argsort(-counts, kind="stable") if counts[i] > 0
+    ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------ other signals
+
+
+def depth(maps: Mapping[str, Tensor], unit: str = "", title: str = "Signal") -> list[Panel]:
+    """``signal_lr``, ``signal_bilinear``, ``signal_gsjbu`` from one-channel maps [1, h, w] on one scale; NaN is grey.
+
+    The scale is that of the LR values: mixing never leaves their range.
+    """
+    known = _values(maps["lr"]).numpy()
+    known = known[np.isfinite(known)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    bar = ColourBar(low, high, unit, "viridis")
+    return [
+        Panel(
+            f"signal_{key}", "signal", f"{title}, {_PAIR[key]}", "The values, all three panels on one scale.",
+            _paint(_values(x), bar), _values(x), unit, bar,
+        )
+        for key, x in maps.items()
+    ]  # fmt: skip
+
+
+def confidence(maps: Mapping[str, Tensor]) -> list[Panel]:
+    """``signal_confidence_…`` from probabilities [C, h, w]: the strongest class's share of the total."""
+    bar = ColourBar(0.0, 1.0, "probability", "viridis")
+    out = []
+    for key, given in maps.items():
+        x = _values(given)
+        top = (x.amax(0) / x.sum(0).clamp_min(1e-12)).clamp(0, 1)[None]
+        sentence = "The strongest class's share of all classes' probability; dark is undecided."
+        out.append(
+            Panel(
+                f"signal_confidence_{key}", "signal", f"Confidence, {_PAIR[key]}", sentence,
+                _paint(top, bar), top, bar.unit, bar,
+            )
+        )  # fmt: skip
+    return out
+
+
+# ------------------------------------------------------------------------------------------ kernels
+
+
+def kernel(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor) -> list[Panel]:
+    """``sigma_x``, ``sigma_y``, ``theta``, ``sigma_r``, ``anisotropy`` from the parameters [h, w]."""
+    sx, sy, angle, sr = (_values(x)[None] for x in (sigma_x, sigma_y, theta, sigma_r))
+    ratio = torch.maximum(sx, sy) / torch.minimum(sx, sy)
+    reach = ColourBar(*_span(torch.stack([sx, sy])), "px", "viridis")
+    turn = ColourBar(0.0, math.pi, "rad", "twilight")
+    tone = ColourBar(*_span(sr), "RGB distance", "viridis")
+    stretch = ColourBar(1.0, max(1.01, _span(ratio)[1]), "×", "viridis")
+    half_turn = "An angle and the one half a turn on are the same Gaussian and have the same colour."
+    rows = (
+        ("sigma_x", "σx", "Reach along the Gaussian's first axis, in image pixels.", sx, reach),
+        ("sigma_y", "σy", "Reach along its second axis, in image pixels, on the same scale.", sy, reach),
+        ("theta", "θ", f"Direction of the first axis. {half_turn}", angle, turn),
+        ("sigma_r", "σr", "How far colours may differ and still mix; small keeps edges sharp.", sr, tone),
+        (
+            "anisotropy",
+            "Anisotropy",
+            "Longer axis over shorter; 1 is round, large lies along an edge.",
+            ratio,
+            stretch,
+        ),
+    )
+    return [
+        Panel(
+            name, "kernel", title, sentence,
+            colours.hue(x[0].numpy()) if bar is turn else _paint(x, bar), x, bar.unit, bar,
+        )
+        for name, title, sentence, x, bar in rows
+    ]  # fmt: skip
+
+
+def similarity(values: Tensor) -> np.ndarray:
+    """Cosine similarities [H, W] in −1…1 → uint8 [H, W, 3]."""
+    return colours.paint(_values(values).numpy(), -1.0, 1.0, "viridis")
+
+
+def names(panels: Iterable[Panel]) -> list[str]:
+    """The panels' names, in order."""
+    return [p.name for p in panels]
+
+
+def _class_colours(names: Sequence[str]) -> np.ndarray:
+    """The palette; classes that are called by a colour (``#rrggbb``, from a picture of labels) keep it."""
+    if names and all(len(n) == 7 and n.startswith("#") for n in names):
+        return np.array([list(bytes.fromhex(n[1:])) for n in names], np.uint8)
+    return colours.palette(max(len(names), 1))
+
+
+def _values(x: Tensor) -> Tensor:
+    return x.detach().to("cpu", torch.float32)
+
+
+def _span(x: Tensor) -> tuple[float, float]:
+    """From the lowest value to one that few exceed; a hundredth apart at least, so that equal values have a bar."""
+    low, high = float(x.min()), float(x.flatten().quantile(MOST)) if x.numel() < 2**24 else float(x.max())
+    return low, max(high, low + 0.01)
+
+
+def _paint(x: Tensor, bar: ColourBar) -> np.ndarray:
+    return colours.paint(x[0].numpy(), bar.low, bar.high, bar.map)

@@ -1,0 +1,138 @@
+"""What a run gives, and the questions that may be asked of it afterwards: a pixel, its window, what is like it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from gsjbu.core import interpolation
+from gsjbu.core.kernel import Kernel
+from gsjbu.errors import ShapeError
+from gsjbu.run.panels import Panel
+from gsjbu.settings import Settings
+
+if TYPE_CHECKING:
+    from gsjbu.io.signals import Signal
+
+# Channels rendered at a time for the length of the HR features, so that no full HR feature array is ever made.
+BLOCK = 32
+
+
+@dataclass(eq=False)
+class Result:
+    """One run. Panels keep their values; HR features exist only as LR features and the kernel that mixes them."""
+
+    settings: Settings
+    device: str
+    backend: str
+    backend_reason: str
+    kernel: Kernel
+    panels: list[Panel]
+    metrics: dict[str, Any]
+    losses: list[float]
+    histograms: dict[str, Any]
+    status: dict[str, str]
+    timings_ms: dict[str, float]
+    features_kernel: Kernel
+    features_lr: Tensor | None = None  # [C, h, w]
+    signal: Signal | None = None
+    threads: int | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def image(self) -> dict[str, float]:
+        """Sizes in pixels, and the pixels of one cell."""
+        g = self.kernel.grid
+        return {
+            "width": g.width, "height": g.height, "lr_width": g.cols, "lr_height": g.rows,
+            "step_x": g.step_x, "step_y": g.step_y,
+        }  # fmt: skip
+
+    @property
+    def signal_lr(self) -> Tensor | None:
+        """The brought signal [C, h, w], if there is one."""
+        return self.signal.values if self.signal is not None else None
+
+    def pixel(self, x: int, y: int) -> dict[str, list[float]]:
+        """Every panel's values at HR pixel (x, y); an LR panel answers with the cell that holds the pixel."""
+        g = self.kernel.grid
+        qx, qy = g.cell_of(x, y)
+        out = {}
+        for panel in self.panels:
+            if panel.values.shape[1:] == (g.height, g.width):
+                out[panel.name] = panel.values[:, y, x].tolist()
+            else:
+                out[panel.name] = panel.values[:, qy, qx].tolist()
+        return out
+
+    def window(self, x: int, y: int) -> list[dict[str, Any]]:
+        """What HR pixel (x, y) is made of, heaviest first: LR pixels, weights, their two factors, their Gaussians."""
+        k, w = self.kernel, self.kernel.weights_at(x, y)
+        order = (-w.weights).argsort(kind="stable")
+        return [
+            {
+                "qx": int(w.qx[i]), "qy": int(w.qy[i]),
+                "cx": (int(w.qx[i]) + 0.5) * k.grid.step_x, "cy": (int(w.qy[i]) + 0.5) * k.grid.step_y,
+                "weight": float(w.weights[i]), "spatial": float(w.spatial[i]), "range": float(w.range[i]),
+                "colour": w.colours[i].tolist(),
+                "sigma_x": float(k.sigma_x[w.qy[i], w.qx[i]]), "sigma_y": float(k.sigma_y[w.qy[i], w.qx[i]]),
+                "theta": float(k.theta[w.qy[i], w.qx[i]]), "sigma_r": float(k.sigma_r[w.qy[i], w.qx[i]]),
+            }
+            for i in order
+        ]  # fmt: skip
+
+    def similarity(self, x: int, y: int) -> tuple[Tensor, Tensor]:
+        """Cosine similarity of every pixel's HR features to those of (x, y): bilinear and GS-JBU, [H, W] each.
+
+        Mixing is linear, so the products with one pixel's features are the rendering of the LR features'
+        products: one channel. Only the features' lengths need all channels, once per run.
+        """
+        if self.features_lr is None:
+            raise ShapeError("This run has no features; switch them on and run again.", code="no_features")
+        g, lr = self.kernel.grid, self.features_lr
+        g.cell_of(x, y)  # refuses a pixel outside
+        lengths_bilinear, lengths_kernel = self._lengths
+        window = self.features_kernel.weights_at(x, y)
+        mine = lr[:, window.qy, window.qx].double() @ torch.from_numpy(window.weights)
+        by_kernel = self.features_kernel.render(self._products(mine), threads=self.threads)[0]
+        column, row = _bilinear_taps(x, g.step_x, g.cols), _bilinear_taps(y, g.step_y, g.rows)
+        mine = torch.stack([wy * wx * lr[:, qy, qx].double() for qy, wy in row for qx, wx in column]).sum(
+            dim=0
+        )
+        by_distance = interpolation.bilinear(self._products(mine), g)[0]
+        return (
+            (by_distance / (lengths_bilinear * lengths_bilinear[y, x])).clamp(-1, 1),
+            (by_kernel / (lengths_kernel * lengths_kernel[y, x])).clamp(-1, 1),
+        )
+
+    def _products(self, mine: Tensor) -> Tensor:
+        assert self.features_lr is not None
+        return torch.tensordot(mine.float(), self.features_lr, dims=1)[None]
+
+    @cached_property
+    def _lengths_now(self) -> tuple[Tensor, Tensor]:
+        assert self.features_lr is not None
+        g = self.kernel.grid
+        bilinear = torch.zeros(g.height, g.width)
+        mixed = torch.zeros(g.height, g.width)
+        for block in self.features_lr.split(BLOCK):
+            bilinear += interpolation.bilinear(block, g).square_().sum(dim=0)
+            mixed += self.features_kernel.render(block, threads=self.threads).square_().sum(dim=0)
+        return bilinear.sqrt_().clamp_min_(1e-12), mixed.sqrt_().clamp_min_(1e-12)
+
+    @property
+    def _lengths(self) -> tuple[Tensor, Tensor]:
+        with self._lock:  # two clicks at once should not both work it out
+            return self._lengths_now
+
+
+def _bilinear_taps(p: int, step: float, cells: int) -> list[tuple[int, float]]:
+    """The two cells along one axis that bilinear reads for pixel ``p``, with their weights."""
+    at = min(max((p + 0.5) / step - 0.5, 0.0), cells - 1.0)
+    low = int(at)
+    return [(low, 1 - (at - low)), (min(low + 1, cells - 1), at - low)]

@@ -1,0 +1,180 @@
+"""What a run shows: each signal upsampled every way that is to be compared, as panels with their numbers.
+
+A way is a function from an LR signal ``[C, h, w]`` to HR ``[C, H, W]``; ways are named bilinear, gsjbu and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from gsjbu.core.grid import Grid
+from gsjbu.core.kernel import Kernel
+from gsjbu.errors import ModelError
+from gsjbu.run import metrics, panels
+from gsjbu.run.panels import Panel
+from gsjbu.samples import Sample
+from gsjbu.settings import Settings
+
+if TYPE_CHECKING:
+    from gsjbu.io.signals import Signal
+
+Ways = Mapping[str, Callable[[Tensor], Tensor]]
+# Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
+BLOCK = 16
+
+
+def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
+    """Sentences on the fit itself."""
+    found = {"objective": " ".join(kernel.notes)} if kernel.notes else {}
+    if settings.iters == 0:
+        return {**found, "fit": "No optimisation: the fixed kernel (iterations = 0)."}
+    if not kernel.losses:
+        return found
+    first, last = kernel.losses[0], kernel.losses[-1]
+    steps = " + ".join(str(steps) for steps in kernel.fits)
+    taken = f"{steps} {'step' if kernel.fits == [1] else 'steps'} on the objective '{kernel.objective}'"
+    return {**found, "fit": f"{taken}: loss {first:.4g} → {last:.4g}."}
+
+
+def rgb(guide: Tensor, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel]:
+    """Original, LR, one picture a way, and the two error maps."""
+    shown = [panels.rgb("original", guide), panels.rgb("lr", lr)]
+    shown += [panels.rgb(f"{way}_rgb", picture) for way, picture in pictures.items()]
+    return shown + panels.errors(guide, pictures["bilinear"], pictures["gsjbu"])
+
+
+def features(values: Tensor, ways: Ways) -> list[Panel]:
+    """Backbone features [C, h, w] as three PCA colours, one projection for all panels."""
+    from gsjbu.models.features import pca3
+
+    basis = pca3(values)
+    projected = basis.apply(values)
+    return panels.features(basis, {"lr": projected, **{name: way(projected) for name, way in ways.items()}})
+
+
+# --- segmentation ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """Class scores on the LR grid [C, h, w] (None where there are none), their names, and where they are from."""
+
+    scores_lr: Tensor | None
+    names: tuple[str, ...]
+    status: str
+    exact: Tensor | None = None  # int64 [H, W], the true classes where they are known
+
+
+def segmentation(
+    guide: Tensor, grid: Grid, settings: Settings, sample: Sample | None, device: torch.device,
+    progress: Callable[..., object],
+) -> Segmented:  # fmt: skip
+    """The segmentation to upsample: a model's, or a built-in scene's exact labels; refusals become the status."""
+    if settings.segmentation == "off":
+        return Segmented(None, (), "Off.")
+    exact = _labels_at(sample, grid) if sample is not None else None
+    if settings.segmentation == "labels":
+        if sample is None or exact is None:
+            return Segmented(
+                None, (), "Exact labels exist for the built-in scenes only; choose one, or a model."
+            )
+        scores = one_hot(exact, len(sample.label_names)).permute(2, 0, 1).to(torch.float32)
+        status = "The built-in scene's exact labels, reduced to the LR grid. This is not a model."
+        return Segmented(_onto_grid(scores, grid, settings.seg_input), sample.label_names, status, exact)
+    from gsjbu.models.segmentation import segment
+
+    try:
+        found = segment(guide, settings.segmentation, settings.seg_resolution, device, progress)
+    except ModelError as refusal:
+        return Segmented(None, (), refusal.message)
+    return Segmented(
+        _onto_grid(found.probabilities, grid, settings.seg_input), tuple(found.names), found.status
+    )
+
+
+def classes(segmented: Segmented, guide: Tensor, ways: Ways) -> tuple[list[Panel], dict[str, Any]]:
+    """The class maps of every way, and how they compare."""
+    assert segmented.scores_lr is not None
+    maps = {name: strongest(way, segmented.scores_lr) for name, way in ways.items()}
+    numbers: dict[str, Any] = {"changed": metrics.changed(maps["bilinear"].numpy(), maps["gsjbu"].numpy())}
+    for name, labels in maps.items():
+        entry = {"edge_alignment": metrics.edge_alignment(labels.numpy(), guide)}
+        if segmented.exact is not None:
+            truth = segmented.exact.numpy()
+            entry["miou"] = metrics.miou(labels.numpy(), truth)
+            entry["boundary_f"] = metrics.boundary_f(labels.numpy(), truth)
+        numbers[name] = entry
+    maps = {"lr": segmented.scores_lr.argmax(dim=0), **maps}
+    return panels.classes({name: x.numpy() for name, x in maps.items()}, segmented.names), numbers
+
+
+def strongest(way: Callable[[Tensor], Tensor], scores: Tensor) -> Tensor:
+    """Per HR pixel the class with the largest upsampled score, int64 [H, W]; scores [C, h, w], in blocks."""
+    best: Tensor | None = None
+    index = torch.zeros(0, dtype=torch.int64)
+    for first in range(0, scores.shape[0], BLOCK):
+        values, which = way(scores[first : first + BLOCK]).max(dim=0)
+        if best is None:
+            best, index = values, which
+        else:
+            better = values > best
+            best, index = torch.where(better, values, best), torch.where(better, which + first, index)
+    return index
+
+
+def _labels_at(sample: Sample, grid: Grid) -> Tensor:
+    """The scene's exact labels at the run's size: the label under each pixel's centre."""
+    height, width = sample.labels.shape
+    y = ((torch.arange(grid.height) + 0.5) * height / grid.height).long()
+    x = ((torch.arange(grid.width) + 0.5) * width / grid.width).long()
+    return sample.labels[y][:, x]
+
+
+def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
+    """Scores over the whole image [C, a, b] onto the LR grid [C, h, w]: the class at each cell's centre as one-hot,
+    or the mean probability over each cell."""
+    a, b = scores.shape[1:]
+    from gsjbu.models.features import FeatureMap, to_grid
+
+    if how == "classes":
+        y = ((torch.arange(grid.rows) + 0.5) * grid.step_y * a / grid.height).long().clamp_max(a - 1)
+        x = ((torch.arange(grid.cols) + 0.5) * grid.step_x * b / grid.width).long().clamp_max(b - 1)
+        return one_hot(scores.argmax(dim=0)[y][:, x], scores.shape[0]).permute(2, 0, 1).to(torch.float32)
+    if (a, b) == (grid.height, grid.width):
+        return grid.cell_means(scores)
+    step = grid.height / a, grid.width / b
+    return to_grid(FeatureMap(scores, step, (step[0] / 2, step[1] / 2), ""), grid)
+
+
+# --- a signal that a person brought --------------------------------------------------------------------------------
+
+
+def signal(brought: Signal, ways: Ways, impure: Collection[str] = ()) -> list[Panel]:
+    """Panels that suit the kind: depth with a bar, labels with a legend, probabilities as classes and confidence,
+    features as PCA colours. ``impure`` ways have weights below zero."""
+    from gsjbu.io.signals import leaving_out
+    from gsjbu.models.features import pca3
+
+    # Gaps are left out of the mix; the signal's values may be a block or a projection of those that were brought.
+    ways = {name: leaving_out(way, brought.mask, name not in impure) for name, way in ways.items()}
+    if brought.kind in ("labels", "probabilities"):
+        maps = {name: strongest(way, brought.values) for name, way in ways.items()}
+        maps = {"lr": brought.values.argmax(dim=0), **maps}
+        shown = panels.classes({name: x.numpy() for name, x in maps.items()}, brought.names, group="signal")
+        if brought.kind == "probabilities":
+            pair = {name: way(brought.values) for name, way in ways.items() if name in ("bilinear", "gsjbu")}
+            shown += panels.confidence({"lr": brought.values, **pair})
+        return shown
+    if brought.kind == "depth":
+        maps = {name: way(brought.values) for name, way in ways.items()}
+        return panels.depth({"lr": brought.values, **maps}, brought.unit)
+    basis = pca3(brought.values)
+    projected = basis.apply(brought.values)
+    maps = {"lr": projected, **{name: way(projected) for name, way in ways.items()}}
+    return panels.features(basis, maps, group="signal")

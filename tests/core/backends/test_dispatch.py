@@ -1,0 +1,157 @@
+"""Which code computes, and the sentence that says why the other one does not."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+import torch
+
+import gsjbu
+from gsjbu.core.backends import dispatch
+from gsjbu.errors import SettingError
+from tests.oracle_cases import one_torch_thread
+
+__all__ = ["one_torch_thread"]  # a fixture: it is used by being here
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def cold(monkeypatch) -> dispatch.WarmUp:
+    """As in a fresh process: nothing compiled yet."""
+    fresh = dispatch.WarmUp()
+    monkeypatch.setattr(dispatch, "warm_up", fresh)
+    return fresh
+
+
+@pytest.fixture
+def without_numba(monkeypatch, cold):
+    """``import numba`` raises, and the modules that need it are not loaded."""
+    for name in list(sys.modules):
+        if name in (
+            "gsjbu.core.backends.cpu",
+            "gsjbu.core.backends.fused",
+            "gsjbu.core.backends.simd",
+            "gsjbu.core.backends.phases",
+        ):
+            monkeypatch.delitem(sys.modules, name)
+    import gsjbu.core.backends as package
+
+    for name in ("cpu", "fused", "simd", "phases"):
+        monkeypatch.delattr(package, name, raising=False)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    return cold
+
+
+def image() -> torch.Tensor:
+    return torch.rand(3, 24, 24, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_cpu_takes_the_fused_kernel():
+    assert dispatch.choose(CPU).name == "fused"
+    kernel = gsjbu.fit(image(), stride=6, iters=1)
+    assert (kernel.backend, kernel.backend_reason) == ("fused", "the fastest on a CPU")
+
+
+def test_attention_can_be_asked_for():
+    kernel = gsjbu.fit(image(), stride=6, iters=1, backend="attention")
+    assert (kernel.backend, kernel.backend_reason) == ("attention", "asked for by name")
+
+
+def test_without_numba_attention_does_it_and_says_why(without_numba):
+    kernel = gsjbu.fit(image(), stride=6, iters=2)
+    assert kernel.backend == "attention"
+    assert "the fused kernel cannot be used here" in kernel.backend_reason
+    assert "numba" in kernel.backend_reason
+    assert without_numba.state == "failed"
+    assert kernel.render(torch.ones(2, 4, 4)).shape == (2, 24, 24)
+    with pytest.raises(SettingError, match=r"cannot be used here .*numba.*; use auto") as refusal:
+        gsjbu.fit(image(), stride=6, iters=1, backend="fused")
+    assert refusal.value.name == "backend"
+
+
+def test_a_kernel_that_was_fitted_fused_still_renders_without_numba(without_numba, monkeypatch):
+    guide = image()
+    grid = gsjbu.core.grid.Grid.from_stride(24, 24, 6)
+    raw = torch.randn(4, 4, 4, generator=torch.Generator().manual_seed(1)) + 2
+    kernel = gsjbu.Kernel(guide, grid, 2, raw, backend="fused")
+    assert (kernel.render(torch.ones(1, 4, 4)) - 1).abs().max() < 1e-5
+
+
+def test_it_fails_once_and_is_not_tried_again(without_numba):
+    assert not without_numba.run()
+    reason = without_numba.reason
+    sys.modules.pop("numba")  # it would work now; but one process answers one way
+    assert not without_numba.run()
+    assert without_numba.reason == reason
+
+
+def test_while_compiling_attention_does_it(cold, monkeypatch):
+    started, go_on = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        started.set()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(dispatch, "_compile_all", slow)
+    thread = cold.in_background()
+    assert started.wait(10)
+    assert cold.state == "compiling"
+    kernel = gsjbu.fit(image(), stride=6, iters=1)
+    assert kernel.backend == "attention"
+    assert "still being compiled; later runs will use it" in kernel.backend_reason
+    go_on.set()
+    thread.join(timeout=10)
+    assert cold.state == "warm"
+    assert gsjbu.fit(image(), stride=6, iters=1).backend == "fused"
+
+
+def test_who_asks_for_the_fused_kernel_waits_for_it(cold, monkeypatch):
+    go_on = threading.Event()
+    monkeypatch.setattr(dispatch, "_compile_all", lambda: go_on.wait(30))
+    thread = cold.in_background()
+    threading.Timer(0.05, go_on.set).start()
+    assert dispatch.choose(CPU, "fused").name == "fused"
+    thread.join(timeout=10)
+
+
+def test_many_who_come_at_once_compile_once(cold, monkeypatch):
+    calls = []
+    monkeypatch.setattr(dispatch, "_compile_all", lambda: calls.append(1))
+    threads = [threading.Thread(target=cold.run) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(timeout=10)
+    assert calls == [1]
+    assert cold.state == "warm"
+
+
+def test_starting_in_the_background_when_warm_stays_warm(cold):
+    cold.state = "warm"
+    cold.in_background().join(timeout=10)
+    assert cold.state == "warm"
+
+
+def test_a_gpu_takes_attention_and_refuses_fused():
+    choice = dispatch.choose(torch.device("cuda"))
+    assert choice.name == "attention"
+    assert choice.reason == "the fused kernel runs on the CPU only; this run is on cuda"
+    with pytest.raises(SettingError, match="runs on the CPU only, not on mps; use auto"):
+        dispatch.choose(torch.device("mps"), "fused")
+
+
+def test_an_unknown_backend_is_refused():
+    with pytest.raises(SettingError, match="it must be one of auto, fused, attention"):
+        dispatch.choose(CPU, "gathers")
+
+
+def test_both_backends_render_the_same():
+    kernel = gsjbu.fit(image(), stride=6, iters=3)
+    from dataclasses import replace
+
+    signal = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(2))
+    other = replace(kernel, backend="attention")
+    assert (kernel.render(signal) - other.render(signal)).abs().max() <= 5e-6

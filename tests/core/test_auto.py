@@ -1,0 +1,202 @@
+"""The objective auto: it tells kinds of signals apart, never does worse than bilinear, and says what it did."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import gsjbu
+from benchmarks.scenes import Scene, depth_scene, fitted_to, label_scene, noisy, read_labels
+from gsjbu.core import auto
+from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import bicubic, bilinear
+from gsjbu.errors import ShapeError
+from gsjbu.samples import SAMPLES
+from tests.oracle_cases import one_torch_thread
+
+__all__ = ["one_torch_thread"]  # a fixture: it is used by being here
+
+
+def error(result: torch.Tensor, scene: Scene) -> float:
+    """Lower is better: RMSE of depth, share of wrong pixels of labels."""
+    valid = torch.from_numpy(scene.valid)
+    if scene.classes is None:
+        off = result[0].double() - torch.from_numpy(scene.truth)
+        return float(off[valid].square().mean().sqrt())
+    wrong = torch.from_numpy(scene.classes)[result.argmax(0)] != torch.from_numpy(scene.truth)
+    return float(wrong[valid].double().mean())
+
+
+def upsampled(scene: Scene, image: torch.Tensor | None = None) -> tuple[torch.Tensor, gsjbu.Kernel]:
+    kernel = gsjbu.fit(
+        scene.image if image is None else image, objective="auto", signal=scene.signal,
+        lr_size=tuple(scene.signal.shape[1:]), threads=1,
+    )  # fmt: skip
+    return kernel.render(scene.signal), kernel
+
+
+def quarter(name: str, kind: str, s: int) -> Scene:
+    """The middle of a built-in scene, so that the tests are quick."""
+    sample = SAMPLES[name]
+    window = (slice(128, 384), slice(128, 384))
+    image = sample.image[:, *window].contiguous()
+    if kind == "depth":
+        return depth_scene(name, image, sample.depth[window].numpy(), s)
+    return label_scene(name, image, sample.labels[window].numpy(), s)
+
+
+CASES = [(name, kind, s) for name in SAMPLES for kind in ("depth", "labels") for s in (8, 16)]
+
+
+@pytest.mark.parametrize(("name", "kind", "s"), CASES)
+def test_on_built_in_scenes_better_than_bilinear_and_bicubic(name, kind, s) -> None:
+    scene = quarter(name, kind, s)
+    result, _ = upsampled(scene)
+    plain = min(error(way(scene.signal, scene.grid), scene) for way in (bilinear, bicubic))
+    assert error(result, scene) <= 1.01 * plain
+
+
+@pytest.mark.parametrize("noise", ["gauss", "salt10", "salt20"])
+@pytest.mark.parametrize(("name", "kind"), [("spheres", "labels"), ("paper", "depth")])
+def test_noise_in_the_guide_is_survived_and_told(name, kind, noise) -> None:
+    scene = quarter(name, kind, 16)
+    result, kernel = upsampled(scene, noisy(scene.image, noise))
+    plain = min(error(way(scene.signal, scene.grid), scene) for way in (bilinear, bicubic))
+    assert error(result, scene) <= 1.01 * plain
+    assert ("salt-and-pepper" if noise != "gauss" else "noisy") in kernel.notes[0]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("spheres", "labels"), ("spheres", "depth"), ("paper", "labels")])
+def test_an_unrelated_guide_costs_nothing_against_bilinear_and_is_told(name, kind) -> None:
+    scene = quarter(name, kind, 16)
+    stranger = fitted_to(SAMPLES["wires"].image, scene)
+    result, kernel = upsampled(scene, stranger)
+    assert error(result, scene) <= 1.01 * error(bilinear(scene.signal, scene.grid), scene)
+    assert any("does not explain" in note or "explains little" in note for note in kernel.notes)
+    own = upsampled(scene)[1]
+    assert not any("explain" in note for note in own.notes)
+    assert own.blend is not None and kernel.blend is not None
+    assert kernel.blend.plain_share > own.blend.plain_share
+
+
+@pytest.mark.parametrize(("folder", "s"), [("camvid_0001TP_008550", 16), ("voc_2007_004189", 16)])
+def test_on_photographs_better_than_bilinear_and_bicubic(data_dir, folder, s) -> None:
+    image, labels = read_labels(data_dir / "seg" / folder)
+    scene = label_scene(folder, image, labels, s)
+    result, kernel = upsampled(scene)
+    assert not kernel.is_pure
+    plain = min(error(way(scene.signal, scene.grid), scene) for way in (bilinear, bicubic))
+    assert error(result, scene) < plain
+
+
+def test_measured_depth_is_better_than_the_plain_signal_fit(data_dir) -> None:
+    from benchmarks.scenes import ROWS
+
+    row = next(r for r in ROWS if r.name == "depth ×8")
+    scene = next(s for s in row.load() if s.name == "mb03_cones")
+    result, _ = upsampled(scene)
+    only_fit = gsjbu.fit(
+        scene.image, objective="signal", signal=scene.signal, grid=scene.grid, iters=20, threads=1
+    )
+    assert error(result, scene) < 0.98 * error(only_fit.render(scene.signal), scene)
+    assert error(result, scene) < 0.75 * error(bilinear(scene.signal, scene.grid), scene)
+
+
+# --- kinds of signals ----------------------------------------------------------------------------------------------
+
+
+def test_kinds_are_told_apart() -> None:
+    scene = quarter("paper", "labels", 8)
+    shares = scene.signal
+    assert auto.kind_of(shares) == "shares"
+    assert auto.kind_of(shares[:1]) == "shares"  # one mask
+    classes = F.one_hot(shares.argmax(0)).permute(2, 0, 1).float()
+    assert auto.kind_of(classes) == "samples"
+    scores = torch.softmax(6 * bilinear(shares, Grid.from_stride(256, 256, 8))[:, ::4, ::4] - 3, 0)
+    assert auto.kind_of(scores) == "scores"
+    assert auto.kind_of(quarter("paper", "depth", 8).signal) == "measured"
+    assert auto.kind_of(torch.rand(1, 9, 9)) == "measured"  # between 0 and 1, but no mask
+    assert auto.kind_of(torch.randn(64, 9, 9)) == "features"
+
+
+def test_a_networks_output_is_only_mixed() -> None:
+    sample = SAMPLES["spheres"]
+    grid = Grid.from_stride(512, 512, 16)
+    scores = torch.softmax(torch.randn(5, 32, 32, generator=torch.Generator().manual_seed(0)), 0)
+    kernel = auto.fit(sample.image, grid, scores, iters=2, threads=1)
+    high = kernel.render(scores)
+    assert kernel.is_pure and float(high.min()) >= 0 and float(high.max()) <= 1
+    torch.testing.assert_close(high.sum(0), torch.ones(512, 512), atol=1e-4, rtol=0)
+
+
+def test_cell_means_are_given_back() -> None:
+    scene = quarter("paper", "labels", 16)
+    result, kernel = upsampled(scene)
+    again = scene.grid.cell_means(result)
+    fitted = gsjbu.fit(
+        scene.image, objective="signal", signal=scene.signal, grid=scene.grid, iters=20, threads=1
+    )
+    alone = scene.grid.cell_means(fitted.render(scene.signal))
+    assert (again - scene.signal).square().mean() < 0.1 * (alone - scene.signal).square().mean()
+    assert any("not pure mixing" in note for note in kernel.notes)
+
+
+def test_the_guide_is_trusted_where_its_colours_foretell_the_signal() -> None:
+    scene = quarter("spheres", "labels", 8)
+    own = scene.grid.cell_means(scene.image)
+    gain = auto.guide_gain(scene.signal, own)
+    assert gain > auto.GAIN_TRUSTED
+    assert auto.guide_gain(scene.signal, own.flip(1, 2)) < gain / 2
+    many = scene.signal.repeat(20, 1, 1)  # the projection to a few channels changes little
+    assert auto.guide_gain(many, own) == pytest.approx(gain, rel=0.3)
+    assert auto.guide_gain(torch.ones(2, 5, 5), torch.rand(3, 5, 5)) == 0
+    assert auto.guide_gain(torch.rand(2, 1, 1), torch.rand(3, 1, 1)) == 0
+
+
+# --- the rest of the contract --------------------------------------------------------------------------------------
+
+
+def test_upsample_uses_it_and_any_size_works() -> None:
+    image = torch.rand(3, 37, 50, generator=torch.Generator().manual_seed(0))
+    high = gsjbu.upsample(image, torch.rand(2, 7, 9), threads=1)
+    assert high.shape == (2, 37, 50) and bool(torch.isfinite(high).all())
+    for size in ((1, 1, 1), (3, 1, 2), (40, 2, 1)):
+        assert gsjbu.upsample(image, torch.rand(size), threads=1).shape == (size[0], 37, 50)
+    flat = gsjbu.upsample(image, torch.full((3, 4, 4), 7.0), threads=1)
+    torch.testing.assert_close(flat, torch.full((3, 37, 50), 7.0), atol=1e-4, rtol=0)
+
+
+def test_without_a_signal_the_guides_own_colours_are_it() -> None:
+    image = SAMPLES["paper"].image[:, :128, :128]
+    kernel = gsjbu.fit(image, objective="auto", stride=8, threads=1)
+    assert kernel.objective == "auto" and len(kernel.losses) == 2 * auto.STEPS
+    assert kernel.fits == [auto.STEPS, auto.STEPS]
+
+
+def test_few_steps_and_progress() -> None:
+    scene = quarter("paper", "depth", 16)
+    seen: list[int] = []
+    kernel = auto.fit(
+        scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: seen.append(step)
+    )
+    assert seen == list(range(5)) and len(kernel.losses) == 5  # of two fits, one after the other
+    assert not auto.fit(scene.image, scene.grid, scene.signal, iters=0).losses
+    stopped = auto.fit(scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: step < 2)
+    assert len(stopped.losses) == 3
+    with pytest.raises(KeyError):
+        auto.fit(scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: {}[step])
+
+
+def test_same_bits_every_time() -> None:
+    scene = quarter("wires", "labels", 16)
+    assert torch.equal(upsampled(scene)[0], upsampled(scene)[0])
+
+
+def test_bad_signals_are_refused() -> None:
+    scene = quarter("wires", "labels", 16)
+    bad = scene.signal.clone()
+    bad[0, 0, 0] = float("nan")
+    for signal in (bad, scene.signal[:, 1:], scene.signal[0]):
+        with pytest.raises(ShapeError):
+            auto.fit(scene.image, scene.grid, signal)

@@ -1,0 +1,66 @@
+"""Which device is taken, and why another one is not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gsjbu.core import devices
+from gsjbu.errors import SettingError
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Pretend to have, or not to have, GPUs and builds of torch for them."""
+
+    def pretend(cuda=False, cuda_build=None, mps=False, mps_build=False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.version, "cuda", cuda_build)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+        monkeypatch.setattr(torch.backends.mps, "is_built", lambda: mps_build)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("has", "taken"),
+    [
+        ({}, "cpu"),
+        ({"cuda": True, "cuda_build": "13.0"}, "cuda"),
+        ({"mps": True, "mps_build": True}, "mps"),
+        ({"cuda": True, "cuda_build": "13.0", "mps": True, "mps_build": True}, "cuda"),
+    ],
+)
+def test_auto_takes_the_first_there_is(machine, has, taken):
+    machine(**has)
+    assert devices.resolve("auto").type == taken
+    assert devices.resolve("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("name", "has", "reason"),
+    [
+        ("cuda", {}, "This build of torch has no CUDA."),
+        ("cuda", {"cuda_build": "13.0"}, "No CUDA GPU is visible to torch."),
+        ("mps", {}, "This build of torch has no MPS"),
+        ("mps", {"mps_build": True}, "no Apple GPU is available"),
+    ],
+)
+def test_a_missing_device_is_refused_with_its_reason(machine, name, has, reason):
+    machine(**has)
+    assert reason in devices.why_not(name)
+    with pytest.raises(SettingError, match="Use cpu or auto") as refusal:
+        devices.resolve(name)
+    assert reason in refusal.value.message
+    assert (refusal.value.name, refusal.value.code) == ("device", "device_unavailable")
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(SettingError, match="one of auto, cpu, cuda, mps"):
+        devices.resolve("tpu")
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU")
+def test_a_numbered_gpu_can_be_named():
+    assert devices.resolve("cuda:0") == torch.device("cuda:0")

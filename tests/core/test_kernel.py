@@ -1,0 +1,389 @@
+"""The frozen Kernel: rendering into anything, gradients, the window of a pixel, files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+import gsjbu
+from gsjbu.core import reference
+from gsjbu.core.grid import Grid
+from gsjbu.errors import KernelFileError, ShapeError
+from tests.oracle_cases import one_torch_thread
+
+__all__ = ["one_torch_thread"]  # a fixture: it is used by being here
+
+BACKENDS = ("fused", "attention")
+
+
+def random_kernel(
+    height: int, width: int, grid: Grid, radius: int, backend: str, seed: int = 0, channels: int = 3
+) -> gsjbu.Kernel:
+    """A kernel of random Gaussians over a random guide: not a fitted one, so anything may come."""
+    draw = torch.Generator().manual_seed(seed)
+    guide = torch.rand(channels, height, width, generator=draw)
+    raw = 2 * torch.randn(4, grid.rows, grid.cols, generator=draw)
+    raw[:2] += 3
+    return gsjbu.Kernel(guide, grid, radius, raw, backend=backend, threads=1)
+
+
+def signal_for(kernel: gsjbu.Kernel, channels: int = 4, seed: int = 1) -> torch.Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    return torch.randn(channels, kernel.grid.rows, kernel.grid.cols, generator=draw)
+
+
+@pytest.fixture(params=BACKENDS)
+def kernel(request) -> gsjbu.Kernel:
+    return random_kernel(33, 47, Grid.from_stride(33, 47, 6), 2, request.param)
+
+
+# --- properties that hold for any kernel -------------------------------------------------------------------------
+
+SIZES = st.integers(1, 40)
+
+
+@st.composite
+def kernels(draw) -> gsjbu.Kernel:
+    height, width = draw(SIZES), draw(SIZES)
+    if draw(st.booleans()):
+        grid = Grid.from_stride(height, width, draw(st.integers(1, 64)))
+    else:
+        grid = Grid.from_sizes(height, width, draw(st.integers(1, height)), draw(st.integers(1, width)))
+    return random_kernel(
+        height, width, grid, draw(st.integers(1, 8)), draw(st.sampled_from(BACKENDS)),
+        draw(st.integers(0, 10_000)), draw(st.integers(1, 4)),
+    )  # fmt: skip
+
+
+FEW = settings(derandomize=True, max_examples=30, deadline=None, database=None)
+
+
+@FEW
+@given(kernels())
+def test_weights_sum_to_one(kernel):
+    ones = kernel.render(torch.ones(1, kernel.grid.rows, kernel.grid.cols))
+    assert (ones - 1).abs().max() <= 1e-6
+    window = kernel.weights_at(kernel.grid.width - 1, kernel.grid.height // 2)
+    assert window.weights.sum() == pytest.approx(1, abs=1e-12)
+    assert (window.weights >= 0).all()
+
+
+@FEW
+@given(kernels(), st.floats(-1e6, 1e6, width=32))
+def test_a_constant_stays_constant(kernel, value):
+    high = kernel.render(torch.full((3, kernel.grid.rows, kernel.grid.cols), value))
+    assert (high - value).abs().max() <= 1e-6 * max(1, abs(value))
+
+
+@FEW
+@given(kernels())
+def test_every_output_lies_in_the_range_of_its_window(kernel):
+    """Pure mixing: nothing is synthesised, not even at the borders."""
+    g, r = kernel.grid, kernel.radius
+    signal = signal_for(kernel)
+    high = kernel.render(signal)
+    # the window's extremes, cell by cell; outside the grid nothing counts
+    low = -torch.nn.functional.max_pool2d(-signal[None], 2 * r + 1, 1, r)[0]
+    top = torch.nn.functional.max_pool2d(signal[None], 2 * r + 1, 1, r)[0]
+    cell_y = torch.from_numpy(np.repeat(np.arange(g.rows), np.diff(g.row_starts)))
+    cell_x = torch.from_numpy(np.repeat(np.arange(g.cols), np.diff(g.col_starts)))
+    slack = 2e-6
+    assert (high >= low[:, cell_y][:, :, cell_x] - slack).all()
+    assert (high <= top[:, cell_y][:, :, cell_x] + slack).all()
+
+
+@FEW
+@given(kernels(), st.floats(-3, 3, width=32))
+def test_rendering_is_linear_in_the_signal(kernel, factor):
+    one, two = signal_for(kernel, seed=1), signal_for(kernel, seed=2)
+    together = kernel.render(one + factor * two)
+    apart = kernel.render(one) + factor * kernel.render(two)
+    assert (together - apart).abs().max() <= 1e-5
+
+
+@settings(derandomize=True, max_examples=12, deadline=None, database=None)
+@given(
+    st.integers(1, 6), st.integers(1, 6), st.integers(1, 9), st.integers(1, 9), st.sampled_from(BACKENDS),
+    st.sampled_from([(1,), (2,), (1, 2)]),
+)  # fmt: skip
+def test_flipping_the_image_flips_the_result(rows, cols, step_y, step_x, backend, axes):
+    """Whole cells only: a partial cell sits at the right, so a mirror image has another grid."""
+    height, width = rows * step_y, cols * step_x
+    guide = torch.rand(3, height, width, generator=torch.Generator().manual_seed(5))
+    signal = torch.randn(2, rows, cols, generator=torch.Generator().manual_seed(6))
+
+    def whole(turn) -> torch.Tensor:
+        # from the fixed kernel: a fit's tiny gradients may have either sign, and Adam's first step is their sign
+        kernel = gsjbu.fit(turn(guide), lr_size=(rows, cols), iters=0, backend=backend, threads=1)
+        return turn(kernel.render(turn(signal)))
+
+    assert (whole(lambda x: x) - whole(lambda x: x.flip(axes))).abs().max() <= 2e-6
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_fit_of_the_mirror_image_is_the_mirror_image(backend):
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(64.0), indexing="ij")
+    guide = torch.stack(
+        [((x - 20) ** 2 + (y - 30) ** 2 < 200).float() * 0.5 + 0.002 * x, 0.01 * y, (0.3 * x).sin()]
+    )
+    straight = gsjbu.fit(guide, stride=8, iters=10, backend=backend)
+    mirrored = gsjbu.fit(guide.flip(2), stride=8, iters=10, backend=backend)
+    assert mirrored.losses == pytest.approx(straight.losses, rel=1e-3)
+    lr = straight.lr_guide
+    off = mirrored.render(lr.flip(2)).flip(2) - straight.render(lr)
+    assert off.abs().mean() <= 1e-4
+
+
+# --- rendering ---------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_its_items(kernel):
+    batch = torch.stack([signal_for(kernel, seed=k) for k in range(3)])
+    high = kernel.render(batch)
+    assert high.shape == (3, 4, 33, 47)
+    for one, item in zip(high, batch):
+        assert (one - kernel.render(item)).abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.uint8, torch.int64, torch.bool, torch.float16, torch.bfloat16, torch.float64]
+)
+def test_signals_of_any_number_type(kernel, dtype):
+    signal = (signal_for(kernel) * 3).abs().to(dtype)
+    high = kernel.render(signal)
+    assert high.dtype == torch.float32
+    assert (high - kernel.render(signal.float())).abs().max() <= 1e-6
+
+
+def test_a_numpy_signal_does_as_well(kernel):
+    signal = signal_for(kernel)
+    assert torch.equal(kernel.render(signal.numpy()), kernel.render(signal))
+
+
+def test_a_signal_in_any_memory_order(kernel):
+    signal = signal_for(kernel)
+    shuffled = signal.permute(2, 0, 1).contiguous().permute(1, 2, 0)
+    assert not shuffled.is_contiguous()
+    assert torch.equal(kernel.render(shuffled), kernel.render(signal))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+@pytest.mark.parametrize("batch", [False, True])
+def test_out_is_filled_and_given_back(kernel, dtype, batch):
+    signal = torch.stack([signal_for(kernel, seed=k) for k in range(2)]) if batch else signal_for(kernel)
+    right = kernel.render(signal).numpy()
+    out = np.full(right.shape, 99, dtype=dtype)
+    given_back = kernel.render(signal, out=out)
+    np.testing.assert_array_equal(out, right.astype(dtype))
+    assert given_back.shape == right.shape
+    np.testing.assert_allclose(given_back.numpy(), right, atol=2e-3 if dtype == np.float16 else 0)
+
+
+def test_out_of_a_batch_in_another_order_is_filled_too(kernel):
+    """Its batch and channels cannot be joined into one axis without a copy; the copy must not be all that is filled."""
+    signal = torch.stack([signal_for(kernel, seed=k) for k in range(2)])
+    out = np.full((4, 2, 33, 47), 99, dtype=np.float32).transpose(1, 0, 2, 3)
+    kernel.render(signal, out=out)
+    np.testing.assert_array_equal(out, kernel.render(signal).numpy())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_out_may_be_a_file(kernel, tmp_path, dtype):
+    signal = signal_for(kernel)
+    path = tmp_path / "high.npy"
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(4, 33, 47))
+    kernel.render(signal, out=out)
+    del out
+    np.testing.assert_array_equal(np.load(path), kernel.render(signal).numpy().astype(dtype))
+
+
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        ((4, 5, 8), r"The signal is \[4, 5, 8\]; it must be \[C, 6, 8\] or \[B, C, 6, 8\]"),
+        ((6, 8), "it must be"),
+        ((1, 1, 1, 6, 8), "it must be"),
+        ((4, 8, 6), "it must be"),
+    ],
+)
+def test_a_signal_of_another_size_is_refused(kernel, shape, sentence):
+    with pytest.raises(ShapeError, match=sentence) as refusal:
+        kernel.render(torch.zeros(shape))
+    assert refusal.value.code == "shape_invalid"
+
+
+def test_an_out_of_another_size_is_refused(kernel):
+    with pytest.raises(ShapeError, match=r"out is \[4, 33, 46\]; it must be \[4, 33, 47\]"):
+        kernel.render(signal_for(kernel), out=np.zeros((4, 33, 46), dtype=np.float32))
+
+
+def test_a_kernel_does_not_change(kernel):
+    with pytest.raises(FrozenInstanceError):
+        kernel.radius = 3
+
+
+def test_the_gradient_to_the_signal_is_the_transposed_render(kernel):
+    """Rendering is linear, V̂ = W·V, so dL/dV = Wᵀ·(dL/dV̂): held against one-pixel signals, entry by entry."""
+    signal = signal_for(kernel, 1).requires_grad_(True)
+    pull = torch.randn(1, 33, 47, generator=torch.Generator().manual_seed(9))
+    (kernel.render(signal) * pull).sum().backward()
+    assert signal.grad is not None
+    for row, col in ((0, 0), (2, 3), (5, 7), (3, 0)):
+        unit = torch.zeros(1, 6, 8)
+        unit[0, row, col] = 1
+        numerical = float((kernel.render(unit).double() * pull).sum())
+        assert float(signal.grad[0, row, col]) == pytest.approx(numerical, rel=1e-4, abs=1e-4)
+
+
+def test_a_kernel_from_a_gpu_renders_where_there_is_none(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    here = random_kernel(20, 20, Grid.from_stride(20, 20, 4), 1, "attention")
+    there = replace(here, device="cuda")
+    assert torch.equal(there.render(signal_for(here)), here.render(signal_for(here)))
+
+
+def test_no_graph_is_kept_where_nobody_asks(kernel):
+    assert not kernel.render(signal_for(kernel)).requires_grad
+    with torch.no_grad():
+        assert not kernel.render(signal_for(kernel).requires_grad_(True)).requires_grad
+
+
+# --- the window of a pixel ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (46, 32), (23, 17), (5, 30), (6, 6)])
+def test_the_window_of_a_pixel_is_what_the_render_mixes(kernel, x, y):
+    window = kernel.weights_at(x, y)
+    signal = signal_for(kernel)
+    by_window = signal[:, window.qy, window.qx].double() @ torch.from_numpy(window.weights)
+    assert (kernel.render(signal)[:, y, x] - by_window).abs().max() <= 1e-4  # σr may sit at its clamp
+    right = reference.weights(kernel.guide, kernel.raw, 2, (6.0, 6.0))[:, y, x]
+    assert (
+        window.weights == pytest.approx(right[right > 0].numpy(), abs=1e-5)
+        or (right > 0).sum() < window.qx.size
+    )
+    product = window.spatial * window.range
+    if product.sum() > 1e-30:  # the two factors are what the weights are made of
+        assert product / product.sum() == pytest.approx(window.weights, abs=1e-9)
+
+
+def test_the_window_lies_round_the_pixels_cell_and_inside_the_grid(kernel):
+    window = kernel.weights_at(46, 0)  # the top right corner
+    assert sorted(set(window.qx.tolist())) == [5, 6, 7]
+    assert sorted(set(window.qy.tolist())) == [0, 1, 2]
+    assert window.colours.shape == (9, 3)
+    assert torch.equal(torch.from_numpy(window.colours[0]).float(), kernel.lr_guide[:, 0, 5])
+
+
+@pytest.mark.parametrize(("x", "y"), [(-1, 0), (47, 0), (0, 33)])
+def test_a_pixel_outside_has_no_window(kernel, x, y):
+    with pytest.raises(ShapeError, match="outside the image"):
+        kernel.weights_at(x, y)
+
+
+# --- files -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [{"stride": 7}, {"lr_size": (5, 9)}])
+def test_saved_and_loaded_it_is_the_same_kernel(tmp_path, size):
+    guide = torch.rand(3, 31, 44, generator=torch.Generator().manual_seed(0))
+    before = gsjbu.fit(guide, iters=3, radius=3, **size)
+    before.save(tmp_path / "kernel.safetensors")
+    after = gsjbu.load(tmp_path / "kernel.safetensors")
+    assert torch.equal(before.raw, after.raw)
+    assert torch.equal(before.guide, after.guide)
+    for name in ("grid", "radius", "objective", "backend", "backend_reason", "device"):
+        assert getattr(before, name) == getattr(after, name), name
+    assert list(after.losses) == list(before.losses)
+    signal = signal_for(before)
+    assert torch.equal(before.render(signal), after.render(signal))
+
+
+def test_a_fixed_kernel_has_no_losses_in_its_file_either(tmp_path):
+    gsjbu.fit(torch.rand(1, 9, 9), stride=3, iters=0).save(tmp_path / "k")
+    assert gsjbu.load(tmp_path / "k").losses == []
+
+
+def notes(**changed) -> dict[str, str]:
+    whole = {
+        "format": "gsjbu-kernel-1", "step": [3.0, 3.0], "radius": 2, "objective": "rgb", "backend": "fused",
+        "backend_reason": "", "device": "cpu",
+    }  # fmt: skip
+    return {"gsjbu": json.dumps({**whole, **changed})}
+
+
+def tensors(**changed) -> dict[str, torch.Tensor]:
+    whole = {
+        "guide": torch.rand(3, 9, 9),
+        "raw": torch.zeros(4, 3, 3),
+        "losses": torch.zeros(0, dtype=torch.float64),
+    }
+    return {**whole, **changed}
+
+
+def test_the_files_of_the_next_tests_are_right_but_for_one_thing(tmp_path):
+    save_file(tensors(), tmp_path / "k", metadata=notes())
+    assert gsjbu.load(tmp_path / "k").sigma_x.shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a kernel", b"\x80\x04\x95pickle", b"\xff" * 64, b"\x08" + b"\0" * 7]
+)
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(KernelFileError, match=r"bad\.safetensors") as refusal:
+        gsjbu.load(path)
+    assert refusal.value.code == "kernel_file_invalid"
+    assert str(tmp_path) not in refusal.value.message  # a name, never a path
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(KernelFileError, match="There is no file nothing"):
+        gsjbu.load(tmp_path / "nothing")
+    with pytest.raises(KernelFileError):
+        gsjbu.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "metadata"),
+    [
+        (tensors(), None),
+        (tensors(), {"gsjbu": "{"}),
+        (tensors(), {"gsjbu": "[]"}),
+        (tensors(), notes(format="gsjbu-kernel-99")),
+        (tensors(), notes(radius="x")),
+        (tensors(), notes(radius=-1)),
+        (tensors(), notes(radius=400)),
+        (tensors(), notes(step=[3.0])),
+        (tensors(), notes(step=[0.0, 3.0])),
+        (tensors(), notes(step=[1.0, 1.0])),
+        (tensors(), notes(backend="nobody")),
+        (tensors(), notes(device="moon")),
+        ({"raw": torch.zeros(4, 3, 3)}, notes()),
+        (tensors(raw=torch.zeros(3, 3, 3)), notes()),
+        (tensors(raw=torch.zeros(4, 9)), notes()),
+        (tensors(raw=torch.zeros(4, 30, 3)), notes()),
+        (tensors(guide=torch.rand(9, 9)), notes()),
+        (tensors(raw=torch.full((4, 3, 3), torch.nan)), notes()),
+    ],
+)
+def test_a_safetensors_file_that_is_no_kernel_is_refused(tmp_path, content, metadata):
+    save_file(content, tmp_path / "k.safetensors", metadata=metadata)
+    with pytest.raises(KernelFileError, match=r"k\.safetensors"):
+        gsjbu.load(tmp_path / "k.safetensors")
+
+
+def test_a_changed_copy_is_another_kernel(kernel):
+    """dataclasses.replace must not carry over what was worked out from the old values."""
+    before = kernel.sigma_x.clone()
+    other = replace(kernel, raw=kernel.raw + 1)
+    assert not torch.equal(other.sigma_x, before)
+    assert torch.equal(kernel.sigma_x, before)

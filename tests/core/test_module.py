@@ -1,0 +1,170 @@
+"""GSJBU stands where a peer's upsampler stands: in a network, in a training loop, in torch.hub."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import gsjbu
+from gsjbu.core.module import GSJBU
+from gsjbu.errors import ShapeError
+
+
+@pytest.fixture
+def pair():
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand(2, 3, 33, 47, generator=generator), torch.randn(2, 5, 9, 12, generator=generator)
+
+
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
+def test_a_batch_equals_one_by_one(pair, objective):
+    image, signal = pair
+    upsampler = GSJBU(iters=8, objective=objective)
+    together = upsampler(image, signal)
+    one_by_one = torch.cat([upsampler(image[i : i + 1], signal[i : i + 1]) for i in range(len(image))])
+    assert together.shape == (2, 5, 33, 47)
+    assert (together - one_by_one).abs().max() <= 1e-6
+    direct = gsjbu.upsample(image[0], signal[0], objective=objective, iters=8)
+    assert (together[0] - direct).abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
+def test_gradcheck_for_the_signal(pair, objective):
+    image, signal = pair
+    upsampler = GSJBU(iters=3, objective=objective)
+    kernels = upsampler.kernels(image[:1, :, :16, :20], signal[:1, :, :4, :5])
+    tall = signal[:1, :2, :4, :5].double().requires_grad_(True)
+    assert torch.autograd.gradcheck(lambda x: upsampler(image[:1], x, kernels=kernels), (tall,))
+
+
+def test_the_differentiable_road_gives_the_same_values(pair):
+    image, signal = pair
+    upsampler = GSJBU(iters=5, objective="rgb")
+    kernels = upsampler.kernels(image, signal)
+    plain = upsampler(image, signal, kernels=kernels)
+    traced = upsampler(image, signal.clone().requires_grad_(True), kernels=kernels)
+    assert traced.requires_grad
+    assert not plain.requires_grad
+    assert (traced - plain).abs().max() <= 1e-5
+
+
+def test_a_linear_head_on_frozen_features_learns_through_it():
+    """A peer's upsampler replaced: two regions, told apart only by their features, labelled at full resolution."""
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.zeros(1, 64, 64, dtype=torch.long)
+    labels[:, :, 29:] = 1
+    image = (0.2 + 0.6 * labels.float())[:, None].expand(-1, 3, -1, -1) + 0.02 * torch.rand(
+        1, 3, 64, 64, generator=generator
+    )
+    backbone = nn.Conv2d(3, 8, 8, stride=8)
+    for parameter in backbone.parameters():
+        nn.init.normal_(parameter, generator=generator, std=0.1)
+        parameter.requires_grad_(False)
+    adapter, head = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 2, 1)  # the adapter sits before the upsampler
+    for parameter in [*adapter.parameters(), *head.parameters()]:
+        nn.init.normal_(parameter, generator=generator, std=0.3)
+    upsampler = GSJBU(iters=20, objective="rgb")
+    features = backbone(image)
+    kernels = upsampler.kernels(image, features)
+    optimiser = torch.optim.Adam([*adapter.parameters(), *head.parameters()], lr=0.05)
+    losses = []
+    for _ in range(60):
+        logits = head(upsampler(image, adapter(features), output_size=(64, 64), kernels=kernels))
+        loss = nn.functional.cross_entropy(logits, labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.1 * losses[0]
+    assert (logits.argmax(1) == labels).float().mean() > 0.99
+
+
+@pytest.mark.parametrize("size", [(20, 30), (33, 47), (66, 94), 40])
+def test_output_size(pair, size):
+    image, signal = pair
+    expected = (size, size) if isinstance(size, int) else size
+    assert GSJBU(iters=1, objective="rgb")(image, signal, output_size=size).shape == (2, 5, *expected)
+
+
+def test_normalised_images_are_brought_back(pair):
+    image, signal = pair
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    normalised = (image - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]
+    same = GSJBU(iters=5, objective="rgb")(image, signal)
+    assert (GSJBU(iters=5, objective="rgb", mean=mean, std=std)(normalised, signal) - same).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_the_signals_dtype_comes_back(pair, dtype):
+    image, signal = pair
+    assert GSJBU(iters=1, objective="rgb")(image, signal.to(dtype)).dtype == dtype
+
+
+def test_sizes_that_do_not_go_together_are_refused(pair):
+    image, signal = pair
+    upsampler = GSJBU(iters=1, objective="rgb")
+    with pytest.raises(ShapeError, match="same B"):
+        upsampler(image[:1], signal)
+    with pytest.raises(ShapeError, match="same B"):
+        upsampler(image[0], signal[0])
+    with pytest.raises(ShapeError, match="larger than the image"):
+        upsampler(image, signal, output_size=4)
+    with pytest.raises(ShapeError, match="1 kernels and 2 signals"):
+        upsampler(image, signal, kernels=upsampler.kernels(image[:1], signal[:1]))
+
+
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
+@pytest.mark.parametrize("backend", ["attention", "fused"])
+def test_the_callers_modes_change_nothing(pair, objective, backend):
+    """A fit needs gradients and float32, whatever the network around it does; what is kept must serve both."""
+    image, signal = pair
+    upsampler = GSJBU(iters=3, objective=objective, backend=backend)
+    plain = upsampler(image, signal)
+    with torch.no_grad():
+        assert torch.equal(upsampler(image, signal), plain)
+    with torch.inference_mode():
+        kernels = upsampler.kernels(image.clone(), signal.clone())
+        assert torch.equal(upsampler(image, signal.clone(), kernels=kernels), plain)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(upsampler(image, signal), plain)
+    asked = signal.clone().requires_grad_()
+    upsampler(image, asked, kernels=kernels).sum().backward()
+    assert asked.grad is not None and float(asked.grad.abs().sum()) > 0
+
+
+def test_bytes_are_taken_as_a_fit_takes_them_and_whole_numbers_keep_their_mix(pair):
+    image, signal = pair
+    upsampler = GSJBU(iters=3, objective="rgb")
+    levels = (image * 255).round().to(torch.uint8)
+    assert torch.equal(upsampler(levels, signal), upsampler(levels.to(torch.float32) / 255, signal))
+    constant = torch.full((2, 1, *signal.shape[-2:]), 7)
+    mixed = upsampler(image, constant)
+    assert mixed.dtype == torch.float32 and float((mixed - 7).abs().max()) < 1e-5
+    with pytest.raises(ShapeError, match="complex"):
+        upsampler(image, signal.to(torch.complex64))
+
+
+def test_an_output_size_that_the_kernels_do_not_have_is_refused(pair):
+    image, signal = pair
+    upsampler = GSJBU(iters=1, objective="rgb")
+    kernels = upsampler.kernels(image, signal, 40)
+    assert upsampler(image, signal, output_size=40, kernels=kernels).shape[-2:] == (40, 40)
+    with pytest.raises(ShapeError, match="fitted for"):
+        upsampler(image, signal, output_size=41, kernels=kernels)
+    for wrong in (0, (20,), "20", (20.5, 30)):
+        with pytest.raises(ShapeError, match="output_size"):
+            upsampler(image, signal, output_size=wrong)
+
+
+def test_hub_entry_gives_the_module(root, pair):
+    image, signal = pair
+    upsampler = torch.hub.load(str(root), "gsjbu", source="local", iters=2, objective="rgb")
+    assert type(upsampler).__name__ == "GSJBU"
+    assert upsampler(image, signal).shape == (2, 5, 33, 47)
+
+
+def test_it_has_no_weights_and_prints_its_options():
+    upsampler = GSJBU(iters=7)
+    assert list(upsampler.parameters()) == []
+    assert "iters=7" in repr(upsampler)

@@ -1,0 +1,82 @@
+"""Files that the usual readers read back, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from gsjbu.errors import GsjbuError
+from gsjbu.io import writers
+
+VALUES = np.random.default_rng(0).standard_normal((5, 33, 47), dtype=np.float32)
+BLOCKS = [VALUES[:2], VALUES[2:4], VALUES[4:]]
+
+
+def read(path, form):
+    if form == "npy":
+        return np.load(path, allow_pickle=False)
+    if form == "safetensors":
+        return load_file(path)["values"]
+    import zarr
+
+    return zarr.open_array(str(path), mode="r")[:]
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("form", ["npy", "safetensors", "zarr"])
+def test_what_is_written_is_read_back(tmp_path, form, half):
+    path = writers.result_path(tmp_path, "deep/down/a", form)
+    writers.write(path, form, VALUES.shape, BLOCKS, half)
+    back = read(path, form)
+    assert back.dtype == (np.float16 if half else np.float32)
+    np.testing.assert_array_equal(back, VALUES.astype(back.dtype))
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_npy_is_what_numpy_writes_itself(tmp_path):
+    writers.write(tmp_path / "ours.npy", "npy", VALUES.shape, BLOCKS, half=True)
+    np.save(tmp_path / "theirs.npy", VALUES.astype(np.float16))
+    assert (tmp_path / "ours.npy").read_bytes() == (tmp_path / "theirs.npy").read_bytes()
+
+
+def test_a_worker_whose_run_is_gone_leaves_nothing(tmp_path):
+    writers.write(tmp_path / "a.npy", "npy", VALUES.shape, BLOCKS, half=False, alone=lambda: False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_while_writing_leaves_nothing(tmp_path):
+    class Broken:
+        def save(self, path):
+            path.write_bytes(b"half a ker")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        writers.write_kernel(tmp_path / "a.kernel.safetensors", Broken())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_removes_parts_and_only_parts(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep/.a.npy.123.part").write_bytes(b"half")
+    (tmp_path / ".b.zarr.7.part").mkdir()
+    (tmp_path / "c.npy").write_bytes(b"whole")
+    assert writers.sweep(tmp_path) == 2
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["c.npy", "deep"]
+
+
+def test_zarr_missing_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "zarr", None)
+    with pytest.raises(GsjbuError, match=r"gsjbu\[zarr\]"):
+        writers.write(tmp_path / "a.zarr", "zarr", VALUES.shape, BLOCKS, half=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_safetensors_header_is_aligned(tmp_path):
+    writers.write(tmp_path / "a.safetensors", "safetensors", VALUES.shape, BLOCKS, half=False)
+    data = (tmp_path / "a.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    assert length % 8 == 0
+    assert json.loads(data[8 : 8 + length])["values"]["shape"] == [5, 33, 47]

@@ -1,0 +1,140 @@
+"""Figures of merit, against hand-made cases and against their definitions written out slowly."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from gsjbu.errors import ShapeError
+from gsjbu.run import metrics
+
+
+def picture(seed: int = 0, height: int = 20, width: int = 23) -> torch.Tensor:
+    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def slow_ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """Wang et al. (2004), formula 13, window by window."""
+    offsets = np.arange(11) - 5
+    window = np.exp(-(offsets[:, None] ** 2 + offsets[None] ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+    scores = []
+    for y in range(a.shape[0] - 10):
+        for x in range(a.shape[1] - 10):
+            p, q = a[y : y + 11, x : x + 11], b[y : y + 11, x : x + 11]
+            mp, mq = (window * p).sum(), (window * q).sum()
+            vp, vq = (window * (p - mp) ** 2).sum(), (window * (q - mq) ** 2).sum()
+            cov = (window * (p - mp) * (q - mq)).sum()
+            scores.append(
+                (2 * mp * mq + 1e-4) * (2 * cov + 9e-4) / ((mp**2 + mq**2 + 1e-4) * (vp + vq + 9e-4))
+            )
+    return float(np.mean(scores))
+
+
+def test_psnr_and_l1_by_hand():
+    a, b = torch.zeros(3, 4, 4), torch.full((3, 4, 4), 0.1)
+    assert metrics.psnr(a, b) == pytest.approx(20, abs=1e-4)
+    assert metrics.l1(a, b) == pytest.approx(0.1, abs=1e-6)
+    assert metrics.psnr(a, a) == math.inf and metrics.l1(a, a) == 0
+
+
+def test_ssim_follows_its_definition():
+    a, b = picture(0), picture(0) * 0.7 + 0.3 * picture(1)
+    expected = np.mean([slow_ssim(p.double().numpy(), q.double().numpy()) for p, q in zip(a, b)])
+    assert metrics.ssim(a, b) == pytest.approx(expected, abs=1e-4)
+    assert metrics.ssim(a, a) == pytest.approx(1, abs=1e-6)
+    assert metrics.ssim(a, b) == pytest.approx(metrics.ssim(b, a), abs=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 40), (11, 11), (10, 300)])
+def test_ssim_of_small_pictures(height, width):
+    a = picture(2, height, width)
+    assert metrics.ssim(a, a) == pytest.approx(1, abs=1e-5)
+    assert metrics.ssim(a, picture(3, height, width)) < 0.95
+
+
+def test_compare_can_be_sent_as_json():
+    a = picture()
+    assert metrics.compare(a, a)["psnr"] is None
+    json.dumps(metrics.compare(a, a) | metrics.compare(a, picture(1)), allow_nan=False)
+
+
+def test_miou_by_hand():
+    truth = np.array([[0, 0, 1, 1], [0, 0, 1, 255]])
+    labels = np.array([[0, 1, 1, 1], [0, 0, 1, 0]])
+    # class 0: 3 of 4; class 1: 3 of 4; the ignored pixel counts for neither
+    assert metrics.miou(labels, truth) == pytest.approx(0.75)
+    assert metrics.miou(truth, truth) == 1
+    np.testing.assert_array_equal(metrics.confusion(labels, truth, 2), [[3, 1], [0, 3]])
+
+
+def test_miou_leaves_absent_classes_out():
+    assert metrics.miou(np.zeros((2, 2)), np.zeros((2, 2)), classes=50) == 1
+
+
+def test_boundary_f_by_hand():
+    truth = np.zeros((20, 20), int)
+    truth[:, 10:] = 1
+    near, far = np.roll(truth, 2, axis=1), np.zeros((20, 20), int)
+    near[:, :2], far[:, 16:] = 0, 1
+    assert metrics.boundary_f(truth, truth, 0) == 1
+    assert metrics.boundary_f(near, truth, 2) == 1
+    assert metrics.boundary_f(near, truth, 1) == 0
+    assert metrics.boundary_f(far, truth, 2) == 0
+    assert metrics.boundary_f(np.zeros((5, 5)), np.zeros((5, 5))) == 1
+    assert metrics.boundary_f(np.zeros((20, 20)), truth) == 0
+
+
+def test_half_of_a_boundary_found():
+    truth = np.zeros((20, 20), int)
+    truth[:, 10:] = 1
+    half = truth.copy()
+    half[10:] = 2  # its own boundary between rows 9 and 10, and below there is none
+    precision, recall = 10 / 30, 10 / 20
+    expected = 2 * precision * recall / (precision + recall)
+    assert metrics.boundary_f(half, truth, 0) == pytest.approx(expected, abs=0.05)
+
+
+def test_edge_alignment_prefers_boundaries_on_edges():
+    image = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.1
+    image[:, :, 16:] += 0.8
+    on, off = np.zeros((32, 32), int), np.zeros((32, 32), int)
+    on[:, 16:], off[:, 8:] = 1, 1
+    assert metrics.edge_alignment(on, image) > 5 > metrics.edge_alignment(off, image)
+    assert metrics.edge_alignment(np.zeros((32, 32)), image) is None
+    assert metrics.edge_alignment(on, torch.zeros(3, 32, 32)) is None
+
+
+def test_changed_and_rmse():
+    assert metrics.changed(np.array([[1, 2], [3, 4]]), np.array([[1, 2], [3, 0]])) == 0.25
+    a, b = torch.zeros(1, 2, 2), torch.tensor([[[3.0, 3.0], [3.0, float("nan")]]])
+    assert metrics.rmse(a, b) == pytest.approx(3)
+    assert metrics.rmse(a, b + torch.tensor([[[1.0, 0], [0, 0]]]), torch.tensor([[1, 0], [0, 0]]).bool()) == 4
+
+
+def test_dilation_is_a_disc():
+    dot = np.zeros((7, 7), bool)
+    dot[3, 3] = True
+    assert metrics.dilate(dot, 2).sum() == 13
+    assert metrics.dilate(np.ones((1, 3), bool), 2).all()
+
+
+def test_histograms_count_every_value():
+    p = [torch.rand(5, 6) * 3 + 1 for _ in range(4)]
+    out = metrics.histograms(*p)
+    assert list(out) == ["sigma_x", "sigma_y", "theta", "sigma_r"]
+    for h in out.values():
+        assert sum(h["counts"]) == 30 and len(h["edges"]) == len(h["counts"]) + 1 and h["unit"]
+    assert out["sigma_x"]["edges"] == out["sigma_y"]["edges"]
+    json.dumps(out)
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError):
+        metrics.psnr(torch.zeros(3, 4, 4), torch.zeros(3, 4, 5))
+    with pytest.raises(ShapeError):
+        metrics.miou(np.zeros((3, 4)), np.zeros((4, 3)))

@@ -1,0 +1,132 @@
+"""Questions to a finished run agree with the library: a pixel, its window, what is like it."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from gsjbu.core import interpolation
+from gsjbu.errors import ShapeError
+from gsjbu.io.signals import from_array
+from gsjbu.run import pipeline
+from gsjbu.run.result import Result
+from gsjbu.samples import SAMPLES
+from gsjbu.settings import Settings
+from tests.oracle_cases import one_torch_thread
+
+__all__ = ["one_torch_thread"]  # a fixture: it is used by being here
+
+PIXELS = [(0, 0), (95, 70), (40, 33), (8, 7)]
+
+
+def made(**given) -> Result:
+    image = next(iter(SAMPLES.values())).image[:, 100:342, 60:384]  # 242×324 → 72×96: partial cells below
+    settings = Settings.parse({"resolution": 96, "iters": 8, "stride": 10, **given})
+    return pipeline.run(image, settings, threads=1)
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    return made()
+
+
+@pytest.mark.parametrize(("x", "y"), PIXELS)
+def test_a_pixel_answers_for_every_panel(result, x, y):
+    values = result.pixel(x, y)
+    assert set(values) == {p.name for p in result.panels}
+    lr = result.kernel.lr_guide
+    assert values["gsjbu_rgb"] == pytest.approx(result.kernel.render(lr)[:, y, x].tolist(), abs=1e-6)
+    assert values["bilinear_rgb"] == pytest.approx(
+        interpolation.bilinear(lr, result.kernel.grid)[:, y, x].tolist(), abs=1e-6
+    )
+    assert values["original"] == pytest.approx(result.kernel.guide[:, y, x].tolist())
+    assert values["lr"] == pytest.approx(lr[:, y // 10, x // 10].tolist())
+    assert values["sigma_x"] == pytest.approx([float(result.kernel.sigma_x[y // 10, x // 10])])
+    error = np.abs(np.array(values["gsjbu_rgb"]) - values["original"]).mean()
+    assert values["error_gsjbu"] == pytest.approx([error], abs=1e-6)
+
+
+@pytest.mark.parametrize(("x", "y"), PIXELS)
+def test_the_window_gives_back_the_pixel(result, x, y):
+    window = result.window(x, y)
+    weights = [entry["weight"] for entry in window]
+    assert sum(weights) == pytest.approx(1, abs=1e-9)
+    assert weights == sorted(weights, reverse=True)
+    mixed = sum(entry["weight"] * np.array(entry["colour"]) for entry in window)
+    assert mixed == pytest.approx(result.pixel(x, y)["gsjbu_rgb"], abs=2e-5)
+    for entry in window:
+        assert entry["cx"] == (entry["qx"] + 0.5) * 10
+        assert entry["theta"] == float(result.kernel.theta[entry["qy"], entry["qx"]])
+        assert 0 <= entry["spatial"] <= 1
+        assert 0 <= entry["range"] <= 1
+
+
+def cosine(high: torch.Tensor, x: int, y: int) -> torch.Tensor:
+    unit = torch.nn.functional.normalize(high.double(), dim=0)
+    return (unit * unit[:, y, x][:, None, None]).sum(0)
+
+
+@pytest.mark.parametrize(("x", "y"), PIXELS)
+def test_similarity_is_the_cosine_of_the_rendered_features(result, x, y):
+    """Never made by the run itself: all features at full resolution, and their cosines one by one."""
+    by_distance, by_kernel = result.similarity(x, y)
+    assert result.features_lr is not None
+    high = result.features_kernel.render(result.features_lr)
+    assert (by_kernel - cosine(high, x, y)).abs().max() <= 2e-4
+    high = interpolation.bilinear(result.features_lr, result.kernel.grid)
+    assert (by_distance - cosine(high, x, y)).abs().max() <= 2e-4
+    assert by_kernel[y, x] == pytest.approx(1, abs=1e-4)
+    assert by_distance[y, x] == pytest.approx(1, abs=1e-4)
+
+
+def test_clicks_at_once_get_the_answers_they_get_alone():
+    fresh = made()
+    alone = {(x, y): made().similarity(x, y) for x, y in PIXELS[:1]}
+    together: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def ask(x: int, y: int) -> None:
+        together[x, y] = fresh.similarity(x, y)
+
+    threads = [threading.Thread(target=ask, args=p) for p in PIXELS]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(timeout=30)
+    assert set(together) == set(PIXELS)
+    for p, maps in alone.items():
+        assert torch.equal(together[p][1], maps[1])
+
+
+def test_features_fitted_on_the_signal_are_compared_by_their_own_kernel():
+    result = made(objective="signal", iters=4)
+    assert not torch.equal(result.features_kernel.raw, result.kernel.raw)
+    assert result.features_lr is not None
+    high = result.features_kernel.render(result.features_lr)
+    assert (result.similarity(40, 33)[1] - cosine(high, 40, 33)).abs().max() <= 2e-4
+
+
+def test_without_features_there_is_nothing_to_compare():
+    with pytest.raises(ShapeError, match="switch them on") as refusal:
+        made(features=False).similarity(0, 0)
+    assert refusal.value.code == "no_features"
+
+
+@pytest.mark.parametrize(("x", "y"), [(-1, 0), (96, 0), (0, 72), (10**9, 0)])
+@pytest.mark.parametrize("ask", ["pixel", "window", "similarity"])
+def test_a_pixel_outside_is_refused(result, ask, x, y):
+    with pytest.raises(ShapeError, match="outside the image"):
+        getattr(result, ask)(x, y)
+
+
+def test_sizes_and_the_signal(result):
+    assert result.image == {
+        "width": 96, "height": 72, "lr_width": 10, "lr_height": 8, "step_x": 10.0, "step_y": 10.0,
+    }  # fmt: skip
+    assert result.signal_lr is None
+    signal = from_array(np.ones((9, 12), np.float32), kind="depth")
+    brought = pipeline.run(torch.rand(3, 72, 96), Settings(features=False, iters=1), signal=signal, threads=1)
+    assert brought.signal_lr is not None
+    assert torch.equal(brought.signal_lr, signal.values)

@@ -1,0 +1,172 @@
+"""Signals shown every way: classes, labels reduced to the grid, and panels that suit the kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import one_hot
+
+import gsjbu
+from gsjbu.core import interpolation
+from gsjbu.core.grid import Grid
+from gsjbu.errors import ModelError
+from gsjbu.io.signals import from_array
+from gsjbu.models import segmentation
+from gsjbu.run import views
+from gsjbu.samples import SAMPLES
+from gsjbu.settings import Settings
+from tests.oracle_cases import one_torch_thread
+
+__all__ = ["one_torch_thread"]  # a fixture: it is used by being here
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return SAMPLES[next(iter(SAMPLES))]
+
+
+def draw(*shape: int) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(len(shape) + shape[0]))
+
+
+@pytest.mark.parametrize("classes", [1, 2, views.BLOCK, views.BLOCK + 1, 3 * views.BLOCK + 5])
+def test_the_strongest_class_in_blocks_is_the_strongest_of_all(classes):
+    grid = Grid.from_stride(20, 30, 5)
+    scores = draw(classes, 4, 6)
+    found = views.strongest(lambda x: interpolation.bilinear(x, grid), scores)
+    assert found.dtype == torch.int64
+    assert torch.equal(found, interpolation.bilinear(scores, grid).argmax(dim=0))
+
+
+def test_equal_scores_go_to_the_first_class_across_blocks():
+    scores = torch.zeros(views.BLOCK + 3, 2, 2)
+    scores[3] = scores[views.BLOCK + 1] = 0.5
+    assert (views.strongest(lambda x: x, scores) == 3).all()
+
+
+def test_labels_at_the_size_of_the_run_are_those_under_the_pixels_centres(sample):
+    whole = Grid.from_stride(512, 512, 16)
+    assert torch.equal(views._labels_at(sample, whole), sample.labels)
+    quarter = views._labels_at(sample, Grid.from_stride(128, 128, 16))
+    assert torch.equal(quarter, sample.labels[2::4, 2::4])
+
+
+def test_a_class_map_becomes_the_class_at_each_cells_centre():
+    labels = torch.tensor([[0, 0, 1, 1], [0, 2, 1, 1], [2, 2, 2, 0], [2, 2, 0, 0]])
+    scores = one_hot(labels, 3).permute(2, 0, 1).float()
+    on_grid = views._onto_grid(scores, Grid.from_stride(4, 4, 2), "classes")
+    assert on_grid.argmax(dim=0).tolist() == [[2, 1], [2, 0]]
+    assert on_grid.sum(dim=0).unique().tolist() == [1.0]
+
+
+def test_probabilities_become_the_mean_over_each_cell():
+    scores = torch.tensor([[[0.0, 1.0, 0.5, 0.5], [1.0, 0.0, 0.5, 0.5]]])
+    on_grid = views._onto_grid(torch.cat([scores, 1 - scores]), Grid.from_stride(2, 4, 2), "probabilities")
+    assert on_grid.tolist() == [[[0.5, 0.5]], [[0.5, 0.5]]]
+
+
+@pytest.mark.parametrize("size", [(3, 5), (40, 60), (7, 100)])
+def test_a_models_output_of_any_size_comes_to_the_grid(size):
+    scores = draw(4, *size)
+    on_grid = views._onto_grid(scores / scores.sum(0), Grid.from_sizes(60, 90, 6, 9), "probabilities")
+    assert on_grid.shape == (4, 6, 9)
+    assert (on_grid.sum(0) - 1).abs().max() < 1e-5
+
+
+def asked(**given) -> Settings:
+    return replace(Settings(), **given)
+
+
+def test_segmentation_off_and_labels_without_a_scene():
+    guide, grid = draw(3, 32, 32), Grid.from_stride(32, 32, 8)
+    off = views.segmentation(guide, grid, asked(segmentation="off"), None, CPU, print)
+    assert (off.scores_lr, off.status) == (None, "Off.")
+    none = views.segmentation(guide, grid, asked(segmentation="labels"), None, CPU, print)
+    assert none.scores_lr is None
+    assert "built-in scenes only" in none.status
+
+
+def test_exact_labels_are_said_to_be_no_model(sample):
+    grid = Grid.from_stride(512, 512, 32)
+    found = views.segmentation(sample.image, grid, asked(segmentation="labels"), sample, CPU, print)
+    assert "not a model" in found.status
+    assert found.exact is not None
+    assert torch.equal(found.exact, sample.labels)
+    assert found.scores_lr is not None
+    assert torch.equal(found.scores_lr.argmax(0), sample.labels[16::32, 16::32])
+
+
+def test_a_model_that_cannot_be_had_is_a_sentence_not_a_failure(monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise ModelError("model_missing", "The model is not here; fetch it once with a network.")
+
+    monkeypatch.setattr(segmentation, "segment", refuse)
+    guide, grid = draw(3, 32, 32), Grid.from_stride(32, 32, 8)
+    found = views.segmentation(guide, grid, asked(segmentation="some/model"), None, CPU, print)
+    assert (found.scores_lr, found.status) == (None, "The model is not here; fetch it once with a network.")
+
+
+def test_scores_against_exact_labels(sample):
+    """Perfect labels score 1, and a way that answers class 0 everywhere is as bad as it should be."""
+    grid = Grid.from_stride(512, 512, 16)
+    found = views.segmentation(sample.image, grid, asked(segmentation="labels"), sample, CPU, print)
+    count = len(sample.label_names)
+    truth = one_hot(sample.labels, count).permute(2, 0, 1).float()
+    nothing = torch.zeros(count, 512, 512)
+    nothing[0] = 1
+
+    def whole(answer: torch.Tensor):
+        place = iter(range(0, count, views.BLOCK))
+        return lambda _: answer[(first := next(place)) : first + views.BLOCK]
+
+    shown, numbers = views.classes(found, sample.image, {"bilinear": whole(nothing), "gsjbu": whole(truth)})
+    assert [p.name for p in shown] == ["seg_lr", "seg_bilinear", "seg_gsjbu"]
+    assert numbers["gsjbu"]["miou"] == pytest.approx(1)
+    assert numbers["gsjbu"]["boundary_f"] == pytest.approx(1)
+    assert numbers["bilinear"]["miou"] < 0.5
+    assert numbers["changed"] == pytest.approx(float((sample.labels != 0).float().mean()))
+
+
+def test_one_projection_for_all_feature_panels():
+    grid = Grid.from_stride(24, 32, 8)
+    shown = views.features(draw(20, 3, 4), {"bilinear": lambda x: interpolation.bilinear(x, grid)})
+    assert [p.name for p in shown] == ["features_lr", "features_bilinear"]
+    # projecting and mixing commute: the HR panel is the rendering of the LR panel's coordinates
+    assert (interpolation.bilinear(shown[0].values, grid) - shown[1].values).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("kind", "array", "panels"),
+    [
+        ("depth", np.linspace(0, 5, 12).reshape(3, 4), "signal_lr signal_bilinear"),
+        ("labels", np.arange(12).reshape(3, 4) % 3, "signal_lr signal_bilinear"),
+        ("probabilities", np.full((2, 3, 4), 0.5),
+         "signal_lr signal_bilinear signal_confidence_lr signal_confidence_bilinear"),
+        ("features", np.random.default_rng(0).normal(size=(7, 3, 4)), "signal_lr signal_bilinear"),
+    ],
+)  # fmt: skip
+def test_every_kind_of_signal_has_its_panels(kind, array, panels):
+    array = array if kind == "labels" else array.astype(np.float32)
+    grid = Grid.from_stride(24, 32, 8)
+    shown = views.signal(
+        from_array(array, kind=kind), {"bilinear": lambda x: interpolation.bilinear(x, grid)}
+    )
+    assert [p.name for p in shown] == panels.split()
+    assert {p.group for p in shown} == {"signal"}
+    assert all(p.values.shape[1:] == ((3, 4) if p.name.endswith("lr") else (24, 32)) for p in shown)
+    assert (shown[0].bar is not None) == (kind == "depth")
+    assert (shown[0].legend is not None) == (kind in ("labels", "probabilities"))
+
+
+def test_the_notes_name_the_steps_and_the_losses():
+    image = draw(3, 32, 32)
+    kernel = gsjbu.fit(image, stride=8, iters=3, threads=1)
+    text = views.notes(kernel, asked(iters=3))["fit"]
+    assert "3 steps" in text
+    assert f"{kernel.losses[0]:.4g} → {kernel.losses[-1]:.4g}" in text
+    assert "fixed kernel" in views.notes(gsjbu.fit(image, stride=8, iters=0), asked(iters=0))["fit"]
