@@ -12,6 +12,6 @@ def gsjbu(**options: Any) -> Any:
 
     There is nothing to download: GS-JBU has no weights. ``options`` are those of :class:`gsjbu.GSJBU`.
     """
-    from gsjbu.core.module import GSJBU
+    from gsjbu.module import GSJBU
 
     return GSJBU(**options)

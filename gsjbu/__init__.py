@@ -7,21 +7,45 @@ high = gsjbu.upsample(image, signal)        both in one call
 
 from __future__ import annotations
 
-from gsjbu.core.kernel import Kernel, Window, load
-from gsjbu.core.module import GSJBU
-from gsjbu.core.tto import fit, upsample
-from gsjbu.run.estimate import Advice, Estimate, estimate
+from typing import TYPE_CHECKING, Any
+
 from gsjbu.version import __version__
 
-__all__ = [
-    "GSJBU",
-    "Advice",
-    "Estimate",
-    "Kernel",
-    "Window",
-    "__version__",
-    "estimate",
-    "fit",
-    "load",
-    "upsample",
-]
+if TYPE_CHECKING:
+    from gsjbu.core.kernel import Kernel as Kernel
+    from gsjbu.core.kernel_file import load as load
+    from gsjbu.core.window import Window as Window
+    from gsjbu.module import GSJBU as GSJBU
+    from gsjbu.run.estimate import Advice as Advice
+    from gsjbu.run.estimate import Estimate as Estimate
+    from gsjbu.run.estimate import estimate as estimate
+    from gsjbu.verbs import fit as fit
+    from gsjbu.verbs import upsample as upsample
+
+#: Public name -> the module that has it; imported when it is first used, so that ``import gsjbu`` brings no torch.
+_HOMES = {
+    "GSJBU": "module",
+    "Advice": "run.estimate",
+    "Estimate": "run.estimate",
+    "Kernel": "core.kernel",
+    "Window": "core.window",
+    "estimate": "run.estimate",
+    "fit": "verbs",
+    "load": "core.kernel_file",
+    "upsample": "verbs",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gsjbu' has no attribute {name!r}")
+    value = getattr(import_module(f"gsjbu.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

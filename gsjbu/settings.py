@@ -18,6 +18,23 @@ Kind = Literal["int", "bool", "choice"]
 
 
 @dataclass(frozen=True)
+class Offer:
+    """What this machine has of a setting's choices: further ones (value -> label), and why one cannot be had."""
+
+    choices: Callable[[], Mapping[str, str]] = dict
+    unavailable_reason: Callable[[str], str | None] = lambda value: None
+
+
+#: Handed in by ``gsjbu.run.offers``: nothing that lies above the settings is known here.
+_offers: dict[str, Offer] = {}
+
+
+def hand_in(name: str, offer: Offer) -> None:
+    """Let the setting ``name`` know what this machine has."""
+    _offers[name] = offer
+
+
+@dataclass(frozen=True)
 class Setting:
     """One parameter. ``low``/``high`` bound an int; ``choices`` maps a choice's value to its label."""
 
@@ -31,13 +48,10 @@ class Setting:
     high: int | None = None
     unit: str = ""
     choices: Mapping[str, str] | None = None
-    # Further choices that only this machine knows (local models, say): value -> label.
-    more_choices: Callable[[], Mapping[str, str]] | None = None
 
     def all_choices(self) -> dict[str, str]:
-        """Declared and local choices, value -> label."""
-        more = self.more_choices() if self.more_choices else {}
-        return {**(self.choices or {}), **more}
+        """Declared choices and those that only this machine knows, value -> label."""
+        return {**(self.choices or {}), **_offers.get(self.name, Offer()).choices()}
 
     def parse(self, raw: Any) -> int | bool | str:
         """The checked value of ``raw`` (a number or its text); raises SettingError with the bounds."""
@@ -96,18 +110,6 @@ def _shown(raw: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _local_backbones() -> Mapping[str, str]:
-    from gsjbu.models import catalogue
-
-    return catalogue.local_choices("backbone")
-
-
-def _local_segmenters() -> Mapping[str, str]:
-    from gsjbu.models import catalogue
-
-    return catalogue.local_choices("segmentation")
-
-
 _ALL = (
     Setting(
         "stride", "int", 16, "Stride", low=2, high=64, unit="px",
@@ -158,13 +160,12 @@ _ALL = (
     Setting(
         "backbone", "choice", "resnet18", "Backbone", group="features",
         sentence="The network whose features are upsampled.",
-        choices={"resnet18": "ResNet-18 (torchvision)"}, more_choices=_local_backbones,
+        choices={"resnet18": "ResNet-18 (torchvision)"},
     ),
     Setting(
         "segmentation", "choice", "off", "Segmentation", group="segmentation",
         sentence="A model that segments the reduced image, or a built-in scene's own labels.",
         choices={"off": "Off", "labels": "Exact labels of the built-in scene (not a model)"},
-        more_choices=_local_segmenters,
     ),
     Setting(
         "seg_resolution", "int", 256, "Segmentation resolution", group="segmentation", low=64, high=1024, unit="px",
@@ -180,23 +181,28 @@ _ALL = (
 SETTINGS: dict[str, Setting] = {s.name: s for s in _ALL}
 
 
+def default(name: str) -> Any:
+    """The default of the setting ``name``: the one place that says it."""
+    return SETTINGS[name].default
+
+
 @dataclass(frozen=True)
 class Settings:
     """A checked set of settings; make one with ``Settings.parse`` unless the values are known good."""
 
-    stride: int = 16
-    iters: int = 50
-    radius: int = 2
-    resolution: int = 512
-    objective: str = "rgb"
-    methods: str = "pair"
-    device: str = "auto"
-    seed: int = 0
-    features: bool = True
-    backbone: str = "resnet18"
-    segmentation: str = "off"
-    seg_resolution: int = 256
-    seg_input: str = "classes"
+    stride: int = default("stride")
+    iters: int = default("iters")
+    radius: int = default("radius")
+    resolution: int = default("resolution")
+    objective: str = default("objective")
+    methods: str = default("methods")
+    device: str = default("device")
+    seed: int = default("seed")
+    features: bool = default("features")
+    backbone: str = default("backbone")
+    segmentation: str = default("segmentation")
+    seg_resolution: int = default("seg_resolution")
+    seg_input: str = default("seg_input")
 
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> Settings:
@@ -230,22 +236,14 @@ def _entry(s: Setting) -> dict[str, Any]:
         entry["choices"] = [
             {"value": value, "label": label, "available": reason is None, "reason": reason}
             for value, label in s.all_choices().items()
-            for reason in [unavailable(s.name, value)]
+            for reason in [unavailable_reason(s.name, value)]
         ]
     return entry
 
 
-def unavailable(name: str, value: str) -> str | None:
+def unavailable_reason(name: str, value: str) -> str | None:
     """Why a choice cannot be had on this machine, or None if it can."""
-    if name == "device":
-        from gsjbu.core.devices import why_not
-
-        return why_not(value)
-    if name in ("backbone", "segmentation"):
-        from gsjbu.models import catalogue
-
-        return catalogue.why_not(value)
-    return None
+    return _offers.get(name, Offer()).unavailable_reason(value)
 
 
 assert [f.name for f in fields(Settings)] == list(SETTINGS), "Settings and SETTINGS must name the same things"

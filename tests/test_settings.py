@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gsjbu.errors import SettingError
-from gsjbu.settings import SETTINGS, Settings, schema, unavailable
+from gsjbu.settings import SETTINGS, Settings, schema, unavailable_reason
 
 WHOLE = [name for name, s in SETTINGS.items() if s.kind == "int"]
 
@@ -146,4 +146,4 @@ def test_the_default_of_every_choice_is_available():
     """A fresh page must not start on something that cannot be had."""
     for name, setting in SETTINGS.items():
         if setting.kind == "choice":
-            assert unavailable(name, str(setting.default)) is None, name
+            assert unavailable_reason(name, str(setting.default)) is None, name

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from torch import Tensor
 from gsjbu.batch.sources import Item
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
-from gsjbu.io import signals
 from gsjbu.io.reading import read
 from gsjbu.io.signals import Signal
 from gsjbu.io.writers import result_path, write, write_kernel
+from gsjbu.settings import default
 
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
 
@@ -34,13 +34,13 @@ class Asked:
 
     form: str = "npy"
     half: bool = False
-    stride: int = 16
-    iters: int = 50
-    radius: int = 2
+    stride: int = default("stride")
+    iters: int = default("iters")
+    radius: int = default("radius")
     objective: str = "auto"
-    device: str = "auto"
-    backbone: str = "resnet18"
-    seed: int = 0
+    device: str = default("device")
+    backbone: str = default("backbone")
+    seed: int = default("seed")
     resolution: int = 0  # long side in pixels; 0 keeps the image's own size
 
     def as_dict(self) -> dict[str, Any]:
@@ -123,15 +123,10 @@ class Worker:
         size = channels * height * width
         if self._buffer.size < size:  # kept from image to image: fresh memory costs as much as the arithmetic
             self._buffer = np.empty(size, np.float32)
-        whole = bool(signal.mask.all())
-        for first in range(0, len(signal.values), channels):
-            some = signal.values[first : first + channels]
-            if whole:
-                out = self._buffer[: len(some) * height * width].reshape(len(some), height, width)
-                kernel.render(some, out=out, threads=1)
-                yield out
-            else:
-                yield signals.mixed(kernel.render, replace(signal, values=some), kernel.is_pure).numpy()
+        for some in signal.values.split(channels):
+            out = self._buffer[: len(some) * height * width].reshape(len(some), height, width)
+            kernel.render(some, out=out, threads=1, mask=signal.mask)
+            yield out
 
     def _signal(self, item: Item, image: Tensor) -> tuple[Signal, dict[str, Any]]:
         """The item's low-resolution signal, and its grid as ``fit`` takes it."""

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, render, write."""
     import gsjbu
-    from gsjbu.io import pictures, signals
+    from gsjbu.io import pictures
     from gsjbu.io.reading import read
 
     output = Path(args.output)
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()
-    high = signals.mixed(kernel.render, signal, kernel.is_pure)
+    high = kernel.render(signal.values, mask=signal.mask)
     rendered = time.perf_counter()
     _write(output, form, signal, high, args.float16)
     if args.kernel:

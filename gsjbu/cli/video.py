@@ -26,11 +26,14 @@ from gsjbu.cli import options
 from gsjbu.errors import GsjbuError
 
 RGB, FEATURES = "rgb", "features"
+Masked = tuple[Tensor, Tensor | None]  # values [C, h, w], and which cells have one (None: all)
 SETTINGS = ("stride", "iters", "radius", "resolution", "device", "backbone", "seed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Films, signal, steps and the settings of a fit."""
+    from gsjbu.video import WARM_ITERS
+
     parser.add_argument("film", metavar="IN", help="the film to read")
     parser.add_argument("output", metavar="OUT", help="the film to write (.mp4, .mkv, .mov)")
     parser.add_argument(
@@ -45,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--warm-iters",
         type=options.count(0),
-        default=8,
+        default=WARM_ITERS,
         metavar="N",
-        help="steps of each further frame (default: 8)",
+        help=f"steps of each further frame (default: {WARM_ITERS})",
     )
     parser.add_argument(
         "--check",
@@ -63,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Read, fit, render, write, report."""
-    from gsjbu.core import video
+    from gsjbu import video
     from gsjbu.io import films
 
     if Path(args.output).exists() and Path(args.output).samefile(args.film):
@@ -77,12 +80,12 @@ def run(args: argparse.Namespace) -> int:
         with options.bar(args, args.frames or film.count, "frame", "video") as bar:
             started = time.perf_counter()
             for kernel in video.kernels(_frames(film, args), args.warm_iters, args.iters, **fit):
-                values = source.values(kernel)
+                values, mask = source.values(kernel)
                 low = source.colours(values)
-                shown = kernel.render(low)
+                shown = kernel.render(low, mask=mask)
                 out.add(_picture(shown, args.beside, low, kernel))
                 if args.values:
-                    _keep(Path(args.values), count, kernel.render(values))
+                    _keep(Path(args.values), count, kernel.render(values, mask=mask))
                 seconds += time.perf_counter() - started  # what follows is measuring, not work
                 count += 1
                 rebuilt = shown if args.signal == RGB else kernel.render(kernel.lr_guide)
@@ -125,7 +128,7 @@ class _Source:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self._basis: Any = None
-        self.values: Callable[[Any], Tensor] = self._guide
+        self.values: Callable[[Any], Masked] = self._guide
         if args.signal == FEATURES:
             self.values = self._features
         elif args.signal != RGB:
@@ -141,25 +144,26 @@ class _Source:
 
     def colours(self, values: Tensor) -> Tensor:
         """``[C, h, w]`` → ``[3, h, w]`` in [0, 1], before the render: mixing keeps them in range."""
-        from gsjbu.models import features
+        from gsjbu.models.pca import pca3
 
         if self.args.signal == RGB:
             return values
         if self._basis is None:  # the first frame's colours hold for the whole film
-            self._basis = features.pca3(values)
+            self._basis = pca3(values)
         return self._basis.colours(self._basis.apply(values))
 
-    def _guide(self, kernel: Any) -> Tensor:
-        return kernel.lr_guide
+    def _guide(self, kernel: Any) -> Masked:
+        return kernel.lr_guide, None
 
-    def _features(self, kernel: Any) -> Tensor:
+    def _features(self, kernel: Any) -> Masked:
         from gsjbu.core import devices
         from gsjbu.models import features
 
         device = devices.resolve(self.args.device)
-        return features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed).values
+        found = features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed)
+        return found.values, None
 
-    def _brought(self, kernel: Any) -> Tensor:
+    def _brought(self, kernel: Any) -> Masked:
         from gsjbu.io.reading import read
 
         path = next(self._files, None)
@@ -167,7 +171,8 @@ class _Source:
             raise GsjbuError(
                 "signal_missing", f"{self.args.signal} has fewer signals than the film has frames."
             )
-        return read(path.read_bytes(), path.name).values
+        signal = read(path.read_bytes(), path.name)
+        return signal.values, signal.mask
 
 
 def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.ndarray:
@@ -190,7 +195,7 @@ def _keep(folder: Path, number: int, values: Tensor) -> None:
 def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:
     """The same frames, each fitted from the start: what warm starts are compared with."""
     import gsjbu
-    from gsjbu.core import video
+    from gsjbu import video
 
     alone = video.Steadiness()
     for frame in frames:

@@ -13,17 +13,19 @@ benchmarks/QUALITY.md has the figures behind each step, and what was tried and d
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core import noise, tto
+from gsjbu.core import noise, parameters
+from gsjbu.core.backends.dispatch import Choice, Progress
 from gsjbu.core.blend import Blend
+from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.tto import checked_signal, fit_gaussians
 
 STEPS = 20  # of the fit at most: fitting longer follows the signal's own errors
 
@@ -112,57 +114,79 @@ RECIPES: dict[str, Recipe] = {
 
 
 def fit(
-    guide: Tensor,
+    guide: Tensor,  # [G, H, W]
     grid: Grid,
-    signal: Tensor | None,
-    radius: int = 2,
-    iters: int = 50,
-    device: str = "auto",
-    progress: Callable[[int, float], object] | None = None,
-    threads: int | None = None,
-    backend: str = "auto",
+    signal: Tensor | None,  # [C, h, w]; the guide's own colours if None
+    radius: int,
+    iters: int,
+    chosen: Choice,
+    device: torch.device,
+    threads: int | None,
+    progress: Progress | None,
 ) -> Kernel:
-    """A kernel with the blend that suits ``signal`` [C, h, w]; without one, the guide's own colours are the signal.
+    """A kernel with the blend that suits ``signal``.
 
-    ``guide`` [G, H, W]. At most ``iters`` steps are taken, of one fit or of two, one after the other; so are the
-    losses. What was found is in ``Kernel.notes``. Raises ShapeError if the signal does not fit the grid or is not
-    finite.
+    At most ``iters`` steps are taken, of one fit or of two, one after the other; so are the losses. What was found is
+    in ``Kernel.notes``. Raises ShapeError if the signal does not fit the grid or is not finite.
     """
     guide, found = noise.clean(guide)
-    signal = tto.checked_signal(grid.cell_means(guide) if signal is None else signal, grid)
+    base = Gaussians.over(guide, grid, radius, parameters.start(grid))
+    signal = checked_signal(base.lr_guide if signal is None else signal, grid)
     recipe = RECIPES[kind_of(signal)]
-    gain = guide_gain(signal, grid.cell_means(guide))
-    trust = min(1.0, max(0.0, (gain - GAIN_UNRELATED) / (GAIN_TRUSTED - GAIN_UNRELATED)))
+    trust = _trust(guide_gain(signal, base.lr_guide))
     plain_share, second_share = recipe.shares(math.sqrt(grid.step_x * grid.step_y), trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
+    fits = _Fits(base, signal, chosen, device, threads, progress)
 
-    stopped = False
-
-    def gaussians(start: tuple[float, float], own_steps: int, before: int) -> Kernel:
-        def report(step: int, loss: float) -> object:
-            nonlocal stopped
-            answer = progress(before + step, loss) if progress is not None else None
-            stopped = stopped or answer is False
-            return answer
-
-        return tto.fit(
-            guide, grid=grid, iters=own_steps, radius=radius, objective="signal", signal=signal, device=device,
-            progress=report if progress is not None else None, threads=threads, backend=backend, sigma=start[0],
-            sigma_r=start[1],
-        )  # fmt: skip
-
-    kernel = gaussians(recipe.first, steps[0], 0)
-    second = None
+    first, losses = fits.next(recipe.first, steps[0])
+    second: Gaussians | None = None
+    more: list[float] = []
     if recipe.second is not None and second_share > 0:
-        second = gaussians(recipe.second, 0 if stopped else steps[1], steps[0])
-        kernel = replace(kernel, losses=[*kernel.losses, *second.losses])
+        second, more = fits.next(recipe.second, steps[1])
     blend = Blend(
         second=None if second is None else second.raw, second_share=0.0 if second is None else second_share,
-        second_steps=0 if second is None else len(second.losses),
-        plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
+        second_steps=len(more), plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
     )  # fmt: skip
     notes = (found.sentence, recipe.sentence, _on_trust(trust, recipe))
-    return replace(kernel, objective="auto", blend=blend, notes=tuple(note for note in notes if note))
+    return Kernel(
+        first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend,
+        tuple(note for note in notes if note),
+    )  # fmt: skip
+
+
+@dataclass
+class _Fits:
+    """Fits on the signal, one after the other: steps are counted on, and a stop holds for all that follow."""
+
+    base: Gaussians
+    signal: Tensor  # [C, h, w]
+    chosen: Choice
+    device: torch.device
+    threads: int | None
+    progress: Progress | None
+    taken: int = 0
+    stopped: bool = False
+
+    def next(self, start: tuple[float, float], steps: int) -> tuple[Gaussians, list[float]]:
+        """From σ (strides) and σr (guide values), ``steps`` steps."""
+        before, self.taken = self.taken, self.taken + steps
+
+        def report(step: int, loss: float) -> object:
+            assert self.progress is not None
+            answer = self.progress(before + step, loss)
+            self.stopped = self.stopped or answer is False
+            return answer
+
+        return fit_gaussians(
+            self.base.at(parameters.start(self.base.grid, *start)), 0 if self.stopped else steps, "signal",
+            self.signal, backend=self.chosen.name, device=self.device, threads=self.threads,
+            progress=report if self.progress is not None else None,
+        )  # fmt: skip
+
+
+def _trust(gain: float) -> float:
+    """0…1: how far the guide is followed."""
+    return min(1.0, max(0.0, (gain - GAIN_UNRELATED) / (GAIN_TRUSTED - GAIN_UNRELATED)))
 
 
 def _shared_out(iters: int, recipe: Recipe) -> tuple[int, int]:

@@ -15,26 +15,25 @@ is a mixture of V', not of V: it can leave the range of the LR values, and is **
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core import interpolation as plain
+from gsjbu.core import interpolation
+from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 
-if TYPE_CHECKING:
-    from gsjbu.core.kernel import Kernel
-
 Mix = Callable[[Tensor], Tensor]  # [C, h, w] → [C, H, W]
+MixGaussians = Callable[[Gaussians, Tensor], Tensor]  # the same, by the given set of Gaussians
 
 # The window's weights are read off a rendered comb, so many channels at a time: it bounds the memory.
 COMB_CHANNELS = 25
 # What goes to a file is rendered in blocks of channels of about this size (bytes).
 BLOCK_BYTES = 64 * 1024 * 1024
-INTERPOLATIONS = {"bilinear": plain.bilinear, "bicubic": plain.bicubic}
+INTERPOLATIONS = {"bilinear": interpolation.bilinear, "bicubic": interpolation.bicubic}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,26 +88,34 @@ def checked(blend: Blend, grid: Grid) -> Blend:
     return blend
 
 
-def render(kernel: Kernel, signal: Tensor, out: np.ndarray | None, threads: int | None) -> Tensor:
-    """Upsample ``signal`` [C, h, w] by a kernel with a blend; into ``out`` [C, H, W] where one is given."""
-    blend = kernel.blend
-    assert blend is not None
-    sharp = back_projected(signal, kernel.blend_means, blend.passes) if blend.passes else signal
+def render(
+    blend: Blend,
+    gaussians: Gaussians,
+    means: Means | None,  # needed where the blend has passes
+    signal: Tensor,  # [C, h, w]
+    out: np.ndarray | None,  # [C, H, W]
+    mix: MixGaussians,
+) -> Tensor:
+    """Upsample ``signal`` by the whole mixture; into ``out`` where one is given, in blocks of channels."""
+    sharp = back_projected(signal, means, blend.passes) if means is not None else signal
     if out is None:
-        return _mixture(kernel, sharp, threads)
-    channels = max(1, BLOCK_BYTES // (4 * kernel.grid.height * kernel.grid.width))
+        return _mixture(blend, gaussians, sharp, mix)
+    grid = gaussians.grid
+    channels = max(1, BLOCK_BYTES // (4 * grid.height * grid.width))
     for first in range(0, len(sharp), channels):
-        out[first : first + channels] = (
-            _mixture(kernel, sharp[first : first + channels], threads).detach().numpy()
-        )
+        some = _mixture(blend, gaussians, sharp[first : first + channels], mix)
+        out[first : first + channels] = some.detach().numpy()
     return torch.from_numpy(np.asarray(out))
 
 
-def _mixture(kernel: Kernel, signal: Tensor, threads: int | None) -> Tensor:
+def _mixture(blend: Blend, gaussians: Gaussians, signal: Tensor, mix: MixGaussians) -> Tensor:
     """Σ shareₖ·Rₖ·V; members without a share are not computed."""
+    members: list[tuple[float, Mix]] = [(share, partial(mix, one)) for share, one in _sets(blend, gaussians)]
+    if blend.plain_share > 0:
+        members.append((blend.plain_share, lambda v: blend.interpolate(v, gaussians.grid)))
     mixed: Tensor | None = None
-    for share, mix in _members(kernel, threads):
-        part = mix(share * signal)
+    for share, member in members:
+        part = member(share * signal)
         if mixed is None:
             mixed = part
         elif mixed.requires_grad:
@@ -119,30 +126,12 @@ def _mixture(kernel: Kernel, signal: Tensor, threads: int | None) -> Tensor:
     return mixed
 
 
-def _members(kernel: Kernel, threads: int | None) -> list[tuple[float, Mix]]:
-    """Share and upsampling of each member that has one."""
-    members = _gaussians(kernel, threads)
-    blend = kernel.blend
-    if blend is None or blend.plain_share <= 0:
-        return members
-    return [*members, (blend.plain_share, lambda v: blend.interpolate(v, kernel.grid))]
-
-
-def _gaussians(kernel: Kernel, threads: int | None) -> list[tuple[float, Mix]]:
-    """The same of the sets of Gaussians only."""
-    from gsjbu.core.backends import dispatch
-
-    blend = kernel.blend
-    assert blend is not None
-    sets = [(blend.first_share, kernel.raw)] if blend.first_share > 1e-6 else []
+def _sets(blend: Blend, gaussians: Gaussians) -> list[tuple[float, Gaussians]]:
+    """Share and Gaussians of each set that has one."""
+    sets = [(blend.first_share, gaussians)] if blend.first_share > 1e-6 else []
     if blend.second is not None:
-        sets.append((blend.second_share, blend.second))
-
-    def mix(raw: Tensor) -> Mix:
-        one = replace(kernel, raw=raw, blend=None)
-        return lambda v: dispatch.render(one, v, None, threads)
-
-    return [(share, mix(raw)) for share, raw in sets]
+        sets.append((blend.second_share, gaussians.at(blend.second)))
+    return sets
 
 
 def back_projected(signal: Tensor, means: Means, passes: int) -> Tensor:
@@ -156,12 +145,11 @@ def back_projected(signal: Tensor, means: Means, passes: int) -> Tensor:
 class Means:
     """A = D·R of a blend: the cell means of the upsampled signal, straight from the LR signal, [C, h, w] → same."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        grid, self.radius, blend = kernel.grid, kernel.radius, kernel.blend
-        assert blend is not None
+    def __init__(self, blend: Blend, gaussians: Gaussians, mix: MixGaussians) -> None:
+        grid, self.radius = gaussians.grid, gaussians.radius
         self.near = torch.zeros((2 * self.radius + 1) ** 2, grid.rows, grid.cols)
-        for share, mix in _gaussians(kernel, kernel.threads):
-            self.near += share * mean_weights(mix, grid, self.radius)
+        for share, one in _sets(blend, gaussians):
+            self.near += share * mean_weights(partial(mix, one), grid, self.radius)
         # Plain interpolation takes its two axes one by one, and so do its cell means.
         self.plain_share = blend.plain_share
         if self.plain_share:

@@ -7,7 +7,7 @@ import torch
 from gsjbu.errors import SettingError
 
 
-def why_not(name: str) -> str | None:
+def unavailable_reason(name: str) -> str | None:
     """Why device ``name`` (auto, cpu, cuda, mps) cannot be used here, or None if it can."""
     if name in ("auto", "cpu"):
         return None
@@ -32,9 +32,9 @@ def resolve(name: str) -> torch.device:
     Raises SettingError, with the reason, where the named device is not available.
     """
     if name == "auto":
-        name = next((n for n in ("cuda", "mps") if why_not(n) is None), "cpu")
+        name = next((n for n in ("cuda", "mps") if unavailable_reason(n) is None), "cpu")
     base = name.split(":")[0]
-    reason = why_not(base)
+    reason = unavailable_reason(base)
     if reason is not None:
         raise SettingError(
             "device",

@@ -21,6 +21,8 @@ EPS = 1e-6
 SIGMA_LOW, SIGMA_HIGH = 1.0, 64.0
 SIGMA_R_LOW, SIGMA_R_HIGH = 0.01, 1.0
 
+RATE = 0.1  # Adam's step on the raw values
+
 # Where a fit starts, measured best among what the paper leaves open: σ = half a stride, σr = 0.2.
 START_SIGMA = 0.5  # in strides
 START_SIGMA_R = 0.2

@@ -11,7 +11,6 @@ import io
 import math
 import struct
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Literal
 
@@ -20,6 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gsjbu.core.tto import LEAST_TOP, MOST_TOP
 from gsjbu.errors import SignalError
 from gsjbu.io.pictures import png_bytes
 
@@ -39,10 +39,6 @@ MAX_HEADER = 4096
 #: Pixels per cell across over those down: a signal may be squashed, as square network outputs are, but not turned.
 MAX_STRETCH = 1.25
 MAX_STRETCH_OF_SQUARE = 2.0
-#: The largest absolute value may lie between these: squares of it, and sums of those, have room in float32.
-LEAST_TOP, MOST_TOP = 1e-15, 1e15
-#: Share of known cells in a pixel's mix below which the neighbours' filling is taken instead.
-ENOUGH = 0.01
 
 Layout = Literal["CHW", "HWC", ""]
 # How to read a [C, h, w] tensor the other way round, and what that is called.
@@ -175,29 +171,6 @@ def from_array(
         _from_planes(turned if channels_last else a, kind, source, max_values),
         layout="HWC" if channels_last else "CHW",
     )
-
-
-def mixed(way: Callable[[Tensor], Tensor], signal: Signal, pure: bool) -> Tensor:
-    """``signal`` upsampled by ``way`` (LR [C, h, w] → HR [C, H, W], linear) with unknown cells left out of the mix.
-
-    Known cells' weights are scaled up to sum to 1; where a pixel has hardly any, its cells' filling is mixed. A way
-    that is not ``pure`` (bicubic, back-projection) has weights below zero, which no such scaling can bear: there the
-    filling takes part as if it were known.
-    """
-    return leaving_out(way, signal.mask, pure)(signal.values)
-
-
-def leaving_out(way: Callable[[Tensor], Tensor], mask: Tensor, pure: bool) -> Callable[[Tensor], Tensor]:
-    """``way`` for signals whose cells are known only where ``mask`` [h, w] holds; see :func:`mixed`."""
-    if not pure or bool(mask.all()):
-        return way
-    known = mask[None].to(torch.float32)
-    share = way(known)
-
-    def mix(values: Tensor) -> Tensor:
-        return torch.where(share > ENOUGH, way(values * known) / share.clamp_min(ENOUGH), way(values))
-
-    return mix
 
 
 def result_png(signal: Signal, high: Tensor) -> bytes:

@@ -119,7 +119,7 @@ def local_choices(kind: str) -> Mapping[str, str]:
     return {s.value: s.label for s in (*catalogue(), *local()) if s.kind == kind and s.value != "resnet18"}
 
 
-def why_not(value: str) -> str | None:
+def unavailable_reason(value: str) -> str | None:
     """Why a choice cannot be had here as far as is known without asking anyone, or None."""
     if value in ("off", "labels", "resnet18"):  # these always work
         return None
@@ -200,7 +200,9 @@ def obtain(spec: Spec, progress: Progress | None = None, patience: float | None 
     if place is not None:
         return place, "from this machine"
     if spec.folder is not None or not spec.repo:
-        raise ModelError("model_missing", why_not(spec.value) or f"{spec.label} has no weights here.")
+        raise ModelError(
+            "model_missing", unavailable_reason(spec.value) or f"{spec.label} has no weights here."
+        )
     target = cache() / spec.value
     wanted = (WEIGHTS,) if spec.value == "resnet18" else ("config.json", "preprocessor_config.json", WEIGHTS)
     try:

@@ -20,10 +20,9 @@ from torch import Tensor
 from gsjbu.core.grid import Grid
 from gsjbu.errors import ModelError, ShapeError
 from gsjbu.models import catalogue
+from gsjbu.models.feature_map import FeatureMap
 
 T = TypeVar("T")
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,18 +34,6 @@ class Features:
     status: str
     pretrained: bool
     stage: str
-
-
-@dataclass(frozen=True, eq=False)
-class FeatureMap:
-    """What a network gives: [C, rows, cols]; feature (i, j)'s centre is (first + i·step) in image pixels (y, x)."""
-
-    values: Tensor
-    step: tuple[float, float]
-    first: tuple[float, float]
-    stage: str
-    # The first and the last stride for which the network would give this same map.
-    serves: tuple[float, float] = (0.0, math.inf)
 
 
 # The last map, who made it, and a sentence if that was not done where it was asked for.
@@ -119,14 +106,6 @@ def three_channels(image: Tensor) -> Tensor:
     return image if channels == 3 else image[:3] if channels > 3 else image[:1].expand(3, -1, -1)
 
 
-def normalised(
-    image: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
-) -> Tensor:
-    """[3, H, W] in [0, 1] → the same with each channel's mean and deviation as in training."""
-    m, s = (torch.tensor(v, dtype=image.dtype, device=image.device)[:, None, None] for v in (mean, std))
-    return (image - m) / s
-
-
 def to_grid(found: FeatureMap, grid: Grid) -> Tensor:
     """A feature map read bilinearly at every image pixel and averaged over each cell, [C, h, w] on the CPU."""
     values = found.values.detach().to("cpu", torch.float32)
@@ -147,66 +126,3 @@ def _readings(starts: np.ndarray, count: int, step: float, first: float) -> Tens
     weights[pixels, np.minimum(below + 1, count - 1)] += part
     sizes = np.diff(starts)[:, None]
     return torch.from_numpy((np.add.reduceat(weights, starts[:-1], axis=0) / sizes).astype(np.float32))
-
-
-# --------------------------------------------------------------------------------------------- PCA
-
-
-@dataclass(frozen=True, eq=False)
-class Basis:
-    """Three directions in feature space, and the span of their coordinates: ``mean`` [C], ``components`` [3, C]."""
-
-    mean: Tensor
-    components: Tensor
-    low: Tensor
-    high: Tensor
-
-    @property
-    def channels(self) -> int:
-        """Number of feature channels."""
-        return int(self.mean.shape[0])
-
-    def apply(self, features: Tensor) -> Tensor:
-        """[C, h, w] → coordinates [3, h, w]. Linear, so it may be done before or after mixing."""
-        flat = features.detach().to("cpu", torch.float32).flatten(1)
-        out = self.components @ flat - (self.components @ self.mean)[:, None]
-        return out.reshape(3, *features.shape[1:])
-
-    def colours(self, coordinates: Tensor) -> Tensor:
-        """Coordinates [3, h, w] → RGB in [0, 1]."""
-        x = coordinates.detach().to("cpu", torch.float32)
-        low, high = self.low[:, None, None], self.high[:, None, None]
-        return ((x - low) / (high - low)).clamp(0, 1)
-
-
-def pca3(features: Tensor, quantile: float = 0.01) -> Basis:
-    """The three strongest directions of LR features [C, h, w]; colours span their 1 %–99 % range.
-
-    Subspace iteration on the features themselves: a few small matrix products, where the full decomposition of a
-    768-channel covariance takes longer than the whole fit. Signs are fixed by the largest loading, so the same
-    features always get the same colours.
-    """
-    x = features.detach().to("cpu", torch.float32).flatten(1)
-    channels = x.shape[0]
-    mean = x.mean(1)
-    x = x - mean[:, None]
-    width = min(channels, 12)
-    start = torch.randn(channels, width, generator=torch.Generator().manual_seed(0))
-    q = torch.linalg.qr(start).Q
-    for _ in range(24):
-        q = torch.linalg.qr(x @ (x.T @ q)).Q
-    _, turn = torch.linalg.eigh((q.T @ x) @ (x.T @ q))
-    components = (q @ turn.flip(1))[:, :3].T
-    largest = components.gather(1, components.abs().argmax(1, keepdim=True))
-    components = components * torch.where(largest < 0, -1.0, 1.0)
-    if channels == 1:
-        components = components.expand(3, 1)  # one channel is shown as grey
-    elif channels == 2:
-        components = torch.cat([components, torch.zeros(1, 2)])
-    coordinates = components @ x
-    order = coordinates.sort(dim=1).values
-    last = order.shape[1] - 1
-    low, high = order[:, round(quantile * last)], order[:, round((1 - quantile) * last)]
-    flat = high - low < 1e-6 * (1 + high.abs())  # nothing varies: the middle of the colour range
-    low, high = torch.where(flat, low - 0.5, low), torch.where(flat, low + 0.5, high)
-    return Basis(mean, components.contiguous(), low, high)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from gsjbu.errors import ModelError
-from gsjbu.models.features import IMAGENET_MEAN, IMAGENET_STD, FeatureMap, normalised
+from gsjbu.models.feature_map import IMAGENET_MEAN, IMAGENET_STD, FeatureMap, normalised
 from gsjbu.models.torchvision_compat import torchvision
 
 RESNET_STRIDES = {"stem": 2, "layer1": 4, "layer2": 8, "layer3": 16, "layer4": 32}

@@ -6,6 +6,7 @@ Pictures are ``[C, H, W]`` in [0, 1]; class maps are integer ``[H, W]``.
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from gsjbu.errors import ShapeError
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_C1, SSIM_C2 = np.float32(0.01**2), np.float32(0.03**2)
-SSIM_BAND = 64
 IGNORE = 255
 
 
@@ -46,16 +46,18 @@ def ssim(picture: Tensor, reference: Tensor) -> float:
     if any(short):
         pad = ((0, 0), *((n // 2, n - n // 2) for n in short))
         a, b = np.pad(a, pad, mode="symmetric"), np.pad(b, pad, mode="symmetric")
-    plane = _compiled_ssim_plane if warm_up.state == "warm" else _ssim_plane
-    return float(np.mean([plane(p, q) for p, q in zip(a, b, strict=True)]))
+    from gsjbu.run.ssim import mean_ssim
+
+    planes = zip(np.ascontiguousarray(a), np.ascontiguousarray(b), strict=True)
+    return float(np.mean([mean_ssim(p, q, _window(), SSIM_C1, SSIM_C2) for p, q in planes]))
 
 
 def compare(picture: Tensor, reference: Tensor) -> dict[str, float | None]:
-    """``{"psnr", "ssim", "l1"}``; psnr is None where the two are equal, as JSON has no infinity."""
+    """``{"psnr", "ssim", "l1"}``; psnr is None where the two are equal, as JSON has no infinity, ssim without numba."""
     ratio = psnr(picture, reference)
     return {
         "psnr": None if math.isinf(ratio) else ratio,
-        "ssim": ssim(picture, reference),
+        "ssim": ssim(picture, reference) if find_spec("numba") else None,
         "l1": l1(picture, reference),
     }
 
@@ -168,52 +170,18 @@ def dilate(mask: np.ndarray, radius: int) -> np.ndarray:
     return out
 
 
-def _compiled_ssim_plane(a: np.ndarray, b: np.ndarray) -> float:
-    """A quarter of the time of ``_ssim_plane``, and of use to several threads at once."""
-    from gsjbu.run.ssim import mean_ssim
-
-    half = _half_window()
-    window = np.concatenate([half[:0:-1], half])
-    return float(mean_ssim(np.ascontiguousarray(a), np.ascontiguousarray(b), window, SSIM_C1, SSIM_C2))
+def _window() -> np.ndarray:
+    """float32 [11]: the Gaussian window along one axis, summing to 1."""
+    taps = np.exp(-np.square(np.arange(SSIM_WINDOW) - SSIM_WINDOW // 2) / (2 * SSIM_SIGMA**2))
+    return (taps / taps.sum()).astype(np.float32)
 
 
-def _half_window() -> np.ndarray:
-    """The window's weights from its middle outwards; those of the whole window sum to 1."""
-    taps = np.exp(-np.square(np.arange(SSIM_WINDOW // 2 + 1)) / (2 * SSIM_SIGMA**2))
-    return (taps / (taps[0] + 2 * taps[1:].sum())).astype(np.float32)
+def _compile_ssim() -> None:
+    plane = np.zeros((SSIM_WINDOW, SSIM_WINDOW), np.float32)
+    ssim(torch.from_numpy(plane[None]), torch.from_numpy(plane[None]))
 
 
-def _ssim_plane(a: np.ndarray, b: np.ndarray) -> float:
-    """Only σa² + σb² enters the formula, so four blurs do instead of five. In bands, to stay in the cache."""
-    total, rows = 0.0, a.shape[0] - SSIM_WINDOW + 1
-    for top in range(0, rows, SSIM_BAND):
-        band = slice(top, min(top + SSIM_BAND, rows) + SSIM_WINDOW - 1)
-        total += float(_ssim_map(a[band], b[band]).sum(dtype=np.float64))
-    return total / (rows * (a.shape[1] - SSIM_WINDOW + 1))
-
-
-def _ssim_map(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    mean_a, mean_b = _blur(a), _blur(b)
-    cross = mean_a * mean_b
-    squares = np.square(mean_a, out=mean_a) + np.square(mean_b, out=mean_b)
-    variance = _blur(np.square(a) + np.square(b)) - squares
-    covariance = _blur(a * b) - cross
-    return (2 * cross + SSIM_C1) * (2 * covariance + SSIM_C2) / ((squares + SSIM_C1) * (variance + SSIM_C2))
-
-
-def _blur(plane: np.ndarray) -> np.ndarray:
-    """Gaussian window over ``[H, W]``, whole windows only; equal taps are added before they are weighted."""
-    half, taps = SSIM_WINDOW // 2, _half_window()
-    for _ in range(2):  # down the rows, turned, and down the rows again
-        whole = plane.shape[0] - 2 * half
-        out = plane[half : half + whole] * taps[0]
-        pair = np.empty_like(out)
-        for k in range(1, half + 1):
-            np.add(plane[half - k : half - k + whole], plane[half + k : half + k + whole], out=pair)
-            pair *= taps[k]
-            out += pair
-        plane = np.ascontiguousarray(out.T)
-    return plane
+warm_up.tasks.append(_compile_ssim)
 
 
 def _pair(picture: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from gsjbu.io.colours import ColourBar
 from gsjbu.io.pictures import png_bytes, to_uint8
 
 if TYPE_CHECKING:
-    from gsjbu.models.features import Basis
+    from gsjbu.models.pca import Basis
 
 GROUPS = ("rgb", "features", "segmentation", "signal", "kernel")
 #: Errors above this share of all pixels' errors take the last colour, so that one pixel does not darken the map.

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
 
-import gsjbu
 from gsjbu.core import devices, interpolation
+from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.threads import each
@@ -213,9 +213,9 @@ class _Fits:
 
     def _fit(self, objective: str, iters: int, about: Tensor | None) -> Kernel:
         s = self.settings
-        return gsjbu.fit(
-            self.guide, radius=s.radius, iters=iters, objective=objective, device=s.device, threads=self.threads,
-            signal=about, grid=self.grid,
+        return fit_kernel(
+            self.guide, self.grid, radius=s.radius, iters=iters, objective=objective, device=s.device,
+            threads=self.threads, signal=about,
             progress=lambda step, loss: self.stages.report(step + 1, iters, loss),
         )  # fmt: skip
 

@@ -1,7 +1,4 @@
-"""Structural similarity of one plane in one compiled loop that holds no lock: several may run side by side.
-
-metrics.py has the same in numpy, for machines without numba, and says what is computed.
-"""
+"""Structural similarity of one plane in one compiled loop that holds no lock: several may run side by side."""
 
 from __future__ import annotations
 

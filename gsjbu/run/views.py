@@ -51,7 +51,7 @@ def rgb(guide: Tensor, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel
 
 def features(values: Tensor, ways: Ways) -> list[Panel]:
     """Backbone features [C, h, w] as three PCA colours, one projection for all panels."""
-    from gsjbu.models.features import pca3
+    from gsjbu.models.pca import pca3
 
     basis = pca3(values)
     projected = basis.apply(values)
@@ -140,7 +140,8 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
     """Scores over the whole image [C, a, b] onto the LR grid [C, h, w]: the class at each cell's centre as one-hot,
     or the mean probability over each cell."""
     a, b = scores.shape[1:]
-    from gsjbu.models.features import FeatureMap, to_grid
+    from gsjbu.models.feature_map import FeatureMap
+    from gsjbu.models.features import to_grid
 
     if how == "classes":
         y = ((torch.arange(grid.rows) + 0.5) * grid.step_y * a / grid.height).long().clamp_max(a - 1)
@@ -158,8 +159,8 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
 def signal(brought: Signal, ways: Ways, impure: Collection[str] = ()) -> list[Panel]:
     """Panels that suit the kind: depth with a bar, labels with a legend, probabilities as classes and confidence,
     features as PCA colours. ``impure`` ways have weights below zero."""
-    from gsjbu.io.signals import leaving_out
-    from gsjbu.models.features import pca3
+    from gsjbu.core.gaps import leaving_out
+    from gsjbu.models.pca import pca3
 
     # Gaps are left out of the mix; the signal's values may be a block or a projection of those that were brought.
     ways = {name: leaving_out(way, brought.mask, name not in impure) for name, way in ways.items()}

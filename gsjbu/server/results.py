@@ -305,14 +305,13 @@ def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
 
 def _put_signal(archive: zipfile.ZipFile, kernel: Kernel, signal: Signal) -> None:
     """The HR signal as .npy, made and written in blocks of channels, and as a PNG where it is a picture."""
-    way = signals.leaving_out(kernel.render, signal.mask, kernel.is_pure)
     whole = {"descr": "<f4", "fortran_order": False,
              "shape": (signal.values.shape[0], kernel.grid.height, kernel.grid.width)}  # fmt: skip
     png = None
     with archive.open("signal_hr.npy", "w", force_zip64=True) as entry:
 
         def written(some: Tensor) -> Tensor:
-            high = way(some).detach().cpu().contiguous()
+            high = kernel.render(some, mask=signal.mask).detach().cpu().contiguous()
             entry.write(high.numpy().astype("<f4", copy=False).data)
             return high
 

@@ -8,7 +8,7 @@ from fastapi import Header, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, WithJsonSchema
 
 from gsjbu.errors import SettingError
-from gsjbu.settings import SETTINGS, Settings, unavailable
+from gsjbu.settings import SETTINGS, Settings, unavailable_reason
 
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
 PixelX = Annotated[int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left.")]
@@ -37,7 +37,9 @@ def settings_schema() -> dict[str, Any]:
             entry.update(type="boolean")
         else:
             # A choice that this machine has not is refused, so the description does not offer it.
-            entry.update(type="string", enum=[v for v in s.all_choices() if unavailable(s.name, v) is None])
+            entry.update(
+                type="string", enum=[v for v in s.all_choices() if unavailable_reason(s.name, v) is None]
+            )
         properties[s.name] = entry
     return {"type": "object", "properties": properties, "additionalProperties": False}
 

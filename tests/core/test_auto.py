@@ -18,6 +18,11 @@ from tests.oracle_cases import one_torch_thread
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
 
 
+def auto_fit(image, grid, signal, **options) -> gsjbu.Kernel:
+    """A fit by the objective ``auto`` on a grid of one's own."""
+    return gsjbu.fit(image, grid=grid, signal=signal, objective="auto", **options)
+
+
 def error(result: torch.Tensor, scene: Scene) -> float:
     """Lower is better: RMSE of depth, share of wrong pixels of labels."""
     valid = torch.from_numpy(scene.valid)
@@ -124,7 +129,7 @@ def test_a_networks_output_is_only_mixed() -> None:
     sample = SAMPLES["spheres"]
     grid = Grid.from_stride(512, 512, 16)
     scores = torch.softmax(torch.randn(5, 32, 32, generator=torch.Generator().manual_seed(0)), 0)
-    kernel = auto.fit(sample.image, grid, scores, iters=2, threads=1)
+    kernel = auto_fit(sample.image, grid, scores, iters=2, threads=1)
     high = kernel.render(scores)
     assert kernel.is_pure and float(high.min()) >= 0 and float(high.max()) <= 1
     torch.testing.assert_close(high.sum(0), torch.ones(512, 512), atol=1e-4, rtol=0)
@@ -177,15 +182,15 @@ def test_without_a_signal_the_guides_own_colours_are_it() -> None:
 def test_few_steps_and_progress() -> None:
     scene = quarter("paper", "depth", 16)
     seen: list[int] = []
-    kernel = auto.fit(
+    kernel = auto_fit(
         scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: seen.append(step)
     )
     assert seen == list(range(5)) and len(kernel.losses) == 5  # of two fits, one after the other
-    assert not auto.fit(scene.image, scene.grid, scene.signal, iters=0).losses
-    stopped = auto.fit(scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: step < 2)
+    assert not auto_fit(scene.image, scene.grid, scene.signal, iters=0).losses
+    stopped = auto_fit(scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: step < 2)
     assert len(stopped.losses) == 3
     with pytest.raises(KeyError):
-        auto.fit(scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: {}[step])
+        auto_fit(scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: {}[step])
 
 
 def test_same_bits_every_time() -> None:
@@ -199,4 +204,4 @@ def test_bad_signals_are_refused() -> None:
     bad[0, 0, 0] = float("nan")
     for signal in (bad, scene.signal[:, 1:], scene.signal[0]):
         with pytest.raises(ShapeError):
-            auto.fit(scene.image, scene.grid, signal)
+            auto_fit(scene.image, scene.grid, signal)

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 import gsjbu
 from gsjbu.core import blend as blends
 from gsjbu.core import parameters
-from gsjbu.core.blend import Blend
+from gsjbu.core.blend import Blend, Means
+from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.errors import KernelFileError
 from tests.oracle_cases import one_torch_thread
@@ -41,10 +42,7 @@ def blended(grid: Grid, backend: str = "fused", radius: int = 2, passes: int = 0
     raw = 2 * torch.randn(4, grid.rows, grid.cols, generator=draw) + 1
     second = parameters.start(grid, 0.6, 0.12) if "second_share" in shares else None
     return gsjbu.Kernel(
-        guide,
-        grid,
-        radius,
-        raw,
+        Gaussians.over(guide, grid, radius, raw),
         backend=backend,
         threads=1,
         blend=Blend(second=second, passes=passes, **shares),
@@ -62,9 +60,8 @@ def signal_for(kernel: gsjbu.Kernel, channels: int = 3) -> torch.Tensor:
 def test_cell_means_on_the_lr_grid_are_those_of_the_pixels(grid, radius, backend, shares) -> None:
     kernel = blended(grid, backend, radius, **shares)
     signal = signal_for(kernel)
-    torch.testing.assert_close(
-        kernel.blend_means(signal), grid.cell_means(kernel.render(signal)), atol=2e-5, rtol=1e-4
-    )
+    means = Means(kernel.blend, kernel.gaussians, kernel._mix(1))
+    torch.testing.assert_close(means(signal), grid.cell_means(kernel.render(signal)), atol=2e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("shares", BLENDS)
@@ -91,7 +88,7 @@ def test_a_small_window_still_lists_all_bicubic_weights() -> None:
 def test_each_pass_gives_the_lr_signal_back_more_closely(grid) -> None:
     smooth = {"plain_share": 0.5, "plain": "bicubic"}
     kernel = blended(grid, **smooth)
-    kernel = replace(kernel, raw=parameters.start(grid, 0.6, 0.2))
+    kernel = replace(kernel, gaussians=kernel.gaussians.at(parameters.start(grid, 0.6, 0.2)))
     signal = signal_for(kernel)
     errors = []
     for passes in (0, 1, 3, 8):
@@ -114,7 +111,7 @@ def test_only_passes_and_bicubic_leave_pure_mixing() -> None:
     assert Blend().is_pure and Blend(plain_share=0.3, plain="bilinear").is_pure
     assert not Blend(plain_share=0.3).is_pure and not Blend(passes=1).is_pure
     pure = blended(GRIDS[0], second_share=0.4, plain_share=0.1, plain="bilinear")
-    assert pure.is_pure and gsjbu.Kernel(pure.guide, pure.grid, 2, pure.raw).is_pure
+    assert pure.is_pure and gsjbu.Kernel(pure.gaussians).is_pure
     signal = signal_for(pure)
     high = pure.render(signal)
     assert float(high.min()) >= float(signal.min()) - 1e-5 and float(high.max()) <= float(signal.max()) + 1e-5

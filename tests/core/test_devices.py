@@ -48,7 +48,7 @@ def test_auto_takes_the_first_there_is(machine, has, taken):
 )
 def test_a_missing_device_is_refused_with_its_reason(machine, name, has, reason):
     machine(**has)
-    assert reason in devices.why_not(name)
+    assert reason in devices.unavailable_reason(name)
     with pytest.raises(SettingError, match="Use cpu or auto") as refusal:
         devices.resolve(name)
     assert reason in refusal.value.message

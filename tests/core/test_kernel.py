@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import gsjbu
 from gsjbu.core import reference
+from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.errors import KernelFileError, ShapeError
 from tests.oracle_cases import one_torch_thread
@@ -31,7 +32,7 @@ def random_kernel(
     guide = torch.rand(channels, height, width, generator=draw)
     raw = 2 * torch.randn(4, grid.rows, grid.cols, generator=draw)
     raw[:2] += 3
-    return gsjbu.Kernel(guide, grid, radius, raw, backend=backend, threads=1)
+    return gsjbu.Kernel(Gaussians.over(guide, grid, radius, raw), backend=backend, threads=1)
 
 
 def signal_for(kernel: gsjbu.Kernel, channels: int = 4, seed: int = 1) -> torch.Tensor:
@@ -384,6 +385,6 @@ def test_a_safetensors_file_that_is_no_kernel_is_refused(tmp_path, content, meta
 def test_a_changed_copy_is_another_kernel(kernel):
     """dataclasses.replace must not carry over what was worked out from the old values."""
     before = kernel.sigma_x.clone()
-    other = replace(kernel, raw=kernel.raw + 1)
+    other = replace(kernel, gaussians=kernel.gaussians.at(kernel.raw + 1))
     assert not torch.equal(other.sigma_x, before)
     assert torch.equal(kernel.sigma_x, before)

@@ -22,6 +22,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.errors import SignalError
 from gsjbu.io import signals
 from gsjbu.io.pictures import decode
+from gsjbu.signals import mixed
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="no ../shared/data beside the repository")
@@ -325,7 +326,7 @@ def test_gaps_take_no_part_in_the_mix(way_name):
     depth = RNG.random((5, 6)) + 4
     depth[1:3, 2] = np.nan
     s = signals.read_signal(npy(depth))
-    out = signals.mixed(way, s, pure=True)
+    out = mixed(way, s, pure=True)
     assert out.shape == (1, 40, 48) and torch.isfinite(out).all()
     known = depth[np.isfinite(depth)]
     assert float(out.min()) >= known.min() - 1e-5 and float(out.max()) <= known.max() + 1e-5
@@ -333,7 +334,7 @@ def test_gaps_take_no_part_in_the_mix(way_name):
     other = signals.replace(s, values=torch.where(s.mask, s.values, torch.tensor(1000.0)))
     touched = way(s.mask[None].float())[0] > signals.ENOUGH
     torch.testing.assert_close(
-        signals.mixed(way, other, pure=True)[0][touched], out[0][touched], atol=1e-3, rtol=1e-4
+        mixed(way, other, pure=True)[0][touched], out[0][touched], atol=1e-3, rtol=1e-4
     )
 
 
@@ -382,7 +383,7 @@ def test_gaps_do_no_harm_to_a_kernel_that_gives_means_back():
     s = signals.read_signal(npy(depth))
     kernel = gsjbu.fit(image, stride=8, objective="auto", signal=s.values)
     assert not kernel.is_pure
-    out = signals.mixed(kernel.render, s, kernel.is_pure)
+    out = kernel.render(s.values, mask=s.mask)
     assert float(out.min()) > 1.5 and float(out.max()) < 5.5
 
 
@@ -390,7 +391,7 @@ def test_without_gaps_mixing_is_the_way_itself():
     grid = Grid.from_stride(40, 48, 8)
     s = signals.from_array(RNG.random((5, 6)))
     assert torch.equal(
-        signals.mixed(lambda x: interpolation.bilinear(x, grid), s, pure=True),
+        mixed(lambda x: interpolation.bilinear(x, grid), s, pure=True),
         interpolation.bilinear(s.values, grid),
     )
 

@@ -75,7 +75,7 @@ def test_local_folders_are_listed_by_kind(local):
     assert "local:tiny-dinov2" in backbones and "local:tiny-m2f" not in backbones
     assert segmenters["local:tiny-m2f"] == "tiny-m2f (local mask2former)"
     assert "resnet18" not in backbones  # the settings have it by themselves
-    assert catalogue.why_not("local:tiny-dinov2") is None
+    assert catalogue.unavailable_reason("local:tiny-dinov2") is None
 
 
 def test_other_things_in_the_folder_are_passed_over(tmp_path, monkeypatch):
@@ -146,7 +146,7 @@ def test_large_images_are_reduced_for_attention():
 def test_a_listed_model_is_found_in_the_folder_under_its_own_name(store, tmp_path, monkeypatch):
     shutil.copytree(store / "tiny-dinov2", tmp_path / "m" / "dinov2-small")
     monkeypatch.setenv("GSJBU_MODELS_DIR", str(tmp_path / "m"))
-    assert catalogue.why_not("dinov2-small") is None and catalogue.local() == []
+    assert catalogue.unavailable_reason("dinov2-small") is None and catalogue.local() == []
     out = features.extract(IMAGE, Grid.from_stride(120, 100, 16), "dinov2-small")
     assert out.values.shape[0] == 12 and out.status.startswith("DINOv2 small, from this machine")
 
@@ -211,7 +211,7 @@ def test_pickled_weights_are_not_read(local, tmp_path, monkeypatch):
     (place / "model.safetensors").unlink()
     torch.save({}, place / "pytorch_model.bin")
     monkeypatch.setenv("GSJBU_MODELS_DIR", str(tmp_path / "m"))
-    assert "safetensors" in (catalogue.why_not("local:old") or "")
+    assert "safetensors" in (catalogue.unavailable_reason("local:old") or "")
     with pytest.raises(ModelError):
         catalogue.backbone("local:old")
 
@@ -258,8 +258,8 @@ def test_without_a_network_a_clear_sentence_and_no_second_wait():
         assert not out.pretrained
         took = time.perf_counter() - start
     assert took < 2  # the second time nobody is asked
-    assert "cannot be reached" in (catalogue.why_not("dinov2-small") or "")
-    assert catalogue.why_not("resnet18") is None  # it has random weights to stand in
+    assert "cannot be reached" in (catalogue.unavailable_reason("dinov2-small") or "")
+    assert catalogue.unavailable_reason("resnet18") is None  # it has random weights to stand in
 
 
 def test_a_hub_that_never_answers_costs_one_short_wait(monkeypatch):

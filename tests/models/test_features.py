@@ -11,7 +11,8 @@ import torch
 from gsjbu.core.grid import Grid
 from gsjbu.errors import ShapeError
 from gsjbu.models import features, networks
-from gsjbu.models.features import FeatureMap
+from gsjbu.models.feature_map import FeatureMap, normalised
+from gsjbu.models.pca import pca3
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +56,7 @@ def test_the_streamlined_network_is_torchvisions_own():
             module.running_mean.uniform_(-0.1, 0.1, generator=torch.Generator().manual_seed(0))
             module.running_var.uniform_(0.5, 2, generator=torch.Generator().manual_seed(1))
     image = picture()
-    x = features.normalised(image)[None]
+    x = normalised(image)[None]
     with torch.inference_mode():
         x = network.maxpool(network.relu(network.bn1(network.conv1(x))))
         expected = network.layer3(network.layer2(network.layer1(x)))[0]
@@ -74,7 +75,7 @@ def test_random_weights_are_said_and_follow_the_seed():
 def test_global_random_state_and_threads_are_left_alone():
     before, threads = torch.get_rng_state(), torch.get_num_threads()
     out = features.extract(picture(), Grid.from_stride(96, 80, 16), seed=12345)
-    features.pca3(out.values)
+    pca3(out.values)
     assert torch.equal(torch.get_rng_state(), before) and torch.get_num_threads() == threads
 
 
@@ -126,7 +127,7 @@ def test_pca_is_the_exact_one():
         torch.randn(40, 12, 15, generator=torch.Generator().manual_seed(0))
         * torch.linspace(5, 0.1, 40)[:, None, None]
     )
-    basis = features.pca3(x)
+    basis = pca3(x)
     flat = x.flatten(1).double()
     flat = flat - flat.mean(1, keepdim=True)
     _, vectors = torch.linalg.eigh(flat @ flat.T)
@@ -139,7 +140,7 @@ def test_projection_and_mixing_commute():
     x = torch.randn(20, 5, 6, generator=torch.Generator().manual_seed(1))
     weights = torch.rand(30, 30, generator=torch.Generator().manual_seed(2))
     weights /= weights.sum(1, keepdim=True)
-    basis = features.pca3(x)
+    basis = pca3(x)
     after = basis.apply((x.flatten(1) @ weights.T).reshape(20, 5, 6))
     before = (basis.apply(x).flatten(1) @ weights.T).reshape(3, 5, 6)
     torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)
@@ -147,10 +148,10 @@ def test_projection_and_mixing_commute():
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_few_channels_and_flat_features(channels):
-    basis = features.pca3(torch.rand(channels, 6, 6))
+    basis = pca3(torch.rand(channels, 6, 6))
     colours = basis.colours(basis.apply(torch.rand(channels, 6, 6)))
     assert colours.shape == (3, 6, 6) and 0 <= float(colours.min()) <= float(colours.max()) <= 1
-    flat = features.pca3(torch.full((channels, 6, 6), 3.0))
+    flat = pca3(torch.full((channels, 6, 6), 3.0))
     assert torch.isfinite(flat.colours(flat.apply(torch.full((channels, 6, 6), 3.0)))).all()
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gsjbu.errors import ModelError
-from gsjbu.models import catalogue, downloads, features, networks, segmentation
+from gsjbu.models import catalogue, downloads, networks, segmentation
+from gsjbu.models.feature_map import normalised
 from tests import tiny_models
 
 IMAGE = torch.rand(3, 96, 128, generator=torch.Generator().manual_seed(0))
@@ -89,7 +90,7 @@ def test_a_failing_accelerator_falls_back_to_the_cpu_and_says_so(monkeypatch):
         return real(network, label, x, device)
 
     monkeypatch.setattr(networks, "_run", failing)
-    monkeypatch.setattr(networks, "normalised", lambda x, *a: features.normalised(x.cpu(), *a))
+    monkeypatch.setattr(networks, "normalised", lambda x, *a: normalised(x.cpu(), *a))
     monkeypatch.setattr(torch.Tensor, "to", _stay_on_cpu(torch.Tensor.to))
     out = segmentation.segment(IMAGE, "local:tiny", 64, device="cuda")
     assert "CUDA failed (OutOfMemoryError); the CPU did it." in out.status

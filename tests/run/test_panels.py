@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from gsjbu.io import colours
-from gsjbu.models import features
+from gsjbu.models.pca import pca3
 from gsjbu.run import panels
 
 
@@ -23,7 +23,7 @@ def rand(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def everything() -> list[panels.Panel]:
     image, lr = rand(3, 40, 48), rand(3, 5, 6)
-    basis = features.pca3(rand(9, 5, 6))
+    basis = pca3(rand(9, 5, 6))
     labels = torch.arange(30).reshape(5, 6) % 4
     big = labels.repeat_interleave(8, 0).repeat_interleave(8, 1)
     params = [rand(5, 6, seed=s) + 1 for s in range(4)]
@@ -96,7 +96,7 @@ def test_sigmas_share_one_scale_and_theta_is_cyclic():
 
 
 def test_features_of_one_kind_have_one_colour_in_all_panels():
-    basis = features.pca3(rand(7, 6, 6))
+    basis = pca3(rand(7, 6, 6))
     flat = basis.apply(rand(7, 6, 6))
     lr, hr = panels.features(
         basis, {"lr": flat, "gsjbu": flat.repeat_interleave(2, 1).repeat_interleave(2, 2)}

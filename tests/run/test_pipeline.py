@@ -10,7 +10,7 @@ import torch
 
 import gsjbu
 from gsjbu.errors import Cancelled
-from gsjbu.io.pictures import decode
+from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import from_array
 from gsjbu.models import features, networks
 from gsjbu.run import metrics, pipeline
@@ -88,7 +88,7 @@ def test_the_numbers_are_those_of_the_pictures(photo):
 def test_the_kernel_is_the_librarys(photo):
     """The page and the library say the same: same sizes, same bits."""
     result = run(photo)
-    image = pictures.shrink(photo, 96)
+    image = shrink(photo, 96)
     kernel = gsjbu.fit(image, stride=8, iters=6, threads=1)
     assert torch.equal(result.kernel.raw, kernel.raw)
     panels = {p.name: p.values for p in result.panels}

@@ -15,11 +15,11 @@ import pytest
 
 import gsjbu
 from examples.make_inputs import features, moving_scene
-from gsjbu import batch, samples
+from gsjbu import batch, samples, video
 from gsjbu.batch import local
 from gsjbu.batch.manifest import read_journal
 from gsjbu.batch.work import Asked
-from gsjbu.core import threads, video
+from gsjbu.core import threads
 from gsjbu.io import pictures
 
 pytestmark = pytest.mark.soak

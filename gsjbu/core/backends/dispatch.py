@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,12 +12,12 @@ from torch import Tensor
 
 from gsjbu.core import devices
 from gsjbu.core.backends import attention
+from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.threads import torch_threads
 from gsjbu.errors import SettingError
 
-if TYPE_CHECKING:
-    from gsjbu.core.kernel import Kernel
+Progress = Callable[[int, float], object]
 
 
 class Choice(NamedTuple):
@@ -32,6 +33,7 @@ class WarmUp:
     def __init__(self) -> None:
         self.state = "cold"
         self.reason = ""
+        self.tasks: list[Callable[[], object]] = []  # what other rooms have to compile
         self._lock = threading.Lock()
 
     def run(self) -> bool:
@@ -41,6 +43,8 @@ class WarmUp:
                 self.state = "compiling"
                 try:
                     _compile_all()
+                    for task in self.tasks:
+                        task()
                     self.state = "warm"
                 except Exception as e:  # numba or LLVM missing, broken, or without a place to write: say so
                     self.state, self.reason = "failed", f"{type(e).__name__}: {e}".splitlines()[0][:200]
@@ -61,7 +65,6 @@ def _compile_all() -> None:
     """Run every compiled function once on a tiny problem, so that all of it is compiled or read from the cache."""
     from gsjbu.core import parameters
     from gsjbu.core.backends import cpu
-    from gsjbu.run import ssim
 
     grid = Grid.from_stride(8, 8, 4)
     guide = torch.linspace(0, 1, 3 * 64).reshape(3, 8, 8)
@@ -70,8 +73,6 @@ def _compile_all() -> None:
     signal = torch.ones(1, 2, 2)
     cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1)
     cpu.render(problem, raw, signal, threads=1)
-    plane = np.zeros((11, 11), np.float32)
-    ssim.mean_ssim(plane, plane, plane[0], np.float32(1), np.float32(1))
 
 
 def choose(device: torch.device, backend: str = "auto") -> Choice:
@@ -95,25 +96,76 @@ def choose(device: torch.device, backend: str = "auto") -> Choice:
     return Choice("attention", f"the fused kernel cannot be used here ({warm_up.reason})")
 
 
-def render(kernel: Kernel, signal: Tensor, out: np.ndarray | None, threads: int | None) -> Tensor:
-    """Mix signal [C, h, w] by the kernel's backend, [C, H, W]; into ``out`` where one is given."""
-    wants_gradient = signal.requires_grad and torch.is_grad_enabled()
-    if kernel.backend == "fused" and not wants_gradient and warm_up.run():
+def fit(
+    start: Gaussians,
+    iters: int,
+    rate: float,
+    rgb_weight: float,
+    signal: Tensor | None = None,  # [C, h, w]
+    signal_weight: float = 0.0,
+    *,
+    backend: str,
+    device: torch.device,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[Gaussians, list[float]]:
+    """Adam from ``start`` by the chosen backend: the Gaussians it ends at, and the loss before each step."""
+    if iters == 0:
+        return start, []
+    if backend == "fused":
         from gsjbu.core.backends import cpu
 
-        arrays = cpu.Problem.of(kernel.guide, kernel.lr_guide, kernel.grid, kernel.radius)
-        return torch.from_numpy(cpu.render(arrays, kernel.raw, signal, out, threads))
+        problem = cpu.Problem.of(start.guide, start.lr_guide, start.grid, start.radius)
+        raw, losses, _ = cpu.fit(
+            problem,
+            start.raw,
+            iters,
+            rate,
+            rgb_weight,
+            signal,
+            signal_weight,
+            threads=threads,
+            progress=progress,
+        )
+        return start.at(raw), losses
+    with torch_threads(threads):
+        raw, losses, _ = attention.fit(
+            _on(start, device), start.raw, iters, rate, rgb_weight, signal, signal_weight, progress=progress
+        )
+    return start.at(raw), losses
+
+
+def render(
+    gaussians: Gaussians,
+    signal: Tensor,  # [C, h, w]
+    out: np.ndarray | None = None,  # [C, H, W]
+    *,
+    backend: str,
+    device: str = "cpu",
+    threads: int | None = None,
+) -> Tensor:
+    """Mix ``signal`` to [C, H, W], into ``out`` where one is given; gradients flow where ``signal`` asks for them."""
+    wants_gradient = signal.requires_grad and torch.is_grad_enabled()
+    if backend == "fused" and not wants_gradient and warm_up.run():
+        from gsjbu.core.backends import cpu
+
+        problem = cpu.Problem.of(gaussians.guide, gaussians.lr_guide, gaussians.grid, gaussians.radius)
+        return torch.from_numpy(cpu.render(problem, gaussians.raw, signal, out, threads))
     # A kernel may have been fitted on a device that this machine does not have.
-    fitted_on = torch.device(kernel.device if devices.why_not(kernel.device) is None else "cpu")
-    device = signal.device if wants_gradient else fitted_on
-    problem = attention.Problem(
-        kernel.guide.to(device), kernel.lr_guide.to(device), kernel.grid, kernel.radius
-    )
+    fitted_on = torch.device(device if devices.unavailable_reason(device) is None else "cpu")
+    where = signal.device if wants_gradient else fitted_on
     with torch.set_grad_enabled(wants_gradient), torch_threads(threads):
         mixed = attention.render(
-            problem, kernel.raw, signal if wants_gradient else signal.to(device, torch.float32)
+            _on(gaussians, where),
+            gaussians.raw,
+            signal if wants_gradient else signal.to(where, torch.float32),
         )
     if out is None:
         return mixed if wants_gradient else mixed.cpu()
     out[...] = mixed.detach().cpu().numpy()
     return torch.from_numpy(out) if out.dtype in (np.float32, np.float64, np.float16) else mixed
+
+
+def _on(gaussians: Gaussians, device: torch.device) -> attention.Problem:
+    guide, lr_guide = gaussians.guide.to(device), gaussians.lr_guide.to(device)
+    return attention.Problem(guide, lr_guide, gaussians.grid, gaussians.radius)

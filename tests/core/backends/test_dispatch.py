@@ -10,6 +10,7 @@ import torch
 
 import gsjbu
 from gsjbu.core.backends import dispatch
+from gsjbu.core.gaussians import Gaussians
 from gsjbu.errors import SettingError
 from tests.oracle_cases import one_torch_thread
 
@@ -76,7 +77,7 @@ def test_a_kernel_that_was_fitted_fused_still_renders_without_numba(without_numb
     guide = image()
     grid = gsjbu.core.grid.Grid.from_stride(24, 24, 6)
     raw = torch.randn(4, 4, 4, generator=torch.Generator().manual_seed(1)) + 2
-    kernel = gsjbu.Kernel(guide, grid, 2, raw, backend="fused")
+    kernel = gsjbu.Kernel(Gaussians.over(guide, grid, 2, raw), backend="fused")
     assert (kernel.render(torch.ones(1, 4, 4)) - 1).abs().max() < 1e-5
 
 

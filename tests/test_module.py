@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import gsjbu
-from gsjbu.core.module import GSJBU
 from gsjbu.errors import ShapeError
+from gsjbu.module import GSJBU
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import torch
 
 import gsjbu
 from examples.make_inputs import moving_scene
-from gsjbu.core import video
+from gsjbu import video
 from gsjbu.errors import GsjbuError
 from gsjbu.io import films
 from gsjbu.io.pictures import to_uint8

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gsjbu.core.kernel import Kernel
-from gsjbu.core.tto import fit
 from gsjbu.errors import ShapeError
+from gsjbu.settings import default
+from gsjbu.verbs import fit
 
 
 class GSJBU(nn.Module):
@@ -43,10 +44,10 @@ class GSJBU(nn.Module):
 
     def __init__(
         self,
-        iters: int = 50,
-        radius: int = 2,
+        iters: int = default("iters"),
+        radius: int = default("radius"),
         objective: str = "auto",
-        device: str = "auto",
+        device: str = default("device"),
         backend: str = "auto",
         threads: int | None = None,
         mean: Sequence[float] | None = None,

@@ -1,0 +1,85 @@
+"""Guide → kernel: the fit that the objective names, on the backend that the device has."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from gsjbu.core import auto, devices, parameters
+from gsjbu.core.backends import dispatch
+from gsjbu.core.backends.dispatch import Progress
+from gsjbu.core.gaussians import Gaussians
+from gsjbu.core.grid import Grid
+from gsjbu.core.kernel import Kernel
+from gsjbu.core.tto import checked_signal, fit_gaussians
+from gsjbu.errors import ImageError, SettingError, ShapeError
+from gsjbu.settings import SETTINGS, default
+
+_USUAL = (parameters.RATE, parameters.START_SIGMA, parameters.START_SIGMA_R)
+
+
+def fit_kernel(
+    guide: Tensor,  # [G, H, W] float32 on the CPU
+    grid: Grid,
+    *,
+    iters: int = default("iters"),
+    radius: int = default("radius"),
+    objective: str = default("objective"),
+    signal: Tensor | None = None,  # [C, h, w]
+    device: str = default("device"),
+    progress: Progress | None = None,
+    init: Kernel | None = None,
+    threads: int | None = None,
+    backend: str = "auto",
+    rate: float = parameters.RATE,
+    sigma: float = parameters.START_SIGMA,
+    sigma_r: float = parameters.START_SIGMA_R,
+) -> Kernel:
+    """Fit a kernel to ``guide`` on ``grid``; the keywords are those of :func:`gsjbu.fit`."""
+    _check_guide(guide, grid)
+    iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
+    where = devices.resolve(device)
+    chosen = dispatch.choose(where, backend)
+    if objective == "auto":
+        if init is not None or (rate, sigma, sigma_r) != _USUAL:
+            raise SettingError(
+                "objective",
+                "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use "
+                "'rgb' or 'signal'.",
+            )
+        return auto.fit(guide, grid, signal, radius, iters, chosen, where, threads, progress)
+    if objective not in ("rgb", "signal"):
+        raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
+    if objective == "signal":
+        signal = checked_signal(signal, grid)
+    raw = parameters.start(grid, sigma, sigma_r) if init is None else _raw_of(init, grid)
+    gaussians, losses = fit_gaussians(
+        Gaussians.over(guide, grid, radius, raw), iters, objective, signal, backend=chosen.name, device=where,
+        rate=rate, threads=threads, progress=progress,
+    )  # fmt: skip
+    return Kernel(gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads)
+
+
+def _check_guide(guide: Tensor, grid: Grid) -> None:
+    if (grid.height, grid.width) != tuple(guide.shape[1:]):
+        raise ShapeError(
+            f"The grid is over {grid.width}×{grid.height} pixels, the image has {guide.shape[2]}×{guide.shape[1]}."
+        )
+    if not grid.is_regular:
+        raise ShapeError(
+            "The grid's steps do not go with its sizes; use Grid.from_sizes or Grid.from_stride."
+        )
+    # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
+    if not np.isfinite(guide.numpy()).all():
+        raise ImageError(
+            "image_not_finite", "The image holds NaN or infinite values; a guide needs a value everywhere."
+        )
+
+
+def _raw_of(init: Kernel, grid: Grid) -> Tensor:
+    if init.raw.shape[1:] != (grid.rows, grid.cols):
+        raise ShapeError(
+            f"init has {init.grid.cols}×{init.grid.rows} Gaussians, this fit has {grid.cols}×{grid.rows}; "
+            "they must be the same."
+        )
+    return init.raw

@@ -1,0 +1,69 @@
+"""A kernel from the file that ``Kernel.save`` wrote: everything is checked, for a file may say anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gsjbu.core import blend as blends
+from gsjbu.core.blend import Blend
+from gsjbu.core.gaussians import Gaussians
+from gsjbu.core.grid import Grid
+from gsjbu.core.kernel import FORMAT, Kernel
+from gsjbu.errors import KernelFileError
+from gsjbu.settings import SETTINGS
+
+
+def load(path: str | Path) -> Kernel:
+    """Read a kernel that ``Kernel.save`` wrote. Raises KernelFileError if the file is not one."""
+    from safetensors import SafetensorError, safe_open
+
+    name = Path(path).name
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            notes = json.loads((file.metadata() or {}).get("gsjbu", "{}"))
+            if not isinstance(notes, dict) or notes.get("format") != FORMAT:
+                raise KernelFileError(f"{name} is not a saved kernel; it must be a file from Kernel.save.")
+            return _from_file(file, notes)
+    except KernelFileError:
+        raise
+    except FileNotFoundError as e:
+        raise KernelFileError(f"There is no file {name}.") from e
+    except OSError as e:
+        raise KernelFileError(f"{name} cannot be opened; it must be a file from Kernel.save.") from e
+    except (SafetensorError, ValueError, KeyError, TypeError) as e:
+        raise KernelFileError(f"{name} cannot be read as a saved kernel: {str(e).rstrip('.')}.") from e
+
+
+def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
+    """Everything is checked: compiled code reads what the sizes and the grid say, without looking."""
+    guide, raw, losses = (file.get_tensor(name) for name in ("guide", "raw", "losses"))
+    if guide.ndim != 3 or 0 in guide.shape or raw.ndim != 3 or raw.shape[0] != 4 or losses.ndim != 1:
+        raise ValueError(f"its guide is {list(guide.shape)}, its raw values {list(raw.shape)}")
+    if not bool(torch.isfinite(guide).all()) or not bool(torch.isfinite(raw).all()):
+        raise ValueError("it has NaN or infinite values")
+    step_y, step_x = (float(step) for step in notes["step"])
+    grid = Grid(guide.shape[1], guide.shape[2], raw.shape[1], raw.shape[2], step_y, step_x)
+    if not grid.is_regular:
+        raise ValueError(f"a step of {step_x} × {step_y} does not go with its sizes")
+    for name, known in (("backend", ("fused", "attention")), ("device", ("cpu", "cuda", "mps"))):
+        if notes[name] not in known:
+            raise ValueError(f"{name} is {notes[name]!r}")
+    radius = SETTINGS["radius"].parse(notes["radius"])
+    blend = None
+    if notes.get("blend") is not None:
+        second = file.get_tensor("second").to(torch.float32) if "second" in file.keys() else None  # noqa: SIM118
+        blend = blends.checked(Blend(second=second, **notes["blend"]), grid)
+    return Kernel(
+        Gaussians.over(guide.to(torch.float32), grid, int(radius), raw.to(torch.float32)),
+        losses=losses.tolist(),
+        objective=str(notes["objective"]),
+        backend=notes["backend"],
+        backend_reason=str(notes["backend_reason"]),
+        device=notes["device"],
+        blend=blend,
+        notes=tuple(str(note) for note in notes.get("notes", [])),
+    )
