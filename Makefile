@@ -1,6 +1,6 @@
 # make run      the page at http://127.0.0.1:8000
 # make test     every test, the browser's too
-# make lint     ruff and mypy
+# make lint     ruff, mypy and who may import whom
 # make format   lets ruff rewrite the code
 # make bench    speed, against plain gathers and F.interpolate
 # make quality  quality tables on ../shared/data
@@ -39,6 +39,7 @@ lint: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .

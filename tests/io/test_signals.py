@@ -18,6 +18,7 @@ from PIL import Image
 
 import gsjbu
 from gsjbu.core import interpolation
+from gsjbu.core.gaps import ENOUGH
 from gsjbu.core.grid import Grid
 from gsjbu.errors import SignalError
 from gsjbu.io import signals
@@ -332,7 +333,7 @@ def test_gaps_take_no_part_in_the_mix(way_name):
     assert float(out.min()) >= known.min() - 1e-5 and float(out.max()) <= known.max() + 1e-5
     # What the gaps were filled with changes nothing where known cells have a share.
     other = signals.replace(s, values=torch.where(s.mask, s.values, torch.tensor(1000.0)))
-    touched = way(s.mask[None].float())[0] > signals.ENOUGH
+    touched = way(s.mask[None].float())[0] > ENOUGH
     torch.testing.assert_close(
         mixed(way, other, pure=True)[0][touched], out[0][touched], atol=1e-3, rtol=1e-4
     )

@@ -228,7 +228,7 @@ def test_probabilities_show_classes_and_confidence(photo):
 def counted(monkeypatch) -> dict[str, int]:
     """How often the run fits (with steps) and extracts features."""
     calls = {"fit": 0, "features": 0}
-    fit, extract = gsjbu.fit, features.extract
+    fit, extract = pipeline.fit_kernel, features.extract
 
     def counting_fit(*args, **kwargs):
         calls["fit"] += kwargs["iters"] > 0
@@ -238,7 +238,7 @@ def counted(monkeypatch) -> dict[str, int]:
         calls["features"] += 1
         return extract(*args, **kwargs)
 
-    monkeypatch.setattr(gsjbu, "fit", counting_fit)
+    monkeypatch.setattr(pipeline, "fit_kernel", counting_fit)
     monkeypatch.setattr(features, "extract", counting_extract)
     return calls
 

@@ -1,0 +1,67 @@
+"""Who may import whom: `make lint` keeps the contracts of pyproject.toml, and notices what breaks them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """As in `make lint`, for the package in ``folder``."""
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def house(root, tmp_path) -> Path:
+    """A copy of the package to break."""
+    shutil.copytree(root / "gsjbu", tmp_path / "gsjbu", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def plant(house: Path, file: str, line: str) -> None:
+    path = house / "gsjbu" / file
+    path.write_text(path.read_text("utf-8") + f"\n{line}\n", "utf-8")
+
+
+def test_the_house_as_it_stands_keeps_every_contract(house):
+    done = lint_imports(house)
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "contract"),
+    [
+        ("core/grid.py", "from gsjbu.io import pictures", "Arrows between rooms point down"),
+        ("io/colours.py", "from gsjbu.run import panels", "Arrows between rooms point down"),
+        ("batch/work.py", "import gsjbu.server.app", "Arrows between rooms point down"),
+        ("settings.py", "def late():\n    from gsjbu.models import catalogue", "Arrows between rooms point down"),
+        ("core/tto.py", "from gsjbu.core.auto import fit", "Inside core"),
+        ("io/pictures.py", "from gsjbu.io import signals", "No circles"),
+        ("core/reference.py", "from gsjbu.core.grid import Grid", "The oracle shares no code"),
+    ],
+)  # fmt: skip
+def test_an_upward_import_or_a_circle_is_refused(house, file, line, contract):
+    plant(house, file, line)
+    done = lint_imports(house)
+    assert done.returncode == 1
+    broken = [row for row in done.stdout.splitlines() if "BROKEN" in row]
+    assert any(contract in row for row in broken), done.stdout
+
+
+def test_there_are_no_exceptions(root):
+    """A contract with a list of ignored imports is no contract."""
+    tool = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    assert not any("ignore_imports" in contract for contract in tool["contracts"])
+
+
+def test_lint_runs_them(root):
+    assert "lint-imports" in (root / "Makefile").read_text("utf-8")
+    assert "lint-imports" in (root / ".pre-commit-config.yaml").read_text("utf-8")
