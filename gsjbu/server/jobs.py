@@ -192,8 +192,8 @@ class Scheduler:
                 )
             free = self.limits.running_jobs - len(self._running)
             if free <= 0 and self.queued >= self.limits.queue_jobs:
-                sentence = "All places in the queue are taken; please try again soon."
-                raise Problem("queue_full", sentence, retry_after=self._wait_s())
+                detail = "All places in the queue are taken; please try again soon."
+                raise Problem("queue_full", detail, retry_after=self._wait_s())
             self._jobs[job.id] = job
             self._forget_old()
             address, client = job.client
@@ -213,9 +213,9 @@ class Scheduler:
         with self._lock:
             return [job for job in self._jobs.values() if job.live]
 
-    def cancel(self, job: Job, code: str = "cancelled", sentence: str = "The job was cancelled.") -> bool:
+    def cancel(self, job: Job, code: str = "cancelled", detail: str = "The job was cancelled.") -> bool:
         """Stop one job; False if it had ended already."""
-        return self._stop(job, Problem(code, sentence))
+        return self._stop(job, Problem(code, detail))
 
     def _stop(self, job: Job, reason: Problem) -> bool:
         with self._lock:

@@ -18,8 +18,8 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 
-def _limit(default: float, unit: str, sentence: str) -> Any:
-    return field(default=default, metadata={"unit": unit, "sentence": sentence})
+def _limit(default: float, unit: str, description: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "description": description})
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ class Limits:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def notes(self) -> dict[str, dict[str, Any]]:
-        """Name -> value, unit and sentence, for a person to read."""
+        """Name -> value, unit and description, for a person to read."""
         return {
             f.name: {
                 "value": getattr(self, f.name),
                 "unit": f.metadata["unit"],
-                "sentence": f.metadata["sentence"],
+                "sentence": f.metadata["description"],
             }
             for f in fields(self)
         }

@@ -175,8 +175,8 @@ def install(app: FastAPI) -> None:
         return answer
 
 
-class Crash:
-    """ASGI middleware: what no handler knew is logged in full and answered with ``internal``."""
+class CrashMiddleware:
+    """What no handler knew is logged in full and answered with ``internal``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -31,10 +31,10 @@ def new_id() -> str:
 
 
 @runtime_checkable
-class Spares(Protocol):
+class Evictable(Protocol):
     """A thing that can do with less memory: level 1 costs its users hardly anything, level 3 most."""
 
-    def spare(self, level: int) -> None:
+    def evict(self, level: int) -> None:
         """Let go of what ``level`` says."""
 
 
@@ -46,7 +46,7 @@ class Entry:
     value: Any
     bytes: int
     used: float
-    spared: int = 0
+    evicted: int = 0
 
 
 class Store:
@@ -94,7 +94,7 @@ class Store:
             entry = self._entries.get(entry_id)
             if entry is None:
                 return
-            entry.spared, entry.used = 0, self._clock()
+            entry.evicted, entry.used = 0, self._clock()
             self._count(entry)
             self._make_room(entry_id)
 
@@ -123,28 +123,28 @@ class Store:
                 self.drop(entry_id)
 
     def _make_room(self, keep: str) -> None:
-        """Old things first spare what they can (see ``Spares``), level by level; then the oldest go.
+        """Old things first let go of what they can (see ``Evictable``), level by level; then the oldest go.
 
         What is kept for an image in use (its features, say) makes every run of it quicker, and a signal in use is
         wanted by the next run: they go only after all but the latest results, and after everything nobody uses.
         """
         since = self._clock() - IN_USE_SECONDS
         in_use = {i for i, e in self._entries.items() if e.kind in ("image", "signal") and e.used >= since}
-        self._spare(set(self._entries) - in_use - {keep})
+        self._evict(set(self._entries) - in_use - {keep})
         latest = [i for i, e in self._entries.items() if e.kind == "result"][-LATEST_RESULTS:]
         stay = {keep, *in_use, *latest}
         self._drop_oldest([i for i in self._entries if i not in stay])
-        self._spare(in_use)
+        self._evict(in_use)
         self._drop_oldest([i for i in self._entries if i != keep])
 
-    def _spare(self, these: set[str]) -> None:
+    def _evict(self, these: set[str]) -> None:
         for level in LEVELS:
             for entry_id, entry in self._entries.items():
                 if self.bytes <= self.max_bytes:
                     return
-                if entry_id in these and entry.spared < level and isinstance(entry.value, Spares):
-                    entry.value.spare(level)
-                    entry.spared = level
+                if entry_id in these and entry.evicted < level and isinstance(entry.value, Evictable):
+                    entry.value.evict(level)
+                    entry.evicted = level
                     self._count(entry)
 
     def _drop_oldest(self, these: list[str]) -> None:

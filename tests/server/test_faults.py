@@ -54,14 +54,15 @@ def test_run_tells_of_a_fault_with_its_code(serve: Callable[..., Running], code:
     assert client.post("/api/run", files={"file": picture()}, data={"iters": "1"}).status_code == 200
 
 
-@pytest.mark.parametrize("where", ["_place_panels", "reduced"])
+@pytest.mark.parametrize(("part", "where"), [("runs", "_place_panels"), ("inputs", "reduced")])
 def test_a_fault_in_the_servers_own_steps(
-    serve: Callable[..., Running], where: str, monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., Running], part: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
     client = server.client()
     image = upload(client)
-    good = getattr(server.service, where)
+    owner = getattr(server.service, part)
+    good = getattr(owner, where)
     raised = threading.Event()
 
     def once(*args: Any) -> Any:
@@ -70,7 +71,7 @@ def test_a_fault_in_the_servers_own_steps(
             raise MemoryError
         return good(*args)
 
-    monkeypatch.setattr(server.service, where, once)
+    monkeypatch.setattr(owner, where, once)
     assert wait(client, start(client, image))["error"]["code"] == "out_of_memory"
     assert wait(client, start(client, image))["state"] == "done"
 

@@ -82,12 +82,12 @@ def test_a_thing_that_has_grown_is_measured_anew(clock: Clock) -> None:
     assert (store.bytes, len(store)) == (0, 0)
 
 
-def test_old_things_spare_what_they_can_before_anything_goes(clock: Clock) -> None:
+def test_old_things_let_go_of_what_they_can_before_anything_goes(clock: Clock) -> None:
     class Thing:
         def __init__(self) -> None:
             self.parts = [bytes(100) for _ in range(4)]
 
-        def spare(self, level: int) -> None:
+        def evict(self, level: int) -> None:
             self.parts = self.parts[:1] * 0 + [bytes(100) for _ in range(4 - level)]
 
     store = Store(1000, 30, clock)
@@ -122,7 +122,7 @@ def test_what_is_kept_for_an_image_in_use_outlives_old_results(clock: Clock) -> 
         def __init__(self) -> None:
             self.cache = bytes(200)
 
-        def spare(self, level: int) -> None:
+        def evict(self, level: int) -> None:
             self.cache = b""
 
     store = Store(1000, 3000, clock)
@@ -192,7 +192,7 @@ def test_an_image_whose_cache_is_larger_than_the_store_does_not_push_results_out
     class Image:
         cache = b""
 
-        def spare(self, level: int) -> None:
+        def evict(self, level: int) -> None:
             self.cache = b""
 
     store, image = Store(1000, 3000, clock), Image()
