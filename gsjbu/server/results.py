@@ -40,6 +40,7 @@ class Bundle:
         self.extra_ms: dict[str, float] = {}
         self.body = b""
         self.evicted = 0
+        self.refusal: Problem | None = None  # of what was asked for besides the result
         self._pngs: dict[str, bytes] = {}
         self._files: dict[str, Path] = {}
         self._inline: frozenset[str] = frozenset()
@@ -57,7 +58,10 @@ class Bundle:
 
     def answer(self, job_id: str, where: dict[str, dict[str, str]]) -> None:
         """Write the answer as JSON, once. PNGs that are in it or in files need not be kept besides."""
-        told = {"job_id": job_id, **self.summary(), "panels": self.panel_list(where)}
+        facts = self.summary()
+        for panel in facts["panels"]:
+            panel.update(where[panel["name"]])
+        told = {"job_id": job_id, **facts}
         self.body = to_json(told)
         self._inline = frozenset(name for name, place in where.items() if "png" in place)
         if self._inline:
@@ -141,25 +145,10 @@ class Bundle:
         return out
 
     def summary(self) -> dict[str, Any]:
-        """The result without its pictures."""
-        r = self.result
-        return {
-            "settings": r.settings.as_dict(),
-            "device": str(r.device),
-            "backend": r.backend,
-            "backend_reason": r.backend_reason,
-            "image": self.image,
-            "metrics": r.metrics,
-            "losses": list(r.losses),
-            "fits": r.kernel.fits,
-            "histograms": r.histograms,
-            "status": r.status,
-            "timings_ms": {name: round(ms, 3) for name, ms in {**r.timings_ms, **self.extra_ms}.items()},
-        }
-
-    def panel_list(self, where: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
-        """The panels' descriptions; ``where`` adds ``png`` or ``url`` (or both) by name."""
-        return [{**panel.as_dict(), **where[name]} for name, panel in self.panels.items()]
+        """The result without its pictures; the server's own times are among its stages'."""
+        facts: dict[str, Any] = self.result.as_dict()
+        facts["timings_ms"] |= {stage: round(ms, 3) for stage, ms in self.extra_ms.items()}
+        return facts
 
     def size(self) -> tuple[int, int]:
         """Width and height of the image that the run worked on."""

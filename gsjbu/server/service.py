@@ -15,13 +15,12 @@ from typing import Any, TypeVar
 
 import torch
 
-from gsjbu.core import memory
+from gsjbu.core import allocator, memory
 from gsjbu.core.backends import dispatch
 from gsjbu.core.devices import resolve
 from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io.signals import Signal
 from gsjbu.run.estimate import estimate
-from gsjbu.server import allocator
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.inputs import Inputs, StoredSignal
