@@ -21,7 +21,7 @@ from gsjbu.core.threads import available
 from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
-from gsjbu.server.problems import Problem, from_error, internal
+from gsjbu.server.problems import Problem, from_error, from_os_error, internal
 from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
 
@@ -344,6 +344,9 @@ class Scheduler:
             job.finish(
                 "failed", Problem("out_of_memory", "The job ran out of memory; lower resolution or radius.")
             )
+        except OSError as error:
+            log.error("job crashed", extra={"job": job.id}, exc_info=error)
+            job.finish("failed", from_os_error(error) or internal())
         except BaseException as error:  # a job must never take the pool with it
             log.error("job crashed", extra={"job": job.id}, exc_info=error)
             job.finish("failed", internal())

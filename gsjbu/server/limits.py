@@ -60,8 +60,8 @@ class Limits:
         256 * MIB, "bytes", "Images, signals and results kept in memory; the oldest go first."
     )
     cache_seconds: float = _limit(1800, "s", "How long an unused image, signal or result is kept.")
-    out_bytes: int = _limit(2 * GIB, "bytes", "Files under static/out; the oldest go first.")
-    out_seconds: float = _limit(86400, "s", "How long files under static/out are kept.")
+    out_bytes: int = _limit(2 * GIB, "bytes", "Files in the output folder; the oldest go first.")
+    out_seconds: float = _limit(86400, "s", "How long files in the output folder are kept.")
     inline_bytes: int = _limit(
         8 * MIB, "bytes", "Most PNG bytes put into a result; beyond it files are linked."
     )

@@ -37,7 +37,7 @@ router = APIRouter(tags=["jobs"])
 
 @router.post(
     "/api/run", response_class=Response, openapi_extra=forms.RUN_FORM, summary="Upload, run and get the result",
-    responses={200: {"model": schemas.ResultBody}, **refusals(408, 409, 413, 415, 429)},
+    responses={200: {"model": schemas.ResultBody}, **refusals(408, 409, 413, 415, 429, 507)},
 )  # fmt: skip
 async def run(service: Shared, request: Request, client_id: ClientId = None) -> Response:
     limits = service.limits
@@ -55,7 +55,12 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
     if job.state != "done":
         raise job.error.plain() if job.error else internal()
     bundle = service.result(job.id)
-    return Response(bundle.body, media_type=JSON, headers={"X-Job-Id": job.id})
+    headers = {"X-Job-Id": job.id}
+    if bundle.refusal is not None:
+        refused = bundle.refusal.response()
+        refused.headers.update(headers)
+        return refused
+    return Response(bundle.body, media_type=JSON, headers=headers)
 
 
 @router.post(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.inputs import Inputs, StoredImage
 from gsjbu.server.jobs import Job
+from gsjbu.server.problems import Problem
 from gsjbu.server.results import Bundle, inline
 from gsjbu.server.store import Store
 from gsjbu.settings import Settings
 
+log = logging.getLogger("gsjbu.server")
 # A slider that is being moved makes results faster than anybody clicks into them.
 LOOK_AHEAD_SECONDS = 0.3
 
@@ -54,9 +57,9 @@ class Runs:
         """The computation: gsjbu's own, or what the configuration put in its place."""
         if self.config.run is not None:
             return self.config.run
-        from gsjbu.run.pipeline import run
+        from gsjbu.run.pipeline import run_reduced
 
-        return run
+        return run_reduced
 
     def carry_out(self, job: Job, order: Order, threads: int) -> dict[str, Any]:
         """Compute with ``threads`` threads, keep the result under the job's id, and say where it is."""
@@ -87,10 +90,22 @@ class Runs:
             return links
         pngs = bundle.all_pngs(job.check)
         if answer.panels == "files" or sum(map(len, pngs.values())) > self.limits.inline_bytes:
-            urls = self.out.write(job.id, {f"{name}.png": data for name, data in pngs.items()})
+            try:
+                urls = self.out.write(job.id, {f"{name}.png": data for name, data in pngs.items()})
+            except OSError as error:
+                self._no_files(job, bundle, error, wanted=answer.panels == "files")
+                return links
             bundle.keep_files({name: self.out.folder / job.id / f"{name}.png" for name in pngs})
             return {name: {"url": urls[f"{name}.png"]} for name in pngs}
         return inline(pngs)
+
+    def _no_files(self, job: Job, bundle: Bundle, error: OSError, wanted: bool) -> None:
+        """The result stays: its panels are given one by one."""
+        log.error("result files could not be written", extra={"job": job.id, "reason": str(error)})
+        reason = f"The output folder cannot be written to ({error.strerror or 'an error'})"
+        bundle.result.status["files"] = f"{reason}; each panel is at an address of its own instead."
+        if wanted:
+            bundle.refusal = Problem("storage_full", f"{reason}; the result is kept at /api/jobs/{job.id}.")
 
     def drop(self, job_id: str) -> None:
         """Forget what a job that did not end well has left."""
