@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal
-from gsjbu.server.decoder import Decoded, Decoders, DecodeTimeout
+from gsjbu.server.decoder import Decoded, Decoders, DecodeTimeout, HelperLost
 from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem
 from gsjbu.server.uploads import File, Form
@@ -148,6 +148,9 @@ class Inputs:
             return decode()
         except DecodeTimeout:
             raise self._timeout() from None
+        except HelperLost:
+            detail = "The server cannot decode files at this moment; please try again soon."
+            raise Problem("helper_lost", detail, retry_after=5) from None
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Decode in a thread, for no longer than the limit; the wait for a free place does not count."""

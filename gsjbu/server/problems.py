@@ -37,7 +37,7 @@ STATUS: dict[str, int] = {
     "not_found": 404, "expired": 404, "sample_unknown": 404, "panel_unknown": 404, "not_available": 404,
     "method_not_allowed": 405, "not_done": 409, "job_failed": 409,
     "pixel_outside": 404, "host_not_allowed": 403, "origin_not_allowed": 403,
-    "storage_full": 507, "files_exhausted": 503,
+    "storage_full": 507, "files_exhausted": 503, "helper_lost": 503,
     "timeout": 422, "cancelled": 409, "client_gone": 409, "server_stopping": 503,
     "internal": 500,
 }  # fmt: skip

@@ -42,14 +42,17 @@ async def estimate(service: Shared, wanted: schemas.EstimateRequest) -> Response
 @router.get("/healthz", response_model=schemas.Health, responses=refusals())
 async def healthz(service: Shared) -> dict[str, Any]:
     """Quick, and never waits for a computation."""
+    decoders = service.inputs.decoders
+    well = "degraded" if decoders.broken else "ok"
     return {
-        "status": "stopping" if service.jobs.stopping else "ok",
+        "status": "stopping" if service.jobs.stopping else well,
         "warm": service.warm,
         "backend": service.backend,
         "version": service.version,
         "running": service.jobs.running,
         "queued": service.jobs.queued,
-        "uptime_s": round(time.time() - service.started, 1),
+        "uptime_s": round(time.monotonic() - service.started, 1),
+        "helpers_lost": decoders.lost,
     }
 
 

@@ -53,7 +53,7 @@ class Service:
         self.inputs = Inputs(limits)
         self.runs = Runs(config, self.store, self.out, self.inputs)
         self.jobs = Scheduler(limits, self._job_ended)
-        self.started = time.time()
+        self.started = time.monotonic()
         self.warm = False
         self._lock = threading.Lock()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -61,6 +61,7 @@ class Service:
         self.meters.queue.set_function(lambda: self.jobs.queued)
         self.meters.running.set_function(lambda: self.jobs.running)
         self.meters.cache.set_function(lambda: self.store.bytes)
+        self.meters.helpers_lost.set_function(lambda: self.inputs.decoders.lost)
         self.meters.uploads.set_function(lambda: self.buffers.used)
 
     @property
