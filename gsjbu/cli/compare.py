@@ -80,32 +80,11 @@ def _read(name: str) -> tuple[Any, Any]:
 
 
 def _facts(result: Any) -> dict[str, Any]:
-    """What of a result goes into result.json: all but the pixels."""
-    panels = [
-        {
-            "name": panel.name,
-            "group": panel.group,
-            "title": panel.title,
-            "sentence": panel.sentence,
-            "unit": panel.unit,
-            "file": f"{panel.name}.png",
-            "width": panel.picture.shape[1],
-            "height": panel.picture.shape[0],
-        }
-        for panel in result.panels
-    ]
-    return {
-        "settings": result.settings.as_dict(),
-        "device": str(result.device),
-        "backend": result.backend,
-        "backend_reason": result.backend_reason,
-        "image": result.image,
-        "status": result.status,
-        "metrics": result.metrics,
-        "losses": list(result.losses),
-        "timings_ms": result.timings_ms,
-        "panels": panels,
-    }
+    """What of a result goes into result.json: all but the pixels, and each panel's file."""
+    facts: dict[str, Any] = result.as_dict()
+    for panel in facts["panels"]:
+        panel["file"] = f"{panel['name']}.png"
+    return facts
 
 
 def _sentence(folder: Path, facts: dict[str, Any]) -> str:

@@ -9,7 +9,6 @@ with ``weights_only`` after its checksum). One model of a kind is held in memory
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import hashlib
 import json
@@ -25,6 +24,7 @@ from typing import Any
 
 import torch
 
+from gsjbu.core import allocator
 from gsjbu.errors import ModelError
 from gsjbu.models import downloads
 
@@ -289,12 +289,11 @@ def release(kind: str | None = None) -> None:
 
 
 def give_back_memory() -> None:
-    """Collect cycles, then return freed heap pages: glibc keeps them otherwise, and switching models grows."""
+    """Collect cycles, then return freed heap pages: switching models would grow otherwise."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    allocator.give_back()
 
 
 def _hold(kind: str, key: Any, make: Callable[[], Any]) -> Any:

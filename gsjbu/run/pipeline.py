@@ -58,8 +58,13 @@ class Progress:
     share: float
 
 
-def run(
-    image: Tensor,  # [3, H, W] in [0, 1]
+def run(image: Tensor, settings: Settings, **more: Any) -> Result:
+    """Compare bilinear with GS-JBU on one image [3, H, W] in [0, 1] of any size; ``more`` as :func:`run_reduced`."""
+    return run_reduced(shrink(image, settings.resolution), settings, **more)
+
+
+def run_reduced(
+    guide: Tensor,  # [3, H, W] in [0, 1]
     settings: Settings,
     *,
     signal: Signal | None = None,
@@ -68,7 +73,7 @@ def run(
     progress: Callable[[Progress], object] | None = None,
     threads: int | None = None,
 ) -> Result:
-    """Compare bilinear with GS-JBU on one image; see ``Result``.
+    """Compare bilinear with GS-JBU on one image that has the size to work at; see ``Result``.
 
     ``signal``: an LR signal to upsample as well; the LR grid is then the signal's. ``sample``: the built-in scene
     the image is of, if it is one, whose exact labels may stand in for a segmentation. ``cache``: kept by the caller
@@ -78,7 +83,6 @@ def run(
     device = devices.resolve(settings.device)
 
     with stages("grid"):
-        guide = shrink(image, settings.resolution)
         height, width = guide.shape[1:]
         if signal is not None:
             signal = signal.fitted(height, width)
@@ -263,4 +267,4 @@ class _Stages:
         return made
 
 
-__all__ = ["Panel", "Progress", "Result", "run"]
+__all__ = ["Panel", "Progress", "Result", "run", "run_reduced"]

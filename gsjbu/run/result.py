@@ -53,6 +53,16 @@ class Result:
             "step_x": g.step_x, "step_y": g.step_y,
         }  # fmt: skip
 
+    def as_dict(self) -> dict[str, Any]:
+        """All but pixels and arrays, for JSON: what was asked, what came of it, and one entry a panel."""
+        return {
+            "settings": self.settings.as_dict(), "device": str(self.device), "backend": self.backend,
+            "backend_reason": self.backend_reason, "image": self.image, "metrics": self.metrics,
+            "losses": list(self.losses), "fits": self.kernel.fits, "histograms": self.histograms,
+            "status": self.status, "timings_ms": {stage: round(ms, 3) for stage, ms in self.timings_ms.items()},
+            "panels": [panel.as_dict() for panel in self.panels],
+        }  # fmt: skip
+
     @property
     def signal_lr(self) -> Tensor | None:
         """The brought signal [C, h, w], if there is one."""

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from gsjbu.server import problems, routes_images, routes_jobs, routes_meta, routes_page
+from gsjbu.server import problems, routes_images, routes_jobs, routes_meta, routes_page, routes_results
 from gsjbu.server.config import Config
-from gsjbu.server.logs import RequestLog
-from gsjbu.server.security import Guard
+from gsjbu.server.logs import RequestLogMiddleware
+from gsjbu.server.security import GuardMiddleware
 from gsjbu.server.service import Service
-from gsjbu.server.uploads import Intake
+from gsjbu.server.uploads import IntakeMiddleware
 
 # Longest time for which a start waits for the warm-up.
 WARM_UP_SECONDS = 5.0
@@ -26,7 +26,7 @@ def create_app(config: Config | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        service.decoder.start()
+        service.inputs.start()
         if config.warm_up:
             # Mostly everything was compiled in an earlier run, and this is a matter of a few seconds; where it is
             # not, the page comes up meanwhile and the first runs take the slower form.
@@ -48,14 +48,12 @@ def create_app(config: Config | None = None) -> FastAPI:
     )  # fmt: skip
     app.state.service = service
     problems.install(app)
-    app.include_router(routes_jobs.routes(service))
-    app.include_router(routes_images.routes(service))
-    app.include_router(routes_meta.routes(service))
-    app.include_router(routes_page.routes(service, app))
+    for routes in (routes_jobs, routes_results, routes_images, routes_meta, routes_page):
+        app.include_router(routes.router)
     routes_page.mount_static(service, app)
     # The last one added is the outermost: log, then guard, then the body's bounds, then the catch of faults.
-    app.add_middleware(problems.Crash)
-    app.add_middleware(Intake, limits=config.limits)
-    app.add_middleware(Guard, allowed_hosts=config.allowed_hosts, limits=config.limits)
-    app.add_middleware(RequestLog, meters=service.meters)
+    app.add_middleware(problems.CrashMiddleware)
+    app.add_middleware(IntakeMiddleware, limits=config.limits)
+    app.add_middleware(GuardMiddleware, allowed_hosts=config.allowed_hosts, limits=config.limits)
+    app.add_middleware(RequestLogMiddleware, meters=service.meters)
     return app

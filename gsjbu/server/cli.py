@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from gsjbu.errors import SettingError
 from gsjbu.server.config import LOCAL_HOSTS, Config
@@ -14,6 +16,7 @@ from gsjbu.server.limits import Limits
 PROG = "python app.py"
 _PREFIX = "GSJBU_LIMIT_"
 _ALLOWED = "a host name to answer to besides localhost; may be given several times"
+_OUT = "folder for results that are given as files (default: in your cache folder); also GSJBU_OUT_DIR"
 _LIMIT = "change a limit; /api/settings lists them; also GSJBU_LIMIT_NAME in the environment"
 
 
@@ -25,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
     parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help=_ALLOWED)
     parser.add_argument("--models-dir", metavar="DIR", help="folder with model weights")
+    parser.add_argument("--out-dir", type=Path, metavar="DIR", help=_OUT)
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help=_LIMIT)
 
 
@@ -53,7 +57,10 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG)
     if options.models_dir:
         os.environ["GSJBU_MODELS_DIR"] = options.models_dir
     hosts = (*LOCAL_HOSTS, *options.allowed_host)
+    out = options.out_dir or (Path(environ["GSJBU_OUT_DIR"]) if environ.get("GSJBU_OUT_DIR") else None)
     config = Config(host=options.host, port=options.port, allowed_hosts=hosts, limits=limits)
+    if out is not None:
+        config = replace(config, out_dir=out.expanduser().absolute())
     if not config.is_local:
         print(_warning(config, bool(options.allowed_host)), file=sys.stderr)
     return config

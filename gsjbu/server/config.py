@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from platformdirs import user_cache_path
+
 from gsjbu.server.limits import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +28,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     static_dir: Path = WEB / "static"
     templates_dir: Path = WEB / "templates"
-    out_dir: Path = WEB / "static" / "out"
+    out_dir: Path = field(default_factory=lambda: user_cache_path("gsjbu") / "out")
     warm_up: bool = True
     # The computation and its estimate; None is gsjbu's own. Tests put faults in here.
     run: Callable[..., Any] | None = None

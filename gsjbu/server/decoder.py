@@ -2,7 +2,8 @@
 
 ``Decoder`` keeps one helper process. For each picture or signal the helper forks a child that decodes, reduces,
 writes the result to a pipe and ends; so every file meets a clean process. The server waits no longer than the limit,
-then kills the helper and starts another. Where there is no ``fork`` the file is decoded in a thread of the server.
+then kills the helper and starts another. A helper that dies for no fault of the file is replaced and the file tried
+once more. Where there is no ``fork`` the file is decoded in a thread of the server.
 
 The pixels of a large picture never come into the server, only the reduced picture that a run works on.
 """
@@ -10,6 +11,7 @@ The pixels of a large picture never come into the server, only the reduced pictu
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import signal
@@ -23,7 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, LifoQueue
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +34,8 @@ from gsjbu.errors import GsjbuError, ImageError, SignalError
 from gsjbu.io.pictures import loaded, shrink, upright, upright_size
 from gsjbu.io.signals import Signal, read_signal
 
+log = logging.getLogger("gsjbu.server")
+T = TypeVar("T")
 CAN_FORK = hasattr(os, "fork") and sys.platform.startswith("linux")
 # Up to here the pixels themselves are kept, so that any resolution is at hand; beyond it, the file and what is reduced.
 SMALL_PIXELS = 4_000_000
@@ -41,8 +45,22 @@ _HEAD = struct.Struct(">IQ")
 _MEMORY = 3 * 2**30  # what decoding may take beyond the helper itself
 
 
+# The status with which a helper ends whose child was brought down by its file.
+_CRASHED = 3
+_MACHINE = 4  # the status of a child that could not do its work, whatever the file
+_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
+
+
 class DecodeTimeout(Exception):
     """The file took too long."""
+
+
+class HelperLost(Exception):
+    """The helper ended or could not start; nothing is known of the file."""
+
+
+class FileCrashed(Exception):
+    """The file brought its decoder down."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,9 @@ def decode(data: bytes, max_pixels: int, resolution: int, whole: bool) -> Decode
 class Decoders:
     """A few decoders; a file takes one that is free. The second helper starts when it is first needed."""
 
+    lost = 0  # helpers that ended for no fault of a file
+    broken = False  # whether the last file found no helper that works
+
     def __init__(self, count: int, max_pixels: int, seconds: float) -> None:
         self._all = [Decoder(max_pixels, seconds) for _ in range(count)]
         self._free: LifoQueue[Decoder] = LifoQueue()
@@ -83,14 +104,31 @@ class Decoders:
         self._all[0].start()
 
     def decode(self, data: bytes, resolution: int, whole: bool) -> Decoded:
-        """As :func:`decode`; raises ImageError, or DecodeTimeout."""
-        with self._one() as decoder:
-            return decoder.decode(data, resolution, whole)
+        """As :func:`decode`; raises ImageError, DecodeTimeout or HelperLost."""
+        return self._tried(lambda decoder: decoder.decode(data, resolution, whole))
 
     def signal(self, data: bytes | bytearray, name: str, max_values: int) -> Signal:
-        """As :func:`gsjbu.io.signals.read_signal`; raises SignalError, or DecodeTimeout."""
+        """As :func:`gsjbu.io.signals.read_signal`; raises SignalError, DecodeTimeout or HelperLost."""
+        return self._tried(lambda decoder: decoder.signal(data, name, max_values))
+
+    def _tried(self, ask: Callable[[Decoder], T]) -> T:
         with self._one() as decoder:
-            return decoder.signal(data, name, max_values)
+            try:
+                answer = ask(decoder)
+            except HelperLost as first:
+                self._note(first, "a decoding helper was lost; the file is tried in a new one")
+                try:
+                    answer = ask(decoder)
+                except HelperLost as again:
+                    self.broken = True
+                    self._note(again, "no decoding helper works")
+                    raise
+        self.broken = False
+        return answer
+
+    def _note(self, lost: HelperLost, event: str) -> None:
+        self.lost += 1
+        log.error(event, extra={"reason": str(lost), "lost": self.lost})
 
     @contextmanager
     def _one(self) -> Iterator[Decoder]:
@@ -116,7 +154,6 @@ class Decoder:
         self.max_pixels, self.seconds = max_pixels, seconds
         self._turn = threading.Lock()
         self._helper: subprocess.Popen[bytes] | None = None
-        self._closed = False
 
     def start(self) -> None:
         """Start the helper ahead of the first picture."""
@@ -126,7 +163,6 @@ class Decoder:
 
     def close(self) -> None:
         """End the helper."""
-        self._closed = True
         self._kill()
 
     def decode(self, data: bytes, resolution: int, whole: bool) -> Decoded:
@@ -157,10 +193,10 @@ class Decoder:
             raise DecodeTimeout
         try:
             return self._ask(data, asked, deadline)
-        except (DecodeTimeout, BrokenPipeError, EOFError):
+        except DecodeTimeout:
             self._kill()
-            if time.monotonic() >= deadline:
-                raise DecodeTimeout from None
+            raise
+        except FileCrashed:
             kind = _KINDS[asked["what"]]
             raise kind.error(*kind.breaks) from None
         finally:
@@ -170,24 +206,43 @@ class Decoder:
         if self._helper is None or self._helper.poll() is not None:
             self._helper = subprocess.Popen(
                 [sys.executable, "-c", "from gsjbu.server.decoder import main; main()"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+                start_new_session=True,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )  # fmt: skip
         return self._helper
 
     def _kill(self) -> None:
+        """End the helper and its child."""
         helper, self._helper = self._helper, None
         if helper is None:
             return
         with suppress(ProcessLookupError):
             os.killpg(helper.pid, signal.SIGKILL)
         helper.wait()
-        for pipe in (helper.stdin, helper.stdout):
+        for pipe in (helper.stdin, helper.stdout, helper.stderr):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
 
     def _ask(
+        self, data: bytes | bytearray, asked: dict[str, Any], deadline: float
+    ) -> tuple[dict[str, Any], bytearray]:
+        try:
+            told, body = self._exchange(data, asked, deadline)
+        except (OSError, EOFError) as error:
+            status, words = _last_words(self._helper)
+            self._kill()
+            if time.monotonic() >= deadline:
+                raise DecodeTimeout from None
+            if status == _CRASHED:
+                raise FileCrashed from None
+            raise HelperLost(f"{error or type(error).__name__}; status {status}; {words}") from None
+        if "code" in told:
+            raise _KINDS[asked["what"]].error(told["code"], told["message"])
+        return told, body
+
+    def _exchange(
         self, data: bytes | bytearray, asked: dict[str, Any], deadline: float
     ) -> tuple[dict[str, Any], bytearray]:
         helper = self._ready()
@@ -200,10 +255,19 @@ class Decoder:
         _write(helper.stdin, data)
         answer, size = _HEAD.unpack(_read(helper.stdout, _HEAD.size, deadline))
         told = json.loads(bytes(_read(helper.stdout, answer, deadline)))
-        body = _read(helper.stdout, size, deadline)
-        if "code" in told:
-            raise _KINDS[asked["what"]].error(told["code"], told["message"])
-        return told, body
+        return told, _read(helper.stdout, size, deadline)
+
+
+def _last_words(helper: subprocess.Popen[bytes] | None) -> tuple[int | None, str]:
+    """The status with which a helper ended, and the end of what it has written to standard error."""
+    if helper is None:
+        return None, "it did not start"
+    status = None
+    with suppress(subprocess.TimeoutExpired):  # it closes its pipes a moment before it has ended
+        status = helper.wait(0.5)
+    assert helper.stderr is not None
+    os.set_blocking(helper.stderr.fileno(), False)
+    return status, (helper.stderr.read() or b"").decode("utf-8", "replace")[-500:]
 
 
 def _write(pipe: Any, data: bytes | bytearray | memoryview) -> None:
@@ -237,12 +301,15 @@ def _answer(pipe: Any, told: dict[str, Any], *body: np.ndarray) -> None:
 
 
 def _child(data: bytearray, asked: dict[str, Any], out: Any) -> None:
-    """In the child: bound itself, decode, answer."""
+    """In the child: bound itself, decode, answer. What libraries print of a file is nobody's to read."""
     import resource
     import warnings
 
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + _MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
     warnings.simplefilter("ignore")  # what a file's oddities are worth is told by the answer
     kind = _KINDS[asked.pop("what")]
     try:
@@ -318,13 +385,22 @@ def main() -> None:
             return
         child = os.fork()
         if child == 0:
-            code = 1
+            status = 1
             try:
                 _child(data, asked, out)
-                code = 0
+                status = 0
+            except OSError:  # a reader turns those of a file into refusals: this one is the machine's
+                status = _MACHINE
             finally:
-                os._exit(code)
+                os._exit(status)
         _, status = os.waitpid(child, 0)
         if status != 0:
             # Half an answer may be out already: only a new helper is sure to be in step with the server.
-            sys.exit(1)
+            os._exit(_CRASHED if _by_the_file(status) else 1)
+
+
+def _by_the_file(status: int) -> bool:
+    """Whether a child's end was its file's doing: not so where somebody killed it, the system for memory, say."""
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status) in _CRASHES
+    return os.WEXITSTATUS(status) != _MACHINE

@@ -1,22 +1,40 @@
-"""Files under static/out/<job id>/: written whole, served by exact name, swept by size and age."""
+"""Files under <out folder>/<job id>/: written whole, served by exact name, swept by size and age.
+
+The folder may be shared, with other servers and with other files: only folders of this program's own names are
+touched, and one server sweeps at a time. Ages are counted by a clock that nobody sets.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+log = logging.getLogger("gsjbu.server")
+LOCK = ".gsjbu-lock"
+# A folder that is still being written is not older than this.
+HALF_SECONDS = 600.0
 _JOB = re.compile(r"[0-9a-f]{32}")
+_OWN = re.compile(r"[0-9a-f]{32}(\.part)?")
 _NAME = re.compile(r"[a-z0-9_]{1,60}\.(png|npy|json|safetensors)")
 
 
 class OutFiles:
     """The folder for linked results. Names come from this program alone, never from a client."""
 
-    def __init__(self, folder: Path, max_bytes: int, max_seconds: float) -> None:
+    def __init__(
+        self, folder: Path, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.folder, self.max_bytes, self.max_seconds = folder, max_bytes, max_seconds
+        self._clock = clock
+        self._born: dict[str, float] = {}
 
     def write(self, job_id: str, files: dict[str, bytes]) -> dict[str, str]:
         """Write ``files`` (name -> bytes) and give their addresses back. The folder appears complete or not at all."""
@@ -32,6 +50,7 @@ class OutFiles:
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+        self._born[job_id] = self._clock()
         self.sweep(keep=job_id)
         return {name: f"/static/out/{job_id}/{name}" for name in files}
 
@@ -56,24 +75,53 @@ class OutFiles:
         if _JOB.fullmatch(job_id):
             shutil.rmtree(self.folder / job_id, ignore_errors=True)
             shutil.rmtree(self.folder / f"{job_id}.part", ignore_errors=True)
+            self._born.pop(job_id, None)
 
     def sweep(self, keep: str | None = None) -> None:
-        """Remove what is too old, then the oldest until the rest fits; half-written folders of a crash go too."""
+        """Remove what is too old, then the oldest until the rest fits; half-written folders of a crash go too.
+
+        Never raises: files that cannot be swept now are swept another time.
+        """
         if not self.folder.is_dir():
             return
-        now = time.time()
-        folders = sorted(
-            (f for f in self.folder.iterdir() if f.is_dir() and not f.is_symlink()), key=_age_key
-        )
-        sizes = {f: sum(p.lstat().st_size for p in f.iterdir()) for f in folders}
+        try:
+            with FileLock(self.folder / LOCK, timeout=0):
+                self._sweep(keep)
+        except Timeout:
+            return  # another server is at it
+        except OSError as error:
+            log.warning("the output folder could not be swept", extra={"reason": str(error)})
+
+    def _sweep(self, keep: str | None) -> None:
+        ages = {path: self._age(path) for path in self.folder.iterdir() if _is_own(path)}
+        self._born = {path.name: self._born[path.name] for path in ages}
+        sizes = {path: _bytes_in(path) for path in ages}
         total = sum(sizes.values())
-        for folder in folders:
-            stale = folder.name.endswith(".part") and now - folder.stat().st_mtime > 600
-            old = now - folder.stat().st_mtime > self.max_seconds
-            if folder.name != keep and (old or stale or total > self.max_bytes):
-                shutil.rmtree(folder, ignore_errors=True)
-                total -= sizes[folder]
+        for path in sorted(ages, key=lambda p: -ages[p]):
+            most = HALF_SECONDS if path.suffix else self.max_seconds
+            if path.name != keep and (ages[path] > most or total > self.max_bytes):
+                shutil.rmtree(path, ignore_errors=True)
+                total -= sizes[path]
+
+    def _age(self, path: Path) -> float:
+        """Seconds since it was written here, or else since another run left it; the latter by the wall clock, once."""
+        now = self._clock()
+        if path.name not in self._born:
+            age = 0.0
+            with suppress(FileNotFoundError):  # gone meanwhile, by another server
+                age = max(0.0, time.time() - path.stat().st_mtime)
+            self._born[path.name] = now - age
+        return now - self._born[path.name]
 
 
-def _age_key(folder: Path) -> float:
-    return folder.stat().st_mtime
+def _is_own(path: Path) -> bool:
+    return bool(_OWN.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                total += entry.stat(follow_symlinks=False).st_size
+    return total

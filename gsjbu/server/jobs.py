@@ -21,7 +21,7 @@ from gsjbu.core.threads import available
 from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
-from gsjbu.server.problems import Problem, from_error, internal
+from gsjbu.server.problems import Problem, from_error, from_os_error, internal
 from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
 
@@ -192,8 +192,8 @@ class Scheduler:
                 )
             free = self.limits.running_jobs - len(self._running)
             if free <= 0 and self.queued >= self.limits.queue_jobs:
-                sentence = "All places in the queue are taken; please try again soon."
-                raise Problem("queue_full", sentence, retry_after=self._wait_s())
+                detail = "All places in the queue are taken; please try again soon."
+                raise Problem("queue_full", detail, retry_after=self._wait_s())
             self._jobs[job.id] = job
             self._forget_old()
             address, client = job.client
@@ -213,9 +213,9 @@ class Scheduler:
         with self._lock:
             return [job for job in self._jobs.values() if job.live]
 
-    def cancel(self, job: Job, code: str = "cancelled", sentence: str = "The job was cancelled.") -> bool:
+    def cancel(self, job: Job, code: str = "cancelled", detail: str = "The job was cancelled.") -> bool:
         """Stop one job; False if it had ended already."""
-        return self._stop(job, Problem(code, sentence))
+        return self._stop(job, Problem(code, detail))
 
     def _stop(self, job: Job, reason: Problem) -> bool:
         with self._lock:
@@ -344,6 +344,9 @@ class Scheduler:
             job.finish(
                 "failed", Problem("out_of_memory", "The job ran out of memory; lower resolution or radius.")
             )
+        except OSError as error:
+            log.error("job crashed", extra={"job": job.id}, exc_info=error)
+            job.finish("failed", from_os_error(error) or internal())
         except BaseException as error:  # a job must never take the pool with it
             log.error("job crashed", extra={"job": job.id}, exc_info=error)
             job.finish("failed", internal())

@@ -18,8 +18,8 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 
-def _limit(default: float, unit: str, sentence: str) -> Any:
-    return field(default=default, metadata={"unit": unit, "sentence": sentence})
+def _limit(default: float, unit: str, description: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "description": description})
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Limits:
         256 * MIB, "bytes", "Images, signals and results kept in memory; the oldest go first."
     )
     cache_seconds: float = _limit(1800, "s", "How long an unused image, signal or result is kept.")
-    out_bytes: int = _limit(2 * GIB, "bytes", "Files under static/out; the oldest go first.")
-    out_seconds: float = _limit(86400, "s", "How long files under static/out are kept.")
+    out_bytes: int = _limit(2 * GIB, "bytes", "Files in the output folder; the oldest go first.")
+    out_seconds: float = _limit(86400, "s", "How long files in the output folder are kept.")
     inline_bytes: int = _limit(
         8 * MIB, "bytes", "Most PNG bytes put into a result; beyond it files are linked."
     )
@@ -88,12 +88,12 @@ class Limits:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def notes(self) -> dict[str, dict[str, Any]]:
-        """Name -> value, unit and sentence, for a person to read."""
+        """Name -> value, unit and description, for a person to read."""
         return {
             f.name: {
                 "value": getattr(self, f.name),
                 "unit": f.metadata["unit"],
-                "sentence": f.metadata["sentence"],
+                "sentence": f.metadata["description"],
             }
             for f in fields(self)
         }

@@ -45,8 +45,8 @@ def set_up(level: int = logging.INFO) -> None:
         logger.setLevel(level)
 
 
-class RequestLog:
-    """ASGI middleware, the outermost: one line and one count per request."""
+class RequestLogMiddleware:
+    """The outermost: one line and one count per request."""
 
     def __init__(self, app: ASGIApp, meters: Meters) -> None:
         self.app = app

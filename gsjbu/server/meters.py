@@ -37,6 +37,11 @@ class Meters:
         self.queue = Gauge("gsjbu_queue_length", "Jobs that wait.", registry=r)
         self.running = Gauge("gsjbu_running_jobs", "Jobs that run.", registry=r)
         self.cache = Gauge("gsjbu_cache_bytes", "Images, signals and results in memory.", registry=r)
+        self.helpers_lost = Gauge(
+            "gsjbu_helpers_lost",
+            "Decoding helpers that ended for no fault of a file, since the start.",
+            registry=r,
+        )
         self.uploads = Gauge("gsjbu_upload_buffer_bytes", "Bodies of uploads under way.", registry=r)
 
     def text(self) -> bytes:

@@ -6,6 +6,7 @@ not caused is answered with ``internal`` and told in full to the log alone.
 
 from __future__ import annotations
 
+import errno
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -36,6 +37,7 @@ STATUS: dict[str, int] = {
     "not_found": 404, "expired": 404, "sample_unknown": 404, "panel_unknown": 404, "not_available": 404,
     "method_not_allowed": 405, "not_done": 409, "job_failed": 409,
     "pixel_outside": 404, "host_not_allowed": 403, "origin_not_allowed": 403,
+    "storage_full": 507, "files_exhausted": 503, "helper_lost": 503,
     "timeout": 422, "cancelled": 409, "client_gone": 409, "server_stopping": 503,
     "internal": 500,
 }  # fmt: skip
@@ -118,6 +120,18 @@ def from_error(error: GsjbuError) -> Problem:
     return Problem(error.code, error.message, setting=error.name if isinstance(error, SettingError) else None)
 
 
+def from_os_error(error: OSError) -> Problem | None:
+    """What a machine that has run out of something means to a client; None for any other error."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return Problem("storage_full", "The server has no room for files left; its log says where.")
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        detail = "The server has too many files and connections open; please try again soon."
+        return Problem("files_exhausted", detail, retry_after=2)
+    if error.errno == errno.ENOMEM:
+        return Problem("out_of_memory", "The server ran out of memory; lower resolution or radius.")
+    return None
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of a route: its own refusals and those that any route may answer."""
     common = (400, 403, 404, 405, 422, 431, 500, 503)
@@ -175,8 +189,8 @@ def install(app: FastAPI) -> None:
         return answer
 
 
-class Crash:
-    """ASGI middleware: what no handler knew is logged in full and answered with ``internal``."""
+class CrashMiddleware:
+    """What no handler knew is logged in full and answered with ``internal``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -195,10 +209,12 @@ class Crash:
             scope["gsjbu.code"] = "client_gone"
         except Exception as error:
             log.error("request crashed", exc_info=error)
-            scope["gsjbu.code"] = "internal"
+            known = from_os_error(error) if isinstance(error, OSError) else None
+            problem = known or internal()
+            scope["gsjbu.code"] = problem.code
             if started:
                 raise  # half an answer is out; the connection is all that is left to close
-            await internal().response()(scope, receive, send)
+            await problem.response()(scope, receive, send)
 
 
 def internal() -> Problem:

@@ -6,45 +6,29 @@ import base64
 import dataclasses
 import json
 import math
-import platform
 import threading
 import time
-import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from gsjbu.core.kernel import Kernel
 from gsjbu.core.threads import available
-from gsjbu.io import signals
 from gsjbu.io.pictures import png_bytes
-from gsjbu.io.signals import Signal
-from gsjbu.run.views import strongest
 from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
-from gsjbu.version import __version__
 
 _encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png")
-_ZIPPED = {
-    "metrics.json": ("metrics", "losses", "histograms", "timings_ms"),
-    "settings.json": ("settings", "device", "backend", "backend_reason", "image", "status"),
-}
-_BLOCK = 32  # channels of an HR signal that are in memory at a time
 _NOTHING = np.empty((0, 0, 3), np.uint8)
-VERSIONS_OF = ("torch", "torchvision", "numpy", "numba", "pillow", "fastapi")
 
 
 class Bundle:
     """A pipeline result with its PNGs, which are made when they are first asked for.
 
-    When room is needed it lets go of what can be spared, in levels: 1, pictures whose PNG is there, and half the
+    When room is needed it lets go of what can be missed, in levels: 1, pictures whose PNG is there, and half the
     digits of the values; 2, the values, and with them the read-out at a pixel; 3, the kernel and the features.
     What a client waits for, the answer and its PNGs, stays to the last.
     """
@@ -55,7 +39,8 @@ class Bundle:
         self.image: dict[str, Any] = result.image
         self.extra_ms: dict[str, float] = {}
         self.body = b""
-        self.spared = 0
+        self.evicted = 0
+        self.refusal: Problem | None = None  # of what was asked for besides the result
         self._pngs: dict[str, bytes] = {}
         self._files: dict[str, Path] = {}
         self._inline: frozenset[str] = frozenset()
@@ -73,18 +58,21 @@ class Bundle:
 
     def answer(self, job_id: str, where: dict[str, dict[str, str]]) -> None:
         """Write the answer as JSON, once. PNGs that are in it or in files need not be kept besides."""
-        told = {"job_id": job_id, **self.summary(), "panels": self.panel_list(where)}
+        facts = self.summary()
+        for panel in facts["panels"]:
+            panel.update(where[panel["name"]])
+        told = {"job_id": job_id, **facts}
         self.body = to_json(told)
         self._inline = frozenset(name for name, place in where.items() if "png" in place)
         if self._inline:
             self._pngs = {}
 
-    def spare(self, level: int) -> None:
+    def evict(self, level: int) -> None:
         """Let go of what ``level`` says."""
         with self._lock:
-            if level <= self.spared:
+            if level <= self.evicted:
                 return
-            self.spared = level
+            self.evicted = level
             there = {*self._pngs, *self._files, *self._inline}
             for name, panel in self.panels.items():
                 picture = _NOTHING if name in there else panel.picture
@@ -96,12 +84,12 @@ class Bundle:
                 self._result.panels = list(self.panels.values())
 
     def slim(self, most: int) -> None:
-        """For a result that is very large alone: spare what is needed to hold no more than ``most`` bytes."""
+        """For a result that is very large alone: evict what is needed to hold no more than ``most`` bytes."""
         if size_of(self) > most and not self._files and not self._inline:
             self.all_pngs()
         for level in (1, 2):
             if size_of(self) > most:
-                self.spare(level)
+                self.evict(level)
 
     def png(self, name: str) -> bytes:
         """One panel as a PNG file."""
@@ -135,7 +123,7 @@ class Bundle:
         """Every panel's values at one pixel."""
         self.check_pixel(x, y)
         result = self.result
-        if self.spared >= 2:
+        if self.evicted >= 2:
             raise Problem(
                 "expired", "The values of this result had to make room; lower resolution, or run it again."
             )
@@ -157,25 +145,10 @@ class Bundle:
         return out
 
     def summary(self) -> dict[str, Any]:
-        """The result without its pictures."""
-        r = self.result
-        return {
-            "settings": r.settings.as_dict(),
-            "device": str(r.device),
-            "backend": r.backend,
-            "backend_reason": r.backend_reason,
-            "image": self.image,
-            "metrics": r.metrics,
-            "losses": list(r.losses),
-            "fits": r.kernel.fits,
-            "histograms": r.histograms,
-            "status": r.status,
-            "timings_ms": {name: round(ms, 3) for name, ms in {**r.timings_ms, **self.extra_ms}.items()},
-        }
-
-    def panel_list(self, where: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
-        """The panels' descriptions; ``where`` adds ``png`` or ``url`` (or both) by name."""
-        return [{**panel.as_dict(), **where[name]} for name, panel in self.panels.items()]
+        """The result without its pictures; the server's own times are among its stages'."""
+        facts: dict[str, Any] = self.result.as_dict()
+        facts["timings_ms"] |= {stage: round(ms, 3) for stage, ms in self.extra_ms.items()}
+        return facts
 
     def size(self) -> tuple[int, int]:
         """Width and height of the image that the run worked on."""
@@ -252,17 +225,6 @@ def similarity_u16(bundle: Bundle, x: int, y: int) -> tuple[bytes, dict[str, str
     return body, {"X-Low": repr(low), "X-High": repr(high), "X-Width": str(width), "X-Height": str(height)}
 
 
-def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    out = {"gsjbu": __version__, "python": platform.python_version()}
-    for name in VERSIONS_OF:
-        try:
-            out[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            out[name] = "not installed"
-    return out
-
-
 def ellipses(bundle: Bundle) -> dict[str, Any]:
     """Centres (pixels), σ (pixels) and θ (radians) of all Gaussians, flat, row by row."""
     kernel = bundle.result.kernel
@@ -274,65 +236,3 @@ def ellipses(bundle: Bundle) -> dict[str, Any]:
     for name in ("sigma_x", "sigma_y", "theta"):
         out[name] = [round(v, 4) for v in getattr(kernel, name).detach().cpu().flatten().tolist()]
     return out
-
-
-def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
-    """Everything of a run in one zip, in a file without a name, and its size in bytes.
-
-    ``temporary``: a folder that goes when the server stops, however it stops.
-    """
-    file = TemporaryFile()  # noqa: SIM115  the answer's stream closes it
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in bundle.all_pngs().items():
-            archive.writestr(f"panels/{name}.png", data)
-        with TemporaryDirectory(dir=temporary) as folder:
-            path = Path(folder) / "parameters.safetensors"
-            bundle.result.kernel.save(path)
-            archive.write(path, "parameters.safetensors")
-        if bundle.result.signal is not None:
-            _put_signal(archive, bundle.result.kernel, bundle.result.signal)
-        for name, array in _arrays(bundle):
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-        summary = bundle.summary()
-        for name, keys in _ZIPPED.items():
-            archive.writestr(name, to_json({key: summary[key] for key in keys}))
-        archive.writestr("versions.json", to_json(versions()))
-    size = file.tell()
-    file.seek(0)
-    return file, size
-
-
-def _put_signal(archive: zipfile.ZipFile, kernel: Kernel, signal: Signal) -> None:
-    """The HR signal as .npy, made and written in blocks of channels, and as a PNG where it is a picture."""
-    whole = {"descr": "<f4", "fortran_order": False,
-             "shape": (signal.values.shape[0], kernel.grid.height, kernel.grid.width)}  # fmt: skip
-    png = None
-    with archive.open("signal_hr.npy", "w", force_zip64=True) as entry:
-
-        def written(some: Tensor) -> Tensor:
-            high = kernel.render(some, mask=signal.mask).detach().cpu().contiguous()
-            entry.write(high.numpy().astype("<f4", copy=False).data)
-            return high
-
-        np.lib.format.write_array_header_1_0(entry, whole)
-        if signal.kind in ("labels", "probabilities"):
-            png = signals.labels_png(signal, strongest(written, signal.values))
-        elif signal.kind == "depth":
-            png = signals.result_png(signal, written(signal.values))
-        else:
-            for some in signal.values.split(_BLOCK):
-                written(some)
-    if png is not None:
-        archive.writestr("signal_hr.png", png)
-
-
-def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:
-    """The LR signal that was brought, or else the image's own colours at HR; and LR features."""
-    result = bundle.result
-    if result.signal is not None:
-        yield "signal_lr", result.signal_lr.detach().cpu().numpy()
-    elif "gsjbu_rgb" in bundle.panels and bundle.spared < 2:
-        yield "rgb_hr", bundle.panels["gsjbu_rgb"].values.detach().cpu().float().numpy()
-    if result.features_lr is not None:
-        yield "features_lr", result.features_lr.detach().cpu().numpy()

@@ -11,57 +11,57 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from gsjbu.core.threads import available
 from gsjbu.server import results, schemas
+from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
 from gsjbu.server.service import Service
 from gsjbu.settings import schema
 
+router = APIRouter(tags=["server"])
 
-def routes(service: Service) -> APIRouter:
-    """GET /api/settings, POST /api/estimate, GET /healthz, GET /metrics."""
-    router = APIRouter(tags=["server"])
 
-    @router.get("/api/settings", response_model=schemas.SettingsBody, responses=refusals())
-    async def settings() -> Response:
-        """Everything the page builds its controls from: settings, limits, built-in scenes, models, devices."""
-        return Response(
-            await service.read(lambda: results.to_json(_settings(service))), media_type="application/json"
-        )
+@router.get("/api/settings", response_model=schemas.SettingsBody, responses=refusals())
+async def settings(service: Shared) -> Response:
+    """Everything the page builds its controls from: settings, limits, built-in scenes, models, devices."""
+    body = await service.read(lambda: results.to_json(_settings(service)))
+    return Response(body, media_type="application/json")
 
-    @router.post("/api/estimate", response_model=schemas.EstimateBody, responses=refusals(413))
-    async def estimate(wanted: schemas.EstimateRequest) -> Response:
-        """How long a run would take, how much memory, and what would make it quicker."""
-        settings = schemas.strict_settings(wanted.settings)
-        signal = service.signal(wanted.signal_id)
-        e = await service.read(lambda: service.estimate(wanted.width, wanted.height, settings, signal))
-        body = {
-            "seconds": e.seconds,
-            "bytes": e.bytes,
-            "stages": e.stages,
-            "advice": [_advice(a) for a in e.advice],
-        }
-        return Response(results.to_json(body), media_type="application/json")
 
-    @router.get("/healthz", response_model=schemas.Health, responses=refusals())
-    async def healthz() -> dict[str, Any]:
-        """Quick, and never waits for a computation."""
-        return {
-            "status": "stopping" if service.jobs.stopping else "ok",
-            "warm": service.warm,
-            "backend": service.backend,
-            "version": service.version,
-            "running": service.jobs.running,
-            "queued": service.jobs.queued,
-            "uptime_s": round(time.time() - service.started, 1),
-        }
+@router.post("/api/estimate", response_model=schemas.EstimateBody, responses=refusals(413))
+async def estimate(service: Shared, wanted: schemas.EstimateRequest) -> Response:
+    """How long a run would take, how much memory, and what would make it quicker."""
+    asked = schemas.strict_settings(wanted.settings)
+    signal = service.signal(wanted.signal_id)
+    cost = await service.read(lambda: service.estimate(wanted.width, wanted.height, asked, signal))
+    body = {
+        "seconds": cost.seconds, "bytes": cost.bytes, "stages": cost.stages,
+        "advice": [_advice(a) for a in cost.advice],
+    }  # fmt: skip
+    return Response(results.to_json(body), media_type="application/json")
 
-    @router.get(
-        "/metrics", response_class=Response, summary="Prometheus text",
-        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals()},
-    )  # fmt: skip
-    async def metrics() -> Response:
-        return Response(service.meters.text(), media_type=CONTENT_TYPE_LATEST)
 
-    return router
+@router.get("/healthz", response_model=schemas.Health, responses=refusals())
+async def healthz(service: Shared) -> dict[str, Any]:
+    """Quick, and never waits for a computation."""
+    decoders = service.inputs.decoders
+    well = "degraded" if decoders.broken else "ok"
+    return {
+        "status": "stopping" if service.jobs.stopping else well,
+        "warm": service.warm,
+        "backend": service.backend,
+        "version": service.version,
+        "running": service.jobs.running,
+        "queued": service.jobs.queued,
+        "uptime_s": round(time.monotonic() - service.started, 1),
+        "helpers_lost": decoders.lost,
+    }
+
+
+@router.get(
+    "/metrics", response_class=Response, summary="Prometheus text",
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals()},
+)  # fmt: skip
+async def metrics(service: Shared) -> Response:
+    return Response(service.meters.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _advice(a: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
@@ -12,6 +13,8 @@ from fastapi.templating import Jinja2Templates
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from gsjbu.server.clients import introduce
+from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import Problem, refusals
 from gsjbu.server.service import Service
 
@@ -19,43 +22,49 @@ HERE = Path(__file__).parent
 _KINDS = {".png": "image/png", ".json": "application/json"}
 
 
-def routes(service: Service, app: FastAPI) -> APIRouter:
-    """GET /, /docs and /static/out/…"""
-    router = APIRouter(include_in_schema=False)
-    page = Jinja2Templates(service.config.templates_dir)
-    docs = Jinja2Templates(HERE / "docs")
+router = APIRouter(include_in_schema=False)
+_docs = Jinja2Templates(HERE / "docs")
 
-    @router.get("/", response_class=HTMLResponse)
-    async def index(request: Request) -> Response:
-        languages = await service.read(lambda: _languages(service.config.static_dir))
-        context = {"version": service.version, "languages": languages}
-        answer = page.TemplateResponse(request, "index.html", context)
-        service.introduce(request, answer)
-        return answer
 
-    @router.get("/docs", response_class=HTMLResponse)
-    async def docs_page(request: Request) -> Response:
-        return docs.TemplateResponse(
-            request, "docs.html", {"api": app.openapi(), "operations": _operations(app)}
-        )
+@router.get("/", response_class=HTMLResponse)
+async def index(service: Shared, request: Request) -> Response:
+    languages = await service.read(lambda: _languages(service.config.static_dir))
+    context = {"version": service.version, "languages": languages}
+    answer = _page(service.config.templates_dir).TemplateResponse(request, "index.html", context)
+    introduce(request, answer)
+    return answer
 
-    @router.get("/docs/style.css")
-    async def docs_style() -> Response:
-        return Response((HERE / "docs" / "style.css").read_text(), media_type="text/css")
 
-    @router.get("/static/out/{job_id}/{name}", responses=refusals())
-    async def out(job_id: str, name: str) -> Response:
-        data = await service.read(lambda: service.out.read(job_id, name))
-        if data is None:
-            raise Problem("not_found", "There is no such file; files of results are kept for a while only.")
-        kind = _KINDS.get(os.path.splitext(name)[1], "application/octet-stream")
-        return Response(data, media_type=kind, headers={"Cache-Control": "private, max-age=3600, immutable"})
+@router.get("/docs", response_class=HTMLResponse)
+async def docs_page(request: Request) -> Response:
+    app = request.app
+    return _docs.TemplateResponse(
+        request, "docs.html", {"api": app.openapi(), "operations": _operations(app)}
+    )
 
-    @router.get("/static/out/{rest:path}")
-    async def no_out(rest: str) -> Response:
-        raise Problem("not_found", "There is no such file.")
 
-    return router
+@router.get("/docs/style.css")
+async def docs_style() -> Response:
+    return Response((HERE / "docs" / "style.css").read_text(), media_type="text/css")
+
+
+@router.get("/static/out/{job_id}/{name}", responses=refusals())
+async def out(service: Shared, job_id: str, name: str) -> Response:
+    data = await service.read(lambda: service.out.read(job_id, name))
+    if data is None:
+        raise Problem("not_found", "There is no such file; files of results are kept for a while only.")
+    kind = _KINDS.get(os.path.splitext(name)[1], "application/octet-stream")
+    return Response(data, media_type=kind, headers={"Cache-Control": "private, max-age=3600, immutable"})
+
+
+@router.get("/static/out/{rest:path}")
+async def no_out(rest: str) -> Response:
+    raise Problem("not_found", "There is no such file.")
+
+
+@lru_cache
+def _page(folder: Path) -> Jinja2Templates:
+    return Jinja2Templates(folder)
 
 
 class _Whole(StaticFiles):

@@ -205,13 +205,16 @@ class EstimateBody(BaseModel):
 class Health(BaseModel):
     """Whether the server is well."""
 
-    status: Literal["ok", "stopping"]
+    status: Literal["ok", "degraded", "stopping"] = Field(
+        description="degraded: files cannot be decoded, see helpers_lost; jobs on kept images run."
+    )
     warm: bool
     backend: str
     version: str
     running: int
     queued: int
     uptime_s: float
+    helpers_lost: int = Field(description="Decoding helpers that ended for no fault of a file.")
 
 
 class SettingsBody(BaseModel):

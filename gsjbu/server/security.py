@@ -44,8 +44,8 @@ HEADERS = {
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Guard:
-    """ASGI middleware; the outermost but for the log."""
+class GuardMiddleware:
+    """Refuses strangers before anything is read; the outermost but for the log."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: tuple[str, ...], limits: Limits) -> None:
         self.app = app

@@ -16,7 +16,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from gsjbu.server import allocator, logs
+from gsjbu.core import allocator
+from gsjbu.server import logs
 from gsjbu.server.app import create_app
 from gsjbu.server.config import Config
 from gsjbu.server.limits import Limits

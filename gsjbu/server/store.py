@@ -6,6 +6,7 @@ Ids are 128 random bits. An id that was good once answers ``expired``, one that 
 from __future__ import annotations
 
 import dataclasses
+import math
 import secrets
 import threading
 import time
@@ -31,10 +32,10 @@ def new_id() -> str:
 
 
 @runtime_checkable
-class Spares(Protocol):
+class Evictable(Protocol):
     """A thing that can do with less memory: level 1 costs its users hardly anything, level 3 most."""
 
-    def spare(self, level: int) -> None:
+    def evict(self, level: int) -> None:
         """Let go of what ``level`` says."""
 
 
@@ -46,11 +47,41 @@ class Entry:
     value: Any
     bytes: int
     used: float
-    spared: int = 0
+    level: int  # what it has let go of; the highest where it never could
+
+
+class Shelf:
+    """Entries by id, least recently used first, and the same ones by level. Every operation takes constant time."""
+
+    def __init__(self) -> None:
+        self.entries: OrderedDict[str, Entry] = OrderedDict()
+        self._levels: list[OrderedDict[str, None]] = [OrderedDict() for _ in range(LEVELS[-1] + 1)]
+
+    def put(self, entry_id: str, entry: Entry) -> None:
+        """Add as the most recently used."""
+        self.entries[entry_id] = entry
+        self._levels[entry.level][entry_id] = None
+
+    def pop(self, entry_id: str) -> Entry:
+        """Take off."""
+        entry = self.entries.pop(entry_id)
+        del self._levels[entry.level][entry_id]
+        return entry
+
+    def oldest(self, level: int | None = None) -> str | None:
+        """The least recently used, of all or of one level."""
+        return next(iter(self.entries if level is None else self._levels[level]), None)
+
+    def lower(self, entry_id: str) -> None:
+        """One level on: it has let go of something."""
+        entry = self.entries[entry_id]
+        del self._levels[entry.level][entry_id]
+        entry.level += 1
+        self._levels[entry.level][entry_id] = None
 
 
 class Store:
-    """Things by id, least recently used first. Safe to use from any thread."""
+    """Things by id. Safe to use from any thread; the time of every operation does not depend on how many there are."""
 
     def __init__(
         self, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.monotonic
@@ -58,19 +89,21 @@ class Store:
         self.max_bytes, self.max_seconds = max_bytes, max_seconds
         self._clock = clock
         self._lock = threading.RLock()
-        self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self._inputs, self._results = Shelf(), Shelf()
+        self._shelf_of: dict[str, Shelf] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self.bytes = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._shelf_of)
 
     def add(self, kind: str, value: Any, entry_id: str | None = None) -> str:
         """Keep ``value``; older things go where that takes too much room. The newest always stays."""
         entry_id = entry_id or new_id()
         size = size_of(value)
+        level = 0 if isinstance(value, Evictable) else LEVELS[-1]
         with self._lock:
-            self._entries[entry_id] = Entry(kind, value, size, self._clock())
+            self._put(entry_id, Entry(kind, value, size, self._clock(), level))
             self.bytes += size
             self._make_room(entry_id)
         return entry_id
@@ -79,10 +112,9 @@ class Store:
         """The thing, now the most recently used; refuses with ``expired`` or ``not_found``."""
         with self._lock:
             self.sweep()
-            entry = self._entries.get(entry_id)
+            entry = self._entry(entry_id)
             if entry is not None and entry.kind == kind:
-                entry.used = self._clock()
-                self._entries.move_to_end(entry_id)
+                self._touch(entry_id)
                 return entry.value
             if entry_id in self._gone:
                 raise Problem("expired", f"This {kind} was kept for a while and is gone now; send it again.")
@@ -91,20 +123,20 @@ class Store:
     def measure(self, entry_id: str) -> None:
         """Count a thing's size anew, now that it was used: an image's cache grows with every run."""
         with self._lock:
-            entry = self._entries.get(entry_id)
+            entry = self._entry(entry_id)
             if entry is None:
                 return
-            entry.spared, entry.used = 0, self._clock()
+            self._touch(entry_id, level=0 if isinstance(entry.value, Evictable) else LEVELS[-1])
             self._count(entry)
             self._make_room(entry_id)
 
     def drop(self, entry_id: str) -> None:
         """Forget one thing."""
         with self._lock:
-            entry = self._entries.pop(entry_id, None)
-            if entry is None:
+            shelf = self._shelf_of.pop(entry_id, None)
+            if shelf is None:
                 return
-            self.bytes -= entry.bytes
+            self.bytes -= shelf.pop(entry_id).bytes
             self._gone[entry_id] = None
             while len(self._gone) > _REMEMBERED:
                 self._gone.popitem(last=False)
@@ -113,45 +145,69 @@ class Store:
         """Forget what nobody has used for too long."""
         with self._lock:
             oldest_allowed = self._clock() - self.max_seconds
-            for entry_id in [i for i, e in self._entries.items() if e.used < oldest_allowed]:
-                self.drop(entry_id)
+            for shelf in (self._inputs, self._results):
+                while (old := shelf.oldest()) is not None and shelf.entries[old].used < oldest_allowed:
+                    self.drop(old)
 
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
-            for entry_id in list(self._entries):
+            for entry_id in list(self._shelf_of):
                 self.drop(entry_id)
 
+    # -- inside the lock ------------------------------------------------------------------------------------------
+
+    def _entry(self, entry_id: str) -> Entry | None:
+        shelf = self._shelf_of.get(entry_id)
+        return None if shelf is None else shelf.entries[entry_id]
+
+    def _put(self, entry_id: str, entry: Entry) -> None:
+        shelf = self._results if entry.kind == "result" else self._inputs
+        self._shelf_of[entry_id] = shelf
+        shelf.put(entry_id, entry)
+
+    def _touch(self, entry_id: str, level: int | None = None) -> None:
+        entry = self._shelf_of[entry_id].pop(entry_id)
+        entry.used = self._clock()
+        entry.level = entry.level if level is None else level
+        self._put(entry_id, entry)
+
     def _make_room(self, keep: str) -> None:
-        """Old things first spare what they can (see ``Spares``), level by level; then the oldest go.
+        """Old things first let go of what they can (see ``Evictable``), level by level; then the oldest go.
 
         What is kept for an image in use (its features, say) makes every run of it quicker, and a signal in use is
         wanted by the next run: they go only after all but the latest results, and after everything nobody uses.
         """
-        since = self._clock() - IN_USE_SECONDS
-        in_use = {i for i, e in self._entries.items() if e.kind in ("image", "signal") and e.used >= since}
-        self._spare(set(self._entries) - in_use - {keep})
-        latest = [i for i, e in self._entries.items() if e.kind == "result"][-LATEST_RESULTS:]
-        stay = {keep, *in_use, *latest}
-        self._drop_oldest([i for i in self._entries if i not in stay])
-        self._spare(in_use)
-        self._drop_oldest([i for i in self._entries if i != keep])
+        in_use = self._clock() - IN_USE_SECONDS
+        self._evict(self._inputs, before=in_use)
+        self._evict(self._results, keep)
+        self._drop_oldest(keep, before=in_use, results=LATEST_RESULTS)
+        self._evict(self._inputs)
+        self._drop_oldest(keep)
 
-    def _spare(self, these: set[str]) -> None:
+    def _evict(self, shelf: Shelf, keep: str = "", before: float = math.inf) -> None:
+        """Things on ``shelf`` last used ``before`` a time let go of what they can, level by level."""
         for level in LEVELS:
-            for entry_id, entry in self._entries.items():
-                if self.bytes <= self.max_bytes:
-                    return
-                if entry_id in these and entry.spared < level and isinstance(entry.value, Spares):
-                    entry.value.spare(level)
-                    entry.spared = level
-                    self._count(entry)
+            while self.bytes > self.max_bytes:
+                old = shelf.oldest(level - 1)
+                if old is None or old == keep or shelf.entries[old].used >= before:
+                    break
+                entry = shelf.entries[old]
+                entry.value.evict(level)
+                shelf.lower(old)
+                self._count(entry)
 
-    def _drop_oldest(self, these: list[str]) -> None:
-        for entry_id in these:
-            if self.bytes <= self.max_bytes:
+    def _drop_oldest(self, keep: str, before: float = math.inf, results: int = 0) -> None:
+        """Inputs last used ``before`` a time, and all but the latest ``results``, go: the oldest first."""
+        while self.bytes > self.max_bytes:
+            old = [i for i in (self._inputs.oldest(), self._results.oldest()) if i is not None and i != keep]
+            used = {i: self._shelf_of[i].entries[i].used for i in old}
+            if len(self._results.entries) <= results:
+                used = {i: when for i, when in used.items() if self._shelf_of[i] is self._inputs}
+            used = {i: w for i, w in used.items() if w < before or self._shelf_of[i] is self._results}
+            if not used:
                 return
-            self.drop(entry_id)
+            self.drop(min(used, key=lambda i: used[i]))
 
     def _count(self, entry: Entry) -> None:
         size = size_of(entry.value)

@@ -1,6 +1,6 @@
 """Bodies in: counted as they stream, before anything looks at them.
 
-``Intake`` stands before every route and bounds any body in bytes and in time, whatever Content-Length says.
+``IntakeMiddleware`` stands before every route and bounds any body in bytes and in time, whatever Content-Length says.
 ``read_form`` reads one multipart form into memory and stops at the first byte over a file's, a field's or a
 count's bound. Memory of all uploads under way together is bounded by ``Buffers``.
 """
@@ -76,8 +76,8 @@ def form_bytes(limits: Limits, path: str) -> int:
     return allowed + limits.form_fields * limits.field_bytes + 64 * KIB
 
 
-class Intake:
-    """ASGI middleware that counts and times every request body."""
+class IntakeMiddleware:
+    """Counts and times every request body."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self.app = app

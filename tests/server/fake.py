@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from gsjbu.core.grid import Grid
 from gsjbu.run.panels import Panel
+from gsjbu.run.result import Result
 from gsjbu.settings import Settings
 
 STAGES = ("grid", "tto", "render", "features", "panels")
@@ -38,24 +39,8 @@ class FakeKernel:
         save_file({"sigma_x": self.sigma_x}, path)
 
 
-@dataclass
-class FakeResult:
-    """The attributes that the server reads."""
-
-    settings: Settings
-    image: dict[str, int]
-    panels: list[Panel]
-    losses: list[float]
-    kernel: FakeKernel
-    features_lr: Tensor
-    device: str = "cpu"
-    backend: str = "fake"
-    backend_reason: str = "a test"
-    signal_lr: Tensor | None = None
-    metrics: dict[str, Any] = field(default_factory=lambda: {"rgb": {"bilinear": {"psnr": 20.0}}})
-    histograms: dict[str, Any] = field(default_factory=dict)
-    status: dict[str, str] = field(default_factory=lambda: {"features": "fake"})
-    timings_ms: dict[str, float] = field(default_factory=lambda: {"tto": 1.0})
+class FakeResult(Result):
+    """A result whose read-outs take no kernel."""
 
     def pixel(self, x: int, y: int) -> dict[str, list[float]]:
         return {p.name: p.values[:, y, x].tolist() for p in self.panels}
@@ -109,14 +94,13 @@ class FakeRun:
         hr = interpolate(lr[None], (height, width), mode="bilinear")[0]
         ones = torch.full((grid.rows, grid.cols), 8.0) + 0 * ballast.sum()
         panels = [_panel("original", image), _panel("bilinear_rgb", hr), _panel("gsjbu_rgb", hr)]
+        kernel: Any = FakeKernel(grid, ones, ones.clone(), torch.zeros_like(ones))
         return FakeResult(
-            settings,
-            {"width": width, "height": height, "lr_width": grid.cols, "lr_height": grid.rows},
-            panels,
-            [0.1 / s for s in range(1, steps + 1)],
-            FakeKernel(grid, ones, ones.clone(), torch.zeros_like(ones)),
-            lr,
-        )
+            settings=settings, device="cpu", backend="fake", backend_reason="a test", kernel=kernel, panels=panels,
+            metrics={"rgb": {"bilinear": {"psnr": 20.0}}}, losses=[0.1 / s for s in range(1, steps + 1)],
+            histograms={}, status={"features": "fake"}, timings_ms={"tto": 1.0}, features_kernel=kernel,
+            features_lr=lr,
+        )  # fmt: skip
 
 
 def fake_estimate(

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +19,9 @@ from PIL import Image
 from gsjbu.errors import ImageError
 from gsjbu.io.pictures import EXIF_ORIENTATION, decode_pixels, shrink
 from gsjbu.server import decoder
-from gsjbu.server.decoder import Decoder, Decoders, DecodeTimeout
+from gsjbu.server.decoder import Decoder, Decoders, DecodeTimeout, HelperLost
 from tests.server import hostile
+from tests.server.conftest import ROOT, Running, picture, start, upload, wait
 
 needs_fork = pytest.mark.skipif(not decoder.CAN_FORK, reason="the helper process is for Linux")
 
@@ -77,22 +85,88 @@ def test_refusals_come_through_with_their_code(helper: Decoder) -> None:
     assert refused.value.code == "image_type"
 
 
-@needs_fork
-def test_a_crash_of_the_decoder_is_a_refusal_and_the_next_picture_is_fine(
-    helper: Decoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert helper.decode(hostile.good_png(), 512, whole=True).pixels is not None
+def child_of(helper: Decoder) -> int:
+    """The process that decodes now."""
     assert helper._helper is not None
-    os.kill(helper._helper.pid, 9)
-    helper._helper.wait()
-    monkeypatch.setattr(
-        helper, "_ready", lambda: helper._helper
-    )  # as if it had died while it was being asked
-    with pytest.raises(ImageError) as refused:
-        helper.decode(hostile.good_png(), 512, whole=True)
-    assert refused.value.code == "image_corrupt"
-    monkeypatch.undo()
+    children = Path(f"/proc/{helper._helper.pid}/task/{helper._helper.pid}/children")
+    end = time.monotonic() + 20
+    while not children.read_text().split():
+        assert time.monotonic() < end
+    return int(children.read_text().split()[0])
+
+
+@needs_fork
+def test_a_helper_that_is_killed_is_replaced_and_the_picture_decoded(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logging.getLogger("gsjbu.server").propagate = True
+    one = Decoders(1, 40_000_000, 30)
+    one.start()
+    helper = one._all[0]._helper
+    assert helper is not None
+    os.kill(helper.pid, signal.SIGSTOP)  # it is asked and cannot answer
+    with caplog.at_level(logging.ERROR, "gsjbu.server"), ThreadPoolExecutor(1) as pool:
+        found = pool.submit(one.decode, hostile.good_png(), 512, True)
+        time.sleep(0.05)
+        os.kill(helper.pid, signal.SIGKILL)
+        assert found.result().pixels is not None
+    assert (one.lost, one.broken) == (1, False)
+    assert "a decoding helper was lost" in caplog.text
+    one.close()
+
+
+@needs_fork
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGKILL, HelperLost), (signal.SIGSEGV, ImageError)])
+def test_a_child_that_crashes_is_its_pictures_fault_and_one_that_is_killed_is_not(
+    helper: Decoder, number: int, error: type[Exception]
+) -> None:
+    slow = hostile.saved(Image.new("RGB", (3900, 3900)), "PNG")
+    helper.start()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(helper.decode, slow, 512, True)
+        os.kill(child_of(helper), number)
+        with pytest.raises(error) as raised:
+            answer.result()
+    assert getattr(raised.value, "code", "image_corrupt") == "image_corrupt"
     assert helper.decode(hostile.good_png(), 512, whole=True).pixels is not None
+
+
+@needs_fork
+def test_a_server_without_helpers_says_so_and_counts_them(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(helper=True)
+    client = server.client()
+    image = upload(client)
+    kept = sys.executable
+    server.service.inputs.decoders._all[0]._kill()
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    answer = client.post("/api/images", files={"file": picture()})
+    assert (answer.status_code, answer.json()["code"]) == (503, "helper_lost")
+    assert answer.headers["retry-after"]
+    health = client.get("/healthz").json()
+    assert (health["status"], health["helpers_lost"]) == ("degraded", 2)
+    assert "gsjbu_helpers_lost 2.0" in client.get("/metrics").text
+    assert wait(client, start(client, image))["state"] == "done", "kept pictures need no helper"
+    monkeypatch.setattr(sys, "executable", kept)
+    upload(client)
+    assert client.get("/healthz").json()["status"] == "ok"
+
+
+@needs_fork
+def test_a_limit_of_address_space_that_is_there_already_is_not_exceeded() -> None:
+    program = """
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (2500_000_000, 2500_000_000))
+from gsjbu.server.decoder import Decoder
+from tests.server import hostile
+from tests.server.conftest import ROOT, Running, picture, start, upload, wait
+one = Decoder(40_000_000, 30)
+print(one.decode(hostile.good_png(), 512, whole=True).width)
+one.close()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "48", done.stderr
 
 
 @needs_fork
@@ -109,8 +183,6 @@ def test_a_picture_that_takes_too_long_is_given_up_in_time() -> None:
 
 @needs_fork
 def test_a_second_picture_does_not_wait_for_the_first() -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     both = Decoders(2, 40_000_000, 20)
     big = hostile.saved(Image.new("RGB", (3900, 3900)), "PNG")
     with ThreadPoolExecutor(2) as pool:

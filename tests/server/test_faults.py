@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,14 +55,15 @@ def test_run_tells_of_a_fault_with_its_code(serve: Callable[..., Running], code:
     assert client.post("/api/run", files={"file": picture()}, data={"iters": "1"}).status_code == 200
 
 
-@pytest.mark.parametrize("where", ["_place_panels", "reduced"])
+@pytest.mark.parametrize(("part", "where"), [("runs", "_place_panels"), ("inputs", "reduced")])
 def test_a_fault_in_the_servers_own_steps(
-    serve: Callable[..., Running], where: str, monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., Running], part: str, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
     client = server.client()
     image = upload(client)
-    good = getattr(server.service, where)
+    owner = getattr(server.service, part)
+    good = getattr(owner, where)
     raised = threading.Event()
 
     def once(*args: Any) -> Any:
@@ -70,20 +72,51 @@ def test_a_fault_in_the_servers_own_steps(
             raise MemoryError
         return good(*args)
 
-    monkeypatch.setattr(server.service, where, once)
+    monkeypatch.setattr(owner, where, once)
     assert wait(client, start(client, image))["error"]["code"] == "out_of_memory"
     assert wait(client, start(client, image))["state"] == "done"
 
 
-def test_a_full_disk_fails_the_job_and_leaves_no_half_result(
-    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("wrong", ["full", "read-only", "a file in its place"])
+def test_without_an_output_folder_the_result_is_given_by_links(
+    serve: Callable[..., Running], wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve()
     client = server.client()
     image = upload(client)
-    monkeypatch.setattr(
-        server.service.out, "write", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left"))
-    )
+    if wrong == "a file in its place":
+        server.service.out.folder.write_text("")
+    else:
+        error = OSError(*{"full": (28, "No space left on device"), "read-only": (30, "Read-only")}[wrong])
+        monkeypatch.setattr(Path, "mkdir", lambda *a, **k: (_ for _ in ()).throw(error))
     job = client.post("/api/jobs", json={"image_id": image, "return_files": True}).json()["job_id"]
-    assert wait(client, job)["error"]["code"] == "internal"
-    assert wait(client, start(client, image))["state"] == "done"
+    body = wait(client, job)
+    assert body["state"] == "done"
+    assert "each panel is at an address of its own" in body["result"]["status"]["files"]
+    for panel in body["result"]["panels"]:
+        assert client.get(panel["url"]).content.startswith(b"\x89PNG")
+    answer = client.post("/api/run", files={"file": picture()}, data={"return_files": "true"})
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    kept = client.get(f"/api/jobs/{answer.headers['x-job-id']}").json()
+    assert kept["state"] == "done" and client.get(kept["result"]["panels"][0]["url"]).status_code == 200
+    assert str(server.service.out.folder) not in str(body) + answer.text
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "code"),
+    [
+        (28, 507, "storage_full"),
+        (24, 503, "files_exhausted"),
+        (12, 413, "out_of_memory"),
+        (5, 500, "internal"),
+    ],
+)
+def test_what_the_machine_has_run_out_of_has_a_code(
+    serve: Callable[..., Running], number: int, status: int, code: str
+) -> None:
+    def run(*given: Any, **more: Any) -> None:
+        raise OSError(number, "told by the system")
+
+    server = serve(run)
+    answer = server.client().post("/api/run", files={"file": picture()})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from gsjbu.server.files import OutFiles
+from gsjbu.server.files import LOCK, OutFiles
 
 JOBS = [f"{n:032x}" for n in range(10)]
 
 
 def write(out: OutFiles, job: str, size: int, age: float = 0) -> None:
-    out.write(job, {"a.png": bytes(size)})
+    """Files that a server before this one left ``age`` seconds ago."""
+    OutFiles(out.folder, 10**12, 10**9).write(job, {"a.png": bytes(size)})
     when = time.time() - age
     os.utime(out.folder / job, (when, when))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name != LOCK)
 
 
 def test_files_are_written_and_read(tmp_path: Path) -> None:
@@ -32,9 +40,9 @@ def test_the_oldest_go_when_there_is_no_room(tmp_path: Path) -> None:
     for n in range(3):
         write(out, JOBS[n], 100, age=100 - n)
     out.sweep()
-    assert sorted(f.name for f in tmp_path.iterdir()) == JOBS[1:3]
-    write(out, JOBS[5], 5000)
-    assert [f.name for f in tmp_path.iterdir()] == [JOBS[5]], "the newest stays"
+    assert names(tmp_path) == JOBS[1:3]
+    out.write(JOBS[5], {"a.png": bytes(5000)})
+    assert names(tmp_path) == [JOBS[5]], "the newest stays"
 
 
 def test_the_old_go_and_so_do_halves_of_a_crash(tmp_path: Path) -> None:
@@ -45,7 +53,7 @@ def test_the_old_go_and_so_do_halves_of_a_crash(tmp_path: Path) -> None:
     old = time.time() - 2000
     os.utime(tmp_path / f"{JOBS[2]}.part", (old, old))
     out.sweep()
-    assert [f.name for f in tmp_path.iterdir()] == [JOBS[1]]
+    assert names(tmp_path) == [JOBS[1]]
 
 
 @pytest.mark.parametrize("job", ["..", "../x", "", JOBS[0].upper() + "G", JOBS[0] + "/..", JOBS[0] + "\0"])
@@ -74,3 +82,70 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         out.write(JOBS[0], {"a.png": b"fine", "b.png": None})  # type: ignore[dict-item]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_touches_nothing_but_its_own(tmp_path: Path) -> None:
+    out = OutFiles(tmp_path, 1, 1e-9)
+    for name in ("holiday", "0" * 31, "G" * 32, f"{JOBS[0]}.parts"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(bytes(100))
+    (tmp_path / JOBS[1]).write_bytes(bytes(100))
+    (tmp_path / JOBS[2]).symlink_to(tmp_path / "holiday")
+    before = names(tmp_path)
+    write(out, JOBS[3], 100)
+    out.sweep()
+    assert names(tmp_path) == before
+    assert (tmp_path / "holiday" / "a.png").exists()
+
+
+def test_servers_that_share_a_folder_never_fail_a_job(tmp_path: Path) -> None:
+    """Each has room for two results of the many that all of them write and sweep at once."""
+
+    def serve(server: int) -> list[str]:
+        out = OutFiles(tmp_path, 200, 1000)
+        jobs = [f"{server:016x}{n:016x}" for n in range(60)]
+        return [out.write(job, {"a.png": bytes(100)})["a.png"] for job in jobs]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [len(urls) for urls in pool.map(serve, range(4))] == [60] * 4
+    OutFiles(tmp_path, 200, 1000).sweep()
+    assert len(names(tmp_path)) <= 2
+
+
+def test_only_one_server_sweeps_at_a_time(tmp_path: Path) -> None:
+    out = OutFiles(tmp_path, 1, 1000)
+    write(out, JOBS[0], 100)
+    with FileLock(tmp_path / LOCK):
+        out.sweep()
+        assert names(tmp_path) == JOBS[:1]
+    out.sweep()
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_swept_is_told_to_the_log_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(self: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    out = OutFiles(tmp_path, 10**9, 1000)
+    logging.getLogger("gsjbu.server").propagate = True
+    monkeypatch.setattr(Path, "iterdir", broken)
+    with caplog.at_level(logging.WARNING, "gsjbu.server"):
+        out.write(JOBS[0], {"a.png": b"abc"})
+    assert out.read(JOBS[0], "a.png") == b"abc"
+    assert "could not be swept" in caplog.text
+
+
+def test_ages_do_not_follow_the_wall_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    out = OutFiles(tmp_path, 10**9, 60, clock=lambda: now[0])
+    out.write(JOBS[0], {"a.png": b"abc"})
+    real = time.time
+    for jump in (10**6, -(10**6)):
+        monkeypatch.setattr(time, "time", lambda jump=jump: real() + jump)
+        out.sweep()
+        assert names(tmp_path) == JOBS[:1]
+    now[0] += 61
+    out.sweep()
+    assert names(tmp_path) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from platformdirs import user_cache_path
 
 from gsjbu.server.cli import config_of
 from gsjbu.server.config import Config
@@ -250,9 +251,11 @@ def test_a_method_that_is_not_there(plain: Running) -> None:
     assert answer.headers["allow"] == "GET"
 
 
-def test_static_dir_is_inside_the_project() -> None:
-    assert Config().out_dir.parent == Config().static_dir
-    assert isinstance(Config().static_dir, Path)
+def test_results_go_to_the_users_own_folder_or_where_the_option_says(tmp_path: Path) -> None:
+    assert Config().out_dir == user_cache_path("gsjbu") / "out"
+    assert not Config().out_dir.is_relative_to(Config().static_dir), "an installed package may be read-only"
+    assert config_of(["--out-dir", str(tmp_path)], {}).out_dir == tmp_path
+    assert config_of([], {"GSJBU_OUT_DIR": str(tmp_path)}).out_dir == tmp_path
 
 
 def test_a_browser_finds_no_error_in_the_docs_and_asks_nobody_else(plain: Running) -> None:

@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system: glibc keeps it, in one pool per thread, and a server's size creeps up.
+"""Freed memory goes back to the system: glibc keeps it, in one pool per thread, and a long-lived program grows.
 
 Nothing happens where the C library is another one.
 """

@@ -1,0 +1,25 @@
+"""Who asks: an address, and within it the id that the page's cookie or an X-Client-Id header gives."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+COOKIE = "gsjbu_client"
+_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+def client_of(request: Request) -> tuple[str, str]:
+    """(address, id); the id is empty where none was given or it is not one of ours."""
+    address = request.client.host if request.client else "unknown"
+    given = request.headers.get("x-client-id") or request.cookies.get(COOKIE) or ""
+    return address, given if _ID.fullmatch(given) else ""
+
+
+def introduce(request: Request, answer: Response) -> None:
+    """Give a client that keeps cookies an identity of its own, if it has none."""
+    if not request.cookies.get(COOKIE) and "x-client-id" not in request.headers:
+        answer.set_cookie(COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="strict")

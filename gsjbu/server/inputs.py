@@ -1,0 +1,168 @@
+"""What clients bring, from the form to the store: pictures and signals, decoded out of harm's way and reduced once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.io.pictures import shrink
+from gsjbu.io.signals import Signal
+from gsjbu.server.decoder import Decoded, Decoders, DecodeTimeout, HelperLost
+from gsjbu.server.limits import Limits
+from gsjbu.server.problems import Problem
+from gsjbu.server.uploads import File, Form
+from gsjbu.settings import Settings
+
+T = TypeVar("T")
+PLACES = 2  # files that are decoded at the same time
+
+
+@dataclass
+class StoredImage:
+    """A picture and what runs have worked out for it: its pixels where they are few, otherwise its file."""
+
+    width: int
+    height: int
+    name: str
+    pixels: np.ndarray | Tensor | None = None
+    data: bytes = b""
+    sample: Any = None
+    decode_ms: float = 0.0
+    cache: dict[Any, Any] = field(default_factory=dict)
+
+    def evict(self, level: int) -> None:
+        """Make room: what runs have worked out can be worked out again."""
+        self.cache.clear()
+
+
+@dataclass(frozen=True)
+class StoredSignal:
+    """A signal that was sent, and its file's name."""
+
+    signal: Signal
+    name: str
+
+
+class Inputs:
+    """Decodes in helper processes, a few files at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.decoders = Decoders(PLACES, limits.image_pixels, limits.decode_seconds)
+        self._places = asyncio.Semaphore(PLACES)
+        self._threads = ThreadPoolExecutor(PLACES, thread_name_prefix="gsjbu-decode")
+
+    def start(self) -> None:
+        """Start the first helper ahead of the first file."""
+        self.decoders.start()
+
+    def close(self) -> None:
+        """Give back threads and helpers."""
+        self.decoders.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def image_of(self, form: Form) -> StoredImage:
+        """The image that a form brings: a file, or a built-in scene by name."""
+        if "file" in form.files:
+            if "sample" in form.fields:
+                raise Problem(
+                    "request_invalid", "Send either a file or a sample's name, not both.", setting="sample"
+                )
+            return await self.image_from_file(form.files["file"])
+        if "sample" in form.fields:
+            return await self.image_from_sample(form.fields["sample"])
+        raise Problem("file_missing", "The form has no file; attach the picture in the field 'file'.")
+
+    async def image_from_file(self, file: File) -> StoredImage:
+        """Decode an uploaded picture."""
+
+        def work() -> StoredImage:
+            began = time.perf_counter()
+            data, usual = bytes(file.data), Settings().resolution
+            found = self._decoded(data, usual, whole=True)
+            image = StoredImage(found.width, found.height, file.name, found.pixels)
+            if found.pixels is None:
+                image.data = data
+            if found.reduced is not None:
+                image.cache["reduced", usual] = torch.from_numpy(found.reduced)
+            image.decode_ms = 1000 * (time.perf_counter() - began)
+            return image
+
+        return await self._in_thread(work)
+
+    async def image_from_sample(self, name: str) -> StoredImage:
+        """A built-in scene."""
+        from gsjbu.samples import SAMPLES
+
+        if name not in SAMPLES:
+            raise Problem(
+                "sample_unknown", f"There is no such built-in scene; there are {', '.join(SAMPLES)}."
+            )
+
+        def work() -> StoredImage:
+            sample = SAMPLES[name]
+            pixels = sample.image
+            return StoredImage(pixels.shape[-1], pixels.shape[-2], sample.title, pixels, sample=sample)
+
+        return await self._in_thread(work)
+
+    async def signal_from_file(self, file: File) -> StoredSignal:
+        """Read an uploaded low-resolution signal."""
+        most = int(self.limits.signal_values)
+        read = await self._in_thread(
+            lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most))
+        )
+        return StoredSignal(read, file.name)
+
+    def reduced(self, image: StoredImage, resolution: int) -> Tensor:
+        """The picture that a run works on, float32 ``[3, h, w]`` in [0, 1]; made once per resolution."""
+        key = ("reduced", resolution)
+        found: Tensor | None = image.cache.get(key)
+        if found is None:
+            found = self._reduce(image, resolution)
+            for other in [k for k in image.cache if isinstance(k, tuple) and k[0] == "reduced"]:
+                image.cache.pop(other, None)
+            image.cache[key] = found
+        return found
+
+    def _reduce(self, image: StoredImage, resolution: int) -> Tensor:
+        if image.pixels is not None:
+            return shrink(image.pixels, resolution)
+        reduced = self._decoded(image.data, resolution, whole=False).reduced
+        assert reduced is not None
+        return torch.from_numpy(reduced)
+
+    def _decoded(self, data: bytes, resolution: int, whole: bool) -> Decoded:
+        return self._in_time(lambda: self.decoders.decode(data, resolution, whole))
+
+    def _in_time(self, decode: Callable[[], T]) -> T:
+        try:
+            return decode()
+        except DecodeTimeout:
+            raise self._timeout() from None
+        except HelperLost:
+            detail = "The server cannot decode files at this moment; please try again soon."
+            raise Problem("helper_lost", detail, retry_after=5) from None
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Decode in a thread, for no longer than the limit; the wait for a free place does not count."""
+        async with self._places:
+            future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+            try:
+                return await asyncio.wait_for(asyncio.shield(future), self.limits.decode_seconds)
+            except TimeoutError:
+                raise self._timeout() from None
+
+    def _timeout(self) -> Problem:
+        most = self.limits.decode_seconds
+        return Problem(
+            "decode_timeout", f"The file took longer than {most:g} s to decode; save it more simply."
+        )

@@ -1,0 +1,109 @@
+"""Everything one can ask of a job that is done: panels, read-outs at a pixel, the kernels, the zip."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from gsjbu.server import archive, results, schemas
+from gsjbu.server.dependencies import Shared
+from gsjbu.server.problems import refusals
+from gsjbu.server.schemas import Id, PixelX, PixelY
+from gsjbu.server.service import Service
+
+JSON = "application/json"
+_ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": schemas.BINARY}, "description": "A zip."}
+}
+
+router = APIRouter(tags=["jobs"])
+
+
+@router.get(
+    "/api/jobs/{job_id}/panels/{name}.png", response_class=Response, responses={**schemas.PNG, **refusals(409)},
+    summary="One panel",
+)  # fmt: skip
+async def panel(service: Shared, job_id: Id, name: str) -> Response:
+    bundle = service.result(job_id)
+    data = await service.read(lambda: bundle.png(name))
+    headers = {"Cache-Control": "private, max-age=1800, immutable"}
+    return Response(data, media_type="image/png", headers=headers)
+
+
+@router.get("/api/jobs/{job_id}/pixel", response_model=schemas.Pixel, responses=refusals(409))
+async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
+    """Every panel's values at one pixel of the image."""
+    bundle = service.result(job_id)
+    values = await service.read(lambda: bundle.pixel(x, y))
+    return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=JSON)
+
+
+@router.get(
+    "/api/jobs/{job_id}/similarity", response_model=schemas.Similarity,
+    responses={200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409)},
+)  # fmt: skip
+async def similarity(
+    service: Shared, job_id: Id, x: PixelX, y: PixelY, format: Literal["png", "u16"] = "png"
+) -> Response:
+    """Cosine similarity of the HR features to those at one pixel, bilinear and GS-JBU.
+
+    `format=u16`: both maps as H × W little-endian uint16 numbers instead of PNGs; X-Low and X-High give the scale.
+    """
+    bundle = service.result(job_id)
+    if format == "u16":
+        data, headers = await service.read(lambda: results.similarity_u16(bundle, x, y))
+        return Response(data, media_type="application/octet-stream", headers=headers)
+    body = await service.read(lambda: results.to_json(results.similarity(bundle, x, y)))
+    return Response(body, media_type=JSON)
+
+
+@router.get("/api/jobs/{job_id}/kernel", response_model=schemas.KernelWindow, responses=refusals(409))
+async def kernel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
+    """The LR pixels that one pixel is mixed from, with their weights and Gaussians."""
+    bundle = service.result(job_id)
+    bundle.check_pixel(x, y)
+    cell = bundle.result.kernel.grid.cell_of(x, y)
+    window = await service.read(lambda: bundle.result.window(x, y))
+    return Response(results.to_json({"x": x, "y": y, "cell": cell, "window": window}), media_type=JSON)
+
+
+@router.get("/api/jobs/{job_id}/kernels", response_model=schemas.Ellipses, responses=refusals(409))
+async def kernels(service: Shared, job_id: Id) -> Response:
+    """All Gaussians, to be drawn as ellipses."""
+    bundle = service.result(job_id)
+    return Response(await service.read(lambda: results.to_json(results.ellipses(bundle))), media_type=JSON)
+
+
+@router.get("/api/jobs/{job_id}/download", response_class=Response, responses={**_ZIP, **refusals(409)})
+async def download(service: Shared, job_id: Id) -> Response:
+    """Panels, parameters, HR signal, metrics, settings and versions in one zip."""
+    bundle = service.result(job_id)
+    file, size = await service.read(lambda: archive.zip_file(bundle, service.temporary))
+    headers = {
+        "Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.zip"',
+        "Content-Length": str(size),
+    }
+    return _FileAnswer(service, file, media_type="application/zip", headers=headers)
+
+
+class _FileAnswer(StreamingResponse):
+    """A file sent piece by piece and closed in any case, even if nobody reads it."""
+
+    def __init__(self, service: Service, file: Any, **rest: Any) -> None:
+        super().__init__(self._pieces(service, file), **rest)
+        self._file = file
+
+    @staticmethod
+    async def _pieces(service: Service, file: Any) -> AsyncIterator[bytes]:
+        while piece := await service.read(lambda: file.read(256 * 1024)):
+            yield piece
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()

@@ -1,0 +1,122 @@
+"""The whole of a job, in its thread: image → pipeline → PNGs → kept result."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from gsjbu.core.threads import HELPERS_SLEEP
+from gsjbu.io.signals import Signal
+from gsjbu.server.config import Config
+from gsjbu.server.files import OutFiles
+from gsjbu.server.inputs import Inputs, StoredImage
+from gsjbu.server.jobs import Job
+from gsjbu.server.problems import Problem
+from gsjbu.server.results import Bundle, inline
+from gsjbu.server.store import Store
+from gsjbu.settings import Settings
+
+log = logging.getLogger("gsjbu.server")
+# A slider that is being moved makes results faster than anybody clicks into them.
+LOOK_AHEAD_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a job's panels are to come: in the JSON, as files, or by address when asked for."""
+
+    panels: str = "png"  # png | files | links
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a client wants computed."""
+
+    image_id: str
+    image: StoredImage
+    settings: Settings
+    signal: Signal | None
+    answer: Answer
+
+
+class Runs:
+    """Carries orders out and keeps their results."""
+
+    def __init__(self, config: Config, store: Store, out: OutFiles, inputs: Inputs) -> None:
+        self.config, self.limits = config, config.limits
+        self.store, self.out, self.inputs = store, out, inputs
+        self._fresh: tuple[float, Bundle] | None = None
+
+    @property
+    def pipeline(self) -> Callable[..., Any]:
+        """The computation: gsjbu's own, or what the configuration put in its place."""
+        if self.config.run is not None:
+            return self.config.run
+        from gsjbu.run.pipeline import run_reduced
+
+        return run_reduced
+
+    def carry_out(self, job: Job, order: Order, threads: int) -> dict[str, Any]:
+        """Compute with ``threads`` threads, keep the result under the job's id, and say where it is."""
+        torch.set_num_threads(threads if HELPERS_SLEEP else 1)
+        began = time.perf_counter()
+        reduced = self.inputs.reduced(order.image, order.settings.resolution)
+        reduce_ms = 1000 * (time.perf_counter() - began)
+        result = self.pipeline(
+            reduced, order.settings, signal=order.signal, sample=order.image.sample, cache=order.image.cache,
+            progress=job.report, threads=threads,
+        )  # fmt: skip
+        job.check()
+        bundle = Bundle(result)
+        bundle.extra_ms.update(decode=order.image.decode_ms, reduce=reduce_ms)
+        where = self._place_panels(job, bundle, order.answer)
+        bundle.extra_ms["total"] = 1000 * (time.monotonic() - (job.started or 0))
+        job.check()
+        bundle.answer(job.id, where)
+        bundle.slim(int(self.limits.cache_bytes / 2))
+        self.store.measure(order.image_id)
+        self.store.add("result", bundle, job.id)
+        self._fresh = (time.monotonic(), bundle)
+        return {"result": f"/api/jobs/{job.id}"}
+
+    def _place_panels(self, job: Job, bundle: Bundle, answer: Answer) -> dict[str, dict[str, str]]:
+        links = {name: {"url": f"/api/jobs/{job.id}/panels/{name}.png"} for name in bundle.panels}
+        if answer.panels == "links":
+            return links
+        pngs = bundle.all_pngs(job.check)
+        if answer.panels == "files" or sum(map(len, pngs.values())) > self.limits.inline_bytes:
+            try:
+                urls = self.out.write(job.id, {f"{name}.png": data for name, data in pngs.items()})
+            except OSError as error:
+                self._no_files(job, bundle, error, wanted=answer.panels == "files")
+                return links
+            bundle.keep_files({name: self.out.folder / job.id / f"{name}.png" for name in pngs})
+            return {name: {"url": urls[f"{name}.png"]} for name in pngs}
+        return inline(pngs)
+
+    def _no_files(self, job: Job, bundle: Bundle, error: OSError, wanted: bool) -> None:
+        """The result stays: its panels are given one by one."""
+        log.error("result files could not be written", extra={"job": job.id, "reason": str(error)})
+        reason = f"The output folder cannot be written to ({error.strerror or 'an error'})"
+        bundle.result.status["files"] = f"{reason}; each panel is at an address of its own instead."
+        if wanted:
+            bundle.refusal = Problem("storage_full", f"{reason}; the result is kept at /api/jobs/{job.id}.")
+
+    def drop(self, job_id: str) -> None:
+        """Forget what a job that did not end well has left."""
+        self.store.drop(job_id)
+        self.out.drop(job_id)
+
+    def look_ahead(self) -> Callable[[], object] | None:
+        """When nothing runs: the work that the first click into the newest result would wait for, once."""
+        if self._fresh is None or time.monotonic() - self._fresh[0] < LOOK_AHEAD_SECONDS:
+            return None
+        bundle, self._fresh = self._fresh[1], None
+        if bundle.evicted >= 3 or bundle.result.features_lr is None:
+            return None
+        return lambda: bundle.result.similarity(0, 0)
