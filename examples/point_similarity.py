@@ -15,8 +15,8 @@ from torch import Tensor
 import gsjbu
 from examples.common import output_folder
 from gsjbu import images, render
-from gsjbu.io import colours
 from gsjbu.grid import Grid
+from gsjbu.io import colours
 from gsjbu.samples import SAMPLES
 
 STRIDE = 16

@@ -1,11 +1,11 @@
-"""What a run shows: each signal upsampled every way that is to be compared, as panels with their numbers.
+"""What a run shows: each signal by every upsampler that is to be compared, as panels with their numbers.
 
-A way is a function from an LR signal ``[C, h, w]`` to HR ``[C, H, W]``; ways are named bilinear, gsjbu and so on.
+An upsampler is a function from an LR signal ``[C, h, w]`` to HR ``[C, H, W]``; bilinear, gsjbu and so on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from gsjbu.settings import Settings
 if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
 
-Ways = Mapping[str, Callable[[Tensor], Tensor]]
+Upsamplers = Mapping[str, Callable[[Tensor], Tensor]]
 # Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
 BLOCK = 16
 
@@ -43,19 +43,21 @@ def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
 
 
 def rgb(guide: Tensor, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel]:
-    """Original, LR, one picture a way, and the two error maps."""
+    """Original, LR, one picture an upsampler, and the two error maps."""
     shown = [panels.rgb("original", guide), panels.rgb("lr", lr)]
-    shown += [panels.rgb(f"{way}_rgb", picture) for way, picture in pictures.items()]
+    shown += [panels.rgb(f"{upsampler}_rgb", picture) for upsampler, picture in pictures.items()]
     return shown + panels.errors(guide, pictures["bilinear"], pictures["gsjbu"])
 
 
-def features(values: Tensor, ways: Ways) -> list[Panel]:
+def features(values: Tensor, upsamplers: Upsamplers) -> list[Panel]:
     """Backbone features [C, h, w] as three PCA colours, one projection for all panels."""
     from gsjbu.models.pca import pca3
 
     basis = pca3(values)
     projected = basis.apply(values)
-    return panels.features(basis, {"lr": projected, **{name: way(projected) for name, way in ways.items()}})
+    return panels.features(
+        basis, {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
+    )
 
 
 # --- segmentation ------------------------------------------------------------------------------------------------
@@ -98,10 +100,12 @@ def segmentation(
     )
 
 
-def classes(segmented: Segmented, guide: Tensor, ways: Ways) -> tuple[list[Panel], dict[str, Any]]:
-    """The class maps of every way, and how they compare."""
+def classes(
+    segmented: Segmented, guide: Tensor, upsamplers: Upsamplers
+) -> tuple[list[Panel], dict[str, Any]]:
+    """The class maps of every upsampler, and how they compare."""
     assert segmented.scores_lr is not None
-    maps = {name: strongest(way, segmented.scores_lr) for name, way in ways.items()}
+    maps = {name: strongest(upsampler, segmented.scores_lr) for name, upsampler in upsamplers.items()}
     numbers: dict[str, Any] = {"changed": metrics.changed(maps["bilinear"].numpy(), maps["gsjbu"].numpy())}
     for name, labels in maps.items():
         entry = {"edge_alignment": metrics.edge_alignment(labels.numpy(), guide)}
@@ -114,12 +118,12 @@ def classes(segmented: Segmented, guide: Tensor, ways: Ways) -> tuple[list[Panel
     return panels.classes({name: x.numpy() for name, x in maps.items()}, segmented.names), numbers
 
 
-def strongest(way: Callable[[Tensor], Tensor], scores: Tensor) -> Tensor:
+def strongest(upsampler: Callable[[Tensor], Tensor], scores: Tensor) -> Tensor:
     """Per HR pixel the class with the largest upsampled score, int64 [H, W]; scores [C, h, w], in blocks."""
     best: Tensor | None = None
     index = torch.zeros(0, dtype=torch.int64)
     for first in range(0, scores.shape[0], BLOCK):
-        values, which = way(scores[first : first + BLOCK]).max(dim=0)
+        values, which = upsampler(scores[first : first + BLOCK]).max(dim=0)
         if best is None:
             best, index = values, which
         else:
@@ -156,26 +160,34 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
 # --- a signal that a person brought --------------------------------------------------------------------------------
 
 
-def signal(brought: Signal, ways: Ways, impure: Collection[str] = ()) -> list[Panel]:
+def signal(brought: Signal, upsamplers: Upsamplers, pure: bool = True) -> list[Panel]:
     """Panels that suit the kind: depth with a bar, labels with a legend, probabilities as classes and confidence,
-    features as PCA colours. ``impure`` ways have weights below zero."""
+    features as PCA colours. ``pure``: whether the kernel's weights are never below zero (bicubic's are)."""
     from gsjbu.core.gaps import leaving_out
     from gsjbu.models.pca import pca3
 
     # Gaps are left out of the mix; the signal's values may be a block or a projection of those that were brought.
-    ways = {name: leaving_out(way, brought.mask, name not in impure) for name, way in ways.items()}
+    impure = {"bicubic"} if pure else {"bicubic", "gsjbu"}
+    upsamplers = {
+        name: leaving_out(upsampler, brought.mask, name not in impure)
+        for name, upsampler in upsamplers.items()
+    }
     if brought.kind in ("labels", "probabilities"):
-        maps = {name: strongest(way, brought.values) for name, way in ways.items()}
+        maps = {name: strongest(upsampler, brought.values) for name, upsampler in upsamplers.items()}
         maps = {"lr": brought.values.argmax(dim=0), **maps}
         shown = panels.classes({name: x.numpy() for name, x in maps.items()}, brought.names, group="signal")
         if brought.kind == "probabilities":
-            pair = {name: way(brought.values) for name, way in ways.items() if name in ("bilinear", "gsjbu")}
+            pair = {
+                name: upsampler(brought.values)
+                for name, upsampler in upsamplers.items()
+                if name in ("bilinear", "gsjbu")
+            }
             shown += panels.confidence({"lr": brought.values, **pair})
         return shown
     if brought.kind == "depth":
-        maps = {name: way(brought.values) for name, way in ways.items()}
+        maps = {name: upsampler(brought.values) for name, upsampler in upsamplers.items()}
         return panels.depth({"lr": brought.values, **maps}, brought.unit)
     basis = pca3(brought.values)
     projected = basis.apply(brought.values)
-    maps = {"lr": projected, **{name: way(projected) for name, way in ways.items()}}
+    maps = {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
     return panels.features(basis, maps, group="signal")

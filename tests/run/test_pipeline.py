@@ -13,7 +13,7 @@ from gsjbu.errors import Cancelled
 from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import from_array
 from gsjbu.models import features, networks
-from gsjbu.run import metrics, pipeline
+from gsjbu.run import fits, metrics, pipeline
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.oracle_cases import one_torch_thread
@@ -228,7 +228,7 @@ def test_probabilities_show_classes_and_confidence(photo):
 def counted(monkeypatch) -> dict[str, int]:
     """How often the run fits (with steps) and extracts features."""
     calls = {"fit": 0, "features": 0}
-    fit, extract = pipeline.fit_kernel, features.extract
+    fit, extract = fits.fit_kernel, features.extract
 
     def counting_fit(*args, **kwargs):
         calls["fit"] += kwargs["iters"] > 0
@@ -238,13 +238,13 @@ def counted(monkeypatch) -> dict[str, int]:
         calls["features"] += 1
         return extract(*args, **kwargs)
 
-    monkeypatch.setattr(pipeline, "fit_kernel", counting_fit)
+    monkeypatch.setattr(fits, "fit_kernel", counting_fit)
     monkeypatch.setattr(features, "extract", counting_extract)
     return calls
 
 
 @pytest.mark.parametrize(
-    ("changed", "fits", "extractions"),
+    ("changed", "fitted", "extractions"),
     [
         ({}, 0, 0),
         ({"seed": 5}, 0, 1),
@@ -257,12 +257,12 @@ def counted(monkeypatch) -> dict[str, int]:
     ],
     ids=str,
 )
-def test_a_second_run_does_again_only_what_changed(photo, counted, changed, fits, extractions):
+def test_a_second_run_does_again_only_what_changed(photo, counted, changed, fitted, extractions):
     cache: dict = {}
     first = run(photo, cache=cache)
     assert counted == {"fit": 1, "features": 1}
     second = run(photo, cache=cache, **changed)
-    assert counted == {"fit": 1 + fits, "features": 1 + extractions}
+    assert counted == {"fit": 1 + fitted, "features": 1 + extractions}
     fresh = run(photo, **changed)
     assert torch.equal(second.kernel.raw, fresh.kernel.raw)  # and what it kept was the right thing
     for kept, made in zip(second.panels, fresh.panels):

@@ -1,0 +1,74 @@
+"""The kernels of a run, each fitted once, and the upsamplers that are compared for a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from gsjbu.core import interpolation
+from gsjbu.core.fit import fit_kernel
+from gsjbu.core.grid import Grid
+from gsjbu.core.kernel import Kernel
+from gsjbu.run.stages import Stages
+from gsjbu.settings import Settings
+
+Upsampler = Callable[[Tensor], Tensor]  # an LR signal [C, h, w] to HR [C, H, W]
+
+
+@dataclass
+class Fits:
+    """The kernels of a run, each made once: the chosen objective's, the fixed one, and others to compare with."""
+
+    guide: Tensor
+    grid: Grid
+    settings: Settings
+    threads: int | None
+    stages: Stages
+    made: dict[Any, Kernel] = field(default_factory=dict)
+
+    def main(self, lr: Tensor) -> Kernel:
+        """The kernel of the chosen objective; on RGB it is one for all signals."""
+        return self.on(self.settings.objective, lr)
+
+    def fixed(self) -> Kernel:
+        """The kernel that every fit starts from."""
+        return self.on("rgb", None, iters=0)
+
+    def on(self, objective: str, lr: Tensor | None, iters: int | None = None) -> Kernel:
+        """The kernel fitted by ``objective``, for ``lr`` where it depends on the signal."""
+        s = self.settings
+        iters = s.iters if iters is None else iters
+        about = None if objective == "rgb" else lr
+        name = (objective, iters, id(about))
+        if name not in self.made:
+            if about is None:
+                key = (s.resolution, self.grid, s.radius, s.device, iters, self.threads)
+                what = "kernel, fixed" if iters == 0 else "kernel"
+                self.made[name] = self.stages.cached(what, key, lambda: self._fit(objective, iters, None))
+            else:
+                self.made[name] = self._fit(objective, iters, about)
+        return self.made[name]
+
+    def _fit(self, objective: str, iters: int, about: Tensor | None) -> Kernel:
+        s = self.settings
+        return fit_kernel(
+            self.guide, self.grid, radius=s.radius, iters=iters, objective=objective, device=s.device,
+            threads=self.threads, signal=about,
+            progress=lambda step, loss: self.stages.report(step + 1, iters, loss),
+        )  # fmt: skip
+
+    def upsamplers(self, lr: Tensor) -> dict[str, Upsampler]:
+        """What is compared, by name, for the signal ``lr`` (a fit on the signal needs to know it)."""
+        found: dict[str, Upsampler] = {
+            "bilinear": lambda x: interpolation.bilinear(x, self.grid),
+            "gsjbu": lambda x: self.main(lr).render(x),
+        }
+        if self.settings.methods == "all":
+            found["bicubic"] = lambda x: interpolation.bicubic(x, self.grid)
+            found["fixed"] = lambda x: self.fixed().render(x)
+            found["tto_rgb"] = lambda x: self.on("rgb", lr).render(x)
+            found["tto_signal"] = lambda x: self.on("signal", lr).render(x)
+        return found
