@@ -1,0 +1,343 @@
+"""Low-resolution (LR) signals: what a person brought, understood, with the reason for every choice.
+
+:func:`understand` is the one way in, for the library, the command line, the batch and the page. Four words overrule
+what it would guess: ``kind``, ``invalid``, ``layout`` and, when a result is written, ``fill``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.errors import SignalError
+from gsjbu.io import gaps, kinds, layouts
+from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
+from gsjbu.io.gaps import Invalid
+from gsjbu.io.kinds import Kind
+from gsjbu.io.layouts import Size
+from gsjbu.io.readers import bring
+
+MAX_CLASSES = 256
+#: Kinds whose values are shares of a whole, and stay in [0, 1].
+UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
+#: Kinds whose channels are classes.
+CLASS_KINDS = ("labels", "soft_labels", "probabilities", "logits")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person said of a signal; ``auto`` where nothing."""
+
+    kind: Kind | None = None
+    invalid: str | tuple[float, ...] = gaps.AUTO
+    layout: str = layouts.AUTO
+    grid: Size | None = None
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(
+        cls,
+        kind: str | None = None,
+        invalid: Invalid = gaps.AUTO,
+        layout: str | None = None,
+        grid: Sequence[int] | None = None,
+        names: Sequence[str] = (),
+    ) -> Asked:
+        """The words as they are given to any door. Raises SignalError."""
+        axes, token_grid = layouts.parse(layout)
+        if grid is not None:
+            rows, cols = (int(n) for n in grid)
+            token_grid = (rows, cols)
+        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names))
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """An LR signal over a whole image.
+
+    ``values`` is what is mixed, all finite: labels as one-hot, logits as probabilities, depth less ``offset`` and
+    over ``scale``, gaps filled from their neighbours. ``mask``: False where there is no value.
+    """
+
+    values: Tensor  # float32 [C, h, w]
+    mask: Tensor  # bool [h, w]
+    kind: Kind
+    reason: str = ""
+    runner_up: Kind | None = None
+    names: tuple[str, ...] = ()  # one a channel, where channels are classes
+    codes: tuple[int, ...] = ()  # the numbers (or 0xRRGGBB) that stand for the classes
+    colours: bool = False
+    palette: bytes = b""
+    dtype: str = "float32"  # of what was brought: it decides that of the result
+    offset: float = 0.0
+    scale: float = 1.0
+    gap_codes: tuple[float, ...] = ()
+    gaps: str = ""  # a sentence on them, or nothing
+    gaps_guessed: bool = False
+    layout: str = "CHW"
+    layout_note: str = ""
+    flat: bool = False  # brought as [h, w]: the result is [H, W]
+    source: str = "array"
+    brought: Brought | None = None
+    asked: Asked = Asked()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows, columns."""
+        c, h, w = self.values.shape
+        return c, h, w
+
+    @property
+    def whole_numbers(self) -> bool:
+        """Whether the result is of integers."""
+        return np.dtype(self.dtype).kind in "iub"
+
+    @property
+    def note(self) -> str:
+        """What was understood, and why: ``16-bit grey PNG: depth, 28×19 (8 312 different values); …``."""
+        channels, rows, cols = self.shape
+        what = f", {channels} {'classes' if self.kind in CLASS_KINDS else 'channels'}" if channels > 1 else ""
+        said = [f"{self.source}: {label(self.kind)}{what} on {cols}×{rows}", self.reason]
+        said += [part for part in (self.layout_note, self.gaps) if part]
+        if self.runner_up is not None:
+            said.append(f"it might be {label(self.runner_up)}: kind={self.runner_up} says so")
+        return "; ".join(part for part in said if part) + "."
+
+    def fitted(self, height: int, width: int) -> Signal:
+        """This signal over an image of ``height`` × ``width`` pixels; otherwise raises SignalError.
+
+        An array whose axes or tokens were taken another way without the image is taken anew.
+        """
+        if self.brought is None or self.asked.layout != layouts.AUTO:
+            if not layouts.suits(self.shape[1:], height, width):
+                raise layouts.mismatch(self.shape[1:], height, width)
+            return self
+        laid = layouts.lay(self.brought.array, (height, width), self.brought.layout, self.asked.grid)
+        if laid.layout == self.layout and tuple(laid.planes.shape[1:]) == self.shape[1:]:
+            return replace(self, layout_note=laid.sentence)
+        return _understood(self.brought, laid, self.asked, MAX_VALUES)
+
+
+def label(kind: str) -> str:
+    """A kind as sentences say it."""
+    return kind.replace("_", " ")
+
+
+def understand(
+    x: Any,
+    size: Size | None = None,
+    kind: str | None = None,
+    invalid: Invalid = gaps.AUTO,
+    layout: str | None = None,
+    grid: Sequence[int] | None = None,
+    names: Sequence[str] = (),
+    max_values: int = MAX_VALUES,
+) -> Signal:
+    """A signal from a path, a file's bytes, an array, a tensor, a Pillow picture or a network's output.
+
+    size: height and width of the image, where it is known: it decides between [C, h, w], [h, w, C] and tokens.
+    kind: depth, labels, soft_labels, probabilities, logits, features or heat_map. invalid: auto, none, or the numbers
+    that mean "no value". layout: auto, chw, hwc, tokens, or the tokens' grid (``19x28``, or ``grid=(19, 28)``). names:
+    of the classes, by their number.
+
+    Raises SignalError: every refusal says what would be right.
+    """
+    if isinstance(x, Signal):
+        return x if size is None else x.fitted(*size)
+    asked = Asked.parse(kind, invalid, layout, grid, names)
+    brought = bring(x, max_values)
+    axes = brought.layout if asked.layout == layouts.AUTO else asked.layout
+    laid = layouts.lay(brought.array, size, axes, asked.grid)
+    return _understood(brought, laid, asked, max_values)
+
+
+def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int) -> Signal:
+    """A signal of planes whose axes are settled."""
+    planes = laid.planes
+    if planes.shape[0] > MAX_CHANNELS:
+        raise SignalError(
+            "signal_too_large", f"The signal has {planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
+        )
+    if brought.colours and asked.kind in (None, "labels"):
+        planes = _colour_numbers(planes, asked.kind is not None)
+    known = _known_over(brought, planes)
+    first = gaps.find(planes, "heat_map", asked.invalid, known)  # far outliers and what is not finite: no kind has them
+    if not first.known.any():
+        raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+    guess = _guess(brought, asked, planes, first.known)
+    found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
+    if not found.known.any():
+        raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+    signal = Signal(
+        torch.zeros(0), torch.from_numpy(found.known), guess.kind, guess.reason, guess.runner_up,
+        colours=brought.colours and guess.kind == "labels", palette=brought.palette, dtype=planes.dtype.name,
+        gap_codes=found.codes, gaps=found.sentence, gaps_guessed=found.guessed, layout=laid.layout,
+        layout_note=laid.sentence, flat=planes.shape[0] == 1, source=brought.source, brought=brought, asked=asked,
+    )  # fmt: skip
+    if guess.kind == "labels":
+        return _with_classes(signal, planes[0], found.known, brought, max_values)
+    return _with_values(signal, planes, found.known, brought)
+
+
+def _invalid(brought: Brought, asked: Asked) -> str | tuple[float, ...]:
+    """What the container says means "no value", where a person says nothing."""
+    return brought.codes if asked.invalid == gaps.AUTO and brought.codes else asked.invalid
+
+
+def _known_over(brought: Brought, planes: np.ndarray) -> np.ndarray | None:
+    if brought.known is None:
+        return None
+    if brought.known.shape == planes.shape[1:]:
+        return brought.known
+    raise SignalError("signal_shape", "The mask that came with the signal has another shape than its cells.")
+
+
+def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray) -> kinds.Guess:
+    if asked.kind is not None:
+        _check_asked(asked.kind, planes)
+        return kinds.Guess(asked.kind, "as you said")
+    if brought.kind is not None:
+        return kinds.Guess(brought.kind, f"{len(np.unique(planes[:, known]))} different numbers")
+    if brought.colours:
+        return kinds.Guess("labels", f"{len(np.unique(planes[:, known]))} colours in patches")
+    return kinds.guess(planes, known, brought.lossy)
+
+
+def _check_asked(kind: Kind, planes: np.ndarray) -> None:
+    """Refuse a kind that these planes cannot be."""
+    if kind == "labels" and planes.shape[0] > 1:
+        raise SignalError(
+            "signal_kind",
+            f"Labels are one number a cell, and this signal has {planes.shape[0]} channels; soft_labels or "
+            "probabilities have one channel a class.",
+        )
+    if kind == "heat_map" and planes.shape[0] > 1:
+        raise SignalError("signal_kind", f"A heat map has one channel, and this signal has {planes.shape[0]}.")
+
+
+# ------------------------------------------------------------------------------------------- labels
+
+
+def _colour_numbers(planes: np.ndarray, asked: bool) -> np.ndarray:
+    """Colours [3, h, w] as numbers 0xRRGGBB [1, h, w], where they stand for classes."""
+    codes = planes.astype(np.int32).transpose(1, 2, 0) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    lie = kinds.patches(codes, np.ones(codes.shape, bool))
+    if lie.count > kinds.FEW and lie.alone >= 0.5 and lie.equal >= kinds.PATCHES:
+        raise SignalError(
+            "signal_classes",
+            f"The picture has {lie.count} colours, most of them only between others: classes with soft edges. Save it "
+            "without smoothing (nearest neighbour, no JPEG), or as class numbers.",
+        )
+    if lie.count > MAX_CLASSES or (lie.equal < kinds.PATCHES and lie.count > kinds.FEW and not asked):
+        raise SignalError(
+            "signal_classes",
+            f"The picture has {lie.count} colours, which are no classes (at most {MAX_CLASSES}, in patches). For depth "
+            "save one grey channel; kind='features' takes the three colours as they are.",
+        )
+    return codes[None]
+
+
+def _with_classes(
+    signal: Signal, plane: np.ndarray, known: np.ndarray, brought: Brought, max_values: int
+) -> Signal:
+    """One-hot channels, one a class that is there; gaps are of no class until they are filled."""
+    if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
+        raise SignalError(
+            "signal_kind", f"Labels must be whole numbers of at most {MAX_CLASSES} classes."
+        )
+    codes, index = np.unique(plane[known], return_inverse=True)
+    if len(codes) > MAX_CLASSES:
+        raise SignalError(
+            "signal_classes", f"The signal has {len(codes)} different numbers; as labels it may have {MAX_CLASSES}."
+        )
+    rows, cols = plane.shape
+    if len(codes) * rows * cols > max_values:
+        raise SignalError(
+            "signal_too_large",
+            f"The signal has {len(codes)} classes on {cols}×{rows}, and each needs a channel of its own; at most "
+            f"{max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
+        )
+    places = np.zeros((1, rows, cols), np.int64)
+    places[0][known] = index.ravel()
+    places = gaps.fill(places, known)
+    one_hot = np.zeros((len(codes), rows, cols), np.float32)
+    np.put_along_axis(one_hot, places, np.float32(1), axis=0)
+    numbers = tuple(int(code) for code in codes)
+    return replace(
+        signal, values=torch.from_numpy(one_hot), codes=numbers, flat=True,
+        names=_names(numbers, signal.colours, brought, signal.asked.names),
+    )  # fmt: skip
+
+
+def _names(
+    codes: Sequence[int], colours: bool, brought: Brought, asked: Sequence[str]
+) -> tuple[str, ...]:
+    def name(code: int) -> str:
+        if 0 <= code < len(asked):
+            return asked[code]
+        if code in brought.names:
+            return brought.names[code]
+        return f"#{code:06x}" if colours else f"class {code}"
+
+    return tuple(name(code) for code in codes)
+
+
+# ------------------------------------------------------------------------------------- other kinds
+
+
+def _with_values(signal: Signal, planes: np.ndarray, known: np.ndarray, brought: Brought) -> Signal:
+    """Numbers as they are mixed: in [0, 1] for shares of a whole, around 0 and of spread 1 for measured ones."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = planes.astype(np.float64 if planes.shape[0] == 1 else np.float32)
+    values = gaps.fill(values, known)
+    offset, scale = 0.0, 1.0
+    if signal.kind == "logits":
+        values = to_probabilities(values)
+    elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
+        scale = _whole_of(signal, values)
+    elif signal.kind == "depth":
+        offset, scale = _centre_and_spread(values[:, known])
+    if (offset, scale) != (0.0, 1.0):
+        values = (values.astype(np.float64) - offset) / scale
+    names: tuple[str, ...] = ()
+    if signal.kind in CLASS_KINDS and values.shape[0] > 1:
+        names = _names(range(values.shape[0]), False, brought, signal.asked.names)
+    array = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(array).all():
+        raise SignalError(
+            "signal_range", "The signal holds values beyond float32's range; give it in another unit."
+        )
+    return replace(signal, values=torch.from_numpy(array), offset=offset, scale=scale, names=names)
+
+
+def to_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the channels of [C, h, w]; the sigmoid of one channel."""
+    tensor = torch.from_numpy(np.ascontiguousarray(logits, dtype=np.float64))
+    return (tensor.sigmoid() if len(logits) == 1 else tensor.softmax(dim=0)).numpy().astype(np.float32)
+
+
+def _whole_of(signal: Signal, values: np.ndarray) -> float:
+    """The number that stands for 1: 255 of 8 bits, 65535 of 16, otherwise 1. Raises SignalError beyond it."""
+    low, high = float(values.min()), float(values.max())
+    whole = 1.0
+    if high > 1 and np.dtype(signal.dtype).kind in "iu":
+        whole = 255.0 if high <= 255 else 65535.0
+    if low < -1e-3 * whole or high > 1.001 * whole:
+        raise SignalError(
+            "signal_kind",
+            f"{label(signal.kind).capitalize()} lie between 0 and 1, and this signal between {low:.4g} and "
+            f"{high:.4g}; kind=depth takes any quantity, kind=logits those before a softmax.",
+        )
+    return whole
+
+
+def _centre_and_spread(values: np.ndarray) -> tuple[float, float]:
+    """The middle of the range and its half; a flat signal has spread 1."""
+    low, high = float(values.min()), float(values.max())
+    spread = high / 2 - low / 2
+    return low + spread, spread if spread > 0 else 1.0
