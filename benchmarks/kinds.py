@@ -12,7 +12,7 @@ from collections import Counter
 from benchmarks.brought import known_signals
 from benchmarks.scenes import DATA
 from gsjbu.io.kinds import KINDS
-from gsjbu.io.understanding import understand
+from gsjbu.io.signals import understand
 
 #: What the issue of the guess is held to.
 LEAST = 0.97

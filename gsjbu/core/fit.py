@@ -11,7 +11,7 @@ from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
-from gsjbu.core.tto import checked_signal, fit_gaussians
+from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
 from gsjbu.errors import ImageError, SettingError, ShapeError
 from gsjbu.settings import SETTINGS, default
 
@@ -26,6 +26,7 @@ def fit_kernel(
     radius: int = default("radius"),
     objective: str = default("objective"),
     signal: Tensor | None = None,  # [C, h, w]
+    kind: str | None = None,  # of the signal, for the objective auto
     device: str = default("device"),
     progress: Progress | None = None,
     init: Kernel | None = None,
@@ -47,11 +48,11 @@ def fit_kernel(
                 "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use "
                 "'rgb' or 'signal'.",
             )
-        return auto.fit(guide, grid, signal, radius, iters, chosen, where, threads, progress)
+        return auto.fit(guide, grid, signal, radius, iters, chosen, where, threads, progress, kind)
     if objective not in ("rgb", "signal"):
         raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
     if objective == "signal":
-        signal = checked_signal(signal, grid)
+        signal = standardised(checked_signal(signal, grid))
     raw = parameters.start(grid, sigma, sigma_r) if init is None else _raw_of(init, grid)
     gaussians, losses = fit_gaussians(
         Gaussians.over(guide, grid, radius, raw), iters, objective, signal, backend=chosen.name, device=where,

@@ -12,8 +12,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import RATE
 from gsjbu.errors import ShapeError
 
-#: A signal's largest absolute value may lie between these: squares of it, and sums of those, have room in float32.
-LEAST_TOP, MOST_TOP = 1e-15, 1e15
+FLAT = 1e-6  # of its largest value: a signal that spreads less is what float32's rounding left of one
 
 
 def fit_gaussians(
@@ -50,11 +49,20 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
         raise ShapeError(f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}].")
     if not bool(torch.isfinite(signal).all()):
         raise ShapeError(
-            "The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does)."
-        )
-    top = float(signal.abs().max())
-    if top and not LEAST_TOP <= top <= MOST_TOP:
-        raise ShapeError(
-            f"The signal's largest value is {top:.3g}; its squares have no room in float32: scale it first."
+            "The signal has NaN or infinite values; gsjbu.upsample takes them for gaps, a fit needs them filled."
         )
     return signal
+
+
+def standardised(signal: Tensor) -> Tensor:
+    """``signal`` [C, h, w] about 0 and of spread 1, so that no fit depends on its unit; a flat one is 0.
+
+    Each channel has its own mean, all have one spread, so that they keep their weights against each other.
+    """
+    values = signal.to(torch.float64)
+    centred = values - values.mean(dim=(1, 2), keepdim=True)
+    spread = float(centred.abs().max())
+    if spread <= FLAT * float(values.abs().max()):
+        return torch.zeros_like(signal)
+    centred /= spread  # first, or the squares of very large and very small ones have no room
+    return (centred / centred.square().mean().sqrt()).to(torch.float32)

@@ -34,7 +34,7 @@ MAX_GAPPY = 1 << 22
 class Gaps:
     """``known`` bool [h, w]; ``codes``: the numbers that stand for no value; ``sentence`` says so, or is empty.
 
-    ``guessed``: a code was found by its look, and a person may know better.
+    ``guessed``: a code was told by lying far from all others, and a person may know better.
     """
 
     known: np.ndarray
@@ -88,8 +88,10 @@ def find(
     codes: tuple[float, ...] = ()
     guessed = False
     if invalid == AUTO and planes.shape[0] == 1:
-        codes = tuple(_labels(planes[0], known) if kind == "labels" else _depth(planes[0], known, kind))
-        guessed = bool(codes)
+        usual, unusual = _labels(planes[0], known), ()
+        if kind != "labels":
+            usual, unusual = _depth(planes[0], known, kind)
+        codes, guessed = usual + unusual, bool(unusual)
     elif not isinstance(invalid, str):
         codes = invalid
     for code in codes:
@@ -138,29 +140,30 @@ def _as(code: float, dtype: np.dtype) -> float | np.generic:
     return code
 
 
-def _labels(plane: np.ndarray, known: np.ndarray) -> Iterator[float]:
+def _labels(plane: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
     if plane.dtype == bool:
-        return
+        return ()
     values = np.unique(plane[known])
     if values.size < 2 or values[-1] != IGNORE or values[0] < 0:
-        return
+        return ()
     if values.size == 2 and values[0] == 0:
-        return  # a mask of 8 bits
+        return ()  # a mask of 8 bits
     steps = np.diff(values.astype(np.float64))
     if values.size > 2 and steps[-1] <= 1.5 * steps.min():
-        return  # grey levels spread evenly up to white
-    yield float(IGNORE)
+        return ()  # grey levels spread evenly up to white
+    return (float(IGNORE),)
 
 
-def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Iterator[float]:
+def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The codes of sensors, and numbers far from all others."""
     values = plane[known]
+    usual: tuple[float, ...] = ()
     if kind == "depth":
-        for code in _codes_of_sensors(values):
-            if _repeats(plane == code):
-                yield float(code)
-                values = values[values != code]
+        usual = tuple(code for code in _codes_of_sensors(values) if _repeats(plane == code))
+        values = values[~np.isin(values, usual)] if usual else values
     if plane.dtype.kind == "f" or plane.dtype.itemsize > 1:
-        yield from _outliers(values.astype(np.float64))
+        return usual, tuple(_outliers(values.astype(np.float64)))
+    return usual, ()
 
 
 def _codes_of_sensors(values: np.ndarray) -> Iterator[float]:

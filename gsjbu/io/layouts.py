@@ -199,19 +199,19 @@ def _is_probabilities(planes: np.ndarray) -> bool:
     return bool(known.any()) and sums_to_one(planes[:, known])
 
 
-def _is_square(planes: np.ndarray) -> bool:
-    return planes.shape[1] == planes.shape[2]
-
-
 def _best(suiting: list[Laid], size: Size) -> Laid:
-    """Probabilities say themselves which way they lie, and two equal sizes are rows and columns; otherwise what has the
-    image's shape, and of several whichever is stretched least."""
+    """Probabilities say themselves which way they lie. Otherwise, in this order: [C, h, w] of the image's shape, or
+    square; [h, w, C] of the image's shape; whichever is stretched least."""
     chosen = min(suiting, key=lambda way: abs(math.log(stretch(way.planes.shape[1:], *size))))
-    for test in (_is_probabilities, _is_square):
-        those = [way for way in suiting if test(way.planes)]
-        if len(those) == 1:
-            chosen = those[0]
-            break
+    first = suiting[0]
+    cells = first.planes.shape[1:]
+    sums = [way for way in suiting if _is_probabilities(way.planes)]
+    if len(sums) == 1:
+        chosen = sums[0]
+    elif first.layout == "CHW" and (is_exact(cells, *size) or cells[0] == cells[1]):
+        chosen = first
+    elif is_exact(suiting[-1].planes.shape[1:], *size):
+        chosen = suiting[-1]
     rows, cols = chosen.planes.shape[1:]
     if rows == cols and not is_exact((rows, cols), *size):
         sentence = "a square signal over the whole picture, squashed; if it was padded, cut the padding off first"

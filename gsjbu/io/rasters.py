@@ -7,6 +7,7 @@ import re
 import struct
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from PIL import Image
 
 from gsjbu.errors import SignalError
 from gsjbu.io.brought import MAX_CHANNELS, MAX_SIDE, Brought, check
+from gsjbu.io.meaning import meaning
+from gsjbu.io.pictures import TEXT_KEY
 
 #: Colours of a TIFF page (its tag "photometric interpretation").
 _WHITE_IS_ZERO, _PALETTE = 0, 3
@@ -40,7 +43,18 @@ def read_picture(data: bytes, form: str, max_values: int) -> Brought:
         file.load()
         if file.size != (width, height):
             raise ValueError("the picture changes its size")
-        return from_picture(file, f"{_MODES.get(file.mode, file.mode)} {form}", form == "JPEG")
+        found = from_picture(file, f"{_MODES.get(file.mode, file.mode)} {form}", form == "JPEG")
+        return _with_meaning(found, str(getattr(file, "text", {}).get(TEXT_KEY, "")))
+
+
+def _with_meaning(found: Brought, text: str) -> Brought:
+    """A 16-bit picture that says what its levels mean, as those values."""
+    told = meaning(text)
+    if not told or found.array.dtype != np.uint16 or found.array.ndim != 2:
+        return found
+    values = told["offset"] + told["scale"] * found.array.astype(np.float64)
+    values[found.array == told["gap_level"]] = np.nan
+    return replace(found, array=values.astype(np.float32), source=f"{found.source} with a scale")
 
 
 def from_picture(image: Image.Image, source: str = "", lossy: bool = False) -> Brought:

@@ -29,7 +29,7 @@ def test_codes_for_no_value_in_float_depth(value):
 def test_codes_for_no_value_in_whole_depth(value, dtype):
     found = gaps.find(with_hole(value, dtype, 50 if dtype == "u1" else 1000), "depth")
     np.testing.assert_array_equal(found.known, ~HOLE)
-    assert found.codes == (value,) and found.guessed
+    assert found.codes == (value,) and found.guessed == (value == -1)
 
 
 @pytest.mark.parametrize("value", [0.7, 4.0, 5.0])
