@@ -150,7 +150,12 @@ def upsample(
     for doubt in (*guide.notes, *brought.doubts):
         warnings.warn(doubt, SignalWarning, stacklevel=2)
     kernel = fit(
-        guide, objective=objective, signal=brought.values, kind=brought.kind, lr_size=brought.shape[1:], **options
+        guide,
+        objective=objective,
+        signal=brought.values,
+        kind=brought.kind,
+        lr_size=brought.shape[1:],
+        **options,
     )
     if isinstance(signal, Tensor) and signal.requires_grad:
         return _with_gradient(signal, brought, kernel, clip)

@@ -28,7 +28,20 @@ __all__ = ["Asked", "Item", "Report", "ResumeError", "SourceError", "WriteFailed
 
 FORMS = tuple(ENDINGS)
 # What of an outcome the manifest keeps: no timings.
-KEPT = ("key", "status", "output", "code", "error", "kind", "reason", "dtype", "shape", "codes", "names", "gaps")
+KEPT = (
+    "key",
+    "status",
+    "output",
+    "code",
+    "error",
+    "kind",
+    "reason",
+    "dtype",
+    "shape",
+    "codes",
+    "names",
+    "gaps",
+)
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,9 @@ def passed_over(source: str, items: list[Item]) -> list[str]:
     return [
         path.name
         for path in paths
-        if str(path) not in used and path.suffix.lower() not in (*SHARDS, *SIGNALS) and not path.name.startswith(".")
+        if str(path) not in used
+        and path.suffix.lower() not in (*SHARDS, *SIGNALS)
+        and not path.name.startswith(".")
     ]
 
 

@@ -138,8 +138,10 @@ class Worker:
         return told | {"shape": list(result.shape), "dtype": result_dtype(result.dtype, asked.half).name}
 
     def _results(self, kernel: Kernel, signal: Signal) -> _Results:
-        """The result: whole where it is one map, otherwise some channels at a time. A few weights are computed again for
-        each block; a result that never is in memory as a whole is worth more than that."""
+        """The result: whole where it is one map, otherwise some channels at a time.
+
+        A few weights are computed again for each block; a result that is never in memory as a whole is worth more.
+        """
         fill, size = self.asked.fill, (kernel.grid.height, kernel.grid.width)
         if signal.kind == "labels" or signal.shape[0] == 1 or self.asked.form == "png":
             whole = restoring.restored(signal, kernel, fill=fill, threads=1)

@@ -91,7 +91,9 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--fill", action="store_true", help="fill pixels without a value from the nearest one")
     group.add_argument(
-        "--names", metavar="FILE", help="names of the classes: one a line, JSON with id2label, or voc, cityscapes, coco"
+        "--names",
+        metavar="FILE",
+        help="names of the classes: one a line, JSON with id2label, or voc, cityscapes, coco",
     )
 
 

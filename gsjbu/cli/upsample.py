@@ -27,12 +27,21 @@ from gsjbu.errors import GsjbuError
 if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
 
-FORMS = {".npy": "npy", ".safetensors": "safetensors", ".zarr": "zarr", ".png": "png", ".tif": "tiff", ".tiff": "tiff"}
+FORMS = {
+    ".npy": "npy",
+    ".safetensors": "safetensors",
+    ".zarr": "zarr",
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, signal, output and the settings of a fit."""
-    parser.add_argument("image", help="the picture to follow: whatever Pillow opens, or a TIFF of several bands")
+    parser.add_argument(
+        "image", help="the picture to follow: whatever Pillow opens, or a TIFF of several bands"
+    )
     parser.add_argument("signal", help="the low-resolution signal on its grid")
     parser.add_argument(
         "-o", "--output", required=True, help="where the result goes; its ending says the format"
@@ -42,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--probabilities", action="store_true", help="of labels, write each class's share instead of the map"
     )
-    parser.add_argument("--no-clip", action="store_true", help="let results leave the range of what was brought")
+    parser.add_argument(
+        "--no-clip", action="store_true", help="let results leave the range of what was brought"
+    )
     options.add_signal(parser)
     options.add_settings(parser, options.FIT, stride=None, objective="auto")
     options.add_output(parser)

@@ -36,7 +36,9 @@ def read_zip(data: bytes, max_values: int) -> tuple[np.ndarray, str]:
         infos = archive.infolist()
         if any(i.filename.endswith("/data.pkl") or i.filename == "data.pkl" for i in infos):
             if sum(i.file_size for i in infos) > 16 * max_values:
-                raise SignalError("signal_too_large", f"The .pt unfolds to more than {16 * max_values} bytes.")
+                raise SignalError(
+                    "signal_too_large", f"The .pt unfolds to more than {16 * max_values} bytes."
+                )
             return read_torch(data, max_values), "pt"
         names = [i for i in infos if i.filename.endswith(".npy")]
         if len(names) != 1:

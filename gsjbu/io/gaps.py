@@ -88,9 +88,7 @@ def find(
     codes: tuple[float, ...] = ()
     guessed = False
     if invalid == AUTO and planes.shape[0] == 1:
-        usual, unusual = _labels(planes[0], known), ()
-        if kind != "labels":
-            usual, unusual = _depth(planes[0], known, kind)
+        usual, unusual = (_labels if kind == "labels" else _depth)(planes[0], known, kind)
         codes, guessed = usual + unusual, bool(unusual)
     elif not isinstance(invalid, str):
         codes = invalid
@@ -140,21 +138,28 @@ def _as(code: float, dtype: np.dtype) -> float | np.generic:
     return code
 
 
-def _labels(plane: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
+Codes = tuple[tuple[float, ...], tuple[float, ...]]  # those that everybody uses, and those told by their look
+
+
+def _labels(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
+    return ((float(IGNORE),), ()) if _has_ignored(plane, known) else ((), ())
+
+
+def _has_ignored(plane: np.ndarray, known: np.ndarray) -> bool:
     if plane.dtype == bool:
-        return ()
+        return False
     values = np.unique(plane[known])
     if values.size < 2 or values[-1] != IGNORE or values[0] < 0:
-        return ()
+        return False
     if values.size == 2 and values[0] == 0:
-        return ()  # a mask of 8 bits
+        return False  # a mask of 8 bits
     steps = np.diff(values.astype(np.float64))
     if values.size > 2 and steps[-1] <= 1.5 * steps.min():
-        return ()  # grey levels spread evenly up to white
-    return (float(IGNORE),)
+        return False  # grey levels spread evenly up to white
+    return True
 
 
-def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
     """The codes of sensors, and numbers far from all others."""
     values = plane[known]
     usual: tuple[float, ...] = ()

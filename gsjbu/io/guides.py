@@ -79,7 +79,9 @@ def open_guide(data: bytes, max_pixels: int = pictures.MAX_PIXELS) -> Guide:
     except ImageError:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
-        raise ImageError("image_type", "The file is no picture that can be read; save it as PNG or TIFF.") from error
+        raise ImageError(
+            "image_type", "The file is no picture that can be read; save it as PNG or TIFF."
+        ) from error
 
 
 def _tiff(data: bytes, max_pixels: int) -> Guide:
@@ -91,7 +93,9 @@ def _tiff(data: bytes, max_pixels: int) -> Guide:
     except SignalError as error:
         raise ImageError("image_type", error.message) from error
     except Exception as error:  # tifffile raises nearly anything on damaged files
-        raise ImageError("image_corrupt", "The TIFF picture is damaged or cut short; save it again.") from error
+        raise ImageError(
+            "image_corrupt", "The TIFF picture is damaged or cut short; save it again."
+        ) from error
     array = brought.array
     if brought.palette:
         palette = np.frombuffer(brought.palette, np.uint8).reshape(-1, 3)
@@ -177,7 +181,9 @@ def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[fl
     x = planes.to(torch.float32)
     for numbers in (mean, std):
         if numbers is not None and len(numbers) not in (1, x.shape[0]):
-            raise ImageError("image_shape", f"mean and std must have one number for each of {x.shape[0]} channels.")
+            raise ImageError(
+                "image_shape", f"mean and std must have one number for each of {x.shape[0]} channels."
+            )
     scale = torch.tensor(std if std is not None else [1.0], dtype=torch.float32)[:, None, None]
     shift = torch.tensor(mean if mean is not None else [0.0], dtype=torch.float32)[:, None, None]
     return pictures.to_image(x * scale + shift)
@@ -206,8 +212,10 @@ def _brought_back(x: Tensor, low: float, high: float) -> tuple[Tensor, str]:
     said = f"The image's values run from {low:.3g} to {high:.3g}, not 0 to 1: "
     if low < 0 and x.shape[0] == 3:
         plain = x * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
-        if -0.01 <= float(plain.min()) and float(plain.max()) <= 1.01:
-            return plain.clamp(0, 1), f"{said}taken as normalised by ImageNet's mean and std (mean=, std= say otherwise)."
+        if float(plain.min()) >= -0.01 and float(plain.max()) <= 1.01:
+            return plain.clamp(
+                0, 1
+            ), f"{said}taken as normalised by ImageNet's mean and std (mean=, std= say otherwise)."
     if low >= -1 and high <= 1:
         return (x + 1) / 2, f"{said}taken as −1 to 1."
     if low >= 0 and 2 < high <= 255:

@@ -81,14 +81,12 @@ def lay(array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: S
 
 
 def _may_be_tokens(array: np.ndarray, size: Size) -> bool:
-    """Whether [N, C] or [1, N, C] has as many channels as tokens have, and is no map that was turned or is too large."""
+    """Whether [N, C] or [1, N, C] has as many channels as tokens have, and is no map that is turned or too large."""
     if array.ndim == 3 and array.shape[0] != 1:
         return False
     count, channels = array.shape[-2:]
     is_map = any(is_exact(cells, *size) for cells in ((count, channels), (channels, count)))
     return array.dtype.kind == "f" and channels >= LEAST_TOKEN_CHANNELS and not is_map
-
-
 
 
 def suits(cells: tuple[int, ...], height: int, width: int) -> bool:
@@ -114,7 +112,7 @@ def stretch(cells: tuple[int, ...], height: int, width: int) -> float:
 
 
 def mismatch(cells: tuple[int, ...], height: int, width: int) -> SignalError:
-    """The refusal of a grid that does not go with the image: the cause that is likeliest, and the step that mends it."""
+    """The refusal of a grid that does not go with the image: the likeliest cause, and the step that mends it."""
     rows, cols = cells
     said = f"The signal is {cols}×{rows} and the image {width}×{height}"
     turned = max(rows, cols) > 1 and rows != cols
@@ -134,7 +132,7 @@ def mismatch(cells: tuple[int, ...], height: int, width: int) -> SignalError:
     if rows == cols:
         return SignalError(
             "signal_aspect",
-            f"{said}: a square signal over so long a picture was padded or cropped; cut it to the picture's part first.",
+            f"{said}: a square signal over so long a picture was padded or cropped; cut it to the picture first.",
         )
     return SignalError(
         "signal_aspect",
@@ -154,8 +152,8 @@ def _one_of_batch(array: np.ndarray) -> np.ndarray:
         if shape[0] != 1:
             raise SignalError(
                 "signal_shape",
-                f"The array is {shape_text(array.shape)}, a batch of {shape[0]}; one image takes one signal: give them one "
-                "by one.",
+                f"The array is {shape_text(array.shape)}, a batch of {shape[0]}; one image takes one signal: give them "
+                "one by one.",
             )
         array = array[0]
     return array
@@ -214,7 +212,9 @@ def _best(suiting: list[Laid], size: Size) -> Laid:
         chosen = suiting[-1]
     rows, cols = chosen.planes.shape[1:]
     if rows == cols and not is_exact((rows, cols), *size):
-        sentence = "a square signal over the whole picture, squashed; if it was padded, cut the padding off first"
+        sentence = (
+            "a square signal over the whole picture, squashed; if it was padded, cut the padding off first"
+        )
         return Laid(chosen.planes, chosen.layout, sentence)
     return chosen
 
@@ -231,7 +231,9 @@ def _of_tokens(flat: np.ndarray, grid: tokens.TokenGrid) -> Laid:
 
 def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
     if array.ndim == 3 and array.shape[0] != 1:
-        raise SignalError("signal_shape", f"Tokens are [N, C] or [1, N, C]; this array is {shape_text(array.shape)}.")
+        raise SignalError(
+            "signal_shape", f"Tokens are [N, C] or [1, N, C]; this array is {shape_text(array.shape)}."
+        )
     flat = array[0] if array.ndim == 3 else array
     if grid is not None:
         named = tokens.given(len(flat), *grid)

@@ -1,7 +1,8 @@
 """Results as pictures: PNG and TIFF, with what their numbers mean written into them.
 
 Integers are written as they are. Fractions take the 65,535 levels of a 16-bit picture: the value is
-``offset + scale · level``, level 0 means "no value", and the file says so; :func:`gsjbu.io.meaning.meaning` reads it back.
+``offset + scale · level``, level 0 means "no value", and the file says so; :func:`gsjbu.io.meaning.meaning` reads it
+back.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ TOP = 65535
 def png(signal: Signal, result: np.ndarray) -> bytes:
     """A result, as :func:`gsjbu.io.restoring.restored` gives it, as a PNG. Raises GsjbuError where no PNG holds it."""
     check_png(signal, result.shape)
-    told = restoring.facts(signal)
     if result.ndim == 3 and len(result) == 1:
         result = result[0]
     if signal.kind in CLASS_KINDS and result.ndim == 3:  # shares of classes: the largest of each pixel
         codes = np.array(signal.codes or range(len(result)), np.int64)
-        return _classes(signal, codes[_strongest(result)], told)
+        return classes_png(signal, codes[_strongest(result)])
     if signal.kind == "labels":
-        return _classes(signal, result, told)
+        return classes_png(signal, result)
     if result.ndim == 3:
         return _colours(result)
-    if result.dtype.kind in "iub" and 0 <= int(result.min()) and int(result.max()) <= TOP:
+    told = restoring.facts(signal)
+    if result.dtype.kind in "iub" and int(result.min()) >= 0 and int(result.max()) <= TOP:
         dtype = np.uint8 if result.dtype.itemsize == 1 else np.uint16
         return pictures.png_bytes(result.astype(dtype), text=_text(told))
     levels, offset, scale = to_levels(signal, result)
@@ -50,7 +51,7 @@ def check_png(signal: Signal, shape: tuple[int, ...]) -> None:
     if signal.kind == "labels" and not signal.colours and (min(codes) < 0 or max(codes) > TOP):
         raise GsjbuError(
             "output_format",
-            f"The class numbers run from {min(codes)} to {max(codes)}, and a .png holds 0 to {TOP}; write .npy or .tif.",
+            f"The class numbers run from {min(codes)} to {max(codes)}, and a .png holds 0 to {TOP}; write .npy, .tif.",
         )
 
 
@@ -77,7 +78,9 @@ def tiff(signal: Signal, result: np.ndarray) -> bytes:
     if result.dtype.itemsize == 8 and result.dtype.kind in "iu":
         result = result.astype(np.int32)
     stream = io.BytesIO()
-    tifffile.imwrite(stream, result, description=_text(restoring.facts(signal)), photometric="minisblack", metadata=None)
+    tifffile.imwrite(
+        stream, result, description=_text(restoring.facts(signal)), photometric="minisblack", metadata=None
+    )
     return stream.getvalue()
 
 
@@ -89,8 +92,9 @@ def _strongest(shares: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(shares), -1, shares).argmax(axis=0)
 
 
-def _classes(signal: Signal, numbers: np.ndarray, told: dict[str, Any]) -> bytes:
+def classes_png(signal: Signal, numbers: np.ndarray) -> bytes:
     """Class numbers [H, W]: in their palette, as grey of 8 or 16 bits, or as the colours that they are."""
+    told = restoring.facts(signal)
     numbers = numbers.astype(np.int64)
     if signal.colours or numbers.max() > TOP:
         rgb = np.stack([numbers >> 16 & 255, numbers >> 8 & 255, numbers & 255], axis=-1)

@@ -60,7 +60,9 @@ def _of_json(text: str, name: str) -> tuple[str, ...]:
     try:
         found: Any = json.loads(text)
         found = found.get("id2label", found) if isinstance(found, Mapping) else found
-        by_number = dict(enumerate(found)) if isinstance(found, list) else {int(k): v for k, v in found.items()}
+        by_number = (
+            dict(enumerate(found)) if isinstance(found, list) else {int(k): v for k, v in found.items()}
+        )
         most = max(by_number, default=-1)
         if min(by_number, default=0) < 0 or most >= MAX_NAMES:
             raise ValueError("numbers out of range")

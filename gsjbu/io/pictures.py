@@ -77,7 +77,9 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
             "image_too_large", f"The PNG has more than {MAX_PNG_CHUNKS} chunks; save it again as usual."
         )
     if kind == "JPEG" and _is_of_twelve_bits(data):
-        raise ImageError("image_type", "The JPEG has 12 bits a channel, which are not read; save it with 8, or as PNG.")
+        raise ImageError(
+            "image_type", "The JPEG has 12 bits a channel, which are not read; save it with 8, or as PNG."
+        )
     scans = data.count(b"\xff\xda") if kind == "JPEG" else 0
     if scans > MAX_JPEG_SCANS:
         raise _too_many_scans(scans)
@@ -117,9 +119,10 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 def to_image(x: Any) -> Tensor:
     """PIL image, array or tensor → float32 ``[C, H, W]``.
 
-    A PIL image gives its pixels as it holds them, as ``np.asarray`` does: only files are turned by their EXIF. Arrays are ``[H, W]`` or ``[H, W, 3]``: uint8 (/255), uint16 (/65535) or float in [0, 1]. A grey array or
-    picture is repeated to three channels. Tensors are ``[C, H, W]`` or ``[H, W]`` with any number of channels
-    (a guide need not be RGB): floats as they are, uint8 /255.
+    A PIL image gives its pixels as it holds them, as ``np.asarray`` does: only files are turned by their EXIF. Arrays
+    are ``[H, W]`` or ``[H, W, 3]``: uint8 (/255), uint16 (/65535) or float in [0, 1]. A grey array or picture is
+    repeated to three channels. Tensors are ``[C, H, W]`` or ``[H, W]`` with any number of channels (a guide need not be
+    RGB): floats as they are, uint8 /255.
     """
     if isinstance(x, Tensor):
         return _tensor_image(x)
@@ -280,7 +283,9 @@ def png_bytes(pixels: np.ndarray, palette: bytes = b"", text: str = "") -> bytes
     extra = _chunk(b"PLTE", palette) if palette else b""
     if text:  # iTXt: keyword, not compressed, no language, UTF-8
         extra += _chunk(b"iTXt", TEXT_KEY.encode() + b"\0\0\0\0\0" + text.encode())
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+    )
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

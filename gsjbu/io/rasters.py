@@ -196,4 +196,6 @@ def read_exr(data: bytes, max_values: int) -> Brought:
     names = depth[:1] or sorted(channels, key=lambda name: "RGBA".find(name[-1:]))
     check(np.dtype(np.float32), (len(names), height, width), max_values)
     planes = np.stack([np.asarray(channels[name].pixels) for name in names])
-    return Brought(planes, f"EXR, {'channel' if len(names) == 1 else 'channels'} {', '.join(names)}", layout="CHW")
+    return Brought(
+        planes, f"EXR, {'channel' if len(names) == 1 else 'channels'} {', '.join(names)}", layout="CHW"
+    )

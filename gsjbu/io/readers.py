@@ -20,9 +20,7 @@ from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io import arrays, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
 
-ACCEPTED = (
-    "A signal is a .npy, .npz, .safetensors or .pt file with one array, a grey or palette PNG, a TIFF, a PFM or an EXR."
-)
+ACCEPTED = "A signal is a .npy, .npz, .safetensors or .pt file with one array, a grey or palette PNG, a TIFF, a PFM or an EXR."
 #: Endings of files that may hold a signal, for those who look for them by name.
 ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".exr", ".jpg", ".jpeg",
            ".bmp", ".webp", ".avif")  # fmt: skip
@@ -51,18 +49,22 @@ def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
     try:
         array = np.asarray(x)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise SignalError("signal_type", f"A {type(x).__name__} is no array of numbers. {ACCEPTED}") from error
+        raise SignalError(
+            "signal_type", f"A {type(x).__name__} is no array of numbers. {ACCEPTED}"
+        ) from error
     check(array.dtype, array.shape, max_values)
     return Brought(array)
 
 
-def read(data: bytes, name: str = "", max_values: int = MAX_VALUES) -> Brought:
-    """The array in a file's bytes; ``name`` only appears in sentences."""
+def read(
+    data: bytes, name: str = "", max_values: int = MAX_VALUES, forms: tuple[str, ...] | None = None
+) -> Brought:
+    """The array in a file's bytes; ``name`` only appears in sentences. ``forms``: the only ones that are read."""
     name = name or "The file"
     if not data:
         raise SignalError("signal_empty", f"{name} is empty. {ACCEPTED}")
-    reader = _reader(data)
-    if reader is None:
+    form, reader = _reader(data)
+    if reader is None or (forms is not None and form not in forms):
         raise SignalError("signal_type", f"{name} is no signal, whatever its name. {ACCEPTED}")
     try:
         return reader(data, max_values)
@@ -70,7 +72,9 @@ def read(data: bytes, name: str = "", max_values: int = MAX_VALUES) -> Brought:
         raise
     except MemoryError:
         raise
-    except Exception as error:  # zipfile, zlib, struct, Pillow and tifffile raise nearly anything on damaged files
+    except (
+        Exception
+    ) as error:  # zipfile, zlib, struct, Pillow and tifffile raise nearly anything on damaged files
         raise SignalError("signal_corrupt", f"{name} is damaged or cut short. {ACCEPTED}") from error
 
 
@@ -93,7 +97,7 @@ def _masked(x: np.ma.MaskedArray, max_values: int) -> Brought:
         array = np.where(hidden, array.dtype.type(_fill_value(x)), array)
     elif array.dtype.kind == "f" and hidden.any():
         return Brought(np.where(hidden, array.dtype.type(np.nan), array), "masked array")
-    known = ~hidden
+    known: np.ndarray = ~hidden
     while known.ndim > 2:  # a cell is known where all its channels are
         known = known.all(axis=int(np.argmin(known.shape)))
     return Brought(array, "masked array", known=known, codes=codes)
@@ -128,17 +132,18 @@ def _zarr(path: Path, max_values: int) -> Brought:
 Reader = Callable[[bytes, int], Brought]
 
 
-def _reader(data: bytes) -> Reader | None:
-    for starts, reader in _STARTS:
+def _reader(data: bytes) -> tuple[str, Reader | None]:
+    """What a file is, and who reads it."""
+    for form, starts, reader in _STARTS:
         if data.startswith(starts):
-            return reader
+            return form, reader
     if data[8:9] == b"{":
-        return _as_array("safetensors", arrays.read_safetensors)
+        return "safetensors", _as_array("safetensors", arrays.read_safetensors)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _as_picture("WEBP")
+        return "webp", _as_picture("WEBP")
     if data[4:12] in (b"ftypavif", b"ftypavis"):
-        return _as_picture("AVIF")
-    return None
+        return "avif", _as_picture("AVIF")
+    return "", None
 
 
 def _as_array(form: str, read_array: Callable[[bytes, int], np.ndarray]) -> Reader:
@@ -153,14 +158,16 @@ def _zip(data: bytes, most: int) -> Brought:
     return Brought(*arrays.read_zip(data, most))
 
 
-_STARTS: tuple[tuple[bytes | tuple[bytes, ...], Reader], ...] = (
-    (b"\x89PNG\r\n\x1a\n", _as_picture("PNG")),
-    (b"\x93NUMPY", _as_array("npy", arrays.read_npy)),
-    (b"PK", _zip),
-    ((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), rasters.read_tiff),
-    ((b"Pf\n", b"PF\n", b"Pf\r", b"PF\r", b"Pf ", b"PF "), rasters.read_pfm),
-    (b"\x76\x2f\x31\x01", rasters.read_exr),
-    (b"\xff\xd8\xff", _as_picture("JPEG")),
-    (b"BM", _as_picture("BMP")),
-    (arrays.LEGACY_TORCH, _as_array("pt", arrays.read_torch)),
+_STARTS: tuple[tuple[str, bytes | tuple[bytes, ...], Reader], ...] = (
+    ("png", b"\x89PNG\r\n\x1a\n", _as_picture("PNG")),
+    ("npy", b"\x93NUMPY", _as_array("npy", arrays.read_npy)),
+    ("zip", b"PK", _zip),
+    ("tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), rasters.read_tiff),
+    ("pfm", (b"Pf\n", b"PF\n", b"Pf\r", b"PF\r", b"Pf ", b"PF "), rasters.read_pfm),
+    ("exr", b"\x76\x2f\x31\x01", rasters.read_exr),
+    ("jpeg", b"\xff\xd8\xff", _as_picture("JPEG")),
+    ("bmp", b"BM", _as_picture("BMP")),
+    ("pt", arrays.LEGACY_TORCH, _as_array("pt", arrays.read_torch)),
 )
+#: What an open server reads of strangers: .npz and .pt are zips.
+OPEN = ("png", "npy", "zip", "tiff", "pfm", "safetensors", "pt", "jpeg")

@@ -36,7 +36,8 @@ def restored(
     """``signal`` upsampled by ``kernel``: [H, W] where [h, w] or labels were brought, otherwise [C, H, W].
 
     fill: pixels without a value in their window take the nearest's. probabilities: the share of each class of a label
-    map, [K, H, W], instead of the map; ``signal.codes`` are their numbers. clip: hold every pixel in its window's range.
+    map, [K, H, W], instead of the map; ``signal.codes`` are their numbers. clip: hold every pixel in the range of its
+    window.
     """
 
     def way(values: Tensor) -> Tensor:
@@ -71,7 +72,11 @@ def result_dtype(signal: Signal, probabilities: bool = False) -> np.dtype:
     dtype = np.dtype(signal.dtype)
     if signal.kind == "labels":
         return np.dtype(np.float32) if probabilities else dtype
-    if dtype.kind in "iu" and signal.kind not in ("features", "logits", "probabilities") and not _is_one_hot(signal):
+    if (
+        dtype.kind in "iu"
+        and signal.kind not in ("features", "logits", "probabilities")
+        and not _is_one_hot(signal)
+    ):
         return dtype
     return dtype if dtype == np.float64 else np.dtype(np.float32)
 
@@ -107,18 +112,33 @@ def filled(high: Tensor, low: Tensor, grid: Grid) -> Tensor:
 # ------------------------------------------------------------------------------------------ classes
 
 
+class Strongest:
+    """Of scores that come in blocks of channels, the channel with the largest one at each pixel so far."""
+
+    def __init__(self) -> None:
+        self.index: Tensor | None = None  # int64 [H, W]
+        self._best: Tensor | None = None
+        self._first = 0
+
+    def add(self, scores: Tensor) -> None:
+        """The next channels' scores, [c, H, W]."""
+        values, which = scores.max(dim=0)
+        if self._best is None or self.index is None:
+            self._best, self.index = values, which
+        else:
+            better = values > self._best
+            self.index = torch.where(better, which + self._first, self.index)
+            self._best = torch.where(better, values, self._best)
+        self._first += len(scores)
+
+
 def strongest(way: Way, scores: Tensor) -> Tensor:
     """Per HR pixel the channel with the largest upsampled score, int64 [H, W]; ``scores`` [C, h, w], in blocks."""
-    best: Tensor | None = None
-    index = torch.zeros(0, dtype=torch.int64)
-    for first in range(0, scores.shape[0], BLOCK):
-        values, which = way(scores[first : first + BLOCK]).max(dim=0)
-        if best is None:
-            best, index = values, which
-        else:
-            better = values > best
-            best, index = torch.where(better, values, best), torch.where(better, which + first, index)
-    return index
+    best = Strongest()
+    for some in scores.split(BLOCK):
+        best.add(way(some))
+    assert best.index is not None
+    return best.index
 
 
 def class_map(signal: Signal, kernel: Kernel, best: Tensor, fill: bool = False) -> np.ndarray:
@@ -148,7 +168,8 @@ def facts(signal: Signal, probabilities: bool = False) -> dict[str, Any]:
     """What a reader of the result has to know, for a manifest, a sidecar, a file's own notes or JSON."""
     told: dict[str, Any] = {
         "kind": signal.kind, "reason": signal.reason, "note": signal.note, "runner_up": signal.runner_up,
-        "layout": signal.layout, "brought": {"source": signal.source, "dtype": signal.dtype, "shape": list(signal.shape)},
+        "layout": signal.layout, "unit": signal.unit,
+        "brought": {"source": signal.source, "dtype": signal.dtype, "shape": list(signal.shape)},
         "dtype": result_dtype(signal, probabilities).name,
         "gaps": {"cells": int((~signal.mask).sum()), "codes": list(signal.gap_codes)},
     }  # fmt: skip

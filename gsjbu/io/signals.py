@@ -185,7 +185,9 @@ def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: 
     if brought.colours and asked.kind in (None, "labels"):
         planes = _colour_numbers(planes, asked.kind is not None)
     known = _known_over(brought, planes)
-    first = gaps.find(planes, "heat_map", asked.invalid, known)  # far outliers and what is not finite: no kind has them
+    first = gaps.find(
+        planes, "heat_map", asked.invalid, known
+    )  # far outliers and what is not finite: no kind has them
     if not first.known.any():
         raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
     guess = _guess(brought, asked, planes, first.known)
@@ -196,7 +198,8 @@ def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: 
         torch.zeros(0), torch.from_numpy(found.known), guess.kind, guess.reason, guess.runner_up,
         colours=brought.colours and guess.kind == "labels", palette=brought.palette, dtype=planes.dtype.name,
         gap_codes=found.codes, gaps=found.sentence, gaps_guessed=found.guessed, layout=laid.layout,
-        layout_note=laid.sentence, flat=brought.array.ndim == 2 and laid.layout != "tokens", source=brought.source, brought=brought, asked=asked,
+        layout_note=laid.sentence, flat=brought.array.ndim == 2 and laid.layout != "tokens",
+        source=brought.source, brought=brought, asked=asked,
     )  # fmt: skip
     if guess.kind == "labels":
         return _with_classes(signal, planes[0], found.known, brought, max_values)
@@ -236,7 +239,9 @@ def _check_asked(kind: Kind, planes: np.ndarray) -> None:
             "probabilities have one channel a class.",
         )
     if kind == "heat_map" and planes.shape[0] > 1:
-        raise SignalError("signal_kind", f"A heat map has one channel, and this signal has {planes.shape[0]}.")
+        raise SignalError(
+            "signal_kind", f"A heat map has one channel, and this signal has {planes.shape[0]}."
+        )
 
 
 # ------------------------------------------------------------------------------------------- labels
@@ -266,13 +271,12 @@ def _with_classes(
 ) -> Signal:
     """One-hot channels, one a class that is there; gaps are of no class until they are filled."""
     if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
-        raise SignalError(
-            "signal_kind", f"Labels must be whole numbers of at most {MAX_CLASSES} classes."
-        )
+        raise SignalError("signal_kind", f"Labels must be whole numbers of at most {MAX_CLASSES} classes.")
     codes, index = np.unique(plane[known], return_inverse=True)
     if len(codes) > MAX_CLASSES:
         raise SignalError(
-            "signal_classes", f"The signal has {len(codes)} different numbers; as labels it may have {MAX_CLASSES}."
+            "signal_classes",
+            f"The signal has {len(codes)} different numbers; as labels it may have {MAX_CLASSES}.",
         )
     rows, cols = plane.shape
     if len(codes) * rows * cols > max_values:
@@ -293,9 +297,7 @@ def _with_classes(
     )  # fmt: skip
 
 
-def _names(
-    codes: Sequence[int], colours: bool, brought: Brought, asked: Sequence[str]
-) -> tuple[str, ...]:
+def _names(codes: Sequence[int], colours: bool, brought: Brought, asked: Sequence[str]) -> tuple[str, ...]:
     def name(code: int) -> str:
         if 0 <= code < len(asked):
             return asked[code]

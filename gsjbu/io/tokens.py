@@ -40,7 +40,9 @@ def grids(count: int, height: int, width: int) -> list[TokenGrid]:
         rest = count - leading
         for rows in range(1, min(rest, height) + 1):
             cols = rest // rows
-            rank = _rank(rows, cols, leading, height, width) if rows * cols == rest and cols <= width else None
+            rank = (
+                _rank(rows, cols, leading, height, width) if rows * cols == rest and cols <= width else None
+            )
             if rank is not None:
                 found.append(((rank, order), TokenGrid(leading, rows, cols)))
     return [grid for _, grid in sorted(found, key=lambda entry: entry[0])]

@@ -23,7 +23,13 @@ from gsjbu.errors import GsjbuError
 if TYPE_CHECKING:
     from gsjbu.core.kernel import Kernel
 
-ENDINGS = {"npy": ".npy", "png": ".png", "safetensors": ".safetensors", "zarr": ".zarr", "kernel": ".kernel.safetensors"}
+ENDINGS = {
+    "npy": ".npy",
+    "png": ".png",
+    "safetensors": ".safetensors",
+    "zarr": ".zarr",
+    "kernel": ".kernel.safetensors",
+}
 PART = ".part"
 
 
@@ -144,7 +150,7 @@ def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
 def _safetensors_header(shape: tuple[int, ...], dtype: np.dtype, facts: dict[str, Any] | None) -> bytes:
     """One tensor, ``values``: length, JSON padded with spaces to a multiple of 8 bytes, then the data."""
     size = int(np.prod(shape)) * dtype.itemsize
-    name = "BOOL" if dtype == bool else f"{dtype.kind.upper()}{8 * dtype.itemsize}"
+    name = "BOOL" if dtype.kind == "b" else f"{dtype.kind.upper()}{8 * dtype.itemsize}"
     told: dict[str, Any] = {"__metadata__": {"gsjbu": json.dumps(facts)}} if facts else {}
     told["values"] = {"dtype": name, "shape": [int(n) for n in shape], "data_offsets": [0, size]}
     text = json.dumps(told)

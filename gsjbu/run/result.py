@@ -69,7 +69,7 @@ class Result:
         return self.signal.values if self.signal is not None else None
 
     def pixel(self, x: int, y: int) -> dict[str, list[float | None]]:
-        """Every panel's values at HR pixel (x, y), None for gaps; an LR panel answers with the cell that holds the pixel."""
+        """Every panel's values at HR pixel (x, y), None for gaps; an LR panel answers with the pixel's cell."""
         g = self.kernel.grid
         qx, qy = g.cell_of(x, y)
         out = {}

@@ -11,12 +11,11 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import BinaryIO
 
 import numpy as np
-from torch import Tensor
 
 from gsjbu.core.kernel import Kernel
-from gsjbu.io import signals
+from gsjbu.io import restoring
+from gsjbu.io.exports import Export
 from gsjbu.io.signals import Signal
-from gsjbu.run.views import strongest
 from gsjbu.server.results import Bundle, to_json
 from gsjbu.version import __version__
 
@@ -24,7 +23,7 @@ _ZIPPED = {
     "metrics.json": ("metrics", "losses", "histograms", "timings_ms"),
     "settings.json": ("settings", "device", "backend", "backend_reason", "image", "status"),
 }
-_BLOCK = 32  # channels of an HR signal that are in memory at a time
+_BLOCK_BYTES = 64 << 20  # of an HR signal that are in memory at a time
 VERSIONS_OF = ("torch", "torchvision", "numpy", "numba", "pillow", "fastapi")
 
 
@@ -67,34 +66,25 @@ def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
 
 
 def _put_signal(archive: zipfile.ZipFile, kernel: Kernel, signal: Signal) -> None:
-    """The HR signal as .npy, made and written in blocks of channels, and as a PNG where it is a picture."""
-    whole = {"descr": "<f4", "fortran_order": False,
-             "shape": (signal.values.shape[0], kernel.grid.height, kernel.grid.width)}  # fmt: skip
-    png = None
+    """The HR signal as .npy, in the unit and dtype of what was brought, as a PNG where it is a picture, and its facts."""
+    export = Export(signal, kernel, _BLOCK_BYTES)
+    head = {"descr": export.dtype.str, "fortran_order": False, "shape": export.shape}
     with archive.open("signal_hr.npy", "w", force_zip64=True) as entry:
-
-        def written(some: Tensor) -> Tensor:
-            high = kernel.render(some, mask=signal.mask).detach().cpu().contiguous()
-            entry.write(high.numpy().astype("<f4", copy=False).data)
-            return high
-
-        np.lib.format.write_array_header_1_0(entry, whole)
-        if signal.kind in ("labels", "probabilities"):
-            png = signals.labels_png(signal, strongest(written, signal.values))
-        elif signal.kind == "depth":
-            png = signals.result_png(signal, written(signal.values))
-        else:
-            for some in signal.values.split(_BLOCK):
-                written(some)
+        np.lib.format.write_array_header_1_0(entry, head)
+        for block in export.blocks():
+            entry.write(block.data.cast("B"))
+    png = export.png()
     if png is not None:
         archive.writestr("signal_hr.png", png)
+    archive.writestr("signal.json", to_json(restoring.facts(signal)))
 
 
 def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:
     """The LR signal that was brought, or else the image's own colours at HR; and LR features."""
     result = bundle.result
     if result.signal is not None:
-        yield "signal_lr", result.signal_lr.detach().cpu().numpy()
+        brought = result.signal.brought
+        yield "signal_lr", result.signal.values.numpy() if brought is None else brought.array
     elif "gsjbu_rgb" in bundle.panels and bundle.evicted < 2:
         yield "rgb_hr", bundle.panels["gsjbu_rgb"].values.detach().cpu().float().numpy()
     if result.features_lr is not None:

@@ -98,12 +98,18 @@ def test_two_likely_kinds_are_both_named():
 
 @pytest.mark.parametrize(
     ("word", "kind"),
-    [("auto", None), (None, None), ("soft labels", "soft_labels"), ("Heat-Map", "heat_map"), ("mask", "labels")],
+    [
+        ("auto", None),
+        (None, None),
+        ("soft labels", "soft_labels"),
+        ("Heat-Map", "heat_map"),
+        ("mask", "labels"),
+    ],
 )
 def test_words_for_kinds(word, kind):
     assert kinds.parse(word) == kind
 
 
 def test_an_unknown_kind_is_refused_with_those_there_are():
-    with pytest.raises(SignalError, match="depth, labels, soft_labels.*or heat_map"):
+    with pytest.raises(SignalError, match=r"depth, labels, soft_labels.*or heat_map"):
         kinds.parse("colour")
