@@ -97,9 +97,9 @@ def _masked(x: np.ma.MaskedArray, max_values: int) -> Brought:
         array = np.where(hidden, array.dtype.type(_fill_value(x)), array)
     elif array.dtype.kind == "f" and hidden.any():
         return Brought(np.where(hidden, array.dtype.type(np.nan), array), "masked array")
-    known: np.ndarray = ~hidden
+    known = ~hidden
     while known.ndim > 2:  # a cell is known where all its channels are
-        known = known.all(axis=int(np.argmin(known.shape)))
+        known = np.asarray(known.all(axis=int(np.argmin(known.shape))))
     return Brought(array, "masked array", known=known, codes=codes)
 
 
