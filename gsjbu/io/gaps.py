@@ -154,9 +154,7 @@ def _has_ignored(plane: np.ndarray, known: np.ndarray) -> bool:
     if values.size == 2 and values[0] == 0:
         return False  # a mask of 8 bits
     steps = np.diff(values.astype(np.float64))
-    if values.size > 2 and steps[-1] <= 1.5 * steps.min():
-        return False  # grey levels spread evenly up to white
-    return True
+    return values.size == 2 or bool(steps[-1] > 1.5 * steps.min())  # else grey levels, spread evenly up to white
 
 
 def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
@@ -178,10 +176,10 @@ def _codes_of_sensors(values: np.ndarray) -> Iterator[float]:
         nearest, usual = float(rest.min()), float(np.median(rest))
         if nearest >= FAR_FROM_ZERO * usual and (values.dtype.kind == "f" or nearest > 1):
             yield 0.0
-    top = 65535.0
-    below = values[values < top]
-    if values.dtype == np.uint16 and below.size < values.size and below.size and below.max() < 0.9 * top:
-        yield top
+    if values.dtype == np.uint16:
+        below = values[values < 65535]
+        if 0 < below.size < values.size and below.max() < 0.9 * 65535:
+            yield 65535.0
 
 
 def _repeats(equal: np.ndarray) -> bool:

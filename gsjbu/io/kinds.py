@@ -26,6 +26,8 @@ _ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softl
 FEW = 8
 #: Up to so many different whole numbers, labels need no more than half of all neighbours to be equal.
 SOME = 40
+#: Class numbers of everyday data sets lie below; numbers of instances are larger, beside some that are not.
+TOP_CLASS = 255
 PATCHES, CLEAR_PATCHES = 0.5, 0.75
 #: Of the neighbours that differ, the share that does so by little: above it, many numbers change by degrees.
 GRADED = 0.5
@@ -142,12 +144,14 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
     if lossy:
         return Guess("depth", f"grey levels of a JPEG ({lie.count} different)", "heat_map")
     levels = f"{lie.count} different {bits}"
-    if lie.count == 2:
+    if lie.count == 2 and values.max() <= TOP_CLASS:
         low, high = (int(v) for v in np.unique(values))
         return Guess("labels", f"two levels, {low} and {high}: a mask")
     if _is_matte(plane, values):
         return Guess("soft_labels", f"{bits}, mostly 0 or 255: an alpha matte")
     flat = f"{levels} in patches: {round(100 * lie.equal)} % of neighbours are equal"
+    if lie.count <= SOME and values.max() > TOP_CLASS and not ((values > 0) & (values <= TOP_CLASS)).any():
+        return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
     if lie.count > SOME:
         if lie.equal >= CLEAR_PATCHES and lie.alone < PATCHES and lie.graded < GRADED:
             return Guess("labels", flat)

@@ -20,7 +20,10 @@ from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io import arrays, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
 
-ACCEPTED = "A signal is a .npy, .npz, .safetensors or .pt file with one array, a grey or palette PNG, a TIFF, a PFM or an EXR."
+ACCEPTED = (
+    "A signal is a .npy, .npz, .safetensors or .pt file with one array, a grey or palette PNG, a TIFF, a PFM or "
+    "an EXR."
+)
 #: Endings of files that may hold a signal, for those who look for them by name.
 ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".exr", ".jpg", ".jpeg",
            ".bmp", ".webp", ".avif")  # fmt: skip

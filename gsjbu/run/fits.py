@@ -90,7 +90,7 @@ class Fits:
         return found
 
     def signal_upsamplers(self, fill: bool) -> dict[str, Upsampler]:
-        """The same for the signal that was brought: its gaps stay gaps where one number can be none, unless ``fill``."""
+        """The same for the signal that was brought: gaps stay gaps where one number can be none, unless ``fill``."""
         signal = self.signal
         assert signal is not None
         found = self.upsamplers(signal.values, signal.mask)

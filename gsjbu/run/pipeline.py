@@ -50,7 +50,8 @@ def run_reduced(
 
     ``signal``: an LR signal to upsample as well; the LR grid is then the signal's. ``sample``: the built-in scene
     the image is of, if it is one, whose exact labels may stand in for a segmentation. ``fill``: pixels of the signal
-    that have no value in their window take the nearest. ``cache``: kept by the caller per image. ``progress``: called often; what it raises (``Cancelled``, say) passes through.
+    that have no value in their window take the nearest. ``cache``: kept by the caller per image. ``progress``:
+    called often; what it raises (``Cancelled``, say) passes through.
     """
     stages = Stages(progress, {} if cache is None else cache)
     device = devices.resolve(settings.device)

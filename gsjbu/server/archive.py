@@ -66,7 +66,7 @@ def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
 
 
 def _put_signal(archive: zipfile.ZipFile, kernel: Kernel, signal: Signal) -> None:
-    """The HR signal as .npy, in the unit and dtype of what was brought, as a PNG where it is a picture, and its facts."""
+    """The HR signal as .npy, in the unit and dtype of what was brought; as a PNG where it is a picture; its facts."""
     export = Export(signal, kernel, _BLOCK_BYTES)
     head = {"descr": export.dtype.str, "fortran_order": False, "shape": export.shape}
     with archive.open("signal_hr.npy", "w", force_zip64=True) as entry:

@@ -30,8 +30,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gsjbu.errors import GsjbuError, ImageError, SignalError
-from gsjbu.io.pictures import loaded, shrink, upright, upright_size
 from gsjbu.io.packing import pack, unpack
+from gsjbu.io.pictures import loaded, shrink, upright, upright_size
 from gsjbu.io.readers import OPEN, read
 from gsjbu.io.signals import Signal, understand
 
