@@ -137,8 +137,7 @@ def fit(
     base = Gaussians.over(guide, grid, radius, parameters.start(grid))
     signal = checked_signal(base.lr_guide if signal is None else signal, grid)
     recipe = RECIPES[RECIPE_OF.get(kind or "") or kind_of(signal)]
-    signal = standardised(signal)
-    trust = _trust(guide_gain(signal, base.lr_guide))
+    trust = _trust(guide_gain(standardised(signal)[0], base.lr_guide))
     plain_share, second_share = recipe.shares(math.sqrt(grid.step_x * grid.step_y), trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
     fits = _Fits(base, signal, chosen, device, threads, progress)

@@ -11,7 +11,7 @@ from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
-from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
+from gsjbu.core.tto import checked_signal, fit_gaussians
 from gsjbu.errors import ImageError, SettingError, ShapeError
 from gsjbu.settings import SETTINGS, default
 
@@ -52,7 +52,7 @@ def fit_kernel(
     if objective not in ("rgb", "signal"):
         raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
     if objective == "signal":
-        signal = standardised(checked_signal(signal, grid))
+        signal = checked_signal(signal, grid)
     raw = parameters.start(grid, sigma, sigma_r) if init is None else _raw_of(init, grid)
     gaussians, losses = fit_gaussians(
         Gaussians.over(guide, grid, radius, raw), iters, objective, signal, backend=chosen.name, device=where,

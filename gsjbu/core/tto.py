@@ -32,10 +32,20 @@ def fit_gaussians(
     ``rgb``: L = mean|Î − I|. ``signal``: mean squared difference between the rendered signal's cell means and the
     signal, in units of its mean magnitude.
     """
-    return dispatch.fit(
+    unit = 1.0
+    if signal is not None:
+        magnitude = float(signal.double().abs().mean())
+        signal, spread = standardised(signal)
+        unit = (spread * float(signal.double().abs().mean()) / (magnitude or 1.0)) ** 2
+    found, losses = dispatch.fit(
         start, iters, rate, float(objective == "rgb"), signal, float(objective == "signal"), backend=backend,
-        device=device, threads=threads, progress=progress,
+        device=device, threads=threads, progress=_in_unit(progress, unit),
     )  # fmt: skip
+    return found, [unit * loss for loss in losses]
+
+
+def _in_unit(progress: Progress | None, unit: float) -> Progress | None:
+    return None if progress is None else lambda step, loss: progress(step, unit * loss)
 
 
 def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
@@ -54,15 +64,16 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
     return signal
 
 
-def standardised(signal: Tensor) -> Tensor:
-    """``signal`` [C, h, w] about 0 and of spread 1, so that no fit depends on its unit; a flat one is 0.
+def standardised(signal: Tensor) -> tuple[Tensor, float]:
+    """``signal`` [C, h, w] about 0 and of spread 1, so that no fit depends on its unit, and that spread; a flat one is 0.
 
-    Each channel has its own mean, all have one spread, so that they keep their weights against each other.
+    Each channel has its own mean; all have one spread, so that they keep their weights against each other.
     """
     values = signal.to(torch.float64)
     centred = values - values.mean(dim=(1, 2), keepdim=True)
-    spread = float(centred.abs().max())
-    if spread <= FLAT * float(values.abs().max()):
-        return torch.zeros_like(signal)
-    centred /= spread  # first, or the squares of very large and very small ones have no room
-    return (centred / centred.square().mean().sqrt()).to(torch.float32)
+    largest = float(centred.abs().max())
+    if largest <= FLAT * float(values.abs().max()):
+        return torch.zeros_like(signal), 1.0
+    centred /= largest  # first, or the squares of very large and very small ones have no room
+    spread = float(centred.square().mean().sqrt())
+    return (centred / spread).to(torch.float32), largest * spread

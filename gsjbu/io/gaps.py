@@ -154,7 +154,9 @@ def _has_ignored(plane: np.ndarray, known: np.ndarray) -> bool:
     if values.size == 2 and values[0] == 0:
         return False  # a mask of 8 bits
     steps = np.diff(values.astype(np.float64))
-    return values.size == 2 or bool(steps[-1] > 1.5 * steps.min())  # else grey levels, spread evenly up to white
+    return values.size == 2 or bool(
+        steps[-1] > 1.5 * steps.min()
+    )  # else grey levels, spread evenly up to white
 
 
 def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:

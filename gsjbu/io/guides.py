@@ -50,7 +50,7 @@ def to_guide(x: Any, mean: Sequence[float] | None = None, std: Sequence[float] |
     if isinstance(x, Guide):
         return x
     if isinstance(x, str | os.PathLike):
-        return open_guide(Path(x).read_bytes())
+        return open_guide(_bytes_of(Path(x)))
     if isinstance(x, bytes | bytearray | memoryview):
         return open_guide(bytes(x))
     if isinstance(x, Image.Image):
@@ -64,6 +64,15 @@ def to_guide(x: Any, mean: Sequence[float] | None = None, std: Sequence[float] |
     if not planes.is_floating_point():
         planes = _from_whole_numbers(planes)
     return _scaled(pictures.to_image(planes.to(torch.float32)), ())
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError("image_missing", f"There is no {path}.") from error
+    except OSError as error:
+        raise ImageError("image_missing", f"{path} cannot be read: {error.strerror}.") from error
 
 
 def open_guide(data: bytes, max_pixels: int = pictures.MAX_PIXELS) -> Guide:

@@ -51,11 +51,11 @@ def restored(
 
 
 def in_blocks(
-    signal: Signal, kernel: Kernel, channels: int, fill: bool, threads: int | None, **options: Any
+    signal: Signal, kernel: Kernel, channels: int, fill: bool, threads: int | None
 ) -> Iterator[np.ndarray]:
     """A result [C, H, W] of many channels, so many at a time."""
     for some in signal.values.split(channels):
-        high = kernel.render(some, mask=signal.mask, threads=threads, **options).detach()
+        high = kernel.render(some, mask=signal.mask, clip=True, threads=threads).detach()
         yield in_unit(signal, (filled(high, some, kernel.grid) if fill else high).numpy(), True)
 
 

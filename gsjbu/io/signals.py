@@ -23,6 +23,10 @@ from gsjbu.io.layouts import Size
 from gsjbu.io.readers import bring
 
 MAX_CLASSES = 256
+#: float32 has seven digits: a measured quantity that is so many times its spread keeps too few of them, and so does
+#: one that is nearly nothing or nearly everything.
+OFFSET_OF_SPREADS = 64.0
+LEAST_TOP, MOST_TOP = 1e-15, 1e15
 #: Kinds whose values are shares of a whole, and stay in [0, 1].
 UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
 #: Kinds whose channels are classes.
@@ -358,7 +362,9 @@ def _whole_of(signal: Signal, values: np.ndarray) -> float:
 
 
 def _centre_and_spread(values: np.ndarray) -> tuple[float, float]:
-    """The middle of the range and its half; a flat signal has spread 1."""
+    """What to take off and to divide by, so that float32 holds the differences: 0 and 1 where it does anyway."""
     low, high = float(values.min()), float(values.max())
-    spread = high / 2 - low / 2
+    top, spread = max(abs(low), abs(high)), high / 2 - low / 2
+    if top <= OFFSET_OF_SPREADS * spread and LEAST_TOP <= top <= MOST_TOP:
+        return 0.0, 1.0
     return low + spread, spread if spread > 0 else 1.0

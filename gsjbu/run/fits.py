@@ -80,13 +80,13 @@ class Fits:
 
         found: dict[str, Upsampler] = {
             "bilinear": plain if mask is None else gaps.leaving_out(plain, mask),
-            "gsjbu": lambda x: self.main(lr).render(x, mask=mask),
+            "gsjbu": lambda x: self.main(lr).render(x, mask=mask, clip=mask is not None),
         }
         if self.settings.methods == "all":
             found["bicubic"] = lambda x: interpolation.bicubic(x, self.grid)
-            found["fixed"] = lambda x: self.fixed().render(x, mask=mask)
-            found["tto_rgb"] = lambda x: self.on("rgb", lr).render(x, mask=mask)
-            found["tto_signal"] = lambda x: self.on("signal", lr).render(x, mask=mask)
+            found["fixed"] = lambda x: self.fixed().render(x, mask=mask, clip=mask is not None)
+            found["tto_rgb"] = lambda x: self.on("rgb", lr).render(x, mask=mask, clip=mask is not None)
+            found["tto_signal"] = lambda x: self.on("signal", lr).render(x, mask=mask, clip=mask is not None)
         return found
 
     def signal_upsamplers(self, fill: bool) -> dict[str, Upsampler]:

@@ -131,7 +131,9 @@ CASES = {
     "depth as TIFF": Case(tiff((MM / 1000).astype("f4")), ".tif", is_depth_in(0.9, 3.1, "f4")),
     "depth as 16-bit TIFF": Case(tiff(MM), ".tif", is_depth_in(900, 3100, "u2")),
     "depth as PFM": Case(pfm(MM / 1000), ".pfm", is_depth_in(0.9, 3.1, "f4")),
-    "depth as grey JPEG": Case(picture((MM // 16).astype(np.uint8), "JPEG"), ".jpg", is_depth_in(50, 200, "u1")),
+    "depth as grey JPEG": Case(
+        picture((MM // 16).astype(np.uint8), "JPEG"), ".jpg", is_depth_in(50, 200, "u1")
+    ),
     "depth as grey saved as RGB": Case(
         picture(np.repeat((cells(METRES + np.linspace(0, 1, W)) * 60)[..., None], 3, 2).astype(np.uint8)),
         ".png",

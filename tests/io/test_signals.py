@@ -38,11 +38,18 @@ def refusal(x: object, **options) -> GsjbuError:
 
 
 @pytest.mark.parametrize("dtype", ["<f2", "<f4", "<f8", ">f4", ">f8"])
-def test_depth_is_mixed_about_0_and_comes_back_in_its_unit(dtype):
+def test_floats_of_every_size_and_order_are_read_as_they_are(dtype):
     s = understand(DEPTH.astype(dtype))
     assert s.kind == "depth" and s.values.dtype == torch.float32 and s.mask.all()
-    assert float(s.values.min()) == -1 and float(s.values.max()) == 1
-    np.testing.assert_allclose(s.real(s.values.numpy())[0], DEPTH.astype(dtype).astype(np.float64), rtol=1e-6)
+    np.testing.assert_allclose(s.values[0].numpy(), DEPTH.astype(dtype).astype(np.float32))
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1, 3000), (1e-20, 0), (1e30, 0), (1e-3, -1e6)])
+def test_what_float32_does_not_hold_is_mixed_about_0_and_comes_back_in_its_unit(scale, offset):
+    array = scale * DEPTH + offset
+    s = understand(array)
+    assert s.kind == "depth" and float(s.values.abs().max()) == 1
+    np.testing.assert_allclose(s.real(s.values.numpy())[0] - offset, array - offset, atol=1e-6 * scale * 6)
 
 
 @pytest.mark.parametrize("dtype", ["?", "i1", "u1", "<i2", ">i4", "<u8", "<f4"])
@@ -188,8 +195,8 @@ def test_a_code_that_is_told_by_its_look_is_named_and_asked_for():
         (np.zeros((0, 8)), "signal_shape"),
         (np.zeros((6, 8), complex), "signal_type"),
         (np.array([["a"]]), "signal_type"),
-        (np.array([[None]]), "signal_pickled"),
-        (object(), "signal_pickled"),
+        (np.array([[None]]), "signal_type"),
+        (object(), "signal_type"),
         (b"", "signal_empty"),
         (b"no signal at all", "signal_type"),
         ("/nowhere/at/all.npy", "signal_missing"),

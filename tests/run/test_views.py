@@ -13,6 +13,7 @@ import gsjbu
 from gsjbu.core import interpolation
 from gsjbu.core.grid import Grid
 from gsjbu.errors import ModelError
+from gsjbu.io import restoring
 from gsjbu.io.restoring import strongest
 from gsjbu.io.signals import understand
 from gsjbu.models import segmentation
@@ -35,7 +36,7 @@ def draw(*shape: int) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(len(shape) + shape[0]))
 
 
-@pytest.mark.parametrize("classes", [1, 2, views.BLOCK, views.BLOCK + 1, 3 * views.BLOCK + 5])
+@pytest.mark.parametrize("classes", [1, 2, restoring.BLOCK, restoring.BLOCK + 1, 3 * restoring.BLOCK + 5])
 def test_the_strongest_class_in_blocks_is_the_strongest_of_all(classes):
     grid = Grid.from_stride(20, 30, 5)
     scores = draw(classes, 4, 6)
@@ -45,8 +46,8 @@ def test_the_strongest_class_in_blocks_is_the_strongest_of_all(classes):
 
 
 def test_equal_scores_go_to_the_first_class_across_blocks():
-    scores = torch.zeros(views.BLOCK + 3, 2, 2)
-    scores[3] = scores[views.BLOCK + 1] = 0.5
+    scores = torch.zeros(restoring.BLOCK + 3, 2, 2)
+    scores[3] = scores[restoring.BLOCK + 1] = 0.5
     assert (strongest(lambda x: x, scores) == 3).all()
 
 
@@ -122,8 +123,8 @@ def test_scores_against_exact_labels(sample):
     nothing[0] = 1
 
     def whole(answer: torch.Tensor):
-        place = iter(range(0, count, views.BLOCK))
-        return lambda _: answer[(first := next(place)) : first + views.BLOCK]
+        place = iter(range(0, count, restoring.BLOCK))
+        return lambda _: answer[(first := next(place)) : first + restoring.BLOCK]
 
     shown, numbers = views.classes(found, sample.image, {"bilinear": whole(nothing), "gsjbu": whole(truth)})
     assert [p.name for p in shown] == ["seg_lr", "seg_bilinear", "seg_gsjbu"]
