@@ -163,7 +163,7 @@ class _Source:
         found = features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed)
         return found.values, None
 
-    def _brought(self, kernel: Any) -> Masked:
+    def _brought(self, _: Any) -> Masked:
         from gsjbu.io.reading import read
 
         path = next(self._files, None)

@@ -7,6 +7,7 @@ import mmap
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -128,9 +129,11 @@ def fit(
 class _Helpers:
     """Threads that join a compiled loop; on leaving the block they are told to stop and waited for."""
 
-    def __init__(self, control: np.ndarray, count: int, loop: Callable[..., None], arguments: tuple) -> None:
+    def __init__(
+        self, control: np.ndarray, count: int, loop: Callable[..., None], arguments: tuple[Any, ...]
+    ) -> None:
         self.control, self.count, self.loop, self.arguments = control, count, loop, arguments
-        self.futures: list[Future] = []
+        self.futures: list[Future[None]] = []
 
     def __enter__(self) -> None:
         self.futures = [cores.pool().submit(self.loop, *self.arguments) for _ in range(self.count)]
