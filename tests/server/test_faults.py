@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gsjbu.run.pipeline import run
 from gsjbu.run.stages import SHARES
 from tests.server.conftest import Running, picture, start, upload, wait
 
@@ -25,7 +26,7 @@ def faulty(stage: str, error: Exception) -> Callable[..., Any]:
             if settings.seed == DOOMED and p.stage == stage:
                 raise error
 
-        return pipeline.run(image, settings, progress=watch, **rest)
+        return run(image, settings, progress=watch, **rest)
 
     return run
 
