@@ -120,16 +120,30 @@ def classes(
 
 def strongest(upsampler: Callable[[Tensor], Tensor], scores: Tensor) -> Tensor:
     """Per HR pixel the class with the largest upsampled score, int64 [H, W]; scores [C, h, w], in blocks."""
-    best: Tensor | None = None
-    index = torch.zeros(0, dtype=torch.int64)
-    for first in range(0, scores.shape[0], BLOCK):
-        values, which = upsampler(scores[first : first + BLOCK]).max(dim=0)
-        if best is None:
-            best, index = values, which
+    found = Strongest()
+    for some in scores.split(BLOCK):
+        found.add(upsampler(some))
+    return found.index
+
+
+class Strongest:
+    """Per pixel the class with the largest score, of scores that come in blocks of channels."""
+
+    def __init__(self) -> None:
+        self.index = torch.zeros(0, dtype=torch.int64)  # [H, W]
+        self._best: Tensor | None = None
+        self._channels = 0
+
+    def add(self, scores: Tensor) -> None:
+        """The next channels' scores [c, H, W]."""
+        values, which = scores.max(dim=0)
+        if self._best is None:
+            self._best, self.index = values, which
         else:
-            better = values > best
-            best, index = torch.where(better, values, best), torch.where(better, which + first, index)
-    return index
+            better = values > self._best
+            self._best = torch.where(better, values, self._best)
+            self.index = torch.where(better, which + self._channels, self.index)
+        self._channels += scores.shape[0]
 
 
 def _labels_at(sample: Sample, grid: Grid) -> Tensor:
