@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
             iters=args.iters,
             radius=args.radius,
             objective=args.objective,
+            optimiser=args.optimiser,
             signal=signal.values,
             device=args.device,
             progress=lambda step, loss: bar.update(1) and None,

@@ -15,8 +15,6 @@ from gsjbu.core.tto import checked_signal, fit_gaussians
 from gsjbu.errors import ImageError, SettingError, ShapeError
 from gsjbu.settings import SETTINGS, default
 
-_USUAL = (parameters.RATE, parameters.START_SIGMA, parameters.START_SIGMA_R)
-
 
 def fit_kernel(
     guide: Tensor,  # [G, H, W] float32 on the CPU
@@ -31,9 +29,10 @@ def fit_kernel(
     init: Kernel | None = None,
     threads: int | None = None,
     backend: str = "auto",
-    rate: float = parameters.RATE,
-    sigma: float = parameters.START_SIGMA,
-    sigma_r: float = parameters.START_SIGMA_R,
+    optimiser: str = default("optimiser"),
+    rate: float | None = None,
+    sigma: float | None = None,
+    sigma_r: float | None = None,
 ) -> Kernel:
     """Fit a kernel to ``guide`` on ``grid``; the keywords are those of :func:`gsjbu.fit`."""
     _check_guide(guide, grid)
@@ -41,7 +40,7 @@ def fit_kernel(
     where = devices.resolve(device)
     chosen = dispatch.choose(where, backend)
     if objective == "auto":
-        if init is not None or (rate, sigma, sigma_r) != _USUAL:
+        if init is not None or (rate, sigma, sigma_r) != (None, None, None):
             raise SettingError(
                 "objective",
                 "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use "
@@ -52,10 +51,13 @@ def fit_kernel(
         raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
     if objective == "signal":
         signal = checked_signal(signal, grid)
-    raw = parameters.start(grid, sigma, sigma_r) if init is None else _raw_of(init, grid)
+    mover = parameters.OPTIMISERS[str(SETTINGS["optimiser"].parse(optimiser))] if objective == "rgb" else parameters.ADAM
+    usual = mover.start if objective == "rgb" and iters else parameters.FIXED
+    start = parameters.start(grid, *(own if asked is None else asked for asked, own in zip((sigma, sigma_r), usual)))
+    raw = start if init is None else _raw_of(init, grid)
     gaussians, losses = fit_gaussians(
         Gaussians.over(guide, grid, radius, raw), iters, objective, signal, backend=chosen.name, device=where,
-        rate=rate, threads=threads, progress=progress,
+        optimiser=mover, rate=rate, threads=threads, progress=progress,
     )  # fmt: skip
     return Kernel(gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads)
 

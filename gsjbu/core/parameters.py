@@ -23,11 +23,8 @@ EPS = 1e-6
 SIGMA_LOW, SIGMA_HIGH = 1.0, 64.0
 SIGMA_R_LOW, SIGMA_R_HIGH = 0.01, 1.0
 
-RATE = 0.1  # Adam's step on the raw values
-
-# Where a fit starts, measured best among what the paper leaves open: σ = half a stride, σr = 0.2.
-START_SIGMA = 0.5  # in strides
-START_SIGMA_R = 0.2
+# The fixed kernel, of no steps at all: σ = half a stride, σr = 0.2.
+FIXED = (0.5, 0.2)
 
 
 class Parameters(NamedTuple):
@@ -58,8 +55,8 @@ def to_raw(p: Parameters) -> Tensor:
     return raw.to(torch.float32)
 
 
-def start(grid: Grid, sigma: float = START_SIGMA, sigma_r: float = START_SIGMA_R) -> Tensor:
-    """Raw values ``[4, h, w]`` of the fixed kernel: σ = ``sigma`` strides along each axis, θ = 0."""
+def start(grid: Grid, sigma: float = FIXED[0], sigma_r: float = FIXED[1]) -> Tensor:
+    """Raw values ``[4, h, w]``, the same everywhere: σ = ``sigma`` strides along each axis, θ = 0."""
     shape = (grid.rows, grid.cols)
     sx = min(max(sigma * grid.step_x, SIGMA_LOW), SIGMA_HIGH)
     sy = min(max(sigma * grid.step_y, SIGMA_LOW), SIGMA_HIGH)
@@ -94,6 +91,7 @@ class Optimiser:
     """Adam: the coordinates it moves, how far, and how much of the image a step looks at."""
 
     in_logs: bool  # moves log σx, log σy, raw θ / THETA, log σr instead of the raw values
+    start: tuple[float, float]  # σ in strides and σr of a fit on RGB
     rate: float
     falling: bool  # the rate falls linearly over the fit, to 0 after its last step
     beta1: float
@@ -140,7 +138,12 @@ LOG_BOUNDS = {
     3: (math.log(SIGMA_R_LOW), math.log(SIGMA_R_HIGH)),
 }
 # The paper's, on the raw values.
-ADAM = Optimiser(in_logs=False, rate=0.1, falling=False, beta1=0.9, beta2=0.999, halved=False)
-# A step of log σ means the same at every stride; the falling rate averages over what single steps overlook.
-LOG_ADAM = Optimiser(in_logs=True, rate=0.1, falling=True, beta1=0.8, beta2=0.99, halved=True)
+ADAM = Optimiser(
+    in_logs=False, start=(0.5, 0.2), rate=0.1, falling=False, beta1=0.9, beta2=0.999, halved=False
+)  # fmt: skip
+# A step of log σ means the same at every stride and every σ. It starts near where fits end, with a falling rate, and so
+# needs few steps; a long memory of few steps would only hold it up.
+LOG_ADAM = Optimiser(
+    in_logs=True, start=(0.8, 0.055), rate=0.1, falling=True, beta1=0.5, beta2=0.99, halved=True
+)  # fmt: skip
 OPTIMISERS = {"log-adam": LOG_ADAM, "adam": ADAM}
