@@ -55,8 +55,8 @@ def fit(
             optimiser knows for itself if they are not given.
         threads: cores to use at most on the CPU; all that are available if not given.
         backend: auto, fused or attention.
-        optimiser: of the objective ``rgb``. ``log-adam``: Adam on log σx, log σy, θ and log σr, each step on every other
-            row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
+        optimiser: of the objective ``rgb``. ``log-adam``: Adam on log σx, log σy, θ and log σr, each step on every
+            other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
         rate: of the first step, instead of the optimiser's own.
 
     Returns:

@@ -187,7 +187,9 @@ class Problem:
 INSIDE = tuple(
     case
     for case in (*AWAY, *AT_THE_CLAMPS)
-    if case.where != "beyond" and (case.rgb_weight, case.signal_weight) == (1, 0) and case.height * case.width < 20_000
+    if case.where != "beyond"
+    and (case.rgb_weight, case.signal_weight) == (1, 0)
+    and case.height * case.width < 20_000
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from gsjbu.core import interpolation
-from gsjbu.core.fit import fit_kernel
+from gsjbu.core.fit import fit_kernel, most_steps
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.run.stages import Stages
@@ -57,7 +57,7 @@ class Fits:
         return fit_kernel(
             self.guide, self.grid, radius=s.radius, iters=iters, objective=objective, device=s.device,
             threads=self.threads, signal=about, optimiser=s.optimiser,
-            progress=lambda step, loss: self.stages.report(step + 1, iters, loss),
+            progress=lambda step, loss: self.stages.report(step + 1, most_steps(objective, iters), loss),
         )  # fmt: skip
 
     def upsamplers(self, lr: Tensor) -> dict[str, Upsampler]:

@@ -1,7 +1,7 @@
 """One LR pixel's part of a compiled step: what its coordinates mean, the chain rule to them, and Adam.
 
-The coordinates ``at [4, h, w]`` are the raw values, or, ``in_logs``, (log σx, log σy, raw θ / THETA, log σr). A logarithm
-never leaves its parameter's bounds, so that it always has a gradient; a raw value outside the clamps has none.
+The coordinates ``at [4, h, w]`` are the raw values, or, ``in_logs``, (log σx, log σy, raw θ / THETA, log σr). A
+logarithm never leaves its parameter's bounds, so it always has a gradient; a raw value outside the clamps has none.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import parameters
-from gsjbu.core.backends.lattices import Lattice, lattices
+from gsjbu.core.backends.lattices import WHOLE, Lattice, lattices
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import ADAM, LOG_BOUNDS, Optimiser, Parameters
 
@@ -57,7 +57,7 @@ class Problem:
     lr_guide: Tensor  # [G, h, w]
     grid: Grid
     radius: int
-    lattice: Lattice = Lattice()
+    lattice: Lattice = WHOLE
 
     def __post_init__(self) -> None:
         g, device, part = self.grid, self.guide.device, self.lattice

@@ -108,8 +108,8 @@ def fit(
     control, gate = new_control(), np.zeros(1, dtype=np.int64)
     losses = np.zeros(iters, dtype=np.float64)
     arguments = (
-        gate, *_packed(problem, parts), problem.lr_guide, values, grid.step_y / pitch[0], grid.step_x / pitch[1], radius, tile,
-        float(rgb_weight), float(signal_scale), optimiser.in_logs, pitch, optimiser.rates(iters, rate),
+        gate, *_packed(problem, parts), problem.lr_guide, values, grid.step_y / pitch[0], grid.step_x / pitch[1],
+        radius, tile, float(rgb_weight), float(signal_scale), optimiser.in_logs, pitch, optimiser.rates(iters, rate),
         optimiser.betas, move, at, first, second, gradient, shape,
         np.empty((tiles, (2 * radius + 1) * (tile + 2 * radius) * 4), dtype=np.float32),
         np.zeros((tiles, 2), dtype=np.float64), losses,

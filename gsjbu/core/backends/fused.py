@@ -501,9 +501,9 @@ def fit_steps(
     Phase 2k: the cells of step k. Phase 2k + 1: its LR pixels. ``gate[0]``: the phase at which everybody waits
     for the leader.
 
-    A step looks at one lattice of the guide's pixels, one step after another at one lattice after another: guide,
-    flat, holds those of each lattice, sizes [K, 4] = (first, G, H, W) says where, row_starts [K, h + 1] and
-    col_starts [K, w + 1] which belong to which cell, and shifts [K, 2] (y, x) where the cells' centres are, all in units
+    A step looks at one lattice of the guide's pixels (lattices.py), one step after another at one lattice after
+    another. guide, flat, holds those of each; sizes [K, 4] = (first, G, H, W) says where, row_starts [K, h + 1] and
+    col_starts [K, w + 1] which belong to which cell, shifts [K, 2] (y, x) where the cells' centres are, all in units
     of a lattice's own pixels, as step_y and step_x are; ``pitch`` (y, x) is their distance in the image.
 
     lr_guide [h, w, G], signal [h, w, C], rates [steps], at … gradient [4, h, w], shape [h, w, SHAPE],

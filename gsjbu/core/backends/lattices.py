@@ -1,7 +1,7 @@
 """Every n-th row and column of an image: lattices of its pixels, which together are all of them.
 
-A lattice is an image of its own. In units of its own pixels the LR grid over it has steps 1/pitch as long, and centres a
-little aside: whatever works on an image works on a lattice.
+A lattice is an image of its own. In units of its own pixels the LR grid over it has steps 1/pitch as long, and
+centres a little aside: whatever works on an image works on a lattice.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ class Lattice(NamedTuple):
     def pixels(self, guide: np.ndarray) -> np.ndarray:
         """Its part of guide [G, H, W], contiguous."""
         return np.ascontiguousarray(guide[:, self.top :: self.pitch_y, self.left :: self.pitch_x])
+
+
+WHOLE = Lattice()
 
 
 def lattices(grid: Grid, halved: bool) -> list[Lattice]:

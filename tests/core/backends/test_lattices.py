@@ -50,7 +50,10 @@ def test_distances_to_a_cells_centre_are_those_in_the_image():
         (Grid.from_stride(64, 64, 3), (1, 1)),
         (Grid.from_stride(64, 64, 4), (2, 2)),
         (Grid.from_sizes(60, 70, 20, 10), (1, 2)),
-        (Grid.from_stride(1, 40, 8), (1, 2)),  # one row of pixels cannot be halved, however large a cell would be
+        (
+            Grid.from_stride(1, 40, 8),
+            (1, 2),
+        ),  # one row of pixels cannot be halved, however large a cell would be
     ],
 )
 def test_small_cells_are_not_thinned_out(grid, pitch):
