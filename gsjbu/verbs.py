@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core import parameters
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
@@ -33,9 +32,10 @@ def fit(
     init: Kernel | None = None,
     threads: int | None = None,
     backend: str = "auto",
-    rate: float = parameters.RATE,
-    sigma: float = parameters.START_SIGMA,
-    sigma_r: float = parameters.START_SIGMA_R,
+    optimiser: str = default("optimiser"),
+    rate: float | None = None,
+    sigma: float | None = None,
+    sigma_r: float | None = None,
 ) -> Kernel:
     """Fit a kernel to ``image``.
 
@@ -43,7 +43,7 @@ def fit(
         image: [3, H, W] float in [0, 1], a PIL image, or a uint8 array [H, W, 3]; any number of channels as a tensor.
         stride: HR pixels per LR pixel, 2–64. ``lr_size=(h, w)`` may be given instead: the ratio then comes from
             the sizes and may be non-integer and differ per axis. ``grid`` says it all at once.
-        iters: steps of Adam, 0–1000; 0 is the fixed kernel.
+        iters: steps of the fit, 0–1000; 0 is the fixed kernel.
         radius: the window is (2·radius + 1)² LR pixels, 1–8.
         objective: ``rgb``: mean |Î − I|. ``signal``: the rendered signal's cell means give back ``signal``.
             ``auto``: what measures best for such a signal.
@@ -51,9 +51,13 @@ def fit(
         device: auto, cpu, cuda or mps.
         progress: called as ``progress(step, loss)`` after each step; returning False stops the fit early and
             keeps what has been reached, an exception passes through.
-        init: a kernel over the same LR size to start from; ``sigma`` (strides) and ``sigma_r`` otherwise.
+        init: a kernel over the same LR size to start from; ``sigma`` (strides) and ``sigma_r`` otherwise, which the
+            optimiser knows for itself if they are not given.
         threads: cores to use at most on the CPU; all that are available if not given.
         backend: auto, fused or attention.
+        optimiser: of the objective ``rgb``. ``log-adam``: Adam on log σx, log σy, θ and log σr, each step on every
+            other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
+        rate: of the first step, instead of the optimiser's own.
 
     Returns:
         A frozen Kernel. On the CPU the result is the same bits for the same input and settings.
@@ -73,7 +77,8 @@ def fit(
         grid = _grid(guide, stride, lr_size)
     return fit_kernel(
         guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, device=device,
-        progress=progress, init=init, threads=threads, backend=backend, rate=rate, sigma=sigma, sigma_r=sigma_r,
+        progress=progress, init=init, threads=threads, backend=backend, optimiser=optimiser,
+        rate=rate, sigma=sigma, sigma_r=sigma_r,
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ class Asked:
     iters: int = default("iters")
     radius: int = default("radius")
     objective: str = "auto"
+    optimiser: str = default("optimiser")
     device: str = default("device")
     backbone: str = default("backbone")
     seed: int = default("seed")
@@ -102,6 +103,7 @@ class Worker:
             iters=asked.iters,
             radius=asked.radius,
             objective=asked.objective,
+            optimiser=asked.optimiser,
             signal=signal.values,
             device=asked.device,
             threads=1,

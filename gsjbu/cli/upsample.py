@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, render, write."""
     import gsjbu
+    from gsjbu.core.fit import most_steps
     from gsjbu.io import pictures
     from gsjbu.io.reading import read
 
@@ -57,13 +58,14 @@ def run(args: argparse.Namespace) -> int:
     signal = read(Path(args.signal).read_bytes(), Path(args.signal).name)
     _check_channels(form, signal)
     started = time.perf_counter()
-    with options.bar(args, args.iters, "step", "fit") as bar:
+    with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:
         kernel = gsjbu.fit(
             image,
             **_grid(args.stride, image.shape, signal.values.shape),
             iters=args.iters,
             radius=args.radius,
             objective=args.objective,
+            optimiser=args.optimiser,
             signal=signal.values,
             device=args.device,
             progress=lambda step, loss: bar.update(1) and None,

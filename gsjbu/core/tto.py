@@ -9,7 +9,7 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import RATE
+from gsjbu.core.parameters import ADAM, Optimiser
 from gsjbu.errors import ShapeError
 
 #: A signal's largest absolute value may lie between these: squares of it, and sums of those, have room in float32.
@@ -24,17 +24,18 @@ def fit_gaussians(
     *,
     backend: str,
     device: torch.device,
-    rate: float = RATE,
+    optimiser: Optimiser = ADAM,
+    rate: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[Gaussians, list[float]]:
     """Minimise the objective from ``start``; returns where it ends, and the loss before each step.
 
     ``rgb``: L = mean|Î − I|. ``signal``: mean squared difference between the rendered signal's cell means and the
-    signal, in units of its mean magnitude.
+    signal, in units of its mean magnitude. ``rate``: instead of the optimiser's own.
     """
     return dispatch.fit(
-        start, iters, rate, float(objective == "rgb"), signal, float(objective == "signal"), backend=backend,
+        start, iters, optimiser, rate, float(objective == "rgb"), signal, float(objective == "signal"), backend=backend,
         device=device, threads=threads, progress=progress,
     )  # fmt: skip
 
