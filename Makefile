@@ -1,6 +1,6 @@
 # make run      the page at http://127.0.0.1:8000
 # make test     every test, the browser's too
-# make lint     ruff, mypy and who may import whom
+# make lint     ruff, mypy and who may import whom; eslint and tsc for the page
 # make format   lets ruff rewrite the code
 # make bench    speed, against plain gathers and F.interpolate
 # make quality  quality tables on ../shared/data
@@ -19,7 +19,7 @@ WORKERS ?= auto
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
-AXE := node_modules/axe-core/axe.min.js
+NPM := node_modules/.stamp
 
 .PHONY: run test lint format bench quality soak clean
 .DEFAULT_GOAL := run
@@ -27,19 +27,21 @@ AXE := node_modules/axe-core/axe.min.js
 run: $(RUNTIME)
 	$(BIN)/python app.py --host $(HOST) --port $(PORT) $(ARGS)
 
-test: $(DEV) $(AXE)
+test: $(DEV) $(NPM)
 	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && GSJBU_CHROMIUM="$$chromium" OMP_WAIT_POLICY=passive \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-soak: $(DEV) $(AXE)
+soak: $(DEV) $(NPM)
 	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && \
 	GSJBU_CHROMIUM="$$chromium" $(BIN)/python -m pytest -m soak $(ARGS)
 
-lint: $(DEV)
+lint: $(DEV) $(NPM)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	node_modules/.bin/eslint .
+	node_modules/.bin/tsc --project tsconfig.json
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .
@@ -66,8 +68,8 @@ $(DEV): requirements-dev.txt $(RUNTIME)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-# The accessibility rules that the page's browser tests apply; nothing of it is shipped.
-$(AXE): package.json
-	@command -v npm >/dev/null || { echo "make test needs npm (Node.js) once, to fetch axe-core for the page's accessibility tests: install Node.js, then call make test again." >&2; exit 1; }
+# The page's linter, its type check, and the accessibility rules of its browser tests; nothing of it is shipped.
+$(NPM): package.json
+	@command -v npm >/dev/null || { echo "make test and make lint need npm (Node.js) once, to fetch the page's linter and axe-core: install Node.js 20 or newer, then call make again." >&2; exit 1; }
 	npm install --silent --no-package-lock --ignore-scripts --no-audit --no-fund
 	touch $@

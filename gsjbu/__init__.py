@@ -34,7 +34,7 @@ _HOMES = {
     "load": "core.kernel_file",
     "upsample": "verbs",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # they are strings
 
 
 def __getattr__(name: str) -> Any:

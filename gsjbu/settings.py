@@ -116,8 +116,8 @@ _ALL = (
         sentence="How many image pixels, each way, one low-resolution pixel stands for; larger is coarser.",
     ),
     Setting(
-        "iters", "int", 50, "Iterations", low=0, high=1000, unit="steps",
-        sentence="Steps of test-time optimisation; 0 keeps the fixed kernel that every fit starts from.",
+        "iters", "int", 10, "Iterations", low=0, high=1000, unit="steps",
+        sentence="Steps of test-time optimisation; 0 is the fixed kernel, the same Gaussian everywhere.",
     ),
     Setting(
         "radius", "int", 2, "Radius", low=1, high=8, unit="LR px",
@@ -135,6 +135,11 @@ _ALL = (
             "signal": "Signal: give back the LR signal",
             "auto": "Auto: what measures best for the signal",
         },
+    ),
+    Setting(
+        "optimiser", "choice", "log-adam", "Optimiser",
+        sentence="How a fit on RGB takes its steps: few ones on logarithms, or the paper's on the raw values.",
+        choices={"log-adam": "Adam on logarithms", "adam": "Adam on raw values"},
     ),
     Setting(
         "methods", "choice", "pair", "Methods",
@@ -195,6 +200,7 @@ class Settings:
     radius: int = default("radius")
     resolution: int = default("resolution")
     objective: str = default("objective")
+    optimiser: str = default("optimiser")
     methods: str = default("methods")
     device: str = default("device")
     seed: int = default("seed")

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gsjbu.core import parameters
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
@@ -37,10 +36,11 @@ def fit(
     init: Kernel | None = None,
     threads: int | None = None,
     backend: str = "auto",
+    optimiser: str = default("optimiser"),
+    rate: float | None = None,
+    sigma: float | None = None,
+    sigma_r: float | None = None,
     kind: str | None = None,
-    rate: float = parameters.RATE,
-    sigma: float = parameters.START_SIGMA,
-    sigma_r: float = parameters.START_SIGMA_R,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Kernel:
@@ -52,7 +52,7 @@ def fit(
             ``notes`` of the kernel say.
         stride: HR pixels per LR pixel, 2–64. ``lr_size=(h, w)`` may be given instead: the ratio then comes from
             the sizes and may be non-integer and differ per axis. ``grid`` says it all at once.
-        iters: steps of Adam, 0–1000; 0 is the fixed kernel.
+        iters: steps of the fit, 0–1000; 0 is the fixed kernel.
         radius: the window is (2·radius + 1)² LR pixels, 1–8.
         objective: ``rgb``: mean |Î − I|. ``signal``: the rendered signal's cell means give back ``signal``.
             ``auto``: what measures best for such a signal.
@@ -60,9 +60,13 @@ def fit(
         device: auto, cpu, cuda or mps.
         progress: called as ``progress(step, loss)`` after each step; returning False stops the fit early and
             keeps what has been reached, an exception passes through.
-        init: a kernel over the same LR size to start from; ``sigma`` (strides) and ``sigma_r`` otherwise.
+        init: a kernel over the same LR size to start from; ``sigma`` (strides) and ``sigma_r`` otherwise, which the
+            optimiser knows for itself if they are not given.
         threads: cores to use at most on the CPU; all that are available if not given.
         backend: auto, fused or attention.
+        optimiser: of the objective ``rgb``. ``log-adam``: Adam on log σx, log σy, θ and log σr, each step on every
+            other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
+        rate: of the first step, instead of the optimiser's own.
         kind: what the signal is, for the objective ``auto``; it is looked at if not given.
         mean, std: per channel, if the image comes normalised: ``image · std + mean`` is taken.
 
@@ -85,7 +89,8 @@ def fit(
         grid = _grid(guide, stride, lr_size)
     kernel = fit_kernel(
         guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, kind=kind, device=device,
-        progress=progress, init=init, threads=threads, backend=backend, rate=rate, sigma=sigma, sigma_r=sigma_r,
+        progress=progress, init=init, threads=threads, backend=backend, optimiser=optimiser,
+        rate=rate, sigma=sigma, sigma_r=sigma_r,
     )  # fmt: skip
     return replace(kernel, notes=(*found.notes, *kernel.notes)) if found.notes else kernel
 

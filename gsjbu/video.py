@@ -1,8 +1,9 @@
 """Video: one kernel per frame, each fit started from the frame before.
 
-A cold fit takes some fifty steps and lands a little elsewhere for each frame, which shows as flicker. Started from
-the frame before, a few small steps are enough, and what did not change in the picture does not change in the
-kernel. A cut is noticed by the loss it starts with, and then the fit is cold once more.
+A cold fit lands a little elsewhere for each frame, which shows as flicker. Started from the frame before, a few small
+steps are enough, and what did not change in the picture does not change in the kernel. They look at all pixels: a
+part of them, chosen anew at each step, would flicker too. A cut is noticed by the loss it starts with, and then the
+fit is cold once more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from gsjbu.settings import default
 from gsjbu.verbs import fit
 
 WARM_ITERS = 8  # steps of each further frame
+WARM_OPTIMISER = "adam"
 # Adam's first steps are as long as its rate whatever the gradient: at the cold fit's 0.1 they would shake kernels
 # that are already right. 0.02 measured best between following motion and standing still.
 WARM_RATE = 0.02
@@ -64,7 +66,8 @@ def _warm(frame: Tensor, before: Kernel, iters: int, rate: float, options: dict[
         cut = step == 0 and loss > CUT * last
         return not cut
 
-    kernel = fit(frame, iters=iters, rate=rate, init=before, progress=watch, **options)
+    options = options | {"optimiser": WARM_OPTIMISER, "rate": rate}
+    kernel = fit(frame, iters=iters, init=before, progress=watch, **options)
     return None if cut else kernel
 
 

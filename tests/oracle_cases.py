@@ -173,6 +173,35 @@ class Problem:
         assert raw.grad is not None
         return float(loss.detach()), raw.grad
 
+    def rgb_loss_of(self, at: Tensor, top: int, left: int, pitch: int) -> Tensor:
+        """The oracle's |Î − I|, mean over every ``pitch``-th row from ``top`` and column from ``left``; at float64
+        [4, h, w]: log σx, log σy, raw θ / 0.6, log σr."""
+        height, width = self.grid.height, self.grid.width
+        lr = reference.low_resolution(self.guide, self.grid.rows, self.grid.cols, self.step)
+        w = reference.weights(self.guide, raw_of_logs(at), self.case.radius, self.step, lr)
+        off = (reference.render(w, lr, height, width, self.step) - self.guide.double()).abs()
+        return off[:, top::pitch, left::pitch].mean()
+
+
+# What a fit in logarithms is held against, where σ is inside its bounds: the oracle knows raw values only.
+INSIDE = tuple(
+    case
+    for case in (*AWAY, *AT_THE_CLAMPS)
+    if case.where != "beyond"
+    and (case.rgb_weight, case.signal_weight) == (1, 0)
+    and case.height * case.width < 20_000
+)
+
+
+def raw_of_logs(at: Tensor) -> Tensor:
+    """Raw values [4, h, w] whose parameters have these logarithms; θ's coordinate counts 0.6 of a raw θ."""
+
+    def raw(log_sigma: Tensor) -> Tensor:
+        sigma = log_sigma.exp() - 1e-6
+        return sigma + torch.log(-torch.expm1(-sigma))
+
+    return torch.stack([raw(at[0]), raw(at[1]), 0.6 * at[2], raw(at[3])])
+
 
 def relative(found: Tensor, right: Tensor) -> dict[str, float]:
     """Per raw parameter the largest difference of the gradient, relative to its largest entry.
@@ -214,7 +243,7 @@ def _raw(where: str, grid: Grid, draw: np.random.Generator) -> Tensor:
     turn = draw.uniform(-3, 3, shape)
     if where == "start":  # random, around where a fit starts
         wobble = draw.normal(0, 1, (4, *shape)) * np.array([0.4, 0.4, 0.5, 0.3])[:, None, None]
-        sigma = max(parameters.START_SIGMA, 1.6 / min(grid.step_y, grid.step_x))  # not on the clamp at 1 px
+        sigma = max(parameters.FIXED[0], 1.6 / min(grid.step_y, grid.step_x))  # not on the clamp at 1 px
         return parameters.start(grid, sigma) + torch.from_numpy(wobble).float()
     if where == "sigma_r_inside":  # σr a hair above its lower clamp: the sharpest softmax there is
         return given(max(1.3, grid.step_x / 2), max(1.2, grid.step_y / 3), turn, 0.0101)

@@ -33,13 +33,14 @@ class Asked:
 
     form: str = "npy"
     half: bool = False
-    stride: int = 16
-    iters: int = 50
-    radius: int = 2
+    stride: int = default("stride")
+    iters: int = default("iters")
+    radius: int = default("radius")
     objective: str = "auto"
-    device: str = "auto"
-    backbone: str = "resnet18"
-    seed: int = 0
+    optimiser: str = default("optimiser")
+    device: str = default("device")
+    backbone: str = default("backbone")
+    seed: int = default("seed")
     resolution: int = 0  # long side in pixels; 0 keeps the image's own size
     kind: str = "auto"
     invalid: str = "auto"
@@ -116,6 +117,7 @@ class Worker:
             iters=asked.iters,
             radius=asked.radius,
             objective=asked.objective,
+            optimiser=asked.optimiser,
             signal=signal.values,
             kind=signal.kind,
             device=asked.device,

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from gsjbu.cli import options
 
-SETTINGS = ("stride", "iters", "radius", "resolution", "objective", "device", "backbone", "seed")
+SETTINGS = ("stride", "iters", "radius", "resolution", "objective", "optimiser", "device", "backbone", "seed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

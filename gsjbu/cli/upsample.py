@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fit, render, write."""
     import gsjbu
+    from gsjbu.core.fit import most_steps
     from gsjbu.io import levels, restoring
     from gsjbu.io.guides import to_guide
     from gsjbu.io.signals import understand
@@ -78,13 +79,14 @@ def run(args: argparse.Namespace) -> int:
         levels.check_png(signal, (*signal.shape[:1], *size))
     options.say(args, [*guide.notes, *signal.doubts])
     started = time.perf_counter()
-    with options.bar(args, args.iters, "step", "fit") as bar:
+    with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:
         kernel = gsjbu.fit(
             guide,
             **_grid(args.stride, size, signal.shape),
             iters=args.iters,
             radius=args.radius,
             objective=args.objective,
+            optimiser=args.optimiser,
             signal=signal.values,
             kind=signal.kind,
             device=args.device,

@@ -11,11 +11,10 @@ from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.parameters import ADAM, FIXED, OPTIMISERS
 from gsjbu.core.tto import checked_signal, fit_gaussians
 from gsjbu.errors import ImageError, SettingError, ShapeError
 from gsjbu.settings import SETTINGS, default
-
-_USUAL = (parameters.RATE, parameters.START_SIGMA, parameters.START_SIGMA_R)
 
 
 def fit_kernel(
@@ -32,9 +31,10 @@ def fit_kernel(
     init: Kernel | None = None,
     threads: int | None = None,
     backend: str = "auto",
-    rate: float = parameters.RATE,
-    sigma: float = parameters.START_SIGMA,
-    sigma_r: float = parameters.START_SIGMA_R,
+    optimiser: str = default("optimiser"),
+    rate: float | None = None,
+    sigma: float | None = None,
+    sigma_r: float | None = None,
 ) -> Kernel:
     """Fit a kernel to ``guide`` on ``grid``; the keywords are those of :func:`gsjbu.fit`."""
     _check_guide(guide, grid)
@@ -42,7 +42,7 @@ def fit_kernel(
     where = devices.resolve(device)
     chosen = dispatch.choose(where, backend)
     if objective == "auto":
-        if init is not None or (rate, sigma, sigma_r) != _USUAL:
+        if init is not None or (rate, sigma, sigma_r) != (None, None, None):
             raise SettingError(
                 "objective",
                 "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use "
@@ -53,12 +53,20 @@ def fit_kernel(
         raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
     if objective == "signal":
         signal = checked_signal(signal, grid)
-    raw = parameters.start(grid, sigma, sigma_r) if init is None else _raw_of(init, grid)
+    # A signal is given back by plain Adam: fewer steps on logarithms measured worse.
+    adam = OPTIMISERS[str(SETTINGS["optimiser"].parse(optimiser))] if objective == "rgb" else ADAM
+    usual = adam.start if objective == "rgb" and iters else FIXED
+    raw = _start(grid, sigma, sigma_r, usual) if init is None else _raw_of(init, grid)
     gaussians, losses = fit_gaussians(
         Gaussians.over(guide, grid, radius, raw), iters, objective, signal, backend=chosen.name, device=where,
-        rate=rate, threads=threads, progress=progress,
+        optimiser=adam, rate=rate, threads=threads, progress=progress,
     )  # fmt: skip
     return Kernel(gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads)
+
+
+def most_steps(objective: str, iters: int) -> int:
+    """How many steps a fit takes at most: what a progress bar counts up to."""
+    return auto.most_steps(iters) if objective == "auto" else iters
 
 
 def _check_guide(guide: Tensor, grid: Grid) -> None:
@@ -75,6 +83,12 @@ def _check_guide(guide: Tensor, grid: Grid) -> None:
         raise ImageError(
             "image_not_finite", "The image holds NaN or infinite values; a guide needs a value everywhere."
         )
+
+
+def _start(grid: Grid, sigma: float | None, sigma_r: float | None, usual: tuple[float, float]) -> Tensor:
+    return parameters.start(
+        grid, usual[0] if sigma is None else sigma, usual[1] if sigma_r is None else sigma_r
+    )
 
 
 def _raw_of(init: Kernel, grid: Grid) -> Tensor:

@@ -196,6 +196,11 @@ class Kernel:
 
     def save(self, path: str | Path) -> None:
         """Write to a safetensors file: guide, raw values, losses and how they came about. Raises OSError."""
+        # Not save_file: it hides a full disk in an error of its own, and lets nobody else read the file.
+        Path(path).write_bytes(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """What ``save`` writes."""
         from safetensors.torch import save
 
         g = self.grid
@@ -211,5 +216,4 @@ class Kernel:
         }
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
-        # Not save_file: it hides a full disk in an error of its own, and lets nobody else read the file.
-        Path(path).write_bytes(save(tensors, metadata={"gsjbu": json.dumps(notes)}))
+        return save(tensors, metadata={"gsjbu": json.dumps(notes)})

@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,11 +23,8 @@ EPS = 1e-6
 SIGMA_LOW, SIGMA_HIGH = 1.0, 64.0
 SIGMA_R_LOW, SIGMA_R_HIGH = 0.01, 1.0
 
-RATE = 0.1  # Adam's step on the raw values
-
-# Where a fit starts, measured best among what the paper leaves open: σ = half a stride, σr = 0.2.
-START_SIGMA = 0.5  # in strides
-START_SIGMA_R = 0.2
+# The fixed kernel, of no steps at all: σ = half a stride, σr = 0.2.
+FIXED = (0.5, 0.2)
 
 
 class Parameters(NamedTuple):
@@ -56,8 +55,8 @@ def to_raw(p: Parameters) -> Tensor:
     return raw.to(torch.float32)
 
 
-def start(grid: Grid, sigma: float = START_SIGMA, sigma_r: float = START_SIGMA_R) -> Tensor:
-    """Raw values ``[4, h, w]`` of the fixed kernel: σ = ``sigma`` strides along each axis, θ = 0."""
+def start(grid: Grid, sigma: float = FIXED[0], sigma_r: float = FIXED[1]) -> Tensor:
+    """Raw values ``[4, h, w]``, the same everywhere: σ = ``sigma`` strides along each axis, θ = 0."""
     shape = (grid.rows, grid.cols)
     sx = min(max(sigma * grid.step_x, SIGMA_LOW), SIGMA_HIGH)
     sy = min(max(sigma * grid.step_y, SIGMA_LOW), SIGMA_HIGH)
@@ -85,3 +84,68 @@ def _inverse_softplus(y: Tensor) -> Tensor:
 def _inverse_tanh(theta: Tensor) -> Tensor:
     # θ = ±π is out of tanh's reach; the nearest float32 below 1 stands in.
     return torch.atanh((theta / math.pi).clamp(-1 + 1e-7, 1 - 1e-7))
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """Adam: the coordinates it moves, how far, and how much of the image a step looks at."""
+
+    in_logs: bool  # moves log σx, log σy, raw θ / THETA, log σr instead of the raw values
+    start: tuple[float, float]  # σ in strides and σr of a fit on RGB
+    rate: float
+    falling: bool  # the rate falls linearly over the fit, to 0 after its last step
+    beta1: float
+    beta2: float
+    halved: bool  # a step looks at every other row and column, the next one at others
+
+    def rates(self, iters: int, rate: float | None = None) -> np.ndarray:
+        """float64 [iters]: the rate of each step; ``rate``: instead of its own."""
+        rates = np.full(iters, self.rate if rate is None else rate)
+        return rates * (1 - np.arange(iters) / iters) if self.falling and iters else rates
+
+    @property
+    def betas(self) -> tuple[float, float, float, float]:
+        """β1, 1 − β1, β2, 1 − β2, each the float nearest to its decimals."""
+        return self.beta1, round(1 - self.beta1, 12), self.beta2, round(1 - self.beta2, 12)
+
+    def coordinates(self, raw: Tensor) -> Tensor:
+        """Where ``raw [4, h, w]`` is in what is moved, [4, h, w]."""
+        if not self.in_logs:
+            return raw
+        p = from_raw(raw.double())
+        return torch.stack([p.sigma_x.log(), p.sigma_y.log(), raw[2] / THETA, p.sigma_r.log()]).to(raw.dtype)
+
+    def parameters(self, at: Tensor) -> Parameters:
+        """The parameters at coordinates ``at [4, h, w]``; differentiable."""
+        if not self.in_logs:
+            return from_raw(at)
+        sx, sy, sr = (at[c].clamp(*LOG_BOUNDS[c]).exp() for c in (0, 1, 3))
+        return Parameters(sx, sy, math.pi * torch.tanh(THETA * at[2]), sr)
+
+    def raw(self, at: Tensor) -> Tensor:
+        """The raw values at coordinates ``at [4, h, w]``."""
+        if not self.in_logs:
+            return at
+        sx, sy, sr = (_inverse_softplus(at[c].double().exp()) for c in (0, 1, 3))
+        return torch.stack([sx, sy, THETA * at[2].double(), sr]).to(at.dtype)
+
+
+# A step of log σ is worth this much of one of raw θ.
+THETA = 0.6
+LOG_BOUNDS = {
+    0: (math.log(SIGMA_LOW), math.log(SIGMA_HIGH)),
+    1: (math.log(SIGMA_LOW), math.log(SIGMA_HIGH)),
+    3: (math.log(SIGMA_R_LOW), math.log(SIGMA_R_HIGH)),
+}
+# The paper's, on the raw values.
+ADAM = Optimiser(
+    in_logs=False, start=(0.5, 0.2), rate=0.1, falling=False, beta1=0.9, beta2=0.999, halved=False
+)  # fmt: skip
+# A step of log σ means the same at every stride and every σ. It starts near where fits end, with a falling rate, and so
+# needs few steps; a long memory of few steps would only hold it up.
+LOG_ADAM = Optimiser(
+    in_logs=True, start=(0.8, 0.055), rate=0.1, falling=True, beta1=0.5, beta2=0.99, halved=True
+)  # fmt: skip
+# The same for an LR image that is sampled rather than averaged over each cell: its colours reach wider, and steps may too.
+LOG_ADAM_SAMPLED = replace(LOG_ADAM, start=(1.2, 0.08), rate=0.2)
+OPTIMISERS = {"log-adam": LOG_ADAM, "adam": ADAM}

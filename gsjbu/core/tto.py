@@ -9,7 +9,7 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import RATE
+from gsjbu.core.parameters import ADAM, Optimiser
 from gsjbu.errors import ShapeError
 
 FLAT = 1e-6  # of its largest value: a signal that spreads less is what float32's rounding left of one
@@ -23,14 +23,15 @@ def fit_gaussians(
     *,
     backend: str,
     device: torch.device,
-    rate: float = RATE,
+    optimiser: Optimiser = ADAM,
+    rate: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[Gaussians, list[float]]:
     """Minimise the objective from ``start``; returns where it ends, and the loss before each step.
 
     ``rgb``: L = mean|Î − I|. ``signal``: mean squared difference between the rendered signal's cell means and the
-    signal, in units of its mean magnitude.
+    signal, in units of its mean magnitude. ``rate``: instead of the optimiser's own.
     """
     unit = 1.0
     if signal is not None:
@@ -38,7 +39,7 @@ def fit_gaussians(
         signal, spread = standardised(signal)
         unit = (spread * float(signal.double().abs().mean()) / (magnitude or 1.0)) ** 2
     found, losses = dispatch.fit(
-        start, iters, rate, float(objective == "rgb"), signal, float(objective == "signal"), backend=backend,
+        start, iters, optimiser, rate, float(objective == "rgb"), signal, float(objective == "signal"), backend=backend,
         device=device, threads=threads, progress=_in_unit(progress, unit),
     )  # fmt: skip
     return found, [unit * loss for loss in losses]

@@ -57,7 +57,8 @@ def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
         ) from error
     if array.dtype.kind not in "fiubc":
         raise SignalError(
-            "signal_type", f"The signal is a {type(x).__name__} of {array.dtype.name}; it must hold real numbers."
+            "signal_type",
+            f"The signal is a {type(x).__name__} of {array.dtype.name}; it must hold real numbers.",
         )
     check(array.dtype, array.shape, max_values)
     return Brought(array)

@@ -83,8 +83,7 @@ _held: dict[str, tuple[Any, Any]] = {}  # kind -> (key, loaded model)
 def catalogue() -> tuple[Spec, ...]:
     """The server's own list: CATALOGUE, and what the operator added by ``GSJBU_MODEL_NAMES``."""
     added: list[Spec] = []
-    for repo in os.environ.get(NAMES_VARIABLE, "").split(","):
-        repo = repo.strip()
+    for repo in map(str.strip, os.environ.get(NAMES_VARIABLE, "").split(",")):
         if _REPO.fullmatch(repo) and all(repo != s.repo for s in (*CATALOGUE, *added)):
             kind = "segmentation" if any(word in repo.lower() for word in _SEGMENTERS) else "backbone"
             added.append(Spec(repo.replace("/", "--"), kind, repo, repo))

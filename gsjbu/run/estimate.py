@@ -14,7 +14,9 @@ from functools import lru_cache
 from typing import Any
 
 from gsjbu.core import auto, devices, threads
+from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.grid import Grid
+from gsjbu.core.parameters import OPTIMISERS
 from gsjbu.errors import ShapeError
 from gsjbu.settings import SETTINGS, Settings
 
@@ -106,17 +108,16 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
     neighbours = _mean_window(grid.rows, s.radius) * _mean_window(grid.cols, s.radius)
     if where == "cpu" and _fused_is_there():
         backend, sharing = "fused", _machine() / (1 + 0.85 * (workers - 1))
-        near = _mean_window(grid.rows, min(s.radius, REACH)) * _mean_window(grid.cols, min(s.radius, REACH))
-        vectors = math.ceil(min(grid.step_y, height) * min(grid.step_x, width) / 16)
-        step = grid.rows * grid.cols * (
-            CELL + CELL_VECTOR * vectors + near * (NEIGHBOUR + NEIGHBOUR_VECTOR * vectors)
-        )  # fmt: skip
+        whole = _fused_step(grid, s.radius, halved=False)
+        step = _fused_step(grid, s.radius, halved=s.objective == "rgb" and OPTIMISERS[s.optimiser].halved)
         working = 16 * grid.rows * (grid.cols + 16) * (2 * s.radius + 1)
         working += 36 * pixels // math.ceil(grid.step_x)
     else:
         backend = "attention" if where == "cpu" else "attention on a GPU"
         each = ATTENTION_CPU / (1 + 0.4 * (workers - 1)) if where == "cpu" else ATTENTION_GPU
-        step, sharing = pixels * (2 * s.radius + 1) ** 2 * each, 1.0
+        whole, sharing = pixels * (2 * s.radius + 1) ** 2 * each, 1.0
+        part = lattices(grid, s.objective == "rgb" and OPTIMISERS[s.optimiser].halved)[0]
+        step = whole / (part.pitch_y * part.pitch_x)
         kept = 4 * pixels * (2 * s.radius + 1) ** 2
         working = min(kept, 256_000_000) + 8 * 16_000_000
     fits, steps = 1.0, s.iters
@@ -125,12 +126,12 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
     if s.objective == "signal":
         fits += FEATURES_FIT * s.features
     elif s.objective == "auto":  # it has nothing to fit features to
-        steps = min(s.iters, 2 * auto.STEPS)
+        steps = auto.most_steps(s.iters)
     fits += 2 * (1 + s.features) if s.methods == "all" else 0
     mixing = channels * pixels * neighbours * 0.12 * sharing
     stages = {
         "fit": fits * steps * step * sharing * 1e-9,
-        "rgb": (pixels * RGB * (2.2 if s.methods == "all" else 1.0) + 2 * step * sharing) * 1e-9,
+        "rgb": (pixels * RGB * (2.2 if s.methods == "all" else 1.0) + 2 * whole * sharing) * 1e-9,
         "features": (pixels * FEATURES * 1e-9 + LOADING) * s.features,
         "segmentation": 0.0 if s.segmentation == "off" else pixels * SEGMENTATION * 1e-9 + LOADING,
         "signal": mixing * 1e-9,
@@ -139,6 +140,17 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
     pictures = BYTES_PIXEL * (2 if s.methods == "all" else 1)
     size = pixels * (pictures + BYTES_FEATURES * s.features) + working + BYTES_BASE
     return Estimate(sum(stages.values()), int(size), stages, [], backend, workers)
+
+
+def _fused_step(grid: Grid, radius: int, halved: bool) -> float:
+    """Nanoseconds of a step of the fused kernel on the measured machine."""
+    near = _mean_window(grid.rows, min(radius, REACH)) * _mean_window(grid.cols, min(radius, REACH))
+    part = lattices(grid, halved)[0]
+    area = min(grid.step_y, grid.height) / part.pitch_y * min(grid.step_x, grid.width) / part.pitch_x
+    vectors = math.ceil(area / 16)
+    return grid.rows * grid.cols * (
+        CELL + CELL_VECTOR * vectors + near * (NEIGHBOUR + NEIGHBOUR_VECTOR * vectors)
+    )  # fmt: skip
 
 
 def _mean_window(cells: int, radius: float) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gsjbu.core import gaps, interpolation
-from gsjbu.core.fit import fit_kernel
+from gsjbu.core.fit import fit_kernel, most_steps
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.io import restoring
@@ -39,7 +39,7 @@ class Fits:
         return self.on(self.settings.objective, lr)
 
     def fixed(self) -> Kernel:
-        """The kernel that every fit starts from."""
+        """The kernel without a fit: the same Gaussian everywhere."""
         return self.on("rgb", None, iters=0)
 
     def on(self, objective: str, lr: Tensor | None, iters: int | None = None) -> Kernel:
@@ -50,7 +50,7 @@ class Fits:
         name = (objective, iters, id(about))
         if name not in self.made:
             if about is None:
-                key = (s.resolution, self.grid, s.radius, s.device, iters, self.threads)
+                key = (s.resolution, self.grid, s.radius, s.device, s.optimiser, iters, self.threads)
                 what = "kernel, fixed" if iters == 0 else "kernel"
                 self.made[name] = self.stages.cached(what, key, lambda: self._fit(objective, iters, None))
             else:
@@ -61,8 +61,8 @@ class Fits:
         s = self.settings
         return fit_kernel(
             self.guide, self.grid, radius=s.radius, iters=iters, objective=objective, device=s.device,
-            threads=self.threads, signal=about, kind=self._kind(about),
-            progress=lambda step, loss: self.stages.report(step + 1, iters, loss),
+            threads=self.threads, signal=about, kind=self._kind(about), optimiser=s.optimiser,
+            progress=lambda step, loss: self.stages.report(step + 1, most_steps(objective, iters), loss),
         )  # fmt: skip
 
     def _kind(self, about: Tensor | None) -> str | None:

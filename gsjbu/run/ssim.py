@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy")  # type: ignore[untyped-decorator]
-def mean_ssim(a, b, taps, c1, c2):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
+def mean_ssim(a, b, taps, c1, c2):
     """Mean SSIM of planes a and b, float32 [H, W], over whole windows; ``taps``: the window along one axis.
 
     Four rows are kept for each row of the window: a, b, a² + b² and a·b. Down the window first, then along it.

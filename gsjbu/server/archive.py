@@ -1,14 +1,13 @@
-"""Everything of a run in one zip."""
+"""Everything of a run in one zip, made while it is sent."""
 
 from __future__ import annotations
 
+import io
 import platform
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import metadata
-from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.io import restoring
 from gsjbu.io.exports import Export
 from gsjbu.io.signals import Signal
+from gsjbu.server.limits import KIB, MIB
 from gsjbu.server.results import Bundle, to_json
 from gsjbu.version import __version__
 
@@ -23,7 +23,8 @@ _ZIPPED = {
     "metrics.json": ("metrics", "losses", "histograms", "timings_ms"),
     "settings.json": ("settings", "device", "backend", "backend_reason", "image", "status"),
 }
-_BLOCK_BYTES = 64 << 20  # of an HR signal that are in memory at a time
+_BLOCK_BYTES = 64 * MIB  # of an HR signal that are in memory at a time
+_OVERHEAD = 64 * KIB  # of names, headers and small files, generously
 VERSIONS_OF = ("torch", "torchvision", "numpy", "numba", "pillow", "fastapi")
 
 
@@ -38,45 +39,87 @@ def versions() -> dict[str, str]:
     return out
 
 
-def zip_file(bundle: Bundle, temporary: Path) -> tuple[BinaryIO, int]:
-    """Everything of a run in one zip, in a file without a name, and its size in bytes.
-
-    ``temporary``: a folder that goes when the server stops, however it stops.
-    """
-    file = TemporaryFile()  # noqa: SIM115  the answer's stream closes it
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in bundle.all_pngs().items():
-            archive.writestr(f"panels/{name}.png", data)
-        with TemporaryDirectory(dir=temporary) as folder:
-            path = Path(folder) / "parameters.safetensors"
-            bundle.result.kernel.save(path)
-            archive.write(path, "parameters.safetensors")
-        if bundle.result.signal is not None:
-            _put_signal(archive, bundle.result.kernel, bundle.result.signal)
-        for name, array in _arrays(bundle):
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-        summary = bundle.summary()
-        for name, keys in _ZIPPED.items():
-            archive.writestr(name, to_json({key: summary[key] for key in keys}))
-        archive.writestr("versions.json", to_json(versions()))
-    size = file.tell()
-    file.seek(0)
-    return file, size
+def most_bytes(bundle: Bundle) -> int:
+    """No zip of this result is larger: from shapes alone, before anything is made."""
+    result = bundle.result
+    pixels = result.kernel.grid.height * result.kernel.grid.width
+    panels = len(bundle.panels) * (3 * pixels + _OVERHEAD)
+    arrays = sum(array.nbytes for _, array in _arrays(bundle))
+    signal = 0 if result.signal is None else (8 * result.signal.values.shape[0] + 6) * pixels
+    kernel = 12 * pixels + 64 * result.kernel.grid.rows * result.kernel.grid.cols
+    return panels + arrays + signal + kernel + pixels // 10 + _OVERHEAD
 
 
-def _put_signal(archive: zipfile.ZipFile, kernel: Kernel, signal: Signal) -> None:
-    """The HR signal as .npy, in the unit and dtype of what was brought; as a PNG where it is a picture; its facts."""
+def pieces(bundle: Bundle) -> Iterator[bytes]:
+    """Everything of a run in one zip, piece by piece: nothing is made before it is asked for, nothing is kept."""
+    out = _Pieces()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, blocks in _entries(bundle):
+            with archive.open(name, "w", force_zip64=True) as entry:
+                for block in blocks:
+                    entry.write(block)
+                    yield out.take()
+    yield out.take()
+
+
+class _Pieces(io.RawIOBase):
+    """A file that can only be written to, and is emptied as it is written."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        part = bytes(data)
+        self._parts.append(part)
+        return len(part)
+
+    def take(self) -> bytes:
+        """What was written since."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+Entry = tuple[str, Iterable[bytes | memoryview]]
+
+
+def _entries(bundle: Bundle) -> Iterator[Entry]:
+    result = bundle.result
+    for name in bundle.panels:
+        yield f"panels/{name}.png", [bundle.png(name)]
+    yield "parameters.safetensors", [result.kernel.to_bytes()]
+    if result.signal is not None:
+        yield from _signal(result.kernel, result.signal)
+    for name, array in _arrays(bundle):
+        yield f"{name}.npy", _npy(array.shape, array.dtype, [np.ascontiguousarray(array)])
+    summary = bundle.summary()
+    for name, keys in _ZIPPED.items():
+        yield name, [to_json({key: summary[key] for key in keys})]
+    yield "versions.json", [to_json(versions())]
+
+
+def _signal(kernel: Kernel, signal: Signal) -> Iterator[Entry]:
+    """The HR signal as .npy in the unit and dtype of what was brought, as a PNG where it is a picture, and its facts."""
     export = Export(signal, kernel, _BLOCK_BYTES)
-    head = {"descr": export.dtype.str, "fortran_order": False, "shape": export.shape}
-    with archive.open("signal_hr.npy", "w", force_zip64=True) as entry:
-        np.lib.format.write_array_header_1_0(entry, head)
-        for block in export.blocks():
-            entry.write(block.data.cast("B"))
+    yield "signal_hr.npy", _npy(export.shape, export.dtype, export.blocks())
     png = export.png()
     if png is not None:
-        archive.writestr("signal_hr.png", png)
-    archive.writestr("signal.json", to_json(restoring.facts(signal)))
+        yield "signal_hr.png", [png]
+    yield "signal.json", [to_json(restoring.facts(signal))]
+
+
+def _npy(
+    shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterable[np.ndarray]
+) -> Iterator[bytes | memoryview]:
+    """An array file whose data come in blocks."""
+    head = io.BytesIO()
+    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, described)
+    yield head.getvalue()
+    for block in blocks:
+        yield block.reshape(-1).view(np.uint8).data
 
 
 def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:

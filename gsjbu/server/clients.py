@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import secrets
 
@@ -14,9 +15,20 @@ _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 def client_of(request: Request) -> tuple[str, str]:
     """(address, id); the id is empty where none was given or it is not one of ours."""
-    address = request.client.host if request.client else "unknown"
+    address = _network(request.client.host) if request.client else "unknown"
     given = request.headers.get("x-client-id") or request.cookies.get(COOKIE) or ""
     return address, given if _ID.fullmatch(given) else ""
+
+
+def _network(host: str) -> str:
+    """Whoever has one IPv6 address has 2^64 of them: those count as one."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.version == 4 or address.is_loopback:
+        return host
+    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def introduce(request: Request, answer: Response) -> None:

@@ -38,7 +38,7 @@ class StoredImage:
     decode_ms: float = 0.0
     cache: dict[Any, Any] = field(default_factory=dict)
 
-    def evict(self, level: int) -> None:
+    def evict(self, _level: int) -> None:
         """Make room: what runs have worked out can be worked out again."""
         self.cache.clear()
 

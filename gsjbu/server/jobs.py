@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -145,6 +145,13 @@ class Job:
         return True
 
 
+def _of_addresses(live: Counter[tuple[str, str]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for (address, _), count in live.items():
+        total[address] += count
+    return total
+
+
 class Scheduler:
     """Accepts jobs, lets them run by turns, and watches over them. Safe to use from any thread."""
 
@@ -158,6 +165,7 @@ class Scheduler:
         # invents clients does not push back another address.
         self._waiting: OrderedDict[str, OrderedDict[str, deque[Job]]] = OrderedDict()
         self._running: set[str] = set()
+        self._places: Counter[tuple[str, str]] = Counter()  # downloads, by client
         self._gpu_running = 0
         self._pool = ThreadPoolExecutor(limits.running_jobs, thread_name_prefix="gsjbu-job")
 
@@ -179,26 +187,42 @@ class Scheduler:
         return max(1, available() // max(1, len(self._running)))
 
     def submit(self, job: Job) -> None:
-        """Accept ``job``, or refuse with ``queue_full``, ``client_busy`` or ``server_stopping``."""
+        """Accept ``job``, or refuse with ``queue_full``, ``client_busy``, ``address_busy`` or ``server_stopping``."""
+        yielding = None
         with self._lock:
-            if self.stopping:
-                raise Problem("server_stopping", "The server is shutting down; please try again later.")
-            live = sum(1 for j in self._jobs.values() if j.live and j.client == job.client)
-            if live >= self.limits.client_jobs:
-                raise Problem(
-                    "client_busy",
-                    f"You have {live} jobs queued or running already; wait for one to end, or cancel it.",
-                    retry_after=1,
-                )
+            self._check_share(job.client)
             free = self.limits.running_jobs - len(self._running)
             if free <= 0 and self.queued >= self.limits.queue_jobs:
-                detail = "All places in the queue are taken; please try again soon."
-                raise Problem("queue_full", detail, retry_after=self._wait_s())
+                yielding = self._who_yields_to(job)
+                if yielding is None:
+                    detail = "All places in the queue are taken; please try again soon."
+                    raise Problem("queue_full", detail, retry_after=self._wait_s())
+                self._unqueue(yielding)
             self._jobs[job.id] = job
             self._forget_old()
             address, client = job.client
             self._waiting.setdefault(address, OrderedDict()).setdefault(client, deque()).append(job)
             self._fill()
+        if yielding is not None:
+            detail = (
+                "The queue is full, and your address has most places in it: this job gave way to another's."
+            )
+            yielding.stop(Problem("queue_full", detail))
+            self.on_end(yielding)
+
+    def take_place(self, client: tuple[str, str]) -> Callable[[], None]:
+        """Count a download among the client's live work, or refuse; returns what counts it out again."""
+        with self._lock:
+            self._check_share(client)
+            self._places[client] += 1
+
+        def release() -> None:
+            with self._lock:
+                self._places[client] -= 1
+                if not self._places[client]:
+                    del self._places[client]
+
+        return release
 
     def get(self, job_id: str) -> Job:
         """The job with this id; asking keeps it alive."""
@@ -264,6 +288,34 @@ class Scheduler:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     # -- inside the lock ------------------------------------------------------------------------------------------
+
+    def _check_share(self, client: tuple[str, str]) -> None:
+        if self.stopping:
+            raise Problem("server_stopping", "The server is shutting down; please try again later.")
+        live = self._live()
+        if live[client] >= self.limits.client_jobs:
+            raise Problem(
+                "client_busy",
+                f"You have {live[client]} jobs or downloads under way; wait for one to end, or cancel it.",
+                retry_after=1,
+            )
+        if _of_addresses(live)[client[0]] >= self.limits.address_jobs:
+            detail = "Your address has as many jobs and downloads under way as it may; wait for one to end."
+            raise Problem("address_busy", detail, retry_after=1)
+
+    def _live(self) -> Counter[tuple[str, str]]:
+        """Jobs that are queued or running, and downloads, by client."""
+        return self._places + Counter(job.client for job in self._jobs.values() if job.live)
+
+    def _who_yields_to(self, job: Job) -> Job | None:
+        """The newest waiting job of the address that holds most, where the new job's would hold less even so."""
+        live = self._live()
+        held = _of_addresses(live)
+        address = max(self._waiting, key=lambda a: held[a], default=None)
+        if address is None or held[address] <= held[job.client[0]] + 1:
+            return None
+        newest = [jobs[-1] for jobs in self._waiting[address].values()]
+        return max(newest, key=lambda waiting: (live[waiting.client], waiting.created))
 
     def _fill(self) -> None:
         while len(self._running) < self.limits.running_jobs:

@@ -8,7 +8,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
 
 _encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png")
+_CELLS = 65536  # whose Gaussians are written at a time
 _NOTHING = np.empty((0, 0, 3), np.uint8)
 
 
@@ -225,14 +226,26 @@ def similarity_u16(bundle: Bundle, x: int, y: int) -> tuple[bytes, dict[str, str
     return body, {"X-Low": repr(low), "X-High": repr(high), "X-Width": str(width), "X-Height": str(height)}
 
 
-def ellipses(bundle: Bundle) -> dict[str, Any]:
-    """Centres (pixels), σ (pixels) and θ (radians) of all Gaussians, flat, row by row."""
+def ellipses(bundle: Bundle) -> Iterator[bytes]:
+    """Centres (pixels), σ (pixels) and θ (radians) of all Gaussians as JSON, flat, row by row, piece by piece."""
     kernel = bundle.result.kernel
-    grid = kernel.grid
-    rows, cols = grid.rows, grid.cols
-    cx = (np.arange(cols) + 0.5) * grid.step_x
-    cy = (np.arange(rows) + 0.5) * grid.step_y
-    out: dict[str, Any] = {"cx": np.tile(cx, rows).tolist(), "cy": np.repeat(cy, cols).tolist()}
-    for name in ("sigma_x", "sigma_y", "theta"):
-        out[name] = [round(v, 4) for v in getattr(kernel, name).detach().cpu().flatten().tolist()]
-    return out
+    grid, count = kernel.grid, kernel.grid.rows * kernel.grid.cols
+    parameters = {
+        name: getattr(kernel, name).detach().cpu().flatten() for name in ("sigma_x", "sigma_y", "theta")
+    }
+
+    def numbers(name: str, first: int) -> list[float]:
+        cells = np.arange(first, min(first + _CELLS, count))
+        if name == "cx":
+            return list(((cells % grid.cols + 0.5) * grid.step_x).tolist())
+        if name == "cy":
+            return list(((cells // grid.cols + 0.5) * grid.step_y).tolist())
+        return [round(value, 4) for value in parameters[name][first : first + _CELLS].tolist()]
+
+    for number, name in enumerate(("cx", "cy", *parameters)):
+        yield f'{"," if number else "{"}"{name}":['.encode()
+        for first in range(0, count, _CELLS):
+            text = json.dumps(numbers(name, first), separators=(",", ":"))
+            yield (("," if first else "") + text[1:-1]).encode()
+        yield b"]"
+    yield b"}"

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gsjbu.core.threads import available
+from gsjbu.io.colours import MAPS, stops
 from gsjbu.server import results, schemas
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
@@ -89,6 +90,7 @@ def _settings(service: Service) -> dict[str, Any]:
         "samples": samples,
         "models": models,
         "devices": choices["device"],
+        "colour_maps": {name: stops(name) for name in MAPS},
         "version": service.version,
         "threads": available(),
     }

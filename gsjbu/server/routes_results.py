@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any, Literal
 
-from fastapi import APIRouter
-from fastapi.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 
 from gsjbu.server import archive, results, schemas
+from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
 from gsjbu.server.schemas import Id, PixelX, PixelY
-from gsjbu.server.service import Service
 
 JSON = "application/json"
 _ZIP: dict[int | str, dict[str, Any]] = {
@@ -75,35 +73,18 @@ async def kernel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
 async def kernels(service: Shared, job_id: Id) -> Response:
     """All Gaussians, to be drawn as ellipses."""
     bundle = service.result(job_id)
-    return Response(await service.read(lambda: results.to_json(results.ellipses(bundle))), media_type=JSON)
+    return await service.streams.answer(results.ellipses(bundle), media_type=JSON)
 
 
-@router.get("/api/jobs/{job_id}/download", response_class=Response, responses={**_ZIP, **refusals(409)})
-async def download(service: Shared, job_id: Id) -> Response:
+@router.get(
+    "/api/jobs/{job_id}/download", response_class=Response, responses={**_ZIP, **refusals(409, 413, 429)}
+)
+async def download(service: Shared, request: Request, job_id: Id) -> Response:
     """Panels, parameters, HR signal, metrics, settings and versions in one zip."""
     bundle = service.result(job_id)
-    file, size = await service.read(lambda: archive.zip_file(bundle, service.temporary))
-    headers = {
-        "Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.zip"',
-        "Content-Length": str(size),
-    }
-    return _FileAnswer(service, file, media_type="application/zip", headers=headers)
-
-
-class _FileAnswer(StreamingResponse):
-    """A file sent piece by piece and closed in any case, even if nobody reads it."""
-
-    def __init__(self, service: Service, file: Any, **rest: Any) -> None:
-        super().__init__(self._pieces(service, file), **rest)
-        self._file = file
-
-    @staticmethod
-    async def _pieces(service: Service, file: Any) -> AsyncIterator[bytes]:
-        while piece := await service.read(lambda: file.read(256 * 1024)):
-            yield piece
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._file.close()
+    service.check_download(archive.most_bytes(bundle))
+    release = service.jobs.take_place(client_of(request))
+    headers = {"Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.zip"'}
+    return await service.streams.answer(
+        archive.pieces(bundle), release, media_type="application/zip", headers=headers
+    )

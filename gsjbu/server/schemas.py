@@ -226,5 +226,6 @@ class SettingsBody(BaseModel):
     samples: list[dict[str, Any]]
     models: list[dict[str, Any]]
     devices: list[dict[str, Any]]
+    colour_maps: dict[str, list[str]]
     version: str
     threads: int

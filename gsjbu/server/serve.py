@@ -26,60 +26,63 @@ from gsjbu.server.limits import Limits
 LEAVE_SECONDS = 1.0
 
 
-def timed_protocol(limits: Limits) -> type[H11Protocol]:
+class TimedProtocol(H11Protocol):
     """HTTP/1.1 that drops connections whose header does not come, that do not read, or that are too many."""
 
-    class TimedProtocol(H11Protocol):
-        _header_timer: asyncio.TimerHandle | None = None
-        _write_timer: asyncio.TimerHandle | None = None
+    limits: Limits
+    _header_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            if len(self.connections) > limits.connections:
-                transport.abort()
-                return
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            transport.abort()
+            return
+        self._start_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_clock()
+        self._stop_write_clock()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before:
+            self._stop_clock()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
             self._start_clock()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_clock()
-            self._stop_write_clock()
-            super().connection_lost(exc)
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stop_write_clock()
+        self._write_timer = self.loop.call_later(self.limits.write_seconds, self.transport.abort)
 
-        def handle_events(self) -> None:
-            before = self.cycle
-            super().handle_events()
-            if self.cycle is not before:
-                self._stop_clock()
+    def resume_writing(self) -> None:
+        self._stop_write_clock()
+        super().resume_writing()
 
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
-                self._start_clock()
+    def _stop_write_clock(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
 
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._stop_write_clock()
-            self._write_timer = self.loop.call_later(limits.write_seconds, self.transport.abort)
+    def _start_clock(self) -> None:
+        self._stop_clock()
+        self._header_timer = self.loop.call_later(self.limits.header_seconds, self.transport.abort)
 
-        def resume_writing(self) -> None:
-            self._stop_write_clock()
-            super().resume_writing()
+    def _stop_clock(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
 
-        def _stop_write_clock(self) -> None:
-            if self._write_timer is not None:
-                self._write_timer.cancel()
-                self._write_timer = None
 
-        def _start_clock(self) -> None:
-            self._stop_clock()
-            self._header_timer = self.loop.call_later(limits.header_seconds, self.transport.abort)
-
-        def _stop_clock(self) -> None:
-            if self._header_timer is not None:
-                self._header_timer.cancel()
-                self._header_timer = None
-
-    return TimedProtocol
+def timed_protocol(limits: Limits) -> type[TimedProtocol]:
+    """The protocol with these limits; uvicorn makes its own instances of it."""
+    return type("TimedProtocol", (TimedProtocol,), {"limits": limits})
 
 
 class Server(uvicorn.Server):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -30,6 +28,7 @@ from gsjbu.server.problems import Problem
 from gsjbu.server.results import Bundle
 from gsjbu.server.runs import Answer, Order, Runs
 from gsjbu.server.store import Store
+from gsjbu.server.streams import Streams
 from gsjbu.server.uploads import Buffers
 from gsjbu.settings import Settings
 from gsjbu.version import __version__
@@ -55,22 +54,13 @@ class Service:
         self.jobs = Scheduler(limits, self._job_ended)
         self.started = time.monotonic()
         self.warm = False
-        self._lock = threading.Lock()
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self.streams = Streams()
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="gsjbu-read")
         self.meters.queue.set_function(lambda: self.jobs.queued)
         self.meters.running.set_function(lambda: self.jobs.running)
         self.meters.cache.set_function(lambda: self.store.bytes)
         self.meters.helpers_lost.set_function(lambda: self.inputs.decoders.lost)
         self.meters.uploads.set_function(lambda: self.buffers.used)
-
-    @property
-    def temporary(self) -> Path:
-        """The folder for temporary files; made when it is first needed, removed when the server stops."""
-        with self._lock:
-            if self._temporary is None:
-                self._temporary = tempfile.TemporaryDirectory(prefix="gsjbu-")
-            return Path(self._temporary.name)
 
     @property
     def backend(self) -> str:
@@ -99,7 +89,7 @@ class Service:
         return thread
 
     async def read(self, work: Callable[[], T]) -> T:
-        """Work out a read-out (a PNG, a pixel, a zip) in a thread."""
+        """Work out a read-out (a PNG, a pixel) in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, work)
 
     def signal(self, signal_id: str | None) -> Signal | None:
@@ -162,6 +152,17 @@ class Service:
         bundle: Bundle = self.store.get("result", job_id)
         return bundle
 
+    def check_download(self, most: int) -> None:
+        """Refuse a zip of ``most`` bytes where that is too many."""
+        if most > self.limits.download_bytes:
+            raise Problem(
+                "download_too_large",
+                f"The zip would have about {most / 2**30:.1f} GiB, more than the "
+                f"{self.limits.download_bytes / 2**30:.1f} GiB allowed; lower resolution, bring fewer channels, "
+                "or upsample it with the command line.",
+                setting="resolution",
+            )
+
     def _job_ended(self, job: Job) -> None:
         memory.release()
         allocator.give_back()
@@ -212,7 +213,7 @@ class Service:
         """SIGTERM: no new work; running jobs may end; then they are told to stop."""
         self.jobs.shut()
         end = time.monotonic() + self.limits.shutdown_seconds
-        while time.monotonic() < end and self.jobs.live_jobs():
+        while time.monotonic() < end and self.jobs.live_jobs():  # noqa: ASYNC110  # jobs end in threads of their own
             await asyncio.sleep(0.05)
         self.jobs.close()
 
@@ -220,12 +221,9 @@ class Service:
         """Give back threads and memory."""
         self.jobs.close()
         self.inputs.close()
+        self.streams.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self.store.clear()
-        with self._lock:
-            if self._temporary is not None:
-                self._temporary.cleanup()
-                self._temporary = None
 
 
 def _uses_gpu(settings: Settings) -> bool:

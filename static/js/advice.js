@@ -8,7 +8,7 @@ import { on, state } from "./state.js";
 import { run } from "./runner.js";
 
 export function start(change) {
-  on(["estimate", "run"], () => draw(change));
+  on(["estimate", "run", "language"], () => draw(change));
 }
 
 function draw(change) {

@@ -43,7 +43,7 @@ const sending = (body) => ({
 function form(parts) {
   const data = new FormData();
   for (const [name, value] of Object.entries(parts)) {
-    if (value instanceof Blob) data.append(name, value, value.name ?? "image.png");
+    if (value instanceof File) data.append(name, value, value.name);
     else data.append(name, value);
   }
   return { method: "POST", body: data };

@@ -3,28 +3,20 @@
 import { h } from "./dom.js";
 import { number } from "./format.js";
 import { served } from "./i18n.js";
+import { state } from "./state.js";
 
-const MAPS = {
-  viridis: [
-    "#440154",
-    "#482475",
-    "#414487",
-    "#355f8d",
-    "#2a788e",
-    "#21918c",
-    "#22a884",
-    "#44bf70",
-    "#7ad151",
-    "#bddf26",
-    "#fde725",
-  ],
-};
+const tables = new Map(); // name -> bytes
 
 const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
-/** 256 colours of a list of stops, as bytes r, g, b, r, g, b… */
-export function lookup(stops = MAPS.viridis) {
-  const colours = stops.map(rgb);
+/** The 256 colours of one of the server's maps, as bytes r, g, b, r, g, b… */
+export function lookup(map) {
+  if (!tables.has(map)) tables.set(map, between(state.info.colour_maps[map].map(rgb)));
+  return tables.get(map);
+}
+
+/** 256 colours at even distances along straight lines between a map's anchors. */
+function between(colours) {
   const out = new Uint8ClampedArray(768);
   for (let i = 0; i < 256; i++) {
     const at = (i / 255) * (colours.length - 1);
@@ -34,9 +26,9 @@ export function lookup(stops = MAPS.viridis) {
   return out;
 }
 
-/** The bar of a panel: {low, high, unit, map, stops?}. */
+/** The bar of a panel: {low, high, unit, map}. */
 export function colourBar(bar) {
-  const table = lookup(bar.stops ?? MAPS[bar.map] ?? MAPS.viridis);
+  const table = lookup(bar.map);
   const canvas = h("canvas", { width: 256, height: 1, class: "colours", "aria-hidden": "true" });
   const context = canvas.getContext("2d");
   const image = context.createImageData(256, 1);

@@ -38,11 +38,16 @@ function widest(holder, texts) {
   return Math.max(0, ...texts.map((text) => ruler.measureText(text).width));
 }
 
-/** A drawing area with its scales. Sizes are those of the holder, so text keeps its size. */
+/**
+ * A drawing area with its scales. Sizes are those of the holder, so text keeps its size.
+ * @param {HTMLElement} holder
+ * @param {{x: number[], y: number[], label: string, xLabel?: string, yLabel?: string, xTicks?: number[],
+ *   yTicks?: number[], margin?: object}} what
+ */
 function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {} }) {
   const width = Math.max(120, holder.clientWidth);
   const height = Math.max(64, holder.clientHeight);
-  const m = { ...MARGIN, ...margin };
+  const m = { ...MARGIN, left: 0, ...margin };
   const span = (from, to) => (from === to ? [from - 0.5, to + 0.5] : [from, to]);
   const [x0, x1] = span(...x);
   const [y0, y1] = span(...y);

@@ -26,6 +26,7 @@ export function start() {
     if (state.run.phase === "running") grow();
     else plot();
   });
+  on("language", draw);
   fitted(byId("chart"), plot);
   byId("chart-tabs").addEventListener("keydown", (event) => {
     const names = Object.keys(TABS);
@@ -48,7 +49,7 @@ function grow() {
   loss();
 }
 
-export function draw() {
+function draw() {
   put(
     byId("chart-tabs"),
     Object.entries(TABS).map(([name, words]) =>

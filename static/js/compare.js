@@ -5,8 +5,8 @@ import { t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { classWords, firstPair, groupTitle, groups, picture, sentence, steps, title } from "./panels.js";
 import { drawStrip } from "./strip.js";
-import { trouble } from "./runner.js";
-import { look, on, state } from "./state.js";
+import { look, on, set, state } from "./state.js";
+import { trouble } from "./trouble.js";
 import * as api from "./api.js";
 
 const viewer = () => byId("viewer");
@@ -15,6 +15,9 @@ let round = 0; // the newest request to show something
 let wanted = {}; // what was chosen and is not on show yet: a part of the view
 
 export function start() {
+  viewer().addEventListener("gs-point", (event) =>
+    set({ point: event.detail.x === undefined ? null : event.detail }),
+  );
   viewer().addEventListener("gs-divider", (event) => look({ divider: event.detail.at }));
   viewer().addEventListener("gs-zoom", () => {
     byId("zoom-level").textContent = `${viewer().dataset.zoom.replace(/\.?0+$/, "")}×`;
@@ -36,11 +39,6 @@ export function start() {
     viewer().set({ layout: state.view.layout });
     marks();
   });
-  byId("ellipses").addEventListener("click", async () => {
-    look({ ellipses: !state.view.ellipses });
-    marks();
-    await drawAll();
-  });
   byId("opacity").addEventListener("input", () => {
     look({ opacity: byId("opacity").valueAsNumber });
     viewer().set({ opacity: state.view.opacity / 100 });
@@ -51,11 +49,15 @@ export function start() {
   }
   byId("tabs").addEventListener("keydown", tabKeys);
   on("view", marks);
+  on("language", () => {
+    viewer().words();
+    showPair();
+  });
+  viewer().words();
 }
 
 function marks() {
   byId("layout").setAttribute("aria-pressed", String(state.view.layout === "side"));
-  byId("ellipses").setAttribute("aria-pressed", String(state.view.ellipses));
   byId("opacity").value = state.view.opacity;
 }
 
@@ -249,25 +251,4 @@ function tabKeys(event) {
   if (to === undefined || at < 0) return;
   event.preventDefault();
   all[(to + all.length) % all.length].click();
-}
-
-let drawn = null; // {job, set} of all Gaussians, asked for once a result
-
-/** The overlay of all Gaussians, if it is switched on. */
-export async function drawAll() {
-  const { result } = state;
-  if (!state.view.ellipses || !result) {
-    viewer().ellipses = null;
-    viewer().draw();
-    return;
-  }
-  try {
-    if (drawn?.job !== result.job) drawn = { job: result.job, set: await api.kernels(result.job) };
-    if (state.result === result && state.view.ellipses) {
-      viewer().ellipses = drawn.set;
-      viewer().draw();
-    }
-  } catch (error) {
-    await trouble(error);
-  }
 }

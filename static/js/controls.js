@@ -2,7 +2,7 @@
 
 import { byId, h, put, uid } from "./dom.js";
 import { served, t } from "./i18n.js";
-import { set, state } from "./state.js";
+import { on, set, state } from "./state.js";
 import { say, hush } from "./notice.js";
 import { parse } from "./url.js";
 
@@ -40,17 +40,24 @@ const nearest = (list, value) =>
 let shows = []; // one for each control: make it show the present value
 
 /** Build all controls. `change(name, value, settled)` takes a new value; settled is false while a slider is held. */
-export function build(change) {
+export function start(change) {
+  build(change);
+  on("language", () => build(change));
+  on(["settings", "signal"], show); // a signal brings its own grid
+}
+
+function build(change) {
   const main = [];
   const more = [];
   shows = [];
   for (const one of state.info.settings) (MORE.has(one.name) ? more : main).push(row(one, change));
   put(byId("controls-main"), main);
   put(byId("controls-more"), more);
+  show();
 }
 
 /** Make every control show the present values. */
-export function show() {
+function show() {
   for (const one of shows) one();
 }
 

@@ -4,9 +4,9 @@ import * as api from "./api.js";
 import { byId, h, put } from "./dom.js";
 import { served, t } from "./i18n.js";
 import { hush, say } from "./notice.js";
-import { trouble } from "./runner.js";
 import { sending } from "./sending.js";
 import { on, set, state } from "./state.js";
+import { trouble } from "./trouble.js";
 import { isSignalFile, takeSignal } from "./signal.js";
 
 const KEEP = 6; // recent pictures shown
@@ -46,14 +46,14 @@ export function start(whenChosen) {
     const file = [...(event.clipboardData?.files ?? [])][0];
     if (file) takeEither(file);
   });
-  on(["image", "recent"], draw);
+  on(["image", "recent", "language"], draw);
 }
 
 /** A file that was dropped or pasted: its name says whether it is a signal. */
 const takeEither = (file) => (isSignalFile(file) ? takeSignal(file) : takeFile(file));
 
 /** Build the scenes' buttons (again, in another language). */
-export function draw() {
+function draw() {
   put(
     byId("samples"),
     state.info.samples.map((sample) => {

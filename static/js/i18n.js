@@ -2,27 +2,22 @@
 // panels, errors) are used as they come, other languages carry theirs under "server.…".
 
 import * as api from "./api.js";
+import { set } from "./state.js";
 
 export const LANGUAGES = { en: "English", zh: "中文" };
 
 let words = {};
 let code = "en";
-const listeners = new Set();
-
 export const language = () => code;
 
-/** Fetch a language's words, put them on the page and tell the listeners. */
+/** Fetch a language's words and put them on the page; what was written by script listens to "language". */
 export async function load(wanted) {
   const next = wanted in LANGUAGES ? wanted : "en";
   words = await api.words(next); // if they do not come, the page stays in its language
   code = next;
   document.documentElement.lang = code === "zh" ? "zh-Hans" : code;
   translate(document);
-  for (const listener of listeners) listener();
-}
-
-export function onLanguage(listener) {
-  listeners.add(listener);
+  set({ language: code });
 }
 
 /** The words for `key`, with {names} filled in. */

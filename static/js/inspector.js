@@ -5,11 +5,10 @@ import { lookup } from "./bar.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
-import { trouble } from "./runner.js";
 import { on, state } from "./state.js";
+import { trouble } from "./trouble.js";
 
 const CELL = 16; // canvas pixels per window cell
-const TABLE = lookup();
 const PARTS = {
   weight: "inspector.weight",
   spatial: "inspector.spatial",
@@ -23,6 +22,7 @@ export function start() {
   const ask = latest(fetchWindow);
   on("point", () => (state.point ? ask() : clear()));
   on("result", () => (state.point ? ask() : clear()));
+  on("language", draw);
   clear();
 }
 
@@ -58,7 +58,7 @@ const column = (window, name) => window.map((one) => one[name]);
 const ellipses = (window) =>
   Object.fromEntries(["cx", "cy", "sigma_x", "sigma_y", "theta", "weight"].map((n) => [n, column(window, n)]));
 
-export function draw() {
+function draw() {
   byId("pixel-empty").hidden = Boolean(shown);
   byId("pixel").hidden = !shown;
   if (!shown) return;
@@ -99,7 +99,7 @@ function map(part, window) {
     const colour =
       part === "colour"
         ? one.colour.slice(0, 3).map((v) => Math.round(255 * v))
-        : [...TABLE.subarray(3 * Math.round((255 * one[part]) / largest)).slice(0, 3)];
+        : [...lookup("viridis").subarray(3 * Math.round((255 * one[part]) / largest)).slice(0, 3)];
     context.fillStyle = `rgb(${colour.join(" ")})`;
     context.fillRect((one.qx - left) * CELL, (one.qy - top) * CELL, CELL, CELL);
   }

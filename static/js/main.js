@@ -8,25 +8,27 @@ import * as compare from "./compare.js";
 import * as connection from "./connection.js";
 import * as controls from "./controls.js";
 import { byId } from "./dom.js";
+import * as ellipses from "./ellipses.js";
 import * as gallery from "./gallery.js";
 import * as i18n from "./i18n.js";
 import * as inspector from "./inspector.js";
+import * as language from "./language.js";
 import * as notice from "./notice.js";
 import * as outputs from "./outputs.js";
 import * as progress from "./progress.js";
 import * as readout from "./readout.js";
+import * as recovery from "./recovery.js";
 import * as report from "./report.js";
 import * as runner from "./runner.js";
 import * as signal from "./signal.js";
 import * as similarity from "./similarity.js";
-import { look, on, set, state } from "./state.js";
+import { set, state } from "./state.js";
 import * as url from "./url.js";
 import * as webcam from "./webcam.js";
 
 /** A control was moved: take the value over and run, at once if the hand has let go. */
 function change(name, value, settled = true) {
   const isNew = controls.take(name, value);
-  controls.show();
   if (settled) runner.run();
   else if (isNew) runner.later();
 }
@@ -43,32 +45,6 @@ async function present(result, stillWanted) {
   if (!swap()) await compare.showPair(); // another tab or panel was chosen meanwhile: show that, of this result
   notice.hush("refusal");
   document.body.dataset.job = result.job;
-  await compare.drawAll();
-}
-
-function languageButton() {
-  const button = byId("language");
-  const other = i18n.language() === "en" ? "zh" : "en";
-  button.textContent = i18n.LANGUAGES[other];
-  button.lang = other === "zh" ? "zh-Hans" : other;
-}
-
-/** Everything that was written by script, again in the present language. */
-function reword() {
-  languageButton();
-  controls.build(change);
-  controls.show();
-  gallery.draw();
-  signal.draw();
-  report.draw();
-  charts.draw();
-  inspector.draw();
-  similarity.draw();
-  byId("viewer").words();
-  compare.showPair();
-  set({ estimate: state.estimate, run: state.run });
-  notice.reword();
-  url.write();
 }
 
 /** Fold the settings away where the page is one column, so that the picture is near the top. */
@@ -81,6 +57,29 @@ function fold() {
   apply();
 }
 
+/** Every part of the page; each listens to the state that it shows. */
+function startAll() {
+  language.start();
+  controls.start(change);
+  recovery.start();
+  progress.start();
+  advice.start(controls.take);
+  compare.start();
+  ellipses.start();
+  readout.start();
+  report.start();
+  charts.start();
+  inspector.start();
+  similarity.start();
+  outputs.start(() => runner.run());
+  gallery.start(() => runner.run());
+  webcam.start();
+  signal.start(() => runner.run());
+  url.start();
+  runner.onResult(present);
+  runner.onAdvice(({ setting, value }) => change(setting, value));
+}
+
 async function begin() {
   const asked = new URLSearchParams(location.search);
   await i18n.load(i18n.firstLanguage(asked.get("lang")));
@@ -91,46 +90,7 @@ async function begin() {
     settings: { ...Object.fromEntries(state.info.settings.map((s) => [s.name, s.default])), ...address.settings },
     view: { ...state.view, ...address.view },
   });
-  languageButton();
-  byId("viewer").words();
-  byId("language").addEventListener("click", async () => {
-    const other = i18n.language() === "en" ? "zh" : "en";
-    try {
-      await i18n.load(other);
-      i18n.remember(other);
-    } catch (error) {
-      await runner.trouble(error);
-    }
-  });
-  i18n.onLanguage(reword);
-  controls.build(change);
-  controls.show();
-  runner.onResult(present);
-  progress.start();
-  const take = (name, value) => {
-    controls.take(name, value);
-    controls.show();
-  };
-  advice.start(take);
-  runner.onAdvice(({ setting, value }) => {
-    take(setting, value);
-    runner.run();
-  });
-  compare.start();
-  readout.start();
-  report.start();
-  charts.start();
-  inspector.start();
-  similarity.start();
-  outputs.start(() => runner.run());
-  gallery.start(() => runner.run());
-  webcam.start();
-  signal.start(() => runner.run());
-  byId("viewer").addEventListener("gs-point", (event) =>
-    set({ point: event.detail.x === undefined ? null : event.detail }),
-  );
-  on(["settings", "image", "signal", "view"], url.write);
-  on("signal", controls.show); // a signal brings its own grid
+  startAll();
   fold();
   document.body.dataset.ready = "true";
   await open(address);

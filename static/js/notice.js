@@ -2,6 +2,7 @@
 
 import { byId, h, put } from "./dom.js";
 import { hasServed, language, served, t } from "./i18n.js";
+import { on } from "./state.js";
 
 const NEWS = 6000; // ms that news stays, longer while a pointer or the focus is on it
 
@@ -27,11 +28,10 @@ export function say(kind, words, options = {}) {
   }
 }
 
-/** What stands, in the present language. */
-export function reword() {
+on("language", () => {
   if (showing) drawError();
   if (news) drawNews();
-}
+});
 
 function drawError() {
   const { words, options } = showing;

@@ -17,7 +17,7 @@ export function start(whenChanged) {
     if (state.returnFiles) whenChanged();
   });
   for (const [id, make] of Object.entries(SNIPPETS)) byId(id).addEventListener("click", () => copy(make(state)));
-  const menu = document.querySelector(".menu");
+  const menu = byId("copy-menu");
   const fold = () => {
     menu.open = false;
   };

@@ -20,7 +20,7 @@ export function start() {
     announce(t("run.cancelled"));
     byId("run").focus();
   });
-  on(["run", "sending"], draw);
+  on(["run", "sending", "language"], draw);
 }
 
 const STAGES = {

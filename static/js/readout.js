@@ -26,7 +26,7 @@ export function start() {
     draw();
     if (at) ask();
   });
-  on(["view", "result"], () => {
+  on(["view", "result", "language"], () => {
     draw();
     if (at && !exact()) ask();
   });

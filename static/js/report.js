@@ -24,10 +24,10 @@ export const methodTitle = (method) =>
   methodWords(method) ? t(methodWords(method)) : served(`method.${method}`, method);
 
 export function start() {
-  on(["result", "view"], draw);
+  on(["result", "view", "language"], draw);
 }
 
-export function draw() {
+function draw() {
   const { result } = state;
   byId("result").hidden = !result;
   byId("result-empty").hidden = Boolean(result);

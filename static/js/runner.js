@@ -2,19 +2,19 @@
 
 import * as api from "./api.js";
 import * as connection from "./connection.js";
-import { refuse, say } from "./notice.js";
-import { sending } from "./sending.js";
+import { refuse } from "./notice.js";
 import { debounce } from "./dom.js";
 import { label, shownValue } from "./controls.js";
 import { set, state } from "./state.js";
 import { t } from "./i18n.js";
+import { isForgotten, sendAgain, trouble } from "./trouble.js";
 
 const SLOW = 5; // seconds; above this a run waits to be asked for
-const FORGOTTEN = new Set(["not_found", "expired"]); // the server no longer has the picture, signal or job
 const QUIET = 120; // ms without a further change before a run starts while a slider is still held
 
 let turn = 0; // number of the newest request; older ones give way
 let flight = null; // {id, events, key} of the job that is running
+/** @type {(result: object, stillWanted: () => boolean) => Promise<void>} */
 let presenting = async () => {};
 
 /** `fn(result)` puts a finished result on the page; a run counts as done once it is there. */
@@ -84,11 +84,16 @@ function drop() {
   api.dropJob(id).catch(ignoreGone);
 }
 
+/** Stop what is running without a word: something newer comes. */
+export function giveWay() {
+  turn++;
+  drop();
+}
+
 /** Stop what is running, because the person said so. */
 export function cancel() {
-  turn++;
   later.cancel();
-  drop();
+  giveWay();
   set({ run: { phase: "cancelled" } });
 }
 
@@ -147,7 +152,7 @@ function follow(id, key, mine, sent) {
     if (flight?.id !== id) return;
     if (events.readyState === EventSource.CLOSED) flight = null; // the server does not know the job any more
     connection.lost().then(() => {
-      if (!flight && mine === turn) again();
+      if (!flight && mine === turn) sendAgain();
     });
   };
 }
@@ -163,8 +168,8 @@ async function failed(error, mine) {
     set({ run: { phase: "failed", problem: error } });
     throw error;
   }
-  if (FORGOTTEN.has(error.code)) {
-    await again();
+  if (isForgotten(error)) {
+    await trouble(error);
     return;
   }
   set({ run: { phase: "failed", problem: error } });
@@ -180,76 +185,10 @@ async function failed(error, mine) {
   );
 }
 
+/** @type {(advice: {setting: string, value: unknown}) => void} */
 let advised = () => {};
 
 /** `fn({setting, value})` takes an advice over and runs. */
 export function onAdvice(fn) {
   advised = fn;
 }
-
-/** What to do about an error from the server, wherever it came up. */
-export async function trouble(error) {
-  if (error instanceof api.Unreachable) await connection.lost();
-  else if (FORGOTTEN.has(error.code)) await again();
-  else if (error instanceof api.Problem) refuse(error);
-  else throw error;
-}
-
-let recovering = false;
-
-/** `asking`'s answer; null if the server has forgotten what was asked for. */
-const held = (asking) =>
-  asking.catch((error) => {
-    if (FORGOTTEN.has(error.code)) return null;
-    throw error;
-  });
-
-/** The picture under a number that the server knows, or null: one from an address cannot be sent again. */
-async function renewImage(old) {
-  if (old.sample) return { ...old, id: (await api.takeSample(old.sample)).image_id };
-  if (old.blob) return { ...old, id: (await sending(old.name, api.sendImage(old.blob))).image_id };
-  return (await held(api.readImage(old.id))) && old;
-}
-
-/** The same for the signal. */
-async function renewSignal(old) {
-  if (old?.blob) return { ...old, id: (await sending(old.name, api.sendSignal(old.blob))).signal_id };
-  return old && (await held(api.readSignal(old.id))) && old;
-}
-
-/** The server has forgotten what we sent (it was restarted, or the picture aged): send it again and run. */
-export async function again() {
-  if (recovering || !state.image) return;
-  recovering = true;
-  try {
-    drop();
-    turn++;
-    const { image: old, signal: oldSignal } = state;
-    const image = await renewImage(old);
-    const signal = await renewSignal(oldSignal);
-    const patch = { recent: state.recent.map((one) => (one.id === old.id && image ? image : one)) };
-    if (state.image === old) patch.image = image; // another may have been chosen meanwhile
-    if (state.signal === oldSignal) patch.signal = signal;
-    const taken = state.signal && patch.signal === null;
-    set(patch);
-    if (taken) say("error", () => t("error.signalForgotten"), { about: "signal" });
-    if (!state.image) {
-      say("error", () => t("error.imageForgotten"), { about: "refusal" });
-      set({ run: { phase: "failed" } });
-      return;
-    }
-  } catch (error) {
-    if (error instanceof api.Unreachable) connection.lost();
-    else if (error instanceof api.Problem) refuse(error);
-    else throw error;
-    return;
-  } finally {
-    recovering = false;
-  }
-  await run({ asked: true });
-}
-
-connection.onReturn(async (restarted) => {
-  if (!state.image) return;
-  if (restarted || state.run.phase === "failed") await again();
-});

@@ -4,9 +4,9 @@ import * as api from "./api.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 import { hush } from "./notice.js";
-import { trouble } from "./runner.js";
 import { sending } from "./sending.js";
 import { on, set, state } from "./state.js";
+import { trouble } from "./trouble.js";
 
 let changed = async () => {};
 let turn = 0; // number of the newest choice; an older answer is not taken
@@ -27,10 +27,10 @@ export function start(whenChanged) {
     byId("signal-open").focus();
     await changed();
   });
-  on("signal", draw);
+  on(["signal", "language"], draw);
 }
 
-export function draw() {
+function draw() {
   const { signal } = state;
   byId("signal-now").hidden = !signal;
   byId("signal-open").hidden = Boolean(signal);

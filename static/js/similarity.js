@@ -4,16 +4,13 @@ import * as api from "./api.js";
 import { lookup } from "./bar.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed } from "./format.js";
-import { served, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import { addGroup, showPair } from "./compare.js";
-import { trouble } from "./runner.js";
 import { on, state } from "./state.js";
+import { trouble } from "./trouble.js";
 
 const METHODS = ["bilinear", "gsjbu"];
-const TABLE = lookup();
-const COLOURS = new Uint32Array(256); // the same as 32-bit pixels
-for (let i = 0; i < 256; i++)
-  COLOURS[i] = (255 << 24) | (TABLE[3 * i + 2] << 16) | (TABLE[3 * i + 1] << 8) | TABLE[3 * i];
+const MAP = "viridis";
 
 const canvases = Object.fromEntries(METHODS.map((m) => [m, h("canvas", { role: "img" })]));
 let shown = null; // {job, x, y, maps}
@@ -33,6 +30,7 @@ export function start() {
       ),
     ),
   );
+  on("language", draw);
   clear();
 }
 
@@ -51,10 +49,10 @@ async function fetchMaps() {
   const { width, height } = result.image;
   if (!possible(result) || point.x >= width || point.y >= height) return clear();
   try {
-    const maps = await api.similarity(result.job, point.x, point.y);
+    const answer = await api.similarity(result.job, point.x, point.y);
     if (state.result !== result || !state.point) return;
+    const maps = { ...answer, range: span(answer) };
     const first = shown === null;
-    maps.range = span(maps);
     shown = { job: result.job, ...point, maps };
     for (const method of METHODS) paint(method, maps);
     addGroup(
@@ -68,8 +66,19 @@ async function fetchMaps() {
   }
 }
 
+/** The colours of the map as 32-bit pixels. */
+function colours() {
+  const table = lookup(MAP);
+  const out = new Uint32Array(256);
+  for (let i = 0; i < 256; i++)
+    out[i] = (255 << 24) | (table[3 * i + 2] << 16) | (table[3 * i + 1] << 8) | table[3 * i];
+  return out;
+}
+
 /** Colour one map over viridis; both maps have one scale, so that they can be compared. */
-function paint(method, { width, height, low, high, range, [method]: raw }) {
+function paint(method, maps) {
+  const { width, height, low, high, range } = maps;
+  const raw = maps[method];
   const canvas = canvases[method];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -78,7 +87,8 @@ function paint(method, { width, height, low, high, range, [method]: raw }) {
   const [from, to] = range;
   const scale = ((high - low) / 65535 / (to - from)) * 255;
   const offset = ((low - from) / (to - from)) * 255 + 0.5;
-  for (let i = 0; i < pixels.length; i++) pixels[i] = COLOURS[(raw[i] * scale + offset) | 0];
+  const of = colours();
+  for (let i = 0; i < pixels.length; i++) pixels[i] = of[(raw[i] * scale + offset) | 0];
   context.putImageData(image, 0, 0);
 }
 
@@ -96,12 +106,16 @@ function panel(method, maps) {
   return {
     name: `similarity_${method}`,
     group: "similarity",
-    title: t(method === "bilinear" ? "method.bilinear" : "method.gsjbu"),
-    sentence: t("similarity.sentence"),
+    get title() {
+      return t(method === "bilinear" ? "method.bilinear" : "method.gsjbu");
+    },
+    get sentence() {
+      return t("similarity.sentence");
+    },
     width: maps.width,
     height: maps.height,
     unit: "",
-    bar: { low, high, unit: "", map: "viridis" },
+    bar: { low, high, unit: "", map: MAP },
     legend: null,
     canvas: canvases[method],
     read: (x, y) => [valueAt(maps, maps[method], x, y)],
@@ -123,7 +137,7 @@ export function values() {
   };
 }
 
-export function draw() {
+function draw() {
   byId("similarity").hidden = !shown;
   const none = state.point && state.result && !possible(state.result);
   byId("similarity-none").hidden = !none;

@@ -1,6 +1,7 @@
 // What the page knows, in one object; parts of the page listen to the keys they show.
 
 export const state = {
+  language: null, // code of the language that is shown
   info: null, // answer of /api/settings
   settings: {}, // name -> value
   image: null, // {id, name, width, height, thumb, sample | blob}

@@ -2,7 +2,7 @@
 
 import { language } from "./i18n.js";
 import { debounce } from "./dom.js";
-import { state } from "./state.js";
+import { on, state } from "./state.js";
 
 const VIEW = ["group", "left", "right", "layout"];
 
@@ -53,3 +53,7 @@ export function search() {
 
 /** Put the present state into the address (browsers allow only so many changes a second). */
 export const write = debounce(() => history.replaceState(null, "", search()), 250);
+
+export function start() {
+  on(["settings", "image", "signal", "view", "language"], write);
+}

@@ -324,7 +324,8 @@ class Viewer extends HTMLElement {
 
   /** Draw at the next frame. */
   draw() {
-    this.#due ||= requestAnimationFrame(() => {
+    if (this.#due) return;
+    this.#due = requestAnimationFrame(() => {
       this.#due = 0;
       this.#paint();
     });

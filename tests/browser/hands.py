@@ -48,6 +48,7 @@ class Server:
             except (urllib.error.URLError, OSError):
                 pass
             time.sleep(0.1)
+        self.stop()
         raise RuntimeError(f"the server did not get warm: {self.log.read_text()[-2000:]}")
 
     def stop(self) -> None:

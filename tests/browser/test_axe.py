@@ -44,7 +44,7 @@ def every_look(page: Page, what: str) -> list[str]:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_axe(chromium: Browser, server: Server, watch: Watch, language: str) -> None:
     """Empty, running, result (each tab, a pixel chosen, everything unfolded), a signal with news, and error."""
-    assert AXE.is_file(), "axe-core is missing: run `npm ci` (make test does)"
+    assert AXE.is_file(), "axe-core is missing: run `npm install` (make test does)"
     context = chromium.new_context(viewport={"width": 1440, "height": 900})
     context.on("page", watch.follow)
     page = context.new_page()

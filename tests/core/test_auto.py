@@ -185,7 +185,7 @@ def test_few_steps_and_progress() -> None:
     kernel = auto_fit(
         scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: seen.append(step)
     )
-    assert seen == list(range(5)) and len(kernel.losses) == 5  # of two fits, one after the other
+    assert seen == list(range(20)) and kernel.fits == [10, 10]  # one after the other, two steps an iteration
     assert not auto_fit(scene.image, scene.grid, scene.signal, iters=0).losses
     stopped = auto_fit(scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: step < 2)
     assert len(stopped.losses) == 3

@@ -9,7 +9,7 @@ import torch
 
 from gsjbu.core import parameters, reference
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import Parameters
+from gsjbu.core.parameters import ADAM, LOG_ADAM, OPTIMISERS, Parameters
 
 
 def test_raw_values_mean_what_the_oracle_says():
@@ -55,7 +55,7 @@ def test_half_a_turn_is_out_of_reach_but_near():
     assert parameters.from_raw(raw).theta.item() == pytest.approx(math.pi, abs=1e-5)
 
 
-def test_a_fit_starts_round_half_a_step_wide():
+def test_the_fixed_kernel_is_round_and_half_a_step_wide():
     p = parameters.from_raw(parameters.start(Grid.from_sizes(60, 90, 6, 5)))
     assert p.sigma_x.shape == (6, 5)
     assert p.sigma_x.unique().tolist() == pytest.approx([9.0])  # steps of 18 and 10 pixels
@@ -88,3 +88,34 @@ def test_no_gradient_flows_beyond_a_clamp():
     (p.sigma_x + p.sigma_y + p.sigma_r).sum().backward()
     assert raw.grad is not None
     assert raw.grad.abs().max() == 0
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS.values(), ids=list(OPTIMISERS))
+def test_coordinates_and_raw_values_say_the_same(optimiser):
+    raw = torch.randn(4, 9, 7, generator=torch.Generator().manual_seed(0))
+    raw[:2] += 6
+    raw[3] -= 3  # within all bounds
+    at = optimiser.coordinates(raw)
+    for ours, theirs in zip(optimiser.parameters(at), parameters.from_raw(raw)):
+        assert (ours / theirs - 1).abs().max() <= 2e-6
+    assert (optimiser.raw(at) - raw).abs().max() <= 1e-5
+
+
+def test_a_logarithm_on_its_bound_has_a_gradient():
+    at = LOG_ADAM.coordinates(torch.full((4, 1, 1), -50.0)).requires_grad_(True)
+    p = LOG_ADAM.parameters(at)
+    assert [v.item() for v in (p.sigma_x, p.sigma_y, p.sigma_r)] == pytest.approx([1.0, 1.0, 0.01])
+    (p.sigma_x + p.sigma_y + p.sigma_r).sum().backward()
+    assert at.grad is not None
+    assert at.grad[:, 0, 0].tolist() == pytest.approx([1.0, 1.0, 0.0, 0.01])
+
+
+def test_the_rate_falls_to_nothing_after_the_last_step():
+    assert LOG_ADAM.rates(4, 0.2).tolist() == pytest.approx([0.2, 0.15, 0.1, 0.05])
+    assert ADAM.rates(3).tolist() == [ADAM.rate] * 3
+    assert LOG_ADAM.rates(0).tolist() == []
+
+
+def test_moments_keep_the_decimals_that_are_written_down():
+    """1 − 0.9 is not the float 0.1, and results of plain Adam are the same bits as ever."""
+    assert ADAM.betas == (0.9, 0.1, 0.999, 0.001)

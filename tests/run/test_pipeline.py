@@ -14,6 +14,7 @@ from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import understand
 from gsjbu.models import features, networks
 from gsjbu.run import fits, metrics, pipeline
+from gsjbu.run.stages import SHARES
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.oracle_cases import one_torch_thread
@@ -321,7 +322,7 @@ def test_progress_tells_every_stage_every_step_and_never_goes_back(photo):
     assert shares == sorted(shares)
     assert shares[0] >= 0
     assert shares[-1] <= 1
-    assert sum(pipeline.SHARES.values()) == pytest.approx(1)
+    assert sum(SHARES.values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("stage", STAGES)

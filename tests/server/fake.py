@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -33,10 +32,10 @@ class FakeKernel:
     theta: Tensor
     fits: list[int] = field(default_factory=list)
 
-    def save(self, path: Path) -> None:
-        from safetensors.torch import save_file
+    def to_bytes(self) -> bytes:
+        from safetensors.torch import save
 
-        save_file({"sigma_x": self.sigma_x}, path)
+        return save({"sigma_x": self.sigma_x})
 
 
 class FakeResult(Result):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gsjbu.run import pipeline
+from gsjbu.run.stages import SHARES
 from tests.server.conftest import Running, picture, start, upload, wait
 
 ERRORS = {"internal": RuntimeError("injected, in /secret/place"), "out_of_memory": MemoryError("injected")}
@@ -25,12 +25,12 @@ def faulty(stage: str, error: Exception) -> Callable[..., Any]:
             if settings.seed == DOOMED and p.stage == stage:
                 raise error
 
-        return pipeline.run(image, settings, progress=watch, **rest)
+        return run(image, settings, progress=watch, **rest)
 
     return run
 
 
-@pytest.mark.parametrize("stage", list(pipeline.SHARES))
+@pytest.mark.parametrize("stage", list(SHARES))
 def test_a_fault_in_a_stage(serve: Callable[..., Running], stage: str) -> None:
     settings = {"iters": 2, "stride": 8, "features": stage == "features"}
     for code, error in ERRORS.items():

@@ -81,6 +81,57 @@ def test_limits_of_queue_and_client_are_exact_and_say_when_to_come_back() -> Non
     s.close()
 
 
+def test_an_address_that_invents_clients_cannot_fill_the_queue() -> None:
+    s, gate = Scheduler(Limits(running_jobs=1, queue_jobs=8, address_jobs=5)), Gate()
+    for n in range(5):
+        s.submit(job(gate(f"flood{n}"), f"made-up-{n}", "flood"))
+    with pytest.raises(Problem) as busy:
+        s.submit(job(gate("no"), "made-up-5", "flood"))
+    assert (busy.value.code, busy.value.status) == ("address_busy", 429)
+    assert busy.value.retry_after
+    s.submit(job(gate("calm"), "a", "calm"))
+    gate.open.set()
+    until(lambda: s.running == 0 and s.queued == 0)
+    s.close()
+
+
+def test_when_the_queue_is_full_who_holds_most_gives_way() -> None:
+    ended: list[Job] = []
+    s, gate = Scheduler(Limits(running_jobs=1, queue_jobs=6, address_jobs=5), ended.append), Gate()
+    floods = [job(gate(f"flood{n}"), f"made-up-{n}", "flood") for n in range(5)]
+    others = [job(gate(f"other{n}"), f"o{n}", "other") for n in range(2)]
+    for j in floods + others:
+        s.submit(j)
+    calm = job(gate("calm"), "a", "calm")
+    s.submit(calm)
+    assert [j.state for j in floods] == ["running", "queued", "queued", "queued", "failed"]
+    assert floods[4].error is not None and floods[4].error.code == "queue_full"
+    assert ended == [floods[4]]
+    s.submit(job(gate("calm2"), "b", "calm"))
+    with pytest.raises(Problem) as full:  # it would hold as much as those it pushes back
+        s.submit(job(gate("calm3"), "c", "calm"))
+    assert full.value.code == "queue_full"
+    gate.open.set()
+    until(lambda: all(not j.live for j in (*floods, *others, calm)))
+    assert calm.state == "done"
+    s.close()
+
+
+def test_downloads_count_among_a_clients_live_work() -> None:
+    s, gate = Scheduler(Limits(running_jobs=1, client_jobs=2)), Gate()
+    release = s.take_place(("x", "a"))
+    s.submit(job(gate("one")))
+    for refused in (lambda: s.submit(job(gate("two"))), lambda: s.take_place(("x", "a"))):
+        with pytest.raises(Problem) as busy:
+            refused()
+        assert busy.value.code == "client_busy"
+    release()
+    s.submit(job(gate("two")))
+    gate.open.set()
+    until(lambda: s.running == 0 and s.queued == 0)
+    s.close()
+
+
 def test_jobs_on_the_gpu_wait_for_it_while_others_pass() -> None:
     s, gate = Scheduler(Limits(running_jobs=3, gpu_jobs=1, client_jobs=9)), Gate()
     jobs = [job(gate("g1"), gpu=True), job(gate("g2"), "b", gpu=True), job(gate("cpu"), "c")]

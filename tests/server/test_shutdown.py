@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -113,19 +112,6 @@ def test_after_a_restart_old_ids_are_refused_and_new_work_is_taken(serve: Callab
     answer = after.post("/api/jobs", json={"image_id": image})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert start(after, upload(after))
-
-
-def test_temporary_files_have_no_name(
-    serve: Callable[..., Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
-    (tmp_path / "t").mkdir()
-    client = serve(FakeRun()).client()
-    job_id = start(client, upload(client))
-    follow(client, job_id)
-    with client.stream("GET", f"/api/jobs/{job_id}/download") as answer:
-        next(answer.iter_raw(1000))
-        assert [p for p in (tmp_path / "t").rglob("*") if p.is_file()] == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads another process's environment")

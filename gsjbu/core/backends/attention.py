@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu.core import parameters
+from gsjbu.core.backends.lattices import WHOLE, Lattice, lattices
 from gsjbu.core.grid import Grid
+from gsjbu.core.parameters import ADAM, LOG_BOUNDS, Optimiser, Parameters
 
 # Elements of one chunk's [cells, pixels, window] logits; about eight such arrays live at once in a step.
 CHUNK_ELEMENTS = 4_000_000
@@ -48,23 +51,29 @@ class Chunk(NamedTuple):
 
 @dataclass
 class Problem:
-    """One image on one device, cut into cells."""
+    """One image on one device, cut into cells; or one lattice of its pixels."""
 
     guide: Tensor  # [G, H, W]
     lr_guide: Tensor  # [G, h, w]
     grid: Grid
     radius: int
+    lattice: Lattice = WHOLE
 
     def __post_init__(self) -> None:
-        g, device = self.grid, self.guide.device
+        g, device, part = self.grid, self.guide.device, self.lattice
         self.device = device
-        heights, widths = torch.from_numpy(g.row_starts).diff(), torch.from_numpy(g.col_starts).diff()
+        row_starts, col_starts = (
+            torch.from_numpy(part.row_starts(g)),
+            torch.from_numpy(part.col_starts(g)),
+        )
+        heights, widths = row_starts.diff(), col_starts.diff()
         self.tall, self.wide = int(heights.max()), int(widths.max())
+        self.pixels = int(row_starts[-1] * col_starts[-1])
         pad_y, pad_x = torch.arange(self.tall), torch.arange(self.wide)
-        starts_y, starts_x = torch.from_numpy(g.row_starts[:-1]), torch.from_numpy(g.col_starts[:-1])
         self.live_y, self.live_x = pad_y < heights[:, None], pad_x < widths[:, None]
-        self.y = (starts_y[:, None] + pad_y).clamp_max(g.height - 1)  # [h, tall] pixel rows of each cell row
-        self.x = (starts_x[:, None] + pad_x).clamp_max(g.width - 1)
+        # [h, tall] pixel rows of each cell row
+        self.y = ((row_starts[:-1, None] + pad_y) * part.pitch_y + part.top).clamp_max(g.height - 1)
+        self.x = ((col_starts[:-1, None] + pad_x) * part.pitch_x + part.left).clamp_max(g.width - 1)
         centre_y = (torch.arange(g.rows, dtype=torch.float64) + 0.5) * g.step_y
         centre_x = (torch.arange(g.cols, dtype=torch.float64) + 0.5) * g.step_x
         self.rel_y = (self.y + 0.5 - centre_y[:, None]) / g.step_y  # in strides, about −½…½
@@ -72,6 +81,10 @@ class Problem:
         r = torch.arange(-self.radius, self.radius + 1)
         self.window = torch.stack([r.repeat(len(r)), r.repeat_interleave(len(r))], dim=1)  # [N, (dx, dy)]
         self._kept: list[Chunk] | None = None
+
+    def on(self, lattice: Lattice) -> Problem:
+        """The same, of these pixels only."""
+        return self if lattice == self.lattice else replace(self, lattice=lattice)
 
     @property
     def pixels_per_cell(self) -> int:
@@ -125,9 +138,9 @@ class Problem:
         )  # fmt: skip
 
 
-def psi_and_kappa(problem: Problem, raw: Tensor) -> tuple[Tensor, Tensor]:
+def psi_and_kappa(problem: Problem, gaussians: Parameters) -> tuple[Tensor, Tensor]:
     """Per LR pixel: (a, b, c) in strides [h·w, 3] and κ [h·w]."""
-    a, b, c, kappa = parameters.coefficients(parameters.from_raw(raw))
+    a, b, c, kappa = parameters.coefficients(gaussians)
     sx, sy = problem.grid.step_x, problem.grid.step_y
     return torch.stack([a * (sx * sx), b * (sx * sy), c * (sy * sy)], dim=-1).flatten(0, 1), kappa.flatten()
 
@@ -154,26 +167,34 @@ def fit(
     signal_weight: float = 0.0,
     progress: Progress | None = None,
     move: bool = True,
+    optimiser: Optimiser = ADAM,
 ) -> tuple[Tensor, list[float], Tensor]:
-    """Adam on the raw values; returns raw, the loss before each step and the last gradient, all on the CPU.
+    """Adam; returns raw, the loss before each step and the last gradient (see ``cpu.fit``), all on the CPU.
 
     Whatever the caller's own modes are (no_grad, inference_mode, autocast): a fit needs gradients, in float32.
     """
     with torch.inference_mode(False), torch.enable_grad(), _in_float32(problem.device):
-        raw = raw.detach().to(problem.device, torch.float32).clone().requires_grad_(True)
-        objective = _Objective(problem, rgb_weight, signal, signal_weight)
-        take_step = _cuda_graph_step(objective, raw, rate, move) if problem.device.type == "cuda" else None
-        take_step = take_step or _eager_step(objective, raw, torch.optim.Adam([raw], lr=rate), move)
+        at = (
+            optimiser.coordinates(raw.detach()).to(problem.device, torch.float32).clone().requires_grad_(True)
+        )
+        objectives = [
+            _Objective(problem.on(part), optimiser, rgb_weight, signal, signal_weight)
+            for part in lattices(problem.grid, optimiser.halved)[: max(1, iters)]
+        ]
+        take_step = None
+        if problem.device.type == "cuda" and len(objectives) == 1 and not optimiser.falling:
+            take_step = _cuda_graph_step(objectives[0], at, rate, move)
+        take_step = take_step or _eager_step(objectives, at, optimiser, optimiser.rates(iters, rate), move)
 
         recorded: list[Tensor] = []
         for step in range(iters):
-            loss = take_step()
+            loss = take_step(step)
             recorded.append(loss.clone())
             if progress is not None and progress(step, float(loss)) is False:
                 break
         losses = torch.stack(recorded).tolist() if recorded else []
-        gradient = raw.grad if raw.grad is not None else torch.zeros_like(raw)
-        return raw.detach().cpu(), losses, gradient.detach().cpu()
+        gradient = at.grad if at.grad is not None else torch.zeros_like(at)
+        return optimiser.raw(at.detach().cpu()), losses, gradient.detach().cpu()
 
 
 def _in_float32(device: torch.device) -> torch.autocast:
@@ -185,10 +206,15 @@ class _Objective:
     """rgb_weight · mean|Î − I| + signal_weight · mean((cell means of V̂ − V)²) / mean|V|²."""
 
     def __init__(
-        self, problem: Problem, rgb_weight: float, signal: Tensor | None, signal_weight: float
+        self,
+        problem: Problem,
+        optimiser: Optimiser,
+        rgb_weight: float,
+        signal: Tensor | None,
+        signal_weight: float,
     ) -> None:
-        self.problem = problem
-        self.rgb = rgb_weight / problem.guide.numel()
+        self.problem, self.optimiser = problem, optimiser
+        self.rgb = rgb_weight / (problem.guide.shape[0] * problem.pixels)
         self.lr_guide = problem.lr_guide.flatten(1).T.contiguous()  # [h·w, G]
         self.signal: Tensor | None = None
         if signal is not None and signal_weight:
@@ -199,15 +225,15 @@ class _Objective:
             self.signal = values.flatten(1).T.contiguous()  # [h·w, C]
             self.squared = signal_weight / (values.numel() * (magnitude or 1.0) ** 2)
 
-    def backward(self, raw: Tensor) -> Tensor:
-        """The loss, a 0-d tensor; its gradient is left in ``raw.grad``."""
-        if raw.grad is None:
-            raw.grad = torch.zeros_like(raw)
+    def backward(self, at: Tensor) -> Tensor:
+        """The loss, a 0-d tensor; its gradient is left in ``at.grad``."""
+        if at.grad is None:
+            at.grad = torch.zeros_like(at)
         else:
-            raw.grad.zero_()
-        total = torch.zeros((), device=raw.device)
-        # The chunks share the map from raw to coefficients: they add to the coefficients' gradient first.
-        abc, kappa = psi_and_kappa(self.problem, raw)
+            at.grad.zero_()
+        total = torch.zeros((), device=at.device)
+        # The chunks share the map from there to coefficients: they add to the coefficients' gradient first.
+        abc, kappa = psi_and_kappa(self.problem, self.optimiser.parameters(at))
         leaf_abc, leaf_kappa = abc.detach().requires_grad_(True), kappa.detach().requires_grad_(True)
         for chunk in self.problem.chunks():
             loss = self._chunk_loss(chunk, leaf_abc, leaf_kappa)
@@ -224,20 +250,30 @@ class _Objective:
             loss = loss + (off.abs() * chunk.live[:, :, None]).sum() * self.rgb
         if self.signal is not None:
             area = chunk.live.sum(dim=1, keepdim=True)
+            # A lattice may have none of a cell's pixels: nothing is known of its mean then.
+            known, area = area > 0, area.clamp_min(1)
             mean_weights = torch.matmul((chunk.live / area)[:, None, :], w)  # [cells, 1, N]
             again = torch.matmul(mean_weights, self.signal[chunk.lr_index]).squeeze(1)
             first = chunk.first * self.problem.grid.cols
-            loss = loss + (again - self.signal[first : first + len(again)]).square().sum() * self.squared
+            off = (again - self.signal[first : first + len(again)]) * known
+            loss = loss + off.square().sum() * self.squared
         return loss
 
 
 def _eager_step(
-    objective: _Objective, raw: Tensor, optimiser: torch.optim.Optimizer, move: bool
-) -> Callable[[], Tensor]:
-    def take_step() -> Tensor:
-        loss = objective.backward(raw)
+    objectives: list[_Objective], at: Tensor, optimiser: Optimiser, rates: np.ndarray, move: bool
+) -> Callable[[int], Tensor]:
+    adam = torch.optim.Adam([at], betas=(optimiser.beta1, optimiser.beta2))
+
+    def take_step(step: int) -> Tensor:
+        loss = objectives[step % len(objectives)].backward(at)
         if move:
-            optimiser.step()
+            adam.param_groups[0]["lr"] = float(rates[step])
+            adam.step()
+            if optimiser.in_logs:
+                with torch.no_grad():
+                    for c, bounds in LOG_BOUNDS.items():
+                        at[c].clamp_(*bounds)
         return loss
 
     return take_step
@@ -245,7 +281,7 @@ def _eager_step(
 
 def _cuda_graph_step(
     objective: _Objective, raw: Tensor, rate: float, move: bool
-) -> Callable[[], Tensor] | None:
+) -> Callable[[int], Tensor] | None:
     """One step as a CUDA graph, replayed: no launch cost per operation.
 
     None where the image is too large to keep its chunks on the device: they are made anew each step then, from
@@ -256,7 +292,13 @@ def _cuda_graph_step(
     if objective.problem._kept is None:
         return None
     optimiser = torch.optim.Adam([raw], lr=rate, capturable=True)
-    eager = _eager_step(objective, raw, optimiser, move)
+
+    def eager() -> Tensor:
+        loss = objective.backward(raw)
+        if move:
+            optimiser.step()
+        return loss
+
     before = raw.detach().clone()
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
@@ -273,7 +315,7 @@ def _cuda_graph_step(
         for value in optimiser.state[raw].values():
             value.zero_()
 
-    def replay() -> Tensor:
+    def replay(step: int) -> Tensor:
         graph.replay()
         return captured
 
@@ -285,7 +327,7 @@ def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     with _in_float32(problem.device):
         g = problem.grid
         values = signal.flatten(1).T  # [h·w, C]
-        abc, kappa = psi_and_kappa(problem, raw.to(problem.device))
+        abc, kappa = psi_and_kappa(problem, parameters.from_raw(raw.to(problem.device)))
         bands = []
         for chunk in problem.chunks():
             w = cell_weights(chunk, abc, kappa).to(values.dtype)

@@ -7,17 +7,20 @@ import mmap
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu.core import threads as cores
-from gsjbu.core.backends import fused
+from gsjbu.core.backends import adam, fused
+from gsjbu.core.backends.lattices import Lattice, lattices
 from gsjbu.core.backends.phases import CAN_YIELD, STOP, new_control, open_phase
 from gsjbu.core.backends.simd import LANES
 from gsjbu.core.grid import Grid
 from gsjbu.core.memory import room
+from gsjbu.core.parameters import ADAM, Optimiser
 
 # A thread is worth borrowing from about 0.1 ms of work a step on: so many pixel × neighbour pairs.
 PAIRS_PER_THREAD = 250_000
@@ -80,17 +83,21 @@ def fit(
     threads: int | None = None,
     progress: Progress | None = None,
     move: bool = True,
+    optimiser: Optimiser = ADAM,
 ) -> tuple[Tensor, list[float], Tensor]:
     """Run the fit; returns raw [4, h, w], the loss before each step, and the last step's gradient [4, h, w].
 
-    ``move=False`` leaves the raw values where they are (to look at a gradient).
+    ``move=False`` leaves the raw values where they are (to look at a gradient). The gradient is that of the
+    optimiser's coordinates; gradient and losses are over the pixels that each step looks at.
     """
     grid, radius = problem.grid, problem.radius
     rows, cols = grid.rows, grid.cols
-    raw_now = _array(raw).copy()
-    shape = np.empty((rows, cols, fused.SHAPE), dtype=np.float32)
-    fused.shapes_of(raw_now, shape)
-    first, second, gradient = (np.zeros_like(raw_now) for _ in range(3))
+    parts = lattices(grid, optimiser.halved)[: max(1, iters)]
+    at = _array(optimiser.coordinates(raw)).copy()
+    pitch = (float(parts[0].pitch_y), float(parts[0].pitch_x))
+    shape = np.empty((rows, cols, adam.SHAPE), dtype=np.float32)
+    adam.set_shapes(at, optimiser.in_logs, pitch, shape)
+    first, second, gradient = (np.zeros_like(at) for _ in range(3))
     tile = math.ceil(cols / max(1, math.ceil(fused.TILES / rows)))
     tiles = rows * math.ceil(cols / tile)
     if signal is None or signal_weight == 0:
@@ -102,8 +109,9 @@ def fit(
     control, gate = new_control(), np.zeros(1, dtype=np.int64)
     losses = np.zeros(iters, dtype=np.float64)
     arguments = (
-        gate, problem.guide, problem.lr_guide, values, *problem.geometry, radius, tile, float(rgb_weight),
-        float(signal_scale), float(rate), move, raw_now, first, second, gradient, shape,
+        gate, *_packed(problem, parts), problem.lr_guide, values, grid.step_y / pitch[0], grid.step_x / pitch[1],
+        radius, tile, float(rgb_weight), float(signal_scale), optimiser.in_logs, pitch, optimiser.rates(iters, rate),
+        optimiser.betas, move, at, first, second, gradient, shape,
         np.empty((tiles, (2 * radius + 1) * (tile + 2 * radius) * 4), dtype=np.float32),
         np.zeros((tiles, 2), dtype=np.float64), losses,
     )  # fmt: skip
@@ -122,15 +130,33 @@ def fit(
                 if progress(step, float(losses[step])) is False:
                     done = step + 1
                     break
-    return torch.from_numpy(raw_now), [float(v) for v in losses[:done]], torch.from_numpy(gradient)
+    reached = optimiser.raw(torch.from_numpy(at))
+    return reached, [float(v) for v in losses[:done]], torch.from_numpy(gradient)
+
+
+def _packed(problem: Problem, parts: list[Lattice]) -> tuple[np.ndarray, ...]:
+    """The guide's lattices as ``fused.fit_steps`` takes them: guide, sizes, row_starts, col_starts, shifts."""
+    images = [part.pixels(problem.guide) for part in parts]
+    first = np.cumsum([0, *(image.size for image in images)])
+    return (
+        images[0].reshape(-1)
+        if len(images) == 1
+        else np.concatenate([image.reshape(-1) for image in images]),
+        np.array([(n, *image.shape) for n, image in zip(first, images, strict=False)], dtype=np.int64),
+        np.stack([part.row_starts(problem.grid) for part in parts]),
+        np.stack([part.col_starts(problem.grid) for part in parts]),
+        np.array([part.shift for part in parts]),
+    )
 
 
 class _Helpers:
     """Threads that join a compiled loop; on leaving the block they are told to stop and waited for."""
 
-    def __init__(self, control: np.ndarray, count: int, loop: Callable[..., None], arguments: tuple) -> None:
+    def __init__(
+        self, control: np.ndarray, count: int, loop: Callable[..., None], arguments: tuple[Any, ...]
+    ) -> None:
         self.control, self.count, self.loop, self.arguments = control, count, loop, arguments
-        self.futures: list[Future] = []
+        self.futures: list[Future[None]] = []
 
     def __enter__(self) -> None:
         self.futures = [cores.pool().submit(self.loop, *self.arguments) for _ in range(self.count)]
@@ -153,8 +179,8 @@ def render(
     """Mix ``signal`` into ``out`` in bands of rows; what goes to a file is written as it is made."""
     grid, radius = problem.grid, problem.radius
     channels = signal.shape[0]
-    shape = np.empty((grid.rows, grid.cols, fused.SHAPE), dtype=np.float32)
-    fused.shapes_of(_array(raw), shape)
+    shape = np.empty((grid.rows, grid.cols, adam.SHAPE), dtype=np.float32)
+    adam.set_shapes(_array(raw), False, (1.0, 1.0), shape)
     if out is None:
         out = room((channels, grid.height, grid.width))
     mapped = _mapping(out)

@@ -14,6 +14,7 @@ from gsjbu.core import devices
 from gsjbu.core.backends import attention
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
+from gsjbu.core.parameters import Optimiser
 from gsjbu.core.threads import torch_threads
 from gsjbu.errors import SettingError
 
@@ -99,7 +100,8 @@ def choose(device: torch.device, backend: str = "auto") -> Choice:
 def fit(
     start: Gaussians,
     iters: int,
-    rate: float,
+    optimiser: Optimiser,
+    rate: float | None,
     rgb_weight: float,
     signal: Tensor | None = None,  # [C, h, w]
     signal_weight: float = 0.0,
@@ -109,29 +111,24 @@ def fit(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[Gaussians, list[float]]:
-    """Adam from ``start`` by the chosen backend: the Gaussians it ends at, and the loss before each step."""
+    """From ``start`` by the chosen backend: the Gaussians it ends at, and the loss before each step."""
     if iters == 0:
         return start, []
+    rate = optimiser.rate if rate is None else rate
     if backend == "fused":
         from gsjbu.core.backends import cpu
 
         problem = cpu.Problem.of(start.guide, start.lr_guide, start.grid, start.radius)
         raw, losses, _ = cpu.fit(
-            problem,
-            start.raw,
-            iters,
-            rate,
-            rgb_weight,
-            signal,
-            signal_weight,
-            threads=threads,
-            progress=progress,
-        )
+            problem, start.raw, iters, rate, rgb_weight, signal, signal_weight, threads=threads, progress=progress,
+            optimiser=optimiser,
+        )  # fmt: skip
         return start.at(raw), losses
     with torch_threads(threads):
         raw, losses, _ = attention.fit(
-            _on(start, device), start.raw, iters, rate, rgb_weight, signal, signal_weight, progress=progress
-        )
+            _on(start, device), start.raw, iters, rate, rgb_weight, signal, signal_weight, progress=progress,
+            optimiser=optimiser,
+        )  # fmt: skip
     return start.at(raw), losses
 
 

@@ -20,12 +20,21 @@ Buffers are flat and padded to whole vectors; pad pixels repeat the last pixel a
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 from numba import njit
 
+from gsjbu.core.backends.adam import (
+    FAST,
+    LEAST,
+    RANGE,
+    UX,
+    UY,
+    VX,
+    VY,
+    set_gradient,
+    set_shape,
+    take_step,
+)
 from gsjbu.core.backends.phases import claim, finish, open_phase
 from gsjbu.core.backends.simd import (
     LANES,
@@ -47,58 +56,12 @@ from gsjbu.core.backends.simd import (
 f32 = np.float32
 CHUNK = 512  # pixels handled at once: the window's weights for them stay in the cache
 TILES = 64  # aim for at least this many tasks a phase, so that a late thread costs little
-LOG2E = math.log2(math.e)
 # A neighbour whose weight is at most 2^-36 = 1.5e-11 of the largest at every pixel of the chunk is left out.
 NEGLIGIBLE = 36.0
 BIG = 1e30
-FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 # Per neighbour, from FIRST on one colour a channel: u = A·x + B·y + C, v = D·x + E·y + F, and κ, in base 2.
 A, B, C, D, E, F, KAPPA, FIRST = range(8)
-# Per LR pixel: u's and v's slopes, κ, and the least factor of a squared distance in any direction (base 2).
-UX, UY, VX, VY, RANGE, LEAST, SHAPE = range(7)
-
-
-# --- parameters ------------------------------------------------------------------------------------------------
-
-
-@njit(**FAST)
-def _softplus(x):
-    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
-
-
-@njit(**FAST)
-def _sigmoid(x):
-    return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
-
-
-@njit(**FAST)
-def _clamped(x, low, high):
-    return min(max(x, low), high)
-
-
-@njit(**FAST)
-def _set_shape(raw, i, j, shape):
-    """The shape of LR pixel (i, j) from its raw values, in float64; parameters.py says the same in torch."""
-    sx = _clamped(_softplus(raw[0, i, j]) + 1e-6, 1.0, 64.0)
-    sy = _clamped(_softplus(raw[1, i, j]) + 1e-6, 1.0, 64.0)
-    theta = math.pi * math.tanh(raw[2, i, j])
-    sr = _clamped(_softplus(raw[3, i, j]) + 1e-6, 0.01, 1.0)
-    cos, sin, root = math.cos(theta), math.sin(theta), math.sqrt(0.5 * LOG2E)
-    shape[i, j, UX] = root * cos / sx
-    shape[i, j, UY] = root * sin / sx
-    shape[i, j, VX] = -root * sin / sy
-    shape[i, j, VY] = root * cos / sy
-    shape[i, j, RANGE] = 0.5 * LOG2E / (sr * sr)
-    shape[i, j, LEAST] = 0.5 * LOG2E / max(sx, sy) ** 2
-
-
-@njit(**FAST)
-def shapes_of(raw, shape):
-    """Fill shape [h, w, SHAPE] from raw [4, h, w]."""
-    for i in range(raw.shape[1]):
-        for j in range(raw.shape[2]):
-            _set_shape(raw, i, j, shape)
 
 
 # --- one cell: window and weights --------------------------------------------------------------------------------
@@ -423,7 +386,7 @@ def _room(row_starts, col_starts):
 
 
 @njit(**FAST)
-def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x, radius, room,
+def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x, shift, radius, room,
               rgb_scale, signal_scale, pixels, lines, weights, pull, near, par, mean_weight, lift,
               sums, row0, col0, width):  # fmt: skip
     """Forward, loss and backward of one cell; returns its (rgb, signal) loss parts, unscaled."""
@@ -431,7 +394,9 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts
     channels = size[0]
     x0, x1 = col_starts[j], col_starts[j + 1]
     top, bottom = row_starts[i], row_starts[i + 1]
-    centre_y, centre_x = (i + 0.5) * step_y, (j + 0.5) * step_x
+    if x1 == x0 or bottom == top:
+        return 0.0, 0.0
+    centre_y, centre_x = (i + 0.5) * step_y + shift[0], (j + 0.5) * step_x + shift[1]
     height = max(1, min(CHUNK, room) // (x1 - x0))  # a narrow edge cell has more rows, but no more room
     area = f32((bottom - top) * (x1 - x0))
     rgb_loss, signal_loss = 0.0, 0.0
@@ -478,11 +443,11 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts
 
 
 @njit(**FAST)
-def _update_row(i, radius, tile, tiles_across, sums, raw, first, second, gradient, shape, rate, step, move):
-    """Gather row i's sums from every tile that reached it, chain rule to the raw values, one step of Adam."""
+def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, shape, in_logs, pitch, rates, betas,
+                step, move):  # fmt: skip
+    """Gather row i's sums from every tile that reached it, chain rule to the coordinates, one step of Adam."""
     rows, cols = shape.shape[0], shape.shape[1]
     width = tile + 2 * radius
-    correction1, correction2 = 1.0 - 0.9**step, 1.0 - 0.999**step
     for j in range(cols):
         su, sv, suv, sd = 0.0, 0.0, 0.0, 0.0
         for source in range(max(0, i - radius), min(rows, i + radius + 1)):
@@ -493,24 +458,10 @@ def _update_row(i, radius, tile, tiles_across, sums, raw, first, second, gradien
                 sv += sums[t, n + 1]
                 suv += sums[t, n + 2]
                 sd += sums[t, n + 3]
-        plain_x, plain_y = _softplus(raw[0, i, j]) + 1e-6, _softplus(raw[1, i, j]) + 1e-6
-        plain_r = _softplus(raw[3, i, j]) + 1e-6
-        sx, sy, sr = _clamped(plain_x, 1.0, 64.0), _clamped(plain_y, 1.0, 64.0), _clamped(plain_r, 0.01, 1.0)
-        t2 = math.tanh(raw[2, i, j])
-        # u and v are in base 2; a clamp passes the gradient on its bounds and inside, as torch.clamp does.
-        gradient[0, i, j] = 2 * su / LOG2E / sx * _sigmoid(raw[0, i, j]) if 1.0 <= plain_x <= 64.0 else 0.0
-        gradient[1, i, j] = 2 * sv / LOG2E / sy * _sigmoid(raw[1, i, j]) if 1.0 <= plain_y <= 64.0 else 0.0
-        gradient[2, i, j] = -2 * suv / LOG2E * (sy / sx - sx / sy) * math.pi * (1 - t2 * t2)
-        gradient[3, i, j] = sd / (sr * sr * sr) * _sigmoid(raw[3, i, j]) if 0.01 <= plain_r <= 1.0 else 0.0
+        set_gradient(at, i, j, in_logs, su, sv, suv, sd, gradient)
         if move:
-            for c in range(4):
-                g = np.float64(gradient[c, i, j])
-                m = 0.9 * first[c, i, j] + 0.1 * g
-                s2 = 0.999 * second[c, i, j] + 0.001 * g * g
-                first[c, i, j] = m
-                second[c, i, j] = s2
-                raw[c, i, j] -= rate * (m / correction1) / (math.sqrt(s2 / correction2) + 1e-8)
-            _set_shape(raw, i, j, shape)
+            take_step(at, i, j, in_logs, gradient, first, second, rates, betas, step)
+            set_shape(at, i, j, in_logs, pitch, shape)
 
 
 @njit(**FAST)
@@ -519,19 +470,24 @@ def fit_steps(
     last,
     gate,
     guide,
-    lr_guide,
-    signal,
+    sizes,
     row_starts,
     col_starts,
+    shifts,
+    lr_guide,
+    signal,
     step_y,
     step_x,
     radius,
     tile,
     rgb_weight,
     signal_scale,
-    rate,
+    in_logs,
+    pitch,
+    rates,
+    betas,
     move,
-    raw,
+    at,
     first,
     second,
     gradient,
@@ -543,16 +499,23 @@ def fit_steps(
     """Work on the fit until phase ``last``; any number of threads may be in here at once.
 
     Phase 2k: the cells of step k. Phase 2k + 1: its LR pixels. ``gate[0]``: the phase at which everybody waits
-    for the leader. guide [G, H, W], lr_guide [h, w, G], signal [h, w, C], raw … gradient [4, h, w],
-    shape [h, w, SHAPE], sums [tiles, (2R+1)·(tile + 2R)·4], tile_loss [tiles, 2], losses [steps].
+    for the leader.
+
+    A step looks at one lattice of the guide's pixels (lattices.py), one step after another at one lattice after
+    another. guide, flat, holds those of each; sizes [K, 4] = (first, G, H, W) says where, row_starts [K, h + 1] and
+    col_starts [K, w + 1] which belong to which cell, shifts [K, 2] (y, x) where the cells' centres are, all in units
+    of a lattice's own pixels, as step_y and step_x are; ``pitch`` (y, x) is their distance in the image.
+
+    lr_guide [h, w, G], signal [h, w, C], rates [steps], at … gradient [4, h, w], shape [h, w, SHAPE],
+    sums [tiles, (2R+1)·(tile + 2R)·4], tile_loss [tiles, 2], losses [steps].
     """
-    rows, cols = shape.shape[0], shape.shape[1]
-    size, flat = guide.shape, guide.reshape(-1)
-    channels = size[0]
+    rows, cols, channels = shape.shape[0], shape.shape[1], lr_guide.shape[2]
     tiles_across = (cols + tile - 1) // tile
     tiles = rows * tiles_across
     window = (2 * radius + 1) ** 2
-    room = _room(row_starts, col_starts)
+    room = 0
+    for k in range(len(sizes)):
+        room = max(room, _room(row_starts[k], col_starts[k]))
     pixels = np.empty(channels * room, dtype=np.float32)
     lines = (np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32),
              np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32))  # fmt: skip
@@ -561,22 +524,25 @@ def fit_steps(
     near = np.empty((window, 2), dtype=np.int64)
     par = np.empty(window * (FIRST + channels), dtype=np.float32)
     mean_weight, lift = np.empty(window, dtype=np.float32), np.empty(window, dtype=np.float32)
-    values = np.float64(channels) * guide.shape[1] * guide.shape[2]
-    rgb_scale = f32(rgb_weight / values)
     while True:
         phase, task = claim(control, tiles, rows, last)
         if phase < 0:
             return
         step = phase // 2
         if phase % 2 == 0:
+            k = step % len(sizes)
+            size = (sizes[k, 1], sizes[k, 2], sizes[k, 3])
+            own = guide[sizes[k, 0] :]
+            values = np.float64(size[0]) * size[1] * size[2]
+            rgb_scale = f32(rgb_weight / values)
             i, a = task // tiles_across, task % tiles_across
             mine = sums[task]
             mine[:] = f32(0)
             rgb_loss, signal_loss = 0.0, 0.0
             for j in range(a * tile, min((a + 1) * tile, cols)):
-                rgb, sig = _fit_cell(i, j, flat, size, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x,
-                                     radius, room, rgb_scale, signal_scale, pixels, lines, weights, pull, near, par,
-                                     mean_weight, lift, mine, i - radius, a * tile - radius,
+                rgb, sig = _fit_cell(i, j, own, size, lr_guide, signal, shape, row_starts[k], col_starts[k], step_y,
+                                     step_x, shifts[k], radius, room, rgb_scale, signal_scale, pixels, lines, weights,
+                                     pull, near, par, mean_weight, lift, mine, i - radius, a * tile - radius,
                                      tile + 2 * radius)  # fmt: skip
                 rgb_loss += rgb
                 signal_loss += sig
@@ -588,8 +554,8 @@ def fit_steps(
                 losses[step] = loss
                 open_phase(control, phase + 1, False)
         else:
-            _update_row(task, radius, tile, tiles_across, sums, raw, first, second, gradient, shape, rate,
-                        step + 1, move)  # fmt: skip
+            _update_row(task, radius, tile, tiles_across, sums, at, first, second, gradient, shape, in_logs, pitch,
+                        rates, betas, step, move)  # fmt: skip
             if finish(control, rows):
                 open_phase(control, phase + 1, phase + 1 >= gate[0])
 

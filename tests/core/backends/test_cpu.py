@@ -12,6 +12,7 @@ from gsjbu.core import parameters
 from gsjbu.core import threads as cores
 from gsjbu.core.backends import cpu
 from gsjbu.core.grid import Grid
+from gsjbu.core.parameters import OPTIMISERS
 
 
 @pytest.fixture
@@ -48,10 +49,11 @@ def nobody_is_left_behind() -> bool:
 
 @pytest.mark.usefixtures("many_threads")
 @pytest.mark.parametrize("threads", [1, 2, 3, 4, 7])
-def test_a_fit_is_the_same_bits_for_any_number_of_threads_and_any_run(problem, threads):
-    right, right_losses = fitted(problem, 1)
+@pytest.mark.parametrize("optimiser", OPTIMISERS.values(), ids=list(OPTIMISERS))
+def test_a_fit_is_the_same_bits_for_any_number_of_threads_and_any_run(problem, threads, optimiser):
+    right, right_losses = fitted(problem, 1, optimiser=optimiser)
     for _ in range(3):
-        raw, losses = fitted(problem, threads)
+        raw, losses = fitted(problem, threads, optimiser=optimiser)
         assert torch.equal(raw, right)
         assert losses == right_losses
 

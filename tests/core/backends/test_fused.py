@@ -12,7 +12,18 @@ import torch
 
 from gsjbu.core import reference
 from gsjbu.core.backends import cpu
-from tests.oracle_cases import AT_THE_CLAMPS, AWAY, CLAMPS, Case, Problem, one_torch_thread, relative
+from gsjbu.core.parameters import LOG_ADAM
+from tests.oracle_cases import (
+    AT_THE_CLAMPS,
+    AWAY,
+    CLAMPS,
+    INSIDE,
+    Case,
+    Problem,
+    one_torch_thread,
+    raw_of_logs,
+    relative,
+)
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
 
@@ -129,6 +140,59 @@ def test_ten_steps_are_adam_on_the_oracle(weights):
     )
     assert losses == pytest.approx(right, rel=TEN_STEPS[0])
     assert (found - raw.detach()).abs().max() <= TEN_STEPS[1]
+
+
+@pytest.mark.parametrize("case", INSIDE, ids=str)
+def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case):
+    """The first step looks at odd rows and columns, from 0, where a cell has four pixels or more along each."""
+    problem = Problem(case)
+    grid = problem.grid
+    pitch_y, pitch_x = (
+        2 if min(size) >= 4 else 1 for size in ((grid.step_y, grid.height), (grid.step_x, grid.width))
+    )
+    assert pitch_y == pitch_x
+    at = LOG_ADAM.coordinates(problem.raw).double().requires_grad_(True)
+    right = problem.rgb_loss_of(at, pitch_y - 1, pitch_x - 1, pitch_y)
+    right.backward()
+    _, (loss,), gradient = cpu.fit(
+        ours(problem), problem.raw, 1, 0.1, 1.0, threads=1, move=False, optimiser=LOG_ADAM
+    )
+    assert loss == pytest.approx(right.item(), rel=1e-5)
+    errors = relative(gradient, at.grad)
+    assert max(errors.values()) <= TOLERANCE[case.where][1], errors
+
+
+def test_ten_steps_in_logarithms_are_adam_on_the_oracle():
+    """The lattices in turn, the falling rate, the moments and the bounds, against torch's Adam in float64."""
+    problem = Problem(Case(40, 33, 8, 1, seed=3))
+    at = LOG_ADAM.coordinates(problem.raw).double().requires_grad_(True)
+    adam = torch.optim.Adam([at], betas=(LOG_ADAM.beta1, LOG_ADAM.beta2))
+    right = []
+    for step in range(10):
+        adam.zero_grad()
+        adam.param_groups[0]["lr"] = 0.2 * (1 - step / 10)
+        top, left = ((1, 1), (0, 0), (1, 0), (0, 1))[step % 4]
+        loss = problem.rgb_loss_of(at, top, left, 2)
+        loss.backward()
+        adam.step()
+        with torch.no_grad():
+            at[:2].clamp_(0, np.log(64))
+            at[3].clamp_(np.log(0.01), 0)
+        right.append(loss.item())
+    found, losses, _ = cpu.fit(ours(problem), problem.raw, 10, 0.2, 1.0, threads=1, optimiser=LOG_ADAM)
+    assert losses == pytest.approx(right, rel=TEN_STEPS[0])
+    assert (found - raw_of_logs(at.detach())).abs().max() <= TEN_STEPS[1]
+
+
+def test_logarithms_at_their_bounds_find_the_way_back():
+    """A raw value beyond its clamp has no gradient and stays; a logarithm starts on the bound and leaves it."""
+    problem = Problem(Case(64, 64, 16, 2, where="beyond"))
+    moved, _, gradient = cpu.fit(ours(problem), problem.raw, 4, 0.1, 1.0, threads=1, optimiser=LOG_ADAM)
+    sigma_x, sigma_y, _, sigma_r = reference.parameters(moved.double())
+    assert gradient[0].abs().max() > 0
+    assert sigma_x.min() < 60
+    assert sigma_y.max() > 1.05
+    assert sigma_r.max() > 0.0105
 
 
 def test_a_constant_image_has_no_gradient_and_stays_finite():

@@ -1,0 +1,119 @@
+"""The zip of a result: its size is known before, it is made while it is sent, and it stops with its client."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gsjbu.io.signals import read_signal
+from gsjbu.run.pipeline import run
+from gsjbu.server import archive
+from gsjbu.server.results import Bundle
+from gsjbu.settings import Settings
+from tests.server.conftest import Running, picture, start, upload, wait
+from tests.server.test_jobs import until
+
+
+def bundle_of(*shape: int, side: int = 64) -> Bundle:
+    """A result on a picture of ``side`` pixels, with a signal of ``shape`` if one is given."""
+    file = io.BytesIO()
+    np.save(file, np.random.default_rng(1).random(shape, dtype=np.float32))
+    signal = read_signal(file.getvalue(), "a.npy") if shape else None
+    image = torch.rand(3, side, side, generator=torch.Generator().manual_seed(2))
+    return Bundle(run(image, Settings(iters=1, stride=8, features=not shape), signal=signal, threads=1))
+
+
+@pytest.mark.parametrize("shape", [(), (1, 8, 8), (3, 8, 8), (70, 8, 8)])
+def test_no_zip_is_larger_than_was_said_before(shape: tuple[int, ...]) -> None:
+    bundle = bundle_of(*shape)
+    most = archive.most_bytes(bundle)
+    made = b"".join(archive.pieces(bundle))
+    assert zipfile.ZipFile(io.BytesIO(made)).testzip() is None
+    assert len(made) <= most <= 3 * len(made) + 2_000_000
+
+
+def test_a_signal_is_made_in_blocks_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = bundle_of(70, 8, 8)
+    whole = b"".join(archive.pieces(bundle))
+    monkeypatch.setattr(archive, "_BLOCK_BYTES", 7 * 4 * 64 * 64)
+    blocks = list(archive.pieces(bundle))
+    assert max(map(len, blocks)) < 8 * 4 * 64 * 64
+    names = zipfile.ZipFile(io.BytesIO(whole)).namelist()
+    for name in names:
+        kept = [zipfile.ZipFile(io.BytesIO(data)).read(name) for data in (whole, b"".join(blocks))]
+        assert kept[0] == kept[1], name
+
+
+def long_signal(server: Running, channels: int, side: int) -> tuple[Any, str]:
+    client = server.client()
+    file = io.BytesIO()
+    np.save(file, np.ones((channels, 8, 8), np.float32))
+    made = client.post("/api/signals", files={"file": ("a.npy", file.getvalue())}).json()["signal_id"]
+    wanted = {
+        "image_id": upload(client, picture(side, side)), "signal_id": made, "panels": "links",
+        "settings": {"iters": 0, "features": False, "resolution": side},
+    }  # fmt: skip
+    job = client.post("/api/jobs", json=wanted).json()["job_id"]
+    assert wait(client, job, 60)["state"] == "done"
+    return client, job
+
+
+def test_a_zip_beyond_the_limit_is_refused_before_any_of_it_is_made(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(real=True, download_bytes=4_000_000)
+    client, job = long_signal(server, 64, 128)
+    monkeypatch.setattr(archive, "pieces", None)
+    answer = client.get(f"/api/jobs/{job}/download")
+    assert (answer.status_code, answer.json()["code"]) == (413, "download_too_large")
+
+
+def test_a_download_stops_with_its_client_and_holds_up_nobody(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = serve(real=True, client_jobs=4)
+    client, job = long_signal(server, 64, 256)
+    made = []
+    monkeypatch.setattr(archive, "_BLOCK_BYTES", 4 * 256 * 256)  # one channel a piece
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    npy = archive._npy
+
+    def slow(*given: Any) -> Any:
+        for block in npy(*given):
+            made.append(threading.current_thread().name)
+            time.sleep(0.02)
+            yield block
+
+    monkeypatch.setattr(archive, "_npy", slow)
+    service = server.service
+    waiting, taken = [], []
+    for _ in range(4):
+        stream = client.stream("GET", f"/api/jobs/{job}/download")
+        taken.append(stream.__enter__().iter_raw(1000))
+        next(taken[-1])
+        waiting.append(stream)
+    assert service.streams.open == 4
+    refused = client.get(f"/api/jobs/{job}/download")
+    assert (refused.status_code, refused.json()["code"]) == (429, "client_busy")
+    other = server.client("other")
+    assert wait(other, start(other, upload(other), iters=0, features=False))["state"] == "done"
+    for stream in waiting:
+        stream.__exit__(None, None, None)
+    until(lambda: service.streams.open == 0, 10)
+    count = len(made)
+    time.sleep(0.3)
+    assert len(made) <= count + 2, "nobody takes it: nobody makes it"
+    assert count < 4 * 66
+    assert set(made) <= {"gsjbu-send_0", "gsjbu-send_1"}
+    monkeypatch.undo()
+    whole = client.get(f"/api/jobs/{job}/download")
+    assert zipfile.ZipFile(io.BytesIO(whole.content)).testzip() is None
