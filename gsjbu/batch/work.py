@@ -23,6 +23,7 @@ from gsjbu.errors import GsjbuError
 from gsjbu.io import levels, readers, restoring
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.writers import result_dtype, result_path, write, write_bytes, write_kernel
+from gsjbu.settings import default
 
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
 

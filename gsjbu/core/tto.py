@@ -66,9 +66,10 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
 
 
 def standardised(signal: Tensor) -> tuple[Tensor, float]:
-    """``signal`` [C, h, w] about 0 and of spread 1, so that no fit depends on its unit, and that spread; a flat one is 0.
+    """``signal`` [C, h, w] about 0 and of spread 1, so that no fit depends on its unit; and the spread it had.
 
-    Each channel has its own mean; all have one spread, so that they keep their weights against each other.
+    Each channel has its own mean; all have one spread, so that they keep their weights against each other. A flat
+    signal becomes 0.
     """
     values = signal.to(torch.float64)
     centred = values - values.mean(dim=(1, 2), keepdim=True)

@@ -70,19 +70,7 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         raise ImageError(
             "image_type", f"The file is not a JPEG, PNG, WebP or AVIF picture, whatever its name. {_ACCEPTED}"
         )
-    if kind == "WEBP":
-        check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP
-    if kind == "PNG" and any(islice(_png_chunks(data), MAX_PNG_CHUNKS, None)):
-        raise ImageError(
-            "image_too_large", f"The PNG has more than {MAX_PNG_CHUNKS} chunks; save it again as usual."
-        )
-    if kind == "JPEG" and _is_of_twelve_bits(data):
-        raise ImageError(
-            "image_type", "The JPEG has 12 bits a channel, which are not read; save it with 8, or as PNG."
-        )
-    scans = data.count(b"\xff\xda") if kind == "JPEG" else 0
-    if scans > MAX_JPEG_SCANS:
-        raise _too_many_scans(scans)
+    scans = _check_before_opening(data, kind, max_pixels)
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as file:
             check_size(file.size, max_pixels)
@@ -100,6 +88,24 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         raise ImageError(
             "image_corrupt", f"The {kind} picture is damaged or cut short; save it again."
         ) from error
+
+
+def _check_before_opening(data: bytes, kind: str, max_pixels: int) -> int:
+    """What Pillow must not be given: huge canvases, endless chunks and scans, 12 bits. A JPEG's scans."""
+    if kind == "WEBP":
+        check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP
+    if kind == "PNG" and any(islice(_png_chunks(data), MAX_PNG_CHUNKS, None)):
+        raise ImageError(
+            "image_too_large", f"The PNG has more than {MAX_PNG_CHUNKS} chunks; save it again as usual."
+        )
+    if kind == "JPEG" and _is_of_twelve_bits(data):
+        raise ImageError(
+            "image_type", "The JPEG has 12 bits a channel, which are not read; save it with 8, or as PNG."
+        )
+    scans = data.count(b"\xff\xda") if kind == "JPEG" else 0
+    if scans > MAX_JPEG_SCANS:
+        raise _too_many_scans(scans)
+    return scans
 
 
 def upright(image: Image.Image, data: bytes = b"") -> np.ndarray:

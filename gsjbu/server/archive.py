@@ -101,7 +101,7 @@ def _entries(bundle: Bundle) -> Iterator[Entry]:
 
 
 def _signal(kernel: Kernel, signal: Signal) -> Iterator[Entry]:
-    """The HR signal as .npy in the unit and dtype of what was brought, as a PNG where it is a picture, and its facts."""
+    """The HR signal as .npy in the unit and dtype of what was brought, as a PNG where it is a picture; its facts."""
     export = Export(signal, kernel, _BLOCK_BYTES)
     yield "signal_hr.npy", _npy(export.shape, export.dtype, export.blocks())
     png = export.png()
