@@ -130,8 +130,8 @@ class Kernel:
         Every output value is a convex combination of LR values, unless ``is_pure`` is False: then ``clip`` holds it in
         the range of the values in its window, where without it the map is linear. ``out``: an array to write into, of
         any float type, a memory-mapped .npy included; it is filled in bands of rows (with a blend, in blocks of
-        channels), so it may be larger than memory. ``mask`` (bool [h, w]): the LR pixels that have a value; the others take no part in
-        the mix, and a pixel with no other in its window is NaN (see gaps.py).
+        channels), so it may be larger than memory. ``mask`` (bool [h, w]): the LR pixels that have a value; the others
+        take no part in the mix, and a pixel with no other in its window is NaN (see gaps.py).
         Gradients flow to ``signal`` where it asks for them. Raises ShapeError if the sizes do not fit.
         """
         signal = torch.as_tensor(signal)

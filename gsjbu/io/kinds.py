@@ -34,6 +34,8 @@ GRADED = 0.5
 #: A share of a cell is at least one pixel of 64²; softmax has many values below.
 TINY = 2e-4
 EXACT = 1e-6
+#: Shares of a whole that are all smaller are a quantity in a large unit.
+LEAST_SHARE = 0.01
 #: A network is never further from sure than this in the cells that show a mask's sigmoid for what it is.
 NEAR = 0.1
 #: A mask's logits are no larger than this, a measured quantity often is; beyond ±SURE they hardly are anything else.
@@ -176,7 +178,7 @@ def _fractions(plane: np.ndarray, values: np.ndarray) -> Guess:
     """One channel of floats that are not labels."""
     low, high = float(values.min()), float(values.max())
     said = f"values from {low:.4g} to {high:.4g}"
-    if low >= 0 and high <= 1:
+    if low >= 0 and LEAST_SHARE <= high <= 1:
         none, all_ = (float((values == end).mean()) for end in (0.0, 1.0))
         if all_ > 0 and none + all_ >= 0.4 and (none > 0 or low > 0):
             return Guess("soft_labels", f"{said}, {round(100 * (none + all_))} % exactly 0 or 1")
