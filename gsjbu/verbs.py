@@ -151,7 +151,7 @@ def upsample(
     """
     guide = to_guide(image, mean, std)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
-    brought = understand(signal, size, kind, invalid, layout, grid, names)
+    brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
     for doubt in (*guide.notes, *brought.doubts):
         warnings.warn(doubt, SignalWarning, stacklevel=2)
     kernel = fit(
@@ -164,7 +164,7 @@ def upsample(
     )
     if isinstance(signal, Tensor) and signal.requires_grad:
         return _with_gradient(signal, brought, kernel, clip)
-    return torch.from_numpy(restored(brought, kernel, fill=fill, probabilities=probabilities, clip=clip))
+    return torch.from_numpy(restored(brought, kernel, probabilities=probabilities, clip=clip))
 
 
 def _with_gradient(signal: Tensor, brought: Signal, kernel: Any, clip: bool) -> Tensor:

@@ -145,16 +145,16 @@ class Worker:
 
         A few weights are computed again for each block; a result that is never in memory as a whole is worth more.
         """
-        fill, size = self.asked.fill, (kernel.grid.height, kernel.grid.width)
+        size = kernel.grid.height, kernel.grid.width
         if signal.kind == "labels" or signal.shape[0] == 1 or self.asked.form == "png":
-            whole = restoring.restored(signal, kernel, fill=fill, threads=1)
+            whole = restoring.restored(signal, kernel, threads=1)
             return _Results(whole.shape, whole.dtype, iter([whole]))
         channels = max(1, BLOCK_BYTES // (4 * size[0] * size[1]))
         dtype = restoring.result_dtype(signal)
         plain = bool(signal.mask.all()) and signal.kind == "features" and dtype == np.float32
         if plain:
             return _Results((signal.shape[0], *size), dtype, self._blocks(kernel, signal, channels))
-        blocks = restoring.in_blocks(signal, kernel, channels, fill, 1)
+        blocks = restoring.in_blocks(signal, kernel, channels, 1)
         return _Results((signal.shape[0], *size), dtype, blocks)
 
     def _blocks(self, kernel: Kernel, signal: Signal, channels: int) -> Iterator[np.ndarray]:
@@ -175,7 +175,9 @@ class Worker:
         if item.signal is not None:
             asked = self.asked
             brought = readers.read(item.signal.read(), item.signal.name)
-            signal = understand(brought, (height, width), asked.kind, asked.invalid, asked.layout)
+            signal = understand(
+                brought, (height, width), asked.kind, asked.invalid, asked.layout, fill=asked.fill
+            )
             return signal, {"lr_size": signal.shape[1:]}
         from gsjbu.core import devices
         from gsjbu.core.grid import Grid

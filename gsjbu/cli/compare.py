@@ -54,9 +54,7 @@ def run(args: argparse.Namespace) -> int:
             bar.set_description(now.stage)
             bar.update(round(100 * now.share) - bar.n)
 
-        result = pipeline.run(
-            image, settings, signal=signal, sample=sample, fill=args.fill, progress=progress
-        )
+        result = pipeline.run(image, settings, signal=signal, sample=sample, progress=progress)
     for panel in result.panels:
         write_bytes(folder / f"{panel.name}.png", pictures.png_bytes(panel.picture))
     facts = _facts(result)

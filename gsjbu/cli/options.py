@@ -101,7 +101,7 @@ def signal_words(args: argparse.Namespace) -> dict[str, Any]:
     """The options of :func:`add_signal`, as the reader takes them."""
     from gsjbu.io.names import names_of
 
-    words = {name: getattr(args, name) for name in ("kind", "invalid", "layout")}
+    words = {name: getattr(args, name) for name in ("kind", "invalid", "layout", "fill")}
     return words | {"names": names_of(args.names) if args.names else ()}
 
 

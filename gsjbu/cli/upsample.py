@@ -93,9 +93,7 @@ def run(args: argparse.Namespace) -> int:
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()
-    high = restoring.restored(
-        signal, kernel, fill=args.fill, probabilities=args.probabilities, clip=not args.no_clip
-    )
+    high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
     rendered = time.perf_counter()
     told = restoring.facts(signal, args.probabilities)
     _write(output, form, signal, high, args.float16, told)

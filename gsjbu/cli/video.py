@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
                 shown = filled(kernel.render(low, mask=signal.mask), low, kernel.grid)
                 out.add(_picture(shown, args.beside, low, kernel))
                 if args.values:
-                    _keep(Path(args.values), count, signal, kernel, args.fill)
+                    _keep(Path(args.values), count, signal, kernel)
                 seconds += time.perf_counter() - started  # what follows is measuring, not work
                 count += 1
                 rebuilt = shown if args.signal == RGB else kernel.render(kernel.lr_guide)
@@ -138,11 +138,11 @@ def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.
     return pictures.to_uint8(torch.cat([left, shown], dim=2))
 
 
-def _keep(folder: Path, number: int, signal: Signal, kernel: Any, fill: bool) -> None:
+def _keep(folder: Path, number: int, signal: Signal, kernel: Any) -> None:
     from gsjbu.io import restoring
     from gsjbu.io.writers import write
 
-    values = restoring.restored(signal, kernel, fill=fill)
+    values = restoring.restored(signal, kernel)
     write(folder / f"{number:06d}.npy", "npy", values.shape, [values], half=True, dtype=values.dtype)
 
 

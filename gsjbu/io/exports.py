@@ -36,7 +36,7 @@ class Export:
         if self._whole is not None:
             yield np.ascontiguousarray(self._whole, dtype=self.dtype)
             return
-        for block in restoring.in_blocks(self.signal, self.kernel, self._channels, False, None):
+        for block in restoring.in_blocks(self.signal, self.kernel, self._channels):
             if self.signal.kind in CLASS_KINDS:
                 self._best.add(torch.from_numpy(block))
             yield np.ascontiguousarray(block, dtype=self.dtype)

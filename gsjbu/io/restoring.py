@@ -28,14 +28,13 @@ BLOCK = 16
 def restored(
     signal: Signal,
     kernel: Kernel,
-    fill: bool = False,
     probabilities: bool = False,
     clip: bool = True,
     threads: int | None = None,
 ) -> np.ndarray:
     """``signal`` upsampled by ``kernel``: [H, W] where [h, w] or labels were brought, otherwise [C, H, W].
 
-    fill: pixels without a value in their window take the nearest's. probabilities: the share of each class of a label
+    probabilities: the share of each class of a label
     map, [K, H, W], instead of the map; ``signal.codes`` are their numbers. clip: hold every pixel in the range of its
     window.
     """
@@ -44,19 +43,19 @@ def restored(
         return kernel.render(values, mask=signal.mask, clip=clip, threads=threads)
 
     if signal.kind == "labels" and not probabilities:
-        return class_map(signal, kernel, strongest(way, signal.values), fill)
+        return class_map(signal, kernel, strongest(way, signal.values))
     high = way(signal.values).detach()
-    high = filled(high, signal.values, kernel.grid) if fill else high
+    high = filled(high, signal.values, kernel.grid) if signal.asked.fill else high
     return in_unit(signal, high.numpy(), probabilities)
 
 
 def in_blocks(
-    signal: Signal, kernel: Kernel, channels: int, fill: bool, threads: int | None
+    signal: Signal, kernel: Kernel, channels: int, threads: int | None = None
 ) -> Iterator[np.ndarray]:
     """A result [C, H, W] of many channels, so many at a time."""
     for some in signal.values.split(channels):
         high = kernel.render(some, mask=signal.mask, clip=True, threads=threads).detach()
-        yield in_unit(signal, (filled(high, some, kernel.grid) if fill else high).numpy(), True)
+        yield in_unit(signal, (filled(high, some, kernel.grid) if signal.asked.fill else high).numpy(), True)
 
 
 def in_unit(signal: Signal, high: np.ndarray, whole: bool = False) -> np.ndarray:
@@ -141,7 +140,7 @@ def strongest(way: Way, scores: Tensor) -> Tensor:
     return best.index
 
 
-def class_map(signal: Signal, kernel: Kernel, best: Tensor, fill: bool = False) -> np.ndarray:
+def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     """The class of each pixel, ``best`` [H, W] as its channel, in the numbers that were brought and their dtype.
 
     Colours stay numbers 0xRRGGBB, as int32.
@@ -155,7 +154,7 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor, fill: bool = False) 
         if bool(gap.any()):
             near = nearest(signal.values, kernel.grid).argmax(dim=0)
             best = torch.where(gap, near, best)
-            if signal.gap_codes and not fill:
+            if signal.gap_codes and not signal.asked.fill:
                 numbers = codes[best.numpy()]
                 return np.where(gap.numpy(), np.int64(signal.gap_codes[0]), numbers).astype(dtype)
     return codes[best.numpy()].astype(dtype)

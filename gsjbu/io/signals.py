@@ -42,6 +42,7 @@ class Asked:
     layout: str = layouts.AUTO
     grid: Size | None = None
     names: tuple[str, ...] = ()
+    fill: bool = False
 
     @classmethod
     def parse(
@@ -51,13 +52,14 @@ class Asked:
         layout: str | None = None,
         grid: Sequence[int] | None = None,
         names: Sequence[str] = (),
+        fill: bool = False,
     ) -> Asked:
         """The words as they are given to any door. Raises SignalError."""
         axes, token_grid = layouts.parse(layout)
         if grid is not None:
             rows, cols = (int(n) for n in grid)
             token_grid = (rows, cols)
-        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names))
+        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names), fill)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +161,7 @@ def understand(
     layout: str | None = None,
     grid: Sequence[int] | None = None,
     names: Sequence[str] = (),
+    fill: bool = False,
     max_values: int = MAX_VALUES,
 ) -> Signal:
     """A signal from a path, a file's bytes, an array, a tensor, a Pillow picture or a network's output.
@@ -166,13 +169,13 @@ def understand(
     size: height and width of the image, where it is known: it decides between [C, h, w], [h, w, C] and tokens.
     kind: depth, labels, soft_labels, probabilities, logits, features or heat_map. invalid: auto, none, or the numbers
     that mean "no value". layout: auto, chw, hwc, tokens, or the tokens' grid (``19x28``, or ``grid=(19, 28)``). names:
-    of the classes, by their number.
+    of the classes, by their number. fill: whether pixels without a value in their window take the nearest one's.
 
     Raises SignalError: every refusal says what would be right.
     """
     if isinstance(x, Signal):
         return x if size is None else x.fitted(*size)
-    asked = Asked.parse(kind, invalid, layout, grid, names)
+    asked = Asked.parse(kind, invalid, layout, grid, names, fill)
     brought = bring(x, max_values)
     axes = brought.layout if asked.layout == layouts.AUTO else asked.layout
     laid = layouts.lay(brought.array, size, axes, asked.grid)

@@ -89,12 +89,12 @@ class Fits:
             found["tto_signal"] = lambda x: self.on("signal", lr).render(x, mask=mask, clip=mask is not None)
         return found
 
-    def signal_upsamplers(self, fill: bool) -> dict[str, Upsampler]:
-        """The same for the signal that was brought: gaps stay gaps where one number can be none, unless ``fill``."""
+    def signal_upsamplers(self) -> dict[str, Upsampler]:
+        """The same for the signal that was brought: gaps stay gaps where one number can be none."""
         signal = self.signal
         assert signal is not None
         found = self.upsamplers(signal.values, signal.mask)
-        if bool(signal.mask.all()) or (signal.shape[0] == 1 and not fill):
+        if bool(signal.mask.all()) or (signal.shape[0] == 1 and not signal.asked.fill):
             return found
 
         def filling(upsampler: Upsampler) -> Upsampler:

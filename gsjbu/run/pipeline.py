@@ -41,7 +41,6 @@ def run_reduced(
     *,
     signal: Signal | None = None,
     sample: Sample | None = None,
-    fill: bool = False,
     cache: MutableMapping[Any, Any] | None = None,
     progress: Callable[[Progress], object] | None = None,
     threads: int | None = None,
@@ -49,9 +48,8 @@ def run_reduced(
     """Compare bilinear with GS-JBU on one image that has the size to work at; see ``Result``.
 
     ``signal``: an LR signal to upsample as well; the LR grid is then the signal's. ``sample``: the built-in scene
-    the image is of, if it is one, whose exact labels may stand in for a segmentation. ``fill``: pixels of the signal
-    that have no value in their window take the nearest. ``cache``: kept by the caller per image. ``progress``:
-    called often; what it raises (``Cancelled``, say) passes through.
+    the image is of, if it is one, whose exact labels may stand in for a segmentation. ``cache``: kept by the caller
+    per image. ``progress``: called often; what it raises (``Cancelled``, say) passes through.
     """
     stages = Stages(progress, {} if cache is None else cache)
     device = devices.resolve(settings.device)
@@ -85,7 +83,7 @@ def run_reduced(
     with stages("signal"):
         if signal is not None:
             status["signal"] = signal.note
-            shown += views.signal(signal, fits.signal_upsamplers(fill))
+            shown += views.signal(signal, fits.signal_upsamplers())
     with stages("panels"):
         parameters = (kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
         shown += panels.kernel(*parameters)

@@ -108,9 +108,11 @@ class Decoders:
         """As :func:`decode`; raises ImageError, DecodeTimeout or HelperLost."""
         return self._tried(lambda decoder: decoder.decode(data, resolution, whole))
 
-    def signal(self, data: bytes | bytearray, name: str, max_values: int) -> Signal:
-        """As :func:`gsjbu.io.signals.understand`; raises SignalError, DecodeTimeout or HelperLost."""
-        return self._tried(lambda decoder: decoder.signal(data, name, max_values))
+    def signal(
+        self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None
+    ) -> Signal:
+        """As :func:`gsjbu.io.signals.understand`, told ``words``; raises SignalError, DecodeTimeout or HelperLost."""
+        return self._tried(lambda decoder: decoder.signal(data, name, max_values, words))
 
     def _tried(self, ask: Callable[[Decoder], T]) -> T:
         with self._one() as decoder:
@@ -175,11 +177,14 @@ class Decoder:
         array = np.frombuffer(body, told["dtype"]).reshape(told["shape"]) if told["kind"] else None
         return Decoded(told["width"], told["height"], **({told["kind"]: array} if told["kind"] else {}))
 
-    def signal(self, data: bytes | bytearray, name: str, max_values: int) -> Signal:
+    def signal(
+        self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None
+    ) -> Signal:
         """As :func:`gsjbu.io.signals.understand`; raises SignalError, or DecodeTimeout after ``seconds``."""
+        asked = {"name": name, "max_values": max_values, "words": words or {}}
         if not CAN_FORK:
-            return _understood(bytes(data), name, max_values)
-        return unpack(*self._answered(data, {"what": "signal", "name": name, "max_values": max_values}))
+            return _understood(bytes(data), **asked)
+        return unpack(*self._answered(data, {"what": "signal", **asked}))
 
     def _answered(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
         deadline = time.monotonic() + self.seconds
@@ -331,12 +336,12 @@ def _answer_picture(data: bytes, asked: dict[str, Any], out: Any) -> None:
 
 
 def _answer_signal(data: bytes, asked: dict[str, Any], out: Any) -> None:
-    told, arrays = pack(_understood(data, asked["name"], asked["max_values"]))
+    told, arrays = pack(_understood(data, **asked))
     _answer(out, told, *arrays)
 
 
-def _understood(data: bytes, name: str, max_values: int) -> Signal:
-    return understand(read(data, name, max_values, OPEN), max_values=max_values)
+def _understood(data: bytes, name: str, max_values: int, words: dict[str, Any]) -> Signal:
+    return understand(read(data, name, max_values, OPEN), max_values=max_values, **words)
 
 
 @dataclass(frozen=True)
