@@ -39,6 +39,7 @@ class Asked:
     radius: int = default("radius")
     objective: str = "auto"
     optimiser: str = default("optimiser")
+    lr_image: str = default("lr_image")
     device: str = default("device")
     backbone: str = default("backbone")
     seed: int = default("seed")
@@ -104,6 +105,7 @@ class Worker:
             radius=asked.radius,
             objective=asked.objective,
             optimiser=asked.optimiser,
+            lr_image=asked.lr_image,
             signal=signal.values,
             device=asked.device,
             threads=1,

@@ -20,7 +20,9 @@ from tqdm import tqdm
 
 from gsjbu.cli import options
 
-SETTINGS = ("stride", "iters", "radius", "resolution", "objective", "optimiser", "device", "backbone", "seed")
+SETTINGS = (
+    "stride", "iters", "radius", "resolution", "objective", "lr_image", "optimiser", "device", "backbone", "seed",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

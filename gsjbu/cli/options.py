@@ -12,7 +12,7 @@ from tqdm import tqdm
 from gsjbu.errors import SettingError
 from gsjbu.settings import SETTINGS, Setting
 
-FIT = ("stride", "iters", "radius", "objective", "optimiser", "device")
+FIT = ("stride", "iters", "radius", "objective", "lr_image", "optimiser", "device")
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str], **defaults: Any) -> None:

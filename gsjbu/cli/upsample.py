@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
             radius=args.radius,
             objective=args.objective,
             optimiser=args.optimiser,
+            lr_image=args.lr_image,
             signal=signal.values,
             device=args.device,
             progress=lambda step, loss: bar.update(1) and None,

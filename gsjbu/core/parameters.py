@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gsjbu.core.grid import Grid
+from gsjbu.errors import SettingError
 
 EPS = 1e-6
 SIGMA_LOW, SIGMA_HIGH = 1.0, 64.0
@@ -146,6 +147,14 @@ ADAM = Optimiser(
 LOG_ADAM = Optimiser(
     in_logs=True, start=(0.8, 0.055), rate=0.1, falling=True, beta1=0.5, beta2=0.99, halved=True
 )  # fmt: skip
-# The same for an LR image that is sampled rather than averaged over each cell: its colours reach wider, and steps may too.
+# The same for an LR image that is sampled rather than averaged over each cell: its colours reach wider, and so may
+# steps.
 LOG_ADAM_SAMPLED = replace(LOG_ADAM, start=(1.2, 0.08), rate=0.2)
 OPTIMISERS = {"log-adam": LOG_ADAM, "adam": ADAM}
+
+
+def optimiser_of(name: str, lr_image: str) -> Optimiser:
+    """The optimiser ``name`` for an LR image sampled as ``lr_image`` says."""
+    if name not in OPTIMISERS:
+        raise SettingError("optimiser", f"optimiser is {name!r}; it must be one of {', '.join(OPTIMISERS)}.")
+    return LOG_ADAM_SAMPLED if name == "log-adam" and lr_image == "bilinear" else OPTIMISERS[name]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gsjbu.run.pipeline import run
+from gsjbu.run import pipeline
 from gsjbu.run.stages import SHARES
 from tests.server.conftest import Running, picture, start, upload, wait
 
@@ -26,7 +26,7 @@ def faulty(stage: str, error: Exception) -> Callable[..., Any]:
             if settings.seed == DOOMED and p.stage == stage:
                 raise error
 
-        return run(image, settings, progress=watch, **rest)
+        return pipeline.run(image, settings, progress=watch, **rest)
 
     return run
 
