@@ -50,7 +50,6 @@ def main() -> None:
         print(
         print(f"{CHANNELS} channels        seed {seed_render:7.3f} s   ours {our_render:7.3f} s")
         print("\nsteps  seed dB  ours dB")
-        )
         for steps in STEPS:
             theirs = [_psnr(image, _seed(image, grid, steps), grid) for image in images]
             mine = [_psnr(image, gsjbu.fit(image, stride=STRIDE, iters=steps).raw, grid) for image in images]
