@@ -73,8 +73,9 @@ METHODS: dict[str, Method] = {
     "guided filter": _guided_filter,
     "joint bilateral filter": _joint_bilateral_filter,
     "joint bilateral upsampling": _fitted(iters=0),
-    "rgb, paper's start": _fitted(iters=50, sigma=1.0, sigma_r=0.12),
-    "rgb": _fitted(iters=50),
+    "rgb, paper's start": _fitted(iters=50, optimiser="adam", sigma=1.0, sigma_r=0.12),
+    "rgb, adam": _fitted(iters=50, optimiser="adam"),
+    "rgb": _fitted(),
     "signal": _fitted(iters=20, objective="signal"),
     "auto": _fitted(objective="auto"),
 }
