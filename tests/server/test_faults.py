@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from gsjbu.run.pipeline import run
 from gsjbu.run.stages import SHARES
 from tests.server.conftest import Running, picture, start, upload, wait
 
