@@ -74,6 +74,7 @@ METHODS: dict[str, Method] = {
     "joint bilateral filter": _joint_bilateral_filter,
     "joint bilateral upsampling": _fitted(iters=0),
     "paper": _fitted(iters=50, sigma=1.0, sigma_r=0.12, optimiser="adam", lr_image="bilinear"),
+    "rgb, adam": _fitted(iters=50, optimiser="adam", lr_image="area"),
     "rgb": _fitted(lr_image="area"),
     "rgb, sampled": _fitted(lr_image="bilinear"),
     "signal": _fitted(iters=20, objective="signal"),

@@ -147,8 +147,7 @@ ADAM = Optimiser(
 LOG_ADAM = Optimiser(
     in_logs=True, start=(0.8, 0.055), rate=0.1, falling=True, beta1=0.5, beta2=0.99, halved=True
 )  # fmt: skip
-# The same for an LR image that is sampled rather than averaged over each cell: its colours reach wider, and so may
-# steps.
+# The same for an LR image that is sampled, not averaged over each cell: its colours reach wider, and steps may too.
 LOG_ADAM_SAMPLED = replace(LOG_ADAM, start=(1.2, 0.08), rate=0.2)
 OPTIMISERS = {"log-adam": LOG_ADAM, "adam": ADAM}
 
