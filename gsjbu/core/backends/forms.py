@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gsjbu.core.backends import adam, fused, lanes, row_render, rows
+from gsjbu.core.backends import adam, fused, lanes, row_render, rows, update
 from gsjbu.core.backends.lattices import WHOLE, Lattice
 from gsjbu.core.backends.simd import LANES
 
@@ -137,7 +137,7 @@ class Rows:
             *job, state, np.empty(sums, dtype=np.float32), np.zeros((sums[0], 2), dtype=np.float64), losses,
         )  # fmt: skip
         reached, gradient = (
-            state[:, kind : kind + 4, :cols].transpose(1, 0, 2) for kind in (rows.AT, rows.GRADIENT)
+            state[:, kind : kind + 4, :cols].transpose(1, 0, 2) for kind in (update.AT, update.GRADIENT)
         )
         return Fit(rows.fit_steps, arguments, reached, gradient)
 

@@ -90,13 +90,16 @@ def layouts_of(grid: Grid, parts: list[Lattice], radius: int, tasks: int) -> Lay
         row = np.repeat(np.arange(grid.rows), np.diff(first))
         line[: len(row)] = part.top + part.pitch_y * np.arange(len(row)) + 0.5 - (row + 0.5) * grid.step_y
     band = max(1, int(BAND // grid.step_y))
+    even = bool((widths[:, :-1] == len(place)).all())
     across = -(-tasks // -(-grid.rows // band))
-    flat = (len(parts), -1)
+    columns, xs, valid, widths = (
+        np.ascontiguousarray(x.reshape(len(parts), -1), dtype=kind)
+        for x, kind in ((columns, np.int64), (xs, f32), (valid, f32), (np.maximum(widths[:, cell], 1), f32))
+    )
     return Layouts(
-        grid.rows, grid.cols, radius, len(place), lanes, bool((widths[:, :-1] == len(place)).all()),
-        float(grid.step_y), float(grid.step_x), band, max(1, lanes // LANES // across) * LANES,
-        row_starts[:, -1] * col_starts[:, -1], row_starts, columns.reshape(flat), xs.reshape(flat).astype(f32),
-        valid.reshape(flat).astype(f32), np.maximum(widths[:, cell], 1).astype(f32), ys,
+        grid.rows, grid.cols, radius, len(place), lanes, even, float(grid.step_y), float(grid.step_x), band,
+        max(1, lanes // LANES // across) * LANES, row_starts[:, -1] * col_starts[:, -1], row_starts, columns, xs, valid,
+        widths, ys,
     )  # fmt: skip
 
 

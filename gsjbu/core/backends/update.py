@@ -1,7 +1,7 @@
 """The chain rule and Adam for a row of LR pixels, eight at a time, in float64.
 
-*Lines* are rows of float32, ``pitch`` apart: an LR row has 16 lines of state (coordinates, Adam's moments, gradient) and
-lines of shapes, which is what the row form reads; see rows.py.
+*Lines* are rows of float32, ``pitch`` apart: an LR row has 16 lines of state (coordinates, Adam's moments, gradient)
+and lines of shapes, which is what the row form reads; see rows.py.
 """
 
 from __future__ import annotations
