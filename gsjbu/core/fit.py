@@ -40,7 +40,7 @@ def fit_kernel(
     _check_guide(guide, grid)
     iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
     where = devices.resolve(device)
-    chosen = dispatch.choose(where, backend)
+    chosen = dispatch.choose(where, backend, grid)
     if objective == "auto":
         if init is not None or (rate, sigma, sigma_r) != (None, None, None):
             raise SettingError(
