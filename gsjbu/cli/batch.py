@@ -70,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         bar.update(finished - bar.n)
         if outcome["status"] == "failed":
             bar.clear()
-            tqdm.write(f"{outcome['key']}: {outcome['error']}", file=sys.stderr)
+            told = f"{outcome['key']}: {outcome['error']}"
+            tqdm.write(told.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
 
     try:
         report = batch.run(

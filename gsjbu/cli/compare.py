@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the pipeline and write the report."""
     from gsjbu.io import pictures
     from gsjbu.io.reading import read
+    from gsjbu.io.writers import write_file
     from gsjbu.run import pipeline
 
     settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
@@ -52,12 +53,12 @@ def run(args: argparse.Namespace) -> int:
 
         result = pipeline.run(image, settings, signal=signal, sample=sample, progress=progress)
     for panel in result.panels:
-        (folder / f"{panel.name}.png").write_bytes(pictures.png_bytes(panel.picture))
+        write_file(folder / f"{panel.name}.png", pictures.png_bytes(panel.picture))
     facts = _facts(result)
     text = json.dumps(facts, indent=1, ensure_ascii=False)
-    (folder / "result.json").write_text(text + "\n", "utf-8")
+    write_file(folder / "result.json", f"{text}\n".encode())
     page = report.page(Path(args.image).name, facts)
-    (folder / "index.html").write_text(page, "utf-8")
+    write_file(folder / "index.html", page.encode())
     options.tell(args, facts | {"folder": str(folder)}, _sentence(folder, facts))
     return 0
 

@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.core.fit import most_steps
     from gsjbu.io import pictures
     from gsjbu.io.reading import read
+    from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
     form = FORMS.get(output.suffix.lower())
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
             "output_format",
             f"{output.name} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
         )
+    options.spare_inputs((args.image, args.signal), (args.output, args.kernel))
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     rendered = time.perf_counter()
     _write(output, form, signal, high, args.float16)
     if args.kernel:
-        kernel.save(args.kernel)
+        write_kernel(Path(args.kernel), kernel)
     facts = {
         "output": str(output),
         "shape": list(high.shape),
@@ -125,9 +127,11 @@ def _write(output: Path, form: str, signal: Signal, high: Tensor, half: bool) ->
         write(output, form, tuple(high.shape), [high.numpy()], half)
         return
     from gsjbu.io import pictures, signals
+    from gsjbu.io.writers import write_file
 
     if signal.kind == "features":  # three channels: colours, stretched to their range if they are none
         low, high_end = min(0.0, float(high.min())), max(1.0, float(high.max()))
-        output.write_bytes(pictures.png_bytes(pictures.to_uint8((high - low) / (high_end - low))))
+        data = pictures.png_bytes(pictures.to_uint8((high - low) / (high_end - low)))
     else:
-        output.write_bytes(signals.result_png(signal, high))
+        data = signals.result_png(signal, high)
+    write_file(output, data)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
 import shutil
 import struct
 from collections.abc import Callable, Iterable
@@ -67,6 +68,19 @@ def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda:
     _replace(path, alone, kernel.save)
 
 
+def write_file(path: Path, data: bytes) -> None:
+    """``data`` under ``path``, whole or not at all; what was there before stays until then. Raises OSError."""
+    _replace(path, lambda: True, lambda part: part.write_bytes(data))
+
+
+def is_there(path: Path) -> bool:
+    """Whether a result lies at ``path``: a file, or a folder where its form is one."""
+    try:
+        return path.is_dir() if path.suffix == ENDINGS["zarr"] else path.is_file()
+    except OSError:  # no such name can be
+        return False
+
+
 def sweep(folder: Path) -> int:
     """Remove what killed runs left under temporary names; returns how many."""
     parts = list(folder.rglob(f".*{PART}"))
@@ -77,12 +91,13 @@ def sweep(folder: Path) -> int:
 
 def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    # A name of its own: the result's may be as long as names can be.
+    part = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{PART}")
     try:
         fill(part)
         if alone():
             if part.is_dir() and path.is_dir():  # a folder cannot be put in another's place in one step
-                old = part.with_name(f".{path.name}.{os.getpid()}.old{PART}")
+                old = part.with_name(f"{part.stem}-old{PART}")
                 os.replace(path, old)
                 os.replace(part, path)
                 _discard(old)

@@ -33,6 +33,7 @@ import torch
 from gsjbu.errors import GsjbuError, ImageError, SignalError
 from gsjbu.io.pictures import loaded, shrink, upright, upright_size
 from gsjbu.io.signals import Signal, read_signal
+from gsjbu.server.headroom import available_bytes
 
 log = logging.getLogger("gsjbu.server")
 T = TypeVar("T")
@@ -41,6 +42,8 @@ CAN_FORK = hasattr(os, "fork") and sys.platform.startswith("linux")
 SMALL_PIXELS = 4_000_000
 # Beyond this a picture is only found sound; its pixels are made and reduced when a run needs them.
 MIDDLING_PIXELS = 16_000_000
+# A helper that has closed its pipes is as good as gone; on a busy machine it may still take a moment.
+LAST_WORDS_SECONDS = 3.0
 _HEAD = struct.Struct(">IQ")
 _MEMORY = 3 * 2**30  # what decoding may take beyond the helper itself
 
@@ -264,7 +267,7 @@ def _last_words(helper: subprocess.Popen[bytes] | None) -> tuple[int | None, str
         return None, "it did not start"
     status = None
     with suppress(subprocess.TimeoutExpired):  # it closes its pipes a moment before it has ended
-        status = helper.wait(0.5)
+        status = helper.wait(LAST_WORDS_SECONDS)
     assert helper.stderr is not None
     os.set_blocking(helper.stderr.fileno(), False)
     return status, (helper.stderr.read() or b"").decode("utf-8", "replace")[-500:]
@@ -306,7 +309,8 @@ def _child(data: bytearray, asked: dict[str, Any], out: Any) -> None:
     import warnings
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + _MEMORY
+    room = min(_MEMORY, available_bytes())
+    most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + room
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))

@@ -132,6 +132,13 @@ def from_os_error(error: OSError) -> Problem | None:
     return None
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short; torch and threads say so with a RuntimeError."""
+    text = str(error)
+    words = ("allocate memory", "out of memory", "start new thread")
+    return isinstance(error, MemoryError) or any(word in text for word in words)
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of a route: its own refusals and those that any route may answer."""
     common = (400, 403, 404, 405, 422, 431, 500, 503)
