@@ -6,9 +6,10 @@ import { fixed, number } from "./format.js";
 import { served, t } from "./i18n.js";
 import { methodClass, methodOrder } from "./methods.js";
 import { methodTitle } from "./report.js";
+import { drawRuns } from "./runs.js";
 import { on, state } from "./state.js";
 
-const TABS = { loss: "chart.loss", psnr: "chart.psnr", histograms: "chart.histograms" };
+const TABS = { loss: "chart.loss", psnr: "chart.psnr", histograms: "chart.histograms", runs: "chart.runs" };
 const PARAMETERS = {
   sigma_x: "chart.sigma_x",
   sigma_y: "chart.sigma_y",
@@ -22,7 +23,7 @@ let shown = "loss";
 let drawn = 0; // when the growing curve was last drawn
 
 export function start() {
-  on(["result", "run"], () => {
+  on(["result", "run", "runs"], () => {
     if (state.run.phase === "running") grow();
     else plot();
   });
@@ -83,7 +84,7 @@ function plot() {
   holder.setAttribute("aria-labelledby", `chart-${shown}`);
   holder.className = `chart-holder ${shown}`;
   if (!state.result && state.run.phase !== "running") empty(holder, t("chart.none"));
-  else ({ loss, psnr, histograms })[shown]();
+  else ({ loss, psnr, histograms, runs: () => drawRuns(holder) })[shown]();
 }
 
 /** What the loss of a run with `settings` is; one of a later stage may be of any method that is compared. */

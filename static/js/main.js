@@ -20,9 +20,11 @@ import * as readout from "./readout.js";
 import * as recovery from "./recovery.js";
 import * as report from "./report.js";
 import * as runner from "./runner.js";
+import * as runs from "./runs.js";
 import * as signal from "./signal.js";
 import * as similarity from "./similarity.js";
 import { set, state } from "./state.js";
+import { trouble } from "./trouble.js";
 import * as url from "./url.js";
 import * as webcam from "./webcam.js";
 
@@ -47,6 +49,20 @@ async function present(result, stillWanted) {
   document.body.dataset.job = result.job;
 }
 
+/** Have an earlier run back, with its picture, signal and settings. */
+async function comeBack(result) {
+  runner.giveWay();
+  const known = Object.entries(result.settings).filter(([name]) => name in state.settings);
+  set({ settings: Object.fromEntries(known), image: result.from, signal: result.signal });
+  if (state.view.group === "runs") compare.next("rgb");
+  try {
+    await present(result, () => state.image === result.from);
+    set({ run: { phase: "idle" } });
+  } catch (error) {
+    await trouble(error); // the server no longer holds its panels: it is run again
+  }
+}
+
 /** Fold the settings away where the page is one column, so that the picture is near the top. */
 function fold() {
   const wide = matchMedia("(min-width: 1120px)");
@@ -69,6 +85,7 @@ function startAll() {
   readout.start();
   report.start();
   charts.start();
+  runs.start(comeBack);
   inspector.start();
   similarity.start();
   outputs.start(() => runner.run());

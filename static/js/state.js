@@ -12,6 +12,7 @@ export const state = {
   estimate: null, // {seconds, bytes, stages, advice}
   run: { phase: "idle" }, // idle | waiting | running | failed | cancelled, with job, progress, losses, settings, problem
   result: null, // the last finished run, with job and image
+  runs: [], // results of this visit, newest first
   view: {
     group: "rgb",
     left: null,
