@@ -47,7 +47,6 @@ def main() -> None:
         seed_render, _ = seconds(lambda: gathers.render(raw, features))
         our_render, _ = seconds(lambda: kernel.render(features, threads=threads))
         print(f"fit of 50 steps     seed {seed:7.3f} s   ours {ours:7.3f} s   by default {default:7.3f} s")
-        print(
         print(f"{CHANNELS} channels        seed {seed_render:7.3f} s   ours {our_render:7.3f} s")
         print("\nsteps  seed dB  ours dB")
         for steps in STEPS:

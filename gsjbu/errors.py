@@ -39,6 +39,10 @@ class SignalError(GsjbuError):
     """A file or array that cannot be read as a low-resolution signal."""
 
 
+class SignalWarning(UserWarning):
+    """A choice was made for what was brought that a person may know better; the sentence says how to overrule it."""
+
+
 class ModelError(GsjbuError):
     """A model that is not to be had, or not allowed."""
 

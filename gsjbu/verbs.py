@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
-from gsjbu.errors import ShapeError
-from gsjbu.io.pictures import to_image
+from gsjbu.errors import SignalWarning
+from gsjbu.io import gaps
+from gsjbu.io.guides import to_guide
+from gsjbu.io.restoring import restored
+from gsjbu.io.signals import Invalid, Signal, understand
 from gsjbu.settings import SETTINGS, default
 
 
@@ -37,11 +41,16 @@ def fit(
     rate: float | None = None,
     sigma: float | None = None,
     sigma_r: float | None = None,
+    kind: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Kernel:
     """Fit a kernel to ``image``.
 
     Args:
-        image: [3, H, W] float in [0, 1], a PIL image, or a uint8 array [H, W, 3]; any number of channels as a tensor.
+        image: a path, a PIL picture, an array or a tensor: [H, W], [H, W, C], [C, H, W] or a batch of one; uint8,
+            uint16 or float in [0, 1]. What lies beyond, or fills less than an eighth of it, is stretched, which
+            ``notes`` of the kernel say.
         stride: HR pixels per LR pixel, 2–64. ``lr_size=(h, w)`` may be given instead: the ratio then comes from
             the sizes and may be non-integer and differ per axis. ``grid`` says it all at once.
         iters: steps of the fit, 0–1000; 0 is the fixed kernel.
@@ -62,12 +71,14 @@ def fit(
         optimiser: of the objective ``rgb``. ``log-adam``: Adam on log σx, log σy, θ and log σr, each step on every
             other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
         rate: of the first step, instead of the optimiser's own.
+        kind: what the signal is, for the objective ``auto``; it is looked at if not given.
+        mean, std: per channel, if the image comes normalised: ``image · std + mean`` is taken.
 
     Returns:
         A frozen Kernel. On the CPU the result is the same bits for the same input and settings.
 
     Raises:
-        SettingError, ShapeError: a setting out of bounds, or sizes that do not fit.
+        ImageError: what is no image. SettingError, ShapeError: a setting out of bounds, or sizes that do not fit.
 
     Example:
         >>> import torch, gsjbu
@@ -76,14 +87,17 @@ def fit(
         >>> kernel.render(torch.rand(7, 8, 6)).shape
         torch.Size([7, 64, 48])
     """
-    guide = to_image(image).detach().to("cpu", torch.float32).contiguous()
+    found = to_guide(image, mean, std)
+    guide = found.pixels.detach().to("cpu", torch.float32).contiguous()
     if grid is None:
         grid = _grid(guide, stride, lr_size)
-    return fit_kernel(
-        guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, device=device,
-        progress=progress, init=init, threads=threads, backend=backend, optimiser=optimiser, lr_image=lr_image,
+    kernel = fit_kernel(
+        guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, kind=kind, device=device,
+        progress=progress, init=init, threads=threads, backend=backend, optimiser=optimiser,
+        lr_image=lr_image,
         rate=rate, sigma=sigma, sigma_r=sigma_r,
     )  # fmt: skip
+    return replace(kernel, notes=(*found.notes, *kernel.notes)) if found.notes else kernel
 
 
 def _grid(guide: Tensor, stride: int, lr_size: tuple[int, int] | None) -> Grid:
@@ -93,41 +107,81 @@ def _grid(guide: Tensor, stride: int, lr_size: tuple[int, int] | None) -> Grid:
     return Grid.from_stride(height, width, int(SETTINGS["stride"].parse(stride)))
 
 
-def upsample(image: Any, signal: Any, objective: str = "auto", **options: Any) -> Tensor:
-    """Fit and render in one call: an LR ``signal`` [C, h, w] to [C, H, W] along the edges of ``image``.
+def upsample(
+    image: Any,
+    signal: Any,
+    objective: str = "auto",
+    *,
+    kind: str = "auto",
+    invalid: Invalid = gaps.AUTO,
+    layout: str = "auto",
+    grid: Sequence[int] | None = None,
+    names: Sequence[str] = (),
+    fill: bool = False,
+    probabilities: bool = False,
+    clip: bool = True,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    **options: Any,
+) -> Tensor:
+    """Fit and render in one call: a low-resolution ``signal`` at the size of ``image``, along the image's edges.
 
-    The ratio comes from the sizes. Options are those of ``fit``. A signal [h, w] gives [H, W].
+    Args:
+        image: what :func:`gsjbu.fit` takes.
+        signal: a path, a file's bytes, an array, a tensor, a masked array, a PIL picture, or the output of a Hugging
+            Face model or pipeline: [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those.
+        kind: depth (any measured quantity), labels, soft_labels, probabilities, logits, features, heat_map, or auto:
+            then it is guessed by stated rules, and a SignalWarning names the other kind where two are about as likely.
+        invalid: the numbers that mean "no value", auto, or none; NaN and infinity never are values.
+        layout: auto, chw, hwc, tokens; ``grid``: rows and columns of the tokens, where they cannot be told.
+        names: of the classes, by their number.
+        fill: pixels without a value in their window take the nearest one's instead of being gaps.
+        probabilities: of labels, the share of each class, [K, H, W], in rising order of their numbers.
+        clip: hold every pixel in the range of its window, as pure mixing does by itself.
+        mean, std: per channel, if the image comes normalised.
+        options: those of :func:`gsjbu.fit`.
+
+    Returns:
+        [H, W] where [h, w] came, otherwise [C, H, W], in the signal's unit: class numbers and other integers in their
+        own dtype, logits as probabilities, float32 or float64 otherwise; gaps are NaN, or the integer that stood for
+        them.
+
+    Raises:
+        SignalError, ImageError, ShapeError, SettingError: with a sentence on what would be right.
 
     Example:
         >>> import torch, gsjbu
         >>> gsjbu.upsample(torch.rand(3, 60, 80), torch.rand(16, 15, 20)).shape
         torch.Size([16, 60, 80])
     """
-    values = _tensor(signal)
-    flat = values.ndim == 2
-    values = values[None] if flat else values
-    if values.ndim != 3:
-        raise ShapeError(f"The signal is {list(values.shape)}; it must be [C, h, w] or [h, w].")
-    if not bool(torch.isfinite(values).all()):
-        raise ShapeError(
-            "The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does)."
-        )
+    guide = to_guide(image, mean, std)
+    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
+    brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
+    for doubt in (*guide.notes, *brought.doubts):
+        warnings.warn(doubt, SignalWarning, stacklevel=2)
     kernel = fit(
-        image, objective=objective, signal=values, lr_size=(values.shape[1], values.shape[2]), **options
+        guide,
+        objective=objective,
+        signal=brought.values,
+        kind=brought.kind,
+        lr_size=brought.shape[1:],
+        **options,
     )
-    rendered = kernel.render(values)
-    return rendered[0] if flat else rendered
+    if isinstance(signal, Tensor) and signal.requires_grad:
+        return _with_gradient(signal, brought, kernel, clip)
+    return torch.from_numpy(restored(brought, kernel, probabilities=probabilities, clip=clip))
 
 
-def _tensor(signal: Any) -> Tensor:
-    """A tensor, an array of any layout, or a picture with one value a pixel, as float32."""
-    if not isinstance(signal, Tensor):
-        array = np.asarray(signal)
-        if array.dtype.kind not in "fiub":
-            raise ShapeError(
-                f"The signal is {type(signal).__name__} of {array.dtype.name}; it must hold real numbers."
-            )
-        signal = torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
-    if signal.is_complex():
-        raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")
-    return signal.to(torch.float32)
+def _with_gradient(signal: Tensor, brought: Signal, kernel: Any, clip: bool) -> Tensor:
+    """The same, as a differentiable function of the signal: in its own unit, and no class map."""
+    rows, cols = brought.shape[1:]
+    values = signal if signal.is_floating_point() else signal.to(torch.float32)
+    if brought.layout == "tokens":
+        values = values.reshape(-1, values.shape[-1])[-rows * cols :].T.reshape(-1, rows, cols)
+    elif brought.layout == "HWC":
+        values = values.reshape(values.shape[-3:]).permute(2, 0, 1)
+    values = values.reshape(-1, rows, cols)
+    if brought.kind == "logits":
+        values = values.softmax(dim=0) if len(values) > 1 else values.sigmoid()
+    high = kernel.render(values, mask=brought.mask, clip=clip)
+    return high[0] if signal.ndim == 2 and brought.layout != "tokens" else high

@@ -11,13 +11,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gsjbu.batch import local
-from gsjbu.batch.manifest import Journal, ResumeError, check_settings, write_manifest
-from gsjbu.batch.sources import BESIDE, Item, SourceError, find
+from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
+from gsjbu.batch.sources import BESIDE, Item, SourceError, find, passed_over
 from gsjbu.batch.work import Asked, WriteFailed
 from gsjbu.core import threads
 from gsjbu.io.writers import ENDINGS, is_there, result_path, sweep
@@ -27,7 +27,21 @@ __all__ = ["Asked", "Item", "Report", "ResumeError", "SourceError", "WriteFailed
 
 
 FORMS = tuple(ENDINGS)
-KEPT = ("key", "status", "output", "code", "error")  # what of an outcome the manifest keeps: no timings
+# What of an outcome the manifest keeps: no timings.
+KEPT = (
+    "key",
+    "status",
+    "output",
+    "code",
+    "error",
+    "kind",
+    "reason",
+    "dtype",
+    "shape",
+    "codes",
+    "names",
+    "gaps",
+)
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class Report:
     found: int
     failed: list[dict[str, Any]]
     manifest: Path
+    passed_over: list[str] = field(default_factory=list)  # files that are neither pictures nor signals
 
 
 def run(
@@ -73,7 +88,8 @@ def run(
         there = [item for item in items if is_there(result_path(out, item.key, asked.form))]
         known = {item.key for item in there}
         open_items = [item for item in items if item.key not in known]
-        outcomes = [_found(item, out, asked) for item in there]
+        before = {line["key"]: line for line in read_journal(out) if line.get("status") == "done"}
+        outcomes = [_found(item, out, asked, before.get(item.key, {})) for item in there]
         journal = Journal(out)
 
         def finished(outcome: dict[str, Any]) -> None:
@@ -91,7 +107,7 @@ def run(
                 cluster.run(open_items, str(out.resolve()), asked, workers, finished, ray)
         finally:
             journal.close()
-        return _report(out, told, outcomes)
+        return _report(out, told, outcomes, passed_over(source, items))
 
 
 def _spare_inputs(items: list[Item], out: Path, asked: Asked) -> None:
@@ -103,12 +119,14 @@ def _spare_inputs(items: list[Item], out: Path, asked: Asked) -> None:
             raise SourceError(f"The result {path} would take the place of an input; choose another folder.")
 
 
-def _found(item: Item, out: Path, asked: Asked) -> dict[str, Any]:
+def _found(item: Item, out: Path, asked: Asked, before: dict[str, Any]) -> dict[str, Any]:
+    """The outcome of what an earlier run made: as it told it then."""
     path = result_path(out, item.key, asked.form)
-    return {"key": item.key, "status": "found", "output": path.relative_to(out).as_posix()}
+    told = {name: value for name, value in before.items() if name in KEPT}
+    return told | {"key": item.key, "status": "found", "output": path.relative_to(out).as_posix()}
 
 
-def _report(out: Path, told: dict[str, Any], outcomes: list[dict[str, Any]]) -> Report:
+def _report(out: Path, told: dict[str, Any], outcomes: list[dict[str, Any]], others: list[str]) -> Report:
     counts = Counter(outcome["status"] for outcome in outcomes)
     failed = sorted((o for o in outcomes if o["status"] == "failed"), key=lambda o: o["key"])
     plain: list[dict[str, Any]] = []
@@ -117,7 +135,7 @@ def _report(out: Path, told: dict[str, Any], outcomes: list[dict[str, Any]]) -> 
         if kept["status"] == "found":
             kept["status"] = "done"
         plain.append(kept)
-    return Report(counts["done"], counts["found"], failed, write_manifest(out, told, plain))
+    return Report(counts["done"], counts["found"], failed, write_manifest(out, told, plain), others)
 
 
 @contextmanager

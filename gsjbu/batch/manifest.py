@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gsjbu.errors import GsjbuError
-from gsjbu.io.writers import write_file
+from gsjbu.io.writers import write_bytes
 
 SETTINGS, JOURNAL, MANIFEST = "settings.json", "journal.jsonl", "manifest.json"
 
@@ -31,7 +31,7 @@ class ResumeError(GsjbuError):
 
 def write_atomically(path: Path, text: str) -> None:
     """``text`` under ``path``, whole or not at all."""
-    write_file(path, _encoded(text))
+    write_bytes(path, _encoded(text))
 
 
 def _encoded(text: str) -> bytes:

@@ -15,12 +15,14 @@ import tarfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from gsjbu.errors import GsjbuError
 
-IMAGES = (".jpg", ".jpeg", ".png", ".webp")
-SIGNALS = (".npy", ".npz", ".safetensors")
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff")
+#: Endings of signals beside their images, likeliest first; in a folder of their own they may be pictures too.
+SIGNALS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pfm", ".exr")
 LISTS = (".txt", ".lst")
 SHARDS = (".tar",)
 BESIDE, BACKBONE = "beside", "backbone"
@@ -71,8 +73,8 @@ def find(source: str, features: str = BESIDE) -> list[Item]:
 
     source: a folder (searched to the bottom, shards included), a ``.tar`` shard, a ``.txt`` list of paths (one a
         line, relative to the list), or a glob such as ``photos/**/*.jpg``.
-    features: ``beside`` – the signal has the image's name and ends .npy, .npz or .safetensors; ``backbone`` – none
-        is looked for; otherwise a folder that holds the signals under the images' names.
+    features: ``beside`` – the signal has the image's name and one of the endings ``SIGNALS``; ``backbone`` – none is
+        looked for; otherwise a folder that holds the signals, pictures among them, under the images' names.
 
     An image whose signal is missing stays in the list: it is reported as failed, with the rest done.
     Raises SourceError if there is no such source or no image in it.
@@ -85,7 +87,7 @@ def find(source: str, features: str = BESIDE) -> list[Item]:
     items += _from_files(pictures, base, features)
     if not items:
         raise SourceError(
-            f"{source} holds no image: JPEG, PNG or WebP files, or .tar shards of them, are needed."
+            f"{source} holds no image: {', '.join(IMAGES)} files, or .tar shards of them, are needed."
         )
     twice = [key for key, count in Counter(item.key for item in items).items() if count > 1]
     if twice:
@@ -160,12 +162,40 @@ def _signal_file(picture: Path, stem: str, features: str) -> Blob | None:
     if features == BACKBONE:
         return None
     where = picture.with_suffix("") if features == BESIDE else Path(features) / stem
-    for ending in SIGNALS:
-        path = where.with_name(where.name + ending)
-        if path.is_file():
-            return Blob(str(path), path.name)
+    endings = SIGNALS if features == BESIDE else (*SIGNALS, *IMAGES)
+    there = _by_name(where.parent)
+    for ending in endings:
+        name = there.get((where.name + ending).lower())
+        if name is not None:
+            return Blob(str(where.with_name(name)), name)
     expected = where.with_name(where.name + SIGNALS[0])
     return Blob(str(expected), expected.name)  # reading it fails, with this name in the sentence
+
+
+@lru_cache(maxsize=64)
+def _listed(folder: str, changed: int) -> dict[str, str]:
+    """Names of a folder by themselves in small letters: A.NPY is a.npy's name too."""
+    return {name.lower(): name for name in sorted(os.listdir(folder), reverse=True)}
+
+
+def _by_name(folder: Path) -> dict[str, str]:
+    try:
+        return _listed(str(folder), folder.stat().st_mtime_ns)
+    except OSError:
+        return {}
+
+
+def passed_over(source: str, items: list[Item]) -> list[str]:
+    """Files of a folder or a list that are neither an image nor a signal of one, by their names."""
+    paths, _ = _paths(source)
+    used = {blob.path for item in items for blob in (item.image, item.signal) if blob is not None}
+    return [
+        path.name
+        for path in paths
+        if str(path) not in used
+        and path.suffix.lower() not in (*SHARDS, *SIGNALS)
+        and not path.name.startswith(".")
+    ]
 
 
 def _from_shard(path: Path, base: Path, features: str) -> Iterator[Item]:

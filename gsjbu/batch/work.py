@@ -10,7 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.batch.sources import Item
+from gsjbu.batch.sources import SIGNALS, Item
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
-from gsjbu.io.reading import read
-from gsjbu.io.signals import Signal
-from gsjbu.io.writers import is_there, result_path, write, write_kernel
+from gsjbu.io import levels, readers, restoring
+from gsjbu.io.signals import Signal, understand
+from gsjbu.io.writers import is_there, result_dtype, result_path, write, write_bytes, write_kernel
 from gsjbu.settings import default
 
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
@@ -45,6 +45,10 @@ class Asked:
     backbone: str = default("backbone")
     seed: int = default("seed")
     resolution: int = 0  # long side in pixels; 0 keeps the image's own size
+    kind: str = "auto"
+    invalid: str = "auto"
+    layout: str = "auto"
+    fill: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> value."""
@@ -53,6 +57,15 @@ class Asked:
 
 # What a result's own name can be refused for; anything else would refuse every further one.
 ITS_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EILSEQ, errno.EINVAL)
+
+
+@dataclass(frozen=True)
+class _Results:
+    """A result to be written: its shape and dtype, and its blocks of whole channels, or itself as one."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    blocks: Iterator[np.ndarray]
 
 
 class WriteFailed(OSError):
@@ -85,6 +98,9 @@ class Worker:
             raise
         except GsjbuError as error:
             outcome = {"key": item.key, "status": "failed", "code": error.code, "error": error.message}
+        except FileNotFoundError as error:
+            sentence = _missing(item, str(error.filename or ""))
+            outcome = {"key": item.key, "status": "failed", "code": "file_missing", "error": sentence}
         except OSError as error:
             name = Path(os.fsdecode(error.filename)).name if error.filename else item.image.name
             sentence = f"{name} cannot be read: {error.strerror or error}."
@@ -97,15 +113,14 @@ class Worker:
 
     def _make(self, item: Item, path: Path) -> dict[str, Any]:
         from gsjbu import fit
-        from gsjbu.io import pictures
+        from gsjbu.io import guides, pictures
 
         asked = self.asked
-        image = pictures.decode(item.image.read())
-        if asked.resolution:
-            image = pictures.shrink(image, asked.resolution)
+        guide = guides.to_guide(item.image.read())
+        image = pictures.shrink(guide.pixels, asked.resolution) if asked.resolution else guide.pixels
         signal, grid = self._signal(item, image)
         kernel = fit(
-            image,
+            replace(guide, pixels=image),
             **grid,
             iters=asked.iters,
             radius=asked.radius,
@@ -113,45 +128,75 @@ class Worker:
             optimiser=asked.optimiser,
             lr_image=asked.lr_image,
             signal=signal.values,
+            kind=signal.kind,
             device=asked.device,
             threads=1,
         )
-        told: dict[str, Any] = {"signal": signal.note, "backend": kernel.backend}
+        told: dict[str, Any] = {"signal": signal.note, "backend": kernel.backend, **restoring.facts(signal)}
         if asked.form == "kernel":
             self._write(lambda: write_kernel(path, kernel, self.alone))
             return told
-        shape = (len(signal.values), kernel.grid.height, kernel.grid.width)
-        blocks = self._blocks(kernel, signal)
-        self._write(lambda: write(path, asked.form, shape, blocks, asked.half, self.alone))
-        return told | {"shape": list(shape), "dtype": "float16" if asked.half else "float32"}
+        result = self._results(kernel, signal)
+        if asked.form == "png":
+            data = levels.png(signal, next(result.blocks))
+            self._write(lambda: write_bytes(path, data, self.alone))
+        else:
+            self._write(
+                lambda: write(
+                    path, asked.form, result.shape, result.blocks, asked.half, self.alone, result.dtype, told
+                )
+            )
+        return told | {"shape": list(result.shape), "dtype": result_dtype(result.dtype, asked.half).name}
 
-    def _blocks(self, kernel: Kernel, signal: Signal) -> Iterator[np.ndarray]:
-        """The result, some channels at a time. A few weights are computed again for each block; a result that never
-        is in memory as a whole is worth more than that."""
+    def _results(self, kernel: Kernel, signal: Signal) -> _Results:
+        """The result: whole where it is one map, otherwise some channels at a time.
+
+        A few weights are computed again for each block; a result that is never in memory as a whole is worth more.
+        """
+        size = kernel.grid.height, kernel.grid.width
+        if signal.kind == "labels" or signal.shape[0] == 1 or self.asked.form == "png":
+            whole = restoring.restored(signal, kernel, threads=1)
+            return _Results(whole.shape, whole.dtype, iter([whole]))
+        channels = max(1, BLOCK_BYTES // (4 * size[0] * size[1]))
+        dtype = restoring.result_dtype(signal)
+        plain = bool(signal.mask.all()) and signal.kind == "features" and dtype == np.float32
+        if plain:
+            return _Results((signal.shape[0], *size), dtype, self._blocks(kernel, signal, channels))
+        blocks = restoring.in_blocks(signal, kernel, channels, 1)
+        return _Results((signal.shape[0], *size), dtype, blocks)
+
+    def _blocks(self, kernel: Kernel, signal: Signal, channels: int) -> Iterator[np.ndarray]:
+        """Features, rendered into memory that is kept from image to image: fresh memory costs as much as the
+        arithmetic."""
         height, width = kernel.grid.height, kernel.grid.width
-        channels = max(1, BLOCK_BYTES // (4 * height * width))
         size = channels * height * width
-        if self._buffer.size < size:  # kept from image to image: fresh memory costs as much as the arithmetic
+        if self._buffer.size < size:
             self._buffer = np.empty(size, np.float32)
         for some in signal.values.split(channels):
             out = self._buffer[: len(some) * height * width].reshape(len(some), height, width)
-            kernel.render(some, out=out, threads=1, mask=signal.mask)
+            kernel.render(some, out=out, threads=1)
             yield out
 
     def _signal(self, item: Item, image: Tensor) -> tuple[Signal, dict[str, Any]]:
         """The item's low-resolution signal, and its grid as ``fit`` takes it."""
+        height, width = image.shape[-2:]
         if item.signal is not None:
-            signal = read(item.signal.read(), item.signal.name)
-            return signal, {"lr_size": tuple(signal.values.shape[1:])}
+            asked = self.asked
+            brought = readers.read(item.signal.read(), item.signal.name)
+            signal = understand(
+                brought, (height, width), asked.kind, asked.invalid, asked.layout, fill=asked.fill
+            )
+            return signal, {"lr_size": signal.shape[1:]}
         from gsjbu.core import devices
         from gsjbu.core.grid import Grid
         from gsjbu.models import features
 
-        grid = Grid.from_stride(image.shape[-2], image.shape[-1], self.asked.stride)
+        grid = Grid.from_stride(height, width, self.asked.stride)
         device = devices.resolve(self.asked.device)
         found = features.extract(image, grid, self.asked.backbone, device, self.asked.seed)
         known = torch.ones(grid.rows, grid.cols, dtype=torch.bool)
-        return Signal(found.values, known, "features", note=found.status), {"stride": self.asked.stride}
+        signal = Signal(found.values, known, "features", reason=found.status, source=self.asked.backbone)
+        return signal, {"stride": self.asked.stride}
 
     @staticmethod
     def _write(do: Callable[[], None]) -> None:
@@ -163,3 +208,11 @@ class Worker:
                     "output_name", f"The result's name cannot be used: {error.strerror}."
                 ) from error
             raise WriteFailed(f"The results cannot be written: {error.strerror or error}.") from error
+
+
+def _missing(item: Item, path: str) -> str:
+    """What was looked for, and where."""
+    if item.signal is None or path != item.signal.path:
+        return f"{item.image.name} is not there any more."
+    looked = ", ".join(SIGNALS)
+    return f"{item.image.name} has no signal: {Path(path).with_suffix('')} with an ending of {looked} was looked for."

@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ray", metavar="local|ADDRESS", help="run on Ray: here, or on the cluster at ADDRESS"
     )
+    options.add_signal(parser)
     options.add_settings(parser, SETTINGS, resolution=None, objective="auto")
     options.add_output(parser)
 
@@ -59,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu import batch
 
     settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
-    asked = batch.Asked(form=args.to, half=args.float16, **settings)
+    words = {name: getattr(args, name) for name in ("kind", "invalid", "layout", "fill")}
+    asked = batch.Asked(form=args.to, half=args.float16, **settings, **words)
     started = time.perf_counter()
     bar: tqdm | None = None
 
@@ -91,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
         "done": report.done,
         "found": report.found,
         "failed": report.failed,
+        "passed_over": report.passed_over,
         "manifest": str(report.manifest),
         "seconds": round(seconds, 3),
         "images_per_second": round(report.done / seconds, 3) if report.done else 0.0,
@@ -98,5 +101,8 @@ def run(args: argparse.Namespace) -> int:
     sentence = (
         f"{report.done} done, {report.found} there already, {len(report.failed)} failed in {seconds:.1f} s"
     )
+    if report.passed_over:
+        some = ", ".join(report.passed_over[:5]) + (", …" if len(report.passed_over) > 5 else "")
+        sentence += f"; {len(report.passed_over)} files passed over, as they are neither pictures nor signals ({some})"
     options.tell(args, facts, f"{sentence}: {report.manifest}")
     return 1 if report.failed else 0

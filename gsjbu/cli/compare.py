@@ -24,9 +24,10 @@ SCENE = "scene:"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, folder, and every setting of the page."""
-    parser.add_argument("image", help="a picture (JPEG, PNG or WebP), or scene:NAME")
+    parser.add_argument("image", help="a picture, or scene:NAME")
     parser.add_argument("folder", metavar="OUT", help="where the panels and the report go")
     parser.add_argument("--signal", metavar="FILE", help="a low-resolution signal of your own")
+    options.add_signal(parser)
     options.add_settings(parser, SETTINGS)
     options.add_output(parser)
 
@@ -34,15 +35,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the pipeline and write the report."""
     from gsjbu.io import pictures
-    from gsjbu.io.reading import read
-    from gsjbu.io.writers import write_file
+    from gsjbu.io.signals import understand
+    from gsjbu.io.writers import write_bytes
     from gsjbu.run import pipeline
 
     settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
     image, sample = _read(args.image)
     signal = None
     if args.signal:
-        signal = read(Path(args.signal).read_bytes(), Path(args.signal).name)
+        size = image.shape[-2], image.shape[-1]
+        signal = understand(args.signal, size, **options.signal_words(args))
+        options.say(args, signal.doubts)
     folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with options.bar(args, 100, "%", "compare") as bar:
@@ -53,22 +56,21 @@ def run(args: argparse.Namespace) -> int:
 
         result = pipeline.run(image, settings, signal=signal, sample=sample, progress=progress)
     for panel in result.panels:
-        write_file(folder / f"{panel.name}.png", pictures.png_bytes(panel.picture))
+        write_bytes(folder / f"{panel.name}.png", pictures.png_bytes(panel.picture))
     facts = _facts(result)
     text = json.dumps(facts, indent=1, ensure_ascii=False)
-    write_file(folder / "result.json", f"{text}\n".encode())
-    page = report.page(Path(args.image).name, facts)
-    write_file(folder / "index.html", page.encode())
+    write_bytes(folder / "result.json", (text + "\n").encode())
+    write_bytes(folder / "index.html", report.page(Path(args.image).name, facts).encode())
     options.tell(args, facts | {"folder": str(folder)}, _sentence(folder, facts))
     return 0
 
 
 def _read(name: str) -> tuple[Any, Any]:
     """The image, and the built-in scene it is of, if it is one."""
-    from gsjbu.io import pictures
+    from gsjbu.io.guides import to_guide
 
     if not name.startswith(SCENE):
-        return pictures.decode(Path(name).read_bytes()), None
+        return to_guide(name).pixels, None
     from gsjbu.samples import SAMPLES
 
     sample = SAMPLES.get(name.removeprefix(SCENE))
@@ -82,9 +84,12 @@ def _read(name: str) -> tuple[Any, Any]:
 
 def _facts(result: Any) -> dict[str, Any]:
     """What of a result goes into result.json: all but the pixels, and each panel's file."""
+    from gsjbu.io import restoring
+
     facts: dict[str, Any] = result.as_dict()
     for panel in facts["panels"]:
         panel["file"] = f"{panel['name']}.png"
+    facts["signal"] = None if result.signal is None else restoring.facts(result.signal)
     return facts
 
 

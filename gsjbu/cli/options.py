@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -65,6 +66,51 @@ def count(least: int = 1) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def add_signal(parser: argparse.ArgumentParser) -> None:
+    """What a signal is, where its reader should not guess; the words are those of the library and the API."""
+    group = parser.add_argument_group("signal")
+    group.add_argument(
+        "--kind",
+        default="auto",
+        metavar="KIND",
+        help="depth (any measured quantity), labels, soft_labels, probabilities, logits, features or heat_map "
+        "(default: auto, which says what it took it for and why)",
+    )
+    group.add_argument(
+        "--invalid",
+        default="auto",
+        metavar="auto|none|N,N",
+        help='numbers that mean "no value" (default: auto; NaN and infinity always do)',
+    )
+    group.add_argument(
+        "--layout",
+        default="auto",
+        metavar="auto|chw|hwc|tokens|ROWSxCOLS",
+        help="which axis is what, or the grid of tokens (default: auto, by the image's shape)",
+    )
+    group.add_argument("--fill", action="store_true", help="fill pixels without a value from the nearest one")
+    group.add_argument(
+        "--names",
+        metavar="FILE",
+        help="names of the classes: one a line, JSON with id2label, or voc, cityscapes, coco",
+    )
+
+
+def signal_words(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of :func:`add_signal`, as the reader takes them."""
+    from gsjbu.io.names import names_of
+
+    words = {name: getattr(args, name) for name in ("kind", "invalid", "layout", "fill")}
+    return words | {"names": names_of(args.names) if args.names else ()}
+
+
+def say(args: argparse.Namespace, sentences: Iterable[str]) -> None:
+    """Choices that a person may know better, on standard error."""
+    if not args.quiet:
+        for sentence in sentences:
+            print(sentence, file=sys.stderr)
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -1,38 +1,60 @@
 """Upsample one signal along the edges of one image.
 
   gsjbu upsample photo.jpg features.npy -o full.npy
-  gsjbu upsample photo.jpg depth.npy -o depth.png --objective signal
+  gsjbu upsample photo.jpg depth.png -o full.png              16 bits in, the same unit out
+  gsjbu upsample photo.jpg classes.png -o full.png            the same class numbers
+  gsjbu upsample photo.jpg tokens.npy -o full.npy --layout 19x28
 
-The signal is [C, h, w] (or [h, w]) in .npy, .npz or .safetensors, or a PNG of depth or classes. The result has the
-image's size and is written by its ending: .npy, .safetensors, .zarr, or .png (16-bit for depth, class numbers for
-classes, colours for three channels). Without --stride the ratio comes from the two sizes and need not be whole.
+The signal is an array (.npy, .npz, .safetensors, .pt) [C, h, w], [h, w], [h, w, C] or tokens [N, C], or a picture of
+depth or classes (PNG, TIFF, PFM, EXR, grey JPEG). What it is taken for is told, and --kind, --invalid and --layout say
+otherwise. The result has the image's size and is written by its ending: .npy, .safetensors, .zarr, .tif or .png.
+Without --stride the ratio comes from the two sizes and need not be whole.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+import numpy as np
 
 from gsjbu.cli import options
 from gsjbu.errors import GsjbuError
-from gsjbu.io.signals import Signal
 
-FORMS = {".npy": "npy", ".safetensors": "safetensors", ".zarr": "zarr", ".png": "png"}
+if TYPE_CHECKING:
+    from gsjbu.io.signals import Signal
+
+FORMS = {
+    ".npy": "npy",
+    ".safetensors": "safetensors",
+    ".zarr": "zarr",
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, signal, output and the settings of a fit."""
-    parser.add_argument("image", help="the picture to follow (JPEG, PNG or WebP)")
+    parser.add_argument(
+        "image", help="the picture to follow: whatever Pillow opens, or a TIFF of several bands"
+    )
     parser.add_argument("signal", help="the low-resolution signal on its grid")
     parser.add_argument(
         "-o", "--output", required=True, help="where the result goes; its ending says the format"
     )
     parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
     parser.add_argument("--kernel", metavar="PATH", help="keep the fitted kernel too (.safetensors)")
+    parser.add_argument(
+        "--probabilities", action="store_true", help="of labels, write each class's share instead of the map"
+    )
+    parser.add_argument(
+        "--no-clip", action="store_true", help="let results leave the range of what was brought"
+    )
+    options.add_signal(parser)
     options.add_settings(parser, options.FIT, stride=None, objective="auto")
     options.add_output(parser)
 
@@ -41,67 +63,85 @@ def run(args: argparse.Namespace) -> int:
     """Fit, render, write."""
     import gsjbu
     from gsjbu.core.fit import most_steps
-    from gsjbu.io import pictures
-    from gsjbu.io.reading import read
+    from gsjbu.io import levels, restoring
+    from gsjbu.io.guides import to_guide
+    from gsjbu.io.signals import understand
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
-    form = FORMS.get(output.suffix.lower())
-    if form is None:
-        raise GsjbuError(
-            "output_format",
-            f"{output.name} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
-        )
+    form = _form(output)
     options.spare_inputs((args.image, args.signal), (args.output, args.kernel))
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-    image = pictures.decode(Path(args.image).read_bytes())
-    signal = read(Path(args.signal).read_bytes(), Path(args.signal).name)
-    _check_channels(form, signal)
+    guide = to_guide(args.image)
+    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
+    signal = understand(args.signal, size, **options.signal_words(args))
+    if form == "png":
+        levels.check_png(signal, (*signal.shape[:1], *size))
+    options.say(args, [*guide.notes, *signal.doubts])
     started = time.perf_counter()
     with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:
         kernel = gsjbu.fit(
-            image,
-            **_grid(args.stride, image.shape, signal.values.shape),
+            guide,
+            **_grid(args.stride, size, signal.shape),
             iters=args.iters,
             radius=args.radius,
             objective=args.objective,
             optimiser=args.optimiser,
             lr_image=args.lr_image,
             signal=signal.values,
+            kind=signal.kind,
             device=args.device,
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()
-    high = kernel.render(signal.values, mask=signal.mask)
+    high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
     rendered = time.perf_counter()
-    _write(output, form, signal, high, args.float16)
+    told = restoring.facts(signal, args.probabilities)
+    _write(output, form, signal, high, args.float16, told)
     if args.kernel:
         write_kernel(Path(args.kernel), kernel)
     facts = {
         "output": str(output),
         "shape": list(high.shape),
-        "dtype": "picture" if form == "png" else "float16" if args.float16 else "float32",
         "signal": signal.kind,
+        **told,
         "device": str(kernel.device),
         "backend": kernel.backend,
         "backend_reason": kernel.backend_reason,
+        "notes": list(kernel.notes),
         "losses": kernel.losses,
         "seconds": {"fit": round(fitted - started, 4), "render": round(rendered - fitted, 4)},
     }
+    facts |= {"dtype": "picture" if form == "png" else "float16" if _is_half(args, high) else high.dtype.name}
     shape = "×".join(str(n) for n in high.shape)
     seconds = f"fit {fitted - started:.2f} s, render {rendered - fitted:.2f} s"
-    options.tell(args, facts, f"{output}: {shape}, {seconds} on {kernel.device} ({kernel.backend}).")
+    sentence = f"{output}: {shape}, {seconds} on {kernel.device} ({kernel.backend}). {signal.note}"
+    options.tell(args, facts, sentence)
     return 0
 
 
-def _grid(stride: int | None, image: tuple[int, ...], signal: tuple[int, ...]) -> dict[str, Any]:
+def _is_half(args: argparse.Namespace, high: np.ndarray) -> bool:
+    return args.float16 and high.dtype.kind == "f"
+
+
+def _form(output: Path) -> str:
+    form = FORMS.get(output.suffix.lower())
+    if form is None:
+        raise GsjbuError(
+            "output_format",
+            f"{output.name} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
+        )
+    return form
+
+
+def _grid(stride: int | None, size: tuple[int, int], signal: tuple[int, ...]) -> dict[str, Any]:
     """``stride`` or ``lr_size`` of the fit; raises GsjbuError where a given stride does not fit the signal."""
     rows, cols = signal[-2:]
     if stride is None:
         return {"lr_size": (rows, cols)}
-    height, width = image[-2:]
+    height, width = size
     right = (-(-height // stride), -(-width // stride))
     if right != (rows, cols):
         raise GsjbuError(
@@ -112,26 +152,28 @@ def _grid(stride: int | None, image: tuple[int, ...], signal: tuple[int, ...]) -
     return {"stride": stride}
 
 
-def _check_channels(form: str, signal: Signal) -> None:
-    if form == "png" and signal.kind == "features" and len(signal.values) != 3:
-        raise GsjbuError(
-            "output_format",
-            f"A .png holds classes, one channel or three, and the signal has {len(signal.values)}; write .npy instead.",
-        )
+def _write(
+    output: Path, form: str, signal: Signal, high: np.ndarray, half: bool, told: dict[str, Any]
+) -> None:
+    """The result; beside arrays whose channels are classes, and beside fractions as levels, what the numbers mean."""
+    from gsjbu.io import levels
+    from gsjbu.io.writers import write, write_bytes
 
-
-def _write(output: Path, form: str, signal: Signal, high: Tensor, half: bool) -> None:
-    if form != "png":
-        from gsjbu.io.writers import write
-
-        write(output, form, tuple(high.shape), [high.numpy()], half)
-        return
-    from gsjbu.io import pictures, signals
-    from gsjbu.io.writers import write_file
-
-    if signal.kind == "features":  # three channels: colours, stretched to their range if they are none
-        low, high_end = min(0.0, float(high.min())), max(1.0, float(high.max()))
-        data = pictures.png_bytes(pictures.to_uint8((high - low) / (high_end - low)))
+    if form == "png":
+        write_bytes(output, levels.png(signal, high))
+        if high.ndim == 2 and high.dtype.kind == "f":
+            _, offset, scale = levels.to_levels(signal, high)
+            _beside(output, told | {"offset": offset, "scale": scale, "gap_level": 0})
+    elif form == "tiff":
+        write_bytes(output, levels.tiff(signal, high))
     else:
-        data = signals.result_png(signal, high)
-    write_file(output, data)
+        write(output, form, high.shape, [high], half, dtype=high.dtype, facts=told)
+        if form == "npy" and "codes" in told and high.ndim == 3:
+            _beside(output, told)
+
+
+def _beside(output: Path, told: dict[str, Any]) -> None:
+    from gsjbu.io.writers import write_bytes
+
+    path = output.with_name(output.name + ".json")
+    write_bytes(path, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())

@@ -2,7 +2,7 @@
 
   gsjbu video clip.mp4 out.mp4                       the picture from its own low-resolution copy
   gsjbu video clip.mp4 out.mp4 --signal features     backbone features, in three colours
-  gsjbu video clip.mp4 out.mp4 --signal masks/       one .npy [C, h, w] per frame, in the order of their names
+  gsjbu video clip.mp4 out.mp4 --signal masks/       one file per frame, in the order of their names (2 before 10)
   gsjbu video clip.mp4 out.mp4 --beside bilinear     both methods side by side
 
 Reports frames per second, the PSNR of the reconstructed picture, and flicker against independent fits on the first
@@ -14,9 +14,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,8 +25,10 @@ from torch import Tensor
 from gsjbu.cli import options
 from gsjbu.errors import GsjbuError
 
-RGB, FEATURES = "rgb", "features"
-Masked = tuple[Tensor, Tensor | None]  # values [C, h, w], and which cells have one (None: all)
+if TYPE_CHECKING:
+    from gsjbu.io.signals import Signal
+
+RGB = "rgb"
 SETTINGS = ("stride", "iters", "radius", "resolution", "lr_image", "device", "backbone", "seed")
 
 
@@ -60,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frames fitted independently too, to compare (default: 8)",
     )
     parser.add_argument("--frames", type=options.count(), metavar="N", help="stop after so many frames")
+    options.add_signal(parser)
     options.add_settings(parser, SETTINGS, resolution=None)
     options.add_output(parser)
 
@@ -67,7 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, fit, render, write, report."""
     from gsjbu import video
+    from gsjbu.cli.frame_signals import FrameSignals
     from gsjbu.io import films
+    from gsjbu.io.restoring import filled
 
     if Path(args.output).exists() and Path(args.output).samefile(args.film):
         raise GsjbuError("output_is_input", f"{args.output} is the film to read; write to another file.")
@@ -76,16 +81,16 @@ def run(args: argparse.Namespace) -> int:
     references: list[Tensor] = []
     seconds, count = 0.0, 0
     with films.Reader(args.film) as film, films.Writer(args.output, film.rate) as out:
-        source = _Source(args)
+        source = FrameSignals(args, film.count)
         with options.bar(args, args.frames or film.count, "frame", "video") as bar:
             started = time.perf_counter()
             for kernel in video.kernels(_frames(film, args), args.warm_iters, args.iters, **fit):
-                values, mask = source.values(kernel)
-                low = source.colours(values)
-                shown = kernel.render(low, mask=mask)
+                signal = source.of(kernel)
+                low = source.colours(signal)
+                shown = filled(kernel.render(low, mask=signal.mask), low, kernel.grid)
                 out.add(_picture(shown, args.beside, low, kernel))
                 if args.values:
-                    _keep(Path(args.values), count, kernel.render(values, mask=mask))
+                    _keep(Path(args.values), count, signal, kernel)
                 seconds += time.perf_counter() - started  # what follows is measuring, not work
                 count += 1
                 rebuilt = shown if args.signal == RGB else kernel.render(kernel.lr_guide)
@@ -122,59 +127,6 @@ def _frames(film: Any, args: argparse.Namespace) -> Iterator[Tensor]:
         yield pictures.shrink(frame, args.resolution) if args.resolution else frame
 
 
-class _Source:
-    """Where each frame's signal comes from, and how it is put into three colours."""
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        self.args = args
-        self._basis: Any = None
-        self.values: Callable[[Any], Masked] = self._guide
-        if args.signal == FEATURES:
-            self.values = self._features
-        elif args.signal != RGB:
-            folder = Path(args.signal)
-            self._files = iter(
-                sorted(p for p in folder.glob("*") if p.suffix in (".npy", ".npz", ".safetensors"))
-            )
-            if not folder.is_dir():
-                raise GsjbuError(
-                    "signal_missing", f"--signal {folder}: give rgb, features, or a folder of .npy files."
-                )
-            self.values = self._brought
-
-    def colours(self, values: Tensor) -> Tensor:
-        """``[C, h, w]`` → ``[3, h, w]`` in [0, 1], before the render: mixing keeps them in range."""
-        from gsjbu.models.pca import pca3
-
-        if self.args.signal == RGB:
-            return values
-        if self._basis is None:  # the first frame's colours hold for the whole film
-            self._basis = pca3(values)
-        return self._basis.colours(self._basis.apply(values))
-
-    def _guide(self, kernel: Any) -> Masked:
-        return kernel.lr_guide, None
-
-    def _features(self, kernel: Any) -> Masked:
-        from gsjbu.core import devices
-        from gsjbu.models import features
-
-        device = devices.resolve(self.args.device)
-        found = features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed)
-        return found.values, None
-
-    def _brought(self, _: Any) -> Masked:
-        from gsjbu.io.reading import read
-
-        path = next(self._files, None)
-        if path is None:
-            raise GsjbuError(
-                "signal_missing", f"{self.args.signal} has fewer signals than the film has frames."
-            )
-        signal = read(path.read_bytes(), path.name)
-        return signal.values, signal.mask
-
-
 def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.ndarray:
     """uint8 ``[H, W, 3]``, with the other method to its left if asked for."""
     from gsjbu.core.interpolation import bilinear
@@ -186,10 +138,12 @@ def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.
     return pictures.to_uint8(torch.cat([left, shown], dim=2))
 
 
-def _keep(folder: Path, number: int, values: Tensor) -> None:
+def _keep(folder: Path, number: int, signal: Signal, kernel: Any) -> None:
+    from gsjbu.io import restoring
     from gsjbu.io.writers import write
 
-    write(folder / f"{number:06d}.npy", "npy", tuple(values.shape), [values.numpy()], half=True)
+    values = restoring.restored(signal, kernel)
+    write(folder / f"{number:06d}.npy", "npy", values.shape, [values], half=True, dtype=values.dtype)
 
 
 def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:

@@ -25,7 +25,7 @@ from gsjbu.core.blend import Blend
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
-from gsjbu.core.tto import checked_signal, fit_gaussians
+from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
 
 STEPS = 20  # of a fit at most: fitting longer follows the signal's own errors
 # They are plain Adam's, on all pixels: fewer ones on logarithms measured worse on signals. An iteration, which is a
@@ -115,6 +115,9 @@ RECIPES: dict[str, Recipe] = {
     ),
 }  # fmt: skip
 
+#: The recipe of a kind of signal, where a person or a file says what it is; others are looked at.
+RECIPE_OF = {"depth": "measured", "probabilities": "scores", "logits": "scores"}
+
 
 def fit(
     guide: Tensor,  # [G, H, W]
@@ -127,8 +130,9 @@ def fit(
     device: torch.device,
     threads: int | None,
     progress: Progress | None,
+    kind: str | None = None,
 ) -> Kernel:
-    """A kernel with the blend that suits ``signal``.
+    """A kernel with the blend that suits ``signal``; ``kind`` says what it is, where that is known.
 
     One fit, or two, of at most ``STEPS_AN_ITERATION · iters`` steps are made, one after the other; so are the losses.
     What was found is in ``Kernel.notes``. Raises ShapeError if the signal does not fit the grid or is not finite.
@@ -136,8 +140,8 @@ def fit(
     guide, found = noise.clean(guide)
     base = Gaussians.over(guide, grid, radius, parameters.start(grid), lr_image)
     signal = checked_signal(base.lr_guide if signal is None else signal, grid)
-    recipe = RECIPES[kind_of(signal)]
-    trust = _trust(guide_gain(signal, base.lr_guide))
+    recipe = RECIPES[RECIPE_OF.get(kind or "") or kind_of(signal)]
+    trust = _trust(guide_gain(standardised(signal)[0], base.lr_guide))
     plain_share, second_share = recipe.shares(math.sqrt(grid.step_x * grid.step_y), trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
     fits = _Fits(base, signal, chosen, device, threads, progress)

@@ -25,6 +25,7 @@ def fit_kernel(
     radius: int = default("radius"),
     objective: str = default("objective"),
     signal: Tensor | None = None,  # [C, h, w]
+    kind: str | None = None,  # of the signal, for the objective auto
     device: str = default("device"),
     progress: Progress | None = None,
     init: Kernel | None = None,
@@ -49,7 +50,7 @@ def fit_kernel(
                 "'rgb' or 'signal'.",
             )
         how = lr_image_of(lr_image, objective, signal)
-        return auto.fit(guide, grid, signal, radius, iters, how, chosen, where, threads, progress)
+        return auto.fit(guide, grid, signal, radius, iters, how, chosen, where, threads, progress, kind)
     if objective not in ("rgb", "signal"):
         raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
     if objective == "signal":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import blend as blends
-from gsjbu.core import parameters
+from gsjbu.core import gaps, parameters, windows
 from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means, MixGaussians
-from gsjbu.core.gaps import leaving_out
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.window import Window, window_at
@@ -125,13 +124,15 @@ class Kernel:
         out: np.ndarray | None = None,
         threads: int | None = None,
         mask: Tensor | None = None,
+        clip: bool = False,
     ) -> Tensor:
         """Mix an LR signal: ``[C, h, w]`` or ``[B, C, h, w]`` → ``[C, H, W]`` or ``[B, C, H, W]``, float32.
 
-        Every output value is a convex combination of LR values, unless ``is_pure`` is False. ``out``: an array to
-        write into, of any float type, a memory-mapped .npy included; it is filled in bands of rows (with a blend,
-        in blocks of channels), so it may be larger than memory. ``mask`` (bool [h, w]): the LR pixels that have a
-        value; the others take no part in the mix (see gaps.py).
+        Every output value is a convex combination of LR values, unless ``is_pure`` is False: then ``clip`` holds it in
+        the range of the values in its window, where without it the map is linear. ``out``: an array to write into, of
+        any float type, a memory-mapped .npy included; it is filled in bands of rows (with a blend, in blocks of
+        channels), so it may be larger than memory. ``mask`` (bool [h, w]): the LR pixels that have a value; the others
+        take no part in the mix, and a pixel with no other in its window is NaN (see gaps.py).
         Gradients flow to ``signal`` where it asks for them. Raises ShapeError if the sizes do not fit.
         """
         signal = torch.as_tensor(signal)
@@ -146,10 +147,11 @@ class Kernel:
             if mask is None or bool(mask.all()):
                 mixed = self._rendered(flat, target, threads)
             else:
-                mix = leaving_out(lambda v: self._rendered(v, None, threads), mask, self.is_pure)
-                mixed = mix(flat)
-                if target is not None:
-                    target[...] = mixed.detach().numpy()
+                mixed = self._rendered_from(flat, mask, threads)
+            if clip and not self.is_pure:
+                mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
+            if target is not None and mask is not None:
+                target[...] = mixed.detach().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
         return mixed.reshape(*signal.shape[:-2], *size)
@@ -174,6 +176,16 @@ class Kernel:
                 self.gaussians, signal, out, backend=self.backend, device=self.device, threads=threads
             )
         return blends.render(self.blend, self.gaussians, self._means, signal, out, self._mix(threads))
+
+    def _rendered_from(self, signal: Tensor, mask: Tensor, threads: int | None) -> Tensor:
+        """``signal`` [C, h, w] from the LR pixels alone that have a value, [C, H, W]."""
+        kernel, blend = self, self.blend
+        if blend is not None and not blend.is_pure:
+            kernel = replace(self, blend=replace(blend, plain="bilinear"))
+            if kernel._means is not None:
+                signal = gaps.back_projected(signal, mask, kernel._means, blend.passes)
+            kernel = replace(self, blend=replace(blend, plain="bilinear", passes=0))
+        return gaps.leaving_out(lambda v: kernel._rendered(v, None, threads), mask)(signal)
 
     def weights_at(self, x: int, y: int) -> Window:
         """The window of HR pixel ``(x, y)``: its LR pixels and their weights. Raises ShapeError outside the image.

@@ -12,8 +12,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import ADAM, Optimiser
 from gsjbu.errors import ShapeError
 
-#: A signal's largest absolute value may lie between these: squares of it, and sums of those, have room in float32.
-LEAST_TOP, MOST_TOP = 1e-15, 1e15
+FLAT = 1e-6  # of its largest value: a signal that spreads less is what float32's rounding left of one
 
 
 def fit_gaussians(
@@ -34,10 +33,20 @@ def fit_gaussians(
     ``rgb``: L = mean|Î − I|. ``signal``: mean squared difference between the rendered signal's cell means and the
     signal, in units of its mean magnitude. ``rate``: instead of the optimiser's own.
     """
-    return dispatch.fit(
+    unit = 1.0
+    if signal is not None:
+        magnitude = float(signal.double().abs().mean())
+        signal, spread = standardised(signal)
+        unit = (spread * float(signal.double().abs().mean()) / (magnitude or 1.0)) ** 2
+    found, losses = dispatch.fit(
         start, iters, optimiser, rate, float(objective == "rgb"), signal, float(objective == "signal"), backend=backend,
-        device=device, threads=threads, progress=progress,
+        device=device, threads=threads, progress=_in_unit(progress, unit),
     )  # fmt: skip
+    return found, [unit * loss for loss in losses]
+
+
+def _in_unit(progress: Progress | None, unit: float) -> Progress | None:
+    return None if progress is None else lambda step, loss: progress(step, unit * loss)
 
 
 def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
@@ -51,11 +60,22 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
         raise ShapeError(f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}].")
     if not bool(torch.isfinite(signal).all()):
         raise ShapeError(
-            "The signal has NaN or infinite values; fill or mask them first (gsjbu.signals does)."
-        )
-    top = float(signal.abs().max())
-    if top and not LEAST_TOP <= top <= MOST_TOP:
-        raise ShapeError(
-            f"The signal's largest value is {top:.3g}; its squares have no room in float32: scale it first."
+            "The signal has NaN or infinite values; gsjbu.upsample takes them for gaps, a fit needs them filled."
         )
     return signal
+
+
+def standardised(signal: Tensor) -> tuple[Tensor, float]:
+    """``signal`` [C, h, w] about 0 and of spread 1, so that no fit depends on its unit; and the spread it had.
+
+    Each channel has its own mean; all have one spread, so that they keep their weights against each other. A flat
+    signal becomes 0.
+    """
+    values = signal.to(torch.float64)
+    centred = values - values.mean(dim=(1, 2), keepdim=True)
+    largest = float(centred.abs().max())
+    if largest <= FLAT * float(values.abs().max()):
+        return torch.zeros_like(signal), 1.0
+    centred /= largest  # first, or the squares of very large and very small ones have no room
+    spread = float(centred.square().mean().sqrt())
+    return (centred / spread).to(torch.float32), largest * spread

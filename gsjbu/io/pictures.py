@@ -1,6 +1,6 @@
 """Pictures in and out: file bytes → pixels, arrays → tensors, smaller pictures, and PNG files.
 
-Files come from strangers. Only JPEG, PNG and WebP are read, told by their content and never by their name;
+Files come from strangers. Only JPEG, PNG, WebP and AVIF are read, told by their content and never by their name;
 the header's size is held against a bound before anything is decoded; whatever the decoder raises becomes one
 :class:`~gsjbu.errors.ImageError` with a sentence. Colours stay as the file has them (no colour management).
 """
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from gsjbu.errors import ImageError
 
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 MAX_PIXELS = 40_000_000
 # A progressive JPEG of a few kilobytes can ask for thousands of passes over the whole picture; real
 # ones have about ten.
@@ -35,8 +35,11 @@ EXIF_ORIENTATION = 0x0112
 # Pillow walks a PNG's chunks one by one; encoders put 8 KB and more into each, so 40 megapixels have some 20,000.
 MAX_PNG_CHUNKS = 50_000
 
+#: Under which a PNG keeps what its levels mean.
+TEXT_KEY = "gsjbu"
+
 _SCALES = {"uint8": 255.0, "uint16": 65535.0}
-_ACCEPTED = "A JPEG, PNG or WebP picture is needed."
+_ACCEPTED = "A JPEG, PNG, WebP or AVIF picture is needed."
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
@@ -45,7 +48,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
     First frame only, EXIF orientation applied, transparency over white, grey repeated to three channels,
     16-bit values kept to 1/65535 where the file is grey.
     """
-    return to_image(decode_pixels(data, max_pixels))
+    return to_tensor(decode_pixels(data, max_pixels))
 
 
 def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -62,23 +65,15 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     """
     if not data:
         raise ImageError("image_empty", f"The file is empty. {_ACCEPTED}")
-    kind = _sniff(data)
+    kind = sniffed(data)
     if kind is None:
         raise ImageError(
-            "image_type", f"The file is not a JPEG, PNG or WebP picture, whatever its name. {_ACCEPTED}"
+            "image_type", f"The file is not a JPEG, PNG, WebP or AVIF picture, whatever its name. {_ACCEPTED}"
         )
-    if kind == "WEBP":
-        _check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP
-    if kind == "PNG" and any(islice(_png_chunks(data), MAX_PNG_CHUNKS, None)):
-        raise ImageError(
-            "image_too_large", f"The PNG has more than {MAX_PNG_CHUNKS} chunks; save it again as usual."
-        )
-    scans = data.count(b"\xff\xda") if kind == "JPEG" else 0
-    if scans > MAX_JPEG_SCANS:
-        raise _too_many_scans(scans)
+    scans = _check_before_opening(data, kind, max_pixels)
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as file:
-            _check_size(file.size, max_pixels)
+            check_size(file.size, max_pixels)
             if scans * file.size[0] * file.size[1] > MAX_SCANNED_PIXELS:
                 raise _too_many_scans(scans)
             file.load()
@@ -93,6 +88,24 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         raise ImageError(
             "image_corrupt", f"The {kind} picture is damaged or cut short; save it again."
         ) from error
+
+
+def _check_before_opening(data: bytes, kind: str, max_pixels: int) -> int:
+    """What Pillow must not be given: huge canvases, endless chunks and scans, 12 bits. A JPEG's scans."""
+    if kind == "WEBP":
+        check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP
+    if kind == "PNG" and any(islice(_png_chunks(data), MAX_PNG_CHUNKS, None)):
+        raise ImageError(
+            "image_too_large", f"The PNG has more than {MAX_PNG_CHUNKS} chunks; save it again as usual."
+        )
+    if kind == "JPEG" and _is_of_twelve_bits(data):
+        raise ImageError(
+            "image_type", "The JPEG has 12 bits a channel, which are not read; save it with 8, or as PNG."
+        )
+    scans = data.count(b"\xff\xda") if kind == "JPEG" else 0
+    if scans > MAX_JPEG_SCANS:
+        raise _too_many_scans(scans)
+    return scans
 
 
 def upright(image: Image.Image, data: bytes = b"") -> np.ndarray:
@@ -112,14 +125,15 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 def to_image(x: Any) -> Tensor:
     """PIL image, array or tensor → float32 ``[C, H, W]``.
 
-    Arrays are ``[H, W]`` or ``[H, W, 3]``: uint8 (/255), uint16 (/65535) or float in [0, 1]. A grey array or
-    picture is repeated to three channels. Tensors are ``[C, H, W]`` or ``[H, W]`` with any number of channels
-    (a guide need not be RGB): floats as they are, uint8 /255.
+    A PIL image gives its pixels as it holds them, as ``np.asarray`` does: only files are turned by their EXIF. Arrays
+    are ``[H, W]`` or ``[H, W, 3]``: uint8 (/255), uint16 (/65535) or float in [0, 1]. A grey array or picture is
+    repeated to three channels. Tensors are ``[C, H, W]`` or ``[H, W]`` with any number of channels (a guide need not be
+    RGB): floats as they are, uint8 /255.
     """
     if isinstance(x, Tensor):
         return _tensor_image(x)
     if isinstance(x, Image.Image):
-        x = upright(x)
+        x = _flatten(x, b"")
     if not isinstance(x, np.ndarray):
         raise ImageError(
             "image_type", f"An image must be a tensor, an array or a PIL image, not {type(x).__name__}."
@@ -138,6 +152,11 @@ def to_image(x: Any) -> Tensor:
     if scale is not None:
         out = out / np.float32(scale)
     return _finite(torch.from_numpy(out))
+
+
+def to_tensor(pixels: np.ndarray) -> Tensor:
+    """uint8 ``[H, W, 3]`` or uint16 ``[H, W]``, as :func:`upright` gives them → ``[3, H, W]`` in [0, 1]."""
+    return to_image(pixels)
 
 
 def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
@@ -237,8 +256,10 @@ def to_uint8(image: Tensor) -> np.ndarray:
     return out
 
 
-def png_bytes(pixels: np.ndarray) -> bytes:
+def png_bytes(pixels: np.ndarray, palette: bytes = b"", text: str = "") -> bytes:
     """uint8 ``[H, W, 3]`` or ``[H, W]``, or uint16 ``[H, W]``, → a PNG file, written for speed.
+
+    ``palette``: RGB triples, of which uint8 ``[H, W]`` are the numbers. ``text``: kept in the file under ``gsjbu``.
 
     Rows are stored as differences from the row above and packed by zlib's run-length strategy: on
     photographs a third of the time of Pillow's fastest setting and no larger. zlib releases the GIL, so
@@ -254,7 +275,7 @@ def png_bytes(pixels: np.ndarray) -> bytes:
         )
     height, width = pixels.shape[:2]
     bits = 8 * pixels.itemsize
-    colour_type = 2 if pixels.ndim == 3 else 0
+    colour_type = 2 if pixels.ndim == 3 else 3 if palette else 0
     if bits == 16:
         pixels = pixels.astype(">u2").view(np.uint8)  # PNG is big-endian
     samples = pixels.reshape(height, -1)
@@ -265,7 +286,12 @@ def png_bytes(pixels: np.ndarray) -> bytes:
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
     header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     body = packer.compress(rows.data) + packer.flush()
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+    extra = _chunk(b"PLTE", palette) if palette else b""
+    if text:  # iTXt: keyword, not compressed, no language, UTF-8
+        extra += _chunk(b"iTXt", TEXT_KEY.encode() + b"\0\0\0\0\0" + text.encode())
+    return (
+        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+    )
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
@@ -295,17 +321,21 @@ def _finite(x: Tensor) -> Tensor:
     return x
 
 
-def _sniff(data: bytes) -> str | None:
+def sniffed(data: bytes) -> str | None:
+    """Which of :data:`FORMATS` a file is, by its first bytes."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WEBP"
+    if data[4:12] in (b"ftypavif", b"ftypavis"):
+        return "AVIF"
     return None
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+def check_size(size: tuple[int, int], max_pixels: int) -> None:
+    """Refuse a picture of more pixels, before they are made."""
     if size[0] * size[1] > max_pixels:
         raise _too_large(f"{size[0]}×{size[1]}", max_pixels)
 
@@ -339,6 +369,17 @@ def _check_png_data(data: bytes) -> None:
 def _too_many_scans(scans: int) -> ImageError:
     text = f"The JPEG has {scans} scans, far more than its size calls for; save it again as usual."
     return ImageError("image_too_large", text)
+
+
+def _is_of_twelve_bits(data: bytes) -> bool:
+    """Whether a JPEG's frame header says 12 bits; damaged files say nothing."""
+    at = 2
+    while at + 9 < len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return data[at + 4] == 12
+        at += 2 if 0xD0 <= marker <= 0xD9 else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return False
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

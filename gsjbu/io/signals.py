@@ -1,77 +1,96 @@
-"""Low-resolution (LR) signals that a person brings: depth, labels, probabilities, features, as .npy, .npz or PNG.
+"""Low-resolution (LR) signals: what a person brought, understood, with the reason for every choice.
 
-Files come from strangers: nothing is ever unpickled, every size is checked in the header before memory is taken for
-it, and a file that is not understood becomes a :class:`~gsjbu.errors.SignalError` with a sentence.
+:func:`understand` is the one way in, for the library, the command line, the batch and the page. Four words overrule
+what it would guess: ``kind``, ``invalid``, ``layout`` and, when a result is written, ``fill``.
 """
 
 from __future__ import annotations
 
-import ast
-import io
-import math
-import struct
-import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from gsjbu.core.tto import LEAST_TOP, MOST_TOP
 from gsjbu.errors import SignalError
-from gsjbu.io.pictures import png_bytes
+from gsjbu.io import gaps, kinds, layouts
+from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
+from gsjbu.io.gaps import Invalid
+from gsjbu.io.kinds import Kind
+from gsjbu.io.layouts import Size
+from gsjbu.io.readers import bring
 
-Kind = Literal["depth", "labels", "probabilities", "features"]
-KINDS: tuple[Kind, ...] = ("depth", "labels", "probabilities", "features")
-
-MAX_CHANNELS = 4096
-MAX_SIDE = 4096
-#: Values in all: 200 MB as float32.
-MAX_VALUES = 50_000_000
-#: Cells of a signal with gaps: to find each gap's nearest neighbour takes half a second for so many.
-MAX_GAPPY = 1 << 22
 MAX_CLASSES = 256
-#: Integers with more different values than this are taken for depth rather than labels, if nobody says.
-FEW_CLASSES = 32
-MAX_HEADER = 4096
-#: Pixels per cell across over those down: a signal may be squashed, as square network outputs are, but not turned.
-MAX_STRETCH = 1.25
-MAX_STRETCH_OF_SQUARE = 2.0
+#: float32 has seven digits: a measured quantity that is so many times its spread keeps too few of them, and so does
+#: one that is nearly nothing or nearly everything.
+OFFSET_OF_SPREADS = 64.0
+LEAST_TOP, MOST_TOP = 1e-15, 1e15
+#: Kinds whose values are shares of a whole, and stay in [0, 1].
+UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
+#: Kinds whose channels are classes.
+CLASS_KINDS = ("labels", "soft_labels", "probabilities", "logits")
 
-Layout = Literal["CHW", "HWC", ""]
-# How to read a [C, h, w] tensor the other way round, and what that is called.
-_TURNS: dict[Layout, tuple[tuple[int, int, int], Layout]] = {
-    "CHW": ((2, 0, 1), "HWC"),
-    "HWC": ((1, 2, 0), "CHW"),
-}
 
-_ACCEPTED = (
-    "A signal is a .npy or .npz file with one array, or a PNG: grey for depth, palette or RGB for labels."
-)
-_SHAPES = "it must be [h, w], [C, h, w], [h, w, C] or a batch of one of those"
+@dataclass(frozen=True)
+class Asked:
+    """What a person said of a signal; ``auto`` where nothing."""
+
+    kind: Kind | None = None
+    invalid: str | tuple[float, ...] = gaps.AUTO
+    layout: str = layouts.AUTO
+    grid: Size | None = None
+    names: tuple[str, ...] = ()
+    fill: bool = False
+
+    @classmethod
+    def parse(
+        cls,
+        kind: str | None = None,
+        invalid: Invalid = gaps.AUTO,
+        layout: str | None = None,
+        grid: Sequence[int] | None = None,
+        names: Sequence[str] = (),
+        fill: bool = False,
+    ) -> Asked:
+        """The words as they are given to any door. Raises SignalError."""
+        axes, token_grid = layouts.parse(layout)
+        if grid is not None:
+            rows, cols = (int(n) for n in grid)
+            token_grid = (rows, cols)
+        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names), fill)
 
 
 @dataclass(frozen=True, eq=False)
 class Signal:
     """An LR signal over a whole image.
 
-    ``values`` float32 [C, h, w], all finite: labels as one-hot, gaps filled from their neighbours. ``mask`` bool
-    [h, w]: False where a value was NaN or infinite. ``names``: one a class, for labels and probabilities.
-    ``codes``: the numbers (or 0xRRGGBB colours) that the file used for its classes. ``unit`` of depth, ``note``: a
-    sentence on what was read. ``layout``: how a three-dimensional array was understood, so that the image's shape
-    may correct it.
+    ``values`` is what is mixed, all finite: labels as one-hot, logits as probabilities, depth less ``offset`` and
+    over ``scale``, gaps filled from their neighbours. ``mask``: False where there is no value.
     """
 
-    values: Tensor
-    mask: Tensor
+    values: Tensor  # float32 [C, h, w]
+    mask: Tensor  # bool [h, w]
     kind: Kind
-    names: tuple[str, ...] = ()
-    note: str = ""
-    unit: str = ""
-    codes: tuple[int, ...] = ()
-    layout: Layout = ""
+    reason: str = ""
+    runner_up: Kind | None = None
+    names: tuple[str, ...] = ()  # one a channel, where channels are classes
+    codes: tuple[int, ...] = ()  # the numbers (or 0xRRGGBB) that stand for the classes
+    colours: bool = False
+    palette: bytes = b""
+    dtype: str = "float32"  # of what was brought: it decides that of the result
+    offset: float = 0.0
+    scale: float = 1.0
+    gap_codes: tuple[float, ...] = ()
+    gaps: str = ""  # a sentence on them, or nothing
+    gaps_guessed: bool = False
+    layout: str = "CHW"
+    layout_note: str = ""
+    flat: bool = False  # brought as [h, w]: the result is [H, W]
+    source: str = "array"
+    brought: Brought | None = None
+    asked: Asked = Asked()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -79,388 +98,276 @@ class Signal:
         c, h, w = self.values.shape
         return c, h, w
 
-    def fitted(self, height: int, width: int) -> Signal:
-        """This signal if it can lie over an image of ``height`` × ``width`` pixels; otherwise raises SignalError.
+    @property
+    def unit(self) -> str:
+        """What the numbers of a measured quantity are, as far as it is known."""
+        return "level" if self.kind == "depth" and np.dtype(self.dtype).kind in "iu" else ""
 
-        A three-dimensional array whose channels were guessed to be on the wrong side is turned.
-        """
-        if self.shape[1] == self.shape[2] and _suits(self.shape[1:], height, width):
-            return self  # two equal sizes are rows and columns
-        sizes: dict[Layout, tuple[int, ...]] = {self.layout: self.shape[1:]}
-        order, other = _TURNS.get(self.layout, ((0, 1, 2), self.layout))
-        sizes[other] = tuple(self.values.permute(order).shape[1:])
-        suiting = [layout for layout, size in sizes.items() if _suits(size, height, width)]
-        if suiting:
-            best = min(suiting, key=lambda layout: abs(math.log(_stretch(sizes[layout], height, width))))
-            if best == self.layout:
-                return self
-            array = self.values.permute(order).contiguous().numpy()
-            return replace(_from_planes(array, None, self.note.split(":")[0]), layout=best)
-        _, rows, cols = self.shape
-        if rows > height or cols > width:
-            raise SignalError(
-                "signal_size",
-                f"The signal is {cols}×{rows}, larger than the image's {width}×{height} pixels; it must be smaller.",
+    def real(self, values: np.ndarray) -> np.ndarray:
+        """What is mixed, in the unit of what was brought."""
+        if (self.offset, self.scale) == (0.0, 1.0):
+            return values
+        return self.offset + self.scale * values.astype(np.float64)
+
+    @property
+    def note(self) -> str:
+        """What was understood, and why: ``16-bit grey PNG: depth, 28×19 (8 312 different values); …``."""
+        channels, rows, cols = self.shape
+        what = f", {channels} {'classes' if self.kind in CLASS_KINDS else 'channels'}" if channels > 1 else ""
+        said = [f"{self.source}: {label(self.kind)}{what} on {cols}×{rows}", self.reason]
+        said += [part for part in (self.layout_note, self.gaps) if part]
+        if self.runner_up is not None:
+            said.append(f"it might be {label(self.runner_up)}: kind={self.runner_up} says so")
+        return "; ".join(part for part in said if part) + "."
+
+    @property
+    def doubts(self) -> list[str]:
+        """Sentences on choices that a person may know better."""
+        said = []
+        if self.runner_up is not None:
+            said.append(
+                f"The signal is taken for {label(self.kind)} ({self.reason}), and may be {label(self.runner_up)}; "
+                "kind= says which."
             )
-        fitting = max(1, round(cols * height / width))
-        raise SignalError(
-            "signal_aspect",
-            f"The signal is {cols}×{rows} and the image {width}×{height}: their shapes differ too much. "
-            f"{cols}×{fitting} would fit.",
-        )
+        if self.gaps_guessed:
+            said.append(f"{self.gaps[:1].upper()}{self.gaps[1:]}; invalid= says otherwise.")
+        return said
+
+    def fitted(self, height: int, width: int) -> Signal:
+        """This signal over an image of ``height`` × ``width`` pixels; otherwise raises SignalError.
+
+        An array whose axes or tokens were taken another way without the image is taken anew.
+        """
+        if self.brought is None or self.asked.layout != layouts.AUTO:
+            if not layouts.suits(self.shape[1:], height, width):
+                raise layouts.mismatch(self.shape[1:], height, width)
+            return self
+        laid = layouts.lay(self.brought.array, (height, width), self.brought.layout, self.asked.grid)
+        if laid.layout == self.layout and tuple(laid.planes.shape[1:]) == self.shape[1:]:
+            return replace(self, layout_note=laid.sentence)
+        return _understood(self.brought, laid, self.asked, MAX_VALUES)
 
 
-def read_signal(
-    data: bytes, filename: str = "", kind: Kind | None = None, max_values: int = MAX_VALUES
-) -> Signal:
-    """A signal from a file's bytes; what it is, is told by its content (``filename`` only appears in the note).
-
-    ``kind`` overrules the guess: integers as labels or depth, several channels as probabilities or features.
-    ``max_values``: how many values the signal may have, labels as one channel a class.
-    """
-    if kind is not None and kind not in KINDS:
-        raise SignalError(
-            "signal_kind", f"There is no kind of signal {str(kind)[:40]!r}; it is one of {', '.join(KINDS)}."
-        )
-    if not data:
-        raise SignalError("signal_empty", f"The file is empty. {_ACCEPTED}")
-    try:
-        if data.startswith(b"\x89PNG\r\n\x1a\n"):
-            return _from_png(data, kind, max_values)
-        if data.startswith(b"\x93NUMPY"):
-            array = _read_npy(io.BytesIO(data), len(data), max_values)
-            return from_array(array, kind, "npy", max_values=max_values)
-        if data.startswith(b"PK"):
-            return from_array(_read_npz(data, max_values), kind, "npz", max_values=max_values)
-    except SignalError:
-        raise
-    except Exception as error:  # zipfile, zlib, struct and Pillow raise nearly anything on damaged files
-        raise SignalError(
-            "signal_corrupt", f"The signal's file is damaged or cut short. {_ACCEPTED}"
-        ) from error
-    raise SignalError("signal_type", f"The file is neither NumPy's nor a PNG, whatever its name. {_ACCEPTED}")
+def label(kind: str) -> str:
+    """A kind as sentences say it."""
+    return kind.replace("_", " ")
 
 
-def from_array(
-    array: Any,
-    kind: Kind | None = None,
-    source: str = "array",
-    layout: Layout = "",
+def understand(
+    x: Any,
+    size: Size | None = None,
+    kind: str | None = None,
+    invalid: Invalid = gaps.AUTO,
+    layout: str | None = None,
+    grid: Sequence[int] | None = None,
+    names: Sequence[str] = (),
+    fill: bool = False,
     max_values: int = MAX_VALUES,
 ) -> Signal:
-    """A signal from an array or tensor: [h, w], [C, h, w], [h, w, C] or a batch of one of those.
+    """A signal from a path, a file's bytes, an array, a tensor, a Pillow picture or a network's output.
 
-    ``layout`` says which of the two a three-dimensional array is; without it the sizes are looked at.
+    size: height and width of the image, where it is known: it decides between [C, h, w], [h, w, C] and tokens.
+    kind: depth, labels, soft_labels, probabilities, logits, features or heat_map. invalid: auto, none, or the numbers
+    that mean "no value". layout: auto, chw, hwc, tokens, or the tokens' grid (``19x28``, or ``grid=(19, 28)``). names:
+    of the classes, by their number. fill: whether pixels without a value in their window take the nearest one's.
+
+    Raises SignalError: every refusal says what would be right.
     """
-    a = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
-    _check(a.dtype, a.shape, max_values)
-    if a.ndim == 4:
-        a = a[0]
-    if a.ndim == 2:
-        return _from_planes(a[None], kind, source, max_values)
-    if layout:
-        return _from_planes(a if layout == "CHW" else a.transpose(2, 0, 1), kind, source, max_values)
-    # Rows and columns are nearer to each other than either is to the number of channels, mostly.
-    first, second, last = a.shape
-    channels_last = abs(math.log(first / second)) < abs(math.log(second / last))
-    turned = a.transpose(2, 0, 1)
-    sums = _sums_to_one(a), _sums_to_one(turned)
-    if sums[0] != sums[1]:  # probabilities say themselves which way they lie
-        return _from_planes(turned if sums[1] else a, kind, source, max_values)
-    return replace(
-        _from_planes(turned if channels_last else a, kind, source, max_values),
-        layout="HWC" if channels_last else "CHW",
-    )
+    if isinstance(x, Signal):
+        return x if size is None else x.fitted(*size)
+    asked = Asked.parse(kind, invalid, layout, grid, names, fill)
+    brought = bring(x, max_values)
+    axes = brought.layout if asked.layout == layouts.AUTO else asked.layout
+    laid = layouts.lay(brought.array, size, axes, asked.grid)
+    return _understood(brought, laid, asked, max_values)
 
 
-def result_png(signal: Signal, high: Tensor) -> bytes:
-    """The HR result [C, H, W] as a PNG: depth 16-bit grey, labels in the file's own numbers or colours.
-
-    Depth from an integer file keeps its numbers where 16 bits hold them; other depth is stretched from its least to
-    its greatest value.
-    """
-    if signal.kind in ("labels", "probabilities"):
-        return labels_png(signal, high.argmax(0))
-    plane = high[0].detach().to("cpu", torch.float32).numpy()
-    if signal.unit == "level" and plane.min() >= 0 and plane.max() <= 65535:
-        return png_bytes(np.clip(np.rint(plane), 0, 65535).astype(np.uint16))
-    low, span = float(plane.min()), float(plane.max() - plane.min())
-    return png_bytes(np.rint((plane - low) * (65535 / span if span > 0 else 0)).astype(np.uint16))
-
-
-def labels_png(signal: Signal, best: Tensor) -> bytes:
-    """The class of each pixel, ``best`` [H, W] as its channel, as a PNG of the file's own numbers or colours."""
-    channels = signal.values.shape[0]
-    codes = np.array(signal.codes or range(channels), np.int64)
-    if signal.unit != "colour" and not 0 <= codes.min() <= codes.max() <= 0xFFFFFF:
-        codes = np.arange(channels)  # numbers that no picture can hold: the class's place among them
-    codes = codes[best.numpy()]
-    if codes.max(initial=0) > 65535 or signal.unit == "colour":
-        rgb = np.stack([codes >> 16 & 255, codes >> 8 & 255, codes & 255], axis=-1)
-        return png_bytes(rgb.astype(np.uint8))
-    return png_bytes(codes.astype(np.uint8 if codes.max(initial=0) < 256 else np.uint16))
-
-
-# ------------------------------------------------------------------------------------------ reading
-
-
-def _check(dtype: np.dtype, shape: tuple[int, ...], max_values: int) -> None:
-    """Refuse what cannot be a signal, before any memory is taken for it."""
-    if dtype.hasobject:
-        raise SignalError(
-            "signal_pickled", "The array holds Python objects (pickled); save plain numbers instead."
-        )
-    if dtype.kind == "c":
-        raise SignalError(
-            "signal_type", "The array is complex; save its real part, or its parts as channels."
-        )
-    if dtype.kind not in "fiub" or dtype.itemsize > 8:
-        raise SignalError(
-            "signal_type", f"The array holds {dtype.name}; it must hold floats, integers or booleans."
-        )
-    if len(shape) not in (2, 3, 4) or (len(shape) == 4 and shape[0] != 1):
-        raise SignalError(
-            "signal_shape", f"The array is {len(shape)}-dimensional, {_shape(shape)}; {_SHAPES}."
-        )
-    if any(not isinstance(n, int) or n < 1 for n in shape):
-        raise SignalError("signal_shape", f"The array is {_shape(shape)}; no side may be empty.")
-    sides = sorted(shape[1:] if len(shape) == 4 else shape)
-    if math.prod(sides) > max_values or sides[-1] > MAX_SIDE:
-        raise SignalError(
-            "signal_too_large",
-            f"The array is {_shape(shape)}; at most {MAX_CHANNELS} channels, {MAX_SIDE} rows or columns and "
-            f"{max_values / 1e6:.3g} million values are read.",
-        )
-
-
-def _shape(shape: tuple[Any, ...]) -> str:
-    return "[" + ", ".join(str(n)[:20] for n in shape[:8]) + (", …]" if len(shape) > 8 else "]")
-
-
-def _read_npy(stream: BinaryIO, length: int, max_values: int) -> np.ndarray:
-    """The array of a .npy stream; ``length`` bytes at most are there."""
-    dtype, order, shape, used = _npy_header(stream)
-    _check(dtype, shape, max_values)
-    size = math.prod(shape) * dtype.itemsize
-    if used + size > length:
-        raise SignalError(
-            "signal_corrupt", f"The file ends early: its header promises an array {_shape(shape)}."
-        )
-    body = stream.read(size)
-    if len(body) != size:
-        raise SignalError(
-            "signal_corrupt", f"The file ends early: its header promises an array {_shape(shape)}."
-        )
-    return np.frombuffer(body, dtype).reshape(shape, order=order)
-
-
-def _npy_header(stream: BinaryIO) -> tuple[np.dtype, Literal["F", "C"], tuple[int, ...], int]:
-    """dtype, order, shape and the header's length; read by hand, as numpy's reader allocates what a header says."""
-    head = stream.read(8)
-    if len(head) < 8 or not head.startswith(b"\x93NUMPY") or head[6] not in (1, 2, 3):
-        raise SignalError("signal_corrupt", "The file has no valid NumPy header.")
-    field = "<H" if head[6] == 1 else "<I"
-    (count,) = struct.unpack(field, stream.read(struct.calcsize(field)))
-    if count > MAX_HEADER:
-        raise SignalError("signal_corrupt", "The file's NumPy header is longer than any real one.")
-    header = ast.literal_eval(stream.read(count).decode("utf-8" if head[6] == 3 else "latin1"))
-    descr, shape = header["descr"], header["shape"]
-    if not isinstance(descr, str):
-        raise SignalError("signal_type", "The array holds records; it must hold plain numbers.")
-    if not isinstance(shape, tuple):
-        raise SignalError("signal_corrupt", "The file has no valid NumPy header.")
-    order: Literal["F", "C"] = "F" if header["fortran_order"] else "C"
-    return np.dtype(descr), order, shape, 8 + struct.calcsize(field) + count
-
-
-def _read_npz(data: bytes, max_values: int) -> np.ndarray:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = [i for i in archive.infolist() if i.filename.endswith(".npy")]
-        if len(names) != 1:
-            what = ", ".join(i.filename[:-4][:30] for i in names[:5]) or "none"
-            raise SignalError(
-                "signal_shape", f"The .npz holds {len(names)} arrays ({what}); it must hold one."
-            )
-        with archive.open(names[0]) as member:  # type: ignore[assignment]
-            # The header is checked first and bounds what is unpacked: a bomb never gets to unfold.
-            return _read_npy(member, names[0].file_size, max_values)  # type: ignore[arg-type]
-
-
-def _check_png_size(width: int, height: int, max_values: int) -> None:
-    if width > MAX_SIDE or height > MAX_SIDE or width * height > max_values:
-        raise SignalError(
-            "signal_too_large",
-            f"The PNG is {width}×{height}; at most {MAX_SIDE} either way and {max_values / 1e6:.3g} million "
-            "pixels are read.",
-        )
-
-
-def _from_png(data: bytes, kind: Kind | None, max_values: int) -> Signal:
-    first_width, first_height = struct.unpack(">II", data[16:24])
-    _check_png_size(first_width, first_height, max_values)
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as file:
-        width, height = file.size  # what will be decoded: the last header counts, if there are several
-        _check_png_size(width, height, max_values)
-        file.load()
-        if file.size != (width, height):
-            raise ValueError("the PNG changes its size")
-        mode = file.mode
-        picture = (
-            file
-            if mode in ("P", "L", "1") or mode.startswith("I")
-            else file.convert("L" if mode == "LA" else "RGB")
-        )
-        pixels = np.array(picture)
-    if mode in ("L", "LA") or mode.startswith("I"):
-        levels = np.clip(pixels, 0, 65535).astype(np.uint16)
-        return _from_planes(levels[None], kind or "depth", "grey PNG", max_values)
-    if mode in ("P", "1"):
-        how = "palette PNG" if mode == "P" else "black-and-white PNG"
-        return _labels(_classes(pixels), how, max_values)
-    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    return _labels(_classes(codes), "RGB PNG", max_values, colours=True)
-
-
-def _from_planes(planes: np.ndarray, kind: Kind | None, source: str, max_values: int = MAX_VALUES) -> Signal:
-    """[C, h, w] numbers → a signal of the kind asked for, or of the one they look like."""
+def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int) -> Signal:
+    """A signal of planes whose axes are settled."""
+    planes = laid.planes
     if planes.shape[0] > MAX_CHANNELS:
         raise SignalError(
             "signal_too_large", f"The signal has {planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
         )
-    integers = planes.dtype.kind in "iub"
-    if planes.shape[0] == 1 and kind in (None, "labels") and (integers or kind == "labels"):
-        labels = _as_labels(planes[0])
-        if labels is not None and (kind == "labels" or len(labels[0]) <= FEW_CLASSES):
-            return _labels(labels, source, max_values)
-        if kind == "labels":
-            raise SignalError(
-                "signal_kind", f"Labels must be whole numbers of at most {MAX_CLASSES} classes."
-            )
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, and so masked
-        values = torch.from_numpy(np.array(planes, dtype=np.float32, order="C"))
-    known = torch.isfinite(values).all(dim=0)
-    missing = int((~known).sum())
-    if missing == known.numel():
-        raise SignalError("signal_not_finite", "The signal holds no finite value at all.")
-    if missing and known.numel() > MAX_GAPPY:
+    if brought.colours and asked.kind in (None, "labels"):
+        planes = _colour_numbers(planes, asked.kind is not None)
+    known = _known_over(brought, planes)
+    first = gaps.find(
+        planes, "heat_map", asked.invalid, known
+    )  # far outliers and what is not finite: no kind has them
+    if not first.known.any():
+        raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+    guess = _guess(brought, asked, planes, first.known)
+    found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
+    if not found.known.any():
+        raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+    signal = Signal(
+        torch.zeros(0), torch.from_numpy(found.known), guess.kind, guess.reason, guess.runner_up,
+        colours=brought.colours and guess.kind == "labels", palette=brought.palette, dtype=planes.dtype.name,
+        gap_codes=found.codes, gaps=found.sentence, gaps_guessed=found.guessed, layout=laid.layout,
+        layout_note=laid.sentence, flat=brought.array.ndim == 2 and laid.layout != "tokens",
+        source=brought.source, brought=brought, asked=asked,
+    )  # fmt: skip
+    if guess.kind == "labels":
+        return _with_classes(signal, planes[0], found.known, brought, max_values)
+    return _with_values(signal, planes, found.known, brought)
+
+
+def _invalid(brought: Brought, asked: Asked) -> str | tuple[float, ...]:
+    """What the container says means "no value", where a person says nothing."""
+    return brought.codes if asked.invalid == gaps.AUTO and brought.codes else asked.invalid
+
+
+def _known_over(brought: Brought, planes: np.ndarray) -> np.ndarray | None:
+    if brought.known is None:
+        return None
+    if brought.known.shape == planes.shape[1:]:
+        return brought.known
+    raise SignalError("signal_shape", "The mask that came with the signal has another shape than its cells.")
+
+
+def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray) -> kinds.Guess:
+    if asked.kind is not None:
+        _check_asked(asked.kind, planes)
+        return kinds.Guess(asked.kind, "as you said")
+    if brought.kind is not None:
+        return kinds.Guess(brought.kind, f"{len(np.unique(planes[:, known]))} different numbers")
+    if brought.colours:
+        return kinds.Guess("labels", f"{len(np.unique(planes[:, known]))} colours in patches")
+    return kinds.guess(planes, known, brought.lossy)
+
+
+def _check_asked(kind: Kind, planes: np.ndarray) -> None:
+    """Refuse a kind that these planes cannot be."""
+    if kind == "labels" and planes.shape[0] > 1:
         raise SignalError(
-            "signal_too_large",
-            f"The signal has NaN or infinite values, and {known.shape[1]}×{known.shape[0]} cells; with gaps at most "
-            f"{MAX_GAPPY / 1e6:.1f} million are filled: make it smaller, or fill them first.",
+            "signal_kind",
+            f"Labels are one number a cell, and this signal has {planes.shape[0]} channels; soft_labels or "
+            "probabilities have one channel a class.",
         )
-    values = fill(values, known)
-    top = float(values.abs().max())
-    if top and not LEAST_TOP <= top <= MOST_TOP:
+    if kind == "heat_map" and planes.shape[0] > 1:
         raise SignalError(
-            "signal_range",
-            f"The signal's largest value is {top:.3g}; it must lie between {LEAST_TOP:g} and {MOST_TOP:g}: give it in "
-            "another unit.",
+            "signal_kind", f"A heat map has one channel, and this signal has {planes.shape[0]}."
         )
-    if kind in (None, "labels"):
-        kind = "depth" if values.shape[0] == 1 else "probabilities" if _sums_to_one(planes) else "features"
-    names = tuple(f"class {i}" for i in range(values.shape[0])) if kind == "probabilities" else ()
-    unit = "level" if kind == "depth" and integers else ""
-    gaps = (
-        f" {missing} of {known.numel()} cells are NaN or infinite: left out of the mix, filled from their neighbours."
-        if missing
-        else ""
-    )
-    return Signal(values, known, kind, names, f"{_said(source, kind, values)}{gaps}", unit)
 
 
-Classes = tuple[
-    np.ndarray, np.ndarray
-]  # the different numbers in rising order, and per cell which one it has
+# ------------------------------------------------------------------------------------------- labels
 
 
-def _classes(labels: np.ndarray) -> Classes:
-    """The different whole numbers of [h, w], and the place of each cell's among them."""
-    low = int(labels.min())
-    span = int(labels.max()) - low + 1
-    if span > 1 << 24:
-        codes, index = np.unique(labels, return_inverse=True)
-        return codes, index.reshape(labels.shape)
-    above = (labels.astype(np.int64) - low).ravel()
-    found = np.bincount(above, minlength=span) > 0  # much quicker than to sort them all
-    places = np.cumsum(found) - 1
-    return np.flatnonzero(found) + low, places[above].reshape(labels.shape)
+def _colour_numbers(planes: np.ndarray, asked: bool) -> np.ndarray:
+    """Colours [3, h, w] as numbers 0xRRGGBB [1, h, w], where they stand for classes."""
+    codes = planes.astype(np.int32).transpose(1, 2, 0) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    lie = kinds.patches(codes, np.ones(codes.shape, bool))
+    if lie.count > kinds.FEW and lie.alone >= 0.5 and lie.equal >= kinds.PATCHES:
+        raise SignalError(
+            "signal_classes",
+            f"The picture has {lie.count} colours, most of them only between others: classes with soft edges. Save it "
+            "without smoothing (nearest neighbour, no JPEG), or as class numbers.",
+        )
+    if lie.count > MAX_CLASSES or (lie.equal < kinds.PATCHES and lie.count > kinds.FEW and not asked):
+        raise SignalError(
+            "signal_classes",
+            f"The picture has {lie.count} colours, which are no classes (at most {MAX_CLASSES}, in patches). For depth "
+            "save one grey channel; kind='features' takes the three colours as they are.",
+        )
+    return codes[None]
 
 
-def _labels(classes: Classes, source: str, max_values: int = MAX_VALUES, colours: bool = False) -> Signal:
-    codes, index = classes
+def _with_classes(
+    signal: Signal, plane: np.ndarray, known: np.ndarray, brought: Brought, max_values: int
+) -> Signal:
+    """One-hot channels, one a class that is there; gaps are of no class until they are filled."""
+    if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
+        raise SignalError("signal_kind", f"Labels must be whole numbers of at most {MAX_CLASSES} classes.")
+    codes, index = np.unique(plane[known], return_inverse=True)
     if len(codes) > MAX_CLASSES:
         raise SignalError(
             "signal_classes",
-            f"The picture has {len(codes)} colours; as labels it may have at most {MAX_CLASSES}. "
-            "Save depth as a grey PNG.",
+            f"The signal has {len(codes)} different numbers; as labels it may have {MAX_CLASSES}.",
         )
-    rows, cols = index.shape
+    rows, cols = plane.shape
     if len(codes) * rows * cols > max_values:
         raise SignalError(
             "signal_too_large",
             f"The signal has {len(codes)} classes on {cols}×{rows}, and each needs a channel of its own; at most "
             f"{max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
         )
-    names = tuple(f"#{c:06x}" if colours else f"class {c}" for c in codes)
+    places = np.zeros((1, rows, cols), np.int64)
+    places[0][known] = index.ravel()
+    places = gaps.fill(places, known)
     one_hot = np.zeros((len(codes), rows, cols), np.float32)
-    np.put_along_axis(one_hot, index[None], np.float32(1), axis=0)
-    values = torch.from_numpy(one_hot)
-    known = torch.ones(rows, cols, dtype=torch.bool)
-    note = _said(source, "labels", values)
-    return Signal(
-        values, known, "labels", names, note, "colour" if colours else "", tuple(int(c) for c in codes)
-    )
+    np.put_along_axis(one_hot, places, np.float32(1), axis=0)
+    numbers = tuple(int(code) for code in codes)
+    return replace(
+        signal, values=torch.from_numpy(one_hot), codes=numbers, flat=True,
+        names=_names(numbers, signal.colours, brought, signal.asked.names),
+    )  # fmt: skip
 
 
-def _as_labels(plane: np.ndarray) -> Classes | None:
-    """Whole numbers of few classes, or None."""
-    if plane.dtype.kind == "f" and not (np.isfinite(plane).all() and (plane == np.rint(plane)).all()):
-        return None
-    if len(np.unique(plane.ravel()[:4096])) > MAX_CLASSES:
-        return None  # told at once for most that are none
-    with np.errstate(invalid="ignore"):
-        classes = _classes(plane.astype(np.int64))
-    return classes if len(classes[0]) <= MAX_CLASSES else None
+def _names(codes: Sequence[int], colours: bool, brought: Brought, asked: Sequence[str]) -> tuple[str, ...]:
+    def name(code: int) -> str:
+        if 0 <= code < len(asked):
+            return asked[code]
+        if code in brought.names:
+            return brought.names[code]
+        return f"#{code:06x}" if colours else f"class {code}"
+
+    return tuple(name(code) for code in codes)
 
 
-def _sums_to_one(planes: np.ndarray) -> bool:
-    """Whether [C, h, w] holds probabilities: nothing negative, and 1 in all in every known cell."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        sums = planes.sum(axis=0, dtype=np.float64)
-        known = np.isfinite(sums)
-        if planes.shape[0] < 2 or not known.any():
-            return False
-        return bool(np.abs(sums[known] - 1).max() <= 0.02 and np.nanmin(planes) >= -1e-4)
+# ------------------------------------------------------------------------------------- other kinds
 
 
-def fill(values: Tensor, known: Tensor) -> Tensor:
-    """``values`` [C, h, w] with every unknown cell taking the nearest known one's."""
-    if bool(known.all()):
-        return values
-    from scipy.ndimage import distance_transform_edt
+def _with_values(signal: Signal, planes: np.ndarray, known: np.ndarray, brought: Brought) -> Signal:
+    """Numbers as they are mixed: in [0, 1] for shares of a whole, around 0 and of spread 1 for measured ones."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = planes.astype(np.float64 if planes.shape[0] == 1 else np.float32)
+    values = gaps.fill(values, known)
+    offset, scale = 0.0, 1.0
+    if signal.kind == "logits":
+        values = to_probabilities(values)
+    elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
+        scale = _whole_of(signal, values)
+    elif signal.kind == "depth":
+        offset, scale = _centre_and_spread(values[:, known])
+    if (offset, scale) != (0.0, 1.0):
+        values = (values.astype(np.float64) - offset) / scale
+    names: tuple[str, ...] = ()
+    if signal.kind in CLASS_KINDS and values.shape[0] > 1:
+        names = _names(range(values.shape[0]), False, brought, signal.asked.names)
+    array = np.ascontiguousarray(values, dtype=np.float32)
+    if not np.isfinite(array).all():
+        raise SignalError(
+            "signal_range", "The signal holds values beyond float32's range; give it in another unit."
+        )
+    return replace(signal, values=torch.from_numpy(array), offset=offset, scale=scale, names=names)
 
-    y, x = distance_transform_edt(~known.numpy(), return_distances=False, return_indices=True)
-    return torch.from_numpy(values.numpy()[:, y, x])
+
+def to_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the channels of [C, h, w]; the sigmoid of one channel."""
+    tensor = torch.from_numpy(np.ascontiguousarray(logits, dtype=np.float64))
+    return (tensor.sigmoid() if len(logits) == 1 else tensor.softmax(dim=0)).numpy().astype(np.float32)
 
 
-def _suits(size: tuple[int, ...], height: int, width: int) -> bool:
-    rows, cols = size
-    if rows > height or cols > width:
-        return False
-    if abs(rows - cols * height / width) <= 1 or abs(cols - rows * width / height) <= 1:
-        return True  # the same shape but for rounding
-    limit = MAX_STRETCH_OF_SQUARE if rows == cols else MAX_STRETCH
-    return 1 / limit <= _stretch(size, height, width) <= limit
+def _whole_of(signal: Signal, values: np.ndarray) -> float:
+    """The number that stands for 1: 255 of 8 bits, 65535 of 16, otherwise 1. Raises SignalError beyond it."""
+    low, high = float(values.min()), float(values.max())
+    whole = 1.0
+    if high > 1 and np.dtype(signal.dtype).kind in "iu":
+        whole = 255.0 if high <= 255 else 65535.0
+    if low < -1e-3 * whole or high > 1.001 * whole:
+        raise SignalError(
+            "signal_kind",
+            f"{label(signal.kind).capitalize()} lie between 0 and 1, and this signal between {low:.4g} and "
+            f"{high:.4g}; kind=depth takes any quantity, kind=logits those before a softmax.",
+        )
+    return whole
 
 
-def _stretch(size: tuple[int, ...], height: int, width: int) -> float:
-    """Pixels per cell across over pixels per cell down."""
-    return (width / size[1]) / (height / size[0])
-
-
-def _said(source: str, kind: str, values: Tensor) -> str:
-    c, h, w = values.shape
-    what = {"depth": "one value", "labels": f"{c} classes", "features": f"{c} channels"}.get(
-        kind, f"{c} classes"
-    )
-    return f"{source}: {kind}, {what} on {w}×{h}."
+def _centre_and_spread(values: np.ndarray) -> tuple[float, float]:
+    """What to take off and to divide by, so that float32 holds the differences: 0 and 1 where it does anyway."""
+    low, high = float(values.min()), float(values.max())
+    top, spread = max(abs(low), abs(high)), high / 2 - low / 2
+    if top <= OFFSET_OF_SPREADS * spread and LEAST_TOP <= top <= MOST_TOP:
+        return 0.0, 1.0
+    return low + spread, spread if spread > 0 else 1.0

@@ -24,7 +24,13 @@ from gsjbu.errors import GsjbuError
 if TYPE_CHECKING:
     from gsjbu.core.kernel import Kernel
 
-ENDINGS = {"npy": ".npy", "safetensors": ".safetensors", "zarr": ".zarr", "kernel": ".kernel.safetensors"}
+ENDINGS = {
+    "npy": ".npy",
+    "png": ".png",
+    "safetensors": ".safetensors",
+    "zarr": ".zarr",
+    "kernel": ".kernel.safetensors",
+}
 PART = ".part"
 
 
@@ -38,21 +44,24 @@ def write(
     form: str,
     shape: tuple[int, ...],
     blocks: Iterable[np.ndarray],
-    half: bool,
+    half: bool = False,
     alone: Callable[[], bool] = lambda: True,
+    dtype: np.dtype | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> None:
-    """A result of ``shape`` ``[C, H, W]`` to ``path``, as float16 if ``half``.
+    """A result of ``shape`` ``[C, H, W]`` or ``[H, W]`` to ``path``, as float16 if ``half`` and no integers.
 
-    blocks: the result in runs of whole channels, float32 ``[c, H, W]``, in order; each is written before the next is
-    asked for, so a result may be larger than the memory. ``alone`` is asked right before the result gets its final
+    blocks: the result in runs of whole channels ``[c, H, W]`` (or whole), in order; each is written before the next is
+    asked for, so a result may be larger than the memory. ``dtype``: its own, float32 if not given. ``facts``: kept
+    in the file where it has room for them. ``alone`` is asked right before the result gets its final
     name; a worker whose run is gone answers False, and then nothing is left behind.
     """
-    dtype = np.dtype("<f2" if half else "<f4")
-    ready = (_as(block, dtype) for block in blocks)
+    kind = result_dtype(dtype, half)
+    ready = (_as(block, kind) for block in blocks)
     if form == "zarr":
-        _replace(path, alone, lambda part: _write_zarr(part, shape, ready, dtype))
+        _replace(path, alone, lambda part: _write_zarr(part, shape, ready, kind, facts))
         return
-    header = _npy_header(shape, dtype) if form == "npy" else _safetensors_header(shape, dtype)
+    header = _npy_header(shape, kind) if form == "npy" else _safetensors_header(shape, kind, facts)
 
     def fill(part: Path) -> None:
         with open(part, "wb", buffering=0) as file:
@@ -63,14 +72,21 @@ def write(
     _replace(path, alone, fill)
 
 
+def result_dtype(dtype: np.dtype | None, half: bool) -> np.dtype:
+    """What is written: integers as they are, in this machine's order; fractions as float16 if ``half``."""
+    if dtype is not None and dtype.kind != "f":
+        return dtype
+    return np.dtype("<f2") if half else (dtype or np.dtype("<f4")).newbyteorder("<")
+
+
+def write_bytes(path: Path, data: bytes, alone: Callable[[], bool] = lambda: True) -> None:
+    """``data`` under ``path``, whole or not at all; what was there before stays until then. Raises OSError."""
+    _replace(path, alone, lambda part: part.write_bytes(data))
+
+
 def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda: True) -> None:
     """The kernel instead of the rendered values: thousands of times smaller, and renders any signal later."""
     _replace(path, alone, kernel.save)
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """``data`` under ``path``, whole or not at all; what was there before stays until then. Raises OSError."""
-    _replace(path, lambda: True, lambda part: part.write_bytes(data))
 
 
 def is_there(path: Path) -> bool:
@@ -115,7 +131,7 @@ def _discard(path: Path) -> None:
 
 
 def _as(block: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    if dtype.itemsize == 4:
+    if dtype != np.float16:
         return np.ascontiguousarray(block, dtype=dtype)
     values = torch.from_numpy(np.ascontiguousarray(block))
     half = values.to(torch.float16)  # five times as fast as NumPy's
@@ -141,19 +157,25 @@ def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     return header.getvalue()
 
 
-def _safetensors_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+def _safetensors_header(shape: tuple[int, ...], dtype: np.dtype, facts: dict[str, Any] | None) -> bytes:
     """One tensor, ``values``: length, JSON padded with spaces to a multiple of 8 bytes, then the data."""
     size = int(np.prod(shape)) * dtype.itemsize
-    name = {"<f2": "F16", "<f4": "F32"}[dtype.str]
-    text = json.dumps(
-        {"values": {"dtype": name, "shape": [int(n) for n in shape], "data_offsets": [0, size]}}
-    )
+    name = "BOOL" if dtype.kind == "b" else f"{dtype.kind.upper()}{8 * dtype.itemsize}"
+    told: dict[str, Any] = {"__metadata__": {"gsjbu": json.dumps(facts)}} if facts else {}
+    told["values"] = {"dtype": name, "shape": [int(n) for n in shape], "data_offsets": [0, size]}
+    text = json.dumps(told)
     body = text.encode("utf-8")
     body += b" " * (-len(body) % 8)
     return struct.pack("<Q", len(body)) + body
 
 
-def _write_zarr(part: Path, shape: tuple[int, ...], blocks: Iterable[np.ndarray], dtype: np.dtype) -> None:
+def _write_zarr(
+    part: Path,
+    shape: tuple[int, ...],
+    blocks: Iterable[np.ndarray],
+    dtype: np.dtype,
+    facts: dict[str, Any] | None,
+) -> None:
     try:
         import zarr
     except ImportError as error:
@@ -165,7 +187,8 @@ def _write_zarr(part: Path, shape: tuple[int, ...], blocks: Iterable[np.ndarray]
         if array is None:
             # uncompressed: packing noise-like floats costs more than the whole upsampling and saves a few per cent
             array = zarr.create_array(
-                store=str(part), shape=shape, chunks=block.shape, dtype=dtype, compressors=None
-            )
+                store=str(part), shape=shape, chunks=block.shape, dtype=dtype, compressors=None,
+                attributes={"gsjbu": facts} if facts else None,
+            )  # fmt: skip
         array[start : start + len(block)] = block
         start += len(block)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from gsjbu.core import interpolation
+from gsjbu.core import gaps, interpolation
 from gsjbu.core.fit import fit_kernel, most_steps
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
+from gsjbu.io import restoring
 from gsjbu.run.stages import Stages
 from gsjbu.settings import Settings
+
+if TYPE_CHECKING:
+    from gsjbu.io.signals import Signal
 
 Upsampler = Callable[[Tensor], Tensor]  # an LR signal [C, h, w] to HR [C, H, W]
 
@@ -28,6 +32,7 @@ class Fits:
     lr_image: str  # bilinear or area, of every kernel of the run
     threads: int | None
     stages: Stages
+    signal: Signal | None = None  # the one that was brought: what it is and where its gaps are is known
     made: dict[Any, Kernel] = field(default_factory=dict)
 
     def main(self, lr: Tensor) -> Kernel:
@@ -66,19 +71,44 @@ class Fits:
         s = self.settings
         return fit_kernel(
             self.guide, self.grid, radius=s.radius, iters=iters, objective=objective, device=s.device,
-            threads=self.threads, signal=about, optimiser=s.optimiser, lr_image=self.lr_image,
+            threads=self.threads, signal=about, kind=self._kind(about), optimiser=s.optimiser,
+            lr_image=self.lr_image,
             progress=lambda step, loss: self.stages.report(step + 1, most_steps(objective, iters), loss),
         )  # fmt: skip
 
-    def upsamplers(self, lr: Tensor) -> dict[str, Upsampler]:
-        """What is compared, by name, for the signal ``lr`` (a fit on the signal needs to know it)."""
+    def _kind(self, about: Tensor | None) -> str | None:
+        return self.signal.kind if self.signal is not None and about is self.signal.values else None
+
+    def upsamplers(self, lr: Tensor, mask: Tensor | None = None) -> dict[str, Upsampler]:
+        """What is compared, by name, for the signal ``lr`` (a fit on the signal needs to know it).
+
+        Where ``mask`` [h, w] is False there is no value: no part is taken, but in bicubic interpolation, whose weights
+        are of both signs.
+        """
+
+        def plain(x: Tensor) -> Tensor:
+            return interpolation.bilinear(x, self.grid)
+
         found: dict[str, Upsampler] = {
-            "bilinear": lambda x: interpolation.bilinear(x, self.grid),
-            "gsjbu": lambda x: self.main(lr).render(x),
+            "bilinear": plain if mask is None else gaps.leaving_out(plain, mask),
+            "gsjbu": lambda x: self.main(lr).render(x, mask=mask, clip=mask is not None),
         }
         if self.settings.methods == "all":
             found["bicubic"] = lambda x: interpolation.bicubic(x, self.grid)
-            found["fixed"] = lambda x: self.fixed().render(x)
-            found["tto_rgb"] = lambda x: self.on("rgb", lr).render(x)
-            found["tto_signal"] = lambda x: self.on("signal", lr).render(x)
+            found["fixed"] = lambda x: self.fixed().render(x, mask=mask, clip=mask is not None)
+            found["tto_rgb"] = lambda x: self.on("rgb", lr).render(x, mask=mask, clip=mask is not None)
+            found["tto_signal"] = lambda x: self.on("signal", lr).render(x, mask=mask, clip=mask is not None)
         return found
+
+    def signal_upsamplers(self) -> dict[str, Upsampler]:
+        """The same for the signal that was brought: gaps stay gaps where one number can be none."""
+        signal = self.signal
+        assert signal is not None
+        found = self.upsamplers(signal.values, signal.mask)
+        if bool(signal.mask.all()) or (signal.shape[0] == 1 and not signal.asked.fill):
+            return found
+
+        def filling(upsampler: Upsampler) -> Upsampler:
+            return lambda x: restoring.filled(upsampler(x), x, self.grid)
+
+        return {name: filling(upsampler) for name, upsampler in found.items()}

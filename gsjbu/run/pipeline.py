@@ -59,7 +59,7 @@ def run_reduced(
         how = lr_image_of(settings.lr_image, settings.objective, signal)
         lr_image = grid.low_resolution(guide, how)
     with stages("fit"):
-        fits = Fits(guide, grid, settings, how, threads, stages)
+        fits = Fits(guide, grid, settings, how, threads, stages, signal)
         about = lr_image if signal is None else signal.values
         kernel = fits.main(about)
     with stages("render"):
@@ -85,7 +85,7 @@ def run_reduced(
     with stages("signal"):
         if signal is not None:
             status["signal"] = signal.note
-            shown += views.signal(signal, fits.upsamplers(about), kernel.is_pure)
+            shown += views.signal(signal, fits.signal_upsamplers())
     with stages("panels"):
         parameters = (kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
         shown += panels.kernel(*parameters)

@@ -69,16 +69,16 @@ class Result:
         """The brought signal [C, h, w], if there is one."""
         return self.signal.values if self.signal is not None else None
 
-    def pixel(self, x: int, y: int) -> dict[str, list[float]]:
-        """Every panel's values at HR pixel (x, y); an LR panel answers with the cell that holds the pixel."""
+    def pixel(self, x: int, y: int) -> dict[str, list[float | None]]:
+        """Every panel's values at HR pixel (x, y), None for gaps; an LR panel answers with the pixel's cell."""
         g = self.kernel.grid
         qx, qy = g.cell_of(x, y)
         out = {}
         for panel in self.panels:
             if panel.values.shape[1:] == (g.height, g.width):
-                out[panel.name] = panel.values[:, y, x].tolist()
+                out[panel.name] = _numbers(panel.values[:, y, x])
             else:
-                out[panel.name] = panel.values[:, qy, qx].tolist()
+                out[panel.name] = _numbers(panel.values[:, qy, qx])
         return out
 
     def window(self, x: int, y: int) -> list[dict[str, Any]]:
@@ -147,3 +147,7 @@ def _bilinear_taps(p: int, step: float, cells: int) -> list[tuple[int, float]]:
     at = min(max((p + 0.5) / step - 0.5, 0.0), cells - 1.0)
     low = int(at)
     return [(low, 1 - (at - low)), (min(low + 1, cells - 1), at - low)]
+
+
+def _numbers(values: Tensor) -> list[float | None]:
+    return [value if value == value else None for value in values.tolist()]  # NaN alone is not itself

@@ -16,6 +16,8 @@ from torch.nn.functional import one_hot
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import ModelError
+from gsjbu.io.restoring import strongest
+from gsjbu.io.signals import CLASS_KINDS
 from gsjbu.run import metrics, panels
 from gsjbu.run.panels import Panel
 from gsjbu.samples import Sample
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
 
 Upsamplers = Mapping[str, Callable[[Tensor], Tensor]]
-# Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
-BLOCK = 16
 
 
 def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
@@ -118,34 +118,6 @@ def classes(
     return panels.classes({name: x.numpy() for name, x in maps.items()}, segmented.names), numbers
 
 
-def strongest(upsampler: Callable[[Tensor], Tensor], scores: Tensor) -> Tensor:
-    """Per HR pixel the class with the largest upsampled score, int64 [H, W]; scores [C, h, w], in blocks."""
-    found = Strongest()
-    for some in scores.split(BLOCK):
-        found.add(upsampler(some))
-    return found.index
-
-
-class Strongest:
-    """Per pixel the class with the largest score, of scores that come in blocks of channels."""
-
-    def __init__(self) -> None:
-        self.index = torch.zeros(0, dtype=torch.int64)  # [H, W]
-        self._best: Tensor | None = None
-        self._channels = 0
-
-    def add(self, scores: Tensor) -> None:
-        """The next channels' scores [c, H, W]."""
-        values, which = scores.max(dim=0)
-        if self._best is None:
-            self._best, self.index = values, which
-        else:
-            better = values > self._best
-            self._best = torch.where(better, values, self._best)
-            self.index = torch.where(better, which + self._channels, self.index)
-        self._channels += scores.shape[0]
-
-
 def _labels_at(sample: Sample, grid: Grid) -> Tensor:
     """The scene's exact labels at the run's size: the label under each pixel's centre."""
     height, width = sample.labels.shape
@@ -174,34 +146,26 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
 # --- a signal that a person brought --------------------------------------------------------------------------------
 
 
-def signal(brought: Signal, upsamplers: Upsamplers, pure: bool = True) -> list[Panel]:
-    """Panels that suit the kind: depth with a bar, labels with a legend, probabilities as classes and confidence,
-    features as PCA colours. ``pure``: whether the kernel's weights are never below zero (bicubic's are)."""
-    from gsjbu.core.gaps import leaving_out
+def signal(brought: Signal, upsamplers: Upsamplers) -> list[Panel]:
+    """Panels that suit the kind: depth and heat maps with a bar, labels with a legend, probabilities as classes and
+    confidence, features as PCA colours."""
     from gsjbu.models.pca import pca3
 
-    # Gaps are left out of the mix; the signal's values may be a block or a projection of those that were brought.
-    impure = {"bicubic"} if pure else {"bicubic", "gsjbu"}
-    upsamplers = {
-        name: leaving_out(upsampler, brought.mask, name not in impure)
-        for name, upsampler in upsamplers.items()
-    }
-    if brought.kind in ("labels", "probabilities"):
-        maps = {name: strongest(upsampler, brought.values) for name, upsampler in upsamplers.items()}
-        maps = {"lr": brought.values.argmax(dim=0), **maps}
+    values, channels = brought.values, brought.shape[0]
+    if brought.kind == "labels" or (brought.kind in CLASS_KINDS and channels > 1):
+        maps = {name: strongest(upsampler, values) for name, upsampler in upsamplers.items()}
+        maps = {"lr": values.argmax(dim=0), **maps}
         shown = panels.classes({name: x.numpy() for name, x in maps.items()}, brought.names, group="signal")
-        if brought.kind == "probabilities":
-            pair = {
-                name: upsampler(brought.values)
-                for name, upsampler in upsamplers.items()
-                if name in ("bilinear", "gsjbu")
-            }
-            shown += panels.confidence({"lr": brought.values, **pair})
+        if brought.kind != "labels":
+            pair = {name: upsamplers[name](values) for name in ("bilinear", "gsjbu")}
+            shown += panels.confidence({"lr": values, **pair})
         return shown
-    if brought.kind == "depth":
-        maps = {name: upsampler(brought.values) for name, upsampler in upsamplers.items()}
-        return panels.depth({"lr": brought.values, **maps}, brought.unit)
-    basis = pca3(brought.values)
-    projected = basis.apply(brought.values)
+    if channels == 1:
+        lr = torch.where(brought.mask, values, torch.nan)
+        maps = {"lr": lr, **{name: upsampler(values) for name, upsampler in upsamplers.items()}}
+        in_unit = {name: torch.from_numpy(brought.real(x.detach().numpy())) for name, x in maps.items()}
+        return panels.depth(in_unit, brought.unit)
+    basis = pca3(values)
+    projected = basis.apply(values)
     maps = {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
     return panels.features(basis, maps, group="signal")

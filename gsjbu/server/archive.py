@@ -10,12 +10,11 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-import torch
 
 from gsjbu.core.kernel import Kernel
-from gsjbu.io import signals
+from gsjbu.io import restoring
+from gsjbu.io.exports import Export
 from gsjbu.io.signals import Signal
-from gsjbu.run.views import Strongest
 from gsjbu.server.limits import KIB, MIB
 from gsjbu.server.results import Bundle, to_json
 from gsjbu.version import __version__
@@ -46,7 +45,7 @@ def most_bytes(bundle: Bundle) -> int:
     pixels = result.kernel.grid.height * result.kernel.grid.width
     panels = len(bundle.panels) * (3 * pixels + _OVERHEAD)
     arrays = sum(array.nbytes for _, array in _arrays(bundle))
-    signal = 0 if result.signal is None else (4 * result.signal.values.shape[0] + 6) * pixels
+    signal = 0 if result.signal is None else (8 * result.signal.values.shape[0] + 6) * pixels
     kernel = 12 * pixels + 64 * result.kernel.grid.rows * result.kernel.grid.cols
     return panels + arrays + signal + kernel + pixels // 10 + _OVERHEAD
 
@@ -102,24 +101,13 @@ def _entries(bundle: Bundle) -> Iterator[Entry]:
 
 
 def _signal(kernel: Kernel, signal: Signal) -> Iterator[Entry]:
-    """The HR signal as .npy, a block of channels at a time, and as a PNG where it is a picture."""
-    channels, (height, width) = signal.values.shape[0], (kernel.grid.height, kernel.grid.width)
-    is_map = signal.kind in ("labels", "probabilities")
-    found, last = Strongest(), torch.zeros(0)
-
-    def blocks() -> Iterator[np.ndarray]:
-        nonlocal last
-        for some in signal.values.split(max(1, _BLOCK_BYTES // (4 * height * width))):
-            last = kernel.render(some, mask=signal.mask).detach().cpu().contiguous()
-            if is_map:
-                found.add(last)
-            yield last.numpy().astype("<f4", copy=False)
-
-    yield "signal_hr.npy", _npy((channels, height, width), np.dtype("<f4"), blocks())
-    if is_map:
-        yield "signal_hr.png", [signals.labels_png(signal, found.index)]
-    elif signal.kind == "depth":
-        yield "signal_hr.png", [signals.result_png(signal, last)]
+    """The HR signal as .npy in the unit and dtype of what was brought, as a PNG where it is a picture; its facts."""
+    export = Export(signal, kernel, _BLOCK_BYTES)
+    yield "signal_hr.npy", _npy(export.shape, export.dtype, export.blocks())
+    png = export.png()
+    if png is not None:
+        yield "signal_hr.png", [png]
+    yield "signal.json", [to_json(restoring.facts(signal))]
 
 
 def _npy(
@@ -138,7 +126,8 @@ def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:
     """The LR signal that was brought, or else the image's own colours at HR; and LR features."""
     result = bundle.result
     if result.signal is not None:
-        yield "signal_lr", result.signal_lr.detach().cpu().numpy()
+        brought = result.signal.brought
+        yield "signal_lr", result.signal.values.numpy() if brought is None else brought.array
     elif "gsjbu_rgb" in bundle.panels and bundle.evicted < 2:
         yield "rgb_hr", bundle.panels["gsjbu_rgb"].values.detach().cpu().float().numpy()
     if result.features_lr is not None:

@@ -28,11 +28,12 @@ from queue import Empty, LifoQueue
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 
 from gsjbu.errors import GsjbuError, ImageError, SignalError
+from gsjbu.io.packing import pack, unpack
 from gsjbu.io.pictures import loaded, shrink, upright, upright_size
-from gsjbu.io.signals import Signal, read_signal
+from gsjbu.io.readers import OPEN, read
+from gsjbu.io.signals import Signal, understand
 from gsjbu.server.headroom import available_bytes
 
 log = logging.getLogger("gsjbu.server")
@@ -110,9 +111,11 @@ class Decoders:
         """As :func:`decode`; raises ImageError, DecodeTimeout or HelperLost."""
         return self._tried(lambda decoder: decoder.decode(data, resolution, whole))
 
-    def signal(self, data: bytes | bytearray, name: str, max_values: int) -> Signal:
-        """As :func:`gsjbu.io.signals.read_signal`; raises SignalError, DecodeTimeout or HelperLost."""
-        return self._tried(lambda decoder: decoder.signal(data, name, max_values))
+    def signal(
+        self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None
+    ) -> Signal:
+        """As :func:`gsjbu.io.signals.understand`, told ``words``; raises SignalError, DecodeTimeout or HelperLost."""
+        return self._tried(lambda decoder: decoder.signal(data, name, max_values, words))
 
     def _tried(self, ask: Callable[[Decoder], T]) -> T:
         with self._one() as decoder:
@@ -177,18 +180,14 @@ class Decoder:
         array = np.frombuffer(body, told["dtype"]).reshape(told["shape"]) if told["kind"] else None
         return Decoded(told["width"], told["height"], **({told["kind"]: array} if told["kind"] else {}))
 
-    def signal(self, data: bytes | bytearray, name: str, max_values: int) -> Signal:
-        """As :func:`gsjbu.io.signals.read_signal`; raises SignalError, or DecodeTimeout after ``seconds``."""
+    def signal(
+        self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None
+    ) -> Signal:
+        """As :func:`gsjbu.io.signals.understand`; raises SignalError, or DecodeTimeout after ``seconds``."""
+        asked = {"name": name, "max_values": max_values, "words": words or {}}
         if not CAN_FORK:
-            return read_signal(bytes(data), name, max_values=max_values)
-        told, body = self._answered(data, {"what": "signal", "name": name, "max_values": max_values})
-        channels, rows, cols = told.pop("shape")
-        values = torch.frombuffer(body, dtype=torch.float32, count=channels * rows * cols)
-        mask = torch.frombuffer(body, dtype=torch.bool, count=rows * cols, offset=4 * channels * rows * cols)
-        names, codes = tuple(told.pop("names")), tuple(told.pop("codes"))
-        return Signal(
-            values.view(channels, rows, cols), mask.view(rows, cols), names=names, codes=codes, **told
-        )
+            return _understood(bytes(data), **asked)
+        return unpack(*self._answered(data, {"what": "signal", **asked}))
 
     def _answered(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
         deadline = time.monotonic() + self.seconds
@@ -341,12 +340,12 @@ def _answer_picture(data: bytes, asked: dict[str, Any], out: Any) -> None:
 
 
 def _answer_signal(data: bytes, asked: dict[str, Any], out: Any) -> None:
-    signal = read_signal(data, asked["name"], max_values=asked["max_values"])
-    told = {
-        "shape": signal.shape, "kind": signal.kind, "names": signal.names, "note": signal.note,
-        "unit": signal.unit, "codes": signal.codes, "layout": signal.layout,
-    }  # fmt: skip
-    _answer(out, told, signal.values.numpy(), signal.mask.numpy())
+    told, arrays = pack(_understood(data, **asked))
+    _answer(out, told, *arrays)
+
+
+def _understood(data: bytes, name: str, max_values: int, words: dict[str, Any]) -> Signal:
+    return understand(read(data, name, max_values, OPEN), max_values=max_values, **words)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from gsjbu.io.kinds import KINDS
 from gsjbu.server.problems import Problem
 from gsjbu.server.schemas import settings_schema
 from gsjbu.server.uploads import Form
@@ -25,18 +26,41 @@ def body(properties: dict[str, Any], *required: str) -> dict[str, Any]:
 
 IMAGE_FORM = body(
     {
-        "file": {**_BINARY, "description": "A JPEG, PNG or WebP picture."},
+        "file": {**_BINARY, "description": "A JPEG, PNG, WebP or AVIF picture."},
         "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
     },
     "file",
     "sample",
 )
-SIGNAL_FORM = body({"file": {**_BINARY, "description": "npy, npz or PNG; see the README."}}, "file")
+#: What a signal is, where its reader should not guess; the words are those of the library and the command line.
+SIGNAL_WORDS: dict[str, Any] = {
+    "kind": {"type": "string", "description": f"auto, {', '.join(KINDS)}."},
+    "invalid": {
+        "type": "string",
+        "description": "Numbers that mean “no value”: auto, none, or a list such as 0,65535.",
+    },
+    "layout": {
+        "type": "string",
+        "description": "auto, chw, hwc, tokens, or the tokens' grid, rows x columns.",
+    },
+    "fill": {"type": "boolean", "description": "Fill pixels without a value from the nearest one."},
+}
+SIGNAL_FORM = body(
+    {
+        "file": {
+            **_BINARY,
+            "description": "npy, npz, safetensors, pt, PNG, TIFF, PFM or grey JPEG; see the docs.",
+        },
+        **SIGNAL_WORDS,
+    },
+    "file",
+)
 RUN_FORM = body(
     {
-        "file": {**_BINARY, "description": "A JPEG, PNG or WebP picture."},
+        "file": {**_BINARY, "description": "A JPEG, PNG, WebP or AVIF picture."},
         "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
         "signal": {**_BINARY, "description": "A low-resolution signal to upsample along with the image."},
+        **SIGNAL_WORDS,
         "return_files": {
             "type": "boolean",
             "description": "Write the panels under /static/out and give links.",
@@ -61,7 +85,7 @@ def only(form: Form, *names: str) -> None:
 def settings_of(form: Form) -> Settings:
     """The settings in a form: each as a field of its own, or all in one JSON field ``settings``."""
     given: dict[str, Any] = dict(form.fields)
-    for name in ("sample", "return_files"):
+    for name in ("sample", "return_files", *SIGNAL_WORDS):
         given.pop(name, None)
     together = given.pop("settings", None)
     if together is not None:
@@ -73,6 +97,12 @@ def settings_of(form: Form) -> Settings:
             raise Problem("json_invalid", "The field 'settings' must be a JSON object.", setting="settings")
         given = {**parsed, **given}
     return Settings.parse(given)
+
+
+def signal_words(form: Form) -> dict[str, Any]:
+    """What the form says of its signal."""
+    words: dict[str, Any] = {name: form.fields[name] for name in SIGNAL_WORDS if name in form.fields}
+    return words | ({"fill": flag(form, "fill")} if "fill" in words else {})
 
 
 def flag(form: Form, name: str) -> bool:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.io.pictures import shrink
-from gsjbu.io.signals import Signal
+from gsjbu.io.signals import Signal, understand
 from gsjbu.server.decoder import Decoded, Decoders, DecodeTimeout, HelperLost
 from gsjbu.server.limits import KIB, Limits
 from gsjbu.server.problems import Problem
@@ -116,13 +116,20 @@ class Inputs:
 
         return await self._in_thread(work)
 
-    async def signal_from_file(self, file: File) -> StoredSignal:
-        """Read an uploaded low-resolution signal."""
+    async def signal_from_file(self, file: File, words: dict[str, Any]) -> StoredSignal:
+        """Read an uploaded low-resolution signal; ``words`` are what was said of it."""
         most = int(self.limits.signal_values)
         read = await self._in_thread(
-            lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most)), len(file.data)
+            lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most, words)),
+            len(file.data),
         )
         return StoredSignal(read, file.name)
+
+    async def signal_anew(self, stored: StoredSignal, words: dict[str, Any]) -> StoredSignal:
+        """The same file taken for what ``words`` say."""
+        most = int(self.limits.signal_values)
+        anew = await self._in_thread(lambda: understand(stored.signal.brought, max_values=most, **words))
+        return StoredSignal(anew, stored.name)
 
     def reduced(self, image: StoredImage, resolution: int) -> Tensor:
         """The picture that a run works on, float32 ``[3, h, w]`` in [0, 1]; made once per resolution."""

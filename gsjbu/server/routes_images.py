@@ -59,10 +59,10 @@ async def thumb(service: Shared, image_id: schemas.Id) -> Response:
 async def signals(service: Shared, request: Request) -> dict[str, object]:
     limits = service.limits
     async with read_form(request, limits, service.buffers, {"file": limits.signal_bytes}) as form:
-        forms.only(form)
+        forms.only(form, *forms.SIGNAL_WORDS)
         if "file" not in form.files:
             raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")
-        stored = await service.inputs.signal_from_file(form.files["file"])
+        stored = await service.inputs.signal_from_file(form.files["file"], forms.signal_words(form))
     return _about_signal(service.store.add("signal", stored), stored)
 
 
@@ -70,6 +70,15 @@ async def signals(service: Shared, request: Request) -> dict[str, object]:
 async def signal(service: Shared, signal_id: schemas.Id) -> dict[str, object]:
     """A kept signal: what it is."""
     return _about_signal(signal_id, service.store.get("signal", signal_id))
+
+
+@router.patch("/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals())
+async def understood_as(
+    service: Shared, signal_id: schemas.Id, wanted: schemas.SignalWords
+) -> dict[str, object]:
+    """A kept signal taken for something else: a new one, made of the same file."""
+    stored = await service.inputs.signal_anew(service.store.get("signal", signal_id), wanted.words())
+    return _about_signal(service.store.add("signal", stored), stored)
 
 
 @router.get(
@@ -90,5 +99,6 @@ def _about_signal(signal_id: str, stored: StoredSignal) -> dict[str, object]:
     found = stored.signal
     return {
         "signal_id": signal_id, "shape": list(found.values.shape), "kind": found.kind, "name": stored.name,
-        "note": found.note,
+        "note": found.note, "reason": found.reason, "runner_up": found.runner_up, "gaps": found.gaps,
+        "layout": found.layout.lower(), "names": list(found.names[:256]), "doubts": found.doubts,
     }  # fmt: skip

@@ -48,7 +48,7 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
         image_id = service.store.add("image", await service.inputs.image_of(form))
         signal_id = None
         if "signal" in form.files:
-            signal = await service.inputs.signal_from_file(form.files["signal"])
+            signal = await service.inputs.signal_from_file(form.files["signal"], forms.signal_words(form))
             signal_id = service.store.add("signal", signal)
     job = await service.submit(client_of(request), image_id, settings, signal_id, answer)
     await _wait(service, request, job)

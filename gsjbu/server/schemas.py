@@ -115,9 +115,30 @@ class SignalMade(BaseModel):
 
     signal_id: str
     shape: list[int] = Field(description="[channels, rows, columns]")
-    kind: str
+    kind: str = Field(description="What it was taken for.")
     name: str
     note: str | None = None
+    reason: str = Field("", description="Why it was taken for that.")
+    runner_up: str | None = Field(None, description="What it is about as likely to be.")
+    gaps: str = Field("", description="A sentence on cells without a value; empty where there are none.")
+    layout: str = Field("", description="Which axis was taken for what: chw, hwc or tokens.")
+    names: list[str] = Field(default_factory=list, description="Of its classes.")
+    doubts: list[str] = Field(default_factory=list, description="Choices that a person may know better.")
+
+
+class SignalWords(BaseModel):
+    """What a signal is, where its reader should not guess."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = Field("auto", max_length=40)
+    invalid: str = Field("auto", max_length=200)
+    layout: str = Field("auto", max_length=40)
+    fill: bool = False
+
+    def words(self) -> dict[str, Any]:
+        """As :func:`gsjbu.io.signals.understand` takes them."""
+        return self.model_dump()
 
 
 class JobMade(BaseModel):

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 import gsjbu
 from gsjbu.core.grid import Grid
 from gsjbu.io.pictures import decode, shrink
-from gsjbu.io.signals import read_signal
+from gsjbu.io.signals import understand
 from gsjbu.samples import SAMPLES
 from tests.browser.hands import on_stage, shown, state, tab
 
@@ -163,7 +163,7 @@ def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
         through_the_page = np.load(io.BytesIO(archive.read("signal_hr.npy")))
 
     image = shrink(decode(photo.read_bytes()), 512)
-    signal = read_signal(out.getvalue(), "signal.npy")
+    signal = understand(out.getvalue())
     kernel = gsjbu.fit(image, lr_size=lr.shape[-2:])
     signal = signal.fitted(*image.shape[1:])
     expected = kernel.render(signal.values, mask=signal.mask).numpy()

@@ -11,7 +11,7 @@ import torch
 import gsjbu
 from gsjbu.errors import Cancelled
 from gsjbu.io.pictures import decode, shrink
-from gsjbu.io.signals import from_array
+from gsjbu.io.signals import understand
 from gsjbu.models import features, networks
 from gsjbu.run import fits, metrics, pipeline
 from gsjbu.run.stages import SHARES
@@ -188,7 +188,7 @@ def test_a_uniform_image_runs_through():
 def test_a_depth_map_sets_the_grid_and_gets_its_panels(photo):
     depth = np.linspace(1, 9, 15 * 20).reshape(15, 20).astype(np.float32)
     depth[3, 4] = np.nan
-    signal = from_array(depth, kind="depth")
+    signal = understand(depth, kind="depth")
     result = run(photo, signal=signal, features=False)
     assert (result.image["lr_height"], result.image["lr_width"]) == (15, 20)
     assert result.image["step_y"] == pytest.approx(72 / 15)
@@ -203,7 +203,7 @@ def test_a_depth_map_sets_the_grid_and_gets_its_panels(photo):
 @pytest.mark.parametrize("objective", ["rgb", "signal"])
 def test_features_of_many_channels(photo, objective):
     draw = np.random.default_rng(0)
-    signal = from_array(draw.normal(size=(40, 9, 12)).astype(np.float32), kind="features")
+    signal = understand(draw.normal(size=(40, 9, 12)).astype(np.float32), kind="features")
     result = run(photo, signal=signal, features=False, objective=objective)
     assert [n for n in names(result) if n.startswith("signal")] == [
         "signal_lr",
@@ -216,7 +216,7 @@ def test_features_of_many_channels(photo, objective):
 def test_probabilities_show_classes_and_confidence(photo):
     draw = np.random.default_rng(0)
     scores = draw.random((5, 9, 12)).astype(np.float32)
-    result = run(photo, signal=from_array(scores / scores.sum(0), kind="probabilities"), features=False)
+    result = run(photo, signal=understand(scores / scores.sum(0), kind="probabilities"), features=False)
     shown = [n for n in names(result) if n.startswith("signal")]
     assert "signal_gsjbu" in shown
     assert "signal_confidence_gsjbu" in shown

@@ -10,7 +10,7 @@ import torch
 
 from gsjbu.core import interpolation
 from gsjbu.errors import ShapeError
-from gsjbu.io.signals import from_array
+from gsjbu.io.signals import understand
 from gsjbu.run import pipeline
 from gsjbu.run.result import Result
 from gsjbu.samples import SAMPLES
@@ -126,7 +126,7 @@ def test_sizes_and_the_signal(result):
         "width": 96, "height": 72, "lr_width": 10, "lr_height": 8, "step_x": 10.0, "step_y": 10.0,
     }  # fmt: skip
     assert result.signal_lr is None
-    signal = from_array(np.ones((9, 12), np.float32), kind="depth")
+    signal = understand(np.ones((9, 12), np.float32), kind="depth")
     brought = pipeline.run(torch.rand(3, 72, 96), Settings(features=False, iters=1), signal=signal, threads=1)
     assert brought.signal_lr is not None
     assert torch.equal(brought.signal_lr, signal.values)

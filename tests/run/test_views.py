@@ -13,7 +13,9 @@ import gsjbu
 from gsjbu.core import interpolation
 from gsjbu.core.grid import Grid
 from gsjbu.errors import ModelError
-from gsjbu.io.signals import from_array
+from gsjbu.io import restoring
+from gsjbu.io.restoring import strongest
+from gsjbu.io.signals import understand
 from gsjbu.models import segmentation
 from gsjbu.run import views
 from gsjbu.samples import SAMPLES
@@ -34,19 +36,19 @@ def draw(*shape: int) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(len(shape) + shape[0]))
 
 
-@pytest.mark.parametrize("classes", [1, 2, views.BLOCK, views.BLOCK + 1, 3 * views.BLOCK + 5])
+@pytest.mark.parametrize("classes", [1, 2, restoring.BLOCK, restoring.BLOCK + 1, 3 * restoring.BLOCK + 5])
 def test_the_strongest_class_in_blocks_is_the_strongest_of_all(classes):
     grid = Grid.from_stride(20, 30, 5)
     scores = draw(classes, 4, 6)
-    found = views.strongest(lambda x: interpolation.bilinear(x, grid), scores)
+    found = strongest(lambda x: interpolation.bilinear(x, grid), scores)
     assert found.dtype == torch.int64
     assert torch.equal(found, interpolation.bilinear(scores, grid).argmax(dim=0))
 
 
 def test_equal_scores_go_to_the_first_class_across_blocks():
-    scores = torch.zeros(views.BLOCK + 3, 2, 2)
-    scores[3] = scores[views.BLOCK + 1] = 0.5
-    assert (views.strongest(lambda x: x, scores) == 3).all()
+    scores = torch.zeros(restoring.BLOCK + 3, 2, 2)
+    scores[3] = scores[restoring.BLOCK + 1] = 0.5
+    assert (strongest(lambda x: x, scores) == 3).all()
 
 
 def test_labels_at_the_size_of_the_run_are_those_under_the_pixels_centres(sample):
@@ -121,8 +123,8 @@ def test_scores_against_exact_labels(sample):
     nothing[0] = 1
 
     def whole(answer: torch.Tensor):
-        place = iter(range(0, count, views.BLOCK))
-        return lambda _: answer[(first := next(place)) : first + views.BLOCK]
+        place = iter(range(0, count, restoring.BLOCK))
+        return lambda _: answer[(first := next(place)) : first + restoring.BLOCK]
 
     shown, numbers = views.classes(found, sample.image, {"bilinear": whole(nothing), "gsjbu": whole(truth)})
     assert [p.name for p in shown] == ["seg_lr", "seg_bilinear", "seg_gsjbu"]
@@ -154,7 +156,7 @@ def test_every_kind_of_signal_has_its_panels(kind, array, panels):
     array = array if kind == "labels" else array.astype(np.float32)
     grid = Grid.from_stride(24, 32, 8)
     shown = views.signal(
-        from_array(array, kind=kind), {"bilinear": lambda x: interpolation.bilinear(x, grid)}
+        understand(array, kind=kind), {"bilinear": lambda x: interpolation.bilinear(x, grid)}
     )
     assert [p.name for p in shown] == panels.split()
     assert {p.group for p in shown} == {"signal"}

@@ -1,0 +1,58 @@
+"""What a pixel's window of LR pixels allows: the range of its values, and whether any of them is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d
+
+from gsjbu.core.grid import Grid
+
+#: A plain interpolation looks two LR pixels far, whatever the radius of the Gaussians.
+LEAST_REACH = 2
+
+
+def clip_(
+    high: Tensor,  # [C, H, W]
+    low: Tensor,  # [C, h, w], the LR signal
+    grid: Grid,
+    radius: int,
+    known: Tensor | None = None,  # bool [h, w]
+) -> Tensor:
+    """``high`` held, in place where it has no gradient, between the least and the greatest value of each window."""
+    reach = max(radius, LEAST_REACH)
+    rows, cols = _cells(grid)
+    least, most = _extremes(low.detach(), reach, known)
+    if high.requires_grad:
+        return torch.minimum(torch.maximum(high, least[:, rows][:, :, cols]), most[:, rows][:, :, cols])
+    for plane, under, over in zip(high, least, most, strict=True):  # one channel's bounds at a time
+        torch.minimum(plane, over[rows][:, cols].to(plane), out=plane)
+        torch.maximum(plane, under[rows][:, cols].to(plane), out=plane)
+    return high
+
+
+def within_reach(known: Tensor, grid: Grid, radius: int) -> Tensor:
+    """bool [H, W]: the pixels that have a known LR pixel of ``known`` [h, w] in their window."""
+    rows, cols = _cells(grid)
+    near = _grown(known[None].to(torch.float32), radius)[0] > 0
+    return near[rows][:, cols]
+
+
+def _extremes(low: Tensor, reach: int, known: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Least and greatest value of the window of each LR pixel, [C, h, w] each; of known ones where there are any."""
+    if known is None or bool(known.all()):
+        return -_grown(-low, reach), _grown(low, reach)
+    far = torch.tensor(float("inf"), dtype=low.dtype)
+    return -_grown(torch.where(known, -low, -far), reach), _grown(torch.where(known, low, -far), reach)
+
+
+def _grown(x: Tensor, reach: int) -> Tensor:
+    return max_pool2d(x[None], 2 * reach + 1, stride=1, padding=reach)[0]
+
+
+def _cells(grid: Grid) -> tuple[Tensor, Tensor]:
+    """Row and column of the cell of each pixel row [H] and column [W]."""
+    rows = np.repeat(np.arange(grid.rows), np.diff(grid.row_starts))
+    cols = np.repeat(np.arange(grid.cols), np.diff(grid.col_starts))
+    return torch.from_numpy(rows), torch.from_numpy(cols)

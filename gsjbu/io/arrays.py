@@ -1,0 +1,135 @@
+"""Arrays in files: .npy, .npz, .safetensors, and .pt of ``torch.save``.
+
+Files come from strangers: nothing is unpickled but by torch's ``weights_only`` reader, every size is checked in the
+header before memory is taken for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import math
+import struct
+import zipfile
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.errors import SignalError
+from gsjbu.io.brought import check
+from gsjbu.io.layouts import shape_text
+
+MAX_HEADER = 4096
+LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+
+
+def read_npy(data: bytes, max_values: int) -> np.ndarray:
+    """The array of a .npy file."""
+    return _npy(io.BytesIO(data), len(data), max_values)
+
+
+def read_zip(data: bytes, max_values: int) -> tuple[np.ndarray, str]:
+    """The array of a .npz file or of a torch one, and which of the two it is."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        infos = archive.infolist()
+        if any(i.filename.endswith("/data.pkl") or i.filename == "data.pkl" for i in infos):
+            if sum(i.file_size for i in infos) > 16 * max_values:
+                raise SignalError(
+                    "signal_too_large", f"The .pt unfolds to more than {16 * max_values} bytes."
+                )
+            return read_torch(data, max_values), "pt"
+        names = [i for i in infos if i.filename.endswith(".npy")]
+        if len(names) != 1:
+            raise _several("npz", [i.filename[:-4] for i in names])
+        with archive.open(names[0]) as member:
+            # The header is checked first and bounds what is unpacked: a bomb never gets to unfold.
+            return _npy(member, names[0].file_size, max_values), "npz"  # type: ignore[arg-type]
+
+
+def read_torch(data: bytes, max_values: int) -> np.ndarray:
+    """The one tensor of a .pt file, alone or in a flat dictionary; only plain tensors are unpickled."""
+    try:
+        found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # its reader raises nearly anything
+        raise SignalError(
+            "signal_pickled",
+            "The .pt file is damaged, or holds more than plain tensors; save one tensor: torch.save(features, path).",
+        ) from error
+    return from_tensor(_only(found, "pt"), max_values)
+
+
+def read_safetensors(data: bytes, max_values: int) -> np.ndarray:
+    """The one tensor of a .safetensors file."""
+    from safetensors.torch import load
+
+    return from_tensor(_only(load(data), "safetensors"), max_values)
+
+
+def from_tensor(tensor: Any, max_values: int) -> np.ndarray:
+    """A tensor as an array; types that NumPy lacks (bfloat16, 8-bit floats) become float32."""
+    if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided or tensor.is_quantized:
+        raise SignalError("signal_type", "The file holds no dense tensor; save one plain tensor.")
+    if tensor.is_complex():
+        raise SignalError(
+            "signal_type", "The array is complex; save its real part, or its parts as channels."
+        )
+    if tensor.is_meta:
+        raise SignalError("signal_type", "The tensor is on the device meta and holds no values.")
+    check(np.dtype(np.float32), tuple(tensor.shape), max_values)
+    tensor = tensor.detach().cpu()
+    try:
+        return tensor.numpy()
+    except TypeError:
+        return tensor.to(torch.float32).numpy()
+
+
+def _only(found: Any, form: str) -> Any:
+    if isinstance(found, dict):
+        if len(found) != 1:
+            raise _several(form, list(found))
+        return next(iter(found.values()))
+    if isinstance(found, list | tuple) and len(found) == 1:
+        return found[0]
+    return found
+
+
+def _several(form: str, names: list[Any]) -> SignalError:
+    what = ", ".join(str(name)[:30] for name in names[:5]) or "none"
+    return SignalError("signal_several", f"The .{form} holds {len(names)} arrays ({what}); it must hold one.")
+
+
+def _npy(stream: BinaryIO, length: int, max_values: int) -> np.ndarray:
+    """The array of a .npy stream; ``length`` bytes at most are there."""
+    dtype, order, shape, used = _npy_header(stream)
+    check(dtype, shape, max_values)
+    size = math.prod(shape) * dtype.itemsize
+    early = SignalError(
+        "signal_corrupt", f"The file ends early: its header promises an array {shape_text(shape)}."
+    )
+    if used + size > length:
+        raise early
+    body = stream.read(size)
+    if len(body) != size:
+        raise early
+    return np.frombuffer(body, dtype).reshape(shape, order=order)
+
+
+def _npy_header(stream: BinaryIO) -> tuple[np.dtype, Literal["F", "C"], tuple[int, ...], int]:
+    """dtype, order, shape and the header's length; read by hand, as numpy's reader allocates what a header says."""
+    head = stream.read(8)
+    if len(head) < 8 or not head.startswith(b"\x93NUMPY") or head[6] not in (1, 2, 3):
+        raise SignalError("signal_corrupt", "The file has no valid NumPy header.")
+    field = "<H" if head[6] == 1 else "<I"
+    (count,) = struct.unpack(field, stream.read(struct.calcsize(field)))
+    if count > MAX_HEADER:
+        raise SignalError("signal_corrupt", "The file's NumPy header is longer than any real one.")
+    header = ast.literal_eval(stream.read(count).decode("utf-8" if head[6] == 3 else "latin1"))
+    descr, shape = header["descr"], header["shape"]
+    if not isinstance(descr, str):
+        raise SignalError("signal_type", "The array holds records; it must hold plain numbers.")
+    if not isinstance(shape, tuple):
+        raise SignalError("signal_corrupt", "The file has no valid NumPy header.")
+    order: Literal["F", "C"] = "F" if header["fortran_order"] else "C"
+    return np.dtype(descr), order, shape, 8 + struct.calcsize(field) + count

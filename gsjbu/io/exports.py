@@ -1,0 +1,53 @@
+"""A result on its way into an archive: an array in blocks of channels, and a picture of it where one holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import numpy as np
+import torch
+
+from gsjbu.core.kernel import Kernel
+from gsjbu.errors import GsjbuError
+from gsjbu.io import levels, restoring
+from gsjbu.io.signals import CLASS_KINDS, Signal
+
+
+class Export:
+    """A signal upsampled by a kernel: ``shape``, ``dtype``, its blocks in order, and then its picture."""
+
+    def __init__(self, signal: Signal, kernel: Kernel, block_bytes: int) -> None:
+        size = kernel.grid.height, kernel.grid.width
+        self.signal, self.kernel = signal, kernel
+        self._whole: np.ndarray | None = None
+        self._best = restoring.Strongest()
+        self._channels = max(1, block_bytes // (4 * size[0] * size[1]))
+        if signal.kind == "labels" or signal.shape[0] == 1:
+            self._whole = restoring.restored(signal, kernel)
+            self.shape: tuple[int, ...] = self._whole.shape
+            self.dtype = self._whole.dtype.newbyteorder("<")
+        else:
+            self.shape = (signal.shape[0], *size)
+            self.dtype = restoring.result_dtype(signal).newbyteorder("<")
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """The result from its first channel to its last, in this order and dtype."""
+        if self._whole is not None:
+            yield np.ascontiguousarray(self._whole, dtype=self.dtype)
+            return
+        for block in restoring.in_blocks(self.signal, self.kernel, self._channels):
+            if self.signal.kind in CLASS_KINDS:
+                self._best.add(torch.from_numpy(block))
+            yield np.ascontiguousarray(block, dtype=self.dtype)
+
+    def png(self) -> bytes | None:
+        """A picture of what :meth:`blocks` gave; None where none holds it (features, class numbers below 0)."""
+        if self._whole is not None:
+            with suppress(GsjbuError):
+                return levels.png(self.signal, self._whole)
+        if self._best.index is not None:
+            return levels.classes_png(
+                self.signal, restoring.class_map(self.signal, self.kernel, self._best.index)
+            )
+        return None

@@ -1,0 +1,217 @@
+"""Cells without a value: which numbers stand for "nothing here", and what the cells are filled with.
+
+NaN and infinity never are values. Beyond that ``invalid`` says: a number or several, ``none``, or ``auto``, the rules
+of which are in :func:`find`. Cells without a value take no part in any mix; they are filled from their nearest
+neighbours only where an algorithm needs a number to start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gsjbu.errors import SignalError
+from gsjbu.io.kinds import Kind
+
+AUTO, NONE = "auto", "none"
+Invalid = str | float | Sequence[float] | None
+
+IGNORE = 255  # of label maps of 8 bits
+#: 0 is no distance where the nearest thing seen is this far off, in medians of all that is seen.
+FAR_FROM_ZERO = 0.05
+#: A number that repeats exactly is no measurement where it lies so many spreads from all others.
+FAR_FROM_REST = 3.0
+MOST_CODES = 4
+#: Codes that are known for it: one cell is enough.
+KNOWN_CODES = (-9999.0, -32768.0, 65504.0, 1e10, 1e20, -3.4028234663852886e38)
+#: Cells of a signal with gaps: to find each gap's nearest neighbour takes half a second for so many.
+MAX_GAPPY = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """``known`` bool [h, w]; ``codes``: the numbers that stand for no value; ``sentence`` says so, or is empty.
+
+    ``guessed``: a code was told by lying far from all others, and a person may know better.
+    """
+
+    known: np.ndarray
+    codes: tuple[float, ...] = ()
+    sentence: str = ""
+    guessed: bool = False
+
+
+def parse(invalid: Invalid) -> str | tuple[float, ...]:
+    """``auto``, ``none`` or the numbers that a person wrote (``0``, ``"0,65535"``). Raises SignalError."""
+    if invalid is None:
+        return NONE
+    if isinstance(invalid, str):
+        text = invalid.strip().lower()
+        if text in (AUTO, NONE):
+            return text
+        invalid = [*text.replace(";", ",").replace(" ", ",").split(",")]  # type: ignore[list-item]
+        invalid = [part for part in invalid if part]
+    numbers = np.atleast_1d(np.asarray(invalid, dtype=object)).ravel()
+    try:
+        found = tuple(float(number) for number in numbers)
+    except (TypeError, ValueError):
+        found = ()
+    if not found or len(found) > 64:
+        raise SignalError(
+            "signal_invalid",
+            f"invalid is {str(invalid)[:60]!r}; it must be auto, none, a number or several (0,65535).",
+        )
+    return found
+
+
+def find(
+    planes: np.ndarray,  # [C, h, w]
+    kind: Kind,
+    invalid: str | tuple[float, ...] = AUTO,
+    brought: np.ndarray | None = None,  # bool [h, w]: cells that came with a value (a mask, an alpha channel)
+) -> Gaps:
+    """The gaps of a signal of ``kind``.
+
+    ``auto``: in depth, 0 (and 65535 of 16 bits) where it repeats and nothing else is near it; in one channel, a
+    number far from all others that repeats exactly; in labels of 8 bits 255, unless it is one of two levels or of
+    evenly spaced ones.
+    """
+    known = finite(planes)
+    missing = int((~known).sum())
+    parts = [f"{_cells(missing, known.size)} NaN or infinite"] if missing else []
+    if brought is not None and not brought.all():
+        masked = int((known & ~brought).sum())
+        known &= brought
+        parts += [f"{_cells(masked, known.size)} masked"] if masked else []
+    codes: tuple[float, ...] = ()
+    guessed = False
+    if invalid == AUTO and planes.shape[0] == 1:
+        usual, unusual = (_labels if kind == "labels" else _depth)(planes[0], known, kind)
+        codes, guessed = usual + unusual, bool(unusual)
+    elif not isinstance(invalid, str):
+        codes = invalid
+    for code in codes:
+        equal = (planes == _as(code, planes.dtype)).all(axis=0) & known
+        known &= ~equal
+        if equal.any():
+            means = "ignore" if kind == "labels" else "no value"
+            parts.append(f"{_cells(int(equal.sum()), known.size)} {code:g}, which means {means}")
+    return Gaps(known, codes, "; ".join(parts), guessed)
+
+
+def finite(planes: np.ndarray) -> np.ndarray:
+    """bool [h, w]: where all channels of [C, h, w] are finite."""
+    if planes.dtype.kind == "f":
+        return np.isfinite(planes).all(axis=0)
+    return np.ones(planes.shape[1:], bool)
+
+
+def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """``values`` [C, h, w] with every unknown cell of [h, w] taking the nearest known one's."""
+    if known.all():
+        return values
+    if not known.any():
+        raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+    if known.size > MAX_GAPPY:
+        raise SignalError(
+            "signal_too_large",
+            f"The signal has gaps and {known.shape[1]}×{known.shape[0]} cells; with gaps at most "
+            f"{MAX_GAPPY / 1e6:.1f} million are read: make it smaller, or fill them first.",
+        )
+    from scipy.ndimage import distance_transform_edt
+
+    y, x = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return values[:, y, x]
+
+
+def _cells(count: int, of: int) -> str:
+    return f"{count} of {of} cells {'is' if count == 1 else 'are'}"
+
+
+def _as(code: float, dtype: np.dtype) -> float | np.generic:
+    """``code`` as an array of ``dtype`` holds it: −9999.1 in float32 is another number than in float64."""
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return dtype.type(code)
+    return code
+
+
+Codes = tuple[tuple[float, ...], tuple[float, ...]]  # those that everybody uses, and those told by their look
+
+
+def _labels(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
+    return ((float(IGNORE),), ()) if _has_ignored(plane, known) else ((), ())
+
+
+def _has_ignored(plane: np.ndarray, known: np.ndarray) -> bool:
+    if plane.dtype == bool:
+        return False
+    values = np.unique(plane[known])
+    if values.size < 2 or values[-1] != IGNORE or values[0] < 0:
+        return False
+    if values.size == 2 and values[0] == 0:
+        return False  # a mask of 8 bits
+    steps = np.diff(values.astype(np.float64))
+    return values.size == 2 or bool(
+        steps[-1] > 1.5 * steps.min()
+    )  # else grey levels, spread evenly up to white
+
+
+def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
+    """The codes of sensors, and numbers far from all others."""
+    values = plane[known]
+    usual: tuple[float, ...] = ()
+    if kind == "depth":
+        usual = tuple(code for code in _codes_of_sensors(values) if _repeats(plane == code))
+        values = values[~np.isin(values, usual)] if usual else values
+    if plane.dtype.kind == "f" or plane.dtype.itemsize > 1:
+        return usual, tuple(_outliers(values.astype(np.float64)))
+    return usual, ()
+
+
+def _codes_of_sensors(values: np.ndarray) -> Iterator[float]:
+    """0, and the top of 16 bits, where nothing else is near."""
+    rest = values[values > 0]
+    if (values == 0).any() and rest.size and values.min() >= 0 and rest.size < values.size:
+        nearest, usual = float(rest.min()), float(np.median(rest))
+        if nearest >= FAR_FROM_ZERO * usual and (values.dtype.kind == "f" or nearest > 1):
+            yield 0.0
+    if values.dtype == np.uint16:
+        below = values[values < 65535]
+        if 0 < below.size < values.size and below.max() < 0.9 * 65535:
+            yield 65535.0
+
+
+def _repeats(equal: np.ndarray) -> bool:
+    """Whether cells of [h, w] lie in a patch, at the rim, or are many."""
+    beside = (equal[1:] & equal[:-1]).any() or (equal[:, 1:] & equal[:, :-1]).any()
+    rim = equal[0].any() or equal[-1].any() or equal[:, 0].any() or equal[:, -1].any()
+    return bool(beside or rim or equal.sum() > 0.01 * equal.size)
+
+
+def _outliers(values: np.ndarray) -> Iterator[float]:
+    """Numbers at the ends, far from all others, that repeat exactly or are known for it."""
+    for _ in range(MOST_CODES):
+        if values.size < 4:
+            return
+        for end in (values.min(), values.max()):
+            same = values == end
+            rest = values[~same]
+            known_code = any(np.isclose(end, code, rtol=1e-6) for code in KNOWN_CODES)
+            if rest.size < 2 or not (known_code or same.sum() > 1):
+                continue
+            gap = float(np.abs(rest - end).min())
+            spread = float(np.ptp(rest))
+            far = gap > FAR_FROM_REST * spread and same.sum() < 0.5 * values.size
+            if (far and spread > 0) or (known_code and gap > spread):
+                yield float(end)
+                values = rest
+                break
+            if end == -1 and rest.min() >= 0 and same.sum() > 1:
+                yield -1.0
+                values = rest
+                break
+        else:
+            return

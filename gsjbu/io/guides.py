@@ -1,0 +1,232 @@
+"""The image that a fit follows, from whatever a person has: a path, PIL, an array or a tensor, in any usual layout and
+scale.
+
+Channels are last in arrays and first in tensors, unless the sizes say otherwise. Values in [0, 1] are taken as they
+are; 8 bits and 16 bits are brought there. What lies beyond, or fills less than an eighth of it, is stretched, and said:
+the tolerance in colour is a share of the whole range.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gsjbu.errors import ImageError
+from gsjbu.io import pictures
+
+#: More than so many bands are rows or columns: sensors have up to about a dozen.
+MOST_BANDS = 16
+#: A guide that fills less of [0, 1] is stretched.
+LEAST_SPAN = 1 / 8
+#: ImageNet's, with which nearly all backbones want their images.
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """``pixels`` float32 [C, H, W], in [0, 1] for up to three bands; ``notes``: what was done to them."""
+
+    pixels: Tensor
+    notes: tuple[str, ...] = ()
+
+
+def to_guide(x: Any, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Guide:
+    """An image as a fit follows it.
+
+    x: a path (turned as its EXIF says), a PIL picture (its pixels as it holds them), an array or a tensor: [H, W],
+    [H, W, C], [C, H, W], or a batch of one; uint8, uint16, other whole numbers up to 65535, or floats. mean, std: per
+    channel, if it comes normalised: ``x · std + mean``. Raises ImageError.
+    """
+    if isinstance(x, Guide):
+        return x
+    if isinstance(x, str | os.PathLike):
+        return open_guide(_bytes_of(Path(x)))
+    if isinstance(x, bytes | bytearray | memoryview):
+        return open_guide(bytes(x))
+    if isinstance(x, Image.Image):
+        return _scaled(pictures.to_image(x), ())
+    if isinstance(x, Tensor):
+        planes = _planes_of_tensor(x)
+    else:
+        planes = _planes_of_array(x)
+    if mean is not None or std is not None:
+        return Guide(_denormalised(planes, mean, std))
+    if not planes.is_floating_point():
+        planes = _from_whole_numbers(planes)
+    return _scaled(pictures.to_image(planes.to(torch.float32)), ())
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError("image_missing", f"There is no {path}.") from error
+    except OSError as error:
+        raise ImageError("image_missing", f"{path} cannot be read: {error.strerror}.") from error
+
+
+def open_guide(data: bytes, max_pixels: int = pictures.MAX_PIXELS) -> Guide:
+    """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF may have many bands."""
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _tiff(data, max_pixels)
+    if pictures.sniffed(data) is not None or not data:
+        return _scaled(pictures.decode(data, max_pixels), ())
+    try:
+        with Image.open(io.BytesIO(data)) as file:
+            pictures.check_size(file.size, max_pixels)
+            return _scaled(pictures.to_tensor(pictures.upright(file)), ())
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
+        raise ImageError(
+            "image_type", "The file is no picture that can be read; save it as PNG or TIFF."
+        ) from error
+
+
+def _tiff(data: bytes, max_pixels: int) -> Guide:
+    from gsjbu.errors import SignalError
+    from gsjbu.io.rasters import read_tiff
+
+    try:
+        brought = read_tiff(data, MOST_BANDS * max_pixels)
+    except SignalError as error:
+        raise ImageError("image_type", error.message) from error
+    except Exception as error:  # tifffile raises nearly anything on damaged files
+        raise ImageError(
+            "image_corrupt", "The TIFF picture is damaged or cut short; save it again."
+        ) from error
+    array = brought.array
+    if brought.palette:
+        palette = np.frombuffer(brought.palette, np.uint8).reshape(-1, 3)
+        array = palette[np.minimum(array, len(palette) - 1)]
+    return to_guide(torch.from_numpy(_plain(np.moveaxis(array, -1, 0) if brought.layout == "HWC" else array)))
+
+
+# --------------------------------------------------------------------------------------------- axes
+
+
+def _planes_of_tensor(x: Tensor) -> Tensor:
+    """[C, H, W] of a tensor: channels are first, unless the last axis alone is one of colours."""
+    if x.is_complex() or x.layout is not torch.strided:
+        raise ImageError("image_type", "An image tensor must be dense and real.")
+    x = x.detach().cpu()
+    x = x[0] if x.ndim == 4 and len(x) == 1 else x
+    if x.ndim == 2:
+        x = x[None]
+    if x.ndim != 3 or x.numel() == 0:
+        raise ImageError("image_shape", f"An image tensor must be {_SHAPES}; this one is {list(x.shape)}.")
+    if x.shape[0] > MOST_BANDS and x.shape[2] in (1, 3, 4):
+        x = x.permute(2, 0, 1)
+    return x
+
+
+def _planes_of_array(x: Any) -> Tensor:
+    """[C, H, W] of an array: channels are last, unless only the first axis is short."""
+    try:
+        a = np.asarray(x)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ImageError("image_type", f"A {type(x).__name__} is no image.") from error
+    if a.dtype.kind not in "fiub":
+        raise ImageError(
+            "image_type",
+            f"An image must be a path, a PIL picture, a tensor or an array of numbers, not {type(x).__name__} of "
+            f"{a.dtype.name}.",
+        )
+    a = a[0] if a.ndim == 4 and len(a) == 1 else a
+    if a.ndim not in (2, 3) or a.size == 0:
+        raise ImageError("image_shape", f"An image array must be {_SHAPES}; this one is {list(a.shape)}.")
+    if a.ndim == 3:
+        first, last = a.shape[0], a.shape[2]
+        if min(first, last) > MOST_BANDS:
+            raise ImageError(
+                "image_shape",
+                f"An image array of {list(a.shape)} has no axis of channels: at most {MOST_BANDS} are taken. Give "
+                "[H, W, C] or [C, H, W], or a tensor [C, H, W].",
+            )
+        if last <= MOST_BANDS and (first > MOST_BANDS or last in (1, 3, 4) or last < first):
+            a = np.moveaxis(a, -1, 0)
+    planes = torch.from_numpy(_plain(a if a.ndim == 3 else a[None]))
+    return planes.expand(3, -1, -1) if planes.shape[0] == 1 else planes
+
+
+def _plain(a: np.ndarray) -> np.ndarray:
+    """An array that torch takes: of the machine's byte order, without steps backwards."""
+    if a.dtype.kind in "iub" and a.dtype not in (np.uint8, np.bool_):
+        return np.ascontiguousarray(a, dtype=np.int64)
+    kind = np.float64 if a.dtype.kind == "f" and a.dtype.itemsize >= 8 else a.dtype.newbyteorder("=")
+    return np.ascontiguousarray(a, dtype=kind)
+
+
+# -------------------------------------------------------------------------------------------- scale
+
+
+def _from_whole_numbers(planes: Tensor) -> Tensor:
+    """Whole numbers as shares of 8 or 16 bits."""
+    if planes.dtype == torch.bool:
+        return planes.to(torch.float32)
+    if planes.dtype == torch.uint8:
+        return torch.from_numpy(planes.numpy() / np.float32(255))
+    wide = planes.to(torch.float64)
+    low, high = float(wide.min()), float(wide.max())
+    if low < 0 or high > 65535:
+        raise ImageError(
+            "image_range",
+            f"The image's whole numbers run from {low:g} to {high:g}; give 8 or 16 bits, or floats in [0, 1].",
+        )
+    return torch.from_numpy((wide.numpy() / 65535.0).astype(np.float32))
+
+
+def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
+    x = planes.to(torch.float32)
+    for numbers in (mean, std):
+        if numbers is not None and len(numbers) not in (1, x.shape[0]):
+            raise ImageError(
+                "image_shape", f"mean and std must have one number for each of {x.shape[0]} channels."
+            )
+    scale = torch.tensor(std if std is not None else [1.0], dtype=torch.float32)[:, None, None]
+    shift = torch.tensor(mean if mean is not None else [0.0], dtype=torch.float32)[:, None, None]
+    return pictures.to_image(x * scale + shift)
+
+
+def _scaled(x: Tensor, notes: tuple[str, ...]) -> Guide:
+    """``x`` [C, H, W] in [0, 1], filling it; bands beyond three count so much less in the colour distance."""
+    low, high = (float(v) for v in x.aminmax())
+    if low < 0 or high > 1:
+        x, note = _brought_back(x, low, high)
+        notes = (*notes, note)
+        low, high = (float(v) for v in x.aminmax())
+    if 0 < high - low < LEAST_SPAN:
+        x = (x - low) / (high - low)
+        notes = (
+            *notes,
+            f"The image fills only {low:.3g} to {high:.3g} of its range 0–1, and is stretched to all of it.",
+        )
+    if x.shape[0] > 3:
+        x = x * (3 / x.shape[0]) ** 0.5
+    return Guide(x, notes)
+
+
+def _brought_back(x: Tensor, low: float, high: float) -> tuple[Tensor, str]:
+    """What lies beyond [0, 1]: ImageNet's normalisation, [-1, 1], 8 bits as floats, or any other range."""
+    said = f"The image's values run from {low:.3g} to {high:.3g}, not 0 to 1: "
+    if low < 0 and x.shape[0] == 3:
+        plain = x * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
+        if float(plain.min()) >= -0.01 and float(plain.max()) <= 1.01:
+            return plain.clamp(
+                0, 1
+            ), f"{said}taken as normalised by ImageNet's mean and std (mean=, std= say otherwise)."
+    if low >= -1 and high <= 1:
+        return (x + 1) / 2, f"{said}taken as −1 to 1."
+    if low >= 0 and 2 < high <= 255:
+        return x / 255, f"{said}taken as levels of 8 bits."
+    return (x - low) / (high - low), f"{said}stretched to it."

@@ -1,0 +1,262 @@
+"""What kind of signal an array is: stated rules, each with its reason in words, and what else it might be.
+
+One channel of whole numbers is *labels* where equal numbers lie in patches, otherwise *depth*. One channel of
+fractions in [0, 1] is *soft labels* (mostly exactly 0 or 1), *probabilities* (mostly near 0 or 1) or a *heat map*; with
+both signs and two plateaus it is the *logits* of a mask; anything else is *depth*, which stands for any measured
+quantity. Several channels that sum to 1 are *soft labels* where most shares are exactly 0 or 1 and none is tiny,
+otherwise *probabilities*; channels whose softmax is sure of itself, in patches, are *logits*; all others are
+*features*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from gsjbu.errors import SignalError
+
+Kind = Literal["depth", "labels", "soft_labels", "probabilities", "logits", "features", "heat_map"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+AUTO = "auto"
+_ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softlabels": "soft_labels"}
+
+#: Whole numbers so few are labels even where no two neighbours are equal.
+FEW = 8
+#: Up to so many different whole numbers, labels need no more than half of all neighbours to be equal.
+SOME = 40
+#: Class numbers of everyday data sets lie below; numbers of instances are larger, beside some that are not.
+TOP_CLASS = 255
+PATCHES, CLEAR_PATCHES = 0.5, 0.75
+#: Of the neighbours that differ, the share that does so by little: above it, many numbers change by degrees.
+GRADED = 0.5
+#: A share of a cell is at least one pixel of 64²; softmax has many values below.
+TINY = 2e-4
+EXACT = 1e-6
+#: Shares of a whole that are all smaller are a quantity in a large unit.
+LEAST_SHARE = 0.01
+#: A network is never further from sure than this in the cells that show a mask's sigmoid for what it is.
+NEAR = 0.1
+#: A mask's logits are no larger than this, a measured quantity often is; beyond ±SURE they hardly are anything else.
+LOGITS_TOP, SURE = 100.0, 4.0
+MOST_CLASSES = 1024
+#: Values of several channels that are looked at: of larger signals every second, third, … cell.
+MOST_LOOKED_AT = 1 << 22
+
+
+@dataclass(frozen=True)
+class Guess:
+    """``kind``, why in words, and the kind that is about as likely, if there is one."""
+
+    kind: Kind
+    reason: str
+    runner_up: Kind | None = None
+
+
+def parse(kind: str | None) -> Kind | None:
+    """A kind from what a person wrote (``soft-labels``, ``heatmap``); None for ``auto``. Raises SignalError."""
+    if kind is None or str(kind).lower() == AUTO:
+        return None
+    plain = str(kind).strip().lower().replace(" ", "_").replace("-", "_")
+    plain = _ALSO.get(plain, plain)
+    for known in KINDS:
+        if plain == known:
+            return known
+    raise SignalError(
+        "signal_kind",
+        f"There is no kind of signal {str(kind)[:40]!r}; it is auto, {', '.join(KINDS[:-1])} or {KINDS[-1]}.",
+    )
+
+
+def guess(
+    planes: np.ndarray,  # [C, h, w], real numbers or booleans
+    known: np.ndarray,  # bool [h, w], False where there is no value
+    lossy: bool = False,
+) -> Guess:
+    """The kind of an array. ``lossy``: it comes from a JPEG, whose levels are not exact."""
+    if planes.dtype == bool:
+        return _boolean(planes)
+    if planes.shape[0] > 1:
+        return _several(planes, known)
+    plane = planes[0]
+    if plane.dtype.kind in "iu":
+        return _whole(plane, known, lossy)
+    values = plane[known].astype(np.float64)
+    if values.size == 0:
+        return Guess("depth", "no finite value")
+    if (values == np.rint(values)).all():
+        found = _whole(plane, known, lossy)
+        if found.kind == "labels":
+            return found
+    return _fractions(plane, values)
+
+
+def _boolean(planes: np.ndarray) -> Guess:
+    if planes.shape[0] == 1:
+        return Guess("labels", "booleans: a mask")
+    return Guess("soft_labels", f"{planes.shape[0]} channels of booleans: one a class")
+
+
+# ------------------------------------------------------------------------------------- one channel
+
+
+@dataclass(frozen=True)
+class Patches:
+    """How the values of a plane lie beside each other; shares of pairs of neighbours, 0–1.
+
+    ``equal``: pairs of one value. ``graded``: of the others, those that differ by a hundredth of the range at most.
+    ``alone``: different values that have no equal neighbour anywhere, of all different values. ``count`` of these.
+    """
+
+    equal: float
+    graded: float
+    alone: float
+    count: int
+
+
+def patches(plane: np.ndarray, known: np.ndarray) -> Patches:
+    """The :class:`Patches` of [h, w], over neighbours that are both known."""
+    firsts, seconds = [], []
+    for axis in (0, 1):
+        a, b = (np.swapaxes(plane, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
+        ka, kb = (np.swapaxes(known, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
+        both = ka & kb
+        firsts.append(a[both])
+        seconds.append(b[both])
+    a, b = np.concatenate(firsts), np.concatenate(seconds)
+    values = np.unique(plane[known])
+    if a.size == 0:
+        return Patches(1.0, 0.0, 0.0, len(values))
+    same = a == b
+    step = np.abs(a[~same].astype(np.float64) - b[~same].astype(np.float64))
+    span = float(values[-1]) - float(values[0])
+    graded = float((step <= max(1.0, span / 100)).mean()) if step.size else 0.0
+    alone = 1 - len(np.unique(a[same])) / max(1, len(values))
+    return Patches(float(same.mean()), graded, alone, len(values))
+
+
+def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
+    """One channel of whole numbers."""
+    values = plane[known]
+    if values.size == 0:
+        return Guess("depth", "no value at all")
+    lie = patches(plane, known)
+    bits = f"{8 * plane.dtype.itemsize}-bit whole numbers" if plane.dtype.kind in "iu" else "whole numbers"
+    if lossy:
+        return Guess("depth", f"grey levels of a JPEG ({lie.count} different)", "heat_map")
+    levels = f"{lie.count} different {bits}"
+    if lie.count == 2 and values.max() <= TOP_CLASS:
+        low, high = (int(v) for v in np.unique(values))
+        return Guess("labels", f"two levels, {low} and {high}: a mask")
+    if _is_matte(plane, values):
+        return Guess("soft_labels", f"{bits}, mostly 0 or 255: an alpha matte")
+    flat = f"{levels} in patches: {round(100 * lie.equal)} % of neighbours are equal"
+    if lie.count <= SOME and values.max() > TOP_CLASS and not ((values > 0) & (values <= TOP_CLASS)).any():
+        return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
+    if lie.count > SOME:
+        if lie.equal >= CLEAR_PATCHES and lie.alone < PATCHES and lie.graded < GRADED:
+            return Guess("labels", flat)
+    elif lie.equal >= PATCHES and lie.alone < PATCHES:
+        ordered = lie.count > FEW and lie.graded > CLEAR_PATCHES and lie.equal < CLEAR_PATCHES
+        return Guess("labels", flat, "depth" if ordered else None)
+    elif lie.count <= FEW:
+        return Guess("labels", f"only {levels}", "depth")
+    unsure: Kind | None = "labels" if lie.count <= SOME and lie.equal >= PATCHES else None
+    return Guess("depth", f"{levels}, {round(100 * lie.equal)} % of neighbours equal", unsure)
+
+
+def _is_matte(plane: np.ndarray, values: np.ndarray) -> bool:
+    """8 bits, both ends often, and between them many levels."""
+    if plane.dtype != np.uint8:
+        return False
+    none, all_ = float((values == 0).mean()), float((values == 255).mean())
+    return min(none, all_) >= 0.05 and none + all_ >= 0.5 and len(np.unique(values)) > FEW
+
+
+def _fractions(plane: np.ndarray, values: np.ndarray) -> Guess:
+    """One channel of floats that are not labels."""
+    low, high = float(values.min()), float(values.max())
+    said = f"values from {low:.4g} to {high:.4g}"
+    if low >= 0 and LEAST_SHARE <= high <= 1:
+        none, all_ = (float((values == end).mean()) for end in (0.0, 1.0))
+        if all_ > 0 and none + all_ >= 0.4 and (none > 0 or low > 0):
+            return Guess("soft_labels", f"{said}, {round(100 * (none + all_))} % exactly 0 or 1")
+        ends = float((values < NEAR).mean()), float((values > 1 - NEAR).mean())
+        if min(ends) > 0.02 and sum(ends) >= 0.7 and high > 0.95:
+            return Guess("probabilities", f"{said}, mostly near 0 or 1: a mask's sigmoid", "heat_map")
+        unsure: Kind | None = "depth" if low > NEAR or (low == 0 and high == 1) else None
+        return Guess("heat_map", f"{said}, most of them between", unsure)
+    if low < -1 and high > 1 and max(-low, high) <= LOGITS_TOP:
+        if _two_plateaus(values):
+            return Guess("logits", f"{said}, few near 0: the logits of a mask")
+        return Guess("depth", f"{said}", "logits")
+    return Guess("depth", said)
+
+
+def _two_plateaus(values: np.ndarray) -> bool:
+    """Whether values keep away from 0, where a mask's logits change sign."""
+    middle = np.abs(values) <= 0.1 * np.abs(values).max()
+    sides = (values > 0).mean(), (values < 0).mean()
+    most = 0.25 if min(values.max(), -values.min()) >= SURE else 0.15
+    return bool(middle.mean() < most and min(sides) > 0.01)
+
+
+# --------------------------------------------------------------------------------- several channels
+
+
+def _several(planes: np.ndarray, known: np.ndarray) -> Guess:
+    channels = planes.shape[0]
+    step = max(1, planes.size // MOST_LOOKED_AT)
+    values = planes[:, known][:, ::step].astype(np.float64)  # [C, cells]
+    if values.size == 0:
+        return Guess("features", "no finite value")
+    said = f"{channels} channels"
+    low, high = float(values.min()), float(values.max())
+    if sums_to_one(values):
+        if _are_shares(values):
+            return Guess("soft_labels", f"{said} that sum to 1, mostly exactly 0 or 1")
+        return Guess("probabilities", f"{said} that sum to 1")
+    if low >= 0 and high <= 1 and planes.dtype.kind in "iu":
+        return Guess("soft_labels", f"{said} of 0 and 1: one a class")
+    if planes.dtype.kind == "f" and low < 0 and channels <= MOST_CLASSES:
+        peak = np.exp(values - values.max(axis=0))
+        total = np.log(peak.sum(axis=0)) + values.max(axis=0)
+        if high <= EXACT and np.abs(total).max() < 0.02:
+            return Guess("logits", f"{said}, the logarithms of probabilities")
+        sure = float(np.median(1 / peak.sum(axis=0)))
+        if _look_like_logits(planes, known, sure):
+            reason = f"{said} of both signs, their softmax mostly {100 * sure:.0f} % sure and in patches"
+            if channels % 32 == 0 and channels > 32:
+                return Guess("features", f"{said} of both signs, as many as backbones have", "logits")
+            return Guess("logits", reason, "features" if channels % 8 == 0 else None)
+    return Guess("features", f"{said} from {low:.3g} to {high:.3g}")
+
+
+def sums_to_one(values: np.ndarray) -> bool:
+    """Whether [C, …] is nothing negative, and 1 in all over the channels."""
+    if values.shape[0] < 2 or values.size == 0 or not values.min() >= -1e-4:
+        return False
+    return bool(np.abs(values.sum(axis=0, dtype=np.float64) - 1).max() <= 0.02)
+
+
+def _are_shares(values: np.ndarray) -> bool:
+    """Whether probabilities [C, cells] are shares of cells: pure where no border is, and never tiny."""
+    none = values <= 0
+    some = ~none & (values < 1)
+    tiny = float((some & (values < TINY)).sum()) / max(1, int(some.sum()))
+    pure, absent = float((values.max(axis=0) >= 1 - EXACT).mean()), float(none.mean())
+    if tiny < 0.01:
+        return pure >= 0.1 or (values.shape[0] > 3 and absent >= 0.3)
+    return tiny < 0.2 and pure >= 0.3 and absent >= 0.4  # some cells were filled with the mean of others
+
+
+def _look_like_logits(planes: np.ndarray, known: np.ndarray, sure: float) -> bool:
+    """Whether the softmax of [C, h, w] has classes: sure ones, more than one, in patches."""
+    channels = planes.shape[0]
+    if planes.max() <= 0 or sure < (0.5 if channels % 8 else 0.8):
+        return False
+    best = planes.argmax(axis=0)
+    lie = patches(best, known)
+    largest = np.bincount(best[known]).max() / known.sum()
+    return lie.equal >= PATCHES and lie.count > 1 and largest < 0.98

@@ -1,0 +1,111 @@
+"""Results as pictures: PNG and TIFF, with what their numbers mean written into them.
+
+Integers are written as they are. Fractions take the 65,535 levels of a 16-bit picture: the value is
+``offset + scale · level``, level 0 means "no value", and the file says so; :func:`gsjbu.io.meaning.meaning` reads it
+back.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+
+from gsjbu.errors import GsjbuError
+from gsjbu.io import pictures, restoring
+from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
+
+TOP = 65535
+
+
+def png(signal: Signal, result: np.ndarray) -> bytes:
+    """A result, as :func:`gsjbu.io.restoring.restored` gives it, as a PNG. Raises GsjbuError where no PNG holds it."""
+    check_png(signal, result.shape)
+    if result.ndim == 3 and len(result) == 1:
+        result = result[0]
+    if signal.kind in CLASS_KINDS and result.ndim == 3:  # shares of classes: the largest of each pixel
+        codes = np.array(signal.codes or range(len(result)), np.int64)
+        return classes_png(signal, codes[_strongest(result)])
+    if signal.kind == "labels":
+        return classes_png(signal, result)
+    if result.ndim == 3:
+        return _colours(result)
+    told = restoring.facts(signal)
+    if result.dtype.kind in "iub" and int(result.min()) >= 0 and int(result.max()) <= TOP:
+        dtype = np.uint8 if result.dtype.itemsize == 1 else np.uint16
+        return pictures.png_bytes(result.astype(dtype), text=_text(told))
+    levels, offset, scale = to_levels(signal, result)
+    return pictures.png_bytes(levels, text=_text(told | {"offset": offset, "scale": scale, "gap_level": 0}))
+
+
+def check_png(signal: Signal, shape: tuple[int, ...]) -> None:
+    """Refuse, before any work, what a PNG cannot hold: features of many channels, class numbers below 0."""
+    if signal.kind not in CLASS_KINDS and len(shape) == 3 and shape[0] not in (1, 3):
+        raise GsjbuError(
+            "output_format",
+            f"A .png holds classes, one channel or three, and the signal has {shape[0]}; write .npy instead.",
+        )
+    codes = signal.codes or (0,)
+    if signal.kind == "labels" and not signal.colours and (min(codes) < 0 or max(codes) > TOP):
+        raise GsjbuError(
+            "output_format",
+            f"The class numbers run from {min(codes)} to {max(codes)}, and a .png holds 0 to {TOP}; write .npy, .tif.",
+        )
+
+
+def to_levels(signal: Signal, result: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Fractions [H, W] as levels 1…65535, 0 for gaps; the offset and the scale that give the values back."""
+    known = np.isfinite(result)
+    if signal.kind in UNIT_KINDS:
+        low, high = 0.0, 1.0
+    else:
+        low, high = (float(result[known].min()), float(result[known].max())) if known.any() else (0.0, 1.0)
+    scale = (high - low) / (TOP - 1) or 1.0
+    offset = low - scale
+    with np.errstate(invalid="ignore"):
+        levels = np.where(known, np.clip(np.rint((result - offset) / scale), 1, TOP), 0)
+    return levels.astype(np.uint16), offset, scale
+
+
+def tiff(signal: Signal, result: np.ndarray) -> bytes:
+    """A result as a TIFF of its own dtype, channels as pages; what the numbers mean is its description."""
+    import tifffile
+
+    if result.dtype.kind == "b":
+        result = result.astype(np.uint8)
+    if result.dtype.itemsize == 8 and result.dtype.kind in "iu":
+        result = result.astype(np.int32)
+    stream = io.BytesIO()
+    tifffile.imwrite(
+        stream, result, description=_text(restoring.facts(signal)), photometric="minisblack", metadata=None
+    )
+    return stream.getvalue()
+
+
+def _text(told: dict[str, Any]) -> str:
+    return json.dumps(told, ensure_ascii=False)
+
+
+def _strongest(shares: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(shares), -1, shares).argmax(axis=0)
+
+
+def classes_png(signal: Signal, numbers: np.ndarray) -> bytes:
+    """Class numbers [H, W]: in their palette, as grey of 8 or 16 bits, or as the colours that they are."""
+    told = restoring.facts(signal)
+    numbers = numbers.astype(np.int64)
+    if signal.colours or numbers.max() > TOP:
+        rgb = np.stack([numbers >> 16 & 255, numbers >> 8 & 255, numbers & 255], axis=-1)
+        return pictures.png_bytes(rgb.astype(np.uint8))
+    if numbers.max() < 256:
+        return pictures.png_bytes(numbers.astype(np.uint8), palette=signal.palette, text=_text(told))
+    return pictures.png_bytes(numbers.astype(np.uint16), text=_text(told))
+
+
+def _colours(result: np.ndarray) -> bytes:
+    """Three channels as colours, stretched to their range if they are none."""
+    low, high = min(0.0, float(np.nanmin(result))), max(1.0, float(np.nanmax(result)))
+    shares = (np.nan_to_num(result) - low) / (high - low)
+    return pictures.png_bytes(np.rint(255 * shares).clip(0, 255).astype(np.uint8).transpose(1, 2, 0).copy())

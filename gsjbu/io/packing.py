@@ -1,0 +1,57 @@
+"""A signal between two processes: what JSON holds of it, and its arrays as bytes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+import torch
+
+from gsjbu.io.brought import Brought
+from gsjbu.io.signals import Asked, Signal
+
+_PLAIN = ("kind", "reason", "runner_up", "names", "codes", "colours", "dtype", "offset", "scale", "gap_codes", "gaps",
+          "gaps_guessed", "layout", "layout_note", "flat", "source")  # fmt: skip
+
+
+def pack(signal: Signal) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """What to tell of a signal, and its arrays in order: values, mask, what was brought, its mask."""
+    arrays = [signal.values.numpy(), signal.mask.numpy()]
+    told: dict[str, Any] = {name: getattr(signal, name) for name in _PLAIN}
+    told |= {"asked": asdict(signal.asked), "palette": signal.palette.hex()}
+    brought = signal.brought
+    if brought is not None:
+        arrays.append(np.ascontiguousarray(brought.array))
+        arrays += [] if brought.known is None else [brought.known]
+        told["brought"] = {
+            "source": brought.source, "layout": brought.layout, "kind": brought.kind, "codes": brought.codes,
+            "colours": brought.colours, "lossy": brought.lossy, "names": list(brought.names.items()),
+        }  # fmt: skip
+    told["arrays"] = [(array.dtype.str, array.shape) for array in arrays]
+    return told, arrays
+
+
+def unpack(told: dict[str, Any], body: bytes | bytearray) -> Signal:
+    """The signal that :func:`pack` took apart; ``body`` has its arrays one behind the other."""
+    arrays, at = [], 0
+    for kind, shape in told["arrays"]:
+        dtype, count = np.dtype(kind), math.prod(shape)
+        arrays.append(np.frombuffer(body, dtype, count, at).reshape(shape))
+        at += count * dtype.itemsize
+    plain = {name: _tupled(told[name]) for name in _PLAIN}
+    palette = bytes.fromhex(told["palette"])
+    brought = None
+    if "brought" in told:
+        about = told["brought"] | {"names": {int(k): str(v) for k, v in told["brought"]["names"]}}
+        about["codes"] = tuple(about["codes"])
+        known = arrays[3] if len(arrays) > 3 else None
+        brought = Brought(arrays[2], known=known, palette=palette, **about)
+    asked = Asked(**{field.name: _tupled(told["asked"][field.name]) for field in fields(Asked)})
+    values, mask = (torch.from_numpy(np.array(array)) for array in arrays[:2])
+    return Signal(values, mask, **plain, palette=palette, brought=brought, asked=asked)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,201 @@
+"""Signals in picture files: PNG, JPEG and what else Pillow reads, TIFF, PFM and EXR, with their numbers as they are."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import tempfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gsjbu.errors import SignalError
+from gsjbu.io.brought import MAX_CHANNELS, MAX_SIDE, Brought, check
+from gsjbu.io.meaning import meaning
+from gsjbu.io.pictures import TEXT_KEY
+
+#: Colours of a TIFF page (its tag "photometric interpretation").
+_WHITE_IS_ZERO, _PALETTE = 0, 3
+_NODATA_TAG = 42113  # GDAL's
+_ALPHA = {"LA": "L", "PA": "P", "RGBA": "RGB", "La": "L", "RGBa": "RGB"}
+_PFM = re.compile(rb"P([fF])\s+(\d{1,6})\s+(\d{1,6})\s+([-+0-9.eE]{1,32})\s")
+
+
+def read_picture(data: bytes, form: str, max_values: int) -> Brought:
+    """A PNG, JPEG, BMP, WebP or AVIF file: grey, palette, black and white, or colours."""
+    if form == "PNG":
+        width, height, bits, colour = struct.unpack(">IIBB", data[16:26])
+        _check_size(width, height, max_values)
+        if bits == 16 and colour != 0:
+            raise SignalError(
+                "signal_type",
+                "The PNG has 16 bits and more than one channel, of which only half the bits can be read; save it as "
+                "16-bit grey, .tif or .npy.",
+            )
+    with Image.open(io.BytesIO(data), formats=[form]) as file:
+        width, height = file.size  # what will be decoded: the last header counts, if there are several
+        _check_size(width, height, max_values)
+        file.load()
+        if file.size != (width, height):
+            raise ValueError("the picture changes its size")
+        found = from_picture(file, f"{_MODES.get(file.mode, file.mode)} {form}", form == "JPEG")
+        return _with_meaning(found, str(getattr(file, "text", {}).get(TEXT_KEY, "")))
+
+
+def _with_meaning(found: Brought, text: str) -> Brought:
+    """A 16-bit picture that says what its levels mean, as those values."""
+    told = meaning(text)
+    if not told or found.array.dtype != np.uint16 or found.array.ndim != 2:
+        return found
+    values = told["offset"] + told["scale"] * found.array.astype(np.float64)
+    values[found.array == told["gap_level"]] = np.nan
+    return replace(found, array=values.astype(np.float32), source=f"{found.source} with a scale")
+
+
+def from_picture(image: Image.Image, source: str = "", lossy: bool = False) -> Brought:
+    """A Pillow image, its pixels as it holds them."""
+    mode = image.mode
+    source = source or f"{_MODES.get(mode, mode)} picture"
+    known = None
+    if mode in _ALPHA:
+        alpha = np.asarray(image.getchannel(image.getbands()[-1]))
+        known = alpha > 0 if (alpha == 0).any() and (alpha > 0).any() else None
+        image = image.convert(_ALPHA[mode])
+        mode = image.mode
+    if mode == "P":
+        palette = bytes(image.getpalette() or [])  # RGB triples
+        return Brought(np.array(image), source, known=known, kind="labels", palette=palette)
+    if mode == "1":
+        return Brought(np.array(image, dtype=bool), source, known=known, kind="labels")
+    if mode == "F" or mode == "L" or mode.startswith("I"):
+        pixels = np.array(image)
+        if mode.startswith("I;16"):
+            pixels = pixels.astype(np.uint16)
+        return Brought(pixels, source, known=known, lossy=lossy)
+    return _of_colours(np.array(image.convert("RGB")), source, known, lossy)
+
+
+def _of_colours(pixels: np.ndarray, source: str, known: np.ndarray | None, lossy: bool) -> Brought:
+    """[h, w, 3]: grey where all three are equal, colours otherwise."""
+    if (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 0] == pixels[..., 2]).all():
+        return Brought(pixels[..., 0].copy(), f"{source} of equal channels", known=known, lossy=lossy)
+    return Brought(pixels, source, layout="HWC", known=known, colours=True, lossy=lossy)
+
+
+_MODES = {"L": "grey", "LA": "grey", "P": "palette", "1": "black-and-white", "RGB": "colour", "RGBA": "colour",
+          "I;16": "16-bit grey", "I": "32-bit grey", "F": "float"}  # fmt: skip
+
+
+def _check_size(width: int, height: int, max_values: int) -> None:
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > max_values:
+        raise SignalError(
+            "signal_too_large",
+            f"The picture is {width}×{height}; at most {MAX_SIDE} either way and {max_values / 1e6:.3g} million "
+            "pixels are read.",
+        )
+
+
+# --------------------------------------------------------------------------------------------- TIFF
+
+
+def read_tiff(data: bytes, max_values: int) -> Brought:
+    """A TIFF of any bits and tiling; pages of one shape are channels."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        pages = []
+        for index, page in enumerate(file.pages):
+            if index >= MAX_CHANNELS:
+                raise SignalError("signal_too_large", f"The TIFF has more than {MAX_CHANNELS} pages.")
+            if not page.subfiletype & 1:  # type: ignore[union-attr] # smaller copies of the same
+                pages.append(page)
+        first: Any = pages[0]
+        alike = [page for page in pages if page.shape == first.shape and page.dtype == first.dtype]
+        if first.dtype is None:
+            raise SignalError("signal_type", "The TIFF's numbers are of no type that is known.")
+        check(first.dtype, (len(alike), *first.shape), max_values)
+        try:
+            planes = [page.asarray() for page in alike]
+        except ValueError as error:
+            if "imagecodecs" not in str(error):
+                raise
+            return read_picture(data, "TIFF", max_values)  # compressed in a way that Pillow knows
+        codes = _nodata(first)
+        bits = 8 * first.dtype.itemsize
+        source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
+        if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
+            planes = [~plane if plane.dtype == bool else 255 - plane for plane in planes]
+        return _of_pages(first, planes, source, codes)
+
+
+def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[float, ...]) -> Brought:
+    if len(planes) > 1:
+        stacked = np.stack([plane if plane.ndim == 2 else plane[..., 0] for plane in planes])
+        return Brought(stacked, f"{source} of {len(planes)} pages", layout="CHW", codes=codes)
+    plane = planes[0]
+    if plane.ndim == 2:
+        if int(first.photometric) == _PALETTE and first.colormap is not None:
+            palette = (np.asarray(first.colormap).T >> 8).astype(np.uint8).tobytes()
+            return Brought(plane, source, kind="labels", palette=palette, codes=codes)
+        return Brought(plane, source, codes=codes)
+    if plane.dtype == np.uint8 and plane.shape[-1] == 3:
+        return _of_colours(plane, source, None, False)
+    contiguous = int(first.planarconfig or 1) == 1
+    return Brought(plane, source, layout="HWC" if contiguous else "CHW", codes=codes)
+
+
+def _nodata(page: Any) -> tuple[float, ...]:
+    tag = page.tags.get(_NODATA_TAG)
+    with suppress(ValueError, TypeError):
+        return (float(str(tag.value).strip("\0 ")),) if tag is not None else ()
+    return ()
+
+
+# ---------------------------------------------------------------------------------------- PFM, EXR
+
+
+def read_pfm(data: bytes, max_values: int) -> Brought:
+    """A portable float map; its rows run upwards."""
+    head = _PFM.match(data)
+    if head is None:
+        raise SignalError("signal_corrupt", "The .pfm has no valid header.")
+    channels = 3 if head[1] == b"F" else 1
+    width, height, scale = int(head[2]), int(head[3]), float(head[4])
+    check(np.dtype(np.float32), (channels, height, width), max_values)
+    count = channels * width * height
+    body = data[head.end() :]
+    if len(body) < 4 * count:
+        raise SignalError("signal_corrupt", f"The .pfm ends early: its header promises {width}×{height}.")
+    values = np.frombuffer(body, "<f4" if scale < 0 else ">f4", count).astype(np.float32)
+    rows = values.reshape(height, width, channels)[::-1]
+    return Brought(np.ascontiguousarray(rows[..., 0] if channels == 1 else rows), "PFM",
+                   layout="HWC" if channels == 3 else "auto")  # fmt: skip
+
+
+def read_exr(data: bytes, max_values: int) -> Brought:
+    """An OpenEXR file: its depth (Z) where it has one, otherwise all channels."""
+    try:
+        import OpenEXR
+    except ImportError as error:
+        raise SignalError(
+            "signal_type", "Reading .exr needs one more package: pip install 'gsjbu[exr]'."
+        ) from error
+    with tempfile.TemporaryDirectory() as folder:  # it reads from paths only
+        path = Path(folder) / "signal.exr"
+        path.write_bytes(data)
+        (low, high) = OpenEXR.File(str(path), header_only=True).header()["dataWindow"]
+        width, height = (int(b) - int(a) + 1 for a, b in zip(low, high, strict=True))
+        check(np.dtype(np.float32), (1, max(0, height), max(0, width)), max_values)
+        channels = OpenEXR.File(str(path), separate_channels=True).channels()
+    depth = [name for name in channels if name.lower() in ("z", "depth", "depth.z", "y")]
+    names = depth[:1] or sorted(channels, key=lambda name: "RGBA".find(name[-1:]))
+    check(np.dtype(np.float32), (len(names), height, width), max_values)
+    planes = np.stack([np.asarray(channels[name].pixels) for name in names])
+    return Brought(
+        planes, f"EXR, {'channel' if len(names) == 1 else 'channels'} {', '.join(names)}", layout="CHW"
+    )

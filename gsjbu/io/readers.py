@@ -1,0 +1,181 @@
+"""One reader for everything that a person brings: a file's bytes, a path, an array, a tensor, a picture, a network's
+output.
+
+What a file is, is told by its content and never by its name. Whatever a decoder raises becomes one
+:class:`~gsjbu.errors.SignalError` with a sentence.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from gsjbu.errors import GsjbuError, SignalError
+from gsjbu.io import arrays, outputs, rasters
+from gsjbu.io.brought import MAX_VALUES, Brought, check
+
+ACCEPTED = (
+    "A signal is a .npy, .npz, .safetensors or .pt file with one array, a grey or palette PNG, a TIFF, a PFM or "
+    "an EXR."
+)
+#: Endings of files that may hold a signal, for those who look for them by name.
+ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".exr", ".jpg", ".jpeg",
+           ".bmp", ".webp", ".avif")  # fmt: skip
+#: Files that are only looked for when asked: beside a photo they are more likely photos.
+NUMBERS = ENDINGS[: ENDINGS.index(".jpg")]
+
+
+def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
+    """Anything that a signal may be → the array that is in it. Raises SignalError, or OSError for a missing path."""
+    if isinstance(x, Brought):
+        return x
+    if isinstance(x, bytes | bytearray | memoryview):
+        return read(bytes(x), max_values=max_values)
+    if isinstance(x, str | os.PathLike):
+        return _from_path(Path(x), max_values)
+    if isinstance(x, Image.Image):
+        return rasters.from_picture(x)
+    if isinstance(x, Tensor):
+        return Brought(arrays.from_tensor(x, max_values), "tensor")
+    if isinstance(x, np.ma.MaskedArray):
+        return _masked(x, max_values)
+    if not isinstance(x, np.ndarray):
+        found = outputs.of_network(x)
+        if found is not None:
+            return found if isinstance(found, Brought) else bring(found, max_values)
+    try:
+        array = np.asarray(x)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise SignalError(
+            "signal_type", f"A {type(x).__name__} is no array of numbers. {ACCEPTED}"
+        ) from error
+    if array.dtype.kind not in "fiubc":
+        raise SignalError(
+            "signal_type",
+            f"The signal is a {type(x).__name__} of {array.dtype.name}; it must hold real numbers.",
+        )
+    check(array.dtype, array.shape, max_values)
+    return Brought(array)
+
+
+def read(
+    data: bytes, name: str = "", max_values: int = MAX_VALUES, forms: tuple[str, ...] | None = None
+) -> Brought:
+    """The array in a file's bytes; ``name`` only appears in sentences. ``forms``: the only ones that are read."""
+    name = name or "The file"
+    if not data:
+        raise SignalError("signal_empty", f"{name} is empty. {ACCEPTED}")
+    form, reader = _reader(data)
+    if reader is None or (forms is not None and form not in forms):
+        raise SignalError("signal_type", f"{name} is no signal, whatever its name. {ACCEPTED}")
+    try:
+        return reader(data, max_values)
+    except GsjbuError:
+        raise
+    except MemoryError:
+        raise
+    except (
+        Exception
+    ) as error:  # zipfile, zlib, struct, Pillow and tifffile raise nearly anything on damaged files
+        raise SignalError("signal_corrupt", f"{name} is damaged or cut short. {ACCEPTED}") from error
+
+
+def _from_path(path: Path, max_values: int) -> Brought:
+    if path.is_dir():
+        return _zarr(path, max_values)
+    try:
+        return read(path.read_bytes(), path.name, max_values)
+    except FileNotFoundError as error:
+        raise SignalError("signal_missing", f"There is no {path}.") from error
+
+
+def _masked(x: np.ma.MaskedArray, max_values: int) -> Brought:
+    """A NumPy masked array: masked cells are gaps, in the result as its fill value."""
+    array = np.asarray(x.data)
+    check(array.dtype, array.shape, max_values)
+    hidden = np.ma.getmaskarray(x)
+    codes: tuple[float, ...] = ()
+    if array.dtype.kind in "iu" and hidden.any():
+        array = np.where(hidden, array.dtype.type(_fill_value(x)), array)
+    elif array.dtype.kind == "f" and hidden.any():
+        return Brought(np.where(hidden, array.dtype.type(np.nan), array), "masked array")
+    known = ~hidden
+    while known.ndim > 2:  # a cell is known where all its channels are
+        known = np.asarray(known.all(axis=int(np.argmin(known.shape))))
+    return Brought(array, "masked array", known=known, codes=codes)
+
+
+def _fill_value(x: np.ma.MaskedArray) -> int:
+    """The array's own fill value if its type holds it, otherwise 0."""
+    limits, value = np.iinfo(x.dtype), int(x.fill_value)
+    return value if limits.min <= value <= limits.max and value != 999999 else 0
+
+
+def _zarr(path: Path, max_values: int) -> Brought:
+    try:
+        import zarr
+    except ImportError as error:
+        raise SignalError(
+            "signal_type", f"{path.name} is a folder; reading Zarr needs one more package: gsjbu[zarr]."
+        ) from error
+    try:
+        store: Any = zarr.open(str(path), mode="r")
+    except Exception as error:
+        raise SignalError("signal_type", f"{path.name} is a folder, and no Zarr array.") from error
+    found = [store] if hasattr(store, "dtype") else [array for _, array in store.arrays()]
+    if len(found) != 1:
+        raise SignalError("signal_several", f"{path.name} holds {len(found)} arrays; it must hold one.")
+    check(found[0].dtype, tuple(found[0].shape), max_values)
+    return Brought(np.asarray(found[0][...]), "Zarr")
+
+
+# ------------------------------------------------------------------------------- what a file is
+
+Reader = Callable[[bytes, int], Brought]
+
+
+def _reader(data: bytes) -> tuple[str, Reader | None]:
+    """What a file is, and who reads it."""
+    for form, starts, reader in _STARTS:
+        if data.startswith(starts):
+            return form, reader
+    if data[8:9] == b"{":
+        return "safetensors", _as_array("safetensors", arrays.read_safetensors)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp", _as_picture("WEBP")
+    if data[4:12] in (b"ftypavif", b"ftypavis"):
+        return "avif", _as_picture("AVIF")
+    return "", None
+
+
+def _as_array(form: str, read_array: Callable[[bytes, int], np.ndarray]) -> Reader:
+    return lambda data, most: Brought(read_array(data, most), form)
+
+
+def _as_picture(form: str) -> Reader:
+    return lambda data, most: rasters.read_picture(data, form, most)
+
+
+def _zip(data: bytes, most: int) -> Brought:
+    return Brought(*arrays.read_zip(data, most))
+
+
+_STARTS: tuple[tuple[str, bytes | tuple[bytes, ...], Reader], ...] = (
+    ("png", b"\x89PNG\r\n\x1a\n", _as_picture("PNG")),
+    ("npy", b"\x93NUMPY", _as_array("npy", arrays.read_npy)),
+    ("zip", b"PK", _zip),
+    ("tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), rasters.read_tiff),
+    ("pfm", (b"Pf\n", b"PF\n", b"Pf\r", b"PF\r", b"Pf ", b"PF "), rasters.read_pfm),
+    ("exr", b"\x76\x2f\x31\x01", rasters.read_exr),
+    ("jpeg", b"\xff\xd8\xff", _as_picture("JPEG")),
+    ("bmp", b"BM", _as_picture("BMP")),
+    ("pt", arrays.LEGACY_TORCH, _as_array("pt", arrays.read_torch)),
+)
+#: What an open server reads of strangers: .npz and .pt are zips.
+OPEN = ("png", "npy", "zip", "tiff", "pfm", "safetensors", "pt", "jpeg")

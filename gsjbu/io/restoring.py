@@ -1,0 +1,178 @@
+"""From what was mixed back to what was brought: its unit, its class numbers, its dtype, its gaps.
+
+Integers in give integers out. A class map in gives a class map out, of the same numbers. Shares of a whole stay in
+[0, 1]. A pixel that has no value in its window is NaN, or the integer that stood for "no value", unless it is filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.core import windows
+from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import bilinear, nearest
+from gsjbu.core.kernel import Kernel
+from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
+
+Way = Callable[[Tensor], Tensor]  # an LR signal [C, h, w] to HR [C, H, W]
+
+#: Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
+BLOCK = 16
+
+
+def restored(
+    signal: Signal,
+    kernel: Kernel,
+    probabilities: bool = False,
+    clip: bool = True,
+    threads: int | None = None,
+) -> np.ndarray:
+    """``signal`` upsampled by ``kernel``: [H, W] where [h, w] or labels were brought, otherwise [C, H, W].
+
+    probabilities: the share of each class of a label
+    map, [K, H, W], instead of the map; ``signal.codes`` are their numbers. clip: hold every pixel in the range of its
+    window.
+    """
+
+    def way(values: Tensor) -> Tensor:
+        return kernel.render(values, mask=signal.mask, clip=clip, threads=threads)
+
+    if signal.kind == "labels" and not probabilities:
+        return class_map(signal, kernel, strongest(way, signal.values))
+    high = way(signal.values).detach()
+    high = filled(high, signal.values, kernel.grid) if signal.asked.fill else high
+    return in_unit(signal, high.numpy(), probabilities)
+
+
+def in_blocks(
+    signal: Signal, kernel: Kernel, channels: int, threads: int | None = None
+) -> Iterator[np.ndarray]:
+    """A result [C, H, W] of many channels, so many at a time."""
+    for some in signal.values.split(channels):
+        high = kernel.render(some, mask=signal.mask, clip=True, threads=threads).detach()
+        yield in_unit(signal, (filled(high, some, kernel.grid) if signal.asked.fill else high).numpy(), True)
+
+
+def in_unit(signal: Signal, high: np.ndarray, whole: bool = False) -> np.ndarray:
+    """What was mixed, [C, H, W], in the unit and dtype of what was brought; ``whole`` keeps [1, H, W]."""
+    if signal.kind in UNIT_KINDS or signal.kind == "labels":
+        high = np.clip(high, 0, 1)  # NaN stays
+    high = signal.real(high)
+    return _of_dtype(signal, high[0] if signal.flat and not whole else high)
+
+
+def result_dtype(signal: Signal, probabilities: bool = False) -> np.dtype:
+    """The dtype of a result: the one that was brought where its numbers mean something, float32 otherwise."""
+    dtype = np.dtype(signal.dtype)
+    if signal.kind == "labels":
+        return np.dtype(np.float32) if probabilities else dtype
+    if (
+        dtype.kind in "iu"
+        and signal.kind not in ("features", "logits", "probabilities")
+        and not _is_one_hot(signal)
+    ):
+        return dtype
+    return dtype if dtype == np.float64 else np.dtype(np.float32)
+
+
+def _is_one_hot(signal: Signal) -> bool:
+    return signal.kind == "soft_labels" and signal.shape[0] > 1
+
+
+def _of_dtype(signal: Signal, values: np.ndarray) -> np.ndarray:
+    dtype = result_dtype(signal, True)
+    if dtype.kind not in "iu":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    whole = np.clip(np.rint(values), limits.min, limits.max)
+    gap = np.isnan(whole)
+    if gap.any():
+        whole = np.where(gap, _gap_number(signal), whole)
+    return whole.astype(dtype)
+
+
+def _gap_number(signal: Signal) -> float:
+    """The integer that stands for "no value" in the result: the file's own, or 0."""
+    limits = np.iinfo(signal.dtype)
+    return next((code for code in signal.gap_codes if limits.min <= code <= limits.max), 0.0)
+
+
+def filled(high: Tensor, low: Tensor, grid: Grid) -> Tensor:
+    """``high`` [C, H, W] with gaps taken from their nearest neighbours, as ``low`` [C, h, w] was filled."""
+    gap = torch.isnan(high)
+    return torch.where(gap, bilinear(low, grid), high) if bool(gap.any()) else high
+
+
+# ------------------------------------------------------------------------------------------ classes
+
+
+class Strongest:
+    """Of scores that come in blocks of channels, the channel with the largest one at each pixel so far."""
+
+    def __init__(self) -> None:
+        self.index: Tensor | None = None  # int64 [H, W]
+        self._best: Tensor | None = None
+        self._first = 0
+
+    def add(self, scores: Tensor) -> None:
+        """The next channels' scores, [c, H, W]."""
+        values, which = scores.max(dim=0)
+        if self._best is None or self.index is None:
+            self._best, self.index = values, which
+        else:
+            better = values > self._best
+            self.index = torch.where(better, which + self._first, self.index)
+            self._best = torch.where(better, values, self._best)
+        self._first += len(scores)
+
+
+def strongest(way: Way, scores: Tensor) -> Tensor:
+    """Per HR pixel the channel with the largest upsampled score, int64 [H, W]; ``scores`` [C, h, w], in blocks."""
+    best = Strongest()
+    for some in scores.split(BLOCK):
+        best.add(way(some))
+    assert best.index is not None
+    return best.index
+
+
+def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
+    """The class of each pixel, ``best`` [H, W] as its channel, in the numbers that were brought and their dtype.
+
+    Colours stay numbers 0xRRGGBB, as int32.
+    """
+    codes = np.array(signal.codes or range(signal.shape[0]), np.int64)
+    dtype = np.dtype(np.int32) if signal.colours else np.dtype(signal.dtype)
+    if signal.kind != "labels":  # a map of classes that came as shares
+        dtype = np.dtype(np.uint8 if codes.max() < 256 else np.int32)
+    if not bool(signal.mask.all()):
+        gap = ~windows.within_reach(signal.mask, kernel.grid, kernel.radius)
+        if bool(gap.any()):
+            near = nearest(signal.values, kernel.grid).argmax(dim=0)
+            best = torch.where(gap, near, best)
+            if signal.gap_codes and not signal.asked.fill:
+                numbers = codes[best.numpy()]
+                return np.where(gap.numpy(), np.int64(signal.gap_codes[0]), numbers).astype(dtype)
+    return codes[best.numpy()].astype(dtype)
+
+
+# -------------------------------------------------------------------------------------------- facts
+
+
+def facts(signal: Signal, probabilities: bool = False) -> dict[str, Any]:
+    """What a reader of the result has to know, for a manifest, a sidecar, a file's own notes or JSON."""
+    told: dict[str, Any] = {
+        "kind": signal.kind, "reason": signal.reason, "note": signal.note, "runner_up": signal.runner_up,
+        "layout": signal.layout, "unit": signal.unit,
+        "brought": {"source": signal.source, "dtype": signal.dtype, "shape": list(signal.shape)},
+        "dtype": result_dtype(signal, probabilities).name,
+        "gaps": {"cells": int((~signal.mask).sum()), "codes": list(signal.gap_codes)},
+    }  # fmt: skip
+    if signal.kind in CLASS_KINDS and signal.shape[0] > 1:
+        told["codes"] = list(signal.codes or range(signal.shape[0]))
+        told["names"] = list(signal.names)
+    return told

@@ -1,0 +1,106 @@
+"""The four doors through which a signal goes, each as a function from files to an array."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import gsjbu
+from gsjbu import batch, cli
+from gsjbu.batch.work import Asked
+from gsjbu.errors import GsjbuError
+from gsjbu.io import exports, packing, pictures, readers
+from gsjbu.io.signals import understand
+from gsjbu.run import pipeline
+from gsjbu.settings import Settings
+
+Door = Callable[[Path, Path, Path], np.ndarray]
+
+
+def by_library(photo: Path, signal: Path, work: Path) -> np.ndarray:
+    return gsjbu.upsample(str(photo), str(signal), iters=2).numpy()
+
+
+def by_command(photo: Path, signal: Path, work: Path) -> np.ndarray:
+    out = work / "out.npy"
+    told = cli.main(["upsample", str(photo), str(signal), "-o", str(out), "--iters", "2", "--quiet"])
+    if told:
+        raise GsjbuError("command", _last_words())
+    return np.load(out)
+
+
+def _last_words() -> str:
+    return "the command refused"
+
+
+def by_batch(photo: Path, signal: Path, work: Path) -> np.ndarray:
+    (work / "photos").mkdir()
+    (work / "signals").mkdir()
+    (work / "photos" / ("one" + photo.suffix)).write_bytes(photo.read_bytes())
+    (work / "signals" / ("one" + signal.suffix)).write_bytes(signal.read_bytes())
+    from gsjbu.batch.sources import find
+    from gsjbu.batch.work import Worker
+
+    (item,) = find(str(work / "photos"), str(work / "signals"))
+    outcome = Worker(str(work / "out"), Asked(iters=2))(item)
+    if outcome["status"] != "done":
+        raise GsjbuError(outcome["code"], outcome["error"])
+    return np.load(work / "out" / "one.npy")
+
+
+def by_page(photo: Path, signal: Path, work: Path) -> np.ndarray:
+    """What the server does of it: read in the helper, sent over, fitted to the picture, run, put into the zip."""
+    told, arrays = packing.pack(understand(readers.read(signal.read_bytes(), forms=readers.OPEN)))
+    kept = packing.unpack(json.loads(json.dumps(told)), b"".join(array.tobytes() for array in arrays))
+    settings = Settings(iters=2, objective="auto", features=False, segmentation="off", resolution=1024)
+    image = pictures.decode(photo.read_bytes())
+    result = pipeline.run(image, settings, signal=kept)
+    assert result.signal is not None
+    export = exports.Export(result.signal, result.kernel, 1 << 20)
+    blocks = list(export.blocks())
+    return np.concatenate(blocks).reshape(export.shape)
+
+
+DOORS: dict[str, Door] = {
+    "library": by_library,
+    "command line": by_command,
+    "batch": by_batch,
+    "page": by_page,
+}
+
+
+@pytest.fixture(params=DOORS)
+def door(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Path, Path], np.ndarray]:
+    """One of the four, with a folder to work in."""
+    return lambda photo, signal: DOORS[request.param](photo, signal, tmp_path)
+
+
+H, W, ROWS, COLS = 152, 224, 19, 28
+_yy, _xx = np.mgrid[:H, :W]
+REGION = (_xx > W // 2).astype(int) + 2 * (_yy > H // 2 + 0.15 * _xx)
+
+
+def cells(a: np.ndarray) -> np.ndarray:
+    """Means over the cells of the grid."""
+    return a.reshape(ROWS, H // ROWS, COLS, W // COLS).mean((1, 3))
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four flat regions with texture, 224×152; the grid is 28×19."""
+    colour = np.array([[200, 80, 60], [70, 120, 190], [80, 160, 90], [210, 190, 90]])
+    noise = np.random.default_rng(0).normal(0, 4, (H, W, 3))
+    pixels = np.clip(colour[REGION] + 18 * np.sin(_xx / 3.0)[..., None] + noise, 0, 255).astype(np.uint8)
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+__all__ = ["COLS", "DOORS", "REGION", "ROWS", "H", "W", "batch", "cells", "io", "zipfile"]

@@ -1,0 +1,96 @@
+"""Cells without a value: what stands for them, and what does not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gsjbu.errors import SignalError
+from gsjbu.io import gaps
+
+RNG = np.random.default_rng(0)
+DEPTH = 0.8 + 3 * RNG.random((1, 10, 14))
+HOLE = np.zeros((10, 14), bool)
+HOLE[3:6, 4:8] = True
+
+
+def with_hole(value: float, dtype: str = "f4", scale: float = 1.0) -> np.ndarray:
+    return np.where(HOLE, value, DEPTH * scale).astype(dtype)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 0, -1, -9999, -32768, 1e10, 65504, 1e20])
+def test_codes_for_no_value_in_float_depth(value):
+    found = gaps.find(with_hole(value), "depth")
+    np.testing.assert_array_equal(found.known, ~HOLE)
+    assert "12 of 140 cells are" in found.sentence
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(0, "u2"), (65535, "u2"), (0, "i4"), (0, "u1"), (-1, "i2")])
+def test_codes_for_no_value_in_whole_depth(value, dtype):
+    found = gaps.find(with_hole(value, dtype, 50 if dtype == "u1" else 1000), "depth")
+    np.testing.assert_array_equal(found.known, ~HOLE)
+    assert found.codes == (value,) and found.guessed == (value == -1)
+
+
+@pytest.mark.parametrize("value", [0.7, 4.0, 5.0])
+def test_what_is_near_the_others_is_a_value(value):
+    assert gaps.find(with_hole(value), "depth").known.all()
+
+
+def test_nought_is_a_value_where_others_come_down_to_it():
+    ramp = np.arange(140, dtype=np.uint8).reshape(1, 10, 14)
+    ramp[0, 0, :3] = 0
+    assert gaps.find(ramp, "depth").known.all()
+
+
+def test_a_single_far_value_is_no_code():
+    spike = DEPTH.copy()
+    spike[0, 5, 5] = 300.0
+    assert gaps.find(spike, "depth").known.all()
+
+
+def test_255_is_ignored_in_labels_unless_it_is_a_level():
+    labels = np.array([0, 3, 15])[RNG.integers(0, 3, (1, 10, 14))].astype(np.uint8)
+    ignored = np.where(HOLE, 255, labels)
+    assert gaps.find(ignored, "labels").codes == (255,)
+    assert gaps.find(np.where(HOLE, 255, 0)[None].astype(np.uint8), "labels").known.all()
+    assert gaps.find(np.where(HOLE, 255, labels // 15 * 127)[None][0], "labels").known.all()
+
+
+def test_what_a_person_says_counts():
+    array = with_hole(0, "u2", 1000)
+    assert gaps.find(array, "depth", gaps.NONE).known.all()
+    assert gaps.find(array, "depth", (float(array.max()),)).known.sum() == 139
+    np.testing.assert_array_equal(gaps.find(array, "depth", gaps.parse("65535, 0")).known, ~HOLE)
+
+
+def test_a_mask_that_came_along_counts():
+    np.testing.assert_array_equal(gaps.find(DEPTH, "depth", gaps.AUTO, ~HOLE).known, ~HOLE)
+
+
+@pytest.mark.parametrize(
+    ("said", "parsed"),
+    [
+        ("auto", "auto"),
+        (None, "none"),
+        ("None", "none"),
+        (0, (0.0,)),
+        ("0,65535", (0.0, 65535.0)),
+        ([1, 2], (1, 2)),
+    ],
+)
+def test_words_for_gaps(said, parsed):
+    assert gaps.parse(said) == parsed
+
+
+@pytest.mark.parametrize("said", ["zero", "", [], {}, object()])
+def test_other_words_are_refused(said):
+    with pytest.raises(SignalError, match="auto, none, a number"):
+        gaps.parse(said)
+
+
+def test_filling_takes_the_nearest():
+    known = np.array([[True, False, False, True]])
+    np.testing.assert_array_equal(gaps.fill(np.array([[[1.0, 9, 9, 2]]]), known), [[[1, 1, 2, 2]]])
+    with pytest.raises(SignalError, match="no value at all"):
+        gaps.fill(DEPTH, np.zeros((10, 14), bool))

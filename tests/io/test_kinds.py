@@ -1,0 +1,115 @@
+"""The guess of a signal's kind: each rule on the smallest array that shows it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gsjbu.errors import SignalError
+from gsjbu.io import kinds
+
+RNG = np.random.default_rng(0)
+ROWS, COLS = np.mgrid[:12, :16]
+REGIONS = (COLS > 7).astype(int) + 2 * (ROWS > 5)
+EVERYWHERE = np.ones((12, 16), bool)
+SLOPE = 900 + 40 * ROWS + 13 * COLS
+
+
+def guess(array: np.ndarray, lossy: bool = False) -> kinds.Guess:
+    planes = array if array.ndim == 3 else array[None]
+    return kinds.guess(planes, np.ones(planes.shape[1:], bool), lossy)
+
+
+def shares() -> np.ndarray:
+    """Three classes: pure cells but where a border crosses."""
+    one_hot = np.stack([np.full((12, 16), 0.0), REGIONS % 2 * 1.0, 1 - REGIONS % 2 * 1.0])
+    one_hot[:, :, 8] = np.array([0.0, 0.25, 0.75])[:, None]
+    return one_hot
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    e = np.exp(logits - logits.max(axis=0))
+    return e / e.sum(axis=0)
+
+
+CLASS_LOGITS = 8.0 * (np.arange(5)[:, None, None] == REGIONS) + RNG.normal(0, 0.5, (5, 12, 16)) - 2
+
+CASES = {
+    "booleans": (REGIONS > 1, "labels"),
+    "two levels": ((REGIONS > 1).astype(np.uint8) * 255, "labels"),
+    "two levels of floats": ((REGIONS > 1).astype(np.float32), "labels"),
+    "class numbers": (np.array([0, 3, 15, 18])[REGIONS].astype(np.uint8), "labels"),
+    "class numbers as floats": (np.array([7.0, 3.0, 15.0, 18.0])[REGIONS], "labels"),
+    "negative class numbers": (REGIONS - 1, "labels"),
+    "seventy instances": (np.repeat(np.repeat(RNG.permutation(99).reshape(9, 11), 8, 0), 8, 1), "labels"),
+    "millimetres": (SLOPE.astype(np.uint16), "depth"),
+    "levels": ((SLOPE // 10).astype(np.uint8), "depth"),
+    "metres": (SLOPE / 1000, "depth"),
+    "whole metres as floats": (SLOPE.astype(np.float32), "depth"),
+    "elevation": (SLOPE - 1000.0, "depth"),
+    "a matte": (np.clip(COLS * 60 - 200 + ROWS, 0, 255).astype(np.uint8), "soft_labels"),
+    "shares of one class": (shares()[1], "soft_labels"),
+    "shares": (shares(), "soft_labels"),
+    "one-hot integers": ((np.arange(4)[:, None, None] == REGIONS).astype(np.uint8), "soft_labels"),
+    "softmax": (softmax(CLASS_LOGITS), "probabilities"),
+    "half-precision softmax": (softmax(3 * CLASS_LOGITS).astype(np.float16), "probabilities"),
+    "sigmoid": (1 / (1 + np.exp(-(COLS - 7.3) * 3.0)), "probabilities"),
+    "a heat map": (0.9 * np.exp(-((COLS - 8) ** 2 + (ROWS - 6) ** 2) / 30), "heat_map"),
+    "class logits": (CLASS_LOGITS, "logits"),
+    "logarithms of probabilities": (np.log(softmax(CLASS_LOGITS)), "logits"),
+    "mask logits": (np.where(REGIONS > 1, 8.0, -11.0) + RNG.normal(0, 1, (12, 16)), "logits"),
+    "features": (RNG.normal(0, 1, (384, 12, 16)), "features"),
+    "features after ReLU": (np.maximum(RNG.normal(0, 1, (64, 12, 16)), 0), "features"),
+    "normals": (np.stack([np.sin(ROWS), np.cos(ROWS) * 0.6, np.cos(ROWS) * 0.8]), "features"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_kind_and_its_reason(name):
+    array, kind = CASES[name]
+    found = guess(array)
+    assert found.kind == kind, found
+    assert len(found.reason) > 8
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("turn", [lambda x: np.swapaxes(x, -1, -2), lambda x: x[..., ::-1]])
+def test_turning_does_not_change_the_kind(name, turn):
+    array, kind = CASES[name]
+    assert guess(turn(array)).kind == kind
+
+
+@pytest.mark.parametrize("name", ["millimetres", "metres", "elevation", "features"])
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1e6])
+def test_scale_does_not_make_a_measured_quantity_something_else(name, scale):
+    array, _ = CASES[name]
+    assert guess(array * scale).kind in ("depth", "features", "heat_map")
+
+
+def test_grey_levels_of_a_jpeg_are_never_classes():
+    assert guess(np.array([10, 200], np.uint8)[REGIONS % 2], lossy=True).kind == "depth"
+
+
+def test_two_likely_kinds_are_both_named():
+    assert guess(np.linspace(0.4, 0.9, 192).reshape(12, 16)).runner_up == "depth"
+    few = RNG.integers(0, 6, (12, 16))
+    assert (guess(few).kind, guess(few).runner_up) == ("labels", "depth")
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("auto", None),
+        (None, None),
+        ("soft labels", "soft_labels"),
+        ("Heat-Map", "heat_map"),
+        ("mask", "labels"),
+    ],
+)
+def test_words_for_kinds(word, kind):
+    assert kinds.parse(word) == kind
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are():
+    with pytest.raises(SignalError, match=r"depth, labels, soft_labels.*or heat_map"):
+        kinds.parse("colour")
