@@ -85,14 +85,9 @@ def run(args: argparse.Namespace) -> int:
         kernel = gsjbu.fit(
             guide,
             **_grid(args.stride, size, signal.shape),
-            iters=args.iters,
-            radius=args.radius,
-            objective=args.objective,
-            optimiser=args.optimiser,
-            lr_image=args.lr_image,
+            **{name: getattr(args, name) for name in options.FIT if name != "stride"},
             signal=signal.values,
             kind=signal.kind,
-            device=args.device,
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()

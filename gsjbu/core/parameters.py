@@ -131,6 +131,8 @@ class Optimiser:
         return torch.stack([sx, sy, THETA * at[2].double(), sr]).to(at.dtype)
 
 
+# Adam adds it to the root of the second moment.
+ADAM_EPS = 1e-8
 # A step of log σ is worth this much of one of raw θ.
 THETA = 0.6
 LOG_BOUNDS = {

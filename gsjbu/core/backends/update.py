@@ -25,7 +25,7 @@ from gsjbu.core.backends.doubles import (
     where_less,
     widen,
 )
-from gsjbu.core.parameters import EPS, SIGMA_HIGH, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
+from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_HIGH, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
 
 # Lines of an LR row's state: coordinates of σx, σy, θ, σr, their two moments, and the gradient.
 AT, MEAN, SQUARE, GRADIENT, STATE = 0, 4, 8, 12, 16
@@ -115,7 +115,7 @@ def update_row(state, start, lanes, in_logs, sums, s, lines, t, pitch, rate, bet
                 q = widen(state, n + SQUARE * pitch) * betas[2] + g * g * betas[3]
                 narrow(state, n + MEAN * pitch, m)
                 narrow(state, n + SQUARE * pitch, q)
-                moved = widen(state, n) - m * rate1 / (root(q * share2) + 1e-8)
+                moved = widen(state, n) - m * rate1 / (root(q * share2) + ADAM_EPS)
                 if in_logs and c != 2:
                     low, high = (SIGMA_R_LOW, SIGMA_R_HIGH) if c == 3 else (SIGMA_LOW, SIGMA_HIGH)
                     moved = _clamped(moved, math.log(low), math.log(high))
