@@ -15,6 +15,7 @@ import * as inspector from "./inspector.js";
 import * as language from "./language.js";
 import * as notice from "./notice.js";
 import * as outputs from "./outputs.js";
+import * as profile from "./profile.js";
 import * as progress from "./progress.js";
 import * as readout from "./readout.js";
 import * as recovery from "./recovery.js";
@@ -86,6 +87,7 @@ function startAll() {
   report.start();
   charts.start();
   runs.start(comeBack);
+  profile.start(() => charts.show("profile"));
   inspector.start();
   similarity.start();
   outputs.start(() => runner.run());
