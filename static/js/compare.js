@@ -1,5 +1,6 @@
 // The comparison: which group and which two panels are on the stage, and the controls round the viewer.
 
+import { isHidden, withoutHidden } from "./classes.js";
 import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
@@ -128,11 +129,20 @@ function further({ panels, left, right }, view) {
   return out;
 }
 
+/** Classes lie over the photo, as strongly as the person likes. */
+const overPhoto = ({ group, left, right }) => group === "segmentation" || Boolean(left.legend && right.legend);
+
+/** A panel's picture, and what of it is drawn. */
+async function drawing(panel, result) {
+  const whole = await picture(panel, result.job);
+  return { picture: whole, drawn: withoutHidden(panel, whole) };
+}
+
 async function load(result, chosen) {
-  const under = chosen.group === "segmentation" ? result.panels.find((p) => p.name === "original") : null;
+  const under = overPhoto(chosen) ? result.panels.find((p) => p.name === "original") : null;
   const pane = async (panel) => ({
     panel,
-    picture: await picture(panel, result.job),
+    ...(await drawing(panel, result)),
     step: steps(panel, result.image, result.settings),
     title: title(panel),
     colour: methodClass(methodOf(panel.name)),
@@ -224,7 +234,7 @@ function place(chosen, pair, result) {
     );
     byId(side).value = chosen[side].name;
   }
-  byId("opacity-row").hidden = chosen.group !== "segmentation";
+  byId("opacity-row").hidden = !overPhoto(chosen);
   caption(chosen);
   legend(chosen);
   drawStrip(chosen, result.job, (side, name) => want({ [side]: name }));
@@ -246,12 +256,31 @@ function legend({ left, right }) {
       h(
         "li",
         {},
-        h("span", { class: "chip", style: { backgroundColor: colour(one.colour) } }),
-        classWords(one),
-        one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`),
+        h(
+          "button",
+          {
+            type: "button",
+            "aria-pressed": String(!isHidden(one)),
+            title: t(isHidden(one) ? "legend.show" : "legend.hide", { name: classWords(one) }),
+            data: { class: one.name },
+            on: { click: () => toggle(one) },
+          },
+          h("span", { class: "chip", style: { backgroundColor: colour(one.colour) } }),
+          classWords(one),
+          one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`),
+        ),
       ),
     ),
   );
+}
+
+/** Show or hide a class in every panel. */
+async function toggle(one) {
+  const { hiddenClasses } = state;
+  const without = hiddenClasses.filter((name) => name !== one.name);
+  set({ hiddenClasses: without.length < hiddenClasses.length ? without : [...hiddenClasses, one.name] });
+  await showPair();
+  [...byId("legend").querySelectorAll("button")].find((button) => button.dataset.class === one.name)?.focus();
 }
 
 const colour = (value) => (Array.isArray(value) ? `rgb(${value.join(" ")})` : value);

@@ -7,6 +7,7 @@ import * as charts from "./charts.js";
 import * as compare from "./compare.js";
 import * as connection from "./connection.js";
 import * as controls from "./controls.js";
+import * as cutout from "./cutout.js";
 import { byId } from "./dom.js";
 import * as ellipses from "./ellipses.js";
 import * as gallery from "./gallery.js";
@@ -83,6 +84,7 @@ function startAll() {
   advice.start(controls.take);
   compare.start();
   ellipses.start();
+  cutout.start();
   readout.start();
   report.start();
   charts.start();

@@ -90,7 +90,7 @@ function read(drawn, panel) {
 }
 
 /** What a pixel's colour stands for: the place on the panel's scale (to 1/255 of it), or brightness. */
-function valueOf({ bar }) {
+export function valueOf({ bar }) {
   if (!bar) return (data, at) => (data[at] + data[at + 1] + data[at + 2]) / 765;
   const table = lookup(bar.map);
   return (data, at) => {

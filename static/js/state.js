@@ -25,6 +25,7 @@ export const state = {
     ellipses: false,
     opacity: 70,
   },
+  hiddenClasses: [], // names of classes that are not drawn
   line: null, // {x0, y0, x1, y1} in image pixels: where the profile is taken
   profile: null, // {line, curves} of the line, once read from the pictures
   point: null, // {x, y} in image pixels

@@ -439,7 +439,7 @@ class Viewer extends HTMLElement {
       this.#picture(context, this.under, [1, 1], clip);
       context.globalAlpha = this.opacity;
     }
-    this.#picture(context, pane.picture, pane.step, clip);
+    this.#picture(context, pane.drawn ?? pane.picture, pane.step, clip);
     context.globalAlpha = 1;
     if (this.ellipses) drawEllipses(context, view, clip, this.ellipses);
     if (this.windowEllipses) drawEllipses(context, view, clip, this.windowEllipses);

@@ -1,4 +1,4 @@
-"""More ways to compare: a grid of up to four panels, the difference, flipping, a profile along a line, 100 %, full screen."""
+"""More ways to compare: a grid of four, the difference, flipping, a profile along a line, 100 %, full screen."""
 
 from __future__ import annotations
 
@@ -94,10 +94,12 @@ def test_a_line_gives_the_profile_of_every_method(page: Page) -> None:
     page.mouse.move(*on_stage(page, 400.5, 300.5), steps=4)
     page.mouse.up()
     page.wait_for_function(
-        "() => import('/static/js/state.js').then(({state}) => state.profile?.line.x0 === 100 && state.profile.line.x1 === 400)"
+        """() => import('/static/js/state.js').then(({state}) =>
+          state.profile?.line.x0 === 100 && state.profile.line.x1 === 400)"""
     )
     curves = page.evaluate(
-        "() => import('/static/js/state.js').then(({state}) => state.profile.curves.map((c) => [c.panel.name, c.points]))"
+        """() => import('/static/js/state.js').then(({state}) =>
+          state.profile.curves.map((c) => [c.panel.name, c.points]))"""
     )
     names = [name for name, _ in curves]
     assert names == ["original", "lr", "bilinear_rgb", "gsjbu_rgb"]
