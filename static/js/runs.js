@@ -41,7 +41,7 @@ const figure = ({ metrics }) => {
 
 /** The list, into the holder of the charts. */
 export function drawRuns(holder) {
-  const held = holder.contains(document.activeElement) ? document.activeElement.dataset : null;
+  const held = holder.contains(document.activeElement) && document.activeElement.getAttribute("data-job");
   put(
     holder,
     h(
@@ -80,7 +80,7 @@ export function drawRuns(holder) {
       ),
     ),
   );
-  if (held?.job) holder.querySelector(`[data-job="${held.job}"]`)?.focus();
+  if (held) holder.querySelector(`[data-job="${held}"]`)?.focus();
 }
 
 const sameSize = (a, b) => a.width === b.width && a.height === b.height;

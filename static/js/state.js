@@ -17,12 +17,17 @@ export const state = {
     group: "rgb",
     left: null,
     right: null,
+    third: null, // the grid's other two
+    fourth: null,
     divider: 50,
     layout: "divider",
     before: null, // the layout to go back to after the similarity maps
     ellipses: false,
     opacity: 70,
   },
+  hiddenClasses: [], // names of classes that are not drawn
+  line: null, // {x0, y0, x1, y1} in image pixels: where the profile is taken
+  profile: null, // {line, curves} of the line, once read from the pictures
   point: null, // {x, y} in image pixels
   online: true,
 };
