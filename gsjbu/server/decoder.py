@@ -46,6 +46,7 @@ MIDDLING_PIXELS = 16_000_000
 LAST_WORDS_SECONDS = 3.0
 _HEAD = struct.Struct(">IQ")
 _MEMORY = 3 * 2**30  # what decoding may take beyond the helper itself
+_LEFT = 32 * 2**20  # of what there is, for the server meanwhile
 
 
 # The status with which a helper ends whose child was brought down by its file.
@@ -309,7 +310,9 @@ def _child(data: bytearray, asked: dict[str, Any], out: Any) -> None:
     import warnings
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    room = min(_MEMORY, available_bytes())
+    with suppress(OSError):  # where memory runs out all the same, this process goes and not the server
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    room = max(0, min(_MEMORY, available_bytes() - _LEFT))
     most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + room
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
