@@ -25,7 +25,7 @@ FAKE = ("-m", "tests.server.fake")
 def attack(server: Process) -> None:
     """What makes libraries talk: broken HTTP, broken forms, broken pictures, connections beyond the limit."""
     client = server.client()
-    for name, data in hostile.files().items():
+    for name, data in list(hostile.files().items())[::8]:
         client.post("/api/images", files={"file": (name, data)})
     head = {"Content-Type": "multipart/form-data; boundary=x"}
     for body in (
