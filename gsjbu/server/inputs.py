@@ -16,7 +16,8 @@ from torch import Tensor
 
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
-from gsjbu.server.decoder import Decoded, Decoders, DecodeTimeout, HelperLost
+from gsjbu.server import decoder
+from gsjbu.server.decoder import START_SECONDS, Decoded, Decoders, DecodeTimeout, HelperLost
 from gsjbu.server.limits import KIB, Limits
 from gsjbu.server.problems import Problem
 from gsjbu.server.uploads import File, Form
@@ -166,9 +167,14 @@ class Inputs:
         async with self._large if size >= LARGE_BYTES else nullcontext(), self._places:
             future = asyncio.get_running_loop().run_in_executor(self._threads, work)
             try:
-                return await asyncio.wait_for(asyncio.shield(future), self.limits.decode_seconds)
+                return await asyncio.wait_for(asyncio.shield(future), self._patience)
             except TimeoutError:
                 raise self._timeout() from None
+
+    @property
+    def _patience(self) -> float:
+        """A helper keeps the limit by itself, and may have to be started, twice if it must; a thread is left alone."""
+        return self.limits.decode_seconds + (2 * START_SECONDS if decoder.CAN_FORK else 0)
 
     def _timeout(self) -> Problem:
         most = self.limits.decode_seconds

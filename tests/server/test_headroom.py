@@ -40,11 +40,11 @@ def test_without_groups_it_is_what_the_system_has(machine: Path) -> None:
 
 
 def test_the_tightest_group_counts_and_what_files_take_can_be_had_back(machine: Path) -> None:
-    (machine / "proc/self/cgroup").write_text("0::/work/mine\n")
-    group(machine / "groups/work/mine", V2, "max", 50 * MIB, 0)
-    group(machine / "groups/work", V2, str(500 * MIB), 300 * MIB, 100 * MIB)
+    (machine / "proc/self/cgroup").write_text("0::/outer/mine\n")
+    group(machine / "groups/outer/mine", V2, "max", 50 * MIB, 0)
+    group(machine / "groups/outer", V2, str(500 * MIB), 300 * MIB, 100 * MIB)
     assert headroom.available_bytes() == 300 * MIB
-    group(machine / "groups/work/mine", V2, str(100 * MIB), 150 * MIB, 0)
+    group(machine / "groups/outer/mine", V2, str(100 * MIB), 150 * MIB, 0)
     assert headroom.available_bytes() == 0
 
 
