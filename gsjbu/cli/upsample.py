@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     import gsjbu
     from gsjbu.core.fit import most_steps
     from gsjbu.io import levels, restoring
-    from gsjbu.io.guides import to_guide
+    from gsjbu.io.guides import open_guide
     from gsjbu.io.signals import understand
     from gsjbu.io.writers import write_kernel
 
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-    guide = to_guide(args.image)
+    guide = open_guide(Path(args.image).read_bytes())
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     signal = understand(args.signal, size, **options.signal_words(args))
     if form == "png":
@@ -157,8 +157,8 @@ def _write(
     if form == "png":
         write_bytes(output, levels.png(signal, high))
         if high.ndim == 2 and high.dtype.kind == "f":
-            _, offset, scale = levels.to_levels(signal, high)
-            _beside(output, told | {"offset": offset, "scale": scale, "gap_level": 0})
+            _, said = levels.to_levels(signal, high)
+            _beside(output, told | said)
     elif form == "tiff":
         write_bytes(output, levels.tiff(signal, high))
     else:

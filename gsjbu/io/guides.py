@@ -89,7 +89,8 @@ def open_guide(data: bytes, max_pixels: int = pictures.MAX_PIXELS) -> Guide:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
         raise ImageError(
-            "image_type", "The file is no picture that can be read; save it as PNG or TIFF."
+            "image_type",
+            "The file is not a JPEG, PNG or WebP picture, nor any other that can be read; save it as PNG or TIFF.",
         ) from error
 
 

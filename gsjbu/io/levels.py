@@ -1,8 +1,8 @@
 """Results as pictures: PNG and TIFF, with what their numbers mean written into them.
 
-Integers are written as they are. Fractions take the 65,535 levels of a 16-bit picture: the value is
-``offset + scale · level``, level 0 means "no value", and the file says so; :func:`gsjbu.io.meaning.meaning` reads it
-back.
+Integers are written as they are. Fractions take the levels of a 16-bit picture: the value is
+``offset + scale · level``, and where there are gaps level 0 is theirs. The file says so, and
+:func:`gsjbu.io.meaning.meaning` reads it back.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def png(signal: Signal, result: np.ndarray) -> bytes:
     if result.dtype.kind in "iub" and int(result.min()) >= 0 and int(result.max()) <= TOP:
         dtype = np.uint8 if result.dtype.itemsize == 1 else np.uint16
         return pictures.png_bytes(result.astype(dtype), text=_text(told))
-    levels, offset, scale = to_levels(signal, result)
-    return pictures.png_bytes(levels, text=_text(told | {"offset": offset, "scale": scale, "gap_level": 0}))
+    levels, said = to_levels(signal, result)
+    return pictures.png_bytes(levels, text=_text(told | said))
 
 
 def check_png(signal: Signal, shape: tuple[int, ...]) -> None:
@@ -55,18 +55,23 @@ def check_png(signal: Signal, shape: tuple[int, ...]) -> None:
         )
 
 
-def to_levels(signal: Signal, result: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Fractions [H, W] as levels 1…65535, 0 for gaps; the offset and the scale that give the values back."""
+def to_levels(signal: Signal, result: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    """Fractions [H, W] as levels of 16 bits, and the offset and the scale that give the values back.
+
+    Where there are gaps, level 0 is theirs.
+    """
     known = np.isfinite(result)
+    first = 0 if known.all() else 1
     if signal.kind in UNIT_KINDS:
         low, high = 0.0, 1.0
     else:
         low, high = (float(result[known].min()), float(result[known].max())) if known.any() else (0.0, 1.0)
-    scale = (high - low) / (TOP - 1) or 1.0
-    offset = low - scale
+    scale = (high - low) / (TOP - first) or 1.0
+    offset = low - first * scale
     with np.errstate(invalid="ignore"):
-        levels = np.where(known, np.clip(np.rint((result - offset) / scale), 1, TOP), 0)
-    return levels.astype(np.uint16), offset, scale
+        levels = np.where(known, np.clip(np.rint((result - offset) / scale), first, TOP), 0)
+    said = {"offset": offset, "scale": scale, "gap_level": 0 if first else -1}
+    return levels.astype(np.uint16), said
 
 
 def tiff(signal: Signal, result: np.ndarray) -> bytes:

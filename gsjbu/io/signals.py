@@ -190,7 +190,7 @@ def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: 
             "signal_too_large", f"The signal has {planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
         )
     if brought.colours and asked.kind in (None, "labels"):
-        planes = _colour_numbers(planes, asked.kind is not None)
+        planes = _colour_numbers(planes)
     known = _known_over(brought, planes)
     first = gaps.find(
         planes, "heat_map", asked.invalid, known
@@ -233,7 +233,9 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
     if brought.kind is not None:
         return kinds.Guess(brought.kind, f"{len(np.unique(planes[:, known]))} different numbers")
     if brought.colours:
-        return kinds.Guess("labels", f"{len(np.unique(planes[:, known]))} colours in patches")
+        count, equal = len(np.unique(planes[:, known])), kinds.patches(planes[0], known).equal
+        unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
+        return kinds.Guess("labels", f"{count} colours, {round(100 * equal)} % of neighbours equal", unsure)
     return kinds.guess(planes, known, brought.lossy)
 
 
@@ -254,7 +256,7 @@ def _check_asked(kind: Kind, planes: np.ndarray) -> None:
 # ------------------------------------------------------------------------------------------- labels
 
 
-def _colour_numbers(planes: np.ndarray, asked: bool) -> np.ndarray:
+def _colour_numbers(planes: np.ndarray) -> np.ndarray:
     """Colours [3, h, w] as numbers 0xRRGGBB [1, h, w], where they stand for classes."""
     codes = planes.astype(np.int32).transpose(1, 2, 0) @ np.array([1 << 16, 1 << 8, 1], np.int32)
     lie = kinds.patches(codes, np.ones(codes.shape, bool))
@@ -264,7 +266,7 @@ def _colour_numbers(planes: np.ndarray, asked: bool) -> np.ndarray:
             f"The picture has {lie.count} colours, most of them only between others: classes with soft edges. Save it "
             "without smoothing (nearest neighbour, no JPEG), or as class numbers.",
         )
-    if lie.count > MAX_CLASSES or (lie.equal < kinds.PATCHES and lie.count > kinds.FEW and not asked):
+    if lie.count > MAX_CLASSES:
         raise SignalError(
             "signal_classes",
             f"The picture has {lie.count} colours, which are no classes (at most {MAX_CLASSES}, in patches). For depth "

@@ -98,7 +98,7 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
     [
         (["upsample", "none.png", "depth.npy", "-o", "x.npy"], "There is no none.png."),
         (["upsample", "depth.npy", "depth.npy", "-o", "x.npy"], "not a JPEG, PNG or WebP"),
-        (["upsample", "photo.png", "photo.png", "-o", "x.tiff"], "x.tiff ends in .tiff; use one of .npy"),
+        (["upsample", "photo.png", "photo.png", "-o", "x.gif"], "x.gif ends in .gif; use one of .npy"),
         (["upsample", "photo.png", "features.npy", "-o", "x.png"], "the signal has 5; write .npy instead"),
         (
             ["upsample", "photo.png", "features.npy", "-o", "x.npy", "--iters", "2000"],
