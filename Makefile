@@ -49,6 +49,7 @@ format: $(DEV)
 
 bench: $(RUNTIME)
 	$(BIN)/python -m benchmarks.speed $(ARGS)
+	$(BIN)/python -m benchmarks.seed
 
 quality: $(DEV)
 	$(BIN)/python -m benchmarks.quality $(ARGS)

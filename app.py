@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import os
 
+
+def main() -> int:
+    """Serve until SIGTERM or Ctrl+C."""
+    from gsjbu.server.cli import main as serve
+
+    return serve()
+
+
 if __name__ == "__main__":
-    # torch reads it as it is loaded; see gsjbu/threads.py
+    # torch reads it as it is loaded; see gsjbu/core/threads.py
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-    from gsjbu.server.cli import main
+    from gsjbu import entry
 
-    raise SystemExit(main())
+    raise SystemExit(entry.run("app.py", main))

@@ -35,6 +35,7 @@ from numba import njit
 from torch import Tensor
 
 import gsjbu
+from benchmarks import strides
 from benchmarks.gathers import Gathers
 from gsjbu.core import parameters
 from gsjbu.core.backends import attention, cpu
@@ -95,6 +96,10 @@ def main() -> None:
                 rows += shown(steps(image, radius, threads, rate))
             for count in channels:
                 rows += shown(renders(image, count, threads))
+    for size in (512,) if args.quick else (512, 2048):
+        for name, image in strides.images(size).items():
+            for threads in args.threads:
+                strides.show(name, image, threads)
     side_by_side()
     estimates(args.quick)
     if torch.cuda.is_available():

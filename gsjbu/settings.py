@@ -142,6 +142,15 @@ _ALL = (
         choices={"log-adam": "Adam on logarithms", "adam": "Adam on raw values"},
     ),
     Setting(
+        "lr_image", "choice", "auto", "LR image",
+        sentence="How the low-resolution image is made: sampled at each cell's centre as in the paper, or averaged.",
+        choices={
+            "auto": "Auto: sampled for RGB, averaged for a signal",
+            "bilinear": "Sampled as in the paper",
+            "area": "Mean of the cell",
+        },
+    ),
+    Setting(
         "methods", "choice", "pair", "Methods",
         sentence="Which ways of upsampling to compare: the pair, or bicubic, the fixed kernel and both fits as well.",
         choices={
@@ -201,6 +210,7 @@ class Settings:
     resolution: int = default("resolution")
     objective: str = default("objective")
     optimiser: str = default("optimiser")
+    lr_image: str = default("lr_image")
     methods: str = default("methods")
     device: str = default("device")
     seed: int = default("seed")

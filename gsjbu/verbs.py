@@ -37,6 +37,7 @@ def fit(
     threads: int | None = None,
     backend: str = "auto",
     optimiser: str = default("optimiser"),
+    lr_image: str = default("lr_image"),
     rate: float | None = None,
     sigma: float | None = None,
     sigma_r: float | None = None,
@@ -64,6 +65,9 @@ def fit(
             optimiser knows for itself if they are not given.
         threads: cores to use at most on the CPU; all that are available if not given.
         backend: auto, fused or attention.
+        lr_image: how the LR image is made, which is mixed and with which the weights compare: ``bilinear`` (the
+            paper's: the image at each cell's centre), ``area`` (cell means), or auto: bilinear for ``rgb`` without a
+            signal, area otherwise.
         optimiser: of the objective ``rgb``. ``log-adam``: Adam on log σx, log σy, θ and log σr, each step on every
             other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
         rate: of the first step, instead of the optimiser's own.
@@ -90,6 +94,7 @@ def fit(
     kernel = fit_kernel(
         guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, kind=kind, device=device,
         progress=progress, init=init, threads=threads, backend=backend, optimiser=optimiser,
+        lr_image=lr_image,
         rate=rate, sigma=sigma, sigma_r=sigma_r,
     )  # fmt: skip
     return replace(kernel, notes=(*found.notes, *kernel.notes)) if found.notes else kernel

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
+import tokenize
 import tomllib
 from pathlib import Path
 
@@ -65,3 +68,46 @@ def test_there_are_no_exceptions(root):
 def test_lint_runs_them(root):
     assert "lint-imports" in (root / "Makefile").read_text("utf-8")
     assert "lint-imports" in (root / ".pre-commit-config.yaml").read_text("utf-8")
+
+
+def test_the_picture_of_the_house_is_drawn_from_its_imports(root):
+    command = [sys.executable, "scripts/architecture.py", "--check"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_chains_name_what_there_is(root):
+    """Every `file:function` of docs/architecture.md."""
+    text = (root / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`([\w/]+\.py):([\w.]+)`", text)
+    assert len(named) > 15
+    for file, function in named:
+        source = (root / "gsjbu" / file).read_text("utf-8")
+        assert re.search(rf"def {function.split('.')[-1]}\(", source), f"{file}:{function}"
+
+
+def test_functions_are_short(root):
+    """Sixty lines at most, but for compiled loops, which take their arrays one by one and are written out."""
+    long = []
+    for path in sorted((root / "gsjbu").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno:
+                compiled = any("njit" in ast.dump(decorator) for decorator in node.decorator_list)
+                told = ast.get_docstring(node, clean=False)
+                lines = node.end_lineno - node.lineno + 1 - (len(told.splitlines()) if told else 0)
+                if lines > 60 and not compiled:
+                    long.append(f"{path.relative_to(root)}:{node.name}")
+    assert long == []
+
+
+def test_each_clamp_and_each_constant_of_the_optimiser_is_said_once(root):
+    """Outside the oracle, numbers that decide a fit are typed in parameters.py alone."""
+    found = []
+    for path in sorted((root / "gsjbu" / "core").rglob("*.py")):
+        if path.name in ("reference.py", "parameters.py", "simd.py"):  # simd: powers of two
+            continue
+        with path.open("rb") as file:
+            for token in tokenize.tokenize(file.readline):
+                if token.type == tokenize.NUMBER and token.string in ("0.999", "1e-8", "64.0", "0.01"):
+                    found.append(f"{path.relative_to(root)}:{token.start[0]}: {token.line.strip()}")
+    assert found == []

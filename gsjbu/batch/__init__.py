@@ -20,7 +20,7 @@ from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_jour
 from gsjbu.batch.sources import BESIDE, Item, SourceError, find, passed_over
 from gsjbu.batch.work import Asked, WriteFailed
 from gsjbu.core import threads
-from gsjbu.io.writers import ENDINGS, result_path, sweep
+from gsjbu.io.writers import ENDINGS, is_there, result_path, sweep
 from gsjbu.version import __version__
 
 __all__ = ["Asked", "Item", "Report", "ResumeError", "SourceError", "WriteFailed", "find", "run"]
@@ -85,7 +85,7 @@ def run(
         told["version"] = __version__
         check_settings(out, told)
         sweep(out)
-        there = [item for item in items if result_path(out, item.key, asked.form).exists()]
+        there = [item for item in items if is_there(result_path(out, item.key, asked.form))]
         known = {item.key for item in there}
         open_items = [item for item in items if item.key not in known]
         before = {line["key"]: line for line in read_journal(out) if line.get("status") == "done"}

@@ -14,9 +14,10 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from gsjbu.errors import GsjbuError
+from gsjbu.io.writers import write_bytes
 
 SETTINGS, JOURNAL, MANIFEST = "settings.json", "journal.jsonl", "manifest.json"
 
@@ -30,9 +31,12 @@ class ResumeError(GsjbuError):
 
 def write_atomically(path: Path, text: str) -> None:
     """``text`` under ``path``, whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, "utf-8")
-    os.replace(part, path)
+    write_bytes(path, _encoded(text))
+
+
+def _encoded(text: str) -> bytes:
+    """JSON in UTF-8; the bytes of a name that is none are written as JSON's escapes, and read back as they were."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def check_settings(folder: Path, asked: dict[str, Any]) -> None:
@@ -62,11 +66,11 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL
         _end_last_line(self.path)
-        self._file: TextIO = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+        self._file: BinaryIO = open(self.path, "ab")  # noqa: SIM115 - closed by close()
 
     def add(self, outcome: dict[str, Any]) -> None:
         """One item's outcome."""
-        self._file.write(json.dumps(outcome, ensure_ascii=False) + "\n")
+        self._file.write(_encoded(json.dumps(outcome, ensure_ascii=False) + "\n"))
         self._file.flush()
 
     def close(self) -> None:

@@ -7,8 +7,10 @@ items is small and travels well.
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
+import stat
 import tarfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -43,12 +45,17 @@ class Blob:
     size: int = -1
 
     def read(self) -> bytes:
-        """The bytes; OSError if the file is gone or shorter than it was when it was listed."""
-        with open(self.path, "rb") as file:
+        """The bytes; OSError if the file is gone, is none, or is shorter than it was when it was listed."""
+        # A pipe would be waited for; a folder says itself that it is none.
+        with open(self.path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "it is not a regular file", self.path)
             file.seek(self.offset)
             data = file.read(self.size)
         if 0 <= self.size != len(data):
-            raise OSError(f"{self.name} is cut short: {len(data)} of {self.size} bytes are there.")
+            raise OSError(
+                errno.EIO, f"it is cut short: {len(data)} of {self.size} bytes are there", self.path
+            )
         return data
 
 
@@ -92,7 +99,7 @@ def _paths(source: str) -> tuple[list[Path], Path]:
     """Candidate files and the folder that their keys are relative to."""
     path = Path(source)
     if path.is_dir():
-        return sorted(p for p in path.rglob("*") if p.is_file()), path
+        return sorted(p for p in path.rglob("*") if _counts(p)), path
     if path.is_file():
         if path.suffix.lower() in LISTS:
             return _from_list(path)
@@ -100,10 +107,15 @@ def _paths(source: str) -> tuple[list[Path], Path]:
             return [path], path.parent
         raise SourceError(f"{source} is neither a picture, a .tar shard nor a .txt list of paths.")
     if glob.has_magic(source):
-        found = sorted(Path(p) for p in glob.glob(source, recursive=True) if Path(p).is_file())
+        found = sorted(Path(p) for p in glob.glob(source, recursive=True) if _counts(Path(p)))
         if found:
             return found, _fixed_part(source)
     raise SourceError(f"There is no {source}; give a folder, a .tar shard, a .txt list of paths, or a glob.")
+
+
+def _counts(path: Path) -> bool:
+    """A file, or what is called like a picture: a dangling link, say, which is then reported as failed."""
+    return path.suffix.lower() in IMAGES or path.is_file()
 
 
 def _fixed_part(pattern: str) -> Path:

@@ -6,6 +6,7 @@ each, so the results are the same bytes wherever they are made.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
 from gsjbu.io import levels, readers, restoring
 from gsjbu.io.signals import Signal, understand
-from gsjbu.io.writers import result_dtype, result_path, write, write_bytes, write_kernel
+from gsjbu.io.writers import is_there, result_dtype, result_path, write, write_bytes, write_kernel
 from gsjbu.settings import default
 
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
@@ -39,6 +40,7 @@ class Asked:
     radius: int = default("radius")
     objective: str = "auto"
     optimiser: str = default("optimiser")
+    lr_image: str = default("lr_image")
     device: str = default("device")
     backbone: str = default("backbone")
     seed: int = default("seed")
@@ -51,6 +53,10 @@ class Asked:
     def as_dict(self) -> dict[str, Any]:
         """Name -> value."""
         return asdict(self)
+
+
+# What a result's own name can be refused for; anything else would refuse every further one.
+ITS_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EILSEQ, errno.EINVAL)
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Worker:
             "status": "done",
             "output": path.relative_to(self.folder).as_posix(),
         }
-        if path.exists():
+        if is_there(path):
             return outcome | {"status": "found"}
         try:
             outcome |= self._make(item, path)
@@ -96,7 +102,8 @@ class Worker:
             sentence = _missing(item, str(error.filename or ""))
             outcome = {"key": item.key, "status": "failed", "code": "file_missing", "error": sentence}
         except OSError as error:
-            sentence = f"{item.image.name} or its signal cannot be read: {error.strerror or error}."
+            name = Path(os.fsdecode(error.filename)).name if error.filename else item.image.name
+            sentence = f"{name} cannot be read: {error.strerror or error}."
             outcome = {"key": item.key, "status": "failed", "code": "file_unreadable", "error": sentence}
         except Exception as error:  # one image's surprise must not stop a night's run; it is reported as one
             sentence = f"Unexpected {type(error).__name__}: {error}"
@@ -119,6 +126,7 @@ class Worker:
             radius=asked.radius,
             objective=asked.objective,
             optimiser=asked.optimiser,
+            lr_image=asked.lr_image,
             signal=signal.values,
             kind=signal.kind,
             device=asked.device,
@@ -195,6 +203,10 @@ class Worker:
         try:
             do()
         except OSError as error:
+            if error.errno in ITS_NAME:
+                raise GsjbuError(
+                    "output_name", f"The result's name cannot be used: {error.strerror}."
+                ) from error
             raise WriteFailed(f"The results cannot be written: {error.strerror or error}.") from error
 
 

@@ -7,6 +7,7 @@ Exit status: 0 done; 1 some images of a batch failed; 2 refused, with a sentence
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -68,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         what = str(error.strerror or error).rstrip(".")
+        if error.errno == errno.EBADF:
+            what = "Standard output is closed"
         return _refuse(args, "file_error", f"{what}{where}.", UNWRITABLE)
     except KeyboardInterrupt:
         return _refuse(args, "interrupted", "Interrupted.", INTERRUPTED)
@@ -80,7 +83,8 @@ def _takes_the_rest(module: ModuleType) -> bool:
 def _refuse(args: argparse.Namespace, code: str, sentence: str, status: int) -> int:
     try:
         if args.json:
-            print(json.dumps({"error": sentence, "code": code}, ensure_ascii=False), flush=True)
+            print(json.dumps({"error": sentence, "code": code}, ensure_ascii=False))
+        sys.stdout.flush()
     except OSError:  # nobody reads standard output any more, or it is full: that may be what went wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     print(f"gsjbu: {sentence}", file=sys.stderr)

@@ -20,7 +20,9 @@ from tqdm import tqdm
 
 from gsjbu.cli import options
 
-SETTINGS = ("stride", "iters", "radius", "resolution", "objective", "optimiser", "device", "backbone", "seed")
+SETTINGS = (
+    "stride", "iters", "radius", "resolution", "objective", "lr_image", "optimiser", "device", "backbone", "seed",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
         bar.update(finished - bar.n)
         if outcome["status"] == "failed":
             bar.clear()
-            tqdm.write(f"{outcome['key']}: {outcome['error']}", file=sys.stderr)
+            told = f"{outcome['key']}: {outcome['error']}"
+            tqdm.write(told.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
 
     try:
         report = batch.run(

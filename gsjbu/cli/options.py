@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from tqdm import tqdm
 
-from gsjbu.errors import SettingError
+from gsjbu.errors import GsjbuError, SettingError
 from gsjbu.settings import SETTINGS, Setting
 
-FIT = ("stride", "iters", "radius", "objective", "optimiser", "device")
+FIT = ("stride", "iters", "radius", "objective", "lr_image", "optimiser", "device")
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str], **defaults: Any) -> None:
@@ -123,6 +124,17 @@ def bar(args: argparse.Namespace, total: int, unit: str, label: str) -> tqdm:
     return tqdm(total=total, unit=unit, desc=label, disable=True if args.quiet else None, leave=False)
 
 
+def spare_inputs(inputs: Sequence[str | None], outputs: Sequence[str | None]) -> None:
+    """Refuse an output that would take an input's place."""
+    read = {os.path.realpath(path): path for path in inputs if path}
+    for path in outputs:
+        if path and os.path.realpath(path) in read:
+            raise GsjbuError(
+                "output_is_input", f"The result {path} would take the place of an input; choose another name."
+            )
+
+
 def tell(args: argparse.Namespace, facts: dict[str, Any], sentence: str) -> None:
     """``facts`` with --json, otherwise ``sentence``."""
-    print(json.dumps(facts, ensure_ascii=False) if args.json else sentence)
+    told = json.dumps(facts, ensure_ascii=False) if args.json else sentence
+    print(told.encode("utf-8", "backslashreplace").decode())  # a name may be no UTF-8

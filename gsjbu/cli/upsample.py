@@ -66,9 +66,11 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.io import levels, restoring
     from gsjbu.io.guides import open_guide
     from gsjbu.io.signals import understand
+    from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
     form = _form(output)
+    options.spare_inputs((args.image, args.signal), (args.output, args.kernel))
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -83,13 +85,9 @@ def run(args: argparse.Namespace) -> int:
         kernel = gsjbu.fit(
             guide,
             **_grid(args.stride, size, signal.shape),
-            iters=args.iters,
-            radius=args.radius,
-            objective=args.objective,
-            optimiser=args.optimiser,
+            **{name: getattr(args, name) for name in options.FIT if name != "stride"},
             signal=signal.values,
             kind=signal.kind,
-            device=args.device,
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()
@@ -98,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     told = restoring.facts(signal, args.probabilities)
     _write(output, form, signal, high, args.float16, told)
     if args.kernel:
-        kernel.save(args.kernel)
+        write_kernel(Path(args.kernel), kernel)
     facts = {
         "output": str(output),
         "shape": list(high.shape),

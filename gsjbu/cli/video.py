@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
 
 RGB = "rgb"
-SETTINGS = ("stride", "iters", "radius", "resolution", "device", "backbone", "seed")
+SETTINGS = ("stride", "iters", "radius", "resolution", "lr_image", "device", "backbone", "seed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
     if Path(args.output).exists() and Path(args.output).samefile(args.film):
         raise GsjbuError("output_is_input", f"{args.output} is the film to read; write to another file.")
-    fit = {"stride": args.stride, "radius": args.radius, "device": args.device}
+    fit = {"stride": args.stride, "radius": args.radius, "device": args.device, "lr_image": args.lr_image}
     whole, first = video.Steadiness(), video.Steadiness()
     references: list[Tensor] = []
     seconds, count = 0.0, 0

@@ -125,6 +125,7 @@ def fit(
     signal: Tensor | None,  # [C, h, w]; the guide's own colours if None
     radius: int,
     iters: int,
+    lr_image: str,  # bilinear or area
     chosen: Choice,
     device: torch.device,
     threads: int | None,
@@ -137,7 +138,7 @@ def fit(
     What was found is in ``Kernel.notes``. Raises ShapeError if the signal does not fit the grid or is not finite.
     """
     guide, found = noise.clean(guide)
-    base = Gaussians.over(guide, grid, radius, parameters.start(grid))
+    base = Gaussians.over(guide, grid, radius, parameters.start(grid), lr_image)
     signal = checked_signal(base.lr_guide if signal is None else signal, grid)
     recipe = RECIPES[RECIPE_OF.get(kind or "") or kind_of(signal)]
     trust = _trust(guide_gain(standardised(signal)[0], base.lr_guide))
@@ -156,7 +157,7 @@ def fit(
     )  # fmt: skip
     notes = (found.sentence, recipe.sentence, _on_trust(trust, recipe))
     return Kernel(
-        first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend,
+        first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, lr_image,
         tuple(note for note in notes if note),
     )  # fmt: skip
 

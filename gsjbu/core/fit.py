@@ -11,7 +11,7 @@ from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
-from gsjbu.core.parameters import ADAM, FIXED, OPTIMISERS
+from gsjbu.core.parameters import ADAM, FIXED, optimiser_of
 from gsjbu.core.tto import checked_signal, fit_gaussians
 from gsjbu.errors import ImageError, SettingError, ShapeError
 from gsjbu.settings import SETTINGS, default
@@ -32,6 +32,7 @@ def fit_kernel(
     threads: int | None = None,
     backend: str = "auto",
     optimiser: str = default("optimiser"),
+    lr_image: str = default("lr_image"),
     rate: float | None = None,
     sigma: float | None = None,
     sigma_r: float | None = None,
@@ -40,7 +41,7 @@ def fit_kernel(
     _check_guide(guide, grid)
     iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
     where = devices.resolve(device)
-    chosen = dispatch.choose(where, backend)
+    chosen = dispatch.choose(where, backend, grid)
     if objective == "auto":
         if init is not None or (rate, sigma, sigma_r) != (None, None, None):
             raise SettingError(
@@ -48,20 +49,34 @@ def fit_kernel(
                 "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use "
                 "'rgb' or 'signal'.",
             )
-        return auto.fit(guide, grid, signal, radius, iters, chosen, where, threads, progress, kind)
+        how = lr_image_of(lr_image, objective, signal)
+        return auto.fit(guide, grid, signal, radius, iters, how, chosen, where, threads, progress, kind)
     if objective not in ("rgb", "signal"):
         raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
     if objective == "signal":
         signal = checked_signal(signal, grid)
     # A signal is given back by plain Adam: fewer steps on logarithms measured worse.
-    adam = OPTIMISERS[str(SETTINGS["optimiser"].parse(optimiser))] if objective == "rgb" else ADAM
-    usual = adam.start if objective == "rgb" and iters else FIXED
+    how = lr_image_of(lr_image, objective, signal)
+    adam = optimiser_of(optimiser, how) if objective == "rgb" else ADAM
+    # What is averaged over cells is served better by narrow Gaussians where nothing is fitted (see docs/method.md).
+    usual = adam.start if objective == "rgb" and (iters or how == "bilinear") else FIXED
     raw = _start(grid, sigma, sigma_r, usual) if init is None else _raw_of(init, grid)
     gaussians, losses = fit_gaussians(
-        Gaussians.over(guide, grid, radius, raw), iters, objective, signal, backend=chosen.name, device=where,
+        Gaussians.over(guide, grid, radius, raw, how), iters, objective, signal, backend=chosen.name, device=where,
         optimiser=adam, rate=rate, threads=threads, progress=progress,
     )  # fmt: skip
-    return Kernel(gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads)
+    return Kernel(gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads, lr_image=how)
+
+
+def lr_image_of(lr_image: str, objective: str, signal: object) -> str:
+    """``bilinear`` or ``area``: what ``auto`` means for this fit.
+
+    The paper's own demonstration gives back the image from its samples; a signal over cells goes with their means.
+    """
+    lr_image = str(SETTINGS["lr_image"].parse(lr_image))
+    if lr_image != "auto":
+        return lr_image
+    return "bilinear" if objective == "rgb" and signal is None else "area"
 
 
 def most_steps(objective: str, iters: int) -> int:

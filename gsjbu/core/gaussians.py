@@ -20,9 +20,9 @@ class Gaussians:
     raw: Tensor  # [4, h, w]  unconstrained σx, σy, θ, σr: see parameters.py
 
     @classmethod
-    def over(cls, guide: Tensor, grid: Grid, radius: int, raw: Tensor) -> Gaussians:
-        """On ``guide``, whose LR pixels are its cell means."""
-        return cls(guide, grid.cell_means(guide), grid, radius, raw)
+    def over(cls, guide: Tensor, grid: Grid, radius: int, raw: Tensor, lr_image: str = "area") -> Gaussians:
+        """On ``guide``, whose LR pixels are sampled as ``lr_image`` says (see Grid.low_resolution)."""
+        return cls(guide, grid.low_resolution(guide, lr_image), grid, radius, raw)
 
     def at(self, raw: Tensor) -> Gaussians:
         """The same window and guide with other raw values."""

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.errors import ShapeError
+from gsjbu.errors import SettingError, ShapeError
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,46 @@ class Grid:
         qy = int(np.searchsorted(self.row_starts, y, side="right")) - 1
         return qx, qy
 
+    def low_resolution(self, x: Tensor, how: str) -> Tensor:
+        """``x [..., H, W]`` → ``[..., h, w]``: ``bilinear`` as :meth:`cell_samples`, ``area`` as :meth:`cell_means`."""
+        ways = {"bilinear": self.cell_samples, "area": self.cell_means}
+        if how not in ways:
+            raise SettingError("lr_image", f"lr_image is {how!r}; it must be one of {', '.join(ways)}.")
+        return ways[how](x)
+
+    def cell_samples(self, x: Tensor) -> Tensor:
+        """Value of ``x [..., H, W]`` at each cell's centre, ``[..., h, w]`` float32: linear between pixel centres.
+
+        Where all cells are whole it is ``F.interpolate(mode="bilinear", align_corners=False, antialias=False)``. A
+        partial cell has its centre where a whole one would; beyond the border the last pixel stands.
+        """
+        self._check(x)
+        a = x.detach().to("cpu", torch.float32)
+        for dim, size, cells, step in (
+            (-1, self.width, self.cols, self.step_x),
+            (-2, self.height, self.rows, self.step_y),
+        ):
+            at = ((torch.arange(cells, dtype=torch.float64) + 0.5) * step - 0.5).clamp(0, size - 1)
+            low = at.long()
+            part = (at - low).to(torch.float32).reshape(-1, *[1] * (-1 - dim))
+            a = torch.lerp(a.index_select(dim, low), a.index_select(dim, (low + 1).clamp_max(size - 1)), part)
+        return a.contiguous().to(x.device)
+
     def cell_means(self, x: Tensor) -> Tensor:
         """Mean of ``x [..., H, W]`` over each cell's valid pixels, ``[..., h, w]``, summed in float64."""
-        if tuple(x.shape[-2:]) != (self.height, self.width):
-            raise ShapeError(
-                f"The array is {x.shape[-1]}×{x.shape[-2]} pixels, the grid is over {self.width}×{self.height}."
-            )
+        self._check(x)
         a = x.detach().to("cpu").numpy()
         # Columns first: reduceat over the contiguous axis leaves little for the second pass.
         sums = np.add.reduceat(a, self.col_starts[:-1], axis=-1, dtype=np.float64)
         sums = np.add.reduceat(sums, self.row_starts[:-1], axis=-2)
         counts = np.diff(self.row_starts)[:, None] * np.diff(self.col_starts)[None, :]
         return torch.from_numpy((sums / counts).astype(np.float32)).to(x.device)
+
+    def _check(self, x: Tensor) -> None:
+        if tuple(x.shape[-2:]) != (self.height, self.width):
+            raise ShapeError(
+                f"The array is {x.shape[-1]}×{x.shape[-2]} pixels, the grid is over {self.width}×{self.height}."
+            )
 
 
 def _starts(size: int, cells: int, step: float) -> np.ndarray:

@@ -42,6 +42,7 @@ class Kernel:
     blend: Blend | None = (
         None  # further members of the mixture, and back-projection; None: these Gaussians alone
     )
+    lr_image: str = "area"  # how the guide's LR pixels were sampled: bilinear or area
     notes: tuple[str, ...] = ()  # sentences on what the objective ``auto`` found and did
 
     @property
@@ -62,7 +63,7 @@ class Kernel:
 
     @property
     def lr_guide(self) -> Tensor:
-        """[G, h, w] float32: the guide's value of each LR pixel."""
+        """[G, h, w] float32: the guide's value of each LR pixel, sampled as ``lr_image`` says."""
         return self.gaussians.lr_guide
 
     @property
@@ -208,6 +209,7 @@ class Kernel:
             "format": FORMAT, "step": [g.step_y, g.step_x], "radius": self.radius, "objective": self.objective,
             "backend": self.backend, "backend_reason": self.backend_reason, "device": self.device,
             "blend": None if self.blend is None else self.blend.as_dict(), "notes": list(self.notes),
+            "lr_image": self.lr_image,
         }  # fmt: skip
         tensors = {
             "guide": self.guide.contiguous(),

@@ -57,13 +57,15 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
     if notes.get("blend") is not None:
         second = file.get_tensor("second").to(torch.float32) if "second" in file.keys() else None  # noqa: SIM118
         blend = blends.checked(Blend(second=second, **notes["blend"]), grid)
+    lr_image = str(notes.get("lr_image", "area"))  # files from before there was a choice
     return Kernel(
-        Gaussians.over(guide.to(torch.float32), grid, int(radius), raw.to(torch.float32)),
+        Gaussians.over(guide.to(torch.float32), grid, int(radius), raw.to(torch.float32), lr_image),
         losses=losses.tolist(),
         objective=str(notes["objective"]),
         backend=notes["backend"],
         backend_reason=str(notes["backend_reason"]),
         device=notes["device"],
         blend=blend,
+        lr_image=lr_image,
         notes=tuple(str(note) for note in notes.get("notes", [])),
     )

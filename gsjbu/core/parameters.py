@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gsjbu.core.grid import Grid
+from gsjbu.errors import SettingError
 
 EPS = 1e-6
 SIGMA_LOW, SIGMA_HIGH = 1.0, 64.0
@@ -130,6 +131,8 @@ class Optimiser:
         return torch.stack([sx, sy, THETA * at[2].double(), sr]).to(at.dtype)
 
 
+# Adam adds it to the root of the second moment.
+ADAM_EPS = 1e-8
 # A step of log σ is worth this much of one of raw θ.
 THETA = 0.6
 LOG_BOUNDS = {
@@ -146,6 +149,13 @@ ADAM = Optimiser(
 LOG_ADAM = Optimiser(
     in_logs=True, start=(0.8, 0.055), rate=0.1, falling=True, beta1=0.5, beta2=0.99, halved=True
 )  # fmt: skip
-# The same for an LR image that is sampled rather than averaged over each cell: its colours reach wider, and steps may too.
+# The same for an LR image that is sampled, not averaged over each cell: its colours reach wider, and steps may too.
 LOG_ADAM_SAMPLED = replace(LOG_ADAM, start=(1.2, 0.08), rate=0.2)
 OPTIMISERS = {"log-adam": LOG_ADAM, "adam": ADAM}
+
+
+def optimiser_of(name: str, lr_image: str) -> Optimiser:
+    """The optimiser ``name`` for an LR image sampled as ``lr_image`` says."""
+    if name not in OPTIMISERS:
+        raise SettingError("optimiser", f"optimiser is {name!r}; it must be one of {', '.join(OPTIMISERS)}.")
+    return LOG_ADAM_SAMPLED if name == "log-adam" and lr_image == "bilinear" else OPTIMISERS[name]

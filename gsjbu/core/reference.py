@@ -41,6 +41,22 @@ def low_resolution(x: Tensor, rows: int, cols: int, step: Step) -> Tensor:
     return torch.stack(lines, dim=-2)
 
 
+def sampled(x: Tensor, rows: int, cols: int, step: Step) -> Tensor:
+    """x [C, H, W] read bilinearly at the centre of each cell, [C, h, w]; beyond the border its last pixel stands."""
+    _, height, width = x.shape
+    out = torch.empty(x.shape[0], rows, cols, dtype=torch.float64)
+    for i in range(rows):
+        for j in range(cols):
+            v = min(max((i + 0.5) * step[0] - 0.5, 0.0), height - 1.0)
+            u = min(max((j + 0.5) * step[1] - 0.5, 0.0), width - 1.0)
+            y, x0 = math.floor(v), math.floor(u)
+            y1, x1 = min(y + 1, height - 1), min(x0 + 1, width - 1)
+            top = (1 - (u - x0)) * x[:, y, x0].double() + (u - x0) * x[:, y, x1].double()
+            bottom = (1 - (u - x0)) * x[:, y1, x0].double() + (u - x0) * x[:, y1, x1].double()
+            out[:, i, j] = (1 - (v - y)) * top + (v - y) * bottom
+    return out
+
+
 def weights(image: Tensor, raw: Tensor, radius: int, step: Step, lr_image: Tensor | None = None) -> Tensor:
     """w(p ← q) for every HR pixel p and every offset of its window, [(2R+1)², H, W].
 
@@ -93,19 +109,22 @@ def render(w: Tensor, signal: Tensor, height: int, width: int, step: Step) -> Te
     return out
 
 
-def rgb_loss(image: Tensor, raw: Tensor, radius: int, step: Step) -> Tensor:
-    """L = mean|Î − I|: the image rendered from its own cell means against itself."""
+def rgb_loss(image: Tensor, raw: Tensor, radius: int, step: Step, lr_image: Tensor | None = None) -> Tensor:
+    """L = mean|Î − I|: the image rendered from its own LR image (its cell means if none is given) against itself."""
     _, height, width = image.shape
-    lr_image = low_resolution(image, raw.shape[1], raw.shape[2], step)
+    if lr_image is None:
+        lr_image = low_resolution(image, raw.shape[1], raw.shape[2], step)
     w = weights(image, raw, radius, step, lr_image)
     return (render(w, lr_image, height, width, step) - image.double()).abs().mean()
 
 
-def signal_loss(image: Tensor, raw: Tensor, radius: int, step: Step, signal: Tensor) -> Tensor:
+def signal_loss(
+    image: Tensor, raw: Tensor, radius: int, step: Step, signal: Tensor, lr_image: Tensor | None = None
+) -> Tensor:
     """Mean squared difference between the rendered signal's cell means and the signal [C, h, w],
     in units of the signal's mean magnitude."""
     _, height, width = image.shape
-    w = weights(image, raw, radius, step)
+    w = weights(image, raw, radius, step, lr_image)
     rendered = render(w, signal, height, width, step)
     again = low_resolution(rendered, raw.shape[1], raw.shape[2], step)
     return (((again - signal.double()) / signal.double().abs().mean()) ** 2).mean()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
 import shutil
 import struct
 from collections.abc import Callable, Iterable
@@ -79,13 +80,21 @@ def result_dtype(dtype: np.dtype | None, half: bool) -> np.dtype:
 
 
 def write_bytes(path: Path, data: bytes, alone: Callable[[], bool] = lambda: True) -> None:
-    """A file that is made whole in memory: a picture, a sidecar."""
+    """``data`` under ``path``, whole or not at all; what was there before stays until then. Raises OSError."""
     _replace(path, alone, lambda part: part.write_bytes(data))
 
 
 def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda: True) -> None:
     """The kernel instead of the rendered values: thousands of times smaller, and renders any signal later."""
     _replace(path, alone, kernel.save)
+
+
+def is_there(path: Path) -> bool:
+    """Whether a result lies at ``path``: a file, or a folder where its form is one."""
+    try:
+        return path.is_dir() if path.suffix == ENDINGS["zarr"] else path.is_file()
+    except OSError:  # no such name can be
+        return False
 
 
 def sweep(folder: Path) -> int:
@@ -98,12 +107,13 @@ def sweep(folder: Path) -> int:
 
 def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
+    # A name of its own: the result's may be as long as names can be.
+    part = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{PART}")
     try:
         fill(part)
         if alone():
             if part.is_dir() and path.is_dir():  # a folder cannot be put in another's place in one step
-                old = part.with_name(f".{path.name}.{os.getpid()}.old{PART}")
+                old = part.with_name(f"{part.stem}-old{PART}")
                 os.replace(path, old)
                 os.replace(part, path)
                 _discard(old)

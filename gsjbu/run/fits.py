@@ -29,6 +29,7 @@ class Fits:
     guide: Tensor
     grid: Grid
     settings: Settings
+    lr_image: str  # bilinear or area, of every kernel of the run
     threads: int | None
     stages: Stages
     signal: Signal | None = None  # the one that was brought: what it is and where its gaps are is known
@@ -50,7 +51,16 @@ class Fits:
         name = (objective, iters, id(about))
         if name not in self.made:
             if about is None:
-                key = (s.resolution, self.grid, s.radius, s.device, s.optimiser, iters, self.threads)
+                key = (
+                    s.resolution,
+                    self.grid,
+                    s.radius,
+                    s.device,
+                    s.optimiser,
+                    self.lr_image,
+                    iters,
+                    self.threads,
+                )
                 what = "kernel, fixed" if iters == 0 else "kernel"
                 self.made[name] = self.stages.cached(what, key, lambda: self._fit(objective, iters, None))
             else:
@@ -62,6 +72,7 @@ class Fits:
         return fit_kernel(
             self.guide, self.grid, radius=s.radius, iters=iters, objective=objective, device=s.device,
             threads=self.threads, signal=about, kind=self._kind(about), optimiser=s.optimiser,
+            lr_image=self.lr_image,
             progress=lambda step, loss: self.stages.report(step + 1, most_steps(objective, iters), loss),
         )  # fmt: skip
 

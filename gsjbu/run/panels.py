@@ -81,10 +81,7 @@ def encode(panels: Sequence[Panel], pool: Executor | None = None) -> dict[str, b
 
 _RGB_TEXTS = {
     "original": ("Original", "The image, reduced to the chosen resolution."),
-    "lr": (
-        "Low resolution",
-        "Each pixel is the mean of one cell of the image: all that the upsampling may mix.",
-    ),
+    "lr": ("Low resolution", "All that the upsampling may mix."),
     "bilinear_rgb": ("Bilinear", "The LR pixels, blended by distance alone: edges blur."),
     "gsjbu_rgb": ("GS-JBU", "The same LR pixels, mixed by the fitted kernels: edges follow the image."),
     "bicubic_rgb": (
@@ -100,11 +97,20 @@ _RGB_TEXTS = {
 }
 
 
-def rgb(name: str, image: Tensor) -> Panel:
+#: Of the LR image, by how it was made.
+LR_SENTENCES = {
+    "bilinear": "Each pixel is the image at the centre of its cell, sampled as in the paper: all that may be mixed.",
+    "area": "Each pixel is the mean of one cell of the image: all that the upsampling may mix.",
+}
+
+
+def rgb(name: str, image: Tensor, sentence: str = "") -> Panel:
     """``original``, ``lr``, ``bilinear_rgb`` or ``gsjbu_rgb`` from [C, h, w] in [0, 1] (first three channels)."""
-    title, sentence = _RGB_TEXTS[name]
+    title, usual = _RGB_TEXTS[name]
     shown = image if image.shape[0] in (1, 3) else image[:3] if image.shape[0] > 3 else image[:1]
-    return Panel(name, "rgb", title, sentence, to_uint8(shown), _values(image), "of full brightness, 0–1")
+    return Panel(
+        name, "rgb", title, sentence or usual, to_uint8(shown), _values(image), "of full brightness, 0–1"
+    )
 
 
 def errors(image: Tensor, bilinear: Tensor, gsjbu: Tensor) -> list[Panel]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import devices
+from gsjbu.core.fit import lr_image_of
 from gsjbu.core.grid import Grid
 from gsjbu.core.threads import each
 from gsjbu.errors import ModelError
@@ -55,16 +56,17 @@ def run_reduced(
     device = devices.resolve(settings.device)
     with stages("grid"):
         signal, grid = _on_grid(signal, guide, settings)
-        lr_image = grid.cell_means(guide)
+        how = lr_image_of(settings.lr_image, settings.objective, signal)
+        lr_image = grid.low_resolution(guide, how)
     with stages("fit"):
-        fits = Fits(guide, grid, settings, threads, stages, signal)
+        fits = Fits(guide, grid, settings, how, threads, stages, signal)
         about = lr_image if signal is None else signal.values
         kernel = fits.main(about)
     with stages("render"):
         pictures = {name: upsampler(lr_image) for name, upsampler in fits.upsamplers(lr_image).items()}
         fixed = pictures.get("fixed", fits.fixed().render(lr_image, threads=threads))
     with stages("rgb"):
-        shown = views.rgb(guide, lr_image, pictures)
+        shown = views.rgb(guide, lr_image, how, pictures)
         measured = {"rgb": _agreement({**pictures, "fixed": fixed}, guide, threads)}
         status = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, settings)}
     with stages("backbone"):

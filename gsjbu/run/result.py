@@ -58,7 +58,8 @@ class Result:
         return {
             "settings": self.settings.as_dict(), "device": str(self.device), "backend": self.backend,
             "backend_reason": self.backend_reason, "image": self.image, "metrics": self.metrics,
-            "losses": list(self.losses), "fits": self.kernel.fits, "histograms": self.histograms,
+            "losses": list(self.losses), "fits": self.kernel.fits, "lr_image": self.kernel.lr_image,
+            "histograms": self.histograms,
             "status": self.status, "timings_ms": {stage: round(ms, 3) for stage, ms in self.timings_ms.items()},
             "panels": [panel.as_dict() for panel in self.panels],
         }  # fmt: skip

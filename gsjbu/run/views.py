@@ -42,9 +42,9 @@ def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
     return {**found, "fit": f"{taken}: loss {first:.4g} → {last:.4g}."}
 
 
-def rgb(guide: Tensor, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel]:
+def rgb(guide: Tensor, lr: Tensor, lr_image: str, pictures: Mapping[str, Tensor]) -> list[Panel]:
     """Original, LR, one picture an upsampler, and the two error maps."""
-    shown = [panels.rgb("original", guide), panels.rgb("lr", lr)]
+    shown = [panels.rgb("original", guide), panels.rgb("lr", lr, panels.LR_SENTENCES[lr_image])]
     shown += [panels.rgb(f"{upsampler}_rgb", picture) for upsampler, picture in pictures.items()]
     return shown + panels.errors(guide, pictures["bilinear"], pictures["gsjbu"])
 

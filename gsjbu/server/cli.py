@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gsjbu.errors import SettingError
 from gsjbu.server.config import LOCAL_HOSTS, Config
+from gsjbu.server.headroom import available_bytes
 from gsjbu.server.limits import Limits
 
 PROG = "python app.py"
@@ -51,7 +52,7 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG)
             parser.error(f"--limit {pair}: write it as name=value")
         given[name] = value
     try:
-        limits = Limits.parse(given)
+        limits = Limits.parse(given).within(available_bytes(), given)
     except SettingError as error:
         parser.error(error.message)
     if options.models_dir:
@@ -61,18 +62,7 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG)
     config = Config(host=options.host, port=options.port, allowed_hosts=hosts, limits=limits)
     if out is not None:
         config = replace(config, out_dir=out.expanduser().absolute())
-    if not config.is_local:
-        print(_warning(config, bool(options.allowed_host)), file=sys.stderr)
     return config
-
-
-def _warning(config: Config, names_given: bool) -> str:
-    text = (
-        f"WARNING: listening on {config.host}: whoever can reach this address can use this machine's cores."
-    )
-    if not names_given:
-        text += " It answers to no name but localhost until you add --allowed-host NAME."
-    return text
 
 
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:

@@ -34,6 +34,7 @@ from gsjbu.io.packing import pack, unpack
 from gsjbu.io.pictures import loaded, shrink, upright, upright_size
 from gsjbu.io.readers import OPEN, read
 from gsjbu.io.signals import Signal, understand
+from gsjbu.server.headroom import available_bytes
 
 log = logging.getLogger("gsjbu.server")
 T = TypeVar("T")
@@ -42,8 +43,14 @@ CAN_FORK = hasattr(os, "fork") and sys.platform.startswith("linux")
 SMALL_PIXELS = 4_000_000
 # Beyond this a picture is only found sound; its pixels are made and reduced when a run needs them.
 MIDDLING_PIXELS = 16_000_000
+# A helper says that it has loaded its libraries, and may take so long to.
+_READY = b"\n"
+START_SECONDS = 60.0
+# A helper that has closed its pipes is as good as gone; on a busy machine it may still take a moment.
+LAST_WORDS_SECONDS = 3.0
 _HEAD = struct.Struct(">IQ")
 _MEMORY = 3 * 2**30  # what decoding may take beyond the helper itself
+_LEFT = 32 * 2**20  # of what there is, for the server meanwhile
 
 
 # The status with which a helper ends whose child was brought down by its file.
@@ -157,12 +164,13 @@ class Decoder:
         self.max_pixels, self.seconds = max_pixels, seconds
         self._turn = threading.Lock()
         self._helper: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
 
     def start(self) -> None:
         """Start the helper ahead of the first picture."""
         if CAN_FORK:
             with self._turn:
-                self._ready()
+                self._started()
 
     def close(self) -> None:
         """End the helper."""
@@ -187,11 +195,10 @@ class Decoder:
         return unpack(*self._answered(data, {"what": "signal", **asked}))
 
     def _answered(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
-        deadline = time.monotonic() + self.seconds
         if not self._turn.acquire(timeout=self.seconds):
             raise DecodeTimeout
         try:
-            return self._ask(data, asked, deadline)
+            return self._ask(data, asked)
         except DecodeTimeout:
             self._kill()
             raise
@@ -201,7 +208,7 @@ class Decoder:
         finally:
             self._turn.release()
 
-    def _ready(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[bytes]:
         if self._helper is None or self._helper.poll() is not None:
             self._helper = subprocess.Popen(
                 [sys.executable, "-c", "from gsjbu.server.decoder import main; main()"],
@@ -209,7 +216,19 @@ class Decoder:
                 start_new_session=True,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             )  # fmt: skip
+            self._is_ready = False
         return self._helper
+
+    def _ready(self) -> subprocess.Popen[bytes]:
+        """A helper that has loaded what it needs; that time is not the file's."""
+        helper = self._started()
+        if not self._is_ready:
+            try:
+                _read(helper.stdout, len(_READY), time.monotonic() + START_SECONDS)
+            except DecodeTimeout:
+                raise EOFError(f"no helper within {START_SECONDS:g} s") from None
+            self._is_ready = True
+        return helper
 
     def _kill(self) -> None:
         """End the helper and its child."""
@@ -224,16 +243,12 @@ class Decoder:
                 with suppress(OSError):
                     pipe.close()
 
-    def _ask(
-        self, data: bytes | bytearray, asked: dict[str, Any], deadline: float
-    ) -> tuple[dict[str, Any], bytearray]:
+    def _ask(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
         try:
-            told, body = self._exchange(data, asked, deadline)
+            told, body = self._exchange(data, asked)
         except (OSError, EOFError) as error:
             status, words = _last_words(self._helper)
             self._kill()
-            if time.monotonic() >= deadline:
-                raise DecodeTimeout from None
             if status == _CRASHED:
                 raise FileCrashed from None
             raise HelperLost(f"{error or type(error).__name__}; status {status}; {words}") from None
@@ -241,10 +256,9 @@ class Decoder:
             raise _KINDS[asked["what"]].error(told["code"], told["message"])
         return told, body
 
-    def _exchange(
-        self, data: bytes | bytearray, asked: dict[str, Any], deadline: float
-    ) -> tuple[dict[str, Any], bytearray]:
+    def _exchange(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
         helper = self._ready()
+        deadline = time.monotonic() + self.seconds
         assert helper.stdin is not None
         assert helper.stdout is not None
         question = json.dumps(asked).encode()
@@ -263,7 +277,7 @@ def _last_words(helper: subprocess.Popen[bytes] | None) -> tuple[int | None, str
         return None, "it did not start"
     status = None
     with suppress(subprocess.TimeoutExpired):  # it closes its pipes a moment before it has ended
-        status = helper.wait(0.5)
+        status = helper.wait(LAST_WORDS_SECONDS)
     assert helper.stderr is not None
     os.set_blocking(helper.stderr.fileno(), False)
     return status, (helper.stderr.read() or b"").decode("utf-8", "replace")[-500:]
@@ -305,7 +319,10 @@ def _child(data: bytearray, asked: dict[str, Any], out: Any) -> None:
     import warnings
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + _MEMORY
+    with suppress(OSError):  # where memory runs out all the same, this process goes and not the server
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    room = max(0, min(_MEMORY, available_bytes() - _LEFT))
+    most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + room
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
     resource.setrlimit(resource.RLIMIT_AS, (most, hard))
@@ -375,6 +392,7 @@ def main() -> None:
     """The helper: read a question, fork a child for it, wait for the child."""
     source, out = os.fdopen(0, "rb", 0), os.fdopen(1, "wb", 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the server's to handle
+    _write(out, _READY)
     while True:
         try:
             head, size = _HEAD.unpack(_read(source, _HEAD.size))

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,14 +16,16 @@ from torch import Tensor
 
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
-from gsjbu.server.decoder import Decoded, Decoders, DecodeTimeout, HelperLost
-from gsjbu.server.limits import Limits
+from gsjbu.server import decoder
+from gsjbu.server.decoder import START_SECONDS, Decoded, Decoders, DecodeTimeout, HelperLost
+from gsjbu.server.limits import KIB, Limits
 from gsjbu.server.problems import Problem
 from gsjbu.server.uploads import File, Form
 from gsjbu.settings import Settings
 
 T = TypeVar("T")
 PLACES = 2  # files that are decoded at the same time
+LARGE_BYTES = 512 * KIB  # of files from here on, all but one place: small ones pass them
 
 
 @dataclass
@@ -57,7 +60,7 @@ class Inputs:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.decoders = Decoders(PLACES, limits.image_pixels, limits.decode_seconds)
-        self._places = asyncio.Semaphore(PLACES)
+        self._places, self._large = asyncio.Semaphore(PLACES), asyncio.Semaphore(PLACES - 1)
         self._threads = ThreadPoolExecutor(PLACES, thread_name_prefix="gsjbu-decode")
 
     def start(self) -> None:
@@ -96,7 +99,7 @@ class Inputs:
             image.decode_ms = 1000 * (time.perf_counter() - began)
             return image
 
-        return await self._in_thread(work)
+        return await self._in_thread(work, len(file.data))
 
     async def image_from_sample(self, name: str) -> StoredImage:
         """A built-in scene."""
@@ -118,7 +121,8 @@ class Inputs:
         """Read an uploaded low-resolution signal; ``words`` are what was said of it."""
         most = int(self.limits.signal_values)
         read = await self._in_thread(
-            lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most, words))
+            lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most, words)),
+            len(file.data),
         )
         return StoredSignal(read, file.name)
 
@@ -158,14 +162,19 @@ class Inputs:
             detail = "The server cannot decode files at this moment; please try again soon."
             raise Problem("helper_lost", detail, retry_after=5) from None
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T], size: int = 0) -> T:
         """Decode in a thread, for no longer than the limit; the wait for a free place does not count."""
-        async with self._places:
+        async with self._large if size >= LARGE_BYTES else nullcontext(), self._places:
             future = asyncio.get_running_loop().run_in_executor(self._threads, work)
             try:
-                return await asyncio.wait_for(asyncio.shield(future), self.limits.decode_seconds)
+                return await asyncio.wait_for(asyncio.shield(future), self._patience)
             except TimeoutError:
                 raise self._timeout() from None
+
+    @property
+    def _patience(self) -> float:
+        """A helper keeps the limit by itself, and may have to be started, twice if it must; a thread is left alone."""
+        return self.limits.decode_seconds + (2 * START_SECONDS if decoder.CAN_FORK else 0)
 
     def _timeout(self) -> Problem:
         most = self.limits.decode_seconds

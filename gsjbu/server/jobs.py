@@ -21,7 +21,7 @@ from gsjbu.core.threads import available
 from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
-from gsjbu.server.problems import Problem, from_error, from_os_error, internal
+from gsjbu.server.problems import Problem, from_error, from_os_error, internal, is_out_of_memory
 from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
 
@@ -46,6 +46,7 @@ class Job:
     client: tuple[str, str]
     settings: dict[str, Any]
     uses_gpu: bool = False
+    bytes: int = 0  # of memory, held for it while it runs
     id: str = field(default_factory=new_id)
     state: str = "queued"
     error: Problem | None = None
@@ -155,16 +156,23 @@ def _of_addresses(live: Counter[tuple[str, str]]) -> Counter[str]:
 class Scheduler:
     """Accepts jobs, lets them run by turns, and watches over them. Safe to use from any thread."""
 
-    def __init__(self, limits: Limits, on_end: Callable[[Job], None] = lambda job: None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        on_end: Callable[[Job], None] = lambda job: None,
+        fits: Callable[[Job, int], bool] = lambda job, running: True,
+    ) -> None:
+        """``on_end`` is told of every job that has ended; ``fits`` says whether one may begin beside running ones
+        that were given so many bytes."""
         self.limits = limits
-        self.on_end = on_end
+        self.on_end, self.fits = on_end, fits
         self.stopping = False
         self._lock = threading.RLock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         # address -> client -> its waiting jobs; both levels take turns, so that one address which
         # invents clients does not push back another address.
         self._waiting: OrderedDict[str, OrderedDict[str, deque[Job]]] = OrderedDict()
-        self._running: set[str] = set()
+        self._running: dict[str, Job] = {}
         self._places: Counter[tuple[str, str]] = Counter()  # downloads, by client
         self._gpu_running = 0
         self._pool = ThreadPoolExecutor(limits.running_jobs, thread_name_prefix="gsjbu-job")
@@ -173,6 +181,12 @@ class Scheduler:
     def running(self) -> int:
         """Places in the pool that are taken."""
         return len(self._running)
+
+    @property
+    def running_bytes(self) -> int:
+        """Memory that running jobs were given."""
+        with self._lock:
+            return sum(job.bytes for job in self._running.values())
 
     @property
     def queued(self) -> int:
@@ -322,7 +336,7 @@ class Scheduler:
             job = self._next()
             if job is None:
                 return
-            self._running.add(job.id)
+            self._running[job.id] = job
             self._gpu_running += job.uses_gpu
             self._pool.submit(self._run, job)
 
@@ -332,6 +346,8 @@ class Scheduler:
             for client, jobs in list(clients.items()):
                 if jobs[0].uses_gpu and self._gpu_running >= self.limits.gpu_jobs:
                     continue
+                if self._running and not self.fits(jobs[0], self.running_bytes):
+                    return None  # it is this one's turn: others wait with it until there is room
                 job = jobs.popleft()
                 clients.move_to_end(client)
                 self._waiting.move_to_end(address)
@@ -374,7 +390,7 @@ class Scheduler:
             self._work(job)
         finally:
             with self._lock:
-                self._running.discard(job.id)
+                self._running.pop(job.id, None)
                 self._gpu_running -= job.uses_gpu
                 self._fill()
             self.on_end(job)
@@ -391,16 +407,20 @@ class Scheduler:
             job.finish("failed", problem.plain())
         except GsjbuError as error:
             job.finish("failed", from_error(error))
-        except MemoryError:
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                self._crashed(job, error)
+                return
             log.error("job ran out of memory", extra={"job": job.id}, exc_info=True)
             job.finish(
                 "failed", Problem("out_of_memory", "The job ran out of memory; lower resolution or radius.")
             )
-        except OSError as error:
-            log.error("job crashed", extra={"job": job.id}, exc_info=error)
-            job.finish("failed", from_os_error(error) or internal())
         except BaseException as error:  # a job must never take the pool with it
-            log.error("job crashed", extra={"job": job.id}, exc_info=error)
-            job.finish("failed", internal())
+            self._crashed(job, error)
         finally:
             job.let_go()
+
+    def _crashed(self, job: Job, error: BaseException) -> None:
+        log.error("job crashed", extra={"job": job.id}, exc_info=error)
+        known = from_os_error(error) if isinstance(error, OSError) else None
+        job.finish("failed", known or internal())

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gsjbu.core.threads import available
@@ -41,6 +41,8 @@ class Limits:
     upload_seconds: float = _limit(120, "s", "Time for a whole body to arrive.")
     write_seconds: float = _limit(60, "s", "Longest wait for a client to take more of an answer.")
     upload_buffer_bytes: int = _limit(256 * MIB, "bytes", "Bodies of all uploads under way, together.")
+    address_upload_bytes: int = _limit(192 * MIB, "bytes", "The same of one address's clients.")
+    client_upload_bytes: int = _limit(96 * MIB, "bytes", "The same of one client.")
     connections: int = _limit(512, "connections", "Open connections; beyond it the newest is closed at once.")
     decode_seconds: float = _limit(10, "s", "Time to decode a picture or a signal.")
     job_seconds: float = _limit(300, "s", "Time that one job may run.")
@@ -50,7 +52,7 @@ class Limits:
     download_bytes: int = _limit(2 * GIB, "bytes", "Largest zip of a result, by its size before it is made.")
     queue_jobs: int = _limit(16, "jobs", "Jobs that wait for a place to run.")
     client_jobs: int = _limit(2, "jobs", "Live (queued or running) jobs and downloads of one client.")
-    address_jobs: int = _limit(12, "jobs", "Live jobs and downloads of all clients of one address.")
+    address_jobs: int = _limit(24, "jobs", "Live jobs and downloads of all clients of one address.")
     client_grace_seconds: float = _limit(
         30, "s", "How long a job lives on when the stream that followed it has gone."
     )
@@ -84,6 +86,12 @@ class Limits:
                 raise SettingError(name, f"Limit {name} is {raw!r}; it must be a number above 0.")
             values[name] = value if name.endswith("_seconds") else int(value)
         return cls(**values)
+
+    def within(self, available: int, given: Collection[str]) -> Limits:
+        """What the server keeps, fitted to a small machine; limits that were ``given`` stay as they are."""
+        shares = {"cache_bytes": available // 16, "upload_buffer_bytes": available // 8}
+        fitted = {n: min(getattr(self, n), most) for n, most in shares.items() if n not in given}
+        return replace(self, **fitted)
 
     def as_dict(self) -> dict[str, float]:
         """Name -> value."""

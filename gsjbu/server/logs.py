@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +17,8 @@ from gsjbu.server.meters import Meters
 from gsjbu.server.store import new_id
 
 log = logging.getLogger("gsjbu.server")
+# So many lines of one kind within so many seconds; of so many kinds at a time.
+REPEATS, REPEAT_SECONDS, _KINDS = 20, 10.0, 1000
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 
 
@@ -33,16 +37,46 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class Repeats(logging.Filter):
+    """Lets a warning or an error through so often within a while; beyond that it is counted, and told with the next."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._seen: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return True
+        now, key = self._clock(), (record.name, str(record.msg)[:200])
+        since, count = self._seen.get(key, (now, 0))
+        if now - since > REPEAT_SECONDS:
+            if count > REPEATS:
+                record.repeated = count - REPEATS
+            since, count = now, 0
+        if len(self._seen) > _KINDS:
+            self._seen.clear()
+        self._seen[key] = (since, count + 1)
+        return count < REPEATS
+
+
 def set_up(level: int = logging.INFO) -> None:
-    """Send everything, uvicorn's own lines too, to stderr as JSON."""
+    """Send everything, other libraries' lines and errors that nobody caught too, to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
+    handler.addFilter(Repeats())
     logging.captureWarnings(True)
-    for name in ("gsjbu.server", "uvicorn.error", "py.warnings"):
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    for name in ("gsjbu.server", "uvicorn.error"):
         logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.propagate = False
+        logger.handlers = []
+        logger.propagate = True
         logger.setLevel(level)
+    sys.excepthook = lambda kind, error, trace: log.critical("not caught", exc_info=(kind, error, trace))
+    threading.excepthook = lambda args: log.error("a thread ended", exc_info=args.exc_value)
+    sys.unraisablehook = lambda args: log.error("not raised", exc_info=args.exc_value)
 
 
 class RequestLogMiddleware:

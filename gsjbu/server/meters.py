@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
-from pathlib import Path
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 _TIMES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300)
@@ -42,17 +37,12 @@ class Meters:
             "Decoding helpers that ended for no fault of a file, since the start.",
             registry=r,
         )
+        self.available = Gauge(
+            "gsjbu_available_memory_bytes", "Memory that the server may still take.", registry=r
+        )
+        self.streams = Gauge("gsjbu_open_streams", "Large answers under way.", registry=r)
         self.uploads = Gauge("gsjbu_upload_buffer_bytes", "Bodies of uploads under way.", registry=r)
 
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)
-
-
-def memory_bytes() -> int:
-    """Resident memory of this process now (its peak, where the system does not tell the present value)."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024

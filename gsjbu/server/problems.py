@@ -1,4 +1,4 @@
-"""Refusals: one table of stable codes, and problem+json (RFC 9457) for every one of them.
+"""Refusals: a stable code, a sentence, and problem+json (RFC 9457) for every one of them.
 
 A ``detail`` is a sentence for a person. It never holds a path of this machine or a traceback: what a client has
 not caused is answered with ``internal`` and told in full to the log alone.
@@ -20,27 +20,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gsjbu.errors import GsjbuError, SettingError
+from gsjbu.server.codes import STATUS
 
 log = logging.getLogger("gsjbu.server")
-
-# code -> HTTP status. Codes of gsjbu's own errors that are not listed answer 422.
-STATUS: dict[str, int] = {
-    "request_invalid": 422, "json_invalid": 400, "multipart_invalid": 422, "content_type": 415,
-    "file_missing": 422, "file_unexpected": 422, "encoding_unsupported": 415,
-    "upload_too_large": 413, "body_too_large": 413, "field_too_large": 413,
-    "too_many_files": 413, "too_many_fields": 413, "headers_too_large": 431,
-    "upload_timeout": 408, "upload_incomplete": 400, "uploads_busy": 429,
-    "image_empty": 422, "image_type": 415, "image_corrupt": 422, "image_too_large": 413,
-    "signal_too_large": 413, "signal_type": 415,
-    "decode_timeout": 422, "memory_limit": 413, "download_too_large": 413, "out_of_memory": 413,
-    "queue_full": 429, "client_busy": 429, "address_busy": 429,
-    "not_found": 404, "expired": 404, "sample_unknown": 404, "panel_unknown": 404, "not_available": 404,
-    "method_not_allowed": 405, "not_done": 409, "job_failed": 409,
-    "pixel_outside": 404, "host_not_allowed": 403, "origin_not_allowed": 403,
-    "storage_full": 507, "files_exhausted": 503, "helper_lost": 503,
-    "timeout": 422, "cancelled": 409, "client_gone": 409, "server_stopping": 503,
-    "internal": 500,
-}  # fmt: skip
 
 _OF_STATUS = {400: "request_invalid", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
@@ -130,6 +112,13 @@ def from_os_error(error: OSError) -> Problem | None:
     if error.errno == errno.ENOMEM:
         return Problem("out_of_memory", "The server ran out of memory; lower resolution or radius.")
     return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short; torch and threads say so with a RuntimeError."""
+    text = str(error)
+    words = ("allocate memory", "out of memory", "start new thread")
+    return isinstance(error, MemoryError) or any(word in text for word in words)
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

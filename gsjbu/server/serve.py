@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -19,9 +20,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from gsjbu.core import allocator
 from gsjbu.server import logs
 from gsjbu.server.app import create_app
-from gsjbu.server.config import Config
+from gsjbu.server.config import LOCAL_HOSTS, Config
+from gsjbu.server.descriptors import connections_within, raise_limit
 from gsjbu.server.limits import Limits
 
+log = logging.getLogger("gsjbu.server")
 # After everything has been closed, threads may take this long to come out of their last computation.
 LEAVE_SECONDS = 1.0
 
@@ -90,7 +93,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
-        if self.config.log_config is None and self.started and sys.stdout.isatty():
+        if self.config.log_config is None and self.started and sys.stdout is not None and sys.stdout.isatty():
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
             port = self.servers[0].sockets[0].getsockname()[1]
             print(f"Upsample Anything is at http://{host}:{port} (Ctrl+C to stop)", flush=True)
@@ -129,8 +132,23 @@ def serve(config: Config) -> None:
     """Run until SIGTERM or Ctrl+C."""
     logs.set_up()
     allocator.tune()
+    limits = config.limits
+    connections = connections_within(limits.connections, raise_limit())
+    if connections < limits.connections:
+        log.warning("few file descriptors: fewer connections", extra={"connections": connections})
+        config = replace(config, limits=replace(limits, connections=connections))
+    if not config.is_local:
+        log.warning(exposure(config))
     make_server(config).run()
     _leave()
+
+
+def exposure(config: Config) -> str:
+    """What whoever lets others reach the server should know."""
+    text = f"listening on {config.host}: whoever can reach this address can use this machine's cores."
+    if set(config.allowed_hosts) <= set(LOCAL_HOSTS):
+        text += " It answers to no name but localhost until you add --allowed-host NAME."
+    return text
 
 
 def _leave() -> None:
@@ -140,5 +158,6 @@ def _leave() -> None:
     while any(t is not mine and not t.daemon for t in threading.enumerate()) and time.monotonic() < end:
         time.sleep(0.02)
     logging.shutdown()
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     os._exit(0)

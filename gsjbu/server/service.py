@@ -21,9 +21,11 @@ from gsjbu.io.signals import Signal
 from gsjbu.run.estimate import estimate
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
+from gsjbu.server.headroom import available_bytes, resident_bytes
 from gsjbu.server.inputs import Inputs, StoredSignal
 from gsjbu.server.jobs import Job, Scheduler
-from gsjbu.server.meters import Meters, memory_bytes
+from gsjbu.server.limits import MIB
+from gsjbu.server.meters import Meters
 from gsjbu.server.problems import Problem
 from gsjbu.server.results import Bundle
 from gsjbu.server.runs import Answer, Order, Runs
@@ -37,6 +39,10 @@ log = logging.getLogger("gsjbu.server")
 T = TypeVar("T")
 
 
+# A run may take so many times what was estimated, and the server itself so much more while it runs.
+MARGIN, RESERVE = 1.5, 64 * MIB
+
+
 class Service:
     """One per app."""
 
@@ -48,10 +54,10 @@ class Service:
         self.meters = Meters()
         self.store = Store(limits.cache_bytes, limits.cache_seconds)
         self.out = OutFiles(config.out_dir, int(limits.out_bytes), limits.out_seconds)
-        self.buffers = Buffers(limits.upload_buffer_bytes)
+        self.buffers = Buffers(limits)
         self.inputs = Inputs(limits)
         self.runs = Runs(config, self.store, self.out, self.inputs)
-        self.jobs = Scheduler(limits, self._job_ended)
+        self.jobs = Scheduler(limits, self._job_ended, self._fits)
         self.started = time.monotonic()
         self.warm = False
         self.streams = Streams()
@@ -60,6 +66,8 @@ class Service:
         self.meters.running.set_function(lambda: self.jobs.running)
         self.meters.cache.set_function(lambda: self.store.bytes)
         self.meters.helpers_lost.set_function(lambda: self.inputs.decoders.lost)
+        self.meters.available.set_function(available_bytes)
+        self.meters.streams.set_function(lambda: self.streams.open)
         self.meters.uploads.set_function(lambda: self.buffers.used)
 
     @property
@@ -111,25 +119,53 @@ class Service:
     ) -> Job:
         """Accept a job for an image in the store, after its memory has been estimated."""
         order = Order(image_id, self.store.get("image", image_id), settings, self.signal(signal_id), answer)
-        await self.read(lambda: self._check_memory(order))
+        need = await self.read(lambda: self._memory_of(order))
 
         def work(job: Job) -> dict[str, Any]:
+            self._make_room(job)
             return self.runs.carry_out(job, order, self.jobs.threads_each())
 
-        job = Job(work, client, settings.as_dict(), uses_gpu=_uses_gpu(settings))
+        job = Job(work, client, settings.as_dict(), bytes=need, uses_gpu=_uses_gpu(settings))
         self.jobs.submit(job)
         return job
 
-    def _check_memory(self, order: Order) -> None:
+    def _memory_of(self, order: Order) -> int:
+        """Bytes to hold for a run; refuses with ``memory_limit`` what is over the limit or can never be had here."""
         cost = self.estimate(order.image.width, order.image.height, order.settings, order.signal)
-        if cost.bytes > self.limits.job_bytes:
+        need = int(cost.bytes * MARGIN)
+        # What runs now will be given back, and so is what is kept only to save time.
+        ever = available_bytes() - RESERVE + self.jobs.running_bytes + self.store.bytes + memory.kept()
+        most = min(self.limits.job_bytes, ever / MARGIN)
+        if cost.bytes > most:
             advice = [{"setting": a.setting, "value": a.value} for a in cost.advice]
+            whose = "allowed" if most == self.limits.job_bytes else "that this machine has left"
             raise Problem(
                 "memory_limit",
-                f"This run would need about {cost.bytes / 2**30:.1f} GiB, more than the "
-                f"{self.limits.job_bytes / 2**30:.1f} GiB allowed; lower resolution, or raise stride.",
+                f"This run would need about {_size(cost.bytes)}, more than the {_size(most)} {whose}; "
+                f"{_what_to_lower(cost.advice)}.",
                 setting="resolution",
                 advice=advice,
+            )
+        return need
+
+    def _fits(self, job: Job, running: int) -> bool:
+        """Whether a job may begin beside others that were given ``running`` bytes, used by now or not."""
+        return job.bytes + RESERVE <= available_bytes() - running
+
+    def _make_room(self, job: Job) -> None:
+        """As a job begins: what is kept only to save time goes if it must; refuses where that is not enough."""
+        others = self.jobs.running_bytes - job.bytes
+        if self._fits(job, others):
+            return
+        self.store.evict_inputs()
+        memory.release()
+        allocator.give_back()
+        if not self._fits(job, others):
+            raise Problem(
+                "memory_limit",
+                f"This run would need about {_size(job.bytes / MARGIN)}, more than the server has left at this "
+                "moment; lower resolution, or try again.",
+                setting="resolution",
             )
 
     def estimate(self, width: int, height: int, settings: Settings, signal: Signal | None = None) -> Any:
@@ -180,7 +216,7 @@ class Service:
                 "id": job.id, "outcome": job.state, "code": job.error.code if job.error else None,
                 "queued_ms": round(1000 * ((job.started or job.ended or 0) - job.created), 1),
                 "ms": round(1000 * seconds, 1), "stages_ms": {k: round(v, 1) for k, v in job.stage_ms.items()},
-                "settings": job.settings, "memory_mb": round(memory_bytes() / 1e6, 1), "client": job.client[0],
+                "settings": job.settings, "memory_mb": round(resident_bytes() / 1e6, 1), "client": job.client[0],
             },
         )  # fmt: skip
 
@@ -224,6 +260,16 @@ class Service:
         self.streams.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self.store.clear()
+
+
+def _size(count: float) -> str:
+    return f"{max(0.0, count) / 2**30:.1f} GiB" if count >= 2**30 else f"{max(0.0, count) / 2**20:.0f} MiB"
+
+
+def _what_to_lower(advice: list[Any]) -> str:
+    if not advice:
+        return "lower resolution, or raise stride"
+    return "set " + " or ".join(f"{a.setting} to {a.value}" for a in advice[:3])
 
 
 def _uses_gpu(settings: Settings) -> bool:

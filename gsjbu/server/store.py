@@ -130,6 +130,13 @@ class Store:
             self._count(entry)
             self._make_room(entry_id)
 
+    def evict_inputs(self) -> None:
+        """What was worked out for images goes, all of it: it can be worked out again."""
+        with self._lock:
+            kept, self.max_bytes = self.max_bytes, -1
+            self._evict(self._inputs)
+            self.max_bytes = kept
+
     def drop(self, entry_id: str) -> None:
         """Forget one thing."""
         with self._lock:

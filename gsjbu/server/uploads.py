@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gsjbu.server.clients import client_of
 from gsjbu.server.limits import KIB, MIB, Limits
 from gsjbu.server.problems import Problem
 
@@ -30,27 +32,40 @@ DRAIN_SECONDS = 1.0
 _FORM_PATHS = ("/api/run", "/api/images", "/api/signals")
 
 
-@dataclass
 class Buffers:
-    """Bytes of uploads that are in memory now, of all requests together."""
+    """Bytes of uploads that are in memory now: of all requests together, of one address, of one client."""
 
-    limit: int
-    used: int = 0
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._of: Counter[tuple[str, ...]] = Counter()
 
-    def take(self, count: int) -> None:
+    @property
+    def used(self) -> int:
+        """Bytes of all."""
+        return self._of[()]
+
+    def take(self, client: tuple[str, str], count: int) -> None:
         """Count ``count`` more bytes in, or refuse."""
-        if self.used + count > self.limit:
-            raise Problem(
-                "uploads_busy",
-                "Too many uploads at this moment; please try again.",
-                retry_after=2,
-                close=True,
-            )
-        self.used += count
+        limits = self._limits
+        if self._of[()] + count > limits.upload_buffer_bytes:
+            raise _busy("Too many uploads at this moment")
+        if self._of[client[:1]] + count > limits.address_upload_bytes:
+            raise _busy("Too many uploads of your address at this moment")
+        if self._of[client] + count > limits.client_upload_bytes:
+            raise _busy("Too many of your uploads at this moment")
+        for who in ((), client[:1], client):
+            self._of[who] += count
 
-    def give(self, count: int) -> None:
+    def give(self, client: tuple[str, str], count: int) -> None:
         """Count them out again."""
-        self.used -= count
+        for who in ((), client[:1], client):
+            self._of[who] -= count
+            if not self._of[who]:
+                del self._of[who]
+
+
+def _busy(what: str) -> Problem:
+    return Problem("uploads_busy", f"{what}; please try again.", retry_after=2, close=True)
 
 
 @dataclass
@@ -199,6 +214,7 @@ async def read_form(
         raise Problem(
             "content_type", "Send a form as multipart/form-data, with the picture in the field 'file'."
         )
+    client = client_of(request)
     reader = _FormReader(limits, files, max_files or limits.form_files)
     taken = 0
     try:
@@ -207,7 +223,7 @@ async def read_form(
                 boundary, reader.callbacks(), max_header_count=16, max_header_size=4 * KIB
             )
             async for chunk in request.stream():
-                buffers.take(len(chunk))
+                buffers.take(client, len(chunk))
                 taken += len(chunk)
                 for start in range(0, len(chunk), MIB // 4):
                     parser.write(chunk[start : start + MIB // 4])
@@ -220,7 +236,7 @@ async def read_form(
             raise Problem("multipart_invalid", "The multipart form ends too early; send it again.")
         yield reader.form
     finally:
-        buffers.give(taken)
+        buffers.give(client, taken)
 
 
 class _FormReader:

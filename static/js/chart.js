@@ -133,7 +133,7 @@ function walk(plot, count, placeOf, show) {
 }
 
 /** Curves through points [[x, y], …], one after the other and not joined; `say(x, y, curve)` gives a point's words. */
-export function lines(holder, { curves, xLabel, yLabel, label, say, colour = "", from = null }) {
+export function lines(holder, { curves, xLabel, yLabel, label, say, colour = "", colours = [], from = null }) {
   const points = curves.flatMap((curve, n) => curve.map(([x, y]) => ({ x, y, n })));
   const xs = points.map((p) => p.x);
   const ys = points.map((p) => p.y);
@@ -147,10 +147,10 @@ export function lines(holder, { curves, xLabel, yLabel, label, say, colour = "",
     yLabel,
     label,
   });
-  for (const curve of curves) {
+  for (const [n, curve] of curves.entries()) {
     const at = curve.map(([x, y]) => `${plot.sx(x).toFixed(1)} ${plot.sy(y).toFixed(1)}`);
     const alone = at.length === 1 ? "h0.01" : ""; // a single point is a dot: the line's ends are round
-    plot.root.append(svg("path", { d: `M${at.join("L")}${alone}`, class: `curve ${colour}` }));
+    plot.root.append(svg("path", { d: `M${at.join("L")}${alone}`, class: `curve ${colours[n] ?? colour}` }));
   }
   const dot = svg("circle", { r: 3.5, class: `mark ${colour}`, visibility: "hidden" });
   plot.root.append(dot);
@@ -161,6 +161,7 @@ export function lines(holder, { curves, xLabel, yLabel, label, say, colour = "",
     (i) => {
       dot.setAttribute("visibility", i < 0 ? "hidden" : "visible");
       if (i < 0) return "";
+      dot.setAttribute("class", `mark ${colours[points[i].n] ?? colour}`);
       dot.setAttribute("cx", plot.sx(xs[i]));
       dot.setAttribute("cy", plot.sy(ys[i]));
       return say(xs[i], ys[i], points[i].n);

@@ -5,10 +5,12 @@ import { empty, fitted, bars, histogram, lines } from "./chart.js";
 import { fixed, number } from "./format.js";
 import { served, t } from "./i18n.js";
 import { methodClass, methodOrder } from "./methods.js";
+import { drawProfile } from "./profile.js";
 import { methodTitle } from "./report.js";
+import { drawRuns } from "./runs.js";
 import { on, state } from "./state.js";
 
-const TABS = { loss: "chart.loss", psnr: "chart.psnr", histograms: "chart.histograms" };
+const TABS = { loss: "chart.loss", psnr: "chart.psnr", histograms: "chart.histograms", profile: "chart.profile", runs: "chart.runs" };
 const PARAMETERS = {
   sigma_x: "chart.sigma_x",
   sigma_y: "chart.sigma_y",
@@ -22,7 +24,7 @@ let shown = "loss";
 let drawn = 0; // when the growing curve was last drawn
 
 export function start() {
-  on(["result", "run"], () => {
+  on(["result", "run", "runs", "line", "profile"], () => {
     if (state.run.phase === "running") grow();
     else plot();
   });
@@ -47,6 +49,12 @@ function grow() {
   if (shown !== "loss" || performance.now() - drawn < EVERY) return;
   drawn = performance.now();
   loss();
+}
+
+/** Bring a chart to the front. */
+export function show(name) {
+  shown = name;
+  draw();
 }
 
 function draw() {
@@ -83,7 +91,7 @@ function plot() {
   holder.setAttribute("aria-labelledby", `chart-${shown}`);
   holder.className = `chart-holder ${shown}`;
   if (!state.result && state.run.phase !== "running") empty(holder, t("chart.none"));
-  else ({ loss, psnr, histograms })[shown]();
+  else ({ loss, psnr, histograms, profile: () => drawProfile(holder), runs: () => drawRuns(holder) })[shown]();
 }
 
 /** What the loss of a run with `settings` is; one of a later stage may be of any method that is compared. */

@@ -1,13 +1,17 @@
 // The comparison: which group and which two panels are on the stage, and the controls round the viewer.
 
+import { isHidden, withoutHidden } from "./classes.js";
 import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { classWords, firstPair, groupTitle, groups, picture, sentence, steps, title } from "./panels.js";
 import { drawStrip } from "./strip.js";
+import { SIDES } from "./viewer.js";
 import { look, on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 import * as api from "./api.js";
+
+const LAYOUTS = { layout: "side", grid: "grid", difference: "difference" }; // button -> layout
 
 const viewer = () => byId("viewer");
 const extra = new Map(); // groups that the page makes itself: name -> panels
@@ -30,25 +34,32 @@ export function start() {
     want({ left: right, right: left });
   });
   byId("tool").addEventListener("click", () => {
-    const moving = viewer().tool === "move";
-    viewer().set({ tool: moving ? "probe" : "move" });
-    byId("tool").setAttribute("aria-pressed", String(!moving));
-  });
-  byId("layout").addEventListener("click", () => {
-    look({ layout: state.view.layout === "side" ? "divider" : "side" });
-    viewer().set({ layout: state.view.layout });
+    viewer().set({ tool: viewer().tool === "move" ? "probe" : "move" });
     marks();
   });
+  for (const [id, layout] of Object.entries(LAYOUTS)) {
+    byId(id).addEventListener("click", async () => {
+      look({ layout: state.view.layout === layout ? "divider" : layout });
+      viewer().set({ layout: state.view.layout });
+      await showPair(); // the grid needs two panels more
+    });
+  }
+  holdToFlip(byId("blink"));
+  byId("actual").addEventListener("click", () => viewer().actual());
+  byId("full").hidden = !document.fullscreenEnabled;
+  byId("full").addEventListener("click", fullScreen);
+  viewer().addEventListener("gs-full", fullScreen);
+  document.addEventListener("fullscreenchange", marks);
   byId("opacity").addEventListener("input", () => {
     look({ opacity: byId("opacity").valueAsNumber });
     viewer().set({ opacity: state.view.opacity / 100 });
     viewer().draw();
   });
-  for (const side of ["left", "right"]) {
+  for (const side of SIDES) {
     byId(side).addEventListener("change", () => want({ [side]: byId(side).value }));
   }
   byId("tabs").addEventListener("keydown", tabKeys);
-  on("view", marks);
+  on(["view", "line"], marks);
   on("language", () => {
     viewer().words();
     showPair();
@@ -56,8 +67,28 @@ export function start() {
   viewer().words();
 }
 
+/** Left and right change places while a button is held, by pointer or by key. */
+function holdToFlip(button) {
+  const held = (event) => event.key === " " || event.key === "Enter";
+  button.addEventListener("pointerdown", () => viewer().flip(true));
+  button.addEventListener("keydown", (event) => held(event) && viewer().flip(true));
+  button.addEventListener("keyup", (event) => held(event) && viewer().flip(false));
+  for (const end of ["pointerup", "pointerleave", "pointercancel", "blur"])
+    button.addEventListener(end, () => viewer().flip(false));
+}
+
+async function fullScreen() {
+  if (!document.fullscreenEnabled) return;
+  if (document.fullscreenElement) await document.exitFullscreen();
+  else await byId("panel").requestFullscreen();
+}
+
 function marks() {
-  byId("layout").setAttribute("aria-pressed", String(state.view.layout === "side"));
+  for (const [id, layout] of Object.entries(LAYOUTS))
+    byId(id).setAttribute("aria-pressed", String(state.view.layout === layout));
+  for (const [id, tool] of Object.entries({ tool: "move", line: "line" }))
+    byId(id).setAttribute("aria-pressed", String(viewer().tool === tool));
+  byId("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
   byId("opacity").value = state.view.opacity;
 }
 
@@ -82,24 +113,46 @@ function choose(result) {
   const panels = all.get(group);
   const [first, second] = firstPair(panels);
   const find = (name, otherwise) => panels.find((p) => p.name === name) ?? otherwise;
-  return { group, panels, left: find(view.left, first), right: find(view.right, second) };
+  const chosen = { group, panels, left: find(view.left, first), right: find(view.right, second) };
+  return view.layout === "grid" ? { ...chosen, ...further(chosen, view) } : chosen;
+}
+
+/** The grid's third and fourth panel: those chosen before, or the first that are not shown yet; errors come last. */
+function further({ panels, left, right }, view) {
+  const out = {};
+  const ordered = [...panels].sort((a, b) => Number(a.name.startsWith("error")) - Number(b.name.startsWith("error")));
+  for (const side of ["third", "fourth"]) {
+    const shown = [left, right, out.third];
+    const panel = panels.find((p) => p.name === view[side]) ?? ordered.find((p) => !shown.includes(p));
+    if (panel) out[side] = panel;
+  }
+  return out;
+}
+
+/** Classes lie over the photo, as strongly as the person likes. */
+const overPhoto = ({ group, left, right }) => group === "segmentation" || Boolean(left.legend && right.legend);
+
+/** A panel's picture, and what of it is drawn. */
+async function drawing(panel, result) {
+  const whole = await picture(panel, result.job);
+  return { picture: whole, drawn: withoutHidden(panel, whole) };
 }
 
 async function load(result, chosen) {
-  const under = chosen.group === "segmentation" ? result.panels.find((p) => p.name === "original") : null;
-  const [left, right, below] = await Promise.all([
-    picture(chosen.left, result.job),
-    picture(chosen.right, result.job),
-    under && picture(under, result.job),
-  ]);
-  const pane = (panel, image) => ({
+  const under = overPhoto(chosen) ? result.panels.find((p) => p.name === "original") : null;
+  const pane = async (panel) => ({
     panel,
-    picture: image,
+    ...(await drawing(panel, result)),
     step: steps(panel, result.image, result.settings),
     title: title(panel),
     colour: methodClass(methodOf(panel.name)),
   });
-  return { image: result.image, left: pane(chosen.left, left), right: pane(chosen.right, right), under: below };
+  const sides = SIDES.filter((side) => chosen[side]);
+  const [below, ...panes] = await Promise.all([
+    under && picture(under, result.job),
+    ...sides.map((side) => pane(chosen[side])),
+  ]);
+  return { image: result.image, under: below, ...Object.fromEntries(sides.map((side, i) => [side, panes[i]])) };
 }
 
 /**
@@ -144,7 +197,7 @@ async function want(patch) {
 /** What was chosen cannot be shown: the view stays, and lists and focus say so. */
 function stay() {
   wanted = {};
-  for (const side of ["left", "right"]) byId(side).value = state.view[side];
+  for (const side of SIDES) byId(side).value = state.view[side];
   if (byId("tabs").contains(document.activeElement)) byId(`tab-${state.view.group}`)?.focus();
 }
 
@@ -169,16 +222,19 @@ function place(chosen, pair, result) {
   const { layout, before } = layoutOf(chosen.group);
   viewer().set({ divider: state.view.divider, layout, opacity: state.view.opacity / 100 });
   viewer().show(pair);
-  look({ group: chosen.group, left: chosen.left.name, right: chosen.right.name, layout, before });
+  const names = Object.fromEntries(SIDES.filter((side) => chosen[side]).map((side) => [side, chosen[side].name]));
+  look({ group: chosen.group, ...names, layout, before });
   tabs([...allGroups(result).keys()], chosen.group);
-  for (const side of ["left", "right"]) {
+  for (const side of SIDES) {
+    byId(side).parentElement.hidden = !chosen[side];
+    if (!chosen[side]) continue;
     put(
       byId(side),
       chosen.panels.map((p) => h("option", { value: p.name }, title(p))),
     );
     byId(side).value = chosen[side].name;
   }
-  byId("opacity-row").hidden = chosen.group !== "segmentation";
+  byId("opacity-row").hidden = !overPhoto(chosen);
   caption(chosen);
   legend(chosen);
   drawStrip(chosen, result.job, (side, name) => want({ [side]: name }));
@@ -200,12 +256,31 @@ function legend({ left, right }) {
       h(
         "li",
         {},
-        h("span", { class: "chip", style: { backgroundColor: colour(one.colour) } }),
-        classWords(one),
-        one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`),
+        h(
+          "button",
+          {
+            type: "button",
+            "aria-pressed": String(!isHidden(one)),
+            title: t(isHidden(one) ? "legend.show" : "legend.hide", { name: classWords(one) }),
+            data: { class: one.name },
+            on: { click: () => toggle(one) },
+          },
+          h("span", { class: "chip", style: { backgroundColor: colour(one.colour) } }),
+          classWords(one),
+          one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`),
+        ),
       ),
     ),
   );
+}
+
+/** Show or hide a class in every panel. */
+async function toggle(one) {
+  const { hiddenClasses } = state;
+  const without = hiddenClasses.filter((name) => name !== one.name);
+  set({ hiddenClasses: without.length < hiddenClasses.length ? without : [...hiddenClasses, one.name] });
+  await showPair();
+  [...byId("legend").querySelectorAll("button")].find((button) => button.dataset.class === one.name)?.focus();
 }
 
 const colour = (value) => (Array.isArray(value) ? `rgb(${value.join(" ")})` : value);
@@ -234,13 +309,13 @@ function tabs(names, present) {
 
 /** What is shown next shows `group`. */
 export function next(group) {
-  wanted = { ...wanted, group, left: null, right: null };
+  wanted = { ...wanted, group, left: null, right: null, third: null, fourth: null };
 }
 
 /** Show another group. */
 export async function go(group) {
   const focused = document.activeElement?.getAttribute("role") === "tab";
-  await want({ group, left: null, right: null });
+  await want({ group, left: null, right: null, third: null, fourth: null });
   if (focused) byId(`tab-${state.view.group}`)?.focus();
 }
 

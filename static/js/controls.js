@@ -51,9 +51,24 @@ function build(change) {
   const more = [];
   shows = [];
   for (const one of state.info.settings) (MORE.has(one.name) ? more : main).push(row(one, change));
-  put(byId("controls-main"), main);
+  put(byId("controls-main"), main, absent());
   put(byId("controls-more"), more);
   show();
+}
+
+/** Why choices are marked as not here: each reason once for all lists. */
+function absent() {
+  const lists = state.info.settings.filter((one) => one.kind === "choice" && one.name !== "device");
+  const reasons = new Set(lists.flatMap((one) => one.choices.filter((c) => !c.available).map((c) => c.reason)));
+  return (
+    reasons.size > 0 &&
+    h(
+      "details",
+      { class: "absent" },
+      h("summary", {}, t("controls.absent")),
+      [...reasons].map((reason) => h("p", { class: "why", lang: "en" }, reason)),
+    )
+  );
 }
 
 /** Make every control show the present values. */
@@ -165,7 +180,7 @@ function list(one, id, ask, change) {
       h(
         "option",
         { value: choice.value, disabled: !choice.available, title: choice.reason },
-        choice.available ? words : t("controls.unavailable", { choice: words, reason: choice.reason }),
+        choice.available ? words : t("controls.unavailable", { choice: words }),
       ),
     );
   }

@@ -7,6 +7,7 @@ import * as charts from "./charts.js";
 import * as compare from "./compare.js";
 import * as connection from "./connection.js";
 import * as controls from "./controls.js";
+import * as cutout from "./cutout.js";
 import { byId } from "./dom.js";
 import * as ellipses from "./ellipses.js";
 import * as gallery from "./gallery.js";
@@ -15,14 +16,17 @@ import * as inspector from "./inspector.js";
 import * as language from "./language.js";
 import * as notice from "./notice.js";
 import * as outputs from "./outputs.js";
+import * as profile from "./profile.js";
 import * as progress from "./progress.js";
 import * as readout from "./readout.js";
 import * as recovery from "./recovery.js";
 import * as report from "./report.js";
 import * as runner from "./runner.js";
+import * as runs from "./runs.js";
 import * as signal from "./signal.js";
 import * as similarity from "./similarity.js";
 import { set, state } from "./state.js";
+import { trouble } from "./trouble.js";
 import * as url from "./url.js";
 import * as webcam from "./webcam.js";
 
@@ -47,6 +51,20 @@ async function present(result, stillWanted) {
   document.body.dataset.job = result.job;
 }
 
+/** Have an earlier run back, with its picture, signal and settings. */
+async function comeBack(result) {
+  runner.giveWay();
+  const known = Object.entries(result.settings).filter(([name]) => name in state.settings);
+  set({ settings: Object.fromEntries(known), image: result.from, signal: result.signal });
+  if (state.view.group === "runs") compare.next("rgb");
+  try {
+    await present(result, () => state.image === result.from);
+    set({ run: { phase: "idle" } });
+  } catch (error) {
+    await trouble(error); // the server no longer holds its panels: it is run again
+  }
+}
+
 /** Fold the settings away where the page is one column, so that the picture is near the top. */
 function fold() {
   const wide = matchMedia("(min-width: 1120px)");
@@ -66,9 +84,12 @@ function startAll() {
   advice.start(controls.take);
   compare.start();
   ellipses.start();
+  cutout.start();
   readout.start();
   report.start();
   charts.start();
+  runs.start(comeBack);
+  profile.start(() => charts.show("profile"));
   inspector.start();
   similarity.start();
   outputs.start(() => runner.run());

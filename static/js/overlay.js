@@ -58,3 +58,18 @@ export function drawPoint(context, view, { x, y }) {
     context.stroke();
   }
 }
+
+/** A line through the middles of its end pixels. */
+export function drawLine(context, view, { x0, y0, x1, y1 }) {
+  for (const [colour, width] of [
+    ["#000", 3],
+    ["#fff", 1.25],
+  ]) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(...view.out(x0 + 0.5, y0 + 0.5));
+    context.lineTo(...view.out(x1 + 0.5, y1 + 0.5));
+    context.stroke();
+  }
+}

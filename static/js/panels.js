@@ -13,6 +13,7 @@ const GROUPS = {
   signal: "group.signal",
   kernel: "group.kernel",
   similarity: "group.similarity",
+  runs: "group.runs",
 };
 
 export const groupTitle = (group) => (group in GROUPS ? t(GROUPS[group]) : group);

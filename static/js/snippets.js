@@ -39,8 +39,8 @@ export function python({ result }) {
     signal
       ? "grid = Grid.from_sizes(*image.shape[1:], *signal.shape[1:])"
       : `grid = Grid.from_stride(*image.shape[1:], ${settings.stride})`,
-    "lr = grid.cell_means(image)",
-    `options = dict(iters=${settings.iters}, radius=${settings.radius}, objective=${text(settings.objective)}, optimiser=${text(settings.optimiser)}, device=${text(settings.device)})`,
+    `lr = grid.low_resolution(image, "${result.lr_image}")`,
+    `options = dict(iters=${settings.iters}, radius=${settings.radius}, objective=${text(settings.objective)}, optimiser=${text(settings.optimiser)}, lr_image=${text(result.lr_image)}, device=${text(settings.device)})`,
     `kernel = gsjbu.fit(image, grid=grid, ${given ? "signal=lr, " : ""}**options)`,
     'print("bilinear", psnr(bilinear(lr, grid), image), "dB")',
     'print("GS-JBU", psnr(kernel.render(lr), image), "dB")',

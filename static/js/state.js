@@ -12,16 +12,22 @@ export const state = {
   estimate: null, // {seconds, bytes, stages, advice}
   run: { phase: "idle" }, // idle | waiting | running | failed | cancelled, with job, progress, losses, settings, problem
   result: null, // the last finished run, with job and image
+  runs: [], // results of this visit, newest first
   view: {
     group: "rgb",
     left: null,
     right: null,
+    third: null, // the grid's other two
+    fourth: null,
     divider: 50,
     layout: "divider",
     before: null, // the layout to go back to after the similarity maps
     ellipses: false,
     opacity: 70,
   },
+  hiddenClasses: [], // names of classes that are not drawn
+  line: null, // {x0, y0, x1, y1} in image pixels: where the profile is taken
+  profile: null, // {line, curves} of the line, once read from the pictures
   point: null, // {x, y} in image pixels
   online: true,
 };

@@ -4,7 +4,7 @@ import { language } from "./i18n.js";
 import { debounce } from "./dom.js";
 import { on, state } from "./state.js";
 
-const VIEW = ["group", "left", "right", "layout"];
+const VIEW = ["group", "left", "right", "third", "fourth", "layout"];
 
 /** What the address asks for: {settings, sample, image, signal, lang, view}; values are checked against the schema. */
 export function read(schema, search = location.search) {

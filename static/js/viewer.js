@@ -1,25 +1,32 @@
-// <gs-viewer>: two panels of one image under one transform, with a divider between them or side by side.
-// Events: gs-point {x, y} (pressed, or moved by keys), gs-hover {x, y} | {}, gs-divider {at}.
+// <gs-viewer>: panels of one image under one transform: two with a divider between them or side by side, up to four in
+// a grid, or what two of them differ by.
+// Events: gs-point {x, y} (pressed, or moved by keys), gs-hover {x, y} | {}, gs-divider {at}, gs-line {x0, y0, x1, y1},
+// gs-full.
 
 import { h, put } from "./dom.js";
 import { colourBar } from "./bar.js";
 import { fixed } from "./format.js";
 import { t } from "./i18n.js";
-import { drawEllipses, drawPoint } from "./overlay.js";
+import { difference, forget, MAP } from "./difference.js";
+import { drawEllipses, drawLine, drawPoint } from "./overlay.js";
 import { Viewport } from "./viewport.js";
 
 const STEP = 1.25; // one press of + or notch of the wheel
 const PAN = 48; // stage pixels for one pan key
+const GAP = 2; // stage pixels between panels
+export const SIDES = ["left", "right", "third", "fourth"];
 
 class Viewer extends HTMLElement {
   view = new Viewport();
-  panes = null; // {left, right}: {panel, picture, step, title, colour}
+  panes = null; // {left, right, third?, fourth?}: {panel, picture, step, title, colour}
   under = null; // picture shown below a translucent overlay
   opacity = 1;
   divider = 50;
-  layout = "divider";
-  tool = "probe";
+  layout = "divider"; // divider | side | grid | difference
+  tool = "probe"; // probe | move | line
+  flipped = false; // left and right have changed places, for as long as a key is held
   point = null;
+  line = null; // {x0, y0, x1, y1} in image pixels
   ellipses = null; // all Gaussians
   windowEllipses = null; // those of the point's window, with weights
   gripped = null; // where and at what place the divider was taken
@@ -29,7 +36,7 @@ class Viewer extends HTMLElement {
   connectedCallback() {
     this.canvas = h("canvas", { "aria-hidden": "true" });
     this.stage = h("div", { class: "stage", tabindex: "0", role: "application" }, this.canvas);
-    this.tags = { left: h("div", { class: "tag left" }), right: h("div", { class: "tag right" }) };
+    this.tags = Object.fromEntries(SIDES.map((side) => [side, h("div", { class: `tag ${side}` })]));
     this.handle = h(
       "div",
       {
@@ -43,7 +50,7 @@ class Viewer extends HTMLElement {
       h("span", { class: "knob", "aria-hidden": "true" }, "◂▸"),
     );
     this.ruler = h("div", { class: "ruler", "aria-hidden": "true" }, h("span", { class: "mark" }));
-    this.frame = h("div", { class: "frame" }, this.stage, this.tags.left, this.tags.right, this.handle);
+    this.frame = h("div", { class: "frame" }, this.stage, ...Object.values(this.tags), this.handle);
     put(this, this.frame, this.ruler);
     this.#listen();
     new ResizeObserver(() => this.#resize()).observe(this.frame);
@@ -59,15 +66,15 @@ class Viewer extends HTMLElement {
   }
 
   /** Put a pair on the stage in one go; the transform stays while the image keeps its shape. */
-  show({ image, left, right, under = null }) {
+  show({ image, under = null, ...panes }) {
     const old = this.view.image;
     if (old.width * image.height !== old.height * image.width) this.view.reset();
     this.view.image = image;
-    this.panes = { left, right };
+    forget();
+    this.panes = panes;
     this.under = under;
-    for (const side of ["left", "right"]) this.#tag(side);
-    this.dataset.left = left.panel.name;
-    this.dataset.right = right.panel.name;
+    this.dataset.left = panes.left.panel.name;
+    this.dataset.right = panes.right.panel.name;
     this.#resize();
     this.#spoken();
   }
@@ -78,6 +85,21 @@ class Viewer extends HTMLElement {
     this.dataset.tool = tool;
     this.#resize();
     this.#spoken();
+  }
+
+  /** Let left and right change places while a key or button is held. */
+  flip(flipped) {
+    if (this.flipped === flipped) return;
+    this.flipped = flipped;
+    this.dataset.flipped = String(flipped);
+    this.#tags();
+    this.draw();
+  }
+
+  /** One image pixel on one stage pixel. */
+  actual() {
+    this.view.actual();
+    this.#moved();
   }
 
   zoom(factor) {
@@ -93,14 +115,40 @@ class Viewer extends HTMLElement {
   /** What each pane was last drawn with: {left: [scale, dx, dy], right: …}, in stage pixels. */
   transforms = {};
 
-  #tag(side) {
-    const pane = this.panes[side];
-    put(
-      this.tags[side],
-      h("span", { class: `dot ${pane.colour}` }),
-      h("span", { class: "name" }, pane.title),
-      pane.panel.bar && colourBar(pane.panel.bar),
-    );
+  /** The pane that is drawn on a side. */
+  #paneOf(side) {
+    const other = { left: "right", right: "left" }[side];
+    return this.panes[(this.flipped && other) || side];
+  }
+
+  #tags() {
+    if (!this.panes) return;
+    const { left, right } = this.panes;
+    const apart = this.layout === "difference";
+    for (const side of SIDES) {
+      const pane = this.#paneOf(side);
+      this.tags[side].hidden = !pane || (apart && side !== "left");
+      if (!pane) continue;
+      const bar = apart
+        ? { low: 0, high: difference(left, right, this.view.image).high, unit: "", map: MAP }
+        : pane.panel.bar;
+      put(
+        this.tags[side],
+        !apart && h("span", { class: `dot ${pane.colour}` }),
+        h("span", { class: "name" }, apart ? t("viewer.between", { left: left.title, right: right.title }) : pane.title),
+        bar && colourBar(bar),
+      );
+    }
+  }
+
+  /** Where each panel lies that stands by itself: {side, left, top} in stage pixels. */
+  #cells() {
+    const { width, height } = this.view.pane;
+    return SIDES.filter((side, i) => this.panes[side] && (this.layout === "grid" || i < 2)).map((side, i) => ({
+      side,
+      left: (i % 2) * (width + GAP),
+      top: Math.floor(i / 2) * (height + GAP),
+    }));
   }
 
   #spoken() {
@@ -115,8 +163,11 @@ class Viewer extends HTMLElement {
     const { clientWidth: width, clientHeight: height } = this.stage;
     if (!width || !height) return;
     this.size = { width, height };
-    this.view.pane = this.layout === "side" ? { width: (width - 2) / 2, height } : { width, height };
+    const columns = this.layout === "side" || this.layout === "grid" ? 2 : 1;
+    const rows = this.layout === "grid" && this.panes?.third ? 2 : 1;
+    this.view.pane = { width: (width - (columns - 1) * GAP) / columns, height: (height - (rows - 1) * GAP) / rows };
     this.view.hold();
+    this.#tags();
     this.#moved();
   }
 
@@ -130,9 +181,9 @@ class Viewer extends HTMLElement {
   /** Stage position → {x, y} image position and the pane's own position. */
   #locate(event) {
     const box = this.stage.getBoundingClientRect();
-    let px = event.clientX - box.left;
-    const py = event.clientY - box.top;
-    if (this.layout === "side" && px > this.size.width / 2) px -= this.size.width / 2 + 1;
+    const { width, height } = this.view.pane;
+    const px = (event.clientX - box.left) % (width + GAP);
+    const py = (event.clientY - box.top) % (height + GAP);
     const [x, y] = this.view.into(px, py);
     return { px, py, x, y };
   }
@@ -161,6 +212,10 @@ class Viewer extends HTMLElement {
     this.frame.addEventListener("pointerleave", () => this.#tell("gs-hover", {}));
     stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     stage.addEventListener("keydown", (event) => this.#stageKey(event));
+    for (const node of [stage, handle]) {
+      node.addEventListener("keyup", (event) => event.key.toLowerCase() === "b" && this.flip(false));
+      node.addEventListener("blur", () => this.flip(false));
+    }
     handle.addEventListener("keydown", (event) => this.#dividerKey(event));
     for (const grip of [handle, ruler]) {
       grip.addEventListener("pointerdown", (event) => {
@@ -226,8 +281,11 @@ class Viewer extends HTMLElement {
       "=": () => this.zoom(STEP),
       "-": () => this.zoom(1 / STEP),
       0: () => this.fit(),
-    }[event.key];
-    if (!act || event.ctrlKey || event.metaKey) return;
+      9: () => this.actual(),
+      b: () => this.flip(true),
+      f: () => this.#tell("gs-full", {}),
+    }[event.key.toLowerCase()];
+    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     act();
   }
@@ -282,7 +340,9 @@ class Viewer extends HTMLElement {
     this.panning = event.button === 1 || event.shiftKey || this.tool === "move";
     if (event.button === 1) event.preventDefault();
     if (this.#pointers.size === 2) this.panning = true;
-    if (!this.panning && event.button === 0 && this.#inside(at)) this.#tell("gs-point", this.#pixel(at));
+    if (this.panning || event.button !== 0 || !this.#inside(at)) return;
+    if (this.tool === "line") this.from = this.#pixel(at);
+    else this.#tell("gs-point", this.#pixel(at));
   }
 
   #hover(event) {
@@ -305,6 +365,9 @@ class Viewer extends HTMLElement {
     } else if (this.panning) {
       this.view.pan(at.px - was.px, at.py - was.py);
       this.#moved();
+    } else if (this.tool === "line") {
+      const { x, y } = this.#pixel(at);
+      if (this.from) this.#tell("gs-line", { x0: this.from.x, y0: this.from.y, x1: x, y1: y });
     } else if (this.panes) {
       this.#tell("gs-point", this.#pixel(at));
     }
@@ -313,6 +376,7 @@ class Viewer extends HTMLElement {
 
   #up(event) {
     this.#pointers.delete(event.pointerId);
+    this.from = null;
     if (this.#pointers.size === 0) this.panning = false;
   }
 
@@ -342,14 +406,15 @@ class Viewer extends HTMLElement {
     context.clearRect(0, 0, width, height);
     context.setTransform(dpr, 0, 0, dpr, 0, 0);
     const seen = view.visible;
-    if (this.layout === "side") {
-      const shift = view.pane.width + 2;
-      this.#pane(context, "left", 0, seen);
-      this.#pane(context, "right", shift, seen);
+    if (this.layout === "difference") {
+      const { picture } = difference(this.panes.left, this.panes.right, view.image);
+      this.#pane(context, { side: "left", left: 0, top: 0 }, seen, { picture, step: [1, 1] });
+    } else if (this.layout === "side" || this.layout === "grid") {
+      for (const cell of this.#cells()) this.#pane(context, cell, seen);
     } else {
       const cut = seen.left + ((seen.right - seen.left) * this.divider) / 100;
-      this.#pane(context, "left", 0, { ...seen, right: cut });
-      this.#pane(context, "right", 0, { ...seen, left: cut });
+      this.#pane(context, { side: "left", left: 0, top: 0 }, { ...seen, right: cut });
+      this.#pane(context, { side: "right", left: 0, top: 0 }, { ...seen, left: cut });
       this.handle.style.transform = `translateX(${cut}px)`;
     }
     this.handle.style.top = `${seen.top}px`;
@@ -360,14 +425,13 @@ class Viewer extends HTMLElement {
     this.dataset.painted = String(Number(this.dataset.painted ?? 0) + 1);
   }
 
-  #pane(context, side, shift, clip) {
+  #pane(context, { side, left, top }, clip, pane = this.#paneOf(side)) {
     const { view } = this;
-    const pane = this.panes[side];
     const [dx, dy] = view.out(0, 0);
     this.transforms[side] = [view.scale, dx, dy];
     if (clip.right <= clip.left) return;
     context.save();
-    context.translate(shift, 0);
+    context.translate(left, top);
     context.beginPath();
     context.rect(clip.left, clip.top, clip.right - clip.left, clip.bottom - clip.top);
     context.clip();
@@ -375,11 +439,12 @@ class Viewer extends HTMLElement {
       this.#picture(context, this.under, [1, 1], clip);
       context.globalAlpha = this.opacity;
     }
-    this.#picture(context, pane.picture, pane.step, clip);
+    this.#picture(context, pane.drawn ?? pane.picture, pane.step, clip);
     context.globalAlpha = 1;
     if (this.ellipses) drawEllipses(context, view, clip, this.ellipses);
     if (this.windowEllipses) drawEllipses(context, view, clip, this.windowEllipses);
     if (this.point) drawPoint(context, view, this.point);
+    if (this.line) drawLine(context, view, this.line);
     context.restore();
   }
 

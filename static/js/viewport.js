@@ -51,7 +51,7 @@ export class Viewport {
   /** Zoom so that what is under (px, py) stays there. */
   zoomAt(factor, px = this.pane.width / 2, py = this.pane.height / 2) {
     const [x, y] = this.into(px, py);
-    this.zoom = Math.min(MOST, Math.max(1, this.zoom * factor));
+    this.zoom = Math.min(MOST, Math.max(Math.min(1, this.zoom), this.zoom * factor)); // below 1 only by "actual"
     const [nx, ny] = this.into(px, py);
     this.x += (x - nx) / this.image.width;
     this.y += (y - ny) / this.image.height;
@@ -62,6 +62,12 @@ export class Viewport {
   pan(dx, dy) {
     this.x -= dx / this.scale / this.image.width;
     this.y -= dy / this.scale / this.image.height;
+    this.hold();
+  }
+
+  /** One image pixel on one stage pixel, about what is in the middle. */
+  actual() {
+    this.zoom = Math.min(MOST, 1 / this.fit);
     this.hold();
   }
 

@@ -37,7 +37,7 @@ class Server:
         command = [sys.executable, str(APP), "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
-        end = time.monotonic() + 90
+        end = time.monotonic() + 240  # a first start compiles, perhaps beside other tests
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the server ended: {self.log.read_text()[-2000:]}")

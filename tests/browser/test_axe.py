@@ -73,6 +73,19 @@ def test_axe(chromium: Browser, server: Server, watch: Watch, language: str) -> 
         tab(page, group)
         found += violations(page, group)
 
+    tab(page, "rgb")
+    page.click("#grid")
+    page.wait_for_selector("#fourth:visible")
+    page.click("#line")
+    page.wait_for_selector("#chart .curve")
+    found += every_look(page, "grid and profile")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.click("#chart-runs")
+    page.click("#difference")
+    found += violations(page, "difference and runs")
+    page.click("#difference")
+    page.click("#line")
+
     # a signal, whose grid takes the stride's place; and news
     job = shown(page)
     page.set_input_files("#signal-file", depth())

@@ -99,12 +99,14 @@ def test_a_bad_signal(page: Page, watch: Watch) -> None:
 
 
 def test_unavailable_choices_say_why(page: Page) -> None:
-    """Greyed, with the reason in words."""
+    """Greyed and marked, with the reason in words below all lists."""
+    said = page.eval_on_selector_all(".absent .why", "all => all.map((p) => p.textContent)")
     for name in ("backbone", "segmentation"):
-        for text in page.eval_on_selector_all(
+        for text, why in page.eval_on_selector_all(
             f"[data-setting={name}] option:disabled", "all => all.map((o) => [o.textContent, o.title])"
         ):
-            assert text[1] and text[1] in text[0]
+            assert text.endswith("not here")
+            assert why and why in said
     switch = page.locator("[data-setting=device] input")
     if switch.is_disabled():
         why = page.inner_text("[data-setting=device] .why")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -401,3 +403,71 @@ def test_the_module_runs_as_a_program(root):
         [sys.executable, "-m", "gsjbu", "--version"], cwd=root, capture_output=True, text=True
     )
     assert done.stdout == f"gsjbu {gsjbu.__version__}\n"
+
+
+def test_an_output_never_takes_its_own_inputs_place(files, capsys):
+    for output in ("depth.npy", "photo.png", "link.npy"):
+        (files / "link.npy").unlink(missing_ok=True)
+        (files / "link.npy").symlink_to(files / "depth.npy")
+        before = [(files / name).read_bytes() for name in ("photo.png", "depth.npy")]
+        status, _, err = run(
+            capsys, "upsample", files / "photo.png", files / "depth.npy", "-o", files / output
+        )
+        assert status == 2 and "would take the place of an input" in err
+        assert [(files / name).read_bytes() for name in ("photo.png", "depth.npy")] == before
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.npy", "x.safetensors"])
+def test_a_result_that_cannot_be_written_leaves_the_one_before(files, capsys, monkeypatch, name):
+    words = ("upsample", files / "photo.png", files / "depth.npy", "-o", files / name, "--iters", 0)
+    assert run(capsys, *words)[0] == 0
+    before, listed = (files / name).read_bytes(), sorted(files.iterdir())
+    monkeypatch.setattr(
+        "os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    status, _, err = run(capsys, *words)
+    assert (status, err) == (3, "gsjbu: No space left on device.\n")
+    assert (files / name).read_bytes() == before
+    assert sorted(files.iterdir()) == listed, "nothing half-written is left"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT])
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 0.8, 1.6])
+def test_an_interrupt_at_the_start_is_a_sentence_and_a_status(files, root, how, seconds):
+    words = [
+        sys.executable,
+        "-m",
+        "gsjbu",
+        "upsample",
+        files / "photo.png",
+        files / "depth.npy",
+        "-o",
+        files / "y.npy",
+    ]
+    process = subprocess.Popen(
+        [*map(str, words), "--iters", "1000"], cwd=root, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(seconds)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+    if process.returncode == -how:  # before a line of ours was run
+        assert seconds == 0.1
+        return
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "gsjbu: Interrupted."
+
+
+def test_closed_standard_streams_are_a_status(files, root):
+    """Not a traceback, and no file of ours under the number of a closed stream."""
+    command = f"{sys.executable} -m gsjbu upsample photo.png depth.npy -o z.npy --iters 0"
+    env = {**os.environ, "PYTHONPATH": str(root)}
+    for closed, status in ((">&-", 3), ("<&-", 0), ("2>&-", 0)):
+        (files / "z.npy").unlink(missing_ok=True)
+        done = subprocess.run(
+            f"{command} {closed}", shell=True, cwd=files, capture_output=True, text=True, env=env
+        )
+        assert done.returncode == status, (closed, done.stderr)
+        assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+        assert status == 0 or done.stderr == "gsjbu: Standard output is closed.\n"
+        assert np.load(files / "z.npy").shape == (1, 48, 64)

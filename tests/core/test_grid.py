@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gsjbu.core import reference
 from gsjbu.core.grid import Grid
-from gsjbu.errors import ShapeError
+from gsjbu.errors import SettingError, ShapeError
 
 
 def test_a_stride_that_divides_gives_whole_cells():
@@ -125,3 +125,31 @@ def test_grids_compare_by_value_so_that_they_can_be_cache_keys():
     assert Grid.from_stride(97, 61, 16) == Grid.from_stride(97, 61, 16)
     assert hash(Grid.from_stride(97, 61, 16)) == hash(Grid.from_stride(97, 61, 16))
     assert Grid.from_stride(97, 61, 16) != Grid.from_stride(97, 61, 8)
+
+
+@pytest.mark.parametrize("grid", [
+    Grid.from_stride(48, 32, 16), Grid.from_stride(33, 45, 7), Grid.from_stride(1, 40, 16), Grid.from_stride(5, 5, 64),
+    Grid.from_sizes(50, 97, 9, 14), Grid.from_sizes(13, 13, 13, 5),
+])  # fmt: skip
+def test_samples_are_read_at_the_cells_centres(grid):
+    x = torch.rand(2, grid.height, grid.width, generator=torch.Generator().manual_seed(3))
+    right = reference.sampled(x, grid.rows, grid.cols, (grid.step_y, grid.step_x))
+    assert (grid.cell_samples(x) - right).abs().max() <= 2e-6  # float32 positions
+
+
+@pytest.mark.parametrize("stride", [2, 3, 8, 16])
+def test_samples_of_whole_cells_are_those_of_interpolate(stride):
+    grid = Grid.from_stride(6 * stride, 5 * stride, stride)
+    x = torch.rand(3, grid.height, grid.width, generator=torch.Generator().manual_seed(4))
+    right = torch.nn.functional.interpolate(
+        x[None], scale_factor=1 / stride, mode="bilinear", align_corners=False, antialias=False
+    )[0]
+    assert (grid.cell_samples(x) - right).abs().max() <= 1e-6
+
+
+def test_a_low_resolution_is_one_of_two():
+    grid, x = Grid.from_stride(32, 32, 16), torch.rand(3, 32, 32)
+    assert torch.equal(grid.low_resolution(x, "area"), grid.cell_means(x))
+    assert torch.equal(grid.low_resolution(x, "bilinear"), grid.cell_samples(x))
+    with pytest.raises(SettingError, match="it must be one of bilinear, area"):
+        grid.low_resolution(x, "nearest")

@@ -14,6 +14,8 @@ from gsjbu.core import parameters
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import OPTIMISERS
 from gsjbu.errors import ImageError, SettingError, ShapeError, SignalError
+from gsjbu.io.pictures import shrink
+from gsjbu.samples import SAMPLES
 from tests.oracle_cases import one_torch_thread
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
@@ -43,21 +45,18 @@ def test_the_loss_falls_and_the_picture_comes_nearer(image, backend):
     assert after < kernel.losses[-1] * 1.02
 
 
-def l1(kernel: gsjbu.Kernel) -> float:
-    return float((kernel.render(kernel.lr_guide) - kernel.guide).abs().mean())
+def psnr(kernel: gsjbu.Kernel) -> float:
+    return float(-10 * torch.log10((kernel.render(kernel.lr_guide) - kernel.guide).square().mean()))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_ten_steps_on_logarithms_come_nearer_than_fifty_on_raw_values(image, backend):
-    few = gsjbu.fit(image, stride=8, iters=10, backend=backend)
-    many = gsjbu.fit(image, stride=8, iters=50, backend=backend, optimiser="adam")
-    assert few.losses[-1] < few.losses[0]
-    assert l1(few) < l1(many)
-
-
-def test_more_steps_on_logarithms_come_nearer(image):
-    found = [l1(gsjbu.fit(image, stride=8, iters=n)) for n in (1, 2, 4, 8, 16, 32)]
-    assert found == sorted(found, reverse=True)
+@pytest.mark.parametrize("name", SAMPLES)
+def test_ten_steps_on_logarithms_give_more_than_fifty_on_raw_values_and_more_steps_more_yet(name):
+    """Measured at 256 pixels: spheres 29.9, 30.6, 31.4, 31.9 against 30.5 dB; still life 24.4, 24.7, 25.1, 25.4
+    against 24.8."""
+    picture = shrink(SAMPLES[name].image, 256)
+    found = [psnr(gsjbu.fit(picture, iters=n)) for n in (0, 1, 4, 10, 40)]
+    assert found == sorted(found)
+    assert found[3] > psnr(gsjbu.fit(picture, iters=50, optimiser="adam")) + 0.2
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS)

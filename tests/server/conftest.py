@@ -151,6 +151,7 @@ class Process(Running):
     """A server in a process of its own."""
 
     process: subprocess.Popen[bytes] = None  # type: ignore[assignment]
+    lines: list[bytes] = field(default_factory=list)  # of its standard error, so far
 
     def memory(self) -> int:
         """Resident bytes now."""
@@ -192,7 +193,7 @@ def in_process(
     lines: list[bytes] = []
     reader = threading.Thread(target=lambda: lines.extend(process.stderr or []), daemon=True)
     reader.start()
-    running = Process(f"http://127.0.0.1:{port}", port, process=process)
+    running = Process(f"http://127.0.0.1:{port}", port, process=process, lines=lines)
     try:
         end = time.monotonic() + 60
         while True:

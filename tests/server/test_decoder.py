@@ -101,9 +101,7 @@ def test_a_helper_that_is_killed_is_replaced_and_the_picture_decoded(
 ) -> None:
     logging.getLogger("gsjbu.server").propagate = True
     one = Decoders(1, 40_000_000, 30)
-    one.start()
-    helper = one._all[0]._helper
-    assert helper is not None
+    helper = one._all[0]._ready()
     os.kill(helper.pid, signal.SIGSTOP)  # it is asked and cannot answer
     with caplog.at_level(logging.ERROR, "gsjbu.server"), ThreadPoolExecutor(1) as pool:
         found = pool.submit(one.decode, hostile.good_png(), 512, True)
@@ -172,9 +170,9 @@ one.close()
 @needs_fork
 def test_a_picture_that_takes_too_long_is_given_up_in_time() -> None:
     slow = Decoder(40_000_000, 0.3)
-    slow._ready()
+    os.kill(slow._ready().pid, signal.SIGSTOP)  # it does not answer
     began = time.monotonic()
-    with pytest.raises(DecodeTimeout):  # a new helper takes longer than that to start
+    with pytest.raises(DecodeTimeout):
         slow.decode(hostile.good_png(), 512, whole=True)
     assert time.monotonic() - began < 1.5
     assert slow._helper is None, "the helper that did not answer is gone"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gsjbu.run import pipeline
 from gsjbu.run.stages import SHARES
 from tests.server.conftest import Running, picture, start, upload, wait
+from tests.server.fake import FakeRun
 
 ERRORS = {"internal": RuntimeError("injected, in /secret/place"), "out_of_memory": MemoryError("injected")}
 DOOMED = 1234  # the seed that marks the job to fail
@@ -25,7 +28,7 @@ def faulty(stage: str, error: Exception) -> Callable[..., Any]:
             if settings.seed == DOOMED and p.stage == stage:
                 raise error
 
-        return run(image, settings, progress=watch, **rest)
+        return pipeline.run(image, settings, progress=watch, **rest)
 
     return run
 
@@ -120,3 +123,56 @@ def test_what_the_machine_has_run_out_of_has_a_code(
     server = serve(run)
     answer = server.client().post("/api/run", files={"file": picture()})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+GIB = 2**30
+
+
+def test_a_job_that_the_machine_can_never_hold_is_refused_with_what_to_lower(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(real=True)
+    client = server.client()
+    image = upload(client, picture(900, 900))
+    monkeypatch.setattr("gsjbu.server.service.available_bytes", lambda: 200 * 2**20)
+    answer = client.post("/api/jobs", json={"image_id": image, "settings": {"resolution": 900, "radius": 8}})
+    assert (answer.status_code, answer.json()["code"]) == (413, "memory_limit")
+    assert "left" in answer.json()["detail"]
+    assert wait(client, start(client, image, resolution=64, iters=1, features=False))["state"] == "done"
+
+
+def test_a_job_waits_for_memory_that_another_holds(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = FakeRun(seconds=0.3)
+    server = serve(run, running_jobs=2)
+    monkeypatch.setattr("gsjbu.server.service.available_bytes", lambda: int(1.1 * GIB))
+    monkeypatch.setattr(server.service, "estimate", lambda *a: SimpleNamespace(bytes=0.5 * GIB, advice=[]))
+    first, second = server.client("one"), server.client("two")
+    image = upload(first)
+    jobs = [(first, start(first, image)), (second, start(second, image))]
+    assert server.service.jobs.running == 1
+    assert [wait(client, job)["state"] for client, job in jobs] == ["done", "done"]
+
+
+def test_a_job_whose_memory_went_while_it_waited_fails_alone(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(FakeRun())
+    client = server.client()
+    image = upload(client)
+    left = iter([4 * GIB])
+    monkeypatch.setattr("gsjbu.server.service.available_bytes", lambda: next(left, 0))
+    assert wait(client, start(client, image))["error"]["code"] == "memory_limit"
+    monkeypatch.undo()
+    assert wait(client, start(client, image))["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("DefaultCPUAllocator: can't allocate memory"), RuntimeError("can't start new thread")],
+)
+def test_what_libraries_say_of_memory_is_understood(serve: Callable[..., Running], error: Exception) -> None:
+    client = serve(faulty("rgb", error)).client()
+    answer = client.post("/api/run", files={"file": picture()}, data={"seed": str(DOOMED), "iters": "1"})
+    assert answer.json()["code"] == "out_of_memory"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from gsjbu.errors import SettingError
 from gsjbu.server.cli import config_of
+from gsjbu.server.codes import STATUS
 from gsjbu.server.limits import GIB, KIB, MIB, Limits
+from scripts import server_tables
 from tests.server.conftest import Running
 
 
@@ -55,3 +59,23 @@ def test_a_bad_command_line_ends_with_a_sentence(argv: list[str], capsys: pytest
         config_of(argv, {})
     assert left.value.code == 2
     assert "error:" in capsys.readouterr().err
+
+
+def test_the_guide_names_each_limit_and_each_code() -> None:
+    page = server_tables.PAGE.read_text("utf-8")
+    assert server_tables.filled(page) == page, "python -m scripts.server_tables writes them anew"
+    assert all(f"| `{name}` |" in page for name in (*Limits().as_dict(), *STATUS))
+
+
+def test_every_code_that_the_server_answers_is_in_the_table() -> None:
+    raised = set()
+    for path in Path("gsjbu/server").glob("*.py"):
+        raised |= set(re.findall(r'Problem\(\s*"(\w+)"', path.read_text("utf-8")))
+    assert len(raised) > 30
+    assert raised <= set(STATUS)
+
+
+def test_what_is_kept_shrinks_with_the_machine_but_not_what_was_asked_for() -> None:
+    small = Limits(cache_bytes=99 * MIB).within(800 * MIB, {"cache_bytes"})
+    assert (small.cache_bytes, small.upload_buffer_bytes) == (99 * MIB, 100 * MIB)
+    assert Limits().within(64 * GIB, {}) == Limits()

@@ -8,13 +8,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
+from gsjbu.server.inputs import LARGE_BYTES
 from gsjbu.server.limits import MIB
 from gsjbu.server.uploads import clean_name
 from tests.server.conftest import Running, picture, upload
+from tests.server.test_jobs import until
 
 BOUNDARY = "xyzzy"
 
@@ -193,10 +196,9 @@ def test_a_client_that_does_not_read_its_answer_is_dropped(serve: Callable[..., 
     server = serve(write_seconds=0.5)
     with server.connect() as s:
         s.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400)
-        time.sleep(0.3)
-        assert len(server.server.server_state.connections) == 1
-        time.sleep(1)
-        assert len(server.server.server_state.connections) == 0
+        connections = server.server.server_state.connections
+        until(lambda: len(connections) == 1)
+        until(lambda: len(connections) == 0, 10)
     assert server.client().get("/healthz").status_code == 200
 
 
@@ -300,3 +302,47 @@ def test_compressed_and_oversized_json_bodies(serve: Callable[..., Running]) -> 
 )  # fmt: skip
 def test_names_are_only_ever_shown(given: str, kept: str) -> None:
     assert clean_name(given) == kept
+
+
+@pytest.mark.parametrize(
+    ("limit", "names"), [("client_upload_bytes", "one one"), ("address_upload_bytes", "one two")]
+)
+def test_uploads_of_one_client_or_address_leave_room_for_others(
+    serve: Callable[..., Running], limit: str, names: str
+) -> None:
+    server = serve(**{limit: 100_000})
+    first, second = names.split()
+    with server.connect() as dripping:
+        head = HEAD.replace("\r\n", f"\r\nX-Client-Id: client-{first}\r\n", 1)
+        dripping.sendall(
+            f"{head}Content-Length: 90000\r\n\r\n".encode() + part("file", bytes(80_000), "a.png")
+        )
+        until(lambda: server.service.buffers.used >= 80_000)
+        busy = server.client(second).post("/api/images", files={"file": picture(200, 100)})
+        assert code_of(busy) == (429, "uploads_busy")
+        assert busy.headers["retry-after"]
+        if limit == "client_upload_bytes":
+            assert server.client("other").post("/api/images", files={"file": picture()}).status_code == 201
+    until(lambda: server.service.buffers.used == 0)
+
+
+def test_a_small_file_passes_large_ones_that_wait(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve()
+    small, large = picture(), picture(500, 400)
+    assert len(large) > LARGE_BYTES
+    good = server.service.inputs.decoders.decode
+    pause = lambda data, *rest: (time.sleep(0.3 if len(data) > LARGE_BYTES else 0), good(data, *rest))[1]  # noqa: E731
+    monkeypatch.setattr(
+        server.service.inputs.decoders, "decode", lambda data, *a, **k: pause(data, *a, *k.values())
+    )
+    with ThreadPoolExecutor(6) as pool:
+        posts = [
+            pool.submit(server.client(f"l{n}").post, "/api/images", files={"file": large}) for n in range(6)
+        ]
+        time.sleep(0.1)
+        began = time.monotonic()
+        assert server.client("small").post("/api/images", files={"file": small}).status_code == 201
+        assert time.monotonic() - began < 1.0, "six large ones take 1.8 s"
+        assert [p.result().status_code for p in posts] == [201] * 6

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gsjbu.core.parameters import EPS, SIGMA_HIGH, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
+from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_HIGH, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
 
 f32 = np.float32
 FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
@@ -105,7 +105,7 @@ def take_step(at, i, j, in_logs, gradient, first, second, rates, betas, step):
         s2 = betas[2] * second[c, i, j] + betas[3] * g * g
         first[c, i, j] = m
         second[c, i, j] = s2
-        at[c, i, j] -= rates[step] * (m / correction1) / (math.sqrt(s2 / correction2) + 1e-8)
+        at[c, i, j] -= rates[step] * (m / correction1) / (math.sqrt(s2 / correction2) + ADAM_EPS)
     if in_logs:
         at[0, i, j] = _clamped(at[0, i, j], math.log(SIGMA_LOW), math.log(SIGMA_HIGH))
         at[1, i, j] = _clamped(at[1, i, j], math.log(SIGMA_LOW), math.log(SIGMA_HIGH))

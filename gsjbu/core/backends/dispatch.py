@@ -65,19 +65,23 @@ warm_up = WarmUp()
 def _compile_all() -> None:
     """Run every compiled function once on a tiny problem, so that all of it is compiled or read from the cache."""
     from gsjbu.core import parameters
-    from gsjbu.core.backends import cpu
+    from gsjbu.core.backends import cpu, forms
 
     grid = Grid.from_stride(8, 8, 4)
     guide = torch.linspace(0, 1, 3 * 64).reshape(3, 8, 8)
     problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 1)
     raw = parameters.start(grid)
     signal = torch.ones(1, 2, 2)
-    cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1)
-    cpu.render(problem, raw, signal, threads=1)
+    for form in (forms.CELLS, forms.ROWS):
+        cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1, form=form)
+        cpu.render(problem, raw, signal, threads=1, form=form)
 
 
-def choose(device: torch.device, backend: str = "auto") -> Choice:
-    """The backend for ``device``; asking for one by name that cannot be had raises SettingError."""
+def choose(device: torch.device, backend: str = "auto", grid: Grid | None = None) -> Choice:
+    """The backend for ``device``, and how it goes about ``grid``.
+
+    Asking for one by name that cannot be had raises SettingError.
+    """
     if backend not in ("auto", "fused", "attention"):
         raise SettingError("backend", f"backend is {backend!r}; it must be one of auto, fused, attention.")
     if backend == "attention":
@@ -91,10 +95,16 @@ def choose(device: torch.device, backend: str = "auto") -> Choice:
     if backend == "auto" and warm_up.state == "compiling":
         return Choice("attention", "the fused kernel is still being compiled; later runs will use it")
     if warm_up.run():
-        return Choice("fused", "the fastest on a CPU")
+        return Choice("fused", "the fastest on a CPU" + ("" if grid is None else f": {_form(grid)}"))
     if backend == "fused":
         raise SettingError("backend", f"The fused kernel cannot be used here ({warm_up.reason}); use auto.")
     return Choice("attention", f"the fused kernel cannot be used here ({warm_up.reason})")
+
+
+def _form(grid: Grid) -> str:
+    from gsjbu.core.backends import forms
+
+    return forms.quicker(grid)[1]
 
 
 def fit(

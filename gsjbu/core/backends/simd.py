@@ -113,6 +113,66 @@ def stream(typingctx, array, index, value):
 
 
 @intrinsic
+def pick(typingctx, array, start, indices, first):
+    """array[start + indices[first + k]] in lane k."""
+
+    def codegen(context, builder, signature, args):
+        array, start, indices, first = args
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        where = context.make_array(signature.args[2])(context, builder, indices).data
+        v = ir.Constant(_VECTOR, ir.Undefined)
+        for lane in range(LANES):
+            index = builder.load(builder.gep(where, [builder.add(first, first.type(lane))]))
+            v = builder.insert_element(
+                v, builder.load(builder.gep(data, [builder.add(start, index)])), _WORD(lane)
+            )
+        return v
+
+    return vector(array, types.intp, indices, types.intp), codegen
+
+
+@intrinsic
+def drop(typingctx, array, start, indices, first, count, x):
+    """array[start + indices[first + k]] = lane k, for the first ``count`` lanes."""
+
+    def codegen(context, builder, signature, args):
+        array, start, indices, first, count, x = args
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        where = context.make_array(signature.args[2])(context, builder, indices).data
+        for lane in range(LANES):
+            index = builder.load(builder.gep(where, [builder.add(first, first.type(lane))]))
+            with builder.if_then(builder.icmp_signed("<", count.type(lane), count), likely=True):
+                builder.store(
+                    builder.extract_element(x, _WORD(lane)), builder.gep(data, [builder.add(start, index)])
+                )
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, indices, types.intp, types.intp, vector), codegen
+
+
+@intrinsic
+def zip_low(typingctx, x, y):
+    """The first halves, lane by lane in turn: x0, y0, x1, y1, …"""
+
+    def codegen(context, builder, signature, args):
+        mask = [k // 2 + LANES * (k % 2) for k in range(LANES)]
+        return builder.shuffle_vector(*args, ir.Constant(_WORDS, mask))
+
+    return vector(vector, vector), codegen
+
+
+@intrinsic
+def zip_high(typingctx, x, y):
+    """The second halves, lane by lane in turn."""
+
+    def codegen(context, builder, signature, args):
+        mask = [LANES // 2 + k // 2 + LANES * (k % 2) for k in range(LANES)]
+        return builder.shuffle_vector(*args, ir.Constant(_WORDS, mask))
+
+    return vector(vector, vector), codegen
+
+
+@intrinsic
 def total(typingctx, x):
     """The sum of the lanes, halves onto halves: always in the same order."""
 
@@ -245,24 +305,29 @@ def exp2_negative(typingctx, x):
 _OPERATIONS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
 
 
-def _install(op, name: str) -> None:
+def _install(op, name: str, kind: types.Type, scalar: types.Float, spread) -> None:
     class Typing(AbstractTemplate):
         def generic(self, args, kws):
-            if kws or len(args) != 2 or vector not in args:
+            if kws or len(args) != 2 or kind not in args:
                 return None
-            if all(a == vector or isinstance(a, types.Float) for a in args):
-                return signature(vector, *(a if a == vector else types.float32 for a in args))
+            if all(a == kind or isinstance(a, types.Float) for a in args):
+                return signature(kind, *(a if a == kind else scalar for a in args))
             return None
 
     infer_global(op)(Typing)
 
     def lower(context, builder, sig, args):
-        a, b = (v if t == vector else _splat(builder, v) for v, t in zip(args, sig.args, strict=True))
+        a, b = (v if t == kind else spread(builder, v) for v, t in zip(args, sig.args, strict=True))
         return getattr(builder, name)(a, b, flags=_FUSE)
 
-    for left, right in ((vector, vector), (vector, types.float32), (types.float32, vector)):
+    for left, right in ((kind, kind), (kind, scalar), (scalar, kind)):
         lower_builtin(op, left, right)(lower)
 
 
-for _op, _name in _OPERATIONS.items():
-    _install(_op, _name)
+def install_operators(kind: types.Type, scalar: types.Float, spread) -> None:
+    """Give a vector type + − · / with itself and with scalars, which ``spread(builder, value)`` fills lanes with."""
+    for op, name in _OPERATIONS.items():
+        _install(op, name, kind, scalar, spread)
+
+
+install_operators(vector, types.float32, _splat)

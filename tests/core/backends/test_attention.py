@@ -81,9 +81,8 @@ def test_values_and_gradients_at_the_clamps(case, device):
 @pytest.mark.parametrize("case", INSIDE, ids=str)
 def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case, device):
     problem = Problem(case)
-    pitch = 2 if min(*problem.step, case.height, case.width) >= 4 else 1
     at = LOG_ADAM.coordinates(problem.raw).double().requires_grad_(True)
-    right = problem.rgb_loss_of(at, pitch - 1, pitch - 1, pitch)
+    right = problem.loss_in_logs(at, odd=(1, 1))
     right.backward()
     _, (loss,), gradient = attention.fit(
         on(device, problem), problem.raw, 1, 0.1, 1.0, move=False, optimiser=LOG_ADAM

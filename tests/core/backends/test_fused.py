@@ -144,15 +144,9 @@ def test_ten_steps_are_adam_on_the_oracle(weights):
 
 @pytest.mark.parametrize("case", INSIDE, ids=str)
 def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case):
-    """The first step looks at odd rows and columns, from 0, where a cell has four pixels or more along each."""
     problem = Problem(case)
-    grid = problem.grid
-    pitch_y, pitch_x = (
-        2 if min(size) >= 4 else 1 for size in ((grid.step_y, grid.height), (grid.step_x, grid.width))
-    )
-    assert pitch_y == pitch_x
     at = LOG_ADAM.coordinates(problem.raw).double().requires_grad_(True)
-    right = problem.rgb_loss_of(at, pitch_y - 1, pitch_x - 1, pitch_y)
+    right = problem.loss_in_logs(at, odd=(1, 1))  # the first step's
     right.backward()
     _, (loss,), gradient = cpu.fit(
         ours(problem), problem.raw, 1, 0.1, 1.0, threads=1, move=False, optimiser=LOG_ADAM
@@ -171,8 +165,7 @@ def test_ten_steps_in_logarithms_are_adam_on_the_oracle():
     for step in range(10):
         adam.zero_grad()
         adam.param_groups[0]["lr"] = 0.2 * (1 - step / 10)
-        top, left = ((1, 1), (0, 0), (1, 0), (0, 1))[step % 4]
-        loss = problem.rgb_loss_of(at, top, left, 2)
+        loss = problem.loss_in_logs(at, odd=((1, 1), (0, 0), (1, 0), (0, 1))[step % 4])
         loss.backward()
         adam.step()
         with torch.no_grad():

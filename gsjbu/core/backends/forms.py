@@ -1,0 +1,214 @@
+"""The fused kernel's two forms, cells and rows: which is quicker for a grid, and the arrays that each wants."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from gsjbu.core.backends import adam, fused, lanes, row_render, rows, update
+from gsjbu.core.backends.lattices import WHOLE, Lattice
+from gsjbu.core.backends.simd import LANES
+
+if TYPE_CHECKING:
+    from gsjbu.core.backends.cpu import Problem
+    from gsjbu.core.grid import Grid
+
+# The weights of a render's tile should stay in a core's L2 cache (bytes).
+TILE_BYTES = 768 * 1024
+
+
+class Fit(NamedTuple):
+    """A compiled loop, what it takes after (control, last), and where it leaves its result."""
+
+    loop: Any
+    arguments: tuple[Any, ...]
+    at: np.ndarray  # [4, h, w]
+    gradient: np.ndarray  # [4, h, w]
+
+
+class Job(NamedTuple):
+    """What both forms' fits are told, in the order in which their loops take it."""
+
+    rgb_weight: float
+    signal_scale: float
+    in_logs: bool
+    rates: np.ndarray  # float64 [steps]
+    betas: tuple[float, float, float, float]
+    move: bool
+
+
+class Render(Protocol):
+    """A form's render of one kernel."""
+
+    loop: Any
+
+    def values(self, signal: np.ndarray) -> np.ndarray:
+        """A signal [C, h, w] as the loop wants it, channels filled up to fours or eights."""
+
+    def arguments(
+        self, values: np.ndarray, channels: int, first: int, last: int, out: np.ndarray, past_cache: bool
+    ) -> tuple[Any, ...]:
+        """What the loop takes after ``control`` for cell rows first…last, into ``out``, flat."""
+
+
+class Form(Protocol):
+    """One way to lay an image out for the compiled loops."""
+
+    name: str
+
+    def fit(
+        self, problem: Problem, parts: list[Lattice], at: np.ndarray, values: np.ndarray, job: Job, gate: np.ndarray,
+        losses: np.ndarray,
+    ) -> Fit:  # fmt: skip
+        """From coordinates ``at`` [4, h, w]; ``values`` [C, h, w] is the objective's signal."""
+
+    def render(self, problem: Problem, raw: np.ndarray) -> Render:
+        """With raw values [4, h, w]."""
+
+
+class Cells:
+    """Lanes run over the pixels of one cell."""
+
+    name = "cells"
+
+    def fit(
+        self, problem: Problem, parts: list[Lattice], at: np.ndarray, values: np.ndarray, job: Job, gate: np.ndarray,
+        losses: np.ndarray,
+    ) -> Fit:  # fmt: skip
+        grid, radius = problem.grid, problem.radius
+        pitch = (float(parts[0].pitch_y), float(parts[0].pitch_x))
+        tile = math.ceil(grid.cols / max(1, math.ceil(fused.TILES / grid.rows)))
+        tiles = grid.rows * math.ceil(grid.cols / tile)
+        first, second, gradient = (np.zeros_like(at) for _ in range(3))
+        arguments = (
+            gate, *_packed(problem, parts), problem.lr_guide, _channels_last(values), grid.step_y / pitch[0],
+            grid.step_x / pitch[1], radius, tile, job.rgb_weight, job.signal_scale, job.in_logs, pitch, job.rates,
+            job.betas, job.move, at, first, second, gradient, _shapes(at, job.in_logs, pitch),
+            np.empty((tiles, (2 * radius + 1) * (tile + 2 * radius) * 4), dtype=np.float32),
+            np.zeros((tiles, 2), dtype=np.float64), losses,
+        )  # fmt: skip
+        return Fit(fused.fit_steps, arguments, at, gradient)
+
+    def render(self, problem: Problem, raw: np.ndarray) -> Render:
+        return CellRender(problem, raw)
+
+
+class CellRender:
+    loop = staticmethod(fused.render_rows)
+
+    def __init__(self, problem: Problem, raw: np.ndarray) -> None:
+        self.problem, self.shape = problem, _shapes(raw, False, (1.0, 1.0))
+
+    def values(self, signal: np.ndarray) -> np.ndarray:
+        spare = -len(signal) % (8 if len(signal) > 4 else 4)
+        return np.pad(_channels_last(signal), ((0, 0), (0, 0), (0, spare)))
+
+    def arguments(self, values: np.ndarray, channels: int, first: int, last: int, out: np.ndarray,
+                  past_cache: bool) -> tuple[Any, ...]:  # fmt: skip
+        problem = self.problem
+        chunk = min(fused.CHUNK, math.ceil(problem.grid.step_y) * math.ceil(problem.grid.step_x))
+        tile = min(problem.grid.cols, max(1, TILE_BYTES // (problem.window * chunk * 4)))
+        if channels <= 4:
+            tile = min(tile, 4)
+        return (
+            problem.guide, problem.lr_guide, values, *problem.geometry, problem.radius, self.shape, first, last, tile,
+            out, channels, past_cache,
+        )  # fmt: skip
+
+
+class Rows:
+    """Lanes run across the cells of a row."""
+
+    name = "rows"
+
+    def fit(
+        self, problem: Problem, parts: list[Lattice], at: np.ndarray, values: np.ndarray, job: Job, gate: np.ndarray,
+        losses: np.ndarray,
+    ) -> Fit:  # fmt: skip
+        radius, cols = problem.radius, problem.grid.cols
+        layouts = lanes.layouts_of(problem.grid, parts, radius, fused.TILES)
+        state = rows.state_of(at, radius)
+        sums = (lanes.tasks_of(layouts), layouts.band + 2 * radius, 4, lanes.pitch_of(layouts.tile, radius))
+        arguments = (
+            gate, lanes.pixels_in_lanes([part.pixels(problem.guide) for part in parts], layouts), layouts,
+            rows.lines_of(problem.lr_guide, state, job.in_logs, radius), lanes.padded(values, radius), len(values),
+            *job, state, np.empty(sums, dtype=np.float32), np.zeros((sums[0], 2), dtype=np.float64), losses,
+        )  # fmt: skip
+        reached, gradient = (
+            state[:, kind : kind + 4, :cols].transpose(1, 0, 2) for kind in (update.AT, update.GRADIENT)
+        )
+        return Fit(rows.fit_steps, arguments, reached, gradient)
+
+    def render(self, problem: Problem, raw: np.ndarray) -> Render:
+        return RowRender(problem, raw)
+
+
+class RowRender:
+    loop = staticmethod(row_render.render_rows)
+
+    def __init__(self, problem: Problem, raw: np.ndarray) -> None:
+        self.problem, radius = problem, problem.radius
+        self.layouts = lanes.layouts_of(problem.grid, [WHOLE], radius, 1)
+        self.lines = rows.lines_of(problem.lr_guide, rows.state_of(raw, radius), False, radius)
+
+    def values(self, signal: np.ndarray) -> np.ndarray:
+        spare = -len(signal) % (8 if len(signal) > 4 else 4)
+        return lanes.lined(signal, self.problem.radius, len(signal) + spare)
+
+    def arguments(self, values: np.ndarray, channels: int, first: int, last: int, out: np.ndarray,
+                  past_cache: bool) -> tuple[Any, ...]:  # fmt: skip
+        chunk = row_render.chunk_rows(self.layouts) * self.layouts.places * LANES
+        blocks = max(1, TILE_BYTES // (self.problem.window * chunk * 4))
+        tile = LANES if channels <= 4 else blocks * LANES
+        return (
+            self.problem.guide, self.layouts, self.lines, values, first, last, min(tile, self.layouts.lanes), out,
+            channels, past_cache,
+        )  # fmt: skip
+
+
+CELLS: Form = Cells()
+ROWS: Form = Rows()
+
+# Time a pixel, as measured, in units of a cell form's whose vectors are full and whose cells are large. A cell costs as
+# much again as so many pixels; lanes across cells cost a little more a pixel, and a Gaussian as much as so many.
+PIXELS_PER_CELL = 22
+ROW_PIXEL, PIXELS_PER_GAUSSIAN = 1.15, 3
+
+
+def quicker(grid: Grid) -> tuple[Form, str]:
+    """The form for a grid, and why in a few words: what small cells cost against the lanes that either leaves empty."""
+    area = grid.height / grid.rows * grid.width / grid.cols
+    places = int(np.diff(grid.col_starts).max())
+    by_cells = (lanes.whole_vectors(math.ceil(area)) + PIXELS_PER_CELL) / area
+    by_rows = ROW_PIXEL * lanes.whole_vectors(grid.cols) * places / grid.width + PIXELS_PER_GAUSSIAN / area
+    size = f"{grid.width / grid.cols:.3g}×{grid.height / grid.rows:.3g} pixels"
+    if by_rows < by_cells:
+        return ROWS, f"cells of {size}, one a lane"
+    return CELLS, f"cells of {size}, one after another"
+
+
+def _channels_last(x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(x.transpose(1, 2, 0))
+
+
+def _shapes(at: np.ndarray, in_logs: bool, pitch: tuple[float, float]) -> np.ndarray:
+    shape = np.empty((*at.shape[1:], adam.SHAPE), dtype=np.float32)
+    adam.set_shapes(at, in_logs, pitch, shape)
+    return shape
+
+
+def _packed(problem: Problem, parts: list[Lattice]) -> tuple[np.ndarray, ...]:
+    """The guide's lattices as ``fused.fit_steps`` takes them: guide, sizes, row_starts, col_starts, shifts."""
+    images = [part.pixels(problem.guide) for part in parts]
+    first = np.cumsum([0, *(image.size for image in images)])
+    return (
+        images[0].reshape(-1)
+        if len(images) == 1
+        else np.concatenate([image.reshape(-1) for image in images]),
+        np.array([(n, *image.shape) for n, image in zip(first, images, strict=False)], dtype=np.int64),
+        np.stack([part.row_starts(problem.grid) for part in parts]),
+        np.stack([part.col_starts(problem.grid) for part in parts]),
+        np.array([part.shift for part in parts]),
+    )

@@ -1,0 +1,208 @@
+"""The row form's render: weights of 16 neighbouring cells at once, then channels in eights; see rows.py.
+
+A signal is read as lines of LR rows, so the values of 16 cells' neighbours are one load. What comes out is one pixel
+of each cell; places beside each other are brought into the image's order where they are written.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from gsjbu.core.backends.adam import FAST
+from gsjbu.core.backends.lanes import layout_at
+from gsjbu.core.backends.phases import claim, finish, open_phase
+from gsjbu.core.backends.rows import block_weights, choose, work_for
+from gsjbu.core.backends.simd import LANES, drop, load, pick, splat, store, stream, zip_high, zip_low
+
+f32 = np.float32
+CHUNK = 8  # vectors of pixels whose weights are made, and mixed with eight channels, at once
+
+
+@njit(**FAST)
+def chunk_rows(layout):
+    """Pixel rows of a chunk: whole ones, so that their places can be put in order."""
+    return max(1, CHUNK // layout.places)
+
+
+@njit(**FAST)
+def _fetch(i, j, first, count, guide, size, layout, pixels, work):
+    """Copy pixels first… of 16 cells from (i, j) out of the guide, flat [G, H, W] of ``size``."""
+    channels, height, across = size
+    for n in range(count):
+        r = (first + n) // layout.places
+        y, place = layout.row_starts[i] + r, (first + n - r * layout.places) * layout.lanes + j
+        work.pixel[n], work.place[n], work.ys[n] = n * LANES, place, layout.ys[y]
+        for g in range(channels):
+            store(
+                pixels,
+                g * work.room + n * LANES,
+                pick(guide, (g * height + y) * across, layout.columns, place),
+            )
+
+
+@njit(**FAST)
+def _chunk_weights(i, j, first, count, guide, size, layout, lines, row, pitch, pixels, work, weights, places):
+    """Weights [N·room] of a chunk of 16 cells from (i, j), then each pixel's 1/Σw; ``places``: where each neighbour's
+    values begin, from the cell's own row and column on. Returns the number of neighbours."""
+    channels, base = size[0], i * row + j
+    _fetch(i, j, first, count, guide, size, layout, pixels, work)
+    neighbours = choose(base, count, channels, pixels, work.room, layout, lines, pitch, work)
+    inverse = len(work.every.at) * work.room
+    for n in range(count):
+        weight_sum = block_weights(n, base, neighbours, channels, pixels, work.room, layout, lines, pitch, work,
+                                   weights)  # fmt: skip
+        store(weights, inverse + n * LANES, splat(f32(1)) / weight_sum)
+    for k in range(neighbours):
+        places[k] = work.near.into[k]
+    return neighbours
+
+
+@njit(**FAST)
+def _mix_eight(weights, room, inverse, count, neighbours, places, values, v, pitch, mixed):
+    """mixed[e·room + p] = Σ_k w_k(p)·V_e(neighbour k) / Σ_k w_k(p), for eight channels, lines of ``pitch`` from v."""
+    for b in range(0, count * LANES, LANES):
+        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        a4, a5, a6, a7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        for k in range(neighbours):
+            w, t = load(weights, k * room + b), v + places[k]
+            a0, a1 = a0 + w * load(values, t), a1 + w * load(values, t + pitch)
+            a2, a3 = a2 + w * load(values, t + 2 * pitch), a3 + w * load(values, t + 3 * pitch)
+            a4, a5 = a4 + w * load(values, t + 4 * pitch), a5 + w * load(values, t + 5 * pitch)
+            a6, a7 = a6 + w * load(values, t + 6 * pitch), a7 + w * load(values, t + 7 * pitch)
+        share = load(weights, inverse + b)
+        store(mixed, b, a0 * share)
+        store(mixed, room + b, a1 * share)
+        store(mixed, 2 * room + b, a2 * share)
+        store(mixed, 3 * room + b, a3 * share)
+        store(mixed, 4 * room + b, a4 * share)
+        store(mixed, 5 * room + b, a5 * share)
+        store(mixed, 6 * room + b, a6 * share)
+        store(mixed, 7 * room + b, a7 * share)
+
+
+@njit(**FAST)
+def _mix_four(weights, room, inverse, count, neighbours, places, values, v, pitch, mixed):
+    """As _mix_eight, for four channels."""
+    for b in range(0, count * LANES, LANES):
+        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        for k in range(neighbours):
+            w, t = load(weights, k * room + b), v + places[k]
+            a0, a1 = a0 + w * load(values, t), a1 + w * load(values, t + pitch)
+            a2, a3 = a2 + w * load(values, t + 2 * pitch), a3 + w * load(values, t + 3 * pitch)
+        share = load(weights, inverse + b)
+        store(mixed, b, a0 * share)
+        store(mixed, room + b, a1 * share)
+        store(mixed, 2 * room + b, a2 * share)
+        store(mixed, 3 * room + b, a3 * share)
+
+
+@njit(**FAST)
+def _put(out, at, x, past_cache):
+    if past_cache:
+        stream(out, at, x)
+    else:
+        store(out, at, x)
+
+
+@njit(**FAST)
+def _put_row(out, at, mixed, n, j, layout, past_cache):
+    """Write one pixel row of 16 cells: the vectors of its places, from mixed[n] on, into out from ``at``, the row's
+    first pixel, on."""
+    whole = (
+        j + LANES < layout.cols
+    )  # whether all lanes are cells, and none of them the last, perhaps partial, one
+    x = at + layout.columns[j]
+    if layout.even and whole and layout.places == 1:
+        _put(out, x, load(mixed, n), past_cache)
+    elif layout.even and whole and layout.places == 2:
+        a, b = load(mixed, n), load(mixed, n + LANES)
+        _put(out, x, zip_low(a, b), past_cache)
+        _put(out, x + LANES, zip_high(a, b), past_cache)
+    elif layout.even and whole and layout.places == 4:
+        a, b = load(mixed, n), load(mixed, n + LANES)
+        c, d = load(mixed, n + 2 * LANES), load(mixed, n + 3 * LANES)
+        low, high = zip_low(a, c), zip_low(b, d)
+        _put(out, x, zip_low(low, high), past_cache)
+        _put(out, x + LANES, zip_high(low, high), past_cache)
+        low, high = zip_high(a, c), zip_high(b, d)
+        _put(out, x + 2 * LANES, zip_low(low, high), past_cache)
+        _put(out, x + 3 * LANES, zip_high(low, high), past_cache)
+    else:
+        # Places that a cell lacks repeat its last pixel: backwards, the pixel itself comes last.
+        count = min(LANES, layout.cols - j)
+        for place in range(layout.places - 1, -1, -1):
+            drop(out, at, layout.columns, place * layout.lanes + j, count, load(mixed, n + place * LANES))
+
+
+@njit(**FAST)
+def render_rows(
+    control,
+    guide,
+    layouts,
+    lines,
+    signal,
+    first_row,
+    last_row,
+    tile,
+    out,
+    channels,
+    past_cache,
+):
+    """Mix signal [h + 2R, a multiple of 8, or 4, pitch] (``lined``) into out, flat [channels, rows, W]: cell rows
+    first…last. One phase; a task is ``tile`` lanes of a row of cells; see fused.render_rows.
+    """
+    layout = layout_at(layouts, 0)
+    size, flat, flat_lines, values = guide.shape, guide.reshape(-1), lines.reshape(-1), signal.reshape(-1)
+    across, row, pitch, stride, width = (
+        size[2],
+        lines[0].size,
+        lines.shape[2],
+        signal[0].size,
+        signal.shape[2],
+    )
+    tiles_across = (layout.lanes + tile - 1) // tile
+    tasks, blocks = (last_row - first_row) * tiles_across, tile // LANES
+    tall = chunk_rows(layout)
+    work = work_for(layout, size[0], row, stride, tall * layout.places)
+    room = work.room
+    inverse = len(work.every.at) * room
+    weights = np.empty((blocks, inverse + room), dtype=np.float32)
+    places = np.empty((blocks, len(work.every.at)), dtype=np.int64)
+    found = np.empty(blocks, dtype=np.int64)
+    pixels = np.empty(size[0] * room, dtype=np.float32)
+    mixed = np.empty(8 * room, dtype=np.float32)
+    offset = layout.row_starts[first_row]
+    plane = (layout.row_starts[last_row] - offset) * across
+    while True:
+        phase, task = claim(control, tasks, tasks, 1)
+        if phase < 0:
+            return
+        i, left = first_row + task // tiles_across, task % tiles_across * tile
+        right = min(left + tile, layout.lanes)
+        for y0 in range(layout.row_starts[i], layout.row_starts[i + 1], tall):
+            y1 = min(y0 + tall, layout.row_starts[i + 1])
+            first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
+            for j in range(left, right, LANES):
+                e = (j - left) // LANES
+                found[e] = _chunk_weights(i, j, first, count, flat, size, layout, flat_lines, row, pitch, pixels, work,
+                                          weights[e], places[e])  # fmt: skip
+            for c in range(0, channels, 8):
+                many = min(8, channels - c)
+                for j in range(left, right, LANES):
+                    e, v = (j - left) // LANES, i * stride + c * width + j
+                    if many > 4:
+                        _mix_eight(
+                            weights[e], room, inverse, count, found[e], places[e], values, v, width, mixed
+                        )
+                    else:
+                        _mix_four(
+                            weights[e], room, inverse, count, found[e], places[e], values, v, width, mixed
+                        )
+                    for b in range(many):
+                        at, n = (c + b) * plane + (y0 - offset) * across, b * room
+                        for _ in range(y0, y1):
+                            _put_row(out, at, mixed, n, j, layout, past_cache)
+                            at, n = at + across, n + layout.places * LANES
+        if finish(control, tasks):
+            open_phase(control, 1, True)

@@ -1,0 +1,124 @@
+"""The chain rule and Adam for a row of LR pixels, eight at a time, in float64.
+
+*Lines* are rows of float32, ``pitch`` apart: an LR row has 16 lines of state (coordinates, Adam's moments, gradient)
+and lines of shapes, which is what the row form reads; see rows.py.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from gsjbu.core.backends.adam import FAST, LOG2E
+from gsjbu.core.backends.doubles import (
+    WIDE,
+    cos_sin_pi,
+    exp,
+    fill,
+    higher_of,
+    lower_of,
+    narrow,
+    root,
+    softplus_and_slope,
+    tanh,
+    where_less,
+    widen,
+)
+from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_HIGH, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
+
+# Lines of an LR row's state: coordinates of σx, σy, θ, σr, their two moments, and the gradient.
+AT, MEAN, SQUARE, GRADIENT, STATE = 0, 4, 8, 12, 16
+# Lines of its shapes, then one a guide channel: u's and v's slopes, κ, the least factor of a squared distance.
+LINE_UX, LINE_UY, LINE_VX, LINE_VY, LINE_KAPPA, LINE_LEAST, FIRST_LINE = range(7)
+
+
+@njit(**FAST)
+def _clamped(x, low, high):
+    return lower_of(higher_of(x, fill(low)), fill(high))
+
+
+@njit(**FAST)
+def _inside(x, low, high, inner):
+    """``inner`` where x is within its bounds, 0 elsewhere: on a bound a clamp passes the gradient, as torch's does."""
+    zero = fill(0.0)
+    return where_less(x, fill(low), zero, where_less(fill(high), x, zero, inner))
+
+
+@njit(**FAST)
+def _spread_and_slope(x, in_logs):
+    """σ of a coordinate before its clamp, and ∂σ/∂(coordinate)."""
+    if in_logs:
+        sigma = exp(x)
+        return sigma, sigma
+    soft, slope = softplus_and_slope(x)
+    return soft + EPS, slope
+
+
+@njit(**FAST)
+def set_lines(n, state, in_logs, t, lines, pitch):
+    """The shapes of 8 LR pixels, from place t of ``lines``, from their coordinates, from place n of ``state``."""
+    sx = _clamped(_spread_and_slope(widen(state, n), in_logs)[0], SIGMA_LOW, SIGMA_HIGH)
+    sy = _clamped(_spread_and_slope(widen(state, n + pitch), in_logs)[0], SIGMA_LOW, SIGMA_HIGH)
+    sr = _clamped(_spread_and_slope(widen(state, n + 3 * pitch), in_logs)[0], SIGMA_R_LOW, SIGMA_R_HIGH)
+    cos, sin = cos_sin_pi(tanh(widen(state, n + 2 * pitch) * (THETA if in_logs else 1.0)))
+    inverse = math.sqrt(0.5 * LOG2E) / (sx * sy)
+    slope_x, slope_y = inverse * sy, inverse * sx
+    least = lower_of(slope_x, slope_y)
+    narrow(lines, t + LINE_UX * pitch, cos * slope_x)
+    narrow(lines, t + LINE_UY * pitch, sin * slope_x)
+    narrow(lines, t + LINE_VX * pitch, fill(0.0) - sin * slope_y)
+    narrow(lines, t + LINE_VY * pitch, cos * slope_y)
+    narrow(lines, t + LINE_KAPPA * pitch, 0.5 * LOG2E / (sr * sr))
+    narrow(lines, t + LINE_LEAST * pitch, least * least)
+
+
+@njit(**FAST)
+def gradient_of(n, state, in_logs, s, sums, pitch):
+    """∂L/∂(coordinates) of 8 LR pixels from their sums Σδu², Σδv², Σδuv (base 2) and Σδd², four lines from place s."""
+    plain_x, slope_x = _spread_and_slope(widen(state, n), in_logs)
+    plain_y, slope_y = _spread_and_slope(widen(state, n + pitch), in_logs)
+    plain_r, slope_r = _spread_and_slope(widen(state, n + 3 * pitch), in_logs)
+    sx, sy = _clamped(plain_x, SIGMA_LOW, SIGMA_HIGH), _clamped(plain_y, SIGMA_LOW, SIGMA_HIGH)
+    sr, share = _clamped(plain_r, SIGMA_R_LOW, SIGMA_R_HIGH), THETA if in_logs else 1.0
+    t = tanh(widen(state, n + 2 * pitch) * share)
+    su, sv = widen(sums, s) * (2 / LOG2E), widen(sums, s + pitch) * (2 / LOG2E)
+    inverse = fill(1.0) / (sx * sy)
+    turned = (sx - sy) * (sx + sy) * inverse  # σx/σy − σy/σx
+    by_theta = widen(sums, s + 2 * pitch) * turned * (fill(1.0) - t * t) * (2 / LOG2E * math.pi * share)
+    if in_logs:  # a logarithm stays within its bounds, where σ is its own slope
+        return su, sv, by_theta, widen(sums, s + 3 * pitch) / (sr * sr)
+    by_x, by_y = su * inverse * sy * slope_x, sv * inverse * sx * slope_y
+    by_r = widen(sums, s + 3 * pitch) / (sr * sr * sr) * slope_r
+    return (
+        _inside(plain_x, SIGMA_LOW, SIGMA_HIGH, by_x),
+        _inside(plain_y, SIGMA_LOW, SIGMA_HIGH, by_y),
+        by_theta,
+        _inside(plain_r, SIGMA_R_LOW, SIGMA_R_HIGH, by_r),
+    )
+
+
+@njit(**FAST)
+def update_row(state, start, lanes, in_logs, sums, s, lines, t, pitch, rate, betas, step, move):
+    """Chain rule, Adam's step number ``step`` (from 0) and the new shapes of one LR row.
+
+    Where its lines begin: ``start``, ``s``, ``t``. betas: β1, 1 − β1, β2, 1 − β2; see adam.py.
+    """
+    rate1, share2 = rate / (1.0 - betas[0] ** (step + 1)), 1 / (1.0 - betas[2] ** (step + 1))
+    for j in range(0, lanes, WIDE):
+        gradient = gradient_of(start + j, state, in_logs, s + j, sums, pitch)
+        for c in range(4):
+            n, g = start + c * pitch + j, gradient[c]
+            narrow(state, n + GRADIENT * pitch, g)
+            if move:
+                m = widen(state, n + MEAN * pitch) * betas[0] + g * betas[1]
+                q = widen(state, n + SQUARE * pitch) * betas[2] + g * g * betas[3]
+                narrow(state, n + MEAN * pitch, m)
+                narrow(state, n + SQUARE * pitch, q)
+                moved = widen(state, n) - m * rate1 / (root(q * share2) + ADAM_EPS)
+                if in_logs and c != 2:
+                    low, high = (SIGMA_R_LOW, SIGMA_R_HIGH) if c == 3 else (SIGMA_LOW, SIGMA_HIGH)
+                    moved = _clamped(moved, math.log(low), math.log(high))
+                narrow(state, n, moved)
+        if move:
+            set_lines(start + j, state, in_logs, t + j, lines, pitch)

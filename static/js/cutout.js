@@ -1,0 +1,161 @@
+// The photo cut out by what the right panel shows: a class, or where a value reaches a threshold. PNG with alpha.
+
+import { allGroups } from "./compare.js";
+import { colourAt, coloursOf, isHidden, pixelsOf } from "./classes.js";
+import { byId, h, put } from "./dom.js";
+import { fixed, number } from "./format.js";
+import { t } from "./i18n.js";
+import { classWords, picture, steps, title } from "./panels.js";
+import { valueOf } from "./profile.js";
+import { on, state } from "./state.js";
+import { trouble } from "./trouble.js";
+
+const STEPS = 200; // places of the threshold's slider
+const SHOWN = "\n"; // stands for all classes on show; no class has this name
+
+let source = null; // {panel, drawn, photo, step} of what is cut
+let alpha = null; // Uint8ClampedArray, one for each pixel of the photo
+let background = null; // a picture of the person's own
+
+export function start() {
+  byId("cut").addEventListener("click", () => open().catch(trouble));
+  for (const id of ["cut-threshold", "cut-class", "cut-invert"]) byId(id).addEventListener("input", cut);
+  for (const id of ["cut-ground", "cut-colour"]) byId(id).addEventListener("input", draw);
+  byId("cut-picture").addEventListener("change", async () => {
+    const file = byId("cut-picture").files[0];
+    background = file ? await createImageBitmap(file).catch(() => null) : null;
+    draw();
+  });
+  byId("cut-save").addEventListener("click", () => save(compose(null), "cutout"));
+  byId("cut-save-mask").addEventListener("click", () => save(mask(), "mask"));
+  byId("cut-save-ground").addEventListener("click", () => save(compose(ground()), "composed"));
+  on(["view", "result", "language"], enable);
+  enable();
+}
+
+/** The right panel, if something can be cut by it. */
+function panel() {
+  const shown = allGroups().get(state.view.group)?.find((p) => p.name === state.view.right);
+  return shown && (shown.legend || shown.bar) && state.view.group !== "kernel" ? shown : null;
+}
+
+function enable() {
+  const ready = Boolean(state.result && panel());
+  byId("cut").disabled = !ready;
+  byId("cut").title = ready ? "" : t("cut.needs");
+}
+
+async function open() {
+  const { result } = state;
+  const by = panel();
+  const original = result.panels.find((p) => p.name === "original");
+  const [drawn, photo] = await Promise.all([picture(by, result.job), picture(original, result.job)]);
+  source = { panel: by, drawn, photo, step: steps(by, result.image, result.settings) };
+  byId("cut-title").textContent = t("cut.by", { panel: title(by) });
+  byId("cut-class-row").hidden = !by.legend;
+  byId("cut-threshold-row").hidden = Boolean(by.legend);
+  if (by.legend) {
+    put(
+      byId("cut-class"),
+      h("option", { value: SHOWN }, t("cut.shown")),
+      by.legend.map((one) => h("option", { value: one.name }, classWords(one))),
+    );
+    byId("cut-class").value = by.legend.find((one) => !isHidden(one))?.name ?? SHOWN;
+  } else {
+    Object.assign(byId("cut-threshold"), { min: 0, max: STEPS, step: 1 });
+    byId("cut-threshold").value = Math.round(STEPS * 0.75);
+  }
+  byId("cut-dialog").showModal();
+  cut();
+}
+
+/** A function that says whether the panel's pixel (px, py) is kept. */
+function keeps() {
+  const { panel: by, drawn } = source;
+  if (by.legend) {
+    const name = byId("cut-class").value;
+    const kept = coloursOf(by.legend, (one) => (name === SHOWN ? !isHidden(one) : one.name === name));
+    const { image } = pixelsOf(drawn);
+    return (px, py) => kept.has(colourAt(image.data, 4 * (py * image.width + px)));
+  }
+  const { low, high, unit } = by.bar;
+  const limit = low + ((high - low) * byId("cut-threshold").valueAsNumber) / STEPS;
+  byId("cut-limit").textContent = `≥ ${number(limit)}${unit ? ` ${unit}` : ""}`;
+  if (by.read) return (px, py) => by.read(px, py)[0] >= limit;
+  const { image } = pixelsOf(drawn);
+  const value = valueOf(by);
+  return (px, py) => value(image.data, 4 * (py * image.width + px)) >= limit;
+}
+
+function cut() {
+  const { panel: by, photo, step } = source;
+  const [width, height] = [photo.naturalWidth, photo.naturalHeight];
+  const kept = keeps();
+  const inside = byId("cut-invert").checked ? 0 : 255;
+  alpha = new Uint8ClampedArray(width * height);
+  let count = 0;
+  for (let y = 0; y < height; y++) {
+    const py = Math.min(by.height - 1, Math.floor(y / step[1]));
+    for (let x = 0; x < width; x++) {
+      const is = kept(Math.min(by.width - 1, Math.floor(x / step[0])), py);
+      const a = is ? inside : 255 - inside;
+      alpha[y * width + x] = a;
+      if (a) count++;
+    }
+  }
+  byId("cut-share").textContent = t("cut.share", { share: fixed((100 * count) / alpha.length, 1) });
+  draw();
+}
+
+/** What stands behind: null for nothing, a colour, or a picture. */
+function ground() {
+  const how = byId("cut-ground").value;
+  if (how === "picture") return background;
+  return how === "colour" ? byId("cut-colour").value : null;
+}
+
+function draw() {
+  const how = byId("cut-ground").value;
+  byId("cut-colour").hidden = how !== "colour";
+  byId("cut-picture").hidden = how !== "picture";
+  byId("cut-save-ground").disabled = ground() === null;
+  const canvas = byId("cut-canvas");
+  const made = compose(ground());
+  Object.assign(canvas, { width: made.width, height: made.height });
+  canvas.getContext("2d").drawImage(made, 0, 0);
+  canvas.setAttribute("aria-label", `${byId("cut-title").textContent}. ${byId("cut-share").textContent}`);
+}
+
+/** The photo with the cut's alpha, over `behind`. */
+function compose(behind) {
+  const { canvas, context, image } = pixelsOf(source.photo);
+  for (let i = 0; i < alpha.length; i++) image.data[4 * i + 3] = alpha[i];
+  context.putImageData(image, 0, 0);
+  if (behind === null) return canvas;
+  context.globalCompositeOperation = "destination-over";
+  if (typeof behind === "string") {
+    context.fillStyle = behind;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+  } else {
+    const scale = Math.max(canvas.width / behind.width, canvas.height / behind.height);
+    const [width, height] = [behind.width * scale, behind.height * scale];
+    context.drawImage(behind, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+  }
+  return canvas;
+}
+
+/** The mask itself: white is kept. */
+function mask() {
+  const { canvas, context, image } = pixelsOf(source.photo);
+  for (let i = 0; i < alpha.length; i++) image.data.set([alpha[i], alpha[i], alpha[i], 255], 4 * i);
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function save(canvas, name) {
+  canvas.toBlob((blob) => {
+    const address = URL.createObjectURL(blob);
+    h("a", { href: address, download: `${name}.png` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  }, "image/png");
+}

@@ -1,0 +1,134 @@
+// The values of every method along a line across the picture, as a chart.
+
+import { lookup } from "./bar.js";
+import { empty, lines } from "./chart.js";
+import { byId, h, latest, put } from "./dom.js";
+import { fixed, number } from "./format.js";
+import { served, t } from "./i18n.js";
+import { methodClass, methodOf } from "./methods.js";
+import { allGroups } from "./compare.js";
+import { picture, steps, title } from "./panels.js";
+import { on, set, state } from "./state.js";
+
+const MOST = 512; // places along the line: a chart shows no more
+const pixels = new WeakMap(); // picture -> ImageData
+
+let shown = null; // {curves, line}, of what is on show
+
+/** `show()` brings the chart to the front when a line is first asked for. */
+export function start(show) {
+  const viewer = byId("viewer");
+  byId("line").addEventListener("click", () => {
+    if (!state.result) return;
+    const drawing = viewer.tool !== "line";
+    viewer.set({ tool: drawing ? "line" : "probe" });
+    set({ line: drawing ? row() : null });
+    if (drawing) show();
+  });
+  viewer.addEventListener("gs-line", (event) => set({ line: event.detail }));
+  on("point", () => {
+    if (viewer.tool === "line" && state.point) set({ line: row() }); // arrow keys carry the line along
+  });
+  on("line", () => {
+    viewer.line = state.line;
+    viewer.draw();
+  });
+  byId("tool").addEventListener("click", () => state.line && set({ line: null }));
+  const ask = latest(collect);
+  on(["line", "view", "result"], () => state.line && ask());
+}
+
+/** The whole row of the chosen pixel, or of the middle. */
+function row() {
+  const { width, height } = state.result.image;
+  const y = state.point?.y ?? Math.floor(height / 2);
+  return { x0: 0, y0: y, x1: width - 1, y1: y };
+}
+
+const scale = ({ bar, unit }) => JSON.stringify(bar ?? unit);
+
+/** The panels of the group on show that have one scale with the right one, errors left out. */
+function comparable() {
+  const panels = allGroups().get(state.view.group) ?? [];
+  const right = panels.find((p) => p.name === state.view.right);
+  if (!right || right.legend) return [];
+  return panels.filter((p) => !p.legend && scale(p) === scale(right) && p.name.startsWith("error") === right.name.startsWith("error"));
+}
+
+async function collect() {
+  const { result, line } = state;
+  const panels = comparable();
+  const pictures = await Promise.all(panels.map((p) => picture(p, result.job)));
+  if (state.result !== result || !state.line) return;
+  shown = { line, curves: panels.map((panel, i) => ({ panel, points: along(panel, pictures[i], line, result) })) };
+  set({ profile: shown });
+}
+
+function along(panel, drawn, { x0, y0, x1, y1 }, { image, settings }) {
+  const length = Math.hypot(x1 - x0, y1 - y0);
+  const count = Math.max(2, Math.min(MOST, Math.round(length) + 1));
+  const [stepX, stepY] = steps(panel, image, settings);
+  const { data, width, height } = read(drawn, panel);
+  const value = valueOf(panel);
+  return Array.from({ length: count }, (_, i) => {
+    const share = i / (count - 1);
+    const px = Math.min(width - 1, Math.floor((x0 + (x1 - x0) * share + 0.5) / stepX));
+    const py = Math.min(height - 1, Math.floor((y0 + (y1 - y0) * share + 0.5) / stepY));
+    return [length * share, panel.read ? panel.read(px, py)[0] : value(data, 4 * (py * width + px))];
+  });
+}
+
+function read(drawn, panel) {
+  if (panel.read) return { data: null, width: panel.width, height: panel.height };
+  if (!pixels.has(drawn)) {
+    const canvas = h("canvas", { width: panel.width, height: panel.height });
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(drawn, 0, 0);
+    pixels.set(drawn, context.getImageData(0, 0, panel.width, panel.height));
+  }
+  return pixels.get(drawn);
+}
+
+/** What a pixel's colour stands for: the place on the panel's scale (to 1/255 of it), or brightness. */
+export function valueOf({ bar }) {
+  if (!bar) return (data, at) => (data[at] + data[at + 1] + data[at + 2]) / 765;
+  const table = lookup(bar.map);
+  return (data, at) => {
+    let best = 0;
+    let least = Infinity;
+    for (let i = 0; i < 256; i++) {
+      const off =
+        (data[at] - table[3 * i]) ** 2 + (data[at + 1] - table[3 * i + 1]) ** 2 + (data[at + 2] - table[3 * i + 2]) ** 2;
+      if (off < least) [best, least] = [i, off];
+    }
+    return bar.low + ((bar.high - bar.low) * best) / 255;
+  };
+}
+
+/** The chart, into the holder of the charts. */
+export function drawProfile(holder) {
+  if (!state.line) return empty(holder, t("profile.none"));
+  if (!shown?.curves.length) return empty(holder, t("profile.classes"));
+  const { curves, line } = shown;
+  const { bar } = curves[0].panel;
+  const unit = bar?.unit ? served(`unit.${bar.unit}`, bar.unit) : "";
+  const names = curves.map(({ panel }) => title(panel));
+  const box = h("div", { class: "plot" });
+  put(
+    holder,
+    h(
+      "ul",
+      { class: "key" },
+      curves.map(({ panel }) => h("li", {}, h("span", { class: `dot ${methodClass(methodOf(panel.name))}` }), title(panel))),
+    ),
+    box,
+  );
+  lines(box, {
+    curves: curves.map((one) => one.points),
+    colours: curves.map(({ panel }) => methodClass(methodOf(panel.name))),
+    xLabel: t("profile.along"),
+    yLabel: bar ? unit : t("profile.brightness"),
+    label: t("profile.label", { ...line, methods: names.join(", ") }),
+    say: (x, y, n) => t("profile.at", { method: names[n], x: fixed(x, 0), value: number(y) }),
+  });
+}

@@ -1,0 +1,135 @@
+"""More ways to compare: a grid of four, the difference, flipping, a profile along a line, 100 %, full screen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from gsjbu.run import pipeline
+from gsjbu.samples import SAMPLES
+from gsjbu.settings import Settings
+from tests.browser.hands import canvas_at, on_stage, painted, shown, state, tab
+
+
+def transforms(page: Page) -> dict[str, list[float]]:
+    """What each panel was last drawn with."""
+    painted(page)
+    drawn: dict[str, list[float]] = page.evaluate("document.getElementById('viewer').transforms")
+    return drawn
+
+
+def test_a_grid_of_four_moves_as_one(page: Page) -> None:
+    page.click("#grid")
+    page.wait_for_selector("#fourth:visible")
+    names = [page.input_value(f"#{side}") for side in ("left", "right", "third", "fourth")]
+    assert names == ["bilinear_rgb", "gsjbu_rgb", "original", "lr"]
+    page.focus(".stage")
+    for key in ("+", "+", "Control+ArrowRight"):
+        page.keyboard.press(key)
+    drawn = transforms(page)
+    assert len(drawn) == 4 and len({tuple(one) for one in drawn.values()}) == 1
+    page.select_option("#fourth", "error_gsjbu")
+    page.wait_for_function("() => document.querySelector('.tag.fourth').textContent.includes('Error')")
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.75 * box["width"] + 1, box["y"] + 0.75 * box["height"] + 1)
+    chosen = state(page, "point")
+    middle = page.evaluate(
+        "(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()"
+    )
+    assert isinstance(chosen, dict)
+    assert [chosen["x"], chosen["y"]] == pytest.approx([512 * at for at in middle], abs=2)
+    tab(page, "kernel")
+    assert page.locator(".tag.fourth").is_visible()
+    page.click("#grid")
+    assert page.get_attribute("#viewer", "data-layout") == "divider"
+    assert page.locator("#third").is_hidden()
+
+
+def test_the_difference_is_that_of_the_colours_shown(page: Page) -> None:
+    page.select_option("#left", "original")
+    page.wait_for_selector("#viewer[data-left=original]")
+    page.click("#difference")
+    painted(page)
+    first = next(iter(SAMPLES))
+    result = pipeline.run(SAMPLES[first].image, Settings(), sample=SAMPLES[first])
+    apart = page.evaluate(
+        """() => import('/static/js/difference.js').then((m) => {
+          const { panes, view } = document.getElementById('viewer');
+          return m.difference(panes.left, panes.right, view.image).high;
+        })"""
+    )
+    panels = {p.name: p.picture.astype(int) for p in result.panels if p.name in ("original", "gsjbu_rgb")}
+    most = np.abs(panels["original"] - panels["gsjbu_rgb"]).sum(2).max() / 765
+    assert apart == pytest.approx(most, abs=1e-6)
+    assert "difference" in page.inner_text(".tag.left")
+    assert page.locator(".tag.right").is_hidden()
+
+
+def test_held_keys_flip(page: Page) -> None:
+    page.focus(".handle")
+    page.keyboard.press("Home")  # the right panel is all that is seen
+    right = canvas_at(page, 262, 150)
+    page.keyboard.down("b")
+    left = canvas_at(page, 262, 150)
+    assert left != right
+    assert page.inner_text(".tag.right").strip() == "Bilinear"
+    page.keyboard.up("b")
+    assert canvas_at(page, 262, 150) == right
+    page.focus("#blink")
+    page.keyboard.down(" ")
+    assert canvas_at(page, 262, 150) == left
+    page.keyboard.up(" ")
+    assert canvas_at(page, 262, 150) == right
+
+
+def test_a_line_gives_the_profile_of_every_method(page: Page) -> None:
+    page.click("#line")
+    page.wait_for_selector("#chart-profile[aria-selected=true]")
+    page.wait_for_selector("#chart .curve")
+    assert state(page, "line") == {"x0": 0, "y0": 256, "x1": 511, "y1": 256}
+    page.mouse.move(*on_stage(page, 100.5, 300.5))
+    page.mouse.down()
+    page.mouse.move(*on_stage(page, 400.5, 300.5), steps=4)
+    page.mouse.up()
+    page.wait_for_function(
+        """() => import('/static/js/state.js').then(({state}) =>
+          state.profile?.line.x0 === 100 && state.profile.line.x1 === 400)"""
+    )
+    curves = page.evaluate(
+        """() => import('/static/js/state.js').then(({state}) =>
+          state.profile.curves.map((c) => [c.panel.name, c.points]))"""
+    )
+    names = [name for name, _ in curves]
+    assert names == ["original", "lr", "bilinear_rgb", "gsjbu_rgb"]
+    image = SAMPLES[next(iter(SAMPLES))].image.numpy()
+    expected = image[:, 300, 100:401].mean(0)
+    found = np.array(curves[0][1])
+    assert found[:, 0] == pytest.approx(np.arange(301))
+    assert np.abs(found[:, 1] - expected).max() < 0.5 / 255 + 1e-6
+    page.focus("#chart svg")
+    page.keyboard.press("End")
+    assert "GS-JBU, 300 px" in page.text_content("#chart .note")  # type: ignore[operator]
+    page.focus(".stage")
+    page.keyboard.press("ArrowDown")
+    assert state(page, "line.y0") == state(page, "point.y")
+    page.click("#line")
+    assert state(page, "line") is None
+
+
+def test_a_hundred_percent_and_full_screen(page: Page) -> None:
+    page.focus(".stage")
+    page.keyboard.press("9")
+    painted(page)
+    assert page.evaluate("document.getElementById('viewer').view.scale") == pytest.approx(1)
+    page.keyboard.press("0")
+    page.click("#actual")
+    assert page.evaluate("document.getElementById('viewer').view.scale") == pytest.approx(1)
+    page.click("#full")
+    page.wait_for_function("() => document.fullscreenElement?.id === 'panel'")
+    page.wait_for_selector("#full[aria-pressed=true]")
+    page.focus(".stage")
+    page.keyboard.press("f")
+    page.wait_for_function("() => !document.fullscreenElement")
+    assert shown(page)

@@ -1,0 +1,54 @@
+"""The runs of a visit: listed with their figures, had back with one press, two of them beside each other."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+from tests.browser.hands import set_slider, shown, state
+
+
+def test_runs_are_listed_had_back_and_compared(page: Page) -> None:
+    first = shown(page)
+    figure = page.inner_text("#metrics tr[data-method=gsjbu] td")
+    set_slider(page, "stride", 32)
+    second = shown(page, first)
+    page.click("#chart-runs")
+    assert page.locator(".runs li").count() == 2
+    assert page.locator(f".runs .back[data-job='{second}']").get_attribute("aria-current") == "true"
+    older = page.locator(f".runs .back[data-job='{first}']")
+    assert figure in older.inner_text() and "stride 16" in older.inner_text()
+
+    page.click(f".runs li:has([data-job='{first}']) .icon")
+    page.wait_for_selector(f"#viewer[data-left='run_{first}'][data-right='run_{second}']")
+    assert page.get_attribute("#tab-runs", "aria-selected") == "true"
+
+    older.focus()
+    page.keyboard.press("Enter")
+    assert shown(page, second) == first
+    assert state(page, "settings.stride") == 16
+    assert page.inner_text("#metrics tr[data-method=gsjbu] td") == figure
+    page.wait_for_selector("#tab-rgb[aria-selected=true]")
+    assert page.evaluate("document.activeElement.dataset.job") == first, "the focus stays on what was pressed"
+    assert page.locator(".runs li").count() == 2, "coming back is no new run"
+
+
+def test_a_choice_is_not_cut_and_a_reason_is_said_once(page: Page) -> None:
+    for name in ("objective", "methods", "backbone", "segmentation"):
+        cut = page.eval_on_selector(
+            f"[data-setting={name}] select",
+            """(node) => {
+              const line = Object.assign(document.createElement('canvas')).getContext('2d');
+              line.font = getComputedStyle(node).font;
+              return line.measureText(node.selectedOptions[0].text).width > node.clientWidth - 24;
+            }""",
+        )
+        assert not cut, name
+    marks = page.eval_on_selector_all(
+        "#controls-main option:disabled", "all => all.map((o) => o.text.length)"
+    )
+    assert all(length < 64 for length in marks), "a mark, not a sentence"
+    reasons = page.eval_on_selector_all(".absent .why", "all => all.map((p) => p.textContent)")
+    titles = page.eval_on_selector_all(
+        ".setting.choice:not([data-setting=device]) option:disabled", "all => all.map((o) => o.title)"
+    )
+    assert set(reasons) == set(titles) and len(reasons) == len(set(reasons))
