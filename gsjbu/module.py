@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
@@ -62,6 +63,7 @@ class GSJBU(nn.Module):
             "backend": backend,
             "threads": threads,
         }
+        self._warned = False
         self.mean = None if mean is None else tuple(float(v) for v in mean)
         self.std = None if std is None else tuple(float(v) for v in std)
 
@@ -71,15 +73,22 @@ class GSJBU(nn.Module):
         signal: Tensor,
         output_size: int | tuple[int, int] | None = None,
         kernels: Sequence[Kernel] | None = None,
+        **others: Any,
     ) -> Tensor:
         """``signal [B, C, h, w]`` → ``[B, C, H, W]``, on the signal's device and in its dtype (float32 for integers).
 
         image: ``[B, G, H', W']``, the pictures to follow; uint8 is taken as 0–255. output_size: (H, W), or one
         number for both; the image's own size if None. kernels: what :meth:`kernels` gave for these images, to fit
-        once and render often; they have their output's size.
+        once and render often; they have their output's size. others: options of peers that mean nothing here
+        (``q_chunk_size`` of AnyUp, say) are ignored, with one warning.
 
         Raises ShapeError if the sizes do not go together.
         """
+        if others and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"Ignored, as it means nothing here: {', '.join(others)}.", UserWarning, stacklevel=2
+            )
         if signal.is_complex():
             raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")
         if kernels is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -168,3 +170,13 @@ def test_it_has_no_weights_and_prints_its_options():
     upsampler = GSJBU(iters=7)
     assert list(upsampler.parameters()) == []
     assert "iters=7" in repr(upsampler)
+
+
+def test_options_of_peers_are_ignored_with_one_warning():
+    upsampler = GSJBU(iters=0, objective="rgb")
+    image, signal = torch.rand(1, 3, 16, 16), torch.rand(1, 2, 4, 4)
+    with pytest.warns(UserWarning, match="q_chunk_size"):
+        one = upsampler(image, signal, q_chunk_size=128)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(upsampler(image, signal, q_chunk_size=128), one)

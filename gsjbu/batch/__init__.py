@@ -18,7 +18,7 @@ from typing import Any
 from gsjbu.batch import local
 from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
 from gsjbu.batch.sources import BESIDE, Item, SourceError, find, passed_over
-from gsjbu.batch.work import Asked, WriteFailed
+from gsjbu.batch.work import Asked, Worker, WriteFailed
 from gsjbu.core import threads
 from gsjbu.io.writers import ENDINGS, is_there, result_path, sweep
 from gsjbu.version import __version__
@@ -89,7 +89,8 @@ def run(
         known = {item.key for item in there}
         open_items = [item for item in items if item.key not in known]
         before = {line["key"]: line for line in read_journal(out) if line.get("status") == "done"}
-        outcomes = [_found(item, out, asked, before.get(item.key, {})) for item in there]
+        describe = Worker(str(out), asked, threads=None).describe
+        outcomes = [_found(item, out, asked, before.get(item.key) or describe(item)) for item in there]
         journal = Journal(out)
 
         def finished(outcome: dict[str, Any]) -> None:

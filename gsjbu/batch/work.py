@@ -76,8 +76,11 @@ class Worker:
     """Turns items into files under ``folder``; calling it returns the item's outcome, which is never an exception
     that one bad image caused."""
 
-    def __init__(self, folder: str, asked: Asked, alone: Callable[[], bool] = lambda: True) -> None:
-        torch.set_num_threads(1)  # the cores are used by working on as many images at once
+    def __init__(
+        self, folder: str, asked: Asked, alone: Callable[[], bool] = lambda: True, threads: int | None = 1
+    ) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)  # the cores are used by working on as many images at once
         self.folder, self.asked, self.alone = Path(folder), asked, alone
         self._buffer = np.empty(0, np.float32)
 
@@ -100,7 +103,7 @@ class Worker:
             outcome = {"key": item.key, "status": "failed", "code": error.code, "error": error.message}
         except FileNotFoundError as error:
             sentence = _missing(item, str(error.filename or ""))
-            outcome = {"key": item.key, "status": "failed", "code": "file_missing", "error": sentence}
+            outcome = {"key": item.key, "status": "failed", "code": "file_unreadable", "error": sentence}
         except OSError as error:
             name = Path(os.fsdecode(error.filename)).name if error.filename else item.image.name
             sentence = f"{name} cannot be read: {error.strerror or error}."
@@ -147,6 +150,24 @@ class Worker:
                 )
             )
         return told | {"shape": list(result.shape), "dtype": result_dtype(result.dtype, asked.half).name}
+
+    def describe(self, item: Item) -> dict[str, Any]:
+        """What is told of an item's result, without making it: for one whose line in the journal was lost."""
+        from gsjbu.io import guides, pictures
+
+        try:
+            image = guides.to_guide(item.image.read()).pixels
+            image = pictures.shrink(image, self.asked.resolution) if self.asked.resolution else image
+            signal, _ = self._signal(item, image)
+        except (GsjbuError, OSError):  # the input has gone since; the result is there all the same
+            return {}
+        told = restoring.facts(signal)
+        if self.asked.form != "kernel":
+            size = (int(image.shape[-2]), int(image.shape[-1]))
+            flat = signal.kind == "labels" or signal.flat
+            dtype = result_dtype(restoring.result_dtype(signal), self.asked.half)
+            told |= {"shape": list(size if flat else (signal.shape[0], *size)), "dtype": dtype.name}
+        return told
 
     def _results(self, kernel: Kernel, signal: Signal) -> _Results:
         """The result: whole where it is one map, otherwise some channels at a time.
