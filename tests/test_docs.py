@@ -15,7 +15,10 @@ import pytest
 
 GUIDES = [
     "README.md",
-    *(f"docs/{name}.md" for name in ("notebook", "network", "folder", "video", "server", "cluster")),
+    *(
+        f"docs/{name}.md"
+        for name in ("notebook", "network", "folder", "video", "server", "cluster", "signals", "outputs")
+    ),
 ]
 LINKED = (
     "gsjbu",

@@ -220,14 +220,14 @@ def _scaled(x: Tensor, notes: tuple[str, ...]) -> Guide:
 def _brought_back(x: Tensor, low: float, high: float) -> tuple[Tensor, str]:
     """What lies beyond [0, 1]: ImageNet's normalisation, [-1, 1], 8 bits as floats, or any other range."""
     said = f"The image's values run from {low:.3g} to {high:.3g}, not 0 to 1: "
+    if low >= -1 and high <= 1:
+        return (x + 1) / 2, f"{said}taken as −1 to 1."
     if low < 0 and x.shape[0] == 3:
         plain = x * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
         if float(plain.min()) >= -0.01 and float(plain.max()) <= 1.01:
             return plain.clamp(
                 0, 1
             ), f"{said}taken as normalised by ImageNet's mean and std (mean=, std= say otherwise)."
-    if low >= -1 and high <= 1:
-        return (x + 1) / 2, f"{said}taken as −1 to 1."
     if low >= 0 and 2 < high <= 255:
         return x / 255, f"{said}taken as levels of 8 bits."
     return (x - low) / (high - low), f"{said}stretched to it."

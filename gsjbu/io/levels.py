@@ -84,7 +84,11 @@ def tiff(signal: Signal, result: np.ndarray) -> bytes:
         result = result.astype(np.int32)
     stream = io.BytesIO()
     tifffile.imwrite(
-        stream, result, description=_text(restoring.facts(signal)), photometric="minisblack", metadata=None
+        stream,
+        result,
+        description=json.dumps(restoring.facts(signal)),
+        photometric="minisblack",
+        metadata=None,
     )
     return stream.getvalue()
 

@@ -1,0 +1,125 @@
+"""The image that a fit follows: every usual form and scale gives the same guide, or a sentence."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from gsjbu.errors import ImageError
+from gsjbu.io.guides import MEAN, STD, to_guide
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+RIGHT = torch.from_numpy(PIXELS.transpose(2, 0, 1).astype(np.float32) / np.float32(255))
+
+
+def file(form: str, **options) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(PIXELS).save(stream, form, **options)
+    return stream.getvalue()
+
+
+FORMS = {
+    "array [H, W, C]": PIXELS,
+    "array [C, H, W]": PIXELS.transpose(2, 0, 1),
+    "array [1, C, H, W]": PIXELS.transpose(2, 0, 1)[None],
+    "array [1, H, W, C]": PIXELS[None],
+    "uint16": PIXELS.astype(np.uint16) * 257,
+    "float": PIXELS / 255,
+    "tensor": RIGHT,
+    "tensor of a batch": RIGHT[None],
+    "tensor [H, W, C]": torch.from_numpy(PIXELS),
+    "PIL": Image.fromarray(PIXELS),
+    "PNG": file("PNG"),
+    "BMP": file("BMP"),
+    "TIFF": file("TIFF"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_gives_the_same_guide(name):
+    guide = to_guide(FORMS[name])
+    torch.testing.assert_close(guide.pixels, RIGHT, atol=1e-6, rtol=0)
+    assert not guide.notes
+
+
+def test_a_path_is_a_picture(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(file("PNG"))
+    torch.testing.assert_close(to_guide(str(path)).pixels, RIGHT)
+    with pytest.raises(ImageError, match="There is no"):
+        to_guide(tmp_path / "other.png")
+
+
+def test_a_pil_picture_is_taken_as_it_holds_its_pixels_and_a_file_is_turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = file("PNG", exif=exif)
+    with Image.open(io.BytesIO(turned)) as image:
+        assert to_guide(image).pixels.shape == (3, 20, 30)
+    assert to_guide(turned).pixels.shape == (3, 30, 20)
+
+
+def test_twelve_bits_in_sixteen_are_stretched_and_said():
+    guide = to_guide(PIXELS.astype(np.uint16) * 16)
+    torch.testing.assert_close(
+        guide.pixels, (RIGHT - RIGHT.min()) / (RIGHT.max() - RIGHT.min()), atol=1e-4, rtol=0
+    )
+    assert "stretched" in guide.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (PIXELS.astype(np.float32), "levels of 8 bits"),
+        (PIXELS / 127.5 - 1, "−1 to 1"),
+        ((PIXELS / 255 - np.array(MEAN)) / np.array(STD), "ImageNet"),
+    ],
+)
+def test_other_scales_are_noticed_and_said(array, said):
+    guide = to_guide(array)
+    torch.testing.assert_close(guide.pixels, RIGHT, atol=1e-5, rtol=0)
+    assert said in guide.notes[0]
+
+
+def test_a_normalisation_that_is_named_is_undone():
+    normed = (PIXELS / 255 - 0.5) / 0.25
+    torch.testing.assert_close(to_guide(normed, [0.5] * 3, [0.25] * 3).pixels, RIGHT, atol=1e-5, rtol=0)
+    with pytest.raises(ImageError, match="one number for each"):
+        to_guide(normed, [0.5] * 2)
+
+
+def test_bands_count_less_the_more_there_are():
+    bands = RNG.random((20, 30, 12))
+    guide = to_guide(bands)
+    assert guide.pixels.shape == (12, 20, 30)
+    np.testing.assert_allclose(guide.pixels.numpy(), bands.transpose(2, 0, 1) * 0.5, atol=1e-6)
+    stream = io.BytesIO()
+    tifffile.imwrite(
+        stream, (bands * 65535).astype(np.uint16), photometric="minisblack", planarconfig="contig"
+    )
+    np.testing.assert_allclose(to_guide(stream.getvalue()).pixels, guide.pixels, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("x", "hint"),
+    [
+        (np.zeros((40, 50, 60)), "no axis of channels"),
+        (np.zeros((2, 3, 40, 50)), "batch of one"),
+        (np.array(["a"]), "array of numbers"),
+        (object(), "array of numbers"),
+        (np.full((20, 30), np.nan), "NaN"),
+        (np.full((20, 30), 70_000), "70000"),
+        (b"no picture", "not a JPEG, PNG or WebP"),
+        (file("TIFF")[:40], "damaged"),
+        (torch.zeros(3, 4, 5, dtype=torch.complex64), "real"),
+    ],
+)
+def test_what_is_no_image_is_refused(x, hint):
+    with pytest.raises(ImageError, match=hint):
+        to_guide(x)

@@ -1,0 +1,157 @@
+"""What comes out: the unit, the class numbers, the dtype and the gaps of what came in, whatever format it goes through."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+import gsjbu
+from gsjbu.core.kernel import Kernel
+from gsjbu.errors import GsjbuError
+from gsjbu.io import levels, restoring
+from gsjbu.io.readers import read
+from gsjbu.io.signals import Signal, understand
+from gsjbu.io.writers import write
+
+RNG = np.random.default_rng(0)
+IMAGE = torch.from_numpy(RNG.random((3, 48, 64), dtype=np.float32))
+DEPTH = 0.8 + 3 * RNG.random((6, 8))
+HOLE = np.zeros((6, 8), bool)
+HOLE[:, :7] = True
+LABELS = np.array([0, 3, 15])[np.repeat(np.arange(3), 16)].reshape(6, 8)
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Kernel:
+    return gsjbu.fit(IMAGE, lr_size=(6, 8), iters=0, radius=1)
+
+
+@pytest.fixture(scope="module")
+def sharpened() -> Kernel:
+    """One that back-projects, and so leaves the range of what it is given."""
+    signal = torch.from_numpy(DEPTH.astype("f4"))[None]
+    return gsjbu.fit(IMAGE, lr_size=(6, 8), iters=3, objective="auto", signal=signal, kind="depth")
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", "<i4", "<f4", "<f8"])
+def test_numbers_keep_their_unit_and_dtype(kernel, dtype):
+    array = (DEPTH * (60 if dtype == "u1" else 1000)).astype(dtype)
+    out = restoring.restored(understand(array, kind="depth"), kernel)
+    assert out.dtype == np.dtype(dtype) and out.shape == (48, 64)
+    assert array.min() <= out.min() and out.max() <= array.max()
+
+
+@pytest.mark.parametrize("dtype", ["?", "u1", "<i2", "<i8", "<f4"])
+def test_class_maps_come_back_as_class_maps(kernel, dtype):
+    labels = (LABELS - (5 if np.dtype(dtype).kind == "i" else 0)).astype(dtype)
+    out = restoring.restored(understand(labels, kind="labels"), kernel)
+    assert out.dtype == np.dtype(dtype) and set(np.unique(out)) == set(np.unique(labels))
+
+
+def test_shares_come_in_the_order_of_their_codes(kernel):
+    signal = understand(LABELS)
+    out = restoring.restored(signal, kernel, probabilities=True)
+    assert out.shape == (3, 48, 64) and restoring.facts(signal)["codes"] == [0, 3, 15]
+    np.testing.assert_allclose(out.sum(0), 1, atol=1e-5)
+
+
+def test_gaps_out_of_reach_are_gaps_or_filled(kernel):
+    metres = understand(np.where(HOLE, np.nan, DEPTH))
+    assert np.isnan(restoring.restored(metres, kernel)).any()
+    filled = restoring.restored(understand(np.where(HOLE, np.nan, DEPTH), fill=True), kernel)
+    assert np.isfinite(filled).all()
+    mm = understand(np.where(HOLE, 0, DEPTH * 1000).astype("u2"))
+    out = restoring.restored(mm, kernel)
+    assert (out == 0).any() and out[out > 0].min() >= 800
+    ignored = restoring.restored(understand(np.where(HOLE, 255, LABELS).astype("u1")), kernel)
+    assert set(np.unique(ignored)) <= {0, 3, 15, 255} and (ignored == 255).any()
+
+
+def test_results_stay_in_the_range_of_their_window_unless_asked(sharpened):
+    signal = understand(np.where(np.arange(8) < 4, 0.8, 5.0)[None].repeat(6, 0), kind="depth")
+    held = restoring.restored(signal, sharpened)
+    free = restoring.restored(signal, sharpened, clip=False)
+    assert held.min() >= 0.8 - 1e-6 and held.max() <= 5.0 + 1e-6
+    assert free.max() > 5.001 or free.min() < 0.799
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1e6])
+@pytest.mark.parametrize("offset", [0.0, 3000.0])
+def test_results_do_not_depend_on_the_unit(scale, offset):
+    plain = gsjbu.upsample(IMAGE, DEPTH, iters=5, kind="depth").numpy()
+    other = gsjbu.upsample(IMAGE, DEPTH * scale + offset * scale, iters=5, kind="depth").numpy()
+    np.testing.assert_allclose(other / scale - offset, plain, atol=1e-4 * np.ptp(DEPTH))
+
+
+@pytest.mark.parametrize("name", ["depth", "gaps", "labels", "shares"])
+@pytest.mark.parametrize("form", ["npy", "safetensors", "zarr", "png", "tiff"])
+def test_what_is_written_is_read_again(kernel, name, form, tmp_path: Path):
+    array = {
+        "depth": (DEPTH * 1000).astype("u2"), "gaps": np.where(HOLE, np.nan, DEPTH).astype("f4"),
+        "labels": LABELS.astype("u1"), "shares": (np.arange(3)[:, None, None] == LABELS // 7).astype("f4"),
+    }[name]  # fmt: skip
+    signal = understand(array, (48, 64))
+    out = restoring.restored(signal, kernel)
+    if form in ("png", "tiff"):
+        again = read(levels.png(signal, out) if form == "png" else levels.tiff(signal, out)).array
+    else:
+        path = tmp_path / f"out.{form}"
+        write(path, form, out.shape, [out], dtype=out.dtype, facts=restoring.facts(signal))
+        again = understand(path, kind="features" if out.ndim == 3 else None).brought.array
+    if name == "shares" and form == "png":
+        np.testing.assert_array_equal(again, out.argmax(0))  # a picture holds the largest share's class
+        return
+    precision = np.ptp(out[np.isfinite(out)]) / 65535 if form == "png" and out.dtype.kind == "f" else 0
+    np.testing.assert_allclose(again, out, atol=precision)
+
+
+def test_a_palette_survives(kernel):
+    image = Image.fromarray(LABELS.astype(np.uint8)).convert("P")
+    image.putdata(LABELS.ravel().tolist())
+    image.putpalette(RNG.integers(0, 256, 768, dtype=np.uint8).tobytes())
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    signal = understand(stream.getvalue())
+    with Image.open(io.BytesIO(levels.png(signal, restoring.restored(signal, kernel)))) as back:
+        assert back.mode == "P" and back.getpalette()[:48] == image.getpalette()[:48]
+        assert set(np.unique(np.asarray(back))) == {0, 3, 15}
+
+
+def test_class_numbers_that_no_picture_holds_are_refused(kernel):
+    signal = understand(LABELS - 1)
+    with pytest.raises(GsjbuError, match=r"-1 to 14.*npy"):
+        levels.png(signal, restoring.restored(signal, kernel))
+
+
+SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, max_side=9)
+DTYPES = st.one_of(
+    arrays.boolean_dtypes(), arrays.integer_dtypes(), arrays.unsigned_integer_dtypes(), arrays.floating_dtypes(),
+    arrays.complex_number_dtypes(), arrays.unicode_string_dtypes(),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(arrays.arrays(DTYPES, SHAPES))
+def test_any_array_gives_a_result_or_a_refusal(array):
+    """Of at most four dimensions, of any dtype."""
+    try:
+        out = gsjbu.upsample(IMAGE, array, iters=0)
+    except GsjbuError as refusal:
+        assert refusal.message.endswith(".")
+    else:
+        assert out.shape[-2:] == (48, 64)
+
+
+def test_a_signal_without_a_guess_is_as_good(kernel):
+    plain = Signal(torch.rand(2, 6, 8), torch.ones(6, 8, dtype=torch.bool), "features")
+    assert restoring.restored(plain, kernel).shape == (2, 48, 64)
+    assert restoring.restored(replace(plain, values=plain.values[:1], flat=True), kernel).shape == (48, 64)
