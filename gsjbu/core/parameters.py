@@ -147,10 +147,10 @@ ADAM = Optimiser(
 # A step of log σ means the same at every stride and every σ. It starts near where fits end, with a falling rate, and so
 # needs few steps; a long memory of few steps would only hold it up.
 LOG_ADAM = Optimiser(
-    in_logs=True, start=(0.8, 0.055), rate=0.1, falling=True, beta1=0.5, beta2=0.99, halved=True
+    in_logs=True, start=(0.75, 0.055), rate=0.1, falling=True, beta1=0.5, beta2=0.99, halved=True
 )  # fmt: skip
 # The same for an LR image that is sampled, not averaged over each cell: its colours reach wider, and steps may too.
-LOG_ADAM_SAMPLED = replace(LOG_ADAM, start=(1.2, 0.08), rate=0.2)
+LOG_ADAM_SAMPLED = replace(LOG_ADAM, start=(1.2, 0.1), rate=0.25)
 OPTIMISERS = {"log-adam": LOG_ADAM, "adam": ADAM}
 
 

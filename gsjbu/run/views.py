@@ -157,7 +157,7 @@ def signal(brought: Signal, upsamplers: Upsamplers) -> list[Panel]:
         maps = {"lr": values.argmax(dim=0), **maps}
         shown = panels.classes({name: x.numpy() for name, x in maps.items()}, brought.names, group="signal")
         if brought.kind != "labels":
-            pair = {name: upsamplers[name](values) for name in ("bilinear", "gsjbu")}
+            pair = {name: upsamplers[name](values) for name in ("bilinear", "gsjbu") if name in upsamplers}
             shown += panels.confidence({"lr": values, **pair})
         return shown
     if channels == 1:

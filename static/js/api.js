@@ -57,7 +57,10 @@ export const settings = () => json("/api/settings");
 export const health = () => json("/healthz", { cache: "no-store" });
 export const sendImage = (file) => json("/api/images", form({ file }));
 export const takeSample = (name) => json("/api/images", form({ sample: name }));
-export const sendSignal = (file) => json("/api/signals", form({ file }));
+export const sendSignal = (file, words = {}) => json("/api/signals", form({ file, ...words }));
+/** A signal the server holds, taken for something else: a new one. */
+export const understandSignal = (id, words) =>
+  json(`/api/signals/${encodeURIComponent(id)}`, { ...sending(words), method: "PATCH" });
 export const estimate = (body) => json("/api/estimate", sending(body));
 export const startJob = (body) => json("/api/jobs", sending(body));
 export const readJob = (id) => json(job(id));

@@ -35,7 +35,7 @@ async function renewImage(old) {
 
 /** The same for the signal. */
 async function renewSignal(old) {
-  if (old?.blob) return { ...old, id: (await sending(old.name, api.sendSignal(old.blob))).signal_id };
+  if (old?.blob) return { ...old, id: (await sending(old.name, api.sendSignal(old.blob, old.words))).signal_id };
   return old && (await held(api.readSignal(old.id))) && old;
 }
 

@@ -1,7 +1,7 @@
 // A low-resolution signal that a person brings beside the picture: depth, labels, probabilities, features.
 
 import * as api from "./api.js";
-import { byId } from "./dom.js";
+import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { hush } from "./notice.js";
 import { sending } from "./sending.js";
@@ -11,7 +11,7 @@ import { trouble } from "./trouble.js";
 let changed = async () => {};
 let turn = 0; // number of the newest choice; an older answer is not taken
 
-export const isSignalFile = (file) => /\.np[yz]$/i.test(file.name);
+export const isSignalFile = (file) => /\.(np[yz]|safetensors|pth?|tiff?|pfm)$/i.test(file.name);
 
 export function start(whenChanged) {
   changed = whenChanged;
@@ -27,34 +27,68 @@ export function start(whenChanged) {
     byId("signal-open").focus();
     await changed();
   });
+  byId("signal-kind").addEventListener("change", () => understandAs(byId("signal-kind").value));
   on(["signal", "language"], draw);
 }
 
 function draw() {
   const { signal } = state;
   byId("signal-now").hidden = !signal;
+  byId("signal-more").hidden = !signal;
   byId("signal-open").hidden = Boolean(signal);
   if (!signal) return;
   byId("signal-name").textContent = signal.name;
-  byId("signal-shape").textContent = `${signal.shape.join(" × ")} · ${t(KINDS[signal.kind] ?? "signal.kind.other")}`;
+  byId("signal-shape").textContent = `${signal.shape.join(" × ")} · ${kindWords(signal.kind)}`;
   byId("signal-name").title = signal.note ?? "";
+  put(
+    byId("signal-kind"),
+    Object.keys(KINDS).map((kind) => h("option", { value: kind }, kindWords(kind))),
+  );
+  byId("signal-kind").value = signal.kind;
+  byId("signal-reason").textContent = [signal.reason, signal.gaps, ...(signal.doubts ?? [])].filter(Boolean).join(" ");
 }
 
 const KINDS = {
   depth: "signal.kind.depth",
   labels: "signal.kind.labels",
+  soft_labels: "signal.kind.soft_labels",
   probabilities: "signal.kind.probabilities",
+  logits: "signal.kind.logits",
   features: "signal.kind.features",
+  heat_map: "signal.kind.heat_map",
 };
+const kindWords = (kind) => t(KINDS[kind] ?? "signal.kind.other");
+
+/** What the page keeps of the server's answer about a signal. */
+const kept = ({ signal_id: id, shape, kind, note, name, reason, gaps, doubts }) => ({
+  id, shape, kind, note, name, reason, gaps, doubts,
+});
+
+/** Take the signal for what the person says it is. */
+async function understandAs(kind) {
+  const mine = ++turn;
+  const { signal } = state;
+  const words = { kind };
+  try {
+    const answer = await api.understandSignal(signal.id, words);
+    if (mine !== turn) return;
+    hush("refusal");
+    set({ signal: { ...signal, ...kept(answer), name: signal.name, words } });
+    await changed();
+  } catch (error) {
+    draw(); // the list goes back to what holds
+    await trouble(error);
+  }
+}
 
 export async function takeSignal(file) {
   const mine = ++turn;
   try {
-    const { signal_id: id, shape, kind, note } = await sending(file.name, api.sendSignal(file));
+    const answer = await sending(file.name, api.sendSignal(file));
     if (mine !== turn) return;
     hush("refusal");
     hush("signal");
-    set({ signal: { id, shape, kind, note, name: file.name, blob: file } });
+    set({ signal: { ...kept(answer), name: file.name, blob: file } });
     await changed();
   } catch (error) {
     await trouble(error);
@@ -65,9 +99,9 @@ export async function takeSignal(file) {
 export async function takeKnown(id) {
   const mine = ++turn;
   try {
-    const { shape, kind, name, note } = await api.readSignal(id);
+    const answer = await api.readSignal(id);
     if (mine !== turn) return true;
-    set({ signal: { id, shape, kind, note, name } });
+    set({ signal: kept(answer) });
     await changed();
     return true;
   } catch (error) {

@@ -16,7 +16,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import understand
 from gsjbu.samples import SAMPLES
-from tests.browser.hands import on_stage, shown, state, tab
+from tests.browser.hands import depth, on_stage, shown, state, tab
 
 FIRST = next(iter(SAMPLES))
 
@@ -169,3 +169,20 @@ def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
     expected = kernel.render(signal.values, mask=signal.mask).numpy()
     # In parts of the signal's span: float32 has no more digits for disparities of 200.
     assert np.abs(through_the_page - expected).max() <= 1e-5 * max(1.0, float(np.ptp(expected)))
+
+
+def test_what_a_signal_is_taken_for_is_said_and_changed(page: Page) -> None:
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    job = shown(page, job)
+    before = str(state(page, "signal.id"))
+    taken = page.input_value("#signal-kind")
+    assert taken == state(page, "signal.kind")
+    assert len(page.inner_text("#signal-reason")) > 20, "why"
+    other = "heat_map" if taken == "depth" else "depth"
+    page.select_option("#signal-kind", other)
+    shown(page, job)
+    assert state(page, "signal.kind") == other == page.input_value("#signal-kind")
+    assert state(page, "signal.id") != before
+    assert state(page, "result.signal.kind") == other, "the run is of the signal as it is taken now"
+    assert page.inner_text("#signal-name") == "depth.npy"

@@ -134,8 +134,9 @@ def test_a_fit_of_the_mirror_image_is_the_mirror_image(backend):
     guide = torch.stack(
         [((x - 20) ** 2 + (y - 30) ** 2 < 200).float() * 0.5 + 0.002 * x, 0.01 * y, (0.3 * x).sin()]
     )
-    straight = gsjbu.fit(guide, stride=8, iters=10, backend=backend)
-    mirrored = gsjbu.fit(guide.flip(2), stride=8, iters=10, backend=backend)
+    # Plain Adam looks at all pixels; the steps on logarithms begin with a lattice that has no mirror image.
+    options = {"stride": 8, "iters": 10, "backend": backend, "optimiser": "adam"}
+    straight, mirrored = gsjbu.fit(guide, **options), gsjbu.fit(guide.flip(2), **options)
     assert mirrored.losses == pytest.approx(straight.losses, rel=1e-3)
     lr = straight.lr_guide
     off = mirrored.render(lr.flip(2)).flip(2) - straight.render(lr)

@@ -34,10 +34,11 @@ def image() -> torch.Tensor:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_loss_falls_and_the_picture_comes_nearer(image, backend):
-    kernel = gsjbu.fit(image, stride=8, iters=30, backend=backend, optimiser="adam")
+    told = {"stride": 8, "backend": backend, "lr_image": "area"}
+    kernel = gsjbu.fit(image, iters=30, optimiser="adam", **told)
     assert len(kernel.losses) == 30
     assert kernel.losses[-1] < 0.5 * kernel.losses[0]
-    fixed = gsjbu.fit(image, stride=8, iters=0, backend=backend)
+    fixed = gsjbu.fit(image, iters=0, **told)
     lr = kernel.lr_guide
     after = (kernel.render(lr) - image).abs().mean()
     before = (fixed.render(lr) - image).abs().mean()
@@ -62,7 +63,8 @@ def test_ten_steps_on_logarithms_give_more_than_fifty_on_raw_values_and_more_ste
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_both_backends_learn_the_same(image, optimiser):
     fused, attention = (
-        gsjbu.fit(image, stride=8, iters=20, backend=b, optimiser=optimiser) for b in BACKENDS
+        gsjbu.fit(image, stride=8, iters=20, backend=b, optimiser=optimiser, lr_image="area")
+        for b in BACKENDS
     )
     assert fused.losses == pytest.approx(attention.losses, rel=2e-3)
     assert (fused.backend, attention.backend) == BACKENDS
@@ -70,7 +72,7 @@ def test_both_backends_learn_the_same(image, optimiser):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_steps_is_the_fixed_kernel(image, backend):
-    kernel = gsjbu.fit(image, stride=12, iters=0, backend=backend)
+    kernel = gsjbu.fit(image, stride=12, iters=0, backend=backend, lr_image="area")
     assert kernel.losses == []
     assert torch.equal(kernel.raw, parameters.start(kernel.grid))
     assert kernel.sigma_x.unique().tolist() == pytest.approx([6.0])
@@ -168,7 +170,7 @@ def test_the_signal_objective_gives_the_signal_back(image, backend):
     grid = gsjbu.fit(image, stride=6, iters=0).grid
     signal = torch.stack([grid.cell_means(image)[0] > 0.7, grid.cell_means(image)[0] <= 0.7]).float()
     kernel = gsjbu.fit(image, stride=6, iters=10, objective="signal", signal=signal, backend=backend)
-    fixed = gsjbu.fit(image, stride=6, iters=0)
+    fixed = gsjbu.fit(image, stride=6, iters=0, lr_image="area")
 
     def off(k: gsjbu.Kernel) -> float:
         again = grid.cell_means(k.render(signal))
@@ -216,7 +218,7 @@ def test_lr_size_gives_the_ratio_of_each_axis(image):
 def test_upsample_is_fit_and_render(image):
     signal = torch.randn(4, 10, 14, generator=torch.Generator().manual_seed(0))
     high = gsjbu.upsample(image, signal, objective="rgb", iters=4)
-    kernel = gsjbu.fit(image, lr_size=(10, 14), iters=4)
+    kernel = gsjbu.fit(image, lr_size=(10, 14), iters=4, lr_image="area")  # as for any signal over cells
     assert torch.equal(high, kernel.render(signal))
     flat = gsjbu.upsample(image, signal[0].numpy(), objective="rgb", iters=4)
     assert torch.equal(flat, high[0])

@@ -31,6 +31,7 @@ class FakeKernel:
     sigma_y: Tensor
     theta: Tensor
     fits: list[int] = field(default_factory=list)
+    lr_image: str = "bilinear"
 
     def to_bytes(self) -> bytes:
         from safetensors.torch import save
