@@ -180,7 +180,12 @@ class Worker:
             return _Results(whole.shape, whole.dtype, iter([whole]))
         channels = max(1, BLOCK_BYTES // (4 * size[0] * size[1]))
         dtype = restoring.result_dtype(signal)
-        plain = bool(signal.mask.all()) and signal.kind == "features" and dtype == np.float32
+        plain = (
+            bool(signal.mask.all())
+            and signal.kind == "features"
+            and dtype == np.float32
+            and not kernel.is_joint
+        )
         if plain:
             return _Results((signal.shape[0], *size), dtype, self._blocks(kernel, signal, channels))
         blocks = restoring.in_blocks(signal, kernel, channels, 1)

@@ -4,7 +4,8 @@
 2. The signal is looked at: is it the mean over each cell, or what a network says of it? (``kind_of``)
 3. Gaussians are fitted so that the rendered signal gives back the LR signal, for a few steps only.
 4. They are mixed with others (blend.py) by the recipe of the signal's kind. Cell means are also back-projected.
-5. If the guide's colours do not help to foretell an LR pixel from its neighbours (``guide_gain``), the plain
+5. What mixing cannot do follows it (refinement/): class counts are matched, the whole image's edges followed.
+6. If the guide's colours do not help to foretell an LR pixel from its neighbours (``guide_gain``), the plain
    interpolation takes over.
 
 benchmarks/QUALITY.md has the figures behind each step, and what was tried and dropped.
@@ -22,9 +23,11 @@ from torch import Tensor
 from gsjbu.core import noise, parameters
 from gsjbu.core.backends.dispatch import Choice, Progress
 from gsjbu.core.blend import Blend
+from gsjbu.core.gaps import fill, without_stand_ins
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.refinement.recipe import Refinement
 from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
 
 STEPS = 20  # of a fit at most: fitting longer follows the signal's own errors
@@ -35,6 +38,7 @@ STEPS_AN_ITERATION = 2
 # Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
 FEW_CHANNELS = 4
 EXACT = 1e-6
+SOFT = 0.15  # share of a mask's mixed cells that lie among mixed ones, from which on it is a matte
 
 # Of the test of the guide: spread over neighbours (LR pixels), tolerances tried (guide values), reach (LR pixels).
 GAIN_SIGMA = 0.8
@@ -67,6 +71,8 @@ class Recipe:
     # Where these are not 0, a share depends on the stride s (px) instead: pixels / (pixels + s), more at finer ones.
     plain_pixels: float = 0.0
     second_pixels: float = 0.0
+    refinement: Refinement | None = None  # as a fully trusted guide has it
+    strength_pixels: float = 0.0  # where it is not 0, strengths of smoothing are × (pixels / s)²
 
     def shares(self, step: float, trust: float) -> tuple[float, float]:
         """Of the plain interpolation and of the second set, at a stride of ``step`` px, for a guide trusted 0…1."""
@@ -75,6 +81,15 @@ class Recipe:
         second = self.second_pixels / (self.second_pixels + step) if self.second_pixels else self.second_share
         return plain, second * (1 - plain)
 
+    def refined(self, step: float, trust: float) -> Refinement | None:
+        """The refinement at a stride of ``step`` px, for a guide trusted 0…1; None if there is nothing to do."""
+        if self.refinement is None:
+            return None
+        scale = trust * ((self.strength_pixels / step) ** 2 if self.strength_pixels else 1.0)
+        strengths = tuple(scale * s for s in self.refinement.strengths) if trust > 0 else ()
+        made = replace(self.refinement, graph=trust * self.refinement.graph, strengths=strengths)
+        return made if made.graph or made.counts or made.strengths else None
+
 
 # Means over cells are given back. Wide starts fit best, as back-projection sharpens again; two fits from different
 # starts err differently, and their mean errs less.
@@ -82,6 +97,7 @@ _MEASURED = Recipe(
     "The signal is taken for a quantity averaged over each cell: it is given back (not pure mixing).",
     first=(0.6, 0.2), first_steps=STEPS, second=(0.9, 0.1), second_steps=STEPS, second_share=0.5,
     plain="bicubic", plain_share=0.0, plain_share_untrusted=0.5, passes=3,
+    refinement=Refinement(graph=0.5, steps=80),
 )  # fmt: skip
 # What a network says is not a mean over the cell, and its errors should not be sharpened: pure mixing only. The
 # second set is not fitted: at coarse strides, where its Gaussians are wide, it follows texture, and has a small share.
@@ -89,6 +105,8 @@ _SCORES = Recipe(
     "The signal is taken for a network's own probabilities: it is mixed only.",
     first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_steps=0, second_share=0.0,
     plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0, second_pixels=10.0,
+    # The coarser the stride, the wider the mixture spreads by itself: 600 at ×8, 67 at ×24.
+    refinement=Refinement(strengths=(1.0,), lines=0.8, tolerance=0.008, logs=True), strength_pixels=196.0,
 )  # fmt: skip
 # Samples say nothing of what lies between them: there is nothing to fit to.
 _SAMPLES = Recipe(
@@ -104,6 +122,8 @@ RECIPES: dict[str, Recipe] = {
         sentence="The signal is taken for each class's share of the cell: it is given back (not pure mixing).",
         second=None, second_steps=0, second_share=0.0, plain_share_untrusted=1.0,
         plain_pixels=16.0,  # borders of labels follow the image's only to within some pixels
+        # From wide to narrow: the first round undoes what the mixture got wrong, the others what that left ragged.
+        refinement=Refinement(graph=0.5, counts=True, strengths=(400.0, 200.0, 100.0), lines=0.7, tolerance=0.04),
     ),
     "scores": _SCORES,
     "samples": _SAMPLES,
@@ -140,9 +160,12 @@ def fit(
     guide, found = noise.clean(guide)
     base = Gaussians.over(guide, grid, radius, parameters.start(grid), lr_image)
     signal = checked_signal(base.lr_guide if signal is None else signal, grid)
+    known = without_stand_ins(signal)
+    signal = signal if known is None else fill(signal, known)
     recipe = RECIPES[RECIPE_OF.get(kind or "") or kind_of(signal)]
     trust = _trust(guide_gain(standardised(signal)[0], base.lr_guide))
-    plain_share, second_share = recipe.shares(math.sqrt(grid.step_x * grid.step_y), trust)
+    step = math.sqrt(grid.step_x * grid.step_y)
+    plain_share, second_share = recipe.shares(step, trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
     fits = _Fits(base, signal, chosen, device, threads, progress)
 
@@ -155,9 +178,11 @@ def fit(
         second=None if second is None else second.raw, second_share=0.0 if second is None else second_share,
         second_steps=len(more), plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
     )  # fmt: skip
-    notes = (found.sentence, recipe.sentence, _on_trust(trust, recipe))
+    refinement = recipe.refined(step, trust)
+    did = refinement and refinement.sentence
+    notes = (found.sentence, _on_gaps(known), recipe.sentence, did, _on_trust(trust, recipe))
     return Kernel(
-        first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, lr_image,
+        first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, lr_image, refinement,
         tuple(note for note in notes if note),
     )  # fmt: skip
 
@@ -208,6 +233,13 @@ def most_steps(iters: int) -> int:
     return 2 * min(STEPS, STEPS_AN_ITERATION * iters)
 
 
+def _on_gaps(known: Tensor | None) -> str | None:
+    if known is None:
+        return None
+    missing = int((~known).sum())
+    return f"{missing} of {known.numel()} cells hold the mean of all others: they are taken for cells without a value."
+
+
 def _on_trust(trust: float, recipe: Recipe) -> str | None:
     """What a person should know of the guide, or None if it is followed as usual."""
     if trust >= 0.5 or recipe.plain_share_untrusted == recipe.plain_share:
@@ -233,11 +265,21 @@ def kind_of(signal: Tensor) -> str:
         shares = shares and bool((total <= 1.01).all() and (total >= 0.99).double().mean() >= 0.5)
     if shares:
         whole = (signal <= EXACT) | (signal >= 1 - EXACT)
-        if float(whole.double().mean()) >= 0.25:
+        if float(whole.double().mean()) >= 0.25 and not (channels <= 2 and _is_soft(whole.all(dim=0))):
             return "samples" if _meets_unmixed(signal, whole.all(dim=0)) else "shares"
         if channels > 1:
             return "scores"
     return "measured" if channels <= FEW_CHANNELS else "features"
+
+
+def _is_soft(pure: Tensor) -> bool:
+    """True if many mixed cells have none but mixed ones round them: a matte, whose own borders are soft.
+
+    Borders of labels are thinner than two cells: up to 0.12 of their mixed cells lie so at ×16.
+    """
+    mixed = (~pure).float()[None, None]
+    inside = -torch.nn.functional.max_pool2d(-mixed, 3, stride=1, padding=1)
+    return float(inside.sum()) > SOFT * float(mixed.sum())
 
 
 def _meets_unmixed(signal: Tensor, pure: Tensor) -> bool:

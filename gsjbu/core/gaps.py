@@ -13,6 +13,8 @@ from torch import Tensor
 
 Mix = Callable[[Tensor], Tensor]  # LR [C, h, w] → HR [C, H, W], linear, no weight below zero
 
+#: So many cells that all hold the mean of the others hold it in place of a value; fewer may by chance.
+FEWEST_STAND_INS = 4
 #: Known share of a pixel's weights below which there is nothing to scale up: float32 holds no more.
 ENOUGH = 1e-6
 
@@ -49,3 +51,46 @@ def back_projected(
 def only(values: Tensor, mask: Tensor) -> Tensor:
     """``values`` [C, h, w] where ``mask`` holds, 0 elsewhere; what they were there does not matter, NaN included."""
     return torch.where(mask.to(values.device), values, torch.zeros_like(values))
+
+
+def fill(values: Tensor, known: Tensor) -> Tensor:
+    """``values`` [C, h, w] with every cell that is not ``known`` (bool [h, w]) taking the nearest known one's."""
+    if bool(known.all()):
+        return values
+    from scipy.ndimage import distance_transform_edt
+
+    y, x = distance_transform_edt(~known.numpy(), return_distances=False, return_indices=True)
+    return torch.from_numpy(values.numpy()[:, y, x])
+
+
+def without_stand_ins(signal: Tensor) -> Tensor | None:
+    """bool [h, w]: the cells of ``signal`` [C, h, w] that hold values of their own; None: all.
+
+    Whoever has cells without a value often fills them with the mean of the others. That value, the same bits in
+    several cells and equal to the mean of all, is no value, unless it is at home there: the middle of a ramp, or
+    half-and-half cells along an edge, lie between their neighbours.
+    """
+    mean = signal.mean(dim=(1, 2), dtype=torch.float64)
+    span = (signal.amax(dim=(1, 2)) - signal.amin(dim=(1, 2))).double()
+    near = ((signal - mean[:, None, None]).abs() <= 1e-5 * span[:, None, None]).all(dim=0)
+    cells = signal[:, near]
+    if (
+        cells.shape[1] < FEWEST_STAND_INS
+        or not bool((span > 0).any())
+        or not bool((cells == cells[:, :1]).all())
+    ):
+        return None
+    out_of_place = (_outside_neighbours(signal, ~near) & near).sum()
+    return ~near if 2 * int(out_of_place) >= int(near.sum()) else None
+
+
+def _outside_neighbours(signal: Tensor, known: Tensor) -> Tensor:
+    """bool [h, w]: cells whose values lie outside those of all known cells at most two away, in any channel."""
+    nothing = torch.tensor(-torch.inf)
+    most = _largest_near(torch.where(known, signal, nothing))
+    least = -_largest_near(torch.where(known, -signal, nothing))
+    return ((signal > most) | (signal < least)).any(dim=0)
+
+
+def _largest_near(x: Tensor) -> Tensor:
+    return torch.nn.functional.max_pool2d(x[None], 5, stride=1, padding=2)[0]

@@ -18,6 +18,7 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means, MixGaussians
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
+from gsjbu.core.refinement.recipe import Refinement
 from gsjbu.core.window import Window, window_at
 from gsjbu.errors import ShapeError
 
@@ -43,12 +44,19 @@ class Kernel:
         None  # further members of the mixture, and back-projection; None: these Gaussians alone
     )
     lr_image: str = "area"  # how the guide's LR pixels were sampled: bilinear or area
+    refinement: Refinement | None = None  # what follows mixing; None: nothing
     notes: tuple[str, ...] = ()  # sentences on what the objective ``auto`` found and did
 
     @property
     def is_pure(self) -> bool:
         """True if every output value is a convex combination of LR values."""
-        return self.blend is None or self.blend.is_pure
+        parts = (self.blend, self.refinement)
+        return all(part is None or part.is_pure for part in parts)
+
+    @property
+    def is_joint(self) -> bool:
+        """True if a signal's channels must be rendered together, as what follows mixing weighs them up."""
+        return self.refinement is not None and self.refinement.is_joint
 
     @property
     def fits(self) -> list[int]:
@@ -133,24 +141,33 @@ class Kernel:
         any float type, a memory-mapped .npy included; it is filled in bands of rows (with a blend, in blocks of
         channels), so it may be larger than memory. ``mask`` (bool [h, w]): the LR pixels that have a value; the others
         take no part in the mix, and a pixel with no other in its window is NaN (see gaps.py).
-        Gradients flow to ``signal`` where it asks for them. Raises ShapeError if the sizes do not fit.
+        A refinement follows where the signal is of its kind; cells that hold the mean of all others are then taken for
+        such without a value, and the result is in memory as a whole. It has no gradient: where ``signal`` asks for one
+        the result is the mixture, through which gradients flow. Raises ShapeError if the sizes do not fit.
         """
         signal = torch.as_tensor(signal)
         size = (self.grid.height, self.grid.width)
         self._check(signal, out, mask)
         if not signal.is_floating_point():
             signal = signal.to(torch.float32)
+        refines = self._refines(signal)
+        if refines and mask is None and signal.ndim == 3:
+            mask = gaps.without_stand_ins(signal)
         flat = signal.reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
         threads = self.threads if threads is None else threads
         with torch.autocast(flat.device.type, enabled=False):  # weights and sums need float32
             if mask is None or bool(mask.all()):
-                mixed = self._rendered(flat, target, threads)
+                mixed = self._rendered(flat, None if refines else target, threads)
             else:
                 mixed = self._rendered_from(flat, mask, threads)
-            if clip and not self.is_pure:
+            if refines:
+                mixed = self._refined(mixed, signal, mask, threads)
+            if (
+                clip and not self.is_pure and not (refines and self.is_joint)
+            ):  # shares are held in 0…1 by themselves
                 mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
-            if target is not None and mask is not None:
+            if target is not None and (mask is not None or refines):
                 target[...] = mixed.detach().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
@@ -187,11 +204,29 @@ class Kernel:
             kernel = replace(self, blend=replace(blend, plain="bilinear", passes=0))
         return gaps.leaving_out(lambda v: kernel._rendered(v, None, threads), mask)(signal)
 
+    def _refines(self, signal: Tensor) -> bool:
+        """True if mixing ``signal`` [..., C, h, w] is to be followed by the refinement."""
+        if self.refinement is None or (signal.requires_grad and torch.is_grad_enabled()):
+            return False
+        return all(self.refinement.suits(one) for one in signal.reshape(-1, *signal.shape[-3:]))
+
+    def _refined(self, mixed: Tensor, signal: Tensor, mask: Tensor | None, threads: int | None) -> Tensor:
+        """Each of the batch's mixtures refined by itself; all of them flat, [B·C, H, W]."""
+        from gsjbu.core.refinement import stage  # it loads the compiler
+
+        assert self.refinement is not None
+        pairs = zip(mixed.split(signal.shape[-3]), signal.reshape(-1, *signal.shape[-3:]), strict=True)
+        parts = [
+            stage.refined(mix, one, self.guide, self.grid, self.refinement, threads, mask)
+            for mix, one in pairs
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
     def weights_at(self, x: int, y: int) -> Window:
         """The window of HR pixel ``(x, y)``: its LR pixels and their weights. Raises ShapeError outside the image.
 
-        With a blend the weights are those of the whole mixture (some may be negative), before back-projection;
-        ``spatial`` and ``range`` remain those of the fitted Gaussians.
+        With a blend the weights are those of the whole mixture (some may be negative), before back-projection
+        and refinement; ``spatial`` and ``range`` remain those of the fitted Gaussians.
         """
         return window_at(self.gaussians, self.blend, x, y)
 
@@ -210,6 +245,7 @@ class Kernel:
             "backend": self.backend, "backend_reason": self.backend_reason, "device": self.device,
             "blend": None if self.blend is None else self.blend.as_dict(), "notes": list(self.notes),
             "lr_image": self.lr_image,
+            "refinement": None if self.refinement is None else self.refinement.as_dict(),
         }  # fmt: skip
         tensors = {
             "guide": self.guide.contiguous(),

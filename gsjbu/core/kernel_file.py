@@ -13,6 +13,7 @@ from gsjbu.core.blend import Blend
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import FORMAT, Kernel
+from gsjbu.core.refinement import recipe
 from gsjbu.errors import KernelFileError
 from gsjbu.settings import SETTINGS
 
@@ -67,5 +68,6 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
         device=notes["device"],
         blend=blend,
         lr_image=lr_image,
+        refinement=None if notes.get("refinement") is None else recipe.checked(notes["refinement"]),
         notes=tuple(str(note) for note in notes.get("notes", [])),
     )

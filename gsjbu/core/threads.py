@@ -73,3 +73,9 @@ def each(work: Callable[[A], B], items: Iterable[A], count: int | None) -> list[
 def pool() -> ThreadPoolExecutor:
     """Helpers for compiled loops. A job never waits for one: whoever comes late joins late, or not at all."""
     return ThreadPoolExecutor(max_workers=4 * available(), thread_name_prefix="gsjbu")
+
+
+def bands(size: int, count: int | None) -> list[slice]:
+    """``size`` things in runs of about the same length, one for each of ``count`` cores (default: all)."""
+    parts = max(1, min(size, count or available()))
+    return [slice(size * k // parts, size * (k + 1) // parts) for k in range(parts)]

@@ -43,7 +43,7 @@ def restored(
         return kernel.render(values, mask=signal.mask, clip=clip, threads=threads)
 
     if signal.kind == "labels" and not probabilities:
-        return class_map(signal, kernel, strongest(way, signal.values))
+        return class_map(signal, kernel, strongest(way, signal.values, kernel.is_joint))
     high = way(signal.values).detach()
     high = filled(high, signal.values, kernel.grid) if signal.asked.fill else high
     return in_unit(signal, high.numpy(), probabilities)
@@ -53,7 +53,7 @@ def in_blocks(
     signal: Signal, kernel: Kernel, channels: int, threads: int | None = None
 ) -> Iterator[np.ndarray]:
     """A result [C, H, W] of many channels, so many at a time."""
-    for some in signal.values.split(channels):
+    for some in signal.values.split(signal.shape[0] if kernel.is_joint else channels):
         high = kernel.render(some, mask=signal.mask, clip=True, threads=threads).detach()
         yield in_unit(signal, (filled(high, some, kernel.grid) if signal.asked.fill else high).numpy(), True)
 
@@ -131,10 +131,11 @@ class Strongest:
         self._first += len(scores)
 
 
-def strongest(way: Way, scores: Tensor) -> Tensor:
-    """Per HR pixel the channel with the largest upsampled score, int64 [H, W]; ``scores`` [C, h, w], in blocks."""
+def strongest(way: Way, scores: Tensor, joint: bool = False) -> Tensor:
+    """Per HR pixel the channel with the largest upsampled score, int64 [H, W]; ``scores`` [C, h, w], in blocks of
+    channels unless they must stay together (``joint``)."""
     best = Strongest()
-    for some in scores.split(BLOCK):
+    for some in scores.split(len(scores) if joint else BLOCK):
         best.add(way(some))
     assert best.index is not None
     return best.index

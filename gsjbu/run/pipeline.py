@@ -79,13 +79,16 @@ def run_reduced(
         status["segmentation"] = segmented.status
         if segmented.scores_lr is not None:
             more, measured["segmentation"] = views.classes(
-                segmented, guide, fits.upsamplers(segmented.scores_lr)
+                segmented,
+                guide,
+                fits.upsamplers(segmented.scores_lr),
+                fits.main(segmented.scores_lr).is_joint,
             )
             shown += more
     with stages("signal"):
         if signal is not None:
             status["signal"] = signal.note
-            shown += views.signal(signal, fits.signal_upsamplers())
+            shown += views.signal(signal, fits.signal_upsamplers(), kernel.is_joint)
     with stages("panels"):
         parameters = (kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
         shown += panels.kernel(*parameters)

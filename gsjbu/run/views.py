@@ -101,11 +101,14 @@ def segmentation(
 
 
 def classes(
-    segmented: Segmented, guide: Tensor, upsamplers: Upsamplers
+    segmented: Segmented, guide: Tensor, upsamplers: Upsamplers, joint: bool = False
 ) -> tuple[list[Panel], dict[str, Any]]:
     """The class maps of every upsampler, and how they compare."""
     assert segmented.scores_lr is not None
-    maps = {name: strongest(upsampler, segmented.scores_lr) for name, upsampler in upsamplers.items()}
+    maps = {
+        name: strongest(upsampler, segmented.scores_lr, joint and name == "gsjbu")
+        for name, upsampler in upsamplers.items()
+    }
     numbers: dict[str, Any] = {"changed": metrics.changed(maps["bilinear"].numpy(), maps["gsjbu"].numpy())}
     for name, labels in maps.items():
         entry = {"edge_alignment": metrics.edge_alignment(labels.numpy(), guide)}
@@ -146,14 +149,17 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
 # --- a signal that a person brought --------------------------------------------------------------------------------
 
 
-def signal(brought: Signal, upsamplers: Upsamplers) -> list[Panel]:
+def signal(brought: Signal, upsamplers: Upsamplers, joint: bool = False) -> list[Panel]:
     """Panels that suit the kind: depth and heat maps with a bar, labels with a legend, probabilities as classes and
-    confidence, features as PCA colours."""
+    confidence, features as PCA colours. ``joint``: the kernel needs all channels at once."""
     from gsjbu.models.pca import pca3
 
     values, channels = brought.values, brought.shape[0]
     if brought.kind == "labels" or (brought.kind in CLASS_KINDS and channels > 1):
-        maps = {name: strongest(upsampler, values) for name, upsampler in upsamplers.items()}
+        maps = {
+            name: strongest(upsampler, values, joint and name == "gsjbu")
+            for name, upsampler in upsamplers.items()
+        }
         maps = {"lr": values.argmax(dim=0), **maps}
         shown = panels.classes({name: x.numpy() for name, x in maps.items()}, brought.names, group="signal")
         if brought.kind != "labels":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,7 @@ import torch.nn.functional as F
 import gsjbu
 from benchmarks.scenes import Scene, depth_scene, fitted_to, label_scene, noisy, read_labels
 from gsjbu.core import auto
+from gsjbu.core.gaps import fill
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bicubic, bilinear
 from gsjbu.errors import ShapeError
@@ -125,13 +128,14 @@ def test_kinds_are_told_apart() -> None:
     assert auto.kind_of(torch.randn(64, 9, 9)) == "features"
 
 
-def test_a_networks_output_is_only_mixed() -> None:
+def test_a_networks_output_is_only_mixed_and_smoothed() -> None:
     sample = SAMPLES["spheres"]
     grid = Grid.from_stride(512, 512, 16)
     scores = torch.softmax(torch.randn(5, 32, 32, generator=torch.Generator().manual_seed(0)), 0)
     kernel = auto_fit(sample.image, grid, scores, iters=2, threads=1)
     high = kernel.render(scores)
-    assert kernel.is_pure and float(high.min()) >= 0 and float(high.max()) <= 1
+    assert float(high.min()) >= 0 and float(high.max()) <= 1
+    assert kernel.blend is not None and kernel.blend.is_pure
     torch.testing.assert_close(high.sum(0), torch.ones(512, 512), atol=1e-4, rtol=0)
 
 
@@ -145,6 +149,48 @@ def test_cell_means_are_given_back() -> None:
     alone = scene.grid.cell_means(fitted.render(scene.signal))
     assert (again - scene.signal).square().mean() < 0.1 * (alone - scene.signal).square().mean()
     assert any("not pure mixing" in note for note in kernel.notes)
+
+
+@pytest.mark.parametrize("name", ["paper", "spheres"])
+def test_soft_labels_are_shared_out_as_their_counts_say(name) -> None:
+    scene = quarter(name, "labels", 16)
+    result, kernel = upsampled(scene)
+    assert kernel.refinement is not None and kernel.refinement.counts
+    assert any("shares say" in note for note in kernel.notes)
+    assert float(result.min()) >= 0 and float(result.max()) <= 1 + 1e-5
+    torch.testing.assert_close(scene.grid.cell_means(result), scene.signal, atol=0.05, rtol=0)
+    only_mixed = replace(kernel, refinement=None).render(scene.signal)
+    assert error(result, scene) < 0.9 * error(only_mixed, scene)
+
+
+def test_the_graph_makes_depth_better_and_an_untrusted_guide_has_none() -> None:
+    scene = quarter("paper", "depth", 16)
+    result, kernel = upsampled(scene)
+    assert kernel.refinement is not None and kernel.refinement.graph == 0.5
+    assert error(result, scene) < error(replace(kernel, refinement=None).render(scene.signal), scene)
+    stranger = upsampled(scene, fitted_to(SAMPLES["wires"].image, scene))[1]
+    assert stranger.refinement is None or stranger.refinement.graph < 0.5
+
+
+def test_cells_without_a_value_are_found_filled_and_told() -> None:
+    scene = quarter("spheres", "depth", 8)
+    known = torch.rand(scene.signal.shape[1:], generator=torch.Generator().manual_seed(0)) > 0.5
+    held = torch.where(known, scene.signal, scene.signal[:, known].mean())
+    kernel = gsjbu.fit(scene.image, objective="auto", signal=held, grid=scene.grid, threads=1)
+    assert any("cells without a value" in note for note in kernel.notes)
+    got = kernel.render(held)
+    torch.testing.assert_close(got, kernel.render(scene.signal, mask=known), equal_nan=True)
+    got = torch.where(got.isnan(), scene.signal.mean(), got)
+    plain = bilinear(fill(scene.signal, known), scene.grid)
+    assert error(got, scene) < error(plain, scene)
+
+
+def test_a_matte_is_a_measured_quantity_and_a_mask_is_not() -> None:
+    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    off = 80 - ((x - 128) ** 2 + (y - 128) ** 2).sqrt()
+    grid = Grid.from_stride(256, 256, 8)
+    assert auto.kind_of(grid.cell_means((off > 0).float()[None])) == "shares"
+    assert auto.kind_of(grid.cell_means((off / 60 + 0.5).clamp(0, 1)[None])) == "measured"
 
 
 def test_the_guide_is_trusted_where_its_colours_foretell_the_signal() -> None:

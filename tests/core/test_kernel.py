@@ -16,6 +16,8 @@ import gsjbu
 from gsjbu.core import reference
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
+from gsjbu.core.refinement import stage
+from gsjbu.core.refinement.recipe import Refinement
 from gsjbu.errors import KernelFileError, ShapeError
 from tests.oracle_cases import one_torch_thread
 
@@ -389,3 +391,67 @@ def test_a_changed_copy_is_another_kernel(kernel):
     other = replace(kernel, gaussians=kernel.gaussians.at(kernel.raw + 1))
     assert not torch.equal(other.sigma_x, before)
     assert torch.equal(kernel.sigma_x, before)
+
+
+# --- a refinement ------------------------------------------------------------------------------------------------
+
+REFINEMENT = Refinement(graph=0.5, counts=True, strengths=(9.0,), lines=0.7, tolerance=0.2)
+
+
+@pytest.fixture(scope="module")
+def refining() -> gsjbu.Kernel:
+    guide = torch.rand(3, 31, 44, generator=torch.Generator().manual_seed(0))
+    return replace(gsjbu.fit(guide, stride=7, iters=2, threads=1), refinement=REFINEMENT)
+
+
+def shares_for(kernel: gsjbu.Kernel) -> torch.Tensor:
+    draw = torch.randn(3, kernel.grid.rows, kernel.grid.cols, generator=torch.Generator().manual_seed(1))
+    return torch.softmax(4 * draw, 0)
+
+
+def test_a_refinement_follows_mixing(refining):
+    shares = shares_for(refining)
+    mixed = replace(refining, refinement=None).render(shares)
+    wanted = stage.refined(mixed, shares, refining.guide, refining.grid, REFINEMENT)
+    assert torch.equal(refining.render(shares), wanted) and not torch.equal(mixed, wanted)
+    batch = torch.stack([shares, shares.flip(0)])
+    got = refining.render(batch)
+    assert torch.equal(got[0], wanted)
+    torch.testing.assert_close(got[1], wanted.flip(0), atol=1e-4, rtol=0)
+    out = np.zeros(wanted.shape, np.float64)
+    refining.render(shares, out=out)
+    np.testing.assert_array_equal(out, wanted.numpy())
+    assert refining.is_joint and not refining.is_pure
+
+
+def test_where_gradients_are_asked_for_there_is_only_mixing(refining):
+    shares = shares_for(refining).requires_grad_()
+    plain = replace(refining, refinement=None)
+    torch.testing.assert_close(refining.render(shares).detach(), plain.render(shares).detach())
+    (gradient,) = torch.autograd.grad(refining.render(shares).square().sum(), shares)
+    (wanted,) = torch.autograd.grad(plain.render(shares).square().sum(), shares)
+    assert torch.equal(gradient, wanted)
+    with torch.no_grad():
+        assert not torch.equal(refining.render(shares), plain.render(shares))
+
+
+def test_a_signal_of_another_kind_is_only_mixed(refining):
+    signal = signal_for(refining)
+    assert torch.equal(refining.render(signal), replace(refining, refinement=None).render(signal))
+
+
+def test_a_refinement_is_saved_and_older_files_have_none(refining, tmp_path):
+    refining.save(tmp_path / "k")
+    again = gsjbu.load(tmp_path / "k")
+    assert again.refinement == REFINEMENT
+    assert torch.equal(again.render(shares_for(refining)), refining.render(shares_for(refining)))
+    save_file(tensors(), tmp_path / "old", metadata=notes())
+    assert gsjbu.load(tmp_path / "old").refinement is None
+
+
+@pytest.mark.parametrize("wrong", [{"graph": 3}, {"unknown": 1}, {}, [1], "graph"], ids=str)
+def test_a_file_with_a_refinement_that_makes_no_sense_is_refused(tmp_path, wrong):
+    said = {**REFINEMENT.as_dict(), **wrong} if wrong and isinstance(wrong, dict) else wrong
+    save_file(tensors(), tmp_path / "k", metadata=notes(refinement=said))
+    with pytest.raises(KernelFileError, match="cannot be read"):
+        gsjbu.load(tmp_path / "k")

@@ -1,0 +1,73 @@
+"""What follows mixing, as numbers: a kernel carries it, a file says it. stage.py does it, and loads the compiler."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+# A signal is taken for shares of a whole if its values lie in 0…1, and together are at most 1, to within:
+SLACK = 1e-2
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """Which steps there are, and how strong. What is 0, empty or False is left out."""
+
+    graph: float = 0.0  # 0…1: share of the graph's answer
+    steps: int = 30  # towards it
+    counts: bool = False  # class counts are matched
+    strengths: tuple[float, ...] = ()  # of each round of smoothing along lines
+    lines: float = 1.0  # 0…1: share of what is smoothed
+    tolerance: float = 0.04  # of smoothing, in guide values
+    logs: bool = False  # logarithms are smoothed: probabilities are multiplied, not added up
+
+    @property
+    def is_pure(self) -> bool:
+        """True if each value of the result is a convex combination of the mixture's."""
+        return not self.graph and not self.counts and not self.logs
+
+    @property
+    def is_joint(self) -> bool:
+        """True if the channels are weighed up against each other."""
+        return self.counts or self.logs
+
+    @property
+    def sentence(self) -> str:
+        """What it does, for people."""
+        steps = []
+        if self.graph:
+            steps.append("edges of the whole image are followed (a graph that keeps the cell means)")
+        if self.strengths:
+            steps.append("smoothed along the image's edges, line by line")
+        if self.counts:
+            steps.append("every cell's pixels are shared out among its classes as its shares say")
+        return f"After mixing: {'; '.join(steps)}."
+
+    def suits(self, signal: Tensor) -> bool:
+        """True if ``signal`` [C, h, w] is of a kind that the steps are made for."""
+        if not self.counts and not self.logs:
+            return True
+        inside = (signal >= -SLACK).all() and (signal <= 1 + SLACK).all()
+        return bool(inside and (signal.sum(dim=0) <= 1 + SLACK).all())
+
+    def as_dict(self) -> dict[str, Any]:
+        """What a file says of it."""
+        return {**asdict(self), "strengths": list(self.strengths)}
+
+
+def checked(said: dict[str, Any]) -> Refinement:
+    """The refinement that a file's ``as_dict`` says; ValueError or TypeError if its numbers make no sense."""
+    made = Refinement(**{**said, "strengths": tuple(float(s) for s in said["strengths"])})
+    if not isinstance(made.counts, bool) or not all(0 <= s <= 1 for s in (made.graph, made.lines)):
+        raise ValueError(f"its refinement has shares {made.graph} and {made.lines}, counts {made.counts!r}")
+    if not isinstance(made.steps, int) or not 0 <= made.steps <= 10_000:
+        raise ValueError(f"its refinement takes {made.steps!r} steps")
+    if not isinstance(made.logs, bool):
+        raise ValueError(f"its refinement says logs {made.logs!r}")
+    if len(made.strengths) > 100 or not all(0 <= s <= 1e6 for s in made.strengths):
+        raise ValueError(f"its refinement smooths by {made.strengths}")
+    if not 1e-6 <= made.tolerance <= 1e6:
+        raise ValueError(f"its refinement's tolerance is {made.tolerance}")
+    return made

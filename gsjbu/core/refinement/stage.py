@@ -1,0 +1,113 @@
+"""The refinement stage of ``auto``: what is made of a mixture that mixing alone cannot make.
+
+    base    = (1 − graph)·mix + graph·(the guided Laplacian's answer from there)
+    x       = base, or counts matched to it
+    x       = lines·smoothed(x) + (1 − lines)·base, and counts matched again; once for each strength
+
+It is no linear map of the signal (but for smoothing alone), so it stands after mixing, and ``Kernel.render`` leaves it
+out where gradients are asked for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.core.gaps import fill
+from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import nearest
+from gsjbu.core.refinement import counts, graph, lab, lines
+from gsjbu.core.refinement.recipe import Refinement
+
+LEAST = 1e-3  # probability: what is less counts as this much, or one network's 0 would rule a class out
+
+
+def refined(
+    mixed: Tensor,  # [C, H, W]
+    signal: Tensor,  # [C, h, w] what was mixed
+    guide: Tensor,  # [G, H, W]
+    grid: Grid,
+    recipe: Refinement,
+    threads: int | None = None,
+    mask: Tensor | None = None,  # bool [h, w]: cells that have a value; None: all
+) -> Tensor:
+    """The mixture refined, [C, H, W] float32 on the CPU; classes without any share are not computed.
+
+    Cells without a value hold nothing: the graph fills them from all round, and no counts are matched in them. What
+    is NaN in the mixture stays NaN.
+    """
+    given = signal.detach().to("cpu", torch.float32).numpy()
+    mix = mixed.detach().to("cpu", torch.float32).numpy()
+    known = None if mask is None or bool(mask.all()) else mask.numpy()
+    nothing = np.isnan(mix)  # no cell of the window has a value
+    if mask is not None and nothing.any():
+        mix = np.where(nothing, nearest(fill(torch.from_numpy(given), mask), grid).numpy(), mix)
+    if recipe.counts:
+        there = np.flatnonzero((given > counts.LEAST).any(axis=(1, 2)))
+        out = np.zeros_like(mix)
+        if len(there):
+            out[there] = _steps(mix[there], given[there], guide, grid, recipe, threads, known)
+    else:
+        out = _steps(mix, given, guide, grid, recipe, threads, known)
+    if nothing.any():
+        out = np.where(nothing, np.float32(np.nan), out)
+    return torch.from_numpy(out)
+
+
+def _steps(
+    mix: np.ndarray,
+    signal: np.ndarray,
+    guide: Tensor,
+    grid: Grid,
+    recipe: Refinement,
+    threads: int | None,
+    known: np.ndarray | None,
+) -> np.ndarray:
+    base = mix
+    if recipe.graph:
+        colours = lab.colours(guide.numpy(), threads)
+        spans = _mixed_cells(signal) if recipe.counts and known is None else None
+        joined = graph.Graph.of(colours)
+        answer = graph.solved(mix, signal, known, joined, grid, recipe.steps, threads, spans)
+        base = _between(mix, answer, recipe.graph)
+    x = counts.matched(base, signal, grid, threads, known) if recipe.counts else base
+    if recipe.strengths:
+        likeness = lines.edges(guide.numpy(), recipe.tolerance)
+        for strength in recipe.strengths:
+            smooth = (_smoothed_logs if recipe.logs else lines.smoothed)(x, likeness, strength, threads)
+            x = _between(base, smooth, recipe.lines)
+            if recipe.counts:
+                x = counts.matched(x, signal, grid, threads, known)
+    return x
+
+
+def _between(one: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    """(1 − share)·one + share·other, written over ``other``."""
+    if share < 1:
+        other -= one
+        other *= np.float32(share)
+        other += one
+    return other
+
+
+def _smoothed_logs(
+    x: np.ndarray, likeness: tuple[np.ndarray, np.ndarray], strength: float, threads: int | None
+) -> np.ndarray:
+    """Geometric instead of arithmetic means of probabilities [C, H, W], with each pixel's sum kept."""
+    total = x.sum(axis=0)
+    out = np.exp(lines.smoothed(np.log(np.maximum(x, LEAST)), likeness, strength, threads))
+    out *= total / out.sum(axis=0)
+    return out
+
+
+def _mixed_cells(shares: np.ndarray) -> np.ndarray:
+    """Per class and row of cells, the span of columns of cells near one that is not pure, int64 [C, h, 2]."""
+    mixed = (shares > counts.LEAST) & (shares < 1 - counts.LEAST)
+    near = np.pad(mixed, ((0, 0), (1, 1), (1, 1)))
+    near = near[:, :-2] | near[:, 1:-1] | near[:, 2:]
+    near = near[:, :, :-2] | near[:, :, 1:-1] | near[:, :, 2:]
+    width = near.shape[2]
+    first, last = near.argmax(axis=2), width - near[:, :, ::-1].argmax(axis=2)
+    any_ = near.any(axis=2)
+    return np.stack([np.where(any_, first, 0), np.where(any_, last, 0)], axis=-1).astype(np.int64)

@@ -1,0 +1,68 @@
+"""Line smoothing: against dense linear systems, and by what must hold of any weighted mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gsjbu.core.refinement import lines
+from tests.core.refinement.cases import THREADS, draw
+
+SIZES = ((1, 1), (1, 9), (7, 1), (5, 16), (33, 17), (16, 50))
+
+
+def dense(values: np.ndarray, joined: np.ndarray) -> np.ndarray:
+    """One line [C, n] smoothed by its system, joined [n − 1], in float64."""
+    n = values.shape[1]
+    system = np.eye(n)
+    for i, w in enumerate(joined):
+        system[[i, i + 1], [i, i + 1]] += w
+        system[[i, i + 1], [i + 1, i]] -= w
+    return np.linalg.solve(system, values.T).T
+
+
+def slow(values: np.ndarray, likeness: tuple[np.ndarray, np.ndarray], strength: float) -> np.ndarray:
+    x = values.astype(np.float64)
+    for turn in range(lines.TURNS):
+        now = 1.5 * strength * 4.0 ** (lines.TURNS - 1 - turn) / (4.0**lines.TURNS - 1)
+        for y in range(x.shape[1]):
+            x[:, y] = dense(x[:, y], now * likeness[0][y])
+        for i in range(x.shape[2]):
+            x[:, :, i] = dense(x[:, :, i], now * likeness[1][:, i])
+    return x
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("strength", [0.5, 100.0])
+def test_as_dense_systems(size, strength) -> None:
+    values = draw().random((3, *size)).astype(np.float32)
+    likeness = lines.edges(draw(1).random((3, *size)).astype(np.float32), 0.5)
+    got = lines.smoothed(values, likeness, strength, 1)
+    # float32 sums along a line; 6e-7 at most was measured.
+    np.testing.assert_allclose(got, slow(values, likeness, strength), atol=5e-6)
+
+
+def test_edges_are_likeness_of_neighbours() -> None:
+    colours = np.array([[[0.0, 0.3], [0.0, 0.0]], [[0.0, 0.4], [0.0, 0.0]]], np.float32)
+    across, down = lines.edges(colours, 0.5)
+    np.testing.assert_allclose(across, [[np.exp(-1)], [1]], rtol=1e-6)
+    np.testing.assert_allclose(down, [[1, np.exp(-1)]], rtol=1e-6)
+
+
+def test_within_the_values_range_with_their_mean_and_edges_kept() -> None:
+    guide = np.zeros((1, 20, 30), np.float32)
+    guide[:, :, 15:] = 1
+    values = draw(2).random((2, 20, 30)).astype(np.float32)
+    got = lines.smoothed(values, lines.edges(guide, 0.02), 1000.0)
+    for half in (slice(0, 15), slice(15, 30)):
+        part, was = got[:, :, half], values[:, :, half]
+        np.testing.assert_allclose(part.mean(axis=(1, 2)), was.mean(axis=(1, 2)), atol=1e-5)
+        assert (part.std(axis=(1, 2)) < 0.2 * was.std(axis=(1, 2))).all()
+        assert (part.max() <= was.max()) and (part.min() >= was.min())
+
+
+def test_the_same_bits_for_any_number_of_threads() -> None:
+    values = draw(3).random((2, 37, 41)).astype(np.float32)
+    likeness = lines.edges(draw(4).random((3, 37, 41)).astype(np.float32), 0.3)
+    one = lines.smoothed(values, likeness, 30.0, 1)
+    assert all(np.array_equal(lines.smoothed(values, likeness, 30.0, n), one) for n in THREADS)

@@ -1,0 +1,97 @@
+"""The steps joined: each as it is alone, in order, for the classes that are there."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from gsjbu.core.grid import Grid
+from gsjbu.core.refinement import counts, graph, lab, lines, stage
+from gsjbu.core.refinement.recipe import Refinement
+from tests.core.refinement.cases import GRIDS, draw, shares
+
+GRID = GRIDS[1]
+
+
+def problem(channels: int = 4) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A mixture, its signal (its last class is nowhere), a guide."""
+    r = draw()
+    mixed = r.random((channels, GRID.height, GRID.width)).astype(np.float32)
+    guide = r.random((3, GRID.height, GRID.width)).astype(np.float32)
+    return torch.from_numpy(mixed), torch.from_numpy(shares(GRID, channels)), torch.from_numpy(guide)
+
+
+def refined(recipe: Refinement, **options) -> np.ndarray:
+    return stage.refined(*problem(), GRID, recipe, **options).numpy()
+
+
+def test_nothing_to_do_is_the_mixture() -> None:
+    assert np.array_equal(refined(Refinement()), problem()[0].numpy())
+
+
+def test_each_step_alone() -> None:
+    mixed, signal, guide = (x.numpy() for x in problem())
+    seen = lab.colours(guide)
+    assert np.array_equal(refined(Refinement(counts=True)), counts.matched(mixed, signal, GRID))
+    smooth = lines.smoothed(mixed, lines.edges(guide, 0.3), 20.0)
+    assert np.array_equal(refined(Refinement(strengths=(20.0,), tolerance=0.3)), smooth)
+    answer = graph.solved(mixed, signal, None, graph.Graph.of(seen), GRID)
+    np.testing.assert_allclose(refined(Refinement(graph=0.25)), 0.75 * mixed + 0.25 * answer, atol=1e-6)
+
+
+def test_rounds_of_smoothing_and_counts() -> None:
+    mixed, signal, guide = (x.numpy()[:3] for x in problem())  # the classes that are there
+    likeness = lines.edges(guide, 0.3)
+    x = counts.matched(mixed, signal, GRID)
+    for strength in (20.0, 5.0):
+        x = counts.matched(0.6 * lines.smoothed(x, likeness, strength) + 0.4 * mixed, signal, GRID)
+    got = refined(Refinement(counts=True, strengths=(20.0, 5.0), lines=0.6, tolerance=0.3))
+    # Temperature divides rounding errors of 1e-7; 1e-5 at most was measured.
+    np.testing.assert_allclose(got[:3], x, atol=1e-3)
+    assert not got[3].any()
+
+
+def test_logarithms_are_smoothed_and_each_pixels_sum_is_kept() -> None:
+    mixed, signal, guide = problem()
+    got = stage.refined(mixed, signal, guide, GRID, Refinement(strengths=(20.0,), tolerance=0.3, logs=True))
+    smooth = lines.smoothed(np.log(mixed.clamp_min(1e-3).numpy()), lines.edges(guide.numpy(), 0.3), 20.0)
+    wanted = torch.softmax(torch.from_numpy(smooth), 0) * mixed.sum(0)
+    torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_a_signal_without_any_share_gives_nothing() -> None:
+    mixed, signal, guide = problem()
+    got = stage.refined(mixed, 0 * signal, guide, GRID, Refinement(graph=0.5, counts=True, strengths=(9.0,)))
+    assert not got.any()
+
+
+def test_spans_hold_the_mixed_cells_and_their_neighbours() -> None:
+    given = np.zeros((2, 5, 8), np.float32)
+    given[0, :, :3], given[1, :, 3:] = 1, 1
+    given[:, 2, 3] = 0.5
+    assert stage._mixed_cells(given)[0].tolist() == [[0, 0], [2, 5], [2, 5], [2, 5], [0, 0]]
+
+
+def test_same_bits_for_any_threads_and_inputs_stay() -> None:
+    recipe = Refinement(graph=0.5, counts=True, strengths=(9.0, 3.0), lines=0.7)
+    one = refined(recipe, threads=1)
+    assert np.array_equal(refined(recipe, threads=2), one)
+    mixed, signal, guide = problem()
+    copies = mixed.clone(), signal.clone(), guide.clone()
+    stage.refined(mixed, signal, guide, GRID, recipe)
+    assert all(torch.equal(a, b) for a, b in zip((mixed, signal, guide), copies, strict=True))
+
+
+def test_guides_of_any_number_of_channels() -> None:
+    mixed, signal, guide = problem()
+    for channels in (1, 2, 5):
+        other = guide[:1].repeat(channels, 1, 1)
+        got = stage.refined(mixed, signal, other, GRID, Refinement(graph=0.5, strengths=(9.0,)))
+        assert got.shape == mixed.shape and bool(torch.isfinite(got).all())
+
+
+def test_one_pixel_and_one_cell() -> None:
+    one = Grid.from_stride(1, 1, 2)
+    x = torch.full((1, 1, 1), 0.5)
+    recipe = Refinement(graph=0.5, counts=True, strengths=(9.0,))
+    assert float(stage.refined(x, x, x, one, recipe)) == 0.5

@@ -1,0 +1,40 @@
+"""Cells without a value: filled from the nearest, and told from cells with one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gsjbu.core.gaps import fill, without_stand_ins
+
+
+def holed(channels: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    """A signal whose gaps hold the mean of the rest, and where it is known."""
+    draw = torch.Generator().manual_seed(0)
+    down = torch.linspace(0, 1, 12)[:, None].expand(12, 20)
+    signal = torch.stack([down**2 + 0.1 * k for k in range(channels)]) + 0.01 * torch.rand(
+        channels, 12, 20, generator=draw
+    )
+    known = torch.rand(12, 20, generator=draw) > 0.6
+    return torch.where(known, signal, signal[:, known].mean(dim=1)[:, None, None]), known
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_cells_that_hold_the_mean_of_the_others_are_found(channels) -> None:
+    signal, known = holed(channels)
+    assert torch.equal(without_stand_ins(signal), known)
+    assert torch.equal(without_stand_ins(1000 * signal), known)
+
+
+def test_values_that_happen_to_be_the_mean_stay() -> None:
+    ramp = torch.linspace(0, 1, 9).expand(1, 8, 9)  # its middle column is the mean
+    edge = torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0]).expand(1, 8, 5)
+    for signal in (ramp, edge, torch.ones(2, 5, 5), torch.rand(1, 9, 9), torch.rand(1, 1, 1)):
+        assert without_stand_ins(signal) is None
+
+
+def test_gaps_are_filled_from_the_nearest_known_cell() -> None:
+    signal = torch.tensor([[[1.0, 9.0, 9.0, 4.0]]])
+    known = torch.tensor([[True, False, False, True]])
+    assert fill(signal, known).tolist() == [[[1, 1, 4, 4]]]
+    assert fill(signal, torch.ones(1, 4, dtype=torch.bool)) is signal
