@@ -72,6 +72,10 @@ def test_axe(chromium: Browser, server: Server, watch: Watch, language: str) -> 
         page.set_viewport_size({"width": 1440, "height": 900})
         tab(page, group)
         found += violations(page, group)
+    page.click("#cut")
+    found += every_look(page, "cut out")
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 1440, "height": 900})
 
     tab(page, "rgb")
     page.click("#grid")
