@@ -130,10 +130,12 @@ def storm(
     return
 
 
+@pytest.mark.soak
 def test_ten_seconds_of_hanging_up_leave_nothing(tmp_path: Path) -> None:
     storm(8, tmp_path)
 
 
+@pytest.mark.soak
 def test_helpers_killed_at_any_moment_cost_nobody_a_job(tmp_path: Path) -> None:
     """Every process of the server but itself, again and again; what is sent is decoded, or refused for a while."""
     with in_process("--out-dir", str(tmp_path), module=("-m", "tests.server.fake")) as server:
