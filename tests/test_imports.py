@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import statistics
 import subprocess
@@ -44,3 +45,28 @@ def test_importing_brings_no_web_and_no_compiler_and_is_quick(root):
     runs = [import_in_a_fresh_process(root) for _ in range(3)]
     assert all(run["heavy"] == [] for run in runs)
     assert statistics.median(run["took"] for run in runs) <= 0.3
+
+
+def test_documented_names_of_older_code_still_lead_somewhere():
+    """Whoever imported from the flat package may go on doing so."""
+    import numpy as np
+
+    from gsjbu.grid import Grid
+    from gsjbu.images import decode, png_bytes, shrink, to_image, to_uint8
+    from gsjbu.metrics import psnr
+    from gsjbu.render import bicubic, bilinear, nearest
+    from gsjbu.samples import SAMPLES
+    from gsjbu.signals import from_array, mixed, read_signal
+    from gsjbu.video import kernels
+
+    image = shrink(decode(png_bytes(to_uint8(next(iter(SAMPLES.values())).image))), 32)
+    grid = Grid.from_stride(32, 32, 8)
+    lr = grid.cell_means(to_image(image))
+    assert all(way(lr, grid).shape == (3, 32, 32) for way in (nearest, bilinear, bicubic))
+    assert psnr(bilinear(lr, grid), image) > 10
+    depth = from_array(np.linspace(1.5, 9.5, 16, dtype=np.float32).reshape(4, 4), kind="depth")
+    assert mixed(lambda v: bilinear(v, grid), depth).shape == (1, 32, 32)
+    file = io.BytesIO()
+    np.save(file, np.eye(4, dtype=np.int64))
+    assert read_signal(file.getvalue(), "a.npy").kind == "labels"
+    assert len(list(kernels([image], first_iters=1, stride=8))) == 1
