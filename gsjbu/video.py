@@ -72,7 +72,7 @@ def _warm(frame: Tensor, before: Kernel, iters: int, rate: float, options: dict[
 
 
 @dataclass
-class Steadiness:
+class TemporalMetrics:
     """PSNR and flicker of a run of frames against their references, gathered frame by frame.
 
     Flicker is the mean change of the error from frame to frame, in grey levels of 255: an error that stands still
@@ -100,3 +100,7 @@ class Steadiness:
     def flicker(self) -> float:
         """Grey levels of 255; lower is better."""
         return 255 * float(np.mean(self.changes)) if self.changes else 0.0
+
+
+#: Its name in older code.
+Steadiness = TemporalMetrics

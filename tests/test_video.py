@@ -24,7 +24,7 @@ def drifting(frames: int, height: int = 60, width: int = 96):
 
 
 def measured(kernels):
-    steadiness = video.Steadiness()
+    steadiness = video.TemporalMetrics()
     for kernel in kernels:
         steadiness.add(kernel.render(kernel.lr_guide), kernel.guide)
     return steadiness
@@ -53,7 +53,7 @@ def test_a_change_of_size_starts_cold():
 
 def test_steadiness_tells_a_standing_error_from_one_that_comes_and_goes():
     reference = torch.full((1, 4, 4), 0.5)
-    standing, flickering = video.Steadiness(), video.Steadiness()
+    standing, flickering = video.TemporalMetrics(), video.TemporalMetrics()
     for number in range(4):
         standing.add(reference + 0.1, reference)
         flickering.add(reference + 0.1 * (-1) ** number, reference)

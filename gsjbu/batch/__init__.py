@@ -18,12 +18,12 @@ from typing import Any
 from gsjbu.batch import local
 from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
 from gsjbu.batch.sources import BESIDE, Item, SourceError, find, passed_over
-from gsjbu.batch.work import Asked, Worker, WriteFailed
+from gsjbu.batch.work import BatchConfig, Worker, WriteFailed
 from gsjbu.core import threads
 from gsjbu.io.writers import ENDINGS, is_there, result_path, sweep
 from gsjbu.version import __version__
 
-__all__ = ["Asked", "Item", "Report", "ResumeError", "SourceError", "WriteFailed", "find", "run"]
+__all__ = ["BatchConfig", "Item", "Report", "ResumeError", "SourceError", "WriteFailed", "find", "run"]
 
 
 FORMS = tuple(ENDINGS)
@@ -58,7 +58,7 @@ class Report:
 def run(
     source: str,
     folder: str,
-    asked: Asked | None = None,
+    asked: BatchConfig | None = None,
     *,
     signals: str = BESIDE,
     workers: int | None = None,
@@ -75,7 +75,7 @@ def run(
     Raises SourceError, ResumeError (the folder holds a run with other settings, or one that is still going), and
     WriteFailed when results cannot be written.
     """
-    asked = asked or Asked()
+    asked = asked or BatchConfig()
     items = find(source, signals)
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def run(
         return _report(out, told, outcomes, passed_over(source, items))
 
 
-def _spare_inputs(items: list[Item], out: Path, asked: Asked) -> None:
+def _spare_inputs(items: list[Item], out: Path, asked: BatchConfig) -> None:
     """No result may take the place of an input, or an input pass for a result."""
     read = {os.path.realpath(blob.path) for item in items for blob in (item.image, item.signal) if blob}
     for item in items:
@@ -120,7 +120,7 @@ def _spare_inputs(items: list[Item], out: Path, asked: Asked) -> None:
             raise SourceError(f"The result {path} would take the place of an input; choose another folder.")
 
 
-def _found(item: Item, out: Path, asked: Asked, before: dict[str, Any]) -> dict[str, Any]:
+def _found(item: Item, out: Path, asked: BatchConfig, before: dict[str, Any]) -> dict[str, Any]:
     """The outcome of what an earlier run made: as it told it then."""
     path = result_path(out, item.key, asked.form)
     told = {name: value for name, value in before.items() if name in KEPT}

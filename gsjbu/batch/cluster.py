@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any
 
 from gsjbu.batch.sources import Blob, Item
-from gsjbu.batch.work import Asked, Worker, WriteFailed
+from gsjbu.batch.work import BatchConfig, Worker, WriteFailed
 from gsjbu.core import threads
 from gsjbu.errors import GsjbuError
 
@@ -26,7 +26,7 @@ BLOCK = 4  # images per task: what is repeated when a machine is lost
 def run(
     items: list[Item],
     folder: str,
-    asked: Asked,
+    asked: BatchConfig,
     workers: int | None,
     finished: Callable[[dict[str, Any]], None],
     address: str = LOCAL,
@@ -85,7 +85,7 @@ def run(
 class _Actor:
     """A worker as Ray Data calls it: a row with an item in, a row with its outcome out."""
 
-    def __init__(self, folder: str, asked: Asked) -> None:
+    def __init__(self, folder: str, asked: BatchConfig) -> None:
         self.worker = Worker(folder, asked)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:

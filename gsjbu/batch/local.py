@@ -1,6 +1,6 @@
 """A batch on one machine: as many processes as cores, one image and one thread each, nothing to install.
 
-Each worker holds one end of a pipe. The parent hands an item to whoever is free, so nothing queues up anywhere,
+Each worker holds one end of a pipe. The parent workers an item to whoever is free, so nothing queues up anywhere,
 and a worker that dies (out of memory, say) tells by its pipe which image it had.
 """
 
@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from gsjbu.batch.sources import Item
-from gsjbu.batch.work import Asked, Worker, WriteFailed
+from gsjbu.batch.work import BatchConfig, Worker, WriteFailed
 
 TRIES = 2  # how often an image may take its worker down before it is given up
 # Read by the numerical libraries when they load: the processes are the parallelism, each computes alone.
@@ -26,7 +26,11 @@ ONE_THREAD = dict.fromkeys(
 
 
 def run(
-    items: Iterable[Item], folder: str, asked: Asked, workers: int, finished: Callable[[dict[str, Any]], None]
+    items: Iterable[Item],
+    folder: str,
+    asked: BatchConfig,
+    workers: int,
+    finished: Callable[[dict[str, Any]], None],
 ) -> None:
     """Work on ``items`` in ``workers`` processes; ``finished`` is called with each outcome as it comes.
 
@@ -34,30 +38,30 @@ def run(
     """
     waiting = deque((item, 1) for item in items)
     # a worker takes seconds to start: it should have two images at least
-    crew = [_Hand(folder, asked) for _ in range(min(workers, -(-len(waiting) // 2)))]
+    processes = [_WorkerProcess(folder, asked) for _ in range(min(workers, -(-len(waiting) // 2)))]
     try:
-        for hand in crew:
-            hand.give(waiting)
-        while busy := {hand.pipe: hand for hand in crew if hand.holds}:
+        for worker in processes:
+            worker.give(waiting)
+        while busy := {worker.pipe: worker for worker in processes if worker.holds}:
             for pipe in wait(list(busy)):
-                hand = busy[pipe]  # type: ignore[index]
-                item, tries = hand.holds  # type: ignore[misc]
+                worker = busy[pipe]  # type: ignore[index]
+                item, tries = worker.holds  # type: ignore[misc]
                 try:
-                    outcome = hand.pipe.recv()
+                    outcome = worker.pipe.recv()
                 except (EOFError, OSError):  # the process is gone
                     if tries < TRIES:
                         waiting.append((item, tries + 1))
                     else:
-                        finished(_lost(item, hand.death()))
-                    hand.replace()
+                        finished(_lost(item, worker.death()))
+                    worker.replace()
                 else:
                     if isinstance(outcome, WriteFailed):
                         raise outcome
                     finished(outcome)
-                hand.give(waiting)
+                worker.give(waiting)
     finally:
-        for hand in crew:
-            hand.stop()
+        for worker in processes:
+            worker.stop()
 
 
 def _lost(item: Item, death: str) -> dict[str, Any]:
@@ -65,10 +69,10 @@ def _lost(item: Item, death: str) -> dict[str, Any]:
     return {"key": item.key, "status": "failed", "code": "worker_died", "error": sentence}
 
 
-class _Hand:
+class _WorkerProcess:
     """One worker process, its pipe, and the item it holds."""
 
-    def __init__(self, folder: str, asked: Asked) -> None:
+    def __init__(self, folder: str, asked: BatchConfig) -> None:
         self.folder, self.asked = folder, asked
         self.holds: tuple[Item, int] | None = None
         self.process: BaseProcess
@@ -121,7 +125,7 @@ class _Hand:
         self.process.join()
 
 
-def _serve(pipe: Connection, folder: str, asked: Asked, parent: int) -> None:
+def _serve(pipe: Connection, folder: str, asked: BatchConfig, parent: int) -> None:
     """A worker's life: take an item, answer with its outcome, until the pipe closes."""
     # A worker whose parent was killed must not finish under the eyes of the run that takes over.
     worker = Worker(folder, asked, alone=lambda: os.getppid() == parent)

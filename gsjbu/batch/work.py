@@ -30,7 +30,7 @@ BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a
 
 
 @dataclass(frozen=True)
-class Asked:
+class BatchConfig:
     """All that decides the bytes of the results; kept in ``settings.json``."""
 
     form: str = "npy"
@@ -77,7 +77,11 @@ class Worker:
     that one bad image caused."""
 
     def __init__(
-        self, folder: str, asked: Asked, alone: Callable[[], bool] = lambda: True, threads: int | None = 1
+        self,
+        folder: str,
+        asked: BatchConfig,
+        alone: Callable[[], bool] = lambda: True,
+        threads: int | None = 1,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)  # the cores are used by working on as many images at once

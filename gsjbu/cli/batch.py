@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
     settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
     words = {name: getattr(args, name) for name in ("kind", "invalid", "layout", "fill")}
-    asked = batch.Asked(form=args.to, half=args.float16, **settings, **words)
+    asked = batch.BatchConfig(form=args.to, half=args.float16, **settings, **words)
     started = time.perf_counter()
     bar: tqdm | None = None
 

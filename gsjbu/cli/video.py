@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     if Path(args.output).exists() and Path(args.output).samefile(args.film):
         raise GsjbuError("output_is_input", f"{args.output} is the film to read; write to another file.")
     fit = {"stride": args.stride, "radius": args.radius, "device": args.device, "lr_image": args.lr_image}
-    whole, first = video.Steadiness(), video.Steadiness()
+    whole, first = video.TemporalMetrics(), video.TemporalMetrics()
     references: list[Tensor] = []
     seconds, count = 0.0, 0
     with films.Reader(args.film) as film, films.Writer(args.output, film.rate) as out:
@@ -151,7 +151,7 @@ def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:
     import gsjbu
     from gsjbu import video
 
-    alone = video.Steadiness()
+    alone = video.TemporalMetrics()
     for frame in frames:
         kernel = gsjbu.fit(frame, iters=iters, **fit)
         alone.add(kernel.render(kernel.lr_guide), frame)

@@ -5,7 +5,7 @@
 3. Gaussians are fitted so that the rendered signal gives back the LR signal, for a few steps only.
 4. They are mixed with others (blend.py) by the recipe of the signal's kind. Cell means are also back-projected.
 5. What mixing cannot do follows it (refinement/): class counts are matched, the whole image's edges followed.
-6. If the guide's colours do not help to foretell an LR pixel from its neighbours (``guide_gain``), the plain
+6. If the guide's colours do not help to predict an LR pixel from its neighbours (``guide_gain``), the plain
    interpolation takes over.
 
 benchmarks/QUALITY.md has the figures behind each step, and what was tried and dropped.
@@ -127,7 +127,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "scores": _SCORES,
     "samples": _SAMPLES,
-    # Colours foretell features badly even where they help a reader of the features: the guide is not put to the test.
+    # Colours predict features badly even where they help a reader of the features: the guide is not put to the test.
     "features": replace(
         _SAMPLES,
         sentence="The signal is taken for features: it is mixed only, and there is nothing to fit.",
@@ -296,7 +296,7 @@ def _meets_unmixed(signal: Tensor, pure: Tensor) -> bool:
 
 
 def guide_gain(signal: Tensor, lr_guide: Tensor) -> float:
-    """By how much (in log error) colours help to foretell an LR pixel from its neighbours; about 0 if unrelated.
+    """By how much (in log error) colours help to predict an LR pixel from its neighbours; about 0 if unrelated.
 
     Each LR pixel is estimated from those around it, itself left out, once by distance alone and once by distance
     and colour, at a few tolerances of which the best one counts.

@@ -23,7 +23,7 @@ KEPT_BYTES = 320 * 1024 * 1024
 _kept: deque[mmap.mmap] = deque()
 
 
-def room(shape: tuple[int, ...]) -> np.ndarray:
+def allocate(shape: tuple[int, ...]) -> np.ndarray:
     """An uninitialised float32 array that begins on a page; large ones ask for huge pages."""
     size = 4 * math.prod(shape)
     if size < WORTH or not hasattr(mmap, "MADV_HUGEPAGE"):

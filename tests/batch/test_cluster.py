@@ -10,11 +10,11 @@ import pytest
 
 from gsjbu import batch
 from gsjbu.batch.manifest import read_journal
-from gsjbu.batch.work import Asked
+from gsjbu.batch.work import BatchConfig
 from gsjbu.errors import GsjbuError
 from gsjbu.io.pictures import png_bytes
 
-ASKED = Asked(objective="rgb", iters=6)
+ASKED = BatchConfig(objective="rgb", iters=6)
 COUNT = 24
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from gsjbu import batch
-from gsjbu.batch.work import Asked, Worker
+from gsjbu.batch.work import BatchConfig, Worker
 
-ASKED = Asked(objective="rgb", iters=1)
+ASKED = BatchConfig(objective="rgb", iters=1)
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,7 @@ def test_a_result_whose_name_cannot_be_fails_alone(source, tmp_path):
     name = "x" * 245
     shutil.copy(source / "p0.png", source / f"{name}.png")
     shutil.copy(source / "p0.npy", source / f"{name}.npy")
-    asked = Asked(objective="rgb", iters=1, form="kernel")  # .kernel.safetensors
+    asked = BatchConfig(objective="rgb", iters=1, form="kernel")  # .kernel.safetensors
     report = batch.run(str(source), str(tmp_path / "out"), asked, workers=1)
     assert report.done == 2
     assert [(f["key"], f["code"]) for f in report.failed] == [(name, "output_name")]

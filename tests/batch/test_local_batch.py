@@ -18,10 +18,10 @@ from gsjbu import batch
 from gsjbu.batch import local
 from gsjbu.batch.manifest import read_journal
 from gsjbu.batch.sources import Blob, Item
-from gsjbu.batch.work import Asked, Worker, WriteFailed
+from gsjbu.batch.work import BatchConfig, Worker, WriteFailed
 from gsjbu.io.pictures import decode
 
-ASKED = Asked(objective="rgb", iters=6)
+ASKED = BatchConfig(objective="rgb", iters=6)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_second_run_does_nothing_again(dataset, undisturbed, contents):
 def test_other_settings_into_the_same_folder_are_refused(dataset, undisturbed):
     folder, _ = undisturbed
     with pytest.raises(batch.ResumeError, match="iters = 6, and now it is 7"):
-        batch.run(str(dataset), str(folder), Asked(objective="rgb", iters=7))
+        batch.run(str(dataset), str(folder), BatchConfig(objective="rgb", iters=7))
 
 
 def test_killed_and_started_again_gives_the_same_bytes_once(dataset, undisturbed, contents, tmp_path, root):
@@ -119,7 +119,7 @@ def test_a_worker_that_dies_costs_its_image_and_no_other(dataset, tmp_path, monk
 def test_results_that_would_take_the_place_of_inputs_are_refused(dataset):
     before = {p: p.read_bytes() for p in dataset.iterdir()}
     with pytest.raises(batch.SourceError, match="place of an input"):
-        batch.run(str(dataset), str(dataset), Asked(iters=0))
+        batch.run(str(dataset), str(dataset), BatchConfig(iters=0))
     assert {
         p: p.read_bytes() for p in dataset.iterdir() if p.name not in ("settings.json", ".lock")
     } == before
@@ -128,17 +128,22 @@ def test_results_that_would_take_the_place_of_inputs_are_refused(dataset):
 def test_other_signals_into_the_same_folder_are_refused(dataset, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    batch.run(str(dataset / "p0.png"), str(tmp_path / "out"), Asked(iters=0), signals=str(tmp_path / "one"))
+    batch.run(
+        str(dataset / "p0.png"), str(tmp_path / "out"), BatchConfig(iters=0), signals=str(tmp_path / "one")
+    )
     with pytest.raises(batch.ResumeError, match="signals"):
         batch.run(
-            str(dataset / "p0.png"), str(tmp_path / "out"), Asked(iters=0), signals=str(tmp_path / "two")
+            str(dataset / "p0.png"),
+            str(tmp_path / "out"),
+            BatchConfig(iters=0),
+            signals=str(tmp_path / "two"),
         )
 
 
 def test_damaged_settings_are_a_refusal(dataset, tmp_path):
     (tmp_path / "settings.json").write_text("{")
     with pytest.raises(batch.ResumeError, match="damaged"):
-        batch.run(str(dataset), str(tmp_path), Asked(iters=0))
+        batch.run(str(dataset), str(tmp_path), BatchConfig(iters=0))
 
 
 def test_two_runs_on_one_folder_are_refused(dataset, tmp_path):
@@ -162,7 +167,7 @@ def test_a_full_disk_stops_the_run(dataset, tmp_path):
 )
 def test_formats_hold_the_same_values(dataset, undisturbed, tmp_path, form, half, ending):
     items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
-    outcome = Worker(str(tmp_path), Asked(objective="rgb", iters=6, form=form, half=half))(items[0])
+    outcome = Worker(str(tmp_path), BatchConfig(objective="rgb", iters=6, form=form, half=half))(items[0])
     assert (outcome["status"], outcome["shape"], outcome["dtype"]) == ("done", [6, 48, 64], "float16")
     path = tmp_path / f"p1.{ending}"
     if form == "npy":
@@ -180,7 +185,7 @@ def test_formats_hold_the_same_values(dataset, undisturbed, tmp_path, form, half
 
 def test_a_kernel_is_a_small_result_that_renders_later(dataset, undisturbed, tmp_path):
     items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
-    outcome = Worker(str(tmp_path), Asked(objective="rgb", iters=6, form="kernel"))(items[0])
+    outcome = Worker(str(tmp_path), BatchConfig(objective="rgb", iters=6, form="kernel"))(items[0])
     assert outcome["output"] == "p1.kernel.safetensors"
     kernel = gsjbu.load(tmp_path / "p1.kernel.safetensors")
     values = kernel.render(torch.from_numpy(np.load(dataset / "p1.npy")))
@@ -189,7 +194,7 @@ def test_a_kernel_is_a_small_result_that_renders_later(dataset, undisturbed, tmp
 
 def test_the_default_is_what_upsample_does_by_default(dataset, tmp_path):
     items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
-    Worker(str(tmp_path), Asked())(items[0])
+    Worker(str(tmp_path), BatchConfig())(items[0])
     image, values = decode((dataset / "p1.png").read_bytes()), np.load(dataset / "p1.npy")
     expected = gsjbu.upsample(image, torch.from_numpy(values))
     np.testing.assert_allclose(np.load(tmp_path / "p1.npy"), expected.numpy(), atol=1e-6)
@@ -197,7 +202,7 @@ def test_the_default_is_what_upsample_does_by_default(dataset, tmp_path):
 
 def test_backbone_features_where_no_signal_is_brought(dataset, tmp_path):
     items = [item for item in batch.find(str(dataset), "backbone") if item.key == "p1"]
-    outcome = Worker(str(tmp_path), Asked(objective="rgb", iters=2, stride=16, half=True))(items[0])
+    outcome = Worker(str(tmp_path), BatchConfig(objective="rgb", iters=2, stride=16, half=True))(items[0])
     assert outcome["status"] == "done", outcome
     assert outcome["shape"][1:] == [48, 64]
     assert "random" in outcome["signal"] or "pretrained" in outcome["signal"].lower()
@@ -205,7 +210,7 @@ def test_backbone_features_where_no_signal_is_brought(dataset, tmp_path):
 
 def test_resolution_makes_images_smaller_first(dataset, tmp_path):
     items = [item for item in batch.find(str(dataset)) if item.key == "p1"]
-    outcome = Worker(str(tmp_path), Asked(objective="rgb", iters=2, resolution=32))(items[0])
+    outcome = Worker(str(tmp_path), BatchConfig(objective="rgb", iters=2, resolution=32))(items[0])
     assert outcome["shape"] == [6, 24, 32]
 
 

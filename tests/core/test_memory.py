@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from gsjbu.core import memory
-from gsjbu.core.memory import HUGE, KEPT_BYTES, WORTH, room
+from gsjbu.core.memory import HUGE, KEPT_BYTES, WORTH, allocate
 
 
 @pytest.mark.parametrize("shape", [(1,), (3, 5, 7), (2, 1500, 1500)])
 def test_room_can_be_written_and_read_whole(shape: tuple[int, ...]) -> None:
-    array = room(shape)
+    array = allocate(shape)
     assert array.shape == shape
     assert array.dtype == np.float32
     array[...] = 2.5
@@ -23,35 +23,35 @@ def test_room_can_be_written_and_read_whole(shape: tuple[int, ...]) -> None:
 
 
 def test_two_rooms_share_nothing() -> None:
-    a, b = room((WORTH // 4,)), room((WORTH // 4,))
+    a, b = allocate((WORTH // 4,)), allocate((WORTH // 4,))
     a[:], b[:] = 1, 2
     assert a.max() == 1
 
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_HUGEPAGE"), reason="huge pages are asked for on Linux only")
 def test_large_rooms_begin_on_a_huge_page() -> None:
-    assert room((WORTH // 4,)).ctypes.data % HUGE == 0
+    assert allocate((WORTH // 4,)).ctypes.data % HUGE == 0
 
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_FREE"), reason="pages are kept on Linux only")
 def test_a_result_nobody_holds_gives_its_pages_to_the_next() -> None:
-    a = room((WORTH // 2,))
+    a = allocate((WORTH // 2,))
     place = a.ctypes.data
     part = a[10:20]
     del a
-    b = room((WORTH // 2,))
+    b = allocate((WORTH // 2,))
     assert b.ctypes.data != place, "a view still holds the first"
     del part
-    assert room((WORTH // 2 - 100,)).ctypes.data == place
+    assert allocate((WORTH // 2 - 100,)).ctypes.data == place
 
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_FREE"), reason="pages are kept on Linux only")
 def test_what_is_kept_is_bounded() -> None:
     for count in (3, 12):
-        held = [room((10 * WORTH // 4,)) for _ in range(count)]
+        held = [allocate((10 * WORTH // 4,)) for _ in range(count)]
         del held
         assert sum(len(pages) for pages in memory._kept) <= KEPT_BYTES
-    huge = room((KEPT_BYTES // 4 + 1,))
+    huge = allocate((KEPT_BYTES // 4 + 1,))
     del huge
     assert all(len(pages) <= KEPT_BYTES for pages in memory._kept)
 
@@ -60,7 +60,7 @@ def test_pages_are_kept_and_taken_in_many_threads_at_once() -> None:
     def work(seed: int) -> bool:
         right = True
         for i in range(30):
-            array = room((WORTH // 4 + 1000 * (i % 3),))
+            array = allocate((WORTH // 4 + 1000 * (i % 3),))
             array[:: 1024 * 64] = seed
             time.sleep(0.001)
             right &= bool((array[:: 1024 * 64] == seed).all())
@@ -72,7 +72,7 @@ def test_pages_are_kept_and_taken_in_many_threads_at_once() -> None:
 
 @pytest.mark.skipif(not hasattr(mmap, "MADV_FREE"), reason="pages are kept on Linux only")
 def test_release_gives_all_of_them_back() -> None:
-    array = room((WORTH // 2,))
+    array = allocate((WORTH // 2,))
     del array
     assert memory.kept() > 0
     memory.release()

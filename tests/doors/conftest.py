@@ -14,7 +14,7 @@ from PIL import Image
 
 import gsjbu
 from gsjbu import batch, cli
-from gsjbu.batch.work import Asked
+from gsjbu.batch.work import BatchConfig
 from gsjbu.errors import GsjbuError
 from gsjbu.io import exports, packing, pictures, readers
 from gsjbu.io.signals import understand
@@ -49,7 +49,7 @@ def by_batch(photo: Path, signal: Path, work: Path) -> np.ndarray:
     from gsjbu.batch.work import Worker
 
     (item,) = find(str(work / "photos"), str(work / "signals"))
-    outcome = Worker(str(work / "out"), Asked(iters=2))(item)
+    outcome = Worker(str(work / "out"), BatchConfig(iters=2))(item)
     if outcome["status"] != "done":
         raise GsjbuError(outcome["code"], outcome["error"])
     return np.load(work / "out" / "one.npy")

@@ -18,7 +18,7 @@ from examples.make_inputs import features, moving_scene
 from gsjbu import batch, samples, video
 from gsjbu.batch import local
 from gsjbu.batch.manifest import read_journal
-from gsjbu.batch.work import Asked
+from gsjbu.batch.work import BatchConfig
 from gsjbu.core import threads
 from gsjbu.io import pictures
 
@@ -45,7 +45,7 @@ def test_all_cores_are_used_well(data_set, tmp_path):
     CPU time is compared, which other work on the machine hardly touches; the rates by the clock are printed.
     """
     items, cores = batch.find(str(data_set)), threads.available()
-    asked = Asked(half=True)
+    asked = BatchConfig(half=True)
 
     def run(count, workers):
         outcomes = []
@@ -117,7 +117,7 @@ def test_sixty_frames_warm_against_cold(scene):
     gsjbu.fit(frames[0], iters=1)  # load the compiled kernel first
 
     def run(kernels):
-        steadiness, seconds = video.Steadiness(), 0.0
+        steadiness, seconds = video.TemporalMetrics(), 0.0
         kernels = iter(kernels)
         for frame in frames:
             started = time.perf_counter()

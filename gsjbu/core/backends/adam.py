@@ -18,7 +18,7 @@ f32 = np.float32
 FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 LOG2E = math.log2(math.e)
 # Per LR pixel: u's and v's slopes, κ, and the least factor of a squared distance in any direction (base 2).
-UX, UY, VX, VY, RANGE, LEAST, SHAPE = range(7)
+UX, UY, VX, VY, RANGE, LEAST, COEFFICIENTS = range(7)
 
 
 @njit(**FAST)
@@ -43,30 +43,30 @@ def _spread(x, in_logs):
 
 
 @njit(**FAST)
-def set_shape(at, i, j, in_logs, pitch, shape):
-    """The shape of LR pixel (i, j) from its coordinates, in float64; parameters.py says the same in torch.
+def set_coefficients(at, i, j, in_logs, pitch, coefficients):
+    """The coefficients of LR pixel (i, j) from its coordinates, in float64; parameters.py says the same in torch.
 
-    ``pitch`` (y, x): pixels from one place to the next, in whose units the shape is given.
+    ``pitch`` (y, x): pixels from one place to the next, in whose units the coefficients is given.
     """
     sx = _clamped(_spread(at[0, i, j], in_logs), SIGMA_LOW, SIGMA_HIGH)
     sy = _clamped(_spread(at[1, i, j], in_logs), SIGMA_LOW, SIGMA_HIGH)
     sr = _clamped(_spread(at[3, i, j], in_logs), SIGMA_R_LOW, SIGMA_R_HIGH)
     theta = math.pi * math.tanh(at[2, i, j] * f32(THETA if in_logs else 1.0))
     cos, sin, root = math.cos(theta), math.sin(theta), math.sqrt(0.5 * LOG2E)
-    shape[i, j, UX] = root * cos / sx * pitch[1]
-    shape[i, j, UY] = root * sin / sx * pitch[0]
-    shape[i, j, VX] = -root * sin / sy * pitch[1]
-    shape[i, j, VY] = root * cos / sy * pitch[0]
-    shape[i, j, RANGE] = 0.5 * LOG2E / (sr * sr)
-    shape[i, j, LEAST] = 0.5 * LOG2E / max(sx, sy) ** 2 * min(pitch[0], pitch[1]) ** 2
+    coefficients[i, j, UX] = root * cos / sx * pitch[1]
+    coefficients[i, j, UY] = root * sin / sx * pitch[0]
+    coefficients[i, j, VX] = -root * sin / sy * pitch[1]
+    coefficients[i, j, VY] = root * cos / sy * pitch[0]
+    coefficients[i, j, RANGE] = 0.5 * LOG2E / (sr * sr)
+    coefficients[i, j, LEAST] = 0.5 * LOG2E / max(sx, sy) ** 2 * min(pitch[0], pitch[1]) ** 2
 
 
 @njit(**FAST)
-def set_shapes(at, in_logs, pitch, shape):
-    """Fill shape [h, w, SHAPE] from at [4, h, w]."""
+def set_all_coefficients(at, in_logs, pitch, coefficients):
+    """Fill coefficients [h, w, COEFFICIENTS] from at [4, h, w]."""
     for i in range(at.shape[1]):
         for j in range(at.shape[2]):
-            set_shape(at, i, j, in_logs, pitch, shape)
+            set_coefficients(at, i, j, in_logs, pitch, coefficients)
 
 
 @njit(**FAST)

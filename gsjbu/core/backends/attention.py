@@ -27,7 +27,7 @@ from gsjbu.core.backends.lattices import WHOLE, Lattice, lattices
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import ADAM, LOG_BOUNDS, Optimiser, Parameters
 
-# Elements of one chunk's [cells, pixels, window] logits; about eight such arrays live at once in a step.
+# Elements of one chunk's [cells, pixels, window] logits; about eight such arrays valid at once in a step.
 CHUNK_ELEMENTS = 4_000_000
 # The colour part is kept between steps while it stays below this many elements.
 KEPT_ELEMENTS = 64_000_000
@@ -42,7 +42,7 @@ class Chunk(NamedTuple):
     last: int
     phi: Tensor  # [1 or cells, P, 6]
     colour: Tensor  # [cells, P, N]  ‖I_p − I_q‖², 0 outside the grid
-    live: Tensor  # [cells, P]  1 for pixels that exist, 0 for padding
+    valid: Tensor  # [cells, P]  1 for pixels that exist, 0 for padding
     guide: Tensor  # [cells, P, G]
     lr_index: Tensor  # [cells, N]  flat LR index of each neighbour, clamped; masked where outside
     outside: Tensor  # [cells, N]  bool
@@ -70,7 +70,7 @@ class Problem:
         self.tall, self.wide = int(heights.max()), int(widths.max())
         self.pixels = int(row_starts[-1] * col_starts[-1])
         pad_y, pad_x = torch.arange(self.tall), torch.arange(self.wide)
-        self.live_y, self.live_x = pad_y < heights[:, None], pad_x < widths[:, None]
+        self.valid_y, self.valid_x = pad_y < heights[:, None], pad_x < widths[:, None]
         # [h, tall] pixel rows of each cell row
         self.y = ((row_starts[:-1, None] + pad_y) * part.pitch_y + part.top).clamp_max(g.height - 1)
         self.x = ((col_starts[:-1, None] + pad_x) * part.pitch_x + part.left).clamp_max(g.width - 1)
@@ -119,7 +119,7 @@ class Problem:
         rel_x = self.rel_x[None, :, None, :].expand(shape).reshape(rows * cols, -1)
         rel_y = self.rel_y[first:last, None, :, None].expand(shape).reshape(rows * cols, -1)
         phi = torch.stack([rel_x**2, rel_x * rel_y, rel_y**2, rel_x, rel_y, torch.ones_like(rel_x)], dim=-1)
-        live = (self.live_y[first:last, None, :, None] & self.live_x[None, :, None, :]).expand(shape)
+        valid = (self.valid_y[first:last, None, :, None] & self.valid_x[None, :, None, :]).expand(shape)
         pixels = self.guide[
             :, y.to(device)[:, None, :, None], x.to(device)[None, :, None, :]
         ]  # [G, rows, cols, …]
@@ -133,8 +133,9 @@ class Problem:
         for channel, lr in zip(pixels, self.lr_guide.flatten(1), strict=True):
             colour += (channel[:, :, None] - lr[index][:, None, :]).square_()
         return Chunk(
-            first, last, phi.to(device, torch.float32), colour, live.reshape(rows * cols, -1).to(device, torch.float32),
-            pixels.permute(1, 2, 0), index, outside, self.window.to(device, torch.float32),
+            first, last, phi.to(device, torch.float32), colour,
+            valid.reshape(rows * cols, -1).to(device, torch.float32), pixels.permute(1, 2, 0),
+            index, outside, self.window.to(device, torch.float32),
         )  # fmt: skip
 
 
@@ -247,12 +248,12 @@ class _Objective:
         loss = torch.zeros((), device=w.device)
         if self.rgb:
             off = torch.matmul(w, self.lr_guide[chunk.lr_index]) - chunk.guide
-            loss = loss + (off.abs() * chunk.live[:, :, None]).sum() * self.rgb
+            loss = loss + (off.abs() * chunk.valid[:, :, None]).sum() * self.rgb
         if self.signal is not None:
-            area = chunk.live.sum(dim=1, keepdim=True)
+            area = chunk.valid.sum(dim=1, keepdim=True)
             # A lattice may have none of a cell's pixels: nothing is known of its mean then.
             known, area = area > 0, area.clamp_min(1)
-            mean_weights = torch.matmul((chunk.live / area)[:, None, :], w)  # [cells, 1, N]
+            mean_weights = torch.matmul((chunk.valid / area)[:, None, :], w)  # [cells, 1, N]
             again = torch.matmul(mean_weights, self.signal[chunk.lr_index]).squeeze(1)
             first = chunk.first * self.problem.grid.cols
             off = (again - self.signal[first : first + len(again)]) * known
@@ -340,9 +341,9 @@ def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
 
 
 def _without_padding(block: Tensor, problem: Problem, chunk: Chunk) -> Tensor:
-    live_y, live_x = problem.live_y[chunk.first : chunk.last].flatten(), problem.live_x.flatten()
-    if not bool(live_y.all()):
-        block = block[:, live_y.nonzero().squeeze(1).to(block.device)]
-    if not bool(live_x.all()):
-        block = block[:, :, live_x.nonzero().squeeze(1).to(block.device)]
+    valid_y, valid_x = problem.valid_y[chunk.first : chunk.last].flatten(), problem.valid_x.flatten()
+    if not bool(valid_y.all()):
+        block = block[:, valid_y.nonzero().squeeze(1).to(block.device)]
+    if not bool(valid_x.all()):
+        block = block[:, :, valid_x.nonzero().squeeze(1).to(block.device)]
     return block

@@ -19,7 +19,7 @@ from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.backends.phases import CAN_YIELD, STOP, new_control, open_phase
 from gsjbu.core.backends.simd import LANES
 from gsjbu.core.grid import Grid
-from gsjbu.core.memory import room
+from gsjbu.core.memory import allocate
 from gsjbu.core.parameters import ADAM, Optimiser
 
 # A thread is worth borrowing from about 0.1 ms of work a step on: so many pixel × neighbour pairs.
@@ -170,7 +170,7 @@ def render(
     grid, channels = problem.grid, signal.shape[0]
     how = (form or problem.form).render(problem, _array(raw))
     if out is None:
-        out = room((channels, grid.height, grid.width))
+        out = allocate((channels, grid.height, grid.width))
     mapped = _mapping(out)
     large = out.nbytes > STREAM_BYTES
     # numpy's own large arrays begin 16 bytes into a cache line, where nothing can be streamed. One thread does better
@@ -192,7 +192,7 @@ def render(
         band = CACHED_BAND_BYTES // (group * row_bytes)
     band = max(1, min(grid.rows, band))
     tallest = int(np.diff(grid.row_starts).max()) * band
-    buffer = None if direct else room((group * tallest * grid.width,))
+    buffer = None if direct else allocate((group * tallest * grid.width,))
     for first in range(0, channels, group):
         some = signal[first : first + group]
         values, count = how.values(_array(some)), some.shape[0]

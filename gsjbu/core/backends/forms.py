@@ -194,8 +194,8 @@ def _channels_last(x: np.ndarray) -> np.ndarray:
 
 
 def _shapes(at: np.ndarray, in_logs: bool, pitch: tuple[float, float]) -> np.ndarray:
-    shape = np.empty((*at.shape[1:], adam.SHAPE), dtype=np.float32)
-    adam.set_shapes(at, in_logs, pitch, shape)
+    shape = np.empty((*at.shape[1:], adam.COEFFICIENTS), dtype=np.float32)
+    adam.set_all_coefficients(at, in_logs, pitch, shape)
     return shape
 
 

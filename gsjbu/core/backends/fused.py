@@ -15,7 +15,7 @@ closed-form backward needs four sums per neighbour, over the cell's pixels:
 A step is two phases: cells (forward, loss, sums), then LR pixels (gather the sums, chain rule, Adam). Every
 sum is taken in a fixed order, so the result is the same bits for any number of threads.
 
-Buffers are flat and padded to whole vectors; pad pixels repeat the last pixel and are silenced by ``live`` = 0.
+Buffers are flat and padded to whole vectors; pad pixels repeat the last pixel and are silenced by ``valid`` = 0.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from gsjbu.core.backends.adam import (
     UY,
     VX,
     VY,
+    set_coefficients,
     set_gradient,
-    set_shape,
     take_step,
 )
 from gsjbu.core.backends.phases import claim, finish, open_phase
@@ -68,7 +68,7 @@ A, B, C, D, E, F, KAPPA, FIRST = range(8)
 
 
 @njit(**FAST)
-def _load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, live):
+def _load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, valid):
     """Copy a block of the guide, flat [G, H, W] of ``size`` (G, H, W), with its pixels' places relative to the
     cell's centre; returns the end of its last vector."""
     channels, height, across = size
@@ -88,7 +88,7 @@ def _load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, x
             x += 1
         n += width
     for b in range(0, end, LANES):
-        store(live, b, splat(f32(1)))
+        store(valid, b, splat(f32(1)))
     for g in range(channels):
         n = g * room
         for y in range(y0, y1):
@@ -101,37 +101,37 @@ def _load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, x
                 x += 1
             n += width
     for n in range(count, end):
-        xs[n], ys[n], live[n] = xs[count - 1], ys[count - 1], f32(0)
+        xs[n], ys[n], valid[n] = xs[count - 1], ys[count - 1], f32(0)
         for g in range(channels):
             pixels[g * room + n] = pixels[g * room + count - 1]
     return end
 
 
 @njit(**FAST)
-def _set_neighbour(k, i, j, qi, qj, step_y, step_x, lr_guide, shape, near, par):
+def _set_neighbour(k, i, j, qi, qj, step_y, step_x, lr_guide, coefficients, near, par):
     """Enter LR pixel (qi, qj) as neighbour k of cell (i, j)."""
     near[k, 0], near[k, 1] = qi, qj
     ox, oy = (qj - j) * step_x, (qi - i) * step_y
     channels = lr_guide.shape[2]
     t = k * (FIRST + channels)
-    par[t + A], par[t + B] = shape[qi, qj, UX], shape[qi, qj, UY]
-    par[t + C] = -(np.float64(shape[qi, qj, UX]) * ox + np.float64(shape[qi, qj, UY]) * oy)
-    par[t + D], par[t + E] = shape[qi, qj, VX], shape[qi, qj, VY]
-    par[t + F] = -(np.float64(shape[qi, qj, VX]) * ox + np.float64(shape[qi, qj, VY]) * oy)
-    par[t + KAPPA] = shape[qi, qj, RANGE]
+    par[t + A], par[t + B] = coefficients[qi, qj, UX], coefficients[qi, qj, UY]
+    par[t + C] = -(np.float64(coefficients[qi, qj, UX]) * ox + np.float64(coefficients[qi, qj, UY]) * oy)
+    par[t + D], par[t + E] = coefficients[qi, qj, VX], coefficients[qi, qj, VY]
+    par[t + F] = -(np.float64(coefficients[qi, qj, VX]) * ox + np.float64(coefficients[qi, qj, VY]) * oy)
+    par[t + KAPPA] = coefficients[qi, qj, RANGE]
     for g in range(channels):
         par[t + FIRST + g] = lr_guide[qi, qj, g]
 
 
 @njit(**FAST)
-def _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par):
+def _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par):
     """List the neighbours of the cell that can matter for these pixels, the cell itself first; their number.
 
     The cell's own least logit is a floor for the largest one at every pixel; a neighbour whose distance alone
     puts it far below that floor is left out.
     """
-    rows, cols, channels = shape.shape[0], shape.shape[1], lr_guide.shape[2]
-    _set_neighbour(0, i, j, i, j, step_y, step_x, lr_guide, shape, near, par)
+    rows, cols, channels = coefficients.shape[0], coefficients.shape[1], lr_guide.shape[2]
+    _set_neighbour(0, i, j, i, j, step_y, step_x, lr_guide, coefficients, near, par)
     least = splat(f32(BIG))
     left, right, top, bottom = splat(f32(BIG)), splat(f32(-BIG)), splat(f32(BIG)), splat(f32(-BIG))
     for b in range(0, end, LANES):
@@ -156,9 +156,9 @@ def _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, s
             ox = (qj - j) * step_x
             gap_x = max(max(x_low - ox, ox - x_high), 0.0)
             apart = gap_x * gap_x + gap_y * gap_y
-            if (qi == i and qj == j) or -shape[qi, qj, LEAST] * apart < floor:
+            if (qi == i and qj == j) or -coefficients[qi, qj, LEAST] * apart < floor:
                 continue
-            _set_neighbour(k, i, j, qi, qj, step_y, step_x, lr_guide, shape, near, par)
+            _set_neighbour(k, i, j, qi, qj, step_y, step_x, lr_guide, coefficients, near, par)
             k += 1
     return k
 
@@ -191,26 +191,26 @@ def _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights):
             logit = splat(f32(0)) - (u * u + v * v + distance * par[t + KAPPA])
             store(weights, k * room + b, logit)
             peak = larger(peak, logit)
-    everything = splat(f32(0))
+    weight_sum = splat(f32(0))
     for k in range(neighbours):
         w = exp2_negative(load(weights, k * room + b) - peak)
         store(weights, k * room + b, w)
-        everything = everything + w
-    return everything
+        weight_sum = weight_sum + w
+    return weight_sum
 
 
 # --- objectives: each leaves δ = ∂L/∂log w in place of the weights -------------------------------------------------
 
 
 @njit(**FAST)
-def _rgb_cell(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, pull, scale):
+def _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, grad_out, scale):
     """L1 of the mixed guide against the guide itself: weights → δ; returns the summed |Î − I|."""
     loss = splat(f32(0))
     step = FIRST + channels
     one = splat(f32(1))
     for b in range(0, end, LANES):
-        everything = _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
-        inverse, alive = one / everything, load(live, b)
+        weight_sum = _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
+        inverse, is_valid = one / weight_sum, load(valid, b)
         if channels == 3:
             m0, m1, m2 = splat(f32(0)), splat(f32(0)), splat(f32(0))
             for k in range(neighbours):
@@ -222,8 +222,8 @@ def _rgb_cell(pixels, xs, ys, live, end, room, neighbours, channels, par, weight
                 m1 - load(pixels, room + b),
                 m2 - load(pixels, 2 * room + b),
             )
-            loss = loss + (magnitude(off0) + magnitude(off1) + magnitude(off2)) * alive
-            mute = inverse * alive
+            loss = loss + (magnitude(off0) + magnitude(off1) + magnitude(off2)) * is_valid
+            mute = inverse * is_valid
             s0, s1, s2 = signed(off0, scale) * mute, signed(off1, scale) * mute, signed(off2, scale) * mute
             centre = s0 * m0 + s1 * m1 + s2 * m2
             for k in range(neighbours):
@@ -231,31 +231,31 @@ def _rgb_cell(pixels, xs, ys, live, end, room, neighbours, channels, par, weight
                 w = load(weights, k * room + b)
                 store(weights, k * room + b, w * (s0 * par[t] + s1 * par[t + 1] + s2 * par[t + 2] - centre))
         else:
-            centre, mute = splat(f32(0)), inverse * alive
+            centre, mute = splat(f32(0)), inverse * is_valid
             for c in range(channels):
                 m = splat(f32(0))
                 for k in range(neighbours):
                     m = m + load(weights, k * room + b) * par[k * step + FIRST + c]
                 m = m * inverse
                 off = m - load(pixels, c * room + b)
-                loss = loss + magnitude(off) * alive
+                loss = loss + magnitude(off) * is_valid
                 s = signed(off, scale) * mute
-                store(pull, c * LANES, s)
+                store(grad_out, c * LANES, s)
                 centre = centre + s * m
             for k in range(neighbours):
                 slope = splat(f32(0)) - centre
                 for c in range(channels):
-                    slope = slope + load(pull, c * LANES) * par[k * step + FIRST + c]
+                    slope = slope + load(grad_out, c * LANES) * par[k * step + FIRST + c]
                 store(weights, k * room + b, load(weights, k * room + b) * slope)
     return total(loss)
 
 
 @njit(**FAST)
-def _mean_weights(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area):
+def _mean_weights(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area):
     """Weights of the chunk; ``inverse`` = 1/(Σw · area), 0 on pads. Returns nothing: see _add_mean_weights."""
     for b in range(0, end, LANES):
-        everything = _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
-        store(inverse, b, load(live, b) / (everything * area))
+        weight_sum = _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
+        store(inverse, b, load(valid, b) / (weight_sum * area))
 
 
 @njit(**FAST)
@@ -386,11 +386,11 @@ def _room(row_starts, col_starts):
 
 
 @njit(**FAST)
-def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts, step_y, step_x, shift, radius, room,
-              rgb_scale, signal_scale, pixels, lines, weights, pull, near, par, mean_weight, lift,
+def _fit_cell(i, j, guide, size, lr_guide, signal, coefficients, row_starts, col_starts, step_y, step_x, shift, radius,
+              room, rgb_scale, signal_scale, pixels, lines, weights, grad_out, near, par, mean_weight, lift,
               sums, row0, col0, width):  # fmt: skip
     """Forward, loss and backward of one cell; returns its (rgb, signal) loss parts, unscaled."""
-    xs, ys, live, inverse = lines[0], lines[1], lines[2], lines[3]
+    xs, ys, valid, inverse = lines[0], lines[1], lines[2], lines[3]
     channels = size[0]
     x0, x1 = col_starts[j], col_starts[j + 1]
     top, bottom = row_starts[i], row_starts[i + 1]
@@ -406,21 +406,21 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts
         mean_weight[:] = f32(0)
         for y0 in range(top, bottom, height):
             end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
-                              pixels, xs, ys, live)  # fmt: skip
+                              pixels, xs, ys, valid)  # fmt: skip
             neighbours = _window(
-                pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par
+                pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
             )
-            _mean_weights(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area)
+            _mean_weights(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area)
             _add_mean_weights(end, room, neighbours, near, i, j, radius, weights, inverse, mean_weight)
         signal_loss = _signal_lift(signal, i, j, radius, mean_weight, signal_scale, lift)
         for y0 in range(top, bottom, height):
             if height < bottom - top:  # several chunks: the last one's weights are not this one's
                 end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
-                                  pixels, xs, ys, live)  # fmt: skip
-                neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape,
+                                  pixels, xs, ys, valid)  # fmt: skip
+                neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients,
                                      near, par)  # fmt: skip
                 _mean_weights(
-                    pixels, xs, ys, live, end, room, neighbours, channels, par, weights, inverse, area
+                    pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area
                 )
             _signal_delta(end, room, neighbours, near, i, j, radius, weights, inverse, lift, area)
             _add_sums(
@@ -430,11 +430,11 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts
     if rgb_scale != 0:
         for y0 in range(top, bottom, height):
             end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
-                              pixels, xs, ys, live)  # fmt: skip
+                              pixels, xs, ys, valid)  # fmt: skip
             neighbours = _window(
-                pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par
+                pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
             )
-            rgb_loss += _rgb_cell(pixels, xs, ys, live, end, room, neighbours, channels, par, weights, pull,
+            rgb_loss += _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, grad_out,
                                   rgb_scale)  # fmt: skip
             _add_sums(
                 pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width
@@ -443,10 +443,10 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts
 
 
 @njit(**FAST)
-def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, shape, in_logs, pitch, rates, betas,
-                step, move):  # fmt: skip
+def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, in_logs, pitch, rates,
+                betas, step, move):  # fmt: skip
     """Gather row i's sums from every tile that reached it, chain rule to the coordinates, one step of Adam."""
-    rows, cols = shape.shape[0], shape.shape[1]
+    rows, cols = coefficients.shape[0], coefficients.shape[1]
     width = tile + 2 * radius
     for j in range(cols):
         su, sv, suv, sd = 0.0, 0.0, 0.0, 0.0
@@ -461,7 +461,7 @@ def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient
         set_gradient(at, i, j, in_logs, su, sv, suv, sd, gradient)
         if move:
             take_step(at, i, j, in_logs, gradient, first, second, rates, betas, step)
-            set_shape(at, i, j, in_logs, pitch, shape)
+            set_coefficients(at, i, j, in_logs, pitch, coefficients)
 
 
 @njit(**FAST)
@@ -491,7 +491,7 @@ def fit_steps(
     first,
     second,
     gradient,
-    shape,
+    coefficients,
     sums,
     tile_loss,
     losses,
@@ -506,10 +506,10 @@ def fit_steps(
     col_starts [K, w + 1] which belong to which cell, shifts [K, 2] (y, x) where the cells' centres are, all in units
     of a lattice's own pixels, as step_y and step_x are; ``pitch`` (y, x) is their distance in the image.
 
-    lr_guide [h, w, G], signal [h, w, C], rates [steps], at … gradient [4, h, w], shape [h, w, SHAPE],
+    lr_guide [h, w, G], signal [h, w, C], rates [steps], at … gradient [4, h, w], coefficients [h, w, COEFFICIENTS],
     sums [tiles, (2R+1)·(tile + 2R)·4], tile_loss [tiles, 2], losses [steps].
     """
-    rows, cols, channels = shape.shape[0], shape.shape[1], lr_guide.shape[2]
+    rows, cols, channels = coefficients.shape[0], coefficients.shape[1], lr_guide.shape[2]
     tiles_across = (cols + tile - 1) // tile
     tiles = rows * tiles_across
     window = (2 * radius + 1) ** 2
@@ -520,7 +520,7 @@ def fit_steps(
     lines = (np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32),
              np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32))  # fmt: skip
     weights = np.empty(window * room, dtype=np.float32)
-    pull = np.empty(channels * LANES, dtype=np.float32)
+    grad_out = np.empty(channels * LANES, dtype=np.float32)
     near = np.empty((window, 2), dtype=np.int64)
     par = np.empty(window * (FIRST + channels), dtype=np.float32)
     mean_weight, lift = np.empty(window, dtype=np.float32), np.empty(window, dtype=np.float32)
@@ -540,9 +540,10 @@ def fit_steps(
             mine[:] = f32(0)
             rgb_loss, signal_loss = 0.0, 0.0
             for j in range(a * tile, min((a + 1) * tile, cols)):
-                rgb, sig = _fit_cell(i, j, own, size, lr_guide, signal, shape, row_starts[k], col_starts[k], step_y,
-                                     step_x, shifts[k], radius, room, rgb_scale, signal_scale, pixels, lines, weights,
-                                     pull, near, par, mean_weight, lift, mine, i - radius, a * tile - radius,
+                rgb, sig = _fit_cell(i, j, own, size, lr_guide, signal, coefficients, row_starts[k], col_starts[k],
+                                     step_y, step_x, shifts[k], radius, room, rgb_scale, signal_scale, pixels, lines,
+                                     weights,
+                                     grad_out, near, par, mean_weight, lift, mine, i - radius, a * tile - radius,
                                      tile + 2 * radius)  # fmt: skip
                 rgb_loss += rgb
                 signal_loss += sig
@@ -554,8 +555,8 @@ def fit_steps(
                 losses[step] = loss
                 open_phase(control, phase + 1, False)
         else:
-            _update_row(task, radius, tile, tiles_across, sums, at, first, second, gradient, shape, in_logs, pitch,
-                        rates, betas, step, move)  # fmt: skip
+            _update_row(task, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, in_logs,
+                        pitch, rates, betas, step, move)  # fmt: skip
             if finish(control, rows):
                 open_phase(control, phase + 1, phase + 1 >= gate[0])
 
@@ -643,15 +644,17 @@ def _put_row(out, place, mixed, n, width, past_cache):
 
 
 @njit(**FAST)
-def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, lr_guide, shape, room, pixels, lines,
-                    near, par, weights):  # fmt: skip
+def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, lr_guide, coefficients, room, pixels,
+                    lines, near, par, weights):  # fmt: skip
     """Normalised weights of one cell's chunk; returns (vectors' end, neighbours)."""
-    xs, ys, live = lines[0], lines[1], lines[2]
+    xs, ys, valid = lines[0], lines[1], lines[2]
     channels = size[0]
     end = _load_chunk(
-        guide, size, y0, y1, x0, x1, (i + 0.5) * step_y, (j + 0.5) * step_x, room, pixels, xs, ys, live
+        guide, size, y0, y1, x0, x1, (i + 0.5) * step_y, (j + 0.5) * step_x, room, pixels, xs, ys, valid
     )
-    neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, shape, near, par)
+    neighbours = _window(
+        pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
+    )
     for b in range(0, end, LANES):
         inverse = splat(f32(1)) / _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
         for k in range(neighbours):
@@ -670,7 +673,7 @@ def render_rows(
     step_y,
     step_x,
     radius,
-    shape,
+    coefficients,
     first_row,
     last_row,
     tile,
@@ -683,7 +686,7 @@ def render_rows(
     One phase; a task is ``tile`` cells of a row, whose weights are made once and stay in the cache while
     the channels go by in eights. ``past_cache``: out is aligned to cache lines and too large to be read again soon.
     """
-    cols, size, flat = shape.shape[1], guide.shape, guide.reshape(-1)
+    cols, size, flat = coefficients.shape[1], guide.shape, guide.reshape(-1)
     across = size[2]
     tiles_across = (cols + tile - 1) // tile
     tiles = (last_row - first_row) * tiles_across
@@ -714,7 +717,7 @@ def render_rows(
             y1 = min(y0 + height, row_starts[i + 1])
             for j in range(j0, j1):
                 found[j - j0] = _render_weights(flat, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius,
-                                                step_y, step_x, lr_guide, shape, room, pixels, lines,
+                                                step_y, step_x, lr_guide, coefficients, room, pixels, lines,
                                                 near[j - j0], par, weights[j - j0])  # fmt: skip
             c = 0
             while c < channels:

@@ -21,8 +21,8 @@ def test_a_shape_is_that_of_the_parameters(optimiser, pitch):
     raw = draw(4, 3, 5)
     raw[:2] += 8
     at = optimiser.coordinates(raw)
-    shape = np.empty((3, 5, adam.SHAPE), np.float32)
-    adam.set_shapes(at.numpy(), optimiser.in_logs, pitch, shape)
+    shape = np.empty((3, 5, adam.COEFFICIENTS), np.float32)
+    adam.set_all_coefficients(at.numpy(), optimiser.in_logs, pitch, shape)
     ux, uy, vx, vy = (torch.from_numpy(shape[..., k]) for k in (adam.UX, adam.UY, adam.VX, adam.VY))
     # log w = −(a·Δx² + b·Δx·Δy + c·Δy²) in the image, from the two linear forms, in base 2 and units of the pitch
     a, b, c, kappa = (v * adam.LOG2E for v in parameters.coefficients(parameters.from_raw(raw)))
