@@ -15,9 +15,10 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import SignalWarning
 from gsjbu.io import gaps
+from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import to_guide
 from gsjbu.io.restoring import restored
-from gsjbu.io.signals import Invalid, Signal, understand
+from gsjbu.io.signals import Signal, understand
 from gsjbu.settings import SETTINGS, default
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -178,13 +179,20 @@ def fit(
         second=None if second is None else second.raw, second_share=0.0 if second is None else second_share,
         second_steps=len(more), plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
     )  # fmt: skip
-    refinement = recipe.refined(step, trust)
-    did = refinement and refinement.sentence
+    refinement, did = _refinement(recipe, step, trust)
     notes = (found.sentence, _on_gaps(known), recipe.sentence, did, _on_trust(trust, recipe))
     return Kernel(
         first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, lr_image, refinement,
         tuple(note for note in notes if note),
     )  # fmt: skip
+
+
+def _refinement(recipe: Recipe, step: float, trust: float) -> tuple[Refinement | None, str | None]:
+    """What follows mixing, and a sentence on it."""
+    refinement = recipe.refined(step, trust)
+    if refinement is not None and find_spec("numba") is None:
+        return None, "What follows mixing is left out: it is compiled, and numba is not installed here."
+    return refinement, refinement and refinement.sentence
 
 
 @dataclass

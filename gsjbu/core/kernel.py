@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,8 @@ class Kernel:
     def _refines(self, signal: Tensor) -> bool:
         """True if mixing ``signal`` [..., C, h, w] is to be followed by the refinement."""
         if self.refinement is None or (signal.requires_grad and torch.is_grad_enabled()):
+            return False
+        if find_spec("numba") is None:  # of a file from elsewhere; auto leaves it out itself, and says so
             return False
         return all(self.refinement.suits(one) for one in signal.reshape(-1, *signal.shape[-3:]))
 

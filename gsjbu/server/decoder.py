@@ -189,7 +189,7 @@ class Decoder:
         self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None
     ) -> Signal:
         """As :func:`gsjbu.io.signals.understand`; raises SignalError, or DecodeTimeout after ``seconds``."""
-        asked = {"name": name, "max_values": max_values, "words": words or {}}
+        asked: dict[str, Any] = {"name": name, "max_values": max_values, "words": words or {}}
         if not CAN_FORK:
             return _understood(bytes(data), **asked)
         return unpack(*self._answered(data, {"what": "signal", **asked}))

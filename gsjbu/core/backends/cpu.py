@@ -134,8 +134,8 @@ def fit(
                 if progress(step, float(losses[step])) is False:
                     done = step + 1
                     break
-    at, gradient = (torch.from_numpy(np.ascontiguousarray(x)) for x in (found.at, found.gradient))
-    return optimiser.raw(at), [float(v) for v in losses[:done]], gradient
+    reached, slope = (torch.from_numpy(np.ascontiguousarray(x)) for x in (found.at, found.gradient))
+    return optimiser.raw(reached), [float(v) for v in losses[:done]], slope
 
 
 class _Helpers:

@@ -8,7 +8,7 @@ is 0 there.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -92,14 +92,16 @@ def layouts_of(grid: Grid, parts: list[Lattice], radius: int, tasks: int) -> Lay
     band = max(1, int(BAND // grid.step_y))
     even = bool((widths[:, :-1] == len(place)).all())
     across = -(-tasks // -(-grid.rows // band))
-    columns, xs, valid, widths = (
-        np.ascontiguousarray(x.reshape(len(parts), -1), dtype=kind)
-        for x, kind in ((columns, np.int64), (xs, f32), (valid, f32), (np.maximum(widths[:, cell], 1), f32))
+    kinds: tuple[tuple[np.ndarray, Any], ...] = (
+        (columns, np.int64), (xs, f32), (valid, f32), (np.maximum(widths[:, cell], 1), f32),
+    )  # fmt: skip
+    flat_columns, flat_xs, flat_valid, flat_widths = (
+        np.ascontiguousarray(x.reshape(len(parts), -1), dtype=kind) for x, kind in kinds
     )
     return Layouts(
         grid.rows, grid.cols, radius, len(place), lanes, even, float(grid.step_y), float(grid.step_x), band,
-        max(1, lanes // LANES // across) * LANES, row_starts[:, -1] * col_starts[:, -1], row_starts, columns, xs, valid,
-        widths, ys,
+        max(1, lanes // LANES // across) * LANES, row_starts[:, -1] * col_starts[:, -1], row_starts,
+        flat_columns, flat_xs, flat_valid, flat_widths, ys,
     )  # fmt: skip
 
 

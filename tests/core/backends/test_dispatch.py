@@ -165,3 +165,13 @@ def test_both_backends_render_the_same():
     signal = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(2))
     other = replace(kernel, backend="attention")
     assert (kernel.render(signal) - other.render(signal)).abs().max() <= 5e-6
+
+
+def test_auto_without_numba_leaves_out_what_is_compiled_and_says_so(without_numba):
+    y, x = torch.meshgrid(torch.linspace(0, 1, 48), torch.linspace(0, 1, 48), indexing="ij")
+    guide = torch.stack([(x + y > 1).float(), x, y])
+    lr = 9 * Grid.from_stride(48, 48, 4).cell_means(guide)[:1]  # a quantity that the image explains
+    kernel = gsjbu.fit(guide, lr_size=(12, 12), objective="auto", signal=lr, kind="depth", iters=1)
+    assert kernel.backend == "attention" and kernel.refinement is None
+    assert any("numba is not installed" in note for note in kernel.notes)
+    assert torch.isfinite(kernel.render(lr)).all()
