@@ -11,6 +11,7 @@ import torch
 import gsjbu
 from gsjbu.core.backends import dispatch
 from gsjbu.core.gaussians import Gaussians
+from gsjbu.core.grid import Grid
 from gsjbu.errors import SettingError
 from tests.oracle_cases import one_torch_thread
 
