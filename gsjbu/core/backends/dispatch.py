@@ -37,14 +37,18 @@ class WarmUp:
         self.tasks: list[Callable[[], object]] = []  # what other rooms have to compile
         self._lock = threading.Lock()
 
-    def run(self) -> bool:
-        """Compile now (or wait for the one who is at it); True if the fused kernel can be used."""
+    def run(self, whole: bool = False) -> bool:
+        """Compile now (or wait for the one who is at it); True if the fused kernel can be used.
+
+        Somebody waits for the result: unless ``whole``, the form for large cells alone is compiled, and the one for
+        small cells when it is first needed.
+        """
         with self._lock:
             if self.state in ("cold", "compiling"):
                 self.state = "compiling"
                 try:
-                    _compile_all()
-                    for task in self.tasks:
+                    _compile_all(whole)
+                    for task in self.tasks if whole else ():
                         task()
                     self.state = "warm"
                 except Exception as e:  # numba or LLVM missing, broken, or without a place to write: say so
@@ -54,7 +58,7 @@ class WarmUp:
     def in_background(self) -> threading.Thread:
         """Start compiling in a thread; meanwhile ``choose`` answers attention."""
         self.state = "compiling" if self.state == "cold" else self.state
-        thread = threading.Thread(target=self.run, name="gsjbu-warm-up", daemon=True)
+        thread = threading.Thread(target=self.run, args=(True,), name="gsjbu-warm-up", daemon=True)
         thread.start()
         return thread
 
@@ -62,8 +66,8 @@ class WarmUp:
 warm_up = WarmUp()
 
 
-def _compile_all() -> None:
-    """Run every compiled function once on a tiny problem, so that all of it is compiled or read from the cache."""
+def _compile_all(whole: bool) -> None:
+    """Run the compiled functions once on a tiny problem, so that they are compiled or read from the cache."""
     from gsjbu.core import parameters
     from gsjbu.core.backends import cpu, forms
 
@@ -72,7 +76,7 @@ def _compile_all() -> None:
     problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 1)
     raw = parameters.start(grid)
     signal = torch.ones(1, 2, 2)
-    for form in (forms.CELLS, forms.ROWS):
+    for form in (forms.CELLS, forms.ROWS) if whole else (forms.CELLS,):
         cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1, form=form)
         cpu.render(problem, raw, signal, threads=1, form=form)
 
