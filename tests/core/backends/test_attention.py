@@ -60,7 +60,9 @@ def held_against_the_oracle(problem: Problem, device: str) -> None:
     for_values, for_gradients = TOLERANCE[case.where]
     assert (values - problem.values).abs().max() <= for_values
     right, right_gradient = problem.loss_and_gradient
-    assert loss == pytest.approx(right, rel=5e-5, abs=1e-9)
+    # A signal's loss is of squared differences of means over up to 64 × 64 pixels, which float32 sums in the order of
+    # the machine's matrix library: measured 2e-5 on one processor, 1.0e-4 on another.
+    assert loss == pytest.approx(right, rel=5e-5 if case.rgb_weight else 2e-4, abs=1e-9)
     errors = relative(gradient, right_gradient)
     assert max(errors.values()) <= for_gradients, errors
 
