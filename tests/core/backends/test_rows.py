@@ -134,9 +134,8 @@ HALVED = tuple(case for case in INSIDE if isinstance(case.lr, int) and case.lr <
 def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case):
     """The first step looks at odd rows and columns, where a cell has four pixels or more along each axis."""
     problem = Problem(case)
-    pitch = 2 if min(*problem.step, case.height, case.width) >= 4 else 1
     at = LOG_ADAM.coordinates(problem.raw).double().requires_grad_(True)
-    right = problem.rgb_loss_of(at, pitch - 1, pitch - 1, pitch)
+    right = problem.loss_in_logs(at, odd=(1, 1))
     right.backward()
     _, (loss,), gradient = cpu.fit(
         ours(problem), problem.raw, 1, 0.1, 1.0, threads=1, move=False, optimiser=LOG_ADAM, form=forms.ROWS
