@@ -28,9 +28,9 @@ LINKED = (
     "templates",
 )  # what a reader in the repository's root sees
 DOCTESTED = (
-    "gsjbu.core.tto",
-    "gsjbu.core.module",
-    "gsjbu.core.video",
+    "gsjbu.verbs",
+    "gsjbu.module",
+    "gsjbu.video",
     "gsjbu.core.kernel",
     "gsjbu.core.grid",
     "gsjbu.run.estimate",
@@ -125,4 +125,4 @@ def test_doctests(name, tmp_path, monkeypatch):
 def test_there_are_doctests():
     found = {name: doctest.DocTestFinder().find(importlib.import_module(name)) for name in DOCTESTED}
     with_examples = {name for name, tests in found.items() if any(test.examples for test in tests)}
-    assert {"gsjbu.core.tto", "gsjbu.core.module", "gsjbu.core.video"} <= with_examples
+    assert {"gsjbu.verbs", "gsjbu.module", "gsjbu.video"} <= with_examples
