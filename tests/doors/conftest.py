@@ -66,7 +66,7 @@ def by_page(photo: Path, signal: Path, work: Path) -> np.ndarray:
     export = exports.Export(result.signal, result.kernel, 1 << 20)
     blocks = list(export.blocks())
     high = np.concatenate(blocks).reshape(export.shape)
-    return high[0] if high.ndim == 3 and len(high) == 1 else high  # the zip keeps the axis of one channel
+    return high[0] if result.signal.flat and high.ndim == 3 else high  # the zip keeps the axis of one channel
 
 
 DOORS: dict[str, Door] = {
