@@ -102,7 +102,7 @@ METHODS: dict[str, Method] = {
     "bicubic": _bicubic,
     "guided filter": _guided_filter,
     "joint bilateral filter": _joint_bilateral_filter,
-    "joint bilateral upsampling": _fitted(iters=0),
+    "joint bilateral upsampling": _fitted(iters=0, lr_image="area"),
     "paper": _fitted(iters=50, sigma=1.0, sigma_r=0.12, optimiser="adam", lr_image="bilinear"),
     "rgb, adam": _fitted(iters=50, optimiser="adam", lr_image="area"),
     "rgb": _fitted(lr_image="area"),

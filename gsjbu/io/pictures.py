@@ -70,7 +70,7 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         raise ImageError(
             "image_type", f"The file is not a JPEG, PNG or WebP picture, whatever its name. {_ACCEPTED}"
         )
-    scans = _check_before_opening(data, kind, max_pixels)
+    scans = check_before_opening(data, kind, max_pixels)
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as file:
             check_size(file.size, max_pixels)
@@ -90,7 +90,7 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
         ) from error
 
 
-def _check_before_opening(data: bytes, kind: str, max_pixels: int) -> int:
+def check_before_opening(data: bytes, kind: str, max_pixels: int) -> int:
     """What Pillow must not be given: huge canvases, endless chunks and scans, 12 bits. A JPEG's scans."""
     if kind == "WEBP":
         check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP

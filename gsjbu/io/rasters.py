@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gsjbu.errors import SignalError
+from gsjbu.errors import ImageError, SignalError
+from gsjbu.io import pictures
 from gsjbu.io.brought import MAX_CHANNELS, MAX_SIDE, Brought, check
 from gsjbu.io.meaning import meaning
 from gsjbu.io.pictures import TEXT_KEY
@@ -37,6 +38,10 @@ def read_picture(data: bytes, form: str, max_values: int) -> Brought:
                 "The PNG has 16 bits and more than one channel, of which only half the bits can be read; save it as "
                 "16-bit grey, .tif or .npy.",
             )
+    try:
+        pictures.check_before_opening(data, form, max_values)
+    except ImageError as refusal:
+        raise SignalError(refusal.code.replace("image", "signal"), refusal.message) from refusal
     with Image.open(io.BytesIO(data), formats=[form]) as file:
         width, height = file.size  # what will be decoded: the last header counts, if there are several
         _check_size(width, height, max_values)

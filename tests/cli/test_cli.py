@@ -470,4 +470,4 @@ def test_closed_standard_streams_are_a_status(files, root):
         assert done.returncode == status, (closed, done.stderr)
         assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
         assert status == 0 or done.stderr == "gsjbu: Standard output is closed.\n"
-        assert np.load(files / "z.npy").shape == (1, 48, 64)
+        assert np.load(files / "z.npy").shape == (48, 64)
