@@ -269,7 +269,7 @@ def _size(count: float) -> str:
 def _what_to_lower(advice: list[Any]) -> str:
     if not advice:
         return "lower resolution, or raise stride"
-    return "set " + " or ".join(f"{a.setting} to {a.value}" for a in advice[:3])
+    return "to lower that, set " + " or ".join(f"{a.setting} to {a.value}" for a in advice[:3])
 
 
 def _uses_gpu(settings: Settings) -> bool:
