@@ -132,7 +132,7 @@ def _report(out: Path, told: dict[str, Any], outcomes: list[dict[str, Any]], oth
     failed = sorted((o for o in outcomes if o["status"] == "failed"), key=lambda o: o["key"])
     plain: list[dict[str, Any]] = []
     for outcome in outcomes:
-        kept: dict[str, Any] = {name: value for name, value in outcome.items() if name in KEPT}
+        kept: dict[str, Any] = {name: outcome[name] for name in KEPT if name in outcome}
         if kept["status"] == "found":
             kept["status"] = "done"
         plain.append(kept)

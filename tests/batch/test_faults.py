@@ -62,13 +62,14 @@ def test_what_is_called_like_a_picture_and_is_none_is_told_of(source, tmp_path):
     failed, report = twice(source, tmp_path / "out")
     assert report.done == 2
     assert sorted(failed) == ["dangling", "folder", "pipe"]
-    assert all(f["error"].startswith(f"{key}.png cannot be read: ") for key, f in failed.items())
+    assert all(f["error"].startswith(f"{key}.png ") for key, f in failed.items())
 
 
 def test_a_missing_signal_is_not_said_to_be_the_pictures_fault(source, tmp_path):
     (source / "p1.npy").unlink()
     failed, _ = twice(source, tmp_path / "out")
-    assert failed["p1"]["error"].startswith("p1.npy cannot be read: ")
+    assert failed["p1"]["error"].startswith("p1.png has no signal: ")
+    assert ".npy" in failed["p1"]["error"]
 
 
 def test_a_name_that_is_no_utf8_is_done_and_written_down(source, tmp_path):
