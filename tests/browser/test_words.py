@@ -78,7 +78,7 @@ def test_templates_hold_no_words() -> None:
     html = (ROOT / "templates" / "index.html").read_text("utf-8")
     body = re.sub(r"<(script|noscript|title|pre|svg)\b.*?</\1>", "", html[html.index("<body") :], flags=re.S)
     texts = [t.strip() for t in re.findall(r">([^<]+)<", body) if t.strip()]
-    assert set(texts) <= {"Upsample Anything", "×", "−", "+", "1×"}
+    assert set(texts) <= {"Upsample Anything", "×", "−", "+", "1×", "1:1"}
 
 
 def test_no_inline_script_or_style() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from gsjbu.io.signals import read_signal
+from gsjbu.io.signals import understand
 from gsjbu.run.pipeline import run
 from gsjbu.server import archive
 from gsjbu.server.results import Bundle
@@ -27,7 +27,7 @@ def bundle_of(*shape: int, side: int = 64) -> Bundle:
     """A result on a picture of ``side`` pixels, with a signal of ``shape`` if one is given."""
     file = io.BytesIO()
     np.save(file, np.random.default_rng(1).random(shape, dtype=np.float32))
-    signal = read_signal(file.getvalue(), "a.npy") if shape else None
+    signal = understand(file.getvalue()) if shape else None
     image = torch.rand(3, side, side, generator=torch.Generator().manual_seed(2))
     return Bundle(run(image, Settings(iters=1, stride=8, features=not shape), signal=signal, threads=1))
 
