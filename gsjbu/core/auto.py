@@ -192,7 +192,7 @@ def _refinement(recipe: Recipe, step: float, trust: float) -> tuple[Refinement |
     refinement = recipe.refined(step, trust)
     if refinement is not None and find_spec("numba") is None:
         return None, "What follows mixing is left out: it is compiled, and numba is not installed here."
-    return refinement, refinement and refinement.sentence
+    return refinement, None if refinement is None else refinement.sentence
 
 
 @dataclass
