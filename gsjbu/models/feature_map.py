@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from gsjbu.io import guides
+
+IMAGENET_MEAN, IMAGENET_STD = guides.MEAN, guides.STD
 
 
 @dataclass(frozen=True, eq=False)
