@@ -117,23 +117,25 @@ class Patches:
 
 def patches(plane: np.ndarray, known: np.ndarray) -> Patches:
     """The :class:`Patches` of [h, w], over neighbours that are both known."""
-    firsts, seconds = [], []
+    values = np.unique(plane[known])
+    span = float(values[-1]) - float(values[0]) if values.size else 0.0
+    fine = np.result_type(plane.dtype, np.float32)
+    pairs = equal = graded = 0
+    beside = []  # values that have an equal neighbour
     for axis in (0, 1):
         a, b = (np.swapaxes(plane, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
         ka, kb = (np.swapaxes(known, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
         both = ka & kb
-        firsts.append(a[both])
-        seconds.append(b[both])
-    a, b = np.concatenate(firsts), np.concatenate(seconds)
-    values = np.unique(plane[known])
-    if a.size == 0:
+        same = (a == b) & both
+        beside.append(np.unique(a[same]))
+        with np.errstate(invalid="ignore"):  # ∞ − ∞, among those that are not known
+            near = np.abs(np.subtract(a, b, dtype=fine)) <= max(1.0, span / 100)
+        pairs, equal = pairs + np.count_nonzero(both), equal + np.count_nonzero(same)
+        graded += np.count_nonzero(near & both & ~same)
+    if not pairs:
         return Patches(1.0, 0.0, 0.0, len(values))
-    same = a == b
-    step = np.abs(a[~same].astype(np.float64) - b[~same].astype(np.float64))
-    span = float(values[-1]) - float(values[0])
-    graded = float((step <= max(1.0, span / 100)).mean()) if step.size else 0.0
-    alone = 1 - len(np.unique(a[same])) / max(1, len(values))
-    return Patches(float(same.mean()), graded, alone, len(values))
+    alone = 1 - len(np.unique(np.concatenate(beside))) / max(1, len(values))
+    return Patches(equal / pairs, graded / max(1, pairs - equal), alone, len(values))
 
 
 def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:

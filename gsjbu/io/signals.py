@@ -281,7 +281,7 @@ def _with_classes(
     """One-hot channels, one a class that is there; gaps are of no class until they are filled."""
     if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
         raise SignalError("signal_kind", f"Labels must be whole numbers of at most {MAX_CLASSES} classes.")
-    codes, index = np.unique(plane[known], return_inverse=True)
+    codes = np.unique(plane[known])
     if len(codes) > MAX_CLASSES:
         raise SignalError(
             "signal_classes",
@@ -295,7 +295,7 @@ def _with_classes(
             f"{max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
         )
     places = np.zeros((1, rows, cols), np.int64)
-    places[0][known] = index.ravel()
+    places[0][known] = np.searchsorted(codes, plane[known])
     places = gaps.fill(places, known)
     one_hot = np.zeros((len(codes), rows, cols), np.float32)
     np.put_along_axis(one_hot, places, np.float32(1), axis=0)

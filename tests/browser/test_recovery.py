@@ -27,9 +27,9 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         assert page.get_attribute(".handle", "aria-valuenow") == "0"
 
         server.start()
-        page.wait_for_selector("#toast p", timeout=20000)
-        assert "restarted" in page.inner_text("#toast p")
         job = shown(page, job)
+        # it may have gone by now, and its words stay
+        assert "restarted" in (page.text_content("#toast p") or "")
         assert state(page, "result.settings.stride") == 20, "what was asked for meanwhile is done"
         assert state(page, "online") is True
         set_slider(page, "stride", 24)
@@ -46,6 +46,5 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         server.stop()
         page.wait_for_selector("#notice.error")
         server.start()
-        page.wait_for_selector("#toast p", timeout=20000)
         shown(page, job, timeout=60000)
         assert state(page, "result.settings.iters") == 1000
