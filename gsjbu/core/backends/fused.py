@@ -513,8 +513,8 @@ def fit_steps(
     tiles_across = (cols + tile - 1) // tile
     tiles = rows * tiles_across
     window = (2 * radius + 1) ** 2
-    room = 0
-    for k in range(len(sizes)):
+    room = _room(row_starts[0], col_starts[0])  # not from 0: numba would compile all that follows twice
+    for k in range(1, len(sizes)):
         room = max(room, _room(row_starts[k], col_starts[k]))
     pixels = np.empty(channels * room, dtype=np.float32)
     lines = (np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32),
@@ -716,9 +716,10 @@ def render_rows(
         for y0 in range(row_starts[i], row_starts[i + 1], height):
             y1 = min(y0 + height, row_starts[i + 1])
             for j in range(j0, j1):
-                found[j - j0] = _render_weights(flat, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius,
-                                                step_y, step_x, lr_guide, coefficients, room, pixels, lines,
-                                                near[j - j0], par, weights[j - j0])  # fmt: skip
+                found[j - j0, 0], found[j - j0, 1] = _render_weights(
+                    flat, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius, step_y, step_x, lr_guide,
+                    coefficients, room, pixels, lines, near[j - j0], par, weights[j - j0],
+                )  # fmt: skip
             c = 0
             while c < channels:
                 many = 8 if channels - c > 4 else 4
