@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.compiled import compile_all
+
 # Tests never fetch weights; those of the downloads ask a server of their own.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -22,6 +24,11 @@ LONGEST = (
     "test_hostile.py",
     "test_packaging.py",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if getattr(config.option, "numprocesses", None):  # the process that starts the others
+        compile_all()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -26,6 +26,15 @@ from gsjbu.errors import ShapeError
 FORMAT = "gsjbu-kernel-1"
 
 
+def _compile_refinement() -> None:
+    from gsjbu.core.refinement import stage  # it loads the compiler
+
+    stage.compile_all()
+
+
+dispatch.warm_up.tasks.append(_compile_refinement)
+
+
 @dataclass(frozen=True)
 class Kernel:
     """Made by ``gsjbu.fit`` or ``gsjbu.load``; never changes.

@@ -47,13 +47,19 @@ class WarmUp:
             if self.state in ("cold", "compiling"):
                 self.state = "compiling"
                 try:
-                    _compile_all(whole)
-                    for task in self.tasks if whole else ():
-                        task()
+                    compile_form("cells")
+                    if whole:
+                        self.run_tasks()
                     self.state = "warm"
                 except Exception as e:  # numba or LLVM missing, broken, or without a place to write: say so
                     self.state, self.reason = "failed", f"{type(e).__name__}: {e}".splitlines()[0][:200]
             return self.state == "warm"
+
+    def run_tasks(self) -> None:
+        """What nobody waits for: the form for small cells, and what other rooms have to compile."""
+        compile_form("rows")
+        for task in self.tasks:
+            task()
 
     def in_background(self) -> threading.Thread:
         """Start compiling in a thread; meanwhile ``choose`` answers attention."""
@@ -66,19 +72,19 @@ class WarmUp:
 warm_up = WarmUp()
 
 
-def _compile_all(whole: bool) -> None:
-    """Run the compiled functions once on a tiny problem, so that they are compiled or read from the cache."""
+def compile_form(name: str) -> None:
+    """Run one form of the compiled functions on a tiny problem: they are compiled, or read from the cache."""
     from gsjbu.core import parameters
     from gsjbu.core.backends import cpu, forms
 
+    form = {"cells": forms.CELLS, "rows": forms.ROWS}[name]
     grid = Grid.from_stride(8, 8, 4)
     guide = torch.linspace(0, 1, 3 * 64).reshape(3, 8, 8)
     problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 1)
     raw = parameters.start(grid)
     signal = torch.ones(1, 2, 2)
-    for form in (forms.CELLS, forms.ROWS) if whole else (forms.CELLS,):
-        cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1, form=form)
-        cpu.render(problem, raw, signal, threads=1, form=form)
+    cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1, form=form)
+    cpu.render(problem, raw, signal, threads=1, form=form)
 
 
 def choose(device: torch.device, backend: str = "auto", grid: Grid | None = None) -> Choice:

@@ -12,9 +12,19 @@ import torch
 from gsjbu.core.backends import attention, cpu
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import LOG_ADAM
-from tests.oracle_cases import AT_THE_CLAMPS, AWAY, CLAMPS, INSIDE, Case, Problem, one_torch_thread, relative
+from tests.oracle_cases import (
+    AT_THE_CLAMPS,
+    AWAY,
+    CLAMPS,
+    INSIDE,
+    Case,
+    Problem,
+    one_torch_thread,
+    oracle_answers,
+    relative,
+)
 
-__all__ = ["one_torch_thread"]  # a fixture: it is used by being here
+__all__ = ["one_torch_thread", "oracle_answers"]  # fixtures: they are used by being here
 
 DEVICES = [
     "cpu",
@@ -83,14 +93,12 @@ def test_values_and_gradients_at_the_clamps(case, device):
 @pytest.mark.parametrize("case", INSIDE, ids=str)
 def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case, device):
     problem = Problem(case)
-    at = LOG_ADAM.coordinates(problem.raw).double().requires_grad_(True)
-    right = problem.loss_in_logs(at, odd=(1, 1))
-    right.backward()
+    right, right_gradient = problem.loss_and_gradient_in_logs
     _, (loss,), gradient = attention.fit(
         on(device, problem), problem.raw, 1, 0.1, 1.0, move=False, optimiser=LOG_ADAM
     )
-    assert loss == pytest.approx(right.item(), rel=5e-5)
-    errors = relative(gradient, at.grad)
+    assert loss == pytest.approx(right, rel=5e-5)
+    errors = relative(gradient, right_gradient)
     assert max(errors.values()) <= TOLERANCE[case.where][1], errors
 
 

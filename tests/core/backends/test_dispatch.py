@@ -102,11 +102,11 @@ def test_it_fails_once_and_is_not_tried_again(without_numba):
 def test_while_compiling_attention_does_it(cold, monkeypatch):
     started, go_on = threading.Event(), threading.Event()
 
-    def slow(whole: bool) -> None:
+    def slow(name: str) -> None:
         started.set()
         assert go_on.wait(30)
 
-    monkeypatch.setattr(dispatch, "_compile_all", slow)
+    monkeypatch.setattr(dispatch, "compile_form", slow)
     thread = cold.in_background()
     assert started.wait(10)
     assert cold.state == "compiling"
@@ -121,7 +121,7 @@ def test_while_compiling_attention_does_it(cold, monkeypatch):
 
 def test_who_asks_for_the_fused_kernel_waits_for_it(cold, monkeypatch):
     go_on = threading.Event()
-    monkeypatch.setattr(dispatch, "_compile_all", lambda whole: go_on.wait(30))
+    monkeypatch.setattr(dispatch, "compile_form", lambda name: go_on.wait(30))
     thread = cold.in_background()
     threading.Timer(0.05, go_on.set).start()
     assert dispatch.choose(CPU, "fused").name == "fused"
@@ -130,7 +130,7 @@ def test_who_asks_for_the_fused_kernel_waits_for_it(cold, monkeypatch):
 
 def test_many_who_come_at_once_compile_once(cold, monkeypatch):
     calls = []
-    monkeypatch.setattr(dispatch, "_compile_all", lambda whole: calls.append(1))
+    monkeypatch.setattr(dispatch, "compile_form", lambda name: calls.append(1))
     threads = [threading.Thread(target=cold.run) for _ in range(8)]
     for t in threads:
         t.start()

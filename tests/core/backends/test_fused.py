@@ -21,11 +21,12 @@ from tests.oracle_cases import (
     Case,
     Problem,
     one_torch_thread,
+    oracle_answers,
     raw_of_logs,
     relative,
 )
 
-__all__ = ["one_torch_thread"]  # a fixture: it is used by being here
+__all__ = ["one_torch_thread", "oracle_answers"]  # fixtures: they are used by being here
 
 # where: (largest error of values, of gradients); beside it what was measured. See tests/test_attention.py.
 TOLERANCE = {
@@ -145,14 +146,12 @@ def test_ten_steps_are_adam_on_the_oracle(weights):
 @pytest.mark.parametrize("case", INSIDE, ids=str)
 def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case):
     problem = Problem(case)
-    at = LOG_ADAM.coordinates(problem.raw).double().requires_grad_(True)
-    right = problem.loss_in_logs(at, odd=(1, 1))  # the first step's
-    right.backward()
+    right, right_gradient = problem.loss_and_gradient_in_logs
     _, (loss,), gradient = cpu.fit(
         ours(problem), problem.raw, 1, 0.1, 1.0, threads=1, move=False, optimiser=LOG_ADAM
     )
-    assert loss == pytest.approx(right.item(), rel=1e-5)
-    errors = relative(gradient, at.grad)
+    assert loss == pytest.approx(right, rel=1e-5)
+    errors = relative(gradient, right_gradient)
     assert max(errors.values()) <= TOLERANCE[case.where][1], errors
 
 

@@ -14,9 +14,9 @@ from gsjbu.core import parameters, reference
 from gsjbu.core.backends import cpu, forms
 from gsjbu.core.parameters import ADAM, LOG_ADAM
 from tests.core.backends.test_fused import TEN_STEPS, TOLERANCE
-from tests.oracle_cases import CLAMPS, INSIDE, Case, Problem, one_torch_thread, relative
+from tests.oracle_cases import CLAMPS, INSIDE, Case, Problem, one_torch_thread, oracle_answers, relative
 
-__all__ = ["one_torch_thread"]  # a fixture: it is used by being here
+__all__ = ["one_torch_thread", "oracle_answers"]  # fixtures: they are used by being here
 
 # Strides, non-integer and unequal ratios, odd sizes, partial cells, less and more than a vector of cells in a row.
 AWAY = (
@@ -134,14 +134,12 @@ HALVED = tuple(case for case in INSIDE if isinstance(case.lr, int) and case.lr <
 def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case):
     """The first step looks at odd rows and columns, where a cell has four pixels or more along each axis."""
     problem = Problem(case)
-    at = LOG_ADAM.coordinates(problem.raw).double().requires_grad_(True)
-    right = problem.loss_in_logs(at, odd=(1, 1))
-    right.backward()
+    right, right_gradient = problem.loss_and_gradient_in_logs
     _, (loss,), gradient = cpu.fit(
         ours(problem), problem.raw, 1, 0.1, 1.0, threads=1, move=False, optimiser=LOG_ADAM, form=forms.ROWS
     )
-    assert loss == pytest.approx(right.item(), rel=1e-5)
-    errors = relative(gradient, at.grad)
+    assert loss == pytest.approx(right, rel=1e-5)
+    errors = relative(gradient, right_gradient)
     assert max(errors.values()) <= TOLERANCE[case.where][1], errors
 
 

@@ -1,0 +1,36 @@
+"""Compiles the kernels before the tests start: ``python -m tests.compiled cells|rest``.
+
+Otherwise each of the test processes, and each server that they start at the same time, compiles them for itself.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+PARTS = ("cells", "rest")
+
+
+def compile_all() -> None:
+    """Side by side, and return when the cache on disk holds all of them."""
+    root = Path(__file__).resolve().parent.parent
+    running = [subprocess.Popen([sys.executable, "-m", "tests.compiled", part], cwd=root) for part in PARTS]
+    if any(process.wait() for process in running):
+        raise SystemExit("the kernels could not be compiled; the message above says why")
+
+
+def main(part: str) -> None:
+    """One part in this process."""
+    from gsjbu.core.backends import dispatch
+    from gsjbu.run import metrics  # its tasks, and those of the rooms below
+
+    assert metrics.warm_up is dispatch.warm_up
+    if part == "cells":
+        assert dispatch.warm_up.run(), dispatch.warm_up.reason
+    else:
+        dispatch.warm_up.run_tasks()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
