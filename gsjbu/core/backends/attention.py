@@ -253,7 +253,7 @@ class _Objective:
             area = chunk.valid.sum(dim=1, keepdim=True)
             # A lattice may have none of a cell's pixels: nothing is known of its mean then.
             known, area = area > 0, area.clamp_min(1)
-            # Row by row: one float32 sum over a cell of 64 × 64 pixels loses 1e-4 where a machine's library adds in order.
+            # Row by row: one float32 sum over a cell of 64 × 64 pixels loses 1e-4 on a machine that adds in order.
             cell = (len(w), self.problem.tall, self.problem.wide)
             rows = torch.matmul((chunk.valid / area).view(cell)[:, :, None], w.view(*cell, -1))
             mean_weights = rows.sum(dim=1)  # [cells, 1, N]
