@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from torch import Tensor
 
@@ -47,7 +49,8 @@ def fit_kernel(
                 "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use "
                 "'rgb' or 'signal'.",
             )
-        return auto.fit(guide, grid, signal, radius, iters, chosen, where, threads, progress)
+        kernel = auto.fit(guide, grid, signal, radius, iters, chosen, where, threads, progress)
+        return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
     if objective not in ("rgb", "signal"):
         raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
     if objective == "signal":
@@ -60,7 +63,10 @@ def fit_kernel(
         Gaussians.over(guide, grid, radius, raw), iters, objective, signal, backend=chosen.name, device=where,
         optimiser=adam, rate=rate, threads=threads, progress=progress,
     )  # fmt: skip
-    return Kernel(gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads)
+    return Kernel(
+        gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads,
+        notes=parameters.highest_note(grid),
+    )  # fmt: skip
 
 
 def most_steps(objective: str, iters: int) -> int:

@@ -443,8 +443,8 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, shape, row_starts, col_starts
 
 
 @njit(**FAST)
-def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, shape, in_logs, pitch, rates, betas,
-                step, move):  # fmt: skip
+def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, shape, in_logs, high, pitch, rates,
+                betas, step, move):  # fmt: skip
     """Gather row i's sums from every tile that reached it, chain rule to the coordinates, one step of Adam."""
     rows, cols = shape.shape[0], shape.shape[1]
     width = tile + 2 * radius
@@ -458,10 +458,10 @@ def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient
                 sv += sums[t, n + 1]
                 suv += sums[t, n + 2]
                 sd += sums[t, n + 3]
-        set_gradient(at, i, j, in_logs, su, sv, suv, sd, gradient)
+        set_gradient(at, i, j, in_logs, high, su, sv, suv, sd, gradient)
         if move:
-            take_step(at, i, j, in_logs, gradient, first, second, rates, betas, step)
-            set_shape(at, i, j, in_logs, pitch, shape)
+            take_step(at, i, j, in_logs, high, gradient, first, second, rates, betas, step)
+            set_shape(at, i, j, in_logs, high, pitch, shape)
 
 
 @njit(**FAST)
@@ -483,6 +483,7 @@ def fit_steps(
     rgb_weight,
     signal_scale,
     in_logs,
+    high,
     pitch,
     rates,
     betas,
@@ -554,8 +555,8 @@ def fit_steps(
                 losses[step] = loss
                 open_phase(control, phase + 1, False)
         else:
-            _update_row(task, radius, tile, tiles_across, sums, at, first, second, gradient, shape, in_logs, pitch,
-                        rates, betas, step, move)  # fmt: skip
+            _update_row(task, radius, tile, tiles_across, sums, at, first, second, gradient, shape, in_logs, high,
+                        pitch, rates, betas, step, move)  # fmt: skip
             if finish(control, rows):
                 open_phase(control, phase + 1, phase + 1 >= gate[0])
 

@@ -35,6 +35,7 @@ AWAY = (
     Case(64, 90, (8, 45), 2),  # 8 down, 2 across
     Case(60, 31, (4, 31), 1),  # 15 down, 1 across
     Case(31, 40, (31, 17), 2),
+    Case(24, 320, (12, 4), 1),  # 80 across: σx may be as large
     Case(1, 40, 2, 2),
     Case(40, 1, 2, 2),
     Case(5, 7, 7, 2),  # one cell
