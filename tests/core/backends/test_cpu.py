@@ -10,7 +10,7 @@ import torch
 
 from gsjbu.core import parameters
 from gsjbu.core import threads as cores
-from gsjbu.core.backends import cpu
+from gsjbu.core.backends import cpu, forms
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import OPTIMISERS
 
@@ -193,7 +193,7 @@ def test_tiles_and_streaming_are_seams_that_do_not_show(monkeypatch):
     problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 2)
     raw, signal = fitted(problem, 1)[0], signal_for(problem, 13)
     right = cpu.render(problem, raw, signal, threads=1)
-    monkeypatch.setattr(cpu, "TILE_BYTES", 1)
+    monkeypatch.setattr(forms, "TILE_BYTES", 1)
     np.testing.assert_array_equal(cpu.render(problem, raw, signal, threads=1), right)
     if hasattr(cpu, "STREAM_BYTES"):
         monkeypatch.setattr(cpu, "STREAM_BYTES", 0)

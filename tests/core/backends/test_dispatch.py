@@ -17,6 +17,19 @@ from tests.oracle_cases import one_torch_thread
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
 
 CPU = torch.device("cpu")
+COMPILED = (
+    "adam",
+    "cpu",
+    "doubles",
+    "forms",
+    "fused",
+    "lanes",
+    "phases",
+    "row_render",
+    "rows",
+    "simd",
+    "update",
+)
 
 
 @pytest.fixture
@@ -30,17 +43,10 @@ def cold(monkeypatch) -> dispatch.WarmUp:
 @pytest.fixture
 def without_numba(monkeypatch, cold):
     """``import numba`` raises, and the modules that need it are not loaded."""
-    for name in list(sys.modules):
-        if name in (
-            "gsjbu.core.backends.cpu",
-            "gsjbu.core.backends.fused",
-            "gsjbu.core.backends.simd",
-            "gsjbu.core.backends.phases",
-        ):
-            monkeypatch.delitem(sys.modules, name)
     import gsjbu.core.backends as package
 
-    for name in ("cpu", "fused", "simd", "phases"):
+    for name in COMPILED:
+        monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}", raising=False)
         monkeypatch.delattr(package, name, raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
     return cold

