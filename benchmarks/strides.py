@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import torch
@@ -24,8 +25,9 @@ from gsjbu.core.threads import available, torch_threads
 
 STRIDES = (16, 1, 2, 3, 3.5, 4, 8, 32, 64)  # the first is what the others are held against
 RADIUS = 2
+STEPS = 2
 CHANNELS = (21, 384)
-TURNS = 7
+TURNS, LARGE_TURNS = 7, 3  # the latter for results that take a second
 RENDER_BYTES = 8e8  # the largest result that is timed
 
 
@@ -61,8 +63,9 @@ def show(name: str, image: Tensor, threads: int, both: bool = False) -> None:
         for stride in STRIDES
         for form in ((forms.CELLS, forms.ROWS) if both else (forms.quicker(grid_of(image, stride))[0],))
     ]
-    steps = [step_of(image, stride, form, threads) for stride, form in cases]
-    taken = in_turns(steps, threads)
+    steps = [fits_of(image, stride, form, threads) for stride, form in cases]
+    fits = in_turns([fit for pair in steps for fit in pair], threads)
+    taken = [(long - short) / STEPS for short, long in zip(fits[::2], fits[1::2], strict=True)]
     base = taken[[stride for stride, _ in cases].index(16)]
     for (stride, form), times in zip(cases, taken, strict=True):
         each = np.median(times) / image[0].numel() * 1e9
@@ -80,11 +83,14 @@ def grid_of(image: Tensor, stride: float) -> Grid:
     return Grid.from_sizes(height, width, round(height / stride), round(width / stride))
 
 
-def step_of(image: Tensor, stride: float, form: forms.Form, threads: int) -> Callable[[], object]:
-    """Two steps of plain Adam over all pixels: what is made once a fit weighs little, and as much at every stride."""
+def fits_of(image: Tensor, stride: float, form: forms.Form, threads: int) -> list[Callable[[], object]]:
+    """Plain Adam over all pixels, one step and STEPS more: the difference leaves out what is made once a fit."""
     grid = grid_of(image, stride)
     problem, raw = cpu.Problem.of(image, grid.cell_means(image), grid, RADIUS), parameters.start(grid)
-    return lambda: cpu.fit(problem, raw, 2, 0.1, 1.0, threads=threads, form=form)
+    return [
+        partial(cpu.fit, problem, raw, count, 0.1, 1.0, threads=threads, form=form)
+        for count in (1, 1 + STEPS)
+    ]
 
 
 def render_cells(image: Tensor, stride: float, form: forms.Form, threads: int, channels: int) -> str:
@@ -101,16 +107,17 @@ def render_cells(image: Tensor, stride: float, form: forms.Form, threads: int, c
                 lambda: F.interpolate(signal[None], size=size, mode="bilinear"),
             ],
             threads,
+            TURNS if channels < 100 else LARGE_TURNS,
         )
     return f"{np.median(ours) * 1e3:>16.1f}{np.median(ours / bilinear):>11.2f}"
 
 
-def in_turns(jobs: Iterable[Callable[[], object]], threads: int) -> list[np.ndarray]:
-    """Seconds of each job, one after another, TURNS times; a first turn does not count."""
+def in_turns(jobs: Iterable[Callable[[], object]], threads: int, turns: int = TURNS) -> list[np.ndarray]:
+    """Seconds of each job, one after another, ``turns`` times; a first turn does not count."""
     clock = time.thread_time if threads == 1 else time.perf_counter
     jobs = list(jobs)
     taken: list[list[float]] = [[] for _ in jobs]
-    for turn in range(TURNS + 1):
+    for turn in range(turns + 1):
         for job, times in zip(jobs, taken, strict=True):
             began = clock()
             job()
