@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from torch import Tensor
 
@@ -50,7 +52,8 @@ def fit_kernel(
                 "'rgb' or 'signal'.",
             )
         how = lr_image_of(lr_image, objective, signal)
-        return auto.fit(guide, grid, signal, radius, iters, how, chosen, where, threads, progress, kind)
+        kernel = auto.fit(guide, grid, signal, radius, iters, how, chosen, where, threads, progress, kind)
+        return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
     if objective not in ("rgb", "signal"):
         raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
     if objective == "signal":
@@ -65,7 +68,10 @@ def fit_kernel(
         Gaussians.over(guide, grid, radius, raw, how), iters, objective, signal, backend=chosen.name, device=where,
         optimiser=adam, rate=rate, threads=threads, progress=progress,
     )  # fmt: skip
-    return Kernel(gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads, lr_image=how)
+    return Kernel(
+        gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads, lr_image=how,
+        notes=parameters.highest_note(grid),
+    )  # fmt: skip
 
 
 def lr_image_of(lr_image: str, objective: str, signal: object) -> str:

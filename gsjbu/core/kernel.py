@@ -55,7 +55,7 @@ class Kernel:
     )
     lr_image: str = "area"  # how the guide's LR pixels were sampled: bilinear or area
     refinement: Refinement | None = None  # what follows mixing; None: nothing
-    notes: tuple[str, ...] = ()  # sentences on what the objective ``auto`` found and did
+    notes: tuple[str, ...] = ()  # sentences on what ``auto`` found and did, and on wide cells
 
     @property
     def is_pure(self) -> bool:
@@ -114,16 +114,16 @@ class Kernel:
     @cached_property
     def _parameters(self) -> parameters.Parameters:
         with torch.inference_mode(False):
-            return parameters.from_raw(self.raw)
+            return parameters.from_raw(self.raw, parameters.highest(self.grid))
 
     @property
     def sigma_x(self) -> Tensor:
-        """[h, w] float32, 1…64 HR pixels: spread along the Gaussian's first axis."""
+        """[h, w] float32, 1…64 HR pixels, or a stride: spread along the Gaussian's first axis."""
         return self._parameters.sigma_x
 
     @property
     def sigma_y(self) -> Tensor:
-        """[h, w] float32, 1…64 HR pixels: spread along its second axis."""
+        """[h, w] float32, 1…64 HR pixels, or a stride: spread along its second axis."""
         return self._parameters.sigma_y
 
     @property

@@ -1,9 +1,9 @@
 """Raw values ↔ (σx, σy, θ, σr): the unconstrained numbers that Adam moves, and what they mean.
 
-σx = clamp(softplus(raw[0]) + EPS, 1, 64)       HR pixels, along the Gaussian's own first axis
-σy = clamp(softplus(raw[1]) + EPS, 1, 64)       HR pixels, along its second
-θ  = π · tanh(raw[2])                           radians, from the image's x axis towards its y axis
-σr = clamp(softplus(raw[3]) + EPS, 0.01, 1)     distance in guide values (RGB in [0, 1])
+σx = clamp(softplus(raw[0]) + EPS, 1, max(64, step_x))   HR pixels, along the Gaussian's own first axis
+σy = clamp(softplus(raw[1]) + EPS, 1, max(64, step_y))   HR pixels, along its second
+θ  = π · tanh(raw[2])                                    radians, from the image's x axis towards its y axis
+σr = clamp(softplus(raw[3]) + EPS, 0.01, 1)              distance in guide values (RGB in [0, 1])
 """
 
 from __future__ import annotations
@@ -24,6 +24,29 @@ EPS = 1e-6
 SIGMA_LOW, SIGMA_HIGH = 1.0, 64.0
 SIGMA_R_LOW, SIGMA_R_HIGH = 0.01, 1.0
 
+Highest = tuple[float, float]  # of σx and of σy
+USUAL: Highest = (SIGMA_HIGH, SIGMA_HIGH)
+
+
+def highest(grid: Grid) -> Highest:
+    """The bounds of σx and σy on a grid: 64 pixels, and a stride where that is more.
+
+    A Gaussian that cannot reach across its own cell leaves the cell's far pixels to whatever is least unlike them.
+    """
+    return max(SIGMA_HIGH, float(grid.step_x)), max(SIGMA_HIGH, float(grid.step_y))
+
+
+def highest_note(grid: Grid) -> tuple[str, ...]:
+    """A sentence where the bounds are not the usual ones."""
+    high = highest(grid)
+    if high == USUAL:
+        return ()
+    return (
+        f"Cells of {grid.step_x:.4g}×{grid.step_y:.4g} pixels are larger than 64: σx may be {high[0]:.4g} pixels "
+        f"and σy {high[1]:.4g}, so that a Gaussian reaches across its own cell.",
+    )
+
+
 # The fixed kernel, of no steps at all: σ = half a stride, σr = 0.2.
 FIXED = (0.5, 0.2)
 
@@ -37,11 +60,11 @@ class Parameters(NamedTuple):
     sigma_r: Tensor
 
 
-def from_raw(raw: Tensor) -> Parameters:
+def from_raw(raw: Tensor, high: Highest = USUAL) -> Parameters:
     """``raw [4, h, w]`` to the parameters; differentiable, zero gradient outside the clamps."""
     return Parameters(
-        (F.softplus(raw[0]) + EPS).clamp(SIGMA_LOW, SIGMA_HIGH),
-        (F.softplus(raw[1]) + EPS).clamp(SIGMA_LOW, SIGMA_HIGH),
+        (F.softplus(raw[0]) + EPS).clamp(SIGMA_LOW, high[0]),
+        (F.softplus(raw[1]) + EPS).clamp(SIGMA_LOW, high[1]),
         math.pi * torch.tanh(raw[2]),
         (F.softplus(raw[3]) + EPS).clamp(SIGMA_R_LOW, SIGMA_R_HIGH),
     )
@@ -58,9 +81,9 @@ def to_raw(p: Parameters) -> Tensor:
 
 def start(grid: Grid, sigma: float = FIXED[0], sigma_r: float = FIXED[1]) -> Tensor:
     """Raw values ``[4, h, w]``, the same everywhere: σ = ``sigma`` strides along each axis, θ = 0."""
-    shape = (grid.rows, grid.cols)
-    sx = min(max(sigma * grid.step_x, SIGMA_LOW), SIGMA_HIGH)
-    sy = min(max(sigma * grid.step_y, SIGMA_LOW), SIGMA_HIGH)
+    shape, high = (grid.rows, grid.cols), highest(grid)
+    sx = min(max(sigma * grid.step_x, SIGMA_LOW), high[0])
+    sy = min(max(sigma * grid.step_y, SIGMA_LOW), high[1])
     sr = min(max(sigma_r, SIGMA_R_LOW), SIGMA_R_HIGH)
     return to_raw(
         Parameters(torch.full(shape, sx), torch.full(shape, sy), torch.zeros(shape), torch.full(shape, sr))
@@ -87,6 +110,15 @@ def _inverse_tanh(theta: Tensor) -> Tensor:
     return torch.atanh((theta / math.pi).clamp(-1 + 1e-7, 1 - 1e-7))
 
 
+def log_bounds(high: Highest) -> dict[int, tuple[float, float]]:
+    """Least and largest logarithm of σx, σy and σr, by their place among the coordinates."""
+    return {
+        0: (math.log(SIGMA_LOW), math.log(high[0])),
+        1: (math.log(SIGMA_LOW), math.log(high[1])),
+        3: (math.log(SIGMA_R_LOW), math.log(SIGMA_R_HIGH)),
+    }
+
+
 @dataclass(frozen=True)
 class Optimiser:
     """Adam: the coordinates it moves, how far, and how much of the image a step looks at."""
@@ -109,18 +141,18 @@ class Optimiser:
         """β1, 1 − β1, β2, 1 − β2, each the float nearest to its decimals."""
         return self.beta1, round(1 - self.beta1, 12), self.beta2, round(1 - self.beta2, 12)
 
-    def coordinates(self, raw: Tensor) -> Tensor:
+    def coordinates(self, raw: Tensor, high: Highest = USUAL) -> Tensor:
         """Where ``raw [4, h, w]`` is in what is moved, [4, h, w]."""
         if not self.in_logs:
             return raw
-        p = from_raw(raw.double())
+        p = from_raw(raw.double(), high)
         return torch.stack([p.sigma_x.log(), p.sigma_y.log(), raw[2] / THETA, p.sigma_r.log()]).to(raw.dtype)
 
-    def parameters(self, at: Tensor) -> Parameters:
+    def parameters(self, at: Tensor, high: Highest = USUAL) -> Parameters:
         """The parameters at coordinates ``at [4, h, w]``; differentiable."""
         if not self.in_logs:
-            return from_raw(at)
-        sx, sy, sr = (at[c].clamp(*LOG_BOUNDS[c]).exp() for c in (0, 1, 3))
+            return from_raw(at, high)
+        sx, sy, sr = (at[c].clamp(*bounds).exp() for c, bounds in log_bounds(high).items())
         return Parameters(sx, sy, math.pi * torch.tanh(THETA * at[2]), sr)
 
     def raw(self, at: Tensor) -> Tensor:
@@ -135,11 +167,6 @@ class Optimiser:
 ADAM_EPS = 1e-8
 # A step of log σ is worth this much of one of raw θ.
 THETA = 0.6
-LOG_BOUNDS = {
-    0: (math.log(SIGMA_LOW), math.log(SIGMA_HIGH)),
-    1: (math.log(SIGMA_LOW), math.log(SIGMA_HIGH)),
-    3: (math.log(SIGMA_R_LOW), math.log(SIGMA_R_HIGH)),
-}
 # The paper's, on the raw values.
 ADAM = Optimiser(
     in_logs=False, start=(0.5, 0.2), rate=0.1, falling=False, beta1=0.9, beta2=0.999, halved=False

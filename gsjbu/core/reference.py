@@ -14,13 +14,13 @@ from torch import Tensor
 Step = tuple[float, float]  # (step_y, step_x): HR pixels per LR pixel
 
 
-def parameters(raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """σx, σy, θ, σr, each [h, w], from raw [4, h, w]."""
-    eps = 1e-6
-    sigma_x = torch.clamp(torch.log1p(torch.exp(raw[0])) + eps, 1.0, 64.0)
-    sigma_y = torch.clamp(torch.log1p(torch.exp(raw[1])) + eps, 1.0, 64.0)
+def parameters(raw: Tensor, step: Step = (1.0, 1.0)) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """σx, σy, θ, σr, each [h, w], from raw [4, h, w]; σ may be 64 pixels, or a step where that is more."""
+    eps, zero = 1e-6, torch.zeros((), dtype=raw.dtype)
+    sigma_x = torch.clamp(torch.logaddexp(raw[0], zero) + eps, 1.0, max(64.0, step[1]))
+    sigma_y = torch.clamp(torch.logaddexp(raw[1], zero) + eps, 1.0, max(64.0, step[0]))
     theta = math.pi * torch.tanh(raw[2])
-    sigma_r = torch.clamp(torch.log1p(torch.exp(raw[3])) + eps, 0.01, 1.0)
+    sigma_r = torch.clamp(torch.logaddexp(raw[3], zero) + eps, 0.01, 1.0)
     return sigma_x, sigma_y, theta, sigma_r
 
 
@@ -65,7 +65,7 @@ def weights(image: Tensor, raw: Tensor, radius: int, step: Step, lr_image: Tenso
     image, raw = image.double(), raw.double()
     _, height, width = image.shape
     _, rows, cols = raw.shape
-    sigma_x, sigma_y, theta, sigma_r = parameters(raw)
+    sigma_x, sigma_y, theta, sigma_r = parameters(raw, step)
     if lr_image is None:
         lr_image = low_resolution(image, rows, cols, step)
 

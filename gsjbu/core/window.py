@@ -55,11 +55,12 @@ def window_at(gaussians: Gaussians, blend: Blend | None, x: int, y: int) -> Wind
         weights = np.exp(logits - logits.max())
         return weights / weights.sum(), spatial, tolerance
 
-    weights, spatial, tolerance = weigh(parameters.from_raw(gaussians.raw))
+    high = parameters.highest(g)
+    weights, spatial, tolerance = weigh(parameters.from_raw(gaussians.raw, high))
     if blend is not None:
         weights = blend.first_share * weights
         if blend.second is not None:
-            weights += blend.second_share * weigh(parameters.from_raw(blend.second))[0]
+            weights += blend.second_share * weigh(parameters.from_raw(blend.second, high))[0]
         if blend.plain_share:
             rows, cols = blends.plain_weights(blend, g, x, y)
             weights += blend.plain_share * rows[qy] * cols[qx]

@@ -119,3 +119,32 @@ def test_the_rate_falls_to_nothing_after_the_last_step():
 def test_moments_keep_the_decimals_that_are_written_down():
     """1 − 0.9 is not the float 0.1, and results of plain Adam are the same bits as ever."""
     assert ADAM.betas == (0.9, 0.1, 0.999, 0.001)
+
+
+WIDE = Grid.from_sizes(300, 90, 3, 1)  # 100 down, 90 across
+
+
+def test_sigma_may_be_as_large_as_a_cell_that_is_wider_than_64_pixels():
+    assert parameters.highest(Grid.from_stride(512, 512, 64)) == parameters.USUAL == (64, 64)
+    assert parameters.highest_note(Grid.from_stride(512, 512, 64)) == ()
+    assert parameters.highest(WIDE) == (90, 100)
+    (note,) = parameters.highest_note(WIDE)
+    assert "Cells of 90×100 pixels" in note
+    raw = torch.tensor([[85.0, 200.0], [85.0, 200.0], [0.1, 0.2], [-1.0, 3.0]]).reshape(4, 1, 2)
+    found = parameters.from_raw(raw, parameters.highest(WIDE))
+    assert found.sigma_x.flatten().tolist() == [85, 90]
+    assert found.sigma_y.flatten().tolist() == [85, 100]
+    for ours, theirs in zip(found, reference.parameters(raw.double(), (WIDE.step_y, WIDE.step_x))):
+        assert (ours - theirs).abs().max() <= 1e-5
+
+
+def test_logarithms_have_the_same_bounds():
+    high = parameters.highest(WIDE)
+    at = LOG_ADAM.coordinates(torch.full((4, 1, 1), 500.0), high)
+    assert at[:2].exp().flatten().tolist() == pytest.approx([90, 100])
+    assert LOG_ADAM.parameters(at, high).sigma_y.item() == pytest.approx(100)
+
+
+def test_a_fit_starts_half_a_stride_wide_at_any_stride():
+    p = parameters.from_raw(parameters.start(Grid.from_sizes(900, 900, 3, 3)), (300, 300))
+    assert p.sigma_x.flatten().tolist() == pytest.approx([150] * 9)

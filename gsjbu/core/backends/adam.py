@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_HIGH, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
+from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
 
 f32 = np.float32
 FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
@@ -43,13 +43,14 @@ def _spread(x, in_logs):
 
 
 @njit(**FAST)
-def set_coefficients(at, i, j, in_logs, pitch, coefficients):
+def set_coefficients(at, i, j, in_logs, high, pitch, coefficients):
     """The coefficients of LR pixel (i, j) from its coordinates, in float64; parameters.py says the same in torch.
 
-    ``pitch`` (y, x): pixels from one place to the next, in whose units the coefficients is given.
+    ``high``: the largest σx and σy. ``pitch`` (y, x): pixels from one place to the next, in whose units the
+    coefficients are given.
     """
-    sx = _clamped(_spread(at[0, i, j], in_logs), SIGMA_LOW, SIGMA_HIGH)
-    sy = _clamped(_spread(at[1, i, j], in_logs), SIGMA_LOW, SIGMA_HIGH)
+    sx = _clamped(_spread(at[0, i, j], in_logs), SIGMA_LOW, high[0])
+    sy = _clamped(_spread(at[1, i, j], in_logs), SIGMA_LOW, high[1])
     sr = _clamped(_spread(at[3, i, j], in_logs), SIGMA_R_LOW, SIGMA_R_HIGH)
     theta = math.pi * math.tanh(at[2, i, j] * f32(THETA if in_logs else 1.0))
     cos, sin, root = math.cos(theta), math.sin(theta), math.sqrt(0.5 * LOG2E)
@@ -62,19 +63,19 @@ def set_coefficients(at, i, j, in_logs, pitch, coefficients):
 
 
 @njit(**FAST)
-def set_all_coefficients(at, in_logs, pitch, coefficients):
+def set_all_coefficients(at, in_logs, high, pitch, coefficients):
     """Fill coefficients [h, w, COEFFICIENTS] from at [4, h, w]."""
     for i in range(at.shape[1]):
         for j in range(at.shape[2]):
-            set_coefficients(at, i, j, in_logs, pitch, coefficients)
+            set_coefficients(at, i, j, in_logs, high, pitch, coefficients)
 
 
 @njit(**FAST)
-def set_gradient(at, i, j, in_logs, su, sv, suv, sd, gradient):
+def set_gradient(at, i, j, in_logs, high, su, sv, suv, sd, gradient):
     """∂L/∂(coordinates) of LR pixel (i, j) from its sums Σδu², Σδv², Σδuv (base 2) and Σδd²."""
     plain_x, plain_y = _spread(at[0, i, j], in_logs), _spread(at[1, i, j], in_logs)
     plain_r = _spread(at[3, i, j], in_logs)
-    sx, sy = _clamped(plain_x, SIGMA_LOW, SIGMA_HIGH), _clamped(plain_y, SIGMA_LOW, SIGMA_HIGH)
+    sx, sy = _clamped(plain_x, SIGMA_LOW, high[0]), _clamped(plain_y, SIGMA_LOW, high[1])
     sr = _clamped(plain_r, SIGMA_R_LOW, SIGMA_R_HIGH)
     share = THETA if in_logs else 1.0
     t2 = math.tanh(at[2, i, j] * f32(share))
@@ -85,7 +86,7 @@ def set_gradient(at, i, j, in_logs, su, sv, suv, sd, gradient):
         gradient[3, i, j] = sd / (sr * sr)
         return
     # A clamp passes the gradient on its bounds and inside, as torch.clamp does.
-    inside_x, inside_y = SIGMA_LOW <= plain_x <= SIGMA_HIGH, SIGMA_LOW <= plain_y <= SIGMA_HIGH
+    inside_x, inside_y = SIGMA_LOW <= plain_x <= high[0], SIGMA_LOW <= plain_y <= high[1]
     inside_r = SIGMA_R_LOW <= plain_r <= SIGMA_R_HIGH
     gradient[0, i, j] = 2 * su / LOG2E / sx * _sigmoid(at[0, i, j]) if inside_x else 0.0
     gradient[1, i, j] = 2 * sv / LOG2E / sy * _sigmoid(at[1, i, j]) if inside_y else 0.0
@@ -93,7 +94,7 @@ def set_gradient(at, i, j, in_logs, su, sv, suv, sd, gradient):
 
 
 @njit(**FAST)
-def take_step(at, i, j, in_logs, gradient, first, second, rates, betas, step):
+def take_step(at, i, j, in_logs, high, gradient, first, second, rates, betas, step):
     """Move LR pixel (i, j) by Adam's step number ``step`` (from 0).
 
     rates [steps]. betas: β1, 1 − β1, β2, 1 − β2.
@@ -107,6 +108,6 @@ def take_step(at, i, j, in_logs, gradient, first, second, rates, betas, step):
         second[c, i, j] = s2
         at[c, i, j] -= rates[step] * (m / correction1) / (math.sqrt(s2 / correction2) + ADAM_EPS)
     if in_logs:
-        at[0, i, j] = _clamped(at[0, i, j], math.log(SIGMA_LOW), math.log(SIGMA_HIGH))
-        at[1, i, j] = _clamped(at[1, i, j], math.log(SIGMA_LOW), math.log(SIGMA_HIGH))
+        at[0, i, j] = _clamped(at[0, i, j], math.log(SIGMA_LOW), math.log(high[0]))
+        at[1, i, j] = _clamped(at[1, i, j], math.log(SIGMA_LOW), math.log(high[1]))
         at[3, i, j] = _clamped(at[3, i, j], math.log(SIGMA_R_LOW), math.log(SIGMA_R_HIGH))

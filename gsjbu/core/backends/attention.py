@@ -25,7 +25,7 @@ from torch import Tensor
 from gsjbu.core import parameters
 from gsjbu.core.backends.lattices import WHOLE, Lattice, lattices
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import ADAM, LOG_BOUNDS, Optimiser, Parameters
+from gsjbu.core.parameters import ADAM, Optimiser, Parameters
 
 # Elements of one chunk's [cells, pixels, window] logits; about eight such arrays valid at once in a step.
 CHUNK_ELEMENTS = 4_000_000
@@ -175,9 +175,8 @@ def fit(
     Whatever the caller's own modes are (no_grad, inference_mode, autocast): a fit needs gradients, in float32.
     """
     with torch.inference_mode(False), torch.enable_grad(), _in_float32(problem.device):
-        at = (
-            optimiser.coordinates(raw.detach()).to(problem.device, torch.float32).clone().requires_grad_(True)
-        )
+        at = optimiser.coordinates(raw.detach(), parameters.highest(problem.grid))
+        at = at.to(problem.device, torch.float32).clone().requires_grad_(True)
         objectives = [
             _Objective(problem.on(part), optimiser, rgb_weight, signal, signal_weight)
             for part in lattices(problem.grid, optimiser.halved)[: max(1, iters)]
@@ -234,7 +233,9 @@ class _Objective:
             at.grad.zero_()
         total = torch.zeros((), device=at.device)
         # The chunks share the map from there to coefficients: they add to the coefficients' gradient first.
-        abc, kappa = psi_and_kappa(self.problem, self.optimiser.parameters(at))
+        abc, kappa = psi_and_kappa(
+            self.problem, self.optimiser.parameters(at, parameters.highest(self.problem.grid))
+        )
         leaf_abc, leaf_kappa = abc.detach().requires_grad_(True), kappa.detach().requires_grad_(True)
         for chunk in self.problem.chunks():
             loss = self._chunk_loss(chunk, leaf_abc, leaf_kappa)
@@ -268,6 +269,7 @@ def _eager_step(
     objectives: list[_Objective], at: Tensor, optimiser: Optimiser, rates: np.ndarray, move: bool
 ) -> Callable[[int], Tensor]:
     adam = torch.optim.Adam([at], betas=(optimiser.beta1, optimiser.beta2))
+    high = parameters.highest(objectives[0].problem.grid)
 
     def take_step(step: int) -> Tensor:
         loss = objectives[step % len(objectives)].backward(at)
@@ -276,7 +278,7 @@ def _eager_step(
             adam.step()
             if optimiser.in_logs:
                 with torch.no_grad():
-                    for c, bounds in LOG_BOUNDS.items():
+                    for c, bounds in parameters.log_bounds(high).items():
                         at[c].clamp_(*bounds)
         return loss
 
@@ -331,7 +333,9 @@ def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     with _in_float32(problem.device):
         g = problem.grid
         values = signal.flatten(1).T  # [h·w, C]
-        abc, kappa = psi_and_kappa(problem, parameters.from_raw(raw.to(problem.device)))
+        abc, kappa = psi_and_kappa(
+            problem, parameters.from_raw(raw.to(problem.device), parameters.highest(g))
+        )
         bands = []
         for chunk in problem.chunks():
             w = cell_weights(chunk, abc, kappa).to(values.dtype)

@@ -20,7 +20,7 @@ from gsjbu.core.backends.phases import CAN_YIELD, STOP, new_control, open_phase
 from gsjbu.core.backends.simd import LANES
 from gsjbu.core.grid import Grid
 from gsjbu.core.memory import allocate
-from gsjbu.core.parameters import ADAM, Optimiser
+from gsjbu.core.parameters import ADAM, Optimiser, highest
 
 # A thread is worth borrowing from about 0.1 ms of work a step on: so many pixel × neighbour pairs.
 PAIRS_PER_THREAD = 250_000
@@ -108,15 +108,12 @@ def fit(
         signal_scale = signal_weight / (values.size * magnitude**2)
     control, gate = new_control(), np.zeros(1, dtype=np.int64)
     losses = np.zeros(iters, dtype=np.float64)
+    high = highest(problem.grid)
     job = forms.Job(
-        float(rgb_weight),
-        float(signal_scale),
-        optimiser.in_logs,
-        optimiser.rates(iters, rate),
-        optimiser.betas,
+        float(rgb_weight), float(signal_scale), optimiser.in_logs, high, optimiser.rates(iters, rate), optimiser.betas,
         move,
-    )
-    at = _array(optimiser.coordinates(raw)).copy()
+    )  # fmt: skip
+    at = _array(optimiser.coordinates(raw, high)).copy()
     found = (form or problem.form).fit(problem, parts, at, values, job, gate, losses)
     loop, arguments = found.loop, found.arguments
     last = 2 * iters

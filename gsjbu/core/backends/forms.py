@@ -10,6 +10,7 @@ import numpy as np
 from gsjbu.core.backends import adam, fused, lanes, row_render, rows, update
 from gsjbu.core.backends.lattices import WHOLE, Lattice
 from gsjbu.core.backends.simd import LANES
+from gsjbu.core.parameters import Highest, highest
 
 if TYPE_CHECKING:
     from gsjbu.core.backends.cpu import Problem
@@ -34,6 +35,7 @@ class Job(NamedTuple):
     rgb_weight: float
     signal_scale: float
     in_logs: bool
+    high: Highest
     rates: np.ndarray  # float64 [steps]
     betas: tuple[float, float, float, float]
     move: bool
@@ -84,8 +86,8 @@ class Cells:
         first, second, gradient = (np.zeros_like(at) for _ in range(3))
         arguments = (
             gate, *_packed(problem, parts), problem.lr_guide, _channels_last(values), grid.step_y / pitch[0],
-            grid.step_x / pitch[1], radius, tile, job.rgb_weight, job.signal_scale, job.in_logs, pitch, job.rates,
-            job.betas, job.move, at, first, second, gradient, _shapes(at, job.in_logs, pitch),
+            grid.step_x / pitch[1], radius, tile, job.rgb_weight, job.signal_scale, job.in_logs, job.high, pitch,
+            job.rates, job.betas, job.move, at, first, second, gradient, _shapes(at, job.in_logs, job.high, pitch),
             np.empty((tiles, (2 * radius + 1) * (tile + 2 * radius) * 4), dtype=np.float32),
             np.zeros((tiles, 2), dtype=np.float64), losses,
         )  # fmt: skip
@@ -99,7 +101,7 @@ class CellRender:
     loop = staticmethod(fused.render_rows)
 
     def __init__(self, problem: Problem, raw: np.ndarray) -> None:
-        self.problem, self.shape = problem, _shapes(raw, False, (1.0, 1.0))
+        self.problem, self.shape = problem, _shapes(raw, False, highest(problem.grid), (1.0, 1.0))
 
     def values(self, signal: np.ndarray) -> np.ndarray:
         spare = -len(signal) % (8 if len(signal) > 4 else 4)
@@ -133,8 +135,9 @@ class Rows:
         sums = (lanes.tasks_of(layouts), layouts.band + 2 * radius, 4, lanes.pitch_of(layouts.tile, radius))
         arguments = (
             gate, lanes.pixels_in_lanes([part.pixels(problem.guide) for part in parts], layouts), layouts,
-            rows.lines_of(problem.lr_guide, state, job.in_logs, radius), lanes.padded(values, radius), len(values),
-            *job, state, np.empty(sums, dtype=np.float32), np.zeros((sums[0], 2), dtype=np.float64), losses,
+            rows.lines_of(problem.lr_guide, state, job.in_logs, job.high, radius), lanes.padded(values, radius),
+            len(values), *job, state, np.empty(sums, dtype=np.float32), np.zeros((sums[0], 2), dtype=np.float64),
+            losses,
         )  # fmt: skip
         reached, gradient = (
             state[:, kind : kind + 4, :cols].transpose(1, 0, 2) for kind in (update.AT, update.GRADIENT)
@@ -151,7 +154,9 @@ class RowRender:
     def __init__(self, problem: Problem, raw: np.ndarray) -> None:
         self.problem, radius = problem, problem.radius
         self.layouts = lanes.layouts_of(problem.grid, [WHOLE], radius, 1)
-        self.lines = rows.lines_of(problem.lr_guide, rows.state_of(raw, radius), False, radius)
+        self.lines = rows.lines_of(
+            problem.lr_guide, rows.state_of(raw, radius), False, highest(problem.grid), radius
+        )
 
     def values(self, signal: np.ndarray) -> np.ndarray:
         spare = -len(signal) % (8 if len(signal) > 4 else 4)
@@ -193,9 +198,9 @@ def _channels_last(x: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(x.transpose(1, 2, 0))
 
 
-def _shapes(at: np.ndarray, in_logs: bool, pitch: tuple[float, float]) -> np.ndarray:
+def _shapes(at: np.ndarray, in_logs: bool, high: Highest, pitch: tuple[float, float]) -> np.ndarray:
     shape = np.empty((*at.shape[1:], adam.COEFFICIENTS), dtype=np.float32)
-    adam.set_all_coefficients(at, in_logs, pitch, shape)
+    adam.set_all_coefficients(at, in_logs, high, pitch, shape)
     return shape
 
 

@@ -443,8 +443,8 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, coefficients, row_starts, col
 
 
 @njit(**FAST)
-def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, in_logs, pitch, rates,
-                betas, step, move):  # fmt: skip
+def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, in_logs, high, pitch,
+                rates, betas, step, move):  # fmt: skip
     """Gather row i's sums from every tile that reached it, chain rule to the coordinates, one step of Adam."""
     rows, cols = coefficients.shape[0], coefficients.shape[1]
     width = tile + 2 * radius
@@ -458,10 +458,10 @@ def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient
                 sv += sums[t, n + 1]
                 suv += sums[t, n + 2]
                 sd += sums[t, n + 3]
-        set_gradient(at, i, j, in_logs, su, sv, suv, sd, gradient)
+        set_gradient(at, i, j, in_logs, high, su, sv, suv, sd, gradient)
         if move:
-            take_step(at, i, j, in_logs, gradient, first, second, rates, betas, step)
-            set_coefficients(at, i, j, in_logs, pitch, coefficients)
+            take_step(at, i, j, in_logs, high, gradient, first, second, rates, betas, step)
+            set_coefficients(at, i, j, in_logs, high, pitch, coefficients)
 
 
 @njit(**FAST)
@@ -483,6 +483,7 @@ def fit_steps(
     rgb_weight,
     signal_scale,
     in_logs,
+    high,
     pitch,
     rates,
     betas,
@@ -556,7 +557,7 @@ def fit_steps(
                 open_phase(control, phase + 1, False)
         else:
             _update_row(task, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, in_logs,
-                        pitch, rates, betas, step, move)  # fmt: skip
+                        high, pitch, rates, betas, step, move)  # fmt: skip
             if finish(control, rows):
                 open_phase(control, phase + 1, phase + 1 >= gate[0])
 

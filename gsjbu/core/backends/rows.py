@@ -51,6 +51,7 @@ from gsjbu.core.backends.update import (
     set_lines,
     update_row,
 )
+from gsjbu.core.parameters import Highest
 
 f32 = np.float32
 FAR = 1e9  # the colour of what lies outside the grid: nothing is like it
@@ -66,23 +67,25 @@ def state_of(at: np.ndarray, radius: int) -> np.ndarray:
     return state
 
 
-def lines_of(lr_guide: np.ndarray, state: np.ndarray, in_logs: bool, radius: int) -> np.ndarray:
+def lines_of(
+    lr_guide: np.ndarray, state: np.ndarray, in_logs: bool, high: Highest, radius: int
+) -> np.ndarray:
     """Lines [h + 2R, FIRST_LINE + G, pitch] of an LR guide [h, w, G] at that state."""
     rows, cols, channels = lr_guide.shape
     lines = np.zeros((rows + 2 * radius, FIRST_LINE + channels, state.shape[2]), dtype=f32)
     lines[:, LINE_KAPPA], lines[:, LINE_LEAST], lines[:, FIRST_LINE:] = 1, BIG, FAR
     lines[radius : radius + rows, FIRST_LINE:, radius : radius + cols] = lr_guide.transpose(0, 2, 1)
-    _set_lines(state, in_logs, whole_vectors(cols), radius, lines)
+    _set_lines(state, in_logs, high, whole_vectors(cols), radius, lines)
     return lines
 
 
 @njit(**FAST)
-def _set_lines(state, in_logs, lanes, radius, lines):
+def _set_lines(state, in_logs, high, lanes, radius, lines):
     flat_state, flat_lines, pitch = state.reshape(-1), lines.reshape(-1), lines.shape[2]
     for i in range(len(state)):
         for j in range(0, lanes, WIDE):
             n, t = i * state[0].size + j, (i + radius) * lines[0].size + radius + j
-            set_lines(n, flat_state, in_logs, t, flat_lines, pitch)
+            set_lines(n, flat_state, in_logs, high, t, flat_lines, pitch)
 
 
 class Window(NamedTuple):
@@ -475,6 +478,7 @@ def fit_steps(
     rgb_weight,
     signal_scale,
     in_logs,
+    high,
     rates,
     betas,
     move,
@@ -530,7 +534,7 @@ def fit_steps(
                 open_phase(control, phase + 1, False)
         else:
             _gather_row(task, layouts, sums, line, pitch)
-            update_row(flat_state, task * state[0].size, layouts.lanes, in_logs, line, radius, flat_lines,
+            update_row(flat_state, task * state[0].size, layouts.lanes, in_logs, high, line, radius, flat_lines,
                        (task + radius) * row + radius, pitch, rates[step], betas, step, move)  # fmt: skip
             if finish(control, layouts.rows):
                 open_phase(control, phase + 1, phase + 1 >= gate[0])

@@ -25,7 +25,7 @@ from gsjbu.core.backends.doubles import (
     where_less,
     widen,
 )
-from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_HIGH, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
+from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
 
 # Lines of an LR row's state: coordinates of σx, σy, θ, σr, their two moments, and the gradient.
 AT, MEAN, SQUARE, GRADIENT, STATE = 0, 4, 8, 12, 16
@@ -56,10 +56,10 @@ def _spread_and_slope(x, in_logs):
 
 
 @njit(**FAST)
-def set_lines(n, state, in_logs, t, lines, pitch):
+def set_lines(n, state, in_logs, high, t, lines, pitch):
     """The shapes of 8 LR pixels, from place t of ``lines``, from their coordinates, from place n of ``state``."""
-    sx = _clamped(_spread_and_slope(widen(state, n), in_logs)[0], SIGMA_LOW, SIGMA_HIGH)
-    sy = _clamped(_spread_and_slope(widen(state, n + pitch), in_logs)[0], SIGMA_LOW, SIGMA_HIGH)
+    sx = _clamped(_spread_and_slope(widen(state, n), in_logs)[0], SIGMA_LOW, high[0])
+    sy = _clamped(_spread_and_slope(widen(state, n + pitch), in_logs)[0], SIGMA_LOW, high[1])
     sr = _clamped(_spread_and_slope(widen(state, n + 3 * pitch), in_logs)[0], SIGMA_R_LOW, SIGMA_R_HIGH)
     cos, sin = cos_sin_pi(tanh(widen(state, n + 2 * pitch) * (THETA if in_logs else 1.0)))
     inverse = math.sqrt(0.5 * LOG2E) / (sx * sy)
@@ -74,12 +74,12 @@ def set_lines(n, state, in_logs, t, lines, pitch):
 
 
 @njit(**FAST)
-def gradient_of(n, state, in_logs, s, sums, pitch):
+def gradient_of(n, state, in_logs, high, s, sums, pitch):
     """∂L/∂(coordinates) of 8 LR pixels from their sums Σδu², Σδv², Σδuv (base 2) and Σδd², four lines from place s."""
     plain_x, slope_x = _spread_and_slope(widen(state, n), in_logs)
     plain_y, slope_y = _spread_and_slope(widen(state, n + pitch), in_logs)
     plain_r, slope_r = _spread_and_slope(widen(state, n + 3 * pitch), in_logs)
-    sx, sy = _clamped(plain_x, SIGMA_LOW, SIGMA_HIGH), _clamped(plain_y, SIGMA_LOW, SIGMA_HIGH)
+    sx, sy = _clamped(plain_x, SIGMA_LOW, high[0]), _clamped(plain_y, SIGMA_LOW, high[1])
     sr, share = _clamped(plain_r, SIGMA_R_LOW, SIGMA_R_HIGH), THETA if in_logs else 1.0
     t = tanh(widen(state, n + 2 * pitch) * share)
     su, sv = widen(sums, s) * (2 / LOG2E), widen(sums, s + pitch) * (2 / LOG2E)
@@ -91,22 +91,22 @@ def gradient_of(n, state, in_logs, s, sums, pitch):
     by_x, by_y = su * inverse * sy * slope_x, sv * inverse * sx * slope_y
     by_r = widen(sums, s + 3 * pitch) / (sr * sr * sr) * slope_r
     return (
-        _inside(plain_x, SIGMA_LOW, SIGMA_HIGH, by_x),
-        _inside(plain_y, SIGMA_LOW, SIGMA_HIGH, by_y),
+        _inside(plain_x, SIGMA_LOW, high[0], by_x),
+        _inside(plain_y, SIGMA_LOW, high[1], by_y),
         by_theta,
         _inside(plain_r, SIGMA_R_LOW, SIGMA_R_HIGH, by_r),
     )
 
 
 @njit(**FAST)
-def update_row(state, start, lanes, in_logs, sums, s, lines, t, pitch, rate, betas, step, move):
+def update_row(state, start, lanes, in_logs, high, sums, s, lines, t, pitch, rate, betas, step, move):
     """Chain rule, Adam's step number ``step`` (from 0) and the new shapes of one LR row.
 
     Where its lines begin: ``start``, ``s``, ``t``. betas: β1, 1 − β1, β2, 1 − β2; see adam.py.
     """
     rate1, share2 = rate / (1.0 - betas[0] ** (step + 1)), 1 / (1.0 - betas[2] ** (step + 1))
     for j in range(0, lanes, WIDE):
-        gradient = gradient_of(start + j, state, in_logs, s + j, sums, pitch)
+        gradient = gradient_of(start + j, state, in_logs, high, s + j, sums, pitch)
         for c in range(4):
             n, g = start + c * pitch + j, gradient[c]
             narrow(state, n + GRADIENT * pitch, g)
@@ -117,8 +117,8 @@ def update_row(state, start, lanes, in_logs, sums, s, lines, t, pitch, rate, bet
                 narrow(state, n + SQUARE * pitch, q)
                 moved = widen(state, n) - m * rate1 / (root(q * share2) + ADAM_EPS)
                 if in_logs and c != 2:
-                    low, high = (SIGMA_R_LOW, SIGMA_R_HIGH) if c == 3 else (SIGMA_LOW, SIGMA_HIGH)
-                    moved = _clamped(moved, math.log(low), math.log(high))
+                    low, top = (SIGMA_R_LOW, SIGMA_R_HIGH) if c == 3 else (SIGMA_LOW, high[min(c, 1)])
+                    moved = _clamped(moved, math.log(low), math.log(top))
                 narrow(state, n, moved)
         if move:
-            set_lines(start + j, state, in_logs, t + j, lines, pitch)
+            set_lines(start + j, state, in_logs, high, t + j, lines, pitch)

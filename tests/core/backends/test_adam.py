@@ -22,7 +22,7 @@ def test_a_shape_is_that_of_the_parameters(optimiser, pitch):
     raw[:2] += 8
     at = optimiser.coordinates(raw)
     shape = np.empty((3, 5, adam.COEFFICIENTS), np.float32)
-    adam.set_all_coefficients(at.numpy(), optimiser.in_logs, pitch, shape)
+    adam.set_all_coefficients(at.numpy(), optimiser.in_logs, parameters.USUAL, pitch, shape)
     ux, uy, vx, vy = (torch.from_numpy(shape[..., k]) for k in (adam.UX, adam.UY, adam.VX, adam.VY))
     # log w = −(a·Δx² + b·Δx·Δy + c·Δy²) in the image, from the two linear forms, in base 2 and units of the pitch
     a, b, c, kappa = (v * adam.LOG2E for v in parameters.coefficients(parameters.from_raw(raw)))
@@ -49,7 +49,17 @@ def test_steps_are_torchs_adam(optimiser):
         for i in range(2):
             for j in range(3):
                 adam.take_step(
-                    at, i, j, optimiser.in_logs, gradient.numpy(), first, second, rates, optimiser.betas, step
+                    at,
+                    i,
+                    j,
+                    optimiser.in_logs,
+                    parameters.USUAL,
+                    gradient.numpy(),
+                    first,
+                    second,
+                    rates,
+                    optimiser.betas,
+                    step,
                 )
     assert np.abs(at - right.detach().numpy()).max() <= 1e-5
 
@@ -58,5 +68,7 @@ def test_logarithms_stop_at_their_bounds():
     at = np.log(np.array([1.02, 63.0, 1.0, 0.0101], np.float32)).reshape(4, 1, 1)
     gradient = np.array([1.0, -1.0, 0.0, 1.0], np.float32).reshape(4, 1, 1)
     moments = [np.zeros_like(at) for _ in range(2)]
-    adam.take_step(at, 0, 0, True, gradient, *moments, np.array([0.5]), parameters.LOG_ADAM.betas, 0)
+    adam.take_step(
+        at, 0, 0, True, parameters.USUAL, gradient, *moments, np.array([0.5]), parameters.LOG_ADAM.betas, 0
+    )
     assert np.exp(at.reshape(-1)) == pytest.approx([1.0, 64.0, 1.0, 0.01])

@@ -91,6 +91,8 @@ def test_every_clamp_has_its_tolerance():
     [
         Case(130, 70, 64, 1, rgb_weight=0.5, signal_weight=0.5),  # a cell is many chunks
         Case(40, 40, (40, 40), 1),  # a cell is one pixel, a sixteenth of a vector
+        Case(300, 205, (3, 2), 1),  # cells of 100 and 102.5 pixels, where σ may be as large
+        Case(300, 205, (3, 2), 1, rgb_weight=0, signal_weight=1),
         Case(33, 47, 3, 2, channels=2),  # the general code for any number of channels
         Case(33, 47, 3, 2, channels=4, rgb_weight=0.2, signal_weight=1),
     ],

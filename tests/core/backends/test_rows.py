@@ -35,6 +35,7 @@ AWAY = (
     Case(64, 90, (8, 45), 2),  # 8 down, 2 across
     Case(60, 31, (4, 31), 1),  # 15 down, 1 across
     Case(31, 40, (31, 17), 2),
+    Case(24, 320, (12, 4), 1),  # 80 across: σx may be as large
     Case(1, 40, 2, 2),
     Case(40, 1, 2, 2),
     Case(5, 7, 7, 2),  # one cell
@@ -67,6 +68,8 @@ def rendered(problem: Problem, signal: torch.Tensor) -> torch.Tensor:
 def test_values_and_gradients(case):
     problem = Problem(case)
     for_values, for_gradients = TOLERANCE[case.where]
+    if max(problem.step) > 64:
+        for_values = 3e-5  # exponents grow with the cell: measured 1.1e-5
     assert (rendered(problem, problem.signal) - problem.values).abs().max() <= for_values
     _, (loss,), gradient = cpu.fit(
         ours(problem), problem.raw, 1, 0.1, case.rgb_weight, problem.signal, case.signal_weight, threads=1, move=False,
