@@ -147,4 +147,6 @@ def _alone(out: Path) -> Iterator[None]:
         with FileLock(out / ".lock", timeout=0):
             yield
     except Timeout:
-        raise ResumeError(f"Another run is writing into {out}; wait for it, or take another folder.") from None
+        raise ResumeError(
+            f"Another run is writing into {out}; wait for it, or take another folder."
+        ) from None

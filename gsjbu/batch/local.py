@@ -83,9 +83,7 @@ class _WorkerProcess:
         # spawn, not fork: a forked child inherits the locks of thread pools that it does not have
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(
-            target=_serve, args=(theirs, self.folder, self.asked), daemon=True
-        )
+        self.process = context.Process(target=_serve, args=(theirs, self.folder, self.asked), daemon=True)
         before = {name: os.environ.get(name) for name in ONE_THREAD}
         os.environ.update(ONE_THREAD)
         try:

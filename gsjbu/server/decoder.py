@@ -219,7 +219,7 @@ class Decoder:
             with suppress(ProcessLookupError):
                 os.killpg(helper.pid, signal.SIGKILL)
         else:
-            helper.kill()
+            helper.terminate()
 
     def _kill(self) -> None:
         """End the helper and its child, and give back what it holds."""

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from gsjbu.server import rlimits
 from gsjbu.server.rlimits import ENDLESS
 
+try:
+    import psutil
+except ImportError:  # it is built for each system, and may not be for this one
+    psutil = None
+
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 # psutil reads files of the system's, which may be hidden, cut short or of another shape than it knows.
-UNTOLD = (psutil.Error, OSError, LookupError, ValueError)
+UNTOLD = (OSError, LookupError, ValueError, AttributeError, *([psutil.Error] if psutil else []))
 
 
 def resident_bytes(process: int | None = None) -> int:

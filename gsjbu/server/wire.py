@@ -26,7 +26,7 @@ def send(pipe: Any, head: dict[str, Any], *body: bytes | bytearray | np.ndarray)
 
 
 def _bytes_of(part: bytes | bytearray | np.ndarray) -> memoryview:
-    return memoryview(np.ascontiguousarray(part) if isinstance(part, np.ndarray) else part).cast("B")
+    return (np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else memoryview(part)).cast("B")
 
 
 def receive(pipe: Any) -> tuple[dict[str, Any], bytearray]:
