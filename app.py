@@ -7,6 +7,13 @@ import os
 
 def main() -> int:
     """Serve until SIGTERM or Ctrl+C."""
+    import sys
+
+    from gsjbu.extras import lacking
+
+    if why := lacking("server", "The page"):
+        print(f"app.py: {why}", file=sys.stderr)
+        return 2
     from gsjbu.server.cli import main as serve
 
     return serve()

@@ -6,7 +6,6 @@ are the same bytes either way.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from gsjbu.batch import local
 from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
@@ -142,11 +143,10 @@ def _report(out: Path, told: dict[str, Any], outcomes: list[dict[str, Any]], oth
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Two runs must not work on one folder at once; the lock goes with its process, however that ends."""
-    with open(out / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ResumeError(
-                f"Another run is writing into {out}; wait for it, or take another folder."
-            ) from None
-        yield
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ResumeError(
+            f"Another run is writing into {out}; wait for it, or take another folder."
+        ) from None

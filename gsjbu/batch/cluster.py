@@ -18,6 +18,7 @@ from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import BatchConfig, Worker, WriteFailed
 from gsjbu.core import threads
 from gsjbu.errors import GsjbuError
+from gsjbu.extras import lacking
 
 LOCAL = "local"
 BLOCK = 4  # images per task: what is repeated when a machine is lost
@@ -37,14 +38,11 @@ def run(
     address: ``local`` starts Ray on this machine for the time of the run; otherwise a running cluster's address
         (``auto``, ``10.0.0.1:6379`` or ``ray://…``).
     """
-    try:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise GsjbuError(
-            "ray_missing", "A cluster run needs one more package: pip install 'gsjbu[ray]'."
-        ) from error
+    if why := lacking("ray", "A cluster run"):
+        raise GsjbuError("ray_missing", why)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+    import ray.data
 
     if not items:
         return

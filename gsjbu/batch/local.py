@@ -83,9 +83,7 @@ class _WorkerProcess:
         # spawn, not fork: a forked child inherits the locks of thread pools that it does not have
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(
-            target=_serve, args=(theirs, self.folder, self.asked, os.getpid()), daemon=True
-        )
+        self.process = context.Process(target=_serve, args=(theirs, self.folder, self.asked), daemon=True)
         before = {name: os.environ.get(name) for name in ONE_THREAD}
         os.environ.update(ONE_THREAD)
         try:
@@ -125,10 +123,12 @@ class _WorkerProcess:
         self.process.join()
 
 
-def _serve(pipe: Connection, folder: str, asked: BatchConfig, parent: int) -> None:
+def _serve(pipe: Connection, folder: str, asked: BatchConfig) -> None:
     """A worker's life: take an item, answer with its outcome, until the pipe closes."""
     # A worker whose parent was killed must not finish under the eyes of the run that takes over.
-    worker = Worker(folder, asked, alone=lambda: os.getppid() == parent)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    worker = Worker(folder, asked, alone=parent.is_alive)
     while True:
         try:
             item = pipe.recv()

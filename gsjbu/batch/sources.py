@@ -47,7 +47,8 @@ class Blob:
     def read(self) -> bytes:
         """The bytes; OSError if the file is gone, is none, or is shorter than it was when it was listed."""
         # A pipe would be waited for; a folder says itself that it is none.
-        with open(self.path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+        at_once = getattr(os, "O_NONBLOCK", 0)  # Windows has no pipes among its files
+        with open(self.path, "rb", opener=lambda path, flags: os.open(path, flags | at_once)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(errno.EINVAL, "it is not a regular file", self.path)
             file.seek(self.offset)

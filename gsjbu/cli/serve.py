@@ -12,6 +12,9 @@ import contextlib
 import os
 import sys
 
+from gsjbu.errors import GsjbuError
+from gsjbu.extras import lacking
+
 TAKES_THE_REST = True  # the server has a command line of its own; what follows `serve` is handed to it
 
 
@@ -21,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl+C."""
+    if why := lacking("server", "The page"):
+        raise GsjbuError("server_missing", why)
     if "OMP_WAIT_POLICY" not in os.environ and hasattr(os, "fork") and sys.argv[1:2] == ["serve"]:
         # torch is loaded by now, and has to be loaded with this (see gsjbu/threads.py): the same command once more.
         os.environ["OMP_WAIT_POLICY"] = "passive"

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core import noise, parameters
+from gsjbu.core import compiler, noise, parameters
 from gsjbu.core.backends.dispatch import Choice, Progress
 from gsjbu.core.blend import Blend
 from gsjbu.core.gaps import fill, without_stand_ins
@@ -190,8 +189,8 @@ def fit(
 def _refinement(recipe: Recipe, step: float, trust: float) -> tuple[Refinement | None, str | None]:
     """What follows mixing, and a sentence on it."""
     refinement = recipe.refined(step, trust)
-    if refinement is not None and find_spec("numba") is None:
-        return None, "What follows mixing is left out: it is compiled, and numba is not installed here."
+    if refinement is not None and (why := compiler.unavailable_reason()):
+        return None, f"What follows mixing is left out: it is compiled, and numba does not work here ({why})."
     return refinement, None if refinement is None else refinement.sentence
 
 

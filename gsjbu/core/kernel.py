@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import blend as blends
-from gsjbu.core import gaps, parameters, windows
+from gsjbu.core import compiler, gaps, parameters, windows
 from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means, MixGaussians
 from gsjbu.core.gaussians import Gaussians
@@ -218,7 +217,7 @@ class Kernel:
         """True if mixing ``signal`` [..., C, h, w] is to be followed by the refinement."""
         if self.refinement is None or (signal.requires_grad and torch.is_grad_enabled()):
             return False
-        if find_spec("numba") is None:  # of a file from elsewhere; auto leaves it out itself, and says so
+        if compiler.unavailable_reason():  # of a file from elsewhere; auto leaves it out itself, and says so
             return False
         return all(self.refinement.suits(one) for one in signal.reshape(-1, *signal.shape[-3:]))
 

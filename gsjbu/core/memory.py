@@ -19,6 +19,8 @@ WORTH = 8 * HUGE
 # whenever it needs them (MADV_FREE), without asking.
 KEPT_BYTES = 320 * 1024 * 1024
 
+HAS_HUGE = hasattr(mmap, "MADV_HUGEPAGE") and hasattr(mmap, "MADV_FREE")  # on Linux
+
 # Oldest first; a deque, as results may be let go of in any thread at any moment.
 _kept: deque[mmap.mmap] = deque()
 
@@ -26,7 +28,7 @@ _kept: deque[mmap.mmap] = deque()
 def allocate(shape: tuple[int, ...]) -> np.ndarray:
     """An uninitialised float32 array that begins on a page; large ones ask for huge pages."""
     size = 4 * math.prod(shape)
-    if size < WORTH or not hasattr(mmap, "MADV_HUGEPAGE"):
+    if size < WORTH or not HAS_HUGE:
         return np.empty(shape, dtype=np.float32)
     length = (math.ceil(size / HUGE) + 1) * HUGE
     pages = _again(length) or _fresh(length)

@@ -14,17 +14,16 @@ import torch
 from torch import Tensor
 
 from gsjbu.errors import GsjbuError
+from gsjbu.extras import lacking
 
 ENDINGS = (".mp4", ".mkv", ".mov")
 
 
 def _av() -> Any:
-    try:
-        import av
-    except ImportError as error:
-        raise GsjbuError(
-            "video_missing", "Video needs one more package: pip install 'gsjbu[video]'."
-        ) from error
+    if why := lacking("video", "Video"):
+        raise GsjbuError("video_missing", why)
+    import av
+
     return av
 
 

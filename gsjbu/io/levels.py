@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gsjbu.errors import GsjbuError
+from gsjbu.extras import lacking
 from gsjbu.io import pictures, restoring
 from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
 
@@ -76,6 +77,8 @@ def to_levels(signal: Signal, result: np.ndarray) -> tuple[np.ndarray, dict[str,
 
 def tiff(signal: Signal, result: np.ndarray) -> bytes:
     """A result as a TIFF of its own dtype, channels as pages; what the numbers mean is its description."""
+    if why := lacking("geo", "Writing TIFF"):
+        raise GsjbuError("tiff_missing", why)
     import tifffile
 
     if result.dtype.kind == "b":

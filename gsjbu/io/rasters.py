@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from gsjbu.errors import ImageError, SignalError
+from gsjbu.extras import lacking
 from gsjbu.io import pictures
 from gsjbu.io.brought import MAX_CHANNELS, MAX_SIDE, Brought, check
 from gsjbu.io.meaning import meaning
@@ -110,6 +111,8 @@ def _check_size(width: int, height: int, max_values: int) -> None:
 
 def read_tiff(data: bytes, max_values: int) -> Brought:
     """A TIFF of any bits and tiling; pages of one shape are channels."""
+    if why := lacking("geo", "Reading TIFF"):
+        raise SignalError("signal_type", why)
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
@@ -184,12 +187,10 @@ def read_pfm(data: bytes, max_values: int) -> Brought:
 
 def read_exr(data: bytes, max_values: int) -> Brought:
     """An OpenEXR file: its depth (Z) where it has one, otherwise all channels."""
-    try:
-        import OpenEXR
-    except ImportError as error:
-        raise SignalError(
-            "signal_type", "Reading .exr needs one more package: pip install 'gsjbu[exr]'."
-        ) from error
+    if why := lacking("exr", "Reading .exr"):
+        raise SignalError("signal_type", why)
+    import OpenEXR
+
     with tempfile.TemporaryDirectory() as folder:  # it reads from paths only
         path = Path(folder) / "signal.exr"
         path.write_bytes(data)

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from gsjbu.errors import GsjbuError, SignalError
+from gsjbu.extras import lacking
 from gsjbu.io import arrays, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
 
@@ -118,12 +119,10 @@ def _fill_value(x: np.ma.MaskedArray) -> int:
 
 
 def _zarr(path: Path, max_values: int) -> Brought:
-    try:
-        import zarr
-    except ImportError as error:
-        raise SignalError(
-            "signal_type", f"{path.name} is a folder; reading Zarr needs one more package: gsjbu[zarr]."
-        ) from error
+    if why := lacking("zarr", f"{path.name} is a folder; reading Zarr"):
+        raise SignalError("signal_type", why)
+    import zarr
+
     try:
         store: Any = zarr.open(str(path), mode="r")
     except Exception as error:

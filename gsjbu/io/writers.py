@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from gsjbu.errors import GsjbuError
+from gsjbu.extras import lacking
 
 if TYPE_CHECKING:
     from gsjbu.core.kernel import Kernel
@@ -176,12 +177,10 @@ def _write_zarr(
     dtype: np.dtype,
     facts: dict[str, Any] | None,
 ) -> None:
-    try:
-        import zarr
-    except ImportError as error:
-        raise GsjbuError(
-            "zarr_missing", "Writing Zarr needs one more package: pip install 'gsjbu[zarr]'."
-        ) from error
+    if why := lacking("zarr", "Writing Zarr"):
+        raise GsjbuError("zarr_missing", why)
+    import zarr
+
     array, start = None, 0
     for block in blocks:
         if array is None:

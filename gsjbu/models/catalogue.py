@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from platformdirs import user_cache_path
 
 from gsjbu.core import allocator
 from gsjbu.errors import ModelError
@@ -149,8 +150,7 @@ def find(spec: Spec) -> Path | None:
 
 def cache() -> Path:
     """Where fetched models are kept."""
-    base = os.environ.get("XDG_CACHE_HOME", "").strip() or "~/.cache"
-    return Path(base).expanduser() / "gsjbu" / "models"
+    return user_cache_path("gsjbu", appauthor=False) / "models"
 
 
 def _places(spec: Spec) -> Iterator[Path]:

@@ -17,12 +17,17 @@ from types import ModuleType
 
 import torch
 
+from gsjbu.errors import ModelError
+from gsjbu.extras import lacking
+
 _lock = threading.Lock()
 _declared: list[torch.library.Library] = []  # the declarations live as long as the objects do
 
 
 def torchvision() -> ModuleType:
-    """The torchvision package, mended where its extension does not load."""
+    """The torchvision package, mended where its extension does not load; raises ModelError where it is not there."""
+    if why := lacking("models", "A network"):
+        raise ModelError("models_missing", why)
     with _lock:
         try:
             return importlib.import_module("torchvision")

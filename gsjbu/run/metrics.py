@@ -6,13 +6,13 @@ Pictures are ``[C, H, W]`` in [0, 1]; class maps are integer ``[H, W]``.
 from __future__ import annotations
 
 import math
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core import compiler
 from gsjbu.core.backends.dispatch import warm_up
 from gsjbu.errors import ShapeError
 
@@ -57,7 +57,7 @@ def compare(picture: Tensor, reference: Tensor) -> dict[str, float | None]:
     ratio = psnr(picture, reference)
     return {
         "psnr": None if math.isinf(ratio) else ratio,
-        "ssim": ssim(picture, reference) if find_spec("numba") else None,
+        "ssim": None if compiler.unavailable_reason() else ssim(picture, reference),
         "l1": l1(picture, reference),
     }
 

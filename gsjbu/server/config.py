@@ -28,7 +28,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     static_dir: Path = WEB / "static"
     templates_dir: Path = WEB / "templates"
-    out_dir: Path = field(default_factory=lambda: user_cache_path("gsjbu") / "out")
+    out_dir: Path = field(default_factory=lambda: user_cache_path("gsjbu", appauthor=False) / "out")
     warm_up: bool = True
     # The computation and its estimate; None is gsjbu's own. Tests put faults in here.
     run: Callable[..., Any] | None = None

@@ -1,62 +1,41 @@
 """Decoding strangers' files in a process of its own: its memory, its time and its crashes are not the server's.
 
-``Decoder`` keeps one helper process. For each picture or signal the helper forks a child that decodes, reduces,
-writes the result to a pipe and ends; so every file meets a clean process. The server waits no longer than the limit,
-then kills the helper and starts another. A helper that dies for no fault of the file is replaced and the file tried
-once more. Where there is no ``fork`` the file is decoded in a thread of the server.
+``Decoder`` keeps one helper process (:mod:`gsjbu.server.helper`) on every system. The server waits no longer than the
+limit, then ends the helper and starts another. A helper that ends for no fault of the file is replaced and the file
+tried once more.
 
 The pixels of a large picture never come into the server, only the reduced picture that a run works on.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import select
 import signal
-import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import Any, TypeVar
 
 import numpy as np
 
-from gsjbu.errors import GsjbuError, ImageError, SignalError
-from gsjbu.io.packing import pack, unpack
-from gsjbu.io.pictures import loaded, shrink, upright, upright_size
-from gsjbu.io.readers import OPEN, read
-from gsjbu.io.signals import Signal, understand
-from gsjbu.server.headroom import available_bytes
+from gsjbu.io.packing import unpack
+from gsjbu.io.signals import Signal
+from gsjbu.server import helper as helpers
+from gsjbu.server import watch, wire
+from gsjbu.server.headroom import resident_bytes
+from gsjbu.server.helper import KINDS, Decoded
+from gsjbu.server.watch import Watch
 
 log = logging.getLogger("gsjbu.server")
 T = TypeVar("T")
-CAN_FORK = hasattr(os, "fork") and sys.platform.startswith("linux")
-# Up to here the pixels themselves are kept, so that any resolution is at hand; beyond it, the file and what is reduced.
-SMALL_PIXELS = 4_000_000
-# Beyond this a picture is only found sound; its pixels are made and reduced when a run needs them.
-MIDDLING_PIXELS = 16_000_000
-# A helper says that it has loaded its libraries, and may take so long to.
-_READY = b"\n"
+# A helper loads its libraries before it says that it is ready, and may take so long to.
 START_SECONDS = 60.0
 # A helper that has closed its pipes is as good as gone; on a busy machine it may still take a moment.
 LAST_WORDS_SECONDS = 3.0
-_HEAD = struct.Struct(">IQ")
-_MEMORY = 3 * 2**30  # what decoding may take beyond the helper itself
-_LEFT = 32 * 2**20  # of what there is, for the server meanwhile
-
-
-# The status with which a helper ends whose child was brought down by its file.
-_CRASHED = 3
-_MACHINE = 4  # the status of a child that could not do its work, whatever the file
-_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
 
 class DecodeTimeout(Exception):
@@ -65,33 +44,6 @@ class DecodeTimeout(Exception):
 
 class HelperLost(Exception):
     """The helper ended or could not start; nothing is known of the file."""
-
-
-class FileCrashed(Exception):
-    """The file brought its decoder down."""
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """True size; ``pixels`` uint8 ``[H, W, 3]`` or uint16 ``[H, W]``; ``reduced`` float32 ``[3, h, w]``; or neither."""
-
-    width: int
-    height: int
-    pixels: np.ndarray | None = None
-    reduced: np.ndarray | None = None
-
-
-def decode(data: bytes, max_pixels: int, resolution: int, whole: bool) -> Decoded:
-    """Decode. ``whole``: give the pixels of a small picture, the picture reduced to ``resolution`` of a middling one,
-    and of a large one only that it is sound. Otherwise: the picture reduced to ``resolution``."""
-    with loaded(data, max_pixels) as file:
-        width, height = upright_size(file)
-        if whole and height * width > MIDDLING_PIXELS:
-            return Decoded(width, height)
-        pixels = upright(file, data)
-    if whole and height * width <= SMALL_PIXELS:
-        return Decoded(width, height, pixels=pixels)
-    return Decoded(width, height, reduced=shrink(pixels, resolution).numpy())
 
 
 class Decoders:
@@ -112,13 +64,13 @@ class Decoders:
         self._all[0].start()
 
     def decode(self, data: bytes, resolution: int, whole: bool) -> Decoded:
-        """As :func:`decode`; raises ImageError, DecodeTimeout or HelperLost."""
+        """As :func:`gsjbu.server.helper.decode`; raises ImageError, DecodeTimeout or HelperLost."""
         return self._tried(lambda decoder: decoder.decode(data, resolution, whole))
 
     def signal(
         self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None
     ) -> Signal:
-        """As :func:`gsjbu.io.signals.understand`, told ``words``; raises SignalError, DecodeTimeout or HelperLost."""
+        """As :func:`gsjbu.server.helper.understood`; raises SignalError, DecodeTimeout or HelperLost."""
         return self._tried(lambda decoder: decoder.signal(data, name, max_values, words))
 
     def _tried(self, ask: Callable[[Decoder], T]) -> T:
@@ -165,22 +117,20 @@ class Decoder:
         self._turn = threading.Lock()
         self._helper: subprocess.Popen[bytes] | None = None
         self._is_ready = False
+        self._forks = helpers.CAN_FORK
 
     def start(self) -> None:
         """Start the helper ahead of the first picture."""
-        if CAN_FORK:
-            with self._turn:
-                self._started()
+        with self._turn:
+            self._started()
 
     def close(self) -> None:
         """End the helper."""
         self._kill()
 
     def decode(self, data: bytes, resolution: int, whole: bool) -> Decoded:
-        """As :func:`decode`; raises ImageError, or DecodeTimeout after ``seconds``."""
+        """As :func:`gsjbu.server.helper.decode`; raises ImageError, or DecodeTimeout after ``seconds``."""
         asked: dict[str, Any] = {"max_pixels": self.max_pixels, "resolution": resolution, "whole": whole}
-        if not CAN_FORK:
-            return decode(data, **asked)
         told, body = self._answered(data, {"what": "picture", **asked})
         array = np.frombuffer(body, told["dtype"]).reshape(told["shape"]) if told["kind"] else None
         return Decoded(told["width"], told["height"], **({told["kind"]: array} if told["kind"] else {}))
@@ -188,10 +138,8 @@ class Decoder:
     def signal(
         self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None
     ) -> Signal:
-        """As :func:`gsjbu.io.signals.understand`; raises SignalError, or DecodeTimeout after ``seconds``."""
+        """As :func:`gsjbu.server.helper.understood`; raises SignalError, or DecodeTimeout after ``seconds``."""
         asked: dict[str, Any] = {"name": name, "max_values": max_values, "words": words or {}}
-        if not CAN_FORK:
-            return _understood(bytes(data), **asked)
         return unpack(*self._answered(data, {"what": "signal", **asked}))
 
     def _answered(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
@@ -199,19 +147,48 @@ class Decoder:
             raise DecodeTimeout
         try:
             return self._ask(data, asked)
-        except DecodeTimeout:
-            self._kill()
-            raise
-        except FileCrashed:
-            kind = _KINDS[asked["what"]]
-            raise kind.error(*kind.breaks) from None
         finally:
             self._turn.release()
+
+    def _ask(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
+        kind = KINDS[asked["what"]]
+        helper = self._ready()
+        most = None if self._forks else resident_bytes(helper.pid) + helpers.room()
+        with Watch(helper.pid, self.seconds, self._end, most) as bounds:
+            told, body, error = _exchange(helper, data, asked)
+        if bounds.exceeded:
+            self._kill()  # an answer that came at the last moment is good, its helper is gone
+        if error is None:
+            if "code" in told:
+                raise kind.error(told["code"], told["message"])
+            return told, body
+        if bounds.exceeded == watch.TIME:
+            raise DecodeTimeout
+        if bounds.exceeded == watch.MEMORY:
+            raise kind.error(*kind.too_large)
+        status, words = self._last_words()
+        if helpers.by_the_file(status):
+            raise kind.error(*kind.breaks)
+        raise HelperLost(f"{error or type(error).__name__}; status {status}; {words}")
+
+    def _ready(self) -> subprocess.Popen[bytes]:
+        """A helper that has loaded what it needs; that time is not the file's."""
+        helper = self._started()
+        if self._is_ready:
+            return helper
+        try:
+            with Watch(helper.pid, START_SECONDS, self._end):
+                wire.read(helper.stdout, len(wire.READY))
+        except (OSError, EOFError):
+            status, words = self._last_words()
+            raise HelperLost(f"it did not start; status {status}; {words}") from None
+        self._is_ready = True
+        return helper
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._helper is None or self._helper.poll() is not None:
             self._helper = subprocess.Popen(
-                [sys.executable, "-c", "from gsjbu.server.decoder import main; main()"],
+                [sys.executable, "-c", f"from gsjbu.server.helper import main; main({self._forks})"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
                 start_new_session=True,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
@@ -219,205 +196,50 @@ class Decoder:
             self._is_ready = False
         return self._helper
 
-    def _ready(self) -> subprocess.Popen[bytes]:
-        """A helper that has loaded what it needs; that time is not the file's."""
-        helper = self._started()
-        if not self._is_ready:
-            try:
-                _read(helper.stdout, len(_READY), time.monotonic() + START_SECONDS)
-            except DecodeTimeout:
-                raise EOFError(f"no helper within {START_SECONDS:g} s") from None
-            self._is_ready = True
-        return helper
+    def _last_words(self) -> tuple[int | None, str]:
+        """The status with which the helper ended, and the end of what it has written to standard error."""
+        helper = self._helper
+        if helper is None:
+            return None, "it was ended"
+        status = None
+        with suppress(subprocess.TimeoutExpired):  # it closes its pipes a moment before it has ended
+            status = helper.wait(LAST_WORDS_SECONDS)
+        self._end()
+        assert helper.stderr is not None
+        words = helper.stderr.read() or b""
+        self._kill()
+        return status, words.decode("utf-8", "replace")[-500:]
+
+    def _end(self) -> None:
+        """Bring the helper and its child to an end."""
+        helper = self._helper
+        if helper is None:
+            return
+        if self._forks:
+            with suppress(ProcessLookupError):
+                os.killpg(helper.pid, signal.SIGKILL)
+        else:
+            helper.terminate()
 
     def _kill(self) -> None:
-        """End the helper and its child."""
+        """End the helper and its child, and give back what it holds."""
+        self._end()
         helper, self._helper = self._helper, None
         if helper is None:
             return
-        with suppress(ProcessLookupError):
-            os.killpg(helper.pid, signal.SIGKILL)
         helper.wait()
         for pipe in (helper.stdin, helper.stdout, helper.stderr):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
 
-    def _ask(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
-        try:
-            told, body = self._exchange(data, asked)
-        except (OSError, EOFError) as error:
-            status, words = _last_words(self._helper)
-            self._kill()
-            if status == _CRASHED:
-                raise FileCrashed from None
-            raise HelperLost(f"{error or type(error).__name__}; status {status}; {words}") from None
-        if "code" in told:
-            raise _KINDS[asked["what"]].error(told["code"], told["message"])
-        return told, body
 
-    def _exchange(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
-        helper = self._ready()
-        deadline = time.monotonic() + self.seconds
-        assert helper.stdin is not None
-        assert helper.stdout is not None
-        question = json.dumps(asked).encode()
-        # The helper reads all of the question before it answers, so a plain write cannot lock up.
-        helper.stdin.write(_HEAD.pack(len(question), len(data)))
-        _write(helper.stdin, question)
-        _write(helper.stdin, data)
-        answer, size = _HEAD.unpack(_read(helper.stdout, _HEAD.size, deadline))
-        told = json.loads(bytes(_read(helper.stdout, answer, deadline)))
-        return told, _read(helper.stdout, size, deadline)
-
-
-def _last_words(helper: subprocess.Popen[bytes] | None) -> tuple[int | None, str]:
-    """The status with which a helper ended, and the end of what it has written to standard error."""
-    if helper is None:
-        return None, "it did not start"
-    status = None
-    with suppress(subprocess.TimeoutExpired):  # it closes its pipes a moment before it has ended
-        status = helper.wait(LAST_WORDS_SECONDS)
-    assert helper.stderr is not None
-    os.set_blocking(helper.stderr.fileno(), False)
-    return status, (helper.stderr.read() or b"").decode("utf-8", "replace")[-500:]
-
-
-def _write(pipe: Any, data: bytes | bytearray | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[pipe.write(view) :]
-
-
-def _read(pipe: Any, count: int, deadline: float | None = None) -> bytearray:
-    """Exactly ``count`` bytes; EOFError where the other end has gone."""
-    out = bytearray(count)
-    view = memoryview(out)
-    while view:
-        if (
-            deadline is not None
-            and not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]
-        ):
-            raise DecodeTimeout
-        got = pipe.readinto(view)
-        if not got:
-            raise EOFError
-        view = view[got:]
-    return out
-
-
-def _answer(pipe: Any, told: dict[str, Any], *body: np.ndarray) -> None:
-    head = json.dumps(told).encode()
-    _write(pipe, _HEAD.pack(len(head), sum(part.nbytes for part in body)) + head)
-    for part in body:
-        _write(pipe, np.ascontiguousarray(part).data.cast("B"))
-
-
-def _child(data: bytearray, asked: dict[str, Any], out: Any) -> None:
-    """In the child: bound itself, decode, answer. What libraries print of a file is nobody's to read."""
-    import resource
-    import warnings
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    with suppress(OSError):  # where memory runs out all the same, this process goes and not the server
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    room = max(0, min(_MEMORY, available_bytes() - _LEFT))
-    most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + room
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
-    warnings.simplefilter("ignore")  # what a file's oddities are worth is told by the answer
-    kind = _KINDS[asked.pop("what")]
+def _exchange(
+    helper: subprocess.Popen[bytes], data: bytes | bytearray, asked: dict[str, Any]
+) -> tuple[dict[str, Any], bytearray, OSError | EOFError | None]:
+    """The answer, or what was wrong with the pipes: the helper reads all of the question before it answers."""
     try:
-        kind.answer(bytes(data), asked, out)
-    except GsjbuError as error:
-        _answer(out, {"code": error.code, "message": error.message})
-    except (MemoryError, RuntimeError):  # torch says with the latter that memory is short
-        code, message = kind.too_large
-        _answer(out, {"code": code, "message": message})
-
-
-def _answer_picture(data: bytes, asked: dict[str, Any], out: Any) -> None:
-    found = decode(data, **asked)
-    told: dict[str, Any] = {"width": found.width, "height": found.height, "kind": ""}
-    array = found.pixels if found.pixels is not None else found.reduced
-    if array is None:
-        _answer(out, told)
-        return
-    told |= {
-        "kind": "pixels" if found.reduced is None else "reduced",
-        "dtype": array.dtype.str,
-        "shape": array.shape,
-    }
-    _answer(out, told, array)
-
-
-def _answer_signal(data: bytes, asked: dict[str, Any], out: Any) -> None:
-    told, arrays = pack(_understood(data, **asked))
-    _answer(out, told, *arrays)
-
-
-def _understood(data: bytes, name: str, max_values: int, words: dict[str, Any]) -> Signal:
-    return understand(read(data, name, max_values, OPEN), max_values=max_values, **words)
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A kind of file: how the child answers; what is raised, and with which code and sentence where the child crashes
-    or has too little memory."""
-
-    answer: Callable[[bytes, dict[str, Any], Any], None]
-    error: type[ImageError | SignalError]
-    breaks: tuple[str, str]
-    too_large: tuple[str, str]
-
-
-_KINDS = {
-    "picture": _Kind(
-        _answer_picture,
-        ImageError,
-        ("image_corrupt", "The picture breaks its decoder; save it again."),
-        ("image_too_large", "The picture needs too much memory to decode; make it smaller."),
-    ),
-    "signal": _Kind(
-        _answer_signal,
-        SignalError,
-        ("signal_corrupt", "The signal breaks its reader; save it again."),
-        ("signal_too_large", "The signal needs too much memory to read; make it smaller."),
-    ),
-}
-
-
-def main() -> None:
-    """The helper: read a question, fork a child for it, wait for the child."""
-    source, out = os.fdopen(0, "rb", 0), os.fdopen(1, "wb", 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the server's to handle
-    _write(out, _READY)
-    while True:
-        try:
-            head, size = _HEAD.unpack(_read(source, _HEAD.size))
-            asked = json.loads(bytes(_read(source, head)))
-            data = _read(source, size)
-        except EOFError:
-            return
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                _child(data, asked, out)
-                status = 0
-            except OSError:  # a reader turns those of a file into refusals: this one is the machine's
-                status = _MACHINE
-            finally:
-                os._exit(status)
-        _, status = os.waitpid(child, 0)
-        if status != 0:
-            # Half an answer may be out already: only a new helper is sure to be in step with the server.
-            os._exit(_CRASHED if _by_the_file(status) else 1)
-
-
-def _by_the_file(status: int) -> bool:
-    """Whether a child's end was its file's doing: not so where somebody killed it, the system for memory, say."""
-    if os.WIFSIGNALED(status):
-        return os.WTERMSIG(status) in _CRASHES
-    return os.WEXITSTATUS(status) != _MACHINE
+        wire.send(helper.stdin, asked, data)
+        return *wire.receive(helper.stdout), None
+    except (OSError, EOFError) as error:
+        return {}, bytearray(), error

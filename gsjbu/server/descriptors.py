@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import resource
+from gsjbu.server import rlimits
 
 # More helps nobody, and an endless limit makes some libraries walk all of it.
 ENOUGH = 65536
@@ -13,14 +12,10 @@ FEWEST = 8
 
 
 def raise_limit() -> int:
-    """Raise the soft limit as far as it may go; what it is now."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(ValueError, OSError):  # some systems refuse what they have promised
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return ENOUGH if soft == resource.RLIM_INFINITY else soft
+    """Raise the soft limit as far as it may go; what it is now. Windows has none."""
+    if rlimits.limits(rlimits.FILES)[0] < ENOUGH:
+        rlimits.set_soft(rlimits.FILES, ENOUGH)
+    return min(ENOUGH, rlimits.limits(rlimits.FILES)[0])
 
 
 def connections_within(connections: int, descriptors: int) -> int:

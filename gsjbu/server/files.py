@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -58,17 +59,12 @@ class OutFiles:
         """One file, or None. Nothing but the two exact patterns gets near the file system; no link is followed."""
         if not _JOB.fullmatch(job_id) or not _NAME.fullmatch(name):
             return None
+        path = self.folder / job_id / name
         try:
-            folder = os.open(self.folder / job_id, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            with open(path, "rb") as file:
+                return file.read() if _is_own_file(path, os.fstat(file.fileno())) else None
         except OSError:
             return None
-        try:
-            with os.fdopen(os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder), "rb") as file:
-                return file.read()
-        except OSError:
-            return None
-        finally:
-            os.close(folder)
 
     def drop(self, job_id: str) -> None:
         """Remove the files of one job."""
@@ -116,6 +112,24 @@ class OutFiles:
 
 def _is_own(path: Path) -> bool:
     return bool(_OWN.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()
+
+
+def _is_own_file(path: Path, opened: os.stat_result) -> bool:
+    """Whether what was opened is a plain file that lies at ``path`` itself, with no link on the way.
+
+    Asked after it was opened, of what was opened: a link that is put there meanwhile leads to another file.
+    """
+    return (
+        not _is_link(os.lstat(path.parent))
+        and stat.S_ISREG(opened.st_mode)
+        and os.path.samestat(opened, os.lstat(path))
+    )
+
+
+def _is_link(found: os.stat_result) -> bool:
+    """A symbolic link, or one of the other kinds that Windows has."""
+    reparse = getattr(stat, "FILE_ATTRIBUTE_REPARSE_POINT", 0)
+    return stat.S_ISLNK(found.st_mode) or bool(getattr(found, "st_file_attributes", 0) & reparse)
 
 
 def _bytes_in(folder: Path) -> int:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-ENDLESS = 2**62
+from gsjbu.server import rlimits
+from gsjbu.server.rlimits import ENDLESS
+
+try:
+    import psutil
+except ImportError:  # it is built for each system, and may not be for this one
+    psutil = None
+
 _PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+# psutil reads files of the system's, which may be hidden, cut short or of another shape than it knows.
+UNTOLD = (OSError, LookupError, ValueError, AttributeError, *([psutil.Error] if psutil else []))
 
 
-def resident_bytes() -> int:
-    """Resident memory of this process now (its peak, where the system does not tell the present value)."""
-    with suppress(OSError, ValueError, IndexError):
-        return int((_PROC / "self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+def resident_bytes(process: int | None = None) -> int:
+    """Resident memory of a process (default: this one) now; this one's peak where the system does not tell."""
+    with suppress(*UNTOLD):
+        return int(psutil.Process(process).memory_info().rss)
+    return rlimits.peak_bytes() if process is None else 0
+
+
+def address_bytes() -> int | None:
+    """Address space that this process has taken, or None where the system does not tell."""
+    with suppress(*UNTOLD):
+        return int(psutil.Process().memory_info().vms)
+    return None
 
 
 def available_bytes() -> int:
@@ -27,20 +39,14 @@ def available_bytes() -> int:
 
 
 def _system() -> int:
-    with suppress(OSError, ValueError, IndexError):
-        for line in (_PROC / "meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+    with suppress(*UNTOLD):
+        return int(psutil.virtual_memory().available)
     return ENDLESS
 
 
 def _address_space() -> int:
-    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if soft == resource.RLIM_INFINITY:
-        return ENDLESS
-    with suppress(OSError, ValueError, IndexError):
-        return soft - int((_PROC / "self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    return soft
+    soft = rlimits.limits(rlimits.MEMORY)[0]
+    return ENDLESS if soft >= ENDLESS else soft - (address_bytes() or 0)
 
 
 def _groups() -> int:

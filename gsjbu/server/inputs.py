@@ -16,8 +16,8 @@ from torch import Tensor
 
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
-from gsjbu.server import decoder
-from gsjbu.server.decoder import START_SECONDS, Decoded, Decoders, DecodeTimeout, HelperLost
+from gsjbu.server.decoder import START_SECONDS, Decoders, DecodeTimeout, HelperLost
+from gsjbu.server.helper import Decoded
 from gsjbu.server.limits import KIB, Limits
 from gsjbu.server.problems import Problem
 from gsjbu.server.uploads import File, Form
@@ -173,8 +173,8 @@ class Inputs:
 
     @property
     def _patience(self) -> float:
-        """A helper keeps the limit by itself, and may have to be started, twice if it must; a thread is left alone."""
-        return self.limits.decode_seconds + (2 * START_SECONDS if decoder.CAN_FORK else 0)
+        """A helper keeps the limit by itself, and may have to be started, twice if it must."""
+        return self.limits.decode_seconds + 2 * START_SECONDS
 
     def _timeout(self) -> Problem:
         most = self.limits.decode_seconds

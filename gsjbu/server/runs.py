@@ -50,6 +50,7 @@ class Runs:
     def __init__(self, config: Config, store: Store, out: OutFiles, inputs: Inputs) -> None:
         self.config, self.limits = config, config.limits
         self.store, self.out, self.inputs = store, out, inputs
+        self._unwritten: str | None = ""  # why files could not be written when they last could not
         self._fresh: tuple[float, Bundle] | None = None
 
     @property
@@ -100,8 +101,10 @@ class Runs:
         return inline(pngs)
 
     def _no_files(self, job: Job, bundle: Bundle, error: OSError, wanted: bool) -> None:
-        """The result stays: its panels are given one by one."""
-        log.error("result files could not be written", extra={"job": job.id, "reason": str(error)})
+        """The result stays: its panels are given one by one. The log hears of it once until the reason changes."""
+        if self._unwritten != error.strerror:
+            log.error("result files could not be written", extra={"job": job.id, "reason": str(error)})
+            self._unwritten = error.strerror
         reason = f"The output folder cannot be written to ({error.strerror or 'an error'})"
         bundle.result.status["files"] = f"{reason}; each panel is at an address of its own instead."
         if wanted:

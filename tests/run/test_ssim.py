@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from gsjbu.core import compiler
 from gsjbu.run import metrics
 from gsjbu.run.ssim import mean_ssim
 
@@ -58,5 +59,5 @@ def test_metrics_take_it_over_all_channels() -> None:
 
 def test_without_numba_there_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     a = torch.rand(3, 20, 30)
-    monkeypatch.setattr(metrics, "find_spec", lambda name: None)
+    monkeypatch.setattr(compiler, "unavailable_reason", lambda: "not here")
     assert metrics.compare(a, a.flip(2))["ssim"] is None

@@ -20,11 +20,12 @@ import numpy as np
 import pytest
 
 from gsjbu.io.pictures import png_bytes
-from gsjbu.server import decoder
+from gsjbu.server import inputs
 from gsjbu.server.config import Config
 from gsjbu.server.limits import Limits
 from gsjbu.server.serve import Server, make_server
 from tests.server.fake import FakeRun, fake_estimate
+from tests.server.here import Here
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,12 +90,11 @@ def wait(client: httpx.Client, job_id: str, seconds: float = 20) -> dict[str, An
 @contextlib.contextmanager
 def in_thread(config: Config, helper: bool = False) -> Iterator[Running]:
     """The server in a thread of this process; without ``helper`` pictures are decoded in this process too."""
-    before, decoder.CAN_FORK = decoder.CAN_FORK, helper and decoder.CAN_FORK
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        if not helper:
+            patch.setattr(inputs, "Decoders", Here)
         with _in_thread(config) as running:
             yield running
-    finally:
-        decoder.CAN_FORK = before
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -16,14 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gsjbu.errors import ImageError
+from gsjbu.errors import ImageError, SignalError
 from gsjbu.io.pictures import EXIF_ORIENTATION, decode_pixels, shrink
-from gsjbu.server import decoder
+from gsjbu.server import helper as helpers
 from gsjbu.server.decoder import Decoder, Decoders, DecodeTimeout, HelperLost
 from tests.server import hostile
 from tests.server.conftest import ROOT, Running, picture, start, upload, wait
 
-needs_fork = pytest.mark.skipif(not decoder.CAN_FORK, reason="the helper process is for Linux")
+needs_fork = pytest.mark.skipif(not helpers.CAN_FORK, reason="children are forked on Linux only")
 
 
 @pytest.fixture(scope="module")
@@ -189,10 +190,64 @@ def test_a_second_picture_does_not_wait_for_the_first() -> None:
     both.close()
 
 
-def test_without_fork_it_decodes_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoder, "CAN_FORK", False)
-    here = Decoder(40_000_000, 10)
-    here.start()
-    assert here._helper is None
-    assert here.decode(hostile.good_png(), 512, whole=True).width == 48
-    here.close()
+@pytest.fixture(scope="module")
+def unforked():  # type: ignore[no-untyped-def]
+    """A helper as on Windows and macOS: it decodes by itself, and its memory is watched from outside."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(helpers, "CAN_FORK", False)
+        made = Decoder(40_000_000, 20)
+    yield made
+    made.close()
+
+
+def test_without_fork_a_helper_decodes_one_file_after_another(unforked: Decoder) -> None:
+    for data in (hostile.good_png(), hostile.good_jpeg(), hostile.files()["png_16bit.png"]):
+        found = unforked.decode(data, 512, whole=True)
+        np.testing.assert_array_equal(found.pixels, decode_pixels(data))
+    stream = io.BytesIO()
+    np.save(stream, np.linspace(1.5, 9, 20, dtype=np.float32).reshape(4, 5))
+    assert unforked.signal(stream.getvalue(), "depth.npy", 1000).values.shape == (1, 4, 5)
+    with pytest.raises(ImageError) as refused:
+        unforked.decode(b"not a picture", 512, whole=True)
+    assert refused.value.code == "image_type"
+    assert unforked._helper is not None
+    assert unforked._helper.pid != os.getpid(), "in a process of its own all the same"
+
+
+def test_without_fork_a_file_that_takes_too_much_memory_ends_its_helper_alone(
+    unforked: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unforked.decode(hostile.good_png(), 512, whole=True)
+    stream = io.BytesIO()
+    np.savez_compressed(stream, a=np.zeros((64, 512, 512), np.float32))
+    monkeypatch.setattr(helpers, "room", lambda: 2**20)
+    with pytest.raises(SignalError) as refused:
+        unforked.signal(stream.getvalue(), "zeros.npz", 2**24)
+    assert refused.value.code == "signal_too_large"
+    monkeypatch.undo()
+    assert unforked.decode(hostile.good_png(), 512, whole=True).width == 48
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGKILL, HelperLost), (signal.SIGSEGV, ImageError)])
+def test_without_fork_a_helper_that_crashes_is_its_files_fault_and_one_that_is_killed_is_not(
+    unforked: Decoder, number: int, error: type[Exception]
+) -> None:
+    helper = unforked._ready()
+    os.kill(helper.pid, signal.SIGSTOP)  # it is asked, and ends before it can answer
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(unforked.decode, hostile.good_png(), 512, True)
+        time.sleep(0.05)
+        os.kill(helper.pid, number)
+        os.kill(helper.pid, signal.SIGCONT)
+        with pytest.raises(error) as raised:
+            answer.result()
+    assert getattr(raised.value, "code", "image_corrupt") == "image_corrupt"
+    assert unforked.decode(hostile.good_png(), 512, whole=True).width == 48
+
+
+@pytest.mark.parametrize(
+    ("status", "its"), [(0xC0000005, True), (1, False), (-9, False), (-11, True), (3, True), (None, False)]
+)
+def test_what_a_status_says_of_the_file(status: int | None, its: bool) -> None:
+    """Windows tells an access violation by its status."""
+    assert helpers.by_the_file(status) is its

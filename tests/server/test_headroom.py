@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gsjbu.server import headroom
@@ -17,8 +18,12 @@ MIB = 1024 * 1024
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with 800 MiB available and no control groups."""
     (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable: {800 * 1024} kB\n")
+    (tmp_path / "proc/meminfo").write_text(
+        f"MemTotal: {2**20} kB\nMemFree: 9 kB\nMemAvailable: {800 * 1024} kB\nBuffers: 0 kB\nCached: 0 kB\n"
+        "Shmem: 0 kB\nActive: 0 kB\nInactive: 0 kB\n"
+    )
     (tmp_path / "proc/self/cgroup").write_text("")
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "proc"))
     monkeypatch.setattr(headroom, "_PROC", tmp_path / "proc")
     monkeypatch.setattr(headroom, "_CGROUPS", tmp_path / "groups")
     return tmp_path

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic, models, register_model
 
 from gsjbu.core.backends.simd import install_operators
+from gsjbu.core.compiler import njit
 
 WIDE = 8
 _DOUBLE, _WORD, _LONG = ir.DoubleType(), ir.IntType(32), ir.IntType(64)

@@ -21,7 +21,6 @@ Buffers are flat and padded to whole vectors; pad pixels repeat the last pixel a
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from gsjbu.core.backends.adam import (
     FAST,
@@ -52,6 +51,7 @@ from gsjbu.core.backends.simd import (
     stream,
     total,
 )
+from gsjbu.core.compiler import njit
 
 f32 = np.float32
 CHUNK = 512  # pixels handled at once: the window's weights for them stay in the cache

@@ -18,9 +18,11 @@ import os
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from gsjbu.core.compiler import njit
 
 WORD, DONE, STOP = 0, 8, 16
 SIZE = 24

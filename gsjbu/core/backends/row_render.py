@@ -7,13 +7,13 @@ of each cell; places beside each other are brought into the image's order where 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from gsjbu.core.backends.adam import FAST
 from gsjbu.core.backends.lanes import layout_at
 from gsjbu.core.backends.phases import claim, finish, open_phase
 from gsjbu.core.backends.rows import block_weights, choose, work_for
 from gsjbu.core.backends.simd import LANES, drop, load, pick, splat, store, stream, zip_high, zip_low
+from gsjbu.core.compiler import njit
 
 f32 = np.float32
 CHUNK = 8  # vectors of pixels whose weights are made, and mixed with eight channels, at once

@@ -18,7 +18,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from gsjbu.core.backends.adam import FAST
 from gsjbu.core.backends.doubles import WIDE
@@ -51,6 +50,7 @@ from gsjbu.core.backends.update import (
     set_lines,
     update_row,
 )
+from gsjbu.core.compiler import njit
 from gsjbu.core.parameters import Highest
 
 f32 = np.float32

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from gsjbu.core.backends.adam import FAST, LOG2E
 from gsjbu.core.backends.doubles import (
     WIDE,
@@ -25,6 +23,7 @@ from gsjbu.core.backends.doubles import (
     where_less,
     widen,
 )
+from gsjbu.core.compiler import njit
 from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
 
 # Lines of an LR row's state: coordinates of σx, σy, θ, σr, their two moments, and the gradient.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 
+from gsjbu.core.compiler import njit
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import nearest
 from gsjbu.core.threads import bands, each

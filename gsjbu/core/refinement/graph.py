@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from gsjbu.core.compiler import njit
 from gsjbu.core.grid import Grid
 from gsjbu.core.threads import bands, each
 

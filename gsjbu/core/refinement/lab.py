@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from gsjbu.core.compiler import njit
 from gsjbu.core.threads import bands, each
 
 # sRGB (D65) to XYZ over the white point's XYZ, rows X, Y, Z.

@@ -8,8 +8,8 @@ al., Fast Global Image Smoothing, 2014).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from gsjbu.core.compiler import njit
 from gsjbu.core.threads import bands, each
 
 TURNS = 3  # of rows and columns

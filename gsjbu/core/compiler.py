@@ -1,0 +1,58 @@
+"""The door to numba: whether it works here, and a place on the disk for what it compiles.
+
+numba keeps compiled loops beside their modules or in the user's cache, and refuses to compile where it can write to
+neither: an installation and a home that are read-only, a container. There they are kept for the time of this process
+and of those that it starts.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+
+def unavailable_reason() -> str | None:
+    """Why nothing can be compiled here, or None: numba is not installed, or not made for this Python or numpy."""
+    try:
+        import numba  # noqa: F401
+    except Exception as error:  # it raises more than ImportError where versions do not fit
+        return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    return None
+
+
+def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """As numba's, and where it finds no place to keep what it compiles, one is made."""
+    import numba
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(**options)(function)
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):
+                raise
+        place = numba.config.CACHE_DIR = _place_for_now()  # type: ignore[attr-defined]
+        return numba.njit(**{**options, "cache": bool(place)})(function)
+
+    return compiled
+
+
+def _place_for_now() -> str:
+    """A folder that goes with this process, or nothing where there is no room for temporary files either."""
+    try:
+        place = tempfile.mkdtemp(prefix="gsjbu-compiled-")
+    except OSError:
+        place = ""
+    else:
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
+        os.environ["NUMBA_CACHE_DIR"] = place  # for processes that this one starts
+    warnings.warn(
+        "Compiled code cannot be kept: neither the installation nor the cache folder can be written, so each start "
+        "compiles it again. NUMBA_CACHE_DIR names a folder that can.",
+        RuntimeWarning, stacklevel=2,
+    )  # fmt: skip
+    return place
