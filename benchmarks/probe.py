@@ -7,7 +7,7 @@ ways round. Its strength is chosen inside the learning half. Training sees every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -34,18 +34,23 @@ def missing() -> str | None:
     return None
 
 
-def load() -> list[tuple[Tensor, Tensor, np.ndarray]]:
-    """Image, features [512, h, w] and class numbers of each CamVid scene."""
-    network = torchvision().models.squeezenet1_0(weights=None)
-    network.load_state_dict(torch.load(next(DATA.glob(WEIGHTS)), weights_only=True))
-    network.eval()
+def load(features_of: Callable[[Tensor], Tensor] | None = None) -> list[tuple[Tensor, Tensor, np.ndarray]]:
+    """Image, features [C, h, w] and class numbers of each CamVid scene; SqueezeNet's 512 channels by default."""
+    features_of = features_of or _squeezenet()
     scenes = []
     with torch.no_grad():
         for folder in sorted(DATA.glob("seg/camvid_*")):
             image, labels = read_labels(folder)
-            features = network.features((image - MEAN)[None] / STD)[0]
+            features = features_of(image)
             scenes.append((image, features / features.std(), labels.astype(np.int64)))
     return scenes
+
+
+def _squeezenet() -> Callable[[Tensor], Tensor]:
+    network = torchvision().models.squeezenet1_0(weights=None)
+    network.load_state_dict(torch.load(next(DATA.glob(WEIGHTS)), weights_only=True))
+    network.eval()
+    return lambda image: network.features((image - MEAN)[None] / STD)[0]
 
 
 class Half:

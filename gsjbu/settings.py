@@ -172,9 +172,10 @@ _ALL = (
         sentence="Whether to extract backbone features and upsample them.",
     ),
     Setting(
-        "backbone", "choice", "resnet18", "Backbone", group="features",
-        sentence="The network whose features are upsampled.",
-        choices={"resnet18": "ResNet-18 (torchvision)"},
+        "backbone", "choice", "auto", "Backbone", group="features",
+        sentence="The network whose features are upsampled; auto takes ResNet-18 if its weights are to be had, "
+        "else EfficientNet-Lite0.",
+        choices={"auto": "Auto", "resnet18": "ResNet-18 (torchvision)"},
     ),
     Setting(
         "segmentation", "choice", "off", "Segmentation", group="segmentation",

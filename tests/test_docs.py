@@ -17,7 +17,7 @@ GUIDES = [
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ("notebook", "network", "folder", "video", "server", "cluster", "signals", "outputs")
+        for name in ("notebook", "network", "folder", "video", "server", "cluster", "signals", "outputs", "backbones")
     ),
 ]
 LINKED = (

@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from gsjbu.errors import GsjbuError, SettingError
+from gsjbu.models import catalogue
 from gsjbu.settings import SETTINGS, Setting
 
 FIT = ("stride", "iters", "radius", "objective", "lr_image", "optimiser", "device")
@@ -33,6 +34,8 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str], **defaul
 
 def _parser(setting: Setting) -> Any:
     def parse(text: str) -> int | bool | str:
+        if setting.name == "backbone":
+            catalogue.name(text)
         try:
             return setting.parse(text)
         except SettingError as error:

@@ -2,9 +2,10 @@
 
 Weights are looked for on this machine first: the folder ``GSJBU_MODELS_DIR``, this package's own cache, the caches of
 huggingface_hub and torch.hub. Only then is the network asked, by a probe of at most 2.5 s whose answer is
-remembered, and only for the models listed below: no name from outside ever becomes an address. Files are
-safetensors, never pickles (torchvision's own ResNet-18 file in torch.hub's cache is the one exception: it is read
-with ``weights_only`` after its checksum). One model of a kind is held in memory.
+remembered, and only for the models listed below and timm's own: no name from outside ever becomes an address. Files
+are safetensors, never pickles (torchvision's own ResNet-18 file in torch.hub's cache and EfficientNet-Lite0's in its
+package are the exceptions: they are read with ``weights_only`` after their checksum). One model of a kind is held in
+memory.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ from platformdirs import user_cache_path
 
 from gsjbu.core import allocator
 from gsjbu.errors import ModelError
-from gsjbu.models import downloads
+from gsjbu.models import downloads, lite0, networks, timm_backbones
 
 #: Called while weights are being fetched, with bytes done, bytes in all and a sentence; may raise to give up.
 Progress = Callable[[int, int, str], object]
 
 KINDS = ("backbone", "segmentation")
 FOLDER_VARIABLE = "GSJBU_MODELS_DIR"
-#: Names on the model hub, separated by commas, that whoever runs the server adds to the list below.
+#: Names on the model hub and timm's (``timm:NAME``), separated by commas, that whoever runs the server adds to the
+#: list below.
 NAMES_VARIABLE = "GSJBU_MODEL_NAMES"
 WEIGHTS = "model.safetensors"
 #: Long enough for a fast line to bring ResNet-18's 47 MB; after that, random weights for now.
@@ -43,7 +45,8 @@ PATIENCE_S = 10.0
 
 @dataclass(frozen=True)
 class Spec:
-    """One model: ``value`` names it in settings; ``repo`` is where it may be fetched, empty for local folders."""
+    """One model: ``value`` names it in settings; ``repo`` is where it may be fetched, empty for local folders;
+    ``timm`` is timm's name of what timm builds."""
 
     value: str
     kind: str
@@ -51,11 +54,13 @@ class Spec:
     repo: str = ""
     megabytes: int = 0
     folder: Path | None = None
+    timm: str = ""
 
 
 #: The server's own list. To add one: a line here; anything AutoBackbone or Mask2Former can load will do.
 CATALOGUE = (
     Spec("resnet18", "backbone", "ResNet-18 (torchvision)", "timm/resnet18.tv_in1k", 47),
+    Spec(lite0.VALUE, "backbone", lite0.LABEL, megabytes=lite0.MEGABYTES),
     Spec("dinov2-small", "backbone", "DINOv2 small", "facebook/dinov2-small", 88),
     Spec("dinov2-base", "backbone", "DINOv2 base", "facebook/dinov2-base", 346),
     Spec("dinov2-reg-small", "backbone", "DINOv2 small, registers", "facebook/dinov2-with-registers-small", 88),
@@ -76,6 +81,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 _lock = threading.RLock()
 _held: dict[str, tuple[Any, Any]] = {}  # kind -> (key, loaded model)
+_named: list[str] = []  # what a person at this machine named beyond the list
 
 
 # ----------------------------------------------------------------------------------- what there is
@@ -84,11 +90,27 @@ _held: dict[str, tuple[Any, Any]] = {}  # kind -> (key, loaded model)
 def catalogue() -> tuple[Spec, ...]:
     """The server's own list: CATALOGUE, and what the operator added by ``GSJBU_MODEL_NAMES``."""
     added: list[Spec] = []
-    for repo in map(str.strip, os.environ.get(NAMES_VARIABLE, "").split(",")):
-        if _REPO.fullmatch(repo) and all(repo != s.repo for s in (*CATALOGUE, *added)):
+    for repo in [*map(str.strip, os.environ.get(NAMES_VARIABLE, "").split(",")), *_named]:
+        if (timm := _timm_spec(repo)) is not None:
+            added += [timm] if timm not in added else []
+        elif _REPO.fullmatch(repo) and all(repo != s.repo for s in (*CATALOGUE, *added)):
             kind = "segmentation" if any(word in repo.lower() for word in _SEGMENTERS) else "backbone"
             added.append(Spec(repo.replace("/", "--"), kind, repo, repo))
     return (*CATALOGUE, *added)
+
+
+def name(value: str) -> None:
+    """List ``timm:NAME`` for this process: who types on this machine is who runs it. Other words change nothing."""
+    if _timm_spec(value) is not None:
+        _named.append(value)
+
+
+def _timm_spec(value: str) -> Spec | None:
+    """``timm:NAME`` as an entry of the list; whether timm has it is asked when it is used."""
+    timm = value.removeprefix(timm_backbones.PREFIX)
+    if timm == value or not timm_backbones.NAME.fullmatch(timm):
+        return None
+    return Spec(value, "backbone", f"{timm} (timm)", f"timm/{timm}", timm=timm)
 
 
 def folder() -> Path | None:
@@ -109,20 +131,23 @@ def local() -> list[Spec]:
         if config is None or not _NAME.fullmatch(place.name) or place.name in known:
             continue
         kind = "segmentation" if config.get("model_type") in _SEGMENTERS else "backbone"
-        label = f"{place.name} (local {config.get('model_type', 'model')})"
-        found.append(Spec(f"local:{place.name}", kind, label, folder=place))
+        timm = "" if "model_type" in config else str(config.get("architecture", ""))  # as timm writes it
+        label = f"{place.name} (local {config.get('model_type') or timm or 'model'})"
+        found.append(Spec(f"local:{place.name}", kind, label, folder=place, timm=timm))
     return found
 
 
 def local_choices(kind: str) -> Mapping[str, str]:
-    """Choices beyond ``resnet18``, value → label, for ``backbone`` or ``segmentation``; local folders last."""
+    """Choices beyond the settings' own, value → label, for ``backbone`` or ``segmentation``; local folders last."""
     return {s.value: s.label for s in (*catalogue(), *local()) if s.kind == kind and s.value != "resnet18"}
 
 
 def unavailable_reason(value: str) -> str | None:
     """Why a choice cannot be had here as far as is known without asking anyone, or None."""
-    if value in ("off", "labels", "resnet18"):  # these always work
+    if value in ("off", "labels", "auto", "resnet18"):  # these always work
         return None
+    if value == lite0.VALUE:
+        return lite0.unavailable_reason()
     try:
         spec = spec_of(value)
     except ModelError as error:
@@ -136,10 +161,13 @@ def unavailable_reason(value: str) -> str | None:
 
 
 def spec_of(value: str) -> Spec:
-    """The model called ``value`` in settings; anything not listed is refused."""
+    """The model called ``value`` in settings, or timm's of ``timm:NAME``; anything else is refused."""
     for spec in (*catalogue(), *local()):
         if spec.value == value:
             return spec
+    timm = _timm_spec(value)
+    if timm is not None and timm_backbones.known(timm.timm):
+        return timm
     raise ModelError("model_unknown", f"There is no model {value[:60]!r}; the page lists the ones there are.")
 
 
@@ -175,7 +203,12 @@ def _folder_names(spec: Spec) -> tuple[str, ...]:
 def _complete(place: Path, spec: Spec) -> bool:
     sharded = place / (WEIGHTS + ".index.json")
     has_weights = (place / WEIGHTS).is_file() or sharded.is_file()
-    return has_weights and (spec.value == "resnet18" or (place / "config.json").is_file())
+    return has_weights and (_weights_alone(spec) or (place / "config.json").is_file())
+
+
+def _weights_alone(spec: Spec) -> bool:
+    """Whether the architecture is known without a file that says it."""
+    return spec.value == "resnet18" or bool(spec.timm)
 
 
 def _config(place: Path) -> dict[str, Any] | None:
@@ -203,37 +236,69 @@ def obtain(spec: Spec, progress: Progress | None = None, patience: float | None 
             "model_missing", unavailable_reason(spec.value) or f"{spec.label} has no weights here."
         )
     target = cache() / spec.value
-    wanted = (WEIGHTS,) if spec.value == "resnet18" else ("config.json", "preprocessor_config.json", WEIGHTS)
+    wanted = (WEIGHTS,) if _weights_alone(spec) else ("config.json", "preprocessor_config.json", WEIGHTS)
+    repo = spec.repo if not spec.timm else timm_backbones.repository(spec.timm) or spec.repo
     try:
-        downloads.fetch(spec.repo, wanted, target, spec.label, progress, patience)
+        downloads.fetch(repo, wanted, target, spec.label, progress, patience)
     except downloads.Unavailable as error:
         raise ModelError("model_unavailable", f"{spec.label}: {error}") from error
     return target, "fetched from the model hub"
 
 
 def backbone(value: str, seed: int = 0, progress: Progress | None = None) -> Any:
-    """The backbone ``value``, ready to run (see ``networks``); only ResNet-18 has random weights to fall back on."""
-    from gsjbu.models import networks
+    """The backbone ``value``, ready to run (see ``networks``).
 
+    ``auto`` is ResNet-18 where its weights are here or to be had, else EfficientNet-Lite0, else ResNet-18 with
+    random weights from ``seed``, which ``resnet18`` falls back on as well; ``status`` says which and why.
+    """
+    if value in ("auto", "resnet18"):
+        return _resnet18(value, seed, progress)
     spec = spec_of(value)
     if spec.kind != "backbone":
         raise ModelError("model_unknown", f"{spec.label} is not a backbone.")
-    if spec.value != "resnet18":
-        place, where = obtain(spec, progress)
-        return _hold(
-            "backbone", (value, _stamp(place)), lambda: networks.any_backbone(place, spec.label, where)
-        )
-    place_or_none, where = _resnet18_weights(spec, seed, progress)
-    key = (value, seed if place_or_none is None else _stamp(place_or_none))
-    made = _hold("backbone", key, lambda: networks.resnet18(place_or_none, seed))
-    made.status = where if place_or_none is None else f"ResNet-18, pretrained on ImageNet, {where}."
+    if value == lite0.VALUE:
+        return _lite0()
+    place, where = obtain(spec, progress)
+    return _hold("backbone", (value, _stamp(place)), lambda: _any_backbone(spec, place, where))
+
+
+def _any_backbone(spec: Spec, place: Path, where: str) -> Any:
+    if not spec.timm:
+        return networks.any_backbone(place, spec.label, where)
+    if not timm_backbones.known(spec.timm):
+        raise ModelError("model_unsuitable", f"{spec.label}: timm knows no {spec.timm[:60]!r}.")
+    return timm_backbones.load(spec.timm, place / WEIGHTS, spec.label, f"{spec.label}, {where}.")
+
+
+def _resnet18(value: str, seed: int, progress: Progress | None) -> Any:
+    place, where = _resnet18_weights(spec_of("resnet18"), progress)
+    if place is None and value == "auto":
+        try:
+            made = _lite0()
+        except ModelError as error:
+            where += f" {error.message}"
+        else:
+            made.status += f" It stands in for ResNet-18: {where}"
+            return made
+    key = ("resnet18", seed if place is None else _stamp(place))
+    made = _hold("backbone", key, lambda: networks.resnet18(place, seed))
+    if place is None:
+        made.status = f"ResNet-18 with random weights from seed {seed}, not pretrained ones: {where}"
+    else:
+        made.status = f"ResNet-18, pretrained on ImageNet, {where}."
+    return made
+
+
+def _lite0() -> Any:
+    made = _hold("backbone", (lite0.VALUE, str(lite0.weights())), lite0.load)
+    made.status = f"{lite0.LABEL}, pretrained on ImageNet, from this machine."
     return made
 
 
 def weights_state(value: str) -> object:
     """Changes when the weights of the backbone ``value`` come, go or are replaced: for those who keep its features."""
-    spec = spec_of(value)
-    places = [find(spec), *_resnet18_files()]
+    spec = spec_of("resnet18" if value == "auto" else value)
+    places = [find(spec), *_resnet18_files(), lite0.weights()]
     return tuple(_stamp(place) for place in places if place is not None)
 
 
@@ -244,7 +309,8 @@ def _resnet18_files() -> tuple[Path | None, Path]:
     return flat, Path(torch.hub.get_dir()) / "checkpoints" / "resnet18-f37072fd.pth"
 
 
-def _resnet18_weights(spec: Spec, seed: int, progress: Progress | None) -> tuple[Path | None, str]:
+def _resnet18_weights(spec: Spec, progress: Progress | None) -> tuple[Path | None, str]:
+    """The file and a phrase on where it is, or None and why there is none."""
     flat, hub = _resnet18_files()
     if flat is not None and flat.is_file():
         return flat, "from this machine"
@@ -253,15 +319,12 @@ def _resnet18_weights(spec: Spec, seed: int, progress: Progress | None) -> tuple
     try:
         place, where = obtain(spec, progress, PATIENCE_S)
     except ModelError as error:
-        why = error.message.removeprefix(f"{spec.label}: ")
-        return None, f"ResNet-18 with random weights from seed {seed}, not pretrained ones: {why}"
+        return None, error.message.removeprefix(f"{spec.label}: ")
     return place / WEIGHTS, where
 
 
 def segmenter(value: str, progress: Progress | None = None) -> Any:
     """The segmentation model ``value``, ready to run (see ``networks``)."""
-    from gsjbu.models import networks
-
     spec = spec_of(value)
     if spec.kind != "segmentation":
         raise ModelError("model_unknown", f"{spec.label} is not a segmentation model.")

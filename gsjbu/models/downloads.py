@@ -1,21 +1,21 @@
 """Fetches model files without ever hanging: a short probe, remembered; then a download that can be watched and left.
 
 One download of a repository runs at a time, in a thread of its own; every run that wants it waits on the same one.
-It is given up when the last of them gives up.
+It is given up when the last of them gives up. Addresses, a person's token (``HF_TOKEN`` or the login that
+``hf auth login`` keeps), proxies, retries and resuming are huggingface_hub's. Its plain transfer is used because the
+quicker one of hf_xet cannot be given up: it swallows what its progress raises.
 """
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,8 +23,6 @@ from urllib.parse import urlsplit
 PROBE_S = 2.5
 #: How long an answer is believed: a person who mends the network waits at most this long, or restarts.
 REMEMBER_S = 600.0
-READ_S = 15.0
-BLOCK = 1 << 18
 HINT = "Put the model's folder into GSJBU_MODELS_DIR to use it without a network."
 
 _lock = threading.Lock()
@@ -67,9 +65,12 @@ def unreachable() -> str | None:
         entry = _probe.get(address)
     if entry and _fresh(entry[0]):
         return entry[1]
+    session = _hub().get_session()
     answer: list[str | None] = []
     # In a thread of its own: looking a name up has no timeout.
-    asker = threading.Thread(target=lambda: answer.append(_ask(address)), name="gsjbu-probe", daemon=True)
+    asker = threading.Thread(
+        target=lambda: answer.append(_ask(session, address)), name="gsjbu-probe", daemon=True
+    )
     asker.start()
     asker.join(PROBE_S)
     why = answer[0] if answer else "does not answer"
@@ -147,9 +148,9 @@ class _Download:
             part.replace(self.target)
         except _GivenUp:
             self.error = "the download was cancelled."
-        except urllib.error.HTTPError as error:
-            self.error = _refused(error.code)
-        except (OSError, http.client.HTTPException) as error:
+        except _hub().errors.HfHubHTTPError as error:
+            self.error = _refused(error.response.status_code, self.repo)
+        except _failures() as error:
             self.error = f"the download broke off ({type(error).__name__}). Try again later. {HINT}"
         finally:
             with suppress(OSError):
@@ -161,33 +162,69 @@ class _Download:
             self.finished.set()
 
     def _file(self, name: str, path: Path) -> None:
+        hub = _hub()
         try:
-            reply = _open(f"{endpoint()}/{self.repo}/resolve/main/{name}", READ_S)
-        except urllib.error.HTTPError as error:
-            if error.code == 404 and name == "preprocessor_config.json":
-                return  # some models have none; the usual normalisation is taken
-            raise
-        with reply, path.open("wb") as out:
-            expected = int(reply.headers.get("Content-Length") or 0)
-            self.total += expected
-            got = 0
-            while block := reply.read(BLOCK):
-                if self.given_up.is_set():
-                    raise _GivenUp
-                out.write(block)
-                got += len(block)
-                self.done += len(block)
-            if expected and got != expected:
-                raise OSError("cut short")
+            with path.open("wb") as out:
+                hub.file_download.http_get(
+                    hub.hf_hub_url(self.repo, name, endpoint=endpoint()),
+                    out,
+                    headers=hub.utils.build_hf_headers(library_name="gsjbu"),
+                    tqdm_class=partial(_Watch, self),
+                )
+        except hub.errors.HfHubHTTPError as error:
+            if error.response.status_code != 404 or name != "preprocessor_config.json":
+                raise
+            path.unlink()  # some models have none; the usual normalisation is taken
+
+
+class _Watch:
+    """What huggingface_hub takes for a progress bar: it counts, and lets nobody's download end."""
+
+    def __init__(self, download: _Download, total: int | None = None, **_: object) -> None:
+        self.download = download
+        download.total += total or 0
+
+    def __enter__(self) -> _Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def update(self, count: int) -> None:
+        """``count`` further bytes; fewer than none where the hub sends all again after a break: that may never end."""
+        if self.download.given_up.is_set():
+            raise _GivenUp
+        if count < 0:
+            raise OSError("cut short")
+        self.download.done += count
 
 
 class _GivenUp(Exception):
     pass
 
 
-def _refused(code: int) -> str:
+def _hub() -> Any:
+    """huggingface_hub, imported when somebody is to be asked."""
+    import huggingface_hub
+    import huggingface_hub.errors
+    import huggingface_hub.file_download
+
+    return huggingface_hub
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What a broken line, a full disk or a wrong address may raise."""
+    import httpx2
+
+    return (OSError, httpx2.HTTPError, httpx2.InvalidURL, ValueError)
+
+
+def _refused(code: int, repo: str) -> str:
     if code in (401, 403):
-        return f"the model hub asks for a licence to be accepted first (HTTP {code}). {HINT}"
+        return (
+            f"the model hub asks for its licence to be accepted first (HTTP {code}): accept it at {endpoint()}/{repo}, "
+            f"then set HF_TOKEN or run `hf auth login`. {HINT}"
+        )
     if code == 404:
         return f"the model hub has no safetensors weights under that name (HTTP 404). {HINT}"
     return f"the model hub answered HTTP {code}. {HINT}"
@@ -201,18 +238,9 @@ def _fresh(when: float) -> bool:
     return time.monotonic() - when < REMEMBER_S
 
 
-def _open(address: str, timeout: float, method: str = "GET") -> Any:
-    if urlsplit(address).scheme not in ("http", "https"):
-        raise OSError("only http and https")
-    request = urllib.request.Request(address, method=method, headers={"User-Agent": "gsjbu"})
-    return urllib.request.urlopen(request, timeout=timeout)
-
-
-def _ask(address: str) -> str | None:
+def _ask(session: Any, address: str) -> str | None:
     try:
-        _open(address, PROBE_S, "HEAD").close()
-    except urllib.error.HTTPError:
-        return None  # it answers; that is all that was asked
-    except (OSError, http.client.HTTPException, ValueError):
+        session.head(address, timeout=PROBE_S)  # any answer will do
+    except _failures():
         return "cannot be reached"
     return None

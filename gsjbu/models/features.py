@@ -43,7 +43,7 @@ Maps = MutableMapping[str, tuple[weakref.ref[Any], FeatureMap, str]]
 def extract(
     image: Tensor,
     grid: Grid,
-    backbone: str = "resnet18",
+    backbone: str = "auto",
     device: torch.device | str = "cpu",
     seed: int = 0,
     progress: catalogue.Progress | None = None,
@@ -52,10 +52,10 @@ def extract(
     """Features of ``image`` [3, H, W] in [0, 1] on the cells of ``grid``.
 
     The stage whose stride is nearest the grid's is taken; cells larger than its stride get the mean over their
-    pixels, smaller ones a bilinear reading. A backbone whose weights are not to be had is replaced by ResNet-18,
-    ResNet-18 without pretrained weights by random ones from ``seed``, a failing accelerator by the CPU; ``status``
-    says so each time. ``progress`` hears of downloads and may raise to give up. ``maps``: kept by the caller for this
-    image and device; the network does not run again for a grid that its last map serves as well.
+    pixels, smaller ones a bilinear reading. ``backbone`` is one of the list or ``timm:NAME``. One whose weights are not
+    to be had is replaced by ``auto`` (see ``catalogue.backbone``), a failing accelerator by the CPU; ``status`` says so
+    each time. ``progress`` hears of downloads and may raise to give up. ``maps``: kept by the caller for this image and
+    device; the network does not run again for a grid that its last map serves as well.
     """
     if tuple(image.shape[-2:]) != (grid.height, grid.width):
         raise ShapeError(
@@ -80,11 +80,10 @@ def extract(
     try:
         return run(backbone)
     except ModelError as error:
-        if backbone == "resnet18":
+        if backbone in ("auto", "resnet18"):
             raise
-        instead = run("resnet18")
-        weights = "pretrained" if instead.pretrained else f"random weights from seed {seed}"
-        return replace(instead, status=f"{error.message} Shown instead: {instead.name}, {weights}.")
+        instead = run("auto")
+        return replace(instead, status=f"{error.message} Shown instead: {instead.status}")
 
 
 def on_device(work: Callable[[torch.device], T], device: torch.device | str) -> tuple[T, str]:

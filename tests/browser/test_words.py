@@ -63,7 +63,7 @@ def test_what_the_server_says_has_a_translation(code: str) -> None:
     for one in schema():
         needed |= {f"server.setting.{one['name']}.label", f"server.setting.{one['name']}.sentence"}
         # networks keep their own names in every language
-        words_of_ours = ("off", "labels") if one["name"] in ("backbone", "segmentation") else None
+        words_of_ours = ("off", "labels", "auto") if one["name"] in ("backbone", "segmentation") else None
         for choice in one["choices"] or []:
             if words_of_ours is None or choice["value"] in words_of_ours:
                 needed.add(f"server.choice.{one['name']}.{choice['value']}")

@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -54,6 +55,12 @@ def alone(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the discard port: refused at once
+    monkeypatch.setattr(
+        huggingface_hub.constants, "HF_HUB_OFFLINE", False
+    )  # read once, whenever it was imported
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
     downloads.forget()
     catalogue.release()
     yield
@@ -169,11 +176,11 @@ def test_resnet18_from_a_safetensors_file(tmp_path, monkeypatch):
     save_file(state, tmp_path / "resnet18.safetensors")
     monkeypatch.setenv("GSJBU_MODELS_DIR", str(tmp_path))
     grid = Grid.from_stride(120, 100, 16)
-    out = features.extract(IMAGE, grid, seed=0)
+    out = features.extract(IMAGE, grid, "resnet18", seed=0)
     assert out.pretrained and "pretrained" in out.status
     monkeypatch.delenv("GSJBU_MODELS_DIR")
-    torch.testing.assert_close(features.extract(IMAGE, grid, seed=99).values, out.values)
-    assert not torch.equal(features.extract(IMAGE, grid, seed=0).values, out.values)
+    torch.testing.assert_close(features.extract(IMAGE, grid, "resnet18", seed=99).values, out.values)
+    assert not torch.equal(features.extract(IMAGE, grid, "resnet18", seed=0).values, out.values)
 
 
 def test_a_file_that_is_not_resnet18_is_told(tmp_path, monkeypatch):
@@ -237,7 +244,7 @@ def test_damaged_folders_give_a_sentence_without_a_path(store, tmp_path, monkeyp
         catalogue.backbone("local:hurt")
     assert caught.value.message.endswith(".") and str(tmp_path) not in caught.value.message
     out = features.extract(IMAGE, Grid.from_stride(120, 100, 16), "local:hurt")
-    assert "hurt" in out.status and "ResNet-18" in out.status  # something is shown all the same
+    assert "hurt" in out.status and "EfficientNet-Lite0" in out.status  # something is shown all the same
 
 
 def test_a_segmenter_is_no_backbone(local):
@@ -255,7 +262,7 @@ def test_without_a_network_a_clear_sentence_and_no_second_wait():
         start = time.perf_counter()
         out = features.extract(IMAGE, Grid.from_stride(120, 100, 16), "dinov2-small")
         assert "127.0.0.1 cannot be reached" in out.status and "GSJBU_MODELS_DIR" in out.status
-        assert not out.pretrained
+        assert out.pretrained and "Shown instead: EfficientNet-Lite0, pretrained" in out.status
         took = time.perf_counter() - start
     assert took < 2  # the second time nobody is asked
     assert "cannot be reached" in (catalogue.unavailable_reason("dinov2-small") or "")
@@ -276,7 +283,7 @@ def test_a_hub_that_never_answers_costs_one_short_wait(monkeypatch):
 
 def test_offline_mode_asks_nobody(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(downloads, "_open", lambda *a, **k: pytest.fail("asked"))
+    monkeypatch.setattr(downloads, "_hub", lambda: pytest.fail("asked"))
     assert "HF_HUB_OFFLINE" in (downloads.unreachable() or "")
     with pytest.raises(ModelError):
         catalogue.backbone("dinov2-small")
@@ -288,6 +295,7 @@ def hub(store, tmp_path, monkeypatch):
     root = tmp_path / "hub" / "facebook" / "dinov2-small" / "resolve" / "main"
     shutil.copytree(store / "tiny-dinov2", root)
     served: list[str] = []
+    tokens: list[str | None] = []
     pace = {"delay": 0.0, "status": 0}
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -296,6 +304,7 @@ def hub(store, tmp_path, monkeypatch):
 
         def do_GET(self):
             served.append(self.path)
+            tokens.append(self.headers.get("Authorization"))
             if pace["status"]:
                 self.send_error(int(pace["status"]))
                 return
@@ -312,13 +321,13 @@ def hub(store, tmp_path, monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    yield pace, served, root
+    yield pace, served, root, tokens
     server.shutdown()
     server.server_close()
 
 
 def test_a_download_is_watched_and_kept(hub):
-    pace, served, _ = hub
+    pace, served, *_ = hub
     pace["delay"] = 0.05
     seen: list[tuple[int, int, str]] = []
     loaded = catalogue.backbone("dinov2-small", progress=lambda *p: seen.append(p))
@@ -334,7 +343,7 @@ def test_a_download_is_watched_and_kept(hub):
 
 
 def test_two_runs_share_one_download(hub):
-    pace, served, _ = hub
+    pace, served, *_ = hub
     pace["delay"] = 0.05
     with_both = [
         threading.Thread(target=catalogue.obtain, args=(catalogue.spec_of("dinov2-small"),)) for _ in range(2)
@@ -348,7 +357,7 @@ def test_two_runs_share_one_download(hub):
 
 
 def test_a_download_can_be_cancelled(hub):
-    pace, _, _ = hub
+    pace, *_ = hub
     pace["delay"] = 0.5
 
     class Stop(Exception):
@@ -369,7 +378,7 @@ def test_a_download_can_be_cancelled(hub):
 
 
 def test_after_its_patience_a_run_goes_on_and_the_download_too(hub):
-    pace, _, _ = hub
+    pace, *_ = hub
     pace["delay"] = 0.2
     spec = catalogue.spec_of("dinov2-small")
     with pytest.raises(ModelError) as caught:
@@ -381,9 +390,29 @@ def test_after_its_patience_a_run_goes_on_and_the_download_too(hub):
     assert catalogue.find(spec) is not None
 
 
+@pytest.mark.parametrize("kept", ["HF_TOKEN", "login", None])
+def test_a_persons_token_goes_with_the_request(hub, tmp_path, monkeypatch, kept):
+    *_, tokens = hub
+    if kept == "HF_TOKEN":
+        monkeypatch.setenv("HF_TOKEN", "hf_mine")
+    elif kept == "login":  # what `hf auth login` leaves
+        (tmp_path / "hf").mkdir(exist_ok=True)
+        (tmp_path / "hf" / "token").write_text("hf_mine\n")
+    catalogue.obtain(catalogue.spec_of("dinov2-small"))
+    assert tokens and set(tokens) == {"Bearer hf_mine" if kept else None}
+
+
+def test_a_gated_model_says_where_to_go(hub):
+    pace, *_ = hub
+    pace["status"] = 403
+    with pytest.raises(ModelError) as caught:
+        catalogue.obtain(catalogue.spec_of("dinov3-small"))
+    assert "/facebook/dinov3-vits16-pretrain-lvd1689m, then set HF_TOKEN" in caught.value.message
+
+
 @pytest.mark.parametrize(("status", "word"), [(401, "licence"), (404, "safetensors"), (500, "500")])
 def test_refusals_of_the_hub_are_told_and_remembered(hub, status, word):
-    pace, served, _ = hub
+    pace, served, *_ = hub
     pace["status"] = status
     for _ in range(2):
         with pytest.raises(ModelError) as caught:
@@ -393,7 +422,7 @@ def test_refusals_of_the_hub_are_told_and_remembered(hub, status, word):
 
 
 def test_a_download_cut_short_is_not_kept(hub, monkeypatch):
-    _, _, root = hub
+    _, _, root, _ = hub
     whole = (root / "model.safetensors").stat().st_size
 
     class Short(http.server.BaseHTTPRequestHandler):
@@ -481,13 +510,13 @@ def test_features_kept_from_random_weights_go_when_pretrained_ones_arrive(tmp_pa
     """The run says "pretrained" only of features that are: kept maps and features belong to one set of weights."""
     monkeypatch.setenv("GSJBU_MODELS_DIR", str(tmp_path))
     image, cache = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(4)), {}
-    first = pipeline.run(image, Settings(iters=0, stride=16), cache=cache)
+    first = pipeline.run(image, Settings(iters=0, stride=16, backbone="resnet18"), cache=cache)
     assert "random" in first.status["features"]
     save_file(networks.empty_resnet18(77).state_dict(), tmp_path / "resnet18.safetensors")
     for stride in (16, 15):
-        kept = pipeline.run(image, Settings(iters=0, stride=stride), cache=cache)
+        kept = pipeline.run(image, Settings(iters=0, stride=stride, backbone="resnet18"), cache=cache)
         assert "pretrained" in kept.status["features"]
         assert "random" not in kept.status["features"]
-        fresh = pipeline.run(image, Settings(iters=0, stride=stride))
+        fresh = pipeline.run(image, Settings(iters=0, stride=stride, backbone="resnet18"))
         assert torch.equal(kept.features_lr, fresh.features_lr)
         assert not torch.equal(first.features_lr.mean(), kept.features_lr.mean())

@@ -43,7 +43,7 @@ def picture(height: int = 96, width: int = 80, seed: int = 0) -> torch.Tensor:
 def test_the_stage_with_the_nearest_stride(stride, stage, channels):
     image = picture()
     grid = Grid.from_stride(96, 80, stride)
-    out = features.extract(image, grid)
+    out = features.extract(image, grid, "resnet18")
     assert out.stage.startswith(stage) and out.values.shape == (channels, grid.rows, grid.cols)
     assert out.values.dtype == torch.float32 and torch.isfinite(out.values).all()
 
@@ -67,14 +67,14 @@ def test_the_streamlined_network_is_torchvisions_own():
 
 def test_random_weights_are_said_and_follow_the_seed():
     image, grid = picture(), Grid.from_stride(96, 80, 16)
-    one, again, other = (features.extract(image, grid, seed=s) for s in (0, 0, 1))
+    one, again, other = (features.extract(image, grid, "resnet18", seed=s) for s in (0, 0, 1))
     assert "andom weights" in one.status and "seed 0" in one.status and "seed 1" in other.status
     assert torch.equal(one.values, again.values) and not torch.equal(one.values, other.values)
 
 
 def test_global_random_state_and_threads_are_left_alone():
     before, threads = torch.get_rng_state(), torch.get_num_threads()
-    out = features.extract(picture(), Grid.from_stride(96, 80, 16), seed=12345)
+    out = features.extract(picture(), Grid.from_stride(96, 80, 16), "resnet18", seed=12345)
     pca3(out.values)
     assert torch.equal(torch.get_rng_state(), before) and torch.get_num_threads() == threads
 
@@ -115,7 +115,7 @@ def test_a_strided_convolution_looks_where_it_is_said_to():
         changed = image.clone()
         changed[:, 40, 24] = 1.0
         grid = Grid.from_stride(64, 64, stride)
-        a, b = (features.extract(x, grid).values for x in (image, changed))
+        a, b = (features.extract(x, grid, "resnet18").values for x in (image, changed))
         power = (a - b).abs().sum(0)
         y, x = torch.arange(grid.rows) + 0.5, torch.arange(grid.cols) + 0.5
         assert float((power.sum(1) * y).sum() / power.sum()) * stride == pytest.approx(40.5, abs=stride)
