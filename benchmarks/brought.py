@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from gsjbu.torchvision_mend import torchvision
+from gsjbu.models.torchvision_compat import torchvision
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional

@@ -3,6 +3,7 @@
 kernel = gsjbu.fit(image)                   one anisotropic Gaussian per LR pixel, learnt from this image alone
 high = kernel.render(signal)                [C, h, w] → [C, H, W], by pure mixing
 high = gsjbu.upsample(image, signal)        both in one call
+mask = gsjbu.refine(image, mask)            what is as large as the image already
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from gsjbu.core.kernel_file import load as load
     from gsjbu.core.window import Window as Window
     from gsjbu.module import GSJBU as GSJBU
+    from gsjbu.refining import Refined as Refined
+    from gsjbu.refining import refine as refine
     from gsjbu.run.estimate import Advice as Advice
     from gsjbu.run.estimate import Estimate as Estimate
     from gsjbu.run.estimate import estimate as estimate
@@ -28,10 +31,12 @@ _HOMES = {
     "Advice": "run.estimate",
     "Estimate": "run.estimate",
     "Kernel": "core.kernel",
+    "Refined": "refining",
     "Window": "core.window",
     "estimate": "run.estimate",
     "fit": "verbs",
     "load": "core.kernel_file",
+    "refine": "refining",
     "upsample": "verbs",
 }
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # they are strings

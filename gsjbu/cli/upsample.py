@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
-    form = _form(output)
+    form = form_of(output)
     options.spare_inputs((args.image, args.signal), (args.output, args.kernel))
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
     rendered = time.perf_counter()
     told = restoring.facts(signal, args.probabilities)
-    _write(output, form, signal, high, args.float16, told)
+    write_result(output, form, signal, high, args.float16, told)
     if args.kernel:
         write_kernel(Path(args.kernel), kernel)
     facts = {
@@ -121,7 +121,8 @@ def _is_half(args: argparse.Namespace, high: np.ndarray) -> bool:
     return args.float16 and high.dtype.kind == "f"
 
 
-def _form(output: Path) -> str:
+def form_of(output: Path) -> str:
+    """The format that a file's ending says. Raises GsjbuError."""
     form = FORMS.get(output.suffix.lower())
     if form is None:
         raise GsjbuError(
@@ -147,7 +148,7 @@ def _grid(stride: int | None, size: tuple[int, int], signal: tuple[int, ...]) ->
     return {"stride": stride}
 
 
-def _write(
+def write_result(
     output: Path, form: str, signal: Signal, high: np.ndarray, half: bool, told: dict[str, Any]
 ) -> None:
     """The result; beside arrays whose channels are classes, and beside fractions as levels, what the numbers mean."""

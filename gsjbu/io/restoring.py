@@ -92,11 +92,11 @@ def _of_dtype(signal: Signal, values: np.ndarray) -> np.ndarray:
     whole = np.clip(np.rint(values), limits.min, limits.max)
     gap = np.isnan(whole)
     if gap.any():
-        whole = np.where(gap, _gap_number(signal), whole)
+        whole = np.where(gap, gap_number(signal), whole)
     return whole.astype(dtype)
 
 
-def _gap_number(signal: Signal) -> float:
+def gap_number(signal: Signal) -> float:
     """The integer that stands for "no value" in the result: the file's own, or 0."""
     limits = np.iinfo(signal.dtype)
     return next((code for code in signal.gap_codes if limits.min <= code <= limits.max), 0.0)

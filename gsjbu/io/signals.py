@@ -182,8 +182,33 @@ def understand(
     return _understood(brought, laid, asked, max_values)
 
 
-def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int) -> Signal:
-    """A signal of planes whose axes are settled."""
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """What was brought, its axes settled, its kind and its gaps found: before anything is made of its values."""
+
+    brought: Brought
+    asked: Asked
+    layout: layouts.Laid
+    planes: np.ndarray  # [C, h, w]; of colours that stand for classes, their numbers 0xRRGGBB
+    guess: kinds.Guess
+    found: gaps.Gaps
+
+    @property
+    def empty(self) -> Signal:
+        """A signal that says all this, and has no values yet."""
+        brought, guess, found = self.brought, self.guess, self.found
+        return Signal(
+            torch.zeros(0), torch.from_numpy(found.known), guess.kind, guess.reason, guess.runner_up,
+            colours=brought.colours and guess.kind == "labels", palette=brought.palette,
+            dtype=self.planes.dtype.name, gap_codes=found.codes, gaps=found.sentence, gaps_guessed=found.guessed,
+            layout=self.layout.layout, layout_note=self.layout.sentence,
+            flat=brought.array.ndim == 2 and self.layout.layout != "tokens", source=brought.source, brought=brought,
+            asked=self.asked,
+        )  # fmt: skip
+
+
+def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
+    """Kind and gaps of planes whose axes are settled. Raises SignalError."""
     planes = laid.planes
     if planes.shape[0] > MAX_CHANNELS:
         raise SignalError(
@@ -201,16 +226,15 @@ def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: 
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
         raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
-    signal = Signal(
-        torch.zeros(0), torch.from_numpy(found.known), guess.kind, guess.reason, guess.runner_up,
-        colours=brought.colours and guess.kind == "labels", palette=brought.palette, dtype=planes.dtype.name,
-        gap_codes=found.codes, gaps=found.sentence, gaps_guessed=found.guessed, layout=laid.layout,
-        layout_note=laid.sentence, flat=brought.array.ndim == 2 and laid.layout != "tokens",
-        source=brought.source, brought=brought, asked=asked,
-    )  # fmt: skip
-    if guess.kind == "labels":
-        return _with_classes(signal, planes[0], found.known, brought, max_values)
-    return _with_values(signal, planes, found.known, brought)
+    return Looked(brought, asked, laid, planes, guess, found)
+
+
+def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int) -> Signal:
+    """A signal of planes whose axes are settled."""
+    seen = look(brought, laid, asked)
+    if seen.guess.kind == "labels":
+        return _with_classes(seen.empty, seen.planes[0], seen.found.known, max_values)
+    return with_values(seen.empty, seen.planes, seen.found.known)
 
 
 def _invalid(brought: Brought, asked: Asked) -> str | tuple[float, ...]:
@@ -275,10 +299,8 @@ def _colour_numbers(planes: np.ndarray) -> np.ndarray:
     return codes[None]
 
 
-def _with_classes(
-    signal: Signal, plane: np.ndarray, known: np.ndarray, brought: Brought, max_values: int
-) -> Signal:
-    """One-hot channels, one a class that is there; gaps are of no class until they are filled."""
+def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The class numbers in the known cells of [h, w], rising. Raises SignalError."""
     if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
         raise SignalError("signal_kind", f"Labels must be whole numbers of at most {MAX_CLASSES} classes.")
     codes = np.unique(plane[known])
@@ -287,6 +309,12 @@ def _with_classes(
             "signal_classes",
             f"The signal has {len(codes)} different numbers; as labels it may have {MAX_CLASSES}.",
         )
+    return codes
+
+
+def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_values: int) -> Signal:
+    """One-hot channels, one a class that is there; gaps are of no class until they are filled."""
+    codes = codes_in(plane, known)
     rows, cols = plane.shape
     if len(codes) * rows * cols > max_values:
         raise SignalError(
@@ -302,17 +330,18 @@ def _with_classes(
     numbers = tuple(int(code) for code in codes)
     return replace(
         signal, values=torch.from_numpy(one_hot), codes=numbers, flat=True,
-        names=_names(numbers, signal.colours, brought, signal.asked.names),
+        names=class_names(signal, numbers),
     )  # fmt: skip
 
 
-def _names(codes: Sequence[int], colours: bool, brought: Brought, asked: Sequence[str]) -> tuple[str, ...]:
+def class_names(signal: Signal, codes: Sequence[int]) -> tuple[str, ...]:
+    """A name for each of ``codes``: as it was asked for, as the file has it, or its number."""
+    asked, known = signal.asked.names, signal.brought.names if signal.brought else {}
+
     def name(code: int) -> str:
         if 0 <= code < len(asked):
             return asked[code]
-        if code in brought.names:
-            return brought.names[code]
-        return f"#{code:06x}" if colours else f"class {code}"
+        return known.get(code, f"#{code:06x}" if signal.colours else f"class {code}")
 
     return tuple(name(code) for code in codes)
 
@@ -320,7 +349,7 @@ def _names(codes: Sequence[int], colours: bool, brought: Brought, asked: Sequenc
 # ------------------------------------------------------------------------------------- other kinds
 
 
-def _with_values(signal: Signal, planes: np.ndarray, known: np.ndarray, brought: Brought) -> Signal:
+def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal:
     """Numbers as they are mixed: in [0, 1] for shares of a whole, around 0 and of spread 1 for measured ones."""
     with np.errstate(over="ignore", invalid="ignore"):
         values = planes.astype(np.float64 if planes.shape[0] == 1 else np.float32)
@@ -336,7 +365,7 @@ def _with_values(signal: Signal, planes: np.ndarray, known: np.ndarray, brought:
         values = (values.astype(np.float64) - offset) / scale
     names: tuple[str, ...] = ()
     if signal.kind in CLASS_KINDS and values.shape[0] > 1:
-        names = _names(range(values.shape[0]), False, brought, signal.asked.names)
+        names = class_names(signal, range(values.shape[0]))
     array = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(array).all():
         raise SignalError(

@@ -1,0 +1,183 @@
+"""The grid that something as large as its image really resolves: what it was enlarged from.
+
+Each axis is looked at along the lines on which most changes. *Blocks*: neighbours differ only where one cell ends.
+*Kinks*: what was enlarged bilinearly bends only at the centres of cells. Where there is neither, the coarsest grid
+whose samples, joined by straight lines, give the array back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from gsjbu.core.grid import Grid
+
+MOST_LINES = 256
+MOST_LOOKED_AT = 4096  # lines among which those are chosen
+LEAST_STEP, MOST_STEP = 1.9, 64.0
+#: Of all changes, the share at the borders of blocks; of all bending, how much more than by chance is at kinks.
+BLOCKS, KINKS = 0.999, 0.4
+#: One border is in the right place by chance: so many must be, and such a share of those that could be.
+LEAST_USED, USED_SHARE = 5, 0.4
+ALIKE = 0.9  # steps that differ by less are told apart by how well they fit
+SMOOTH_STEPS = (32, 24, 16, 12, 8, 6, 5, 4, 3, 2)
+SMOOTH_ERROR = 0.3  # px by which borders may move
+
+Axis = tuple[int, float]  # cells, and pixels of each
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """``grid`` and ``how`` it was told: blocks, kinks or smooth. ``sentence`` says so."""
+
+    grid: Grid
+    how: str
+
+    @property
+    def sentence(self) -> str:
+        """What was found, for people."""
+        found = {
+            "blocks": "it consists of blocks",
+            "kinks": "it bends only at the centres of cells, as bilinear enlargements do",
+            "smooth": "no border in it is sharper",
+        }[self.how]
+        return f"It resolves {text(self.grid)}: {found}"
+
+
+def text(grid: Grid) -> str:
+    """A grid as sentences say it."""
+    return f"a grid of {grid.cols}×{grid.rows} cells ({grid.step_x:.3g}×{grid.step_y:.3g} px each)"
+
+
+def resolved(planes: np.ndarray, whole: bool = False) -> Resolved | None:
+    """The grid of ``planes`` [C, H, W], or None where they resolve every pixel; ``whole``: class numbers, which only
+    blocks can be told of. What is not finite is looked past."""
+    ways: dict[str, Callable[[np.ndarray], Axis | None]] = {
+        "blocks": _blocks,
+        "kinks": _kinks,
+        "smooth": _smooth,
+    }
+    lines = [_lines(planes, axis) for axis in (1, 2)]
+    for how in ("blocks",) if whole else ways:
+        found = [ways[how](some) for some in lines]
+        grid = _grid(planes.shape[1:], found)
+        if grid is not None:
+            return Resolved(grid, how)
+    return None
+
+
+def _grid(size: tuple[int, ...], found: list[Axis | None]) -> Grid | None:
+    """Both axes together; one on which nothing was found, or nothing changes, goes with the other."""
+    known = [axis for axis in found if axis is not None]
+    if not known:
+        return None
+    height, width = size
+    (rows, down), (cols, across) = (
+        axis or (max(1, round(n / known[0][1])), n / max(1, round(n / known[0][1])))
+        for axis, n in zip(found, size, strict=True)
+    )
+    by_stride = Grid.from_stride(height, width, max(1, round(down)))
+    if down == across and (by_stride.rows, by_stride.cols) == (rows, cols):
+        return by_stride
+    return Grid.from_sizes(height, width, rows, cols)
+
+
+def _lines(planes: np.ndarray, axis: int) -> np.ndarray:
+    """[L, n] float64: the lines along ``axis`` (1 or 2) of [C, H, W] on which most changes."""
+    length = planes.shape[axis]
+    across = np.moveaxis(planes, axis, -1)
+    step = max(1, -(-across.shape[0] * across.shape[1] // MOST_LOOKED_AT))
+    lines = across[:, ::step].reshape(-1, length).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        change = np.nan_to_num(np.abs(np.diff(lines)), posinf=0).sum(axis=1)
+    return lines[np.sort(np.argsort(-change, kind="stable")[:MOST_LINES])]
+
+
+def _candidates(length: int) -> Iterator[Axis]:
+    """Whole numbers of cells over the length, and whole strides of which the last cell is partial; coarsest first."""
+    steps = [(n, length / n) for n in range(1, length) if LEAST_STEP <= length / n <= MOST_STEP]
+    steps += [(-(-length // s), float(s)) for s in range(2, int(MOST_STEP) + 1) if length % s and s < length]
+    yield from sorted(steps, key=lambda axis: -axis[1])
+
+
+def _blocks(lines: np.ndarray) -> Axis | None:
+    """The cells at whose borders alone neighbours differ: of the coarsest that may be, those of which most are used."""
+    changes = (lines[:, 1:] != lines[:, :-1]).mean(axis=0)
+    where = np.flatnonzero(changes)
+    if len(where) < LEAST_USED:
+        return None
+    best: tuple[float, Axis] | None = None
+    for cells, step in _candidates(lines.shape[1]):
+        if best is not None and step < ALIKE * best[1][1]:
+            break
+        # A pixel goes with the cell of its centre, or with that of its edge: libraries differ.
+        for edge in (0.5, 0.0):
+            borders = np.arange(1, cells) * step - edge
+            slack = 0 if step == round(step) else 1e-6  # k·step may be rounded either way
+            places = np.ceil(np.stack([borders - slack, borders + slack])).astype(np.int64) - 1
+            places = np.clip(places, 0, len(changes) - 1)
+            if changes[np.unique(places)].sum() < BLOCKS * changes.sum():
+                continue
+            used = (changes[places] > 0).any(axis=0)
+            share = float(used[(places[1] >= where[0]) & (places[0] <= where[-1])].mean())
+            exact = step == round(step) or cells == -(-lines.shape[1] // round(step))
+            score = share + (
+                0.01 if exact else 0.0
+            )  # where all is alike, whole strides are what networks have
+            if used.sum() >= LEAST_USED and share >= USED_SHARE and (best is None or score > best[0]):
+                best = score, (cells, step)
+    return None if best is None else best[1]
+
+
+def _kinks(lines: np.ndarray) -> Axis | None:
+    """The cells at whose centres alone lines bend."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        bends = np.nan_to_num(np.square(np.diff(lines, n=2)), posinf=0).mean(axis=0)
+    where = np.flatnonzero(bends > 1e-4 * bends.max(initial=0))
+    if len(where) < LEAST_USED or not np.isfinite(bends.sum()):
+        return None
+    first, last, total = where[0], where[-1], bends.sum()
+    best: tuple[float, Axis] | None = None
+    for cells, step in _candidates(lines.shape[1]):
+        centres = (np.arange(cells) + 0.5) * step - 0.5
+        places = np.stack([np.floor(centres), np.ceil(centres)]).astype(np.int64) - 1  # of pixels 1 … n − 2
+        places = np.clip(places, 0, len(bends) - 1)
+        inside = np.unique(places[(places >= first) & (places <= last)])
+        gain = bends[np.unique(places)].sum() / total - len(inside) / (last - first + 1)
+        used = (bends[places] > 1e-4 * bends.max()).any(axis=0)
+        if gain >= KINKS and (best is None or gain > best[0]) and _are_used(used, places[0], where):
+            best = gain, (cells, step)
+    return None if best is None else best[1]
+
+
+def _are_used(used: np.ndarray, places: np.ndarray, where: np.ndarray) -> bool:
+    """Whether enough of the places between the first and the last change have one."""
+    between = (places >= where[0] - 1) & (places <= where[-1] + 1)
+    return bool(used.sum() >= LEAST_USED and used[between].mean() >= USED_SHARE)
+
+
+def _smooth(lines: np.ndarray) -> Axis | None:
+    """The coarsest cells whose samples, joined by lines, give everything back."""
+    lines = np.nan_to_num(lines, posinf=0, neginf=0)
+    change = np.abs(np.diff(lines)).sum()
+    length = lines.shape[1]
+    for step in SMOOTH_STEPS:
+        if change == 0 or step * 2 > length:
+            continue
+        cells = -(-length // step)
+        centres = np.clip((np.arange(cells) + 0.5) * step - 0.5, 0, length - 1)
+        samples = _between(lines, centres)
+        again = _between(samples, np.clip((np.arange(length) + 0.5) / step - 0.5, 0, cells - 1))
+        if np.abs(again - lines).sum() <= SMOOTH_ERROR * change:
+            return cells, float(step)
+    return None
+
+
+def _between(lines: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """[L, n] read at positions ``at`` between pixels."""
+    low = np.floor(at).astype(np.int64)
+    high = np.minimum(low + 1, lines.shape[1] - 1)
+    part = at - low
+    return lines[:, low] * (1 - part) + lines[:, high] * part

@@ -1,0 +1,237 @@
+"""The third verb: refine what is already as large as its image, and yet follows it badly.
+
+Masks and depth of networks are computed on a coarse grid and enlarged: soft, jagged or grown borders are what is left
+of it. That grid is found, the signal brought back to it, and up again along the image.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.core.grid import Grid
+from gsjbu.errors import SettingError, SignalError, SignalWarning
+from gsjbu.io import borders, gaps, kinds, layouts, resolution, restoring
+from gsjbu.io.gaps import Invalid
+from gsjbu.io.guides import Guide, to_guide
+from gsjbu.io.readers import bring
+from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
+from gsjbu.io.signals import UNIT_KINDS, Asked, Looked, Signal, look
+from gsjbu.settings import SETTINGS, default
+from gsjbu.verbs import fit
+
+MAX_VALUES = 400_000_000  # 21 classes over 12 megapixels, and more
+#: How the grid was told says how to come back to it.
+WAYS = {"blocks": PIXELS, "kinks": SAMPLES, "smooth": SAMPLES}
+#: Pixels to a cell of a mask whose border was moved: it is right to within so much.
+MOVED_STRIDE = 4
+
+
+class Refined(np.ndarray):
+    """An array, and how it came about: ``grid``, which it was brought back to (None: it comes back as it was), and
+    ``notes``, sentences on what was found and done. ``signal`` is what it was understood as."""
+
+    grid: Grid | None
+    notes: tuple[str, ...]
+    signal: Signal
+
+    def __array_finalize__(self, whole: Any) -> None:
+        """What is cut out of the array says the same."""
+        self.grid = getattr(whole, "grid", None)
+        self.notes = getattr(whole, "notes", ())
+        if hasattr(whole, "signal"):
+            self.signal = whole.signal
+
+
+def refine(
+    image: Any,
+    signal: Any,
+    stride: int | None = None,
+    grid: Sequence[int] | None = None,
+    *,
+    soft: bool | None = None,
+    kind: str = "auto",
+    invalid: Invalid = gaps.AUTO,
+    layout: str = "auto",
+    names: Sequence[str] = (),
+    fill: bool = False,
+    clip: bool = True,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    **options: Any,
+) -> Any:
+    """What is as large as ``image``, along the image's edges.
+
+    Args:
+        image: what :func:`gsjbu.fit` takes.
+        signal: a mask, class map, probabilities, logits, depth or anything else that :func:`gsjbu.upsample` takes, as
+            large as the image.
+        stride: pixels of the grid that it is brought back to, ``grid`` its rows and columns; estimated if neither is
+            given.
+        soft: True: shares in [0, 1] of a mask or class map. False: a mask of what is soft. None: as it came; logits
+            become probabilities.
+        kind, invalid, layout, names, fill, clip, mean, std: as for :func:`gsjbu.upsample`. Pixels without a value stay
+            without one, unless they are filled.
+        options: ``iters``, ``radius``, ``device``, ``threads`` of :func:`gsjbu.fit`.
+
+    Returns:
+        [H, W] or [C, H, W], in the unit and dtype that came: a :class:`Refined` array, which has ``grid`` and
+        ``notes``; a tensor where a tensor came. It is what came where no coarser grid is found.
+
+    Raises:
+        SignalError, ImageError, SettingError: with a sentence on what would be right.
+
+    Example:
+        >>> import numpy as np, gsjbu
+        >>> from gsjbu.samples import SAMPLES
+        >>> scene = SAMPLES["paper"]
+        >>> jagged = (scene.labels.numpy()[::4, ::4] == 1).repeat(4, axis=0).repeat(4, axis=1)
+        >>> mask = gsjbu.refine(scene.image, jagged)
+        >>> mask.dtype, mask.grid.step_x
+        (dtype('bool'), 4.0)
+    """
+    guide = to_guide(image, mean, std)
+    words: dict[str, Any] = {"kind": kind, "invalid": invalid, "layout": layout, "names": names, "fill": fill}
+    out = refined(guide, signal, stride, grid, soft=soft, clip=clip, **words, **options)
+    for doubt in (*guide.notes, *out.signal.doubts):
+        warnings.warn(doubt, SignalWarning, stacklevel=2)
+    return torch.from_numpy(np.asarray(out)) if isinstance(signal, Tensor) else out
+
+
+def refined(
+    guide: Guide,
+    signal: Any,
+    stride: int | None = None,
+    grid: Sequence[int] | None = None,
+    *,
+    soft: bool | None = None,
+    clip: bool = True,
+    iters: int = default("iters"),
+    radius: int = default("radius"),
+    device: str = default("device"),
+    threads: int | None = None,
+    **words: Any,
+) -> Refined:
+    """:func:`refine` of a guide that is ready: doubts are in ``signal.doubts``, not warned of."""
+    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
+    seen = _seen(signal, size, Asked.parse(**words))
+    low, grid_found, said = _low(seen, guide, _asked_grid(size, stride, grid))
+    if low is None or grid_found is None:
+        high, notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()
+    else:
+        kernel = fit(
+            guide, grid=grid_found, objective="auto", signal=low.values, kind=low.kind,
+            iters=iters, radius=radius, device=device, threads=threads,
+        )  # fmt: skip
+        high, notes = restoring.restored(low, kernel, probabilities=bool(soft), clip=clip), kernel.notes
+    high = _hardened(low or seen.empty, high, soft)
+    out = (high if seen.asked.fill else _with_gaps(high, seen)).view(Refined)
+    out.grid, out.signal = grid_found, low or seen.empty
+    out.notes = (*guide.notes, said, *notes)
+    return out
+
+
+def _seen(signal: Any, size: tuple[int, int], asked: Asked) -> Looked:
+    brought = bring(signal, MAX_VALUES)
+    axes = brought.layout if asked.layout == layouts.AUTO else asked.layout
+    laid = layouts.lay(brought.array, size, axes, asked.grid)
+    if laid.planes.shape[1:] != size:
+        rows, cols = laid.planes.shape[1:]
+        raise SignalError(
+            "signal_size",
+            f"The signal is {cols}×{rows} and the image {size[1]}×{size[0]}: refine takes what is as large as the "
+            "image; upsample takes what is smaller.",
+        )
+    return look(brought, laid, asked)
+
+
+def _asked_grid(size: tuple[int, int], stride: int | None, grid: Sequence[int] | None) -> Grid | None:
+    if grid is not None:
+        if stride is not None:
+            raise SettingError("stride", "stride and grid say the same in two ways; give one of them.")
+        rows, cols = (int(n) for n in grid)
+        return Grid.from_sizes(*size, rows, cols)
+    return None if stride is None else Grid.from_stride(*size, int(SETTINGS["stride"].parse(stride)))
+
+
+def _low(seen: Looked, guide: Guide, asked: Grid | None) -> tuple[Signal | None, Grid | None, str]:
+    """The signal on the grid that it resolves, that grid, and a sentence; None: there is no coarser one."""
+    whole = seen.guess.kind == "labels"
+    found = resolution.resolved(seen.planes, whole)
+    if asked is not None:
+        same = found is not None and (asked.rows, asked.cols) == (found.grid.rows, found.grid.cols)
+        how = WAYS[found.how] if found is not None and same else MEANS
+        return reduced(seen, asked, how), asked, f"Brought to {resolution.text(asked)}, as you said."
+    if found is not None:
+        low = reduced(seen, found.grid, WAYS[found.how])
+        return _looked_at_again(seen, low), found.grid, f"{found.sentence}."
+    by, moved = _moved(seen, guide) if whole else (0.0, seen)
+    if by:
+        height, width = seen.planes.shape[1:]
+        grid = Grid.from_stride(height, width, MOVED_STRIDE * borders.shrunk_by(height, width))
+        said = (
+            f"Its border lies beside the image's edges, which run {abs(by):g} px {'inside' if by < 0 else 'outside'}: "
+            f"moved there, and brought to {resolution.text(grid)}."
+        )
+        return reduced(moved, grid, MEANS), grid, said
+    said = "It resolves every pixel of the image, as far as can be told, and comes back as it is"
+    return None, None, f"{said}; stride= says otherwise."
+
+
+def _looked_at_again(seen: Looked, low: Signal) -> Signal:
+    """Enlarging makes exact shares inexact: on its own grid a mask shows whether it is of shares or of a network."""
+    if seen.asked.kind is not None or low.kind not in ("soft_labels", "probabilities", "heat_map"):
+        return low
+    values = low.values.numpy()
+    near = np.rint(values)
+    exact = np.where(np.abs(values - near) < kinds.EXACT, near, values)
+    guess = kinds.guess(exact, low.mask.numpy())
+    if guess.kind not in ("soft_labels", "probabilities"):
+        return low
+    return replace(low, values=torch.from_numpy(exact), kind=guess.kind, reason=guess.reason)
+
+
+def _moved(seen: Looked, guide: Guide) -> tuple[float, Looked]:
+    """Labels with the border of all but the commonest class moved to where the image's edges run; by how much."""
+    numbers, known = seen.planes[0], seen.found.known
+    codes, counts = np.unique(numbers[known], return_counts=True)
+    if len(codes) < 2:
+        return 0.0, seen
+    ground = codes[0] if len(codes) == 2 else codes[counts.argmax()]
+    by = borders.offset(guide.pixels.numpy(), (numbers != ground) & known)
+    return by, replace(seen, planes=borders.moved(numbers, ground, by)[None]) if by else seen
+
+
+def _as_it_came(seen: Looked, shares: bool) -> np.ndarray:
+    if seen.guess.kind == "labels" and not shares:
+        return np.array(seen.planes[0])
+    height, width = seen.planes.shape[1:]
+    signal = reduced(seen, Grid.from_sizes(height, width, height, width), PIXELS)
+    return restoring.in_unit(signal, signal.values.numpy(), signal.kind == "labels")
+
+
+def _hardened(signal: Signal, high: np.ndarray, soft: bool | None) -> np.ndarray:
+    """A mask of what is soft, if that was asked for; the one share of a mask of two levels."""
+    if soft and signal.kind == "labels" and len(high) == 2:
+        return cast(np.ndarray, high[1])
+    if soft is not False or signal.kind not in UNIT_KINDS:
+        return high
+    if high.ndim == 3 and len(high) > 1:
+        return high.argmax(axis=0).astype(np.uint8 if len(high) < 256 else np.int32)
+    whole = 1 if high.dtype.kind == "f" else 255 if high.dtype == np.uint8 else 65535
+    return np.where(high >= whole / 2, whole, 0).astype(high.dtype)
+
+
+def _with_gaps(high: np.ndarray, seen: Looked) -> np.ndarray:
+    """What had no value before has none now."""
+    known = seen.found.known
+    if known.all():
+        return high
+    gap = np.nan if high.dtype.kind == "f" else restoring.gap_number(seen.empty)
+    return np.where(known, high, np.asarray(gap, high.dtype))

@@ -1,0 +1,61 @@
+"""The grid that something enlarged really resolves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import bilinear, nearest
+from gsjbu.io.resolution import resolved
+
+RNG = np.random.default_rng(0)
+BLOB = np.hypot(*(np.mgrid[:120, :160] - np.array([60, 70])[:, None, None])) < 40
+
+
+def enlarged(way, height: int, width: int, rows: int, cols: int) -> np.ndarray:
+    low = torch.from_numpy(RNG.random((1, rows, cols)).astype("f4"))
+    return way(low, Grid.from_sizes(height, width, rows, cols)).numpy()
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(15, 20), (30, 40), (17, 23), (9, 40)])
+@pytest.mark.parametrize(("way", "how"), [(nearest, "blocks"), (bilinear, "kinks")])
+def test_what_was_enlarged_shows_its_grid(rows, cols, way, how):
+    found = resolved(enlarged(way, 120, 160, rows, cols))
+    assert found is not None and found.how == how
+    assert (found.grid.rows, found.grid.cols) == (rows, cols)
+
+
+def test_bilinear_in_eight_bits_shows_it_too():
+    levels = np.rint(255 * enlarged(bilinear, 128, 192, 16, 24)).astype(np.uint8)
+    found = resolved(levels)
+    assert found is not None and (found.grid.rows, found.grid.cols) == (16, 24)
+
+
+def test_partial_cells_at_the_edge_show_a_whole_stride():
+    low = torch.from_numpy(RNG.random((1, 16, 21)).astype("f4"))
+    found = resolved(nearest(low, Grid.from_stride(123, 161, 8)).numpy())
+    assert found is not None and found.grid == Grid.from_stride(123, 161, 8)
+
+
+def test_a_blurred_mask_resolves_what_its_blur_leaves():
+    from scipy.ndimage import gaussian_filter
+
+    found = resolved(gaussian_filter(BLOB.astype("f4"), 5.0)[None])
+    assert found is not None and found.how == "smooth" and 4 <= found.grid.step_x <= 12
+
+
+@pytest.mark.parametrize(
+    "sharp",
+    [BLOB, RNG.random(BLOB.shape), np.zeros(BLOB.shape), np.pad(np.ones((40, 40)), (40, 80))[:120, :160]],
+)
+def test_what_is_sharp_has_no_coarser_grid(sharp):
+    assert resolved(np.asarray(sharp, "f4")[None]) is None
+
+
+def test_holes_do_not_hide_the_grid():
+    planes = enlarged(bilinear, 120, 160, 15, 20)
+    planes[:, 30:60, 40:70] = np.nan
+    found = resolved(planes)
+    assert found is not None and (found.grid.rows, found.grid.cols) == (15, 20)

@@ -1,0 +1,148 @@
+"""Refining what is as large as its image: the grid is found, kinds, units and gaps stay, borders find their edges."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import gsjbu
+from gsjbu import cli
+from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import bilinear, nearest
+from gsjbu.errors import SettingError, SignalError
+from gsjbu.io.resolution import resolved
+
+H, W = 96, 128
+_y, _x = np.mgrid[:H, :W]
+DISTANCE = np.hypot(_y - 46, 0.8 * (_x - 61)) - 27 - 3 * np.sin(np.arctan2(_y - 46, _x - 61) * 5)
+INSIDE = DISTANCE < 0
+NOISE = np.random.default_rng(0).normal(0, 6, (H, W, 3))
+PHOTO = np.clip(np.where(INSIDE[..., None], [190, 120, 70], [70, 100, 130]) + NOISE, 0, 255).astype(np.uint8)
+GRID = Grid.from_stride(H, W, 8)
+SHARES = GRID.cell_means(torch.from_numpy(INSIDE[None].astype("f4")))
+SOFT = bilinear(SHARES, GRID)[0].numpy()
+FINE = Grid.from_stride(H, W, 4)
+JAGGED = nearest(FINE.cell_means(torch.from_numpy(INSIDE[None].astype("f4"))).round(), FINE)[0].numpy() > 0
+GROWN = DISTANCE - 5 < 0
+
+
+def wrong(mask: np.ndarray) -> int:
+    return int((np.asarray(mask, bool) != INSIDE).sum())
+
+
+def test_a_soft_mask_is_brought_back_to_its_grid_and_follows_the_image():
+    out = gsjbu.refine(PHOTO, SOFT)
+    assert isinstance(out, np.ndarray) and (out.shape, out.dtype) == ((H, W), np.float32)
+    assert (out.grid.rows, out.grid.cols) == (12, 16) and "16×12 cells" in out.notes[0]
+    assert out.min() >= 0 and out.max() <= 1
+    assert wrong(out >= 0.5) < 0.4 * wrong(SOFT >= 0.5)
+
+
+@pytest.mark.parametrize("levels", [(0, 1, "bool"), (0, 255, "u1"), (0, 1, "f4"), (-1, 7, "i8")])
+def test_a_jagged_mask_comes_back_as_the_mask_that_it_was(levels):
+    low, high, dtype = levels
+    out = gsjbu.refine(PHOTO, np.where(JAGGED, high, low).astype(dtype))
+    assert out.dtype == np.dtype(dtype) and set(np.unique(out)) == {low, high} and out.grid.step_x == 4
+    assert wrong(out == high) < 0.6 * wrong(JAGGED)
+
+
+def test_a_grown_mask_shrinks_to_the_edges():
+    out = gsjbu.refine(PHOTO, GROWN)
+    assert "5 px inside" in out.notes[0] or "4 px inside" in out.notes[0]
+    assert wrong(out) < 0.1 * wrong(GROWN)
+
+
+def test_several_classes_and_their_gaps_stay():
+    numbers = np.where(JAGGED, 15, np.where(_x < W // 2, 3, 4)).astype(np.uint8)
+    numbers[:8] = 255
+    out = gsjbu.refine(PHOTO, numbers)
+    assert out.dtype == np.uint8 and set(np.unique(out)) == {3, 4, 15, 255}
+    assert (out[:8] == 255).all() and not (out[8:] == 255).any()
+    assert set(np.unique(gsjbu.refine(PHOTO, numbers, fill=True))) == {3, 4, 15}
+
+
+def test_depth_keeps_its_scale_and_its_gaps():
+    low = torch.where(SHARES > 0.5, 2.0, 5.0) + 0.01 * torch.arange(16)
+    depth = bilinear(low, GRID)[0].numpy()
+    depth[40:50, 60:70] = np.nan
+    out = gsjbu.refine(PHOTO, depth)
+    assert out.signal.kind == "depth" and np.array_equal(np.isnan(out), np.isnan(depth))
+    deep = (DISTANCE < -12) & ~np.isnan(depth)
+    far = DISTANCE > 12
+    for region in (deep, far):
+        assert np.mean(out[region]) == pytest.approx(np.mean(depth[region]), abs=0.02)
+        assert np.std(out[region]) == pytest.approx(np.std(depth[region]), abs=0.02)
+    assert np.nanmin(out) >= np.nanmin(depth) - 1e-5 and np.nanmax(out) <= np.nanmax(depth) + 1e-5
+
+
+def test_depth_in_millimetres_comes_back_in_millimetres():
+    low = torch.where(SHARES > 0.5, 900.0, 3100.0)
+    out = gsjbu.refine(PHOTO, np.rint(bilinear(low, GRID)[0].numpy()).astype(np.uint16))
+    assert out.dtype == np.uint16 and out.min() >= 900 and out.max() <= 3100
+
+
+def test_logits_become_probabilities_or_a_mask():
+    logits = bilinear(
+        20 * SHARES - 10 + 0.3 * torch.randn(SHARES.shape, generator=torch.manual_seed(0)), GRID
+    )
+    out = gsjbu.refine(PHOTO, logits[None].numpy())
+    assert out.signal.kind == "logits" and out.min() >= 0 and out.max() <= 1
+    mask = gsjbu.refine(PHOTO, logits[None].numpy(), soft=False)
+    assert set(np.unique(mask)) == {0, 1} and wrong(np.squeeze(mask)) < wrong(logits[0].numpy() > 0)
+
+
+def test_soft_on_request():
+    out = gsjbu.refine(PHOTO, JAGGED, soft=True)
+    assert (out.shape, out.dtype) == ((H, W), np.float32) and ((out > 0.1) & (out < 0.9)).sum() > 0
+    assert set(np.unique(gsjbu.refine(PHOTO, np.rint(255 * SOFT).astype(np.uint8), soft=False))) == {0, 255}
+
+
+def test_what_is_sharp_and_right_comes_back_as_it_is():
+    out = gsjbu.refine(PHOTO, INSIDE)
+    assert out.grid is None and np.array_equal(out, INSIDE) and "comes back as it is" in out.notes[0]
+    shares = gsjbu.refine(PHOTO, INSIDE, soft=True)
+    np.testing.assert_array_equal(shares, INSIDE.astype("f4"))
+
+
+def test_a_stride_or_a_grid_overrules_what_was_found():
+    out = gsjbu.refine(PHOTO, INSIDE, stride=8)
+    assert out.grid == GRID and "as you said" in out.notes[0]
+    assert gsjbu.refine(PHOTO, INSIDE, grid=(12, 16)).grid.cols == 16
+    with pytest.raises(SettingError, match="one of them"):
+        gsjbu.refine(PHOTO, INSIDE, stride=8, grid=(12, 16))
+
+
+def test_a_tensor_gives_a_tensor_and_a_part_says_where_it_is_from():
+    assert isinstance(gsjbu.refine(PHOTO, torch.from_numpy(SOFT)), torch.Tensor)
+    out = gsjbu.refine(PHOTO, SOFT)
+    assert out[:4].grid == out.grid
+
+
+def test_what_is_smaller_than_the_image_is_for_upsample():
+    with pytest.raises(SignalError, match="upsample"):
+        gsjbu.refine(PHOTO, SHARES)
+
+
+def test_the_command_writes_what_the_library_gives(tmp_path, capsys):
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    Image.fromarray(np.where(JAGGED, 255, 0).astype(np.uint8)).save(tmp_path / "mask.png")
+    words = [
+        "refine",
+        str(tmp_path / "photo.png"),
+        str(tmp_path / "mask.png"),
+        "-o",
+        str(tmp_path / "fine.png"),
+    ]
+    assert cli.main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["kind"] == "labels" and told["grid"]["step"] == [4.0, 4.0]
+    fine = np.asarray(Image.open(tmp_path / "fine.png"))
+    np.testing.assert_array_equal(fine, gsjbu.refine(PHOTO, np.where(JAGGED, 255, 0).astype(np.uint8)))
+    assert resolved(fine[None], whole=True) is None
+    assert cli.main([*words[:-1], str(tmp_path / "soft.npy"), "--soft", "on", "--quiet"]) == 0
+    soft = np.load(tmp_path / "soft.npy")
+    assert soft.dtype == np.float32 and soft.min() >= 0 and soft.max() <= 1
