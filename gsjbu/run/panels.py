@@ -134,6 +134,7 @@ _PAIR = {
     "lr": "low resolution",
     "bilinear": "bilinear",
     "gsjbu": "GS-JBU",
+    "auto": "auto",
     "bicubic": "bicubic",
     "fixed": "fixed kernel",
     "tto_rgb": "TTO on RGB",
@@ -149,7 +150,7 @@ def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "featur
     """
     sentence = (
         f"The three strongest of {basis.channels} feature channels' directions as red, green and blue; "
-        "one projection for all three panels, so equal colours are equal features."
+        "one projection for all panels, so equal colours are equal features."
     )
     return [
         Panel(
@@ -173,6 +174,7 @@ def classes(
         "lr": "The class of each LR pixel.",
         "bilinear": "Class scores blended by distance alone, then the strongest class.",
         "gsjbu": "The same scores, mixed by the fitted kernels, then the strongest class.",
+        "auto": "The same scores, mixed by what was fitted to them, then the strongest class.",
     }
     other = "The same scores upsampled this way, then the strongest class."
     out = []
@@ -214,7 +216,7 @@ def depth(maps: Mapping[str, Tensor], unit: str = "", title: str = "Signal") -> 
     bar = ColourBar(low, high, unit, "viridis")
     return [
         Panel(
-            f"signal_{key}", "signal", f"{title}, {_PAIR[key]}", "The values, all three panels on one scale.",
+            f"signal_{key}", "signal", f"{title}, {_PAIR[key]}", "The values, all panels on one scale.",
             _paint(_values(x), bar), _values(x), unit, bar,
         )
         for key, x in maps.items()

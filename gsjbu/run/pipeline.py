@@ -21,6 +21,8 @@ from gsjbu.io.pictures import shrink
 from gsjbu.models import catalogue, features
 from gsjbu.run import metrics, panels, views
 from gsjbu.run.fits import Fits
+from gsjbu.run.measured import family_of
+from gsjbu.run.methods import methods
 from gsjbu.run.panels import Panel
 from gsjbu.run.result import Result
 from gsjbu.run.stages import Progress, Stages
@@ -63,7 +65,9 @@ def run_reduced(
         about = lr_image if signal is None else signal.values
         kernel = fits.main(about)
     with stages("render"):
-        pictures = {name: upsampler(lr_image) for name, upsampler in fits.upsamplers(lr_image).items()}
+        ways = fits.upsamplers(lr_image, of_image=True)
+        pictures = {name: upsampler(lr_image) for name, upsampler in ways.items()}
+        compared = methods("rgb", ways, settings.objective, None)
         fixed = pictures.get("fixed", fits.fixed().render(lr_image, threads=threads))
     with stages("rgb"):
         shown = views.rgb(guide, lr_image, how, pictures)
@@ -72,23 +76,29 @@ def run_reduced(
     with stages("backbone"):
         features_lr, status["features"] = _backbone_features(guide, grid, settings, device, stages)
     with stages("features"):
+        suited = None if features_lr is None else fits.suited_later(features_lr)
         if features_lr is not None:
-            shown += views.features(features_lr, fits.upsamplers(features_lr))
+            ways = fits.upsamplers(features_lr, of_image=True)  # what suits them is made when it is looked at
+            shown += views.features(features_lr, ways, suited)
+            names = [*ways, "auto"] if suited is not None else ways
+            compared += methods("features", names, settings.objective, "features")
     with stages("segmentation"):
         segmented = views.segmentation(guide, grid, settings, sample, device, stages.fetching)
         status["segmentation"] = segmented.status
         if segmented.scores_lr is not None:
+            ways = fits.upsamplers(segmented.scores_lr)
             more, measured["segmentation"] = views.classes(
-                segmented,
-                guide,
-                fits.upsamplers(segmented.scores_lr),
-                fits.main(segmented.scores_lr).is_joint,
+                segmented, guide, ways, fits.joint(segmented.scores_lr)
             )
             shown += more
+            family = "labels" if settings.seg_input == "classes" else "probabilities"
+            compared += methods("segmentation", ways, settings.objective, family)
     with stages("signal"):
         if signal is not None:
-            status["signal"] = signal.note
-            shown += views.signal(signal, fits.signal_upsamplers(), kernel.is_joint)
+            ways = fits.signal_upsamplers()
+            shown += views.signal(signal, ways, fits.joint(signal.values))
+            status["signal"] = " ".join([signal.note, *fits.best(signal.values).notes])
+            compared += methods("signal", ways, settings.objective, family_of(signal.kind))
     with stages("panels"):
         parameters = (kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
         shown += panels.kernel(*parameters)
@@ -98,6 +108,8 @@ def run_reduced(
         kernel=kernel, panels=shown, metrics=measured, losses=list(kernel.losses), histograms=histograms,
         status=status, timings_ms=stages.timings_ms, features_lr=features_lr, signal=signal,
         features_kernel=fits.main(features_lr) if features_lr is not None else kernel, threads=threads,
+        signal_kernel=kernel if signal is None else fits.best(signal.values), features_suited=suited,
+        methods=compared,
     )  # fmt: skip
 
 

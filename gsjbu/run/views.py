@@ -5,8 +5,9 @@ An upsampler is a function from an LR signal ``[C, h, w]`` to HR ``[C, H, W]``; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,14 +20,18 @@ from gsjbu.errors import ModelError
 from gsjbu.io.restoring import strongest
 from gsjbu.io.signals import CLASS_KINDS
 from gsjbu.run import metrics, panels
+from gsjbu.run.later import Later
+from gsjbu.run.once import Once
 from gsjbu.run.panels import Panel
 from gsjbu.samples import Sample
 from gsjbu.settings import Settings
 
 if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
+    from gsjbu.models.pca import Basis
 
 Upsamplers = Mapping[str, Callable[[Tensor], Tensor]]
+CONFIDENT = ("bilinear", "gsjbu", "auto")  # whose share of the strongest class is shown as well
 
 
 def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
@@ -49,15 +54,28 @@ def rgb(guide: Tensor, lr: Tensor, lr_image: str, pictures: Mapping[str, Tensor]
     return shown + panels.errors(guide, pictures["bilinear"], pictures["gsjbu"])
 
 
-def features(values: Tensor, upsamplers: Upsamplers) -> list[Panel]:
-    """Backbone features [C, h, w] as three PCA colours, one projection for all panels."""
+def features(
+    values: Tensor, upsamplers: Upsamplers, suited: Once[Kernel] | None = None
+) -> list[Panel | Later]:
+    """Backbone features [C, h, w] as three PCA colours, one projection for all panels; ``suited`` when looked at."""
     from gsjbu.models.pca import pca3
 
     basis = pca3(values)
     projected = basis.apply(values)
-    return panels.features(
-        basis, {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
+    shown: list[Panel | Later] = list(
+        panels.features(
+            basis, {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
+        )
     )
+    if suited is not None:
+        (head,) = panels.features(basis, {"auto": projected})
+        made = partial(_suited_features, basis, projected, suited)
+        shown.insert(3, Later(head, (shown[1].height, shown[1].width), made))
+    return shown
+
+
+def _suited_features(basis: Basis, projected: Tensor, suited: Once[Kernel]) -> Panel:
+    return panels.features(basis, {"auto": suited.value.render(projected)})[0]
 
 
 # --- segmentation ------------------------------------------------------------------------------------------------
@@ -101,12 +119,12 @@ def segmentation(
 
 
 def classes(
-    segmented: Segmented, guide: Tensor, upsamplers: Upsamplers, joint: bool = False
+    segmented: Segmented, guide: Tensor, upsamplers: Upsamplers, joint: Collection[str] = ()
 ) -> tuple[list[Panel], dict[str, Any]]:
     """The class maps of every upsampler, and how they compare."""
     assert segmented.scores_lr is not None
     maps = {
-        name: strongest(upsampler, segmented.scores_lr, joint and name == "gsjbu")
+        name: strongest(upsampler, segmented.scores_lr, name in joint)
         for name, upsampler in upsamplers.items()
     }
     numbers: dict[str, Any] = {"changed": metrics.changed(maps["bilinear"].numpy(), maps["gsjbu"].numpy())}
@@ -149,22 +167,29 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
 # --- a signal that a person brought --------------------------------------------------------------------------------
 
 
-def signal(brought: Signal, upsamplers: Upsamplers, joint: bool = False) -> list[Panel]:
+def _once(upsampler: Callable[[Tensor], Tensor], values: Tensor) -> Callable[[Tensor], Tensor]:
+    """``upsampler`` that answers for ``values``, all of them, and works it out once."""
+    high = Once(lambda: upsampler(values))
+    return lambda _: high.value
+
+
+def signal(brought: Signal, upsamplers: Upsamplers, joint: Collection[str] = ()) -> list[Panel]:
     """Panels that suit the kind: depth and heat maps with a bar, labels with a legend, probabilities as classes and
     confidence, features as PCA colours. ``joint``: the kernel needs all channels at once."""
     from gsjbu.models.pca import pca3
 
     values, channels = brought.values, brought.shape[0]
     if brought.kind == "labels" or (brought.kind in CLASS_KINDS and channels > 1):
-        maps = {
-            name: strongest(upsampler, values, joint and name == "gsjbu")
+        upsamplers = {
+            name: _once(upsampler, values) if name in joint else upsampler
             for name, upsampler in upsamplers.items()
         }
+        maps = {name: strongest(upsampler, values, name in joint) for name, upsampler in upsamplers.items()}
         maps = {"lr": values.argmax(dim=0), **maps}
         shown = panels.classes({name: x.numpy() for name, x in maps.items()}, brought.names, group="signal")
         if brought.kind != "labels":
-            pair = {name: upsamplers[name](values) for name in ("bilinear", "gsjbu") if name in upsamplers}
-            shown += panels.confidence({"lr": values, **pair})
+            scores = {name: upsamplers[name](values) for name in CONFIDENT if name in upsamplers}
+            shown += panels.confidence({"lr": values, **scores})
         return shown
     if channels == 1:
         lr = torch.where(brought.mask, values, torch.nan)
