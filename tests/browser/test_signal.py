@@ -79,7 +79,9 @@ def test_an_objective_chosen_by_hand_holds_for_every_tab_and_is_said(page: Page)
     assert page.get_attribute("#viewer", "data-right") == "signal_gsjbu"
     for group in ("features", "signal", "rgb"):
         tab(page, group)
-        assert not page.eval_on_selector_all("#left option", "all => all.some((o) => o.value.endsWith('auto'))")
+        assert not page.eval_on_selector_all(
+            "#left option", "all => all.some((o) => o.value.endsWith('auto'))"
+        )
         assert page.locator("#by-hand").is_visible()
 
 
@@ -184,9 +186,7 @@ def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
     image = shrink(decode(photo.read_bytes()), 512)
     signal = understand(out.getvalue())
     signal = signal.fitted(*image.shape[1:])
-    kernel = gsjbu.fit(
-        image, lr_size=lr.shape[-2:], objective="auto", signal=signal.values, kind=signal.kind
-    )
+    kernel = gsjbu.fit(image, lr_size=lr.shape[-2:], objective="auto", signal=signal.values, kind=signal.kind)
     expected = restored(signal, kernel).reshape(through_the_page.shape)
     # In parts of the signal's span: float32 has no more digits for disparities of 200.
     assert np.abs(through_the_page - expected).max() <= 1e-5 * max(1.0, float(np.ptp(expected)))
