@@ -48,15 +48,10 @@ class Scene:
         else:
             edges = np.zeros(self.truth.shape, bool)
             for axis in (0, 1):
-                known = np.logical_and(*_pair(self.valid, axis))
-                a, b = _pair(self.truth, axis)
-                _pair(edges, axis)[0][...] |= known & (np.abs(b - a) > DEPTH_STEP)
+                known = np.logical_and(*metrics.pair(self.valid, axis))
+                a, b = metrics.pair(self.truth, axis)
+                metrics.pair(edges, axis)[0][...] |= known & (np.abs(b - a) > DEPTH_STEP)
         return metrics.dilate(edges, BAND) & self.valid
-
-
-def _pair(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours along an axis: views of all but the last, and of all but the first."""
-    return (x[:-1], x[1:]) if axis == 0 else (x[:, :-1], x[:, 1:])
 
 
 @dataclass(frozen=True)

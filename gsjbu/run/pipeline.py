@@ -18,18 +18,22 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.threads import each
 from gsjbu.errors import ModelError
 from gsjbu.io.pictures import shrink
+from gsjbu.io.truths import truth_of
 from gsjbu.models import catalogue, features
 from gsjbu.run import metrics, panels, views
 from gsjbu.run.fits import Fits
+from gsjbu.run.later import Later
 from gsjbu.run.measured import family_of
 from gsjbu.run.methods import methods
 from gsjbu.run.panels import Panel
 from gsjbu.run.result import Result
+from gsjbu.run.scores import decided
 from gsjbu.run.stages import Progress, Stages
 from gsjbu.samples import Sample
 from gsjbu.settings import Settings
 
 if TYPE_CHECKING:
+    from gsjbu.io.brought import Brought
     from gsjbu.io.signals import Signal
 
 
@@ -43,6 +47,7 @@ def run_reduced(
     settings: Settings,
     *,
     signal: Signal | None = None,
+    truth: Brought | None = None,
     sample: Sample | None = None,
     cache: MutableMapping[Any, Any] | None = None,
     progress: Callable[[Progress], object] | None = None,
@@ -50,7 +55,8 @@ def run_reduced(
 ) -> Result:
     """Compare bilinear with GS-JBU on one image that has the size to work at; see ``Result``.
 
-    ``signal``: an LR signal to upsample as well; the LR grid is then the signal's. ``sample``: the built-in scene
+    ``signal``: an LR signal to upsample as well; the LR grid is then the signal's. ``truth``: the same at full
+    resolution, against which every way is measured. ``sample``: the built-in scene
     the image is of, if it is one, whose exact labels may stand in for a segmentation. ``cache``: kept by the caller
     per image. ``progress``: called often; what it raises (``Cancelled``, say) passes through.
     """
@@ -70,7 +76,7 @@ def run_reduced(
         compared = methods("rgb", ways, settings.objective, None)
         fixed = pictures.get("fixed", fits.fixed().render(lr_image, threads=threads))
     with stages("rgb"):
-        shown = views.rgb(guide, lr_image, how, pictures)
+        shown: list[Panel | Later] = [*views.rgb(guide, lr_image, how, pictures)]
         measured = {"rgb": _agreement({**pictures, "fixed": fixed}, guide, threads)}
         status = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, settings)}
     with stages("backbone"):
@@ -95,10 +101,13 @@ def run_reduced(
             compared += methods("segmentation", ways, settings.objective, family)
     with stages("signal"):
         if signal is not None:
-            ways = fits.signal_upsamplers()
-            shown += views.signal(signal, ways, fits.joint(signal.values))
-            status["signal"] = " ".join([signal.note, *fits.best(signal.values).notes])
-            compared += methods("signal", ways, settings.objective, family_of(signal.kind))
+            more, of_signal, said = _brought(fits, signal, truth)
+            shown += more
+            measured |= of_signal
+            status |= said
+            compared += methods(
+                "signal", fits.signal_upsamplers(), settings.objective, family_of(signal.kind)
+            )
     with stages("panels"):
         parameters = (kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
         shown += panels.kernel(*parameters)
@@ -111,6 +120,21 @@ def run_reduced(
         signal_kernel=kernel if signal is None else fits.best(signal.values), features_suited=suited,
         methods=compared,
     )  # fmt: skip
+
+
+def _brought(
+    fits: Fits, signal: Signal, truth: Brought | None
+) -> tuple[list[Panel], dict[str, Any], dict[str, str]]:
+    """The signal that was brought: panels, figures where there is a truth, and what is to be said."""
+    grid = fits.grid
+    true = None if truth is None else truth_of(truth, signal, grid.height, grid.width)
+    shown, found = views.signal(signal, fits.signal_upsamplers(), fits.joint(signal.values), true)
+    said = {"signal": " ".join([signal.note, *fits.best(signal.values).notes])}
+    if true is None:
+        return shown, {}, said
+    decision = decided(found, true.family)
+    told = [f"The truth: {true.note}.", decision["sentence"] if decision else "It is nowhere known."]
+    return shown, {"signal": found}, said | {"truth": " ".join(told)}
 
 
 def _on_grid(signal: Signal | None, guide: Tensor, settings: Settings) -> tuple[Signal | None, Grid]:
