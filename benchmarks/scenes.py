@@ -48,15 +48,10 @@ class Scene:
         else:
             edges = np.zeros(self.truth.shape, bool)
             for axis in (0, 1):
-                known = np.logical_and(*_pair(self.valid, axis))
-                a, b = _pair(self.truth, axis)
-                _pair(edges, axis)[0][...] |= known & (np.abs(b - a) > DEPTH_STEP)
+                known = np.logical_and(*metrics.pair(self.valid, axis))
+                a, b = metrics.pair(self.truth, axis)
+                metrics.pair(edges, axis)[0][...] |= known & (np.abs(b - a) > DEPTH_STEP)
         return metrics.dilate(edges, BAND) & self.valid
-
-
-def _pair(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours along an axis: views of all but the last, and of all but the first."""
-    return (x[:-1], x[1:]) if axis == 0 else (x[:, :-1], x[:, 1:])
 
 
 @dataclass(frozen=True)
@@ -123,6 +118,20 @@ def label_scene(
     )
 
 
+def map_scene(
+    name: str, image: Tensor, labels: np.ndarray, s: int, classes: np.ndarray | None = None
+) -> Scene:
+    """One class a cell, as at its centre; cells whose centre has none are of the first class."""
+    scene = label_scene(name, image, labels, s, classes)
+    assert scene.classes is not None
+    at_centre = scene.truth[s // 2 :: s, s // 2 :: s]
+    of_class = np.argmax(at_centre == scene.classes[:, None, None], axis=0)
+    scene.signal = torch.from_numpy(
+        (of_class == np.arange(len(scene.classes))[:, None, None]).astype(np.float32)
+    )
+    return scene
+
+
 def _depth(s: int) -> Iterator[Scene]:
     for folder in sorted(DATA.glob("depth/*")):
         yield depth_scene(folder.name, read_image(folder / "rgb.png"), np.load(folder / "gt.npy"), s)
@@ -140,6 +149,12 @@ def _labels(prefix: str, s: int, count: int | None, shrink: int = 1) -> Iterator
             image = torch.nn.functional.avg_pool2d(image[None], shrink)[0]
             labels = labels[::shrink, ::shrink]
         yield label_scene(folder.name, image, labels, s, None if count is None else np.arange(count))
+
+
+def _class_maps(prefix: str, s: int, count: int | None) -> Iterator[Scene]:
+    for folder in sorted(DATA.glob(f"seg/{prefix}_*")):
+        image, labels = read_labels(folder)
+        yield map_scene(folder.name, image, labels, s, None if count is None else np.arange(count))
 
 
 def _outputs(prefix: str, key: str) -> Iterator[Scene]:
@@ -183,6 +198,9 @@ ROWS = (
     _row("COCO-Stuff ×16", "labels", "seg/cocostuff_*", True, _labels, "cocostuff", 16, None),
     _row("VOC ×8", "labels", "seg/voc_*", False, _labels, "voc", 8, None),
     _row("VOC ×16", "labels", "seg/voc_*", False, _labels, "voc", 16, None),
+    _row("CamVid map ×16", "labels", "seg/camvid_*", False, _class_maps, "camvid", 16, 11),
+    _row("COCO-Stuff map ×16", "labels", "seg/cocostuff_*", False, _class_maps, "cocostuff", 16, None),
+    _row("VOC map ×16", "labels", "seg/voc_*", False, _class_maps, "voc", 16, None),
     _row("Cityscapes output ×8", "labels", "probs/city_*", True, _outputs, "city", "probs_lr16"),
     _row("CamVid output ×8", "labels", "probs/camvid_*", True, _outputs, "camvid", "probs_lr8"),
     _row("CamVid output ×24", "labels", "probs/camvid_*", True, _outputs, "camvid", "probs_lr24"),

@@ -128,9 +128,10 @@ _ALL = (
         sentence="Long side to which the image is reduced before anything else; it is never enlarged.",
     ),
     Setting(
-        "objective", "choice", "rgb", "Objective",
-        sentence="What the fit has to give back: the image's own colours, or the low-resolution signal.",
+        "objective", "choice", "suited", "Objective",
+        sentence="What the fit has to give back: the image's colours, the low-resolution signal, or what suits each.",
         choices={
+            "suited": "Suited: RGB for the image, auto for everything else",
             "rgb": "RGB: reconstruct the image",
             "signal": "Signal: give back the LR signal",
             "auto": "Auto: what measures best for the signal",

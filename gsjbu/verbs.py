@@ -27,7 +27,7 @@ def fit(
     stride: int = default("stride"),
     iters: int = default("iters"),
     radius: int = default("radius"),
-    objective: str = default("objective"),
+    objective: str = "rgb",
     signal: Tensor | None = None,
     device: str = default("device"),
     progress: Callable[[int, float], object] | None = None,
@@ -57,7 +57,7 @@ def fit(
         iters: steps of the fit, 0–1000; 0 is the fixed kernel.
         radius: the window is (2·radius + 1)² LR pixels, 1–8.
         objective: ``rgb``: mean |Î − I|. ``signal``: the rendered signal's cell means give back ``signal``.
-            ``auto``: what measures best for such a signal.
+            ``auto``: what measures best for such a signal. ``suited``: ``auto`` if there is a signal, else ``rgb``.
         signal: [C, h, w], needed by the objective ``signal``.
         device: auto, cpu, cuda or mps.
         progress: called as ``progress(step, loss)`` after each step; returning False stops the fit early and

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.run import pipeline
 
     settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
-    image, sample = _read(args.image)
+    image, sample = read_image(args.image)
     signal = None
     if args.signal:
         size = image.shape[-2], image.shape[-1]
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(name: str) -> tuple[Any, Any]:
+def read_image(name: str) -> tuple[Any, Any]:
     """The image, and the built-in scene it is of, if it is one."""
     from gsjbu.io.guides import open_guide
 

@@ -33,7 +33,7 @@ def page(name: str, facts: dict[str, Any]) -> str:
         _metrics(facts["metrics"]),
         *(_group(group, panels) for group, panels in groups.items()),
         "<h2>Settings</h2>",
-        _table([[name, str(value)] for name, value in facts["settings"].items()], ["setting", "value"]),
+        table([[name, str(value)] for name, value in facts["settings"].items()], ["setting", "value"]),
     ]
     title = f"GS-JBU on {escape(name)}"
     return (
@@ -54,7 +54,7 @@ def _metrics(metrics: dict[str, Any]) -> str:
         ]
         if rows:
             heads = [group, *(BETTER.get(column, column) for column in _columns(methods))]
-            tables.append(_table(rows, heads))
+            tables.append(table(rows, heads))
     return "\n".join(tables)
 
 
@@ -68,7 +68,7 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, int | float) else "–" if value is None else str(value)
 
 
-def _table(rows: list[list[str]], heads: list[str]) -> str:
+def table(rows: list[list[str]], heads: list[str]) -> str:
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
     body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>\n" for row in rows)
     return f"<table>\n<tr>{head}</tr>\n{body}</table>"

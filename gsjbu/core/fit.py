@@ -25,7 +25,7 @@ def fit_kernel(
     *,
     iters: int = default("iters"),
     radius: int = default("radius"),
-    objective: str = default("objective"),
+    objective: str = "rgb",
     signal: Tensor | None = None,  # [C, h, w]
     kind: str | None = None,  # of the signal, for the objective auto
     device: str = default("device"),
@@ -44,6 +44,8 @@ def fit_kernel(
     iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
     where = devices.resolve(device)
     chosen = dispatch.choose(where, backend, grid)
+    if objective == "suited":
+        objective = "rgb" if signal is None else "auto"
     if objective == "auto":
         if init is not None or (rate, sigma, sigma_r) != (None, None, None):
             raise SettingError(
@@ -55,7 +57,10 @@ def fit_kernel(
         kernel = auto.fit(guide, grid, signal, radius, iters, how, chosen, where, threads, progress, kind)
         return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
     if objective not in ("rgb", "signal"):
-        raise SettingError("objective", f"objective is {objective!r}; it must be one of rgb, signal, auto.")
+        raise SettingError(
+            "objective",
+            f"objective is {objective!r}; it must be one of {', '.join(SETTINGS['objective'].all_choices())}.",
+        )
     if objective == "signal":
         signal = checked_signal(signal, grid)
     # A signal is given back by plain Adam: fewer steps on logarithms measured worse.
@@ -82,12 +87,12 @@ def lr_image_of(lr_image: str, objective: str, signal: object) -> str:
     lr_image = str(SETTINGS["lr_image"].parse(lr_image))
     if lr_image != "auto":
         return lr_image
-    return "bilinear" if objective == "rgb" and signal is None else "area"
+    return "bilinear" if objective in ("rgb", "suited") and signal is None else "area"
 
 
 def most_steps(objective: str, iters: int) -> int:
-    """How many steps a fit takes at most: what a progress bar counts up to."""
-    return auto.most_steps(iters) if objective == "auto" else iters
+    """How many steps a fit on a signal takes at most: what a progress bar counts up to."""
+    return auto.most_steps(iters) if objective in ("auto", "suited") else iters
 
 
 def _check_guide(guide: Tensor, grid: Grid) -> None:

@@ -215,7 +215,7 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
             "signal_too_large", f"The signal has {planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
         )
     if brought.colours and asked.kind in (None, "labels"):
-        planes = _colour_numbers(planes)
+        planes = colour_numbers(planes)
     known = _known_over(brought, planes)
     first = gaps.find(
         planes, "heat_map", asked.invalid, known
@@ -280,7 +280,7 @@ def _check_asked(kind: Kind, planes: np.ndarray) -> None:
 # ------------------------------------------------------------------------------------------- labels
 
 
-def _colour_numbers(planes: np.ndarray) -> np.ndarray:
+def colour_numbers(planes: np.ndarray) -> np.ndarray:
     """Colours [3, h, w] as numbers 0xRRGGBB [1, h, w], where they stand for classes."""
     codes = planes.astype(np.int32).transpose(1, 2, 0) @ np.array([1 << 16, 1 << 8, 1], np.int32)
     lie = kinds.patches(codes, np.ones(codes.shape, bool))

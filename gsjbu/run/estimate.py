@@ -103,34 +103,40 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
         grid = Grid.from_stride(height, width, s.stride)
     else:
         grid = Grid.from_sizes(height, width, min(signal.size[0], height), min(signal.size[1], width))
+    halved = s.objective in ("rgb", "suited") and OPTIMISERS[s.optimiser].halved
     where = devices.resolve(s.device).type
     workers = min(asked or threads.available(), threads.available())
     neighbours = _mean_window(grid.rows, s.radius) * _mean_window(grid.cols, s.radius)
     if where == "cpu" and _fused_is_there():
         backend, sharing = "fused", _machine() / (1 + 0.85 * (workers - 1))
         whole = _fused_step(grid, s.radius, halved=False)
-        step = _fused_step(grid, s.radius, halved=s.objective == "rgb" and OPTIMISERS[s.optimiser].halved)
+        step = _fused_step(grid, s.radius, halved=halved)
         working = 16 * grid.rows * (grid.cols + 16) * (2 * s.radius + 1)
         working += 36 * pixels // math.ceil(grid.step_x)
     else:
         backend = "attention" if where == "cpu" else "attention on a GPU"
         each = ATTENTION_CPU / (1 + 0.4 * (workers - 1)) if where == "cpu" else ATTENTION_GPU
         whole, sharing = pixels * (2 * s.radius + 1) ** 2 * each, 1.0
-        part = lattices(grid, s.objective == "rgb" and OPTIMISERS[s.optimiser].halved)[0]
+        part = lattices(grid, halved)[0]
         step = whole / (part.pitch_y * part.pitch_x)
         kept = 4 * pixels * (2 * s.radius + 1) ** 2
         working = min(kept, 256_000_000) + 8 * 16_000_000
     fits, steps = 1.0, s.iters
-    if s.objective != "rgb":  # RGB, a signal that was brought and classes have a fit of their own each
-        fits += (signal.size is not None) + (s.segmentation != "off")
+    of_signals = (signal.size is not None) + (s.segmentation != "off")
+    if s.objective in (
+        "signal",
+        "auto",
+    ):  # RGB, a signal that was brought and classes have a fit of their own each
+        fits += of_signals
     if s.objective == "signal":
         fits += FEATURES_FIT * s.features
     elif s.objective == "auto":  # it has nothing to fit features to
         steps = auto.most_steps(s.iters)
     fits += 2 * (1 + s.features) if s.methods == "all" else 0
+    suited = of_signals * auto.most_steps(s.iters) if s.objective == "suited" else 0  # steps, on all pixels
     mixing = channels * pixels * neighbours * 0.12 * sharing
     stages = {
-        "fit": fits * steps * step * sharing * 1e-9,
+        "fit": (fits * steps * step + suited * whole) * sharing * 1e-9,
         "rgb": (pixels * RGB * (2.2 if s.methods == "all" else 1.0) + 2 * whole * sharing) * 1e-9,
         "features": (pixels * FEATURES * 1e-9 + LOADING) * s.features,
         "segmentation": 0.0 if s.segmentation == "off" else pixels * SEGMENTATION * 1e-9 + LOADING,

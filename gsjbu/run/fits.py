@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from gsjbu.core import gaps, interpolation
-from gsjbu.core.fit import fit_kernel, most_steps
+from gsjbu.core.fit import fit_kernel, lr_image_of, most_steps
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.io import restoring
+from gsjbu.run.once import Once
 from gsjbu.run.stages import Stages
 from gsjbu.settings import Settings
 
@@ -36,12 +38,21 @@ class Fits:
     made: dict[Any, Kernel] = field(default_factory=dict)
 
     def main(self, lr: Tensor) -> Kernel:
-        """The kernel of the chosen objective; on RGB it is one for all signals."""
-        return self.on(self.settings.objective, lr)
+        """The kernel of the chosen objective; on RGB, and where each is to have what suits it, one for all signals."""
+        objective = self.settings.objective
+        return self.on("rgb" if objective == "suited" else objective, lr)
 
     def fixed(self) -> Kernel:
         """The kernel without a fit: the same Gaussian everywhere."""
         return self.on("rgb", None, iters=0)
+
+    def suited(self, lr: Tensor) -> Kernel | None:
+        """What suits the signal ``lr`` besides; None where the objective was chosen by hand, and holds for all."""
+        return self.on("auto", lr) if self.settings.objective == "suited" else None
+
+    def best(self, lr: Tensor) -> Kernel:
+        """What a person takes home: the kernel that suits ``lr``, or that of the objective they chose."""
+        return self.suited(lr) or self.main(lr)
 
     def on(self, objective: str, lr: Tensor | None, iters: int | None = None) -> Kernel:
         """The kernel fitted by ``objective``, for ``lr`` where it depends on the signal."""
@@ -68,19 +79,44 @@ class Fits:
         return self.made[name]
 
     def _fit(self, objective: str, iters: int, about: Tensor | None) -> Kernel:
-        s = self.settings
         return fit_kernel(
-            self.guide, self.grid, radius=s.radius, iters=iters, objective=objective, device=s.device,
-            threads=self.threads, signal=about, kind=self._kind(about), optimiser=s.optimiser,
-            lr_image=self.lr_image,
+            self.guide, self.grid, iters=iters, objective=objective, signal=about, kind=self._kind(about),
             progress=lambda step, loss: self.stages.report(step + 1, most_steps(objective, iters), loss),
+            **self._options(objective, about),
         )  # fmt: skip
+
+    def _options(self, objective: str, about: Tensor | None) -> dict[str, Any]:
+        s = self.settings
+        # What suits a signal has the LR image that goes with one, whatever the paper's demonstration takes.
+        how = lr_image_of(s.lr_image, objective, about) if objective == "auto" else self.lr_image
+        return {
+            "radius": s.radius, "device": s.device, "threads": self.threads, "optimiser": s.optimiser, "lr_image": how,
+        }  # fmt: skip
+
+    def suited_later(self, features: Tensor) -> Once[Kernel] | None:
+        """What suits ``features`` [C, h, w] besides, fitted when it is first asked for; it holds nothing of the run."""
+        if self.settings.objective != "suited":
+            return None
+        fit = partial(
+            fit_kernel, self.guide, self.grid, iters=self.settings.iters, objective="auto", signal=features,
+            kind="features", **self._options("auto", features),
+        )  # fmt: skip
+        return Once(fit)
 
     def _kind(self, about: Tensor | None) -> str | None:
         return self.signal.kind if self.signal is not None and about is self.signal.values else None
 
-    def upsamplers(self, lr: Tensor, mask: Tensor | None = None) -> dict[str, Upsampler]:
+    def joint(self, lr: Tensor) -> set[str]:
+        """Of the ways for ``lr``, those whose kernel needs all channels at once."""
+        kernels = {"gsjbu": self.main(lr), "auto": self.suited(lr)}
+        return {name for name, kernel in kernels.items() if kernel is not None and kernel.is_joint}
+
+    def upsamplers(
+        self, lr: Tensor, mask: Tensor | None = None, of_image: bool = False
+    ) -> dict[str, Upsampler]:
         """What is compared, by name, for the signal ``lr`` (a fit on the signal needs to know it).
+
+        ``of_image``: it is the image's own LR, which the paper's kernel suits.
 
         Where ``mask`` [h, w] is False there is no value: no part is taken, but in bicubic interpolation, whose weights
         are of both signs.
@@ -93,6 +129,8 @@ class Fits:
             "bilinear": plain if mask is None else gaps.leaving_out(plain, mask),
             "gsjbu": lambda x: self.main(lr).render(x, mask=mask, clip=mask is not None),
         }
+        if self.settings.objective == "suited" and not of_image:
+            found["auto"] = lambda x: self.on("auto", lr).render(x, mask=mask, clip=mask is not None)
         if self.settings.methods == "all":
             found["bicubic"] = lambda x: interpolation.bicubic(x, self.grid)
             found["fixed"] = lambda x: self.fixed().render(x, mask=mask, clip=mask is not None)

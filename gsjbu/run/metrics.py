@@ -77,11 +77,15 @@ def miou(labels: Any, truth: Any, classes: int | None = None, ignore: int | None
     if classes is None:
         valid = b[b != ignore] if ignore is not None else b
         classes = int(max(a.max(initial=0), valid.max(initial=0))) + 1
-    table = confusion(a, b, classes, ignore)
-    both = np.diag(table)
+    each = ious(confusion(a, b, classes, ignore))
+    return math.nan if np.isnan(each).all() else float(np.nanmean(each))
+
+
+def ious(table: np.ndarray) -> np.ndarray:
+    """Intersection over union of each class of a confusion table, float64 [classes]; NaN for one that is nowhere."""
+    both = np.diag(table).astype(np.float64)
     either = table.sum(0) + table.sum(1) - both
-    present = either > 0
-    return float((both[present] / either[present]).mean()) if present.any() else math.nan
+    return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
 
 
 def boundary_f(labels: Any, truth: Any, tolerance: int = 2) -> float:
@@ -155,6 +159,11 @@ def boundaries(labels: Any) -> np.ndarray:
     out[:, :-1] |= a[:, 1:] != a[:, :-1]
     out[:-1] |= a[1:] != a[:-1]
     return out
+
+
+def pair(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Neighbours along an axis of [H, W]: views of all but the last, and of all but the first."""
+    return (x[:-1], x[1:]) if axis == 0 else (x[:, :-1], x[:, 1:])
 
 
 def dilate(mask: np.ndarray, radius: int) -> np.ndarray:

@@ -28,6 +28,8 @@ GROUPS = ("rgb", "features", "segmentation", "signal", "kernel")
 ERROR_QUANTILE = 0.995
 #: The same for the kernels' parameters, where a few cells at a bound would leave the rest one colour.
 MOST = 0.98
+#: The grey of pixels without a class.
+UNKNOWN = np.uint8(128)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +136,8 @@ _PAIR = {
     "lr": "low resolution",
     "bilinear": "bilinear",
     "gsjbu": "GS-JBU",
+    "auto": "auto",
+    "truth": "truth",
     "bicubic": "bicubic",
     "fixed": "fixed kernel",
     "tto_rgb": "TTO on RGB",
@@ -149,7 +153,7 @@ def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "featur
     """
     sentence = (
         f"The three strongest of {basis.channels} feature channels' directions as red, green and blue; "
-        "one projection for all three panels, so equal colours are equal features."
+        "one projection for all panels, so equal colours are equal features."
     )
     return [
         Panel(
@@ -171,17 +175,20 @@ def classes(
     paint = _class_colours(names)
     how = {
         "lr": "The class of each LR pixel.",
+        "truth": "The true class of each pixel; grey where it is not known.",
         "bilinear": "Class scores blended by distance alone, then the strongest class.",
         "gsjbu": "The same scores, mixed by the fitted kernels, then the strongest class.",
+        "auto": "The same scores, mixed by what was fitted to them, then the strongest class.",
     }
     other = "The same scores upsampled this way, then the strongest class."
     out = []
     for key, given in labels.items():
         a = np.asarray(given).astype(np.int64)
+        picture = np.where(a[..., None] < 0, UNKNOWN, paint[a])
         out.append(
             Panel(
                 f"{prefix}_{key}", group, f"Classes, {_PAIR[key]}", f"{how.get(key, other)} {note}".strip(),
-                paint[a], torch.from_numpy(a[None].astype(np.float32)), "class number", None, legend(a, names),
+                picture, torch.from_numpy(a[None].astype(np.float32)), "class number", None, legend(a, names),
             )
         )  # fmt: skip
     return out
@@ -189,7 +196,7 @@ def classes(
 
 def legend(labels: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
     """``[{"name", "colour", "share", "index"}]`` of the classes present, largest share (0–1) first."""
-    counts = np.bincount(labels.ravel(), minlength=len(names))
+    counts = np.bincount(labels[labels >= 0].ravel(), minlength=len(names))
     paint = _class_colours(names)
     return [
         {
@@ -214,8 +221,28 @@ def depth(maps: Mapping[str, Tensor], unit: str = "", title: str = "Signal") -> 
     bar = ColourBar(low, high, unit, "viridis")
     return [
         Panel(
-            f"signal_{key}", "signal", f"{title}, {_PAIR[key]}", "The values, all three panels on one scale.",
+            f"signal_{key}", "signal", f"{title}, {_PAIR[key]}", "The values, all panels on one scale.",
             _paint(_values(x), bar), _values(x), unit, bar,
+        )
+        for key, x in maps.items()
+    ]  # fmt: skip
+
+
+def off(maps: Mapping[str, Tensor], unit: str, most: float | None = None) -> list[Panel]:
+    """``signal_error_…`` from how far off each pixel is, float [1, H, W], on one scale; NaN (no truth) is grey.
+
+    ``most``: the scale's end, where it is known.
+    """
+    if most is None:
+        pooled = np.concatenate([x.numpy().ravel() for x in maps.values()])
+        pooled = pooled[np.isfinite(pooled)]
+        most = float(np.quantile(pooled, ERROR_QUANTILE)) if pooled.size else 0.0
+    bar = ColourBar(0.0, most if most > 0 else 1.0, unit, "inferno")
+    sentence = "How far {} is from the truth, on the same scale as the other error maps; black is no error."
+    return [
+        Panel(
+            f"signal_error_{key}", "signal", f"Error, {_PAIR[key]}", sentence.format(_PAIR[key]), _paint(x, bar), x,
+            unit, bar,
         )
         for key, x in maps.items()
     ]  # fmt: skip

@@ -18,16 +18,22 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.threads import each
 from gsjbu.errors import ModelError
 from gsjbu.io.pictures import shrink
+from gsjbu.io.truths import truth_of
 from gsjbu.models import catalogue, features
 from gsjbu.run import metrics, panels, views
 from gsjbu.run.fits import Fits
+from gsjbu.run.later import Later
+from gsjbu.run.measured import family_of
+from gsjbu.run.methods import methods
 from gsjbu.run.panels import Panel
 from gsjbu.run.result import Result
+from gsjbu.run.scores import decided
 from gsjbu.run.stages import Progress, Stages
 from gsjbu.samples import Sample
 from gsjbu.settings import Settings
 
 if TYPE_CHECKING:
+    from gsjbu.io.brought import Brought
     from gsjbu.io.signals import Signal
 
 
@@ -41,6 +47,7 @@ def run_reduced(
     settings: Settings,
     *,
     signal: Signal | None = None,
+    truth: Brought | None = None,
     sample: Sample | None = None,
     cache: MutableMapping[Any, Any] | None = None,
     progress: Callable[[Progress], object] | None = None,
@@ -48,7 +55,8 @@ def run_reduced(
 ) -> Result:
     """Compare bilinear with GS-JBU on one image that has the size to work at; see ``Result``.
 
-    ``signal``: an LR signal to upsample as well; the LR grid is then the signal's. ``sample``: the built-in scene
+    ``signal``: an LR signal to upsample as well; the LR grid is then the signal's. ``truth``: the same at full
+    resolution, against which every way is measured. ``sample``: the built-in scene
     the image is of, if it is one, whose exact labels may stand in for a segmentation. ``cache``: kept by the caller
     per image. ``progress``: called often; what it raises (``Cancelled``, say) passes through.
     """
@@ -63,32 +71,43 @@ def run_reduced(
         about = lr_image if signal is None else signal.values
         kernel = fits.main(about)
     with stages("render"):
-        pictures = {name: upsampler(lr_image) for name, upsampler in fits.upsamplers(lr_image).items()}
+        ways = fits.upsamplers(lr_image, of_image=True)
+        pictures = {name: upsampler(lr_image) for name, upsampler in ways.items()}
+        compared = methods("rgb", ways, settings.objective, None)
         fixed = pictures.get("fixed", fits.fixed().render(lr_image, threads=threads))
     with stages("rgb"):
-        shown = views.rgb(guide, lr_image, how, pictures)
+        shown: list[Panel | Later] = [*views.rgb(guide, lr_image, how, pictures)]
         measured = {"rgb": _agreement({**pictures, "fixed": fixed}, guide, threads)}
         status = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, settings)}
     with stages("backbone"):
         features_lr, status["features"] = _backbone_features(guide, grid, settings, device, stages)
     with stages("features"):
+        suited = None if features_lr is None else fits.suited_later(features_lr)
         if features_lr is not None:
-            shown += views.features(features_lr, fits.upsamplers(features_lr))
+            ways = fits.upsamplers(features_lr, of_image=True)  # what suits them is made when it is looked at
+            shown += views.features(features_lr, ways, suited)
+            names = [*ways, "auto"] if suited is not None else ways
+            compared += methods("features", names, settings.objective, "features")
     with stages("segmentation"):
         segmented = views.segmentation(guide, grid, settings, sample, device, stages.fetching)
         status["segmentation"] = segmented.status
         if segmented.scores_lr is not None:
+            ways = fits.upsamplers(segmented.scores_lr)
             more, measured["segmentation"] = views.classes(
-                segmented,
-                guide,
-                fits.upsamplers(segmented.scores_lr),
-                fits.main(segmented.scores_lr).is_joint,
+                segmented, guide, ways, fits.joint(segmented.scores_lr)
             )
             shown += more
+            family = "labels" if settings.seg_input == "classes" else "probabilities"
+            compared += methods("segmentation", ways, settings.objective, family)
     with stages("signal"):
         if signal is not None:
-            status["signal"] = signal.note
-            shown += views.signal(signal, fits.signal_upsamplers(), kernel.is_joint)
+            more, of_signal, said = _brought(fits, signal, truth)
+            shown += more
+            measured |= of_signal
+            status |= said
+            compared += methods(
+                "signal", fits.signal_upsamplers(), settings.objective, family_of(signal.kind)
+            )
     with stages("panels"):
         parameters = (kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
         shown += panels.kernel(*parameters)
@@ -98,7 +117,24 @@ def run_reduced(
         kernel=kernel, panels=shown, metrics=measured, losses=list(kernel.losses), histograms=histograms,
         status=status, timings_ms=stages.timings_ms, features_lr=features_lr, signal=signal,
         features_kernel=fits.main(features_lr) if features_lr is not None else kernel, threads=threads,
+        signal_kernel=kernel if signal is None else fits.best(signal.values), features_suited=suited,
+        methods=compared,
     )  # fmt: skip
+
+
+def _brought(
+    fits: Fits, signal: Signal, truth: Brought | None
+) -> tuple[list[Panel], dict[str, Any], dict[str, str]]:
+    """The signal that was brought: panels, figures where there is a truth, and what is to be said."""
+    grid = fits.grid
+    true = None if truth is None else truth_of(truth, signal, grid.height, grid.width)
+    shown, found = views.signal(signal, fits.signal_upsamplers(), fits.joint(signal.values), true)
+    said = {"signal": " ".join([signal.note, *fits.best(signal.values).notes])}
+    if true is None:
+        return shown, {}, said
+    decision = decided(found, true.family)
+    told = [f"The truth: {true.note}.", decision["sentence"] if decision else "It is nowhere known."]
+    return shown, {"signal": found}, said | {"truth": " ".join(told)}
 
 
 def _on_grid(signal: Signal | None, guide: Tensor, settings: Settings) -> tuple[Signal | None, Grid]:

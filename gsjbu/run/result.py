@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ from torch import Tensor
 from gsjbu.core import interpolation
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import ShapeError
+from gsjbu.run.later import Later
+from gsjbu.run.measured import MEASURED
+from gsjbu.run.methods import Method
+from gsjbu.run.once import Once
 from gsjbu.run.panels import Panel
 from gsjbu.settings import Settings
 
@@ -32,7 +37,7 @@ class Result:
     backend: str
     backend_reason: str
     kernel: Kernel
-    panels: list[Panel]
+    panels: Sequence[Panel | Later]
     metrics: dict[str, Any]
     losses: list[float]
     histograms: dict[str, Any]
@@ -42,6 +47,11 @@ class Result:
     features_lr: Tensor | None = None  # [C, h, w]
     signal: Signal | None = None
     threads: int | None = None
+    signal_kernel: Kernel | None = (
+        None  # of the signal that was brought: what suits it, or what was chosen by hand
+    )
+    features_suited: Once[Kernel] | None = None
+    methods: list[Method] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -62,6 +72,8 @@ class Result:
             "histograms": self.histograms,
             "status": self.status, "timings_ms": {stage: round(ms, 3) for stage, ms in self.timings_ms.items()},
             "panels": [panel.as_dict() for panel in self.panels],
+            "methods": [method.as_dict() for method in self.methods],
+            "measured": {m.group: MEASURED[m.family].as_dict() for m in self.methods if m.family is not None},
         }  # fmt: skip
 
     @property

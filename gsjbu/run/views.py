@@ -5,8 +5,9 @@ An upsampler is a function from an LR signal ``[C, h, w]`` to HR ``[C, H, W]``; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,14 +20,21 @@ from gsjbu.errors import ModelError
 from gsjbu.io.restoring import strongest
 from gsjbu.io.signals import CLASS_KINDS
 from gsjbu.run import metrics, panels
+from gsjbu.run import scores as scoring
+from gsjbu.run.later import Later
+from gsjbu.run.once import Once
 from gsjbu.run.panels import Panel
+from gsjbu.run.scores import Scores
 from gsjbu.samples import Sample
 from gsjbu.settings import Settings
 
 if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
+    from gsjbu.io.truths import Truth
+    from gsjbu.models.pca import Basis
 
 Upsamplers = Mapping[str, Callable[[Tensor], Tensor]]
+CONFIDENT = ("bilinear", "gsjbu", "auto")  # whose share of the strongest class is shown as well
 
 
 def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
@@ -49,15 +57,28 @@ def rgb(guide: Tensor, lr: Tensor, lr_image: str, pictures: Mapping[str, Tensor]
     return shown + panels.errors(guide, pictures["bilinear"], pictures["gsjbu"])
 
 
-def features(values: Tensor, upsamplers: Upsamplers) -> list[Panel]:
-    """Backbone features [C, h, w] as three PCA colours, one projection for all panels."""
+def features(
+    values: Tensor, upsamplers: Upsamplers, suited: Once[Kernel] | None = None
+) -> list[Panel | Later]:
+    """Backbone features [C, h, w] as three PCA colours, one projection for all panels; ``suited`` when looked at."""
     from gsjbu.models.pca import pca3
 
     basis = pca3(values)
     projected = basis.apply(values)
-    return panels.features(
-        basis, {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
+    shown: list[Panel | Later] = list(
+        panels.features(
+            basis, {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
+        )
     )
+    if suited is not None:
+        (head,) = panels.features(basis, {"auto": projected})
+        made = partial(_suited_features, basis, projected, suited)
+        shown.insert(3, Later(head, (shown[1].height, shown[1].width), made))
+    return shown
+
+
+def _suited_features(basis: Basis, projected: Tensor, suited: Once[Kernel]) -> Panel:
+    return panels.features(basis, {"auto": suited.value.render(projected)})[0]
 
 
 # --- segmentation ------------------------------------------------------------------------------------------------
@@ -101,12 +122,12 @@ def segmentation(
 
 
 def classes(
-    segmented: Segmented, guide: Tensor, upsamplers: Upsamplers, joint: bool = False
+    segmented: Segmented, guide: Tensor, upsamplers: Upsamplers, joint: Collection[str] = ()
 ) -> tuple[list[Panel], dict[str, Any]]:
     """The class maps of every upsampler, and how they compare."""
     assert segmented.scores_lr is not None
     maps = {
-        name: strongest(upsampler, segmented.scores_lr, joint and name == "gsjbu")
+        name: strongest(upsampler, segmented.scores_lr, name in joint)
         for name, upsampler in upsamplers.items()
     }
     numbers: dict[str, Any] = {"changed": metrics.changed(maps["bilinear"].numpy(), maps["gsjbu"].numpy())}
@@ -149,29 +170,80 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
 # --- a signal that a person brought --------------------------------------------------------------------------------
 
 
-def signal(brought: Signal, upsamplers: Upsamplers, joint: bool = False) -> list[Panel]:
-    """Panels that suit the kind: depth and heat maps with a bar, labels with a legend, probabilities as classes and
-    confidence, features as PCA colours. ``joint``: the kernel needs all channels at once."""
-    from gsjbu.models.pca import pca3
+def _once(upsampler: Callable[[Tensor], Tensor], values: Tensor) -> Callable[[Tensor], Tensor]:
+    """``upsampler`` that answers for ``values``, all of them, and works it out once."""
+    high = Once(lambda: upsampler(values))
+    return lambda _: high.value
 
+
+def signal(
+    brought: Signal, upsamplers: Upsamplers, joint: Collection[str] = (), truth: Truth | None = None
+) -> tuple[list[Panel], Scores]:
+    """Panels that suit the kind: depth and heat maps with a bar, labels with a legend, probabilities as classes and
+    confidence, features as PCA colours; with a ``truth`` it as well, how far off each way is, and the figures.
+    ``joint``: those that need all channels at once."""
     values, channels = brought.values, brought.shape[0]
     if brought.kind == "labels" or (brought.kind in CLASS_KINDS and channels > 1):
-        maps = {
-            name: strongest(upsampler, values, joint and name == "gsjbu")
+        upsamplers = {
+            name: _once(upsampler, values) if name in joint else upsampler
             for name, upsampler in upsamplers.items()
         }
-        maps = {"lr": values.argmax(dim=0), **maps}
-        shown = panels.classes({name: x.numpy() for name, x in maps.items()}, brought.names, group="signal")
+        results = {
+            name: strongest(upsampler, values, name in joint) for name, upsampler in upsamplers.items()
+        }
+        maps = {"lr": values.argmax(dim=0), **_true_classes(truth), **results}
+        names = brought.names if truth is None else truth.names
+        shown = panels.classes({name: x.numpy() for name, x in maps.items()}, names, group="signal")
         if brought.kind != "labels":
-            pair = {name: upsamplers[name](values) for name in ("bilinear", "gsjbu") if name in upsamplers}
-            shown += panels.confidence({"lr": values, **pair})
-        return shown
+            scores = {name: upsamplers[name](values) for name in CONFIDENT if name in upsamplers}
+            shown += panels.confidence({"lr": values, **scores})
+        return _measured(shown, truth, results)
     if channels == 1:
-        lr = torch.where(brought.mask, values, torch.nan)
-        maps = {"lr": lr, **{name: upsampler(values) for name, upsampler in upsamplers.items()}}
-        in_unit = {name: torch.from_numpy(brought.real(x.detach().numpy())) for name, x in maps.items()}
-        return panels.depth(in_unit, brought.unit)
-    basis = pca3(values)
-    projected = basis.apply(values)
+        results = {name: _in_unit(brought, upsampler(values)) for name, upsampler in upsamplers.items()}
+        lr = _in_unit(brought, torch.where(brought.mask, values, torch.nan))
+        true = {} if truth is None else {"truth": truth.values.masked_fill(~truth.known, torch.nan)}
+        return _measured(panels.depth({"lr": lr, **true, **results}, brought.unit), truth, results)
+    return _by_directions(brought, upsamplers, truth)
+
+
+def _in_unit(brought: Signal, values: Tensor) -> Tensor:
+    return torch.from_numpy(brought.real(values.detach().numpy()))
+
+
+def _true_classes(truth: Truth | None) -> dict[str, Tensor]:
+    return {} if truth is None else {"truth": torch.where(truth.known, truth.values[0], -1)}
+
+
+def _by_directions(
+    brought: Signal, upsamplers: Upsamplers, truth: Truth | None
+) -> tuple[list[Panel], Scores]:
+    """Many channels as three PCA colours; against a truth they are rendered whole, one way after another."""
+    from gsjbu.models.pca import pca3
+
+    basis = pca3(brought.values)
+    projected = basis.apply(brought.values)
     maps = {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
-    return panels.features(basis, maps, group="signal")
+    shown = panels.features(basis, maps, group="signal")
+    if truth is None:
+        return shown, {}
+    found: Scores = {}
+    off: dict[str, Tensor] = {}
+    for name, upsampler in upsamplers.items():
+        one = {name: _in_unit(brought, upsampler(brought.values))}
+        found |= scoring.scores(truth, one)
+        off |= scoring.errors(truth, one)
+    return shown + _off(off, truth), found
+
+
+def _measured(
+    shown: list[Panel], truth: Truth | None, results: Mapping[str, Tensor]
+) -> tuple[list[Panel], Scores]:
+    if truth is None:
+        return shown, {}
+    return shown + _off(scoring.errors(truth, results), truth), scoring.scores(truth, results)
+
+
+def _off(errors: Mapping[str, Tensor], truth: Truth) -> list[Panel]:
+    if truth.family == "classes":
+        return panels.off(errors, "wrong class", most=1.0)
+    return panels.off(errors, {"features": "1 − cosine"}.get(truth.family, ""))

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
 from torch import Tensor
 
+from gsjbu.io.brought import Brought
 from gsjbu.samples import paper, spheres, still_life, wires
 from gsjbu.samples.canvas import SIZE, Canvas
 
@@ -29,6 +31,13 @@ class Sample:
     label_names: tuple[str, ...]
     depth: Tensor
     depth_unit: str = "m"
+
+    def truth(self, what: str) -> Brought:
+        """What is exactly known of the scene, ``depth`` or ``labels``, as if a person had brought it."""
+        if what == "depth":
+            return Brought(self.depth.numpy(), "exact depth")
+        names = dict(enumerate(self.label_names))
+        return Brought(self.labels.numpy().astype(np.uint8), "exact labels", kind="labels", names=names)
 
 
 class Samples(Mapping[str, Sample]):

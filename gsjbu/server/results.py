@@ -18,6 +18,7 @@ import torch
 
 from gsjbu.core.threads import available
 from gsjbu.io.pictures import png_bytes
+from gsjbu.run.later import Later
 from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
 
@@ -75,9 +76,13 @@ class Bundle:
                 return
             self.evicted = level
             there = {*self._pngs, *self._files, *self._inline}
-            for name, panel in self.panels.items():
+            half = level == 1
+            for name, held in self.panels.items():
+                if isinstance(held, Later) and not held.is_made and level < 3:
+                    continue  # it takes no room yet
+                panel = held.now if isinstance(held, Later) else held
                 picture = _NOTHING if name in there else panel.picture
-                values = panel.values.half() if level == 1 else torch.empty(0)
+                values = panel.values.half() if half else torch.empty(0)
                 self.panels[name] = dataclasses.replace(panel, picture=picture, values=values)
             if level >= 3:
                 self._result = None

@@ -12,6 +12,7 @@ import torch
 
 from gsjbu.core.threads import HELPERS_SLEEP
 from gsjbu.io.signals import Signal
+from gsjbu.run.later import Later
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.inputs import Inputs, StoredImage
@@ -122,4 +123,11 @@ class Runs:
         bundle, self._fresh = self._fresh[1], None
         if bundle.evicted >= 3 or bundle.result.features_lr is None:
             return None
-        return lambda: bundle.result.similarity(0, 0)
+
+        def work() -> None:
+            bundle.result.similarity(0, 0)
+            for panel in bundle.result.panels:
+                if isinstance(panel, Later):
+                    bundle.png(panel.name)
+
+        return work

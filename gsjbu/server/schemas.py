@@ -157,6 +157,33 @@ class JobState(BaseModel):
     error: dict[str, Any] | None = None
 
 
+class MethodBody(BaseModel):
+    """One way of upsampling in one group of panels."""
+
+    group: str
+    id: str = Field(description="What its panels' names end in, and its key in the metrics.")
+    role: Literal["plain", "paper", "suited", "unfitted", "chosen"] = Field(
+        description="plain: looks at no image; paper: one kernel that gives back the image's colours; suited: fitted "
+        "to the signal itself; unfitted: no steps taken; chosen: the objective that was asked for."
+    )
+    measured_best: bool = Field(description="Whether it measured best for signals of this family.")
+    family: str | None = Field(description="Of signals; null for the image itself.")
+
+
+class MeasuredBody(BaseModel):
+    """A row of the measurements that the choice rests on."""
+
+    family: str
+    row: str
+    figure: str
+    best: str
+    bilinear: float
+    gsjbu: float = Field(description="The paper's kernel, fitted to the image's colours.")
+    auto: float
+    why: str
+    sentence: str
+
+
 class ResultBody(BaseModel):
     """A whole result."""
 
@@ -167,6 +194,10 @@ class ResultBody(BaseModel):
     backend_reason: str | None
     image: dict[str, Any]
     panels: list[dict[str, Any]]
+    methods: list[MethodBody] = Field(description="The ways that are compared, group by group.")
+    measured: dict[str, MeasuredBody] = Field(
+        description="By group: which way was measured best for such a signal, on pictures with ground truth."
+    )
     metrics: dict[str, Any]
     losses: list[float | None]
     fits: list[int] = Field(description="Steps of each fit whose losses are joined in ``losses``.")

@@ -97,7 +97,8 @@ function plot() {
 /** What the loss of a run with `settings` is; one of a later stage may be of any method that is compared. */
 function lossWords({ objective, methods }, stage = "fit") {
   if (stage !== "fit" && methods === "all") return t("chart.lossOther");
-  return t(objective === "rgb" ? "chart.lossRgb" : "chart.lossSignal");
+  const ofImage = objective === "rgb" || (objective === "suited" && stage === "fit");
+  return t(ofImage ? "chart.lossRgb" : "chart.lossSignal");
 }
 
 /** The losses of a finished run as one list of points [step, loss] for each fit. */

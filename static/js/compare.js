@@ -3,7 +3,7 @@
 import { isHidden, withoutHidden } from "./classes.js";
 import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
-import { methodClass, methodOf } from "./methods.js";
+import { bestOf, methodClass, methodOf } from "./methods.js";
 import { classWords, firstPair, groupTitle, groups, picture, sentence, steps, title } from "./panels.js";
 import { drawStrip } from "./strip.js";
 import { SIDES } from "./viewer.js";
@@ -111,7 +111,7 @@ function choose(result) {
   const view = { ...state.view, ...wanted };
   const group = all.has(view.group) ? view.group : all.keys().next().value;
   const panels = all.get(group);
-  const [first, second] = firstPair(panels);
+  const [first, second] = firstPair(panels, bestOf(result, group === "similarity" ? "features" : group));
   const find = (name, otherwise) => panels.find((p) => p.name === name) ?? otherwise;
   const chosen = { group, panels, left: find(view.left, first), right: find(view.right, second) };
   return view.layout === "grid" ? { ...chosen, ...further(chosen, view) } : chosen;
@@ -237,7 +237,7 @@ function place(chosen, pair, result) {
   byId("opacity-row").hidden = !overPhoto(chosen);
   caption(chosen);
   legend(chosen);
-  drawStrip(chosen, result.job, (side, name) => want({ [side]: name }));
+  drawStrip(chosen, result, (side, name) => want({ [side]: name }));
 }
 
 function caption({ left, right }) {

@@ -19,6 +19,12 @@ export function shownValue(value) {
 
 const sentence = (one) => served(`setting.${one.name}.sentence`, one.sentence);
 const choiceWords = (one, choice) => served(`choice.${one.name}.${choice.value}`, choice.label);
+/** One of a setting's choices in words. */
+export function shownChoice(name, value) {
+  const choice = setting(name).choices.find((one) => one.value === value);
+  return choice ? choiceWords(setting(name), choice) : value;
+}
+
 const unitWords = (unit) => served(`unit.${unit}`, unit);
 
 /** Where a slider stops: every whole number in a short range, round numbers in a long one. */

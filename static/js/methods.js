@@ -6,12 +6,13 @@ const WORDS = {
   bicubic: "method.bicubic",
   fixed: "method.fixed",
   gsjbu: "method.gsjbu",
+  auto: "method.auto",
   tto_rgb: "method.tto_rgb",
   tto_signal: "method.tto_signal",
   lr: "method.lr",
   original: "method.original",
 };
-const ORDER = ["bilinear", "bicubic", "fixed", "gsjbu", "tto_rgb", "tto_signal"];
+const ORDER = ["bilinear", "bicubic", "fixed", "gsjbu", "auto", "tto_rgb", "tto_signal"];
 
 /** The words key of a method, or null for one this page does not know. */
 export const methodWords = (method) => WORDS[method] ?? null;
@@ -25,8 +26,24 @@ export const methodOrder = (a, b) => place(a) - place(b);
 
 /** The method that made a panel, from its name: error_bilinear → bilinear, features_tto_signal → tto_signal. */
 export function methodOf(name) {
-  for (const method of ["tto_signal", "tto_rgb", "gsjbu", "bilinear", "bicubic", "fixed", "original"]) {
+  for (const method of ["tto_signal", "tto_rgb", "gsjbu", "auto", "bilinear", "bicubic", "fixed", "original"]) {
     if (name.includes(method)) return method;
   }
   return /(^|_)lr($|_)/.test(name) ? "lr" : null;
 }
+
+// The three that stand side by side wherever each signal has what suits it: one word for each that a person understands.
+const ROLES = { plain: "role.plain", paper: "role.paper", suited: "role.suited" };
+const TRIO = ["bilinear", "gsjbu", "auto"];
+
+const ofGroup = (result, group) => (result.methods ?? []).filter((one) => one.group === group);
+
+/** The words key of what a method is there for, or null where three do not stand side by side. */
+export function roleWords(result, group, method) {
+  const all = ofGroup(result, group);
+  if (!TRIO.includes(method) || !all.some((one) => one.id === "auto")) return null;
+  return ROLES[all.find((one) => one.id === method)?.role] ?? null;
+}
+
+/** The method that measured best for what a group shows: what stands against bilinear. */
+export const bestOf = (result, group) => ofGroup(result, group).find((one) => one.measured_best)?.id ?? "gsjbu";

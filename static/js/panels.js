@@ -87,11 +87,11 @@ export function steps(panel, image, settings) {
   ];
 }
 
-/** The two panels that a group shows first: bilinear against GS-JBU, or the first two. */
-export function firstPair(panels) {
+/** The two panels that a group shows first: bilinear against what measured best, or the first two. */
+export function firstPair(panels, best) {
   const by = (method, also) => panels.find((p) => methodOf(p.name) === method && (!also || also(p)));
   const plain = (p) => !p.name.startsWith("error");
   const left = by("bilinear", plain) ?? panels[0];
-  const right = by("gsjbu", plain) ?? panels[1] ?? panels[0];
+  const right = by(best, plain) ?? panels[1] ?? panels[0];
   return [left, right];
 }

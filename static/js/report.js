@@ -1,9 +1,10 @@
 // What a run means: who is closer to the truth and by how much, every figure with its unit and direction, what ran.
 
+import { shownChoice } from "./controls.js";
 import { byId, h, put } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
 import { served, t } from "./i18n.js";
-import { methodClass, methodOrder, methodWords } from "./methods.js";
+import { bestOf, methodClass, methodOrder, methodWords, roleWords } from "./methods.js";
 import { groupTitle } from "./panels.js";
 import { stageWords } from "./progress.js";
 import { on, state } from "./state.js";
@@ -35,6 +36,7 @@ function draw() {
   const group = result.metrics?.[state.view.group] ? state.view.group : result.metrics?.rgb ? "rgb" : null;
   const metrics = group ? result.metrics[group] : {};
   verdict(group, metrics);
+  measured(result);
   table(group, metrics);
   said(result);
   ran(result);
@@ -47,7 +49,8 @@ const shown = (name, value) => {
 
 /** A plain sentence: who wins, on which figure, by how much; losing is said as plainly as winning. */
 function verdict(group, metrics) {
-  const ours = metrics.gsjbu;
+  const best = group ? bestOf(state.result, group) : "gsjbu";
+  const ours = metrics[best];
   const theirs = metrics.bilinear;
   const name = FIRST.find((one) => typeof ours?.[one] === "number" && typeof theirs?.[one] === "number");
   const box = byId("verdict");
@@ -69,10 +72,34 @@ function verdict(group, metrics) {
   const winner = tie ? "tie" : gain > 0 ? "win" : "loss";
   const size = fixed(Math.abs(gain), decimals);
   const amount = unit === "%" ? t("verdict.points", { size }) : `${size}${unit ? ` ${unit}` : ""}`;
-  const what = { metric: t(METRICS[name].words), amount, group: groupTitle(group) };
+  const what = { metric: t(METRICS[name].words), amount, group: groupTitle(group), ours: named(group, best) };
   box.className = `verdict ${winner}`;
   box.dataset.winner = winner;
   put(box, t({ win: "verdict.win", loss: "verdict.loss", tie: "verdict.tie" }[winner], what));
+}
+
+/** A method as it is called in a group: by one word, and its name. */
+function named(group, method) {
+  const role = roleWords(state.result, group, method);
+  return role ? `${t(role)} (${methodTitle(method)})` : methodTitle(method);
+}
+
+/** Which way was measured best for such a signal, and why. */
+function measured({ measured: all = {} }) {
+  const { group } = state.view;
+  const row = all[group === "similarity" ? "features" : group];
+  byId("measured").hidden = !row;
+  if (!row) return;
+  const { family, best, figure, row: name, bilinear, gsjbu, auto, why } = row;
+  byId("measured").textContent = t("measured.line", {
+    best: named(group === "similarity" ? "features" : group, best),
+    figure: served(`figure.${figure}`, figure),
+    row: name,
+    bilinear: fixed(bilinear, 1),
+    gsjbu: fixed(gsjbu, 1),
+    auto: fixed(auto, 1),
+    why: served(`why.${family}`, why),
+  });
 }
 
 function table(group, metrics) {
@@ -104,7 +131,7 @@ function table(group, metrics) {
     h(
       "tr",
       { data: { method: m } },
-      h("th", { scope: "row" }, h("span", { class: `dot ${methodClass(m)}` }), methodTitle(m)),
+      h("th", { scope: "row" }, h("span", { class: `dot ${methodClass(m)}` }), named(group, m)),
       names.map((n) =>
         h(
           "td",
@@ -137,9 +164,11 @@ function said(result) {
     return status[name] && (there ? state.view.group === name : missing[name]);
   });
   if (status.device) lines.push("device");
-  byId("said").hidden = !lines.length;
+  const byHand = settings.objective !== "suited";
+  byId("said").hidden = !lines.length && !byHand;
   put(
     byId("said"),
+    byHand && h("p", { id: "by-hand" }, t("objective.byHand", { objective: shownChoice("objective", settings.objective) })),
     lines.map((name) => h("p", { lang: "en", title: status[name] }, status[name])),
   );
 }

@@ -4,7 +4,7 @@ import { addGroup, go } from "./compare.js";
 import { h, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { served, t } from "./i18n.js";
-import { methodOf } from "./methods.js";
+import { bestOf, methodOf } from "./methods.js";
 import { on, set, state } from "./state.js";
 
 const KEEP = 12;
@@ -85,9 +85,11 @@ export function drawRuns(holder) {
 
 const sameSize = (a, b) => a.width === b.width && a.height === b.height;
 
-/** GS-JBU's own picture of a group: not a map of its errors. */
+/** A group's picture by what measured best for it: not a map of its errors. */
 const main = (result, group) =>
-  result.panels.find((p) => p.group === group && methodOf(p.name) === "gsjbu" && !p.name.startsWith("error")) ??
+  result.panels.find(
+    (p) => p.group === group && methodOf(p.name) === bestOf(result, group) && !p.name.startsWith("error"),
+  ) ??
   result.panels.find((p) => p.name === "gsjbu_rgb");
 
 const comparable = (one, other) =>

@@ -22,7 +22,9 @@ export function command({ result }) {
 export function python({ result }) {
   const { settings, from, signal } = result;
   const text = JSON.stringify; // a JSON string is a Python string
-  const given = settings.objective !== "rgb";
+  const suited = settings.objective === "suited";
+  const objective = suited ? "rgb" : settings.objective;
+  const given = objective !== "rgb";
   const lines = [
     "import gsjbu",
     "from gsjbu.grid import Grid",
@@ -40,11 +42,12 @@ export function python({ result }) {
       ? "grid = Grid.from_sizes(*image.shape[1:], *signal.shape[1:])"
       : `grid = Grid.from_stride(*image.shape[1:], ${settings.stride})`,
     `lr = grid.low_resolution(image, "${result.lr_image}")`,
-    `options = dict(iters=${settings.iters}, radius=${settings.radius}, objective=${text(settings.objective)}, optimiser=${text(settings.optimiser)}, lr_image=${text(result.lr_image)}, device=${text(settings.device)})`,
+    `options = dict(iters=${settings.iters}, radius=${settings.radius}, objective=${text(objective)}, optimiser=${text(settings.optimiser)}, lr_image=${text(result.lr_image)}, device=${text(settings.device)})`,
     `kernel = gsjbu.fit(image, grid=grid, ${given ? "signal=lr, " : ""}**options)`,
     'print("bilinear", psnr(bilinear(lr, grid), image), "dB")',
     'print("GS-JBU", psnr(kernel.render(lr), image), "dB")',
-    signal && given && "kernel = gsjbu.fit(image, grid=grid, signal=signal, **options)",
+    signal && suited && 'options["objective"] = "auto"  # what suits a signal',
+    signal && (given || suited) && "kernel = gsjbu.fit(image, grid=grid, signal=signal, **options)",
     signal && "high = kernel.render(signal)  # [C, H, W]",
   ];
   return `${lines.filter((line) => line === "" || line).join("\n")}\n`;

@@ -2,16 +2,16 @@
 
 import { byId, h } from "./dom.js";
 import { t } from "./i18n.js";
-import { methodClass, methodOf, methodWords } from "./methods.js";
+import { methodClass, methodOf, methodWords, roleWords } from "./methods.js";
 import { sentence, source, title } from "./panels.js";
 
 /** Draw (or redraw in place, so that pictures change without a flash) the strip of `chosen.panels`. */
-export function drawStrip(chosen, job, pick) {
+export function drawStrip(chosen, result, pick) {
   const strip = byId("strip");
   const names = chosen.panels.map((p) => p.name);
   const old = [...strip.children].map((node) => node.dataset.panel);
   if (old.join() !== names.join()) strip.replaceChildren(...chosen.panels.map(() => cell()));
-  chosen.panels.forEach((panel, i) => fill(strip.children[i], panel, chosen, job, pick));
+  chosen.panels.forEach((panel, i) => fill(strip.children[i], panel, chosen, result, pick));
 }
 
 function cell() {
@@ -19,7 +19,7 @@ function cell() {
     "li",
     { class: "cell" },
     h("button", { type: "button", class: "face" }),
-    h("span", { class: "name" }, h("span", { class: "dot" }), h("span", { class: "words" })),
+    h("span", { class: "name" }, h("span", { class: "dot" }), h("span", { class: "words" }), h("span", { class: "quiet" })),
     h(
       "span",
       { class: "sides" },
@@ -37,14 +37,18 @@ function short(panel, panels) {
   return t(methodWords(method));
 }
 
-function fill(node, panel, chosen, job, pick) {
+function fill(node, panel, chosen, result, pick) {
+  const { job } = result;
   const words = title(panel);
   node.dataset.panel = panel.name;
   const face = node.querySelector(".face");
   face.title = sentence(panel);
   face.setAttribute("aria-label", t("strip.right", { panel: words }));
   face.onclick = () => pick("right", panel.name);
-  node.querySelector(".words").textContent = short(panel, chosen.panels) ?? words;
+  const role = roleWords(result, chosen.group, methodOf(panel.name));
+  const named = short(panel, chosen.panels) ?? words;
+  node.querySelector(".words").textContent = role ? t(role) : named;
+  node.querySelector(".name .quiet").textContent = role ? named : "";
   node.querySelector(".dot").className = `dot ${methodClass(methodOf(panel.name))}`;
   const [left, right] = node.querySelectorAll(".side");
   for (const [button, side, label] of [

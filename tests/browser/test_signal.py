@@ -44,7 +44,10 @@ def test_a_depth_map(page: Page) -> None:
 
     assert page.get_attribute("#tab-signal", "aria-selected") == "true", "what was brought is shown"
     assert page.get_attribute("#viewer", "data-left") == "signal_bilinear"
-    assert page.get_attribute("#viewer", "data-right") == "signal_gsjbu"
+    assert page.get_attribute("#viewer", "data-right") == "signal_auto", "what measured best for a depth"
+    words = page.eval_on_selector_all("#strip .words", "all => all.map((one) => one.textContent)")
+    assert words == ["Low resolution", "Plain", "Paper", "Adapted"]
+    assert "Measured best for such a signal: Adapted (auto)." in page.inner_text("#measured")
     assert page.locator(".tag .bar").count() == 2, "what the colours mean"
     x, y = 300, 410
     page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
@@ -63,6 +66,23 @@ def test_a_depth_map(page: Page) -> None:
     shown(page, job)
     assert page.locator("#tab-signal").count() == 0
     assert page.locator("#signal-open").is_visible()
+
+
+def test_an_objective_chosen_by_hand_holds_for_every_tab_and_is_said(page: Page) -> None:
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    job = shown(page, job)
+    assert page.locator("#by-hand").count() == 0
+    page.select_option("[data-setting=objective] select", "rgb")
+    shown(page, job)
+    assert "RGB: reconstruct the image" in page.inner_text("#by-hand")
+    assert page.get_attribute("#viewer", "data-right") == "signal_gsjbu"
+    for group in ("features", "signal", "rgb"):
+        tab(page, group)
+        assert not page.eval_on_selector_all(
+            "#left option", "all => all.some((o) => o.value.endsWith('auto'))"
+        )
+        assert page.locator("#by-hand").is_visible()
 
 
 def test_every_method_in_every_group(page: Page) -> None:
@@ -116,7 +136,7 @@ def test_segmentation_with_exact_labels(page: Page) -> None:
     page.select_option("[data-setting=segmentation] select", "labels")
     shown(page, job)
     tab(page, "segmentation")
-    assert page.get_attribute("#viewer", "data-right") == "seg_gsjbu"
+    assert page.get_attribute("#viewer", "data-right") == "seg_auto"
     assert page.locator("#opacity").is_visible()
     before = page.evaluate("document.getElementById('viewer').opacity")
     page.locator("#opacity").focus()
@@ -165,8 +185,8 @@ def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
 
     image = shrink(decode(photo.read_bytes()), 512)
     signal = understand(out.getvalue())
-    kernel = gsjbu.fit(image, lr_size=lr.shape[-2:], lr_image="area")  # as for any signal over cells
     signal = signal.fitted(*image.shape[1:])
+    kernel = gsjbu.fit(image, lr_size=lr.shape[-2:], objective="auto", signal=signal.values, kind=signal.kind)
     expected = restored(signal, kernel).reshape(through_the_page.shape)
     # In parts of the signal's span: float32 has no more digits for disparities of 200.
     assert np.abs(through_the_page - expected).max() <= 1e-5 * max(1.0, float(np.ptp(expected)))

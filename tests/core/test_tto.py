@@ -235,7 +235,7 @@ def bad(**given):
         (bad(stride="x"), SettingError, "setting_invalid", "stride is 'x'"),
         (bad(iters=-1), SettingError, "setting_out_of_bounds", "from 0 to 1000"),
         (bad(radius=9), SettingError, "setting_out_of_bounds", "from 1 to 8"),
-        (bad(objective="L2"), SettingError, "setting_invalid", "it must be one of rgb, signal, auto"),
+        (bad(objective="L2"), SettingError, "setting_invalid", "it must be one of suited, rgb, signal, auto"),
         (bad(objective="signal"), ShapeError, "shape_invalid", "needs a signal"),
         (bad(objective="signal", signal=torch.ones(2, 3, 3)), ShapeError, "shape_invalid", r"must be \[C, 4, 6\]"),
         (bad(objective="signal", signal=torch.full((1, 4, 6), torch.nan)), ShapeError, "shape_invalid", "NaN"),

@@ -92,8 +92,10 @@ def test_a_brought_signal_sets_the_grid() -> None:
     plain = gsjbu.estimate(480, 640, iters=50)
     fine = gsjbu.estimate(480, 640, iters=50, lr_size=(240, 320), channels=1)
     assert fine.seconds > 3 * plain.seconds
-    same = gsjbu.estimate(384, 512, iters=50, lr_size=(192, 256), channels=3)
+    same = gsjbu.estimate(384, 512, iters=50, lr_size=(192, 256), channels=3, objective="rgb")
     assert same.stages == pytest.approx(gsjbu.estimate(384, 512, iters=50, stride=2).stages)
+    suited = gsjbu.estimate(384, 512, iters=50, lr_size=(192, 256), channels=3)
+    assert suited.stages["fit"] > 1.2 * same.stages["fit"], "it has a fit of its own"
     again = gsjbu.estimate(480, 640, iters=50, lr_size=(240, 320), channels=1, stride=64)
     assert again.seconds == pytest.approx(fine.seconds)
     slow = gsjbu.estimate(

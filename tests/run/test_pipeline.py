@@ -22,8 +22,8 @@ from tests.oracle_cases import one_torch_thread
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
 
 RGB = "original lr bilinear_rgb gsjbu_rgb error_bilinear error_gsjbu".split()
-FEATURES = "features_lr features_bilinear features_gsjbu".split()
-SEGMENTATION = "seg_lr seg_bilinear seg_gsjbu".split()
+FEATURES = "features_lr features_bilinear features_gsjbu features_auto".split()
+SEGMENTATION = "seg_lr seg_bilinear seg_gsjbu seg_auto".split()
 KERNEL = "sigma_x sigma_y theta sigma_r anisotropy".split()
 STAGES = "grid fit render rgb backbone features segmentation signal panels".split()
 
@@ -114,13 +114,13 @@ def test_all_ways_side_by_side(sample):
     assert set(names(result)) == {
         *RGB, *KERNEL,
         *(f"{way}_rgb" for way in ways),
-        *(f"features_{way}" for way in ["lr", *ways]),
-        *(f"seg_{way}" for way in ["lr", *ways]),
+        *(f"features_{way}" for way in ["lr", "auto", *ways]),
+        *(f"seg_{way}" for way in ["lr", "auto", *ways]),
     }  # fmt: skip
     assert len(names(result)) == len(set(names(result)))
     assert set(result.metrics["rgb"]) == set(ways)
     panels = {p.name: p.values for p in result.panels}
-    assert torch.equal(panels["tto_rgb_rgb"], panels["gsjbu_rgb"])  # the objective is rgb
+    assert torch.equal(panels["tto_rgb_rgb"], panels["gsjbu_rgb"])  # of the image, rgb is what suits it
     assert not torch.equal(panels["tto_signal_rgb"], panels["gsjbu_rgb"])
     assert set(ways) <= set(result.metrics["segmentation"])
     assert 0 <= result.metrics["segmentation"]["gsjbu"]["miou"] <= 1
@@ -192,12 +192,57 @@ def test_a_depth_map_sets_the_grid_and_gets_its_panels(photo):
     result = run(photo, signal=signal, features=False)
     assert (result.image["lr_height"], result.image["lr_width"]) == (15, 20)
     assert result.image["step_y"] == pytest.approx(72 / 15)
-    assert names(result) == [*RGB, "signal_lr", "signal_bilinear", "signal_gsjbu", *KERNEL]
+    assert names(result) == [*RGB, "signal_lr", "signal_bilinear", "signal_gsjbu", "signal_auto", *KERNEL]
     high = next(p.values for p in result.panels if p.name == "signal_gsjbu")
     assert high.shape == (1, 72, 96)
     assert high.min() >= 1 - 1e-4
     assert high.max() <= 9 + 1e-4
     assert result.status["signal"]
+
+
+def test_each_thing_shown_has_what_suits_it(photo):
+    """RGB by the paper's kernel; the signal by it as well, with the same weights, and by what was fitted to it."""
+    depth = np.random.default_rng(1).random((9, 12)).astype(np.float32)
+    result = run(photo, signal=understand(depth, kind="depth"))
+    panels = {p.name: p.values for p in result.panels}
+    image, lr = shrink(photo, 96), torch.from_numpy(depth)[None]
+    paper = gsjbu.fit(image, lr_size=(9, 12), iters=6, threads=1, lr_image="area")
+    assert torch.equal(panels["signal_gsjbu"], paper.render(lr))
+    assert torch.equal(panels["gsjbu_rgb"], paper.render(paper.lr_guide))
+    suited = gsjbu.fit(image, lr_size=(9, 12), iters=6, threads=1, objective="auto", signal=lr, kind="depth")
+    assert torch.equal(panels["signal_auto"], suited.render(lr, clip=True))
+    assert result.signal_kernel is not None
+    assert result.signal_kernel.objective == "auto"
+    features = gsjbu.fit(
+        image,
+        lr_size=(9, 12),
+        iters=6,
+        threads=1,
+        objective="auto",
+        signal=result.features_lr,
+        kind="features",
+    )
+    assert torch.allclose(panels["features_auto"], features.render(panels["features_lr"]), atol=1e-6)
+    assert [m.id for m in result.methods if m.group == "signal"] == ["bilinear", "gsjbu", "auto"]
+    assert set(result.as_dict()["measured"]) == {"features", "signal"}
+
+
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
+def test_an_objective_chosen_by_hand_holds_for_everything(photo, objective):
+    depth = np.random.default_rng(1).random((9, 12)).astype(np.float32)
+    result = run(photo, signal=understand(depth, kind="depth"), objective=objective)
+    assert not [name for name in names(result) if name.endswith("_auto")]
+    assert result.kernel.objective == objective
+    assert result.signal_kernel is result.kernel
+
+
+def test_what_suits_the_features_is_made_when_it_is_looked_at(photo, counted):
+    result = run(photo)
+    panel = next(p for p in result.panels if p.name == "features_auto")
+    assert not panel.is_made
+    assert panel.as_dict()["width"] == 96
+    assert panel.picture.shape == (72, 96, 3)
+    assert panel.is_made
 
 
 @pytest.mark.parametrize("objective", ["rgb", "signal"])

@@ -1,0 +1,105 @@
+"""Measure every method against the truth at full resolution, for one picture or a folder of them.
+
+  gsjbu evaluate photo.jpg depth.npy --truth depth_full.npy
+  gsjbu evaluate photo.jpg --truth labels.png --stride 16             the signal is made of the truth
+  gsjbu evaluate scene:spheres --truth scene:depth --stride 8         a built-in scene and its own truth
+  gsjbu evaluate photos/ signals/ --truth truths/ -o report/          equal names; report/index.html and .csv
+
+The figures are those of the page: at --resolution, which is the page's unless given. Depth: RMSE, MAE, delta1 and
+RMSE near edges; classes: mIoU, accuracy, mIoU near borders; an alpha: SAD (thousands of pixels) and MSE; features:
+cosine and PSNR.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gsjbu.cli import evaluation_report, options, pairs
+from gsjbu.errors import GsjbuError
+from gsjbu.settings import Settings
+
+SETTINGS = (
+    "stride",
+    "iters",
+    "radius",
+    "resolution",
+    "objective",
+    "optimiser",
+    "lr_image",
+    "methods",
+    "device",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Image, signal, truth, and the settings of a run."""
+    parser.add_argument("image", help="a picture, scene:NAME, or a folder of pictures")
+    parser.add_argument(
+        "signal", nargs="?", help="the low-resolution signal, or a folder; made of the truth if left out"
+    )
+    parser.add_argument(
+        "--truth", required=True, help="the same at full resolution, scene:depth, scene:labels, or a folder"
+    )
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="where figures.csv and index.html go")
+    options.add_signal(parser)
+    options.add_settings(parser, SETTINGS)
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, tell and write; 1 if some pictures of a folder failed."""
+    rows: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
+    found = pairs.found(args.image, args.signal, args.truth)
+    with options.bar(args, len(found), "picture", "evaluate") as bar:
+        for pair in found:
+            try:
+                rows.append({"name": pair.name, **_measured(args, pair)})
+            except GsjbuError as error:
+                if len(found) == 1:
+                    raise
+                failed.append({"name": pair.name, "code": error.code, "error": error.message})
+            bar.update(1)
+    if args.output:
+        evaluation_report.write(Path(args.output), rows, failed)
+    facts = rows[0] if len(found) == 1 else {"pictures": rows, "failed": failed}
+    options.tell(
+        args, facts, "\n".join([*map(_sentence, rows), *(f"{one['name']}: {one['error']}" for one in failed)])
+    )
+    return 1 if failed else 0
+
+
+def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
+    """The figures of one picture."""
+    from gsjbu.io.pictures import shrink
+    from gsjbu.io.signals import understand
+    from gsjbu.io.truths import reduced
+    from gsjbu.run import pipeline
+
+    settings = Settings(features=False, **{name: getattr(args, name) for name in SETTINGS})
+    guide = shrink(pair.image(), settings.resolution)
+    height, width = int(guide.shape[-2]), int(guide.shape[-1])
+    truth = pair.truth()
+    words = options.signal_words(args)
+    if pair.signal is None:
+        kind = pair.kind or (None if words["kind"] == "auto" else words["kind"])
+        signal = reduced(truth, -(-height // settings.stride), -(-width // settings.stride), kind)
+    else:
+        signal = understand(pair.signal, (height, width), **words)
+        options.say(args, signal.doubts)
+    result = pipeline.run_reduced(guide, settings, signal=signal, truth=truth)
+    return {
+        "width": width, "height": height, "signal": result.status["signal"], "truth": result.status["truth"],
+        "kind": signal.kind, "metrics": result.metrics["signal"],
+    }  # fmt: skip
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    figures = "\n".join(
+        f"  {method:10} "
+        + "  ".join(f"{name} {value:.4g}" for name, value in one.items() if isinstance(value, float))
+        for method, one in row["metrics"].items()
+    )
+    return f"{row['name']}, {row['width']}×{row['height']}: {row['truth']}\n{figures}"

@@ -1,0 +1,193 @@
+"""The truth at full resolution: what an upsampled signal is measured against, and what a signal is made of.
+
+A truth is read as signals are, and taken for what its signal is: a measured quantity, classes, shares of one thing
+(an alpha), or features. It comes to the pixels of a run by the mean over each (its class at the centre).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.core.grid import Grid
+from gsjbu.errors import SignalError
+from gsjbu.io import gaps, kinds, layouts
+from gsjbu.io.brought import Brought
+from gsjbu.io.kinds import Kind
+from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal, colour_numbers, understand
+
+Family = Literal["depth", "classes", "alpha", "features"]
+#: Medians of signal and truth that are so many times apart are of two units.
+UNITS_APART = 3.0
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is known over the pixels of a run.
+
+    ``values``: float32 [C, H, W] in the signal's unit; of classes int64 [1, H, W], the signal's channels, and further
+    numbers for classes that the signal does not have. ``known``: bool [H, W]. ``names``: of the classes, by number.
+    """
+
+    family: Family
+    values: Tensor
+    known: Tensor
+    names: tuple[str, ...] = ()
+    note: str = ""
+
+
+def family_of(signal: Signal) -> Family:
+    """How results of a signal are measured."""
+    if signal.kind == "labels" or (signal.kind in CLASS_KINDS and signal.shape[0] > 1):
+        return "classes"
+    if signal.kind in UNIT_KINDS:
+        return "alpha"
+    return "depth" if signal.kind == "depth" else "features"
+
+
+def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth:
+    """What was ``brought`` as the truth of ``signal``, over ``height × width`` pixels. Raises SignalError."""
+    family = family_of(signal)
+    planes = _planes(brought, 1 if family == "classes" else signal.shape[0], signal.shape[0])
+    rows, cols = planes.shape[1:]
+    _check(rows, cols, height, width)
+    kind: Kind = "labels" if family == "classes" else "depth" if family == "depth" else "heat_map"
+    if family == "classes" and len(planes) == 1 and planes.dtype.kind == "f":
+        planes = np.where(np.isfinite(planes), planes, -1)
+    found = gaps.find(planes, kind, brought.codes or gaps.AUTO, brought.known)
+    known, grid = torch.from_numpy(found.known), Grid.from_sizes(rows, cols, height, width)
+    said = [f"{cols}×{rows} {brought.source}"] + ([found.sentence] if found.sentence else [])
+    if family == "classes":
+        index, names = _classes(planes, signal)
+        y, x = (_centres(n, m) for n, m in ((rows, height), (cols, width)))
+        index, known = index[y][:, x], known[y][:, x] & (index[y][:, x] >= 0)
+        return Truth(family, index[None], known, names, "; ".join(said))
+    values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
+    if family == "alpha" and brought.array.dtype.kind in "iu" and float(values.max()) > 1:
+        values = values / (255.0 if float(values.max()) <= 255 else 65535.0)
+    values, known = _over(values, known, grid)
+    if family == "depth":
+        said += _units(values[:, known], signal)
+    return Truth(family, values, known, note="; ".join(said))
+
+
+def _planes(brought: Brought, *channels: int) -> np.ndarray:
+    """[C, H, W] of as many channels as one of ``channels``."""
+    array = brought.array[0] if brought.array.ndim == 4 and len(brought.array) == 1 else brought.array
+    if brought.colours and array.shape[0] == 3 and 1 in channels:
+        return colour_numbers(array)
+    if array.ndim == 2:
+        array = array[None]
+    for planes in (array, array.transpose(2, 0, 1)) if array.ndim == 3 else ():
+        if len(planes) in channels:
+            return planes
+    wanted = " or ".join(str(n) for n in sorted(set(channels)))
+    raise SignalError(
+        "signal_shape",
+        f"The truth is {layouts.shape_text(array.shape)}; for this signal it must have {wanted} channels.",
+    )
+
+
+def _check(rows: int, cols: int, height: int, width: int) -> None:
+    if rows < height or cols < width:
+        raise SignalError(
+            "signal_size",
+            f"The truth is {cols}×{rows} and the run works at {width}×{height}; it must be no smaller: lower the "
+            f"resolution to {max(rows, cols)}.",
+        )
+    if not layouts.is_exact((height, width), rows, cols):
+        raise SignalError(
+            "signal_aspect",
+            f"The truth is {cols}×{rows} and the image {width}×{height}; it must have the image's shape.",
+        )
+
+
+def _classes(planes: np.ndarray, signal: Signal) -> tuple[Tensor, tuple[str, ...]]:
+    """Channel numbers [H, W], −1 where there is none, and names; classes without a channel have numbers after it."""
+    count = signal.shape[0]
+    names = signal.names or tuple(f"class {n}" for n in range(count))
+    if len(planes) > 1:
+        return torch.from_numpy(planes.argmax(axis=0)), names
+    numbers = planes[0].astype(np.int64)
+    codes = list(signal.codes or range(count))
+    others = [int(code) for code in np.unique(numbers) if code >= 0 and code not in codes]
+    place = {code: n for n, code in enumerate(codes + others)}
+    found, at = np.unique(numbers, return_inverse=True)
+    index = np.array([place.get(int(code), -1) for code in found])[at.reshape(numbers.shape)]
+    return torch.from_numpy(index), (*names, *(f"class {code}" for code in others))
+
+
+def _centres(size: int, pixels: int) -> Tensor:
+    return ((torch.arange(pixels, dtype=torch.float64) + 0.5) * size / pixels).long().clamp_max(size - 1)
+
+
+def _over(values: Tensor, known: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
+    """Means over each cell's known pixels, float32 [C, h, w], and where there are any."""
+    share = grid.cell_means(known.to(torch.float64))
+    means = grid.cell_means(torch.where(known, values, 0.0))
+    return torch.where(share > 0, means / share.clamp_min(1e-12), 0.0).to(torch.float32), share > 0
+
+
+def _units(values: Tensor, signal: Signal) -> list[str]:
+    """A sentence where truth and signal seem to be in two units."""
+    if not values.numel():
+        return []
+    there = float(np.median(signal.real(signal.values.numpy())[:, signal.mask.numpy()]))
+    here = float(values.flatten().median())
+    if here > 0 and there > 0 and not 1 / UNITS_APART <= here / there <= UNITS_APART:
+        return [f"its median is {here:.4g} and the signal's {there:.4g}: are both in one unit?"]
+    return []
+
+
+# ------------------------------------------------------------------------------- a signal from it
+
+
+def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> Signal:
+    """The LR signal that the truth itself gives: means over each cell, of classes each one's share. Raises SignalError.
+
+    ``kind``: of the truth: depth, labels, heat_map or features; it is looked at where it is not given.
+    """
+    array = brought.array[0] if brought.array.ndim == 4 and len(brought.array) == 1 else brought.array
+    planes = colour_numbers(array) if brought.colours else layouts.lay(array, None, brought.layout).planes
+    height, width = planes.shape[1:]
+    grid = Grid.from_sizes(height, width, min(rows, height), min(cols, width))
+    finite = gaps.finite(planes)
+    taken = kind or brought.kind or kinds.guess(planes, finite, brought.lossy).kind
+    found = gaps.find(
+        planes, "labels" if taken == "labels" else "depth", brought.codes or gaps.AUTO, brought.known
+    )
+    known = torch.from_numpy(found.known)
+    if taken == "labels":
+        return _shares(planes[0], known, grid, brought)
+    values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
+    if taken in UNIT_KINDS and brought.array.dtype.kind in "iu" and float(values.max()) > 1:
+        values = values / (255.0 if float(values.max()) <= 255 else 65535.0)
+    means, there = _over(values, known, grid)
+    as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
+    return understand(
+        torch.where(there, means, torch.nan).numpy(), kind=as_kind, invalid="none", layout="chw"
+    )
+
+
+def _shares(plane: np.ndarray, known: Tensor, grid: Grid, brought: Brought) -> Signal:
+    """Each class's share of the known pixels of each cell; channel n is class number n, where numbers are small."""
+    codes = [int(code) for code in np.unique(plane[known.numpy()])]
+    if codes and codes[0] >= 0 and codes[-1] < 256:
+        codes = list(range(codes[-1] + 1))
+    numbers = torch.from_numpy(plane.astype(np.int64))
+    shares = [_over((numbers == code)[None].to(torch.float64), known, grid) for code in codes]
+    there = shares[0][1]
+    values = torch.cat([share for share, _ in shares])
+    names = [brought.names.get(code, f"class {code}") for code in codes]
+    signal = understand(
+        torch.where(there, values, torch.nan).numpy(),
+        kind="soft_labels",
+        invalid="none",
+        layout="chw",
+        names=names,
+    )
+    return replace(signal, codes=tuple(codes), colours=brought.colours)

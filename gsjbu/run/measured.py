@@ -1,0 +1,72 @@
+"""Which way of upsampling measured best for which family of signals: rows of benchmarks/QUALITY.md, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One row: a figure of each of the three ways, the best of them, and a sentence on why."""
+
+    family: str
+    row: str  # as in benchmarks/QUALITY.md
+    figure: str  # what was measured, and which way is better
+    bilinear: float
+    gsjbu: float  # the objective rgb: one kernel for everything
+    auto: float
+    why: str
+    best: str = "auto"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, with the whole of it as a sentence."""
+        return {
+            "family": self.family, "row": self.row, "figure": self.figure, "best": self.best,
+            "bilinear": self.bilinear, "gsjbu": self.gsjbu, "auto": self.auto, "why": self.why,
+            "sentence": self.sentence,
+        }  # fmt: skip
+
+    @property
+    def sentence(self) -> str:
+        """Which was measured best for such a signal, and why."""
+        return (
+            f"Measured best for such a signal: {self.best} ({self.row}, {self.figure}: bilinear {self.bilinear:g}, "
+            f"the paper's kernel {self.gsjbu:g}, auto {self.auto:g}). {self.why}"
+        )
+
+
+_MIOU = "mIoU in %, higher is better"
+
+_ROWS = (
+    Measured(
+        "depth", "depth ×16", "RMSE, lower is better", 13.49, 16.26, 8.81,
+        "A kernel that gives back the image's colours prints its texture into the depth.",
+    ),
+    Measured(
+        "soft_labels", "COCO-Stuff ×16", _MIOU, 75.0, 56.0, 88.42,
+        "Shares say how many pixels of a cell each class has, and auto gives just so many to it.",
+    ),
+    Measured(
+        "probabilities", "Cityscapes output ×8", _MIOU, 52.84, 52.03, 54.99,
+        "A fit to the probabilities themselves finds which of the image's edges count.",
+    ),
+    Measured(
+        "labels", "COCO-Stuff map ×16", _MIOU, 69.21, 55.21, 72.0,
+        "One class a cell says nothing of what lies in between, so edges are followed half way only.",
+    ),
+    Measured(
+        "features", "linear probe", _MIOU, 34.32, 31.26, 35.18,
+        "Features change where things do, which is not wherever the colour does.",
+    ),
+)  # fmt: skip
+
+#: By family of signals; ``python -m benchmarks.quality`` measures the rows.
+MEASURED = {row.family: row for row in _ROWS}
+
+_FAMILY_OF = {"logits": "probabilities", "heat_map": "depth"}
+
+
+def family_of(kind: str) -> str:
+    """The family of ``MEASURED`` that a kind of signal belongs to."""
+    return _FAMILY_OF.get(kind, kind)

@@ -1,0 +1,143 @@
+"""How near each way of upsampling a signal comes to its truth, by the measures of the signal's family.
+
+depth: RMSE, MAE (the signal's unit), δ1 (share within a factor of 1.25), RMSE near edges. classes: mIoU, accuracy,
+mIoU near borders, and each class's IoU. alpha: SAD (thousands of pixels), MSE. features: mean cosine, PSNR (the peak is
+the truth's span). All ways are measured over the same pixels: those that are known and that every way has a value for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.io.truths import Truth
+from gsjbu.run import metrics
+
+BAND = 5  # pixels to either side of an edge that count as near it
+DEPTH_STEP = 8 / 255  # of the depth's span, from one pixel to the next: a depth edge
+DELTA = 1.25
+#: Which measure says who is closest, and whether more of it is better.
+DECISIVE = {
+    "depth": ("rmse", False),
+    "classes": ("miou", True),
+    "alpha": ("mse", False),
+    "features": ("cosine", True),
+}
+
+Scores = dict[str, dict[str, Any]]
+
+
+def scores(truth: Truth, results: Mapping[str, Tensor]) -> Scores:
+    """Method → measure → figure. ``results``: float [C, H, W] in the signal's unit, of classes int64 [H, W]."""
+    known = truth.known.numpy() & np.logical_and.reduce(
+        [np.isfinite(x.numpy()).reshape(-1, *truth.known.shape).all(axis=0) for x in results.values()]
+    )
+    if not known.any():
+        return {name: {} for name in results}
+    measure = _MEASURES[truth.family]
+    near = edges(truth) & known
+    return {name: measure(x.numpy(), truth, known, near) for name, x in results.items()}
+
+
+def edges(truth: Truth) -> np.ndarray:
+    """bool [H, W]: known pixels near an edge of the truth (depth) or a border between its classes."""
+    values, known = truth.values.numpy(), truth.known.numpy()
+    if truth.family == "classes":
+        return metrics.dilate(metrics.boundaries(np.where(known, values[0], -1)), BAND) & known
+    if truth.family != "depth" or not known.any():
+        return np.zeros_like(known)
+    step = DEPTH_STEP * max(float(np.ptp(plane[known])) for plane in values)
+    found = np.zeros_like(known)
+    for axis in (0, 1):
+        both = metrics.pair(known, axis)[0] & metrics.pair(known, axis)[1]
+        jump = np.abs(np.diff(values.astype(np.float64), axis=axis + 1)).max(axis=0) > step
+        metrics.pair(found, axis)[0][...] |= both & jump
+    return metrics.dilate(found, BAND) & known
+
+
+def errors(truth: Truth, results: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Method → float32 [1, H, W]: how far off each pixel is, NaN where the truth is not known.
+
+    depth and alpha: the absolute difference; classes: 1 where the class is another; features: 1 − cosine.
+    """
+    return {name: _error(x, truth).masked_fill(~truth.known, torch.nan)[None] for name, x in results.items()}
+
+
+def _error(x: Tensor, truth: Truth) -> Tensor:
+    if truth.family == "classes":
+        return (x != truth.values[0]).to(torch.float32)
+    if truth.family == "features":
+        return (1 - torch.nn.functional.cosine_similarity(x.float(), truth.values, dim=0)).to(torch.float32)
+    return (x - truth.values).abs().amax(dim=0).to(torch.float32)
+
+
+def decided(found: Scores, family: str) -> dict[str, Any] | None:
+    """Who is closest by the family's decisive measure, and how far each is: ``{"metric", "winner", "sentence"}``."""
+    name, more = DECISIVE[family]
+    figures = {method: one[name] for method, one in found.items() if one.get(name) is not None}
+    if not figures:
+        return None
+    winner = (max if more else min)(figures, key=lambda method: figures[method])
+    others = ", ".join(f"{figures[m]:.4g} {m}" for m in figures if m != winner)
+    against = f" against {others}" if others else ""
+    return {
+        "metric": name, "winner": winner,
+        "sentence": f"{winner} is closest to the truth: {name} {figures[winner]:.4g}{against}.",
+    }  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------- by family
+
+
+def _depth(x: np.ndarray, truth: Truth, known: np.ndarray, near: np.ndarray) -> dict[str, Any]:
+    here, there = x[:, known].astype(np.float64), truth.values.numpy()[:, known].astype(np.float64)
+    off = here - there
+    squared = np.square(x.astype(np.float64) - truth.values.numpy()).mean(axis=0)
+    above = there > 0
+    ratio = np.full(there.shape, np.inf)
+    np.divide(np.maximum(here, there), np.minimum(here, there), out=ratio, where=above & (here > 0))
+    return {
+        "rmse": float(np.sqrt(np.mean(np.square(off)))), "mae": float(np.mean(np.abs(off))),
+        "delta1": float(np.mean(ratio[above] < DELTA)) if above.any() else None,
+        "edge_rmse": math.sqrt(float(squared[near].mean())) if near.any() else None,
+    }  # fmt: skip
+
+
+def _classes(x: np.ndarray, truth: Truth, known: np.ndarray, near: np.ndarray) -> dict[str, Any]:
+    there, count = truth.values[0].numpy(), len(truth.names)
+    table = metrics.confusion(x, np.where(known, there, -1), count, None)
+    band = metrics.confusion(x, np.where(near, there, -1), count, None)
+    each = metrics.ious(table)
+    return {
+        "miou": _mean(each), "accuracy": float(np.trace(table) / table.sum()),
+        "boundary_miou": _mean(metrics.ious(band)),
+        "classes": {truth.names[n]: float(iou) for n, iou in enumerate(each) if not math.isnan(iou)},
+    }  # fmt: skip
+
+
+def _alpha(x: np.ndarray, truth: Truth, known: np.ndarray, _: np.ndarray) -> dict[str, Any]:
+    off = (x - truth.values.numpy())[:, known].astype(np.float64)
+    return {"sad": float(np.abs(off).sum() / 1000), "mse": float(np.mean(np.square(off)))}
+
+
+def _features(x: np.ndarray, truth: Truth, known: np.ndarray, _: np.ndarray) -> dict[str, Any]:
+    here, there = x[:, known].astype(np.float64), truth.values.numpy()[:, known].astype(np.float64)
+    lengths = np.linalg.norm(here, axis=0) * np.linalg.norm(there, axis=0)
+    cosine = float(np.mean((here * there).sum(axis=0) / np.maximum(lengths, 1e-12)))
+    squared, peak = float(np.mean(np.square(here - there))), float(np.ptp(there))
+    psnr = 10 * math.log10(peak * peak / squared) if squared > 0 and peak > 0 else None
+    return {"cosine": cosine, "psnr": psnr}
+
+
+_MEASURES: dict[str, Callable[[np.ndarray, Truth, np.ndarray, np.ndarray], dict[str, Any]]] = {
+    "depth": _depth, "classes": _classes, "alpha": _alpha, "features": _features,
+}  # fmt: skip
+
+
+def _mean(ious: np.ndarray) -> float | None:
+    return None if np.isnan(ious).all() else float(np.nanmean(ious))
