@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from gsjbu.models.torchvision_compat import torchvision
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.scenes import DATA, IGNORE, cell_means, read_image, read_labels
+from gsjbu.models.torchvision_compat import torchvision
 
 #: What the numbers of a depth map stand for, to be whole ones: millimetres of Kinect, quarters of a disparity.
 PER_UNIT = {"nyu": 1000.0}

@@ -17,7 +17,17 @@ GUIDES = [
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ("notebook", "network", "folder", "video", "server", "cluster", "signals", "outputs", "backbones")
+        for name in (
+            "notebook",
+            "network",
+            "folder",
+            "video",
+            "server",
+            "cluster",
+            "signals",
+            "outputs",
+            "backbones",
+        )
     ),
 ]
 LINKED = (

@@ -130,8 +130,8 @@ def patches(plane: np.ndarray, known: np.ndarray) -> Patches:
         beside.append(np.unique(a[same]))
         with np.errstate(invalid="ignore"):  # ∞ − ∞, among those that are not known
             near = np.abs(np.subtract(a, b, dtype=fine)) <= max(1.0, span / 100)
-        pairs, equal = pairs + np.count_nonzero(both), equal + np.count_nonzero(same)
-        graded += np.count_nonzero(near & both & ~same)
+        pairs, equal = pairs + int(np.count_nonzero(both)), equal + int(np.count_nonzero(same))
+        graded += int(np.count_nonzero(near & both & ~same))
     if not pairs:
         return Patches(1.0, 0.0, 0.0, len(values))
     alone = 1 - len(np.unique(np.concatenate(beside))) / max(1, len(values))
