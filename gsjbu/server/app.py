@@ -8,7 +8,15 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from gsjbu.server import problems, routes_images, routes_jobs, routes_meta, routes_page, routes_results
+from gsjbu.server import (
+    problems,
+    routes_images,
+    routes_jobs,
+    routes_meta,
+    routes_page,
+    routes_results,
+    routes_truths,
+)
 from gsjbu.server.config import Config
 from gsjbu.server.logs import RequestLogMiddleware
 from gsjbu.server.security import GuardMiddleware
@@ -48,7 +56,7 @@ def create_app(config: Config | None = None) -> FastAPI:
     )  # fmt: skip
     app.state.service = service
     problems.install(app)
-    for routes in (routes_jobs, routes_results, routes_images, routes_meta, routes_page):
+    for routes in (routes_jobs, routes_results, routes_images, routes_truths, routes_meta, routes_page):
         app.include_router(routes.router)
     routes_page.mount_static(service, app)
     # The last one added is the outermost: log, then guard, then the body's bounds, then the catch of faults.

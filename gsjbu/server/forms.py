@@ -55,11 +55,21 @@ SIGNAL_FORM = body(
     },
     "file",
 )
+TRUTH_FORM = body(
+    {
+        "file": {**_BINARY, "description": "A full-resolution array or picture; what a signal may come in."},
+        "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
+        "what": {"type": "string", "description": "Of a built-in scene: depth or labels."},
+    },
+    "file",
+    "sample",
+)
 RUN_FORM = body(
     {
         "file": {**_BINARY, "description": "A JPEG, PNG, WebP or AVIF picture."},
         "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
         "signal": {**_BINARY, "description": "A low-resolution signal to upsample along with the image."},
+        "truth": {**_BINARY, "description": "The signal's truth at full resolution, to measure against."},
         **SIGNAL_WORDS,
         "return_files": {
             "type": "boolean",

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.io.brought import Brought
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
+from gsjbu.io.truths import reduced
 from gsjbu.server.decoder import START_SECONDS, Decoders, DecodeTimeout, HelperLost
 from gsjbu.server.helper import Decoded
 from gsjbu.server.limits import KIB, Limits
@@ -52,6 +54,15 @@ class StoredSignal:
 
     signal: Signal
     name: str
+
+
+@dataclass(frozen=True)
+class StoredTruth:
+    """What a signal is measured against, as it was brought, and its file's name."""
+
+    brought: Brought
+    name: str
+    kind: str | None = None  # where it is known: of a built-in scene
 
 
 class Inputs:
@@ -125,6 +136,28 @@ class Inputs:
             len(file.data),
         )
         return StoredSignal(read, file.name)
+
+    async def truth_from_file(self, file: File) -> StoredTruth:
+        """Read an uploaded truth: as a quantity, whatever it is, so that classes need no channel each."""
+        read = await self.signal_from_file(file, {"kind": "depth", "invalid": "none"})
+        assert read.signal.brought is not None
+        return StoredTruth(read.signal.brought, file.name)
+
+    async def truth_of_sample(self, name: str, what: str) -> StoredTruth:
+        """What a built-in scene knows of itself."""
+        if what not in ("depth", "labels"):
+            raise Problem(
+                "request_invalid", "A built-in scene has depth and labels; 'what' names one.", setting="what"
+            )
+        scene = await self.image_from_sample(name)
+        return StoredTruth(scene.sample.truth(what), f"{scene.name}: {what}", what)
+
+    async def signal_of_truth(
+        self, stored: StoredTruth, rows: int, cols: int, kind: str | None
+    ) -> StoredSignal:
+        """The LR signal that a truth gives: means over each of ``rows × cols`` cells, of classes each one's share."""
+        signal = await self._in_thread(lambda: reduced(stored.brought, rows, cols, kind or stored.kind))
+        return StoredSignal(signal, stored.name)
 
     async def signal_anew(self, stored: StoredSignal, words: dict[str, Any]) -> StoredSignal:
         """The same file taken for what ``words`` say."""

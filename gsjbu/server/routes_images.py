@@ -63,13 +63,13 @@ async def signals(service: Shared, request: Request) -> dict[str, object]:
         if "file" not in form.files:
             raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")
         stored = await service.inputs.signal_from_file(form.files["file"], forms.signal_words(form))
-    return _about_signal(service.store.add("signal", stored), stored)
+    return about_signal(service.store.add("signal", stored), stored)
 
 
 @router.get("/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals())
 async def signal(service: Shared, signal_id: schemas.Id) -> dict[str, object]:
     """A kept signal: what it is."""
-    return _about_signal(signal_id, service.store.get("signal", signal_id))
+    return about_signal(signal_id, service.store.get("signal", signal_id))
 
 
 @router.patch("/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals())
@@ -78,7 +78,7 @@ async def understood_as(
 ) -> dict[str, object]:
     """A kept signal taken for something else: a new one, made of the same file."""
     stored = await service.inputs.signal_anew(service.store.get("signal", signal_id), wanted.words())
-    return _about_signal(service.store.add("signal", stored), stored)
+    return about_signal(service.store.add("signal", stored), stored)
 
 
 @router.get(
@@ -95,7 +95,8 @@ def _about_image(image_id: str, stored: StoredImage) -> dict[str, object]:
     return {"image_id": image_id, "width": stored.width, "height": stored.height, "name": stored.name}
 
 
-def _about_signal(signal_id: str, stored: StoredSignal) -> dict[str, object]:
+def about_signal(signal_id: str, stored: StoredSignal) -> dict[str, object]:
+    """A signal as the API tells of it."""
     found = stored.signal
     return {
         "signal_id": signal_id, "shape": list(found.values.shape), "kind": found.kind, "name": stored.name,

@@ -41,7 +41,7 @@ router = APIRouter(tags=["jobs"])
 )  # fmt: skip
 async def run(service: Shared, request: Request, client_id: ClientId = None) -> Response:
     limits = service.limits
-    allowed = {"file": limits.image_bytes, "signal": limits.signal_bytes}
+    allowed = {"file": limits.image_bytes, "signal": limits.signal_bytes, "truth": limits.signal_bytes}
     async with read_form(request, limits, service.buffers, allowed) as form:
         settings = forms.settings_of(form)
         answer = Answer("files" if forms.flag(form, "return_files") else "png")
@@ -50,7 +50,11 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
         if "signal" in form.files:
             signal = await service.inputs.signal_from_file(form.files["signal"], forms.signal_words(form))
             signal_id = service.store.add("signal", signal)
-    job = await service.submit(client_of(request), image_id, settings, signal_id, answer)
+        truth_id = None
+        if "truth" in form.files:
+            truth = await service.inputs.truth_from_file(form.files["truth"])
+            truth_id = service.store.add("truth", truth)
+    job = await service.submit(client_of(request), image_id, settings, signal_id, answer, truth_id)
     await _wait(service, request, job)
     if job.state != "done":
         raise job.error.plain() if job.error else internal()
@@ -76,7 +80,9 @@ async def start(
 ) -> dict[str, str]:
     settings = schemas.strict_settings(wanted.settings)
     answer = Answer("files" if wanted.return_files else wanted.panels)
-    job = await service.submit(client_of(request), wanted.image_id, settings, wanted.signal_id, answer)
+    job = await service.submit(
+        client_of(request), wanted.image_id, settings, wanted.signal_id, answer, wanted.truth_id
+    )
     response.headers["Location"] = f"/api/jobs/{job.id}"
     return {"job_id": job.id}
 

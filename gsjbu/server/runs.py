@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gsjbu.core.threads import HELPERS_SLEEP
+from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Signal
 from gsjbu.run.later import Later
 from gsjbu.server.config import Config
@@ -43,6 +44,7 @@ class Order:
     settings: Settings
     signal: Signal | None
     answer: Answer
+    truth: Brought | None = None
 
 
 class Runs:
@@ -71,7 +73,7 @@ class Runs:
         reduce_ms = 1000 * (time.perf_counter() - began)
         result = self.pipeline(
             reduced, order.settings, signal=order.signal, sample=order.image.sample, cache=order.image.cache,
-            progress=job.report, threads=threads,
+            progress=job.report, threads=threads, **({} if order.truth is None else {"truth": order.truth}),
         )  # fmt: skip
         job.check()
         bundle = Bundle(result)

@@ -70,6 +70,9 @@ class JobRequest(Strict):
     image_id: str = Field(max_length=64)
     settings: dict[str, Any] = _settings
     signal_id: str | None = Field(None, max_length=64)
+    truth_id: str | None = Field(
+        None, max_length=64, description="A kept truth of the signal, to measure every method against."
+    )
     return_files: StrictBool = Field(False, description="Write the panels under /static/out and give links.")
     panels: Literal["png", "links"] = Field(
         "png",
@@ -124,6 +127,24 @@ class SignalMade(BaseModel):
     layout: str = Field("", description="Which axis was taken for what: chw, hwc or tokens.")
     names: list[str] = Field(default_factory=list, description="Of its classes.")
     doubts: list[str] = Field(default_factory=list, description="Choices that a person may know better.")
+
+
+class TruthMade(BaseModel):
+    """A truth at full resolution that is kept for a while."""
+
+    truth_id: str
+    shape: list[int]
+    name: str
+
+
+class TruthReduced(Strict):
+    """How a truth is to be reduced to a signal."""
+
+    rows: Side = Field(description="Cells down.")
+    cols: Side = Field(description="Cells across.")
+    kind: Literal["depth", "labels", "heat_map", "features"] | None = Field(
+        None, description="What it is; looked at where not given."
+    )
 
 
 class SignalWords(BaseModel):

@@ -17,12 +17,13 @@ from gsjbu.core import allocator, memory
 from gsjbu.core.backends import dispatch
 from gsjbu.core.devices import resolve
 from gsjbu.errors import GsjbuError, SignalError
+from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Signal
 from gsjbu.run.estimate import estimate
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.headroom import available_bytes, resident_bytes
-from gsjbu.server.inputs import Inputs, StoredSignal
+from gsjbu.server.inputs import Inputs, StoredSignal, StoredTruth
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.limits import MIB
 from gsjbu.server.meters import Meters
@@ -107,6 +108,13 @@ class Service:
         stored: StoredSignal = self.store.get("signal", signal_id)
         return stored.signal
 
+    def truth(self, truth_id: str | None) -> Brought | None:
+        """A kept truth; refuses with ``expired`` or ``not_found``."""
+        if truth_id is None:
+            return None
+        stored: StoredTruth = self.store.get("truth", truth_id)
+        return stored.brought
+
     # -- jobs -----------------------------------------------------------------------------------------------------
 
     async def submit(
@@ -116,9 +124,14 @@ class Service:
         settings: Settings,
         signal_id: str | None,
         answer: Answer,
+        truth_id: str | None = None,
     ) -> Job:
         """Accept a job for an image in the store, after its memory has been estimated."""
-        order = Order(image_id, self.store.get("image", image_id), settings, self.signal(signal_id), answer)
+        signal, truth = self.signal(signal_id), self.truth(truth_id)
+        if truth is not None and signal is None:
+            detail = "A truth is measured against its signal; send the signal too."
+            raise Problem("request_invalid", detail, setting="truth")
+        order = Order(image_id, self.store.get("image", image_id), settings, signal, answer, truth)
         need = await self.read(lambda: self._memory_of(order))
 
         def work(job: Job) -> dict[str, Any]:

@@ -86,8 +86,12 @@ class Form:
 
 def form_bytes(limits: Limits, path: str) -> int:
     """Most bytes that a form at ``path`` can rightly have."""
-    files = {"/api/images": limits.image_bytes, "/api/signals": limits.signal_bytes}
-    allowed = files.get(path, limits.image_bytes + limits.signal_bytes)
+    files = {
+        "/api/images": limits.image_bytes,
+        "/api/signals": limits.signal_bytes,
+        "/api/truths": limits.signal_bytes,
+    }
+    allowed = files.get(path, limits.image_bytes + 2 * limits.signal_bytes)
     return allowed + limits.form_fields * limits.field_bytes + 64 * KIB
 
 

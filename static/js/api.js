@@ -61,6 +61,11 @@ export const sendSignal = (file, words = {}) => json("/api/signals", form({ file
 /** A signal the server holds, taken for something else: a new one. */
 export const understandSignal = (id, words) =>
   json(`/api/signals/${encodeURIComponent(id)}`, { ...sending(words), method: "PATCH" });
+export const sendTruth = (file) => json("/api/truths", form({ file }));
+/** What a built-in scene knows of itself: its depth or its labels. */
+export const sceneTruth = (sample, what) => json("/api/truths", form({ sample, what }));
+/** The low-resolution signal that a truth gives. */
+export const reduceTruth = (id, cells) => json(`/api/truths/${encodeURIComponent(id)}/signal`, sending(cells));
 export const estimate = (body) => json("/api/estimate", sending(body));
 export const startJob = (body) => json("/api/jobs", sending(body));
 export const readJob = (id) => json(job(id));

@@ -2,11 +2,11 @@
 
 import { byId, h, put } from "./dom.js";
 import { empty, fitted, bars, histogram, lines } from "./chart.js";
-import { fixed, number } from "./format.js";
+import { number } from "./format.js";
 import { served, t } from "./i18n.js";
 import { methodClass, methodOrder } from "./methods.js";
 import { drawProfile } from "./profile.js";
-import { methodTitle } from "./report.js";
+import { mainFigure, methodTitle } from "./report.js";
 import { drawRuns } from "./runs.js";
 import { on, state } from "./state.js";
 
@@ -138,25 +138,23 @@ function loss() {
   });
 }
 
+/** Each method's main figure: of the group on show, or else of RGB. */
 function psnr() {
   const holder = byId("chart");
-  const group = state.result.metrics[state.view.group]?.bilinear?.psnr !== undefined ? state.view.group : "rgb";
-  const metrics = state.result.metrics[group] ?? {};
+  const metrics = state.result.metrics[state.view.group] ?? state.result.metrics.rgb ?? {};
+  const figure = mainFigure(metrics);
   const rows = Object.keys(metrics)
-    .filter((method) => typeof metrics[method]?.psnr === "number")
+    .filter((method) => figure && typeof metrics[method]?.[figure.name] === "number")
     .sort(methodOrder)
-    .map((method) => ({ name: methodTitle(method), value: metrics[method].psnr, class: methodClass(method) }));
+    .map((method) => ({ name: methodTitle(method), value: metrics[method][figure.name], class: methodClass(method) }));
   if (!rows.length) {
     empty(holder, t("chart.noPsnr"));
     return;
   }
-  const text = (value) => `${fixed(value, 2)} dB`;
-  bars(holder, {
-    rows,
-    text,
-    axis: t("chart.psnrAxis"),
-    label: `${t("chart.psnrAxis")}: ${rows.map((r) => `${r.name} ${text(r.value)}`).join(", ")}`,
-  });
+  const { words, unit, better, text } = figure;
+  const what = { metric: words, unit, direction: t(better > 0 ? "metric.up" : "metric.down") };
+  const axis = unit ? t("chart.figureAxisUnit", what) : t("chart.figureAxis", what);
+  bars(holder, { rows, text, axis, label: `${axis}: ${rows.map((r) => `${r.name} ${text(r.value)}`).join(", ")}` });
 }
 
 function histograms() {

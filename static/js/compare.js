@@ -4,7 +4,7 @@ import { isHidden, withoutHidden } from "./classes.js";
 import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { bestOf, methodClass, methodOf } from "./methods.js";
-import { classWords, firstPair, groupTitle, groups, picture, sentence, steps, title } from "./panels.js";
+import { classWords, firstPair, groupTitle, groups, isError, picture, sentence, steps, title } from "./panels.js";
 import { drawStrip } from "./strip.js";
 import { SIDES } from "./viewer.js";
 import { look, on, set, state } from "./state.js";
@@ -120,7 +120,7 @@ function choose(result) {
 /** The grid's third and fourth panel: those chosen before, or the first that are not shown yet; errors come last. */
 function further({ panels, left, right }, view) {
   const out = {};
-  const ordered = [...panels].sort((a, b) => Number(a.name.startsWith("error")) - Number(b.name.startsWith("error")));
+  const ordered = [...panels].sort((a, b) => Number(isError(a)) - Number(isError(b)));
   for (const side of ["third", "fourth"]) {
     const shown = [left, right, out.third];
     const panel = panels.find((p) => p.name === view[side]) ?? ordered.find((p) => !shown.includes(p));

@@ -26,6 +26,7 @@ import * as runs from "./runs.js";
 import * as signal from "./signal.js";
 import * as similarity from "./similarity.js";
 import { set, state } from "./state.js";
+import * as truth from "./truth.js";
 import { trouble } from "./trouble.js";
 import * as url from "./url.js";
 import * as webcam from "./webcam.js";
@@ -39,8 +40,9 @@ function change(name, value, settled = true) {
 
 /** A finished run: load what is on show, then change everything in one frame. */
 async function present(result, stillWanted) {
-  const brought = result.signal?.blob;
-  if (brought && state.result && brought !== state.result.signal?.blob) compare.next("signal"); // it is why they came
+  const brought = result.signal?.blob ?? result.signal?.made;
+  const before = state.result?.signal;
+  if (brought && state.result && brought !== (before?.blob ?? before?.made)) compare.next("signal"); // it is why they came
   const swap = await compare.prepare(result);
   if (!stillWanted()) return;
   if (state.point && (state.point.x >= result.image.width || state.point.y >= result.image.height))
@@ -55,7 +57,7 @@ async function present(result, stillWanted) {
 async function comeBack(result) {
   runner.giveWay();
   const known = Object.entries(result.settings).filter(([name]) => name in state.settings);
-  set({ settings: Object.fromEntries(known), image: result.from, signal: result.signal });
+  set({ settings: Object.fromEntries(known), image: result.from, signal: result.signal, truth: result.truth });
   if (state.view.group === "runs") compare.next("rgb");
   try {
     await present(result, () => state.image === result.from);
@@ -96,6 +98,7 @@ function startAll() {
   gallery.start(() => runner.run());
   webcam.start();
   signal.start(() => runner.run());
+  truth.start(() => runner.run());
   url.start();
   runner.onResult(present);
   runner.onAdvice(({ setting, value }) => change(setting, value));

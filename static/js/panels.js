@@ -87,10 +87,13 @@ export function steps(panel, image, settings) {
   ];
 }
 
+/** Whether a panel shows how far off a method is. */
+export const isError = ({ name }) => /(^|_)error_/.test(name);
+
 /** The two panels that a group shows first: bilinear against what measured best, or the first two. */
 export function firstPair(panels, best) {
   const by = (method, also) => panels.find((p) => methodOf(p.name) === method && (!also || also(p)));
-  const plain = (p) => !p.name.startsWith("error");
+  const plain = (p) => !isError(p);
   const left = by("bilinear", plain) ?? panels[0];
   const right = by(best, plain) ?? panels[1] ?? panels[0];
   return [left, right];

@@ -7,7 +7,7 @@ import { fixed, number } from "./format.js";
 import { served, t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { allGroups } from "./compare.js";
-import { picture, steps, title } from "./panels.js";
+import { isError, picture, steps, title } from "./panels.js";
 import { on, set, state } from "./state.js";
 
 const MOST = 512; // places along the line: a chart shows no more
@@ -52,7 +52,7 @@ function comparable() {
   const panels = allGroups().get(state.view.group) ?? [];
   const right = panels.find((p) => p.name === state.view.right);
   if (!right || right.legend) return [];
-  return panels.filter((p) => !p.legend && scale(p) === scale(right) && p.name.startsWith("error") === right.name.startsWith("error"));
+  return panels.filter((p) => !p.legend && scale(p) === scale(right) && isError(p) === isError(right));
 }
 
 async function collect() {

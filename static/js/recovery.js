@@ -7,6 +7,7 @@ import { t } from "./i18n.js";
 import { giveWay, run } from "./runner.js";
 import { sending } from "./sending.js";
 import { set, state } from "./state.js";
+import { renewed } from "./truth.js";
 import { isForgotten, onForgotten } from "./trouble.js";
 
 let recovering = false;
@@ -46,10 +47,13 @@ async function again() {
     giveWay();
     const { image: old, signal: oldSignal } = state;
     const image = await renewImage(old);
-    const signal = await renewSignal(oldSignal);
+    const { truth: oldTruth } = state;
+    const remade = oldTruth ? await renewed(oldTruth, oldSignal) : {};
+    const signal = remade.signal?.made ? remade.signal : await renewSignal(oldSignal);
     const patch = { recent: state.recent.map((one) => (one.id === old.id && image ? image : one)) };
     if (state.image === old) patch.image = image; // another may have been chosen meanwhile
     if (state.signal === oldSignal) patch.signal = signal;
+    if (oldTruth && state.truth === oldTruth) patch.truth = remade.truth;
     const taken = state.signal && patch.signal === null;
     set(patch);
     if (taken) say("error", () => t("error.signalForgotten"), { about: "signal" });

@@ -14,12 +14,20 @@ const METRICS = {
   psnr: { words: "metric.psnr", unit: "dB", better: 1, decimals: 2 },
   ssim: { words: "metric.ssim", unit: "", better: 1, decimals: 3 },
   l1: { words: "metric.l1", unit: "", better: -1, decimals: 4 },
-  rmse: { words: "metric.rmse", unit: "", better: -1, decimals: 4 },
+  rmse: { words: "metric.rmse", unit: "", better: -1 },
   miou: { words: "metric.miou", unit: "%", better: 1, decimals: 1, scale: 100 },
   boundary_f: { words: "metric.boundary_f", unit: "%", better: 1, decimals: 1, scale: 100 },
+  mae: { words: "metric.mae", unit: "", better: -1 },
+  delta1: { words: "metric.delta1", unit: "%", better: 1, decimals: 1, scale: 100 },
+  edge_rmse: { words: "metric.edge_rmse", unit: "", better: -1 },
+  accuracy: { words: "metric.accuracy", unit: "%", better: 1, decimals: 1, scale: 100 },
+  boundary_miou: { words: "metric.boundary_miou", unit: "%", better: 1, decimals: 1, scale: 100 },
+  mse: { words: "metric.mse", unit: "", better: -1 },
+  sad: { words: "metric.sad", unit: "", better: -1 },
+  cosine: { words: "metric.cosine", unit: "", better: 1, decimals: 4 },
   edge_alignment: { words: "metric.edge_alignment", unit: "×", better: 1, decimals: 1 },
 };
-const FIRST = ["psnr", "miou", "rmse", "boundary_f", "ssim", "l1", "edge_alignment"]; // which figure the verdict is about
+const FIRST = ["cosine", "psnr", "miou", "rmse", "mse", "mae", "sad", "edge_rmse", "delta1", "accuracy", "boundary_miou", "boundary_f", "ssim", "l1", "edge_alignment"]; // which figure the verdict is about
 
 export const methodTitle = (method) =>
   methodWords(method) ? t(methodWords(method)) : served(`method.${method}`, method);
@@ -43,9 +51,19 @@ function draw() {
 }
 
 const shown = (name, value) => {
-  const { decimals = 3, scale = 1 } = METRICS[name] ?? {};
-  return typeof value === "number" ? fixed(value * scale, decimals) : value === null ? "∞" : "–";
+  const { decimals, scale = 1 } = METRICS[name] ?? {};
+  if (typeof value !== "number") return value === null && name === "psnr" ? "∞" : "–";
+  return decimals === undefined ? number(value * scale, 3) : fixed(value * scale, decimals);
 };
+const withUnit = (name, value) => `${shown(name, value)}${METRICS[name].unit ? ` ${METRICS[name].unit}` : ""}`;
+
+/** The figure that the verdict and the chart are about: {name, words, text(value), better}. */
+export function mainFigure(metrics) {
+  const name = FIRST.find((one) => Object.values(metrics).some((m) => typeof m?.[one] === "number"));
+  if (!name) return null;
+  const { words, unit, better } = METRICS[name];
+  return { name, better, words: t(words), unit, text: (value) => withUnit(name, value) };
+}
 
 /** A plain sentence: who wins, on which figure, by how much; losing is said as plainly as winning. */
 function verdict(group, metrics) {
@@ -59,6 +77,10 @@ function verdict(group, metrics) {
     box.className = "verdict";
     delete box.dataset.winner;
     put(box, t("verdict.unmeasured", { group: groupTitle(state.view.group) }));
+    return;
+  }
+  if (group === "signal") {
+    closest(box, metrics);
     return;
   }
   if (!name) {
@@ -76,6 +98,27 @@ function verdict(group, metrics) {
   box.className = `verdict ${winner}`;
   box.dataset.winner = winner;
   put(box, t({ win: "verdict.win", loss: "verdict.loss", tie: "verdict.tie" }[winner], what));
+}
+
+/** Against a truth: who is closest, and how close each other one is. */
+function closest(box, metrics) {
+  const figure = mainFigure(metrics);
+  if (!figure) return;
+  const { name, better, words, text } = figure;
+  const known = Object.keys(metrics).filter((m) => typeof metrics[m]?.[name] === "number");
+  known.sort((a, b) => better * (metrics[b][name] - metrics[a][name]));
+  const [winner, ...others] = known;
+  box.className = `verdict ${winner === "bilinear" ? "loss" : "win"}`;
+  box.dataset.winner = winner;
+  put(
+    box,
+    t("verdict.closest", {
+      winner: named("signal", winner),
+      metric: words,
+      value: text(metrics[winner][name]),
+      others: others.map((m) => `${text(metrics[m][name])} ${named("signal", m)}`).join(", "),
+    }),
+  );
 }
 
 /** A method as it is called in a group: by one word, and its name. */
@@ -159,7 +202,8 @@ function table(group, metrics) {
 function said(result) {
   const { status = {}, settings, panels } = result;
   const missing = { features: settings.features, segmentation: settings.segmentation !== "off" };
-  const lines = ["features", "segmentation", "signal"].filter((name) => {
+  const lines = ["truth", "features", "segmentation", "signal"].filter((name) => {
+    if (name === "truth") return status.truth && state.view.group === "signal";
     const there = panels.some((p) => p.group === name);
     return status[name] && (there ? state.view.group === name : missing[name]);
   });
@@ -221,5 +265,6 @@ const STATUS = {
   features: "ran.features",
   segmentation: "ran.segmentation",
   signal: "ran.signal",
+  truth: "ran.truth",
   device: "ran.device",
 };

@@ -27,6 +27,7 @@ const body = () => ({
   settings: state.settings,
   panels: "links", // the page loads only the pictures it shows
   ...(state.signal ? { signal_id: state.signal.id } : {}),
+  ...(state.truth ? { truth_id: state.truth.id } : {}),
   ...(state.returnFiles ? { return_files: true } : {}),
 });
 
@@ -39,7 +40,7 @@ export async function run({ asked = false } = {}) {
   if (flight?.key === key) return; // just that is running already
   const mine = ++turn;
   try {
-    const sent = { image: state.image, signal: state.signal };
+    const sent = { image: state.image, signal: state.signal, truth: state.truth };
     const { width, height } = sent.image;
     const estimate = await api.estimate({
       width,
@@ -133,7 +134,7 @@ function follow(id, key, mine, sent) {
     end(async () => {
       const done = await api.readJob(id);
       if (mine !== turn) return;
-      const result = { ...done.result, job: id, from: sent.image, signal: sent.signal };
+      const result = { ...done.result, job: id, from: sent.image, signal: sent.signal, truth: sent.truth };
       await presenting(result, () => mine === turn);
       if (mine === turn) set({ run: { phase: "idle" } });
     }),

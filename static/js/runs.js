@@ -5,6 +5,7 @@ import { h, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { served, t } from "./i18n.js";
 import { bestOf, methodOf } from "./methods.js";
+import { isError } from "./panels.js";
 import { on, set, state } from "./state.js";
 
 const KEEP = 12;
@@ -88,7 +89,7 @@ const sameSize = (a, b) => a.width === b.width && a.height === b.height;
 /** A group's picture by what measured best for it: not a map of its errors. */
 const main = (result, group) =>
   result.panels.find(
-    (p) => p.group === group && methodOf(p.name) === bestOf(result, group) && !p.name.startsWith("error"),
+    (p) => p.group === group && methodOf(p.name) === bestOf(result, group) && !isError(p),
   ) ??
   result.panels.find((p) => p.name === "gsjbu_rgb");
 

@@ -81,6 +81,13 @@ async function understandAs(kind) {
   }
 }
 
+/** Put on a signal that was made of a truth. */
+export function putOn(answer, more) {
+  turn++;
+  hush("signal");
+  set({ signal: { ...kept(answer), ...more } });
+}
+
 export async function takeSignal(file) {
   const mine = ++turn;
   try {

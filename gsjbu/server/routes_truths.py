@@ -1,0 +1,45 @@
+"""The truth of a signal: kept once, measured against by many runs, and reduced to a signal where there is none."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from gsjbu.server import forms, schemas
+from gsjbu.server.dependencies import Shared
+from gsjbu.server.inputs import StoredTruth
+from gsjbu.server.problems import Problem, refusals
+from gsjbu.server.routes_images import about_signal
+from gsjbu.server.uploads import read_form
+
+router = APIRouter(tags=["images"])
+
+
+@router.post(
+    "/api/truths", status_code=201, response_model=schemas.TruthMade,
+    responses=refusals(408, 413, 415, 429), openapi_extra=forms.TRUTH_FORM, summary="Keep a signal's truth",
+)  # fmt: skip
+async def truths(service: Shared, request: Request) -> dict[str, object]:
+    limits = service.limits
+    async with read_form(request, limits, service.buffers, {"file": limits.signal_bytes}) as form:
+        forms.only(form, "sample", "what")
+        if "file" in form.files:
+            stored = await service.inputs.truth_from_file(form.files["file"])
+        elif "sample" in form.fields:
+            stored = await service.inputs.truth_of_sample(form.fields["sample"], form.fields.get("what", ""))
+        else:
+            raise Problem("file_missing", "The form has no file; attach the truth in the field 'file'.")
+    truth_id = service.store.add("truth", stored)
+    return {"truth_id": truth_id, "shape": list(stored.brought.array.shape), "name": stored.name}
+
+
+@router.post(
+    "/api/truths/{truth_id}/signal",
+    status_code=201,
+    response_model=schemas.SignalMade,
+    responses=refusals(413),
+)
+async def reduced(service: Shared, truth_id: schemas.Id, wanted: schemas.TruthReduced) -> dict[str, object]:
+    """The low-resolution signal that a kept truth gives: cell means, of classes each one's share."""
+    truth: StoredTruth = service.store.get("truth", truth_id)
+    stored = await service.inputs.signal_of_truth(truth, wanted.rows, wanted.cols, wanted.kind)
+    return about_signal(service.store.add("signal", stored), stored)

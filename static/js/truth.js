@@ -1,0 +1,115 @@
+// The truth at full resolution: brought beside a signal, or reduced to one here; a built-in scene has its own.
+
+import * as api from "./api.js";
+import { byId, h, put } from "./dom.js";
+import { t } from "./i18n.js";
+import { hush } from "./notice.js";
+import { sending } from "./sending.js";
+import { putOn } from "./signal.js";
+import { on, set, state } from "./state.js";
+import { trouble } from "./trouble.js";
+
+const STRIDES = [8, 16];
+const OF_SCENES = { depth: "truth.depth", labels: "truth.labels" };
+
+let changed = async () => {};
+let turn = 0; // number of the newest choice; an older answer is not taken
+
+export function start(whenChanged) {
+  changed = whenChanged;
+  const picker = byId("truth-file");
+  byId("truth-open").addEventListener("click", () => picker.click());
+  picker.addEventListener("change", () => {
+    const [file] = picker.files;
+    if (file) bring(file.name, () => api.sendTruth(file), null, state.signal && !state.signal.made);
+    picker.value = "";
+  });
+  byId("truth-drop").addEventListener("click", async () => {
+    turn++;
+    set({ truth: null, ...(state.signal?.made ? { signal: null } : {}) });
+    byId("truth-open").focus();
+    await changed();
+  });
+  on("image", leave);
+  on("signal", forget);
+  on(["truth", "signal", "image", "language"], draw);
+  draw();
+}
+
+/** What was made of a scene goes with it. */
+function leave() {
+  if (state.truth?.scene && state.image?.sample !== state.truth.scene)
+    set({ truth: null, ...(state.signal?.made ? { signal: null } : {}) });
+}
+
+/** A truth is that of one signal; taken for another kind it still is. */
+function forget() {
+  if (state.truth && state.signal?.name !== state.truth.of) set({ truth: null });
+}
+
+/** Cells of the low-resolution grid, of the picture as a run has it. */
+function cells(stride) {
+  const { width, height } = state.image;
+  const scale = Math.min(1, state.settings.resolution / Math.max(width, height));
+  const count = (size) => Math.ceil(Math.max(1, Math.round(size * scale)) / stride);
+  return { rows: count(height), cols: count(width) };
+}
+
+/** Send a truth; without a signal of its own it is reduced to one. */
+/** @param {{scene: string, what: string} | null} of what of a scene it is */
+async function bring(name, send, of, beside, stride = state.settings.stride) {
+  const mine = ++turn;
+  try {
+    const { truth_id: id, shape } = await sending(name, send());
+    const truth = { id, name, shape, send, ...of };
+    const answer = beside ? null : await api.reduceTruth(id, cells(stride));
+    if (mine !== turn) return;
+    hush("refusal");
+    if (answer) putOn(answer, { name: t("truth.reduced", { name, stride }), made: { stride } });
+    set({ truth: { ...truth, of: state.signal.name } });
+    await changed();
+  } catch (error) {
+    await trouble(error);
+  }
+}
+
+/** After the server has forgotten: the same truth, and the signal that was made of it. */
+export async function renewed(truth, signal) {
+  const { truth_id: id } = await sending(truth.name, truth.send());
+  const again = { ...truth, id };
+  if (!signal?.made) return { truth: again, signal };
+  const answer = await api.reduceTruth(id, cells(signal.made.stride));
+  return { truth: again, signal: { ...signal, id: answer.signal_id } };
+}
+
+function draw() {
+  const { truth, image } = state;
+  byId("truth-now").hidden = !truth;
+  byId("truth-open").hidden = Boolean(truth);
+  byId("truth-open").textContent = t(state.signal && !state.signal.made ? "truth.open" : "truth.instead");
+  if (truth) {
+    byId("truth-name").textContent = t("truth.is", { name: truth.name });
+    byId("truth-shape").textContent = truth.shape.join(" × ");
+  }
+  byId("truth-scene").hidden = !image?.sample;
+  if (!image?.sample) return;
+  put(
+    byId("truth-scene"),
+    h("span", { class: "quiet" }, t("truth.scene")),
+    Object.entries(OF_SCENES).flatMap(([what, words]) =>
+      STRIDES.map((stride) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: "small",
+            data: { what, stride },
+            "aria-pressed": String(truth?.what === what && state.signal?.made?.stride === stride),
+            on: { click: () => bring(t(words), () => api.sceneTruth(image.sample, what), { scene: image.sample, what }, false, stride) },
+          },
+          `${t(words)} ×${stride}`,
+        ),
+      ),
+    ),
+  );
+}
