@@ -163,7 +163,7 @@ def fit(
     known = without_stand_ins(signal)
     signal = signal if known is None else fill(signal, known)
     recipe = RECIPES[RECIPE_OF.get(kind or "") or kind_of(signal)]
-    trust = _trust(guide_gain(standardised(signal)[0], base.lr_guide))
+    trust = trust_of(signal, base.lr_guide)
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
@@ -222,6 +222,11 @@ class _Fits:
             self.signal, backend=self.chosen.name, device=self.device, threads=self.threads,
             progress=report if self.progress is not None else None,
         )  # fmt: skip
+
+
+def trust_of(signal: Tensor, lr_guide: Tensor) -> float:
+    """0…1: how far a guide is followed for ``signal`` [C, h, w], whose gaps are filled; 0: they are unrelated."""
+    return _trust(guide_gain(standardised(signal)[0], lr_guide))
 
 
 def _trust(gain: float) -> float:

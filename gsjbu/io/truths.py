@@ -62,7 +62,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
     known, grid = torch.from_numpy(found.known), Grid.from_sizes(rows, cols, height, width)
     said = [f"{cols}×{rows} {brought.source}"] + ([found.sentence] if found.sentence else [])
     if family == "classes":
-        index, names = _classes(planes, signal)
+        index, names = _classes(planes, found.known, signal)
         y, x = (_centres(n, m) for n, m in ((rows, height), (cols, width)))
         index, known = index[y][:, x], known[y][:, x] & (index[y][:, x] >= 0)
         return Truth(family, index[None], known, names, "; ".join(said))
@@ -106,7 +106,7 @@ def _check(rows: int, cols: int, height: int, width: int) -> None:
         )
 
 
-def _classes(planes: np.ndarray, signal: Signal) -> tuple[Tensor, tuple[str, ...]]:
+def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Tensor, tuple[str, ...]]:
     """Channel numbers [H, W], −1 where there is none, and names; classes without a channel have numbers after it."""
     count = signal.shape[0]
     names = signal.names or tuple(f"class {n}" for n in range(count))
@@ -114,7 +114,7 @@ def _classes(planes: np.ndarray, signal: Signal) -> tuple[Tensor, tuple[str, ...
         return torch.from_numpy(planes.argmax(axis=0)), names
     numbers = planes[0].astype(np.int64)
     codes = list(signal.codes or range(count))
-    others = [int(code) for code in np.unique(numbers) if code >= 0 and code not in codes]
+    others = [int(code) for code in np.unique(numbers[known]) if code >= 0 and code not in codes]
     place = {code: n for n, code in enumerate(codes + others)}
     found, at = np.unique(numbers, return_inverse=True)
     index = np.array([place.get(int(code), -1) for code in found])[at.reshape(numbers.shape)]

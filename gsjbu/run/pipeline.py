@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import devices
+from gsjbu.core.auto import trust_of
 from gsjbu.core.fit import lr_image_of
 from gsjbu.core.grid import Grid
 from gsjbu.core.threads import each
@@ -35,6 +36,13 @@ from gsjbu.settings import Settings
 if TYPE_CHECKING:
     from gsjbu.io.brought import Brought
     from gsjbu.io.signals import Signal
+
+#: Trust in the guide below which it is not expected to help.
+HALF = 0.5
+UNRELATED = (
+    "The image's colours hardly explain this signal, so GS-JBU is not expected to help; plain interpolation may be as "
+    "good."
+)
 
 
 def run(image: Tensor, settings: Settings, **more: Any) -> Result:
@@ -128,13 +136,16 @@ def _brought(
     """The signal that was brought: panels, figures where there is a truth, and what is to be said."""
     grid = fits.grid
     true = None if truth is None else truth_of(truth, signal, grid.height, grid.width)
-    shown, found = views.signal(signal, fits.signal_upsamplers(), fits.joint(signal.values), true)
-    said = {"signal": " ".join([signal.note, *fits.best(signal.values).notes])}
-    if true is None:
-        return shown, {}, said
-    decision = decided(found, true.family)
-    told = [f"The truth: {true.note}.", decision["sentence"] if decision else "It is nowhere known."]
-    return shown, {"signal": found}, said | {"truth": " ".join(told)}
+    shown, found = views.signal(signal, fits.signal_upsamplers(), grid, fits.joint(signal.values), true)
+    best = fits.best(signal.values)
+    said = {"signal": " ".join([signal.note, *best.notes])}
+    if signal.kind != "features" and trust_of(signal.values, best.lr_guide) < HALF:
+        said["warning"] = UNRELATED
+    if true is not None:
+        decision = decided(found, true.family)
+        told = [f"The truth: {true.note}.", decision["sentence"] if decision else "It is nowhere known."]
+        said["truth"] = " ".join(told)
+    return shown, {"signal": found}, said
 
 
 def _on_grid(signal: Signal | None, guide: Tensor, settings: Settings) -> tuple[Signal | None, Grid]:

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.grid import Grid
+from gsjbu.io.signals import Signal
 from gsjbu.io.truths import Truth
 from gsjbu.run import metrics
 
@@ -42,6 +44,41 @@ def scores(truth: Truth, results: Mapping[str, Tensor]) -> Scores:
     measure = _MEASURES[truth.family]
     near = edges(truth) & known
     return {name: measure(x.numpy(), truth, known, near) for name, x in results.items()}
+
+
+def agreement(signal: Signal, grid: Grid, results: Mapping[str, Tensor]) -> Scores:
+    """Method → ``{"agrees"}``, at most 1: how well the result, reduced again, gives back what was brought.
+
+    One less the mean difference of the cell means from the LR values, in parts of those values' mean deviation; of
+    classes one less the share of pixels in a cell that would have to change class. It is no truth: a way that is made
+    to give the cell means back does, right or wrong. ``results`` [C, H, W] as they were mixed; class maps [H, W].
+    """
+    known, values = signal.mask, signal.values
+    return {name: {"agrees": _agreement(x, values, known, grid)} for name, x in results.items()}
+
+
+def _agreement(x: Tensor, values: Tensor, known: Tensor, grid: Grid) -> float | None:
+    if x.ndim == 2:
+        shares = values / values.sum(dim=0).clamp_min(1e-12)
+        off = (cell_shares(x, len(values), grid) - shares).abs().sum(dim=0) / 2
+        return 1 - float(off[known].double().mean())
+    back = grid.cell_means(x.nan_to_num(0.0))
+    here = known & torch.isfinite(grid.cell_means(x)).all(dim=0)
+    brought = values[:, here].double()
+    spread = float((brought - brought.mean(dim=1, keepdim=True)).abs().mean()) if brought.numel() else 0.0
+    return 1 - float((back[:, here].double() - brought).abs().mean()) / spread if spread > 0 else None
+
+
+def cell_shares(labels: Tensor, classes: int, grid: Grid) -> Tensor:
+    """Each class's share of each cell's pixels, float32 [classes, h, w], of a class map [H, W]."""
+    row = np.searchsorted(grid.row_starts, np.arange(grid.height), side="right") - 1
+    col = np.searchsorted(grid.col_starts, np.arange(grid.width), side="right") - 1
+    cell = row[:, None] * grid.cols + col
+    counts = np.bincount(
+        (cell * classes + labels.numpy()).ravel(), minlength=grid.rows * grid.cols * classes
+    ).reshape(grid.rows, grid.cols, classes)
+    shares = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+    return torch.from_numpy(shares.astype(np.float32)).permute(2, 0, 1)
 
 
 def edges(truth: Truth) -> np.ndarray:

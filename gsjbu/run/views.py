@@ -6,7 +6,7 @@ An upsampler is a function from an LR signal ``[C, h, w]`` to HR ``[C, H, W]``; 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -177,10 +177,15 @@ def _once(upsampler: Callable[[Tensor], Tensor], values: Tensor) -> Callable[[Te
 
 
 def signal(
-    brought: Signal, upsamplers: Upsamplers, joint: Collection[str] = (), truth: Truth | None = None
+    brought: Signal,
+    upsamplers: Upsamplers,
+    grid: Grid,
+    joint: Collection[str] = (),
+    truth: Truth | None = None,
 ) -> tuple[list[Panel], Scores]:
     """Panels that suit the kind: depth and heat maps with a bar, labels with a legend, probabilities as classes and
-    confidence, features as PCA colours; with a ``truth`` it as well, how far off each way is, and the figures.
+    confidence, features as PCA colours; with a ``truth`` it as well, and how far off each way is. The figures: how each
+    way agrees with the truth, and with what was brought.
     ``joint``: those that need all channels at once."""
     values, channels = brought.values, brought.shape[0]
     if brought.kind == "labels" or (brought.kind in CLASS_KINDS and channels > 1):
@@ -197,13 +202,15 @@ def signal(
         if brought.kind != "labels":
             scores = {name: upsamplers[name](values) for name in CONFIDENT if name in upsamplers}
             shown += panels.confidence({"lr": values, **scores})
-        return _measured(shown, truth, results)
+        return _measured(shown, truth, results, scoring.agreement(brought, grid, results))
     if channels == 1:
-        results = {name: _in_unit(brought, upsampler(values)) for name, upsampler in upsamplers.items()}
+        mixed = {name: upsampler(values) for name, upsampler in upsamplers.items()}
+        results = {name: _in_unit(brought, x) for name, x in mixed.items()}
         lr = _in_unit(brought, torch.where(brought.mask, values, torch.nan))
         true = {} if truth is None else {"truth": truth.values.masked_fill(~truth.known, torch.nan)}
-        return _measured(panels.depth({"lr": lr, **true, **results}, brought.unit), truth, results)
-    return _by_directions(brought, upsamplers, truth)
+        shown = panels.depth({"lr": lr, **true, **results}, brought.unit)
+        return _measured(shown, truth, results, scoring.agreement(brought, grid, mixed))
+    return _by_directions(brought, upsamplers, grid, truth)
 
 
 def _in_unit(brought: Signal, values: Tensor) -> Tensor:
@@ -215,32 +222,32 @@ def _true_classes(truth: Truth | None) -> dict[str, Tensor]:
 
 
 def _by_directions(
-    brought: Signal, upsamplers: Upsamplers, truth: Truth | None
+    brought: Signal, upsamplers: Upsamplers, grid: Grid, truth: Truth | None
 ) -> tuple[list[Panel], Scores]:
     """Many channels as three PCA colours; against a truth they are rendered whole, one way after another."""
     from gsjbu.models.pca import pca3
 
     basis = pca3(brought.values)
     projected = basis.apply(brought.values)
-    maps = {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
-    shown = panels.features(basis, maps, group="signal")
-    if truth is None:
-        return shown, {}
-    found: Scores = {}
+    results = {name: upsampler(projected) for name, upsampler in upsamplers.items()}
+    shown = panels.features(basis, {"lr": projected, **results}, group="signal")
+    found = scoring.agreement(replace(brought, values=projected), grid, results)
     off: dict[str, Tensor] = {}
-    for name, upsampler in upsamplers.items():
+    for name, upsampler in upsamplers.items() if truth is not None else ():
         one = {name: _in_unit(brought, upsampler(brought.values))}
-        found |= scoring.scores(truth, one)
+        found[name] = scoring.scores(truth, one)[name] | found[name]
         off |= scoring.errors(truth, one)
-    return shown + _off(off, truth), found
+    return shown + (_off(off, truth) if truth is not None else []), found
 
 
 def _measured(
-    shown: list[Panel], truth: Truth | None, results: Mapping[str, Tensor]
+    shown: list[Panel], truth: Truth | None, results: Mapping[str, Tensor], agreeing: Scores
 ) -> tuple[list[Panel], Scores]:
     if truth is None:
-        return shown, {}
-    return shown + _off(scoring.errors(truth, results), truth), scoring.scores(truth, results)
+        return shown, agreeing
+    found = scoring.scores(truth, results)
+    off = scoring.errors(truth, results)
+    return shown + _off(off, truth), {name: found[name] | agreeing[name] for name in results}
 
 
 def _off(errors: Mapping[str, Tensor], truth: Truth) -> list[Panel]:

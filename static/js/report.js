@@ -25,9 +25,10 @@ const METRICS = {
   mse: { words: "metric.mse", unit: "", better: -1 },
   sad: { words: "metric.sad", unit: "", better: -1 },
   cosine: { words: "metric.cosine", unit: "", better: 1, decimals: 4 },
+  agrees: { words: "metric.agrees", unit: "%", better: 1, decimals: 1, scale: 100 },
   edge_alignment: { words: "metric.edge_alignment", unit: "×", better: 1, decimals: 1 },
 };
-const FIRST = ["cosine", "psnr", "miou", "rmse", "mse", "mae", "sad", "edge_rmse", "delta1", "accuracy", "boundary_miou", "boundary_f", "ssim", "l1", "edge_alignment"]; // which figure the verdict is about
+const FIRST = ["cosine", "psnr", "miou", "rmse", "mse", "mae", "sad", "edge_rmse", "delta1", "accuracy", "boundary_miou", "boundary_f", "ssim", "l1", "edge_alignment", "agrees"]; // which figure the verdict is about
 
 export const methodTitle = (method) =>
   methodWords(method) ? t(methodWords(method)) : served(`method.${method}`, method);
@@ -104,6 +105,13 @@ function verdict(group, metrics) {
 function closest(box, metrics) {
   const figure = mainFigure(metrics);
   if (!figure) return;
+  if (figure.name === "agrees") {
+    box.className = "verdict";
+    delete box.dataset.winner;
+    const said = Object.keys(metrics).sort(methodOrder).map((m) => `${named("signal", m)} ${figure.text(metrics[m].agrees)}`);
+    put(box, t("verdict.agrees", { methods: said.join(", ") }));
+    return;
+  }
   const { name, better, words, text } = figure;
   const known = Object.keys(metrics).filter((m) => typeof metrics[m]?.[name] === "number");
   known.sort((a, b) => better * (metrics[b][name] - metrics[a][name]));
@@ -209,9 +217,10 @@ function said(result) {
   });
   if (status.device) lines.push("device");
   const byHand = settings.objective !== "suited";
-  byId("said").hidden = !lines.length && !byHand;
+  byId("said").hidden = !lines.length && !byHand && !status.warning;
   put(
     byId("said"),
+    status.warning && state.view.group === "signal" && h("p", { id: "warning" }, t("warning.unrelated")),
     byHand && h("p", { id: "by-hand" }, t("objective.byHand", { objective: shownChoice("objective", settings.objective) })),
     lines.map((name) => h("p", { lang: "en", title: status[name] }, status[name])),
   );
@@ -266,5 +275,6 @@ const STATUS = {
   segmentation: "ran.segmentation",
   signal: "ran.signal",
   truth: "ran.truth",
+  warning: "ran.warning",
   device: "ran.device",
 };

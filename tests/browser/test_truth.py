@@ -1,0 +1,83 @@
+"""A truth beside a signal: a scene's own by one click, measured as the command line does; one that is brought."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from gsjbu.samples import SAMPLES
+from tests.browser.hands import ROOT, depth, shown, state
+
+FIRST = next(iter(SAMPLES))
+
+
+@pytest.mark.parametrize(("what", "stride"), [("depth", 16), ("labels", 8)])
+def test_a_scenes_own_by_one_click_has_the_command_lines_figures(page: Page, what: str, stride: int) -> None:
+    job = shown(page)
+    page.click(f"#truth-scene button[data-what={what}][data-stride='{stride}']")
+    shown(page, job, timeout=60000)
+    assert page.get_attribute("#tab-signal", "aria-selected") == "true"
+    assert page.get_attribute("#viewer", "data-left") == "signal_bilinear"
+    assert page.get_attribute("#viewer", "data-right") == "signal_auto"
+    assert page.get_attribute("#verdict", "data-winner") == "auto"
+    assert "Adapted (auto) is closest to the truth" in page.inner_text("#verdict")
+    rows = page.eval_on_selector_all("#metrics tbody tr", "rows => rows.map((r) => r.dataset.method)")
+    assert rows == ["bilinear", "gsjbu", "auto"]
+    panels = page.eval_on_selector_all("#strip .cell", "all => all.map((c) => c.dataset.panel)")
+    assert {"signal_truth", "signal_error_bilinear", "signal_error_gsjbu", "signal_error_auto"} <= set(panels)
+    page.click("#chart-psnr")
+    assert {"depth": "RMSE", "labels": "mIoU"}[what] in (page.get_attribute("#chart svg", "aria-label") or "")
+
+    asked = [f"scene:{FIRST}", "--truth", f"scene:{what}", "--stride", str(stride), "--json", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-m", "gsjbu", "evaluate", *asked],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    on_the_page = state(page, "result.metrics.signal")
+    for method, figures in json.loads(done.stdout)["metrics"].items():
+        assert on_the_page[method] == pytest.approx(figures, abs=1e-6)  # type: ignore[index]
+
+
+def test_a_truth_that_is_brought_and_taken_away(page: Page) -> None:
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    job = shown(page, job)
+    assert "Agrees with what you brought" in page.inner_text("#metrics")
+    assert "No truth to measure against" in page.inner_text("#verdict")
+    out = io.BytesIO()
+    np.save(out, np.random.default_rng(1).random((512, 512), np.float32))
+    page.set_input_files(
+        "#truth-file", {"name": "full.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+    )
+    job = shown(page, job)
+    assert page.inner_text("#truth-name") == "Truth: full.npy"
+    assert "closest to the truth" in page.inner_text("#verdict")
+    page.click("#truth-drop")
+    shown(page, job)
+    assert page.locator("#truth-now").is_hidden()
+    assert page.inner_text("#signal-name") == "depth.npy", "the signal stays"
+    assert "No truth to measure against" in page.inner_text("#verdict")
+
+
+def test_one_at_full_size_is_reduced_here_and_goes_with_its_picture(page: Page) -> None:
+    job = shown(page)
+    out = io.BytesIO()
+    np.save(out, SAMPLES[FIRST].depth.numpy())
+    page.set_input_files(
+        "#truth-file", {"name": "full.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+    )
+    job = shown(page, job)
+    assert "reduced ×16" in page.inner_text("#signal-name")
+    assert page.get_attribute("#verdict", "data-winner") == "auto"
+    page.click("#truth-drop")
+    shown(page, job)
+    assert state(page, "signal") is None, "what was made of the truth goes with it"

@@ -1,0 +1,89 @@
+"""``gsjbu evaluate``: one picture, a built-in scene, folders with a report; what cannot be measured is said."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gsjbu import cli
+from gsjbu.io.pictures import shrink
+from gsjbu.io.truths import reduced
+from gsjbu.run import pipeline
+from gsjbu.samples import SAMPLES
+from gsjbu.settings import Settings
+
+FEW = ["--iters", "2", "--resolution", "64", "--quiet", "--json"]
+
+
+def test_a_scene_and_its_own_truth_give_the_figures_of_a_run(capsys):
+    assert cli.main(["evaluate", "scene:spheres", "--truth", "scene:labels", "--stride", "8", *FEW]) == 0
+    told = json.loads(capsys.readouterr().out)
+    scene = SAMPLES["spheres"]
+    truth = scene.truth("labels")
+    settings = Settings(iters=2, resolution=64, stride=8, features=False)
+    result = pipeline.run_reduced(shrink(scene.image, 64), settings, signal=reduced(truth, 8, 8), truth=truth)
+    assert set(told["metrics"]) == {"bilinear", "gsjbu", "auto"}
+    for method, figures in result.metrics["signal"].items():
+        for name in ("miou", "accuracy", "boundary_miou", "agrees"):
+            assert told["metrics"][method][name] == pytest.approx(figures[name], abs=1e-6)
+    assert set(told["metrics"]["auto"]["classes"]) <= set(scene.label_names)
+    assert "is closest to the truth" in told["truth"]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> Path:
+    top = tmp_path_factory.mktemp("evaluate")
+    for name in ("photos", "signals", "truths"):
+        (top / name).mkdir()
+    for name, scene in list(SAMPLES.items())[:2]:
+        picture = (shrink(scene.image, 64).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+        Image.fromarray(picture).save(top / "photos" / f"{name}.png")
+        labels = scene.labels.numpy().astype(np.uint8)
+        np.save(top / "signals" / f"{name}.npy", labels[32::64, 32::64])
+        Image.fromarray(labels).save(top / "truths" / f"{name}.png")
+    return top
+
+
+def test_folders_give_a_table_and_a_report(folders, tmp_path, capsys):
+    (folders / "photos" / "broken.png").write_bytes(b"no picture")
+    (folders / "signals" / "broken.npy").write_bytes(b"no array")
+    (folders / "truths" / "broken.png").write_bytes(b"no truth")
+    asked = [str(folders / name) for name in ("photos", "signals")]
+    out = tmp_path / "report"
+    given = ["evaluate", *asked, "--truth", str(folders / "truths"), "-o", str(out), *FEW]
+    assert cli.main(given) == 1, "one could not be measured"
+    told = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in told["failed"]] == ["broken.png"]
+    rows = list(csv.DictReader((out / "figures.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 6
+    first = told["pictures"][0]
+    assert float(rows[0]["miou"]) == first["metrics"][rows[0]["method"]]["miou"]
+    assert float(rows[0]["IoU class 0"]) == first["metrics"][rows[0]["method"]]["classes"]["class 0"]
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "measured on 2 pictures" in page
+    assert page.count("★") >= 4
+    assert "broken.png" in page
+    assert "<script" not in page
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["scene:spheres", "--truth", "scene:colour"], "is not known of"),
+        (["scene:nothing", "--truth", "scene:depth"], "There is no scene"),
+        (["scene:spheres", "--truth", "nowhere.npy"], "nowhere.npy"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(given, said, capsys):
+    assert cli.main(["evaluate", *given, *FEW]) == 2
+    assert said in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_folders_without_a_pair_are_refused(folders, tmp_path, capsys):
+    assert cli.main(["evaluate", str(folders / "photos"), "--truth", str(tmp_path), *FEW]) == 2
+    assert "same name" in json.loads(capsys.readouterr().out)["error"]

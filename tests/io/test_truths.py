@@ -1,0 +1,102 @@
+"""Truths at full resolution: read as what their signal is, brought to a run's pixels, reduced to signals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from gsjbu.core.grid import Grid
+from gsjbu.errors import SignalError
+from gsjbu.io.brought import Brought
+from gsjbu.io.readers import bring
+from gsjbu.io.signals import understand
+from gsjbu.io.truths import reduced, truth_of
+
+DRAW = np.random.default_rng(0)
+DEPTH = (2 + DRAW.random((24, 32))).astype(np.float32)
+LABELS = np.repeat(np.repeat(DRAW.integers(0, 4, (6, 8)), 4, axis=0), 4, axis=1).astype(np.uint8)
+
+
+def low(kind: str, array: np.ndarray):
+    return understand(array, kind=kind)
+
+
+def test_a_depth_comes_to_the_pixels_by_their_means_and_gaps_stay_out():
+    depth = DEPTH.copy()
+    depth[0, :2] = np.nan
+    depth[1, 1] = np.inf
+    truth = truth_of(bring(depth), low("depth", DEPTH[::8, ::8]), 12, 16)
+    assert truth.family == "depth"
+    assert truth.values[0, 0, 0] == pytest.approx(float(depth[1, 0]))
+    assert truth.values[0, 5, 7] == pytest.approx(float(depth[10:12, 14:16].mean()))
+    assert bool(truth.known.all())
+    depth[:2, :2] = np.nan
+    assert not truth_of(bring(depth), low("depth", DEPTH[::8, ::8]), 12, 16).known[0, 0]
+
+
+def test_classes_come_by_their_numbers_and_what_the_signal_lacks_is_a_class_more():
+    signal = low("labels", np.where(LABELS[::4, ::4] == 3, 1, LABELS[::4, ::4]) + 10)
+    there = (LABELS + 10).astype(np.uint8)
+    there[0, 0] = 255
+    truth = truth_of(bring(there), signal, 24, 32)
+    assert truth.family == "classes"
+    assert truth.names == ("class 10", "class 11", "class 12", "class 13")
+    expected = LABELS.astype(int)
+    assert not truth.known[0, 0]
+    assert bool((truth.values[0].numpy() == expected)[truth.known.numpy()].all())
+
+
+def test_an_alpha_of_eight_bits_is_a_share():
+    alpha = np.where(LABELS > 1, 255, 0).astype(np.uint8)
+    signal = low("heat_map", (alpha[::4, ::4] / 255).astype(np.float32))
+    truth = truth_of(bring(alpha), signal, 24, 32)
+    assert truth.family == "alpha"
+    assert set(truth.values.unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("layout", [lambda x: x, lambda x: x.transpose(1, 2, 0), lambda x: x[None]])
+def test_features_in_any_layout(layout):
+    features = DRAW.normal(size=(9, 24, 32)).astype(np.float32)
+    truth = truth_of(bring(layout(features)), low("features", features[:, ::8, ::8]), 24, 32)
+    assert truth.values.numpy() == pytest.approx(features, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("array", "code", "said"),
+    [
+        (DEPTH[:8], "signal_size", "no smaller: lower the resolution to 32"),
+        (DEPTH[:, :24], "signal_aspect", "the image's shape"),
+        (np.stack([DEPTH, DEPTH]), "signal_shape", "it must have 1 channels"),
+    ],
+)
+def test_what_cannot_be_the_truth_is_refused(array, code, said):
+    height, width = (24, 32) if code != "signal_aspect" else (12, 24)
+    with pytest.raises(SignalError, match=said) as refusal:
+        truth_of(bring(array), low("depth", DEPTH[::8, ::8]), height, width)
+    assert refusal.value.code == code
+
+
+def test_two_units_are_noticed():
+    truth = truth_of(bring(1000 * DEPTH), low("depth", DEPTH[::8, ::8]), 24, 32)
+    assert "one unit" in truth.note
+
+
+def test_a_depth_reduces_to_its_cell_means():
+    depth = DEPTH.copy()
+    depth[:4, :4] = np.nan
+    signal = reduced(bring(depth), 6, 8)
+    assert signal.kind == "depth"
+    means = Grid.from_sizes(24, 32, 6, 8).cell_means(torch.from_numpy(DEPTH)[None])[0]
+    assert not signal.mask[0, 0]
+    found = torch.from_numpy(signal.real(signal.values.numpy()))[0]
+    assert torch.allclose(found[signal.mask].float(), means[signal.mask], atol=1e-5)
+
+
+def test_labels_reduce_to_shares_with_their_names():
+    brought = Brought(LABELS, kind="labels", names={0: "sky", 3: "sea"})
+    signal = reduced(brought, 3, 4)
+    assert (signal.kind, signal.shape) == ("soft_labels", (4, 3, 4))
+    assert signal.names == ("sky", "class 1", "class 2", "sea")
+    assert signal.values.sum(0).numpy() == pytest.approx(1.0)
+    assert truth_of(brought, signal, 24, 32).family == "classes"
