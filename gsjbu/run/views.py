@@ -232,12 +232,14 @@ def _by_directions(
     results = {name: upsampler(projected) for name, upsampler in upsamplers.items()}
     shown = panels.features(basis, {"lr": projected, **results}, group="signal")
     found = scoring.agreement(replace(brought, values=projected), grid, results)
+    if truth is None:
+        return shown, found
     off: dict[str, Tensor] = {}
-    for name, upsampler in upsamplers.items() if truth is not None else ():
+    for name, upsampler in upsamplers.items():
         one = {name: _in_unit(brought, upsampler(brought.values))}
         found[name] = scoring.scores(truth, one)[name] | found[name]
         off |= scoring.errors(truth, one)
-    return shown + (_off(off, truth) if truth is not None else []), found
+    return shown + _off(off, truth), found
 
 
 def _measured(

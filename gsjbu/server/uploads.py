@@ -29,7 +29,7 @@ from gsjbu.server.problems import Problem
 # After a refusal the rest of a body is thrown away up to here, so that the answer is not lost in a reset.
 DRAIN_BYTES = 512 * KIB
 DRAIN_SECONDS = 1.0
-_FORM_PATHS = ("/api/run", "/api/images", "/api/signals")
+_FORM_PATHS = ("/api/run", "/api/images", "/api/signals", "/api/truths")
 
 
 class Buffers:

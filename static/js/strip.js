@@ -3,7 +3,7 @@
 import { byId, h } from "./dom.js";
 import { t } from "./i18n.js";
 import { methodClass, methodOf, methodWords, roleWords } from "./methods.js";
-import { sentence, source, title } from "./panels.js";
+import { isError, sentence, source, title } from "./panels.js";
 
 /** Draw (or redraw in place, so that pictures change without a flash) the strip of `chosen.panels`. */
 export function drawStrip(chosen, result, pick) {
@@ -30,10 +30,14 @@ function cell() {
   );
 }
 
+/** Whether a panel is a method's own result, not something said of it. */
+const isMain = (panel) => !isError(panel) && !panel.name.includes("_confidence_");
+
 /** The method's name says enough where no other panel of the group has the same method. */
 function short(panel, panels) {
   const method = methodOf(panel.name);
-  if (!methodWords(method) || panels.some((p) => p !== panel && methodOf(p.name) === method)) return null;
+  const another = panels.some((p) => p !== panel && methodOf(p.name) === method && isMain(p) === isMain(panel));
+  if (!methodWords(method) || !isMain(panel) || another) return null;
   return t(methodWords(method));
 }
 
@@ -45,7 +49,7 @@ function fill(node, panel, chosen, result, pick) {
   face.title = sentence(panel);
   face.setAttribute("aria-label", t("strip.right", { panel: words }));
   face.onclick = () => pick("right", panel.name);
-  const role = roleWords(result, chosen.group, methodOf(panel.name));
+  const role = isMain(panel) && roleWords(result, chosen.group, methodOf(panel.name));
   const named = short(panel, chosen.panels) ?? words;
   node.querySelector(".words").textContent = role ? t(role) : named;
   node.querySelector(".name .quiet").textContent = role ? named : "";

@@ -164,7 +164,7 @@ def test_a_brought_signal_is_worded_as_what_it_is(page: Page, kind: str, title: 
     assert state(page, "signal.kind") == kind
     tab(page, "signal")
     zh = words("zh")
-    assert page.inner_text("#right option:checked") == zh[f"server.panel.{title}_gsjbu.title"]
+    assert page.inner_text("#right option:checked") == zh[f"server.panel.{title}_auto.title"]
     assert page.text_content("#caption") == zh[f"server.panel.{sentence}_gsjbu.sentence"]
 
 
@@ -176,7 +176,7 @@ def test_a_scenes_classes_and_the_difference_of_shares_in_words(page: Page) -> N
     assert "red ball" in page.inner_text("#legend")
     page.evaluate(
         """() => import('/static/js/state.js').then(({state, set}) => set({result: {...state.result, metrics: {
-          ...state.result.metrics, segmentation: {bilinear: {miou: 0.5}, gsjbu: {miou: 0.571}}}}}))"""
+          ...state.result.metrics, segmentation: {bilinear: {miou: 0.5}, auto: {miou: 0.571}}}}}))"""
     )
     assert "by 7.1 percentage points (mIoU" in page.inner_text("#verdict")
     page.click("#language")
