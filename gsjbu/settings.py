@@ -131,7 +131,7 @@ _ALL = (
         "objective", "choice", "suited", "Objective",
         sentence="What the fit has to give back: the image's colours, the low-resolution signal, or what suits each.",
         choices={
-            "suited": "Suited: RGB for the image, auto for everything else",
+            "suited": "Suited: RGB, auto for signals",
             "rgb": "RGB: reconstruct the image",
             "signal": "Signal: give back the LR signal",
             "auto": "Auto: what measures best for the signal",

@@ -61,10 +61,10 @@ def test_a_class_is_cut_out(classes: Page) -> None:
     page.click("#cut")
     page.wait_for_selector("#cut-dialog[open]")
     page.select_option("#cut-class", "white ball")
-    legend = state(page, "result.panels.find((p) => p.name === 'seg_gsjbu').legend")
+    legend = state(page, "result.panels.find((p) => p.name === 'seg_auto').legend")
     colour = next(one["colour"] for one in legend if one["name"] == "white ball")  # type: ignore[attr-defined]
     rgb = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    inside = (panel(page, "seg_gsjbu") == rgb).all(2)
+    inside = (panel(page, "seg_auto") == rgb).all(2)
     cut = saved(page, "#cut-save")
     assert (cut[..., 3] == np.where(inside, 255, 0)).all()
     assert (cut[inside][:, :3] == panel(page, "original")[inside]).all(), "the photo's own colours"

@@ -165,7 +165,7 @@ def test_a_brought_signal_is_worded_as_what_it_is(page: Page, kind: str, title: 
     tab(page, "signal")
     zh = words("zh")
     assert page.inner_text("#right option:checked") == zh[f"server.panel.{title}_auto.title"]
-    assert page.text_content("#caption") == zh[f"server.panel.{sentence}_gsjbu.sentence"]
+    assert page.text_content("#caption") == zh[f"server.panel.{sentence}_auto.sentence"]
 
 
 def test_a_scenes_classes_and_the_difference_of_shares_in_words(page: Page) -> None:
