@@ -18,9 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS, LOCK = ROOT / "requirements.txt", ROOT / "requirements.lock"
-HEAD = (
-    "# Made by scripts/lock.py from requirements.txt; torch and torchvision are installed before, see there.\n"
-)
+HEAD = "# Made by scripts/lock.py from requirements.txt; torch and torchvision are installed before, see there.\n"
 OF_TORCH = re.compile(r"(torch|torchvision|triton|nvidia-.*|cuda-.*)==")
 
 
@@ -31,7 +29,16 @@ def blocks(text: str) -> list[str]:
 
 def resolved() -> str:
     """What uv makes of the pins, for Python 3.11 and later on any system, without what torch brings itself."""
-    command = ["uv", "pip", "compile", str(PINS), "--universal", "--python-version", "3.11", "--generate-hashes"]
+    command = [
+        "uv",
+        "pip",
+        "compile",
+        str(PINS),
+        "--universal",
+        "--python-version",
+        "3.11",
+        "--generate-hashes",
+    ]
     done = subprocess.run(
         [*command, "--no-header", "--no-annotate", "-q"], capture_output=True, text=True, check=True
     )
@@ -53,12 +60,16 @@ def faults() -> list[str]:
 
 def main() -> int:
     """Write or check; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--check", action="store_true", help="only compare the lock with the pins")
     if not parser.parse_args().check:
         LOCK.write_text(resolved(), "utf-8")
     found = faults()
-    print("\n".join(found) or f"{LOCK.name}: {len(blocks(LOCK.read_text('utf-8')))} packages", file=sys.stderr)
+    print(
+        "\n".join(found) or f"{LOCK.name}: {len(blocks(LOCK.read_text('utf-8')))} packages", file=sys.stderr
+    )
     return 1 if found else 0
 
 
