@@ -5,6 +5,7 @@
 # make bench    speed, against plain gathers and F.interpolate
 # make quality  quality tables on ../shared/data
 # make soak     the tests that take minutes
+# make docs     the documentation site in site/, without a warning
 # make package  sdist and wheel in dist/, checked
 # make compat   the library's tests on the lowest and the newest versions of torch and the rest
 # make lock     requirements.lock anew from requirements.txt
@@ -24,7 +25,7 @@ RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
 NPM := node_modules/.stamp
 
-.PHONY: run test lint format bench quality soak package compat lock clean
+.PHONY: run test lint format bench quality soak docs package compat lock clean
 .DEFAULT_GOAL := run
 
 run: $(RUNTIME)
@@ -58,6 +59,10 @@ bench: $(RUNTIME)
 
 quality: $(DEV)
 	$(BIN)/python -m benchmarks.quality $(ARGS)
+
+docs: $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict
 
 package: $(DEV)
 	rm -rf dist
