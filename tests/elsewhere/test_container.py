@@ -69,6 +69,7 @@ def test_compose_and_the_space_say_what_the_dockerfile_says(instructions: list[t
     assert (head["sdk"], head["app_port"]) == ("docker", 7860)
 
 
+@pytest.mark.soak
 def test_its_command_serves_from_a_read_only_tree_is_healthy_and_ends_with_0(
     instructions: list[tuple[str, str]], tmp_path: Path
 ) -> None:
