@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ("tests/core", "tests/io", "tests/test_module.py")
 TOLD = ("torch", "numpy", "numba", "scipy", "pillow")
-WITH = ("pytest", "hypothesis", "tifffile>=2024.8", "psutil")  # what the tests themselves need
+WITH = ("pytest", "hypothesis", "tifffile>=2024.8", "psutil", "zarr>=3.1")  # what the tests themselves need
 
 
 def requirements(end: str) -> list[str]:
