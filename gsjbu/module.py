@@ -21,9 +21,11 @@ class GSJBU(nn.Module):
     """Upsamples features along the edges of their images; has nothing to train and nothing to download.
 
     Args:
-        iters, radius, objective, device, backend, threads: as for :func:`gsjbu.fit`.
-        mean, std: per channel, if the images come normalised as the backbone wants them (ImageNet's, say): they
+        mean: per channel, if the images come normalised as the backbone wants them (ImageNet's, say): they
             are brought back to [0, 1] by ``image · std + mean`` first. None: the images are in [0, 1] already.
+        std: likewise.
+
+    ``iters``, ``radius``, ``objective``, ``device``, ``backend`` and ``threads`` are those of :func:`gsjbu.fit`.
 
     The kernels depend on the images (and, with the objectives ``signal`` and ``auto``, on the values of the signal)
     but carry no gradient; the output is linear in the signal, and gradients flow to it through the render.

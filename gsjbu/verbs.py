@@ -73,7 +73,8 @@ def fit(
             other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
         rate: of the first step, instead of the optimiser's own.
         kind: what the signal is, for the objective ``auto``; it is looked at if not given.
-        mean, std: per channel, if the image comes normalised: ``image · std + mean`` is taken.
+        mean: per channel, if the image comes normalised: ``image · std + mean`` is taken.
+        std: likewise.
 
     Returns:
         A frozen Kernel. On the CPU the result is the same bits for the same input and settings.
@@ -139,7 +140,8 @@ def upsample(
         fill: pixels without a value in their window take the nearest one's instead of being gaps.
         probabilities: of labels, the share of each class, [K, H, W], in rising order of their numbers.
         clip: hold every pixel in the range of its window, as pure mixing does by itself.
-        mean, std: per channel, if the image comes normalised.
+        mean: per channel, if the image comes normalised: ``image · std + mean`` is taken.
+        std: likewise.
         options: those of :func:`gsjbu.fit`.
 
     Returns:

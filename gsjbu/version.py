@@ -1,3 +1,3 @@
 """The version, said once: pyproject.toml, the command line and the server read it here."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

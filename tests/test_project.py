@@ -152,3 +152,18 @@ def test_a_python_of_another_version_is_passed_over(root, tmp_path, version):
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "3.11, 3.12, 3.13 or 3.14" in done.stderr
+
+
+def test_the_repository_has_one_address(root, pyproject):
+    home = pyproject["project"]["urls"]["Homepage"]
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    texts = [name for name in listed.split("\0") if name.endswith((".md", ".yml", ".cff", ".toml"))]
+    owner = re.escape(home.split("/")[3])
+    found = {
+        a
+        for n in texts
+        for a in re.findall(rf"https://github\.com/{owner}/[\w-]+", (root / n).read_text("utf-8"))
+    }
+    assert found == {home}

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from gsjbu.server.decoder import DecodeTimeout
 from gsjbu.server.inputs import LARGE_BYTES
 from gsjbu.server.limits import MIB
 from gsjbu.server.uploads import clean_name
@@ -216,6 +217,10 @@ def test_connections_over_the_count_are_closed_and_come_back_when_there_is_room(
     assert server.client().get("/healthz").status_code == 200
 
 
+def _too_slow(*_asked: object) -> None:
+    raise DecodeTimeout
+
+
 def test_waiting_for_a_free_decoder_is_not_decode_time(
     serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,7 +243,7 @@ def test_waiting_for_a_free_decoder_is_not_decode_time(
     for t in threads:
         t.join()
     assert codes == [201] * 10
-    monkeypatch.setattr(server.service.inputs.decoders, "decode", lambda *a, **k: time.sleep(0.8))
+    monkeypatch.setattr(server.service.inputs.decoders, "decode", _too_slow)
     assert code_of(server.client().post("/api/images", files={"file": picture()})) == (422, "decode_timeout")
 
 
