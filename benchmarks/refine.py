@@ -68,9 +68,12 @@ def _resized(mask: Mask, factor: int, how: int) -> Mask:
 
 SPOILT: dict[str, Callable[[Mask], Mask]] = {
     "reduced 8×, enlarged bilinearly": _soft,
-    "the same, cut at one half": lambda mask: (_soft(mask) >= 0.5).astype(np.uint8),
     "jagged at 1/4": _jagged,
     "dilated by 5 px": _grown,
+}
+#: Measured as well, but the filter is not tuned on them.
+OTHERS: dict[str, Callable[[Mask], Mask]] = {
+    "reduced 8×, enlarged bilinearly, cut at one half": lambda mask: (_soft(mask) >= 0.5).astype(np.uint8),
     "as it is": lambda mask: mask.astype(np.uint8),
 }
 
@@ -125,7 +128,7 @@ def main() -> int:
     )
     print("|---|---:|---:|---:|---:|")
     lost = False
-    for name, spoil in SPOILT.items():
+    for name, spoil in (SPOILT | OTHERS).items():
         rows = [_measured(one, spoil(one.truth), radius, epsilon) for one in everything]
         means = np.mean(rows, axis=0)  # [3 ways, 2 figures]
         least = min(row[2][0] - row[0][0] for row in rows)

@@ -39,6 +39,7 @@ LINKED = (
 )  # what a reader in the repository's root sees
 DOCTESTED = (
     "gsjbu.verbs",
+    "gsjbu.refining",
     "gsjbu.module",
     "gsjbu.video",
     "gsjbu.core.kernel",

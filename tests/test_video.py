@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 import torch
 
@@ -75,15 +77,71 @@ def test_a_film_that_is_written_is_read_back(tmp_path):
     assert all((a - b[:, :58]).abs().mean() < 0.06 for a, b in zip(back, frames, strict=True))
 
 
-def test_a_writer_that_fails_leaves_no_film(tmp_path):
-    def write_and_fail():
-        with films.Writer(tmp_path / "a.mp4") as film:
-            film.add(to_uint8(next(drifting(1))))
-            raise RuntimeError("in the middle")
+def fail_in(path):
+    with films.Writer(path) as film:
+        for frame in drifting(2):
+            film.add(to_uint8(frame))
+        raise GsjbuError("signal_missing", "In the middle.")
 
-    with pytest.raises(RuntimeError, match="in the middle"):
-        write_and_fail()
-    assert list(tmp_path.iterdir()) == []
+
+def test_what_was_done_before_an_error_is_kept(tmp_path):
+    with pytest.raises(GsjbuError, match="The 2 frames before it are in"):
+        fail_in(tmp_path / "a.mp4")
+    with films.Reader(tmp_path / "a.mp4") as film:
+        assert len(list(film)) == 2
+
+
+def test_an_error_leaves_the_film_that_was_there(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"before")
+    with pytest.raises(GsjbuError, match=r"middle\.$"):
+        fail_in(tmp_path / "a.mp4")
+    assert (tmp_path / "a.mp4").read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
+
+
+TIMES = [0, 0.1, 0.2, 1.7, 1.8]
+
+
+def a_film(path) -> None:
+    """64×48 with pixels twice as wide as high, a pause of one and a half seconds, and a tone."""
+    import av
+    import numpy as np
+
+    with av.open(str(path), "w") as file:
+        picture = file.add_stream("libx264", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        picture.codec_context.sample_aspect_ratio = Fraction(2, 1)
+        picture.codec_context.time_base = Fraction(1, 1000)
+        tone = file.add_stream("aac", rate=8000, layout="mono")
+        for time, pixels in zip(TIMES, drifting(5, 48, 64), strict=True):
+            frame = av.VideoFrame.from_ndarray(to_uint8(pixels), format="rgb24")
+            frame.time_base, frame.pts = Fraction(1, 1000), round(1000 * time)
+            file.mux(picture.encode(frame))
+        file.mux(picture.encode(None))
+        for start in range(0, 14400, 1024):
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), "f4"), format="fltp", layout="mono")
+            sound.sample_rate, sound.pts, sound.time_base = 8000, start, Fraction(1, 8000)
+            file.mux(tone.encode(sound))
+        file.mux(tone.encode(None))
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
+def test_times_aspect_and_sound_are_kept(tmp_path, ending):
+    import av
+
+    a_film(tmp_path / f"in.{ending}")
+    with (
+        films.Reader(tmp_path / f"in.{ending}") as film,
+        films.Writer(tmp_path / f"out.{ending}", film.rate, like=film) as out,
+    ):
+        for frame in film:
+            out.add(to_uint8(frame))
+    with av.open(str(tmp_path / f"out.{ending}")) as back:
+        assert back.streams.video[0].sample_aspect_ratio == 2
+        assert len(back.streams.audio) == 1
+        assert back.duration / 1e6 == pytest.approx(1.9, abs=0.15)
+        assert [frame.time for frame in back.decode(video=0)] == pytest.approx(TIMES, abs=1e-3)
+    with av.open(str(tmp_path / f"out.{ending}")) as back:
+        assert sum(frame.samples for frame in back.decode(audio=0)) >= 14400
 
 
 @pytest.mark.parametrize("data", [None, b"", b"not a film at all", b"\x00\x00\x00\x18ftypmp42" + bytes(40)])

@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     whole, first = video.TemporalMetrics(), video.TemporalMetrics()
     references: list[Tensor] = []
     seconds, count = 0.0, 0
-    with films.Reader(args.film) as film, films.Writer(args.output, film.rate) as out:
+    with films.Reader(args.film) as film, films.Writer(args.output, film.rate, like=film) as out:
         source = FrameSignals(args, film.count)
         with options.bar(args, args.frames or film.count, "frame", "video") as bar:
             started = time.perf_counter()

@@ -16,6 +16,8 @@ from torch import Tensor
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
 
+#: Ticks in which times are written: fine enough for any frame rate, as films of the web have it.
+CLOCK = Fraction(1, 90000)
 ENDINGS = (".mp4", ".mkv", ".mov")
 
 
@@ -28,7 +30,11 @@ def _av() -> Any:
 
 
 class Reader:
-    """The frames of a film as ``[3, H, W]`` in [0, 1]; use it in a ``with`` block."""
+    """The frames of a film as ``[3, H, W]`` in [0, 1], upright as a player shows them; use it in a ``with`` block.
+
+    ``times``: when each frame so far is shown, and for how long, in seconds. ``aspect``: width of a pixel over its
+    height, as the film's own turn has it.
+    """
 
     def __init__(self, path: str | Path) -> None:
         av = _av()
@@ -47,16 +53,41 @@ class Reader:
         self._stream.thread_type = "AUTO"
         self.rate: Fraction = self._stream.average_rate or Fraction(24)
         self.count: int = self._stream.frames  # 0 where the file does not say
+        self.aspect: Fraction = self._stream.sample_aspect_ratio or Fraction(1)
+        self.times: list[tuple[Fraction, Fraction]] = []
+        self.quarters = 0  # turns counterclockwise that put a frame upright
         self._error = av.FFmpegError
-        self._name = Path(path).name
+        self._name, self._path = Path(path).name, str(path)
 
     def __iter__(self) -> Iterator[Tensor]:
         try:
             for frame in self._file.decode(self._stream):
-                pixels = torch.from_numpy(frame.to_ndarray(format="rgb24"))
+                unit = frame.time_base or Fraction(1)
+                start = frame.pts * unit if frame.pts is not None else len(self.times) / self.rate
+                self.times.append((start, frame.duration * unit if frame.duration else 1 / self.rate))
+                self.quarters = round(frame.rotation / 90) % 4
+                pixels = torch.from_numpy(np.rot90(frame.to_ndarray(format="rgb24"), self.quarters).copy())
                 yield pixels.permute(2, 0, 1).to(torch.float32).div_(255).contiguous()
         except self._error as error:
             raise GsjbuError("video_unreadable", f"{self._name} is damaged: {error}.") from error
+
+    def sound_for(self, file: Any) -> Any:
+        """A track in ``file`` for this film's sound; None if there is none, or such a file cannot hold it."""
+        if not self._file.streams.audio:
+            return None
+        try:
+            return file.add_stream_from_template(self._file.streams.audio[0])
+        except ValueError:
+            return None
+
+    def copy_sound(self, file: Any, track: Any, until: Fraction) -> None:
+        """The sound up to a time in seconds, packet by packet."""
+        with _av().open(self._path) as source:
+            for packet in source.demux(source.streams.audio[0]):
+                if packet.dts is None or packet.pts * packet.time_base >= until:
+                    continue
+                packet.stream = track
+                file.mux(packet)
 
     def __enter__(self) -> Reader:
         return self
@@ -68,10 +99,11 @@ class Reader:
 class Writer:
     """Writes uint8 ``[H, W, 3]`` pictures as H.264; use it in a ``with`` block.
 
-    What was at ``path`` before stays until the film is whole.
+    ``like``: a film whose presentation times, pixel aspect and sound it takes over. What was at ``path`` before stays
+    until the film is whole; where there was nothing, the frames before an error are kept.
     """
 
-    def __init__(self, path: str | Path, rate: Fraction | int = 24) -> None:
+    def __init__(self, path: str | Path, rate: Fraction | int = 24, like: Reader | None = None) -> None:
         self._path = Path(path)
         if self._path.suffix.lower() not in ENDINGS:
             raise GsjbuError(
@@ -87,28 +119,64 @@ class Writer:
                 "output_format", f"{self._path.name} cannot be written as a film: {error}."
             ) from error
         self._rate = rate
+        self._like = like
         self._stream: Any = None
+        self._sound: Any = None
+        self.count = 0
 
     def add(self, picture: np.ndarray) -> None:
         """One frame; all of one size. An odd row or column at the edge is left out, as the format needs even sizes."""
         height, width = (n - n % 2 for n in picture.shape[:2])
         if self._stream is None:
-            self._stream = self._file.add_stream("libx264", rate=self._rate)
-            self._stream.width, self._stream.height = width, height
-            self._stream.pix_fmt = "yuv420p"
-            self._stream.options = {"crf": "16", "preset": "veryfast"}
+            self._start(height, width)
         frame = _av().VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
-        self._file.mux(self._stream.encode(frame))
+        if self._like is not None:
+            start, long = self._like.times[self.count]
+            frame.time_base, frame.pts = CLOCK, round(start / CLOCK)
+            self._long[frame.pts] = round(long / CLOCK)
+        self.count += 1
+        self._mux(frame)
+
+    def _start(self, height: int, width: int) -> None:
+        self._stream = self._file.add_stream("libx264", rate=self._rate)
+        self._stream.width, self._stream.height = width, height
+        self._stream.pix_fmt = "yuv420p"
+        self._stream.options = {"crf": "16", "preset": "veryfast"}
+        self._long: dict[int, int] = {}  # by presentation time, in ticks
+        if self._like is not None:
+            self._stream.codec_context.time_base = CLOCK
+            turned = self._like.quarters % 2
+            self._stream.codec_context.sample_aspect_ratio = (
+                1 / self._like.aspect if turned else self._like.aspect
+            )
+            self._sound = self._like.sound_for(self._file)
+
+    def _mux(self, frame: Any) -> None:
+        for packet in self._stream.encode(frame):
+            if self._like is not None:
+                packet.duration = self._long.get(packet.pts, 0)
+            self._file.mux(packet)
+
+    def _finish(self) -> None:
+        """What the encoder still holds, and the sound as long as the picture."""
+        self._mux(None)
+        if self._like is not None and self._sound is not None:
+            start, long = self._like.times[self.count - 1]
+            self._like.copy_sound(self._file, self._sound, start + long)
 
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        kept = error is None or (self.count > 0 and not self._path.exists())
         try:
-            if self._stream is not None and error is None:
-                self._file.mux(self._stream.encode(None))
+            if self._stream is not None and kept:
+                self._finish()
             self._file.close()
-            if error is None:
+            if kept:
                 os.replace(self._part, self._path)
+                if isinstance(error, GsjbuError):
+                    error.message += f" The {self.count} frames before it are in {self._path}."
+                    error.args = (error.message,)
         finally:
             self._part.unlink(missing_ok=True)

@@ -31,12 +31,14 @@ def reduced(seen: Looked, grid: Grid, how: str) -> Signal:
     planes = []
     for plane in seen.planes:
         taken = _taken(plane if known.all() else np.where(known, plane, 0), grid, how)
-        planes.append(np.divide(taken, weight, out=np.zeros(weight.shape), where=there))
+        low = np.divide(taken, weight, out=np.zeros(weight.shape), where=there)
+        # Samples that give back nearly, not exactly, would go beyond what was brought.
+        planes.append(np.clip(low, plane[known].min(), plane[known].max()))
     array = np.stack(planes)
     if seen.planes.dtype.kind in "iu":
         array = np.rint(array)
-    low = replace(seen.empty, mask=torch.from_numpy(there))
-    return with_values(low, array.astype(seen.planes.dtype), there)
+    signal = replace(seen.empty, mask=torch.from_numpy(there))
+    return with_values(signal, array.astype(seen.planes.dtype), there)
 
 
 def _classes(seen: Looked, grid: Grid, how: str) -> Signal:

@@ -15,12 +15,13 @@ import numpy as np
 from gsjbu.core.grid import Grid
 
 MOST_LINES = 256
-MOST_LOOKED_AT = 4096  # lines among which those are chosen
+MOST_LOOKED_AT = 1024  # lines among which those are chosen
 LEAST_STEP, MOST_STEP = 1.9, 64.0
 #: Of all changes, the share at the borders of blocks; of all bending, how much more than by chance is at kinks.
 BLOCKS, KINKS = 0.999, 0.4
 #: One border is in the right place by chance: so many must be, and such a share of those that could be.
 LEAST_USED, USED_SHARE = 5, 0.4
+MOST_BESIDE = 0.5  # of the places where blocks may end, the share that lies beside another
 ALIKE = 0.9  # steps that differ by less are told apart by how well they fit
 SMOOTH_STEPS = (32, 24, 16, 12, 8, 6, 5, 4, 3, 2)
 SMOOTH_ERROR = 0.3  # px by which borders may move
@@ -85,14 +86,14 @@ def _grid(size: tuple[int, ...], found: list[Axis | None]) -> Grid | None:
 
 
 def _lines(planes: np.ndarray, axis: int) -> np.ndarray:
-    """[L, n] float64: the lines along ``axis`` (1 or 2) of [C, H, W] on which most changes."""
-    length = planes.shape[axis]
+    """[L, n] float64: lines along ``axis`` (1 or 2) of [C, H, W] from all over it, those on which most changes."""
     across = np.moveaxis(planes, axis, -1)
-    step = max(1, -(-across.shape[0] * across.shape[1] // MOST_LOOKED_AT))
-    lines = across[:, ::step].reshape(-1, length).astype(np.float64)
+    step = max(1, across.shape[0] * across.shape[1] // MOST_LOOKED_AT)
+    lines = across[:, step // 2 :: step].reshape(-1, planes.shape[axis])
     with np.errstate(invalid="ignore"):
-        change = np.nan_to_num(np.abs(np.diff(lines)), posinf=0).sum(axis=1)
-    return lines[np.sort(np.argsort(-change, kind="stable")[:MOST_LINES])]
+        change = np.nan_to_num(np.abs(np.diff(lines.astype(np.float32))), posinf=0).sum(axis=1)
+    groups = np.array_split(np.arange(len(lines)), min(MOST_LINES, len(lines)))
+    return lines[[group[change[group].argmax()] for group in groups]].astype(np.float64)
 
 
 def _candidates(length: int) -> Iterator[Axis]:
@@ -105,8 +106,8 @@ def _candidates(length: int) -> Iterator[Axis]:
 def _blocks(lines: np.ndarray) -> Axis | None:
     """The cells at whose borders alone neighbours differ: of the coarsest that may be, those of which most are used."""
     changes = (lines[:, 1:] != lines[:, :-1]).mean(axis=0)
-    where = np.flatnonzero(changes)
-    if len(where) < LEAST_USED:
+    where, total = np.flatnonzero(changes), changes.sum()
+    if len(where) < LEAST_USED or (np.diff(where) == 1).mean() > MOST_BESIDE:
         return None
     best: tuple[float, Axis] | None = None
     for cells, step in _candidates(lines.shape[1]):
@@ -116,9 +117,8 @@ def _blocks(lines: np.ndarray) -> Axis | None:
         for edge in (0.5, 0.0):
             borders = np.arange(1, cells) * step - edge
             slack = 0 if step == round(step) else 1e-6  # k·step may be rounded either way
-            places = np.ceil(np.stack([borders - slack, borders + slack])).astype(np.int64) - 1
-            places = np.clip(places, 0, len(changes) - 1)
-            if changes[np.unique(places)].sum() < BLOCKS * changes.sum():
+            places = _pairs(np.ceil(borders - slack) - 1, np.ceil(borders + slack) - 1, len(changes))
+            if _sum_at(changes, places) < BLOCKS * total:
                 continue
             used = (changes[places] > 0).any(axis=0)
             share = float(used[(places[1] >= where[0]) & (places[0] <= where[-1])].mean())
@@ -138,18 +138,31 @@ def _kinks(lines: np.ndarray) -> Axis | None:
     where = np.flatnonzero(bends > 1e-4 * bends.max(initial=0))
     if len(where) < LEAST_USED or not np.isfinite(bends.sum()):
         return None
-    first, last, total = where[0], where[-1], bends.sum()
+    total, within = bends.sum(), np.zeros(len(bends))
+    within[where[0] : where[-1] + 1] = 1
     best: tuple[float, Axis] | None = None
     for cells, step in _candidates(lines.shape[1]):
         centres = (np.arange(cells) + 0.5) * step - 0.5
-        places = np.stack([np.floor(centres), np.ceil(centres)]).astype(np.int64) - 1  # of pixels 1 … n − 2
-        places = np.clip(places, 0, len(bends) - 1)
-        inside = np.unique(places[(places >= first) & (places <= last)])
-        gain = bends[np.unique(places)].sum() / total - len(inside) / (last - first + 1)
+        places = _pairs(
+            np.floor(centres) - 1, np.ceil(centres) - 1, len(bends)
+        )  # bends are those of pixels 1 … n − 2
+        gain = _sum_at(bends, places) / total - _sum_at(within, places) / within.sum()
+        if gain < KINKS or (best is not None and gain <= best[0]):
+            continue
         used = (bends[places] > 1e-4 * bends.max()).any(axis=0)
-        if gain >= KINKS and (best is None or gain > best[0]) and _are_used(used, places[0], where):
+        if _are_used(used, places[0], where):
             best = gain, (cells, step)
     return None if best is None else best[1]
+
+
+def _pairs(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
+    """[2, k] int64: two places each, which may be the same."""
+    return np.clip(np.stack([one, other]).astype(np.int64), 0, count - 1)
+
+
+def _sum_at(values: np.ndarray, places: np.ndarray) -> float:
+    """The sum of values at places [2, k], of those that are twice the same once."""
+    return float(values[places[0]].sum() + values[places[1]][places[0] != places[1]].sum())
 
 
 def _are_used(used: np.ndarray, places: np.ndarray, where: np.ndarray) -> bool:
