@@ -42,6 +42,6 @@ def run(args: argparse.Namespace) -> int:
         gsjbu.load(args.kernel).to_onnx(output)
     else:
         write_fixed(fixed_kernel(args.radius, args.objective), output)
-    facts = {"output": str(output), "bytes": output.stat().st_size}
-    options.tell(args, facts, f"{output}: {facts['bytes'] / 1e6:.1f} MB.")
+    size = output.stat().st_size
+    options.tell(args, {"output": str(output), "bytes": size}, f"{output}: {size / 1e6:.1f} MB.")
     return 0

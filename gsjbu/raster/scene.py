@@ -207,8 +207,8 @@ class _Work:
             return high
         share = interpolation.bilinear(mask[None].to(torch.float32), grid)
         plain = interpolation.bilinear(low * mask, grid) / share.clamp_min(1e-6)
-        plain = torch.where(share > 1e-3, plain, float("nan")).numpy()
-        return np.where(seen, high, plain)
+        plain = torch.where(share > 1e-3, plain, float("nan"))
+        return np.where(seen, high, plain.numpy())
 
 
 def _numbers(coarse: Any) -> tuple[np.dtype[Any], float]:
