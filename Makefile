@@ -9,6 +9,7 @@
 # make package  sdist and wheel in dist/, checked
 # make compat   the library's tests on the lowest and the newest versions of torch and the rest
 # make lock     requirements.lock anew from requirements.txt
+# make test-integrations   ONNX, transformers, rasters and ComfyUI against their hosts
 #
 # The virtual environment is made on first use; a second call does nothing until a requirements file changes.
 # PYTHON=python3.13 make … picks the interpreter; HOST and PORT say where the page is served.
@@ -25,7 +26,7 @@ RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
 NPM := node_modules/.stamp
 
-.PHONY: run test lint format bench quality soak docs package compat lock clean
+.PHONY: run test test-integrations lint format bench quality soak docs package compat lock clean
 .DEFAULT_GOAL := run
 
 run: $(RUNTIME)
@@ -34,6 +35,15 @@ run: $(RUNTIME)
 test: $(DEV) $(NPM)
 	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && GSJBU_CHROMIUM="$$chromium" OMP_WAIT_POLICY=passive \
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# The adapters against their hosts, in an environment of its own.
+test-integrations: .venv-integrations/.stamp
+	OMP_WAIT_POLICY=passive .venv-integrations/bin/python -m pytest -s integrations/tests $(ARGS)
+
+.venv-integrations/.stamp: requirements-integrations.txt requirements.txt
+	"$$(scripts/find-python.sh)" -m venv .venv-integrations
+	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
+	touch $@
 
 soak: $(DEV) $(NPM)
 	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && \

@@ -13,6 +13,8 @@ EXTRAS = {
     "ray": ("ray",),
     "geo": ("tifffile",),
     "exr": ("OpenEXR",),
+    "onnx": ("onnx", "onnxscript"),
+    "raster": ("rasterio",),
 }
 
 

@@ -11,7 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gsjbu.core.auto import FEW_CHANNELS, RECIPES
+from gsjbu.core.graph import Fixed
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.parameters import FIXED
 from gsjbu.errors import ShapeError
 from gsjbu.settings import default
 from gsjbu.verbs import fit
@@ -91,6 +94,8 @@ class GSJBU(nn.Module):
             warnings.warn(
                 f"Ignored, as it means nothing here: {', '.join(others)}.", UserWarning, stacklevel=2
             )
+        if _exporting():
+            return self._exported(image, signal, output_size)
         if signal.is_complex():
             raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")
         if kernels is None:
@@ -110,6 +115,22 @@ class GSJBU(nn.Module):
         rendered = [kernel.render(one) for kernel, one in zip(kernels, wide, strict=True)]
         dtype = signal.dtype if signal.is_floating_point() else torch.float32
         return torch.stack(rendered).to(signal.device, dtype)
+
+    def _exported(self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None) -> Tensor:
+        """What ``torch.export`` carries away: the fixed kernel; with ``auto`` the signal is taken for features."""
+        objective = self.options["objective"]
+        if self.options["iters"] or objective == "signal":
+            raise ShapeError(
+                "Only the fixed kernel can be exported: GSJBU(iters=0), objective 'auto' or 'rgb'; a fit is no "
+                "graph. Kernel.to_onnx takes the render of a fitted kernel away."
+            )
+        if objective == "auto" and isinstance(signal.shape[1], int) and signal.shape[1] <= FEW_CHANNELS:
+            raise ShapeError(
+                f"The signal has {signal.shape[1]} channels; exported, 'auto' is what it is for features, of more than "
+                f"{FEW_CHANNELS}. objective='rgb' takes any."
+            )
+        fixed = fixed_kernel(self.options["radius"], objective)
+        return fixed(self._guide(_unit(image), output_size), signal.to(torch.float32)).to(signal.dtype)
 
     @torch.no_grad()
     def kernels(
@@ -144,6 +165,19 @@ class GSJBU(nn.Module):
     def extra_repr(self) -> str:
         """Options as they print."""
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+
+
+def _exporting() -> bool:
+    """Whether torch.export is looking; torch before 2.7 has no word for it, and exports nothing here."""
+    return bool(getattr(torch.compiler, "is_exporting", bool)())
+
+
+def fixed_kernel(radius: int, objective: str = "auto") -> Fixed:
+    """The kernel of no steps as a graph: as ``auto`` upsamples features, half of it bilinear; ``rgb``: it alone."""
+    features = RECIPES["features"]
+    if objective == "auto":
+        return Fixed(radius, features.first, features.plain_share)
+    return Fixed(radius, FIXED, 0.0)
 
 
 def _unit(image: Tensor) -> Tensor:

@@ -14,12 +14,12 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from gsjbu.cli import batch, bench, compare, evaluate, refine, serve, upsample, video
+from gsjbu.cli import batch, bench, compare, evaluate, export, raster, refine, serve, upsample, video
 from gsjbu.errors import GsjbuError
 from gsjbu.version import __version__
 
 DONE, SOME_FAILED, REFUSED, UNWRITABLE, INTERRUPTED = 0, 1, 2, 3, 130
-COMMANDS = (upsample, refine, compare, evaluate, batch, video, serve, bench)
+COMMANDS = (upsample, refine, compare, evaluate, batch, video, raster, export, serve, bench)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -201,8 +201,14 @@ def quick_means(x: Tensor, grid: Grid) -> Tensor:
 
 def plain_weights(blend: Blend, grid: Grid, x: int, y: int) -> tuple[np.ndarray, np.ndarray]:
     """The plain member's weights of HR pixel (x, y) along the LR rows [h] and columns [w]; their product is 2-d."""
+    rows, cols = plain_lines(blend, grid)
+    return rows[:, y].double().numpy(), cols[:, x].double().numpy()
+
+
+def plain_lines(blend: Blend, grid: Grid) -> tuple[Tensor, Tensor]:
+    """The plain member along each axis: what each LR row adds to each HR row [h, H], and the columns' [w, W]."""
     (_, rows), (_, cols) = _lines(blend, grid)
-    return rows[:, y, 0].double().numpy(), cols[:, x, 0].double().numpy()
+    return rows[..., 0], cols[..., 0]
 
 
 def _lines(blend: Blend, grid: Grid) -> list[tuple[Grid, Tensor]]:

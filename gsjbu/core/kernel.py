@@ -246,6 +246,16 @@ class Kernel:
         # Not save_file: it hides a full disk in an error of its own, and lets nobody else read the file.
         Path(path).write_bytes(self.to_bytes())
 
+    def to_onnx(self, path: str | Path) -> None:
+        """Write the render as an ONNX file: ``signal`` [C, h, w], of any C, → ``upsampled`` [C, H, W].
+
+        It mixes as :meth:`render` does; a refinement is left out, with a SignalWarning. Needs the extra ``onnx``;
+        raises GsjbuError with a sentence where it is not installed.
+        """
+        from gsjbu.core.onnx_file import write_kernel  # whoever exports nothing needs none of it
+
+        write_kernel(self, path)
+
     def to_bytes(self) -> bytes:
         """What ``save`` writes."""
         from safetensors.torch import save

@@ -1,0 +1,151 @@
+"""The render as plain tensor operations without a loop over pixels: what torch.export and ONNX can carry away.
+
+Slower than the backends, and the same values. Everything is batched: a leading B where there is one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gsjbu.core import parameters
+from gsjbu.core.blend import back_projected, plain_lines
+from gsjbu.core.parameters import SIGMA_HIGH, SIGMA_LOW, Parameters, coefficients
+
+_NOTHING = -1e30  # the log weight of what is outside the grid; ONNX runtimes differ on infinity
+
+
+class Axis:
+    """One axis: each pixel's cell, int64 [N], and the way from a cell's centre to the pixel, in pixels."""
+
+    def __init__(self, cell: Tensor, cells: Any, step: Any) -> None:
+        self.cell, self.cells, self.step = cell, cells, step
+        self.pixel = torch.arange(cell.shape[0], dtype=torch.float64, device=cell.device) + 0.5
+
+    @classmethod
+    def of(cls, starts: np.ndarray, cells: int, step: float) -> Axis:
+        """A grid's own axis: see ``Grid.row_starts``."""
+        return cls(torch.arange(cells).repeat_interleave(torch.from_numpy(starts).diff()), cells, step)
+
+    @classmethod
+    def between(cls, size: Any, cells: Any) -> Axis:
+        """From the two sizes, which may be symbols. A pixel belongs to the cell that holds its centre."""
+        pixel = torch.arange(size, dtype=torch.float64) + 0.5
+        cell = (pixel * cells / size + 1e-9).floor().long().clamp(max=cells - 1)
+        return cls(cell, cells, torch.ones((), dtype=torch.float64) * size / cells)
+
+    def beside(self, offset: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Cell [N] so many cells on (clamped), whether it is on the grid, and the pixel's way from its centre."""
+        there = self.cell + offset
+        away = (self.pixel - (there + 0.5) * self.step).to(torch.float32)
+        return there.clamp(min=0).clamp(max=self.cells - 1), (there >= 0) & (there < self.cells), away
+
+    def means(self) -> Tensor:
+        """float32 [cells, N]: what takes the mean over each cell's pixels."""
+        inside = (torch.arange(self.cells)[:, None] == self.cell[None]).to(torch.float32)
+        return inside / inside.sum(dim=1, keepdim=True)
+
+
+def taken(x: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """``x`` [..., h, w] at rows ``down`` [H] and columns ``across`` [W]: [..., H, W]."""
+    return x.index_select(-2, down).index_select(-1, across)
+
+
+def mixed(
+    signal: Tensor,  # [..., C, h, w]
+    guide: Tensor,  # [..., G, H, W]
+    lr_guide: Tensor,  # [..., G, h, w]
+    shape: tuple[Tensor, Tensor, Tensor, Tensor],  # see parameters.coefficients, each [h, w]
+    axes: tuple[Axis, Axis],  # y, x
+    radius: int,
+) -> Tensor:
+    """The softmax over each pixel's window, applied: [..., C, H, W]."""
+    reach = range(-radius, radius + 1)
+    rows, cols = ([axis.beside(n) for n in reach] for axis in axes)
+    window = [(row, col) for row in rows for col in cols]
+    logs = []
+    for (down, above, dy), (across, left, dx) in window:
+        a, b, c, kappa = (taken(v, down, across) for v in shape)
+        y, x = dy[:, None], dx[None, :]
+        away = (guide - taken(lr_guide, down, across)).square().sum(dim=-3)
+        log = -(a * x * x + b * x * y + c * y * y) - kappa * away
+        logs.append(torch.where(above[:, None] & left[None, :], log, _NOTHING))
+    weights = torch.softmax(torch.stack(logs), dim=0)
+    out = torch.zeros_like(weights[0].unsqueeze(-3))
+    for weight, ((down, _, _), (across, _, _)) in zip(weights, window, strict=True):
+        out = out + weight.unsqueeze(-3) * taken(signal, down, across)
+    return out
+
+
+class Rendering(nn.Module):
+    """A fitted kernel's mixing as a module: ``signal`` [C, h, w] → [C, H, W]. Refinement is no part of it."""
+
+    guide: Tensor
+    lr_guide: Tensor
+    rows: Tensor
+    cols: Tensor
+
+    def __init__(self, kernel: Any) -> None:
+        super().__init__()
+        grid, blend = kernel.grid, kernel.blend
+        self.radius, self.passes = kernel.radius, 0 if blend is None else blend.passes
+        self.means = kernel._means
+        self.register_buffer("guide", kernel.guide)
+        self.register_buffer("lr_guide", kernel.lr_guide)
+        sets = [(1.0, kernel.raw)] if blend is None else [(blend.first_share, kernel.raw)]
+        if blend is not None and blend.second is not None:
+            sets.append((blend.second_share, blend.second))
+        self.shares = [share for share, _ in sets]
+        self.shapes = [coefficients(parameters.from_raw(raw)) for _, raw in sets]
+        self.plain_share = 0.0 if blend is None else blend.plain_share
+        if self.plain_share:
+            for name, line in zip(("rows", "cols"), plain_lines(blend, grid), strict=True):
+                self.register_buffer(name, line)
+        self.axes = (
+            Axis.of(grid.row_starts, grid.rows, grid.step_y), Axis.of(grid.col_starts, grid.cols, grid.step_x)
+        )  # fmt: skip
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """[C, h, w] → [C, H, W]."""
+        sharp = signal if self.means is None else back_projected(signal, self.means, self.passes)
+        parts = [
+            share * mixed(sharp, self.guide, self.lr_guide, shape, self.axes, self.radius)
+            for share, shape in zip(self.shares, self.shapes, strict=True)
+            if share > 1e-6
+        ]
+        if self.plain_share:
+            parts.append(self.plain_share * (self.rows.T @ sharp @ self.cols))
+        return sum(parts[1:], parts[0])
+
+
+class Fixed(nn.Module):
+    """The kernel of no steps at any size: ``guide`` [B, G, H, W] and ``signal`` [B, C, h, w] → [B, C, H, W].
+
+    ``start``: σ in strides and σr in guide values; ``plain_share``: of bilinear. The guide's LR image is its mean over
+    the cells. Impulses are not taken out of the guide, and every LR pixel has a value.
+    """
+
+    def __init__(self, radius: int, start: tuple[float, float], plain_share: float) -> None:
+        super().__init__()
+        self.radius, self.start, self.plain_share = radius, start, plain_share
+
+    def forward(self, guide: Tensor, signal: Tensor) -> Tensor:
+        """[B, G, H, W] and [B, C, h, w] → [B, C, H, W]."""
+        (height, width), (rows, cols) = guide.shape[-2:], signal.shape[-2:]
+        axes = Axis.between(height, rows), Axis.between(width, cols)
+        y, x = axes
+        lr_guide = y.means() @ guide @ x.means().T
+        sigma_y, sigma_x = (
+            (self.start[0] * axis.step).to(torch.float32).clamp(SIGMA_LOW, SIGMA_HIGH) for axis in axes
+        )
+        flat = torch.zeros_like(signal[0, 0])  # [h, w]
+        fixed = Parameters(flat + sigma_x, flat + sigma_y, flat, flat + self.start[1])
+        out = mixed(signal, guide, lr_guide, coefficients(fixed), axes, self.radius)
+        if not self.plain_share:
+            return out
+        plain = F.interpolate(signal, size=(height, width), mode="bilinear", align_corners=False)
+        return (1 - self.plain_share) * out + self.plain_share * plain

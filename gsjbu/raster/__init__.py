@@ -1,0 +1,7 @@
+"""Maps: a coarse raster along the edges of a fine one, aligned by georeference, tile by tile. Extra: ``raster``."""
+
+from __future__ import annotations
+
+from gsjbu.raster.scene import Report, upsample
+
+__all__ = ["Report", "upsample"]

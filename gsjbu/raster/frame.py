@@ -1,0 +1,99 @@
+"""Where the coarse raster lies on the fine one: a frame of whole cells that covers the guide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gsjbu.errors import GsjbuError
+
+#: Pixels of the guide: edges that lie so near each other are the same edge.
+SAME = 1e-3
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Cells of ``stride`` guide pixels; the first begins at guide pixel (``top``, ``left``), 0 or before it."""
+
+    stride: int
+    top: int
+    left: int
+    rows: int
+    cols: int
+    note: str  # how the signal came to lie on these cells
+
+
+def frame_of(guide: Any, signal: Any) -> Frame:
+    """From two open datasets. Raises GsjbuError where they cannot be laid over each other."""
+    for data, name in ((guide, "guide"), (signal, "signal")):
+        if data.crs is None or data.transform.is_identity:
+            raise GsjbuError(
+                "raster_unplaced", f"The {name} has no georeference; gsjbu upsample goes by array shape."
+            )
+        if data.transform.b or data.transform.d:
+            raise GsjbuError(
+                "raster_rotated", f"The {name} is rotated; warp it to a north-up grid first (gdalwarp)."
+            )
+    step, top, left = _steps(guide, signal) if guide.crs == signal.crs else (None, 0.0, 0.0)
+    if (
+        step is not None
+        and all(abs(v - round(v)) < SAME for v in (*step, top, left))
+        and round(step[0]) == round(step[1])
+    ):
+        stride, note = round(step[0]), "the signal's own pixels"
+        if stride < 2:
+            raise GsjbuError("raster_scale", "The signal's pixels are no larger than the guide's.")
+        first_row, first_col = -(-round(top) % stride), -(-round(left) % stride)
+    else:
+        stride = max(2, round(_ground(guide, signal)))
+        first_row = first_col = 0
+        note = f"the signal resampled to cells of {stride} pixels of the guide, as its own do not meet them"
+    rows = -(-(guide.height - first_row) // stride)
+    cols = -(-(guide.width - first_col) // stride)
+    return Frame(stride, first_row, first_col, rows, cols, note)
+
+
+def _steps(guide: Any, signal: Any) -> tuple[tuple[float, float], float, float]:
+    """Guide pixels per signal pixel (y, x), and the signal's first row and column in guide pixels."""
+    g, s = guide.transform, signal.transform
+    return (s.e / g.e, s.a / g.a), (s.f - g.f) / g.e, (s.c - g.c) / g.a
+
+
+def _ground(guide: Any, signal: Any) -> float:
+    """Guide pixels per signal pixel, where they differ in projection or in shape: by the area of one pixel."""
+    from rasterio.warp import calculate_default_transform
+
+    there, _, _ = calculate_default_transform(
+        signal.crs, guide.crs, signal.width, signal.height, *signal.bounds
+    )
+    ratio = float(np.sqrt(abs(there.a * there.e / (guide.transform.a * guide.transform.e))))
+    if ratio < 1.5:
+        raise GsjbuError("raster_scale", "The signal's pixels are hardly larger than the guide's.")
+    return ratio
+
+
+def laid(guide: Any, signal: Any, frame: Frame, exact: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The signal on the frame's cells, float64 [C, rows, cols], and where it has values, bool [rows, cols].
+
+    ``exact``: numbers that stand for something are not averaged.
+    """
+    from rasterio.enums import Resampling
+    from rasterio.transform import Affine
+    from rasterio.warp import reproject
+
+    to = guide.transform * Affine.translation(frame.left, frame.top) * Affine.scale(frame.stride)
+    own = frame.note.startswith("the signal's own")
+    how = Resampling.nearest if own or exact else Resampling.bilinear
+    values = signal.read(masked=True).astype(np.float64).filled(np.nan)
+    out = np.full((signal.count, frame.rows, frame.cols), np.nan)
+    for plane, target in zip(values, out, strict=True):
+        reproject(
+            plane, target, src_transform=signal.transform, src_crs=signal.crs, src_nodata=np.nan, dst_transform=to,
+            dst_crs=guide.crs, dst_nodata=np.nan, resampling=how,
+        )  # fmt: skip
+    known = np.asarray(np.isfinite(out).all(axis=0))
+    if not known.any():
+        raise GsjbuError("raster_apart", "Guide and signal do not overlap on the ground.")
+    return np.where(known, out, 0), known

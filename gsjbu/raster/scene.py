@@ -1,0 +1,250 @@
+"""A whole scene, tile by tile: what is larger than memory is read, upsampled and written in pieces that agree."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gsjbu.core import interpolation
+from gsjbu.core.blend import Blend
+from gsjbu.core.fit import fit_kernel
+from gsjbu.core.grid import Grid
+from gsjbu.errors import GsjbuError, SettingError
+from gsjbu.extras import lacking
+from gsjbu.raster.frame import Frame, frame_of, laid
+from gsjbu.raster.guide import Guide
+from gsjbu.settings import default
+
+PASSES = 3  # of back-projection, for a measured quantity: as the objective auto has it
+START = (0.6, 0.2)  # of the fixed kernel: σ in strides, σr; that of measured quantities
+KINDS = ("auto", "depth", "labels", "features")
+CACHE_MB = 64
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was done: ``shape`` [C, H, W], ``stride`` in guide pixels, tiles, kind, and sentences on choices."""
+
+    shape: tuple[int, int, int]
+    stride: int
+    tiles: int
+    kind: str
+    notes: tuple[str, ...]
+
+
+def upsample(
+    guide: str | Path,
+    signal: str | Path,
+    output: str | Path,
+    *,
+    kind: str = "auto",
+    clouds: str | Path | None = None,
+    tile: int = 1024,
+    radius: int = default("radius"),
+    threads: int | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> Report:
+    """Write ``signal`` on the grid of ``guide``, along its edges, as a cloud-optimised GeoTIFF.
+
+    Args:
+        guide, signal: rasters that rasterio opens, aligned by their georeference; the signal's pixels are larger. 1 to
+            many bands each. Where the guide has no data, or ``clouds`` (a raster on the guide's grid) is not 0, the
+            result is bilinear; where the signal has none in reach, it is nodata.
+        kind: depth (any measured quantity: cell means are given back), labels (numbers stay what they are), features
+            (mixed only), or auto: labels where there is a colour table, depth otherwise.
+        tile: pixels a side that are worked on at once, besides an overlap that makes tiles agree with one piece.
+        progress: called with tiles done and tiles in all.
+
+    Raises:
+        GsjbuError: with a sentence, where the two cannot be laid over each other. OSError: what cannot be read.
+    """
+    rasterio = _rasterio()
+    if kind not in KINDS:
+        raise SettingError("kind", f"kind is {kind!r}; for rasters it must be one of {', '.join(KINDS)}.")
+    with ExitStack() as stack:
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_MB))
+        fine, coarse = (stack.enter_context(rasterio.open(path)) for path in (guide, signal))
+        cloudy = None if clouds is None else stack.enter_context(rasterio.open(clouds))
+        if cloudy is not None and cloudy.shape != fine.shape:
+            raise GsjbuError("raster_clouds", "The clouds must lie on the guide's own grid.")
+        is_labels = kind == "labels" or (kind == "auto" and _has_colours(coarse))
+        if is_labels and coarse.count > 1:
+            raise GsjbuError(
+                "raster_bands", f"Labels are one band of numbers; the signal has {coarse.count}."
+            )
+        frame = frame_of(fine, coarse)
+        values, known = laid(fine, coarse, frame, exact=is_labels)
+        work = _Work(
+            Guide.over(fine, cloudy),
+            frame,
+            values,
+            known,
+            radius,
+            threads,
+            kind,
+            is_labels,
+            *_numbers(coarse),
+        )
+        tiles = list(_tiles(frame, fine.height, fine.width, tile))
+        with tempfile.TemporaryDirectory(dir=Path(output).resolve().parent) as folder:
+            plain = Path(folder) / "tiles.tif"
+            with rasterio.open(plain, "w", **work.profile(fine, coarse)) as out:
+                for number, place in enumerate(tiles, 1):
+                    window, made = work.tile(*place)
+                    out.write(made, window=window)
+                    if progress is not None:
+                        progress(number, len(tiles))
+                if is_labels and _has_colours(coarse):
+                    out.write_colormap(1, coarse.colormap(1))
+            _to_cog(plain, Path(output), is_labels)
+        kind = "labels" if is_labels else "features" if kind == "features" else "depth"
+        notes = (f"The LR grid: {frame.note}.", f"The signal is taken for {kind}.")
+        return Report((coarse.count, fine.height, fine.width), frame.stride, len(tiles), kind, notes)
+
+
+def _tiles(frame: Frame, height: int, width: int, tile: int) -> Iterator[tuple[int, int, int, int]]:
+    """First cell and cells (rows, columns) of each tile: whole cells of the frame, together the guide."""
+    side = max(1, tile // frame.stride)
+    for row in range(0, frame.rows, side):
+        for col in range(0, frame.cols, side):
+            yield row, col, min(side, frame.rows - row), min(side, frame.cols - col)
+
+
+@dataclass(frozen=True)
+class _Work:
+    guide: Guide
+    frame: Frame
+    values: np.ndarray  # [C, rows, cols]
+    known: np.ndarray  # bool [rows, cols]
+    radius: int
+    threads: int | None
+    kind: str
+    is_labels: bool
+    dtype: np.dtype[Any]  # the result's, as the signal's
+    gap: float  # what stands where there is no value
+
+    def profile(self, fine: Any, coarse: Any) -> dict[str, Any]:
+        """What the result's file is: the guide's place and the signal's numbers."""
+        return {
+            "driver": "GTiff", "height": fine.height, "width": fine.width, "count": coarse.count,
+            "dtype": self.dtype.name, "crs": fine.crs, "transform": fine.transform, "nodata": self.gap,
+            "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "bigtiff": "if_safer",
+        }  # fmt: skip
+
+    @property
+    def margin(self) -> int:
+        """Cells that a tile's values depend on beyond it: the window, and one more window for each pass."""
+        return self.radius * (1 if self.kind == "features" or self.is_labels else PASSES + 1)
+
+    def tile(self, row: int, col: int, rows: int, cols: int) -> tuple[Any, np.ndarray]:
+        """The tile's window on the guide, and its values in the result's dtype [C, height, width]."""
+        from rasterio.windows import Window
+
+        f, s = self.frame, self.frame.stride
+        first_row, first_col = max(0, row - self.margin), max(0, col - self.margin)
+        last_row, last_col = min(f.rows, row + rows + self.margin), min(f.cols, col + cols + self.margin)
+        cells = np.s_[first_row:last_row, first_col:last_col]
+        height, width = (last_row - first_row) * s, (last_col - first_col) * s
+        picture, seen = self.guide.tile(f.top + first_row * s, f.left + first_col * s, height, width, s)
+        high = self._upsampled(picture, seen, self.values[(slice(None), *cells)], self.known[cells])
+        top, left = f.top + row * s, f.left + col * s
+        bottom, right = (
+            min(first + n * s, size)
+            for first, n, size in ((top, rows, self.guide.data.height), (left, cols, self.guide.data.width))
+        )
+        inner_top, inner_left = max(top, 0), max(left, 0)
+        down = inner_top - (f.top + first_row * s)
+        across = inner_left - (f.left + first_col * s)
+        part = high[:, down : down + bottom - inner_top, across : across + right - inner_left]
+        return Window(inner_left, inner_top, right - inner_left, bottom - inner_top), part
+
+    def _upsampled(
+        self, picture: np.ndarray, seen: np.ndarray, values: np.ndarray, known: np.ndarray
+    ) -> np.ndarray:
+        dtype = self.dtype
+        if not known.any():
+            return np.full((len(values), *seen.shape), self.gap, dtype)
+        grid = Grid.from_sizes(*seen.shape, *known.shape)
+        codes = np.unique(values[:, known]) if self.is_labels else None
+        offset = 0.0 if codes is not None else float(values[:, known].mean())
+        low = (values[0] == codes[:, None, None]) if codes is not None else (values - offset) * known
+        high = self._mixed(
+            torch.from_numpy(picture), seen, torch.from_numpy(low.astype(np.float32)), known, grid
+        )
+        gap = ~np.isfinite(high).all(axis=0)
+        if codes is not None:
+            made = codes[np.nan_to_num(high).argmax(axis=0)][None]
+        else:
+            made = high.astype(np.float64) + offset
+        made = np.where(gap, self.gap, np.rint(made) if dtype.kind in "iu" and codes is None else made)
+        if dtype.kind in "iu":
+            about = np.iinfo(dtype)
+            made = np.clip(made, about.min, about.max)
+        return made.astype(dtype)
+
+    def _mixed(
+        self, picture: torch.Tensor, seen: np.ndarray, low: torch.Tensor, known: np.ndarray, grid: Grid
+    ) -> np.ndarray:
+        """[C, H, W]: along the guide where it is seen, bilinear where it is not, NaN where nothing is in reach."""
+        # Not gsjbu.fit: it stretches what fills little of [0, 1], and tiles would differ.
+        kernel = fit_kernel(
+            picture, grid, iters=0, radius=self.radius, objective="rgb", lr_image="area", sigma=START[0],
+            sigma_r=START[1], threads=self.threads,
+        )  # fmt: skip
+        if not (self.is_labels or self.kind == "features"):
+            kernel = replace(kernel, blend=Blend(passes=PASSES))
+        mask = torch.from_numpy(known)
+        high = kernel.render(low, mask=mask).numpy()
+        if seen.all():
+            return high
+        share = interpolation.bilinear(mask[None].to(torch.float32), grid)
+        plain = interpolation.bilinear(low * mask, grid) / share.clamp_min(1e-6)
+        plain = torch.where(share > 1e-3, plain, float("nan"))
+        return np.where(seen, high, plain.numpy())
+
+
+def _numbers(coarse: Any) -> tuple[np.dtype[Any], float]:
+    """Dtype and nodata of the result: the signal's; without one, NaN, or for whole numbers the lowest."""
+    dtype = np.dtype(coarse.dtypes[0])
+    if coarse.nodata is not None:
+        return dtype, float(coarse.nodata)
+    return dtype, float("nan") if dtype.kind == "f" else float(np.iinfo(dtype).min)
+
+
+def _has_colours(data: Any) -> bool:
+    try:
+        data.colormap(1)
+    except ValueError:
+        return False
+    return True
+
+
+def _to_cog(plain: Path, output: Path, is_labels: bool) -> None:
+    """GDAL copies in blocks; its overviews of numbers that stand for something are not averaged."""
+    from rasterio.shutil import copy
+
+    part = output.with_name(f".{output.name}.part")
+    copy(
+        plain,
+        part,
+        driver="COG",
+        compress="deflate",
+        overview_resampling="nearest" if is_labels else "average",
+    )
+    shutil.move(part, output)
+
+
+def _rasterio() -> Any:
+    if why := lacking("raster", "Upsampling rasters"):
+        raise GsjbuError("raster_missing", why)
+    import rasterio
+
+    return rasterio

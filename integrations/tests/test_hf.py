@@ -1,0 +1,119 @@
+"""Pipelines of transformers with tiny random models: what comes out has the picture's size and the pipeline's shape."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gsjbu.errors import ModelError
+from gsjbu.hf import Upsampled
+from gsjbu.models.torchvision_compat import torchvision
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # whatever is not given is not asked for
+torchvision()
+import transformers as t  # noqa: E402
+
+PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 255, (75, 98, 3), np.uint8)).resize((196, 150))
+
+
+def segformer():
+    config = t.SegformerConfig(
+        num_encoder_blocks=4, depths=[1] * 4, hidden_sizes=[8, 8, 16, 16], num_attention_heads=[1, 1, 2, 2],
+        decoder_hidden_size=16, num_labels=3, id2label={0: "sky", 1: "road", 2: "tree"},
+        label2id={"sky": 0, "road": 1, "tree": 2},
+    )  # fmt: skip
+    size = {"height": 64, "width": 96}
+    return t.pipeline(
+        "image-segmentation", model=t.SegformerForSemanticSegmentation(config).eval(),
+        image_processor=t.SegformerImageProcessor(size=size),
+    )  # fmt: skip
+
+
+def mask2former(tmp_path):
+    from tests import tiny_models
+
+    place = tiny_models.mask2former(tmp_path / "m2f")
+    return t.pipeline("image-segmentation", model=str(place), image_processor=str(place))
+
+
+def depth(kind: str):
+    backbone = {"hidden_size": 12, "num_hidden_layers": 4, "num_attention_heads": 2, "image_size": 56}
+    if kind == "dpt":
+        config = t.DPTConfig(
+            **backbone, patch_size=14, intermediate_size=16, backbone_out_indices=[0, 1, 2, 3], is_hybrid=False,
+            neck_hidden_sizes=[8, 8, 8, 8], fusion_hidden_size=8, reassemble_factors=[4, 2, 1, 0.5],
+        )  # fmt: skip
+        model, made = t.DPTForDepthEstimation(config), t.DPTImageProcessor(size={"height": 56, "width": 56})
+    else:
+        dino = t.Dinov2Config(
+            **backbone,
+            patch_size=14,
+            out_features=[f"stage{n}" for n in range(1, 5)],
+            reshape_hidden_states=False,
+        )
+        config = t.DepthAnythingConfig(
+            backbone_config=dino, reassemble_hidden_size=12, neck_hidden_sizes=[8, 8, 8, 8], fusion_hidden_size=8,
+            head_hidden_size=4, patch_size=14,
+        )  # fmt: skip
+        model = t.DepthAnythingForDepthEstimation(config)
+        made = t.DPTImageProcessor(
+            size={"height": 70, "width": 70}, keep_aspect_ratio=True, ensure_multiple_of=14
+        )
+    return t.pipeline("depth-estimation", model=model.eval(), image_processor=made)
+
+
+def test_semantic_segmentation():
+    pipe = segformer()
+    plain, ours = pipe(PICTURE), Upsampled(pipe)(PICTURE)
+    assert {"score", "label", "mask"} == set(ours[0])
+    assert {part["label"] for part in ours} <= {"sky", "road", "tree"}
+    assert all(
+        part["mask"].size == PICTURE.size and part["mask"].mode == plain[0]["mask"].mode for part in ours
+    )
+    total = sum((np.asarray(part["mask"]) > 0).astype(int) for part in ours)
+    assert (total == 1).all() and all(0 <= part["score"] <= 1 for part in ours)
+
+
+def test_queries_of_mask2former(tmp_path):
+    large = PICTURE.resize(
+        (784, 600)
+    )  # its processor enlarges pictures: the map must still be the smaller one
+    ours = Upsampled(mask2former(tmp_path))(large)
+    assert ours and all(part["mask"].size == large.size for part in ours)
+
+
+@pytest.mark.parametrize("kind", ["dpt", "depth anything"])
+def test_depth(kind):
+    pipe = depth(kind)
+    plain, ours = pipe(PICTURE), Upsampled(pipe)([PICTURE, PICTURE])[1]
+    assert ours["predicted_depth"].shape == PICTURE.size[::-1] == plain["predicted_depth"].shape[-2:]
+    assert ours["depth"].size == PICTURE.size
+    both = np.corrcoef(ours["predicted_depth"].flatten(), plain["predicted_depth"].flatten())
+    assert both[0, 1] > 0.9  # the same depth, along other edges
+
+
+def test_tokens():
+    config = t.Dinov2Config(
+        hidden_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=56, patch_size=14
+    )
+    processor = t.BitImageProcessor(
+        size={"height": 56, "width": 84}, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    )
+    pipe = t.pipeline(
+        "image-feature-extraction", model=t.Dinov2Model(config).eval(), image_processor=processor
+    )
+    assert Upsampled(pipe, iters=0)(PICTURE).shape == (12, 150, 196)
+
+
+def test_other_tasks_are_refused():
+    class Other:
+        task = "text-generation"
+
+    with pytest.raises(ModelError) as caught:
+        Upsampled(Other())
+    assert "depth-estimation" in caught.value.message
+    assert torch.is_grad_enabled()

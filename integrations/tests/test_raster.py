@@ -1,0 +1,174 @@
+"""Rasters by georeference against rasterio: tiles, offsets, nodata, clouds, labels, projections, COG."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import from_origin
+
+import gsjbu.raster
+from gsjbu.errors import GsjbuError
+
+S = 8  # guide pixels to a signal pixel
+RNG = np.random.default_rng(0)
+
+
+def write(path, data, transform, crs="EPSG:32633", nodata=None, colours=None):
+    data = np.asarray(data)
+    with rasterio.open(
+        path, "w", driver="GTiff", height=data.shape[1], width=data.shape[2], count=len(data), dtype=data.dtype,
+        crs=crs, transform=transform, nodata=nodata,
+    ) as out:  # fmt: skip
+        out.write(data)
+        if colours:
+            out.write_colormap(1, colours)
+    return path
+
+
+def fields(height: int, width: int) -> np.ndarray:
+    """Plots of land: int [H, W]."""
+    seeds = np.random.default_rng(1).uniform(0, 1, (24, 2)) * (height, width)
+    y, x = np.mgrid[:height, :width]
+    return np.hypot(y[None] - seeds[:, 0, None, None], x[None] - seeds[:, 1, None, None]).argmin(axis=0)
+
+
+@pytest.fixture(scope="module")
+def land(tmp_path_factory):
+    """A guide of six uint16 bands, 203×187 of 10 m, and a signal of 80 m whose first pixel begins 5 rows above it."""
+    folder = tmp_path_factory.mktemp("land")
+    plots = fields(208, 192)
+    colours = RNG.uniform(500, 4000, (24, 6))
+    bands = (colours[plots].transpose(2, 0, 1) + RNG.normal(0, 60, (6, 208, 192))).astype(np.uint16)
+    truth = RNG.uniform(0, 300, 24)[plots]
+    low = truth.reshape(26, S, 24, S).mean(axis=(1, 3))[None].astype(np.float32)
+    guide = write(folder / "guide.tif", bands[:, 5:, 5:], from_origin(500_050, 5_000_000 - 50, 10, 10))
+    signal = write(folder / "signal.tif", low, from_origin(500_000, 5_000_000, 80, 80))
+    return folder, guide, signal, truth[5:, 5:], plots[5:, 5:]
+
+
+def read(path):
+    with rasterio.open(path) as data:
+        return data.read(), data
+
+
+def rmse(a, b, where=...):
+    return float(np.sqrt(np.nanmean((a - b)[where] ** 2)))
+
+
+def bilinear(folder, guide, signal):
+    """What GDAL makes of the signal on the guide's grid."""
+    from rasterio.warp import Resampling, reproject
+
+    with rasterio.open(guide) as fine, rasterio.open(signal) as coarse:
+        out = np.empty(fine.shape)
+        reproject(
+            coarse.read(1).astype(float), out, src_transform=coarse.transform, src_crs=coarse.crs,
+            dst_transform=fine.transform, dst_crs=fine.crs, resampling=Resampling.bilinear,
+        )  # fmt: skip
+    return out
+
+
+def test_tiles_are_one_piece_and_better_than_bilinear(land):
+    folder, guide, signal, truth, _ = land
+    whole = gsjbu.raster.upsample(guide, signal, folder / "whole.tif")
+    tiles = gsjbu.raster.upsample(guide, signal, folder / "tiles.tif", tile=40)
+    (one, about), (many, _) = read(folder / "whole.tif"), read(folder / "tiles.tif")
+    assert whole.tiles == 1 and tiles.tiles > 20 and whole.stride == S and one.shape == (1, 203, 187)
+    assert np.isfinite(one).all() and np.abs(one - many).max() <= 1e-5 * np.abs(one).max()
+    assert about.crs.to_epsg() == 32633 and about.transform == rasterio.open(guide).transform
+    with rasterio.open(folder / "whole.tif") as opened:
+        assert opened.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG" and opened.overviews(1) is not None
+    assert rmse(one[0], truth) < 0.7 * rmse(bilinear(folder, guide, signal), truth)
+
+
+def test_under_clouds_it_is_bilinear_and_better_outside(land):
+    folder, guide, signal, truth, _ = land
+    y, x = np.mgrid[:203, :187]
+    cloud = np.zeros((203, 187), bool)
+    for cy, cx in ((50, 60), (150, 120)):
+        cloud |= np.hypot(y - cy, x - cx) < 35
+    assert 0.18 < cloud.mean() < 0.22
+    with rasterio.open(guide) as fine:
+        bands, transform = fine.read(), fine.transform
+    bands[:, cloud] = 9000
+    cloudy = write(folder / "cloudy.tif", bands, transform)
+    mask = write(folder / "clouds.tif", cloud[None].astype(np.uint8), transform)
+    gsjbu.raster.upsample(cloudy, signal, folder / "out.tif", clouds=mask)
+    plain, made = bilinear(folder, guide, signal), read(folder / "out.tif")[0][0]
+    assert rmse(made, truth, cloud) <= 1.001 * rmse(plain, truth, cloud)
+    assert rmse(made, truth, ~cloud) < 0.8 * rmse(plain, truth, ~cloud)
+
+
+def test_nodata_takes_no_part_and_stays_where_nothing_is_in_reach(land):
+    folder, guide, signal, *_ = land
+    with rasterio.open(signal) as coarse:
+        low, transform = coarse.read(), coarse.transform
+    low[:, :, 14:] = -9999
+    low[:, 3, 3] = -9999
+    holed = write(folder / "holed.tif", low, transform, nodata=-9999)
+    gsjbu.raster.upsample(guide, holed, folder / "holes.tif")
+    made, about = read(folder / "holes.tif")
+    assert about.nodata == -9999 and (made[0, :, -8:] == -9999).all()
+    assert (made[made != -9999] > -50).all() and (made[0, 20:28, 20:28] != -9999).all()
+
+
+def test_labels_keep_their_numbers_and_colours(land):
+    folder, guide, _, _, plots = land
+    classes = (plots % 5 * 10).astype(np.uint8)
+    full = np.pad(classes, ((5, 0), (5, 0)), mode="edge")
+    low = full[S // 2 :: S, S // 2 :: S][None]
+    colours = {n: (n, 255 - n, 0, 255) for n in range(0, 50, 10)}
+    coded = write(
+        folder / "classes.tif", low, from_origin(500_000, 5_000_000, 80, 80), nodata=255, colours=colours
+    )
+    report = gsjbu.raster.upsample(guide, coded, folder / "labels.tif")
+    made, _ = read(folder / "labels.tif")
+    assert (
+        report.kind == "labels" and set(np.unique(made)) <= set(range(0, 50, 10)) and made.dtype == np.uint8
+    )
+    assert rasterio.open(folder / "labels.tif").colormap(1)[10] == (10, 245, 0, 255)
+    nearest = low[0].repeat(S, 0).repeat(S, 1)[5:, 5:]
+    assert (made[0] == classes).mean() > (nearest == classes).mean()
+
+
+def test_another_projection_and_whole_numbers(land):
+    from rasterio.warp import calculate_default_transform, reproject
+
+    folder, guide, signal, truth, _ = land
+    with rasterio.open(signal) as coarse:
+        to, width, height = calculate_default_transform(
+            coarse.crs, "EPSG:4326", coarse.width, coarse.height, *coarse.bounds
+        )
+        warped = np.zeros((1, height, width), np.int16)
+        reproject(
+            coarse.read(1).astype(float), warped[0], src_transform=coarse.transform, src_crs=coarse.crs,
+            dst_transform=to, dst_crs="EPSG:4326", dst_nodata=-1,
+        )  # fmt: skip
+    there = write(folder / "there.tif", warped, to, crs="EPSG:4326", nodata=-1)
+    report = gsjbu.raster.upsample(guide, there, folder / "warped.tif")
+    made, _ = read(folder / "warped.tif")
+    assert made.dtype == np.int16 and "resampled" in report.notes[0]
+    known = made[0] != -1
+    assert known.mean() > 0.9 and rmse(made[0].astype(float), truth, known) < 40
+
+
+@pytest.mark.parametrize("fault", ["unplaced", "apart", "finer", "clouds"])
+def test_what_cannot_be_laid_over_each_other_is_told(land, fault):
+    folder, guide, signal, *_ = land
+    place = from_origin(
+        900_000 if fault == "apart" else 500_000, 5_000_000, *((5, 5) if fault == "finer" else (80, 80))
+    )
+    other = write(
+        folder / f"{fault}.tif",
+        np.zeros((1, 9, 9), np.float32),
+        place,
+        None if fault == "unplaced" else "EPSG:32633",
+    )
+    with pytest.raises(GsjbuError) as caught:
+        if fault == "clouds":
+            gsjbu.raster.upsample(guide, signal, folder / "no.tif", clouds=other)
+        else:
+            gsjbu.raster.upsample(guide, other, folder / "no.tif")
+    assert caught.value.code.startswith("raster_") and caught.value.message.endswith(".")
+    assert not (folder / "no.tif").exists()

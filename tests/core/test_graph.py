@@ -1,0 +1,56 @@
+"""The render as plain tensor operations gives what the backends give, and torch.export carries it away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import gsjbu
+from gsjbu.core import onnx_file
+from gsjbu.core.graph import Rendering
+from gsjbu.errors import GsjbuError
+
+DRAW = torch.Generator().manual_seed(3)
+IMAGE = torch.nn.functional.interpolate(
+    torch.rand(2, 3, 5, 6, generator=DRAW), size=(37, 45), mode="bilinear"
+)
+
+
+@pytest.mark.parametrize("objective", ["auto", "rgb"])
+def test_the_fixed_kernel_exported_is_the_module(objective):
+    signal = torch.randn(2, 6, 5, 7, generator=DRAW)
+    module = gsjbu.GSJBU(iters=0, radius=1, objective=objective)
+    carried = torch.export.export(module, (IMAGE, signal)).module()
+    torch.testing.assert_close(carried(IMAGE, signal), module(IMAGE, signal), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("how", [{"stride": 8}, {"objective": "auto", "lr_size": (5, 7)}])
+def test_the_rendering_of_a_fitted_kernel(how):
+    """Partial cells, and a mixture with back-projection."""
+    about = torch.rand(2, 5, 7, generator=DRAW) if "lr_size" in how else None
+    kernel = replace(gsjbu.fit(IMAGE[0], iters=2, radius=1, signal=about, **how), refinement=None)
+    signal = torch.randn(3, kernel.grid.rows, kernel.grid.cols, generator=DRAW)
+    torch.testing.assert_close(Rendering(kernel)(signal), kernel.render(signal), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "channels", "word"),
+    [
+        ({"iters": 3}, 8, "a fit is no graph"),
+        ({"iters": 0, "objective": "signal"}, 8, "Only"),
+        ({"iters": 0}, 2, "2 channels"),
+    ],
+)
+def test_what_cannot_be_exported_is_told(monkeypatch, options, channels, word):
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    with pytest.raises(GsjbuError, match=word):
+        gsjbu.GSJBU(**options)(IMAGE, torch.rand(2, channels, 5, 7))
+
+
+def test_without_the_extra_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_file, "lacking", lambda extra, what: f"{what}: pip install 'gsjbu[{extra}]'.")
+    kernel = gsjbu.fit(IMAGE[0], stride=8, iters=0, radius=1)
+    with pytest.raises(GsjbuError, match="gsjbu\\[onnx\\]"):
+        kernel.to_onnx(tmp_path / "kernel.onnx")
