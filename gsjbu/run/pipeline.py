@@ -16,6 +16,7 @@ from gsjbu.core import devices
 from gsjbu.core.auto import trust_of
 from gsjbu.core.fit import lr_image_of
 from gsjbu.core.grid import Grid
+from gsjbu.core.kernel import Kernel
 from gsjbu.core.threads import each
 from gsjbu.errors import ModelError
 from gsjbu.io.pictures import shrink
@@ -25,7 +26,8 @@ from gsjbu.run import metrics, panels, views
 from gsjbu.run.fits import Fits
 from gsjbu.run.later import Later
 from gsjbu.run.measured import family_of
-from gsjbu.run.methods import methods
+from gsjbu.run.methods import Method, methods
+from gsjbu.run.once import Once
 from gsjbu.run.panels import Panel
 from gsjbu.run.result import Result
 from gsjbu.run.scores import decided
@@ -90,32 +92,16 @@ def run_reduced(
     with stages("backbone"):
         features_lr, status["features"] = _backbone_features(guide, grid, settings, device, stages)
     with stages("features"):
-        suited = None if features_lr is None else fits.suited_later(features_lr)
-        if features_lr is not None:
-            ways = fits.upsamplers(features_lr, of_image=True)  # what suits them is made when it is looked at
-            shown += views.features(features_lr, ways, suited)
-            names = [*ways, "auto"] if suited is not None else ways
-            compared += methods("features", names, settings.objective, "features")
+        more, suited, by = _features(fits, features_lr)
+        shown, compared = shown + more, compared + by
     with stages("segmentation"):
-        segmented = views.segmentation(guide, grid, settings, sample, device, stages.fetching)
-        status["segmentation"] = segmented.status
-        if segmented.scores_lr is not None:
-            ways = fits.upsamplers(segmented.scores_lr)
-            more, measured["segmentation"] = views.classes(
-                segmented, guide, ways, fits.joint(segmented.scores_lr)
-            )
-            shown += more
-            family = "labels" if settings.seg_input == "classes" else "probabilities"
-            compared += methods("segmentation", ways, settings.objective, family)
+        more, of_classes, status["segmentation"], by = _segmentation(fits, guide, sample, device)
+        shown, measured, compared = shown + more, measured | of_classes, compared + by
     with stages("signal"):
         if signal is not None:
-            more, of_signal, said = _brought(fits, signal, truth)
-            shown += more
-            measured |= of_signal
+            more, of_signal, said, by = _brought(fits, signal, truth)
+            shown, measured, compared = shown + more, measured | of_signal, compared + by
             status |= said
-            compared += methods(
-                "signal", fits.signal_upsamplers(), settings.objective, family_of(signal.kind)
-            )
     with stages("panels"):
         parameters = (kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
         shown += panels.kernel(*parameters)
@@ -130,10 +116,38 @@ def run_reduced(
     )  # fmt: skip
 
 
+def _features(
+    fits: Fits, features_lr: Tensor | None
+) -> tuple[list[Panel | Later], Once[Kernel] | None, list[Method]]:
+    """The backbone's features: panels, what suits them, which is made when it is looked at, and the ways compared."""
+    if features_lr is None:
+        return [], None, []
+    suited = fits.suited_later(features_lr)
+    ways = fits.upsamplers(features_lr, of_image=True)
+    names = [*ways, "auto"] if suited is not None else ways
+    by = methods("features", names, fits.settings.objective, "features")
+    return views.features(features_lr, ways, suited), suited, by
+
+
+def _segmentation(
+    fits: Fits, guide: Tensor, sample: Sample | None, device: torch.device
+) -> tuple[list[Panel | Later], dict[str, Any], str, list[Method]]:
+    """The LR segmentation: panels, figures where exact labels are known, its status, and the ways compared."""
+    settings = fits.settings
+    segmented = views.segmentation(guide, fits.grid, settings, sample, device, fits.stages.fetching)
+    if segmented.scores_lr is None:
+        return [], {}, segmented.status, []
+    ways = fits.upsamplers(segmented.scores_lr)
+    shown, found = views.classes(segmented, guide, ways, fits.joint(segmented.scores_lr))
+    family = "labels" if settings.seg_input == "classes" else "probabilities"
+    by = methods("segmentation", ways, settings.objective, family)
+    return [*shown], {"segmentation": found}, segmented.status, by
+
+
 def _brought(
     fits: Fits, signal: Signal, truth: Brought | None
-) -> tuple[list[Panel], dict[str, Any], dict[str, str]]:
-    """The signal that was brought: panels, figures where there is a truth, and what is to be said."""
+) -> tuple[list[Panel | Later], dict[str, Any], dict[str, str], list[Method]]:
+    """The signal that was brought: panels, figures where there is a truth, what is to be said, the ways compared."""
     grid = fits.grid
     true = None if truth is None else truth_of(truth, signal, grid.height, grid.width)
     shown, found = views.signal(signal, fits.signal_upsamplers(), grid, fits.joint(signal.values), true)
@@ -145,7 +159,8 @@ def _brought(
         decision = decided(found, true.family)
         told = [f"The truth: {true.note}.", decision["sentence"] if decision else "It is nowhere known."]
         said["truth"] = " ".join(told)
-    return shown, {"signal": found}, said
+    by = methods("signal", fits.signal_upsamplers(), fits.settings.objective, family_of(signal.kind))
+    return [*shown], {"signal": found}, said, by
 
 
 def _on_grid(signal: Signal | None, guide: Tensor, settings: Settings) -> tuple[Signal | None, Grid]:

@@ -94,8 +94,9 @@ class OutFiles:
         sizes = {path: _bytes_in(path) for path in ages}
         total = sum(sizes.values())
         for path in sorted(ages, key=lambda p: -ages[p]):
-            most = HALF_SECONDS if path.suffix else self.max_seconds
-            if path.name != keep and (ages[path] > most or total > self.max_bytes):
+            half = bool(path.suffix)  # another server may be writing it: no room is made of that
+            most = HALF_SECONDS if half else self.max_seconds
+            if path.name != keep and (ages[path] > most or (total > self.max_bytes and not half)):
                 shutil.rmtree(path, ignore_errors=True)
                 total -= sizes[path]
 

@@ -29,7 +29,8 @@ def bundle_of(*shape: int, side: int = 64) -> Bundle:
     np.save(file, np.random.default_rng(1).random(shape, dtype=np.float32))
     signal = understand(file.getvalue()) if shape else None
     image = torch.rand(3, side, side, generator=torch.Generator().manual_seed(2))
-    return Bundle(run(image, Settings(iters=1, stride=8, features=not shape), signal=signal, threads=1))
+    settings = Settings(iters=1, stride=8, features=not shape, objective="rgb")
+    return Bundle(run(image, settings, signal=signal, threads=1))
 
 
 @pytest.mark.parametrize("shape", [(), (1, 8, 8), (3, 8, 8), (70, 8, 8)])
