@@ -74,8 +74,7 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     try:
         with Image.open(io.BytesIO(data), formats=[kind]) as file:
             check_size(file.size, max_pixels)
-            if scans * file.size[0] * file.size[1] > MAX_SCANNED_PIXELS:
-                raise _too_many_scans(scans)
+            check_scans(scans, file.size)
             file.load()
             if kind == "PNG":
                 _check_png_data(data)
@@ -106,6 +105,12 @@ def check_before_opening(data: bytes, kind: str, max_pixels: int) -> int:
     if scans > MAX_JPEG_SCANS:
         raise _too_many_scans(scans)
     return scans
+
+
+def check_scans(scans: int, size: tuple[int, int]) -> None:
+    """Refuse a JPEG of so many scans at this width and height: each is a pass over all pixels."""
+    if scans * size[0] * size[1] > MAX_SCANNED_PIXELS:
+        raise _too_many_scans(scans)
 
 
 def upright(image: Image.Image, data: bytes = b"") -> np.ndarray:

@@ -6,7 +6,8 @@ import io
 import re
 import struct
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,18 +40,27 @@ def read_picture(data: bytes, form: str, max_values: int) -> Brought:
                 "The PNG has 16 bits and more than one channel, of which only half the bits can be read; save it as "
                 "16-bit grey, .tif or .npy.",
             )
-    try:
-        pictures.check_before_opening(data, form, max_values)
-    except ImageError as refusal:
-        raise SignalError(refusal.code.replace("image", "signal"), refusal.message) from refusal
+    with _as_of_a_signal():
+        scans = pictures.check_before_opening(data, form, max_values)
     with Image.open(io.BytesIO(data), formats=[form]) as file:
         width, height = file.size  # what will be decoded: the last header counts, if there are several
         _check_size(width, height, max_values)
+        with _as_of_a_signal():
+            pictures.check_scans(scans, file.size)
         file.load()
         if file.size != (width, height):
             raise ValueError("the picture changes its size")
         found = from_picture(file, f"{_MODES.get(file.mode, file.mode)} {form}", form == "JPEG")
         return _with_meaning(found, str(getattr(file, "text", {}).get(TEXT_KEY, "")))
+
+
+@contextmanager
+def _as_of_a_signal() -> Iterator[None]:
+    """What is refused of a picture is refused of a signal."""
+    try:
+        yield
+    except ImageError as refusal:
+        raise SignalError(refusal.code.replace("image", "signal"), refusal.message) from refusal
 
 
 def _with_meaning(found: Brought, text: str) -> Brought:
