@@ -255,9 +255,9 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
         _check_asked(asked.kind, planes)
         return kinds.Guess(asked.kind, "as you said")
     if brought.kind is not None:
-        return kinds.Guess(brought.kind, f"{len(np.unique(planes[:, known]))} different numbers")
+        return kinds.Guess(brought.kind, f"{len(np.unique(planes[0][known]))} different numbers")
     if brought.colours:
-        count, equal = len(np.unique(planes[:, known])), kinds.patches(planes[0], known).equal
+        count, equal = len(np.unique(planes[0][known])), kinds.patches(planes[0], known).equal
         unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
         return kinds.Guess("labels", f"{count} colours, {round(100 * equal)} % of neighbours equal", unsure)
     return kinds.guess(planes, known, brought.lossy)
