@@ -66,9 +66,13 @@ class Panel:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but pixels and values, for JSON."""
+        return self.described(self.width, self.height)
+
+    def described(self, width: int, height: int) -> dict[str, Any]:
+        """The same of a picture of this size, which need not be made."""
         return {
             "name": self.name, "group": self.group, "title": self.title, "sentence": self.sentence,
-            "width": self.width, "height": self.height, "unit": self.unit,
+            "width": width, "height": height, "unit": self.unit,
             "bar": self.bar.as_dict() if self.bar else None, "legend": self.legend,
         }  # fmt: skip
 
