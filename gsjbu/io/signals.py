@@ -27,6 +27,9 @@ MAX_CLASSES = 256
 #: one that is nearly nothing or nearly everything.
 OFFSET_OF_SPREADS = 64.0
 LEAST_TOP, MOST_TOP = 1e-15, 1e15
+#: Largest values that are taken: a measured quantity is scaled, others are mixed as they are; float32 has no digits, or
+#: sums of it no room, beyond.
+TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
 #: Kinds whose values are shares of a whole, and stay in [0, 1].
 UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
 #: Kinds whose channels are classes.
@@ -354,6 +357,7 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
     with np.errstate(over="ignore", invalid="ignore"):
         values = planes.astype(np.float64 if planes.shape[0] == 1 else np.float32)
     values = gaps.fill(values, known)
+    _check_range(signal, values)
     offset, scale = 0.0, 1.0
     if signal.kind == "logits":
         values = to_probabilities(values)
@@ -372,6 +376,18 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
             "signal_range", "The signal holds values beyond float32's range; give it in another unit."
         )
     return replace(signal, values=torch.from_numpy(array), offset=offset, scale=scale, names=names)
+
+
+def _check_range(signal: Signal, values: np.ndarray) -> None:
+    """Refuse what float32 cannot mix."""
+    top = float(np.abs(values).max(initial=0.0))
+    least, most = TOPS.get(signal.kind, (0.0, np.inf))
+    if top and not least <= top <= most:
+        raise SignalError(
+            "signal_range",
+            f"The signal's largest value is {top:.3g}; {label(signal.kind)} between {least:g} and {most:g} can be "
+            "mixed: give it in another unit.",
+        )
 
 
 def to_probabilities(logits: np.ndarray) -> np.ndarray:
