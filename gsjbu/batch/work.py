@@ -97,8 +97,8 @@ class Worker:
             "status": "done",
             "output": path.relative_to(self.folder).as_posix(),
         }
-        if is_there(path):
-            return outcome | {"status": "found"}
+        if is_there(path):  # by a worker that died before it could say so
+            return outcome | {"status": "found"} | self.describe(item)
         try:
             outcome |= self._make(item, path)
         except WriteFailed:

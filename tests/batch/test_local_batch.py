@@ -220,3 +220,15 @@ def test_an_unexpected_error_is_one_images_failure(dataset, tmp_path, monkeypatc
     outcome = Worker(str(tmp_path), ASKED)(item)
     assert (outcome["status"], outcome["code"]) == ("failed", "unexpected")
     assert "ZeroDivisionError" in outcome["error"]
+
+
+@pytest.mark.parametrize("form", ["npy", "kernel"])
+def test_what_a_worker_wrote_before_it_died_is_told_by_the_next(dataset, tmp_path, form):
+    """It may die between writing a result and saying so; its item is then given to another worker."""
+    (item,) = [item for item in batch.find(str(dataset)) if item.key == "p1"]
+    asked = BatchConfig(form, objective="rgb", iters=2)
+    first, second = (Worker(str(tmp_path), asked)(item) for _ in range(2))
+    assert (first["status"], second["status"]) == ("done", "found")
+    assert "kind" in first
+    for name in set(batch.KEPT) - {"status"}:
+        assert first.get(name) == second.get(name), name
