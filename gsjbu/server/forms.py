@@ -59,7 +59,7 @@ TRUTH_FORM = body(
     {
         "file": {**_BINARY, "description": "A full-resolution array or picture; what a signal may come in."},
         "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
-        "what": {"type": "string", "description": "Of a built-in scene: depth or labels."},
+        "what": {"enum": ["depth", "labels"], "description": "Of a built-in scene: which of its truths."},
     },
     "file",
     "sample",

@@ -21,7 +21,7 @@ name = "original"
 "body.image_id" = "{image}"
 
 [[operations]]
-include-path-regex = "^/api/(run|images|signals)$"
+include-path-regex = "^/api/(run|images|signals|truths)$"
 checks.positive_data_acceptance.enabled = false
 """
 
