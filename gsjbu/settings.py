@@ -110,6 +110,8 @@ def _shown(raw: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
+WARM_ITERS = 8  # steps of each further frame of a film
+
 _ALL = (
     Setting(
         "stride", "int", 16, "Stride", low=2, high=64, unit="px",

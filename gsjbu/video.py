@@ -17,10 +17,9 @@ import numpy as np
 from torch import Tensor
 
 from gsjbu.core.kernel import Kernel
-from gsjbu.settings import default
+from gsjbu.settings import WARM_ITERS, default
 from gsjbu.verbs import fit
 
-WARM_ITERS = 8  # steps of each further frame
 WARM_OPTIMISER = "adam"
 # Adam's first steps are as long as its rate whatever the gradient: at the cold fit's 0.1 they would shake kernels
 # that are already right. 0.02 measured best between following motion and standing still.

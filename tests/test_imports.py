@@ -47,6 +47,24 @@ def test_importing_brings_no_web_and_no_compiler_and_is_quick(root):
     assert statistics.median(run["took"] for run in runs) <= 0.3
 
 
+HELP = """
+import sys
+from gsjbu.cli import COMMANDS, parser, serve
+parser().format_help()
+for command in set(COMMANDS) - {serve}:  # it hands its options on
+    try:
+        parser().parse_args([command.__name__.rpartition(".")[2], "--help"])
+    except SystemExit:
+        pass
+print(*[name for name in ("torch", "PIL", "tqdm", "numba") if name in sys.modules], file=sys.stderr)
+"""
+
+
+def test_help_brings_nothing_that_takes_time(root):
+    done = subprocess.run([sys.executable, "-c", HELP], cwd=root, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr.strip()) == (0, "")
+
+
 def test_documented_names_of_older_code_still_lead_somewhere():
     """Whoever imported from the flat package may go on doing so."""
     import numpy as np

@@ -17,9 +17,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gsjbu.batch import local
+from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
 from gsjbu.batch.sources import BESIDE, Item, SourceError, find, passed_over
-from gsjbu.batch.work import BatchConfig, Worker, WriteFailed
 from gsjbu.core import threads
 from gsjbu.io.writers import ENDINGS, is_there, result_path, sweep
 from gsjbu.version import __version__
@@ -90,8 +90,7 @@ def run(
         known = {item.key for item in there}
         open_items = [item for item in items if item.key not in known]
         before = {line["key"]: line for line in read_journal(out) if line.get("status") == "done"}
-        describe = Worker(str(out), asked, threads=None).describe
-        outcomes = [_found(item, out, asked, before.get(item.key) or describe(item)) for item in there]
+        outcomes = [_found(item, out, asked, before.get(item.key)) for item in there]
         journal = Journal(out)
 
         def finished(outcome: dict[str, Any]) -> None:
@@ -121,8 +120,12 @@ def _spare_inputs(items: list[Item], out: Path, asked: BatchConfig) -> None:
             raise SourceError(f"The result {path} would take the place of an input; choose another folder.")
 
 
-def _found(item: Item, out: Path, asked: BatchConfig, before: dict[str, Any]) -> dict[str, Any]:
-    """The outcome of what an earlier run made: as it told it then."""
+def _found(item: Item, out: Path, asked: BatchConfig, before: dict[str, Any] | None) -> dict[str, Any]:
+    """The outcome of what an earlier run made: as it told it then, or as the result itself tells it."""
+    if before is None:
+        from gsjbu.batch.work import Worker  # here: it brings torch, which the parent does without
+
+        before = Worker(str(out), asked, threads=None).describe(item)
     path = result_path(out, item.key, asked.form)
     told = {name: value for name, value in before.items() if name in KEPT}
     return told | {"key": item.key, "status": "found", "output": path.relative_to(out).as_posix()}

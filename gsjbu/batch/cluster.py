@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.sources import Blob, Item
-from gsjbu.batch.work import BatchConfig, Worker, WriteFailed
+from gsjbu.batch.work import Worker
 from gsjbu.core import threads
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking

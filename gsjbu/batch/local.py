@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.sources import Item
-from gsjbu.batch.work import BatchConfig, Worker, WriteFailed
 
 TRIES = 2  # how often an image may take its worker down before it is given up
 # Read by the numerical libraries when they load: the processes are the parallelism, each computes alone.
@@ -125,6 +125,8 @@ class _WorkerProcess:
 
 def _serve(pipe: Connection, folder: str, asked: BatchConfig) -> None:
     """A worker's life: take an item, answer with its outcome, until the pipe closes."""
+    from gsjbu.batch.work import Worker  # here: the parent that hands out the work needs no torch
+
     # A worker whose parent was killed must not finish under the eyes of the run that takes over.
     parent = multiprocessing.parent_process()
     assert parent is not None

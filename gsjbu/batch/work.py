@@ -10,7 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.sources import SIGNALS, Item
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
 from gsjbu.io import levels, readers, restoring
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.writers import is_there, result_dtype, result_path, write, write_bytes, write_kernel
-from gsjbu.settings import default
 
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
-
-
-@dataclass(frozen=True)
-class BatchConfig:
-    """All that decides the bytes of the results; kept in ``settings.json``."""
-
-    form: str = "npy"
-    half: bool = False
-    stride: int = default("stride")
-    iters: int = default("iters")
-    radius: int = default("radius")
-    objective: str = "auto"
-    optimiser: str = default("optimiser")
-    lr_image: str = default("lr_image")
-    device: str = default("device")
-    backbone: str = default("backbone")
-    seed: int = default("seed")
-    resolution: int = 0  # long side in pixels; 0 keeps the image's own size
-    kind: str = "auto"
-    invalid: str = "auto"
-    layout: str = "auto"
-    fill: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """Name -> value."""
-        return asdict(self)
 
 
 # What a result's own name can be refused for; anything else would refuse every further one.
@@ -66,10 +40,6 @@ class _Results:
     shape: tuple[int, ...]
     dtype: np.dtype
     blocks: Iterator[np.ndarray]
-
-
-class WriteFailed(OSError):
-    """The results cannot be written (disk full, no permission): every further image would fail too."""
 
 
 class Worker:

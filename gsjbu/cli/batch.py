@@ -14,11 +14,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from gsjbu.cli import options
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 SETTINGS = (
     "stride", "iters", "radius", "resolution", "objective", "lr_image", "optimiser", "device", "backbone", "seed",
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         if outcome["status"] == "failed":
             bar.clear()
             told = f"{outcome['key']}: {outcome['error']}"
-            tqdm.write(told.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
+            bar.write(told.encode("utf-8", "backslashreplace").decode(), file=sys.stderr)
 
     try:
         report = batch.run(

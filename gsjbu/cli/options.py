@@ -7,13 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from gsjbu.errors import GsjbuError, SettingError
-from gsjbu.models import catalogue
 from gsjbu.settings import SETTINGS, Setting
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 FIT = ("stride", "iters", "radius", "objective", "lr_image", "optimiser", "device")
 
@@ -34,14 +34,22 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str], **defaul
 
 def _parser(setting: Setting) -> Any:
     def parse(text: str) -> int | bool | str:
-        if setting.name == "backbone":
-            catalogue.name(text)
+        if setting.choices is not None and text not in setting.choices:
+            _look_further(text)
         try:
             return setting.parse(text)
         except SettingError as error:
             raise argparse.ArgumentTypeError(error.message) from error
 
     return parse
+
+
+def _look_further(text: str) -> None:
+    """Let the settings know what this machine has beyond their own choices, and a timm backbone that is named."""
+    from gsjbu.models import catalogue
+    from gsjbu.run import offers  # noqa: F401  (hands it in; only here, for it brings torch)
+
+    catalogue.name(text)
 
 
 def _values(setting: Setting) -> str:
@@ -124,6 +132,8 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 
 def bar(args: argparse.Namespace, total: int, unit: str, label: str) -> tqdm:
     """A progress bar on standard error, shown where a person is looking."""
+    from tqdm import tqdm
+
     return tqdm(total=total, unit=unit, desc=label, disable=True if args.quiet else None, leave=False)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from gsjbu.cli.compare import read_image
 from gsjbu.errors import GsjbuError
-from gsjbu.io.brought import Brought
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gsjbu.io.brought import Brought
 
 SCENE = "scene:"
 #: What a built-in scene knows of itself, and the kind of it.

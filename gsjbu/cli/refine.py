@@ -15,8 +15,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gsjbu.cli import options, upsample
 
 if TYPE_CHECKING:
@@ -46,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Refine and write."""
+    import numpy as np
+
     from gsjbu.io import restoring
     from gsjbu.io.guides import open_guide
     from gsjbu.refining import refined

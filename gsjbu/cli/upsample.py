@@ -19,12 +19,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gsjbu.cli import options
 from gsjbu.errors import GsjbuError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gsjbu.io.signals import Signal
 
 FORMS = {

@@ -18,14 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from gsjbu.cli import options
 from gsjbu.errors import GsjbuError
+from gsjbu.settings import WARM_ITERS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
     from gsjbu.io.signals import Signal
 
 RGB = "rgb"
@@ -34,8 +34,6 @@ SETTINGS = ("stride", "iters", "radius", "resolution", "lr_image", "device", "ba
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Films, signal, steps and the settings of a fit."""
-    from gsjbu.video import WARM_ITERS
-
     parser.add_argument("film", metavar="IN", help="the film to read")
     parser.add_argument("output", metavar="OUT", help="the film to write (.mp4, .mkv, .mov)")
     parser.add_argument(
@@ -129,6 +127,8 @@ def _frames(film: Any, args: argparse.Namespace) -> Iterator[Tensor]:
 
 def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.ndarray:
     """uint8 ``[H, W, 3]``, with the other method to its left if asked for."""
+    import torch
+
     from gsjbu.core.interpolation import bilinear
     from gsjbu.io import pictures
 

@@ -11,8 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -53,6 +51,8 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
 @contextmanager
 def torch_threads(count: int | None) -> Iterator[None]:
     """Let torch's own operations in this thread use ``count`` cores, and put back what was set before."""
+    import torch
+
     before = torch.get_num_threads()
     if count is None or count == before:
         yield

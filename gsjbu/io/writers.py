@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
@@ -134,6 +133,8 @@ def _discard(path: Path) -> None:
 def _as(block: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if dtype != np.float16:
         return np.ascontiguousarray(block, dtype=dtype)
+    import torch
+
     values = torch.from_numpy(np.ascontiguousarray(block))
     half = values.to(torch.float16)  # five times as fast as NumPy's
     if not bool(torch.isfinite(half).all()) and bool(torch.isfinite(values).all()):

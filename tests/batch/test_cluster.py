@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gsjbu import batch
+from gsjbu.batch.config import BatchConfig
 from gsjbu.batch.manifest import read_journal
-from gsjbu.batch.work import BatchConfig
 from gsjbu.errors import GsjbuError
 from gsjbu.io.pictures import png_bytes
 

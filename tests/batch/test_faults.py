@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gsjbu import batch
-from gsjbu.batch.work import BatchConfig, Worker
+from gsjbu.batch.config import BatchConfig
+from gsjbu.batch.work import Worker
 
 ASKED = BatchConfig(objective="rgb", iters=1)
 

@@ -16,9 +16,10 @@ import torch
 import gsjbu
 from gsjbu import batch
 from gsjbu.batch import local
+from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.manifest import read_journal
 from gsjbu.batch.sources import Blob, Item
-from gsjbu.batch.work import BatchConfig, Worker, WriteFailed
+from gsjbu.batch.work import Worker
 from gsjbu.io.pictures import decode
 
 ASKED = BatchConfig(objective="rgb", iters=6)

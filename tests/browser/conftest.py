@@ -24,6 +24,10 @@ ARGS = [
 ]
 
 
+#: The shell has no windows to keep, and takes two thirds of the time.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs Chromium."""
     for item in items:
@@ -35,9 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def chromium() -> Iterator[Browser]:
     """One Chromium for this folder: while it is open, no other test can run an event loop."""
     given = os.environ.get("GSJBU_CHROMIUM")
-    path = (
-        given or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    )
+    path = given or next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None and given is None:
         pytest.skip("no Chromium was found; `make test` gets one, or set GSJBU_CHROMIUM to its path")
     with sync_playwright() as playwright:
@@ -80,3 +82,17 @@ def page(context: BrowserContext, server: Server) -> Page:
     page.goto(server.url)
     shown(page)
     return page
+
+
+@pytest.fixture(scope="module")
+def still(chromium: Browser, server: Server) -> Iterator[Page]:
+    """One visit for the tests of a file that only ask the page's modules, or put a result of their own on show."""
+    watch = Watch(server.url)
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+    context.on("page", watch.follow)
+    page = context.new_page()
+    page.goto(server.url)
+    shown(page)
+    yield page
+    context.close()
+    watch.check()

@@ -11,7 +11,8 @@ from tests.browser.hands import ROOT, Server, Watch, choose_pixel, depth, set_sl
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-WIDTHS = (320, 768, 1440)
+#: Widths of which the layout differs, each in one of the two schemes at least: colours and layout meet nowhere else.
+LOOKS = ((320, "light"), (768, "dark"), (1440, "light"), (1440, "dark"))
 
 
 def violations(page: Page, what: str) -> list[str]:
@@ -29,13 +30,12 @@ def violations(page: Page, what: str) -> list[str]:
 
 
 def every_look(page: Page, what: str) -> list[str]:
-    """The present state at each width, light and dark; nothing may need sideways scrolling either."""
+    """The present state in each look; nothing may need sideways scrolling either."""
     found = []
-    for width in WIDTHS:
+    for width, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": 900})
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            found += violations(page, f"{what}, {width} px, {scheme}")
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        found += violations(page, f"{what}, {width} px, {scheme}")
         if not page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
             found.append(f"{what}, {width} px: scrolls sideways")
     return found

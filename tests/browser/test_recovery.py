@@ -36,7 +36,7 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         job = shown(page, job)
 
         # away while a run goes on: the event stream breaks, the new server does not know the job
-        set_slider(page, "iters", 1000)
+        set_slider(page, "iters", 500)
         page.wait_for_function("() => ['running', 'waiting'].includes(document.body.dataset.phase)")
         if page.get_attribute("body", "data-phase") == "waiting":
             page.click("#run")
@@ -47,4 +47,4 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         page.wait_for_selector("#notice.error")
         server.start()
         shown(page, job, timeout=60000)
-        assert state(page, "result.settings.iters") == 1000
+        assert state(page, "result.settings.iters") == 500

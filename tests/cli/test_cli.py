@@ -474,3 +474,12 @@ def test_closed_standard_streams_are_a_status(files, root):
         assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
         assert status == 0 or done.stderr == "gsjbu: Standard output is closed.\n"
         assert np.load(files / "z.npy").shape == (48, 64)
+
+
+def test_a_model_of_this_machine_is_a_choice(monkeypatch, tmp_path):
+    place = tmp_path / "mine"
+    place.mkdir()
+    (place / "config.json").write_text('{"model_type": "dinov2"}')
+    monkeypatch.setenv("GSJBU_MODELS_DIR", str(tmp_path))
+    asked = cli.parser().parse_args(["compare", "a.png", "out", "--backbone", "local:mine"])
+    assert asked.backbone == "local:mine"

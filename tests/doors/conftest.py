@@ -14,7 +14,7 @@ from PIL import Image
 
 import gsjbu
 from gsjbu import batch, cli
-from gsjbu.batch.work import BatchConfig
+from gsjbu.batch.config import BatchConfig
 from gsjbu.errors import GsjbuError
 from gsjbu.io import exports, packing, pictures, readers
 from gsjbu.io.signals import understand

@@ -17,8 +17,8 @@ import gsjbu
 from examples.make_inputs import features, moving_scene
 from gsjbu import batch, samples, video
 from gsjbu.batch import local
+from gsjbu.batch.config import BatchConfig
 from gsjbu.batch.manifest import read_journal
-from gsjbu.batch.work import BatchConfig
 from gsjbu.core import threads
 from gsjbu.io import pictures
 

@@ -1,0 +1,38 @@
+"""What a batch is asked for, and when it has to give up: all that is known before anything heavy is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gsjbu.settings import default
+
+
+@dataclass(frozen=True)
+class BatchConfig:
+    """All that decides the bytes of the results; kept in ``settings.json``."""
+
+    form: str = "npy"
+    half: bool = False
+    stride: int = default("stride")
+    iters: int = default("iters")
+    radius: int = default("radius")
+    objective: str = "auto"
+    optimiser: str = default("optimiser")
+    lr_image: str = default("lr_image")
+    device: str = default("device")
+    backbone: str = default("backbone")
+    seed: int = default("seed")
+    resolution: int = 0  # long side in pixels; 0 keeps the image's own size
+    kind: str = "auto"
+    invalid: str = "auto"
+    layout: str = "auto"
+    fill: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Name -> value."""
+        return asdict(self)
+
+
+class WriteFailed(OSError):
+    """The results cannot be written (disk full, no permission): every further image would fail too."""
