@@ -23,7 +23,7 @@ from gsjbu.io.pictures import png_bytes, to_uint8
 if TYPE_CHECKING:
     from gsjbu.models.pca import Basis
 
-GROUPS = ("rgb", "features", "segmentation", "signal", "kernel")
+GROUPS = ("rgb", "features", "segments", "segmentation", "signal", "kernel")
 #: Errors above this share of all pixels' errors take the last colour, so that one pixel does not darken the map.
 ERROR_QUANTILE = 0.995
 #: The same for the kernels' parameters, where a few cells at a bound would leave the rest one colour.
@@ -129,14 +129,15 @@ def errors(image: Tensor, bilinear: Tensor, gsjbu: Tensor) -> list[Panel]:
     bar = ColourBar(0.0, high, "of full brightness", "inferno")
     sentence = "How far {} is from the original, on the same scale as the other error map; black is no error."
     return [
-        Panel(name, "rgb", f"Error, {who}", sentence.format(who), _paint(x, bar), x, bar.unit, bar)
+        Panel(name, "rgb", f"Error, {who}", sentence.format(who), paint(x, bar), x, bar.unit, bar)
         for name, who, x in zip(("error_bilinear", "error_gsjbu"), ("bilinear", "GS-JBU"), maps, strict=True)
     ]
 
 
 # ---------------------------------------------------------------------------------------- features
 
-_PAIR = {
+#: The ways in the words of a panel's title.
+PAIR = {
     "lr": "low resolution",
     "bilinear": "bilinear",
     "gsjbu": "GS-JBU",
@@ -161,7 +162,7 @@ def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "featur
     )
     return [
         Panel(
-            f"{group}_{key}", group, f"{group.capitalize()}, {_PAIR[key]}", sentence,
+            f"{group}_{key}", group, f"{group.capitalize()}, {PAIR[key]}", sentence,
             to_uint8(basis.colours(x)), _values(x), "PCA coordinate",
         )
         for key, x in projected.items()
@@ -191,7 +192,7 @@ def classes(
         picture = np.where(a[..., None] < 0, UNKNOWN, paint[a])
         out.append(
             Panel(
-                f"{prefix}_{key}", group, f"Classes, {_PAIR[key]}", f"{how.get(key, other)} {note}".strip(),
+                f"{prefix}_{key}", group, f"Classes, {PAIR[key]}", f"{how.get(key, other)} {note}".strip(),
                 picture, torch.from_numpy(a[None].astype(np.float32)), "class number", None, legend(a, names),
             )
         )  # fmt: skip
@@ -225,8 +226,8 @@ def depth(maps: Mapping[str, Tensor], unit: str = "", title: str = "Signal") -> 
     bar = ColourBar(low, high, unit, "viridis")
     return [
         Panel(
-            f"signal_{key}", "signal", f"{title}, {_PAIR[key]}", "The values, all panels on one scale.",
-            _paint(_values(x), bar), _values(x), unit, bar,
+            f"signal_{key}", "signal", f"{title}, {PAIR[key]}", "The values, all panels on one scale.",
+            paint(_values(x), bar), _values(x), unit, bar,
         )
         for key, x in maps.items()
     ]  # fmt: skip
@@ -245,7 +246,7 @@ def off(maps: Mapping[str, Tensor], unit: str, most: float | None = None) -> lis
     sentence = "How far {} is from the truth, on the same scale as the other error maps; black is no error."
     return [
         Panel(
-            f"signal_error_{key}", "signal", f"Error, {_PAIR[key]}", sentence.format(_PAIR[key]), _paint(x, bar), x,
+            f"signal_error_{key}", "signal", f"Error, {PAIR[key]}", sentence.format(PAIR[key]), paint(x, bar), x,
             unit, bar,
         )
         for key, x in maps.items()
@@ -262,8 +263,8 @@ def confidence(maps: Mapping[str, Tensor]) -> list[Panel]:
         sentence = "The strongest class's share of all classes' probability; dark is undecided."
         out.append(
             Panel(
-                f"signal_confidence_{key}", "signal", f"Confidence, {_PAIR[key]}", sentence,
-                _paint(top, bar), top, bar.unit, bar,
+                f"signal_confidence_{key}", "signal", f"Confidence, {PAIR[key]}", sentence,
+                paint(top, bar), top, bar.unit, bar,
             )
         )  # fmt: skip
     return out
@@ -297,7 +298,7 @@ def kernel(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor) -> 
     return [
         Panel(
             name, "kernel", title, sentence,
-            colours.hue(x[0].numpy()) if bar is turn else _paint(x, bar), x, bar.unit, bar,
+            colours.hue(x[0].numpy()) if bar is turn else paint(x, bar), x, bar.unit, bar,
         )
         for name, title, sentence, x, bar in rows
     ]  # fmt: skip
@@ -330,5 +331,6 @@ def _span(x: Tensor) -> tuple[float, float]:
     return low, max(high, low + 0.01)
 
 
-def _paint(x: Tensor, bar: ColourBar) -> np.ndarray:
+def paint(x: Tensor, bar: ColourBar) -> np.ndarray:
+    """Values [1, h, w] in the colours of their bar, uint8 [h, w, 3]."""
     return colours.paint(x[0].numpy(), bar.low, bar.high, bar.map)

@@ -133,6 +133,11 @@ class Result:
             (by_kernel / (lengths_kernel * lengths_kernel[y, x])).clamp(-1, 1),
         )
 
+    def alike(self, points: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """To the most similar of several pixels (x, y): the greatest of their :meth:`similarity` maps, [H, W] each."""
+        by_distance, by_kernel = zip(*(self.similarity(x, y) for x, y in points), strict=True)
+        return torch.stack(by_distance).amax(0), torch.stack(by_kernel).amax(0)
+
     def _products(self, mine: Tensor) -> Tensor:
         assert self.features_lr is not None
         return torch.tensordot(mine.float(), self.features_lr, dims=1)[None]

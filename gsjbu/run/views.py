@@ -25,6 +25,7 @@ from gsjbu.run.later import Later
 from gsjbu.run.once import Once
 from gsjbu.run.panels import Panel
 from gsjbu.run.scores import Scores
+from gsjbu.run.segments import segments
 from gsjbu.samples import Sample
 from gsjbu.settings import Settings
 
@@ -60,7 +61,8 @@ def rgb(guide: Tensor, lr: Tensor, lr_image: str, pictures: Mapping[str, Tensor]
 def features(
     values: Tensor, upsamplers: Upsamplers, suited: Once[Kernel] | None = None
 ) -> list[Panel | Later]:
-    """Backbone features [C, h, w] as three PCA colours, one projection for all panels; ``suited`` when looked at."""
+    """Backbone features [C, h, w] as three PCA colours, one projection for all panels, and the parts they tell apart;
+    what ``suited`` renders is made when it is looked at."""
     from gsjbu.models.pca import pca3
 
     basis = pca3(values)
@@ -70,15 +72,21 @@ def features(
             basis, {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
         )
     )
+    size = shown[1].height, shown[1].width
+    ways = {name: upsamplers[name] for name in ("bilinear", "gsjbu") if name in upsamplers}
     if suited is not None:
         (head,) = panels.features(basis, {"auto": projected})
-        made = partial(_suited_features, basis, projected, suited)
-        shown.insert(3, Later(head, (shown[1].height, shown[1].width), made))
-    return shown
+        shown.insert(3, Later(head, size, partial(_suited_features, basis, projected, suited)))
+        ways["auto"] = partial(_rendered, suited)
+    return shown + segments(values, basis, ways, size)
 
 
 def _suited_features(basis: Basis, projected: Tensor, suited: Once[Kernel]) -> Panel:
-    return panels.features(basis, {"auto": suited.value.render(projected)})[0]
+    return panels.features(basis, {"auto": _rendered(suited, projected)})[0]
+
+
+def _rendered(suited: Once[Kernel], x: Tensor) -> Tensor:
+    return suited.value.render(x)
 
 
 # --- segmentation ------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from gsjbu.server import archive, results, schemas
 from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
-from gsjbu.server.schemas import Id, PixelX, PixelY
+from gsjbu.server.schemas import Id, MorePixels, PixelX, PixelY
 
 JSON = "application/json"
 _ZIP: dict[int | str, dict[str, Any]] = {
@@ -45,17 +45,22 @@ async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     responses={200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409)},
 )  # fmt: skip
 async def similarity(
-    service: Shared, job_id: Id, x: PixelX, y: PixelY, format: Literal["png", "u16"] = "png"
+    service: Shared,
+    job_id: Id,
+    x: PixelX,
+    y: PixelY,
+    also: MorePixels = [],  # noqa: B006  (FastAPI copies it)
+    format: Literal["png", "u16"] = "png",
 ) -> Response:
-    """Cosine similarity of the HR features to those at one pixel, bilinear and GS-JBU.
+    """Cosine similarity of the HR features to those at a pixel, bilinear and GS-JBU; with `also`, to the likest.
 
     `format=u16`: both maps as H × W little-endian uint16 numbers instead of PNGs; X-Low and X-High give the scale.
     """
-    bundle = service.result(job_id)
+    bundle, points = service.result(job_id), [*map(results.point, also), (x, y)]
     if format == "u16":
-        data, headers = await service.read(lambda: results.similarity_u16(bundle, x, y))
+        data, headers = await service.read(lambda: results.similarity_u16(bundle, points))
         return Response(data, media_type="application/octet-stream", headers=headers)
-    body = await service.read(lambda: results.to_json(results.similarity(bundle, x, y)))
+    body = await service.read(lambda: results.to_json(results.similarity(bundle, points)))
     return Response(body, media_type=JSON)
 
 

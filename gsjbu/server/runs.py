@@ -129,7 +129,7 @@ class Runs:
         def work() -> None:
             bundle.result.similarity(0, 0)
             for panel in bundle.result.panels:
-                if isinstance(panel, Later):
+                if isinstance(panel, Later) and panel.group == "features":
                     bundle.png(panel.name)
 
         return work

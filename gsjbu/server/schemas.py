@@ -13,6 +13,10 @@ from gsjbu.settings import SETTINGS, Settings, unavailable_reason
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
 PixelX = Annotated[int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left.")]
 PixelY = Annotated[int, Query(ge=0, le=65535, description="Row of the image, from 0 at the top.")]
+MorePixels = Annotated[
+    list[Annotated[str, Field(pattern="^[0-9]{1,5},[0-9]{1,5}$")]],
+    Query(max_length=15, description="Further pixels, each as `column,row`."),
+]
 ClientId = Annotated[
     str | None,
     Header(
@@ -236,10 +240,11 @@ class Pixel(BaseModel):
 
 
 class Similarity(BaseModel):
-    """Two cosine-similarity maps as base64 PNGs on one scale."""
+    """Two cosine-similarity maps as base64 PNGs on one scale; ``x``, ``y`` is the last of ``points``."""
 
     x: int
     y: int
+    points: list[list[int]]
     low: float
     high: float
     map: str

@@ -82,9 +82,10 @@ export const kernels = (id) => json(`${job(id)}/kernels`);
 export const downloadUrl = (id) => `${job(id)}/download`;
 export const panelUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(name)}.png`;
 
-/** Two maps of cosine similarity as Float32Array, bilinear and GS-JBU, exact to 16 bits. */
-export async function similarity(id, x, y) {
-  const answer = await ask(`${job(id)}/similarity?x=${x}&y=${y}&format=u16`);
+/** Two maps of cosine similarity to the pixel, or to the likest of it and `also`: bilinear and GS-JBU, exact to 16 bits. */
+export async function similarity(id, { x, y }, also) {
+  const more = also.map((one) => `&also=${one.x},${one.y}`).join("");
+  const answer = await ask(`${job(id)}/similarity?x=${x}&y=${y}${more}&format=u16`);
   const low = Number(answer.headers.get("x-low"));
   const high = Number(answer.headers.get("x-high"));
   const width = Number(answer.headers.get("x-width"));

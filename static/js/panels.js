@@ -9,6 +9,7 @@ const pictures = new WeakMap();
 const GROUPS = {
   rgb: "group.rgb",
   features: "group.features",
+  segments: "group.segments",
   segmentation: "group.segmentation",
   signal: "group.signal",
   kernel: "group.kernel",

@@ -1,4 +1,5 @@
-// Cosine similarity of the upsampled features to those at the chosen pixel, bilinear and GS-JBU.
+// Cosine similarity of the upsampled features to those at the chosen pixel, bilinear and GS-JBU; of several pixels
+// that are kept, to the likest.
 
 import * as api from "./api.js";
 import { lookup } from "./bar.js";
@@ -6,11 +7,12 @@ import { byId, h, latest, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { t } from "./i18n.js";
 import { addGroup, showPair } from "./compare.js";
-import { on, state } from "./state.js";
+import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
 const METHODS = ["bilinear", "gsjbu"];
 const MAP = "viridis";
+const MOST = 16; // points; the server takes no more
 
 const canvases = Object.fromEntries(METHODS.map((m) => [m, h("canvas", { role: "img" })]));
 let shown = null; // {job, x, y, maps}
@@ -25,13 +27,33 @@ export function start() {
       h(
         "figure",
         { data: { method: m } },
-        h("div", { class: "map" }, canvases[m], h("span", { class: "pin", "aria-hidden": "true" })),
+        h("div", { class: "map" }, canvases[m], h("span", { class: "pins", "aria-hidden": "true" })),
         h("figcaption"),
       ),
     ),
   );
+  byId("similarity-keep").addEventListener("click", keep);
+  on("kept", () => {
+    if (!shown) return;
+    drawKept();
+    ask();
+  });
+  on("image", () => set({ kept: [] })); // they are places of another picture
   on("language", draw);
   clear();
+}
+
+const same = (one) => (other) => one.x === other.x && one.y === other.y;
+
+/** The kept pixels besides the chosen one, which lie in the picture. */
+function others() {
+  const { width, height } = state.result.image;
+  return state.kept.filter((p) => p.x < width && p.y < height && !same(p)(state.point));
+}
+
+/** The next click adds another. */
+function keep() {
+  if (!state.kept.some(same(state.point))) set({ kept: [...state.kept, state.point].slice(1 - MOST) });
 }
 
 const possible = (result) => Boolean(result?.panels.some((p) => p.group === "features"));
@@ -49,11 +71,12 @@ async function fetchMaps() {
   const { width, height } = result.image;
   if (!possible(result) || point.x >= width || point.y >= height) return clear();
   try {
-    const answer = await api.similarity(result.job, point.x, point.y);
+    const also = others();
+    const answer = await api.similarity(result.job, point, also);
     if (state.result !== result || !state.point) return;
     const maps = { ...answer, range: span(answer) };
     const first = shown === null;
-    shown = { job: result.job, ...point, maps };
+    shown = { job: result.job, ...point, points: [...also, point], maps };
     for (const method of METHODS) paint(method, maps);
     addGroup(
       "similarity",
@@ -137,12 +160,39 @@ export function values() {
   };
 }
 
+/** The kept points, each with a button that lets it go. */
+function drawKept() {
+  byId("similarity-keep").disabled = state.kept.some(same(state.point ?? shown));
+  put(
+    byId("similarity-kept"),
+    state.kept.map((one) =>
+      h(
+        "li",
+        {},
+        `${one.x}, ${one.y}`,
+        h(
+          "button",
+          {
+            type: "button",
+            class: "icon",
+            "aria-label": t("similarity.drop", one),
+            on: { click: () => set({ kept: state.kept.filter((other) => !same(one)(other)) }) },
+          },
+          "×",
+        ),
+      ),
+    ),
+  );
+}
+
 function draw() {
   byId("similarity").hidden = !shown;
   const none = state.point && state.result && !possible(state.result);
   byId("similarity-none").hidden = !none;
   if (!shown) return;
   const { x, y, maps } = shown;
+  drawKept();
+  byId("similarity").dataset.points = String(shown.points.length);
   byId("similarity").dataset.x = x;
   byId("similarity").dataset.y = y;
   for (const figure of byId("similarity-maps").children) {
@@ -154,9 +204,15 @@ function draw() {
     const words = t(method === "bilinear" ? "method.bilinear" : "method.gsjbu");
     const share = fixed((100 * alike) / raw.length, 1);
     canvases[method].setAttribute("aria-label", t("similarity.label", { method: words, x, y, share }));
-    const pin = figure.querySelector(".pin");
-    pin.style.left = `${((x + 0.5) / maps.width) * 100}%`;
-    pin.style.top = `${((y + 0.5) / maps.height) * 100}%`;
+    put(
+      figure.querySelector(".pins"),
+      shown.points.map((p) =>
+        h("span", {
+          class: "pin",
+          style: { left: `${((p.x + 0.5) / maps.width) * 100}%`, top: `${((p.y + 0.5) / maps.height) * 100}%` },
+        }),
+      ),
+    );
     put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), words);
   }
 }

@@ -30,6 +30,7 @@ export const state = {
   line: null, // {x0, y0, x1, y1} in image pixels: where the profile is taken
   profile: null, // {line, curves} of the line, once read from the pictures
   point: null, // {x, y} in image pixels
+  kept: [], // further points that similarity is asked for
   online: true,
 };
 

@@ -83,6 +83,37 @@ def test_a_pixel_below_the_divider_can_be_chosen(page: Page) -> None:
     assert page.get_attribute(".handle", "aria-valuenow") == "50"
 
 
+def test_several_pixels_and_the_parts_that_features_tell_apart(page: Page) -> None:
+    job = shown(page)
+    choose_pixel(page, 60, 60)
+    alone = page.evaluate("import('/static/js/similarity.js').then((m) => Array.from(m.values().gsjbu))")
+    page.click("#similarity-keep")
+    assert page.locator("#similarity-keep").is_disabled(), "it is kept already"
+    choose_pixel(page, 400, 300)
+    page.wait_for_selector("#similarity[data-points='2']")
+    both = page.evaluate("import('/static/js/similarity.js').then((m) => Array.from(m.values().gsjbu))")
+    assert both[60 * 512 + 60] == pytest.approx(1, abs=1e-3) == both[300 * 512 + 400]
+    assert min(b - a for a, b in zip(alone, both, strict=True)) > -1e-3, "to the likest"
+    assert page.locator("#similarity-maps figure:first-child .pin").count() == 2
+    page.click("#similarity-kept button")
+    page.wait_for_selector("#similarity[data-points='1']")
+    assert page.locator("#similarity-kept li").count() == 0
+
+    tab(page, "segments")
+    pair = [page.get_attribute("#viewer", f"data-{side}") for side in ("left", "right")]
+    assert pair == ["segments_bilinear", "segments_gsjbu"]
+    assert page.locator("#legend button").count() == 6
+    page.click("#cut")
+    page.select_option("#cut-class", "segment 1")
+    share = float(page.inner_text("#cut-share").split()[0])
+    assert 5 < share < 95
+    page.keyboard.press("Escape")
+    page.select_option("#right", "foreground_gsjbu")
+    page.wait_for_selector("#viewer[data-right=foreground_gsjbu]")
+    assert page.locator(".tag .bar").count() == 1
+    assert shown(page) == job, "nothing was computed anew"
+
+
 def test_escape_lets_the_pixel_go(page: Page) -> None:
     choose_pixel(page, 50, 60)
     page.focus(".stage")

@@ -23,6 +23,9 @@ __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
 
 RGB = "original lr bilinear_rgb gsjbu_rgb error_bilinear error_gsjbu".split()
 FEATURES = "features_lr features_bilinear features_gsjbu features_auto".split()
+SEGMENTS = [
+    f"{what}_{way}" for what in ("segments", "foreground") for way in ("lr", "bilinear", "gsjbu", "auto")
+]
 SEGMENTATION = "seg_lr seg_bilinear seg_gsjbu seg_auto".split()
 KERNEL = "sigma_x sigma_y theta sigma_r anisotropy".split()
 STAGES = "grid fit render rgb backbone features segmentation signal panels".split()
@@ -54,7 +57,7 @@ def names(result: pipeline.Result) -> list[str]:
 
 def test_a_run_shows_every_panel_of_the_contract(sample):
     result = run(sample.image, sample=sample, segmentation="labels")
-    assert names(result) == RGB + FEATURES + SEGMENTATION + KERNEL
+    assert names(result) == RGB + FEATURES + SEGMENTS + SEGMENTATION + KERNEL
     height, width, rows, cols = 96, 96, 12, 12
     assert result.image == {
         "width": width, "height": height, "lr_width": cols, "lr_height": rows, "step_x": 8.0, "step_y": 8.0,
@@ -112,7 +115,7 @@ def test_all_ways_side_by_side(sample):
     result = run(sample.image, sample=sample, segmentation="labels", methods="all")
     ways = "bilinear gsjbu bicubic fixed tto_rgb tto_signal".split()
     assert set(names(result)) == {
-        *RGB, *KERNEL,
+        *RGB, *KERNEL, *SEGMENTS,
         *(f"{way}_rgb" for way in ways),
         *(f"features_{way}" for way in ["lr", "auto", *ways]),
         *(f"seg_{way}" for way in ["lr", "auto", *ways]),

@@ -82,6 +82,13 @@ def test_similarity_is_the_cosine_of_the_rendered_features(result, x, y):
     assert by_distance[y, x] == pytest.approx(1, abs=1e-4)
 
 
+def test_to_several_pixels_is_to_the_likest(result):
+    points = [(3, 4), (50, 30)]
+    each = [result.similarity(*point) for point in points]
+    for way, found in enumerate(result.alike(points)):
+        assert torch.equal(found, torch.maximum(each[0][way], each[1][way]))
+
+
 def test_clicks_at_once_get_the_answers_they_get_alone():
     fresh = made()
     alone = {(x, y): made().similarity(x, y) for x, y in PIXELS[:1]}

@@ -191,6 +191,19 @@ def test_similarity_is_the_librarys(client: httpx.Client, done: dict[str, Any]) 
     assert size_of(shown["bilinear"]) == size_of(shown["gsjbu"]) == (bilinear.shape[1], bilinear.shape[0])
 
 
+def test_similarity_to_several_pixels(client: httpx.Client, done: dict[str, Any]) -> None:
+    url = f"/api/jobs/{done['job_id']}/similarity"
+    told = client.get(url, params={"x": 50, "y": 20, "also": "3,4", "format": "u16"})
+    low, high = float(told.headers["x-low"]), float(told.headers["x-high"])
+    maps = np.frombuffer(told.content, "<u2").reshape(2, 96, 96) * ((high - low) / 65535) + low
+    assert maps[:, 20, 50] == pytest.approx(1, abs=1e-3) == maps[:, 4, 3]
+    assert client.get(url, params={"x": 50, "y": 20, "also": "3,4"}).json()["points"] == [[3, 4], [50, 20]]
+    outside = client.get(url, params={"x": 50, "y": 20, "also": "96,4"})
+    assert (outside.status_code, outside.json()["code"]) == (404, "pixel_outside")
+    assert client.get(url, params={"x": 50, "y": 20, "also": "3;4"}).status_code == 422
+    assert client.get(url, params={"x": 50, "y": 20, "also": ["3,4"] * 16}).status_code == 422
+
+
 def test_without_features_there_is_no_similarity(client: httpx.Client, image: str) -> None:
     job = start(client, image, features=False, **FAST)
     assert "features_gsjbu" not in {p["name"] for p in wait(client, job)["result"]["panels"]}
