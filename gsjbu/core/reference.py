@@ -17,11 +17,17 @@ Step = tuple[float, float]  # (step_y, step_x): HR pixels per LR pixel
 def parameters(raw: Tensor, step: Step = (1.0, 1.0)) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """σx, σy, θ, σr, each [h, w], from raw [4, h, w]; σ may be 64 pixels, or a step where that is more."""
     eps, zero = 1e-6, torch.zeros((), dtype=raw.dtype)
-    sigma_x = torch.clamp(torch.logaddexp(raw[0], zero) + eps, 1.0, max(64.0, step[1]))
-    sigma_y = torch.clamp(torch.logaddexp(raw[1], zero) + eps, 1.0, max(64.0, step[0]))
+    sigma_x = held(torch.logaddexp(raw[0], zero) + eps, 1.0, max(64.0, step[1]))
+    sigma_y = held(torch.logaddexp(raw[1], zero) + eps, 1.0, max(64.0, step[0]))
     theta = math.pi * torch.tanh(raw[2])
-    sigma_r = torch.clamp(torch.logaddexp(raw[3], zero) + eps, 0.01, 1.0)
+    sigma_r = held(torch.logaddexp(raw[3], zero) + eps, 0.01, 1.0)
     return sigma_x, sigma_y, theta, sigma_r
+
+
+def held(x: Tensor, low: float, high: float) -> Tensor:
+    """x, or the bound it is beyond; on a bound it has its gradient, of which versions of torch's clamp differ."""
+    below, above = torch.full_like(x, low), torch.full_like(x, high)
+    return torch.where(x < low, below, torch.where(x > high, above, x))
 
 
 def cell_of(size: int, cells: int, step: float) -> Tensor:

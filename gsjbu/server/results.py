@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import io
 import json
 import math
 import threading
@@ -15,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from gsjbu.core.threads import available
 from gsjbu.io.pictures import png_bytes
+from gsjbu.io.point_clouds import ply
 from gsjbu.run.later import Later
 from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
@@ -135,6 +138,20 @@ class Bundle:
             )
         return result.pixel(x, y)
 
+    def heights(self, name: str) -> tuple[np.ndarray, str]:
+        """A panel of one number a pixel: float32 [h, w], NaN where there is none, and its unit."""
+        panel = self.panels.get(name)
+        if panel is None:
+            raise Problem("panel_unknown", f"This run has no such panel; it has {', '.join(self.panels)}.")
+        if panel.bar is None:
+            ones = [other.name for other in self.panels.values() if other.bar is not None]
+            raise Problem("not_available", f"{name} is not one number a pixel; {', '.join(ones)} are.")
+        if self.evicted >= 2:
+            raise Problem(
+                "expired", "The values of this result had to make room; lower resolution, or run it again."
+            )
+        return np.ascontiguousarray(panel.values[0].float().numpy()), panel.unit
+
     def all_pngs(self, check: Callable[[], None] = lambda: None) -> dict[str, bytes]:
         """Every panel as a PNG file, made by several threads; ``check`` may raise between panels."""
         began = time.monotonic()
@@ -239,6 +256,18 @@ def similarity_u16(bundle: Bundle, points: Points) -> tuple[bytes, dict[str, str
     body = b"".join(((m - low) * scale + 0.5).clip(0, 65535).astype("<u2").tobytes() for m in maps)
     height, width = maps[0].shape
     return body, {"X-Low": repr(low), "X-High": repr(high), "X-Width": str(width), "X-Height": str(height)}
+
+
+def cloud(bundle: Bundle, name: str) -> Iterator[bytes]:
+    """A panel's values as a point cloud in the picture's colours; refuses what is not of the picture's size."""
+    values, unit = bundle.heights(name)
+    if values.shape[::-1] != bundle.size():
+        raise Problem(
+            "not_available", f"{name} has the low resolution; take a panel of the picture's own size."
+        )
+    with Image.open(io.BytesIO(bundle.png("original"))) as picture:
+        colours = np.asarray(picture.convert("RGB"))
+    return ply(values, colours, unit)
 
 
 def ellipses(bundle: Bundle) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from gsjbu.io.point_clouds import POINT_BYTES
 from gsjbu.server import archive, results, schemas
 from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
@@ -30,6 +31,36 @@ async def panel(service: Shared, job_id: Id, name: str) -> Response:
     data = await service.read(lambda: bundle.png(name))
     headers = {"Cache-Control": "private, max-age=1800, immutable"}
     return Response(data, media_type="image/png", headers=headers)
+
+
+@router.get(
+    "/api/jobs/{job_id}/panels/{name}.f32", response_class=Response,
+    responses={200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409)},
+    summary="One panel's values",
+)  # fmt: skip
+async def values(service: Shared, job_id: Id, name: str) -> Response:
+    """h × w little-endian float32 of a panel of one number a pixel, NaN for none; X-Width and X-Height say the size."""
+    bundle = service.result(job_id)
+    found, _ = await service.read(lambda: bundle.heights(name))
+    headers = {"X-Height": str(found.shape[0]), "X-Width": str(found.shape[1])}
+    return Response(found.astype("<f4").tobytes(), media_type="application/octet-stream", headers=headers)
+
+
+@router.get(
+    "/api/jobs/{job_id}/panels/{name}.ply", response_class=Response,
+    responses={200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409, 413, 429)},
+    summary="One panel as a point cloud",
+)  # fmt: skip
+async def cloud(service: Shared, request: Request, job_id: Id, name: str) -> Response:
+    """Binary PLY of a panel of one number a pixel: x and y in pixels, z the value, in the picture's colours."""
+    bundle = service.result(job_id)
+    service.check_download(bundle.image["width"] * bundle.image["height"] * POINT_BYTES)
+    pieces = await service.read(lambda: results.cloud(bundle, name))
+    release = service.jobs.take_place(client_of(request))
+    headers = {"Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.ply"'}
+    return await service.streams.answer(
+        pieces, release, media_type="application/octet-stream", headers=headers
+    )
 
 
 @router.get("/api/jobs/{job_id}/pixel", response_model=schemas.Pixel, responses=refusals(409))

@@ -80,6 +80,14 @@ export const pixel = (id, x, y) => json(`${job(id)}/pixel?x=${x}&y=${y}`);
 export const kernel = (id, x, y) => json(`${job(id)}/kernel?x=${x}&y=${y}`);
 export const kernels = (id) => json(`${job(id)}/kernels`);
 export const downloadUrl = (id) => `${job(id)}/download`;
+export const cloudUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(name)}.ply`;
+
+/** A panel's own numbers, NaN where there is none: {width, height, values}. */
+export async function values(id, name) {
+  const answer = await ask(`${job(id)}/panels/${encodeURIComponent(name)}.f32`);
+  const [width, height] = ["x-width", "x-height"].map((header) => Number(answer.headers.get(header)));
+  return { width, height, values: new Float32Array(await answer.arrayBuffer()) };
+}
 export const panelUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(name)}.png`;
 
 /** Two maps of cosine similarity to the pixel, or to the likest of it and `also`: bilinear and GS-JBU, exact to 16 bits. */

@@ -8,6 +8,7 @@ import * as compare from "./compare.js";
 import * as connection from "./connection.js";
 import * as controls from "./controls.js";
 import * as cutout from "./cutout.js";
+import * as relief from "./relief.js";
 import { byId } from "./dom.js";
 import * as ellipses from "./ellipses.js";
 import * as gallery from "./gallery.js";
@@ -87,6 +88,7 @@ function startAll() {
   compare.start();
   ellipses.start();
   cutout.start();
+  relief.start();
   readout.start();
   report.start();
   charts.start();

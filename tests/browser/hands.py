@@ -72,7 +72,8 @@ class Watch:
     def __init__(self, url: str) -> None:
         self.host = urlsplit(url).netloc
         self.wrong: list[str] = []
-        self.expected: list[str] = []
+        # A Chromium without a GPU says so when a canvas of WebGL is read.
+        self.expected: list[str] = ["GPU stall due to ReadPixels"]
 
     def follow(self, page: Page) -> None:
         """Listen to everything the page says and asks for."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.hands import ROOT, Server, Watch, choose_pixel, depth, set_slider, shown, tab
+from tests.browser.hands import ROOT, Server, Watch, choose_pixel, set_slider, shown, tab
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -68,7 +68,7 @@ def test_axe(chromium: Browser, server: Server, watch: Watch, language: str) -> 
     page.click("#chart-histograms")
     found += every_look(page, "result, all unfolded")
     page.evaluate("document.getElementById('settings').open = true")
-    for group in ("features", "kernel", "similarity"):
+    for group in ("features", "segments", "kernel", "similarity"):
         page.set_viewport_size({"width": 1440, "height": 900})
         tab(page, group)
         found += violations(page, group)
@@ -90,19 +90,23 @@ def test_axe(chromium: Browser, server: Server, watch: Watch, language: str) -> 
     page.click("#difference")
     page.click("#line")
 
-    # a signal, whose grid takes the stride's place; and news
+    # a signal with its truth, whose grid takes the stride's place; and news
     job = shown(page)
-    page.set_input_files("#signal-file", depth())
-    job = shown(page, job)
+    page.click("#truth-scene button[data-what=depth][data-stride='16']")
+    job = shown(page, job, timeout=60000)
+    page.click("#relief")
+    page.wait_for_selector("#relief-dialog[open]")
+    found += violations(page, "relief")
+    page.keyboard.press("Escape")
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click(".menu > summary")
     page.click("#copy-link")
     page.hover("#toast p")
     for scheme in ("dark", "light"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found += violations(page, f"signal and news, {scheme}")
+        found += violations(page, f"signal, truth and news, {scheme}")
     page.click("#toast .close")
-    page.click("#signal-drop")
+    page.click("#truth-drop")
     shown(page, job)
 
     # running: a long run

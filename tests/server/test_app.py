@@ -204,6 +204,28 @@ def test_similarity_to_several_pixels(client: httpx.Client, done: dict[str, Any]
     assert client.get(url, params={"x": 50, "y": 20, "also": ["3,4"] * 16}).status_code == 422
 
 
+def test_a_panels_values_and_its_point_cloud(client: httpx.Client, done: dict[str, Any]) -> None:
+    result = run(SAMPLES[SCENE].image, Settings(**FAST), sample=SAMPLES[SCENE])
+    panels = {panel.name: panel for panel in result.panels}
+    url = f"/api/jobs/{done['job_id']}/panels"
+    told = client.get(f"{url}/error_gsjbu.f32")
+    assert (told.headers["x-width"], told.headers["x-height"]) == ("96", "96")
+    values = np.frombuffer(told.content, "<f4").reshape(96, 96)
+    np.testing.assert_array_equal(values, panels["error_gsjbu"].values[0])
+    head, body = client.get(f"{url}/error_gsjbu.ply").content.split(b"end_header\n", 1)
+    assert b"element vertex 9216" in head
+    points = np.frombuffer(body, [(c, "<f4") for c in "xyz"] + [(c, "u1") for c in "rgb"])
+    np.testing.assert_array_equal(points["z"].reshape(96, 96), values)
+    np.testing.assert_array_equal(points["g"].reshape(96, 96), panels["original"].picture[..., 1])
+    for path, code in (
+        ("original.f32", "not_available"),
+        ("sigma_x.ply", "not_available"),
+        ("a.f32", "panel_unknown"),
+    ):
+        refused = client.get(f"{url}/{path}")
+        assert (refused.status_code, refused.json()["code"]) == (404, code)
+
+
 def test_without_features_there_is_no_similarity(client: httpx.Client, image: str) -> None:
     job = start(client, image, features=False, **FAST)
     assert "features_gsjbu" not in {p["name"] for p in wait(client, job)["result"]["panels"]}
