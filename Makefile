@@ -38,7 +38,8 @@ test: $(DEV) $(NPM)
 
 # The adapters against their hosts, in an environment of its own.
 test-integrations: .venv-integrations/.stamp
-	OMP_WAIT_POLICY=passive .venv-integrations/bin/python -m pytest -s integrations/tests $(ARGS)
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_WAIT_POLICY=passive \
+	.venv-integrations/bin/python -m pytest -s integrations/tests $(ARGS)
 
 .venv-integrations/.stamp: requirements-integrations.txt requirements.txt
 	"$$(scripts/find-python.sh)" -m venv .venv-integrations

@@ -2,8 +2,8 @@
 
     python -m examples.make_rasters my-maps
 
-writes guide.tif and, without clouds, clear.tif (six bands of 10 m), height.tif (one number a cell of 160 m, over a larger extent), classes.tif (one
-class a cell, with colours), clouds.tif (a fifth of the guide) and truth.tif (the height in 10 m). Needs rasterio.
+writes guide.tif (six bands of 10 m, a fifth under clouds), clear.tif (the same without), clouds.tif, truth.tif (a height
+in 10 m), height.tif (its means over cells of 160 m, of a larger extent) and classes.tif (one a cell). Needs rasterio.
 """
 
 from __future__ import annotations

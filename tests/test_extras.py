@@ -39,7 +39,7 @@ ASKS: dict[str, list[Callable[[Path], object]]] = {
         lambda _: levels.tiff(understand(np.eye(4, dtype=np.float32)), np.eye(4, dtype=np.float32)),
     ],
     "onnx": [lambda folder: onnx_file._write(nn.Identity(), (), folder / "a.onnx", [], {}, {})],
-    "raster": [lambda _: scene._rasterio()],
+    "raster": [lambda _: scene.need_rasterio()],
     "exr": [lambda _: readers.read(b"\x76\x2f\x31\x01" + bytes(40), "a.exr", 100)],
 }
 

@@ -66,7 +66,7 @@ def upsample(
     Raises:
         GsjbuError: with a sentence, where the two cannot be laid over each other. OSError: what cannot be read.
     """
-    rasterio = _rasterio()
+    rasterio = need_rasterio()
     if kind not in KINDS:
         raise SettingError("kind", f"kind is {kind!r}; for rasters it must be one of {', '.join(KINDS)}.")
     with ExitStack() as stack:
@@ -242,7 +242,8 @@ def _to_cog(plain: Path, output: Path, is_labels: bool) -> None:
     shutil.move(part, output)
 
 
-def _rasterio() -> Any:
+def need_rasterio() -> Any:
+    """The package, or a sentence on how to get it."""
     if why := lacking("raster", "Upsampling rasters"):
         raise GsjbuError("raster_missing", why)
     import rasterio
