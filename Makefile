@@ -9,7 +9,7 @@
 # make package  sdist and wheel in dist/, checked
 # make compat   the library's tests on the lowest and the newest versions of torch and the rest
 # make lock     requirements.lock anew from requirements.txt
-# make test-integrations   ONNX, transformers, rasters and ComfyUI against their hosts
+# make test-integrations   ONNX, transformers, rasters, ComfyUI and napari against their hosts
 #
 # The virtual environment is made on first use; a second call does nothing until a requirements file changes.
 # PYTHON=python3.13 make … picks the interpreter; HOST and PORT say where the page is served.

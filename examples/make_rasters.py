@@ -2,7 +2,7 @@
 
     python -m examples.make_rasters my-maps
 
-writes guide.tif (six bands of 10 m, a fifth under clouds), clear.tif (the same without), clouds.tif, truth.tif (a height
+writes guide.tif (six bands of 10 m, a fifth under clouds), clear.tif (the same without), clouds.tif, truth.tif (height
 in 10 m), height.tif (its means over cells of 160 m, of a larger extent) and classes.tif (one a cell). Needs rasterio.
 """
 

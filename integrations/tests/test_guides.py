@@ -6,7 +6,7 @@ import pytest
 
 from tests.guides import follow, script_of
 
-GUIDES = ("pipelines", "raster", "comfyui", "onnx")
+GUIDES = ("pipelines", "raster", "comfyui", "napari", "onnx")
 
 
 @pytest.mark.parametrize("name", GUIDES)
