@@ -46,9 +46,10 @@ test-integrations: .venv-integrations/.stamp
 	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
 	touch $@
 
-soak: $(DEV) $(NPM)
+soak: $(DEV) $(NPM) .venv-integrations/.stamp
 	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && \
 	GSJBU_CHROMIUM="$$chromium" $(BIN)/python -m pytest -m soak $(ARGS)
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 .venv-integrations/bin/python -m pytest -s -m soak integrations/tests
 
 lint: $(DEV) $(NPM)
 	$(BIN)/ruff check .
