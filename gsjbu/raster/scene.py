@@ -27,7 +27,7 @@ PASSES = 3  # of back-projection, for a measured quantity: as the objective auto
 START = (0.6, 0.2)  # of the fixed kernel: σ in strides, σr; that of measured quantities
 KINDS = ("auto", "depth", "labels", "features")
 CACHE_MB = 64
-TILE = 768  # pixels a side: larger ones are hardly faster, and with six bands take more than a gigabyte
+TILE = 768  # pixels a side: larger ones are hardly faster, and with six bands come near a gigabyte
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,6 @@ def _to_cog(plain: Path, output: Path, is_labels: bool) -> None:
         part,
         driver="COG",
         compress="deflate",
-        num_threads="all_cpus",
         overview_resampling="nearest" if is_labels else "average",
     )
     shutil.move(part, output)

@@ -59,10 +59,13 @@ def make_pair(folder, side):
         out.write(low[None])
 
 
+# Not ru_maxrss: a process inherits that of the one that starts it, and the pair's maker takes more.
 WORK = """
-import json, sys, resource, gsjbu.raster
+import json, re, sys, gsjbu.raster
+from pathlib import Path
 report = gsjbu.raster.upsample(*sys.argv[1:4])
-print(json.dumps({"tiles": report.tiles, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
+peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+print(json.dumps({"tiles": report.tiles, "peak": peak}))
 """
 
 
