@@ -9,7 +9,7 @@
 # make package  sdist and wheel in dist/, checked
 # make compat   the library's tests on the lowest and the newest versions of torch and the rest
 # make lock     requirements.lock anew from requirements.txt
-# make test-integrations   ONNX, transformers, rasters and ComfyUI against their hosts
+# make test-integrations   ONNX, transformers, rasters, ComfyUI and napari against their hosts
 #
 # The virtual environment is made on first use; a second call does nothing until a requirements file changes.
 # PYTHON=python3.13 make … picks the interpreter; HOST and PORT say where the page is served.
@@ -38,16 +38,18 @@ test: $(DEV) $(NPM)
 
 # The adapters against their hosts, in an environment of its own.
 test-integrations: .venv-integrations/.stamp
-	OMP_WAIT_POLICY=passive .venv-integrations/bin/python -m pytest -s integrations/tests $(ARGS)
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 OMP_WAIT_POLICY=passive \
+	.venv-integrations/bin/python -m pytest -s integrations/tests $(ARGS)
 
 .venv-integrations/.stamp: requirements-integrations.txt requirements.txt
 	"$$(scripts/find-python.sh)" -m venv .venv-integrations
 	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
 	touch $@
 
-soak: $(DEV) $(NPM)
+soak: $(DEV) $(NPM) .venv-integrations/.stamp
 	chromium=$$(PYTHON=$(BIN)/python scripts/chromium.sh) && \
 	GSJBU_CHROMIUM="$$chromium" $(BIN)/python -m pytest -m soak $(ARGS)
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 .venv-integrations/bin/python -m pytest -s -m soak integrations/tests
 
 lint: $(DEV) $(NPM)
 	$(BIN)/ruff check .

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import os
-import re
 import shutil
 import socket
-import subprocess
 import sys
 
 import pytest
+
+from tests.guides import follow, script_of
 
 GUIDES = [
     "README.md",
@@ -30,13 +29,6 @@ GUIDES = [
         )
     ),
 ]
-LINKED = (
-    "gsjbu",
-    "examples",
-    "hubconf.py",
-    "static",
-    "templates",
-)  # what a reader in the repository's root sees
 DOCTESTED = (
     "gsjbu.verbs",
     "gsjbu.refining",
@@ -48,51 +40,19 @@ DOCTESTED = (
 )
 
 
-def script_of(text: str) -> str:
-    """The blocks of a guide, in order, as one shell script; Python blocks in a row are one program."""
-    parts: list[tuple[str, str]] = []
-    for language, body in re.findall(r"^```(sh|python) run\n(.*?)^```", text, re.M | re.S):
-        if parts and parts[-1][0] == language:
-            body = parts.pop()[1] + body
-        parts.append((language, body))
-    script = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
-    for number, (language, body) in enumerate(parts):
-        script.append(body if language == "sh" else f"python - <<'BLOCK{number}'\n{body}BLOCK{number}")
-    return "\n".join(script)
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-@pytest.fixture
-def reader(root, tmp_path):
-    """A folder as the reader's repository, and an environment where `python` and `gsjbu` are this one's."""
-    for name in LINKED:
-        (tmp_path / name).symlink_to(root / name)
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    (tools / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    (tools / "gsjbu").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gsjbu "$@"\n')
-    for tool in tools.iterdir():
-        tool.chmod(0o755)
-    path = os.pathsep.join([str(tools), os.environ["PATH"]])
-    return tmp_path, {**os.environ, "PATH": path, "PYTHONPATH": str(tmp_path)}
-
-
 @pytest.mark.parametrize("guide", GUIDES)
-def test_the_commands_of_a_guide_run(root, reader, guide):
-    folder, environment = reader
+def test_the_commands_of_a_guide_run(root, tmp_path, guide):
     script = script_of((root / guide).read_text("utf-8")).replace("8765", str(free_port()))
     assert script.count("\n") > 3, "no block of this guide is marked to be run"
     if "curl " in script:
         assert shutil.which("curl"), "this guide's commands need curl"
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    follow(script, root, tmp_path)
 
 
 def test_the_notebook_runs_from_top_to_bottom(root, tmp_path, monkeypatch):

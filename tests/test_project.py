@@ -57,7 +57,7 @@ def test_requirements_and_pyproject_name_the_same_packages(root, pyproject):
 def test_development_requirements_lie_in_the_ranges_of_the_extras(root, pyproject):
     hosts = pins(root / "requirements-integrations.txt")  # their tests have an environment of their own
     extras = pyproject["project"]["optional-dependencies"]
-    of_hosts = {r.name for extra in ("onnx", "raster") for r in map(Requirement, extras[extra])}
+    of_hosts = {r.name for extra in ("napari", "onnx", "raster") for r in map(Requirement, extras[extra])}
     assert of_hosts <= hosts.keys()
     exact = pins(root / "requirements-dev.txt") | {name: hosts[name] for name in of_hosts}
     page = pins(root / "requirements.txt")

@@ -30,12 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clouds", metavar="FILE", help="a raster on the guide's grid, not 0 where it is no guide"
     )
     parser.add_argument(
-        "--tile",
-        type=options.count(64),
-        default=1024,
-        metavar="N",
-        help="pixels a side at once (default: 1024)",
-    )
+        "--tile", type=options.count(64), metavar="N",
+        help="pixels a side at once (by itself, as many as keep a scene of six bands within 1 GB)",
+    )  # fmt: skip
     options.add_settings(parser, ("radius",))
     options.add_output(parser)
 
@@ -53,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
             bar.update(1)
 
         report = raster.upsample(
-            args.guide, args.signal, args.output, kind=args.kind, clouds=args.clouds, tile=args.tile,
-            radius=args.radius, progress=progress,
+            args.guide, args.signal, args.output, kind=args.kind, clouds=args.clouds, radius=args.radius,
+            progress=progress, **({"tile": args.tile} if args.tile else {}),
         )  # fmt: skip
     options.say(args, report.notes)
     shape = "×".join(str(n) for n in report.shape)

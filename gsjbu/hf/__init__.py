@@ -1,5 +1,6 @@
-"""Pipelines of transformers whose output comes at the picture's full resolution. Nothing to install beyond them."""
+"""Pipelines and masks of transformers at the picture's full resolution. Nothing to install beyond them."""
 
+from gsjbu.hf.masks import masks
 from gsjbu.hf.pipelines import Upsampled
 
-__all__ = ["Upsampled"]
+__all__ = ["Upsampled", "masks"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gsjbu.raster.arrays import upsample_xarray
 from gsjbu.raster.scene import Report, upsample
 
-__all__ = ["Report", "upsample"]
+__all__ = ["Report", "upsample", "upsample_xarray"]

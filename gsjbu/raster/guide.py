@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-SAMPLE = 1024  # pixels a side of the reduced copy that the scale of the bands is taken from
+#: The scale of the bands is taken from so many patches a side, of so many pixels a side, over the whole scene. (A
+#: reduced copy would be nearer at hand, but without overviews GDAL takes minutes to make one.)
+PATCHES, PATCH = 16, 64
 ENDS = (2, 98)  # per cent of a band's values that become 0 and 1
 
 
@@ -23,15 +26,11 @@ class Guide:
 
     @classmethod
     def over(cls, data: Any, clouds: Any = None) -> Guide:
-        """Look at a reduced copy once, so that every tile is scaled alike."""
-        shape = (min(SAMPLE, data.height), min(SAMPLE, data.width))
-        seen = data.read(out_shape=(data.count, *shape), masked=True).astype(np.float64)
-        if clouds is not None:
-            seen = np.ma.masked_where(np.broadcast_to(clouds.read(1, out_shape=shape) != 0, seen.shape), seen)
-        bands = [plane.compressed() for plane in seen]
-        ends = np.array([np.percentile(b[np.isfinite(b)], ENDS) if b.size else (0, 1) for b in bands])
+        """Look at patches of it once, so that every tile is scaled alike."""
+        bands = _sample(data, clouds)
+        ends = np.array([np.percentile(band, ENDS) if band.size else (0, 1) for band in bands])
         low, high = ends[:, 0, None, None], np.maximum(ends[:, 1], ends[:, 0] + 1e-12)[:, None, None]
-        usual = np.array([np.median(b[np.isfinite(b)]) if b.size else 0.0 for b in bands])[:, None, None]
+        usual = np.array([np.median(band) if band.size else 0.0 for band in bands])[:, None, None]
         return cls(data, clouds, low, high, (usual - low) / (high - low))
 
     def tile(
@@ -44,17 +43,51 @@ class Guide:
         """
         from rasterio.windows import Window
 
-        window = Window(left, top, width, height)
-        read = self.data.read(window=window, boundless=True, masked=True, fill_value=0)
-        seen = ~np.ma.getmaskarray(read).any(axis=0) & np.isfinite(read.data).all(axis=0)
-        rows, cols = np.arange(top, top + height), np.arange(left, left + width)
-        seen &= ((rows >= 0) & (rows < self.data.height))[:, None] & ((cols >= 0) & (cols < self.data.width))
+        first_row, first_col = max(0, top), max(0, left)
+        last_row, last_col = min(self.data.height, top + height), min(self.data.width, left + width)
+        window = Window(first_col, first_row, last_col - first_col, last_row - first_row)
+        inside = np.s_[first_row - top : last_row - top, first_col - left : last_col - left]
+        part = self.data.read(window=window, masked=True)
+        seen = np.zeros((height, width), bool)
+        seen[inside] = ~np.ma.getmaskarray(part).any(axis=0) & np.isfinite(part.data).all(axis=0)
         if self.clouds is not None:
-            seen &= self.clouds.read(1, window=window, boundless=True, fill_value=1) == 0
-        values = np.clip((read.data.astype(np.float64) - self.low) / (self.high - self.low), 0, 1)
+            seen[inside] &= self.clouds.read(1, window=window) == 0
+        values = np.zeros((len(part), height, width), np.float32)
+        for band, plane, low, high in zip(part.data, values, self.low, self.high, strict=True):
+            plane[inside] = np.clip((band - low) / (high - low), 0, 1)  # one at a time, as it takes float64
         cells = (len(values), height // stride, stride, width // stride, stride)
+        share = np.float32(np.sqrt(3 / max(3, len(values))))
+        values *= share
+        if seen.all():
+            return values, seen
         count = seen.reshape(cells[1:]).sum(axis=(1, 3))
-        sums = np.where(seen, values, 0).reshape(cells).sum(axis=(2, 4))
-        means = np.where(count > 0, sums / np.maximum(count, 1), np.broadcast_to(self.usual, sums.shape))
-        values = np.where(seen, values, means.repeat(stride, axis=1).repeat(stride, axis=2))
-        return (values * np.sqrt(3 / max(3, len(values)))).astype(np.float32), seen
+        sums = np.where(seen, values, 0).reshape(cells).sum(axis=(2, 4), dtype=np.float64)
+        means = np.where(
+            count > 0, sums / np.maximum(count, 1), np.broadcast_to(self.usual * share, sums.shape)
+        )
+        return np.where(
+            seen, values, means.astype(np.float32).repeat(stride, axis=1).repeat(stride, axis=2)
+        ), seen
+
+
+def _sample(data: Any, clouds: Any) -> list[np.ndarray]:
+    """Each band's finite numbers in patches all over the scene, or in all of a small one."""
+    bands: list[list[np.ndarray]] = [[] for _ in range(data.count)]
+    for window in _patches(*data.shape):
+        seen = data.read(window=window, masked=True)
+        clear = True if clouds is None else clouds.read(1, window=window) == 0
+        for plane, found in zip(seen, bands, strict=True):
+            found.append(plane.data[~np.ma.getmaskarray(plane) & np.isfinite(plane.data) & clear])
+    return [np.concatenate(found).astype(np.float64) for found in bands]
+
+
+def _patches(height: int, width: int) -> Iterator[Any]:
+    from rasterio.windows import Window
+
+    if height * width <= (PATCHES * PATCH) ** 2:
+        yield Window(0, 0, width, height)
+        return
+    tops, lefts = (np.unique(np.linspace(0, max(0, n - PATCH), PATCHES).astype(int)) for n in (height, width))
+    for top in tops:
+        for left in lefts:
+            yield Window(int(left), int(top), min(PATCH, width - int(left)), min(PATCH, height - int(top)))

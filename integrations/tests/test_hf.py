@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+import gsjbu
 from gsjbu.errors import ModelError
 from gsjbu.hf import Upsampled
 from gsjbu.models.torchvision_compat import torchvision
@@ -96,17 +97,27 @@ def test_depth(kind):
     assert both[0, 1] > 0.9  # the same depth, along other edges
 
 
-def test_tokens():
-    config = t.Dinov2Config(
-        hidden_size=12, num_hidden_layers=1, num_attention_heads=2, image_size=56, patch_size=14
-    )
+@pytest.mark.parametrize(("family", "before"), [("dinov2", 1), ("registers", 4), ("dinov3", 5), ("vit", 1)])
+def test_tokens(tmp_path, family, before):
+    """What stands before the patches' tokens – the class, registers – takes no part."""
+    from tests import tiny_models
+
+    make = {"registers": lambda place: tiny_models.dinov2(place, registers=True)}
+    place = make.get(family, getattr(tiny_models, family, None))(tmp_path / family)
+    patch = 14 if family in ("dinov2", "registers") else 16
+    rows, cols = (4, 4) if family == "vit" else (4, 6)
     processor = t.BitImageProcessor(
-        size={"height": 56, "width": 84}, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
-    )
-    pipe = t.pipeline(
-        "image-feature-extraction", model=t.Dinov2Model(config).eval(), image_processor=processor
-    )
-    assert Upsampled(pipe, iters=0)(PICTURE).shape == (12, 150, 196)
+        size={"height": rows * patch, "width": cols * patch}, do_center_crop=False, image_mean=[0.5] * 3,
+        image_std=[0.5] * 3,
+    )  # fmt: skip
+    pipe = t.pipeline("image-feature-extraction", model=str(place), image_processor=processor)
+    with torch.no_grad():
+        seen = pipe.model(**processor(PICTURE, return_tensors="pt")).last_hidden_state[0]
+    assert len(seen) == before + rows * cols
+    low = seen[before:].T.unflatten(1, (rows, cols))
+    made = Upsampled(pipe, iters=0)(PICTURE)
+    assert made.shape == (len(low), 150, 196)
+    torch.testing.assert_close(made, gsjbu.upsample(PICTURE, low, kind="features", iters=0))
 
 
 def test_other_tasks_are_refused():

@@ -82,6 +82,31 @@ def test_the_render_of_a_fitted_kernel(tmp_path, objective, how):
         assert np.abs(made - mixing.render(values).numpy()).max() <= 1e-5 * float(values.abs().max()) * 2
 
 
+def test_a_fitted_kernel_at_an_odd_size_and_what_it_costs(tmp_path):
+    """From the fit to the runtime: 16 channels at a ratio that is whole on neither axis; times are printed."""
+    image, values = picture(181, 243)[0], torch.randn(16, 13, 17, generator=DRAW)
+    kernel = gsjbu.fit(image, iters=5, lr_size=(13, 17))
+    kernel.to_onnx(tmp_path / "kernel.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "kernel.onnx")
+
+    def timed(call):
+        call()
+        seconds = []
+        for _ in range(5):
+            began = time.perf_counter()
+            made = call()
+            seconds.append(time.perf_counter() - began)
+        return made, sorted(seconds)[2]
+
+    ours, own = timed(lambda: kernel.render(values).numpy())
+    (theirs,), runtime = timed(lambda: session.run(None, {"signal": values.numpy()}))
+    size = (tmp_path / "kernel.onnx").stat().st_size / 1e6
+    print(
+        f"16 channels, 13×17 to 181×243: own {own * 1e3:.1f} ms, onnxruntime {runtime * 1e3:.1f} ms, {size:.1f} MB"
+    )
+    assert np.abs(theirs - ours).max() <= 1e-5
+
+
 def test_the_command_writes_both(tmp_path):
     from gsjbu.cli import main
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import rasterio
@@ -151,6 +154,23 @@ def test_another_projection_and_whole_numbers(land):
     assert made.dtype == np.int16 and "resampled" in report.notes[0]
     known = made[0] != -1
     assert known.mean() > 0.9 and rmse(made[0].astype(float), truth, known) < 40
+
+
+def test_the_command_writes_what_the_library_writes(land, capsys):
+    from gsjbu.cli import main
+
+    folder, guide, signal, *_ = land
+    output = folder / "new" / "told.tif"
+    words = ["raster", str(guide), str(signal), "-o", str(output), "--tile", "64", "--json", "--quiet"]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    report = gsjbu.raster.upsample(guide, signal, folder / "same.tif", tile=64)
+    assert told == json.loads(json.dumps({"output": str(output), **asdict(report)})) and report.tiles == 12
+    np.testing.assert_array_equal(read(output)[0], read(folder / "same.tif")[0])
+    assert main(["raster", str(guide), str(signal), "-o", str(signal)]) == 2
+    assert "would take the place of an input" in capsys.readouterr().err
+    assert main(["raster", str(guide), str(folder / "none.tif"), "-o", str(output)]) in (2, 3)
+    assert "none.tif" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("fault", ["unplaced", "apart", "finer", "clouds"])
