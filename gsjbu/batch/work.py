@@ -106,6 +106,7 @@ class Worker:
             lr_image=asked.lr_image,
             signal=signal.values,
             kind=signal.kind,
+            mask=signal.mask,
             device=asked.device,
             threads=1,
         )

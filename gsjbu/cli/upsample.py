@@ -88,6 +88,7 @@ def run(args: argparse.Namespace) -> int:
             **{name: getattr(args, name) for name in options.FIT if name != "stride"},
             signal=signal.values,
             kind=signal.kind,
+            mask=signal.mask,
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()
