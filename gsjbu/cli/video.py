@@ -153,7 +153,7 @@ def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:
 
     alone = video.TemporalMetrics()
     for frame in frames:
-        kernel = gsjbu.fit(frame, iters=iters, **fit)
+        kernel = gsjbu.fit(video.as_it_is(frame), iters=iters, **fit)
         alone.add(kernel.render(kernel.lr_guide), frame)
     return alone
 

@@ -121,7 +121,7 @@ RECIPES: dict[str, Recipe] = {
     # At ×8 and ×16 of depth an error of 8.84 and 13.14, where back-projection of samples has 9.91 and 14.65.
     "sampled": replace(
         _SAMPLES,
-        sentence="The signal is taken for samples, as its edges are sharp: it is mixed only, with nothing to give back.",
+        sentence="The signal is taken for samples, as its edges are sharp: it is mixed only.",
         plain_share=0.25, plain_share_untrusted=0.5,
         refinement=Refinement(strengths=(100.0,), lines=0.8, tolerance=0.02),
     ),
@@ -147,10 +147,19 @@ RECIPES: dict[str, Recipe] = {
 RECIPE_OF = {"depth": "measured", "probabilities": "scores", "logits": "scores"}
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """A signal, and what is known of it."""
+
+    signal: Tensor | None = None  # [C, h, w]; the guide's own colours if None
+    kind: str | None = None  # None: it is looked at
+    mask: Tensor | None = None  # bool [h, w]: cells that have a value; None: all
+
+
 def fit(
     guide: Tensor,  # [G, H, W]
     grid: Grid,
-    signal: Tensor | None,  # [C, h, w]; the guide's own colours if None
+    given: Given,
     radius: int,
     iters: int,
     lr_image: str,  # bilinear, area, or auto: that which goes with the signal
@@ -158,10 +167,8 @@ def fit(
     device: torch.device,
     threads: int | None,
     progress: Progress | None,
-    kind: str | None = None,
-    mask: Tensor | None = None,  # bool [h, w]: cells that have a value; None: all
 ) -> Kernel:
-    """A kernel with the blend that suits ``signal``; ``kind`` says what it is, where that is known.
+    """A kernel with the blend that suits the signal.
 
     One fit, or two, of at most ``STEPS_AN_ITERATION · iters`` steps are made, one after the other; so are the losses.
     What was found is in ``Kernel.notes``. Raises ShapeError if the signal does not fit the grid or is not finite.
@@ -169,11 +176,11 @@ def fit(
     guide, found = noise.clean(guide)
     how = "area" if lr_image == "auto" else lr_image
     base = Gaussians.over(guide, grid, radius, parameters.start(grid), how)
-    signal = checked_signal(base.lr_guide if signal is None else signal, grid)
+    signal = checked_signal(base.lr_guide if given.signal is None else given.signal, grid)
     known = without_stand_ins(signal)
     signal = signal if known is None else fill(signal, known)
-    name = RECIPE_OF.get(kind or "") or kind_of(signal)
-    if name == "measured" and are_samples(signal, known if mask is None else mask):
+    name = RECIPE_OF.get(given.kind or "") or kind_of(signal)
+    if name == "measured" and are_samples(signal, known if given.mask is None else given.mask):
         name = "sampled"
         if lr_image == "auto":  # samples go with the guide's
             how = "bilinear"

@@ -55,9 +55,8 @@ def fit_kernel(
                 "'rgb' or 'signal'.",
             )
         how = str(SETTINGS["lr_image"].parse(lr_image))
-        kernel = auto.fit(
-            guide, grid, signal, radius, iters, how, chosen, where, threads, progress, kind, mask
-        )
+        given = auto.Given(signal, kind, mask)
+        kernel = auto.fit(guide, grid, given, radius, iters, how, chosen, where, threads, progress)
         return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
     if objective not in ("rgb", "signal"):
         raise SettingError(

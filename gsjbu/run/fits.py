@@ -82,10 +82,10 @@ class Fits:
         return fit_kernel(
             self.guide, self.grid, iters=iters, objective=objective, signal=about, **self._known_of(about),
             progress=lambda step, loss: self.stages.report(step + 1, most_steps(objective, iters), loss),
-            **self._options(objective, about),
+            **self._options(objective),
         )  # fmt: skip
 
-    def _options(self, objective: str, about: Tensor | None) -> dict[str, Any]:
+    def _options(self, objective: str) -> dict[str, Any]:
         s = self.settings
         # What suits a signal has the LR image that goes with one, whatever the paper's demonstration takes.
         how = s.lr_image if objective == "auto" else self.lr_image
@@ -99,7 +99,7 @@ class Fits:
             return None
         fit = partial(
             fit_kernel, self.guide, self.grid, iters=self.settings.iters, objective="auto", signal=features,
-            kind="features", **self._options("auto", features),
+            kind="features", **self._options("auto"),
         )  # fmt: skip
         return Once(fit)
 
