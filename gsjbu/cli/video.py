@@ -100,9 +100,11 @@ def run(args: argparse.Namespace) -> int:
                 started = time.perf_counter()
         if not count:
             raise GsjbuError("video_unreadable", f"{Path(args.film).name} has no frame.")
+    options.say(args, out.notes)
     facts: dict[str, Any] = {
         "output": args.output,
         "frames": count,
+        "notes": out.notes,
         "frames_per_second": round(count / seconds, 2),
         **_numbers(whole),
         "check": None,

@@ -191,3 +191,28 @@ def test_shares_of_one_picture_say_their_codes_beside_them(photo, tmp_path):
     assert cli.main(words) == 0
     again = understand(out, (H, W), max_values=1 << 24)
     assert again.kind == "probabilities" and again.codes == (4, 9) and again.names == ("class 4", "class 9")
+
+
+# ----------------------------------------------------------------------------------------- films
+
+
+def test_a_film_of_classes_that_come_and_go_keeps_their_numbers_and_colours(tmp_path, capsys):
+    """Files named 0, 1, 10 are taken in this order; class 7 is there in the last frame only."""
+    from gsjbu.io.films import Reader, Writer
+
+    (tmp_path / "s").mkdir()
+    inside = np.zeros((4, 6), bool)
+    inside[1:3, 1:4] = True
+    scene = np.repeat(np.repeat(inside, 8, 0), 8, 1)
+    with Writer(tmp_path / "in.mp4", 10) as film:
+        for name, code in (("0", 3), ("1", 0), ("10", 7)):
+            film.add(np.where(scene[..., None], [200, 80, 60], [40, 90, 160]).astype(np.uint8))
+            (tmp_path / "s" / f"{name}.npy").write_bytes(npy(np.where(inside, code, 0)))
+    words = ["video", "in.mp4", "out.mp4", "--signal", "s", "--values", "v", "--stride", "8", "--iters", "2"]
+    words = [str(tmp_path / word) if word in ("in.mp4", "out.mp4", "s", "v") else word for word in words]
+    assert cli.main([*words, "--check", "0", "--quiet"]) == 0
+    shown = [set(np.unique(np.load(tmp_path / "v" / f"{number:06d}.npy"))) for number in range(3)]
+    assert shown == [{0, 3}, {0}, {0, 7}]
+    with Reader(tmp_path / "out.mp4") as film:
+        corners = [frame[:, 1, 1] for frame in film]
+    assert max(float((corner - corners[0]).abs().max()) for corner in corners) < 0.05
