@@ -126,7 +126,7 @@ def refined(
         high, notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()
     else:
         kernel = fit(
-            guide, grid=grid_found, objective="auto", signal=low.values, kind=low.kind,
+            guide, grid=grid_found, objective="auto", signal=low.values, kind=low.kind, mask=low.mask,
             iters=iters, radius=radius, device=device, threads=threads,
         )  # fmt: skip
         high, notes = restoring.restored(low, kernel, probabilities=bool(soft), clip=clip), kernel.notes

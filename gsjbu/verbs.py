@@ -43,6 +43,7 @@ def fit(
     sigma: float | None = None,
     sigma_r: float | None = None,
     kind: str | None = None,
+    mask: Tensor | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> Kernel:
@@ -73,6 +74,7 @@ def fit(
             other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
         rate: of the first step, instead of the optimiser's own.
         kind: what the signal is, for the objective ``auto``; it is looked at if not given.
+        mask: bool [h, w], where the signal has a value of its own; everywhere if not given.
         mean: per channel, if the image comes normalised: ``image · std + mean`` is taken.
         std: likewise.
 
@@ -94,7 +96,8 @@ def fit(
     if grid is None:
         grid = _grid(guide, stride, lr_size)
     kernel = fit_kernel(
-        guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, kind=kind, device=device,
+        guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, kind=kind, mask=mask,
+        device=device,
         progress=progress, init=init, threads=threads, backend=backend, optimiser=optimiser,
         lr_image=lr_image,
         rate=rate, sigma=sigma, sigma_r=sigma_r,
@@ -167,6 +170,7 @@ def upsample(
         objective=objective,
         signal=brought.values,
         kind=brought.kind,
+        mask=brought.mask,
         lr_size=brought.shape[1:],
         **options,
     )

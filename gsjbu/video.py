@@ -17,6 +17,8 @@ import numpy as np
 from torch import Tensor
 
 from gsjbu.core.kernel import Kernel
+from gsjbu.io.guides import Guide
+from gsjbu.io.pictures import to_image
 from gsjbu.settings import WARM_ITERS, default
 from gsjbu.verbs import fit
 
@@ -36,7 +38,8 @@ def kernels(
 ) -> Iterator[Kernel]:
     """A fitted kernel per frame ``[3, H, W]`` of one size, in order; ``options`` are those of :func:`gsjbu.fit`.
 
-    The objective is ``rgb``: it is the one that is there for every frame.
+    The objective is ``rgb``: it is the one that is there for every frame. All frames have one scale, so a dark one is
+    not stretched by itself.
 
     Example:
         >>> import torch
@@ -46,16 +49,21 @@ def kernels(
     """
     before: Kernel | None = None
     for frame in frames:
-        kernel = None
-        if before is not None and before.guide.shape == frame.shape:
-            kernel = _warm(frame, before, iters, rate, options)
+        kernel, guide = None, as_it_is(frame)
+        if before is not None and before.guide.shape == guide.pixels.shape:
+            kernel = _warm(guide, before, iters, rate, options)
         if kernel is None:
-            kernel = fit(frame, iters=first_iters, **options)
+            kernel = fit(guide, iters=first_iters, **options)
         yield kernel
         before = kernel
 
 
-def _warm(frame: Tensor, before: Kernel, iters: int, rate: float, options: dict[str, Any]) -> Kernel | None:
+def as_it_is(frame: Tensor) -> Guide:
+    """A frame as a guide: its levels are the film's, however few of them it has."""
+    return Guide(to_image(frame))
+
+
+def _warm(guide: Guide, before: Kernel, iters: int, rate: float, options: dict[str, Any]) -> Kernel | None:
     """The fit that goes on from ``before``, or None if this frame is another scene."""
     last = before.losses[-1] if before.losses else math.inf
     cut = False
@@ -66,7 +74,7 @@ def _warm(frame: Tensor, before: Kernel, iters: int, rate: float, options: dict[
         return not cut
 
     options = options | {"optimiser": WARM_OPTIMISER, "rate": rate}
-    kernel = fit(frame, iters=iters, init=before, progress=watch, **options)
+    kernel = fit(guide, iters=iters, init=before, progress=watch, **options)
     return None if cut else kernel
 
 

@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,9 @@ KEPT = (
     "codes",
     "names",
     "gaps",
+    "offset",
+    "scale",
+    "gap_level",
 )
 
 
@@ -81,6 +84,10 @@ def run(
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     _spare_inputs(items, out, asked)
+    if asked.probabilities:
+        from gsjbu.batch.work import classes_of  # here, as in _found
+
+        asked = replace(asked, codes=classes_of(items, asked))
     with _alone(out):
         told = asked.as_dict() | {"signals": signals}
         told["version"] = __version__

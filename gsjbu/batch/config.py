@@ -28,10 +28,13 @@ class BatchConfig:
     invalid: str = "auto"
     layout: str = "auto"
     fill: bool = False
+    names: tuple[str, ...] = ()
+    probabilities: bool = False  # of labels each class's share, over the classes of the whole folder
+    codes: tuple[int, ...] = ()  # these classes; found when the run starts
 
     def as_dict(self) -> dict[str, Any]:
-        """Name -> value."""
-        return asdict(self)
+        """Name -> value, as JSON has them."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
 class WriteFailed(OSError):

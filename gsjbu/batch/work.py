@@ -10,6 +10,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
-from gsjbu.batch.sources import SIGNALS, Item
+from gsjbu.batch.sources import SIGNALS, Blob, Item
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
 from gsjbu.io import levels, readers, restoring
@@ -106,16 +107,22 @@ class Worker:
             lr_image=asked.lr_image,
             signal=signal.values,
             kind=signal.kind,
+            mask=signal.mask,
             device=asked.device,
             threads=1,
         )
-        told: dict[str, Any] = {"signal": signal.note, "backend": kernel.backend, **restoring.facts(signal)}
+        shares = self._shares(signal)
+        told: dict[str, Any] = {
+            "signal": signal.note, "backend": kernel.backend, **restoring.facts(signal, shares)
+        }  # fmt: skip
         if asked.form == "kernel":
             self._write(lambda: write_kernel(path, kernel, self.alone))
             return told
         result = self._results(kernel, signal)
         if asked.form == "png":
-            data = levels.png(signal, next(result.blocks))
+            whole = next(result.blocks)
+            data = levels.png(signal, whole)
+            told |= levels.scale(signal, whole)
             self._write(lambda: write_bytes(path, data, self.alone))
         else:
             self._write(
@@ -135,13 +142,17 @@ class Worker:
             signal, _ = self._signal(item, image)
         except (GsjbuError, OSError):  # the input has gone since; the result is there all the same
             return {}
-        told = restoring.facts(signal)
+        shares = self._shares(signal)
+        told = restoring.facts(signal, shares)
         if self.asked.form != "kernel":
             size = (int(image.shape[-2]), int(image.shape[-1]))
-            flat = signal.kind == "labels" or signal.flat
-            dtype = result_dtype(restoring.result_dtype(signal), self.asked.half)
+            flat = not shares and (signal.kind == "labels" or signal.flat)
+            dtype = result_dtype(restoring.result_dtype(signal, shares), self.asked.half)
             told |= {"shape": list(size if flat else (signal.shape[0], *size)), "dtype": dtype.name}
         return told
+
+    def _shares(self, signal: Signal) -> bool:
+        return self.asked.probabilities and signal.kind == "labels"
 
     def _results(self, kernel: Kernel, signal: Signal) -> _Results:
         """The result: whole where it is one map, otherwise some channels at a time.
@@ -150,7 +161,7 @@ class Worker:
         """
         size = kernel.grid.height, kernel.grid.width
         if signal.kind == "labels" or signal.shape[0] == 1 or self.asked.form == "png":
-            whole = restoring.restored(signal, kernel, threads=1)
+            whole = restoring.restored(signal, kernel, self._shares(signal), threads=1)
             return _Results(whole.shape, whole.dtype, iter([whole]))
         channels = max(1, BLOCK_BYTES // (4 * size[0] * size[1]))
         dtype = restoring.result_dtype(signal)
@@ -181,11 +192,9 @@ class Worker:
         """The item's low-resolution signal, and its grid as ``fit`` takes it."""
         height, width = image.shape[-2:]
         if item.signal is not None:
-            asked = self.asked
-            brought = readers.read(item.signal.read(), item.signal.name)
-            signal = understand(
-                brought, (height, width), asked.kind, asked.invalid, asked.layout, fill=asked.fill
-            )
+            signal = brought_of(item.signal, self.asked, (height, width))
+            if self._shares(signal) and self.asked.codes:
+                signal = signal.over(self.asked.codes)
             return signal, {"lr_size": signal.shape[1:]}
         from gsjbu.core import devices
         from gsjbu.core.grid import Grid
@@ -208,6 +217,24 @@ class Worker:
                     "output_name", f"The result's name cannot be used: {error.strerror}."
                 ) from error
             raise WriteFailed(f"The results cannot be written: {error.strerror or error}.") from error
+
+
+def brought_of(blob: Blob, asked: BatchConfig, size: tuple[int, int] | None = None) -> Signal:
+    """A signal at rest, understood as ``asked``, over an image of ``size`` (height, width) where that is known."""
+    brought = readers.read(blob.read(), blob.name)
+    return understand(
+        brought, size, asked.kind, asked.invalid, asked.layout, names=asked.names, fill=asked.fill
+    )  # fmt: skip
+
+
+def classes_of(items: list[Item], asked: BatchConfig) -> tuple[int, ...]:
+    """The class numbers of all label maps among ``items``, rising; what cannot be read fails when its turn comes."""
+    codes: set[int] = set()
+    for item in items:
+        with suppress(GsjbuError, OSError):
+            signal = brought_of(item.signal, asked) if item.signal is not None else None
+            codes |= set(signal.codes) if signal is not None and signal.kind == "labels" else set()
+    return tuple(sorted(codes))
 
 
 def _missing(item: Item, path: str) -> str:

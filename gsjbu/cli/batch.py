@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
     parser.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="of labels, write each class's share, one channel for each class of the whole folder",
+    )
+    parser.add_argument(
         "--workers",
         type=options.count(),
         metavar="N",
@@ -61,8 +66,9 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu import batch
 
     settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
-    words = {name: getattr(args, name) for name in ("kind", "invalid", "layout", "fill")}
-    asked = batch.BatchConfig(form=args.to, half=args.float16, **settings, **words)
+    asked = batch.BatchConfig(
+        form=args.to, half=args.float16, probabilities=args.probabilities, **settings, **options.signal_words(args)
+    )  # fmt: skip
     started = time.perf_counter()
     bar: tqdm | None = None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ class FrameSignals:
                 f"{path.name} is {signal.shape[2]}×{signal.shape[1]}, and at --stride {self.args.stride} the film's "
                 f"grid is {kernel.grid.cols}×{kernel.grid.rows}.",
             )
-        return _over_classes(signal, self.codes) if signal.kind == "labels" else signal
+        return signal.over(self.codes) if signal.kind == "labels" else signal
 
     def colours(self, signal: Signal) -> Tensor:
         """``[C, h, w]`` → ``[3, h, w]`` in [0, 1], before the render: mixing keeps them in range."""
@@ -119,13 +118,3 @@ def _check_count(files: list[Path], args: argparse.Namespace, frames: int) -> No
     if len(files) > wanted:
         options.say(args, [f"{args.signal} has {len(files)} signals and {wanted} are used; {files[wanted].name} and "
                            "what follows is left."])  # fmt: skip
-
-
-def _over_classes(signal: Signal, codes: tuple[int, ...]) -> Signal:
-    """The same labels with a channel for each of ``codes``, whether it is in this frame or not."""
-    if signal.codes == codes:
-        return signal
-    values = torch.zeros(len(codes), *signal.shape[1:])
-    values[[codes.index(code) for code in signal.codes]] = signal.values
-    names = tuple(signal.names[signal.codes.index(c)] if c in signal.codes else f"class {c}" for c in codes)
-    return replace(signal, values=values, codes=codes, names=names)

@@ -63,9 +63,13 @@ def run(args: argparse.Namespace) -> int:
     signal = high.signal
     options.say(args, [*guide.notes, *signal.doubts])
     told = restoring.facts(signal, signal.kind == "labels" and high.dtype.kind == "f")
-    upsample.write_result(output, form, signal, np.asarray(high), args.float16, told)
+    told |= upsample.write_result(output, form, signal, np.asarray(high), args.float16, told)
     facts = _facts(high, output, time.perf_counter() - started) | told
-    options.tell(args, facts, f"{output}: {facts['seconds']:.2f} s. {' '.join(high.notes)} {signal.note}")
+    options.tell(
+        args,
+        facts,
+        f"{output}: {facts['seconds']:.2f} s. {' '.join(high.notes)} {signal.note}{upsample.of_levels(told)}",
+    )
     return 0
 
 

@@ -88,13 +88,14 @@ def run(args: argparse.Namespace) -> int:
             **{name: getattr(args, name) for name in options.FIT if name != "stride"},
             signal=signal.values,
             kind=signal.kind,
+            mask=signal.mask,
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()
     high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
     rendered = time.perf_counter()
     told = restoring.facts(signal, args.probabilities)
-    write_result(output, form, signal, high, args.float16, told)
+    told |= write_result(output, form, signal, high, args.float16, told)
     if args.kernel:
         write_kernel(Path(args.kernel), kernel)
     facts = {
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     shape = "×".join(str(n) for n in high.shape)
     seconds = f"fit {fitted - started:.2f} s, render {rendered - fitted:.2f} s"
     sentence = f"{output}: {shape}, {seconds} on {kernel.device} ({kernel.backend}). {signal.note}"
-    options.tell(args, facts, sentence)
+    options.tell(args, facts, sentence + of_levels(told))
     return 0
 
 
@@ -148,28 +149,39 @@ def _grid(stride: int | None, size: tuple[int, int], signal: tuple[int, ...]) ->
     return {"stride": stride}
 
 
+def of_levels(told: dict[str, Any]) -> str:
+    """What the levels of a picture of fractions mean, as a sentence; nothing where they are the numbers."""
+    if "scale" not in told:
+        return ""
+    gap = ", and level 0 is a gap" if told["gap_level"] == 0 else ""
+    return f" The value is {told['offset']:.6g} + {told['scale']:.6g} · level{gap}."
+
+
 def write_result(
     output: Path, form: str, signal: Signal, high: np.ndarray, half: bool, told: dict[str, Any]
-) -> None:
-    """The result; beside arrays whose channels are classes, and beside fractions as levels, what the numbers mean."""
+) -> dict[str, float]:
+    """Write the result; beside arrays of classes or with codes for gaps, and beside fractions as levels, what the
+    numbers mean, which is returned for the levels of a picture."""
     from gsjbu.io import levels
     from gsjbu.io.writers import write, write_bytes
 
     if form == "png":
         write_bytes(output, levels.png(signal, high))
-        if high.ndim == 2 and high.dtype.kind == "f":
-            _, said = levels.to_levels(signal, high)
+        if said := levels.scale(signal, high):
             _beside(output, told | said)
-    elif form == "tiff":
+        return said
+    if form == "tiff":
         write_bytes(output, levels.tiff(signal, high))
     else:
         write(output, form, high.shape, [high], half, dtype=high.dtype, facts=told)
-        if form == "npy" and "codes" in told and high.ndim == 3:
-            _beside(output, told)
+        if form == "npy" and ("codes" in told or told["gaps"]["codes"]):
+            _beside(output, told | {"shape": list(high.shape)})
+    return {}
 
 
 def _beside(output: Path, told: dict[str, Any]) -> None:
+    from gsjbu.io.readers import BESIDE
     from gsjbu.io.writers import write_bytes
 
-    path = output.with_name(output.name + ".json")
+    path = output.with_name(output.name + BESIDE)
     write_bytes(path, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())

@@ -100,9 +100,11 @@ def run(args: argparse.Namespace) -> int:
                 started = time.perf_counter()
         if not count:
             raise GsjbuError("video_unreadable", f"{Path(args.film).name} has no frame.")
+    options.say(args, out.notes)
     facts: dict[str, Any] = {
         "output": args.output,
         "frames": count,
+        "notes": out.notes,
         "frames_per_second": round(count / seconds, 2),
         **_numbers(whole),
         "check": None,
@@ -153,7 +155,7 @@ def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:
 
     alone = video.TemporalMetrics()
     for frame in frames:
-        kernel = gsjbu.fit(frame, iters=iters, **fit)
+        kernel = gsjbu.fit(video.as_it_is(frame), iters=iters, **fit)
         alone.add(kernel.render(kernel.lr_guide), frame)
     return alone
 

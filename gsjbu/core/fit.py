@@ -28,6 +28,7 @@ def fit_kernel(
     objective: str = "rgb",
     signal: Tensor | None = None,  # [C, h, w]
     kind: str | None = None,  # of the signal, for the objective auto
+    mask: Tensor | None = None,  # bool [h, w]: where the signal has a value
     device: str = default("device"),
     progress: Progress | None = None,
     init: Kernel | None = None,
@@ -53,8 +54,9 @@ def fit_kernel(
                 "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use "
                 "'rgb' or 'signal'.",
             )
-        how = lr_image_of(lr_image, objective, signal)
-        kernel = auto.fit(guide, grid, signal, radius, iters, how, chosen, where, threads, progress, kind)
+        how = str(SETTINGS["lr_image"].parse(lr_image))
+        given = auto.Given(signal, kind, mask)
+        kernel = auto.fit(guide, grid, given, radius, iters, how, chosen, where, threads, progress)
         return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
     if objective not in ("rgb", "signal"):
         raise SettingError(

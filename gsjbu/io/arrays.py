@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import math
 import struct
 import zipfile
@@ -65,6 +66,13 @@ def read_safetensors(data: bytes, max_values: int) -> np.ndarray:
     from safetensors.torch import load
 
     return from_tensor(_only(load(data), "safetensors"), max_values)
+
+
+def safetensors_notes(data: bytes) -> str:
+    """What the header of a sound .safetensors file keeps under ``gsjbu``."""
+    (length,) = struct.unpack("<Q", data[:8])
+    told = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
+    return str(told.get("gsjbu", ""))
 
 
 def from_tensor(tensor: Any, max_values: int) -> np.ndarray:

@@ -24,6 +24,7 @@ class Brought:
     ``source`` in words. ``layout``: where the container fixes it. ``known`` bool [h, w]: a mask that came with it.
     ``kind``: where the container leaves no choice (a palette is labels). ``codes``: numbers that mean "no value".
     ``palette``: RGB triples of a palette PNG. ``colours``: class numbers are 0xRRGGBB. ``lossy``: levels are not exact.
+    ``told``: the kind that the file's own notes say; ``codes`` are then all of them. ``classes``: channels' numbers.
     """
 
     array: np.ndarray
@@ -36,6 +37,8 @@ class Brought:
     colours: bool = False
     lossy: bool = False
     names: dict[int, str] = field(default_factory=dict)
+    told: Kind | None = None
+    classes: tuple[int, ...] = ()
 
 
 def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES) -> None:

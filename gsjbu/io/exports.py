@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,6 +42,11 @@ class Export:
             if self.signal.kind in CLASS_KINDS:
                 self._best.add(torch.from_numpy(block))
             yield np.ascontiguousarray(block, dtype=self.dtype)
+
+    def facts(self) -> dict[str, Any]:
+        """What the numbers mean, those of the picture too."""
+        levels_of = {} if self._whole is None else levels.scale(self.signal, self._whole)
+        return restoring.facts(self.signal) | ({"png": levels_of} if levels_of else {})
 
     def png(self) -> bytes | None:
         """A picture of what :meth:`blocks` gave; None where none holds it (features, class numbers below 0)."""

@@ -19,6 +19,11 @@ from gsjbu.extras import lacking
 #: Ticks in which times are written: fine enough for any frame rate, as films of the web have it.
 CLOCK = Fraction(1, 90000)
 ENDINGS = (".mp4", ".mkv", ".mov")
+#: What a frame says of its colours, and the number that says nothing.
+UNKNOWN = {"color_range": 0, "colorspace": 2, "color_primaries": 2, "color_trc": 2}
+COLOURS = tuple(UNKNOWN)
+#: FFmpeg's numbers of matrices, as the scaler numbers them: BT.709, FCC, BT.601 (twice), SMPTE 240M, BT.2020.
+MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 
 
 def _av() -> Any:
@@ -33,7 +38,8 @@ class Reader:
     """The frames of a film as ``[3, H, W]`` in [0, 1], upright as a player shows them; use it in a ``with`` block.
 
     ``times``: when each frame so far is shown, and for how long, in seconds. ``aspect``: width of a pixel over its
-    height, as the film's own turn has it.
+    height, as the film's own turn has it. ``colours``: range, matrix, primaries and transfer of its colours, as numbers
+    of FFmpeg.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -56,6 +62,7 @@ class Reader:
         self.aspect: Fraction = self._stream.sample_aspect_ratio or Fraction(1)
         self.times: list[tuple[Fraction, Fraction]] = []
         self.quarters = 0  # turns counterclockwise that put a frame upright
+        self.colours: dict[str, int] = {}
         self._error = av.FFmpegError
         self._name, self._path = Path(path).name, str(path)
 
@@ -66,27 +73,32 @@ class Reader:
                 start = frame.pts * unit if frame.pts is not None else len(self.times) / self.rate
                 self.times.append((start, frame.duration * unit if frame.duration else 1 / self.rate))
                 self.quarters = round(frame.rotation / 90) % 4
+                self.colours = {name: int(getattr(frame, name) or 0) for name in COLOURS}
                 pixels = torch.from_numpy(np.rot90(frame.to_ndarray(format="rgb24"), self.quarters).copy())
                 yield pixels.permute(2, 0, 1).to(torch.float32).div_(255).contiguous()
         except self._error as error:
             raise GsjbuError("video_unreadable", f"{self._name} is damaged: {error}.") from error
 
-    def sound_for(self, file: Any) -> Any:
-        """A track in ``file`` for this film's sound; None if there is none, or such a file cannot hold it."""
-        if not self._file.streams.audio:
-            return None
-        try:
-            return file.add_stream_from_template(self._file.streams.audio[0])
-        except ValueError:
-            return None
+    def sound_for(self, file: Any) -> tuple[dict[int, Any], list[str]]:
+        """A track in ``file`` for each of this film's tracks of sound, by its index; the codecs that it cannot hold."""
+        tracks, left = {}, []
+        for stream in self._file.streams.audio:
+            codec = stream.codec_context.codec.canonical_name
+            try:
+                if codec not in file.supported_codecs:
+                    raise ValueError(codec)
+                tracks[stream.index] = file.add_stream_from_template(stream)
+            except ValueError:
+                left.append(codec)
+        return tracks, left
 
-    def copy_sound(self, file: Any, track: Any, until: Fraction) -> None:
+    def copy_sound(self, file: Any, tracks: dict[int, Any], until: Fraction) -> None:
         """The sound up to a time in seconds, packet by packet."""
         with _av().open(self._path) as source:
-            for packet in source.demux(source.streams.audio[0]):
-                if packet.dts is None or packet.pts * packet.time_base >= until:
+            for packet in source.demux([source.streams[index] for index in tracks]):
+                if packet.dts is None or packet.pts is None or packet.pts * packet.time_base >= until:
                     continue
-                packet.stream = track
+                packet.stream = tracks[packet.stream.index]
                 file.mux(packet)
 
     def __enter__(self) -> Reader:
@@ -99,8 +111,9 @@ class Reader:
 class Writer:
     """Writes uint8 ``[H, W, 3]`` pictures as H.264; use it in a ``with`` block.
 
-    ``like``: a film whose presentation times, pixel aspect and sound it takes over. What was at ``path`` before stays
-    until the film is whole; where there was nothing, the frames before an error are kept.
+    ``like``: a film whose presentation times, pixel aspect, colour range and sound it takes over. What was at ``path``
+    before stays until the film is whole; where there was nothing, the frames before an error are kept. ``notes``: what
+    a person should know of the file.
     """
 
     def __init__(self, path: str | Path, rate: Fraction | int = 24, like: Reader | None = None) -> None:
@@ -121,15 +134,15 @@ class Writer:
         self._rate = rate
         self._like = like
         self._stream: Any = None
-        self._sound: Any = None
+        self._sound: dict[int, Any] = {}
         self.count = 0
+        self.notes: list[str] = []
 
     def add(self, picture: np.ndarray) -> None:
-        """One frame; all of one size. An odd row or column at the edge is left out, as the format needs even sizes."""
-        height, width = (n - n % 2 for n in picture.shape[:2])
+        """One frame; all of one size."""
         if self._stream is None:
-            self._start(height, width)
-        frame = _av().VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+            self._start(*picture.shape[:2])
+        frame = self._encoded(_av().VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"))
         if self._like is not None:
             start, long = self._like.times[self.count]
             frame.time_base, frame.pts = CLOCK, round(start / CLOCK)
@@ -140,7 +153,14 @@ class Writer:
     def _start(self, height: int, width: int) -> None:
         self._stream = self._file.add_stream("libx264", rate=self._rate)
         self._stream.width, self._stream.height = width, height
+        # Colours at half the size, which everything plays, need even sides.
         self._stream.pix_fmt = "yuv420p"
+        if width % 2 or height % 2:
+            self._stream.pix_fmt = "yuv444p"
+            self.notes.append(
+                f"{width}×{height} has an odd side: colours are kept at full size (yuv444p), which some players do not "
+                "show."
+            )
         self._stream.options = {"crf": "16", "preset": "veryfast"}
         self._long: dict[int, int] = {}  # by presentation time, in ticks
         if self._like is not None:
@@ -149,7 +169,25 @@ class Writer:
             self._stream.codec_context.sample_aspect_ratio = (
                 1 / self._like.aspect if turned else self._like.aspect
             )
-            self._sound = self._like.sound_for(self._file)
+            self._sound, left = self._like.sound_for(self._file)
+            if left:
+                self.notes.append(
+                    f"The sound ({', '.join(left)}) is left out, as {self._path.suffix} does not hold it; .mkv does."
+                )
+            for name, value in self._like.colours.items():
+                setattr(self._stream.codec_context, name, value)
+
+    def _encoded(self, frame: Any) -> Any:
+        """Red, green and blue as the film's luma and colours, by the range and matrix of the one that it is like."""
+        colours = self._like.colours if self._like is not None else {}
+        known = {name: value for name, value in colours.items() if value != UNKNOWN[name]}
+        frame = frame.reformat(
+            format=self._stream.pix_fmt, dst_colorspace=MATRICES.get(known.get("colorspace", -1)),
+            dst_color_range=known.get("color_range"),
+        )  # fmt: skip
+        for name, value in known.items():
+            setattr(frame, name, value)
+        return frame
 
     def _mux(self, frame: Any) -> None:
         for packet in self._stream.encode(frame):
@@ -160,7 +198,7 @@ class Writer:
     def _finish(self) -> None:
         """What the encoder still holds, and the sound as long as the picture."""
         self._mux(None)
-        if self._like is not None and self._sound is not None:
+        if self._like is not None and self._sound:
             start, long = self._like.times[self.count - 1]
             self._like.copy_sound(self._file, self._sound, start + long)
 

@@ -19,8 +19,9 @@ AUTO, NONE = "auto", "none"
 Invalid = str | float | Sequence[float] | None
 
 IGNORE = 255  # of label maps of 8 bits
-#: 0 is no distance where the nearest thing seen is this far off, in medians of all that is seen.
+#: 0 is no distance where what lies beside it is this far off, in medians of all that is seen, but for a few speckles.
 FAR_FROM_ZERO = 0.05
+SPECKLES = 0.05
 #: A number that repeats exactly is no measurement where it lies so many spreads from all others.
 FAR_FROM_REST = 3.0
 MOST_CODES = 4
@@ -28,6 +29,8 @@ MOST_CODES = 4
 KNOWN_CODES = (-9999.0, -32768.0, 65504.0, 1e10, 1e20, -3.4028234663852886e38)
 #: Cells of a signal with gaps: to find each gap's nearest neighbour takes half a second for so many.
 MAX_GAPPY = 1 << 22
+#: … and as many times to ask which of several nearest there are, which is done up to here.
+MAX_FAIR = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,10 @@ def finite(planes: np.ndarray) -> np.ndarray:
 
 
 def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """``values`` [C, h, w] with every unknown cell of [h, w] taking the nearest known one's."""
+    """``values`` [C, h, w] with every unknown cell of [h, w] taking the nearest known one's.
+
+    Of several as near, fractions take the mean, so that a turned signal is filled alike.
+    """
     if known.all():
         return values
     if not known.any():
@@ -120,6 +126,18 @@ def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
             f"The signal has gaps and {known.shape[1]}×{known.shape[0]} cells; with gaps at most "
             f"{MAX_GAPPY / 1e6:.1f} million are read: make it smaller, or fill them first.",
         )
+    if values.dtype.kind != "f" or known.size > MAX_FAIR:
+        return _nearest(values, known)
+    turns = [(rows, cols, swap) for rows in (1, -1) for cols in (1, -1) for swap in (False, True)]
+    total = np.zeros(values.shape, np.float64)
+    for rows, cols, swap in turns:
+        some, there = values[:, ::rows, ::cols], known[::rows, ::cols]
+        filled = _nearest(some.swapaxes(1, 2), there.T).swapaxes(1, 2) if swap else _nearest(some, there)
+        total += filled[:, ::rows, ::cols]
+    return np.where(known, values, (total / len(turns)).astype(values.dtype))
+
+
+def _nearest(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     from scipy.ndimage import distance_transform_edt
 
     y, x = distance_transform_edt(~known, return_distances=False, return_indices=True)
@@ -164,24 +182,35 @@ def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
     values = plane[known]
     usual: tuple[float, ...] = ()
     if kind == "depth":
-        usual = tuple(code for code in _codes_of_sensors(values) if _repeats(plane == code))
+        usual = tuple(code for code in _codes_of_sensors(plane, known) if _repeats(plane == code))
         values = values[~np.isin(values, usual)] if usual else values
     if plane.dtype.kind == "f" or plane.dtype.itemsize > 1:
         return usual, tuple(_outliers(values.astype(np.float64)))
     return usual, ()
 
 
-def _codes_of_sensors(values: np.ndarray) -> Iterator[float]:
-    """0, and the top of 16 bits, where nothing else is near."""
+def _codes_of_sensors(plane: np.ndarray, known: np.ndarray) -> Iterator[float]:
+    """0 in [h, w] where nothing beside it is near, and the top of 16 bits."""
+    values = plane[known]
     rest = values[values > 0]
     if (values == 0).any() and rest.size and values.min() >= 0 and rest.size < values.size:
-        nearest, usual = float(rest.min()), float(np.median(rest))
-        if nearest >= FAR_FROM_ZERO * usual and (values.dtype.kind == "f" or nearest > 1):
+        beside = plane[_grown((plane == 0) & known) & known & (plane > 0)]
+        nearest = float(np.quantile(beside if beside.size else rest, SPECKLES, method="lower"))
+        if nearest >= FAR_FROM_ZERO * float(np.median(rest)) and (values.dtype.kind == "f" or nearest > 1):
             yield 0.0
     if values.dtype == np.uint16:
         below = values[values < 65535]
         if 0 < below.size < values.size and below.max() < 0.9 * 65535:
             yield 65535.0
+
+
+def _grown(cells: np.ndarray) -> np.ndarray:
+    """Cells of [h, w] and those beside them."""
+    out = cells.copy()
+    for a, b in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        out[a] |= cells[b]
+        out[b] |= cells[a]
+    return out
 
 
 def _repeats(equal: np.ndarray) -> bool:

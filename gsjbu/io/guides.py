@@ -54,7 +54,7 @@ def to_guide(x: Any, mean: Sequence[float] | None = None, std: Sequence[float] |
     if isinstance(x, bytes | bytearray | memoryview):
         return open_guide(bytes(x))
     if isinstance(x, Image.Image):
-        return _scaled(pictures.to_image(x), ())
+        return _scaled(pictures.to_image(x))
     if isinstance(x, Tensor):
         planes = _planes_of_tensor(x)
     else:
@@ -63,7 +63,7 @@ def to_guide(x: Any, mean: Sequence[float] | None = None, std: Sequence[float] |
         return Guide(_denormalised(planes, mean, std))
     if not planes.is_floating_point():
         planes = _from_whole_numbers(planes)
-    return _scaled(pictures.to_image(planes.to(torch.float32)), ())
+    return _scaled(pictures.to_image(planes.to(torch.float32)))
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -80,11 +80,11 @@ def open_guide(data: bytes, max_pixels: int = pictures.MAX_PIXELS) -> Guide:
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _tiff(data, max_pixels)
     if pictures.sniffed(data) is not None or not data:
-        return _scaled(pictures.decode(data, max_pixels), ())
+        return _scaled(pictures.decode(data, max_pixels))
     try:
         with Image.open(io.BytesIO(data)) as file:
             pictures.check_size(file.size, max_pixels)
-            return _scaled(pictures.to_tensor(pictures.upright(file)), ())
+            return _scaled(pictures.to_tensor(pictures.upright(file)))
     except ImageError:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
@@ -199,8 +199,16 @@ def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[fl
     return pictures.to_image(x * scale + shift)
 
 
-def _scaled(x: Tensor, notes: tuple[str, ...]) -> Guide:
+def _scaled(x: Tensor) -> Guide:
     """``x`` [C, H, W] in [0, 1], filling it; bands beyond three count so much less in the colour distance."""
+    found = stretched(x)
+    bands = x.shape[0]
+    return Guide(found.pixels * (3 / bands) ** 0.5, found.notes) if bands > 3 else found
+
+
+def stretched(x: Tensor) -> Guide:
+    """``x`` [C, H, W] brought to [0, 1] from beyond, and to all of it from less than an eighth."""
+    notes: tuple[str, ...] = ()
     low, high = (float(v) for v in x.aminmax())
     if low < 0 or high > 1:
         x, note = _brought_back(x, low, high)
@@ -212,8 +220,6 @@ def _scaled(x: Tensor, notes: tuple[str, ...]) -> Guide:
             *notes,
             f"The image fills only {low:.3g} to {high:.3g} of its range 0–1, and is stretched to all of it.",
         )
-    if x.shape[0] > 3:
-        x = x * (3 / x.shape[0]) ** 0.5
     return Guide(x, notes)
 
 

@@ -31,6 +31,10 @@ TOP_CLASS = 255
 PATCHES, CLEAR_PATCHES = 0.5, 0.75
 #: Of the neighbours that differ, the share that does so by little: above it, many numbers change by degrees.
 GRADED = 0.5
+#: … unless each number is one piece, as instances are that were counted row by row: depth has several of a level, or
+#: is a ramp, all of whose neighbours differ by little. So large a part in the middle is looked at.
+PIECES, RAMP = 2.0, 0.9
+PIECES_SIDE = 1024
 #: A share of a cell is at least one pixel of 64²; softmax has many values below.
 TINY = 2e-4
 EXACT = 1e-6
@@ -138,6 +142,24 @@ def patches(plane: np.ndarray, known: np.ndarray) -> Patches:
     return Patches(equal / pairs, graded / max(1, pairs - equal), alone, len(values))
 
 
+def pieces(plane: np.ndarray, known: np.ndarray) -> float:
+    """How many connected pieces each value of [h, w] has, on average."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    middle = tuple(slice(max(0, (n - PIECES_SIDE) // 2), (n + PIECES_SIDE) // 2) for n in plane.shape)
+    plane, known = plane[middle], known[middle]
+    place = np.arange(plane.size).reshape(plane.shape)
+    pairs = []
+    for a, b in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
+        same = (plane[a] == plane[b]) & known[a] & known[b]
+        pairs.append((place[a][same], place[b][same]))
+    rows, cols = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
+    joined = coo_array((np.ones(len(rows), bool), (rows, cols)), (plane.size, plane.size))
+    piece = connected_components(joined, directed=False)[1].reshape(plane.shape)
+    return len(np.unique(piece[known])) / max(1, len(np.unique(plane[known])))
+
+
 def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
     """One channel of whole numbers."""
     values = plane[known]
@@ -148,7 +170,7 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
     if lossy:
         return Guess("depth", f"grey levels of a JPEG ({lie.count} different)", "heat_map")
     levels = f"{lie.count} different {bits}"
-    if lie.count == 2 and values.max() <= TOP_CLASS:
+    if lie.count == 2 and (values.max() <= TOP_CLASS or _are_ends(plane.dtype, values)):
         low, high = (int(v) for v in np.unique(values))
         return Guess("labels", f"two levels, {low} and {high}: a mask")
     if _is_matte(plane, values):
@@ -157,7 +179,8 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
     if lie.count <= SOME and values.max() > TOP_CLASS and not ((values > 0) & (values <= TOP_CLASS)).any():
         return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
     if lie.count > SOME:
-        if lie.equal >= CLEAR_PATCHES and lie.alone < PATCHES and lie.graded < GRADED:
+        flat_ones = lie.equal >= CLEAR_PATCHES and lie.alone < PATCHES
+        if flat_ones and (lie.graded < GRADED or (lie.graded < RAMP and pieces(plane, known) < PIECES)):
             return Guess("labels", flat)
     elif lie.equal >= PATCHES and lie.alone < PATCHES:
         ordered = lie.count > FEW and lie.graded > CLEAR_PATCHES and lie.equal < CLEAR_PATCHES
@@ -166,6 +189,12 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
         return Guess("labels", f"only {levels}", "depth")
     unsure: Kind | None = "labels" if lie.count <= SOME and lie.equal >= PATCHES else None
     return Guess("depth", f"{levels}, {round(100 * lie.equal)} % of neighbours equal", unsure)
+
+
+def _are_ends(dtype: np.dtype, values: np.ndarray) -> bool:
+    """Whether whole numbers are nothing but 0 and the largest that 16 bits hold."""
+    top = np.iinfo(dtype).max if dtype.kind in "iu" and dtype.itemsize == 2 else 65535
+    return bool(values.min() == 0 and values.max() == top)
 
 
 def _is_matte(plane: np.ndarray, values: np.ndarray) -> bool:

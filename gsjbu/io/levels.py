@@ -1,7 +1,7 @@
 """Results as pictures: PNG and TIFF, with what their numbers mean written into them.
 
-Integers are written as they are. Fractions take the levels of a 16-bit picture: the value is
-``offset + scale · level``, and where there are gaps level 0 is theirs. The file says so, and
+Integers are written as they are. Fractions take the levels of a picture, of 16 bits, or of 8 where there are three
+channels: the value is ``offset + scale · level``, and where there are gaps level 0 is theirs. The file says so, and
 :func:`gsjbu.io.meaning.meaning` reads it back.
 """
 
@@ -18,7 +18,7 @@ from gsjbu.extras import lacking
 from gsjbu.io import pictures, restoring
 from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
 
-TOP = 65535
+TOP, TOP_OF_COLOURS = 65535, 255
 
 
 def png(signal: Signal, result: np.ndarray) -> bytes:
@@ -31,14 +31,14 @@ def png(signal: Signal, result: np.ndarray) -> bytes:
         return classes_png(signal, codes[_strongest(result)])
     if signal.kind == "labels":
         return classes_png(signal, result)
-    if result.ndim == 3:
-        return _colours(result)
-    told = restoring.facts(signal)
-    if result.dtype.kind in "iub" and int(result.min()) >= 0 and int(result.max()) <= TOP:
+    told = restoring.facts(signal) | scale(signal, result)
+    if "scale" not in told:
         dtype = np.uint8 if result.dtype.itemsize == 1 else np.uint16
         return pictures.png_bytes(result.astype(dtype), text=_text(told))
-    levels, said = to_levels(signal, result)
-    return pictures.png_bytes(levels, text=_text(told | said))
+    levels = to_levels(result, told)
+    if result.ndim == 3:
+        levels = np.ascontiguousarray(levels.astype(np.uint8).transpose(1, 2, 0))
+    return pictures.png_bytes(levels, text=_text(told))
 
 
 def check_png(signal: Signal, shape: tuple[int, ...]) -> None:
@@ -56,23 +56,35 @@ def check_png(signal: Signal, shape: tuple[int, ...]) -> None:
         )
 
 
-def to_levels(signal: Signal, result: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-    """Fractions [H, W] as levels of 16 bits, and the offset and the scale that give the values back.
+def scale(signal: Signal, result: np.ndarray) -> dict[str, float]:
+    """What the levels of a PNG of ``result`` mean: ``offset``, ``scale`` and ``gap_level`` (-1: there is none).
 
-    Where there are gaps, level 0 is theirs.
+    Empty where it holds the numbers as they are, or classes.
     """
+    if result.ndim == 3 and len(result) == 1:
+        result = result[0]
+    if signal.kind == "labels" or (signal.kind in CLASS_KINDS and result.ndim == 3):
+        return {}
+    whole = result.dtype.kind in "iub"
+    if whole and result.ndim == 2 and int(result.min()) >= 0 and int(result.max()) <= TOP:
+        return {}
+    top = TOP if result.ndim == 2 else TOP_OF_COLOURS
     known = np.isfinite(result)
     first = 0 if known.all() else 1
-    if signal.kind in UNIT_KINDS:
+    low, high = (float(result[known].min()), float(result[known].max())) if known.any() else (0.0, 1.0)
+    if signal.kind in UNIT_KINDS or (result.ndim == 3 and low >= 0 and high <= 1):
         low, high = 0.0, 1.0
-    else:
-        low, high = (float(result[known].min()), float(result[known].max())) if known.any() else (0.0, 1.0)
-    scale = (high - low) / (TOP - first) or 1.0
-    offset = low - first * scale
+    step = (high - low) / (top - first) or 1.0
+    return {"offset": low - first * step, "scale": step, "gap_level": 0 if first else -1}
+
+
+def to_levels(result: np.ndarray, told: dict[str, Any]) -> np.ndarray:
+    """Fractions [H, W] or [3, H, W] as the levels that :func:`scale` told of, uint16."""
+    known = np.isfinite(result)
+    first, top = told["gap_level"] + 1, TOP if result.ndim == 2 else TOP_OF_COLOURS
     with np.errstate(invalid="ignore"):
-        levels = np.where(known, np.clip(np.rint((result - offset) / scale), first, TOP), 0)
-    said = {"offset": offset, "scale": scale, "gap_level": 0 if first else -1}
-    return levels.astype(np.uint16), said
+        levels = np.rint((result.astype(np.float64) - told["offset"]) / told["scale"])
+    return np.where(known, np.clip(levels, first, top), 0).astype(np.uint16)
 
 
 def tiff(signal: Signal, result: np.ndarray) -> bytes:
@@ -83,7 +95,12 @@ def tiff(signal: Signal, result: np.ndarray) -> bytes:
 
     if result.dtype.kind == "b":
         result = result.astype(np.uint8)
-    if result.dtype.itemsize == 8 and result.dtype.kind in "iu":
+    narrow = np.iinfo(np.int32)
+    if (
+        result.dtype.itemsize == 8
+        and result.dtype.kind in "iu"
+        and narrow.min <= result.min() <= result.max() <= narrow.max
+    ):
         result = result.astype(np.int32)
     stream = io.BytesIO()
     tifffile.imwrite(
@@ -114,10 +131,3 @@ def classes_png(signal: Signal, numbers: np.ndarray) -> bytes:
     if numbers.max() < 256:
         return pictures.png_bytes(numbers.astype(np.uint8), palette=signal.palette, text=_text(told))
     return pictures.png_bytes(numbers.astype(np.uint16), text=_text(told))
-
-
-def _colours(result: np.ndarray) -> bytes:
-    """Three channels as colours, stretched to their range if they are none."""
-    low, high = min(0.0, float(np.nanmin(result))), max(1.0, float(np.nanmax(result)))
-    shares = (np.nan_to_num(result) - low) / (high - low)
-    return pictures.png_bytes(np.rint(255 * shares).clip(0, 255).astype(np.uint8).transpose(1, 2, 0).copy())

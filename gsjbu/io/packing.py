@@ -28,6 +28,7 @@ def pack(signal: Signal) -> tuple[dict[str, Any], list[np.ndarray]]:
         told["brought"] = {
             "source": brought.source, "layout": brought.layout, "kind": brought.kind, "codes": brought.codes,
             "colours": brought.colours, "lossy": brought.lossy, "names": list(brought.names.items()),
+            "told": brought.told, "classes": brought.classes,
         }  # fmt: skip
     told["arrays"] = [(array.dtype.str, array.shape) for array in arrays]
     return told, arrays
@@ -45,7 +46,7 @@ def unpack(told: dict[str, Any], body: bytes | bytearray) -> Signal:
     brought = None
     if "brought" in told:
         about = told["brought"] | {"names": {int(k): str(v) for k, v in told["brought"]["names"]}}
-        about["codes"] = tuple(about["codes"])
+        about |= {name: tuple(about[name]) for name in ("codes", "classes")}
         known = arrays[3] if len(arrays) > 3 else None
         brought = Brought(arrays[2], known=known, palette=palette, **about)
     asked = Asked(**{field.name: _tupled(told["asked"][field.name]) for field in fields(Asked)})

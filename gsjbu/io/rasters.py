@@ -19,7 +19,7 @@ from gsjbu.errors import ImageError, SignalError
 from gsjbu.extras import lacking
 from gsjbu.io import pictures
 from gsjbu.io.brought import MAX_CHANNELS, MAX_SIDE, Brought, check
-from gsjbu.io.meaning import meaning
+from gsjbu.io.meaning import levels_of, notes_of, with_notes
 from gsjbu.io.pictures import TEXT_KEY
 
 #: Colours of a TIFF page (its tag "photometric interpretation").
@@ -64,13 +64,16 @@ def _as_of_a_signal() -> Iterator[None]:
 
 
 def _with_meaning(found: Brought, text: str) -> Brought:
-    """A 16-bit picture that says what its levels mean, as those values."""
-    told = meaning(text)
-    if not told or found.array.dtype != np.uint16 or found.array.ndim != 2:
-        return found
+    """A picture that says what its levels mean, as those values: 16-bit grey, or three channels of 8 bits."""
+    notes = notes_of(text)
+    told = levels_of(notes)
+    if not told or found.array.dtype not in (np.uint16, np.uint8):
+        return found if found.colours else with_notes(found, notes)
     values = told["offset"] + told["scale"] * found.array.astype(np.float64)
     values[found.array == told["gap_level"]] = np.nan
-    return replace(found, array=values.astype(np.float32), source=f"{found.source} with a scale")
+    array = values.astype(np.float32)
+    found = replace(found, array=array, source=f"{found.source} with a scale", colours=False, codes=())
+    return with_notes(found, notes | {"gaps": None})
 
 
 def from_picture(image: Image.Image, source: str = "", lossy: bool = False) -> Brought:
@@ -148,7 +151,7 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
         if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
             planes = [~plane if plane.dtype == bool else 255 - plane for plane in planes]
-        return _of_pages(first, planes, source, codes)
+        return with_notes(_of_pages(first, planes, source, codes), notes_of(first.description))
 
 
 def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[float, ...]) -> Brought:

@@ -20,6 +20,7 @@ from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.extras import lacking
 from gsjbu.io import arrays, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
+from gsjbu.io.meaning import notes_of, with_notes
 
 ACCEPTED = (
     "A signal is a .npy, .npz, .safetensors or .pt file with one array, a grey or palette PNG, a TIFF, a PFM or "
@@ -28,6 +29,8 @@ ACCEPTED = (
 #: Endings of files that may hold a signal, for those who look for them by name.
 ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".exr", ".jpg", ".jpeg",
            ".bmp", ".webp", ".avif")  # fmt: skip
+#: What a .npy's numbers mean, beside it.
+BESIDE = ".json"
 #: Files that are only looked for when asked: beside a photo they are more likely photos.
 NUMBERS = ENDINGS[: ENDINGS.index(".jpg")]
 
@@ -91,9 +94,14 @@ def _from_path(path: Path, max_values: int) -> Brought:
     if path.is_dir():
         return _zarr(path, max_values)
     try:
-        return read(path.read_bytes(), path.name, max_values)
+        found = read(path.read_bytes(), path.name, max_values)
     except FileNotFoundError as error:
         raise SignalError("signal_missing", f"There is no {path}.") from error
+    beside = path.with_name(path.name + BESIDE)
+    if found.source != "npy" or not beside.is_file():
+        return found
+    notes = notes_of(beside.read_text("utf-8", "replace"))
+    return with_notes(found, notes) if notes.get("shape") == list(found.array.shape) else found
 
 
 def _masked(x: np.ma.MaskedArray, max_values: int) -> Brought:
@@ -131,7 +139,8 @@ def _zarr(path: Path, max_values: int) -> Brought:
     if len(found) != 1:
         raise SignalError("signal_several", f"{path.name} holds {len(found)} arrays; it must hold one.")
     check(found[0].dtype, tuple(found[0].shape), max_values)
-    return Brought(np.asarray(found[0][...]), "Zarr")
+    notes = found[0].attrs.asdict().get("gsjbu")
+    return with_notes(Brought(np.asarray(found[0][...]), "Zarr"), notes if isinstance(notes, dict) else {})
 
 
 # ------------------------------------------------------------------------------- what a file is
@@ -145,7 +154,7 @@ def _reader(data: bytes) -> tuple[str, Reader | None]:
         if data.startswith(starts):
             return form, reader
     if data[8:9] == b"{":
-        return "safetensors", _as_array("safetensors", arrays.read_safetensors)
+        return "safetensors", _safetensors
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp", _as_picture("WEBP")
     if data[4:12] in (b"ftypavif", b"ftypavis"):
@@ -159,6 +168,11 @@ def _as_array(form: str, read_array: Callable[[bytes, int], np.ndarray]) -> Read
 
 def _as_picture(form: str) -> Reader:
     return lambda data, most: rasters.read_picture(data, form, most)
+
+
+def _safetensors(data: bytes, most: int) -> Brought:
+    found = Brought(arrays.read_safetensors(data, most), "safetensors")
+    return with_notes(found, notes_of(arrays.safetensors_notes(data)))
 
 
 def _zip(data: bytes, most: int) -> Brought:

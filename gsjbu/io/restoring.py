@@ -164,6 +164,14 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
 # -------------------------------------------------------------------------------------------- facts
 
 
+def _gap_codes(signal: Signal, probabilities: bool) -> list[float]:
+    """The numbers that stand for "no value" in the result."""
+    whole = result_dtype(signal, probabilities).kind in "iu" and not bool(signal.mask.all())
+    if whole and signal.kind != "labels" and not signal.asked.fill:
+        return [gap_number(signal)]
+    return list(signal.gap_codes)
+
+
 def facts(signal: Signal, probabilities: bool = False) -> dict[str, Any]:
     """What a reader of the result has to know, for a manifest, a sidecar, a file's own notes or JSON."""
     told: dict[str, Any] = {
@@ -171,7 +179,7 @@ def facts(signal: Signal, probabilities: bool = False) -> dict[str, Any]:
         "layout": signal.layout, "unit": signal.unit,
         "brought": {"source": signal.source, "dtype": signal.dtype, "shape": list(signal.shape)},
         "dtype": result_dtype(signal, probabilities).name,
-        "gaps": {"cells": int((~signal.mask).sum()), "codes": list(signal.gap_codes)},
+        "gaps": {"cells": int((~signal.mask).sum()), "codes": _gap_codes(signal, probabilities)},
     }  # fmt: skip
     if signal.kind in CLASS_KINDS and signal.shape[0] > 1:
         told["codes"] = list(signal.codes or range(signal.shape[0]))

@@ -136,6 +136,14 @@ class Signal:
             said.append(f"{self.gaps[:1].upper()}{self.gaps[1:]}; invalid= says otherwise.")
         return said
 
+    def over(self, codes: tuple[int, ...]) -> Signal:
+        """The same labels with a channel for each of ``codes``, whether it is there or not."""
+        if self.codes == codes:
+            return self
+        values = torch.zeros(len(codes), *self.shape[1:])
+        values[[codes.index(code) for code in self.codes]] = self.values
+        return replace(self, values=values, codes=codes, names=class_names(self, codes))
+
     def fitted(self, height: int, width: int) -> Signal:
         """This signal over an image of ``height`` × ``width`` pixels; otherwise raises SignalError.
 
@@ -242,7 +250,9 @@ def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: 
 
 def _invalid(brought: Brought, asked: Asked) -> str | tuple[float, ...]:
     """What the container says means "no value", where a person says nothing."""
-    return brought.codes if asked.invalid == gaps.AUTO and brought.codes else asked.invalid
+    if asked.invalid != gaps.AUTO or not (brought.codes or brought.told):
+        return asked.invalid
+    return brought.codes or gaps.NONE
 
 
 def _known_over(brought: Brought, planes: np.ndarray) -> np.ndarray | None:
@@ -259,6 +269,8 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
         return kinds.Guess(asked.kind, "as you said")
     if brought.kind is not None:
         return kinds.Guess(brought.kind, f"{len(np.unique(planes[0][known]))} different numbers")
+    if brought.told is not None:
+        return kinds.Guess(brought.told, "as the file says")
     if brought.colours:
         count, equal = len(np.unique(planes[0][known])), kinds.patches(planes[0], known).equal
         unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
@@ -369,7 +381,9 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         values = (values.astype(np.float64) - offset) / scale
     names: tuple[str, ...] = ()
     if signal.kind in CLASS_KINDS and values.shape[0] > 1:
-        names = class_names(signal, range(values.shape[0]))
+        codes = (signal.brought and signal.brought.classes) or tuple(range(values.shape[0]))
+        signal = replace(signal, codes=codes if codes != tuple(range(len(codes))) else ())
+        names = class_names(signal, codes)
     array = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(array).all():
         raise SignalError(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from gsjbu.core import gaps, interpolation
-from gsjbu.core.fit import fit_kernel, lr_image_of, most_steps
+from gsjbu.core.fit import fit_kernel, most_steps
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.io import restoring
@@ -80,15 +80,15 @@ class Fits:
 
     def _fit(self, objective: str, iters: int, about: Tensor | None) -> Kernel:
         return fit_kernel(
-            self.guide, self.grid, iters=iters, objective=objective, signal=about, kind=self._kind(about),
+            self.guide, self.grid, iters=iters, objective=objective, signal=about, **self._known_of(about),
             progress=lambda step, loss: self.stages.report(step + 1, most_steps(objective, iters), loss),
-            **self._options(objective, about),
+            **self._options(objective),
         )  # fmt: skip
 
-    def _options(self, objective: str, about: Tensor | None) -> dict[str, Any]:
+    def _options(self, objective: str) -> dict[str, Any]:
         s = self.settings
         # What suits a signal has the LR image that goes with one, whatever the paper's demonstration takes.
-        how = lr_image_of(s.lr_image, objective, about) if objective == "auto" else self.lr_image
+        how = s.lr_image if objective == "auto" else self.lr_image
         return {
             "radius": s.radius, "device": s.device, "threads": self.threads, "optimiser": s.optimiser, "lr_image": how,
         }  # fmt: skip
@@ -99,12 +99,18 @@ class Fits:
             return None
         fit = partial(
             fit_kernel, self.guide, self.grid, iters=self.settings.iters, objective="auto", signal=features,
-            kind="features", **self._options("auto", features),
+            kind="features", **self._options("auto"),
         )  # fmt: skip
         return Once(fit)
 
-    def _kind(self, about: Tensor | None) -> str | None:
-        return self.signal.kind if self.signal is not None and about is self.signal.values else None
+    def _known_of(self, about: Tensor | None) -> dict[str, Any]:
+        """What is known of the signal that was brought."""
+        signal = self.signal
+        return (
+            {"kind": signal.kind, "mask": signal.mask}
+            if signal is not None and about is signal.values
+            else {}
+        )
 
     def joint(self, lr: Tensor) -> set[str]:
         """Of the ways for ``lr``, those whose kernel needs all channels at once."""

@@ -19,6 +19,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.threads import each
 from gsjbu.errors import ModelError
+from gsjbu.io.guides import stretched
 from gsjbu.io.pictures import shrink
 from gsjbu.io.truths import truth_of
 from gsjbu.models import catalogue, features
@@ -73,6 +74,8 @@ def run_reduced(
     stages = Stages(progress, {} if cache is None else cache)
     device = devices.resolve(settings.device)
     with stages("grid"):
+        image = stretched(guide)
+        guide = image.pixels
         signal, grid = _on_grid(signal, guide, settings)
         how = lr_image_of(settings.lr_image, settings.objective, signal)
         lr_image = grid.low_resolution(guide, how)
@@ -89,6 +92,7 @@ def run_reduced(
         shown: list[Panel | Later] = [*views.rgb(guide, lr_image, how, pictures)]
         measured = {"rgb": _agreement({**pictures, "fixed": fixed}, guide, threads)}
         status = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, settings)}
+        status |= {"image": " ".join(image.notes)} if image.notes else {}
     with stages("backbone"):
         features_lr, status["features"] = _backbone_features(guide, grid, settings, device, stages)
     with stages("features"):

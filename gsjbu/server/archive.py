@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from gsjbu.core.kernel import Kernel
-from gsjbu.io import restoring
 from gsjbu.io.exports import Export
 from gsjbu.io.signals import Signal
 from gsjbu.server.limits import KIB, MIB
@@ -107,7 +106,7 @@ def _signal(kernel: Kernel, signal: Signal) -> Iterator[Entry]:
     png = export.png()
     if png is not None:
         yield "signal_hr.png", [png]
-    yield "signal.json", [to_json(restoring.facts(signal))]
+    yield "signal.json", [to_json(export.facts())]
 
 
 def _npy(

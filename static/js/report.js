@@ -215,7 +215,7 @@ function said(result) {
     const there = panels.some((p) => p.group === name);
     return status[name] && (there ? state.view.group === name : missing[name]);
   });
-  if (status.device) lines.push("device");
+  lines.push(...["image", "device"].filter((name) => status[name]));
   const byHand = settings.objective !== "suited";
   byId("said").hidden = !lines.length && !byHand && !status.warning;
   put(

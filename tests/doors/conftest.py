@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -19,7 +20,9 @@ from gsjbu.errors import GsjbuError
 from gsjbu.io import exports, packing, pictures, readers
 from gsjbu.io.signals import understand
 from gsjbu.run import pipeline
+from gsjbu.server.config import Config
 from gsjbu.settings import Settings
+from tests.server.conftest import in_thread, wait
 
 Door = Callable[[Path, Path, Path], np.ndarray]
 
@@ -69,12 +72,57 @@ def by_page(photo: Path, signal: Path, work: Path) -> np.ndarray:
     return high[0] if result.signal.flat and high.ndim == 3 else high  # the zip keeps the axis of one channel
 
 
+def by_api(photo: Path, signal: Path, client: httpx.Client) -> np.ndarray:
+    """Over HTTP, from the files to the zip."""
+    with zipfile.ZipFile(io.BytesIO(zipped(photo, signal, client))) as archive:
+        high = np.load(io.BytesIO(archive.read("signal_hr.npy")))
+        flat = json.loads(archive.read("signal.json"))["kind"] not in ("features", "probabilities")
+    return high[0] if flat and high.ndim == 3 and len(high) == 1 else high
+
+
+def zipped(photo: Path, signal: Path, client: httpx.Client) -> bytes:
+    """The zip of a run through the real server."""
+    sent = {}
+    for name, path in (("image", photo), ("signal", signal)):
+        files = {"file": (path.name, path.read_bytes())}
+        sent[f"{name}_id"] = _taken(client.post(f"/api/{name}s", files=files))[f"{name}_id"]
+    wanted = {"iters": 2, "objective": "auto", "features": False, "segmentation": "off", "resolution": 1024}
+    job = _taken(client.post("/api/jobs", json={**sent, "settings": wanted, "panels": "links"}))["job_id"]
+    ended = wait(client, job, 60)
+    if ended["state"] != "done":
+        raise GsjbuError(ended["error"]["code"], ended["error"]["detail"])
+    return client.get(f"/api/jobs/{job}/download").content
+
+
+def _taken(answer: httpx.Response) -> dict[str, str]:
+    if answer.is_error:
+        raise GsjbuError(answer.json()["code"], answer.json()["detail"])
+    return answer.json()
+
+
+@pytest.fixture(scope="session")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Of a server that computes."""
+    config = Config(port=0, warm_up=False, out_dir=tmp_path_factory.mktemp("out"))
+    with in_thread(config) as server:
+        yield server.client()
+
+
 DOORS: dict[str, Door] = {
     "library": by_library,
     "command line": by_command,
     "batch": by_batch,
     "page": by_page,
 }
+
+
+@pytest.fixture(params=["library", "command line", "batch", "api"])
+def gate(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Path, Path], np.ndarray]:
+    """One of three, or the real server instead of what it does."""
+    if request.param == "api":
+        client = request.getfixturevalue("client")
+        return lambda photo, signal: by_api(photo, signal, client)
+    return lambda photo, signal: DOORS[request.param](photo, signal, tmp_path)
 
 
 @pytest.fixture(params=DOORS)

@@ -84,6 +84,16 @@ def test_few_steps_come_near() -> None:
     assert np.abs(few - all_the_way).mean() < 0.1 * np.abs(start - all_the_way).mean()
 
 
+def test_the_answer_is_linear_to_within_rounding() -> None:
+    """Steps that follow the values would let what is rounded off grow."""
+    grid = Grid.from_stride(48, 64, 8)
+    colours, start, means = problem(grid, 2)
+    joined = Graph.of(colours)
+    plain = graph.solved(start, means, None, joined, grid, steps=80)
+    other = graph.solved(1e-3 * start + 0.07, 1e-3 * means + 0.07, None, joined, grid, steps=80)
+    np.testing.assert_allclose((other - 0.07) * 1e3, plain, atol=1e-4)
+
+
 def test_outside_the_spans_nothing_changes_and_inside_it_is_the_system_with_those_held() -> None:
     grid = Grid.from_stride(12, 16, 4)
     colours, start, means = problem(grid, 3)
