@@ -15,6 +15,8 @@ MIXED = 0.15
 #: Of means 27 to 61 % of the cells on edges were mixed, of samples 3 to 18 %, of depth at ratios 4 to 16.
 MOST_MIXED = 0.2
 FEWEST_EDGES = 24
+#: A number is a stand-in if no other is held by so many cells, in parts of its own.
+REPEATED = 10
 #: Lone outliers of a sensor do not stretch the span.
 OUTLYING = 0.02
 
@@ -24,14 +26,24 @@ def are_samples(signal: Tensor, known: Tensor | None = None) -> bool:
     known = torch.ones(signal.shape[1:], dtype=torch.bool) if known is None else known
     edges = mixed = 0
     for plane in signal.detach().to("cpu", torch.float64):
-        values = plane[known].sort().values
+        own = known & ~_stand_in(plane, known)
+        values = plane[own].sort().values
         if not len(values):
             continue
         least, most = (float(values[round(at * (len(values) - 1))]) for at in (OUTLYING, 1 - OUTLYING))
-        for lines, there in ((plane, known), (plane.T, known.T)):
+        for lines, there in ((plane, own), (plane.T, own.T)):
             found, between = _edges(lines, there, EDGE * (most - least))
             edges, mixed = edges + found, mixed + between
     return edges >= FEWEST_EDGES and mixed < MOST_MIXED * edges
+
+
+def _stand_in(plane: Tensor, known: Tensor) -> Tensor:
+    """Cells that hold one number far more often than any other is held: a stand-in for none, whose rim is sharp."""
+    numbers, counts = plane[known].unique(return_counts=True)
+    if len(counts) < 2:
+        return torch.zeros_like(known)
+    often, next_often = counts.topk(2).values.tolist()
+    return (plane == numbers[counts.argmax()]) & (often >= REPEATED * next_often)
 
 
 def _edges(plane: Tensor, known: Tensor, least: float) -> tuple[int, int]:

@@ -50,3 +50,10 @@ def test_samples_are_mixed_only_and_stay_in_their_range():
     assert np.sqrt(np.mean((high - SCENE) ** 2)) < np.sqrt(
         np.mean((means.render(signal)[0].numpy() - SCENE) ** 2)
     )
+
+
+def test_cells_that_share_one_number_are_not_looked_at():
+    """Means whose empty cells were filled by one number: the filling's own rim is sharp."""
+    filled = MEANS + np.random.default_rng(0).normal(0, 0.001, MEANS.shape)
+    filled[4:20, 3:9] = filled[2:9, 20:30] = MEANS.mean()
+    assert not are_samples(torch.from_numpy(filled)[None])

@@ -19,9 +19,8 @@ TOLERANCE = 0.03  # σ, in colours of 0…1
 FLOOR = 1e-3  # ε: unlike neighbours are joined a little, or lone pixels would have no value
 DIAGONAL = 0.7
 TRUST = 0.2  # in the cell means
-# Of the matrix over its preconditioner no eigenvalue is larger. Those down to SMALLEST are damped alike; fewer steps
-# reach less far down.
-LARGEST, SMALLEST = 2.0, 2.0 / 1600
+# Of the matrix over its preconditioner no eigenvalue is larger. Those down to SMALLEST are damped alike.
+LARGEST, SMALLEST = 2.0, 2.0 / 400
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +162,7 @@ def _descend(x, means, trust, joined, degree, row_starts, col_starts, spans, ste
                     scale[y, e] = inverse
                     r[y, e] = (trust[i, j] * means[i, j] - q[y, e]) * inverse
                     p[y, e] = r[y, e]
-    smallest = max(SMALLEST, LARGEST * (2 / max(steps, 3)) ** 2)
-    middle, half = 0.5 * (LARGEST + smallest), 0.5 * (LARGEST - smallest)
+    middle, half = 0.5 * (LARGEST + SMALLEST), 0.5 * (LARGEST - SMALLEST)
     along, turn = 1 / middle, 0.5 * (half / middle) ** 2
     for step in range(steps):
         _apply(p, trust, joined, degree, row_starts, col_starts, spans, q)

@@ -1,8 +1,8 @@
 """Smoothing along lines: weighted least squares that follow the guide's edges, solved row by row and column by column.
 
-Each line is min Σ (x − v)² + strength · Σ w · (x − x')² over neighbours, a tridiagonal system; the mean of rows and of
-columns, several times with weaker strengths, comes near the answer in two dimensions at a cost linear in pixels (as in
-Min et al., Fast Global Image Smoothing, 2014, but for the mean: one after the other would prefer an axis).
+Each line is min Σ (x − v)² + strength · Σ w · (x − x')² over neighbours, a tridiagonal system; rows and columns in
+turn, with weaker strengths each time, come near the answer in two dimensions at a cost linear in pixels (as in Min et
+al., Fast Global Image Smoothing, 2014). Whichever is first is preferred: the mean of both orders turns with the image.
 """
 
 from __future__ import annotations
@@ -29,21 +29,24 @@ def smoothed(
     threads: int | None = None,
 ) -> np.ndarray:
     """``values`` smoothed along lines, [C, H, W]: within the range of the values, their mean kept."""
-    by_rows, by_cols = values.copy(), values.copy()
     across, down = likeness
     height, width = values.shape[1:]
-    turned, turned_across = by_rows.transpose(0, 2, 1), across.T
-    for turn in range(TURNS):
-        # Twice as strong, as the mean of both has half of each.
-        now = np.float32(3.0 * strength * 4.0 ** (TURNS - 1 - turn) / (4.0**TURNS - 1))
-        each(
-            lambda p, s=now: _solve(turned[:, :, p], turned_across[:, p], s), bands(height, threads), threads
-        )
-        each(lambda p, s=now: _solve(by_cols[:, :, p], down[:, p], s), bands(width, threads), threads)
-        by_rows += by_cols
-        by_rows *= np.float32(0.5)
-        by_cols[...] = by_rows
-    return by_rows
+
+    def along(x: np.ndarray, like: np.ndarray, count: int, strength: np.float32) -> None:
+        each(lambda p: _solve(x[:, :, p], like[:, p], strength), bands(count, threads), threads)
+
+    halves = []
+    for rows_first in (True, False):
+        x = values.copy()
+        ways = [(x.transpose(0, 2, 1), across.T, height), (x, down, width)]
+        for turn in range(TURNS):
+            now = np.float32(1.5 * strength * 4.0 ** (TURNS - 1 - turn) / (4.0**TURNS - 1))
+            for way in ways if rows_first else reversed(ways):
+                along(*way, now)
+        halves.append(x)
+    halves[0] += halves[1]
+    halves[0] *= np.float32(0.5)
+    return halves[0]
 
 
 @njit(nogil=True, fastmath=True, cache=True)

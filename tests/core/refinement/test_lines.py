@@ -22,13 +22,20 @@ def dense(values: np.ndarray, joined: np.ndarray) -> np.ndarray:
 
 
 def slow(values: np.ndarray, likeness: tuple[np.ndarray, np.ndarray], strength: float) -> np.ndarray:
-    x = values.astype(np.float64)
-    for turn in range(lines.TURNS):
-        now = 3.0 * strength * 4.0 ** (lines.TURNS - 1 - turn) / (4.0**lines.TURNS - 1)
-        by_rows = np.stack([dense(x[:, y], now * likeness[0][y]) for y in range(x.shape[1])], axis=1)
-        by_cols = np.stack([dense(x[:, :, i], now * likeness[1][:, i]) for i in range(x.shape[2])], axis=2)
-        x = (by_rows + by_cols) / 2
-    return x
+    def rows(x: np.ndarray, now: float) -> np.ndarray:
+        return np.stack([dense(x[:, y], now * likeness[0][y]) for y in range(x.shape[1])], axis=1)
+
+    def cols(x: np.ndarray, now: float) -> np.ndarray:
+        return np.stack([dense(x[:, :, i], now * likeness[1][:, i]) for i in range(x.shape[2])], axis=2)
+
+    both = []
+    for first, second in ((rows, cols), (cols, rows)):
+        x = values.astype(np.float64)
+        for turn in range(lines.TURNS):
+            now = 1.5 * strength * 4.0 ** (lines.TURNS - 1 - turn) / (4.0**lines.TURNS - 1)
+            x = second(first(x, now), now)
+        both.append(x)
+    return (both[0] + both[1]) / 2
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
