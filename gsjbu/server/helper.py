@@ -11,9 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -198,7 +196,6 @@ def _hush() -> None:
 
 def _bound() -> None:
     """A child takes no more address space than a file is worth, and goes first where memory runs out all the same."""
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    rlimits.go_first()
     before = address_bytes()
     rlimits.set_soft(rlimits.MEMORY, (_UNTOLD if before is None else before) + room())

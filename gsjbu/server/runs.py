@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from gsjbu.core.threads import HELPERS_SLEEP
 from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Signal
 from gsjbu.run.later import Later
+from gsjbu.server import isolation
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.inputs import Inputs, StoredImage
@@ -71,9 +73,13 @@ class Runs:
         began = time.perf_counter()
         reduced = self.inputs.reduced(order.image, order.settings.resolution)
         reduce_ms = 1000 * (time.perf_counter() - began)
-        result = self.pipeline(
-            reduced, order.settings, signal=order.signal, sample=order.image.sample, cache=order.image.cache,
-            progress=job.report, threads=threads, **({} if order.truth is None else {"truth": order.truth}),
+        compute = partial(isolation.run, job, self.pipeline) if job.isolated else self.pipeline
+        more: dict[str, Any] = {} if job.isolated else {"cache": order.image.cache}
+        if order.truth is not None:
+            more["truth"] = order.truth
+        result = compute(
+            reduced, order.settings, signal=order.signal, sample=order.image.sample,
+            progress=job.report, threads=threads, **more,
         )  # fmt: skip
         job.check()
         bundle = Bundle(result)

@@ -24,6 +24,7 @@ from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.headroom import available_bytes, resident_bytes
 from gsjbu.server.inputs import Inputs, StoredSignal, StoredTruth
+from gsjbu.server.isolation import WORKER_BYTES
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.limits import MIB
 from gsjbu.server.meters import Meters
@@ -132,23 +133,27 @@ class Service:
             detail = "A truth is measured against its signal; send the signal too."
             raise Problem("request_invalid", detail, setting="truth")
         order = Order(image_id, self.store.get("image", image_id), settings, signal, answer, truth)
-        need = await self.read(lambda: self._memory_of(order))
+        need, isolated = await self.read(lambda: self._memory_of(order))
 
         def work(job: Job) -> dict[str, Any]:
             self._make_room(job)
             return self.runs.carry_out(job, order, self.jobs.threads_each())
 
-        job = Job(work, client, settings.as_dict(), bytes=need, uses_gpu=_uses_gpu(settings))
+        job = Job(
+            work, client, settings.as_dict(), bytes=need, uses_gpu=_uses_gpu(settings), isolated=isolated
+        )
         self.jobs.submit(job)
         return job
 
-    def _memory_of(self, order: Order) -> int:
-        """Bytes to hold for a run; refuses with ``memory_limit`` what is over the limit or can never be had here."""
+    def _memory_of(self, order: Order) -> tuple[int, bool]:
+        """Bytes to hold for a run, and whether it gets a process of its own; refuses with ``memory_limit`` what is
+        over the limit or can never be had here."""
         cost = self.estimate(order.image.width, order.image.height, order.settings, order.signal)
-        need = int(cost.bytes * MARGIN)
+        isolated = cost.bytes > self.limits.isolate_bytes and not _uses_gpu(order.settings)
+        besides = WORKER_BYTES if isolated else 0
         # What runs now will be given back, and so is what is kept only to save time.
         ever = available_bytes() - RESERVE + self.jobs.running_bytes + self.store.bytes + memory.kept()
-        most = min(self.limits.job_bytes, ever / MARGIN)
+        most = min(self.limits.job_bytes, (ever - besides) / MARGIN)
         if cost.bytes > most:
             advice = [{"setting": a.setting, "value": a.value} for a in cost.advice]
             whose = "allowed" if most == self.limits.job_bytes else "that this machine has left"
@@ -159,7 +164,7 @@ class Service:
                 setting="resolution",
                 advice=advice,
             )
-        return need
+        return int(cost.bytes * MARGIN) + besides, isolated
 
     def _fits(self, job: Job, running: int) -> bool:
         """Whether a job may begin beside others that were given ``running`` bytes, used by now or not."""
@@ -227,6 +232,7 @@ class Service:
             "job",
             extra={
                 "id": job.id, "outcome": job.state, "code": job.error.code if job.error else None,
+                "isolated": job.isolated,
                 "queued_ms": round(1000 * ((job.started or job.ended or 0) - job.created), 1),
                 "ms": round(1000 * seconds, 1), "stages_ms": {k: round(v, 1) for k, v in job.stage_ms.items()},
                 "settings": job.settings, "memory_mb": round(resident_bytes() / 1e6, 1), "client": job.client[0],
