@@ -46,7 +46,7 @@ CODES: dict[str, tuple[int, str]] = {
     "queue_full": (429, "`queue_jobs` jobs wait; also of a job that gave its place to another address's."),
     "memory_limit": (
         413,
-        "The run needs more than `job_bytes`, or than the machine can give; says what to lower.",
+        "The run needs more than `job_bytes`, or it or a look at its result more than there is; says what to lower.",
     ),
     "out_of_memory": (413, "Memory ran out while the job ran."),
     "download_too_large": (413, "The zip would be larger than `download_bytes`."),

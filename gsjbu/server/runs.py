@@ -15,7 +15,7 @@ from gsjbu.core.threads import HELPERS_SLEEP
 from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Signal
 from gsjbu.run.later import Later
-from gsjbu.server import isolation
+from gsjbu.server import isolation, readouts
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.inputs import Inputs, StoredImage
@@ -124,8 +124,9 @@ class Runs:
         self.store.drop(job_id)
         self.out.drop(job_id)
 
-    def look_ahead(self) -> Callable[[], object] | None:
-        """When nothing runs: the work that the first click into the newest result would wait for, once."""
+    def look_ahead(self) -> tuple[Callable[[], object], int] | None:
+        """When nothing runs: the work that the first click into the newest result would wait for, once, and the bytes
+        that it takes."""
         if self._fresh is None or time.monotonic() - self._fresh[0] < LOOK_AHEAD_SECONDS:
             return None
         bundle, self._fresh = self._fresh[1], None
@@ -138,4 +139,5 @@ class Runs:
                 if isinstance(panel, Later) and panel.group == "features":
                     bundle.png(panel.name)
 
-        return work
+        panels = max(readouts.of_panel(bundle, name) for name in bundle.panels)
+        return work, max(readouts.of_similarity(bundle), panels)

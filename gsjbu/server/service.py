@@ -20,6 +20,7 @@ from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Signal
 from gsjbu.run.estimate import estimate
+from gsjbu.server import archive, readouts
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.headroom import available_bytes, resident_bytes
@@ -64,6 +65,7 @@ class Service:
         self.warm = False
         self.streams = Streams()
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="gsjbu-read")
+        self._lock, self._held = threading.Lock(), 0  # bytes of read-outs under way
         self.meters.queue.set_function(lambda: self.jobs.queued)
         self.meters.running.set_function(lambda: self.jobs.running)
         self.meters.cache.set_function(lambda: self.store.bytes)
@@ -98,9 +100,31 @@ class Service:
         thread.start()
         return thread
 
-    async def read(self, work: Callable[[], T]) -> T:
-        """Work out a read-out (a PNG, a pixel) in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+    async def read(self, work: Callable[[], T], need: int = 0) -> T:
+        """Work out a read-out (a PNG, a pixel) that takes ``need`` bytes meanwhile, in a thread."""
+
+        def within() -> T:
+            release = self.hold(need)
+            try:
+                return work()
+            finally:
+                release()
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, within)
+
+    def hold(self, need: int) -> Callable[[], None]:
+        """Hold ``need`` bytes for a read-out until what is returned is called, once; refuses with ``memory_limit``."""
+        if need and not self._has_room(need, self.jobs.running_bytes):
+            detail = f"Looking at this takes about {_size(need)}, more than the server has left at this moment; lower "
+            raise Problem("memory_limit", detail + "resolution, or try again.", setting="resolution")
+        with self._lock:
+            self._held += need
+
+        def release() -> None:
+            with self._lock:
+                self._held -= need
+
+        return release
 
     def signal(self, signal_id: str | None) -> Signal | None:
         """A kept signal; refuses with ``expired`` or ``not_found``."""
@@ -168,17 +192,23 @@ class Service:
 
     def _fits(self, job: Job, running: int) -> bool:
         """Whether a job may begin beside others that were given ``running`` bytes, used by now or not."""
-        return job.bytes + RESERVE <= available_bytes() - running
+        return self._is_there(job.bytes, running)
 
-    def _make_room(self, job: Job) -> None:
-        """As a job begins: what is kept only to save time goes if it must; refuses where that is not enough."""
-        others = self.jobs.running_bytes - job.bytes
-        if self._fits(job, others):
-            return
+    def _is_there(self, need: int, running: int) -> bool:
+        return need + RESERVE <= available_bytes() - running - self._held
+
+    def _has_room(self, need: int, running: int) -> bool:
+        """Whether there are ``need`` bytes besides ``running`` ones; what is kept only to save time goes if it must."""
+        if self._is_there(need, running):
+            return True
         self.store.evict_inputs()
         memory.release()
         allocator.give_back()
-        if not self._fits(job, others):
+        return self._is_there(need, running)
+
+    def _make_room(self, job: Job) -> None:
+        """As a job begins: refuses where there is no longer room for it."""
+        if not self._has_room(job.bytes, self.jobs.running_bytes - job.bytes):
             raise Problem(
                 "memory_limit",
                 f"This run would need about {_size(job.bytes / MARGIN)}, more than the server has left at this "
@@ -206,8 +236,23 @@ class Service:
         bundle: Bundle = self.store.get("result", job_id)
         return bundle
 
+    def take_download(self, client: tuple[str, str], bundle: Bundle) -> Callable[[], None]:
+        """A place and memory for a zip, until what is returned is called, once; refuses one that is too large."""
+        self.check_download(archive.most_bytes(bundle))
+        leave = self.jobs.take_place(client)
+        try:
+            release = self.hold(readouts.of_zip(bundle))
+        except Problem:
+            leave()
+            raise
+
+        def end() -> None:
+            leave()
+            release()
+
+        return end
+
     def check_download(self, most: int) -> None:
-        """Refuse a zip of ``most`` bytes where that is too many."""
         if most > self.limits.download_bytes:
             raise Problem(
                 "download_too_large",
@@ -256,13 +301,23 @@ class Service:
         self.jobs.tick()
         ahead = None if self.jobs.running else self.runs.look_ahead()
         if ahead is not None:
-            self._readers.submit(ahead)
+            self._readers.submit(self._look_ahead, *ahead)
         if turn % 5 == 0 and memory.kept() and not self.jobs.running:
             self._readers.submit(memory.release)
         if turn % 25 == 0:
             self.store.sweep()
         if turn % 300 == 0:
             await self.read(self.out.sweep)
+
+    def _look_ahead(self, work: Callable[[], object], need: int) -> None:
+        try:
+            release = self.hold(need)
+        except Problem:
+            return  # who asks for it is told
+        try:
+            work()
+        finally:
+            release()
 
     async def drain(self) -> None:
         """SIGTERM: no new work; running jobs may end; then they are told to stop."""
