@@ -27,7 +27,7 @@ class Killer(threading.Thread):
         self.done = threading.Event()
 
     def run(self) -> None:
-        while self.killed.total() < KILLS and not self.done.wait(self.chance.random() * 1.5):
+        while self.killed.total() < KILLS and not self.done.wait(self.chance.random()):
             try:
                 victim = self.chance.choice(self.of.children(recursive=True) or [None])
                 if victim is not None:
