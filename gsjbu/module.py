@@ -30,6 +30,9 @@ class GSJBU(nn.Module):
 
     ``iters``, ``radius``, ``objective``, ``device``, ``backend`` and ``threads`` are those of :func:`gsjbu.fit`.
 
+    It works in the workers of a DataLoader, forked or spawned, and after a fork; there torch's own operations take one
+    thread, as its helpers do not survive a fork.
+
     The kernels depend on the images (and, with the objectives ``signal`` and ``auto``, on the values of the signal)
     but carry no gradient; the output is linear in the signal, and gradients flow to it through the render.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -73,6 +74,18 @@ def each(work: Callable[[A], B], items: Iterable[A], count: int | None) -> list[
 def pool() -> ThreadPoolExecutor:
     """Helpers for compiled loops. A job never waits for one: whoever comes late joins late, or not at all."""
     return ThreadPoolExecutor(max_workers=4 * available(), thread_name_prefix="gsjbu")
+
+
+def _after_fork() -> None:
+    """In a child: helpers do not survive a fork, and whoever waits for them hangs. The pool is made anew; torch's
+    cannot be, so it works alone, as in the workers of its DataLoader."""
+    pool.cache_clear()
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def bands(size: int, count: int | None) -> list[slice]:

@@ -22,7 +22,8 @@ _ZIPPED = {
     "metrics.json": ("metrics", "losses", "histograms", "timings_ms"),
     "settings.json": ("settings", "device", "backend", "backend_reason", "image", "status"),
 }
-_BLOCK_BYTES = 64 * MIB  # of an HR signal that are in memory at a time
+BLOCK_BYTES = 64 * MIB  # of an HR signal that are in memory at a time
+PIECE_BYTES = 4 * MIB  # of it that are on their way at a time
 _OVERHEAD = 64 * KIB  # of names, headers and small files, generously
 VERSIONS_OF = ("torch", "torchvision", "numpy", "numba", "pillow", "fastapi")
 
@@ -101,7 +102,7 @@ def _entries(bundle: Bundle) -> Iterator[Entry]:
 
 def _signal(kernel: Kernel, signal: Signal) -> Iterator[Entry]:
     """The HR signal as .npy in the unit and dtype of what was brought, as a PNG where it is a picture; its facts."""
-    export = Export(signal, kernel, _BLOCK_BYTES)
+    export = Export(signal, kernel, BLOCK_BYTES)
     yield "signal_hr.npy", _npy(export.shape, export.dtype, export.blocks())
     png = export.png()
     if png is not None:
@@ -118,7 +119,9 @@ def _npy(
     np.lib.format.write_array_header_1_0(head, described)
     yield head.getvalue()
     for block in blocks:
-        yield block.reshape(-1).view(np.uint8).data
+        data = block.reshape(-1).view(np.uint8).data
+        for first in range(0, len(data), PIECE_BYTES):
+            yield data[first : first + PIECE_BYTES]
 
 
 def _arrays(bundle: Bundle) -> Iterable[tuple[str, np.ndarray]]:

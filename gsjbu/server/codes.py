@@ -46,7 +46,7 @@ CODES: dict[str, tuple[int, str]] = {
     "queue_full": (429, "`queue_jobs` jobs wait; also of a job that gave its place to another address's."),
     "memory_limit": (
         413,
-        "The run needs more than `job_bytes`, or than the machine can give; says what to lower.",
+        "The run needs more than `job_bytes`, or it or a look at its result more than there is; says what to lower.",
     ),
     "out_of_memory": (413, "Memory ran out while the job ran."),
     "download_too_large": (413, "The zip would be larger than `download_bytes`."),
@@ -62,6 +62,7 @@ CODES: dict[str, tuple[int, str]] = {
     "not_found": (404, "There is nothing under this address or id."),
     "expired": (404, "It was kept for a while and is gone; send it again, or run again."),
     # the server
+    "worker_lost": (503, "The job's own process has ended; only jobs above `isolate_bytes` have one."),
     "helper_lost": (503, "Files cannot be decoded at this moment: two helper processes in a row were lost."),
     "files_exhausted": (503, "The server has as many files and connections open as it may."),
     "server_stopping": (503, "The server is shutting down."),

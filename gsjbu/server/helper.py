@@ -11,9 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +31,7 @@ SMALL_PIXELS = 4_000_000
 # Beyond this a picture is only found sound; its pixels are made and reduced when a run needs them.
 MIDDLING_PIXELS = 16_000_000
 _MEMORY = 3 * 2**30  # what decoding may take beyond the helper itself
+SCARCE = 2**28  # with less room than this nothing is said against a file
 _LEFT = 32 * 2**20  # of what there is, for the server meanwhile
 # Of address space that a helper has taken before it decodes, where the system does not tell; it is 2 to 6 GiB.
 _UNTOLD = 8 * 2**30
@@ -179,10 +178,14 @@ def _status_of(data: bytearray, asked: dict[str, Any], out: Any) -> int:
 
 def _answer(data: bytearray, asked: dict[str, Any], out: Any) -> None:
     kind = KINDS[asked.pop("what")]
+    is_scarce = room() < SCARCE
     try:
         kind.answer(bytes(data), asked, out)
     except GsjbuError as error:
-        wire.send(out, {"code": error.code, "message": error.message})
+        code, message = error.code, error.message
+        if is_scarce and code == kind.breaks[0]:  # a decoder without memory may call the file broken
+            code, message = kind.too_large
+        wire.send(out, {"code": code, "message": message})
     except (MemoryError, RuntimeError):  # torch says with the latter that memory is short
         code, message = kind.too_large
         wire.send(out, {"code": code, "message": message})
@@ -198,7 +201,6 @@ def _hush() -> None:
 
 def _bound() -> None:
     """A child takes no more address space than a file is worth, and goes first where memory runs out all the same."""
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+    rlimits.go_first()
     before = address_bytes()
     rlimits.set_soft(rlimits.MEMORY, (_UNTOLD if before is None else before) + room())

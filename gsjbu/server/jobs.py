@@ -38,6 +38,10 @@ def _nothing(job: Job) -> None:
     return None
 
 
+def _no_end() -> None:
+    return None
+
+
 @dataclass
 class Job:
     """One run, from the moment it is accepted."""
@@ -46,6 +50,7 @@ class Job:
     client: tuple[str, str]
     settings: dict[str, Any]
     uses_gpu: bool = False
+    isolated: bool = False  # it runs in a process of its own
     bytes: int = 0  # of memory, held for it while it runs
     id: str = field(default_factory=new_id)
     state: str = "queued"
@@ -62,6 +67,7 @@ class Job:
     _reason: Problem | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stage: tuple[str, float] | None = None
+    _end: Callable[[], object] = _no_end
 
     @property
     def live(self) -> bool:
@@ -101,6 +107,16 @@ class Job:
         if self._reason is not None:
             raise Cancelled
 
+    @contextmanager
+    def stopped_by(self, end: Callable[[], object]) -> Iterator[None]:
+        """While the block runs, stopping the job calls ``end`` at once; it may be called more than once."""
+        self._end = end
+        try:
+            self.check()  # it may have been stopped a moment before
+            yield
+        finally:
+            self._end = _no_end
+
     def report(self, progress: Any) -> None:
         """The pipeline's progress callback: one event, and the place where a stopped job comes out."""
         self.check()
@@ -131,7 +147,9 @@ class Job:
         """Make the job terminal now, its thread (if it has one) come out soon. False if it had ended."""
         self._reason = self._reason or reason
         state = "cancelled" if reason.code in ("cancelled", "client_gone", "server_stopping") else "failed"
-        return self.finish(state, reason)
+        stopped = self.finish(state, reason)
+        self._end()
+        return stopped
 
     def finish(self, state: str, error: Problem | None = None, data: dict[str, Any] | None = None) -> bool:
         """Set the terminal state, once; the first to come wins."""

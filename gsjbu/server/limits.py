@@ -47,6 +47,11 @@ class Limits:
     decode_seconds: float = _limit(10, "s", "Time to decode a picture or a signal.")
     job_seconds: float = _limit(300, "s", "Time that one job may run.")
     job_bytes: int = _limit(4 * GIB, "bytes", "Memory of one job, by the estimate before it starts.")
+    isolate_bytes: int = _limit(
+        GIB,
+        "bytes",
+        "Memory from which on a job runs in a process of its own, by the estimate; CPU jobs only.",
+    )
     running_jobs: int = _limit(max(1, min(8, available() // 2)), "jobs", "Jobs that run at the same time.")
     gpu_jobs: int = _limit(1, "jobs", "Jobs that run at the same time on one GPU.")
     download_bytes: int = _limit(2 * GIB, "bytes", "Largest zip of a result, by its size before it is made.")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gsjbu.io.point_clouds import POINT_BYTES
-from gsjbu.server import archive, results, schemas
+from gsjbu.server import archive, readouts, results, schemas
 from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
@@ -28,7 +28,7 @@ router = APIRouter(tags=["jobs"])
 )  # fmt: skip
 async def panel(service: Shared, job_id: Id, name: str) -> Response:
     bundle = service.result(job_id)
-    data = await service.read(lambda: bundle.png(name))
+    data = await service.read(lambda: bundle.png(name), readouts.of_panel(bundle, name))
     headers = {"Cache-Control": "private, max-age=1800, immutable"}
     return Response(data, media_type="image/png", headers=headers)
 
@@ -41,7 +41,7 @@ async def panel(service: Shared, job_id: Id, name: str) -> Response:
 async def values(service: Shared, job_id: Id, name: str) -> Response:
     """h × w little-endian float32 of a panel of one number a pixel, NaN for none; X-Width and X-Height say the size."""
     bundle = service.result(job_id)
-    found, _ = await service.read(lambda: bundle.heights(name))
+    found, _ = await service.read(lambda: bundle.heights(name), readouts.of_values(bundle, name))
     headers = {"X-Height": str(found.shape[0]), "X-Width": str(found.shape[1])}
     return Response(found.astype("<f4").tobytes(), media_type="application/octet-stream", headers=headers)
 
@@ -55,7 +55,7 @@ async def cloud(service: Shared, request: Request, job_id: Id, name: str) -> Res
     """Binary PLY of a panel of one number a pixel: x and y in pixels, z the value, in the picture's colours."""
     bundle = service.result(job_id)
     service.check_download(bundle.image["width"] * bundle.image["height"] * POINT_BYTES)
-    pieces = await service.read(lambda: results.cloud(bundle, name))
+    pieces = await service.read(lambda: results.cloud(bundle, name), readouts.of_values(bundle, name))
     release = service.jobs.take_place(client_of(request))
     headers = {"Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.ply"'}
     return await service.streams.answer(
@@ -88,10 +88,11 @@ async def similarity(
     `format=u16`: both maps as H × W little-endian uint16 numbers instead of PNGs; X-Low and X-High give the scale.
     """
     bundle, points = service.result(job_id), [*map(results.point, also), (x, y)]
+    need = readouts.of_similarity(bundle, len(points))
     if format == "u16":
-        data, headers = await service.read(lambda: results.similarity_u16(bundle, points))
+        data, headers = await service.read(lambda: results.similarity_u16(bundle, points), need)
         return Response(data, media_type="application/octet-stream", headers=headers)
-    body = await service.read(lambda: results.to_json(results.similarity(bundle, points)))
+    body = await service.read(lambda: results.to_json(results.similarity(bundle, points)), need)
     return Response(body, media_type=JSON)
 
 
@@ -118,8 +119,7 @@ async def kernels(service: Shared, job_id: Id) -> Response:
 async def download(service: Shared, request: Request, job_id: Id) -> Response:
     """Panels, parameters, HR signal, metrics, settings and versions in one zip."""
     bundle = service.result(job_id)
-    service.check_download(archive.most_bytes(bundle))
-    release = service.jobs.take_place(client_of(request))
+    release = service.take_download(client_of(request), bundle)
     headers = {"Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.zip"'}
     return await service.streams.answer(
         archive.pieces(bundle), release, media_type="application/zip", headers=headers

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from gsjbu.core.threads import HELPERS_SLEEP
 from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Signal
 from gsjbu.run.later import Later
+from gsjbu.server import isolation, readouts
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.inputs import Inputs, StoredImage
@@ -71,9 +73,13 @@ class Runs:
         began = time.perf_counter()
         reduced = self.inputs.reduced(order.image, order.settings.resolution)
         reduce_ms = 1000 * (time.perf_counter() - began)
-        result = self.pipeline(
-            reduced, order.settings, signal=order.signal, sample=order.image.sample, cache=order.image.cache,
-            progress=job.report, threads=threads, **({} if order.truth is None else {"truth": order.truth}),
+        compute = partial(isolation.run, job, self.pipeline) if job.isolated else self.pipeline
+        more: dict[str, Any] = {} if job.isolated else {"cache": order.image.cache}
+        if order.truth is not None:
+            more["truth"] = order.truth
+        result = compute(
+            reduced, order.settings, signal=order.signal, sample=order.image.sample,
+            progress=job.report, threads=threads, **more,
         )  # fmt: skip
         job.check()
         bundle = Bundle(result)
@@ -118,8 +124,9 @@ class Runs:
         self.store.drop(job_id)
         self.out.drop(job_id)
 
-    def look_ahead(self) -> Callable[[], object] | None:
-        """When nothing runs: the work that the first click into the newest result would wait for, once."""
+    def look_ahead(self) -> tuple[Callable[[], object], int] | None:
+        """When nothing runs: the work that the first click into the newest result would wait for, once, and the bytes
+        that it takes."""
         if self._fresh is None or time.monotonic() - self._fresh[0] < LOOK_AHEAD_SECONDS:
             return None
         bundle, self._fresh = self._fresh[1], None
@@ -132,4 +139,5 @@ class Runs:
                 if isinstance(panel, Later) and panel.group == "features":
                     bundle.png(panel.name)
 
-        return work
+        panels = max(readouts.of_panel(bundle, name) for name in bundle.panels)
+        return work, max(readouts.of_similarity(bundle), panels)

@@ -20,10 +20,12 @@ from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Signal
 from gsjbu.run.estimate import estimate
+from gsjbu.server import archive, readouts
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.headroom import available_bytes, resident_bytes
 from gsjbu.server.inputs import Inputs, StoredSignal, StoredTruth
+from gsjbu.server.isolation import WORKER_BYTES
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.limits import MIB
 from gsjbu.server.meters import Meters
@@ -63,6 +65,7 @@ class Service:
         self.warm = False
         self.streams = Streams()
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="gsjbu-read")
+        self._lock, self._held = threading.Lock(), 0  # bytes of read-outs under way
         self.meters.queue.set_function(lambda: self.jobs.queued)
         self.meters.running.set_function(lambda: self.jobs.running)
         self.meters.cache.set_function(lambda: self.store.bytes)
@@ -97,9 +100,31 @@ class Service:
         thread.start()
         return thread
 
-    async def read(self, work: Callable[[], T]) -> T:
-        """Work out a read-out (a PNG, a pixel) in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+    async def read(self, work: Callable[[], T], need: int = 0) -> T:
+        """Work out a read-out (a PNG, a pixel) that takes ``need`` bytes meanwhile, in a thread."""
+
+        def within() -> T:
+            release = self.hold(need)
+            try:
+                return work()
+            finally:
+                release()
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, within)
+
+    def hold(self, need: int) -> Callable[[], None]:
+        """Hold ``need`` bytes for a read-out until what is returned is called, once; refuses with ``memory_limit``."""
+        if need and not self._has_room(need, self.jobs.running_bytes):
+            detail = f"Looking at this takes about {_size(need)}, more than the server has left at this moment; lower "
+            raise Problem("memory_limit", detail + "resolution, or try again.", setting="resolution")
+        with self._lock:
+            self._held += need
+
+        def release() -> None:
+            with self._lock:
+                self._held -= need
+
+        return release
 
     def signal(self, signal_id: str | None) -> Signal | None:
         """A kept signal; refuses with ``expired`` or ``not_found``."""
@@ -132,23 +157,27 @@ class Service:
             detail = "A truth is measured against its signal; send the signal too."
             raise Problem("request_invalid", detail, setting="truth")
         order = Order(image_id, self.store.get("image", image_id), settings, signal, answer, truth)
-        need = await self.read(lambda: self._memory_of(order))
+        need, isolated = await self.read(lambda: self._memory_of(order))
 
         def work(job: Job) -> dict[str, Any]:
             self._make_room(job)
             return self.runs.carry_out(job, order, self.jobs.threads_each())
 
-        job = Job(work, client, settings.as_dict(), bytes=need, uses_gpu=_uses_gpu(settings))
+        job = Job(
+            work, client, settings.as_dict(), bytes=need, uses_gpu=_uses_gpu(settings), isolated=isolated
+        )
         self.jobs.submit(job)
         return job
 
-    def _memory_of(self, order: Order) -> int:
-        """Bytes to hold for a run; refuses with ``memory_limit`` what is over the limit or can never be had here."""
+    def _memory_of(self, order: Order) -> tuple[int, bool]:
+        """Bytes to hold for a run, and whether it gets a process of its own; refuses with ``memory_limit`` what is
+        over the limit or can never be had here."""
         cost = self.estimate(order.image.width, order.image.height, order.settings, order.signal)
-        need = int(cost.bytes * MARGIN)
+        isolated = cost.bytes > self.limits.isolate_bytes and not _uses_gpu(order.settings)
+        besides = WORKER_BYTES if isolated else 0
         # What runs now will be given back, and so is what is kept only to save time.
         ever = available_bytes() - RESERVE + self.jobs.running_bytes + self.store.bytes + memory.kept()
-        most = min(self.limits.job_bytes, ever / MARGIN)
+        most = min(self.limits.job_bytes, (ever - besides) / MARGIN)
         if cost.bytes > most:
             advice = [{"setting": a.setting, "value": a.value} for a in cost.advice]
             whose = "allowed" if most == self.limits.job_bytes else "that this machine has left"
@@ -159,21 +188,27 @@ class Service:
                 setting="resolution",
                 advice=advice,
             )
-        return need
+        return int(cost.bytes * MARGIN) + besides, isolated
 
     def _fits(self, job: Job, running: int) -> bool:
         """Whether a job may begin beside others that were given ``running`` bytes, used by now or not."""
-        return job.bytes + RESERVE <= available_bytes() - running
+        return self._is_there(job.bytes, running)
 
-    def _make_room(self, job: Job) -> None:
-        """As a job begins: what is kept only to save time goes if it must; refuses where that is not enough."""
-        others = self.jobs.running_bytes - job.bytes
-        if self._fits(job, others):
-            return
+    def _is_there(self, need: int, running: int) -> bool:
+        return need + RESERVE <= available_bytes() - running - self._held
+
+    def _has_room(self, need: int, running: int) -> bool:
+        """Whether there are ``need`` bytes besides ``running`` ones; what is kept only to save time goes if it must."""
+        if self._is_there(need, running):
+            return True
         self.store.evict_inputs()
         memory.release()
         allocator.give_back()
-        if not self._fits(job, others):
+        return self._is_there(need, running)
+
+    def _make_room(self, job: Job) -> None:
+        """As a job begins: refuses where there is no longer room for it."""
+        if not self._has_room(job.bytes, self.jobs.running_bytes - job.bytes):
             raise Problem(
                 "memory_limit",
                 f"This run would need about {_size(job.bytes / MARGIN)}, more than the server has left at this "
@@ -201,8 +236,23 @@ class Service:
         bundle: Bundle = self.store.get("result", job_id)
         return bundle
 
+    def take_download(self, client: tuple[str, str], bundle: Bundle) -> Callable[[], None]:
+        """A place and memory for a zip, until what is returned is called, once; refuses one that is too large."""
+        self.check_download(archive.most_bytes(bundle))
+        leave = self.jobs.take_place(client)
+        try:
+            release = self.hold(readouts.of_zip(bundle))
+        except Problem:
+            leave()
+            raise
+
+        def end() -> None:
+            leave()
+            release()
+
+        return end
+
     def check_download(self, most: int) -> None:
-        """Refuse a zip of ``most`` bytes where that is too many."""
         if most > self.limits.download_bytes:
             raise Problem(
                 "download_too_large",
@@ -227,6 +277,7 @@ class Service:
             "job",
             extra={
                 "id": job.id, "outcome": job.state, "code": job.error.code if job.error else None,
+                "isolated": job.isolated,
                 "queued_ms": round(1000 * ((job.started or job.ended or 0) - job.created), 1),
                 "ms": round(1000 * seconds, 1), "stages_ms": {k: round(v, 1) for k, v in job.stage_ms.items()},
                 "settings": job.settings, "memory_mb": round(resident_bytes() / 1e6, 1), "client": job.client[0],
@@ -250,13 +301,23 @@ class Service:
         self.jobs.tick()
         ahead = None if self.jobs.running else self.runs.look_ahead()
         if ahead is not None:
-            self._readers.submit(ahead)
+            self._readers.submit(self._look_ahead, *ahead)
         if turn % 5 == 0 and memory.kept() and not self.jobs.running:
             self._readers.submit(memory.release)
         if turn % 25 == 0:
             self.store.sweep()
         if turn % 300 == 0:
             await self.read(self.out.sweep)
+
+    def _look_ahead(self, work: Callable[[], object], need: int) -> None:
+        try:
+            release = self.hold(need)
+        except Problem:
+            return  # who asks for it is told
+        try:
+            work()
+        finally:
+            release()
 
     async def drain(self) -> None:
         """SIGTERM: no new work; running jobs may end; then they are told to stop."""

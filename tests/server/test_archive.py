@@ -45,7 +45,7 @@ def test_no_zip_is_larger_than_was_said_before(shape: tuple[int, ...]) -> None:
 def test_a_signal_is_made_in_blocks_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = bundle_of(70, 8, 8)
     whole = b"".join(archive.pieces(bundle))
-    monkeypatch.setattr(archive, "_BLOCK_BYTES", 7 * 4 * 64 * 64)
+    monkeypatch.setattr(archive, "BLOCK_BYTES", 7 * 4 * 64 * 64)
     blocks = list(archive.pieces(bundle))
     assert max(map(len, blocks)) < 8 * 4 * 64 * 64
     names = zipfile.ZipFile(io.BytesIO(whole)).namelist()
@@ -84,7 +84,7 @@ def test_a_download_stops_with_its_client_and_holds_up_nobody(
     server = serve(real=True, client_jobs=4)
     client, job = long_signal(server, 64, 256)
     made = []
-    monkeypatch.setattr(archive, "_BLOCK_BYTES", 4 * 256 * 256)  # one channel a piece
+    monkeypatch.setattr(archive, "BLOCK_BYTES", 4 * 256 * 256)  # one channel a piece
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     npy = archive._npy
 

@@ -20,6 +20,7 @@ from PIL import Image
 from gsjbu.errors import ImageError, SignalError
 from gsjbu.io.pictures import EXIF_ORIENTATION, decode_pixels, shrink
 from gsjbu.server import helper as helpers
+from gsjbu.server import wire
 from gsjbu.server.decoder import Decoder, Decoders, DecodeTimeout, HelperLost
 from tests.server import hostile
 from tests.server.conftest import ROOT, Running, picture, start, upload, wait
@@ -212,6 +213,16 @@ def test_without_fork_a_helper_decodes_one_file_after_another(unforked: Decoder)
     assert refused.value.code == "image_type"
     assert unforked._helper is not None
     assert unforked._helper.pid != os.getpid(), "in a process of its own all the same"
+
+
+def test_with_little_memory_no_file_is_called_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut, asked = picture(300, 300)[:5000], {"max_pixels": 10**6, "resolution": 64, "whole": True}
+    for room, code in ((2**30, "image_corrupt"), (2**20, "image_too_large")):
+        monkeypatch.setattr(helpers, "room", lambda room=room: room)
+        out = io.BytesIO()
+        helpers._answer(bytearray(cut), {"what": "picture", **asked}, out)
+        out.seek(0)
+        assert wire.receive(out)[0]["code"] == code
 
 
 def test_without_fork_a_file_that_takes_too_much_memory_ends_its_helper_alone(

@@ -67,6 +67,25 @@ def test_the_guide_names_each_limit_and_each_code() -> None:
     assert all(f"| `{name}` |" in page for name in (*Limits().as_dict(), *STATUS))
 
 
+def test_what_is_promised_under_a_fault_names_codes_and_limits_that_are() -> None:
+    page = server_tables.PAGE.read_text("utf-8")
+    promised = page[page.index("## What is promised") : page.index("## Limits")]
+    known = {
+        *STATUS,
+        *Limits().as_dict(),
+        "return_files",
+        "status.files",
+        "/healthz",
+        "/api/run",
+        "signal_corrupt",
+    }
+    names = set(re.findall(r"`([a-z_/.]+)`", promised))
+    assert len(names & set(STATUS)) > 8
+    assert names <= known
+    for code, status in re.findall(r"`(\w+)` \((\d+)\)", promised):
+        assert STATUS[code] == int(status)
+
+
 def test_every_code_that_the_server_answers_is_in_the_table() -> None:
     raised = set()
     for path in Path("gsjbu/server").glob("*.py"):

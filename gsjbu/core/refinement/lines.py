@@ -36,13 +36,13 @@ def smoothed(
         each(lambda p: _solve(x[:, :, p], like[:, p], strength), bands(count, threads), threads)
 
     halves = []
-    for rows_first in (True, False):
+    for order in (1, -1):
         x = values.copy()
-        ways = [(x.transpose(0, 2, 1), across.T, height), (x, down, width)]
+        rows_and_columns = [(x.transpose(0, 2, 1), across.T, height), (x, down, width)]
         for turn in range(TURNS):
             now = np.float32(1.5 * strength * 4.0 ** (TURNS - 1 - turn) / (4.0**TURNS - 1))
-            for way in ways if rows_first else reversed(ways):
-                along(*way, now)
+            for way, like, count in rows_and_columns[::order]:
+                along(way, like, count, now)
         halves.append(x)
     halves[0] += halves[1]
     halves[0] *= np.float32(0.5)

@@ -1,0 +1,47 @@
+"""Memory that looking at a result takes while it is looked at, by shapes alone; an upper bound within reason."""
+
+from __future__ import annotations
+
+from gsjbu.run.later import Later
+from gsjbu.run.result import BLOCK
+from gsjbu.server.archive import BLOCK_BYTES
+from gsjbu.server.results import Bundle
+
+# Bytes a pixel: of a panel that is made and written as a PNG, with the fit that it may need; of a pair of maps; of values.
+_PANEL, _MAPS, _VALUES = 160, 32, 24
+_COPIES = 3  # of what is rendered: as it comes, in the unit and in the dtype of what was brought
+
+
+def of_panel(bundle: Bundle, name: str) -> int:
+    """For one panel: nothing much where it is there already."""
+    panel = bundle.panels.get(name)
+    waits = isinstance(panel, Later) and not panel.is_made
+    return _pixels(bundle) * _PANEL if waits else 0
+
+
+def of_values(bundle: Bundle, name: str) -> int:
+    """For a panel's own numbers, as they are or as points in colours."""
+    return of_panel(bundle, name) + _pixels(bundle) * _VALUES
+
+
+def of_similarity(bundle: Bundle, points: int = 1) -> int:
+    """For the similarity to pixels: the lengths of all features are rendered block by block, once a result."""
+    features = bundle.result.features_lr
+    channels = 0 if features is None else min(BLOCK, features.shape[0])
+    return _pixels(bundle) * (4 * channels + _MAPS * points)
+
+
+def of_zip(bundle: Bundle) -> int:
+    """For the zip: panels one by one, and the signal at full resolution in blocks, or whole where it must be."""
+    result = bundle.result
+    if result.signal is None:
+        return _pixels(bundle) * _PANEL
+    kernel = result.signal_kernel or result.kernel
+    whole = 4 * result.signal.values.shape[0] * _pixels(bundle)
+    at_once = whole if kernel.is_joint or result.signal.kind == "labels" else min(whole, BLOCK_BYTES)
+    return max(_pixels(bundle) * _PANEL, _COPIES * at_once)
+
+
+def _pixels(bundle: Bundle) -> int:
+    width, height = bundle.size()
+    return width * height
