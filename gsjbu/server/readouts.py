@@ -7,7 +7,7 @@ from gsjbu.run.result import BLOCK
 from gsjbu.server.archive import BLOCK_BYTES
 from gsjbu.server.results import Bundle
 
-# Bytes a pixel: of a panel that is made and written as a PNG, with the fit that it may need; of a pair of maps; of values.
+# Bytes a pixel: of a panel that is made and written as a PNG, with the fit it may need; of a pair of maps; of values.
 _PANEL, _MAPS, _VALUES = 160, 32, 24
 _COPIES = 3  # of what is rendered: as it comes, in the unit and in the dtype of what was brought
 
