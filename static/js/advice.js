@@ -36,7 +36,7 @@ function draw(change) {
           on: {
             click: () => {
               change(first.setting, first.value);
-              run();
+              run({ asked: true }); // they have seen how long it takes
             },
           },
         },

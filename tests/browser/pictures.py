@@ -42,6 +42,26 @@ def kernels(page: Page) -> None:
     page.click("#chart-histograms")
 
 
+def segments(page: Page) -> None:
+    """What features tell apart, over the photo."""
+    tab(page, "segments")
+
+
+def truth(page: Page) -> None:
+    """The scene's own depth, reduced, and every method against the truth."""
+    job = shown(page)
+    page.click("#truth-scene button[data-what=depth][data-stride='16']")
+    shown(page, job, timeout=60000)
+
+
+def relief(page: Page) -> None:
+    """That depth as a relief."""
+    truth(page)
+    page.click("#relief")
+    page.wait_for_selector("#relief-dialog[open]")
+    page.click("#relief-over")
+
+
 def labels(page: Page) -> None:
     """Segmentation: its overlay, legend and figures."""
     tab(page, "segmentation")
@@ -73,6 +93,9 @@ STATES: dict[str, tuple[str, int, int, str, Callable[[Page], None]]] = {
     "similarity": ("/?sample=paper", 1440, 900, "light", similar),
     "kernels": ("/?sample=wires", 1440, 900, "dark", kernels),
     "segmentation": ("/?segmentation=labels", 1440, 900, "light", labels),
+    "segments": ("/?sample=still_life", 1440, 900, "light", segments),
+    "truth": ("/", 1440, 900, "light", truth),
+    "relief": ("/", 1440, 900, "dark", relief),
     "running": ("/?sample=still_life", 1440, 900, "light", running),
     "error": ("/?sample=wires", 1440, 900, "light", refused),
     "zh": ("/?lang=zh", 1440, 900, "light", nothing),

@@ -76,13 +76,14 @@ def test_a_slow_run_waits_and_advises(page: Page) -> None:
     page.wait_for_selector("body[data-phase=waiting]")
     assert page.evaluate("document.body.dataset.job") == job
     assert "Run" in page.inner_text("#stage")
+    before = state(page, "estimate.seconds")
     advice = page.locator("#advice button")
     assert re.search(r"\d", advice.inner_text())
     advice.click()
     page.wait_for_selector("body[data-phase=running], body[data-phase=idle]")
     new = shown(page, job, timeout=60000)
     assert new != job
-    assert state(page, "estimate.seconds") <= 5
+    assert state(page, "estimate.seconds") < before  # type: ignore[operator]
 
 
 def test_progress_is_shown_and_cancel_stops(page: Page) -> None:

@@ -22,6 +22,7 @@ import pytest
 from gsjbu.io.pictures import png_bytes
 from gsjbu.server import inputs
 from gsjbu.server.config import Config
+from gsjbu.server.decoder import Decoders
 from gsjbu.server.limits import Limits
 from gsjbu.server.serve import Server, make_server
 from tests.server.fake import FakeRun, fake_estimate
@@ -91,8 +92,9 @@ def wait(client: httpx.Client, job_id: str, seconds: float = 20) -> dict[str, An
 def in_thread(config: Config, helper: bool = False) -> Iterator[Running]:
     """The server in a thread of this process; without ``helper`` pictures are decoded in this process too."""
     with pytest.MonkeyPatch.context() as patch:
-        if not helper:
-            patch.setattr(inputs, "Decoders", Here)
+        patch.setattr(
+            inputs, "Decoders", Decoders if helper else Here
+        )  # whatever another server of the test has
         with _in_thread(config) as running:
             yield running
 
