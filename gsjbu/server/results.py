@@ -115,9 +115,7 @@ class Bundle:
         if name in self._inline:
             panels = json.loads(self.body)["panels"]
             return next(base64.b64decode(p["png"]) for p in panels if p["name"] == name)
-        panel = self.panels.get(name)
-        if panel is None:
-            raise Problem("panel_unknown", f"This run has no such panel; it has {', '.join(self.panels)}.")
+        panel = self._panel(name)
         data = panel.png()
         with self._lock:
             self._pngs[name] = data
@@ -132,25 +130,29 @@ class Bundle:
         """Every panel's values at one pixel."""
         self.check_pixel(x, y)
         result = self.result
-        if self.evicted >= 2:
-            raise Problem(
-                "expired", "The values of this result had to make room; lower resolution, or run it again."
-            )
+        self._check_values()
         return result.pixel(x, y)
 
     def heights(self, name: str) -> tuple[np.ndarray, str]:
         """A panel of one number a pixel: float32 [h, w], NaN where there is none, and its unit."""
-        panel = self.panels.get(name)
-        if panel is None:
-            raise Problem("panel_unknown", f"This run has no such panel; it has {', '.join(self.panels)}.")
+        panel = self._panel(name)
         if panel.bar is None:
             ones = [other.name for other in self.panels.values() if other.bar is not None]
             raise Problem("not_available", f"{name} is not one number a pixel; {', '.join(ones)} are.")
+        self._check_values()
+        return np.ascontiguousarray(panel.values[0].float().numpy()), panel.unit
+
+    def _panel(self, name: str) -> Any:
+        panel = self.panels.get(name)
+        if panel is None:
+            raise Problem("panel_unknown", f"This run has no such panel; it has {', '.join(self.panels)}.")
+        return panel
+
+    def _check_values(self) -> None:
         if self.evicted >= 2:
             raise Problem(
                 "expired", "The values of this result had to make room; lower resolution, or run it again."
             )
-        return np.ascontiguousarray(panel.values[0].float().numpy()), panel.unit
 
     def all_pngs(self, check: Callable[[], None] = lambda: None) -> dict[str, bytes]:
         """Every panel as a PNG file, made by several threads; ``check`` may raise between panels."""

@@ -2,7 +2,7 @@
 
 import { allGroups } from "./compare.js";
 import { colourAt, coloursOf, isHidden, pixelsOf } from "./classes.js";
-import { byId, h, put } from "./dom.js";
+import { byId, h, put, savePng } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
 import { classWords, picture, steps, title } from "./panels.js";
@@ -26,9 +26,9 @@ export function start() {
     background = file ? await createImageBitmap(file).catch(() => null) : null;
     draw();
   });
-  byId("cut-save").addEventListener("click", () => save(compose(null), "cutout"));
-  byId("cut-save-mask").addEventListener("click", () => save(mask(), "mask"));
-  byId("cut-save-ground").addEventListener("click", () => save(compose(ground()), "composed"));
+  byId("cut-save").addEventListener("click", () => savePng(compose(null), "cutout"));
+  byId("cut-save-mask").addEventListener("click", () => savePng(mask(), "mask"));
+  byId("cut-save-ground").addEventListener("click", () => savePng(compose(ground()), "composed"));
   on(["view", "result", "language"], enable);
   enable();
 }
@@ -150,12 +150,4 @@ function mask() {
   for (let i = 0; i < alpha.length; i++) image.data.set([alpha[i], alpha[i], alpha[i], 255], 4 * i);
   context.putImageData(image, 0, 0);
   return canvas;
-}
-
-function save(canvas, name) {
-  canvas.toBlob((blob) => {
-    const address = URL.createObjectURL(blob);
-    h("a", { href: address, download: `${name}.png` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 1000);
-  }, "image/png");
 }

@@ -38,6 +38,15 @@ export function put(node, ...children) {
   return node;
 }
 
+/** Give the person what a canvas shows, as a PNG file. */
+export function savePng(canvas, name) {
+  canvas.toBlob((blob) => {
+    const address = URL.createObjectURL(blob);
+    h("a", { href: address, download: `${name}.png` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  }, "image/png");
+}
+
 /** A number that no other element of this page carries, for ids. */
 let counter = 0;
 export const uid = (prefix) => `${prefix}-${++counter}`;

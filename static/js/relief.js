@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { pixelsOf } from "./classes.js";
 import { allGroups } from "./compare.js";
-import { byId, h } from "./dom.js";
+import { byId, h, savePng } from "./dom.js";
 import { t } from "./i18n.js";
 import { picture, title } from "./panels.js";
 import { surface } from "./relief_gl.js";
@@ -22,7 +22,7 @@ export function start() {
   const canvas = byId("relief-canvas");
   byId("relief").addEventListener("click", () => open().catch(trouble));
   for (const id of ["relief-rise", "relief-over", "relief-skin"]) byId(id).addEventListener("input", shape);
-  byId("relief-save").addEventListener("click", save);
+  byId("relief-save").addEventListener("click", () => savePng(canvas, "relief"));
   canvas.addEventListener("pointermove", drag);
   canvas.addEventListener("pointerdown", (event) => canvas.setPointerCapture(event.pointerId));
   canvas.addEventListener("wheel", wheel, { passive: false });
@@ -157,12 +157,4 @@ function key(event) {
   if (!turn) return;
   event.preventDefault();
   turned(turn);
-}
-
-function save() {
-  byId("relief-canvas").toBlob((blob) => {
-    const address = URL.createObjectURL(blob);
-    h("a", { href: address, download: "relief.png" }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 1000);
-  }, "image/png");
 }
