@@ -63,7 +63,7 @@ class Bundle:
         return result
 
     def again(self, sentence: str) -> Bundle | None:
-        """The same result for another job, which did not compute it, as ``sentence`` says; None once it is not whole."""
+        """The same for another job, which did not compute it, as ``sentence`` says; None once it is not whole."""
         with self._lock:
             if self.evicted:
                 return None
