@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -93,6 +94,20 @@ class Result:
                 out[panel.name] = _numbers(panel.values[:, qy, qx])
         return out
 
+    def region(self, x0: int, y0: int, x1: int, y1: int) -> dict[str, dict[str, Any]]:
+        """What every panel has in the HR pixels (x0, y0) to (x1, y1), both among them; LR panels in the cells that hold
+        them. Per channel ``mean``, ``std``, ``low`` and ``high`` of what is no gap; of classes the share of each."""
+        g = self.kernel.grid
+        (left, top), (right, bottom) = g.cell_of(x0, y0), g.cell_of(x1, y1)
+        out = {}
+        for panel in self.panels:
+            whole = panel.values.shape[1:] == (g.height, g.width)
+            rows = slice(y0, y1 + 1) if whole else slice(top, bottom + 1)
+            cols = slice(x0, x1 + 1) if whole else slice(left, right + 1)
+            part = panel.values[:, rows, cols].flatten(1)
+            out[panel.name] = _shares(part[0]) if panel.legend is not None else _spread(part)
+        return out
+
     def window(self, x: int, y: int) -> list[dict[str, Any]]:
         """What HR pixel (x, y) is made of, heaviest first: LR pixels, weights, their two factors, their Gaussians."""
         k, w = self.kernel, self.kernel.weights_at(x, y)
@@ -164,6 +179,30 @@ def _bilinear_taps(p: int, step: float, cells: int) -> list[tuple[int, float]]:
     at = min(max((p + 0.5) / step - 0.5, 0.0), cells - 1.0)
     low = int(at)
     return [(low, 1 - (at - low)), (min(low + 1, cells - 1), at - low)]
+
+
+def _spread(values: Tensor) -> dict[str, Any]:
+    """Of each row of [C, n], without its gaps."""
+    known = [row[row.isfinite()].double() for row in values]
+    told = [(k.mean(), k.std(correction=0), k.min(), k.max()) if len(k) else (math.nan,) * 4 for k in known]
+    names = ("mean", "std", "low", "high")
+    numbers = {
+        name: _numbers(torch.tensor(column))
+        for name, column in zip(names, zip(*told, strict=True), strict=True)
+    }
+    return {"pixels": min(map(len, known)), **numbers}
+
+
+def _shares(classes: Tensor) -> dict[str, Any]:
+    """How much of [n] class numbers each has, most first."""
+    known = classes[classes.isfinite()].long()
+    numbers, counts = known.unique(return_counts=True)
+    order = counts.argsort(descending=True, stable=True)
+    shares = (counts[order] / max(1, len(known))).tolist()
+    return {
+        "pixels": len(known),
+        "shares": list(map(list, zip(numbers[order].tolist(), shares, strict=True))),
+    }
 
 
 def _numbers(values: Tensor) -> list[float | None]:

@@ -24,6 +24,11 @@ def of_values(bundle: Bundle, name: str) -> int:
     return of_panel(bundle, name) + _pixels(bundle) * _VALUES
 
 
+def of_region(bundle: Bundle) -> int:
+    """For all panels in a rectangle, which may be the whole picture: one after the other, channel by channel."""
+    return max(of_panel(bundle, name) for name in bundle.panels) + _pixels(bundle) * _VALUES
+
+
 def of_similarity(bundle: Bundle, points: int = 1) -> int:
     """For the similarity to pixels: the lengths of all features are rendered block by block, once a result."""
     features = bundle.result.features_lr

@@ -144,6 +144,18 @@ class Bundle:
         self._check_values()
         return result.pixel(x, y)
 
+    def region(self, x0: int, y0: int, x1: int, y1: int) -> dict[str, Any]:
+        """Mean and spread of every panel in a rectangle."""
+        self.check_pixel(x0, y0)
+        self.check_pixel(x1, y1)
+        if x1 < x0 or y1 < y0:
+            raise Problem(
+                "request_invalid", "A region goes from its upper left to its lower right pixel.", setting="x1"
+            )
+        result = self.result
+        self._check_values()
+        return result.region(x0, y0, x1, y1)
+
     def heights(self, name: str) -> tuple[np.ndarray, str]:
         """A panel of one number a pixel: float32 [h, w], NaN where there is none, and its unit."""
         panel = self._panel(name)

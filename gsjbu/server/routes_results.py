@@ -71,6 +71,15 @@ async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=JSON)
 
 
+@router.get("/api/jobs/{job_id}/region", response_model=schemas.Region, responses=refusals(409))
+async def region(service: Shared, job_id: Id, x0: PixelX, y0: PixelY, x1: PixelX, y1: PixelY) -> Response:
+    """Every panel's mean, standard deviation, least and greatest value in a rectangle, both corners included."""
+    bundle = service.result(job_id)
+    values = await service.read(lambda: bundle.region(x0, y0, x1, y1), readouts.of_region(bundle))
+    told = {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "values": values}
+    return Response(results.to_json(told), media_type=JSON)
+
+
 @router.get(
     "/api/jobs/{job_id}/similarity", response_model=schemas.Similarity,
     responses={200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409)},

@@ -239,6 +239,19 @@ class Pixel(BaseModel):
     values: dict[str, list[float | None]]
 
 
+class Region(BaseModel):
+    """Every panel's mean and spread in a rectangle of pixels, or the share of each of its classes."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    values: dict[str, dict[str, Any]] = Field(
+        description="Per panel the `pixels` that are no gap, and per channel their `mean`, `std`, `low` and `high`; "
+        "of classes their `shares`, [number, share] each."
+    )
+
+
 class Similarity(BaseModel):
     """Two cosine-similarity maps as base64 PNGs on one scale; ``x``, ``y`` is the last of ``points``."""
 

@@ -90,6 +90,8 @@ export async function values(id, name) {
 }
 export const panelUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(name)}.png`;
 
+export const region = (id, { x0, y0, x1, y1 }) => json(`${job(id)}/region?x0=${x0}&y0=${y0}&x1=${x1}&y1=${y1}`);
+
 /** Two maps of cosine similarity to the pixel, or to the likest of it and `also`: bilinear and GS-JBU, exact to 16 bits. */
 export async function similarity(id, { x, y }, also) {
   const more = also.map((one) => `&also=${one.x},${one.y}`).join("");

@@ -59,7 +59,7 @@ export function start() {
     byId(side).addEventListener("change", () => want({ [side]: byId(side).value }));
   }
   byId("tabs").addEventListener("keydown", tabKeys);
-  on(["view", "line"], marks);
+  on(["view", "line", "region"], marks);
   on("language", () => {
     viewer().words();
     showPair();
@@ -86,7 +86,7 @@ async function fullScreen() {
 function marks() {
   for (const [id, layout] of Object.entries(LAYOUTS))
     byId(id).setAttribute("aria-pressed", String(state.view.layout === layout));
-  for (const [id, tool] of Object.entries({ tool: "move", line: "line" }))
+  for (const [id, tool] of Object.entries({ tool: "move", line: "line", region: "region" }))
     byId(id).setAttribute("aria-pressed", String(viewer().tool === tool));
   byId("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
   byId("opacity").value = state.view.opacity;

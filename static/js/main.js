@@ -21,6 +21,7 @@ import * as profile from "./profile.js";
 import * as progress from "./progress.js";
 import * as readout from "./readout.js";
 import * as recovery from "./recovery.js";
+import * as region from "./region.js";
 import * as report from "./report.js";
 import * as runner from "./runner.js";
 import * as runs from "./runs.js";
@@ -94,6 +95,7 @@ function startAll() {
   charts.start();
   runs.start(comeBack);
   profile.start(() => charts.show("profile"));
+  region.start();
   inspector.start();
   similarity.start();
   outputs.start(() => runner.run());

@@ -73,3 +73,19 @@ export function drawLine(context, view, { x0, y0, x1, y1 }) {
     context.stroke();
   }
 }
+
+/** A rectangle around its corner pixels. */
+export function drawRegion(context, view, { x0, y0, x1, y1 }) {
+  const [left, top] = view.out(x0, y0);
+  const [right, bottom] = view.out(x1 + 1, y1 + 1);
+  for (const [colour, dash] of [
+    ["#000", []],
+    ["#fff", [4, 4]],
+  ]) {
+    context.strokeStyle = colour;
+    context.lineWidth = 1.5;
+    context.setLineDash(dash);
+    context.strokeRect(left, top, right - left, bottom - top);
+  }
+  context.setLineDash([]);
+}

@@ -29,6 +29,7 @@ export const state = {
   hiddenClasses: [], // names of classes that are not drawn
   line: null, // {x0, y0, x1, y1} in image pixels: where the profile is taken
   profile: null, // {line, curves} of the line, once read from the pictures
+  region: null, // {x0, y0, x1, y1} in image pixels, both corners inside: of which mean and spread are told
   point: null, // {x, y} in image pixels
   kept: [], // further points that similarity is asked for
   online: true,

@@ -1,14 +1,14 @@
 // <gs-viewer>: panels of one image under one transform: two with a divider between them or side by side, up to four in
 // a grid, or what two of them differ by.
 // Events: gs-point {x, y} (pressed, or moved by keys), gs-hover {x, y} | {}, gs-divider {at}, gs-line {x0, y0, x1, y1},
-// gs-full.
+// gs-region {x0, y0, x1, y1}, gs-full.
 
 import { h, put } from "./dom.js";
 import { colourBar } from "./bar.js";
 import { fixed } from "./format.js";
 import { t } from "./i18n.js";
 import { difference, forget, MAP } from "./difference.js";
-import { drawEllipses, drawLine, drawPoint } from "./overlay.js";
+import { drawEllipses, drawLine, drawPoint, drawRegion } from "./overlay.js";
 import { Viewport } from "./viewport.js";
 
 const STEP = 1.25; // one press of + or notch of the wheel
@@ -23,10 +23,11 @@ class Viewer extends HTMLElement {
   opacity = 1;
   divider = 50;
   layout = "divider"; // divider | side | grid | difference
-  tool = "probe"; // probe | move | line
+  tool = "probe"; // probe | move | line | region
   flipped = false; // left and right have changed places, for as long as a key is held
   point = null;
   line = null; // {x0, y0, x1, y1} in image pixels
+  region = null; // the same, its upper left pixel first
   ellipses = null; // all Gaussians
   windowEllipses = null; // those of the point's window, with weights
   gripped = null; // where and at what place the divider was taken
@@ -341,7 +342,7 @@ class Viewer extends HTMLElement {
     if (event.button === 1) event.preventDefault();
     if (this.#pointers.size === 2) this.panning = true;
     if (this.panning || event.button !== 0 || !this.#inside(at)) return;
-    if (this.tool === "line") this.from = this.#pixel(at);
+    if (this.tool === "line" || this.tool === "region") this.from = this.#pixel(at);
     else this.#tell("gs-point", this.#pixel(at));
   }
 
@@ -365,13 +366,19 @@ class Viewer extends HTMLElement {
     } else if (this.panning) {
       this.view.pan(at.px - was.px, at.py - was.py);
       this.#moved();
-    } else if (this.tool === "line") {
-      const { x, y } = this.#pixel(at);
-      if (this.from) this.#tell("gs-line", { x0: this.from.x, y0: this.from.y, x1: x, y1: y });
+    } else if (this.tool === "line" || this.tool === "region") {
+      if (this.from) this.#drawn(this.from, this.#pixel(at));
     } else if (this.panes) {
       this.#tell("gs-point", this.#pixel(at));
     }
     this.#pointers.set(event.pointerId, this.#locate(event));
+  }
+
+  #drawn(from, to) {
+    if (this.tool === "line") return this.#tell("gs-line", { x0: from.x, y0: from.y, x1: to.x, y1: to.y });
+    const [x0, x1] = [from.x, to.x].sort((a, b) => a - b);
+    const [y0, y1] = [from.y, to.y].sort((a, b) => a - b);
+    this.#tell("gs-region", { x0, y0, x1, y1 });
   }
 
   #up(event) {
@@ -445,6 +452,7 @@ class Viewer extends HTMLElement {
     if (this.windowEllipses) drawEllipses(context, view, clip, this.windowEllipses);
     if (this.point) drawPoint(context, view, this.point);
     if (this.line) drawLine(context, view, this.line);
+    if (this.region) drawRegion(context, view, this.region);
     context.restore();
   }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from playwright.sync_api import Page
@@ -133,3 +135,32 @@ def test_a_hundred_percent_and_full_screen(page: Page) -> None:
     page.keyboard.press("f")
     page.wait_for_function("() => !document.fullscreenElement")
     assert shown(page)
+
+
+def test_a_rectangle_gives_mean_and_spread_of_every_method(page: Page) -> None:
+    page.click("#region")
+    assert page.get_attribute("#region", "aria-pressed") == "true"
+    page.wait_for_selector("#region-told:visible")
+    for x, y in ((140, 200), (99, 160)):  # from the lower right
+        page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
+        page.mouse.down() if x == 140 else page.mouse.up()
+    page.wait_for_selector("#region-told[data-region='99 160 140 200']")
+    told = {
+        row.get_attribute("data-panel"): json.loads(row.get_attribute("data-told") or "")
+        for row in page.locator("#region-table tbody tr").all()
+    }
+    first = SAMPLES[next(iter(SAMPLES))]
+    result = pipeline.run(first.image, Settings(), sample=first)
+    asked = result.region(99, 160, 140, 200)
+    assert {"bilinear_rgb", "gsjbu_rgb", "error_bilinear", "error_gsjbu"} <= set(told)
+    for name, found in told.items():
+        for fact in ("mean", "std", "low", "high"):
+            assert found[fact] == pytest.approx(asked[name][fact], abs=1e-5)
+    page.focus(".stage")
+    page.keyboard.press("ArrowRight")  # about the chosen pixel, which was the middle
+    page.wait_for_selector("#region-told[data-region='225 224 289 288']")
+    tab(page, "kernel")
+    page.wait_for_selector("#region-table tr[data-panel=sigma_x]")
+    page.click("#line")
+    page.wait_for_selector("#region-told", state="hidden")
+    assert page.get_attribute("#region", "aria-pressed") == "false"

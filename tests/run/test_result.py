@@ -22,10 +22,11 @@ __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
 PIXELS = [(0, 0), (95, 70), (40, 33), (8, 7)]
 
 
-def made(**given) -> Result:
-    image = next(iter(SAMPLES.values())).image[:, 100:342, 60:384]  # 242×324 → 72×96: partial cells below
+def made(signal=None, **given) -> Result:
+    scene = next(iter(SAMPLES.values()))
+    image = scene.image[:, 100:342, 60:384]  # 242×324 → 72×96: partial cells below
     settings = Settings.parse({"resolution": 96, "iters": 8, "stride": 10, **given})
-    return pipeline.run(image, settings, threads=1)
+    return pipeline.run(image, settings, signal=signal, sample=scene, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,53 @@ def test_a_pixel_answers_for_every_panel(result, x, y):
     assert values["sigma_x"] == pytest.approx([float(result.kernel.sigma_x[y // 10, x // 10])])
     error = np.abs(np.array(values["gsjbu_rgb"]) - values["original"]).mean()
     assert values["error_gsjbu"] == pytest.approx([error], abs=1e-6)
+
+
+@pytest.mark.parametrize("corners", [(0, 0, 95, 70), (40, 33, 40, 33), (8, 7, 31, 12)])
+def test_a_region_answers_for_every_panel(result, corners):
+    x0, y0, x1, y1 = corners
+    found = result.region(*corners)
+    assert set(found) == {p.name for p in result.panels}
+    g = result.kernel.grid
+    (left, top), (right, bottom) = g.cell_of(x0, y0), g.cell_of(x1, y1)
+    for panel in (p for p in result.panels if p.legend is None):
+        whole = panel.values.shape[1:] == (g.height, g.width)
+        part = (
+            panel.values[:, y0 : y1 + 1, x0 : x1 + 1]
+            if whole
+            else panel.values[:, top : bottom + 1, left : right + 1]
+        )
+        part = part.double().numpy().reshape(len(part), -1)
+        told = found[panel.name]
+        assert told["pixels"] == part.shape[1]
+        for name, wanted in (
+            ("mean", part.mean(1)),
+            ("std", part.std(1)),
+            ("low", part.min(1)),
+            ("high", part.max(1)),
+        ):
+            np.testing.assert_allclose(told[name], wanted, atol=1e-9, err_msg=f"{panel.name}: {name}")
+
+
+def test_a_region_leaves_gaps_out_and_tells_classes_by_their_shares():
+    depth = np.linspace(1, 2, 70, dtype=np.float32).reshape(7, 10)
+    depth[2:5, 3:6] = np.nan
+    with_gaps = made(signal=understand(depth, kind="depth"))
+    panel = next(p for p in with_gaps.panels if p.name == "signal_lr")
+    told = with_gaps.region(0, 0, 95, 71)["signal_lr"]
+    known = panel.values[panel.values.isfinite()].double()
+    assert 0 < told["pixels"] == len(known) < panel.values.numel()
+    assert told["mean"] == pytest.approx([known.mean().item()])
+    labels = made(segmentation="labels")
+    classes = next(p for p in labels.panels if p.name == "seg_gsjbu")
+    told = labels.region(10, 20, 60, 50)["seg_gsjbu"]
+    part = classes.values[0, 20:51, 10:61]
+    assert dict(told["shares"]) == {
+        int(c): pytest.approx((part == c).double().mean().item()) for c in part.unique()
+    }
+    assert [share for _, share in told["shares"]] == sorted(
+        (share for _, share in told["shares"]), reverse=True
+    )
 
 
 @pytest.mark.parametrize(("x", "y"), PIXELS)
