@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,14 @@ B = TypeVar("B")
 # torch's helpers (OpenMP) meet at a barrier in every small step, and spin there unless told otherwise before torch is
 # loaded. A ResNet-18 at 512² on four threads took 28 ms with spinning helpers and 35 ms with sleeping ones; with one
 # of the four cores busy otherwise, 273 and 60 ms.
+BEHIND = 5  # niceness of a thread that computes while somebody waits for short answers
 HELPERS_SLEEP = os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
+
+
+def step_back() -> None:
+    """Let this thread, and those that it starts, compute when others need no core: Linux gives threads priorities."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BEHIND)
 
 
 @lru_cache(maxsize=1)

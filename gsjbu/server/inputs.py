@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.threads import step_back
 from gsjbu.io.brought import Brought
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
@@ -72,7 +73,7 @@ class Inputs:
         self.limits = limits
         self.decoders = Decoders(PLACES, limits.image_pixels, limits.decode_seconds)
         self._places, self._large = asyncio.Semaphore(PLACES), asyncio.Semaphore(PLACES - 1)
-        self._threads = ThreadPoolExecutor(PLACES, thread_name_prefix="gsjbu-decode")
+        self._threads = ThreadPoolExecutor(PLACES, thread_name_prefix="gsjbu-decode", initializer=step_back)
 
     def start(self) -> None:
         """Start the first helper ahead of the first file."""

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from gsjbu.core.threads import available
+from gsjbu.core.threads import available, step_back
 from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
@@ -193,7 +193,9 @@ class Scheduler:
         self._running: dict[str, Job] = {}
         self._places: Counter[tuple[str, str]] = Counter()  # downloads, by client
         self._gpu_running = 0
-        self._pool = ThreadPoolExecutor(limits.running_jobs, thread_name_prefix="gsjbu-job")
+        self._pool = ThreadPoolExecutor(
+            limits.running_jobs, thread_name_prefix="gsjbu-job", initializer=step_back
+        )
 
     @property
     def running(self) -> int:

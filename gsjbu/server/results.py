@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gsjbu.core.threads import available
+from gsjbu.core.threads import available, step_back
 from gsjbu.io.pictures import png_bytes
 from gsjbu.io.point_clouds import ply
 from gsjbu.run.later import Later
 from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
 
-_encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png")
+_encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png", initializer=step_back)
 _CELLS = 65536  # whose Gaussians are written at a time
 _NOTHING = np.empty((0, 0, 3), np.uint8)
 

@@ -48,7 +48,7 @@ async def thumb(service: Shared, image_id: schemas.Id) -> Response:
     found: StoredImage = service.store.get("image", image_id)
     usual = Settings().resolution
     reduced = service.inputs.reduced
-    data = await service.read(lambda: png_bytes(to_uint8(shrink(reduced(found, usual), THUMB))))
+    data = await service.make(lambda: png_bytes(to_uint8(shrink(reduced(found, usual), THUMB))))
     return Response(data, media_type="image/png", headers={"Cache-Control": "private, max-age=1800"})
 
 
@@ -87,7 +87,7 @@ async def understood_as(
 )  # fmt: skip
 async def sample(service: Shared, name: str, size: Annotated[int, Query(ge=16, le=512)] = 512) -> Response:
     scene = await service.inputs.image_from_sample(name)
-    data = await service.read(lambda: png_bytes(to_uint8(service.inputs.reduced(scene, size))))
+    data = await service.make(lambda: png_bytes(to_uint8(service.inputs.reduced(scene, size))))
     return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=3600"})
 
 

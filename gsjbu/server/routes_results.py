@@ -28,7 +28,7 @@ router = APIRouter(tags=["jobs"])
 )  # fmt: skip
 async def panel(service: Shared, job_id: Id, name: str) -> Response:
     bundle = service.result(job_id)
-    data = await service.read(lambda: bundle.png(name), readouts.of_panel(bundle, name))
+    data = await service.make(lambda: bundle.png(name), readouts.of_panel(bundle, name))
     headers = {"Cache-Control": "private, max-age=1800, immutable"}
     return Response(data, media_type="image/png", headers=headers)
 
@@ -41,7 +41,7 @@ async def panel(service: Shared, job_id: Id, name: str) -> Response:
 async def values(service: Shared, job_id: Id, name: str) -> Response:
     """h × w little-endian float32 of a panel of one number a pixel, NaN for none; X-Width and X-Height say the size."""
     bundle = service.result(job_id)
-    found, _ = await service.read(lambda: bundle.heights(name), readouts.of_values(bundle, name))
+    found, _ = await service.make(lambda: bundle.heights(name), readouts.of_values(bundle, name))
     headers = {"X-Height": str(found.shape[0]), "X-Width": str(found.shape[1])}
     return Response(found.astype("<f4").tobytes(), media_type="application/octet-stream", headers=headers)
 
@@ -55,7 +55,7 @@ async def cloud(service: Shared, request: Request, job_id: Id, name: str) -> Res
     """Binary PLY of a panel of one number a pixel: x and y in pixels, z the value, in the picture's colours."""
     bundle = service.result(job_id)
     service.check_download(bundle.image["width"] * bundle.image["height"] * POINT_BYTES)
-    pieces = await service.read(lambda: results.cloud(bundle, name), readouts.of_values(bundle, name))
+    pieces = await service.make(lambda: results.cloud(bundle, name), readouts.of_values(bundle, name))
     release = service.jobs.take_place(client_of(request))
     headers = {"Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.ply"'}
     return await service.streams.answer(
@@ -75,7 +75,7 @@ async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
 async def region(service: Shared, job_id: Id, x0: PixelX, y0: PixelY, x1: PixelX, y1: PixelY) -> Response:
     """Every panel's mean, standard deviation, least and greatest value in a rectangle, both corners included."""
     bundle = service.result(job_id)
-    values = await service.read(lambda: bundle.region(x0, y0, x1, y1), readouts.of_region(bundle))
+    values = await service.make(lambda: bundle.region(x0, y0, x1, y1), readouts.of_region(bundle))
     told = {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "values": values}
     return Response(results.to_json(told), media_type=JSON)
 
@@ -99,9 +99,9 @@ async def similarity(
     bundle, points = service.result(job_id), [*map(results.point, also), (x, y)]
     need = readouts.of_similarity(bundle, len(points))
     if format == "u16":
-        data, headers = await service.read(lambda: results.similarity_u16(bundle, points), need)
+        data, headers = await service.make(lambda: results.similarity_u16(bundle, points), need)
         return Response(data, media_type="application/octet-stream", headers=headers)
-    body = await service.read(lambda: results.to_json(results.similarity(bundle, points)), need)
+    body = await service.make(lambda: results.to_json(results.similarity(bundle, points)), need)
     return Response(body, media_type=JSON)
 
 

@@ -27,6 +27,8 @@ from gsjbu.server.limits import Limits
 log = logging.getLogger("gsjbu.server")
 # After everything has been closed, threads may take this long to come out of their last computation.
 LEAVE_SECONDS = 1.0
+# How long a thread that computes in Python may keep the one that answers waiting.
+SWITCH_SECONDS = 0.001
 
 
 class TimedProtocol(H11Protocol):
@@ -132,6 +134,7 @@ def serve(config: Config) -> None:
     """Run until SIGTERM or Ctrl+C."""
     logs.set_up()
     allocator.tune()
+    sys.setswitchinterval(SWITCH_SECONDS)
     limits = config.limits
     connections = connections_within(limits.connections, raise_limit())
     if connections < limits.connections:

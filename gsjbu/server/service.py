@@ -16,6 +16,7 @@ import torch
 from gsjbu.core import allocator, memory
 from gsjbu.core.backends import dispatch
 from gsjbu.core.devices import resolve
+from gsjbu.core.threads import step_back
 from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Signal
@@ -64,7 +65,8 @@ class Service:
         self.started = time.monotonic()
         self.warm = False
         self.streams = Streams()
-        self._readers = ThreadPoolExecutor(4, thread_name_prefix="gsjbu-read")
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="gsjbu-read")
+        self._makers = ThreadPoolExecutor(4, thread_name_prefix="gsjbu-make", initializer=step_back)
         self._lock, self._held = threading.Lock(), 0  # bytes of read-outs under way
         self.meters.queue.set_function(lambda: self.jobs.queued)
         self.meters.running.set_function(lambda: self.jobs.running)
@@ -86,6 +88,7 @@ class Service:
         compiling = dispatch.warm_up.in_background()
 
         def first_run() -> None:
+            step_back()
             compiling.join()
             torch.set_num_threads(1)
             try:
@@ -100,8 +103,12 @@ class Service:
         thread.start()
         return thread
 
-    async def read(self, work: Callable[[], T], need: int = 0) -> T:
-        """Work out a read-out (a PNG, a pixel) that takes ``need`` bytes meanwhile, in a thread."""
+    async def read(self, work: Callable[[], T]) -> T:
+        """Work out what takes some milliseconds, in a thread that nothing longer holds up."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    async def make(self, work: Callable[[], T], need: int = 0) -> T:
+        """Work out a read-out (a PNG, a map) that takes ``need`` bytes and some time, in a thread."""
 
         def within() -> T:
             release = self.hold(need)
@@ -110,7 +117,7 @@ class Service:
             finally:
                 release()
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, within)
+        return await asyncio.get_running_loop().run_in_executor(self._makers, within)
 
     def hold(self, need: int) -> Callable[[], None]:
         """Hold ``need`` bytes for a read-out until what is returned is called, once; refuses with ``memory_limit``."""
@@ -301,13 +308,13 @@ class Service:
         self.jobs.tick()
         ahead = None if self.jobs.running else self.runs.look_ahead()
         if ahead is not None:
-            self._readers.submit(self._look_ahead, *ahead)
+            self._makers.submit(self._look_ahead, *ahead)
         if turn % 5 == 0 and memory.kept() and not self.jobs.running:
-            self._readers.submit(memory.release)
+            self._makers.submit(memory.release)
         if turn % 25 == 0:
             self.store.sweep()
         if turn % 300 == 0:
-            await self.read(self.out.sweep)
+            await self.make(self.out.sweep)
 
     def _look_ahead(self, work: Callable[[], object], need: int) -> None:
         try:
@@ -332,7 +339,8 @@ class Service:
         self.jobs.close()
         self.inputs.close()
         self.streams.close()
-        self._readers.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._readers, self._makers):
+            pool.shutdown(wait=False, cancel_futures=True)
         self.store.clear()
 
 

@@ -15,6 +15,8 @@ from typing import Any
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from gsjbu.core.threads import step_back
+
 THREADS = 2
 
 
@@ -22,7 +24,7 @@ class Streams:
     """The pool."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gsjbu-send")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gsjbu-send", initializer=step_back)
         self.open = 0
 
     async def answer(
