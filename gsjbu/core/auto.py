@@ -27,6 +27,7 @@ from gsjbu.core.gaps import fill, without_stand_ins
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.parameters import ADAM, Optimiser
 from gsjbu.core.refinement.recipe import Refinement
 from gsjbu.core.sampled import are_samples
 from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
@@ -35,6 +36,9 @@ STEPS = 20  # of a fit at most: fitting longer follows the signal's own errors
 # They are plain Adam's, on all pixels: fewer ones on logarithms measured worse on signals. An iteration, which is a
 # step of a fit on RGB, is worth so many.
 STEPS_AN_ITERATION = 2
+# Above so many pixels a step looks at every other row and column, the next one at others: a large image's fit would
+# take longer than all the rest.
+LARGE = 3_000_000
 
 # Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
 FEW_CHANNELS = 4
@@ -202,7 +206,7 @@ def fit(
         second_steps=len(more), plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
     )  # fmt: skip
     refinement, did = _refinement(recipe, step, trust)
-    notes = (found.sentence, _on_gaps(known), recipe.sentence, did, _on_trust(trust, recipe))
+    notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
     return Kernel(
         first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
         tuple(note for note in notes if note),
@@ -230,6 +234,18 @@ class _Fits:
     taken: int = 0
     stopped: bool = False
 
+    @property
+    def optimiser(self) -> Optimiser:
+        """Plain Adam; of a large image each step takes a quarter of the pixels."""
+        return replace(ADAM, halved=self.base.grid.height * self.base.grid.width > LARGE)
+
+    @property
+    def sentence(self) -> str | None:
+        """What a person should know of how it was fitted, or None."""
+        if not self.taken or not self.optimiser.halved:
+            return None
+        return f"The image has more than {LARGE / 1e6:.0f} megapixels: each step of the fit looked at a quarter of them."
+
     def next(self, start: tuple[float, float], steps: int) -> tuple[Gaussians, list[float]]:
         """From σ (strides) and σr (guide values), ``steps`` steps."""
         before, self.taken = self.taken, self.taken + steps
@@ -242,7 +258,7 @@ class _Fits:
 
         return fit_gaussians(
             self.base.at(parameters.start(self.base.grid, *start)), 0 if self.stopped else steps, "signal",
-            self.signal, backend=self.chosen.name, device=self.device, threads=self.threads,
+            self.signal, backend=self.chosen.name, device=self.device, threads=self.threads, optimiser=self.optimiser,
             progress=report if self.progress is not None else None,
         )  # fmt: skip
 

@@ -9,17 +9,30 @@ from __future__ import annotations
 
 import numpy as np
 
+from gsjbu.core.backends.simd import LANES as LINES
+from gsjbu.core.backends.simd import load, splat, store
 from gsjbu.core.compiler import njit
 from gsjbu.core.threads import bands, each
 
 TURNS = 3  # of rows and columns
-LINES = 16  # solved side by side
+COLUMNS = 4 * LINES  # where lines lie beside each other: each row of them is some cache lines, one after another
 
 
 def edges(colours: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Likeness exp(−‖ΔI‖ / tolerance) of neighbours in ``colours`` [G, H, W]: rows [H, W − 1], columns [H − 1, W]."""
-    across, down = (np.square(np.diff(colours, axis=axis)).sum(axis=0) for axis in (2, 1))
-    return tuple(np.exp(np.sqrt(d) / np.float32(-tolerance)) for d in (across, down))  # type: ignore[return-value]
+    return _likeness(colours, tolerance, 0, 1), _likeness(colours, tolerance, 1, 0)
+
+
+def _likeness(colours: np.ndarray, tolerance: float, down: int, across: int) -> np.ndarray:
+    """One plane at a time, so that a large guide needs no differences of all its channels."""
+    _, height, width = colours.shape
+    like = np.zeros((height - down, width - across), np.float32)
+    for plane in colours:
+        step = plane[down:, across:] - plane[: height - down, : width - across]
+        like += np.square(step, out=step)
+    np.sqrt(like, out=like)
+    like /= np.float32(-tolerance)
+    return np.exp(like, out=like)  # type: ignore[no-any-return]
 
 
 def smoothed(
@@ -31,18 +44,22 @@ def smoothed(
     """``values`` smoothed along lines, [C, H, W]: within the range of the values, their mean kept."""
     across, down = likeness
     height, width = values.shape[1:]
+    blocks = bands(-(-width // LINES), threads)  # whole ones, so that threads change nothing
 
-    def along(x: np.ndarray, like: np.ndarray, count: int, strength: np.float32) -> None:
-        each(lambda p: _solve(x[:, :, p], like[:, p], strength), bands(count, threads), threads)
+    def along_rows(x: np.ndarray, now: np.float32) -> None:
+        turned, like = x.transpose(0, 2, 1), across.T
+        each(lambda p: _solve(turned[:, :, p], like[:, p], now), bands(height, threads), threads)
+
+    def along_columns(x: np.ndarray, now: np.float32) -> None:
+        each(lambda p: _solve_columns(x, down, p.start * LINES, min(p.stop * LINES, width), now), blocks, threads)
 
     halves = []
-    for order in (1, -1):
-        x = values.copy()
-        rows_and_columns = [(x.transpose(0, 2, 1), across.T, height), (x, down, width)]
+    for order in ((along_rows, along_columns), (along_columns, along_rows)):
+        x = np.array(values, order="C")
         for turn in range(TURNS):
             now = np.float32(1.5 * strength * 4.0 ** (TURNS - 1 - turn) / (4.0**TURNS - 1))
-            for way, like, count in rows_and_columns[::order]:
-                along(way, like, count, now)
+            for along in order:
+                along(x, now)
         halves.append(x)
     halves[0] += halves[1]
     halves[0] *= np.float32(0.5)
@@ -50,8 +67,46 @@ def smoothed(
 
 
 @njit(nogil=True, fastmath=True, cache=True)
+def _solve_columns(x, likeness, first, last, strength):
+    """Columns first…last of x [C, n, m] in place, likeness [n − 1, m]; LINES side by side, COLUMNS at once."""
+    channels, length, width = x.shape
+    flat, like, last_whole = x.reshape(-1), likeness.reshape(-1), first + (last - first) // LINES * LINES
+    keep = np.empty(length * COLUMNS, np.float32)
+    scale = np.empty_like(keep)
+    for left in range(first, last_whole, COLUMNS):
+        right = min(left + COLUMNS, last_whole)
+        for i in range(left, right, LINES):
+            before, kept, one = splat(np.float32(0)), splat(np.float32(0)), splat(np.float32(1))
+            for y in range(length):
+                after = splat(np.float32(0))
+                if y < length - 1:
+                    after = load(like, y * width + i) * strength
+                inverse = one / (one + before + after - before * kept)
+                kept = after * inverse
+                store(scale, y * COLUMNS + i - left, inverse)
+                store(keep, y * COLUMNS + i - left, kept)
+                before = after
+        for c in range(channels):
+            top, bottom = c * length * width, ((c + 1) * length - 1) * width
+            for y in range(length):
+                n = top + y * width
+                for i in range(left, right, LINES):
+                    value = load(flat, n + i)
+                    if y > 0:
+                        value = value + load(like, (y - 1) * width + i) * strength * load(flat, n - width + i)
+                    store(flat, n + i, value * load(scale, y * COLUMNS + i - left))
+            for n in range(bottom - width, top - 1, -width):
+                y = (n - top) // width
+                for i in range(left, right, LINES):
+                    later = load(keep, y * COLUMNS + i - left) * load(flat, n + width + i)
+                    store(flat, n + i, load(flat, n + i) + later)
+    if last_whole < last:
+        _solve(x[:, :, last_whole:last], likeness[:, last_whole:last], strength)
+
+
+@njit(nogil=True, fastmath=True, cache=True)
 def _solve(x, likeness, strength):
-    """All columns of x [C, n, m] in place, likeness [n − 1, m]; LINES side by side, as one waits for its own sums."""
+    """The same for all columns of x, wherever they lie in memory; LINES side by side, as one waits for its own sums."""
     channels, length, count = x.shape
     joined = np.zeros((length, LINES), np.float32)
     keep, scale, line = np.empty_like(joined), np.empty_like(joined), np.empty_like(joined)
