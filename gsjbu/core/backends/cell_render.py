@@ -202,7 +202,9 @@ def _add_plain(i, j, y0, y1, x0, x1, end, room, radius, members, near, weights, 
 
 
 @njit(**FAST)
-def mean_rows(control, guide, lr_guide, row_starts, col_starts, step_y, step_x, radius, coefficients, members, means):
+def mean_rows(
+    control, guide, lr_guide, row_starts, col_starts, step_y, step_x, radius, coefficients, members, means
+):
     """Mean weight over each cell of each place of its window, into means [(2R+1)², h, w], which is 0 before.
 
     One phase; a task is a row of cells.

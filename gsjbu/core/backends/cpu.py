@@ -100,7 +100,7 @@ def fit(
     ``move=False`` leaves the raw values where they are (to look at a gradient). The gradient is that of the
     optimiser's coordinates; gradient and losses are over the pixels that each step looks at.
     """
-    parts = lattices(problem.grid, optimiser.halved)[: max(1, iters)]
+    parts = lattices(problem.grid, optimiser.pitch, optimiser.keep)[: max(1, iters)]
     if signal is None or signal_weight == 0:
         values, signal_scale = np.zeros((0, *raw.shape[1:]), dtype=np.float32), 0.0
     else:
@@ -115,7 +115,9 @@ def fit(
         move,
     )  # fmt: skip
     at = _array(optimiser.coordinates(raw, high)).copy()
-    found = (form or problem.form).fit(problem, parts, at, values, job, gate, losses)
+    # On RGB the form is that of the whole image, whichever pixels a step looks at.
+    form = form or (problem.form if rgb_weight else forms.quicker(problem.grid, parts[0])[0])
+    found = form.fit(problem, parts, at, values, job, gate, losses)
     loop, arguments = found.loop, found.arguments
     last = 2 * iters
     done = iters

@@ -140,7 +140,15 @@ class CellRender:
     def means(self) -> Means:
         problem = self.problem
         out = np.zeros((problem.window, *self.shape.shape[:2]), dtype=np.float32)
-        arguments = (problem.guide, problem.lr_guide, *problem.geometry, problem.radius, self.shape, self.members, out)
+        arguments = (
+            problem.guide,
+            problem.lr_guide,
+            *problem.geometry,
+            problem.radius,
+            self.shape,
+            self.members,
+            out,
+        )
         return Means(cell_render.mean_rows, arguments, out)
 
 
@@ -218,12 +226,16 @@ PIXELS_PER_CELL = 22
 ROW_PIXEL, PIXELS_PER_GAUSSIAN = 1.15, 3
 
 
-def quicker(grid: Grid) -> tuple[Form, str]:
-    """The form for a grid, and why in a few words: what small cells cost against the lanes that either leaves empty."""
-    area = grid.height / grid.rows * grid.width / grid.cols
-    places = int(np.diff(grid.col_starts).max())
+def quicker(grid: Grid, part: Lattice = WHOLE) -> tuple[Form, str]:
+    """The form for a grid, and why in a few words: what small cells cost against the lanes that either leaves empty.
+
+    ``part``: of the image's pixels, those that are looked at.
+    """
+    height, width = grid.height / part.pitch_y, grid.width / part.pitch_x
+    area = height / grid.rows * width / grid.cols
+    places = int(np.diff(part.col_starts(grid)).max())
     by_cells = (lanes.whole_vectors(math.ceil(area)) + PIXELS_PER_CELL) / area
-    by_rows = ROW_PIXEL * lanes.whole_vectors(grid.cols) * places / grid.width + PIXELS_PER_GAUSSIAN / area
+    by_rows = ROW_PIXEL * lanes.whole_vectors(grid.cols) * places / width + PIXELS_PER_GAUSSIAN / area
     size = f"{grid.width / grid.cols:.3g}×{grid.height / grid.rows:.3g} pixels"
     if by_rows < by_cells:
         return ROWS, f"cells of {size}, one a lane"

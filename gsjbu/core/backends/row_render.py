@@ -42,7 +42,9 @@ def _fetch(i, j, first, count, guide, size, layout, pixels, work):
 
 
 @njit(**FAST)
-def _chunk_weights(i, j, first, count, guide, size, layout, lines, row, pitch, members, pixels, work, weights, places):
+def _chunk_weights(
+    i, j, first, count, guide, size, layout, lines, row, pitch, members, pixels, work, weights, places
+):
     """Weights [N·room] of a chunk of 16 cells from (i, j), then each pixel's 1/Σw; ``places``: where each neighbour's
     values begin, from the cell's own row and column on. Returns the number of neighbours."""
     channels, base = size[0], i * row + j
@@ -62,7 +64,9 @@ def _chunk_weights(i, j, first, count, guide, size, layout, lines, row, pitch, m
 
 
 @njit(**FAST)
-def _mixture_weights(i, first, count, base, channels, layout, lines, pitch, members, pixels, work, weights, places):
+def _mixture_weights(
+    i, first, count, base, channels, layout, lines, pitch, members, pixels, work, weights, places
+):
     """As _chunk_weights of a mixture, whose members are added up neighbour by neighbour: of all of the window."""
     neighbours, room, around = len(work.every.at), work.room, work.every
     for k in range(neighbours):
@@ -125,7 +129,9 @@ def mean_rows(control, guide, layouts, lines, members, means):
         if phase < 0:
             return
         for j in range(0, layout.lanes, LANES):
-            area = splat(f32(1)) / (load(layout.widths, j) * f32(layout.row_starts[i + 1] - layout.row_starts[i]))
+            area = splat(f32(1)) / (
+                load(layout.widths, j) * f32(layout.row_starts[i + 1] - layout.row_starts[i])
+            )
             for y0 in range(layout.row_starts[i], layout.row_starts[i + 1], tall):
                 y1 = min(y0 + tall, layout.row_starts[i + 1])
                 first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places

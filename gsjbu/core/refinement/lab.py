@@ -64,7 +64,11 @@ def _convert(guide, first, last, out):
             for k in range(3):
                 for e in range(n, last):
                     source[k * LANES + e - n] = flat[k * plane + e]
-        r, g, b = _linear(load(source, at)), _linear(load(source, at + step)), _linear(load(source, at + 2 * step))
+        r, g, b = (
+            _linear(load(source, at)),
+            _linear(load(source, at + step)),
+            _linear(load(source, at + 2 * step)),
+        )
         f0, f1, f2 = _seen(0, r, g, b), _seen(1, r, g, b), _seen(2, r, g, b)
         store(target, at, f1 * f32(1.16) - f32(0.16))
         store(target, at + step, (f0 - f1) * f32(5))

@@ -10,12 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from gsjbu.core.backends.simd import LANES as LINES
-from gsjbu.core.backends.simd import load, splat, store
+from gsjbu.core.backends.simd import load, splat, store, zip_high, zip_low
 from gsjbu.core.compiler import njit
 from gsjbu.core.threads import bands, each
 
 TURNS = 3  # of rows and columns
-COLUMNS = 4 * LINES  # where lines lie beside each other: each row of them is some cache lines, one after another
+COLUMNS = (
+    4 * LINES
+)  # where lines lie beside each other: each row of them is some cache lines, one after another
 
 
 def edges(colours: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
@@ -44,14 +46,17 @@ def smoothed(
     """``values`` smoothed along lines, [C, H, W]: within the range of the values, their mean kept."""
     across, down = likeness
     height, width = values.shape[1:]
-    blocks = bands(-(-width // LINES), threads)  # whole ones, so that threads change nothing
+    tall, wide = (bands(-(-size // LINES), threads) for size in (height, width))  # whole, for the same bits
 
     def along_rows(x: np.ndarray, now: np.float32) -> None:
-        turned, like = x.transpose(0, 2, 1), across.T
-        each(lambda p: _solve(turned[:, :, p], like[:, p], now), bands(height, threads), threads)
+        each(
+            lambda p: _solve_rows(x, across, p.start * LINES, min(p.stop * LINES, height), now), tall, threads
+        )
 
     def along_columns(x: np.ndarray, now: np.float32) -> None:
-        each(lambda p: _solve_columns(x, down, p.start * LINES, min(p.stop * LINES, width), now), blocks, threads)
+        each(
+            lambda p: _solve_columns(x, down, p.start * LINES, min(p.stop * LINES, width), now), wide, threads
+        )
 
     halves = []
     for order in ((along_rows, along_columns), (along_columns, along_rows)):
@@ -102,6 +107,72 @@ def _solve_columns(x, likeness, first, last, strength):
                     store(flat, n + i, load(flat, n + i) + later)
     if last_whole < last:
         _solve(x[:, :, last_whole:last], likeness[:, last_whole:last], strength)
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _square(source, at, pitch, to, n, pitch_to, part):
+    """Turn LINES × LINES values, in rows of ``pitch`` from source[at], over to rows from to[n]: zips of halves."""
+    half = LINES // 2
+    for turn in range(4):
+        here, there = turn % 2 * LINES * LINES, (1 - turn % 2) * LINES * LINES
+        for i in range(half):
+            if turn == 0:
+                a, b = load(source, at + i * pitch), load(source, at + (i + half) * pitch)
+            else:
+                a, b = load(part, here + i * LINES), load(part, here + (i + half) * LINES)
+            if turn == 3:
+                store(to, n + 2 * i * pitch_to, zip_low(a, b))
+                store(to, n + (2 * i + 1) * pitch_to, zip_high(a, b))
+            else:
+                store(part, there + 2 * i * LINES, zip_low(a, b))
+                store(part, there + (2 * i + 1) * LINES, zip_high(a, b))
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _solve_rows(x, likeness, first, last, strength):
+    """Rows first…last of x [C, n, m] in place, likeness [n, m − 1]: LINES of them at once, turned and turned back."""
+    channels, height, width = x.shape
+    flat, like, last_whole = x.reshape(-1), likeness.reshape(-1), first + (last - first) // LINES * LINES
+    joined, scale = np.empty(width * LINES, np.float32), np.empty(width * LINES, np.float32)
+    line, part = np.empty_like(joined), np.empty(2 * LINES * LINES, np.float32)
+    one, whole, near = splat(np.float32(1)), width // LINES * LINES, (width - 1) // LINES * LINES
+    for y in range(first, last_whole, LINES):
+        for e in range(0, near, LINES):
+            _square(like, y * (width - 1) + e, width - 1, joined, e * LINES, LINES, part)
+        for e in range(near, width - 1):
+            for i in range(LINES):
+                joined[e * LINES + i] = like[(y + i) * (width - 1) + e]
+        joined[(width - 1) * LINES :] = 0
+        before, kept = splat(np.float32(0)), splat(np.float32(0))
+        for n in range(0, width * LINES, LINES):
+            after = load(joined, n) * strength
+            inverse = one / (one + before + after - before * kept)
+            kept = after * inverse
+            store(scale, n, inverse)
+            store(joined, n, after)
+            before = after
+        for c in range(channels):
+            at = (c * height + y) * width
+            for e in range(0, whole, LINES):
+                _square(flat, at + e, width, line, e * LINES, LINES, part)
+            for e in range(whole, width):
+                for i in range(LINES):
+                    line[e * LINES + i] = flat[at + i * width + e]
+            value = load(line, 0) * load(scale, 0)
+            store(line, 0, value)
+            for n in range(LINES, width * LINES, LINES):
+                value = (load(line, n) + load(joined, n - LINES) * value) * load(scale, n)
+                store(line, n, value)
+            for n in range((width - 2) * LINES, -1, -LINES):
+                value = load(line, n) + load(joined, n) * load(scale, n) * value
+                store(line, n, value)
+            for e in range(0, whole, LINES):
+                _square(line, e * LINES, LINES, flat, at + e, width, part)
+            for e in range(whole, width):
+                for i in range(LINES):
+                    flat[at + i * width + e] = line[e * LINES + i]
+    if last_whole < last:
+        _solve(x[:, last_whole:last].transpose(0, 2, 1), likeness[last_whole:last].T, strength)
 
 
 @njit(nogil=True, fastmath=True, cache=True)
