@@ -253,7 +253,7 @@ class _Fits:
         share = part.pitch_y * part.pitch_x
         if not self.taken or share == 1:
             return None
-        return f"The image has over {LARGE / 1e6:.0f} megapixels: each step of the fit looked at one in {share} of them."
+        return f"The image has over {LARGE / 1e6:.0f} megapixels: a step of the fit looked at one in {share} of them."
 
     def next(self, start: tuple[float, float], steps: int) -> tuple[Gaussians, list[float]]:
         """From σ (strides) and σr (guide values), ``steps`` steps."""

@@ -192,8 +192,8 @@ class Means:
             dy, dx = divmod(n, 2 * r + 1)
             out = out + weight * padded[:, dy : dy + rows, dx : dx + cols]
         if self.plain is not None:
-            rows, cols = (line.to(signal) for line in self.plain)
-            out = out + rows @ signal @ cols.T
+            down, across = (line.to(signal) for line in self.plain)
+            out = out + down @ signal @ across.T
         return out
 
 

@@ -13,11 +13,11 @@ from gsjbu.core.backends.fused import (
     FIRST,
     block_weights,
     chunk_rows,
+    list_window,
     load_chunk,
     place_of,
     room_for,
     widest_of,
-    list_window,
 )
 from gsjbu.core.backends.phases import claim, finish, open_phase
 from gsjbu.core.backends.simd import LANES, load, splat, store, stream, total

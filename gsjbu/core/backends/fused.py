@@ -48,7 +48,6 @@ from gsjbu.core.backends.simd import (
     splat,
     steps_from,
     store,
-    stream,
     total,
 )
 from gsjbu.core.compiler import njit
@@ -417,8 +416,8 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, coefficients, row_starts, col
             if height < bottom - top:  # several chunks: the last one's weights are not this one's
                 end = load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                                   pixels, xs, ys, valid)  # fmt: skip
-                neighbours = list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients,
-                                     near, par)  # fmt: skip
+                neighbours = list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide,
+                                         coefficients, near, par)  # fmt: skip
                 _mean_weights(
                     pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area
                 )

@@ -277,8 +277,8 @@ def render_rows(
             first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
             for j in range(left, right, LANES):
                 e = (j - left) // LANES
-                found[e] = _chunk_weights(i, j, first, count, flat, size, layout, flat_lines, row, pitch, members, pixels,
-                                          work, weights[e], places[e])  # fmt: skip
+                found[e] = _chunk_weights(i, j, first, count, flat, size, layout, flat_lines, row, pitch, members,
+                                          pixels, work, weights[e], places[e])  # fmt: skip
             for c in range(0, channels, 8):
                 many = min(8, channels - c)
                 for j in range(left, right, LANES):

@@ -92,8 +92,8 @@ def _descended(
     lengths, keeps = _chebyshev(steps)
     open_phase(control, 0, False)
     arguments = (
-        control, x, np.zeros_like(x), means, trust, joined.reshape(-1), grid.row_starts, grid.col_starts, spans, tops, edges,
-        lengths, keeps,
+        control, x, np.zeros_like(x), means, trust, joined.reshape(-1), grid.row_starts, grid.col_starts, spans, tops,
+        edges, lengths, keeps,
     )  # fmt: skip
     count = max(1, min(threads or available(), tasks))
     each(lambda _: _descend(*arguments), range(count), count)
@@ -205,8 +205,8 @@ def _descend(control, x, p, means, trust, joined, row_starts, col_starts, spans,
     """Chebyshev's iteration on x [C, H + 2, W + 2] in place, preconditioned by the diagonal; p: its direction, 0.
 
     A phase is a step, a task one channel's band of rows of cells, from tops[n] to tops[n + 1]. What a band needs of
-    its neighbours' rows, x and p of the step before, they leave in ``edges`` [2, tasks, top and bottom, x and p, W + 2],
-    every other step in the other half. Any number of threads may be in here.
+    its neighbours' rows, x and p of the step before, they leave in ``edges`` [2, tasks, top and bottom, x and p,
+    W + 2], every other step in the other half. Any number of threads may be in here.
     """
     bands, steps, width = len(tops) - 1, len(lengths), x.shape[2]
     tasks = len(x) * bands
