@@ -35,7 +35,7 @@ from numba import njit
 from torch import Tensor
 
 import gsjbu
-from benchmarks import strides
+from benchmarks import large, strides
 from benchmarks.gathers import Gathers
 from gsjbu.core import parameters
 from gsjbu.core.backends import attention, cpu
@@ -100,6 +100,7 @@ def main() -> None:
         for name, image in strides.images(size).items():
             for threads in args.threads:
                 strides.show(name, image, threads)
+    large.show()
     side_by_side()
     estimates(args.quick)
     if torch.cuda.is_available():

@@ -22,11 +22,13 @@ from torch import Tensor
 
 from gsjbu.core import compiler, noise, parameters
 from gsjbu.core.backends.dispatch import Choice, Progress
+from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
 from gsjbu.core.gaps import fill, without_stand_ins
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.parameters import ADAM, Optimiser
 from gsjbu.core.refinement.recipe import Refinement
 from gsjbu.core.sampled import are_samples
 from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
@@ -35,6 +37,11 @@ STEPS = 20  # of a fit at most: fitting longer follows the signal's own errors
 # They are plain Adam's, on all pixels: fewer ones on logarithms measured worse on signals. An iteration, which is a
 # step of a fit on RGB, is worth so many.
 STEPS_AN_ITERATION = 2
+# Above so many pixels, where a fit would take longer than all the rest, a step looks at some of them, the next one at
+# others: of small cells two along each axis, of larger ones four. At ×8 and ×16 that costs 0 to 1 % of RMSE, at ×4 7 %
+# (a quarter of what is gained over bicubic interpolation), and labels nothing.
+LARGE = 3_000_000
+KEEP, KEEP_OF_SMALL, SMALL_CELL = 4, 2, 8
 
 # Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
 FEW_CHANNELS = 4
@@ -202,7 +209,7 @@ def fit(
         second_steps=len(more), plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
     )  # fmt: skip
     refinement, did = _refinement(recipe, step, trust)
-    notes = (found.sentence, _on_gaps(known), recipe.sentence, did, _on_trust(trust, recipe))
+    notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
     return Kernel(
         first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
         tuple(note for note in notes if note),
@@ -230,6 +237,24 @@ class _Fits:
     taken: int = 0
     stopped: bool = False
 
+    @property
+    def optimiser(self) -> Optimiser:
+        """Plain Adam; of a large image each step takes some pixels of each cell."""
+        grid = self.base.grid
+        if grid.height * grid.width <= LARGE:
+            return ADAM
+        keep = KEEP_OF_SMALL if min(grid.step_y, grid.step_x) < SMALL_CELL else KEEP
+        return replace(ADAM, pitch=max(grid.height, grid.width), keep=keep)
+
+    @property
+    def sentence(self) -> str | None:
+        """What a person should know of how it was fitted, or None."""
+        part = lattices(self.base.grid, self.optimiser.pitch, self.optimiser.keep)[0]
+        share = part.pitch_y * part.pitch_x
+        if not self.taken or share == 1:
+            return None
+        return f"The image has over {LARGE / 1e6:.0f} megapixels: a step of the fit looked at one in {share} of them."
+
     def next(self, start: tuple[float, float], steps: int) -> tuple[Gaussians, list[float]]:
         """From σ (strides) and σr (guide values), ``steps`` steps."""
         before, self.taken = self.taken, self.taken + steps
@@ -242,7 +267,7 @@ class _Fits:
 
         return fit_gaussians(
             self.base.at(parameters.start(self.base.grid, *start)), 0 if self.stopped else steps, "signal",
-            self.signal, backend=self.chosen.name, device=self.device, threads=self.threads,
+            self.signal, backend=self.chosen.name, device=self.device, threads=self.threads, optimiser=self.optimiser,
             progress=report if self.progress is not None else None,
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import interpolation
+from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 
@@ -34,6 +35,7 @@ COMB_CHANNELS = 25
 # What goes to a file is rendered in blocks of channels of about this size (bytes).
 BLOCK_BYTES = 64 * 1024 * 1024
 INTERPOLATIONS = {"bilinear": interpolation.bilinear, "bicubic": interpolation.bicubic}
+REACH = {"bilinear": 1, "bicubic": 2}  # LR pixels from a pixel's own that they take from
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,10 @@ class Blend:
     def is_pure(self) -> bool:
         """True if every output value is still a convex combination of LR values."""
         return self.passes == 0 and (self.plain_share == 0 or self.plain == "bilinear")
+
+    def fits(self, radius: int) -> bool:
+        """True if all that is mixed lies in a window of ``radius``, so that one render can do it."""
+        return self.first_share > 1e-6 and (self.plain_share == 0 or REACH[self.plain] <= radius)
 
     @property
     def interpolate(self) -> Callable[[Tensor, Grid], Tensor]:
@@ -96,8 +102,8 @@ def render(
     out: np.ndarray | None,  # [C, H, W]
     mix: MixGaussians,
 ) -> Tensor:
-    """Upsample ``signal`` by the whole mixture; into ``out`` where one is given, in blocks of channels."""
-    sharp = back_projected(signal, means, blend.passes) if means is not None else signal
+    """Upsample ``signal`` member by member; into ``out`` where one is given, in blocks of channels."""
+    sharp = sharpened(blend, means, signal)
     if out is None:
         return _mixture(blend, gaussians, sharp, mix)
     grid = gaussians.grid
@@ -106,6 +112,22 @@ def render(
         some = _mixture(blend, gaussians, sharp[first : first + channels], mix)
         out[first : first + channels] = some.detach().numpy()
     return torch.from_numpy(np.asarray(out))
+
+
+def sharpened(blend: Blend, means: Means | None, signal: Tensor) -> Tensor:
+    """What is mixed in place of ``signal`` [C, h, w]: V' where the blend has passes."""
+    return signal if means is None else back_projected(signal, means, blend.passes)
+
+
+def members(blend: Blend, gaussians: Gaussians) -> Members:
+    """The blend as shares of one window's weights; only where it ``fits``."""
+    mixed = alone(gaussians.radius)._replace(
+        first=blend.first_share, second=blend.second_share, raw=blend.second
+    )
+    if not blend.plain_share:
+        return mixed
+    down, across = (_in_window(blend, axis, gaussians.radius) for axis in _axes(gaussians.grid))
+    return mixed._replace(down=np.float32(blend.plain_share) * down, across=across)
 
 
 def _mixture(blend: Blend, gaussians: Gaussians, signal: Tensor, mix: MixGaussians) -> Tensor:
@@ -145,15 +167,22 @@ def back_projected(signal: Tensor, means: Means, passes: int) -> Tensor:
 class Means:
     """A = D·R of a blend: the cell means of the upsampled signal, straight from the LR signal, [C, h, w] → same."""
 
-    def __init__(self, blend: Blend, gaussians: Gaussians, mix: MixGaussians) -> None:
-        grid, self.radius = gaussians.grid, gaussians.radius
-        self.near = torch.zeros((2 * self.radius + 1) ** 2, grid.rows, grid.cols)
+    def __init__(self, near: Tensor, radius: int, plain: tuple[Tensor, Tensor] | None = None) -> None:
+        self.near, self.radius = near, radius  # [(2R+1)², h, w]
+        self.plain = plain  # what lies outside the window: its cell means along each axis, [h, h] and [w, w]
+
+    @classmethod
+    def of(cls, blend: Blend, gaussians: Gaussians, mix: MixGaussians) -> Means:
+        """Read off by rendering, whatever the backend."""
+        grid, radius = gaussians.grid, gaussians.radius
+        near = torch.zeros((2 * radius + 1) ** 2, grid.rows, grid.cols)
         for share, one in _sets(blend, gaussians):
-            self.near += share * mean_weights(partial(mix, one), grid, self.radius)
+            near += share * mean_weights(partial(mix, one), grid, radius)
+        if not blend.plain_share:
+            return cls(near, radius)
         # Plain interpolation takes its two axes one by one, and so do its cell means.
-        self.plain_share = blend.plain_share
-        if self.plain_share:
-            self.rows, self.cols = (axis.cell_means(line)[..., 0].T for axis, line in _lines(blend, grid))
+        rows, cols = (axis.cell_means(line)[..., 0].T for axis, line in _lines(blend, grid))
+        return cls(near, radius, (blend.plain_share * rows, cols))
 
     def __call__(self, signal: Tensor) -> Tensor:
         r, (_, rows, cols) = self.radius, signal.shape
@@ -162,8 +191,9 @@ class Means:
         for n, weight in enumerate(self.near.to(signal)):
             dy, dx = divmod(n, 2 * r + 1)
             out = out + weight * padded[:, dy : dy + rows, dx : dx + cols]
-        if self.plain_share:
-            out = out + self.plain_share * (self.rows.to(signal) @ signal @ self.cols.to(signal).T)
+        if self.plain is not None:
+            down, across = (line.to(signal) for line in self.plain)
+            out = out + down @ signal @ across.T
         return out
 
 
@@ -213,6 +243,26 @@ def plain_lines(blend: Blend, grid: Grid) -> tuple[Tensor, Tensor]:
 
 def _lines(blend: Blend, grid: Grid) -> list[tuple[Grid, Tensor]]:
     """Per axis, rows first: a grid one pixel wide, and what each LR pixel of it adds to each HR pixel [n, N, 1]."""
-    down = Grid(grid.height, 1, grid.rows, 1, grid.step_y, 1.0)
-    across = Grid(grid.width, 1, grid.cols, 1, grid.step_x, 1.0)
-    return [(axis, blend.interpolate(torch.eye(axis.rows)[:, :, None], axis)) for axis in (down, across)]
+    return [(axis, blend.interpolate(torch.eye(axis.rows)[:, :, None], axis)) for axis in _axes(grid)]
+
+
+def _axes(grid: Grid) -> tuple[Grid, Grid]:
+    """The grid along each axis, rows first: one pixel and one cell wide."""
+    return (
+        Grid(grid.height, 1, grid.rows, 1, grid.step_y, 1.0),
+        Grid(grid.width, 1, grid.cols, 1, grid.step_x, 1.0),
+    )
+
+
+def _in_window(blend: Blend, axis: Grid, radius: int) -> np.ndarray:
+    """What each place of a pixel's window along ``axis`` adds to the plain member, [2R + 1, N]; 0 outside the grid.
+
+    Read off a comb: LR pixels whose place is the same modulo the window's side never share a window.
+    """
+    side = 2 * radius + 1
+    comb = (torch.arange(axis.rows) % side == torch.arange(side)[:, None]).to(torch.float32)
+    teeth = blend.interpolate(comb[:, :, None], axis)[..., 0].numpy()  # [side, N]
+    own = np.repeat(np.arange(axis.rows), np.diff(axis.row_starts))
+    near = own + np.arange(-radius, radius + 1)[:, None]
+    found = np.take_along_axis(teeth, near % side, axis=0)
+    return np.where((near >= 0) & (near < axis.rows), found, 0)

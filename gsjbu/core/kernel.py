@@ -104,7 +104,10 @@ class Kernel:
         if self.blend is None or not self.blend.passes:
             return None
         with torch.inference_mode(False), torch.no_grad():  # kept, also for a render that wants gradients
-            return Means(self.blend, self.gaussians, self._mix(self.threads))
+            if self.blend.fits(self.radius) and dispatch.is_compiled(self.backend):
+                mixed = blends.members(self.blend, self.gaussians)
+                return Means(dispatch.mean_weights(self.gaussians, mixed, self.threads), self.radius)
+            return Means.of(self.blend, self.gaussians, self._mix(self.threads))
 
     def _mix(self, threads: int | None) -> MixGaussians:
         """Mixing by one set of Gaussians, on this kernel's backend."""
@@ -201,6 +204,12 @@ class Kernel:
             return dispatch.render(
                 self.gaussians, signal, out, backend=self.backend, device=self.device, threads=threads
             )
+        if self.blend.fits(self.radius) and dispatch.is_compiled(self.backend, signal):
+            sharp = blends.sharpened(self.blend, self._means, signal)
+            return dispatch.render(
+                self.gaussians, sharp, out, backend=self.backend, threads=threads,
+                members=blends.members(self.blend, self.gaussians),
+            )  # fmt: skip
         return blends.render(self.blend, self.gaussians, self._means, signal, out, self._mix(threads))
 
     def _rendered_from(self, signal: Tensor, mask: Tensor, threads: int | None) -> Tensor:

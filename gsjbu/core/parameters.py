@@ -137,7 +137,8 @@ class Optimiser:
     falling: bool  # the rate falls linearly over the fit, to 0 after its last step
     beta1: float
     beta2: float
-    halved: bool  # a step looks at every other row and column, the next one at others
+    pitch: int  # a step looks at every pitch-th row and column at most, the next one at others
+    keep: int = 2  # pixels that every cell keeps along each axis
 
     def rates(self, iters: int, rate: float | None = None) -> np.ndarray:
         """float64 [iters]: the rate of each step; ``rate``: instead of its own."""
@@ -177,12 +178,12 @@ ADAM_EPS = 1e-8
 THETA = 0.6
 # The paper's, on the raw values.
 ADAM = Optimiser(
-    in_logs=False, start=(0.5, 0.2), rate=0.1, falling=False, beta1=0.9, beta2=0.999, halved=False
+    in_logs=False, start=(0.5, 0.2), rate=0.1, falling=False, beta1=0.9, beta2=0.999, pitch=1
 )  # fmt: skip
 # A step of log σ means the same at every stride and every σ. It starts near where fits end, with a falling rate, and so
 # needs few steps; a long memory of few steps would only hold it up.
 LOG_ADAM = Optimiser(
-    in_logs=True, start=(0.75, 0.055), rate=0.1, falling=True, beta1=0.5, beta2=0.99, halved=True
+    in_logs=True, start=(0.75, 0.055), rate=0.1, falling=True, beta1=0.5, beta2=0.99, pitch=2
 )  # fmt: skip
 # The same for an LR image that is sampled, not averaged over each cell: its colours reach wider, and steps may too.
 LOG_ADAM_SAMPLED = replace(LOG_ADAM, start=(1.2, 0.1), rate=0.25)

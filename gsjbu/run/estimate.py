@@ -103,21 +103,21 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
         grid = Grid.from_stride(height, width, s.stride)
     else:
         grid = Grid.from_sizes(height, width, min(signal.size[0], height), min(signal.size[1], width))
-    halved = s.objective in ("rgb", "suited") and OPTIMISERS[s.optimiser].halved
+    pitch = OPTIMISERS[s.optimiser].pitch if s.objective in ("rgb", "suited") else 1
     where = devices.resolve(s.device).type
     workers = min(asked or threads.available(), threads.available())
     neighbours = _mean_window(grid.rows, s.radius) * _mean_window(grid.cols, s.radius)
     if where == "cpu" and _fused_is_there():
         backend, sharing = "fused", _machine() / (1 + 0.85 * (workers - 1))
-        whole = _fused_step(grid, s.radius, halved=False)
-        step = _fused_step(grid, s.radius, halved=halved)
+        whole = _fused_step(grid, s.radius, pitch=1)
+        step = _fused_step(grid, s.radius, pitch=pitch)
         working = 16 * grid.rows * (grid.cols + 16) * (2 * s.radius + 1)
         working += 36 * pixels // math.ceil(grid.step_x)
     else:
         backend = "attention" if where == "cpu" else "attention on a GPU"
         each = ATTENTION_CPU / (1 + 0.4 * (workers - 1)) if where == "cpu" else ATTENTION_GPU
         whole, sharing = pixels * (2 * s.radius + 1) ** 2 * each, 1.0
-        part = lattices(grid, halved)[0]
+        part = lattices(grid, pitch)[0]
         step = whole / (part.pitch_y * part.pitch_x)
         kept = 4 * pixels * (2 * s.radius + 1) ** 2
         working = min(kept, 256_000_000) + 8 * 16_000_000
@@ -148,10 +148,10 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
     return Estimate(sum(stages.values()), int(size), stages, [], backend, workers)
 
 
-def _fused_step(grid: Grid, radius: int, halved: bool) -> float:
+def _fused_step(grid: Grid, radius: int, pitch: int) -> float:
     """Nanoseconds of a step of the fused kernel on the measured machine."""
     near = _mean_window(grid.rows, min(radius, REACH)) * _mean_window(grid.cols, min(radius, REACH))
-    part = lattices(grid, halved)[0]
+    part = lattices(grid, pitch)[0]
     area = min(grid.step_y, grid.height) / part.pitch_y * min(grid.step_x, grid.width) / part.pitch_x
     vectors = math.ceil(area / 16)
     return grid.rows * grid.cols * (

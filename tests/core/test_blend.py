@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 import gsjbu
 from gsjbu.core import blend as blends
 from gsjbu.core import parameters
+from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
@@ -54,13 +55,40 @@ def signal_for(kernel: gsjbu.Kernel, channels: int = 3) -> torch.Tensor:
     return torch.randn(channels, kernel.grid.rows, kernel.grid.cols, generator=draw)
 
 
+FINE = (Grid.from_stride(37, 50, 2), Grid.from_sizes(45, 70, 13, 20))  # one cell a lane
+
+
+@pytest.mark.parametrize("shares", BLENDS[:3])
+@pytest.mark.parametrize("grid", [*GRIDS, *FINE])
+@pytest.mark.parametrize("radius", [1, 2, 3])
+def test_one_render_mixes_what_its_members_do_one_by_one(grid, radius, shares) -> None:
+    kernel = blended(grid, "fused", radius, **shares)
+    signal, blend = signal_for(kernel, 5), kernel.blend
+    if not blend.fits(radius):
+        assert (radius == 1 and blend.plain == "bicubic") or blend.first_share == 0
+        return
+    members = blends.members(blend, kernel.gaussians)
+    one_by_one = blends.render(blend, kernel.gaussians, None, signal, None, kernel._mix(1))
+    torch.testing.assert_close(kernel.render(signal), one_by_one, atol=1e-5, rtol=0)
+    means = Means(dispatch.mean_weights(kernel.gaussians, members, 1), radius)
+    torch.testing.assert_close(means(signal), grid.cell_means(one_by_one), atol=1e-5, rtol=1e-5)
+
+
+def test_a_mixture_is_the_same_bits_for_any_number_of_threads() -> None:
+    for stride in (16, 2):
+        kernel = blended(Grid.from_stride(256, 320, stride), passes=1, second_share=0.4, plain_share=0.1)
+        signal = signal_for(kernel, 3)
+        one, two = (replace(kernel, threads=n).render(signal) for n in (1, 2))
+        assert torch.equal(one, two)
+
+
 @pytest.mark.parametrize("shares", BLENDS)
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize(("radius", "backend"), [(1, "fused"), (2, "fused"), (3, "attention")])
 def test_cell_means_on_the_lr_grid_are_those_of_the_pixels(grid, radius, backend, shares) -> None:
     kernel = blended(grid, backend, radius, **shares)
     signal = signal_for(kernel)
-    means = Means(kernel.blend, kernel.gaussians, kernel._mix(1))
+    means = Means.of(kernel.blend, kernel.gaussians, kernel._mix(1))
     torch.testing.assert_close(means(signal), grid.cell_means(kernel.render(signal)), atol=2e-5, rtol=1e-4)
 
 

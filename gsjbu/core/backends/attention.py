@@ -179,7 +179,7 @@ def fit(
         at = at.to(problem.device, torch.float32).clone().requires_grad_(True)
         objectives = [
             _Objective(problem.on(part), optimiser, rgb_weight, signal, signal_weight)
-            for part in lattices(problem.grid, optimiser.halved)[: max(1, iters)]
+            for part in lattices(problem.grid, optimiser.pitch, optimiser.keep)[: max(1, iters)]
         ]
         take_step = None
         if problem.device.type == "cuda" and len(objectives) == 1 and not optimiser.falling:

@@ -16,6 +16,7 @@ from torch import Tensor
 from gsjbu.core import threads as cores
 from gsjbu.core.backends import forms
 from gsjbu.core.backends.lattices import lattices
+from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.backends.phases import CAN_YIELD, STOP, new_control, open_phase
 from gsjbu.core.backends.simd import LANES
 from gsjbu.core.grid import Grid
@@ -99,7 +100,7 @@ def fit(
     ``move=False`` leaves the raw values where they are (to look at a gradient). The gradient is that of the
     optimiser's coordinates; gradient and losses are over the pixels that each step looks at.
     """
-    parts = lattices(problem.grid, optimiser.halved)[: max(1, iters)]
+    parts = lattices(problem.grid, optimiser.pitch, optimiser.keep)[: max(1, iters)]
     if signal is None or signal_weight == 0:
         values, signal_scale = np.zeros((0, *raw.shape[1:]), dtype=np.float32), 0.0
     else:
@@ -114,7 +115,9 @@ def fit(
         move,
     )  # fmt: skip
     at = _array(optimiser.coordinates(raw, high)).copy()
-    found = (form or problem.form).fit(problem, parts, at, values, job, gate, losses)
+    # On RGB the form is that of the whole image, whichever pixels a step looks at.
+    form = form or (problem.form if rgb_weight else forms.quicker(problem.grid, parts[0])[0])
+    found = form.fit(problem, parts, at, values, job, gate, losses)
     loop, arguments = found.loop, found.arguments
     last = 2 * iters
     done = iters
@@ -162,10 +165,11 @@ def render(
     out: np.ndarray | None = None,  # [C, H, W], any float type; a memory-mapped file included
     threads: int | None = None,
     form: forms.Form | None = None,
+    members: Members | None = None,
 ) -> np.ndarray:
     """Mix ``signal`` into ``out`` in bands of rows; what goes to a file is written as it is made."""
     grid, channels = problem.grid, signal.shape[0]
-    how = (form or problem.form).render(problem, _array(raw))
+    how = (form or problem.form).render(problem, _array(raw), members or alone(problem.radius))
     if out is None:
         out = allocate((channels, grid.height, grid.width))
     mapped = _mapping(out)
@@ -183,6 +187,7 @@ def render(
     row_bytes = grid.width * 4 * math.ceil(grid.step_y)  # of one channel
     group, band = max(1, channels), grid.rows
     if mapped is not None:
+        group = min(group, max(FEWEST_GROUPED, BAND_BYTES // row_bytes))
         band = BAND_BYTES // (group * row_bytes)
     elif not direct:  # as many channels as keep a row of cells in the cache
         group = min(group, max(FEWEST_GROUPED, CACHED_BAND_BYTES // row_bytes))
@@ -208,10 +213,26 @@ def render(
             if buffer is not None:
                 out[first : first + count, y0:y1] = target
             if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-                # The pages are the file's now; keeping them resident would count as this process's memory.
-                mapped.flush()
+                # The pages are the file's now, which the system writes when it likes; resident, they would count as
+                # this process's memory.
                 mapped.madvise(mmap.MADV_DONTNEED)
     return out
+
+
+def mean_weights(
+    problem: Problem,
+    raw: Tensor,  # [4, h, w]
+    members: Members,
+    threads: int | None = None,
+    form: forms.Form | None = None,
+) -> np.ndarray:
+    """Mean weight over each cell of each place of its window, [(2R+1)², h, w]; row by row, 0 outside the grid."""
+    loop, arguments, found = (form or problem.form).render(problem, _array(raw), members).means()
+    control = new_control()
+    control[0] = 0  # open
+    with _Helpers(control, problem.threads(threads) - 1, loop, (control, *arguments)):
+        loop(control, *arguments)
+    return np.ascontiguousarray(found)
 
 
 def _mapping(out: np.ndarray) -> mmap.mmap | None:

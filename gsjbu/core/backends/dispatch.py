@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gsjbu.core import devices
 from gsjbu.core.backends import attention
+from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import Optimiser
@@ -85,6 +86,7 @@ def compile_form(name: str) -> None:
     signal = torch.ones(1, 2, 2)
     cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1, form=form)
     cpu.render(problem, raw, signal, threads=1, form=form)
+    cpu.mean_weights(problem, raw, alone(1), threads=1, form=form)
 
 
 def choose(device: torch.device, backend: str = "auto", grid: Grid | None = None) -> Choice:
@@ -160,14 +162,19 @@ def render(
     backend: str,
     device: str = "cpu",
     threads: int | None = None,
+    members: Members | None = None,
 ) -> Tensor:
-    """Mix ``signal`` to [C, H, W], into ``out`` where one is given; gradients flow where ``signal`` asks for them."""
+    """Mix ``signal`` to [C, H, W], into ``out`` where one is given; gradients flow where ``signal`` asks for them.
+
+    ``members``: of a mixture that is to be rendered in one pass; only where ``is_compiled`` says so.
+    """
     wants_gradient = signal.requires_grad and torch.is_grad_enabled()
-    if backend == "fused" and not wants_gradient and warm_up.run():
+    if is_compiled(backend, signal):
         from gsjbu.core.backends import cpu
 
         problem = cpu.Problem.of(gaussians.guide, gaussians.lr_guide, gaussians.grid, gaussians.radius)
-        return torch.from_numpy(cpu.render(problem, gaussians.raw, signal, out, threads))
+        return torch.from_numpy(cpu.render(problem, gaussians.raw, signal, out, threads, members=members))
+    assert members is None
     # A kernel may have been fitted on a device that this machine does not have.
     fitted_on = torch.device(device if devices.unavailable_reason(device) is None else "cpu")
     where = signal.device if wants_gradient else fitted_on
@@ -181,6 +188,20 @@ def render(
         return mixed if wants_gradient else mixed.cpu()
     out[...] = mixed.detach().cpu().numpy()
     return torch.from_numpy(out) if out.dtype in (np.float32, np.float64, np.float16) else mixed
+
+
+def is_compiled(backend: str, signal: Tensor | None = None) -> bool:
+    """True if a kernel of that ``backend`` renders ``signal`` (or finds its mean weights) by a compiled loop."""
+    wants_gradient = signal is not None and signal.requires_grad and torch.is_grad_enabled()
+    return backend == "fused" and not wants_gradient and warm_up.run()
+
+
+def mean_weights(gaussians: Gaussians, members: Members, threads: int | None = None) -> Tensor:
+    """Mean weight over each cell of each place of its window in a mixture, [(2R+1)², h, w]; see ``is_compiled``."""
+    from gsjbu.core.backends import cpu
+
+    problem = cpu.Problem.of(gaussians.guide, gaussians.lr_guide, gaussians.grid, gaussians.radius)
+    return torch.from_numpy(cpu.mean_weights(problem, gaussians.raw, members, threads))
 
 
 def _on(gaussians: Gaussians, device: torch.device) -> attention.Problem:

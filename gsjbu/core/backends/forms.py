@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from gsjbu.core.backends import adam, fused, lanes, row_render, rows, update
+from gsjbu.core.backends import adam, cell_render, fused, lanes, row_render, rows, update
 from gsjbu.core.backends.lattices import WHOLE, Lattice
+from gsjbu.core.backends.members import Loops, Members
 from gsjbu.core.backends.simd import LANES
 from gsjbu.core.parameters import Highest, highest
 
@@ -27,6 +28,14 @@ class Fit(NamedTuple):
     arguments: tuple[Any, ...]
     at: np.ndarray  # [4, h, w]
     gradient: np.ndarray  # [4, h, w]
+
+
+class Means(NamedTuple):
+    """A compiled loop over all cells, what it takes after control, and where it leaves mean weights [N, h, w]."""
+
+    loop: Any
+    arguments: tuple[Any, ...]
+    found: np.ndarray
 
 
 class Job(NamedTuple):
@@ -54,6 +63,9 @@ class Render(Protocol):
     ) -> tuple[Any, ...]:
         """What the loop takes after ``control`` for cell rows first…last, into ``out``, flat."""
 
+    def means(self) -> Means:
+        """The loop of the mean weights."""
+
 
 class Form(Protocol):
     """One way to lay an image out for the compiled loops."""
@@ -66,7 +78,7 @@ class Form(Protocol):
     ) -> Fit:  # fmt: skip
         """From coordinates ``at`` [4, h, w]; ``values`` [C, h, w] is the objective's signal."""
 
-    def render(self, problem: Problem, raw: np.ndarray) -> Render:
+    def render(self, problem: Problem, raw: np.ndarray, members: Members) -> Render:
         """With raw values [4, h, w]."""
 
 
@@ -93,15 +105,21 @@ class Cells:
         )  # fmt: skip
         return Fit(fused.fit_steps, arguments, at, gradient)
 
-    def render(self, problem: Problem, raw: np.ndarray) -> Render:
-        return CellRender(problem, raw)
+    def render(self, problem: Problem, raw: np.ndarray, members: Members) -> Render:
+        return CellRender(problem, raw, members)
 
 
 class CellRender:
-    loop = staticmethod(fused.render_rows)
+    loop = staticmethod(cell_render.render_rows)
 
-    def __init__(self, problem: Problem, raw: np.ndarray) -> None:
-        self.problem, self.shape = problem, _shapes(raw, False, highest(problem.grid), (1.0, 1.0))
+    def __init__(self, problem: Problem, raw: np.ndarray, members: Members) -> None:
+        self.problem, self.shape = problem, self._shape(problem, raw)
+        second = self.shape[:0] if members.raw is None else self._shape(problem, members.raw.numpy())
+        self.members = _loops(members, second, members.down, members.across)
+
+    @staticmethod
+    def _shape(problem: Problem, raw: np.ndarray) -> np.ndarray:
+        return _shapes(raw, False, highest(problem.grid), (1.0, 1.0))
 
     def values(self, signal: np.ndarray) -> np.ndarray:
         spare = -len(signal) % (8 if len(signal) > 4 else 4)
@@ -115,9 +133,23 @@ class CellRender:
         if channels <= 4:
             tile = min(tile, 4)
         return (
-            problem.guide, problem.lr_guide, values, *problem.geometry, problem.radius, self.shape, first, last, tile,
-            out, channels, past_cache,
+            problem.guide, problem.lr_guide, values, *problem.geometry, problem.radius, self.shape, self.members,
+            first, last, tile, out, channels, past_cache,
         )  # fmt: skip
+
+    def means(self) -> Means:
+        problem = self.problem
+        out = np.zeros((problem.window, *self.shape.shape[:2]), dtype=np.float32)
+        arguments = (
+            problem.guide,
+            problem.lr_guide,
+            *problem.geometry,
+            problem.radius,
+            self.shape,
+            self.members,
+            out,
+        )
+        return Means(cell_render.mean_rows, arguments, out)
 
 
 class Rows:
@@ -144,19 +176,25 @@ class Rows:
         )
         return Fit(rows.fit_steps, arguments, reached, gradient)
 
-    def render(self, problem: Problem, raw: np.ndarray) -> Render:
-        return RowRender(problem, raw)
+    def render(self, problem: Problem, raw: np.ndarray, members: Members) -> Render:
+        return RowRender(problem, raw, members)
 
 
 class RowRender:
     loop = staticmethod(row_render.render_rows)
 
-    def __init__(self, problem: Problem, raw: np.ndarray) -> None:
-        self.problem, radius = problem, problem.radius
-        self.layouts = lanes.layouts_of(problem.grid, [WHOLE], radius, 1)
-        self.lines = rows.lines_of(
-            problem.lr_guide, rows.state_of(raw, radius), False, highest(problem.grid), radius
-        )
+    def __init__(self, problem: Problem, raw: np.ndarray, members: Members) -> None:
+        self.problem = problem
+        self.layouts = lanes.layouts_of(problem.grid, [WHOLE], problem.radius, 1)
+        self.lines = self._lines(problem, raw)
+        second = self.lines[:0] if members.raw is None else self._lines(problem, members.raw.numpy())
+        across = members.across[:, self.layouts.columns[0]] if members.across.size else members.across
+        self.members = _loops(members, second.reshape(-1), members.down.reshape(-1), across.reshape(-1))
+
+    @staticmethod
+    def _lines(problem: Problem, raw: np.ndarray) -> np.ndarray:
+        state = rows.state_of(raw, problem.radius)
+        return rows.lines_of(problem.lr_guide, state, False, highest(problem.grid), problem.radius)
 
     def values(self, signal: np.ndarray) -> np.ndarray:
         spare = -len(signal) % (8 if len(signal) > 4 else 4)
@@ -168,9 +206,15 @@ class RowRender:
         blocks = max(1, TILE_BYTES // (self.problem.window * chunk * 4))
         tile = LANES if channels <= 4 else blocks * LANES
         return (
-            self.problem.guide, self.layouts, self.lines, values, first, last, min(tile, self.layouts.lanes), out,
-            channels, past_cache,
+            self.problem.guide, self.layouts, self.lines, self.members, values, first, last,
+            min(tile, self.layouts.lanes), out, channels, past_cache,
         )  # fmt: skip
+
+    def means(self) -> Means:
+        grid = self.problem.grid
+        out = np.zeros((self.problem.window, grid.rows, self.layouts.lanes), dtype=np.float32)
+        arguments = (self.problem.guide, self.layouts, self.lines, self.members, out)
+        return Means(row_render.mean_rows, arguments, out[:, :, : grid.cols])
 
 
 CELLS: Form = Cells()
@@ -182,16 +226,25 @@ PIXELS_PER_CELL = 22
 ROW_PIXEL, PIXELS_PER_GAUSSIAN = 1.15, 3
 
 
-def quicker(grid: Grid) -> tuple[Form, str]:
-    """The form for a grid, and why in a few words: what small cells cost against the lanes that either leaves empty."""
-    area = grid.height / grid.rows * grid.width / grid.cols
-    places = int(np.diff(grid.col_starts).max())
+def quicker(grid: Grid, part: Lattice = WHOLE) -> tuple[Form, str]:
+    """The form for a grid, and why in a few words: what small cells cost against the lanes that either leaves empty.
+
+    ``part``: of the image's pixels, those that are looked at.
+    """
+    height, width = grid.height / part.pitch_y, grid.width / part.pitch_x
+    area = height / grid.rows * width / grid.cols
+    places = int(np.diff(part.col_starts(grid)).max())
     by_cells = (lanes.whole_vectors(math.ceil(area)) + PIXELS_PER_CELL) / area
-    by_rows = ROW_PIXEL * lanes.whole_vectors(grid.cols) * places / grid.width + PIXELS_PER_GAUSSIAN / area
+    by_rows = ROW_PIXEL * lanes.whole_vectors(grid.cols) * places / width + PIXELS_PER_GAUSSIAN / area
     size = f"{grid.width / grid.cols:.3g}×{grid.height / grid.rows:.3g} pixels"
     if by_rows < by_cells:
         return ROWS, f"cells of {size}, one a lane"
     return CELLS, f"cells of {size}, one after another"
+
+
+def _loops(members: Members, other: np.ndarray, down: np.ndarray, across: np.ndarray) -> Loops:
+    many = bool(other.size or down.size)
+    return Loops(many, np.float32(members.first), np.float32(members.second), other, down, across)
 
 
 def _channels_last(x: np.ndarray) -> np.ndarray:

@@ -48,7 +48,6 @@ from gsjbu.core.backends.simd import (
     splat,
     steps_from,
     store,
-    stream,
     total,
 )
 from gsjbu.core.compiler import njit
@@ -68,7 +67,7 @@ A, B, C, D, E, F, KAPPA, FIRST = range(8)
 
 
 @njit(**FAST)
-def _load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, valid):
+def load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, valid):
     """Copy a block of the guide, flat [G, H, W] of ``size`` (G, H, W), with its pixels' places relative to the
     cell's centre; returns the end of its last vector."""
     channels, height, across = size
@@ -124,7 +123,7 @@ def _set_neighbour(k, i, j, qi, qj, step_y, step_x, lr_guide, coefficients, near
 
 
 @njit(**FAST)
-def _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par):
+def list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par):
     """List the neighbours of the cell that can matter for these pixels, the cell itself first; their number.
 
     The cell's own least logit is a floor for the largest one at every pixel; a neighbour whose distance alone
@@ -164,7 +163,7 @@ def _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, c
 
 
 @njit(**FAST)
-def _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights):
+def block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights):
     """Unnormalised weights of 16 pixels, weights[k·room + b]; stores also log₂ of the largest, relative to which
     they are, nowhere: a softmax does not need it. Returns their sum over the window."""
     x, y = load(xs, b), load(ys, b)
@@ -209,7 +208,7 @@ def _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weigh
     step = FIRST + channels
     one = splat(f32(1))
     for b in range(0, end, LANES):
-        weight_sum = _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
+        weight_sum = block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
         inverse, is_valid = one / weight_sum, load(valid, b)
         if channels == 3:
             m0, m1, m2 = splat(f32(0)), splat(f32(0)), splat(f32(0))
@@ -254,7 +253,7 @@ def _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weigh
 def _mean_weights(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area):
     """Weights of the chunk; ``inverse`` = 1/(Σw · area), 0 on pads. Returns nothing: see _add_mean_weights."""
     for b in range(0, end, LANES):
-        weight_sum = _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
+        weight_sum = block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
         store(inverse, b, load(valid, b) / (weight_sum * area))
 
 
@@ -265,11 +264,11 @@ def _add_mean_weights(end, room, neighbours, near, i, j, radius, weights, invers
         part = splat(f32(0))
         for b in range(0, end, LANES):
             part = part + load(weights, k * room + b) * load(inverse, b)
-        mean_weight[_place(near, k, i, j, radius)] += total(part)
+        mean_weight[place_of(near, k, i, j, radius)] += total(part)
 
 
 @njit(**FAST)
-def _place(near, k, i, j, radius):
+def place_of(near, k, i, j, radius):
     """Neighbour k's place in the full window, row by row."""
     return (near[k, 0] - i + radius) * (2 * radius + 1) + near[k, 1] - j + radius
 
@@ -312,11 +311,11 @@ def _signal_delta(end, room, neighbours, near, i, j, radius, weights, inverse, l
         share = load(inverse, b)
         mean = splat(f32(0))
         for k in range(neighbours):
-            mean = mean + load(weights, k * room + b) * lift[_place(near, k, i, j, radius)]
+            mean = mean + load(weights, k * room + b) * lift[place_of(near, k, i, j, radius)]
         mean = mean * share * area
         for k in range(neighbours):
             w = load(weights, k * room + b)
-            raised = splat(lift[_place(near, k, i, j, radius)])
+            raised = splat(lift[place_of(near, k, i, j, radius)])
             store(weights, k * room + b, w * share * (raised - mean))
 
 
@@ -364,12 +363,12 @@ def _add_sums(pixels, xs, ys, end, room, neighbours, channels, near, par, delta,
 
 
 @njit(**FAST)
-def _chunk_rows(width):
+def chunk_rows(width):
     return max(1, CHUNK // width)
 
 
 @njit(**FAST)
-def _widest(starts):
+def widest_of(starts):
     widest = 0
     for j in range(starts.shape[0] - 1):
         widest = max(widest, starts[j + 1] - starts[j])
@@ -377,11 +376,11 @@ def _widest(starts):
 
 
 @njit(**FAST)
-def _room(row_starts, col_starts):
+def room_for(row_starts, col_starts):
     """Pixels to make room for in a buffer: the largest chunk, as an odd number of vectors, so that the lines of a
     buffer do not all fall into the same few sets of the cache."""
-    widest = _widest(col_starts)
-    vectors = (min(_chunk_rows(widest), _widest(row_starts)) * widest + LANES - 1) // LANES
+    widest = widest_of(col_starts)
+    vectors = (min(chunk_rows(widest), widest_of(row_starts)) * widest + LANES - 1) // LANES
     return (vectors | 1) * LANES
 
 
@@ -405,9 +404,9 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, coefficients, row_starts, col
     if signal_scale != 0:
         mean_weight[:] = f32(0)
         for y0 in range(top, bottom, height):
-            end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+            end = load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                               pixels, xs, ys, valid)  # fmt: skip
-            neighbours = _window(
+            neighbours = list_window(
                 pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
             )
             _mean_weights(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area)
@@ -415,10 +414,10 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, coefficients, row_starts, col
         signal_loss = _signal_lift(signal, i, j, radius, mean_weight, signal_scale, lift)
         for y0 in range(top, bottom, height):
             if height < bottom - top:  # several chunks: the last one's weights are not this one's
-                end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+                end = load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                                   pixels, xs, ys, valid)  # fmt: skip
-                neighbours = _window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients,
-                                     near, par)  # fmt: skip
+                neighbours = list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide,
+                                         coefficients, near, par)  # fmt: skip
                 _mean_weights(
                     pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area
                 )
@@ -429,9 +428,9 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, coefficients, row_starts, col
 
     if rgb_scale != 0:
         for y0 in range(top, bottom, height):
-            end = _load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+            end = load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                               pixels, xs, ys, valid)  # fmt: skip
-            neighbours = _window(
+            neighbours = list_window(
                 pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
             )
             rgb_loss += _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, grad_out,
@@ -514,9 +513,9 @@ def fit_steps(
     tiles_across = (cols + tile - 1) // tile
     tiles = rows * tiles_across
     window = (2 * radius + 1) ** 2
-    room = _room(row_starts[0], col_starts[0])  # not from 0: numba would compile all that follows twice
+    room = room_for(row_starts[0], col_starts[0])  # not from 0: numba would compile all that follows twice
     for k in range(1, len(sizes)):
-        room = max(room, _room(row_starts[k], col_starts[k]))
+        room = max(room, room_for(row_starts[k], col_starts[k]))
     pixels = np.empty(channels * room, dtype=np.float32)
     lines = (np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32),
              np.empty(room, dtype=np.float32), np.empty(room, dtype=np.float32))  # fmt: skip
@@ -560,187 +559,3 @@ def fit_steps(
                         high, pitch, rates, betas, step, move)  # fmt: skip
             if finish(control, rows):
                 open_phase(control, phase + 1, phase + 1 >= gate[0])
-
-
-# --- the render --------------------------------------------------------------------------------------------------
-
-
-@njit(**FAST)
-def _mix_four(weights, room, end, neighbours, values, mixed):
-    """mixed[e·room + p] = Σ_k weights[k·room + p]·values[4k + e] for four channels e; 32 pixels at a time."""
-    b = 0
-    while b + 2 * LANES <= end:
-        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-        b0, b1, b2, b3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-        for k in range(neighbours):
-            w, z = load(weights, k * room + b), load(weights, k * room + b + LANES)
-            v0, v1, v2, v3 = values[4 * k], values[4 * k + 1], values[4 * k + 2], values[4 * k + 3]
-            a0, a1, a2, a3 = a0 + w * v0, a1 + w * v1, a2 + w * v2, a3 + w * v3
-            b0, b1, b2, b3 = b0 + z * v0, b1 + z * v1, b2 + z * v2, b3 + z * v3
-        store(mixed, b, a0)
-        store(mixed, room + b, a1)
-        store(mixed, 2 * room + b, a2)
-        store(mixed, 3 * room + b, a3)
-        store(mixed, b + LANES, b0)
-        store(mixed, room + b + LANES, b1)
-        store(mixed, 2 * room + b + LANES, b2)
-        store(mixed, 3 * room + b + LANES, b3)
-        b += 2 * LANES
-    if b < end:
-        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-        for k in range(neighbours):
-            w = load(weights, k * room + b)
-            a0, a1 = a0 + w * values[4 * k], a1 + w * values[4 * k + 1]
-            a2, a3 = a2 + w * values[4 * k + 2], a3 + w * values[4 * k + 3]
-        store(mixed, b, a0)
-        store(mixed, room + b, a1)
-        store(mixed, 2 * room + b, a2)
-        store(mixed, 3 * room + b, a3)
-
-
-@njit(**FAST)
-def _mix_eight(weights, room, end, neighbours, values, mixed):
-    """As _mix_four for eight channels, values[8k + e]; the weights come from the cache half as often."""
-    for b in range(0, end, LANES):
-        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-        a4, a5, a6, a7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-        for k in range(neighbours):
-            w, t = load(weights, k * room + b), 8 * k
-            a0, a1, a2, a3 = (
-                a0 + w * values[t],
-                a1 + w * values[t + 1],
-                a2 + w * values[t + 2],
-                a3 + w * values[t + 3],
-            )
-            a4, a5, a6, a7 = (
-                a4 + w * values[t + 4],
-                a5 + w * values[t + 5],
-                a6 + w * values[t + 6],
-                a7 + w * values[t + 7],
-            )
-        store(mixed, b, a0)
-        store(mixed, room + b, a1)
-        store(mixed, 2 * room + b, a2)
-        store(mixed, 3 * room + b, a3)
-        store(mixed, 4 * room + b, a4)
-        store(mixed, 5 * room + b, a5)
-        store(mixed, 6 * room + b, a6)
-        store(mixed, 7 * room + b, a7)
-
-
-@njit(**FAST)
-def _put_row(out, place, mixed, n, width, past_cache):
-    """out[place : place + width] = mixed[n : n + width]; ``past_cache``: whole aligned cache lines, streamed."""
-    x = 0
-    if past_cache:
-        while x + LANES <= width:
-            stream(out, place + x, load(mixed, n + x))
-            x += LANES
-    while x + LANES <= width:
-        store(out, place + x, load(mixed, n + x))
-        x += LANES
-    while x < width:
-        out[place + x] = mixed[n + x]
-        x += 1
-
-
-@njit(**FAST)
-def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, lr_guide, coefficients, room, pixels,
-                    lines, near, par, weights):  # fmt: skip
-    """Normalised weights of one cell's chunk; returns (vectors' end, neighbours)."""
-    xs, ys, valid = lines[0], lines[1], lines[2]
-    channels = size[0]
-    end = _load_chunk(
-        guide, size, y0, y1, x0, x1, (i + 0.5) * step_y, (j + 0.5) * step_x, room, pixels, xs, ys, valid
-    )
-    neighbours = _window(
-        pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
-    )
-    for b in range(0, end, LANES):
-        inverse = splat(f32(1)) / _block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
-        for k in range(neighbours):
-            store(weights, k * room + b, load(weights, k * room + b) * inverse)
-    return end, neighbours
-
-
-@njit(**FAST)
-def render_rows(
-    control,
-    guide,
-    lr_guide,
-    signal,
-    row_starts,
-    col_starts,
-    step_y,
-    step_x,
-    radius,
-    coefficients,
-    first_row,
-    last_row,
-    tile,
-    out,
-    channels,
-    past_cache,
-):
-    """Mix signal [h, w, C] (C a multiple of 8, or 4) into out, flat [channels, rows, W]: cell rows first…last.
-
-    One phase; a task is ``tile`` cells of a row, whose weights are made once and stay in the cache while
-    the channels go by in eights. ``past_cache``: out is aligned to cache lines and too large to be read again soon.
-    """
-    cols, size, flat = coefficients.shape[1], guide.shape, guide.reshape(-1)
-    across = size[2]
-    tiles_across = (cols + tile - 1) // tile
-    tiles = (last_row - first_row) * tiles_across
-    window = (2 * radius + 1) ** 2
-    room = _room(row_starts, col_starts)
-    height = _chunk_rows(_widest(col_starts))
-    weights = np.empty((tile, window * room), dtype=np.float32)
-    near = np.empty((tile, window, 2), dtype=np.int64)
-    par = np.empty(window * (FIRST + guide.shape[0]), dtype=np.float32)
-    found = np.empty((tile, 2), dtype=np.int64)
-    pixels = np.empty(guide.shape[0] * room, dtype=np.float32)
-    lines = (
-        np.empty(room, dtype=np.float32),
-        np.empty(room, dtype=np.float32),
-        np.empty(room, dtype=np.float32),
-    )
-    values = np.empty(window * 8, dtype=np.float32)
-    mixed = np.empty(8 * room, dtype=np.float32)
-    offset = row_starts[first_row]
-    plane = (row_starts[last_row] - offset) * across
-    while True:
-        phase, task = claim(control, tiles, tiles, 1)
-        if phase < 0:
-            return
-        i, a = first_row + task // tiles_across, task % tiles_across
-        j0, j1 = a * tile, min((a + 1) * tile, cols)
-        for y0 in range(row_starts[i], row_starts[i + 1], height):
-            y1 = min(y0 + height, row_starts[i + 1])
-            for j in range(j0, j1):
-                found[j - j0, 0], found[j - j0, 1] = _render_weights(
-                    flat, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius, step_y, step_x, lr_guide,
-                    coefficients, room, pixels, lines, near[j - j0], par, weights[j - j0],
-                )  # fmt: skip
-            c = 0
-            while c < channels:
-                many = 8 if channels - c > 4 else 4
-                for j in range(j0, j1):
-                    end, neighbours = found[j - j0, 0], found[j - j0, 1]
-                    for k in range(neighbours):
-                        qi, qj = near[j - j0, k, 0], near[j - j0, k, 1]
-                        for e in range(many):
-                            values[many * k + e] = signal[qi, qj, c + e]
-                    if many == 8:
-                        _mix_eight(weights[j - j0], room, end, neighbours, values, mixed)
-                    else:
-                        _mix_four(weights[j - j0], room, end, neighbours, values, mixed)
-                    x0, width = col_starts[j], col_starts[j + 1] - col_starts[j]
-                    streamed = past_cache and x0 % LANES == 0
-                    for e in range(min(many, channels - c)):
-                        place = (c + e) * plane + (y0 - offset) * across + x0
-                        for n in range(e * room, e * room + (y1 - y0) * width, width):
-                            _put_row(out, place, mixed, n, width, streamed)
-                            place += across
-                c += many
-        if finish(control, tiles):
-            open_phase(control, 1, True)

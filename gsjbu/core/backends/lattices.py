@@ -45,11 +45,15 @@ class Lattice(NamedTuple):
 WHOLE = Lattice()
 
 
-def lattices(grid: Grid, halved: bool) -> list[Lattice]:
-    """The lattices that steps look at in turn: the whole image, or ``halved``, every other row and column of it.
+def lattices(grid: Grid, pitch: int, keep: int = 2) -> list[Lattice]:
+    """The lattices that steps look at in turn: every ``pitch``-th row and column, or the whole image (1).
 
-    An axis is not halved where cells would keep less than two pixels along it.
+    The pitch is lower along an axis where cells would keep less than ``keep`` pixels. Up to 2 all pixels have their
+    turn; of larger ones, rows and columns a quarter of the pitch to either side of its middle.
     """
     tall, wide = min(grid.step_y, grid.height), min(grid.step_x, grid.width)
-    pitch_y, pitch_x = (2 if halved and size >= 4 else 1 for size in (tall, wide))
-    return list(dict.fromkeys(Lattice(pitch_y, pitch_x, y % pitch_y, x % pitch_x) for y, x in ORDER))
+    pitch_y, pitch_x = (max(1, min(pitch, int(size // keep))) for size in (tall, wide))
+    starts_y, starts_x = (
+        (round(0.25 * (pitch - 1)), round(0.75 * (pitch - 1))) for pitch in (pitch_y, pitch_x)
+    )
+    return list(dict.fromkeys(Lattice(pitch_y, pitch_x, starts_y[y], starts_x[x]) for y, x in ORDER))

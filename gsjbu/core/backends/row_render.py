@@ -11,7 +11,7 @@ import numpy as np
 from gsjbu.core.backends.adam import FAST
 from gsjbu.core.backends.lanes import layout_at
 from gsjbu.core.backends.phases import claim, finish, open_phase
-from gsjbu.core.backends.rows import block_weights, choose, work_for
+from gsjbu.core.backends.rows import MANY, block_weights, choose, work_for
 from gsjbu.core.backends.simd import LANES, drop, load, pick, splat, store, stream, zip_high, zip_low
 from gsjbu.core.compiler import njit
 
@@ -42,11 +42,16 @@ def _fetch(i, j, first, count, guide, size, layout, pixels, work):
 
 
 @njit(**FAST)
-def _chunk_weights(i, j, first, count, guide, size, layout, lines, row, pitch, pixels, work, weights, places):
+def _chunk_weights(
+    i, j, first, count, guide, size, layout, lines, row, pitch, members, pixels, work, weights, places
+):
     """Weights [N·room] of a chunk of 16 cells from (i, j), then each pixel's 1/Σw; ``places``: where each neighbour's
     values begin, from the cell's own row and column on. Returns the number of neighbours."""
     channels, base = size[0], i * row + j
     _fetch(i, j, first, count, guide, size, layout, pixels, work)
+    if members.many:
+        return _mixture_weights(i, first, count, base, channels, layout, lines, pitch, members, pixels, work, weights,
+                                places)  # fmt: skip
     neighbours = choose(base, count, channels, pixels, work.room, layout, lines, pitch, work)
     inverse = len(work.every.at) * work.room
     for n in range(count):
@@ -56,6 +61,92 @@ def _chunk_weights(i, j, first, count, guide, size, layout, lines, row, pitch, p
     for k in range(neighbours):
         places[k] = work.near.into[k]
     return neighbours
+
+
+@njit(**FAST)
+def _mixture_weights(
+    i, first, count, base, channels, layout, lines, pitch, members, pixels, work, weights, places
+):
+    """As _chunk_weights of a mixture, whose members are added up neighbour by neighbour: of all of the window."""
+    neighbours, room, around = len(work.every.at), work.room, work.every
+    for k in range(neighbours):
+        places[k] = around.into[k]
+        if layout.radius >= MANY:
+            work.near.at[k], work.near.shift_y[k], work.near.shift_x[k] = (
+                around.at[k],
+                around.shift_y[k],
+                around.shift_x[k],
+            )
+    for n in range(count):
+        b, y = n * LANES, layout.row_starts[i] + (first + n) // layout.places
+        share = splat(members.first) / block_weights(n, base, neighbours, channels, pixels, room, layout, lines, pitch,
+                                                     work, weights)  # fmt: skip
+        store(weights, neighbours * room + b, splat(f32(1)))
+        if members.other.size > 0:
+            own = work.weights
+            other = splat(members.second) / block_weights(n, base, neighbours, channels, pixels, room, layout,
+                                                          members.other, pitch, work, own)  # fmt: skip
+            for k in range(neighbours):
+                one, two = load(weights, k * room + b), load(own, k * room + b)
+                store(weights, k * room + b, one * share + two * other)
+        else:
+            for k in range(neighbours):
+                store(weights, k * room + b, load(weights, k * room + b) * share)
+        if members.down.size > 0:
+            _add_plain(n, y, members, layout, work, weights)
+    return neighbours
+
+
+@njit(**FAST)
+def _add_plain(n, y, members, layout, work, weights):
+    """Add the interpolation's weights to one vector's: the whole window's, down the columns first."""
+    side, width, k = 2 * layout.radius + 1, layout.places * layout.lanes, 0
+    height = len(members.down) // side
+    for dx in range(side):
+        across = load(members.across, dx * width + work.place[n])
+        for dy in range(side):
+            at = k * work.room + n * LANES
+            store(weights, at, load(weights, at) + across * members.down[dy * height + y])
+            k += 1
+
+
+@njit(**FAST)
+def mean_rows(control, guide, layouts, lines, members, means):
+    """Mean weight over each cell of each place of its window, into means [(2R+1)², h, L], which is 0 before.
+
+    One phase; a task is a row of cells.
+    """
+    layout = layout_at(layouts, 0)
+    size, flat, flat_lines, to = guide.shape, guide.reshape(-1), lines.reshape(-1), means.reshape(-1)
+    row, pitch, rows, tall = lines[0].size, lines.shape[2], layout.rows, chunk_rows(layout)
+    work = work_for(layout, size[0], row, 0, tall * layout.places)
+    inverse = len(work.every.at) * work.room
+    weights = np.empty(inverse + work.room, dtype=np.float32)
+    places = np.empty(len(work.every.at), dtype=np.int64)
+    pixels = np.empty(size[0] * work.room, dtype=np.float32)
+    while True:
+        phase, i = claim(control, rows, rows, 1)
+        if phase < 0:
+            return
+        for j in range(0, layout.lanes, LANES):
+            area = splat(f32(1)) / (
+                load(layout.widths, j) * f32(layout.row_starts[i + 1] - layout.row_starts[i])
+            )
+            for y0 in range(layout.row_starts[i], layout.row_starts[i + 1], tall):
+                y1 = min(y0 + tall, layout.row_starts[i + 1])
+                first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
+                neighbours = _chunk_weights(i, j, first, count, flat, size, layout, flat_lines, row, pitch, members,
+                                            pixels, work, weights, places)  # fmt: skip
+                for k in range(neighbours):
+                    window = work.every if members.many else work.near
+                    at = (window.place[k] // LANES * rows + i) * layout.lanes + j
+                    part = splat(f32(0))
+                    for n in range(count):
+                        share = load(weights, inverse + n * LANES) * load(layout.valid, work.place[n])
+                        part = part + load(weights, k * work.room + n * LANES) * share
+                    store(to, at, load(to, at) + part * area)
+        if finish(control, rows):
+            open_phase(control, 1, True)
 
 
 @njit(**FAST)
@@ -141,6 +232,7 @@ def render_rows(
     guide,
     layouts,
     lines,
+    members,
     signal,
     first_row,
     last_row,
@@ -185,8 +277,8 @@ def render_rows(
             first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
             for j in range(left, right, LANES):
                 e = (j - left) // LANES
-                found[e] = _chunk_weights(i, j, first, count, flat, size, layout, flat_lines, row, pitch, pixels, work,
-                                          weights[e], places[e])  # fmt: skip
+                found[e] = _chunk_weights(i, j, first, count, flat, size, layout, flat_lines, row, pitch, members,
+                                          pixels, work, weights[e], places[e])  # fmt: skip
             for c in range(0, channels, 8):
                 many = min(8, channels - c)
                 for j in range(left, right, LANES):

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gsjbu.core.backends.phases import claim, finish, new_control, open_phase
+from gsjbu.core.backends.simd import LANES, larger, load, splat, store
 from gsjbu.core.compiler import njit
 from gsjbu.core.grid import Grid
-from gsjbu.core.threads import bands, each
+from gsjbu.core.threads import available, bands, each
 
 TOLERANCE = 0.03  # σ, in colours of 0…1
 FLOOR = 1e-3  # ε: unlike neighbours are joined a little, or lone pixels would have no value
@@ -23,25 +25,25 @@ TRUST = 0.2  # in the cell means
 LARGEST, SMALLEST = 2.0, 2.0 / 400
 
 
+# Cells are worked on in bands of so many pixels; and so many pixels of all channels at once, whatever is in memory.
+BAND_PIXELS, PIXELS_AT_ONCE = 1 << 16, 1 << 22
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """Affinities of an image's pixels, with a frame of nothing around it so that no loop asks for borders."""
 
-    joined: (
-        np.ndarray
-    )  # [4, H + 2, W + 2] of a pixel with its right, lower, lower right and lower left neighbour
-    degree: np.ndarray  # [H + 2, W + 2] sum over all eight
+    # [4, H + 2, W + 2] of a pixel with its right, lower, lower right and lower left neighbour
+    joined: np.ndarray
 
     @classmethod
-    def of(cls, colours: np.ndarray) -> Graph:
+    def of(cls, colours: np.ndarray, threads: int | None = None) -> Graph:
         """The graph of ``colours`` [G, H, W]."""
         _, height, width = colours.shape
         joined = np.zeros((4, height + 2, width + 2), np.float32)
-        _join(np.ascontiguousarray(colours), joined)
-        degree = joined.sum(axis=0)
-        for k, (dy, dx) in enumerate(((0, 1), (1, 0), (1, 1), (1, -1))):
-            degree[1:-1, 1:-1] += joined[k, 1 - dy : height + 1 - dy, 1 - dx : width + 1 - dx]
-        return cls(joined, degree)
+        colours = np.ascontiguousarray(colours)
+        each(lambda rows: _join(colours, rows.start, rows.stop, joined), bands(height, threads), threads)
+        return cls(joined)
 
 
 def solved(
@@ -63,36 +65,67 @@ def solved(
     if known is not None:
         trust[~known] = 0
     means = np.ascontiguousarray(means, np.float32)
-
-    def some(channels: slice) -> None:
-        for c in range(channels.start, channels.stop):
-            x = np.pad(start[c], 1)
-            _descend(
-                x,
-                means[c],
-                trust,
-                graph.joined,
-                graph.degree,
-                grid.row_starts,
-                grid.col_starts,
-                spans[c],
-                steps,
-            )
-            out[c] = x[1:-1, 1:-1]
-
-    each(some, bands(len(start), threads), threads)
+    group = max(1, PIXELS_AT_ONCE // (grid.height * grid.width))
+    for first in range(0, len(start), group):
+        some = slice(first, first + group)
+        x = np.pad(start[some], ((0, 0), (1, 1), (1, 1)))
+        _descended(x, means[some], trust, graph.joined, grid, spans[some], steps, threads)
+        out[some] = x[:, 1:-1, 1:-1]
     return out
 
 
+def _descended(
+    x: np.ndarray,  # [C, H + 2, W + 2]
+    means: np.ndarray,  # [C, h, w]
+    trust: np.ndarray,  # [h, w]
+    joined: np.ndarray,
+    grid: Grid,
+    spans: np.ndarray,  # [C, h, 2]
+    steps: int,
+    threads: int | None,
+) -> None:
+    """``steps`` steps on x in place, side by side by channel and band."""
+    number = max(1, min(grid.rows, grid.height * grid.width // BAND_PIXELS))
+    tops = np.array([grid.rows * k // number for k in range(number + 1)])
+    control, tasks = new_control(), len(x) * number
+    edges = np.zeros((2, tasks, 2, 2, x.shape[2]), np.float32)
+    lengths, keeps = _chebyshev(steps)
+    open_phase(control, 0, False)
+    arguments = (
+        control, x, np.zeros_like(x), means, trust, joined.reshape(-1), grid.row_starts, grid.col_starts, spans, tops,
+        edges, lengths, keeps,
+    )  # fmt: skip
+    count = max(1, min(threads or available(), tasks))
+    each(lambda _: _descend(*arguments), range(count), count)
+
+
+def _chebyshev(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """float32 [steps + 1] each: how far every step goes, and how much of its direction the next one keeps.
+
+    They are the same whatever the values: the answer is linear in them, and turns with the image. The step before the
+    first, of length 0, finds the direction of the first.
+    """
+    middle, half = 0.5 * (LARGEST + SMALLEST), 0.5 * (LARGEST - SMALLEST)
+    along, turn = 1 / middle, 0.5 * (half / middle) ** 2
+    lengths, keeps = [0.0], [0.0]
+    for step in range(steps):
+        lengths.append(along)
+        if step:
+            turn = (0.5 * half * along) ** 2
+        along = 1 / (middle - turn / along)
+        keeps.append(turn)
+    return np.array(lengths, np.float32), np.array(keeps, np.float32)
+
+
 @njit(nogil=True, fastmath=True, cache=True)
-def _join(colours, joined):
+def _join(colours, first, last, joined):
     channels, height, width = colours.shape
     sharp = np.float32(1 / (2 * TOLERANCE**2))
     for k in range(4):
         dy = 0 if k == 0 else 1
         dx = 1 if k in (0, 2) else 0 if k == 1 else -1
         most = np.float32(1) if k < 2 else np.float32(DIAGONAL)
-        for y in range(height - dy):
+        for y in range(first, min(last, height - dy)):
             for x in range(max(0, -dx), width - max(0, dx)):
                 off = np.float32(0)
                 for g in range(channels):
@@ -103,79 +136,125 @@ def _join(colours, joined):
 
 
 @njit(nogil=True, fastmath=True, cache=True)
-def _apply(p, trust, joined, degree, row_starts, col_starts, spans, out):
-    """out = (L + TRUST·DᵀD)·p within the spans; returns p·out."""
-    product = 0.0
-    columns = np.empty(p.shape[1], np.float32)
-    for i in range(len(row_starts) - 1):
-        left, right = col_starts[spans[i, 0]] + 1, col_starts[spans[i, 1]] + 1
-        columns[left:right] = 0
-        for y in range(row_starts[i] + 1, row_starts[i + 1] + 1):
-            for x in range(left, right):
-                columns[x] += p[y, x]
-        _spread(columns, trust[i], row_starts[i + 1] - row_starts[i], col_starts, spans[i])
-        for y in range(row_starts[i] + 1, row_starts[i + 1] + 1):
-            row = np.float32(0)
-            for x in range(left, right):
-                # Differences first: what neighbours have in common would cost float32 most of its digits.
-                here = p[y, x]
-                off = joined[0, y, x] * (here - p[y, x + 1]) + joined[0, y, x - 1] * (here - p[y, x - 1])
-                off += joined[1, y, x] * (here - p[y + 1, x]) + joined[1, y - 1, x] * (here - p[y - 1, x])
-                off += joined[2, y, x] * (here - p[y + 1, x + 1]) + joined[2, y - 1, x - 1] * (
-                    here - p[y - 1, x - 1]
-                )
-                off += joined[3, y, x] * (here - p[y + 1, x - 1]) + joined[3, y - 1, x + 1] * (
-                    here - p[y - 1, x + 1]
-                )
-                value = off + columns[x]
-                out[y, x] = value
-                row += value * here
-            product += row
-    return product
+def _advance(x, p, top, bottom, left, right, length):
+    """x += length·p."""
+    for y in range(top, bottom):
+        for e in range(left, right):
+            x[y, e] += length * p[y, e]
 
 
 @njit(nogil=True, fastmath=True, cache=True)
-def _spread(columns, trust, height, col_starts, span):
-    """Sums of columns to, in each, its cell's mean times ``trust``."""
-    for j in range(span[0], span[1]):
-        left, right = col_starts[j] + 1, col_starts[j + 1] + 1
-        total = np.float32(0)
-        for x in range(left, right):
-            total += columns[x]
-        columns[left:right] = total * trust[j] / (height * (right - left))
+def _aim(above, up, below, down, x, p, at, left, right, joined, columns, weight, keep):
+    """p = D⁻¹·(what a row of x lacks) + keep·p; x, p and ``joined`` flat, the row from ``at`` on.
 
-
-@njit(nogil=True, fastmath=True, cache=True)
-def _descend(x, means, trust, joined, degree, row_starts, col_starts, spans, steps):
-    """Chebyshev's iteration on x [H + 2, W + 2] in place, preconditioned by the diagonal.
-
-    Its steps are the same whatever the values: the answer is linear in them, and turns with the image.
+    The rows above and below it, from ``up`` and ``down`` on, may lie elsewhere.
     """
-    r, p, q, scale = np.zeros_like(x), np.zeros_like(x), np.zeros_like(x), np.zeros_like(x)
-    rows = len(row_starts) - 1
-    _apply(x, trust, joined, degree, row_starts, col_starts, spans, q)
-    for i in range(rows):
-        for j in range(spans[i, 0], spans[i, 1]):
-            for y in range(row_starts[i] + 1, row_starts[i + 1] + 1):
-                for e in range(col_starts[j] + 1, col_starts[j + 1] + 1):
-                    inverse = 1 / max(degree[y, e] + trust[i, j], np.float32(1e-12))
-                    scale[y, e] = inverse
-                    r[y, e] = (trust[i, j] * means[i, j] - q[y, e]) * inverse
-                    p[y, e] = r[y, e]
-    middle, half = 0.5 * (LARGEST + SMALLEST), 0.5 * (LARGEST - SMALLEST)
-    along, turn = 1 / middle, 0.5 * (half / middle) ** 2
-    for step in range(steps):
-        _apply(p, trust, joined, degree, row_starts, col_starts, spans, q)
-        length = np.float32(along)
-        if step:
-            turn = (0.5 * half * along) ** 2
-        along = 1 / (middle - turn / along)
-        keep = np.float32(turn)
-        for i in range(rows):
-            left, right = col_starts[spans[i, 0]] + 1, col_starts[spans[i, 1]] + 1
-            for y in range(row_starts[i] + 1, row_starts[i + 1] + 1):
-                for e in range(left, right):
-                    x[y, e] += length * p[y, e]
-                    off = r[y, e] - length * q[y, e] * scale[y, e]
-                    r[y, e] = off
-                    p[y, e] = off + keep * p[y, e]
+    e, plane, width = left, len(x), len(columns)
+    second, third, fourth = plane + at, 2 * plane + at, 3 * plane + at
+    least = splat(np.float32(1e-12))
+    while e + LANES <= right:
+        # Differences first: what neighbours have in common would cost float32 most of its digits.
+        v, n, o, u = load(x, at + e), at + e, up + e, down + e
+        a, b = load(joined, n), load(joined, n - 1)
+        off, degree = a * (v - load(x, n + 1)) + b * (v - load(x, n - 1)), a + b
+        a, b = load(joined, second + e), load(joined, second + e - width)
+        off, degree = off + (a * (v - load(below, u)) + b * (v - load(above, o))), degree + (a + b)
+        a, b = load(joined, third + e), load(joined, third + e - width - 1)
+        off, degree = off + (a * (v - load(below, u + 1)) + b * (v - load(above, o - 1))), degree + (a + b)
+        a, b = load(joined, fourth + e), load(joined, fourth + e - width + 1)
+        off, degree = off + (a * (v - load(below, u - 1)) + b * (v - load(above, o + 1))), degree + (a + b)
+        scale = larger(degree + load(weight, e), least)
+        store(p, n, load(p, n) * keep - (off + load(columns, e)) / scale)
+        e += LANES
+    while e < right:
+        v, n, o, u = x[at + e], at + e, up + e, down + e
+        a, b = joined[n], joined[n - 1]
+        off, degree = a * (v - x[n + 1]) + b * (v - x[n - 1]), a + b
+        a, b = joined[second + e], joined[second + e - width]
+        off, degree = off + (a * (v - below[u]) + b * (v - above[o])), degree + (a + b)
+        a, b = joined[third + e], joined[third + e - width - 1]
+        off, degree = off + (a * (v - below[u + 1]) + b * (v - above[o - 1])), degree + (a + b)
+        a, b = joined[fourth + e], joined[fourth + e - width + 1]
+        off, degree = off + (a * (v - below[u - 1]) + b * (v - above[o + 1])), degree + (a + b)
+        p[n] = p[n] * keep - (off + columns[e]) / max(degree + weight[e], np.float32(1e-12))
+        e += 1
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _spread(x, top, bottom, means, trust, col_starts, span, columns, weight):
+    """In each column of a row of cells, how far its cell's mean is off, times ``trust``; and ``trust``."""
+    left, right = col_starts[span[0]] + 1, col_starts[span[1]] + 1
+    columns[left:right] = 0
+    for j in range(span[0], span[1]):
+        for e in range(col_starts[j] + 1, col_starts[j + 1] + 1):
+            weight[e] = means[j]
+    for y in range(top, bottom):
+        for e in range(left, right):
+            columns[e] += x[y, e] - weight[e]
+    for j in range(span[0], span[1]):
+        first, last = col_starts[j] + 1, col_starts[j + 1] + 1
+        total = np.float32(0)
+        for e in range(first, last):
+            total += columns[e]
+        columns[first:last] = total * trust[j] / ((bottom - top) * (last - first))
+        weight[first:last] = trust[j]
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _descend(control, x, p, means, trust, joined, row_starts, col_starts, spans, tops, edges, lengths, keeps):
+    """Chebyshev's iteration on x [C, H + 2, W + 2] in place, preconditioned by the diagonal; p: its direction, 0.
+
+    A phase is a step, a task one channel's band of rows of cells, from tops[n] to tops[n + 1]. What a band needs of
+    its neighbours' rows, x and p of the step before, they leave in ``edges`` [2, tasks, top and bottom, x and p,
+    W + 2], every other step in the other half. Any number of threads may be in here.
+    """
+    bands, steps, width = len(tops) - 1, len(lengths), x.shape[2]
+    tasks = len(x) * bands
+    columns, weight = np.empty(width, np.float32), np.empty(width, np.float32)
+    above, below = np.empty(width, np.float32), np.empty(width, np.float32)
+    while True:
+        step, task = claim(control, tasks, tasks, steps)
+        if step < 0:
+            return
+        c, n = task // bands, task % bands
+        length = lengths[step]
+        for e in range(width):
+            if n > 0:
+                said = edges[step % 2, task - 1, 1]
+                above[e] = said[0, e] + length * said[1, e] if step else x[c, row_starts[tops[n]], e]
+            if n < bands - 1:
+                said = edges[step % 2, task + 1, 0]
+                below[e] = said[0, e] + length * said[1, e] if step else x[c, row_starts[tops[n + 1]] + 1, e]
+        _step(x[c], p[c], means[c], trust, joined, row_starts, col_starts, spans[c], tops[n], tops[n + 1], above, below,
+              columns, weight, length, keeps[step])  # fmt: skip
+        for side in range(2):
+            y = row_starts[tops[n]] + 1 if side == 0 else row_starts[tops[n + 1]]
+            edges[1 - step % 2, task, side, 0] = x[c, y]
+            edges[1 - step % 2, task, side, 1] = p[c, y]
+        if finish(control, tasks):
+            open_phase(control, step + 1, False)
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _step(x, p, means, trust, joined, row_starts, col_starts, spans, first, last, above, below, columns, weight, length,
+          keep):  # fmt: skip
+    """One step of the rows of cells first…last; a row of cells is advanced before the one above it is aimed anew."""
+    top, bottom = row_starts[first] + 1, row_starts[last]  # the band's first and last row of pixels
+    flat, width = x.reshape(-1), x.shape[1]
+    for i in range(first, last + 1):
+        if i < last:
+            _advance(x, p, row_starts[i] + 1, row_starts[i + 1] + 1, col_starts[spans[i, 0]] + 1,
+                     col_starts[spans[i, 1]] + 1, length)  # fmt: skip
+        if i == first:
+            continue
+        q = i - 1
+        left, right = col_starts[spans[q, 0]] + 1, col_starts[spans[q, 1]] + 1
+        if right <= left:
+            continue
+        start, end = row_starts[q] + 1, row_starts[q + 1] + 1
+        _spread(x, start, end, means[q], trust[q], col_starts, spans[q], columns, weight)
+        for y in range(start, end):
+            at = y * width
+            over, up = (above, 0) if y == top and first > 0 else (flat, at - width)
+            under, down = (below, 0) if y == bottom and last < len(row_starts) - 1 else (flat, at + width)
+            _aim(over, up, under, down, flat, p.reshape(-1), at, left, right, joined, columns, weight, keep)

@@ -9,17 +9,32 @@ from __future__ import annotations
 
 import numpy as np
 
+from gsjbu.core.backends.simd import LANES as LINES
+from gsjbu.core.backends.simd import load, splat, store, zip_high, zip_low
 from gsjbu.core.compiler import njit
 from gsjbu.core.threads import bands, each
 
 TURNS = 3  # of rows and columns
-LINES = 16  # solved side by side
+COLUMNS = (
+    4 * LINES
+)  # where lines lie beside each other: each row of them is some cache lines, one after another
 
 
 def edges(colours: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Likeness exp(−‖ΔI‖ / tolerance) of neighbours in ``colours`` [G, H, W]: rows [H, W − 1], columns [H − 1, W]."""
-    across, down = (np.square(np.diff(colours, axis=axis)).sum(axis=0) for axis in (2, 1))
-    return tuple(np.exp(np.sqrt(d) / np.float32(-tolerance)) for d in (across, down))  # type: ignore[return-value]
+    return _likeness(colours, tolerance, 0, 1), _likeness(colours, tolerance, 1, 0)
+
+
+def _likeness(colours: np.ndarray, tolerance: float, down: int, across: int) -> np.ndarray:
+    """One plane at a time, so that a large guide needs no differences of all its channels."""
+    _, height, width = colours.shape
+    like = np.zeros((height - down, width - across), np.float32)
+    for plane in colours:
+        step = plane[down:, across:] - plane[: height - down, : width - across]
+        like += np.square(step, out=step)
+    np.sqrt(like, out=like)
+    like /= np.float32(-tolerance)
+    return np.exp(like, out=like)  # type: ignore[no-any-return]
 
 
 def smoothed(
@@ -31,18 +46,25 @@ def smoothed(
     """``values`` smoothed along lines, [C, H, W]: within the range of the values, their mean kept."""
     across, down = likeness
     height, width = values.shape[1:]
+    tall, wide = (bands(-(-size // LINES), threads) for size in (height, width))  # whole, for the same bits
 
-    def along(x: np.ndarray, like: np.ndarray, count: int, strength: np.float32) -> None:
-        each(lambda p: _solve(x[:, :, p], like[:, p], strength), bands(count, threads), threads)
+    def along_rows(x: np.ndarray, now: np.float32) -> None:
+        each(
+            lambda p: _solve_rows(x, across, p.start * LINES, min(p.stop * LINES, height), now), tall, threads
+        )
+
+    def along_columns(x: np.ndarray, now: np.float32) -> None:
+        each(
+            lambda p: _solve_columns(x, down, p.start * LINES, min(p.stop * LINES, width), now), wide, threads
+        )
 
     halves = []
-    for order in (1, -1):
-        x = values.copy()
-        rows_and_columns = [(x.transpose(0, 2, 1), across.T, height), (x, down, width)]
+    for order in ((along_rows, along_columns), (along_columns, along_rows)):
+        x = np.array(values, order="C")
         for turn in range(TURNS):
             now = np.float32(1.5 * strength * 4.0 ** (TURNS - 1 - turn) / (4.0**TURNS - 1))
-            for way, like, count in rows_and_columns[::order]:
-                along(way, like, count, now)
+            for along in order:
+                along(x, now)
         halves.append(x)
     halves[0] += halves[1]
     halves[0] *= np.float32(0.5)
@@ -50,8 +72,112 @@ def smoothed(
 
 
 @njit(nogil=True, fastmath=True, cache=True)
+def _solve_columns(x, likeness, first, last, strength):
+    """Columns first…last of x [C, n, m] in place, likeness [n − 1, m]; LINES side by side, COLUMNS at once."""
+    channels, length, width = x.shape
+    flat, like, last_whole = x.reshape(-1), likeness.reshape(-1), first + (last - first) // LINES * LINES
+    keep = np.empty(length * COLUMNS, np.float32)
+    scale = np.empty_like(keep)
+    for left in range(first, last_whole, COLUMNS):
+        right = min(left + COLUMNS, last_whole)
+        for i in range(left, right, LINES):
+            before, kept, one = splat(np.float32(0)), splat(np.float32(0)), splat(np.float32(1))
+            for y in range(length):
+                after = splat(np.float32(0))
+                if y < length - 1:
+                    after = load(like, y * width + i) * strength
+                inverse = one / (one + before + after - before * kept)
+                kept = after * inverse
+                store(scale, y * COLUMNS + i - left, inverse)
+                store(keep, y * COLUMNS + i - left, kept)
+                before = after
+        for c in range(channels):
+            top, bottom = c * length * width, ((c + 1) * length - 1) * width
+            for y in range(length):
+                n = top + y * width
+                for i in range(left, right, LINES):
+                    value = load(flat, n + i)
+                    if y > 0:
+                        value = value + load(like, (y - 1) * width + i) * strength * load(flat, n - width + i)
+                    store(flat, n + i, value * load(scale, y * COLUMNS + i - left))
+            for n in range(bottom - width, top - 1, -width):
+                y = (n - top) // width
+                for i in range(left, right, LINES):
+                    later = load(keep, y * COLUMNS + i - left) * load(flat, n + width + i)
+                    store(flat, n + i, load(flat, n + i) + later)
+    if last_whole < last:
+        _solve(x[:, :, last_whole:last], likeness[:, last_whole:last], strength)
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _square(source, at, pitch, to, n, pitch_to, part):
+    """Turn LINES × LINES values, in rows of ``pitch`` from source[at], over to rows from to[n]: zips of halves."""
+    half = LINES // 2
+    for turn in range(4):
+        here, there = turn % 2 * LINES * LINES, (1 - turn % 2) * LINES * LINES
+        for i in range(half):
+            if turn == 0:
+                a, b = load(source, at + i * pitch), load(source, at + (i + half) * pitch)
+            else:
+                a, b = load(part, here + i * LINES), load(part, here + (i + half) * LINES)
+            if turn == 3:
+                store(to, n + 2 * i * pitch_to, zip_low(a, b))
+                store(to, n + (2 * i + 1) * pitch_to, zip_high(a, b))
+            else:
+                store(part, there + 2 * i * LINES, zip_low(a, b))
+                store(part, there + (2 * i + 1) * LINES, zip_high(a, b))
+
+
+@njit(nogil=True, fastmath=True, cache=True)
+def _solve_rows(x, likeness, first, last, strength):
+    """Rows first…last of x [C, n, m] in place, likeness [n, m − 1]: LINES of them at once, turned and turned back."""
+    channels, height, width = x.shape
+    flat, like, last_whole = x.reshape(-1), likeness.reshape(-1), first + (last - first) // LINES * LINES
+    joined, scale = np.empty(width * LINES, np.float32), np.empty(width * LINES, np.float32)
+    line, part = np.empty_like(joined), np.empty(2 * LINES * LINES, np.float32)
+    one, whole, near = splat(np.float32(1)), width // LINES * LINES, (width - 1) // LINES * LINES
+    for y in range(first, last_whole, LINES):
+        for e in range(0, near, LINES):
+            _square(like, y * (width - 1) + e, width - 1, joined, e * LINES, LINES, part)
+        for e in range(near, width - 1):
+            for i in range(LINES):
+                joined[e * LINES + i] = like[(y + i) * (width - 1) + e]
+        joined[(width - 1) * LINES :] = 0
+        before, kept = splat(np.float32(0)), splat(np.float32(0))
+        for n in range(0, width * LINES, LINES):
+            after = load(joined, n) * strength
+            inverse = one / (one + before + after - before * kept)
+            kept = after * inverse
+            store(scale, n, inverse)
+            store(joined, n, after)
+            before = after
+        for c in range(channels):
+            at = (c * height + y) * width
+            for e in range(0, whole, LINES):
+                _square(flat, at + e, width, line, e * LINES, LINES, part)
+            for e in range(whole, width):
+                for i in range(LINES):
+                    line[e * LINES + i] = flat[at + i * width + e]
+            value = load(line, 0) * load(scale, 0)
+            store(line, 0, value)
+            for n in range(LINES, width * LINES, LINES):
+                value = (load(line, n) + load(joined, n - LINES) * value) * load(scale, n)
+                store(line, n, value)
+            for n in range((width - 2) * LINES, -1, -LINES):
+                value = load(line, n) + load(joined, n) * load(scale, n) * value
+                store(line, n, value)
+            for e in range(0, whole, LINES):
+                _square(line, e * LINES, LINES, flat, at + e, width, part)
+            for e in range(whole, width):
+                for i in range(LINES):
+                    flat[at + i * width + e] = line[e * LINES + i]
+    if last_whole < last:
+        _solve(x[:, last_whole:last].transpose(0, 2, 1), likeness[last_whole:last].T, strength)
+
+
+@njit(nogil=True, fastmath=True, cache=True)
 def _solve(x, likeness, strength):
-    """All columns of x [C, n, m] in place, likeness [n − 1, m]; LINES side by side, as one waits for its own sums."""
+    """The same for all columns of x, wherever they lie in memory; LINES side by side, as one waits for its own sums."""
     channels, length, count = x.shape
     joined = np.zeros((length, LINES), np.float32)
     keep, scale, line = np.empty_like(joined), np.empty_like(joined), np.empty_like(joined)

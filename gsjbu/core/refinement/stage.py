@@ -75,10 +75,10 @@ def _steps(
 ) -> np.ndarray:
     base = mix
     if recipe.graph:
-        colours = lab.colours(guide.numpy(), threads)
         spans = _mixed_cells(signal) if recipe.counts and known is None else None
-        joined = graph.Graph.of(colours)
+        joined = graph.Graph.of(lab.colours(guide.numpy(), threads), threads)
         answer = graph.solved(mix, signal, known, joined, grid, recipe.steps, threads, spans)
+        del joined  # four times the image
         base = _between(mix, answer, recipe.graph)
     x = counts.matched(base, signal, grid, threads, known) if recipe.counts else base
     if recipe.strengths:

@@ -65,7 +65,7 @@ def test_lines_of_a_signal_have_nothing_around_them():
 
 def test_a_lattice_lies_where_its_pixels_lie_in_the_image():
     grid = Grid.from_sizes(20, 37, 4, 8)
-    parts = lattices(grid, halved=True)
+    parts = lattices(grid, pitch=2)
     layouts = lanes.layouts_of(grid, parts, 1, 1)
     for k, part in enumerate(parts):
         layout = lanes.layout_at(layouts, k)

@@ -18,7 +18,7 @@ GRIDS = [
 
 @pytest.mark.parametrize("grid", GRIDS)
 def test_four_of_them_are_the_whole_image(grid):
-    parts = lattices(grid, halved=True)
+    parts = lattices(grid, pitch=2)
     assert len(parts) == 4
     image = np.arange(grid.height * grid.width).reshape(1, grid.height, grid.width)
     seen = np.concatenate([part.pixels(image).reshape(-1) for part in parts])
@@ -57,5 +57,13 @@ def test_distances_to_a_cells_centre_are_those_in_the_image():
     ],
 )
 def test_small_cells_are_not_thinned_out(grid, pitch):
-    assert {(part.pitch_y, part.pitch_x) for part in lattices(grid, halved=True)} == {pitch}
-    assert lattices(grid, halved=False) == [Lattice()]
+    assert {(part.pitch_y, part.pitch_x) for part in lattices(grid, pitch=2)} == {pitch}
+    assert lattices(grid, pitch=1) == [Lattice()]
+
+
+def test_large_pitches_leave_what_is_asked_for_about_the_middle():
+    grid = Grid.from_sizes(96, 180, 8, 9)  # cells of 12 × 20
+    parts = lattices(grid, pitch=64, keep=4)
+    assert {(part.pitch_y, part.pitch_x) for part in parts} == {(3, 5)}
+    assert {part.top for part in parts} == {0, 2} and {part.left for part in parts} == {1, 3}
+    assert all((np.diff(part.row_starts(grid)) == 4).all() for part in parts)
