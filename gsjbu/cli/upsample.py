@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-clip", action="store_true", help="let results leave the range of what was brought"
     )
     options.add_signal(parser)
+    options.add_guide(parser)
     options.add_settings(parser, options.FIT, stride=None, objective="auto")
     options.add_output(parser)
 
@@ -64,17 +65,16 @@ def run(args: argparse.Namespace) -> int:
     import gsjbu
     from gsjbu.core.fit import most_steps
     from gsjbu.io import levels, restoring
-    from gsjbu.io.guides import open_guide
     from gsjbu.io.signals import understand
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
     form = form_of(output)
-    options.spare_inputs((args.image, args.signal), (args.output, args.kernel))
+    options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output, args.kernel))
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-    guide = open_guide(Path(args.image).read_bytes())
+    guide = options.guide(args)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     signal = understand(args.signal, size, **options.signal_words(args))
     if form == "png":

@@ -84,6 +84,11 @@ class Kernel:
         return self.gaussians.lr_guide
 
     @property
+    def seen(self) -> Tensor | None:
+        """bool [H, W]: False where the guide is masked, and the mix is by place alone; None: nowhere."""
+        return self.gaussians.seen
+
+    @property
     def grid(self) -> Grid:
         """The LR grid over the guide."""
         return self.gaussians.grid
@@ -231,7 +236,8 @@ class Kernel:
             stage.refined(mix, one, self.guide, self.grid, self.refinement, threads, mask)
             for mix, one in pairs
         ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        refined = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return refined if self.seen is None else torch.where(self.seen, refined, mixed.to(refined))
 
     def weights_at(self, x: int, y: int) -> Window:
         """The window of HR pixel ``(x, y)``: its LR pixels and their weights. Raises ShapeError outside the image.
@@ -273,6 +279,8 @@ class Kernel:
             "raw": self.raw.contiguous(),
             "losses": torch.tensor(list(self.losses), dtype=torch.float64),
         }
+        if self.seen is not None:
+            tensors["seen"] = self.seen.contiguous()
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
         return save(tensors, metadata={"gsjbu": json.dumps(notes)})
