@@ -29,6 +29,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.refinement.recipe import Refinement
 from gsjbu.core.sampled import are_samples
+from gsjbu.core.smooth import is_smooth
 from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
 
 STEPS = 20  # of a fit at most: fitting longer follows the signal's own errors
@@ -135,6 +136,11 @@ RECIPES: dict[str, Recipe] = {
     ),
     "scores": _SCORES,
     "samples": _SAMPLES,
+    "smooth": replace(
+        _SAMPLES,
+        sentence="The heat map is smooth, or too coarse to have edges: the image's are none of it, and it is interpolated.",
+        plain_share=1.0,
+    ),
     # Colours predict features badly even where they help a reader of the features: the guide is not put to the test.
     "features": replace(
         _SAMPLES,
@@ -186,6 +192,10 @@ def fit(
         if lr_image == "auto":  # samples go with the guide's
             how = "bilinear"
             base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
+    if given.kind == "heat_map" and (
+        min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)
+    ):
+        name = "smooth"
     recipe = RECIPES[name]
     trust = trust_of(signal, base.lr_guide, base.seen_cells)
     step = math.sqrt(grid.step_x * grid.step_y)

@@ -1,4 +1,4 @@
-"""Damaged files: cut short, bits turned, numbers that lie. Each is a signal or a sentence, soon and in little memory."""
+"""Damaged files: cut short, bits turned, numbers that lie. Each is a signal or a sentence, soon, in little memory."""
 
 from __future__ import annotations
 
