@@ -138,7 +138,7 @@ RECIPES: dict[str, Recipe] = {
     "samples": _SAMPLES,
     "smooth": replace(
         _SAMPLES,
-        sentence="The heat map is smooth, or too coarse to have edges: the image's are none of it, and it is interpolated.",
+        sentence="The heat map is smooth, or too coarse to have edges: it is interpolated without the image.",
         plain_share=1.0,
     ),
     # Colours predict features badly even where they help a reader of the features: the guide is not put to the test.
