@@ -23,6 +23,7 @@ from gsjbu.io.guides import Guide, to_guide
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
 from gsjbu.io.signals import UNIT_KINDS, Asked, Looked, Signal, look
+from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default
 from gsjbu.verbs import fit
 
@@ -64,6 +65,8 @@ def refine(
     clip: bool = True,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    guide_mask: Any = None,
+    stretch: Stretch | None = None,
     **options: Any,
 ) -> Any:
     """What is as large as ``image``, along the image's edges.
@@ -76,8 +79,8 @@ def refine(
             given.
         soft: True: shares in [0, 1] of a mask or class map. False: a mask of what is soft. None: as it came; logits
             become probabilities.
-        kind, invalid, layout, names, fill, clip, mean, std: as for :func:`gsjbu.upsample`. Pixels without a value stay
-            without one, unless they are filled.
+        kind, invalid, layout, names, fill, clip, mean, std, guide_mask, stretch: as for :func:`gsjbu.upsample`. Pixels
+            without a value stay without one, unless they are filled.
         options: ``iters``, ``radius``, ``device``, ``threads`` of :func:`gsjbu.fit`.
 
     Returns:
@@ -96,7 +99,7 @@ def refine(
         >>> mask.dtype, mask.grid.step_x
         (dtype('bool'), 4.0)
     """
-    guide = to_guide(image, mean, std)
+    guide = to_guide(image, mean, std, guide_mask, stretch)
     words: dict[str, Any] = {"kind": kind, "invalid": invalid, "layout": layout, "names": names, "fill": fill}
     out = refined(guide, signal, stride, grid, soft=soft, clip=clip, **words, **options)
     for doubt in (*guide.notes, *out.signal.doubts):

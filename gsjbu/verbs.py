@@ -19,6 +19,7 @@ from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import to_guide
 from gsjbu.io.restoring import restored
 from gsjbu.io.signals import Signal, understand
+from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default
 
 
@@ -46,6 +47,8 @@ def fit(
     mask: Tensor | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    guide_mask: Any = None,
+    stretch: Stretch | None = None,
 ) -> Kernel:
     """Fit a kernel to ``image``.
 
@@ -77,6 +80,11 @@ def fit(
         mask: bool [h, w], where the signal has a value of its own; everywhere if not given.
         mean: per channel, if the image comes normalised: ``image · std + mean`` is taken.
         std: likewise.
+        guide_mask: [H, W], not 0 where the image is not to be followed: clouds, no data, a sensor's rim. An array, a
+            picture or a path; a masked array brings its own. Such pixels take no part in the fit, whatever they hold,
+            and are mixed by place alone.
+        stretch: of an image of any number of bands, what becomes 0 and 1 in each: ``"percentiles"`` (its 2nd and
+            98th), (low, high) in the image's own numbers, or one such pair for each band.
 
     Returns:
         A frozen Kernel. On the CPU the result is the same bits for the same input and settings.
@@ -91,13 +99,13 @@ def fit(
         >>> kernel.render(torch.rand(7, 8, 6)).shape
         torch.Size([7, 64, 48])
     """
-    found = to_guide(image, mean, std)
+    found = to_guide(image, mean, std, guide_mask, stretch)
     guide = found.pixels.detach().to("cpu", torch.float32).contiguous()
     if grid is None:
         grid = _grid(guide, stride, lr_size)
     kernel = fit_kernel(
         guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, kind=kind, mask=mask,
-        device=device,
+        seen=found.seen, device=device,
         progress=progress, init=init, threads=threads, backend=backend, optimiser=optimiser,
         lr_image=lr_image,
         rate=rate, sigma=sigma, sigma_r=sigma_r,
@@ -127,6 +135,8 @@ def upsample(
     clip: bool = True,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
+    guide_mask: Any = None,
+    stretch: Stretch | None = None,
     **options: Any,
 ) -> Tensor:
     """Fit and render in one call: a low-resolution ``signal`` at the size of ``image``, along the image's edges.
@@ -145,6 +155,9 @@ def upsample(
         clip: hold every pixel in the range of its window, as pure mixing does by itself.
         mean: per channel, if the image comes normalised: ``image · std + mean`` is taken.
         std: likewise.
+        guide_mask: [H, W], not 0 where the image is not to be followed; see :func:`gsjbu.fit`. The signal's own cells
+            without a value are its ``invalid``.
+        stretch: of an image's bands, as for :func:`gsjbu.fit`.
         options: those of :func:`gsjbu.fit`.
 
     Returns:
@@ -160,7 +173,7 @@ def upsample(
         >>> gsjbu.upsample(torch.rand(3, 60, 80), torch.rand(16, 15, 20)).shape
         torch.Size([16, 60, 80])
     """
-    guide = to_guide(image, mean, std)
+    guide = to_guide(image, mean, std, guide_mask, stretch)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
     for doubt in (*guide.notes, *brought.doubts):

@@ -56,7 +56,7 @@ class Report:
     found: int
     failed: list[dict[str, Any]]
     manifest: Path
-    passed_over: list[str] = field(default_factory=list)  # files that are neither pictures nor signals
+    passed_over: list[str] = field(default_factory=list)  # files that are no picture, and no picture's signal
 
 
 def run(
@@ -115,7 +115,7 @@ def run(
                 cluster.run(open_items, str(out.resolve()), asked, workers, finished, ray)
         finally:
             journal.close()
-        return _report(out, told, outcomes, passed_over(source, items))
+        return _report(out, told, outcomes, passed_over(source, items, signals))
 
 
 def _spare_inputs(items: list[Item], out: Path, asked: BatchConfig) -> None:

@@ -186,15 +186,18 @@ def _by_name(folder: Path) -> dict[str, str]:
         return {}
 
 
-def passed_over(source: str, items: list[Item]) -> list[str]:
-    """Files of a folder or a list that are neither an image nor a signal of one, by their names."""
+def passed_over(source: str, items: list[Item], features: str = BESIDE) -> list[str]:
+    """Files of a folder or a list, and of a folder of signals, that are neither an image nor the signal of one."""
     paths, _ = _paths(source)
+    if features not in (BESIDE, BACKBONE):
+        paths += sorted(path for path in Path(features).rglob("*") if path.is_file())
     used = {blob.path for item in items for blob in (item.image, item.signal) if blob is not None}
     return [
         path.name
         for path in paths
         if str(path) not in used
-        and path.suffix.lower() not in (*SHARDS, *SIGNALS)
+        and str(path.with_suffix("")) not in used  # what a signal's numbers mean, beside it
+        and path.suffix.lower() not in SHARDS
         and not path.name.startswith(".")
     ]
 

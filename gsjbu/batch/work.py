@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
-from gsjbu.batch.sources import SIGNALS, Blob, Item
+from gsjbu.batch.sources import IMAGES, SIGNALS, Blob, Item
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
 from gsjbu.io import levels, readers, restoring
@@ -241,5 +241,12 @@ def _missing(item: Item, path: str) -> str:
     """What was looked for, and where."""
     if item.signal is None or path != item.signal.path:
         return f"{item.image.name} is not there any more."
-    looked = ", ".join(SIGNALS)
-    return f"{item.image.name} has no signal: {Path(path).with_suffix('')} with an ending of {looked} was looked for."
+    where = Path(path).with_suffix("")
+    looked = SIGNALS if where == Path(item.image.path).with_suffix("") else (*SIGNALS, *IMAGES)
+    text = f"{item.image.name} has no signal: {where} with an ending of {', '.join(looked)} was looked for"
+    alike = sorted(
+        other.name
+        for other in where.parent.glob("*")
+        if other.stem == where.name and other.name != item.image.name
+    )
+    return f"{text}; {', '.join(alike[:3])} is there and is none of them." if alike else f"{text}."

@@ -110,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if report.passed_over:
         some = ", ".join(report.passed_over[:5]) + (", …" if len(report.passed_over) > 5 else "")
-        sentence += f"; {len(report.passed_over)} files passed over, as they are neither pictures nor signals ({some})"
+        sentence += (
+            f"; {len(report.passed_over)} files passed over: no pictures, and no picture's signal ({some})"
+        )
     options.tell(args, facts, f"{sentence}: {report.manifest}")
     return 1 if report.failed else 0

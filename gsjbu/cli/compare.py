@@ -67,10 +67,10 @@ def run(args: argparse.Namespace) -> int:
 
 def read_image(name: str) -> tuple[Any, Any]:
     """The image, and the built-in scene it is of, if it is one."""
-    from gsjbu.io.guides import open_guide
+    from gsjbu.io.guides import to_guide
 
     if not name.startswith(SCENE):
-        return open_guide(Path(name).read_bytes()).pixels, None
+        return to_guide(Path(name).read_bytes()).pixels, None
     from gsjbu.samples import SAMPLES
 
     sample = SAMPLES.get(name.removeprefix(SCENE))

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gsjbu.errors import GsjbuError, SettingError
@@ -14,6 +15,8 @@ from gsjbu.settings import SETTINGS, Setting
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+    from gsjbu.io.guides import Guide
 
 FIT = ("stride", "iters", "radius", "objective", "lr_image", "optimiser", "device")
 
@@ -115,6 +118,31 @@ def signal_words(args: argparse.Namespace) -> dict[str, Any]:
 
     words = {name: getattr(args, name) for name in ("kind", "invalid", "layout", "fill")}
     return words | {"names": names_of(args.names) if args.names else ()}
+
+
+def add_guide(parser: argparse.ArgumentParser) -> None:
+    """What an image's pixels mean, where that is not plain."""
+    group = parser.add_argument_group("image")
+    group.add_argument(
+        "--guide-mask",
+        metavar="FILE",
+        help="a mask of the image's size, not 0 where it is not to be followed: clouds, no data, a rim",
+    )
+    group.add_argument(
+        "--stretch",
+        metavar="percentiles|LOW,HIGH",
+        help="what becomes 0 and 1 in each band: its 2nd and 98th percentile, or numbers (LOW,HIGH;LOW,HIGH;... for "
+        "one pair a band)",
+    )
+
+
+def guide(args: argparse.Namespace) -> Guide:
+    """The image with the options of :func:`add_guide`."""
+    from gsjbu.io import stretching
+    from gsjbu.io.guides import to_guide
+
+    stretch = stretching.parse(args.stretch) if args.stretch else None
+    return to_guide(Path(args.image).read_bytes(), guide_mask=args.guide_mask, stretch=stretch)
 
 
 def say(args: argparse.Namespace, sentences: Iterable[str]) -> None:

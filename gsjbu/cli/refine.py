@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
     options.add_signal(parser)
+    options.add_guide(parser)
     options.add_settings(parser, ("stride", *FIT), stride=None)
     options.add_output(parser)
 
@@ -47,15 +48,14 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from gsjbu.io import restoring
-    from gsjbu.io.guides import open_guide
     from gsjbu.refining import refined
 
     output = Path(args.output)
     form = upsample.form_of(output)
-    options.spare_inputs((args.image, args.signal), (args.output,))
+    options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output,))
     output.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    guide = open_guide(Path(args.image).read_bytes())
+    guide = options.guide(args)
     high = refined(
         guide, args.signal, args.stride, soft=SOFT[args.soft], **options.signal_words(args),
         **{name: getattr(args, name) for name in FIT},

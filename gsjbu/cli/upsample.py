@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-clip", action="store_true", help="let results leave the range of what was brought"
     )
     options.add_signal(parser)
+    options.add_guide(parser)
     options.add_settings(parser, options.FIT, stride=None, objective="auto")
     options.add_output(parser)
 
@@ -64,17 +65,16 @@ def run(args: argparse.Namespace) -> int:
     import gsjbu
     from gsjbu.core.fit import most_steps
     from gsjbu.io import levels, restoring
-    from gsjbu.io.guides import open_guide
     from gsjbu.io.signals import understand
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
     form = form_of(output)
-    options.spare_inputs((args.image, args.signal), (args.output, args.kernel))
+    options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output, args.kernel))
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-    guide = open_guide(Path(args.image).read_bytes())
+    guide = options.guide(args)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     signal = understand(args.signal, size, **options.signal_words(args))
     if form == "png":
@@ -160,8 +160,8 @@ def of_levels(told: dict[str, Any]) -> str:
 def write_result(
     output: Path, form: str, signal: Signal, high: np.ndarray, half: bool, told: dict[str, Any]
 ) -> dict[str, float]:
-    """Write the result; beside arrays of classes or with codes for gaps, and beside fractions as levels, what the
-    numbers mean, which is returned for the levels of a picture."""
+    """Write the result; beside arrays of classes, with codes for gaps or that look like another kind, and beside
+    fractions as levels, what the numbers mean, which is returned for the levels of a picture."""
     from gsjbu.io import levels
     from gsjbu.io.writers import write, write_bytes
 
@@ -174,9 +174,19 @@ def write_result(
         write_bytes(output, levels.tiff(signal, high))
     else:
         write(output, form, high.shape, [high], half, dtype=high.dtype, facts=told)
-        if form == "npy" and ("codes" in told or told["gaps"]["codes"]):
+        if form == "npy" and ("codes" in told or told["gaps"]["codes"] or not _tells(high, signal.kind)):
             _beside(output, told | {"shape": list(high.shape)})
     return {}
+
+
+def _tells(high: np.ndarray, kind: str) -> bool:
+    """Whether who reads these numbers without a word takes them for what they are."""
+    import numpy as np
+
+    from gsjbu.io import kinds
+
+    planes = high if high.ndim == 3 else high[None]
+    return kinds.guess(planes, np.isfinite(planes).all(axis=0)).kind == kind
 
 
 def _beside(output: Path, told: dict[str, Any]) -> None:

@@ -31,6 +31,7 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.core.parameters import ADAM, Optimiser
 from gsjbu.core.refinement.recipe import Refinement
 from gsjbu.core.sampled import are_samples
+from gsjbu.core.smooth import is_smooth
 from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
 
 STEPS = 20  # of a fit at most: fitting longer follows the signal's own errors
@@ -142,6 +143,11 @@ RECIPES: dict[str, Recipe] = {
     ),
     "scores": _SCORES,
     "samples": _SAMPLES,
+    "smooth": replace(
+        _SAMPLES,
+        sentence="The heat map is smooth, or too coarse to have edges: it is interpolated without the image.",
+        plain_share=1.0,
+    ),
     # Colours predict features badly even where they help a reader of the features: the guide is not put to the test.
     "features": replace(
         _SAMPLES,
@@ -165,6 +171,7 @@ class Given:
 
 def fit(
     guide: Tensor,  # [G, H, W]
+    seen: Tensor | None,  # bool [H, W]: where the guide is to be followed; None: everywhere
     grid: Grid,
     given: Given,
     radius: int,
@@ -182,7 +189,7 @@ def fit(
     """
     guide, found = noise.clean(guide)
     how = "area" if lr_image == "auto" else lr_image
-    base = Gaussians.over(guide, grid, radius, parameters.start(grid), how)
+    base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
     signal = checked_signal(base.lr_guide if given.signal is None else given.signal, grid)
     known = without_stand_ins(signal)
     signal = signal if known is None else fill(signal, known)
@@ -191,9 +198,13 @@ def fit(
         name = "sampled"
         if lr_image == "auto":  # samples go with the guide's
             how = "bilinear"
-            base = Gaussians.over(guide, grid, radius, parameters.start(grid), how)
+            base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
+    if given.kind == "heat_map" and (
+        min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)
+    ):
+        name = "smooth"
     recipe = RECIPES[name]
-    trust = trust_of(signal, base.lr_guide)
+    trust = trust_of(signal, base.lr_guide, base.seen_cells)
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
@@ -272,9 +283,12 @@ class _Fits:
         )  # fmt: skip
 
 
-def trust_of(signal: Tensor, lr_guide: Tensor) -> float:
-    """0…1: how far a guide is followed for ``signal`` [C, h, w], whose gaps are filled; 0: they are unrelated."""
-    return _trust(guide_gain(standardised(signal)[0], lr_guide))
+def trust_of(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None) -> float:
+    """0…1: how far a guide is followed for ``signal`` [C, h, w], whose gaps are filled; 0: they are unrelated.
+
+    seen: bool [h, w], the cells in which there is a guide; None: all.
+    """
+    return _trust(guide_gain(standardised(signal)[0], lr_guide, seen))
 
 
 def _trust(gain: float) -> float:
@@ -355,7 +369,7 @@ def _meets_unmixed(signal: Tensor, pure: Tensor) -> bool:
     return unmixed > borders / 2
 
 
-def guide_gain(signal: Tensor, lr_guide: Tensor) -> float:
+def guide_gain(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None) -> float:
     """By how much (in log error) colours help to predict an LR pixel from its neighbours; about 0 if unrelated.
 
     Each LR pixel is estimated from those around it, itself left out, once by distance alone and once by distance
@@ -365,14 +379,15 @@ def guide_gain(signal: Tensor, lr_guide: Tensor) -> float:
     if values.shape[0] > GAIN_CHANNELS:  # a random projection keeps distances, on the whole
         mixer = torch.randn(GAIN_CHANNELS, values.shape[0], generator=torch.Generator().manual_seed(0))
         values = torch.einsum("kc,chw->khw", mixer, values - values.mean(dim=(1, 2), keepdim=True))
-    return _gain(values.numpy(), lr_guide.detach().to("cpu", torch.float32).numpy())
+    told = None if seen is None else seen.numpy()
+    return _gain(values.numpy(), lr_guide.detach().to("cpu", torch.float32).numpy(), told)
 
 
-def _gain(values: np.ndarray, guide: np.ndarray) -> float:
+def _gain(values: np.ndarray, guide: np.ndarray, seen: np.ndarray | None = None) -> float:
     # numpy, not torch: on so small arrays torch's threads wait for each other longer than they work.
     rows, cols, r = values.shape[1], values.shape[2], GAIN_REACH
     near_values, near_guide = (np.pad(t, ((0, 0), (r, r), (r, r))) for t in (values, guide))
-    inside = np.pad(np.ones((rows, cols), np.float32), r)
+    inside = np.pad(np.ones((rows, cols), np.float32) if seen is None else seen.astype(np.float32), r)
     kappas = np.array([0.0, *(0.5 / t**2 for t in GAIN_TOLERANCES)], np.float32)[:, None, None]
     total = np.zeros((len(kappas), rows, cols), np.float32)
     estimate = np.zeros((len(kappas), *values.shape), np.float32)
@@ -389,6 +404,8 @@ def _gain(values: np.ndarray, guide: np.ndarray) -> float:
             total += weight
             estimate += weight[:, None] * near_values[:, down, across]
     alone = total[0] <= 0
+    if seen is not None:
+        alone |= ~seen
     off = np.where(alone, 0, estimate / np.where(total > 0, total, 1)[:, None] - values)
     error = np.square(off).sum(axis=1).mean(axis=(1, 2), dtype=np.float64)
     if error[0] <= 1e-12 * np.square(values).mean(dtype=np.float64):

@@ -29,6 +29,7 @@ def fit_kernel(
     signal: Tensor | None = None,  # [C, h, w]
     kind: str | None = None,  # of the signal, for the objective auto
     mask: Tensor | None = None,  # bool [h, w]: where the signal has a value
+    seen: Tensor | None = None,  # bool [H, W]: where the guide is to be followed; elsewhere it is filled
     device: str = default("device"),
     progress: Progress | None = None,
     init: Kernel | None = None,
@@ -42,6 +43,8 @@ def fit_kernel(
 ) -> Kernel:
     """Fit a kernel to ``guide`` on ``grid``; the keywords are those of :func:`gsjbu.fit`."""
     _check_guide(guide, grid)
+    if seen is not None and bool(seen.all()):
+        seen = None
     iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
     where = devices.resolve(device)
     chosen = dispatch.choose(where, backend, grid)
@@ -56,7 +59,7 @@ def fit_kernel(
             )
         how = str(SETTINGS["lr_image"].parse(lr_image))
         given = auto.Given(signal, kind, mask)
-        kernel = auto.fit(guide, grid, given, radius, iters, how, chosen, where, threads, progress)
+        kernel = auto.fit(guide, seen, grid, given, radius, iters, how, chosen, where, threads, progress)
         return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
     if objective not in ("rgb", "signal"):
         raise SettingError(
@@ -72,8 +75,8 @@ def fit_kernel(
     usual = adam.start if objective == "rgb" and (iters or how == "bilinear") else FIXED
     raw = _start(grid, sigma, sigma_r, usual) if init is None else _raw_of(init, grid)
     gaussians, losses = fit_gaussians(
-        Gaussians.over(guide, grid, radius, raw, how), iters, objective, signal, backend=chosen.name, device=where,
-        optimiser=adam, rate=rate, threads=threads, progress=progress,
+        Gaussians.over(guide, grid, radius, raw, how, seen), iters, objective, signal, backend=chosen.name,
+        device=where, optimiser=adam, rate=rate, threads=threads, progress=progress,
     )  # fmt: skip
     return Kernel(
         gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads, lr_image=how,
@@ -109,7 +112,8 @@ def _check_guide(guide: Tensor, grid: Grid) -> None:
     # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
     if not np.isfinite(guide.numpy()).all():
         raise ImageError(
-            "image_not_finite", "The image holds NaN or infinite values; a guide needs a value everywhere."
+            "image_not_finite",
+            "The image holds NaN or infinite values; a guide needs a value everywhere but where guide_mask is not 0.",
         )
 
 

@@ -62,6 +62,7 @@ def mixed(
     shape: tuple[Tensor, Tensor, Tensor, Tensor],  # see parameters.coefficients, each [h, w]
     axes: tuple[Axis, Axis],  # y, x
     radius: int,
+    seen: Tensor | None = None,  # float [H, W], 0 where colours do not count
 ) -> Tensor:
     """The softmax over each pixel's window, applied: [..., C, H, W]."""
     reach = range(-radius, radius + 1)
@@ -72,6 +73,7 @@ def mixed(
         a, b, c, kappa = (taken(v, down, across) for v in shape)
         y, x = dy[:, None], dx[None, :]
         away = (guide - taken(lr_guide, down, across)).square().sum(dim=-3)
+        away = away if seen is None else away * seen
         log = -(a * x * x + b * x * y + c * y * y) - kappa * away
         logs.append(torch.where(above[:, None] & left[None, :], log, _NOTHING))
     weights = torch.softmax(torch.stack(logs), dim=0)
@@ -86,6 +88,7 @@ class Rendering(nn.Module):
 
     guide: Tensor
     lr_guide: Tensor
+    seen: Tensor | None
     rows: Tensor
     cols: Tensor
 
@@ -96,6 +99,7 @@ class Rendering(nn.Module):
         self.means = kernel._means
         self.register_buffer("guide", kernel.guide)
         self.register_buffer("lr_guide", kernel.lr_guide)
+        self.register_buffer("seen", None if kernel.seen is None else kernel.seen.to(torch.float32))
         sets = [(1.0, kernel.raw)] if blend is None else [(blend.first_share, kernel.raw)]
         if blend is not None and blend.second is not None:
             sets.append((blend.second_share, blend.second))
@@ -113,7 +117,7 @@ class Rendering(nn.Module):
         """[C, h, w] → [C, H, W]."""
         sharp = signal if self.means is None else back_projected(signal, self.means, self.passes)
         parts = [
-            share * mixed(sharp, self.guide, self.lr_guide, shape, self.axes, self.radius)
+            share * mixed(sharp, self.guide, self.lr_guide, shape, self.axes, self.radius, self.seen)
             for share, shape in zip(self.shares, self.shapes, strict=True)
             if share > 1e-6
         ]

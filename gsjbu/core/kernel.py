@@ -84,6 +84,11 @@ class Kernel:
         return self.gaussians.lr_guide
 
     @property
+    def seen(self) -> Tensor | None:
+        """bool [H, W]: False where the guide is masked, and the mix is by place alone; None: nowhere."""
+        return self.gaussians.seen
+
+    @property
     def grid(self) -> Grid:
         """The LR grid over the guide."""
         return self.gaussians.grid
@@ -104,7 +109,7 @@ class Kernel:
         if self.blend is None or not self.blend.passes:
             return None
         with torch.inference_mode(False), torch.no_grad():  # kept, also for a render that wants gradients
-            if self.blend.fits(self.radius) and dispatch.is_compiled(self.backend):
+            if self.seen is None and self.blend.fits(self.radius) and dispatch.is_compiled(self.backend):
                 mixed = blends.members(self.blend, self.gaussians)
                 return Means(dispatch.mean_weights(self.gaussians, mixed, self.threads), self.radius)
             return Means.of(self.blend, self.gaussians, self._mix(self.threads))
@@ -240,7 +245,8 @@ class Kernel:
             stage.refined(mix, one, self.guide, self.grid, self.refinement, threads, mask)
             for mix, one in pairs
         ]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        refined = parts[0] if len(parts) == 1 else torch.cat(parts)
+        return refined if self.seen is None else torch.where(self.seen, refined, mixed.to(refined))
 
     def weights_at(self, x: int, y: int) -> Window:
         """The window of HR pixel ``(x, y)``: its LR pixels and their weights. Raises ShapeError outside the image.
@@ -282,6 +288,8 @@ class Kernel:
             "raw": self.raw.contiguous(),
             "losses": torch.tensor(list(self.losses), dtype=torch.float64),
         }
+        if self.seen is not None:
+            tensors["seen"] = self.seen.contiguous()
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
         return save(tensors, metadata={"gsjbu": json.dumps(notes)})

@@ -58,9 +58,14 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
     if notes.get("blend") is not None:
         second = file.get_tensor("second").to(torch.float32) if "second" in file.keys() else None  # noqa: SIM118
         blend = blends.checked(Blend(second=second, **notes["blend"]), grid)
+    seen = file.get_tensor("seen") if "seen" in file.keys() else None  # noqa: SIM118
+    if seen is not None and (
+        seen.dtype != torch.bool or seen.shape != guide.shape[1:] or not bool(seen.any())
+    ):
+        raise ValueError(f"its mask of the guide is {list(seen.shape)}")
     lr_image = str(notes.get("lr_image", "area"))  # files from before there was a choice
     return Kernel(
-        Gaussians.over(guide.to(torch.float32), grid, int(radius), raw.to(torch.float32), lr_image),
+        Gaussians.over(guide.to(torch.float32), grid, int(radius), raw.to(torch.float32), lr_image, seen),
         losses=losses.tolist(),
         objective=str(notes["objective"]),
         backend=notes["backend"],

@@ -43,6 +43,8 @@ def window_at(gaussians: Gaussians, blend: Blend | None, x: int, y: int) -> Wind
     dx, dy = x + 0.5 - (qx + 0.5) * g.step_x, y + 0.5 - (qy + 0.5) * g.step_y
     colours = gaussians.lr_guide[:, qy, qx].double().numpy().T
     distance = ((gaussians.guide[:, y, x].double().numpy() - colours) ** 2).sum(axis=1)
+    if gaussians.seen is not None and not gaussians.seen[y, x]:
+        distance *= 0
 
     def weigh(p: parameters.Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weights, and the logarithms of their spatial and their range part."""

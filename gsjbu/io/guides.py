@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gsjbu.core.gaps import fill
 from gsjbu.errors import ImageError
-from gsjbu.io import pictures
+from gsjbu.io import masks, pictures, stretching
+from gsjbu.io.stretching import Stretch
 
 #: More than so many bands are rows or columns: sensors have up to about a dozen.
 MOST_BANDS = 16
@@ -34,36 +36,75 @@ _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
 
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """``pixels`` float32 [C, H, W], in [0, 1] for up to three bands; ``notes``: what was done to them."""
+    """``pixels`` float32 [C, H, W], in [0, 1] for up to three bands; ``notes``: what was done to them.
+
+    ``seen`` bool [H, W]: False where there is nothing to follow, whatever the pixels hold; None: nowhere.
+    """
 
     pixels: Tensor
     notes: tuple[str, ...] = ()
+    seen: Tensor | None = None
 
 
-def to_guide(x: Any, mean: Sequence[float] | None = None, std: Sequence[float] | None = None) -> Guide:
+@dataclass(frozen=True, eq=False)
+class _Pixels:
+    """``planes`` [C, H, W] as they were brought; pictures of Pillow and their files are ``ready``, in [0, 1]."""
+
+    planes: Tensor
+    ready: bool = False
+    hidden: Tensor | None = None  # bool [H, W]: where a masked array has no value
+
+
+def to_guide(
+    x: Any,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    guide_mask: Any = None,
+    stretch: Stretch | None = None,
+    max_pixels: int = pictures.MAX_PIXELS,
+) -> Guide:
     """An image as a fit follows it.
 
-    x: a path (turned as its EXIF says), a PIL picture (its pixels as it holds them), an array or a tensor: [H, W],
-    [H, W, C], [C, H, W], or a batch of one; uint8, uint16, other whole numbers up to 65535, or floats. mean, std: per
-    channel, if it comes normalised: ``x · std + mean``. Raises ImageError.
+    x: a path or a file's bytes (turned as its EXIF says), a PIL picture (its pixels as it holds them), an array or a
+    tensor: [H, W], [H, W, C], [C, H, W], or a batch of one; uint8, uint16, other whole numbers up to 65535, or floats.
+    mean, std: per channel, if it comes normalised: ``x · std + mean``. guide_mask: an array, a picture or a path,
+    [H, W], not 0 where the image is not to be followed; a masked array brings its own. stretch: ``percentiles``, or
+    the numbers that become 0 and 1: (low, high), or one such pair a band. Raises ImageError.
     """
     if isinstance(x, Guide):
         return x
-    if isinstance(x, str | os.PathLike):
-        return open_guide(_bytes_of(Path(x)))
-    if isinstance(x, bytes | bytearray | memoryview):
-        return open_guide(bytes(x))
-    if isinstance(x, Image.Image):
-        return _scaled(pictures.to_image(x))
-    if isinstance(x, Tensor):
-        planes = _planes_of_tensor(x)
+    found = _pixels(x, max_pixels)
+    planes = found.planes
+    seen = masks.seen_of(guide_mask, found.hidden, (planes.shape[1], planes.shape[2]))
+    if seen is not None:
+        planes = fill(planes, seen)
+    if stretch is not None:
+        pixels, said = stretching.stretched(planes, stretch, seen)
+        guide = Guide(_weighed(pixels), (said,))
+    elif found.ready:
+        guide = _scaled(planes)
+    elif mean is not None or std is not None:
+        guide = Guide(_denormalised(planes, mean, std))
     else:
-        planes = _planes_of_array(x)
-    if mean is not None or std is not None:
-        return Guide(_denormalised(planes, mean, std))
-    if not planes.is_floating_point():
-        planes = _from_whole_numbers(planes)
-    return _scaled(pictures.to_image(planes.to(torch.float32)))
+        if not planes.is_floating_point():
+            planes = _from_whole_numbers(planes)
+        guide = _scaled(pictures.to_image(planes.to(torch.float32)))
+    return replace(guide, notes=(*guide.notes, *masks.note(seen)), seen=seen)
+
+
+def _pixels(x: Any, max_pixels: int) -> _Pixels:
+    if isinstance(x, str | os.PathLike):
+        x = _bytes_of(Path(x))
+    if isinstance(x, bytes | bytearray | memoryview):
+        return _of_file(bytes(x), max_pixels)
+    if isinstance(x, Image.Image):
+        return _Pixels(pictures.to_image(x), ready=True)
+    if isinstance(x, Tensor):
+        return _Pixels(_planes_of_tensor(x))
+    if isinstance(x, np.ma.MaskedArray):
+        hidden = _planes_of_array(np.ma.getmaskarray(x)).any(dim=0)
+        return _Pixels(_planes_of_array(np.ma.getdata(x)), hidden=hidden)
+    return _Pixels(_planes_of_array(x))
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -75,16 +116,16 @@ def _bytes_of(path: Path) -> bytes:
         raise ImageError("image_missing", f"{path} cannot be read: {error.strerror}.") from error
 
 
-def open_guide(data: bytes, max_pixels: int = pictures.MAX_PIXELS) -> Guide:
+def _of_file(data: bytes, max_pixels: int) -> _Pixels:
     """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF may have many bands."""
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return _tiff(data, max_pixels)
+        return _of_tiff(data, max_pixels)
     if pictures.sniffed(data) is not None or not data:
-        return _scaled(pictures.decode(data, max_pixels))
+        return _Pixels(pictures.decode(data, max_pixels), ready=True)
     try:
         with Image.open(io.BytesIO(data)) as file:
             pictures.check_size(file.size, max_pixels)
-            return _scaled(pictures.to_tensor(pictures.upright(file)))
+            return _Pixels(pictures.to_tensor(pictures.upright(file)), ready=True)
     except ImageError:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
@@ -94,7 +135,7 @@ def open_guide(data: bytes, max_pixels: int = pictures.MAX_PIXELS) -> Guide:
         ) from error
 
 
-def _tiff(data: bytes, max_pixels: int) -> Guide:
+def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
     from gsjbu.errors import SignalError
     from gsjbu.io.rasters import read_tiff
 
@@ -110,7 +151,8 @@ def _tiff(data: bytes, max_pixels: int) -> Guide:
     if brought.palette:
         palette = np.frombuffer(brought.palette, np.uint8).reshape(-1, 3)
         array = palette[np.minimum(array, len(palette) - 1)]
-    return to_guide(torch.from_numpy(_plain(np.moveaxis(array, -1, 0) if brought.layout == "HWC" else array)))
+    array = np.moveaxis(array, -1, 0) if brought.layout == "HWC" else array
+    return _Pixels(_planes_of_tensor(torch.from_numpy(_plain(array))))
 
 
 # --------------------------------------------------------------------------------------------- axes
@@ -200,10 +242,15 @@ def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[fl
 
 
 def _scaled(x: Tensor) -> Guide:
-    """``x`` [C, H, W] in [0, 1], filling it; bands beyond three count so much less in the colour distance."""
+    """``x`` [C, H, W] in [0, 1], filling it."""
     found = stretched(x)
+    return replace(found, pixels=_weighed(found.pixels))
+
+
+def _weighed(x: Tensor) -> Tensor:
+    """Bands [C, H, W] beyond three count so much less in the colour distance, which σr is for."""
     bands = x.shape[0]
-    return Guide(found.pixels * (3 / bands) ** 0.5, found.notes) if bands > 3 else found
+    return x * (3 / bands) ** 0.5 if bands > 3 else x
 
 
 def stretched(x: Tensor) -> Guide:

@@ -42,6 +42,8 @@ EXACT = 1e-6
 LEAST_SHARE = 0.01
 #: A network is never further from sure than this in the cells that show a mask's sigmoid for what it is.
 NEAR = 0.1
+#: A quantity is taken for standardised if its mean and its spread are no further from 0 and 1.
+STANDARD = 0.05
 #: A mask's logits are no larger than this, a measured quantity often is; beyond ±SURE they hardly are anything else.
 LOGITS_TOP, SURE = 100.0, 4.0
 MOST_CLASSES = 1024
@@ -183,7 +185,13 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
         if flat_ones and (lie.graded < GRADED or (lie.graded < RAMP and pieces(plane, known) < PIECES)):
             return Guess("labels", flat)
     elif lie.equal >= PATCHES and lie.alone < PATCHES:
-        ordered = lie.count > FEW and lie.graded > CLEAR_PATCHES and lie.equal < CLEAR_PATCHES
+        wide = (
+            plane.dtype.kind in "iu" and plane.dtype.itemsize == 2
+        )  # as depth has it, and few class maps have
+        ordered = lie.count > FEW and (
+            (lie.graded > CLEAR_PATCHES and lie.equal < CLEAR_PATCHES)
+            or (wide and (lie.graded > GRADED or values.min() > 0))
+        )
         return Guess("labels", flat, "depth" if ordered else None)
     elif lie.count <= FEW:
         return Guess("labels", f"only {levels}", "depth")
@@ -216,13 +224,24 @@ def _fractions(plane: np.ndarray, values: np.ndarray) -> Guess:
         ends = float((values < NEAR).mean()), float((values > 1 - NEAR).mean())
         if min(ends) > 0.02 and sum(ends) >= 0.7 and high > 0.95:
             return Guess("probabilities", f"{said}, mostly near 0 or 1: a mask's sigmoid", "heat_map")
-        unsure: Kind | None = "depth" if low > NEAR or (low == 0 and high == 1) else None
-        return Guess("heat_map", f"{said}, most of them between", unsure)
+        return Guess("heat_map", f"{said}, most of them between", _besides_heat(low, high))
     if low < -1 and high > 1 and max(-low, high) <= LOGITS_TOP:
+        if abs(values.mean()) < STANDARD and abs(values.std() - 1) < STANDARD:
+            return Guess(
+                "depth", f"{said}, of mean 0 and spread 1: a quantity that was standardised", "logits"
+            )
         if _two_plateaus(values):
-            return Guess("logits", f"{said}, few near 0: the logits of a mask")
+            unsure: Kind | None = None if min(-low, high) >= SURE else "depth"
+            return Guess("logits", f"{said}, few near 0: the logits of a mask", unsure)
         return Guess("depth", f"{said}", "logits")
     return Guess("depth", said)
+
+
+def _besides_heat(low: float, high: float) -> Kind | None:
+    """What fractions from ``low`` to ``high`` are about as likely, if not a heat map."""
+    if low > NEAR * high or high < 0.5 or (low == 0 and high == 1):
+        return "depth"
+    return "probabilities" if low < 0.01 and high > 0.9 else None
 
 
 def _two_plateaus(values: np.ndarray) -> bool:

@@ -321,7 +321,8 @@ def _finite(x: Tensor) -> Tensor:
     # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
     if not np.isfinite(x.detach().to("cpu").numpy()).all():
         raise ImageError(
-            "image_not_finite", "The image holds NaN or infinite values; a guide needs a value everywhere."
+            "image_not_finite",
+            "The image holds NaN or infinite values; a guide needs a value everywhere but where guide_mask is not 0.",
         )
     return x
 

@@ -214,7 +214,7 @@ def read_exr(data: bytes, max_values: int) -> Brought:
     depth = [name for name in channels if name.lower() in ("z", "depth", "depth.z", "y")]
     names = depth[:1] or sorted(channels, key=lambda name: "RGBA".find(name[-1:]))
     check(np.dtype(np.float32), (len(names), height, width), max_values)
-    planes = np.stack([np.asarray(channels[name].pixels) for name in names])
-    return Brought(
-        planes, f"EXR, {'channel' if len(names) == 1 else 'channels'} {', '.join(names)}", layout="CHW"
-    )
+    planes = [np.asarray(channels[name].pixels) for name in names]
+    if len(planes) == 1:
+        return Brought(planes[0], f"EXR, channel {names[0]}")
+    return Brought(np.stack(planes), f"EXR, channels {', '.join(names)}", layout="CHW")

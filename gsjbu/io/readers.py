@@ -140,7 +140,13 @@ def _zarr(path: Path, max_values: int) -> Brought:
         raise SignalError("signal_several", f"{path.name} holds {len(found)} arrays; it must hold one.")
     check(found[0].dtype, tuple(found[0].shape), max_values)
     notes = found[0].attrs.asdict().get("gsjbu")
-    return with_notes(Brought(np.asarray(found[0][...]), "Zarr"), notes if isinstance(notes, dict) else {})
+    try:
+        array = np.asarray(found[0][...])
+    except Exception as error:  # its codecs raise nearly anything on damaged chunks
+        raise SignalError(
+            "signal_corrupt", f"{path.name} is damaged; one of its chunks cannot be read."
+        ) from error
+    return with_notes(Brought(array, "Zarr"), notes if isinstance(notes, dict) else {})
 
 
 # ------------------------------------------------------------------------------- what a file is

@@ -6,8 +6,9 @@ import io
 import tarfile
 
 import pytest
+from PIL import Image
 
-from gsjbu.batch.sources import Blob, SourceError, find
+from gsjbu.batch.sources import Blob, SourceError, find, passed_over
 
 
 def put(path, data=b"x"):
@@ -124,3 +125,37 @@ def test_a_list_may_begin_with_a_mark_and_must_be_text(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"\xff\xfea\x00")
     with pytest.raises(SourceError, match="not UTF-8"):
         find(str(tmp_path / "list.txt"))
+
+
+def test_files_that_are_passed_over_are_named(folder, tmp_path):
+    put(folder / "c.gif")
+    put(folder / "lonely.npy")
+    put(folder / "b.npy.json", b"{}")  # what the signal's numbers mean
+    assert sorted(passed_over(str(folder), find(str(folder)))) == ["c.gif", "lonely.npy", "notes.md"]
+    put(tmp_path / "signals/B.NPY")
+    put(tmp_path / "signals/other.npy")
+    items = find(str(folder), str(tmp_path / "signals"))
+    assert items[0].signal.name == "B.NPY"
+    assert "other.npy" in passed_over(str(folder), items, str(tmp_path / "signals"))
+
+
+def test_tiff_bmp_and_avif_are_images(tmp_path):
+    for ending in (".tif", ".TIFF", ".bmp", ".avif", ".webp"):
+        put(tmp_path / f"{ending[1:]}{ending}")
+    assert len(find(str(tmp_path), "backbone")) == 5
+
+
+def test_a_missing_signal_says_what_was_looked_for_and_what_is_there(folder, tmp_path):
+    from gsjbu.batch.config import BatchConfig
+    from gsjbu.batch.work import Worker
+
+    put(folder / "b.npy").unlink()
+    put(folder / "b.mat")
+    Image.new("RGB", (32, 32)).save(folder / "b.jpg")
+    told = Worker(str(tmp_path / "out"), BatchConfig())(find(str(folder))[0])["error"]
+    assert ".npy, .npz" in told and ".jpg" not in told.replace("b.jpg", "") and "b.mat is there" in told
+    put(tmp_path / "signals/b.mat")
+    other = Worker(str(tmp_path / "out"), BatchConfig())(find(str(folder), str(tmp_path / "signals"))[0])[
+        "error"
+    ]
+    assert ".exr, .jpg" in other and "b.mat is there" in other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
@@ -33,14 +34,12 @@ def by_library(photo: Path, signal: Path, work: Path) -> np.ndarray:
 
 def by_command(photo: Path, signal: Path, work: Path) -> np.ndarray:
     out = work / "out.npy"
-    told = cli.main(["upsample", str(photo), str(signal), "-o", str(out), "--iters", "2", "--quiet"])
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        told = cli.main(["upsample", str(photo), str(signal), "-o", str(out), "--iters", "2", "--quiet"])
     if told:
-        raise GsjbuError("command", _last_words())
+        raise GsjbuError("command", said.getvalue().removeprefix("gsjbu: ").strip())
     return np.load(out)
-
-
-def _last_words() -> str:
-    return "the command refused"
 
 
 def by_batch(photo: Path, signal: Path, work: Path) -> np.ndarray:

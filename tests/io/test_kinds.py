@@ -113,3 +113,28 @@ def test_words_for_kinds(word, kind):
 def test_an_unknown_kind_is_refused_with_those_there_are():
     with pytest.raises(SignalError, match=r"depth, labels, soft_labels.*or heat_map"):
         kinds.parse("colour")
+
+
+def test_a_quantity_that_was_standardised_is_no_mask_of_logits():
+    """Two planes of depth keep away from 0 as the logits of a mask do."""
+    inside = np.hypot(*np.mgrid[-12:12, -16:16]) < 11
+    depth = np.where(inside, 1.0, 4.0) + 0.3 * np.random.default_rng(0).standard_normal(inside.shape)
+    plain = (depth - depth.mean()) / depth.std()
+    guess = kinds.guess(plain[None], np.ones(inside.shape, bool))
+    assert guess.kind == "depth" and guess.runner_up == "logits" and "standardised" in guess.reason
+    assert kinds.guess(8 * plain[None], np.ones(inside.shape, bool)).kind == "logits"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "other"),
+    [(0.06, 0.42, "depth"), (0.3, 1.0, "depth"), (1e-4, 0.97, "probabilities"), (1e-3, 0.8, None)],
+)
+def test_fractions_that_may_be_another_kind_are_in_doubt(low, high, other):
+    values = np.linspace(low, high, 600).reshape(1, 20, 30)
+    guess = kinds.guess(values, np.ones((20, 30), bool))
+    assert (guess.kind, guess.runner_up) == ("heat_map", other)
+
+
+def test_steps_of_16_bits_without_a_0_may_be_depth():
+    steps = np.repeat(np.arange(64, 94, dtype=np.uint16) * 3, 40).reshape(1, 30, 40)
+    assert kinds.guess(steps, np.ones((30, 40), bool)).runner_up == "depth"

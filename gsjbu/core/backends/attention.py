@@ -42,7 +42,7 @@ class Chunk(NamedTuple):
     last: int
     phi: Tensor  # [1 or cells, P, 6]
     colour: Tensor  # [cells, P, N]  ‖I_p − I_q‖², 0 outside the grid
-    valid: Tensor  # [cells, P]  1 for pixels that exist, 0 for padding
+    valid: Tensor  # [cells, P]  1 for pixels that exist and take part, 0 for padding
     guide: Tensor  # [cells, P, G]
     lr_index: Tensor  # [cells, N]  flat LR index of each neighbour, clamped; masked where outside
     outside: Tensor  # [cells, N]  bool
@@ -58,6 +58,7 @@ class Problem:
     grid: Grid
     radius: int
     lattice: Lattice = WHOLE
+    seen: Tensor | None = None  # bool [H, W]: pixels that take part in the fit; None: all
 
     def __post_init__(self) -> None:
         g, device, part = self.grid, self.guide.device, self.lattice
@@ -69,6 +70,8 @@ class Problem:
         heights, widths = row_starts.diff(), col_starts.diff()
         self.tall, self.wide = int(heights.max()), int(widths.max())
         self.pixels = int(row_starts[-1] * col_starts[-1])
+        if self.seen is not None:
+            self.pixels = max(1, int(part.pixels(self.seen.numpy()[None]).sum()))
         pad_y, pad_x = torch.arange(self.tall), torch.arange(self.wide)
         self.valid_y, self.valid_x = pad_y < heights[:, None], pad_x < widths[:, None]
         # [h, tall] pixel rows of each cell row
@@ -120,6 +123,8 @@ class Problem:
         rel_y = self.rel_y[first:last, None, :, None].expand(shape).reshape(rows * cols, -1)
         phi = torch.stack([rel_x**2, rel_x * rel_y, rel_y**2, rel_x, rel_y, torch.ones_like(rel_x)], dim=-1)
         valid = (self.valid_y[first:last, None, :, None] & self.valid_x[None, :, None, :]).expand(shape)
+        if self.seen is not None:
+            valid = valid & self.seen[y[:, None, :, None], x[None, :, None, :]]
         pixels = self.guide[
             :, y.to(device)[:, None, :, None], x.to(device)[None, :, None, :]
         ]  # [G, rows, cols, …]
@@ -252,7 +257,7 @@ class _Objective:
             loss = loss + (off.abs() * chunk.valid[:, :, None]).sum() * self.rgb
         if self.signal is not None:
             area = chunk.valid.sum(dim=1, keepdim=True)
-            # A lattice may have none of a cell's pixels: nothing is known of its mean then.
+            # A lattice may have none of a cell's pixels, or all are masked: nothing is known of its mean then.
             known, area = area > 0, area.clamp_min(1)
             # Row by row: one float32 sum over a cell of 64 × 64 pixels loses 1e-4 on a machine that adds in order.
             cell = (len(w), self.problem.tall, self.problem.wide)

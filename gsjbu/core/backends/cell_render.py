@@ -111,8 +111,22 @@ def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, l
     """The mixture's weights of one cell's chunk; returns (vectors' end, neighbours)."""
     xs, ys, valid = lines[0], lines[1], lines[2]
     channels = size[0]
+    everything = np.empty(0, dtype=np.uint8)  # every pixel is seen
     end = load_chunk(
-        guide, size, y0, y1, x0, x1, (i + 0.5) * step_y, (j + 0.5) * step_x, room, pixels, xs, ys, valid
+        guide,
+        everything,
+        size,
+        y0,
+        y1,
+        x0,
+        x1,
+        (i + 0.5) * step_y,
+        (j + 0.5) * step_x,
+        room,
+        pixels,
+        xs,
+        ys,
+        valid,
     )
     neighbours = list_window(
         pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par

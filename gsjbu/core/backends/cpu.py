@@ -44,10 +44,14 @@ class Problem:
     lr_guide: np.ndarray  # [h, w, G]
     grid: Grid
     radius: int
+    seen: np.ndarray | None = None  # uint8 [H, W]: 1 for pixels that take part in the fit; None: all
 
     @classmethod
-    def of(cls, guide: Tensor, lr_guide: Tensor, grid: Grid, radius: int) -> Problem:
-        return cls(_array(guide), _channels_last(lr_guide), grid, radius)
+    def of(
+        cls, guide: Tensor, lr_guide: Tensor, grid: Grid, radius: int, seen: Tensor | None = None
+    ) -> Problem:
+        part = None if seen is None else np.ascontiguousarray(seen.numpy(), dtype=np.uint8)
+        return cls(_array(guide), _channels_last(lr_guide), grid, radius, part)
 
     @property
     def geometry(self) -> tuple[np.ndarray, np.ndarray, float, float]:
@@ -61,8 +65,8 @@ class Problem:
 
     @property
     def form(self) -> forms.Form:
-        """The quicker form for its grid."""
-        return forms.quicker(self.grid)[0]
+        """The quicker form for its grid; only cells leave out pixels."""
+        return forms.CELLS if self.seen is not None else forms.quicker(self.grid)[0]
 
     def threads(self, asked: int | None) -> int:
         """At most what was asked for (default: all cores), fewer where there is too little to share."""

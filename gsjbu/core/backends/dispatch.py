@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -140,7 +141,7 @@ def fit(
     if backend == "fused":
         from gsjbu.core.backends import cpu
 
-        problem = cpu.Problem.of(start.guide, start.lr_guide, start.grid, start.radius)
+        problem = cpu.Problem.of(start.guide, start.lr_guide, start.grid, start.radius, start.seen)
         raw, losses, _ = cpu.fit(
             problem, start.raw, iters, rate, rgb_weight, signal, signal_weight, threads=threads, progress=progress,
             optimiser=optimiser,
@@ -166,8 +167,19 @@ def render(
 ) -> Tensor:
     """Mix ``signal`` to [C, H, W], into ``out`` where one is given; gradients flow where ``signal`` asks for them.
 
-    ``members``: of a mixture that is to be rendered in one pass; only where ``is_compiled`` says so.
+    ``members``: of a mixture that is to be rendered in one pass; only where ``is_compiled`` says so. Pixels of the
+    guide that are not seen are mixed by place alone.
     """
+    if gaussians.seen is not None:
+        ways = (replace(gaussians, seen=None), gaussians.by_place())
+        followed, placed = (
+            render(one, signal, backend=backend, device=device, threads=threads, members=members)
+            for one in ways
+        )
+        mixed = torch.where(gaussians.seen.to(followed.device), followed, placed)
+        if out is not None:
+            out[...] = mixed.detach().cpu().numpy()
+        return mixed
     wants_gradient = signal.requires_grad and torch.is_grad_enabled()
     if is_compiled(backend, signal):
         from gsjbu.core.backends import cpu
@@ -206,4 +218,4 @@ def mean_weights(gaussians: Gaussians, members: Members, threads: int | None = N
 
 def _on(gaussians: Gaussians, device: torch.device) -> attention.Problem:
     guide, lr_guide = gaussians.guide.to(device), gaussians.lr_guide.to(device)
-    return attention.Problem(guide, lr_guide, gaussians.grid, gaussians.radius)
+    return attention.Problem(guide, lr_guide, gaussians.grid, gaussians.radius, seen=gaussians.seen)

@@ -258,15 +258,23 @@ def _shapes(at: np.ndarray, in_logs: bool, high: Highest, pitch: tuple[float, fl
 
 
 def _packed(problem: Problem, parts: list[Lattice]) -> tuple[np.ndarray, ...]:
-    """The guide's lattices as ``fused.fit_steps`` takes them: guide, sizes, row_starts, col_starts, shifts."""
+    """The guide's lattices as ``fused.fit_steps`` takes them: guide, seen, sizes, row_starts, col_starts, shifts."""
     images = [part.pixels(problem.guide) for part in parts]
     first = np.cumsum([0, *(image.size for image in images)])
+    seen = [] if problem.seen is None else [part.pixels(problem.seen[None]) for part in parts]
+    counts = [max(1, np.count_nonzero(plane)) for plane in seen] or [image[0].size for image in images]
+    sizes = [(n, *image.shape, count) for n, image, count in zip(first, images, counts, strict=False)]
     return (
-        images[0].reshape(-1)
-        if len(images) == 1
-        else np.concatenate([image.reshape(-1) for image in images]),
-        np.array([(n, *image.shape) for n, image in zip(first, images, strict=False)], dtype=np.int64),
+        _flat(images),
+        _flat(seen) if seen else np.empty(0, dtype=np.uint8),
+        np.array(sizes, dtype=np.int64),
         np.stack([part.row_starts(problem.grid) for part in parts]),
         np.stack([part.col_starts(problem.grid) for part in parts]),
         np.array([part.shift for part in parts]),
     )
+
+
+def _flat(images: list[np.ndarray]) -> np.ndarray:
+    if len(images) == 1:
+        return images[0].reshape(-1)
+    return np.concatenate([image.reshape(-1) for image in images])

@@ -67,9 +67,10 @@ A, B, C, D, E, F, KAPPA, FIRST = range(8)
 
 
 @njit(**FAST)
-def load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, valid):
+def load_chunk(guide, seen, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, valid):
     """Copy a block of the guide, flat [G, H, W] of ``size`` (G, H, W), with its pixels' places relative to the
-    cell's centre; returns the end of its last vector."""
+    cell's centre; returns the end of its last vector. Pixels of which ``seen`` [H·W] is 0 are left out, unless it is
+    empty."""
     channels, height, across = size
     width, n = x1 - x0, 0
     count = (y1 - y0) * width
@@ -99,11 +100,41 @@ def load_chunk(guide, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs
                 pixels[n + x] = guide[source + x]
                 x += 1
             n += width
+    if len(seen):
+        count = _keep_seen(seen, y0, y1, x0, x1, across, room, channels, pixels, xs, ys)
+        end = (count + LANES - 1) // LANES * LANES
     for n in range(count, end):
         xs[n], ys[n], valid[n] = xs[count - 1], ys[count - 1], f32(0)
         for g in range(channels):
             pixels[g * room + n] = pixels[g * room + count - 1]
     return end
+
+
+@njit(**FAST)
+def _keep_seen(seen, y0, y1, x0, x1, across, room, channels, pixels, xs, ys):
+    """Move what was copied of a block together, so that only pixels that are seen are left; their number."""
+    count, n = 0, 0
+    for y in range(y0, y1):
+        for x in range(x0, x1):
+            if seen[y * across + x]:
+                xs[count], ys[count] = xs[n], ys[n]
+                for g in range(channels):
+                    pixels[g * room + count] = pixels[g * room + n]
+                count += 1
+            n += 1
+    return count
+
+
+@njit(**FAST)
+def _area(seen, y0, y1, x0, x1, across):
+    """Pixels of a cell that are seen."""
+    if not len(seen):
+        return (y1 - y0) * (x1 - x0)
+    count = 0
+    for y in range(y0, y1):
+        for x in range(x0, x1):
+            count += seen[y * across + x]
+    return count
 
 
 @njit(**FAST)
@@ -385,26 +416,27 @@ def room_for(row_starts, col_starts):
 
 
 @njit(**FAST)
-def _fit_cell(i, j, guide, size, lr_guide, signal, coefficients, row_starts, col_starts, step_y, step_x, shift, radius,
-              room, rgb_scale, signal_scale, pixels, lines, weights, grad_out, near, par, mean_weight, lift,
+def _fit_cell(i, j, guide, seen, size, lr_guide, signal, coefficients, row_starts, col_starts, step_y, step_x, shift,
+              radius, room, rgb_scale, signal_scale, pixels, lines, weights, grad_out, near, par, mean_weight, lift,
               sums, row0, col0, width):  # fmt: skip
     """Forward, loss and backward of one cell; returns its (rgb, signal) loss parts, unscaled."""
     xs, ys, valid, inverse = lines[0], lines[1], lines[2], lines[3]
     channels = size[0]
     x0, x1 = col_starts[j], col_starts[j + 1]
     top, bottom = row_starts[i], row_starts[i + 1]
-    if x1 == x0 or bottom == top:
+    pixels_seen = _area(seen, top, bottom, x0, x1, size[2])
+    if pixels_seen == 0:
         return 0.0, 0.0
     centre_y, centre_x = (i + 0.5) * step_y + shift[0], (j + 0.5) * step_x + shift[1]
     height = max(1, min(CHUNK, room) // (x1 - x0))  # a narrow edge cell has more rows, but no more room
-    area = f32((bottom - top) * (x1 - x0))
+    area = f32(pixels_seen)
     rgb_loss, signal_loss = 0.0, 0.0
     end, neighbours = 0, 0
 
     if signal_scale != 0:
         mean_weight[:] = f32(0)
         for y0 in range(top, bottom, height):
-            end = load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+            end = load_chunk(guide, seen, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                               pixels, xs, ys, valid)  # fmt: skip
             neighbours = list_window(
                 pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
@@ -414,7 +446,7 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, coefficients, row_starts, col
         signal_loss = _signal_lift(signal, i, j, radius, mean_weight, signal_scale, lift)
         for y0 in range(top, bottom, height):
             if height < bottom - top:  # several chunks: the last one's weights are not this one's
-                end = load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+                end = load_chunk(guide, seen, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                                   pixels, xs, ys, valid)  # fmt: skip
                 neighbours = list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide,
                                          coefficients, near, par)  # fmt: skip
@@ -428,7 +460,7 @@ def _fit_cell(i, j, guide, size, lr_guide, signal, coefficients, row_starts, col
 
     if rgb_scale != 0:
         for y0 in range(top, bottom, height):
-            end = load_chunk(guide, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
+            end = load_chunk(guide, seen, size, y0, min(y0 + height, bottom), x0, x1, centre_y, centre_x, room,
                               pixels, xs, ys, valid)  # fmt: skip
             neighbours = list_window(
                 pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
@@ -469,6 +501,7 @@ def fit_steps(
     last,
     gate,
     guide,
+    seen,
     sizes,
     row_starts,
     col_starts,
@@ -502,9 +535,10 @@ def fit_steps(
     for the leader.
 
     A step looks at one lattice of the guide's pixels (lattices.py), one step after another at one lattice after
-    another. guide, flat, holds those of each; sizes [K, 4] = (first, G, H, W) says where, row_starts [K, h + 1] and
-    col_starts [K, w + 1] which belong to which cell, shifts [K, 2] (y, x) where the cells' centres are, all in units
-    of a lattice's own pixels, as step_y and step_x are; ``pitch`` (y, x) is their distance in the image.
+    another. guide, flat, holds those of each; sizes [K, 5] = (first, G, H, W, pixels seen) says where, seen [all
+    pixels] uint8 which take part (empty: all), row_starts [K, h + 1] and col_starts [K, w + 1] which belong to which
+    cell, shifts [K, 2] (y, x) where the cells' centres are, all in units of a lattice's own pixels, as step_y and
+    step_x are; ``pitch`` (y, x) is their distance in the image.
 
     lr_guide [h, w, G], signal [h, w, C], rates [steps], at … gradient [4, h, w], coefficients [h, w, COEFFICIENTS],
     sums [tiles, (2R+1)·(tile + 2R)·4], tile_loss [tiles, 2], losses [steps].
@@ -533,18 +567,18 @@ def fit_steps(
             k = step % len(sizes)
             size = (sizes[k, 1], sizes[k, 2], sizes[k, 3])
             own = guide[sizes[k, 0] :]
-            values = np.float64(size[0]) * size[1] * size[2]
+            own_seen = seen[sizes[k, 0] // size[0] :] if len(seen) else seen
+            values = np.float64(size[0]) * sizes[k, 4]
             rgb_scale = f32(rgb_weight / values)
             i, a = task // tiles_across, task % tiles_across
             mine = sums[task]
             mine[:] = f32(0)
             rgb_loss, signal_loss = 0.0, 0.0
             for j in range(a * tile, min((a + 1) * tile, cols)):
-                rgb, sig = _fit_cell(i, j, own, size, lr_guide, signal, coefficients, row_starts[k], col_starts[k],
-                                     step_y, step_x, shifts[k], radius, room, rgb_scale, signal_scale, pixels, lines,
-                                     weights,
-                                     grad_out, near, par, mean_weight, lift, mine, i - radius, a * tile - radius,
-                                     tile + 2 * radius)  # fmt: skip
+                rgb, sig = _fit_cell(i, j, own, own_seen, size, lr_guide, signal, coefficients, row_starts[k],
+                                     col_starts[k], step_y, step_x, shifts[k], radius, room, rgb_scale, signal_scale,
+                                     pixels, lines, weights, grad_out, near, par, mean_weight, lift, mine, i - radius,
+                                     a * tile - radius, tile + 2 * radius)  # fmt: skip
                 rgb_loss += rgb
                 signal_loss += sig
             tile_loss[task, 0], tile_loss[task, 1] = rgb_loss, signal_loss

@@ -1,0 +1,163 @@
+"""Every format that is read, to every format that is written, and read again: numbers, unit, codes, names and gaps."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from safetensors.numpy import save as safetensors
+
+import gsjbu
+from gsjbu.cli.upsample import form_of, write_result
+from gsjbu.io import restoring
+from gsjbu.io.signals import understand
+
+ROWS, COLS, STEP = 8, 10, 4
+RNG = np.random.default_rng(0)
+HOLE = np.zeros((ROWS, COLS), bool)
+HOLE[:6, :6] = True  # wider than a window: the result has gaps of its own
+METRES = 1.25 + 0.5 * np.arange(COLS) / COLS + 0.3 * RNG.random((ROWS, COLS))
+CODES = np.array([0, 3, 15])[(np.arange(COLS) > 6).astype(int) + (np.arange(ROWS) > 5)[:, None]]
+NAMES = ("ground", *(f"class {n}" for n in range(1, 15)), "tree")
+
+
+def _npz(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, array)
+    return stream.getvalue()
+
+
+def _npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def _png(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _tif(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, array)
+    return stream.getvalue()
+
+
+def _pt(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    torch.save(torch.from_numpy(array), stream)
+    return stream.getvalue()
+
+
+def _pfm(array: np.ndarray) -> bytes:
+    return b"Pf\n%d %d\n-1.0\n" % array.shape[::-1] + array[::-1].astype("<f4").tobytes()
+
+
+READ: dict[str, Callable[[np.ndarray], bytes]] = {
+    ".npy": _npy, ".npz": _npz, ".png": _png, ".tif": _tif, ".pfm": _pfm, ".exr": _pfm, ".pt": _pt,
+    ".safetensors": lambda array: safetensors({"depth": np.ascontiguousarray(array)}), ".zarr": _npy,
+}  # fmt: skip
+WRITTEN = (".npy", ".safetensors", ".zarr", ".tif", ".png")
+
+
+def put(path: Path, array: np.ndarray) -> Path:
+    """A file of the format that its ending says."""
+    if path.suffix == ".zarr":
+        import zarr
+
+        zarr.create_array(store=str(path), data=array)
+    elif path.suffix == ".exr":
+        exr = pytest.importorskip("OpenEXR")
+        planes = {"Z": exr.Channel("Z", np.ascontiguousarray(array, np.float32))}
+        exr.File({"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}, planes).write(str(path))
+    else:
+        path.write_bytes(READ[path.suffix](array))
+    return path
+
+
+def depth_as(ending: str) -> np.ndarray:
+    """Metres with NaN where floats are held, millimetres with 0 where they are not."""
+    if ending == ".png":
+        return np.where(HOLE, 0, np.rint(1000 * METRES)).astype(np.uint16)
+    return np.where(HOLE, np.nan, METRES).astype(np.float32)
+
+
+def labels_as(ending: str) -> np.ndarray:
+    """Class numbers, 255 in the hole; as floats where there are no others."""
+    dtype = np.float32 if ending in (".pfm", ".exr") else np.uint8
+    return np.where(HOLE, 255, CODES).astype(dtype)
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    return gsjbu.fit(np.random.default_rng(1).random((STEP * ROWS, STEP * COLS, 3)), stride=STEP, iters=0)
+
+
+@pytest.mark.parametrize("after", WRITTEN)
+@pytest.mark.parametrize("before", READ)
+@pytest.mark.parametrize("kind", ["depth", "labels"])
+def test_what_is_written_and_read_again_is_the_result(kind, before, after, kernel, tmp_path):
+    array = depth_as(before) if kind == "depth" else labels_as(before)
+    told = {"kind": kind, "invalid": 255, "names": NAMES} if kind == "labels" else {"kind": kind}
+    signal = understand(put(tmp_path / f"signal{before}", array), kernel.guide.shape[1:], **told)
+    assert not signal.mask[HOLE].any() and signal.mask[~HOLE].all()
+    result = restoring.restored(signal, kernel)
+    assert result.dtype == array.dtype
+    out = tmp_path / f"result{after}"
+    write_result(out, form_of(out), signal, result, False, restoring.facts(signal))
+    again = understand(out, max_values=1 << 20)
+    assert again.kind == kind
+    gaps = (
+        np.isnan(result)
+        if result.dtype.kind == "f" and kind == "depth"
+        else result == (0 if kind == "depth" else 255)
+    )
+    assert gaps.any() and not gaps.all()
+    np.testing.assert_array_equal(~again.mask.numpy(), gaps)
+    back = again.brought.array
+    if kind == "labels":
+        np.testing.assert_array_equal(back, result)
+        assert again.codes == signal.codes == (0, 3, 15)
+        assert again.names == ("ground", "class 3", "tree")
+        return
+    exact = after != ".png" or before == ".png"
+    np.testing.assert_allclose(
+        back[~gaps], result[~gaps], atol=0 if exact else np.ptp(result[~gaps]) / 60000, rtol=0
+    )
+    if exact:
+        assert back.dtype == result.dtype
+    # … and once more, the same again: what was said of it is kept
+    assert understand(out, max_values=1 << 20).note == again.note
+
+
+@pytest.mark.parametrize("after", WRITTEN)
+def test_depth_that_looks_like_shares_or_classes_stays_depth(after, kernel, tmp_path):
+    for array in (METRES / 4, np.rint(METRES)):
+        signal = understand(array.astype("f4"), kind="depth")
+        result = restoring.restored(signal, kernel)
+        out = tmp_path / f"result{after}"
+        write_result(out, form_of(out), signal, result, False, restoring.facts(signal))
+        assert understand(out, max_values=1 << 20).kind == "depth"
+
+
+@pytest.mark.parametrize("after", WRITTEN[:-1])
+@pytest.mark.parametrize("kind", ["features", "soft_labels", "probabilities", "logits"])
+def test_channels_are_kept_by_all_formats_but_png(kind, after, kernel, tmp_path):
+    noise = RNG.standard_normal((5, ROWS, COLS)).astype("f4")
+    shares = np.exp(noise) / np.exp(noise).sum(0)
+    signal = understand({"features": noise, "logits": 4 * noise}.get(kind, shares), kind=kind)
+    result = restoring.restored(signal, kernel)
+    out = tmp_path / f"result{after}"
+    write_result(out, form_of(out), signal, result, False, restoring.facts(signal))
+    again = understand(out, max_values=1 << 20)
+    assert again.kind == ("probabilities" if kind == "logits" else kind)
+    np.testing.assert_array_equal(again.brought.array, result)
+    assert again.names == signal.names
