@@ -75,7 +75,9 @@ def mask_by_four(_: str) -> Callable[[], int]:
 
 
 def depth_by_four(_: str) -> Callable[[], int]:
-    return _upsampled((2048, 2048), (512, 512), lambda image: 10 * image.mean(0, keepdim=True) + shares(image))
+    return _upsampled(
+        (2048, 2048), (512, 512), lambda image: 10 * image.mean(0, keepdim=True) + shares(image)
+    )
 
 
 def features_of_twelve(folder: str) -> Callable[[], int]:

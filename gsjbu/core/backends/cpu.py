@@ -119,8 +119,9 @@ def fit(
         move,
     )  # fmt: skip
     at = _array(optimiser.coordinates(raw, high)).copy()
-    # On RGB the form is that of the whole image, whichever pixels a step looks at.
-    form = form or (problem.form if rgb_weight else forms.quicker(problem.grid, parts[0])[0])
+    # On RGB the form is that of the whole image, whichever pixels a step looks at; only cells leave out pixels.
+    whole = bool(rgb_weight) or problem.seen is not None
+    form = form or (problem.form if whole else forms.quicker(problem.grid, parts[0])[0])
     found = form.fit(problem, parts, at, values, job, gate, losses)
     loop, arguments = found.loop, found.arguments
     last = 2 * iters
