@@ -114,8 +114,10 @@ _SCORES = Recipe(
     "The signal is taken for a network's own probabilities: it is mixed only.",
     first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_steps=0, second_share=0.0,
     plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0, second_pixels=10.0,
-    # The coarser the stride, the wider the mixture spreads by itself: 600 at ×8, 67 at ×24.
-    refinement=Refinement(strengths=(1.0,), lines=0.8, tolerance=0.008, logs=True), strength_pixels=196.0,
+    # The coarser the stride, the wider the mixture spreads by itself: strengths of 600 at ×8, of 67 at ×24.
+    refinement=Refinement(
+        graph=0.2, strengths=(2.0, 1.0, 0.5), turns=1, lines=0.9, tolerance=0.0055, logs=True
+    ), strength_pixels=196.0,
 )  # fmt: skip
 # Samples say nothing of what lies between them: there is nothing to fit to.
 _SAMPLES = Recipe(
@@ -139,7 +141,10 @@ RECIPES: dict[str, Recipe] = {
         second=None, second_steps=0, second_share=0.0, plain_share_untrusted=1.0,
         plain_pixels=16.0,  # borders of labels follow the image's only to within some pixels
         # From wide to narrow: the first round undoes what the mixture got wrong, the others what that left ragged.
-        refinement=Refinement(graph=0.5, counts=True, strengths=(400.0, 200.0, 100.0), lines=0.7, tolerance=0.04),
+        refinement=Refinement(
+            graph=0.5, steps=60, counts=True, turns=1, lines=0.7, tolerance=0.04,
+            strengths=(400.0, 400.0, 300.0, 300.0, 200.0, 200.0, 100.0, 100.0),
+        ),
     ),
     "scores": _SCORES,
     "samples": _SAMPLES,

@@ -14,7 +14,6 @@ from gsjbu.core.backends.simd import load, splat, store, zip_high, zip_low
 from gsjbu.core.compiler import njit
 from gsjbu.core.threads import bands, each
 
-TURNS = 3  # of rows and columns
 COLUMNS = (
     4 * LINES
 )  # where lines lie beside each other: each row of them is some cache lines, one after another
@@ -41,6 +40,7 @@ def smoothed(
     values: np.ndarray,  # [C, H, W] float32
     likeness: tuple[np.ndarray, np.ndarray],  # as edges gives it
     strength: float,
+    turns: int = 3,  # of rows and columns
     threads: int | None = None,
 ) -> np.ndarray:
     """``values`` smoothed along lines, [C, H, W]: within the range of the values, their mean kept."""
@@ -61,14 +61,23 @@ def smoothed(
     halves = []
     for order in ((along_rows, along_columns), (along_columns, along_rows)):
         x = np.array(values, order="C")
-        for turn in range(TURNS):
-            now = np.float32(1.5 * strength * 4.0 ** (TURNS - 1 - turn) / (4.0**TURNS - 1))
+        for turn in range(turns):
+            now = np.float32(1.5 * strength * 4.0 ** (turns - 1 - turn) / (4.0**turns - 1))
             for along in order:
                 along(x, now)
         halves.append(x)
     halves[0] += halves[1]
     halves[0] *= np.float32(0.5)
     return halves[0]
+
+
+@njit(nogil=True, cache=True)
+def _is_zero(lines):
+    for y in range(lines.shape[0]):
+        for x in range(lines.shape[1]):
+            if lines[y, x] != 0:
+                return False
+    return True
 
 
 @njit(nogil=True, fastmath=True, cache=True)
@@ -92,6 +101,8 @@ def _solve_columns(x, likeness, first, last, strength):
                 store(keep, y * COLUMNS + i - left, kept)
                 before = after
         for c in range(channels):
+            if _is_zero(x[c, :, left:right]):  # a class that is not there
+                continue
             top, bottom = c * length * width, ((c + 1) * length - 1) * width
             for y in range(length):
                 n = top + y * width
@@ -152,6 +163,8 @@ def _solve_rows(x, likeness, first, last, strength):
             store(joined, n, after)
             before = after
         for c in range(channels):
+            if _is_zero(x[c, y : y + LINES]):
+                continue
             at = (c * height + y) * width
             for e in range(0, whole, LINES):
                 _square(flat, at + e, width, line, e * LINES, LINES, part)

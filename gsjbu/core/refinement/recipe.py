@@ -19,6 +19,7 @@ class Refinement:
     steps: int = 30  # towards it
     counts: bool = False  # class counts are matched
     strengths: tuple[float, ...] = ()  # of each round of smoothing along lines
+    turns: int = 3  # of rows and columns in each round
     lines: float = 1.0  # 0…1: share of what is smoothed
     tolerance: float = 0.04  # of smoothing, in guide values
     logs: bool = False  # logarithms are smoothed: probabilities are multiplied, not added up
@@ -68,6 +69,8 @@ def checked(said: dict[str, Any]) -> Refinement:
         raise ValueError(f"its refinement says logs {made.logs!r}")
     if len(made.strengths) > 100 or not all(0 <= s <= 1e6 for s in made.strengths):
         raise ValueError(f"its refinement smooths by {made.strengths}")
+    if not isinstance(made.turns, int) or not 1 <= made.turns <= 100:
+        raise ValueError(f"its refinement takes {made.turns!r} turns")
     if not 1e-6 <= made.tolerance <= 1e6:
         raise ValueError(f"its refinement's tolerance is {made.tolerance}")
     return made

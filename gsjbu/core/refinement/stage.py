@@ -80,11 +80,14 @@ def _steps(
         answer = graph.solved(mix, signal, known, joined, grid, recipe.steps, threads, spans)
         del joined  # four times the image
         base = _between(mix, answer, recipe.graph)
+        if recipe.logs:
+            base = _probabilities(base)
     x = counts.matched(base, signal, grid, threads, known) if recipe.counts else base
     if recipe.strengths:
         likeness = lines.edges(guide.numpy(), recipe.tolerance)
         for strength in recipe.strengths:
-            smooth = (_smoothed_logs if recipe.logs else lines.smoothed)(x, likeness, strength, threads)
+            smoothing = _smoothed_logs if recipe.logs else lines.smoothed
+            smooth = smoothing(x, likeness, strength, recipe.turns, threads)
             x = _between(base, smooth, recipe.lines)
             if recipe.counts:
                 x = counts.matched(x, signal, grid, threads, known)
@@ -100,12 +103,20 @@ def _between(one: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
     return other
 
 
+def _probabilities(x: np.ndarray) -> np.ndarray:
+    """None below 0, as the graph may leave them, and each pixel's sum kept; written over ``x``."""
+    total = x.sum(axis=0)
+    np.maximum(x, 0, out=x)
+    x *= total / np.maximum(x.sum(axis=0), np.float32(LEAST))
+    return x
+
+
 def _smoothed_logs(
-    x: np.ndarray, likeness: tuple[np.ndarray, np.ndarray], strength: float, threads: int | None
+    x: np.ndarray, likeness: tuple[np.ndarray, np.ndarray], strength: float, turns: int, threads: int | None
 ) -> np.ndarray:
     """Geometric instead of arithmetic means of probabilities [C, H, W], with each pixel's sum kept."""
     total = x.sum(axis=0)
-    out = np.exp(lines.smoothed(np.log(np.maximum(x, LEAST)), likeness, strength, threads))
+    out = np.exp(lines.smoothed(np.log(np.maximum(x, LEAST)), likeness, strength, turns, threads))
     out *= total / out.sum(axis=0)
     return out
 
