@@ -2,7 +2,7 @@
 # make test     every test, the browser's too
 # make lint     ruff, mypy, who may import whom and the picture of it; eslint and tsc for the page
 # make format   lets ruff rewrite the code
-# make bench    speed, against plain gathers and F.interpolate
+# make bench    speed, against plain gathers and F.interpolate; python -m benchmarks.cliffs looks for slow settings
 # make quality  quality tables on ../shared/data
 # make soak     the tests that take minutes
 # make docs     the documentation site in site/, without a warning

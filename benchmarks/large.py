@@ -39,13 +39,15 @@ def main() -> None:
     show(args.only, args.folder)
 
 
-def show(only: str = "", folder: Path = Path(tempfile.gettempdir())) -> None:
+def show(only: str = "", folder: Path | None = None) -> None:
     """Print the table."""
     print(f"\nlarge, by auto, {available()} cores, load {os.getloadavg()[0]:.1f} at the start")
     print(f"{'case':<58}{'seconds':>9}{'of cores':>10}{'beyond, MB':>12}{'target':>8}")
     for name, (case, target) in CASES.items():
         if only in name:
-            process = get_context("spawn").Process(target=_alone, args=(name, case, target, str(folder)))
+            process = get_context("spawn").Process(
+                target=_alone, args=(name, case, target, str(folder or tempfile.gettempdir()))
+            )
             process.start()
             process.join()
 

@@ -83,10 +83,12 @@ def grid_of(image: Tensor, stride: float) -> Grid:
     return Grid.from_sizes(height, width, round(height / stride), round(width / stride))
 
 
-def fits_of(image: Tensor, stride: float, form: forms.Form, threads: int) -> list[Callable[[], object]]:
+def fits_of(
+    image: Tensor, stride: float, form: forms.Form, threads: int, radius: int = RADIUS
+) -> list[Callable[[], object]]:
     """Plain Adam over all pixels, one step and STEPS more: the difference leaves out what is made once a fit."""
     grid = grid_of(image, stride)
-    problem, raw = cpu.Problem.of(image, grid.cell_means(image), grid, RADIUS), parameters.start(grid)
+    problem, raw = cpu.Problem.of(image, grid.cell_means(image), grid, radius), parameters.start(grid)
     return [
         partial(cpu.fit, problem, raw, count, 0.1, 1.0, threads=threads, form=form)
         for count in (1, 1 + STEPS)

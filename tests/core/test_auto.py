@@ -208,6 +208,19 @@ def test_the_guide_is_trusted_where_its_colours_foretell_the_signal() -> None:
 # --- the rest of the contract --------------------------------------------------------------------------------------
 
 
+def test_a_large_images_fit_looks_at_some_of_its_pixels_and_says_so(monkeypatch) -> None:
+    image = F.interpolate(next(iter(SAMPLES.values())).image[None], size=(96, 120), mode="area")[0]
+    signal = Grid.from_stride(96, 120, 12).cell_means(image[:1]) * 5
+    whole = gsjbu.fit(image, objective="auto", signal=signal, lr_size=(8, 10), threads=1)
+    monkeypatch.setattr(auto, "LARGE", 96 * 120 - 1)
+    some = gsjbu.fit(image, objective="auto", signal=signal, lr_size=(8, 10), threads=1)
+    assert any("one in 9 of them" in note for note in some.notes)
+    assert not any("megapixels" in note for note in whole.notes)
+    assert not torch.equal(some.raw, whole.raw)
+    off = some.render(signal) - whole.render(signal)
+    assert float(off.square().mean().sqrt()) < 0.1 * float(whole.render(signal).std())
+
+
 def test_upsample_uses_it_and_any_size_works() -> None:
     image = torch.rand(3, 37, 50, generator=torch.Generator().manual_seed(0))
     high = gsjbu.upsample(image, torch.rand(2, 7, 9), threads=1)

@@ -216,12 +216,21 @@ def render(
             with _Helpers(control, workers - 1, how.loop, (control, *arguments)):
                 how.loop(control, *arguments)
             if buffer is not None:
-                out[first : first + count, y0:y1] = target
+                _copy(target, out[first : first + count, y0:y1], workers)
             if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
                 # The pages are the file's now, which the system writes when it likes; resident, they would count as
                 # this process's memory.
                 mapped.madvise(mmap.MADV_DONTNEED)
     return out
+
+
+def _copy(values: np.ndarray, out: np.ndarray, workers: int) -> None:
+    """values [C, …] into ``out``, of another float type perhaps, which takes longer than to mix them."""
+
+    def some(channels: slice) -> None:
+        out[channels] = values[channels]
+
+    cores.each(some, cores.bands(len(values), workers), workers)
 
 
 def mean_weights(
