@@ -124,46 +124,63 @@ class Result:
             for i in order
         ]  # fmt: skip
 
+    def vectors(self, x: int, y: int) -> tuple[Tensor, Tensor]:
+        """The HR features of pixel (x, y), by bilinear interpolation and by GS-JBU: float64 [C] each."""
+        lr, g = self._features, self.kernel.grid
+        g.cell_of(x, y)  # refuses a pixel outside
+        window = self.features_kernel.weights_at(x, y)
+        by_kernel = lr[:, window.qy, window.qx].double() @ torch.from_numpy(window.weights)
+        column, row = _bilinear_taps(x, g.step_x, g.cols), _bilinear_taps(y, g.step_y, g.rows)
+        taps = [wy * wx * lr[:, qy, qx].double() for qy, wy in row for qx, wx in column]
+        return torch.stack(taps).sum(dim=0), by_kernel
+
     def similarity(self, x: int, y: int) -> tuple[Tensor, Tensor]:
-        """Cosine similarity of every pixel's HR features to those of (x, y): bilinear and GS-JBU, [H, W] each.
+        """Cosine similarity of every pixel's HR features to those of (x, y): bilinear and GS-JBU, [H, W] each."""
+        return self.similarity_to(self.vectors(x, y))
+
+    def similarity_to(self, vectors: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The same to the :meth:`vectors` of a pixel, of this result or of another with features of the same kind.
 
         Mixing is linear, so the products with one pixel's features are the rendering of the LR features'
         products: one channel. Only the features' lengths need all channels, once per run.
         """
-        if self.features_lr is None:
-            raise ShapeError("This run has no features; switch them on and run again.", code="no_features")
-        g, lr = self.kernel.grid, self.features_lr
-        g.cell_of(x, y)  # refuses a pixel outside
-        lengths_bilinear, lengths_kernel = self._lengths
-        window = self.features_kernel.weights_at(x, y)
-        mine = lr[:, window.qy, window.qx].double() @ torch.from_numpy(window.weights)
-        by_kernel = self.features_kernel.render(self._products(mine), threads=self.threads)[0]
-        column, row = _bilinear_taps(x, g.step_x, g.cols), _bilinear_taps(y, g.step_y, g.rows)
-        mine = torch.stack([wy * wx * lr[:, qy, qx].double() for qy, wy in row for qx, wx in column]).sum(
-            dim=0
-        )
-        by_distance = interpolation.bilinear(self._products(mine), g)[0]
-        return (
-            (by_distance / (lengths_bilinear * lengths_bilinear[y, x])).clamp(-1, 1),
-            (by_kernel / (lengths_kernel * lengths_kernel[y, x])).clamp(-1, 1),
-        )
+        g, channels = self.kernel.grid, len(self._features)
+        if len(vectors[0]) != channels:
+            raise ShapeError(
+                f"The features of that pixel have {len(vectors[0])} channels, these have {channels}; run both pictures "
+                "with the same backbone and stride.",
+                code="features_differ",
+            )
+        lengths = self._lengths
+        products = [self._products(mine / mine.norm().clamp_min(1e-12)) for mine in vectors]
+        by_distance = interpolation.bilinear(products[0], g)[0]
+        by_kernel = self.features_kernel.render(products[1], threads=self.threads)[0]
+        return (by_distance / lengths[0]).clamp(-1, 1), (by_kernel / lengths[1]).clamp(-1, 1)
 
-    def alike(self, points: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-        """To the most similar of several pixels (x, y): the greatest of their :meth:`similarity` maps, [H, W] each."""
-        by_distance, by_kernel = zip(*(self.similarity(x, y) for x, y in points), strict=True)
+    def alike(
+        self, points: Sequence[tuple[int, int]], elsewhere: Sequence[tuple[Tensor, Tensor]] = ()
+    ) -> tuple[Tensor, Tensor]:
+        """To the most similar of several pixels (x, y), and of some of other pictures, by their :meth:`vectors`: the
+        greatest of their :meth:`similarity` maps, [H, W] each."""
+        every = [*(self.vectors(x, y) for x, y in points), *elsewhere]
+        by_distance, by_kernel = zip(*map(self.similarity_to, every), strict=True)
         return torch.stack(by_distance).amax(0), torch.stack(by_kernel).amax(0)
 
+    @property
+    def _features(self) -> Tensor:
+        if self.features_lr is None:
+            raise ShapeError("This run has no features; switch them on and run again.", code="no_features")
+        return self.features_lr
+
     def _products(self, mine: Tensor) -> Tensor:
-        assert self.features_lr is not None
-        return torch.tensordot(mine.float(), self.features_lr, dims=1)[None]
+        return torch.tensordot(mine.float(), self._features, dims=1)[None]
 
     @cached_property
     def _lengths_now(self) -> tuple[Tensor, Tensor]:
-        assert self.features_lr is not None
         g = self.kernel.grid
         bilinear = torch.zeros(g.height, g.width)
         mixed = torch.zeros(g.height, g.width)
-        for block in self.features_lr.split(BLOCK):
+        for block in self._features.split(BLOCK):
             bilinear += interpolation.bilinear(block, g).square_().sum(dim=0)
             mixed += self.features_kernel.render(block, threads=self.threads).square_().sum(dim=0)
         return bilinear.sqrt_().clamp_min_(1e-12), mixed.sqrt_().clamp_min_(1e-12)

@@ -56,6 +56,10 @@ CODES: dict[str, tuple[int, str]] = {
     "not_done": (409, "The job has no result yet."),
     "job_failed": (409, "The job has no result, and will have none."),
     "not_available": (404, "The run made nothing of this kind."),
+    "features_differ": (
+        422,
+        "A pixel's features are of another kind than the result's: of another backbone or stage.",
+    ),
     "pixel_outside": (404, "The pixel lies outside the image."),
     "panel_unknown": (404, "The run has no such panel."),
     "sample_unknown": (404, "There is no such built-in scene."),

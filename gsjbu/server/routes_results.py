@@ -11,8 +11,8 @@ from gsjbu.io.point_clouds import POINT_BYTES
 from gsjbu.server import archive, readouts, results, schemas
 from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
-from gsjbu.server.problems import refusals
-from gsjbu.server.schemas import Id, MorePixels, PixelX, PixelY
+from gsjbu.server.problems import Problem, refusals
+from gsjbu.server.schemas import Id, MorePixels, PixelsElsewhere, PixelX, PixelY
 
 JSON = "application/json"
 _ZIP: dict[int | str, dict[str, Any]] = {
@@ -87,21 +87,29 @@ async def region(service: Shared, job_id: Id, x0: PixelX, y0: PixelY, x1: PixelX
 async def similarity(
     service: Shared,
     job_id: Id,
-    x: PixelX,
-    y: PixelY,
+    x: PixelX | None = None,
+    y: PixelY | None = None,
     also: MorePixels = [],  # noqa: B006  (FastAPI copies it)
+    elsewhere: PixelsElsewhere = [],  # noqa: B006
     format: Literal["png", "u16"] = "png",
 ) -> Response:
-    """Cosine similarity of the HR features to those at a pixel, bilinear and GS-JBU; with `also`, to the likest.
+    """Cosine similarity of the HR features to those at a pixel, bilinear and GS-JBU; with `also`, and with `elsewhere`
+    for pixels of other jobs, to the likest.
 
     `format=u16`: both maps as H × W little-endian uint16 numbers instead of PNGs; X-Low and X-High give the scale.
     """
-    bundle, points = service.result(job_id), [*map(results.point, also), (x, y)]
-    need = readouts.of_similarity(bundle, len(points))
+    bundle, points = service.result(job_id), list(map(results.point, also))
+    points += [(x, y)] if x is not None and y is not None else []
+    others = [(service.result(one[:32]), results.point(one[33:])) for one in elsewhere]
+    if (x is None) is not (y is None) or (not points and not others):
+        raise Problem(
+            "request_invalid", "Say which pixel: x and y, or one of another job in elsewhere.", setting="x"
+        )
+    need = readouts.of_similarity(bundle, len(points) + len(others))
     if format == "u16":
-        data, headers = await service.make(lambda: results.similarity_u16(bundle, points), need)
+        data, headers = await service.make(lambda: results.similarity_u16(bundle, points, others), need)
         return Response(data, media_type="application/octet-stream", headers=headers)
-    body = await service.make(lambda: results.to_json(results.similarity(bundle, points)), need)
+    body = await service.make(lambda: results.to_json(results.similarity(bundle, points, others)), need)
     return Response(body, media_type=JSON)
 
 

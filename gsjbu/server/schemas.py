@@ -17,6 +17,10 @@ MorePixels = Annotated[
     list[Annotated[str, Field(pattern="^[0-9]{1,5},[0-9]{1,5}$")]],
     Query(max_length=15, description="Further pixels, each as `column,row`."),
 ]
+PixelsElsewhere = Annotated[
+    list[Annotated[str, Field(pattern="^[0-9a-f]{32},[0-9]{1,5},[0-9]{1,5}$")]],
+    Query(max_length=15, description="Pixels of other jobs' pictures, each as `job,column,row`."),
+]
 ClientId = Annotated[
     str | None,
     Header(
@@ -253,10 +257,10 @@ class Region(BaseModel):
 
 
 class Similarity(BaseModel):
-    """Two cosine-similarity maps as base64 PNGs on one scale; ``x``, ``y`` is the last of ``points``."""
+    """Two cosine-similarity maps as base64 PNGs on one scale; ``x``, ``y`` is the last of ``points``, if any."""
 
-    x: int
-    y: int
+    x: int | None = None
+    y: int | None = None
     points: list[list[int]]
     low: float
     high: float

@@ -92,10 +92,17 @@ export const panelUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(na
 
 export const region = (id, { x0, y0, x1, y1 }) => json(`${job(id)}/region?x0=${x0}&y0=${y0}&x1=${x1}&y1=${y1}`);
 
-/** Two maps of cosine similarity to the pixel, or to the likest of it and `also`: bilinear and GS-JBU, exact to 16 bits. */
-export async function similarity(id, { x, y }, also) {
-  const more = also.map((one) => `&also=${one.x},${one.y}`).join("");
-  const answer = await ask(`${job(id)}/similarity?x=${x}&y=${y}${more}&format=u16`);
+/** Two maps of cosine similarity, to the likest of pixels {x, y, job}, `job` for those of another picture: bilinear and
+ *  GS-JBU, exact to 16 bits. */
+export async function similarity(id, pixels) {
+  const own = pixels.filter((one) => !one.job);
+  const [last, ...also] = own.reverse();
+  const asked = [
+    ...(last ? [`x=${last.x}`, `y=${last.y}`] : []),
+    ...also.reverse().map((one) => `also=${one.x},${one.y}`),
+    ...pixels.filter((one) => one.job).map((one) => `elsewhere=${one.job},${one.x},${one.y}`),
+  ];
+  const answer = await ask(`${job(id)}/similarity?${asked.join("&")}&format=u16`);
   const low = Number(answer.headers.get("x-low"));
   const high = Number(answer.headers.get("x-high"));
   const width = Number(answer.headers.get("x-width"));

@@ -1,5 +1,5 @@
 // Cosine similarity of the upsampled features to those at the chosen pixel, bilinear and GS-JBU; of several pixels
-// that are kept, to the likest.
+// that are kept, also of another picture, to the likest.
 
 import * as api from "./api.js";
 import { lookup } from "./bar.js";
@@ -15,12 +15,11 @@ const MAP = "viridis";
 const MOST = 16; // points; the server takes no more
 
 const canvases = Object.fromEntries(METHODS.map((m) => [m, h("canvas", { role: "img" })]));
-let shown = null; // {job, x, y, maps}
+let shown = null; // {job, x, y, points, maps}; no x and y where all pixels are of other pictures
 
 export function start() {
   const ask = latest(fetchMaps);
-  on("point", () => (state.point ? ask() : clear()));
-  on("result", () => (state.point ? ask() : clear()));
+  on(["point", "result"], () => (pixels().length ? ask() : clear()));
   put(
     byId("similarity-maps"),
     METHODS.map((m) =>
@@ -38,22 +37,32 @@ export function start() {
     drawKept();
     ask();
   });
-  on("image", () => set({ kept: [] })); // they are places of another picture
+  on("image", () => state.kept.length && set({ point: null })); // what is kept is looked for in the next picture
   on("language", draw);
   clear();
 }
 
-const same = (one) => (other) => one.x === other.x && one.y === other.y;
+const same = (one) => (other) => one.x === other.x && one.y === other.y && one.image === other.image;
+const pictureOf = ({ sample, id }) => sample ?? id; // a scene that is chosen again is the same picture
+const isHere = (one) => Boolean(state.result) && one.image === pictureOf(state.result.from);
+const inside = ({ x, y }) => x < state.result.image.width && y < state.result.image.height;
+const chosen = () => (state.point && inside(state.point) ? { ...state.point, image: pictureOf(state.result.from) } : null);
 
-/** The kept pixels besides the chosen one, which lie in the picture. */
-function others() {
-  const { width, height } = state.result.image;
-  return state.kept.filter((p) => p.x < width && p.y < height && !same(p)(state.point));
+/** All pixels that are asked for, the chosen one last: kept ones of this picture, and of others with their job. */
+function pixels() {
+  if (!state.result) return [];
+  const now = chosen();
+  const here = state.kept.filter((p) => isHere(p) && inside(p) && !(now && same(now)(p)));
+  const others = state.kept.filter((p) => !isHere(p));
+  return [...others, ...here.map(({ x, y }) => ({ x, y })), ...(now ? [{ x: now.x, y: now.y }] : [])];
 }
 
-/** The next click adds another. */
+/** The next click, in this picture or another, adds another. */
 function keep() {
-  if (!state.kept.some(same(state.point))) set({ kept: [...state.kept, state.point].slice(1 - MOST) });
+  const now = chosen();
+  if (!now || state.kept.some(same(now))) return;
+  const { job, from } = state.result;
+  set({ kept: [...state.kept, { ...now, job, name: from.name }].slice(1 - MOST) });
 }
 
 const possible = (result) => Boolean(result?.panels.some((p) => p.group === "features"));
@@ -66,17 +75,16 @@ function clear() {
 }
 
 async function fetchMaps() {
-  const { result, point } = state;
-  if (!result || !point) return;
-  const { width, height } = result.image;
-  if (!possible(result) || point.x >= width || point.y >= height) return clear();
+  const { result } = state;
+  const asked = pixels();
+  if (!result || !possible(result) || !asked.length) return clear();
   try {
-    const also = others();
-    const answer = await api.similarity(result.job, point, also);
-    if (state.result !== result || !state.point) return;
+    const answer = await api.similarity(result.job, asked);
+    if (state.result !== result || !pixels().length) return;
     const maps = { ...answer, range: span(answer) };
     const first = shown === null;
-    shown = { job: result.job, ...point, points: [...also, point], maps };
+    const now = asked.at(-1).job ? {} : { x: asked.at(-1).x, y: asked.at(-1).y };
+    shown = { job: result.job, ...now, points: asked.filter((one) => !one.job), others: asked.filter((one) => one.job), maps };
     for (const method of METHODS) paint(method, maps);
     addGroup(
       "similarity",
@@ -85,6 +93,7 @@ async function fetchMaps() {
     draw();
     if (first || state.view.group === "similarity") await showPair();
   } catch (error) {
+    if (asked.some((one) => one.job)) set({ kept: state.kept.filter(isHere) }); // their results may have gone
     await trouble(error);
   }
 }
@@ -120,6 +129,13 @@ function span({ low, high, bilinear, gsjbu }) {
   let least = 65535;
   for (const raw of [bilinear, gsjbu]) for (let i = 0; i < raw.length; i++) if (raw[i] < least) least = raw[i];
   return [Math.min(0.99, low + ((high - low) * least) / 65535), 1];
+}
+
+/** Where a map is greatest. */
+function best(raw, width) {
+  let at = 0;
+  for (let i = 1; i < raw.length; i++) if (raw[i] > raw[at]) at = i;
+  return { x: at % width, y: Math.floor(at / width) };
 }
 
 const valueAt = ({ width, low, high }, raw, x, y) => low + ((high - low) * raw[y * width + x]) / 65535;
@@ -162,14 +178,15 @@ export function values() {
 
 /** The kept points, each with a button that lets it go. */
 function drawKept() {
-  byId("similarity-keep").disabled = state.kept.some(same(state.point ?? shown));
+  const now = chosen();
+  byId("similarity-keep").disabled = !now || state.kept.some(same(now));
   put(
     byId("similarity-kept"),
     state.kept.map((one) =>
       h(
         "li",
         {},
-        `${one.x}, ${one.y}`,
+        isHere(one) ? `${one.x}, ${one.y}` : t("similarity.of", one),
         h(
           "button",
           {
@@ -190,11 +207,11 @@ function draw() {
   const none = state.point && state.result && !possible(state.result);
   byId("similarity-none").hidden = !none;
   if (!shown) return;
-  const { x, y, maps } = shown;
+  const { maps, points, others } = shown;
+  const { x, y } = points.at(-1) ?? others.at(-1);
   drawKept();
-  byId("similarity").dataset.points = String(shown.points.length);
-  byId("similarity").dataset.x = x;
-  byId("similarity").dataset.y = y;
+  const box = byId("similarity").dataset;
+  Object.assign(box, { points: points.length + others.length, others: others.length, job: shown.job, x, y });
   for (const figure of byId("similarity-maps").children) {
     const { method } = figure.dataset;
     const raw = maps[method];
@@ -206,13 +223,14 @@ function draw() {
     canvases[method].setAttribute("aria-label", t("similarity.label", { method: words, x, y, share }));
     put(
       figure.querySelector(".pins"),
-      shown.points.map((p) =>
+      [...points, ...(others.length ? [best(raw, maps.width)] : [])].map((p) =>
         h("span", {
           class: "pin",
           style: { left: `${((p.x + 0.5) / maps.width) * 100}%`, top: `${((p.y + 0.5) / maps.height) * 100}%` },
         }),
       ),
     );
-    put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), words);
+    const found = others.length ? h("span", { class: "best" }, t("similarity.best", best(raw, maps.width))) : null;
+    put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), words, found);
   }
 }

@@ -57,6 +57,33 @@ def test_similarity_follows_the_held_pointer_and_the_keys(page: Page) -> None:
     assert page.get_attribute("#viewer", "data-layout") == "side"
 
 
+def test_a_kept_pixel_is_looked_for_in_the_next_picture(page: Page, library: Any) -> None:
+    job = shown(page)
+    choose_pixel(page, 301, 222)
+    page.click("#similarity-keep")
+    page.click("#samples .thumb >> nth=1")
+    job = shown(page, job)
+    page.wait_for_selector(f"#similarity[data-others='1'][data-job='{job}']")
+    assert state(page, "point") is None
+    name = SAMPLES[FIRST].title
+    assert page.inner_text("#similarity-kept li").startswith(f"301, 222 in {name}")
+    other = SAMPLES[list(SAMPLES)[1]]
+    result = pipeline.run(other.image, Settings(), sample=other)
+    maps = page.evaluate(
+        "import('/static/js/similarity.js').then((m) => { const v = m.values();"
+        " return {bilinear: [...v.bilinear], gsjbu: [...v.gsjbu]}; })"
+    )
+    for got, wanted in zip(maps.values(), result.similarity_to(library.vectors(301, 222)), strict=True):
+        np.testing.assert_allclose(np.array(got).reshape(512, 512), wanted, atol=1e-3)
+    most = np.unravel_index(np.array(maps["gsjbu"]).argmax(), (512, 512))
+    said = page.inner_text("#similarity-maps figure[data-method=gsjbu] figcaption")
+    assert f"{most[1]}, {most[0]}" in said
+    page.click("#samples .thumb >> nth=0")  # back: it is a pixel of this picture again
+    page.wait_for_selector("#similarity[data-points='1'][data-others='0'][data-x='301'][data-y='222']")
+    page.click("#similarity-kept button")
+    page.wait_for_selector("#similarity", state="hidden")
+
+
 def test_inspector_equals_the_library(page: Page, library: Any) -> None:
     for x, y in ((301, 222), (0, 0), (511, 300)):
         choose_pixel(page, x, y)

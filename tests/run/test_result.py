@@ -137,6 +137,22 @@ def test_to_several_pixels_is_to_the_likest(result):
         assert torch.equal(found, torch.maximum(each[0][way], each[1][way]))
 
 
+def test_similarity_to_a_pixel_of_another_picture(result):
+    """As the cosine of all features of the one to the pixel's of the other; refused where their kinds differ."""
+    other = made(resolution=80)
+    assert result.features_lr is not None and other.features_lr is not None
+    x, y = 40, 33
+    ways = ((interpolation.bilinear(r.features_lr, r.kernel.grid), r.features_kernel.render(r.features_lr))
+            for r in (result, other))  # fmt: skip
+    for found, high, foreign in zip(result.similarity_to(other.vectors(x, y)), *ways, strict=True):
+        wanted = torch.nn.functional.cosine_similarity(high, foreign[:, y, x, None, None], dim=0)
+        assert (found - wanted).abs().max() <= 2e-4
+    fewer = tuple(v[:-1] for v in other.vectors(x, y))
+    with pytest.raises(ShapeError, match="same backbone and stride") as refusal:
+        result.similarity_to(fewer)
+    assert refusal.value.code == "features_differ"
+
+
 def test_clicks_at_once_get_the_answers_they_get_alone():
     fresh = made()
     alone = {(x, y): made().similarity(x, y) for x, y in PIXELS[:1]}

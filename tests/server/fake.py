@@ -45,7 +45,10 @@ class FakeResult(Result):
     def pixel(self, x: int, y: int) -> dict[str, list[float]]:
         return {p.name: p.values[:, y, x].tolist() for p in self.panels}
 
-    def similarity(self, x: int, y: int) -> tuple[Tensor, Tensor]:
+    def vectors(self, x: int, y: int) -> tuple[Tensor, Tensor]:
+        return torch.ones(1), torch.ones(1)
+
+    def similarity_to(self, vectors: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         one = torch.ones(self.image["height"], self.image["width"])
         return one, one
 
