@@ -48,24 +48,13 @@ def fit_kernel(
     iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
     where = devices.resolve(device)
     chosen = dispatch.choose(where, backend, grid)
-    if objective == "suited":
-        objective = "rgb" if signal is None else "auto"
+    chosen_by_hand = init is not None or (rate, sigma, sigma_r) != (None, None, None)
+    objective = _objective_of(objective, signal is not None, chosen_by_hand)
     if objective == "auto":
-        if init is not None or (rate, sigma, sigma_r) != (None, None, None):
-            raise SettingError(
-                "objective",
-                "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use "
-                "'rgb' or 'signal'.",
-            )
         how = str(SETTINGS["lr_image"].parse(lr_image))
         given = auto.Given(signal, kind, mask)
         kernel = auto.fit(guide, seen, grid, given, radius, iters, how, chosen, where, threads, progress)
         return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
-    if objective not in ("rgb", "signal"):
-        raise SettingError(
-            "objective",
-            f"objective is {objective!r}; it must be one of {', '.join(SETTINGS['objective'].all_choices())}.",
-        )
     if objective == "signal":
         signal = checked_signal(signal, grid)
     # A signal is given back by plain Adam: fewer steps on logarithms measured worse.
@@ -82,6 +71,24 @@ def fit_kernel(
         gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads, lr_image=how,
         notes=parameters.highest_note(grid),
     )  # fmt: skip
+
+
+def _objective_of(objective: str, has_signal: bool, chosen_by_hand: bool) -> str:
+    """``rgb``, ``signal`` or ``auto``; refuses what auto chooses itself, and other words."""
+    if objective == "suited":
+        objective = "auto" if has_signal else "rgb"
+    if objective not in ("rgb", "signal", "auto"):
+        raise SettingError(
+            "objective",
+            f"objective is {objective!r}; it must be one of {', '.join(SETTINGS['objective'].all_choices())}.",
+        )
+    if objective == "auto" and chosen_by_hand:
+        raise SettingError(
+            "objective",
+            "init, rate, sigma and sigma_r are chosen by the objective 'auto' itself; leave them out, or use "
+            "'rgb' or 'signal'.",
+        )
+    return objective
 
 
 def lr_image_of(lr_image: str, objective: str, signal: object) -> str:
