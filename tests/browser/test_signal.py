@@ -48,6 +48,7 @@ def test_a_depth_map(page: Page) -> None:
     words = page.eval_on_selector_all("#strip .words", "all => all.map((one) => one.textContent)")
     assert words == ["Low resolution", "Plain", "Paper", "Adapted"]
     assert "Measured best for such a signal: Adapted (auto)." in page.inner_text("#measured")
+    assert page.locator("#warning").count() == 0
     assert page.locator(".tag .bar").count() == 2, "what the colours mean"
     x, y = 300, 410
     page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
@@ -207,3 +208,12 @@ def test_what_a_signal_is_taken_for_is_said_and_changed(page: Page) -> None:
     assert state(page, "signal.id") != before
     assert state(page, "result.signal.kind") == other, "the run is of the signal as it is taken now"
     assert page.inner_text("#signal-name") == "depth.npy"
+
+
+def test_noise_for_a_signal_is_warned_of(page: Page) -> None:
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    shown(page, job)
+    assert "GS-JBU is not expected to help here" in page.inner_text("#warning")
+    tab(page, "rgb")
+    assert page.locator("#warning").count() == 0, "it is about the signal"

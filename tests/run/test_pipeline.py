@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import gsjbu
+from gsjbu.core.grid import Grid
 from gsjbu.errors import Cancelled
 from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import understand
@@ -246,6 +247,16 @@ def test_what_suits_the_features_is_made_when_it_is_looked_at(photo, counted):
     assert panel.as_dict()["width"] == 96
     assert panel.picture.shape == (72, 96, 3)
     assert panel.is_made
+
+
+def test_a_signal_that_the_image_does_not_explain_is_warned_of(sample):
+    grid = Grid.from_stride(512, 512, 16)
+    own = understand(grid.cell_means(sample.depth[None])[0].numpy(), kind="depth")
+    noise = understand(np.random.default_rng(0).random((32, 32), np.float32), kind="depth")
+    settings = Settings(features=False)
+    assert "warning" not in pipeline.run(sample.image, settings, signal=own, threads=1).status
+    found = pipeline.run(sample.image, settings, signal=noise, threads=1)
+    assert found.status["warning"] == pipeline.UNRELATED
 
 
 @pytest.mark.parametrize("objective", ["rgb", "signal"])
