@@ -158,7 +158,7 @@ class Result:
         return (by_distance / lengths[0]).clamp(-1, 1), (by_kernel / lengths[1]).clamp(-1, 1)
 
     def alike(
-        self, points: Sequence[tuple[int, int]], elsewhere: Sequence[tuple[Tensor, Tensor]] = ()
+        self, points: Sequence[tuple[int, int]] = (), elsewhere: Sequence[tuple[Tensor, Tensor]] = ()
     ) -> tuple[Tensor, Tensor]:
         """To the most similar of several pixels (x, y), and of some of other pictures, by their :meth:`vectors`: the
         greatest of their :meth:`similarity` maps, [H, W] each."""

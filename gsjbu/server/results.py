@@ -27,6 +27,7 @@ from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
 
 _encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png", initializer=step_back)
+VECTORS = 64  # pixels of a result whose features are kept as they were asked for
 _CELLS = 65536  # whose Gaussians are written at a time
 _NOTHING = np.empty((0, 0, 3), np.uint8)
 
@@ -50,6 +51,7 @@ class Bundle:
         self._pngs = {} if pngs is None else pngs
         self._files: dict[str, Path] = {}
         self._inline: frozenset[str] = frozenset()
+        self._vectors: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -143,6 +145,17 @@ class Bundle:
         result = self.result
         self._check_values()
         return result.pixel(x, y)
+
+    def vectors(self, x: int, y: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The HR features of a pixel; they stay when the features of all have made room."""
+        self.check_pixel(x, y)
+        if (x, y) not in self._vectors:
+            if self.result.features_lr is None:
+                raise Problem("not_available", "This run has no features; switch them on and run again.")
+            self._vectors[x, y] = self.result.vectors(x, y)
+            while len(self._vectors) > VECTORS:
+                self._vectors.pop(next(iter(self._vectors)), None)
+        return self._vectors[x, y]
 
     def region(self, x0: int, y0: int, x1: int, y1: int) -> dict[str, Any]:
         """Mean and spread of every panel in a rectangle."""
@@ -254,12 +267,8 @@ def similarity_maps(
     bundle: Bundle, points: Points, elsewhere: Elsewhere
 ) -> tuple[list[np.ndarray], float, float]:
     """Cosine similarity of the HR features to those at the likest of ``points``, bilinear and GS-JBU, and the scale."""
-    for of, (x, y) in [*((bundle, at) for at in points), *elsewhere]:
-        of.check_pixel(x, y)
-        if of.result.features_lr is None:
-            raise Problem("not_available", "This run has no features; switch them on and run again.")
-    vectors = [of.result.vectors(x, y) for of, (x, y) in elsewhere]
-    maps = [np.asarray(m, np.float32) for m in bundle.result.alike(points, vectors)]
+    vectors = [of.vectors(x, y) for of, (x, y) in [*((bundle, at) for at in points), *elsewhere]]
+    maps = [np.asarray(m, np.float32) for m in bundle.result.alike(elsewhere=vectors)]
     return maps, min(0.0, *(float(m.min()) for m in maps)), 1.0
 
 

@@ -204,10 +204,13 @@ def test_similarity_to_several_pixels(client: httpx.Client, done: dict[str, Any]
     assert client.get(url, params={"x": 50, "y": 20, "also": ["3,4"] * 16}).status_code == 422
 
 
-def test_similarity_to_pixels_of_another_job(client: httpx.Client, done: dict[str, Any]) -> None:
+def test_similarity_to_pixels_of_another_job(
+    server: Running, client: httpx.Client, done: dict[str, Any]
+) -> None:
     image = client.post("/api/images", files={"sample": (None, list(SAMPLES)[1])}).json()["image_id"]
     other = start(client, image, **FAST)
     wait(client, other)
+    stored = server.service.store.get("result", other)
     url = f"/api/jobs/{done['job_id']}/similarity"
     told = client.get(url, params={"elsewhere": f"{other},50,20", "format": "u16"})
     first, second = (run(scene.image, Settings(**FAST), sample=scene) for scene in list(SAMPLES.values())[:2])
@@ -217,11 +220,15 @@ def test_similarity_to_pixels_of_another_job(client: httpx.Client, done: dict[st
         np.testing.assert_allclose(found, wanted, atol=1e-3)
     both = client.get(url, params={"x": 3, "y": 4, "elsewhere": f"{other},50,20"}).json()
     assert (both["x"], both["y"], both["points"]) == (3, 4, [[3, 4]])
+    stored.evict(3)
+    again = client.get(url, params={"elsewhere": f"{other},50,20", "format": "u16"})
+    assert again.content == told.content, "it outlives the features that it is of"
     for params, status, code in (
         ({}, 422, "request_invalid"),
         ({"x": 3, "elsewhere": f"{other},50,20"}, 422, "request_invalid"),
         ({"elsewhere": f"{'0' * 32},50,20"}, 404, "not_found"),
         ({"elsewhere": f"{other},96,20"}, 404, "pixel_outside"),
+        ({"elsewhere": f"{other},51,20"}, 404, "expired"),
     ):
         refused = client.get(url, params=params)
         assert (refused.status_code, refused.json()["code"]) == (status, code), params
