@@ -158,16 +158,13 @@ class Bundle:
         return self._vectors[x, y]
 
     def region(self, x0: int, y0: int, x1: int, y1: int) -> dict[str, Any]:
-        """Mean and spread of every panel in a rectangle."""
+        """Mean and spread of every panel in the rectangle between two pixels."""
         self.check_pixel(x0, y0)
         self.check_pixel(x1, y1)
-        if x1 < x0 or y1 < y0:
-            raise Problem(
-                "request_invalid", "A region goes from its upper left to its lower right pixel.", setting="x1"
-            )
         result = self.result
         self._check_values()
-        return result.region(x0, y0, x1, y1)
+        (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
+        return result.region(left, top, right, bottom)
 
     def heights(self, name: str) -> tuple[np.ndarray, str]:
         """A panel of one number a pixel: float32 [h, w], NaN where there is none, and its unit."""

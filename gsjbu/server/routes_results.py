@@ -11,8 +11,9 @@ from gsjbu.io.point_clouds import POINT_BYTES
 from gsjbu.server import archive, readouts, results, schemas
 from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
-from gsjbu.server.problems import Problem, refusals
-from gsjbu.server.schemas import Id, MorePixels, PixelsElsewhere, PixelX, PixelY
+from gsjbu.server.problems import refusals
+from gsjbu.server.schemas import Id, MorePixels, PixelsElsewhere, PixelX, PixelY, SomeElsewhere
+from gsjbu.server.service import Service
 
 JSON = "application/json"
 _ZIP: dict[int | str, dict[str, Any]] = {
@@ -80,31 +81,43 @@ async def region(service: Shared, job_id: Id, x0: PixelX, y0: PixelY, x1: PixelX
     return Response(results.to_json(told), media_type=JSON)
 
 
-@router.get(
-    "/api/jobs/{job_id}/similarity", response_model=schemas.Similarity,
-    responses={200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409)},
-)  # fmt: skip
+Format = Literal["png", "u16"]
+_MAPS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409),
+}  # fmt: skip
+
+
+@router.get("/api/jobs/{job_id}/similarity", response_model=schemas.Similarity, responses=_MAPS)
 async def similarity(
     service: Shared,
     job_id: Id,
-    x: PixelX | None = None,
-    y: PixelY | None = None,
+    x: PixelX,
+    y: PixelY,
     also: MorePixels = [],  # noqa: B006  (FastAPI copies it)
     elsewhere: PixelsElsewhere = [],  # noqa: B006
-    format: Literal["png", "u16"] = "png",
+    format: Format = "png",
 ) -> Response:
     """Cosine similarity of the HR features to those at a pixel, bilinear and GS-JBU; with `also`, and with `elsewhere`
     for pixels of other jobs, to the likest.
 
     `format=u16`: both maps as H × W little-endian uint16 numbers instead of PNGs; X-Low and X-High give the scale.
     """
-    bundle, points = service.result(job_id), list(map(results.point, also))
-    points += [(x, y)] if x is not None and y is not None else []
+    return await _similarity(service, job_id, [*map(results.point, also), (x, y)], elsewhere, format)
+
+
+@router.get("/api/jobs/{job_id}/similarity/elsewhere", response_model=schemas.Similarity, responses=_MAPS)
+async def similarity_elsewhere(
+    service: Shared, job_id: Id, elsewhere: SomeElsewhere, format: Format = "png"
+) -> Response:
+    """The same to pixels of other jobs' pictures alone: what is most like them here."""
+    return await _similarity(service, job_id, [], elsewhere, format)
+
+
+async def _similarity(
+    service: Service, job_id: str, points: results.Points, elsewhere: list[str], format: Format
+) -> Response:
+    bundle = service.result(job_id)
     others = [(service.result(one[:32]), results.point(one[33:])) for one in elsewhere]
-    if (x is None) is not (y is None) or (not points and not others):
-        raise Problem(
-            "request_invalid", "Say which pixel: x and y, or one of another job in elsewhere.", setting="x"
-        )
     need = readouts.of_similarity(bundle, len(points) + len(others))
     if format == "u16":
         data, headers = await service.make(lambda: results.similarity_u16(bundle, points, others), need)

@@ -17,10 +17,10 @@ MorePixels = Annotated[
     list[Annotated[str, Field(pattern="^[0-9]{1,5},[0-9]{1,5}$")]],
     Query(max_length=15, description="Further pixels, each as `column,row`."),
 ]
-PixelsElsewhere = Annotated[
-    list[Annotated[str, Field(pattern="^[0-9a-f]{32},[0-9]{1,5},[0-9]{1,5}$")]],
-    Query(max_length=15, description="Pixels of other jobs' pictures, each as `job,column,row`."),
-]
+_Elsewhere = list[Annotated[str, Field(pattern="^[0-9a-f]{32},[0-9]{1,5},[0-9]{1,5}$")]]
+_SAID_ELSEWHERE = "Pixels of other jobs' pictures, each as `job,column,row`."
+PixelsElsewhere = Annotated[_Elsewhere, Query(max_length=15, description=_SAID_ELSEWHERE)]
+SomeElsewhere = Annotated[_Elsewhere, Query(min_length=1, max_length=16, description=_SAID_ELSEWHERE)]
 ClientId = Annotated[
     str | None,
     Header(

@@ -102,7 +102,8 @@ export async function similarity(id, pixels) {
     ...also.reverse().map((one) => `also=${one.x},${one.y}`),
     ...pixels.filter((one) => one.job).map((one) => `elsewhere=${one.job},${one.x},${one.y}`),
   ];
-  const answer = await ask(`${job(id)}/similarity?${asked.join("&")}&format=u16`);
+  const place = last ? "similarity" : "similarity/elsewhere";
+  const answer = await ask(`${job(id)}/${place}?${asked.join("&")}&format=u16`);
   const low = Number(answer.headers.get("x-low"));
   const high = Number(answer.headers.get("x-high"));
   const width = Number(answer.headers.get("x-width"));

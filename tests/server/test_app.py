@@ -212,7 +212,8 @@ def test_similarity_to_pixels_of_another_job(
     wait(client, other)
     stored = server.service.store.get("result", other)
     url = f"/api/jobs/{done['job_id']}/similarity"
-    told = client.get(url, params={"elsewhere": f"{other},50,20", "format": "u16"})
+    ask = {"elsewhere": f"{other},50,20", "format": "u16"}
+    told = client.get(f"{url}/elsewhere", params=ask)
     first, second = (run(scene.image, Settings(**FAST), sample=scene) for scene in list(SAMPLES.values())[:2])
     low, high = float(told.headers["x-low"]), float(told.headers["x-high"])
     maps = np.frombuffer(told.content, "<u2").reshape(2, 96, 96) * ((high - low) / 65535) + low
@@ -221,17 +222,34 @@ def test_similarity_to_pixels_of_another_job(
     both = client.get(url, params={"x": 3, "y": 4, "elsewhere": f"{other},50,20"}).json()
     assert (both["x"], both["y"], both["points"]) == (3, 4, [[3, 4]])
     stored.evict(3)
-    again = client.get(url, params={"elsewhere": f"{other},50,20", "format": "u16"})
-    assert again.content == told.content, "it outlives the features that it is of"
-    for params, status, code in (
-        ({}, 422, "request_invalid"),
-        ({"x": 3, "elsewhere": f"{other},50,20"}, 422, "request_invalid"),
-        ({"elsewhere": f"{'0' * 32},50,20"}, 404, "not_found"),
-        ({"elsewhere": f"{other},96,20"}, 404, "pixel_outside"),
-        ({"elsewhere": f"{other},51,20"}, 404, "expired"),
+    assert client.get(f"{url}/elsewhere", params=ask).content == told.content, (
+        "it outlives the features it is of"
+    )
+    for pixel, status, code in (
+        (None, 422, "request_invalid"),
+        (f"{'0' * 32},50,20", 404, "not_found"),
+        (f"{other},96,20", 404, "pixel_outside"),
+        (f"{other},51,20", 404, "expired"),
     ):
-        refused = client.get(url, params=params)
-        assert (refused.status_code, refused.json()["code"]) == (status, code), params
+        refused = client.get(f"{url}/elsewhere", params={"elsewhere": pixel} if pixel else {})
+        assert (refused.status_code, refused.json()["code"]) == (status, code), pixel
+
+
+def test_a_region_is_between_two_pixels(client: httpx.Client, done: dict[str, Any]) -> None:
+    url = f"/api/jobs/{done['job_id']}/region"
+    told = client.get(url, params={"x0": 10, "y0": 20, "x1": 60, "y1": 50}).json()
+    wanted = run(SAMPLES[SCENE].image, Settings(**FAST), sample=SAMPLES[SCENE]).region(10, 20, 60, 50)
+    assert set(told["values"]) == set(wanted)
+    for name, found in told["values"].items():
+        assert found["pixels"] == wanted[name]["pixels"]
+        if "mean" in wanted[name]:
+            assert found["mean"] == pytest.approx(wanted[name]["mean"], rel=1e-6)
+        else:
+            assert found["shares"] == wanted[name]["shares"]
+    turned = client.get(url, params={"x0": 60, "y0": 50, "x1": 10, "y1": 20}).json()
+    assert turned["values"] == told["values"]
+    outside = client.get(url, params={"x0": 0, "y0": 0, "x1": 96, "y1": 1})
+    assert (outside.status_code, outside.json()["code"]) == (404, "pixel_outside")
 
 
 def test_a_panels_values_and_its_point_cloud(client: httpx.Client, done: dict[str, Any]) -> None:
