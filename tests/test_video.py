@@ -154,14 +154,33 @@ def turned(film: bytes, quarters: int) -> bytes:
     return film[:at] + matrix + film[at + 36 :]
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mov"])
+def turned_mkv(film: bytes, quarters: int) -> bytes:
+    """A .mkv the same: its track gets a projection that is rolled, and the empty space before it shrinks by as much."""
+    roll = b"\x76\x71\x81\x00\x76\x75\x84" + struct.pack(">f", 90.0 if quarters == 3 else -90.0 * quarters)
+    projection = b"\x76\x70" + bytes([0x80 + len(roll)]) + roll
+    more = len(projection)
+    space = film.index(b"\xec\x01\x00") + 8  # the last byte of its size, then so many
+    tracks = film.index(b"\x16\x54\xae\x6b", space) + 4  # sizes of two, eight and one byte
+    track = film.index(b"\xae\x01", tracks) + 2
+    picture = film.index(b"\xe0", track + 7) + 1
+    end = picture + 1 + film[picture] - 0x80
+    return b"".join((
+        film[:space], bytes([film[space] - more]), film[space + 1 + more : tracks],
+        (int.from_bytes(film[tracks : tracks + 2], "big") + more).to_bytes(2, "big"), film[tracks + 2 : track],
+        (int.from_bytes(film[track : track + 7], "big") + more).to_bytes(7, "big"), film[track + 7 : picture],
+        bytes([film[picture] + more]), film[picture + 1 : end], projection, film[end:],
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_film_that_lies_on_its_side_comes_out_upright_and_as_long(tmp_path, ending, quarters):
     before, after = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
     a_film(before)
     with films.Reader(before) as film:
         lying = next(iter(film))
-    before.write_bytes(turned(before.read_bytes(), quarters))
+    turn = turned_mkv if ending == "mkv" else turned
+    before.write_bytes(turn(before.read_bytes(), quarters))
     copied(before, after)
     with films.Reader(before) as one, films.Reader(after) as other:
         upright = list(one)
