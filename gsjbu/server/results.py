@@ -70,7 +70,10 @@ class Bundle:
             if self.evicted:
                 return None
             result = copy.copy(self._result)
-            result.status = {**result.status, "run": sentence}
+            own = {
+                name: said for name, said in result.status.items() if name != "files"
+            }  # that was the other's
+            result.status = {**own, "run": sentence}
             result.timings_ms = {}
             return Bundle(result, dict(self._pngs))
 
