@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
-from safetensors.numpy import save as safetensors
+from safetensors.numpy import save_file
 
 import gsjbu
 from gsjbu.cli.upsample import form_of, write_result
@@ -27,59 +26,35 @@ CODES = np.array([0, 3, 15])[(np.arange(COLS) > 6).astype(int) + (np.arange(ROWS
 NAMES = ("ground", *(f"class {n}" for n in range(1, 15)), "tree")
 
 
-def _npz(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    np.savez(stream, array)
-    return stream.getvalue()
+def _pfm(path: Path, array: np.ndarray) -> None:
+    path.write_bytes(b"Pf\n%d %d\n-1.0\n" % array.shape[::-1] + array[::-1].astype("<f4").tobytes())
 
 
-def _npy(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()
+def _exr(path: Path, array: np.ndarray) -> None:
+    exr = pytest.importorskip("OpenEXR")
+    planes = {"Z": exr.Channel("Z", np.ascontiguousarray(array, np.float32))}
+    exr.File({"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}, planes).write(str(path))
 
 
-def _png(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(array).save(stream, "PNG")
-    return stream.getvalue()
+def _zarr(path: Path, array: np.ndarray) -> None:
+    import zarr
+
+    zarr.create_array(store=str(path), data=array)
 
 
-def _tif(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, array)
-    return stream.getvalue()
-
-
-def _pt(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    torch.save(torch.from_numpy(array), stream)
-    return stream.getvalue()
-
-
-def _pfm(array: np.ndarray) -> bytes:
-    return b"Pf\n%d %d\n-1.0\n" % array.shape[::-1] + array[::-1].astype("<f4").tobytes()
-
-
-READ: dict[str, Callable[[np.ndarray], bytes]] = {
-    ".npy": _npy, ".npz": _npz, ".png": _png, ".tif": _tif, ".pfm": _pfm, ".exr": _pfm, ".pt": _pt,
-    ".safetensors": lambda array: safetensors({"depth": np.ascontiguousarray(array)}), ".zarr": _npy,
+#: Each format as its own library writes it.
+READ: dict[str, Callable[[Path, np.ndarray], object]] = {
+    ".npy": np.save, ".npz": np.savez, ".png": lambda path, array: Image.fromarray(array).save(path),
+    ".tif": tifffile.imwrite, ".pfm": _pfm, ".exr": _exr,
+    ".pt": lambda path, array: torch.save(torch.from_numpy(array), path),
+    ".safetensors": lambda path, array: save_file({"depth": np.ascontiguousarray(array)}, path), ".zarr": _zarr,
 }  # fmt: skip
 WRITTEN = (".npy", ".safetensors", ".zarr", ".tif", ".png")
 
 
 def put(path: Path, array: np.ndarray) -> Path:
     """A file of the format that its ending says."""
-    if path.suffix == ".zarr":
-        import zarr
-
-        zarr.create_array(store=str(path), data=array)
-    elif path.suffix == ".exr":
-        exr = pytest.importorskip("OpenEXR")
-        planes = {"Z": exr.Channel("Z", np.ascontiguousarray(array, np.float32))}
-        exr.File({"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}, planes).write(str(path))
-    else:
-        path.write_bytes(READ[path.suffix](array))
+    READ[path.suffix](path, array)
     return path
 
 

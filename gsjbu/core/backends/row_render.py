@@ -242,7 +242,7 @@ def render_rows(
     past_cache,
 ):
     """Mix signal [h + 2R, a multiple of 8, or 4, pitch] (``lined``) into out, flat [channels, rows, W]: cell rows
-    first…last. One phase; a task is ``tile`` lanes of a row of cells; see fused.render_rows.
+    first…last. One phase; a task is ``tile`` lanes of a row of cells; see cell_render.render_rows.
     """
     layout = layout_at(layouts, 0)
     size, flat, flat_lines, values = guide.shape, guide.reshape(-1), lines.reshape(-1), signal.reshape(-1)
