@@ -24,6 +24,8 @@ class BatchConfig:
     backbone: str = default("backbone")
     seed: int = default("seed")
     resolution: int = 0  # long side in pixels; 0 keeps the image's own size
+    guide_masks: str = ""  # a folder with one mask for each image, under its name
+    stretch: str = ""  # what becomes 0 and 1 in each band, as it is typed
     kind: str = "auto"
     invalid: str = "auto"
     layout: str = "auto"

@@ -162,14 +162,24 @@ def _from_files(pictures: list[Path], base: Path, features: str) -> Iterator[Ite
 def _signal_file(picture: Path, stem: str, features: str) -> Blob | None:
     if features == BACKBONE:
         return None
-    where = picture.with_suffix("") if features == BESIDE else Path(features) / stem
-    endings = SIGNALS if features == BESIDE else (*SIGNALS, *IMAGES)
+    if features == BESIDE:
+        return _named(picture.with_suffix(""), SIGNALS)
+    return _named(Path(features) / stem, (*SIGNALS, *IMAGES))
+
+
+def mask_file(folder: str, item: Item) -> Blob:
+    """The file in ``folder`` under the name of an item's image."""
+    return _named(Path(folder) / item.key, (*SIGNALS, *IMAGES))
+
+
+def _named(where: Path, endings: tuple[str, ...]) -> Blob:
+    """The file called ``where`` with the first of ``endings`` that is there."""
     there = _by_name(where.parent)
     for ending in endings:
         name = there.get((where.name + ending).lower())
         if name is not None:
             return Blob(str(where.with_name(name)), name)
-    expected = where.with_name(where.name + SIGNALS[0])
+    expected = where.with_name(where.name + endings[0])
     return Blob(str(expected), expected.name)  # reading it fails, with this name in the sentence
 
 

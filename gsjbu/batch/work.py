@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
-from gsjbu.batch.sources import IMAGES, SIGNALS, Blob, Item
+from gsjbu.batch.sources import IMAGES, SIGNALS, Blob, Item, mask_file
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
-from gsjbu.io import levels, readers, restoring
+from gsjbu.io import guides, levels, readers, restoring, stretching
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.writers import is_there, result_dtype, result_path, write, write_bytes, write_kernel
 
@@ -91,14 +91,12 @@ class Worker:
 
     def _make(self, item: Item, path: Path) -> dict[str, Any]:
         from gsjbu import fit
-        from gsjbu.io import guides, pictures
 
         asked = self.asked
-        guide = guides.to_guide(item.image.read())
-        image = pictures.shrink(guide.pixels, asked.resolution) if asked.resolution else guide.pixels
-        signal, grid = self._signal(item, image)
+        guide = self._guide(item)
+        signal, grid = self._signal(item, guide.pixels)
         kernel = fit(
-            replace(guide, pixels=image),
+            guide,
             **grid,
             iters=asked.iters,
             radius=asked.radius,
@@ -134,11 +132,8 @@ class Worker:
 
     def describe(self, item: Item) -> dict[str, Any]:
         """What is told of an item's result, without making it: for one whose line in the journal was lost."""
-        from gsjbu.io import guides, pictures
-
         try:
-            image = guides.to_guide(item.image.read()).pixels
-            image = pictures.shrink(image, self.asked.resolution) if self.asked.resolution else image
+            image = self._guide(item).pixels
             signal, _ = self._signal(item, image)
         except (GsjbuError, OSError):  # the input has gone since; the result is there all the same
             return {}
@@ -150,6 +145,17 @@ class Worker:
             dtype = result_dtype(restoring.result_dtype(signal, shares), self.asked.half)
             told |= {"shape": list(size if flat else (signal.shape[0], *size)), "dtype": dtype.name}
         return told
+
+    def _guide(self, item: Item) -> guides.Guide:
+        """The item's image as a fit follows it, at the size that was asked for."""
+        asked = self.asked
+        mask = mask_file(asked.guide_masks, item) if asked.guide_masks else None
+        guide = guides.to_guide(
+            item.image.read(),
+            guide_mask=None if mask is None else readers.read(mask.read(), mask.name),
+            stretch=stretching.parse(asked.stretch) if asked.stretch else None,
+        )
+        return guides.shrunk(guide, asked.resolution) if asked.resolution else guide
 
     def _shares(self, signal: Signal) -> bool:
         return self.asked.probabilities and signal.kind == "labels"
@@ -239,11 +245,12 @@ def classes_of(items: list[Item], asked: BatchConfig) -> tuple[int, ...]:
 
 def _missing(item: Item, path: str) -> str:
     """What was looked for, and where."""
-    if item.signal is None or path != item.signal.path:
+    if path == item.image.path:
         return f"{item.image.name} is not there any more."
+    what = "signal" if item.signal is not None and path == item.signal.path else "mask"
     where = Path(path).with_suffix("")
     looked = SIGNALS if where == Path(item.image.path).with_suffix("") else (*SIGNALS, *IMAGES)
-    text = f"{item.image.name} has no signal: {where} with an ending of {', '.join(looked)} was looked for"
+    text = f"{item.image.name} has no {what}: {where} with an ending of {', '.join(looked)} was looked for"
     alike = sorted(
         other.name
         for other in where.parent.glob("*")

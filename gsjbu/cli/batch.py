@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ray", metavar="local|ADDRESS", help="run on Ray: here, or on the cluster at ADDRESS"
     )
     options.add_signal(parser)
+    options.add_guide(parser, many=True)
     options.add_settings(parser, SETTINGS, resolution=None, objective="auto")
     options.add_output(parser)
 
@@ -67,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
 
     settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
     asked = batch.BatchConfig(
-        form=args.to, half=args.float16, probabilities=args.probabilities, **settings, **options.signal_words(args)
+        form=args.to, half=args.float16, probabilities=args.probabilities, guide_masks=args.guide_masks or "",
+        stretch=args.stretch or "", **settings, **options.signal_words(args),
     )  # fmt: skip
     started = time.perf_counter()
     bar: tqdm | None = None

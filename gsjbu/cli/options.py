@@ -120,13 +120,15 @@ def signal_words(args: argparse.Namespace) -> dict[str, Any]:
     return words | {"names": names_of(args.names) if args.names else ()}
 
 
-def add_guide(parser: argparse.ArgumentParser) -> None:
-    """What an image's pixels mean, where that is not plain."""
+def add_guide(parser: argparse.ArgumentParser, many: bool = False) -> None:
+    """What an image's pixels mean, where that is not plain; of ``many`` images the masks lie in a folder."""
     group = parser.add_argument_group("image")
+    where = ("--guide-masks", "FOLDER", "masks of the images' sizes, under their names,") if many else (
+        "--guide-mask", "FILE", "a mask of the image's size,")  # fmt: skip
     group.add_argument(
-        "--guide-mask",
-        metavar="FILE",
-        help="a mask of the image's size, not 0 where it is not to be followed: clouds, no data, a rim",
+        where[0],
+        metavar=where[1],
+        help=f"{where[2]} not 0 where it is not to be followed: clouds, no data, a rim",
     )
     group.add_argument(
         "--stretch",

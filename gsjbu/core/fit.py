@@ -43,8 +43,8 @@ def fit_kernel(
 ) -> Kernel:
     """Fit a kernel to ``guide`` on ``grid``; the keywords are those of :func:`gsjbu.fit`."""
     _check_guide(guide, grid)
-    if seen is not None and bool(seen.all()):
-        seen = None
+    guide = guide.contiguous()
+    seen = None if seen is None or bool(seen.all()) else seen.contiguous()
     iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
     where = devices.resolve(device)
     chosen = dispatch.choose(where, backend, grid)

@@ -21,8 +21,9 @@ from PIL import Image
 from torch import Tensor
 
 from gsjbu.core.gaps import fill
-from gsjbu.errors import ImageError
-from gsjbu.io import masks, pictures, stretching
+from gsjbu.errors import ImageError, SignalError
+from gsjbu.io import masks, pictures, readers, stretching
+from gsjbu.io.brought import Brought
 from gsjbu.io.stretching import Stretch
 
 #: More than so many bands are rows or columns: sensors have up to about a dozen.
@@ -31,6 +32,9 @@ MOST_BANDS = 16
 LEAST_SPAN = 1 / 8
 #: ImageNet's, with which nearly all backbones want their images.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: What an opaque alpha is in each scale.
+_FULL = (1.0, 255.0, 65535.0)
+_NPY = b"\x93NUMPY"
 _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
 
 
@@ -74,7 +78,7 @@ def to_guide(
     if isinstance(x, Guide):
         return x
     found = _pixels(x, max_pixels)
-    planes = found.planes
+    planes, opaque = _without_opaque_alpha(found.planes)
     seen = masks.seen_of(guide_mask, found.hidden, (planes.shape[1], planes.shape[2]))
     if seen is not None:
         planes = fill(planes, seen)
@@ -89,7 +93,16 @@ def to_guide(
         if not planes.is_floating_point():
             planes = _from_whole_numbers(planes)
         guide = _scaled(pictures.to_image(planes.to(torch.float32)))
-    return replace(guide, notes=(*guide.notes, *masks.note(seen)), seen=seen)
+    return replace(guide, notes=(*guide.notes, *opaque, *masks.note(seen)), seen=seen)
+
+
+def shrunk(guide: Guide, resolution: int) -> Guide:
+    """``guide`` with a long side of ``resolution`` pixels at most; what is masked in part is masked."""
+    pixels = pictures.shrink(guide.pixels, resolution)
+    seen = guide.seen
+    if seen is not None and seen.shape != pixels.shape[-2:]:
+        seen = pictures.resize_area(seen[None].to(torch.float32), *pixels.shape[-2:])[0] > 1 - 1e-6
+    return replace(guide, pixels=pixels, seen=seen)
 
 
 def _pixels(x: Any, max_pixels: int) -> _Pixels:
@@ -117,9 +130,11 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _of_file(data: bytes, max_pixels: int) -> _Pixels:
-    """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF may have many bands."""
+    """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF or .npy of many bands."""
     if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _of_tiff(data, max_pixels)
+    if data[:6] == _NPY:
+        return _Pixels(_planes_of_array(_array_of(data, max_pixels).array))
     if pictures.sniffed(data) is not None or not data:
         return _Pixels(pictures.decode(data, max_pixels), ready=True)
     try:
@@ -135,18 +150,20 @@ def _of_file(data: bytes, max_pixels: int) -> _Pixels:
         ) from error
 
 
-def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
-    from gsjbu.errors import SignalError
-    from gsjbu.io.rasters import read_tiff
-
+def _array_of(data: bytes, max_pixels: int) -> Brought:
+    """The array in a .npy's or a TIFF's bytes."""
     try:
-        brought = read_tiff(data, MOST_BANDS * max_pixels)
+        return readers.read(data, max_values=MOST_BANDS * max_pixels)
     except SignalError as error:
-        raise ImageError("image_type", error.message) from error
-    except Exception as error:  # tifffile raises nearly anything on damaged files
-        raise ImageError(
-            "image_corrupt", "The TIFF picture is damaged or cut short; save it again."
-        ) from error
+        if error.code == "signal_corrupt":
+            sentence = "The picture is damaged or cut short; save it again."
+            raise ImageError("image_corrupt", sentence) from error
+        code = "image_too_large" if error.code == "signal_too_large" else "image_type"
+        raise ImageError(code, error.message) from error
+
+
+def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
+    brought = _array_of(data, max_pixels)
     array = brought.array
     if brought.palette:
         palette = np.frombuffer(brought.palette, np.uint8).reshape(-1, 3)
@@ -200,6 +217,16 @@ def _planes_of_array(x: Any) -> Tensor:
             a = np.moveaxis(a, -1, 0)
     planes = torch.from_numpy(_plain(a if a.ndim == 3 else a[None]))
     return planes.expand(3, -1, -1) if planes.shape[0] == 1 else planes
+
+
+def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
+    """[C, H, W] less a fourth channel that is full everywhere, and what to say of it: there is nothing to follow."""
+    if planes.shape[0] != 4 or planes.dtype == torch.bool:
+        return planes, ()
+    alpha = planes[3]
+    if float(alpha.min()) != float(alpha.max()) or float(alpha.max()) not in _FULL:
+        return planes, ()
+    return planes[:3], ("The fourth channel is the same everywhere, an opaque alpha: it is left out.",)
 
 
 def _plain(a: np.ndarray) -> np.ndarray:

@@ -221,9 +221,10 @@ def _fractions(plane: np.ndarray, values: np.ndarray) -> Guess:
         none, all_ = (float((values == end).mean()) for end in (0.0, 1.0))
         if all_ > 0 and none + all_ >= 0.4 and (none > 0 or low > 0):
             return Guess("soft_labels", f"{said}, {round(100 * (none + all_))} % exactly 0 or 1")
-        ends = float((values < NEAR).mean()), float((values > 1 - NEAR).mean())
-        if min(ends) > 0.02 and sum(ends) >= 0.7 and high > 0.95:
+        if _is_sigmoid(values):
             return Guess("probabilities", f"{said}, mostly near 0 or 1: a mask's sigmoid", "heat_map")
+        if low > NEAR * high:
+            return Guess("depth", f"{said}, none of them near 0 as most of a heat map is", "heat_map")
         return Guess("heat_map", f"{said}, most of them between", _besides_heat(low, high))
     if low < -1 and high > 1 and max(-low, high) <= LOGITS_TOP:
         if abs(values.mean()) < STANDARD and abs(values.std() - 1) < STANDARD:
@@ -237,9 +238,16 @@ def _fractions(plane: np.ndarray, values: np.ndarray) -> Guess:
     return Guess("depth", said)
 
 
+def _is_sigmoid(values: np.ndarray) -> bool:
+    """Whether fractions are sure of most cells: of a small object, too, more are inside it than on its border, where a
+    heat map's peak is all slope."""
+    low, high = float((values < NEAR).mean()), float((values > 1 - NEAR).mean())
+    return high > 0 and low + high >= 0.7 and high > (1 - low - high) / 2 and float(values.max()) > 0.95
+
+
 def _besides_heat(low: float, high: float) -> Kind | None:
     """What fractions from ``low`` to ``high`` are about as likely, if not a heat map."""
-    if low > NEAR * high or high < 0.5 or (low == 0 and high == 1):
+    if high < 0.5 or (low == 0 and high == 1):
         return "depth"
     return "probabilities" if low < 0.01 and high > 0.9 else None
 

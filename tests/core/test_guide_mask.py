@@ -114,3 +114,13 @@ def test_gradients_flow_through_masked_pixels():
     signal = SIGNAL.clone().requires_grad_(True)
     fitted(iters=0).render(signal).sum().backward()
     assert float(signal.grad.sum()) == pytest.approx(2 * H * W, rel=1e-4)
+
+
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
+def test_any_order_of_axes_in_memory_gives_the_same_bits(objective):
+    """As a picture that was turned or shrunk has, with its mask."""
+    options = {"objective": objective, "signal": SIGNAL[:1], "kind": "depth"}
+    turned = GUIDE.permute(2, 1, 0).contiguous().permute(2, 1, 0), SEEN.T.contiguous().T
+    assert not turned[0].is_contiguous()
+    one, other = fitted(**options), fitted(*turned, **options)
+    assert torch.equal(one.render(SIGNAL[:1]), other.render(SIGNAL[:1]))

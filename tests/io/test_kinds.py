@@ -91,7 +91,8 @@ def test_grey_levels_of_a_jpeg_are_never_classes():
 
 
 def test_two_likely_kinds_are_both_named():
-    assert guess(np.linspace(0.4, 0.9, 192).reshape(12, 16)).runner_up == "depth"
+    between = guess(np.linspace(0.4, 0.9, 192).reshape(12, 16))
+    assert (between.kind, between.runner_up) == ("depth", "heat_map")
     few = RNG.integers(0, 6, (12, 16))
     assert (guess(few).kind, guess(few).runner_up) == ("labels", "depth")
 
@@ -126,13 +127,30 @@ def test_a_quantity_that_was_standardised_is_no_mask_of_logits():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "other"),
-    [(0.06, 0.42, "depth"), (0.3, 1.0, "depth"), (1e-4, 0.97, "probabilities"), (1e-3, 0.8, None)],
+    ("low", "high", "taken"),
+    [
+        (0.06, 0.42, ("depth", "heat_map")),
+        (0.3, 1.0, ("depth", "heat_map")),
+        (0.01, 0.42, ("heat_map", "depth")),
+        (1e-4, 0.97, ("heat_map", "probabilities")),
+        (1e-3, 0.8, ("heat_map", None)),
+    ],
 )
-def test_fractions_that_may_be_another_kind_are_in_doubt(low, high, other):
+def test_fractions_that_may_be_another_kind_are_in_doubt(low, high, taken):
     values = np.linspace(low, high, 600).reshape(1, 20, 30)
     guess = kinds.guess(values, np.ones((20, 30), bool))
-    assert (guess.kind, guess.runner_up) == ("heat_map", other)
+    assert (guess.kind, guess.runner_up) == taken
+
+
+def test_a_sigmoid_is_sure_of_a_small_object_and_a_peak_is_all_slope():
+    """Of a disc of 20 cells' width in 96 x 128, or of a bump as wide at half its height."""
+    away = np.hypot(*np.mgrid[-48:48, -64:64])
+    known = np.ones(away.shape, bool)
+    for plane, kind in (
+        (1 / (1 + np.exp(away - 10)), "probabilities"),
+        (np.exp2(-((away / 10) ** 2)), "heat_map"),
+    ):
+        assert kinds.guess(np.clip(plane, 1e-4, 0.9999)[None], known).kind == kind
 
 
 def test_steps_of_16_bits_without_a_0_may_be_depth():

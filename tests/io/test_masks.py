@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -95,6 +97,49 @@ def test_the_command_line_takes_a_file(tmp_path, capsys):
     with pytest.warns(SignalWarning):
         right = gsjbu.upsample(str(image), DEPTH, iters=2, guide_mask=mask).numpy()
     np.testing.assert_array_equal(np.load(words[3]), right)
+
+
+def test_a_batch_takes_a_folder_of_masks_at_any_resolution(tmp_path):
+    """What lies under the mask changes no byte; an image without one is reported, and the rest is done."""
+    for folder in ("photos", "other", "masks"):
+        (tmp_path / folder).mkdir()
+    for name, value in (("photos", 1.0), ("other", 0.3)):
+        for key in ("a", "b"):
+            Image.fromarray(np.rint(255 * clouded(value)).astype(np.uint8)).save(
+                tmp_path / name / f"{key}.png"
+            )
+            np.save(tmp_path / name / f"{key}.npy", DEPTH)
+    Image.fromarray(CLOUD).save(tmp_path / "masks" / "a.png")
+    for resolution in ("80", "60"):
+        outs = []
+        for name in ("photos", "other"):
+            out = tmp_path / f"{name}{resolution}"
+            asked = [
+                "--guide-masks",
+                str(tmp_path / "masks"),
+                "--stretch",
+                "percentiles",
+                "--resolution",
+                resolution,
+            ]
+            words = [
+                "batch",
+                str(tmp_path / name),
+                str(out),
+                *asked,
+                "--iters",
+                "2",
+                "--workers",
+                "1",
+                "--quiet",
+            ]
+            assert cli.main(words) == 1
+            outs.append(np.load(out / "a.npy"))
+            manifest = json.loads((out / "manifest.json").read_text())
+            assert [item["status"] for item in manifest["items"]] == ["done", "failed"]
+            assert "has no mask" in manifest["items"][1]["error"]
+        assert outs[0].shape == (int(resolution) * H // W, int(resolution))
+        np.testing.assert_array_equal(*outs)
 
 
 @pytest.mark.parametrize(

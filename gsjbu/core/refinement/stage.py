@@ -37,8 +37,8 @@ def refined(
     Cells without a value hold nothing: the graph fills them from all round, and no counts are matched in them. What
     is NaN in the mixture stays NaN.
     """
-    given = signal.detach().to("cpu", torch.float32).numpy()
-    mix = mixed.detach().to("cpu", torch.float32).numpy()
+    given = signal.detach().to("cpu", torch.float32).contiguous().numpy()
+    mix = mixed.detach().to("cpu", torch.float32).contiguous().numpy()
     known = None if mask is None or bool(mask.all()) else mask.numpy()
     nothing = np.isnan(mix)  # no cell of the window has a value
     if mask is not None and nothing.any():

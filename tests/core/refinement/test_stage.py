@@ -95,3 +95,13 @@ def test_one_pixel_and_one_cell() -> None:
     x = torch.full((1, 1, 1), 0.5)
     recipe = Refinement(graph=0.5, counts=True, strengths=(9.0,))
     assert float(stage.refined(x, x, x, one, recipe)) == 0.5
+
+
+def test_any_order_of_axes_in_memory_gives_the_same_bits() -> None:
+    """As turned and permuted tensors have."""
+    for recipe in (Refinement(graph=0.5, steps=4), Refinement(graph=0.2, counts=True, strengths=(20.0,))):
+        mixed, signal, guide = problem()
+        right = stage.refined(mixed, signal, guide, GRID, recipe)
+        turned = [x.permute(2, 1, 0).contiguous().permute(2, 1, 0) for x in (mixed, signal, guide)]
+        assert not turned[0].is_contiguous()
+        assert torch.equal(stage.refined(*turned, GRID, recipe), right)
