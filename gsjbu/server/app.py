@@ -52,7 +52,7 @@ def create_app(config: Config | None = None) -> FastAPI:
         title="Upsample Anything (GS-JBU + TTO)",
         version=service.version,
         summary="Upsample any low-resolution signal along the edges of its image.",
-        docs_url=None, redoc_url=None, openapi_url="/openapi.json", lifespan=life,
+        docs_url=None, redoc_url=None, openapi_url=None, lifespan=life,  # routes_page has them
     )  # fmt: skip
     app.state.service = service
     problems.install(app)

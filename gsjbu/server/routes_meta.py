@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Any
 
 from fastapi import APIRouter
@@ -18,12 +19,15 @@ from gsjbu.server.service import Service
 from gsjbu.settings import schema
 
 router = APIRouter(tags=["server"])
+#: Which models are there is looked up on the disk, at most so often.
+SETTINGS_SECONDS = 1.0
 
 
 @router.get("/api/settings", response_model=schemas.SettingsBody, responses=refusals())
 async def settings(service: Shared) -> Response:
     """Everything the page builds its controls from: settings, limits, built-in scenes, models, devices."""
-    body = await service.read(lambda: results.to_json(_settings(service)))
+    now = int(time.monotonic() / SETTINGS_SECONDS)
+    body = await service.read(lambda: _settings_at(service, now))
     return Response(body, media_type="application/json")
 
 
@@ -72,6 +76,11 @@ def _advice(a: Any) -> dict[str, Any]:
         "seconds": a.seconds,
         "sentence": getattr(a, "sentence", ""),
     }
+
+
+@lru_cache(maxsize=8)
+def _settings_at(service: Service, now: int) -> bytes:
+    return results.to_json(_settings(service))
 
 
 def _settings(service: Service) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
-from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, Template
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -19,28 +19,30 @@ from gsjbu.server.problems import Problem, refusals
 from gsjbu.server.service import Service
 
 HERE = Path(__file__).parent
+PAGE = "index.html"
 _KINDS = {".png": "image/png", ".json": "application/json"}
 
 
 router = APIRouter(include_in_schema=False)
-_docs = Jinja2Templates(HERE / "docs")
 
 
 @router.get("/", response_class=HTMLResponse)
 async def index(service: Shared, request: Request) -> Response:
-    languages = await service.read(lambda: _languages(service.config.static_dir))
-    context = {"version": service.version, "languages": languages}
-    answer = _page(service.config.templates_dir).TemplateResponse(request, "index.html", context)
+    config = service.config
+    page = await service.read(lambda: _page(config.templates_dir, config.static_dir, service.version))
+    answer = HTMLResponse(page)
     introduce(request, answer)
     return answer
 
 
+@router.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    return Response(_described(request.app), media_type="application/json")
+
+
 @router.get("/docs", response_class=HTMLResponse)
 async def docs_page(request: Request) -> Response:
-    app = request.app
-    return _docs.TemplateResponse(
-        request, "docs.html", {"api": app.openapi(), "operations": _operations(app)}
-    )
+    return HTMLResponse(_docs_of(request.app))
 
 
 @router.get("/docs/style.css")
@@ -62,9 +64,32 @@ async def no_out(rest: str) -> Response:
     raise Problem("not_found", "There is no such file.")
 
 
-@lru_cache
-def _page(folder: Path) -> Jinja2Templates:
-    return Jinja2Templates(folder)
+def _page(templates_dir: Path, static_dir: Path, version: str) -> str:
+    """The page's HTML: made again once a file that it is made of has changed."""
+    files = (templates_dir / PAGE, *sorted((static_dir / "lang").glob("*.json")))
+    return _rendered(files, tuple(file.stat().st_mtime_ns for file in files), version)
+
+
+@lru_cache(maxsize=8)
+def _rendered(files: tuple[Path, ...], changed: tuple[int, ...], version: str) -> str:
+    """``files``: the template, and the strings of the page, one JSON file a language."""
+    template, *languages = files
+    strings = {file.stem: json.loads(file.read_text("utf-8")) for file in languages}
+    return _template(template).render(version=version, languages=strings)
+
+
+def _template(file: Path) -> Template:
+    return Environment(loader=FileSystemLoader(file.parent), autoescape=True).get_template(file.name)
+
+
+@lru_cache(maxsize=8)
+def _described(app: FastAPI) -> bytes:
+    return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@lru_cache(maxsize=8)
+def _docs_of(app: FastAPI) -> str:
+    return _template(HERE / "docs" / "docs.html").render(api=app.openapi(), operations=_operations(app))
 
 
 class _Whole(StaticFiles):
@@ -78,12 +103,6 @@ class _Whole(StaticFiles):
 def mount_static(service: Service, app: FastAPI) -> None:
     """The page's own files; to be called last, for a mount takes every address below it."""
     app.mount("/static", _Whole(directory=service.config.static_dir, check_dir=False), name="static")
-
-
-def _languages(static_dir: Path) -> dict[str, dict[str, str]]:
-    """All strings of the page by language; one JSON file per language."""
-    files = sorted((static_dir / "lang").glob("*.json"))
-    return {file.stem: json.loads(file.read_text("utf-8")) for file in files}
 
 
 def _operations(app: FastAPI) -> list[dict[str, object]]:
