@@ -6,7 +6,6 @@ import io
 import re
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, Request
+
+from tests import zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -34,7 +35,7 @@ class Server:
 
     def start(self) -> Server:
         """Start, and return once it answers and has compiled its kernels."""
-        command = [sys.executable, str(APP), "--port", str(self.port), *self.options]
+        command = [zygote.python(), str(APP), "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         end = time.monotonic() + 240  # a first start compiles, perhaps beside other tests

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page
 
 from gsjbu.samples import SAMPLES
+from tests import zygote
 from tests.browser.hands import ROOT, depth, shown, state
 
 FIRST = next(iter(SAMPLES))
@@ -36,7 +36,7 @@ def test_a_scenes_own_by_one_click_has_the_command_lines_figures(page: Page, wha
 
     asked = [f"scene:{FIRST}", "--truth", f"scene:{what}", "--stride", str(stride), "--json", "--quiet"]
     done = subprocess.run(
-        [sys.executable, "-m", "gsjbu", "evaluate", *asked],
+        [zygote.python(), "-m", "gsjbu", "evaluate", *asked],
         cwd=ROOT,
         capture_output=True,
         text=True,
