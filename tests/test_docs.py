@@ -13,6 +13,7 @@ import pytest
 from tests import zygote
 from tests.guides import follow, script_of
 
+#: But for docs/cluster.md: tests/batch/test_cluster.py.
 GUIDES = [
     "README.md",
     *(
@@ -23,7 +24,6 @@ GUIDES = [
             "folder",
             "video",
             "server",
-            "cluster",
             "signals",
             "outputs",
             "backbones",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import socket
@@ -209,6 +210,23 @@ def choose_pixel(page: Page, x: int, y: int) -> None:
     page.wait_for_selector(f"#pixel[data-x='{x}'][data-y='{y}']")
     if state(page, "result.panels.some((p) => p.group === 'features')"):
         page.wait_for_selector(f"#similarity[data-x='{x}'][data-y='{y}']")
+
+
+def similarity(page: Page, method: str) -> np.ndarray:  # [H, W]
+    """A map of similarity as the page has it; in one text, as a list of numbers takes seconds to come over."""
+    text, width = page.evaluate(
+        """(method) => import('/static/js/similarity.js').then((m) => {
+          const {[method]: values, width} = m.values();
+          const bytes = new Uint8Array(Float32Array.from(values).buffer);
+          let text = '';
+          for (let at = 0; at < bytes.length; at += 32768) {
+            text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+          }
+          return [btoa(text), width];
+        })""",
+        method,
+    )
+    return np.frombuffer(base64.b64decode(text), np.float32).reshape(-1, width)
 
 
 def depth(name: str = "depth.npy", side: int = 16) -> FilePayload:

@@ -92,10 +92,9 @@ def test_a_signal_survives_a_reload(page: Page) -> None:
     assert "signal" not in query(page)
 
 
-def test_an_address_of_a_forgotten_signal(page: Page, server: Server, watch: Watch) -> None:
+@pytest.mark.address(f"signal={'0' * 32}&stride=0")
+def test_an_address_of_a_forgotten_signal(page: Page, watch: Watch) -> None:
     watch.expect("status of 404")
-    page.goto(f"{server.url}/?signal={'0' * 32}&stride=0")
-    shown(page)
     text = page.inner_text("#notice p")
     assert "no longer holds the signal" in text and "Stride = 0" in text
     assert state(page, "signal") is None
