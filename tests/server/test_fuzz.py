@@ -50,7 +50,7 @@ def test_a_short_fuzz(tmp_path: Path) -> None:
     with in_process(
         python=zygote.python()
     ) as server:  # the real computation: settings that nobody thought of run through it
-        fuzz(server, tmp_path, "--max-examples", "10")
+        fuzz(server, tmp_path, "--max-examples", "4")
 
 
 @pytest.mark.soak
