@@ -103,7 +103,7 @@ class Watch:
 
 
 @contextmanager
-def visit(chromium: Browser, server: Server, *expected: str) -> Iterator[Page]:
+def visit(chromium: Browser, server: Server, *expected: str, address: str = "") -> Iterator[Page]:
     """The page of a server of this test's own, which ends with it; watched but for what is ``expected``."""
     watch = Watch(server.start().url)
     for pattern in expected:
@@ -112,7 +112,7 @@ def visit(chromium: Browser, server: Server, *expected: str) -> Iterator[Page]:
     context.on("page", watch.follow)
     try:
         page = context.new_page()
-        page.goto(server.url)
+        page.goto(server.url + address)
         yield page
         watch.check()
     finally:
@@ -185,13 +185,14 @@ def canvas_at(page: Page, x: float, y: float) -> list[int]:
 def hand_over(page: Page, path: Path, how: str) -> None:
     """Give the page a file by ``drop`` or ``paste``, as the browser's own events."""
     page.evaluate(
-        """([bytes, name, how]) => {
+        """([text, name, how]) => {
+          const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
           const moved = new DataTransfer();
-          moved.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/jpeg'}));
+          moved.items.add(new File([bytes], name, {type: 'image/jpeg'}));
           if (how === 'drop') dispatchEvent(new DragEvent('drop', {dataTransfer: moved, cancelable: true}));
           else dispatchEvent(new ClipboardEvent('paste', {clipboardData: moved}));
         }""",
-        [list(path.read_bytes()), path.name, how],
+        [base64.b64encode(path.read_bytes()).decode(), path.name, how],
     )
 
 

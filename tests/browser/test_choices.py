@@ -12,6 +12,8 @@ from playwright.sync_api import FilePayload, Page, Route
 from gsjbu.samples import SAMPLES
 from tests.browser.hands import Watch, depth, forget, hand_over, shown, state
 
+pytestmark = pytest.mark.address("resolution=128")
+
 SCENES = list(SAMPLES)
 
 

@@ -7,6 +7,8 @@ from playwright.sync_api import Page
 
 from tests.browser.hands import Watch, set_slider, shown
 
+pytestmark = pytest.mark.address("resolution=128")
+
 
 def test_an_error_goes_with_the_number_it_is_about(page: Page) -> None:
     """Another control is moved: the field shows the value that holds, so nothing is wrong any more."""

@@ -10,6 +10,8 @@ from playwright.sync_api import Page
 
 from tests.browser.hands import Watch, set_slider, shown, state
 
+pytestmark = pytest.mark.address("resolution=128")
+
 
 def truncated_jpeg() -> bytes:
     """The first half of a picture."""

@@ -14,6 +14,8 @@ from gsjbu.samples import SAMPLES
 from tests import zygote
 from tests.browser.hands import ROOT, depth, shown, state
 
+pytestmark = pytest.mark.address("resolution=128")
+
 FIRST = next(iter(SAMPLES))
 
 
@@ -35,6 +37,7 @@ def test_a_scenes_own_by_one_click_has_the_command_lines_figures(page: Page, wha
     assert {"depth": "RMSE", "labels": "mIoU"}[what] in (page.get_attribute("#chart svg", "aria-label") or "")
 
     asked = [f"scene:{FIRST}", "--truth", f"scene:{what}", "--stride", str(stride), "--json", "--quiet"]
+    asked += ["--resolution", "128"]
     done = subprocess.run(
         [zygote.python(), "-m", "gsjbu", "evaluate", *asked],
         cwd=ROOT,
