@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # What takes longest starts first, or one process works on alone at the end (see WORKERS in the Makefile).
 LONGEST = (
     "test_docs.py",
-    "test_cluster.py",
-    "test_outputs.py",
-    "test_module.py",
     "test_hostile.py",
+    "test_cluster.py",
+    "test_decoder.py",
+    "test_module.py",
     "test_packaging.py",
 )
 

@@ -46,7 +46,7 @@ def test_the_guide_gives_the_bytes_of_one_machine(root, tmp_path, contents):
     assert (tmp_path / "full/manifest.json").read_bytes() == (tmp_path / "here/manifest.json").read_bytes()
 
 
-@pytest.mark.soak  # test_local_batch.py kills workers and whole runs each time
+@pytest.mark.soak
 def test_two_ray_workers_one_of_them_killed_give_the_bytes_of_one_machine(
     many, tmp_path, contents, monkeypatch
 ):
