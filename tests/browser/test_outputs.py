@@ -72,6 +72,7 @@ def run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.address("resolution=128")
 @pytest.mark.parametrize("brought", [False, True])
 def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: bool) -> None:
     """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike."""
