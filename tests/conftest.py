@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import zygote
 from tests.compiled import compile_all
 
 # Tests never fetch weights; those of the downloads ask a server of their own.
@@ -18,10 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # What takes longest starts first, or one process works on alone at the end (see WORKERS in the Makefile).
 LONGEST = (
     "test_docs.py",
-    "test_cluster.py",
-    "test_outputs.py",
-    "test_module.py",
     "test_hostile.py",
+    "test_cluster.py",
+    "test_decoder.py",
+    "test_module.py",
     "test_packaging.py",
 )
 
@@ -29,6 +30,7 @@ LONGEST = (
 def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "numprocesses", None):  # the process that starts the others
         compile_all()
+        zygote.python()  # one for all of them
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 #: What a reader in the repository's root sees.
@@ -25,8 +24,8 @@ def script_of(text: str) -> str:
     return "\n".join(script)
 
 
-def follow(script: str, root: Path, folder: Path) -> str:
-    """Run ``script`` in ``folder`` made into the reader's repository, where `python` and `gsjbu` are this one's.
+def follow(script: str, root: Path, folder: Path, python: str) -> str:
+    """Run ``script`` in ``folder`` made into the reader's repository, where `python` and `gsjbu` are ``python``'s.
 
     Returns what it printed.
     """
@@ -34,8 +33,8 @@ def follow(script: str, root: Path, folder: Path) -> str:
         (folder / name).symlink_to(root / name)
     tools = folder / "bin"
     tools.mkdir()
-    (tools / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    (tools / "gsjbu").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gsjbu "$@"\n')
+    (tools / "python").write_text(f'#!/bin/sh\nexec "{python}" "$@"\n')
+    (tools / "gsjbu").write_text(f'#!/bin/sh\nexec "{python}" -m gsjbu "$@"\n')
     for tool in tools.iterdir():
         tool.chmod(0o755)
     path = os.pathsep.join([str(tools), os.environ["PATH"]])

@@ -10,8 +10,10 @@ import sys
 
 import pytest
 
+from tests import zygote
 from tests.guides import follow, script_of
 
+#: But for docs/cluster.md: tests/batch/test_cluster.py.
 GUIDES = [
     "README.md",
     *(
@@ -22,7 +24,6 @@ GUIDES = [
             "folder",
             "video",
             "server",
-            "cluster",
             "signals",
             "outputs",
             "backbones",
@@ -46,13 +47,17 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+#: Of this one each command is a fresh Python, as a reader's is; of the others a fork of one (tests/zygote.py).
+FRESH = "docs/backbones.md"
+
+
 @pytest.mark.parametrize("guide", GUIDES)
 def test_the_commands_of_a_guide_run(root, tmp_path, guide):
     script = script_of((root / guide).read_text("utf-8")).replace("8765", str(free_port()))
     assert script.count("\n") > 3, "no block of this guide is marked to be run"
     if "curl " in script:
         assert shutil.which("curl"), "this guide's commands need curl"
-    follow(script, root, tmp_path)
+    follow(script, root, tmp_path, sys.executable if guide == FRESH else zygote.python())
 
 
 def test_the_notebook_runs_from_top_to_bottom(root, tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ import torch
 from examples import make_inputs, modality_guide, point_similarity, probability_upsampling
 from gsjbu.core.grid import Grid
 from gsjbu.samples import SAMPLES
+from tests import zygote
 
 
 def test_point_similarity_finds_the_points_class_better_than_bilinear():
@@ -46,7 +46,7 @@ def test_the_played_network_gives_probabilities():
 
 
 def test_a_script_runs_from_the_command_line(root, tmp_path):
-    command = [sys.executable, "-m", "examples.make_inputs", str(tmp_path / "d"), "--side", "64"]
+    command = [zygote.python(), "-m", "examples.make_inputs", str(tmp_path / "d"), "--side", "64"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     there = {p.relative_to(tmp_path / "d").as_posix() for p in (tmp_path / "d").rglob("*") if p.is_file()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from gsjbu.batch.config import BatchConfig
 from gsjbu.batch.manifest import read_journal
 from gsjbu.errors import GsjbuError
 from gsjbu.io.pictures import png_bytes
+from tests import zygote
+from tests.guides import follow, script_of
 
 ASKED = BatchConfig(objective="rgb", iters=6)
 COUNT = 24
@@ -32,7 +35,22 @@ def many(tmp_path_factory):
     return folder
 
 
-def test_two_ray_workers_one_of_them_killed_give_the_bytes_of_one_machine(many, tmp_path, contents):
+def test_the_guide_gives_the_bytes_of_one_machine(root, tmp_path, contents):
+    """The commands of docs/cluster.md, and the same folder by one process."""
+    follow(script_of((root / "docs/cluster.md").read_text("utf-8")), root, tmp_path, zygote.python())
+    here = batch.run(
+        str(tmp_path / "my-data/photos"), str(tmp_path / "here"), BatchConfig(iters=10), workers=1
+    )
+    assert here.done == 3
+    assert contents(tmp_path / "full") == contents(tmp_path / "here")
+    assert (tmp_path / "full/manifest.json").read_bytes() == (tmp_path / "here/manifest.json").read_bytes()
+
+
+@pytest.mark.soak
+def test_two_ray_workers_one_of_them_killed_give_the_bytes_of_one_machine(
+    many, tmp_path, contents, monkeypatch
+):
+    monkeypatch.setattr(sys, "executable", zygote.python())  # Ray's workers are forks that have loaded
     here = batch.run(str(many), str(tmp_path / "here"), ASKED, workers=1)
     killed = []
 

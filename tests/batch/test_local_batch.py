@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -21,8 +22,24 @@ from gsjbu.batch.manifest import read_journal
 from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Worker
 from gsjbu.io.pictures import decode
+from tests import zygote
 
 ASKED = BatchConfig(objective="rgb", iters=6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_workers():
+    """Worker processes are forks that have loaded, but for those of a test that asks for fresh ones."""
+    multiprocessing.set_executable(zygote.python())
+    yield
+    multiprocessing.set_executable(sys.executable)
+
+
+@pytest.fixture
+def fresh_workers():
+    multiprocessing.set_executable(sys.executable)
+    yield
+    multiprocessing.set_executable(zygote.python())
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +112,7 @@ def test_killed_and_started_again_gives_the_same_bytes_once(dataset, undisturbed
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_a_worker_that_dies_costs_its_image_and_no_other(dataset, tmp_path, monkeypatch):
+def test_a_worker_that_dies_costs_its_image_and_no_other(dataset, tmp_path, monkeypatch, fresh_workers):
     items = batch.find(str(dataset))
     poison = Item("poison", Blob("/dev/null", "kill"), None)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))

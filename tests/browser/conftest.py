@@ -76,10 +76,11 @@ def context(chromium: Browser, watch: Watch) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, server: Server) -> Page:
-    """The page, its first scene computed and shown."""
+def page(context: BrowserContext, server: Server, request: pytest.FixtureRequest) -> Page:
+    """The page, its first scene computed and shown; the mark ``address`` says what else its address asks for."""
     page = context.new_page()
-    page.goto(server.url)
+    asked = request.node.get_closest_marker("address")
+    page.goto(server.url + ("/?" + asked.args[0] if asked else ""))
     shown(page)
     return page
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, Request
+
+from tests import zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -34,7 +36,7 @@ class Server:
 
     def start(self) -> Server:
         """Start, and return once it answers and has compiled its kernels."""
-        command = [sys.executable, str(APP), "--port", str(self.port), *self.options]
+        command = [zygote.python(), str(APP), "--port", str(self.port), *self.options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         end = time.monotonic() + 240  # a first start compiles, perhaps beside other tests
@@ -101,7 +103,7 @@ class Watch:
 
 
 @contextmanager
-def visit(chromium: Browser, server: Server, *expected: str) -> Iterator[Page]:
+def visit(chromium: Browser, server: Server, *expected: str, address: str = "") -> Iterator[Page]:
     """The page of a server of this test's own, which ends with it; watched but for what is ``expected``."""
     watch = Watch(server.start().url)
     for pattern in expected:
@@ -110,7 +112,7 @@ def visit(chromium: Browser, server: Server, *expected: str) -> Iterator[Page]:
     context.on("page", watch.follow)
     try:
         page = context.new_page()
-        page.goto(server.url)
+        page.goto(server.url + address)
         yield page
         watch.check()
     finally:
@@ -183,13 +185,14 @@ def canvas_at(page: Page, x: float, y: float) -> list[int]:
 def hand_over(page: Page, path: Path, how: str) -> None:
     """Give the page a file by ``drop`` or ``paste``, as the browser's own events."""
     page.evaluate(
-        """([bytes, name, how]) => {
+        """([text, name, how]) => {
+          const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
           const moved = new DataTransfer();
-          moved.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/jpeg'}));
+          moved.items.add(new File([bytes], name, {type: 'image/jpeg'}));
           if (how === 'drop') dispatchEvent(new DragEvent('drop', {dataTransfer: moved, cancelable: true}));
           else dispatchEvent(new ClipboardEvent('paste', {clipboardData: moved}));
         }""",
-        [list(path.read_bytes()), path.name, how],
+        [base64.b64encode(path.read_bytes()).decode(), path.name, how],
     )
 
 
@@ -208,6 +211,23 @@ def choose_pixel(page: Page, x: int, y: int) -> None:
     page.wait_for_selector(f"#pixel[data-x='{x}'][data-y='{y}']")
     if state(page, "result.panels.some((p) => p.group === 'features')"):
         page.wait_for_selector(f"#similarity[data-x='{x}'][data-y='{y}']")
+
+
+def similarity(page: Page, method: str) -> np.ndarray:  # [H, W]
+    """A map of similarity as the page has it; in one text, as a list of numbers takes seconds to come over."""
+    text, width = page.evaluate(
+        """(method) => import('/static/js/similarity.js').then((m) => {
+          const {[method]: values, width} = m.values();
+          const bytes = new Uint8Array(Float32Array.from(values).buffer);
+          let text = '';
+          for (let at = 0; at < bytes.length; at += 32768) {
+            text += String.fromCharCode(...bytes.subarray(at, at + 32768));
+          }
+          return [btoa(text), width];
+        })""",
+        method,
+    )
+    return np.frombuffer(base64.b64decode(text), np.float32).reshape(-1, width)
 
 
 def depth(name: str = "depth.npy", side: int = 16) -> FilePayload:

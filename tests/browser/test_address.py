@@ -12,6 +12,8 @@ from playwright.sync_api import Page
 from gsjbu.settings import SETTINGS
 from tests.browser.hands import Server, Watch, depth, forget, set_slider, shown, state, tab
 
+pytestmark = pytest.mark.address("resolution=128")
+
 
 def query(page: Page) -> dict[str, str]:
     """The address's values, once it has settled."""
@@ -56,7 +58,7 @@ def test_an_uploaded_picture_survives_a_reload(page: Page) -> None:
     page.goto(page.url)
     shown(page)
     assert state(page, "image.width") == 200
-    assert state(page, "result.image.height") == 150
+    assert state(page, "result.image.height") == 96  # at a width of 128
     assert page.inner_text("#picture-name") == "mine.png"
 
 
@@ -92,10 +94,9 @@ def test_a_signal_survives_a_reload(page: Page) -> None:
     assert "signal" not in query(page)
 
 
-def test_an_address_of_a_forgotten_signal(page: Page, server: Server, watch: Watch) -> None:
+@pytest.mark.address(f"signal={'0' * 32}&stride=0&resolution=128")
+def test_an_address_of_a_forgotten_signal(page: Page, watch: Watch) -> None:
     watch.expect("status of 404")
-    page.goto(f"{server.url}/?signal={'0' * 32}&stride=0")
-    shown(page)
     text = page.inner_text("#notice p")
     assert "no longer holds the signal" in text and "Stride = 0" in text
     assert state(page, "signal") is None

@@ -9,6 +9,8 @@ from playwright.sync_api import Page
 
 from tests.browser.hands import make_slow, set_slider, shown, state
 
+pytestmark = pytest.mark.address("resolution=128")
+
 
 def label(page: Page) -> str:
     """What a screen reader hears of the chart."""

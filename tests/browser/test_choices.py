@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, Route
 
 from gsjbu.samples import SAMPLES
-from tests.browser.hands import Watch, depth, forget, hand_over, set_slider, shown, state
+from tests.browser.hands import Watch, depth, forget, hand_over, shown, state
+
+pytestmark = pytest.mark.address("resolution=128")
 
 SCENES = list(SAMPLES)
 
@@ -130,16 +133,10 @@ def test_a_signal_brings_its_own_grid(page: Page) -> None:
     assert why.is_hidden()
 
 
+@pytest.mark.address("features=false&stride=64&radius=8&iters=400")
 def test_a_run_that_a_signal_makes_slow_waits(page: Page) -> None:
     """The estimate is of the run with its signal: its grid may be much finer than the stride's."""
     job = shown(page)
-    for name, value in (("features", None), ("stride", 64), ("radius", 8), ("iters", 400)):
-        if value is None:
-            page.click("#more > summary")
-            page.uncheck(f"[data-setting={name}] input")
-        else:
-            set_slider(page, name, value)
-        job = shown(page, job)
     assert float(state(page, "estimate.seconds")) < 5  # type: ignore[arg-type]
     with page.expect_request("**/api/estimate") as asked:
         page.set_input_files("#signal-file", depth(side=256))

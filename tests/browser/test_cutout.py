@@ -10,16 +10,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.browser.hands import Server, canvas_at, choose_pixel, painted, shown, state, tab
+from tests.browser.hands import canvas_at, choose_pixel, painted, shown, similarity, state, tab
 
-
-@pytest.fixture
-def classes(page: Page, server: Server) -> Page:
-    """The page with the scene's exact labels on show."""
-    page.goto(f"{server.url}/?segmentation=labels&group=segmentation")
-    shown(page)
-    page.wait_for_selector("#legend button")
-    return page
+#: The scene's exact labels on show.
+CLASSES = "segmentation=labels&group=segmentation"
 
 
 def panel(page: Page, name: str) -> np.ndarray:
@@ -36,8 +30,9 @@ def saved(page: Page, button: str) -> np.ndarray:
     return np.array(Image.open(path))
 
 
-def test_a_legend_entry_hides_its_class_over_the_photo(classes: Page) -> None:
-    page = classes
+@pytest.mark.address(CLASSES)
+def test_a_legend_entry_hides_its_class_over_the_photo(page: Page) -> None:
+    page.wait_for_selector("#legend button")
     page.evaluate("document.getElementById('opacity').value = 100")
     page.dispatch_event("#opacity", "input")
     photo = panel(page, "original")[400, 30].tolist()
@@ -56,8 +51,9 @@ def test_a_legend_entry_hides_its_class_over_the_photo(classes: Page) -> None:
     assert canvas_at(page, 30.5, 400.5) == painted_over
 
 
-def test_a_class_is_cut_out(classes: Page) -> None:
-    page = classes
+@pytest.mark.address(CLASSES)
+def test_a_class_is_cut_out(page: Page) -> None:
+    page.wait_for_selector("#legend button")
     page.click("#cut")
     page.wait_for_selector("#cut-dialog[open]")
     page.select_option("#cut-class", "white ball")
@@ -82,14 +78,14 @@ def test_a_threshold_of_similarity_is_cut_out(page: Page) -> None:
     page.click("#cut")
     page.focus("#cut-threshold")
     page.keyboard.press("ArrowRight")
-    limit, values = page.evaluate(
-        """() => Promise.all([import('/static/js/similarity.js'), import('/static/js/state.js')]).then(([m]) => {
+    limit = page.evaluate(
+        """() => {
           const { low, high } = document.getElementById('viewer').panes.right.panel.bar;
-          const { gsjbu } = m.values();
-          return [low + (high - low) * document.getElementById('cut-threshold').valueAsNumber / 200, [...gsjbu]];
-        })"""
+          return low + (high - low) * document.getElementById('cut-threshold').valueAsNumber / 200;
+        }"""
     )
+    values = similarity(page, "gsjbu")
     cut = saved(page, "#cut-save")
     sure = np.abs(np.array(values) - limit) > 1e-6
-    assert ((cut[..., 3].ravel() == 255) == (np.array(values) >= limit))[sure].all()
+    assert ((cut[..., 3] == 255) == (values >= limit))[sure].all()
     assert 0 < (cut[..., 3] == 255).mean() < 1

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.browser.hands import make_slow, set_slider, shown, state
+
+pytestmark = pytest.mark.address("resolution=128")
 
 
 def test_a_slider_runs_by_itself_and_the_newest_wins(page: Page) -> None:
@@ -51,7 +54,7 @@ def test_panels_swap_without_flicker(page: Page) -> None:
           const one = small.getContext('2d', {willReadFrequently: true});
           window.blank = 0; window.frames_seen = 0;
           const look = () => {
-            const [px, py] = v.view.out(256, 100);
+            const [px, py] = v.view.out(64, 25);
             one.clearRect(0, 0, 1, 1);
             one.drawImage(v.canvas, px, py, 1, 1, 0, 0, 1, 1);
             if (one.getImageData(0, 0, 1, 1).data[3] !== 255) window.blank++;

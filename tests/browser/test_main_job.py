@@ -11,6 +11,8 @@ from playwright.sync_api import Page
 
 from tests.browser.hands import Watch, canvas_at, hand_over, on_stage, set_slider, shown, state, tab
 
+pytestmark = pytest.mark.address("resolution=128")
+
 RGB = ["original", "lr", "bilinear_rgb", "gsjbu_rgb", "error_bilinear", "error_gsjbu"]
 
 
@@ -28,6 +30,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.address("")
 def test_first_visit_shows_a_computed_scene(page: Page) -> None:
     """Nothing to do before something is seen: divider in the middle, bilinear against GS-JBU, a verdict in words."""
     assert page.get_attribute("#viewer", "data-left") == "bilinear_rgb"
@@ -53,7 +56,7 @@ def test_upload_sliders_run_panels_divider(page: Page, photo: Path) -> None:
     job = shown(page, job)
     assert state(page, "result.settings.stride") == 8
     assert state(page, "result.settings.radius") == 3
-    assert state(page, "result.image.lr_width") == 64  # 1024 is reduced to 512
+    assert state(page, "result.image.lr_width") == 16  # 1024 is reduced to 128
 
     names = page.eval_on_selector_all("#strip .cell", "cells => cells.map((c) => c.dataset.panel)")
     assert [n for n in RGB if n not in names] == []
@@ -67,7 +70,7 @@ def test_upload_sliders_run_panels_divider(page: Page, photo: Path) -> None:
     box = handle.bounding_box()
     assert box is not None
     x0, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    to, _ = on_stage(page, 0.25 * 512, 0)
+    to, _ = on_stage(page, 0.25 * 128, 0)
     page.mouse.move(x0, y)
     page.mouse.down()
     page.mouse.move(to, y, steps=4)
@@ -79,6 +82,7 @@ def test_upload_sliders_run_panels_divider(page: Page, photo: Path) -> None:
     assert int(handle.get_attribute("aria-valuenow") or 0) == before + 1
 
 
+@pytest.mark.address("")
 def test_divider_really_divides(page: Page) -> None:
     """At 0 % the stage shows the right panel alone, at 100 % the left one: read from the canvas."""
 

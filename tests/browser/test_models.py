@@ -17,7 +17,7 @@ def test_local_models(chromium: Browser, tmp_path: Path) -> None:
         place.mkdir(parents=True)
         getattr(tiny_models, name)(place)
     server = Server(tmp_path, None, "--models-dir", str(tmp_path / "models"))
-    with visit(chromium, server) as page:
+    with visit(chromium, server, address="/?resolution=128") as page:
         job = shown(page)
 
         value = {}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page
 
-from tests.browser.hands import Server, Watch, set_slider, shown
+from tests.browser.hands import Watch, set_slider, shown
+
+pytestmark = pytest.mark.address("resolution=128")
 
 
 def test_an_error_goes_with_the_number_it_is_about(page: Page) -> None:
@@ -34,9 +37,8 @@ def test_a_number_without_a_unit(page: Page) -> None:
     assert page.inner_text("#notice p") == "种子必须是 0 到 2147483647 之间的整数。"
 
 
-def test_a_notice_that_stands_is_said_in_the_new_language(page: Page, server: Server, watch: Watch) -> None:
-    page.goto(f"{server.url}/?stride=0")
-    shown(page)
+@pytest.mark.address("stride=0")
+def test_a_notice_that_stands_is_said_in_the_new_language(page: Page, watch: Watch) -> None:
     english = page.inner_text("#notice p")
     page.click("#language")
     page.wait_for_selector("html[lang=zh-Hans]")
@@ -56,11 +58,10 @@ def test_a_notice_that_stands_is_said_in_the_new_language(page: Page, server: Se
     assert page.inner_text("#notice p") == f"这不是 JPEG、PNG 或 WebP 图片，请选择其中一种。 {refusal}"
 
 
-def test_copied_is_said_aside_and_goes_by_itself(page: Page, server: Server) -> None:
+@pytest.mark.address("stride=0")
+def test_copied_is_said_aside_and_goes_by_itself(page: Page) -> None:
     """It moves nothing, leaves an error standing, is heard, stays while a pointer is on it, and goes."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.goto(f"{server.url}/?stride=0")
-    shown(page)
     error = page.inner_text("#notice p")
     before = page.locator("main").bounding_box()
     page.click(".menu > summary")

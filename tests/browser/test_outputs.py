@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
+from tests import zygote
 from tests.browser.hands import ROOT, Server, set_slider, shown, state
 
 
@@ -65,13 +65,14 @@ def snippet(page: Page, kind: str) -> str:
 
 def run(command: list[str], folder: Path) -> str:
     """Run in a folder of its own with this interpreter first on the path."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    path = os.pathsep.join([str(Path(zygote.python()).parent), os.environ["PATH"]])
     env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
 
+@pytest.mark.address("resolution=128")
 @pytest.mark.parametrize("brought", [False, True])
 def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: bool) -> None:
     """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike."""
@@ -93,7 +94,7 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
     figures = {method: rgb[method]["psnr"] for method in ("bilinear", "gsjbu")}
 
     (tmp_path / "snippet.py").write_text(snippet(page, "python"))
-    said = [float(n) for n in re.findall(r"\d+\.\d+", run([sys.executable, "snippet.py"], tmp_path))]
+    said = [float(n) for n in re.findall(r"\d+\.\d+", run([zygote.python(), "snippet.py"], tmp_path))]
     assert said[:2] == pytest.approx(list(figures.values()), abs=1e-3)
 
     run(["bash", "-c", snippet(page, "command")], tmp_path)

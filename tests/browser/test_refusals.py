@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.browser.hands import Server, Watch, set_slider, shown, state
+from tests.browser.hands import Watch, set_slider, shown, state
+
+pytestmark = pytest.mark.address("resolution=128")
 
 
 def truncated_jpeg() -> bytes:
@@ -72,19 +74,17 @@ def test_a_number_out_of_bounds(page: Page) -> None:
     assert box.get_attribute("aria-invalid") is None
 
 
-def test_a_bad_address(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/?stride=0&radius=x&iters=30&sample=nonesuch")
-    shown(page)
+@pytest.mark.address("stride=0&radius=x&iters=30&sample=nonesuch")
+def test_a_bad_address(page: Page) -> None:
     text = page.inner_text("#notice p")
     assert "Stride = 0" in text and "Radius = x" in text and "Scene: nonesuch" in text
     assert state(page, "settings.stride") == 16
     assert state(page, "settings.iters") == 30
 
 
-def test_an_address_of_a_forgotten_picture(page: Page, server: Server, watch: Watch) -> None:
+@pytest.mark.address(f"image={'0' * 32}")
+def test_an_address_of_a_forgotten_picture(page: Page, watch: Watch) -> None:
     watch.expect("status of 404")
-    page.goto(f"{server.url}/?image={'0' * 32}")
-    shown(page)
     assert "no longer" in page.inner_text("#notice p")
     assert state(page, "image.sample"), "a scene is shown instead"
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page
 
 from tests.browser.hands import set_slider, shown, state
+
+pytestmark = pytest.mark.address("resolution=128")
 
 
 def test_runs_are_listed_had_back_and_compared(page: Page) -> None:

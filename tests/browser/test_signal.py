@@ -19,6 +19,8 @@ from gsjbu.io.signals import understand
 from gsjbu.samples import SAMPLES
 from tests.browser.hands import depth, on_stage, shown, state, tab
 
+pytestmark = pytest.mark.address("resolution=128")
+
 FIRST = next(iter(SAMPLES))
 
 
@@ -31,6 +33,7 @@ def depth_file() -> tuple[np.ndarray, bytes]:
     return lr, out.getvalue()
 
 
+@pytest.mark.address("")
 def test_a_depth_map(page: Page) -> None:
     job = shown(page)
     lr, data = depth_file()
@@ -165,6 +168,7 @@ def measured_depth(data: Path) -> tuple[Path, np.ndarray]:
 
 
 @pytest.mark.parametrize("made", [probabilities, measured_depth])
+@pytest.mark.address("")
 def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
     page: Page, data_dir: Path, made: Callable[[Path], tuple[Path, np.ndarray]]
 ) -> None:

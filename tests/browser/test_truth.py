@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page
 
 from gsjbu.samples import SAMPLES
+from tests import zygote
 from tests.browser.hands import ROOT, depth, shown, state
+
+pytestmark = pytest.mark.address("resolution=128")
 
 FIRST = next(iter(SAMPLES))
 
@@ -35,8 +37,9 @@ def test_a_scenes_own_by_one_click_has_the_command_lines_figures(page: Page, wha
     assert {"depth": "RMSE", "labels": "mIoU"}[what] in (page.get_attribute("#chart svg", "aria-label") or "")
 
     asked = [f"scene:{FIRST}", "--truth", f"scene:{what}", "--stride", str(stride), "--json", "--quiet"]
+    asked += ["--resolution", "128"]
     done = subprocess.run(
-        [sys.executable, "-m", "gsjbu", "evaluate", *asked],
+        [zygote.python(), "-m", "gsjbu", "evaluate", *asked],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from gsjbu.run import pipeline
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
-from tests.browser.hands import choose_pixel, on_stage, set_slider, shown, state, tab
+from tests.browser.hands import choose_pixel, on_stage, set_slider, shown, similarity, state, tab
 
 FIRST = next(iter(SAMPLES))
 
@@ -25,12 +25,8 @@ def library() -> Any:
 def test_similarity_equals_the_library(page: Page, library: Any) -> None:
     x, y = 301, 222
     choose_pixel(page, x, y)
-    maps = page.evaluate(
-        "import('/static/js/similarity.js').then((m) => { const v = m.values();"
-        " return {bilinear: [...v.bilinear], gsjbu: [...v.gsjbu], width: v.width}; })"
-    )
     for name, expected in zip(("bilinear", "gsjbu"), library.similarity(x, y), strict=True):
-        got = np.array(maps[name]).reshape(512, maps["width"])
+        got = similarity(page, name)
         assert got[y, x] == pytest.approx(1, abs=1e-3)
         np.testing.assert_allclose(got, np.asarray(expected), atol=1e-3)
     labels = page.eval_on_selector_all(
@@ -69,13 +65,10 @@ def test_a_kept_pixel_is_looked_for_in_the_next_picture(page: Page, library: Any
     assert page.inner_text("#similarity-kept li").startswith(f"301, 222 in {name}")
     other = SAMPLES[list(SAMPLES)[1]]
     result = pipeline.run(other.image, Settings(), sample=other)
-    maps = page.evaluate(
-        "import('/static/js/similarity.js').then((m) => { const v = m.values();"
-        " return {bilinear: [...v.bilinear], gsjbu: [...v.gsjbu]}; })"
-    )
+    maps = {name: similarity(page, name) for name in ("bilinear", "gsjbu")}
     for got, wanted in zip(maps.values(), result.similarity_to(library.vectors(301, 222)), strict=True):
-        np.testing.assert_allclose(np.array(got).reshape(512, 512), wanted, atol=1e-3)
-    most = np.unravel_index(np.array(maps["gsjbu"]).argmax(), (512, 512))
+        np.testing.assert_allclose(got, wanted, atol=1e-3)
+    most = np.unravel_index(maps["gsjbu"].argmax(), (512, 512))
     said = page.inner_text("#similarity-maps figure[data-method=gsjbu] figcaption")
     assert f"{most[1]}, {most[0]}" in said
     page.click("#samples .thumb >> nth=0")  # back: it is a pixel of this picture again
@@ -113,14 +106,14 @@ def test_a_pixel_below_the_divider_can_be_chosen(page: Page) -> None:
 def test_several_pixels_and_the_parts_that_features_tell_apart(page: Page) -> None:
     job = shown(page)
     choose_pixel(page, 60, 60)
-    alone = page.evaluate("import('/static/js/similarity.js').then((m) => Array.from(m.values().gsjbu))")
+    alone = similarity(page, "gsjbu")
     page.click("#similarity-keep")
     assert page.locator("#similarity-keep").is_disabled(), "it is kept already"
     choose_pixel(page, 400, 300)
     page.wait_for_selector("#similarity[data-points='2']")
-    both = page.evaluate("import('/static/js/similarity.js').then((m) => Array.from(m.values().gsjbu))")
-    assert both[60 * 512 + 60] == pytest.approx(1, abs=1e-3) == both[300 * 512 + 400]
-    assert min(b - a for a, b in zip(alone, both, strict=True)) > -1e-3, "to the likest"
+    both = similarity(page, "gsjbu")
+    assert both[60, 60] == pytest.approx(1, abs=1e-3) == both[300, 400]
+    assert (both - alone).min() > -1e-3, "to the likest"
     assert page.locator("#similarity-maps figure:first-child .pin").count() == 2
     page.click("#similarity-kept button")
     page.wait_for_selector("#similarity[data-points='1']")

