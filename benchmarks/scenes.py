@@ -39,6 +39,7 @@ class Scene:
     truth: np.ndarray  # [H, W]
     valid: np.ndarray  # bool [H, W]
     classes: np.ndarray | None  # class number of each channel; None: depth
+    unit: float = 1.0  # of the truth, on the scale 0–255 that figures of depth are on
 
     @cached_property
     def band(self) -> np.ndarray:
