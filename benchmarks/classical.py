@@ -55,7 +55,9 @@ class Smoothing:
         return upsample
 
 
-Smooth = Callable[[Tensor, Tensor], Tensor]  # [C, H, W] that the signal [C, h, w] was interpolated to → [C, H, W]
+Smooth = Callable[
+    [Tensor, Tensor], Tensor
+]  # [C, H, W] that the signal [C, h, w] was interpolated to → [C, H, W]
 
 
 def _planes(image: Tensor, filtered: Callable[[np.ndarray, np.ndarray], np.ndarray], bits: bool) -> Smooth:
@@ -94,7 +96,7 @@ SMOOTHERS = {"global smoother": _global, "domain transform": _domain, "graph": _
 #: The best of the grid (``main``): alone, and with back-projection. Counts follow the latter.
 TUNED = {
     "global smoother": (
-        Smoothing("global smoother", (30.0, 4.0), "bicubic"),
+        Smoothing("global smoother", (10.0, 8.0), "bicubic"),
         Smoothing("global smoother", (30.0, 8.0), "bicubic", PASSES),
     ),
     "domain transform": (
@@ -117,7 +119,7 @@ def _methods() -> Iterator[tuple[str, Smoothing]]:
 METHODS = dict(_methods())
 
 GRID = {
-    "global smoother": tuple(product((10.0, 30.0, 100.0, 400.0, 1000.0), (2.0, 4.0, 8.0))),
+    "global smoother": tuple(product((10.0, 30.0, 100.0, 400.0, 1000.0), (2.0, 4.0, 8.0, 16.0))),
     "domain transform": tuple(product((0.25, 0.5, 1.0), (0.1, 0.2, 0.4))),
 }
 TUNING_ROWS = ("depth ×8", "depth ×16", "CamVid ×16", "DAVIS ×16", "COCO-Stuff ×16", "CamVid output ×8")
@@ -147,7 +149,9 @@ def main() -> None:
         for passes in (0, PASSES):
             tried = [
                 (error(one), one)
-                for one in (Smoothing(smoother, numbers, plain, passes) for numbers in grid for plain in PLAIN)
+                for one in (
+                    Smoothing(smoother, numbers, plain, passes) for numbers in grid for plain in PLAIN
+                )
             ]
             for value, one in sorted(tried, key=lambda t: t[0])[:3]:
                 print(f"{value:.3f}: {one}", flush=True)

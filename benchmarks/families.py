@@ -53,9 +53,14 @@ def _finished(image: np.ndarray, truth: np.ndarray, draw: Draw, noise: float = 0
 
 def _ground(draw: Draw) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image, classes (sky, verge, road, marking, post, car) and nearness, all fine."""
-    horizon = draw.uniform(70, 110)
+    horizon = draw.uniform(70, 110) + draw.uniform(0.02, 0.06) * (
+        _x - WIDTH / 2
+    )  # nobody holds a camera level
     near = np.maximum(_y - horizon, 0.0) / (HEIGHT - horizon)
-    ahead, aside = 1 / np.maximum(near, 1e-3), (_x - WIDTH / 2 - draw.uniform(-40, 40)) / np.maximum(near, 1e-3) / 60
+    ahead, aside = (
+        1 / np.maximum(near, 1e-3),
+        (_x - WIDTH / 2 - draw.uniform(-40, 40)) / np.maximum(near, 1e-3) / 60,
+    )
     sky = near <= 0
     labels = np.where(sky, 0, np.where(np.abs(aside) < 2.2, 2, 1))
     dashed = (np.abs(aside) < 0.09) & ((ahead * 3) % 2 < 1.2)
@@ -68,7 +73,7 @@ def _ground(draw: Draw) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         wide, left = 260 * at, WIDTH / 2 + 60 * at * draw.choice([-2.8, 2.8, -1.0, 1.0])
         post = draw.random() < 0.5
         half, tall = (0.03 * wide, 1.1 * wide) if post else (0.2 * wide, 0.3 * wide)
-        foot = horizon + at * (HEIGHT - horizon)
+        foot = (horizon + at * (HEIGHT - horizon))[0, min(max(round(left * FINE), 0), WIDTH * FINE - 1)]
         body = (np.abs(_x - left) < half) & (_y < foot) & (_y > foot - tall)
         near = np.where(body, at, near)
         labels[body] = 4 if post else 5

@@ -90,7 +90,16 @@ METHODS: dict[str, Method] = {
     "auto, mixing only": _only_mixed,
     "auto": _fitted(objective="auto"),
 }
-OURS = {"joint bilateral upsampling", "paper", "rgb, adam", "rgb", "rgb, sampled", "signal", "auto, mixing only", "auto"}
+OURS = {
+    "joint bilateral upsampling",
+    "paper",
+    "rgb, adam",
+    "rgb",
+    "rgb, sampled",
+    "signal",
+    "auto, mixing only",
+    "auto",
+}
 # One filter call per channel: too slow for hundreds of feature channels.
 PER_CHANNEL = {"guided filter", "joint bilateral filter", *classical.METHODS}
 # What the noise rows are about, beside the plain interpolations that noise in the guide cannot touch.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -162,11 +163,12 @@ def line(title: str, row: Row, values: list[float]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write; the exit status is 1 if ``auto`` lost anywhere by more than is allowed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", default="", help="only rows whose name contains this")
+    parser.add_argument("--rows", default="", help="only rows whose name has this regular expression in it")
     parser.add_argument(
         "--methods", default="", help="only these methods, comma-separated (auto is always measured)"
     )
     parser.add_argument("--no-noise", action="store_true", help="leave out noisy and unrelated guides")
+    parser.add_argument("--guides", default="", help=f"only these of them, of {', '.join(list(GUIDES)[1:])}")
     parser.add_argument("--no-probe", action="store_true", help="leave out the linear probe")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--out", type=Path, default=OUT, help="folder for table, figures and gallery")
@@ -176,7 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
     names += [n for n in ("bilinear", "bicubic", "auto") if n not in names]
     gallery, report = Gallery(), Report(options.out)
     report.say(f"Commit {commit()}, {options.threads} threads.")
-    rows = [row for row in ROWS if options.rows in row.name]
+    rows = [row for row in ROWS if re.search(options.rows, row.name)]
 
     report.say("", "## Own image", "", heading(names))
     times = {}
@@ -197,6 +199,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.no_noise:
         few = [n for n in names if n in IN_NOISE]
         for guide, title in list(GUIDES.items())[1:]:
+            if options.guides and guide not in options.guides.split(","):
+                continue
             report.say("", f"## Guide: {title}", "", heading(few))
             for row in rows:
                 if row.noisy and not row.missing:
@@ -204,7 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
                     report.add(row, guide, figures)
                     report.say(line(row.name, row, [figures[n].overall[0] for n in few]))
 
-    if not options.no_probe and options.rows in "linear probe":
+    if not options.no_probe and re.search(options.rows, "linear probe"):
         report.say("", "## Linear probe on SqueezeNet features, CamVid, mIoU (both halves)", "")
         if probe.missing():
             report.say(f"skipped: {probe.missing()}")

@@ -50,9 +50,7 @@ def _centres(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
 def shifted(scene: Scene) -> Scene:
     """By half an LR pixel to the right and down."""
     rows, cols = _centres(scene)
-    return replace(
-        scene, signal=_means(scene, rows - scene.grid.step_y / 2, cols - scene.grid.step_x / 2)
-    )
+    return replace(scene, signal=_means(scene, rows - scene.grid.step_y / 2, cols - scene.grid.step_x / 2))
 
 
 def corners(scene: Scene) -> Scene:

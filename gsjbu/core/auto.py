@@ -24,7 +24,7 @@ from gsjbu.core import compiler, noise, parameters, shift
 from gsjbu.core.backends.dispatch import Choice, Progress
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
-from gsjbu.core.gaps import fill, without_stand_ins
+from gsjbu.core.gaps import fill, is_filled, without_stand_ins
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
@@ -156,6 +156,15 @@ RECIPES: dict[str, Recipe] = {
         second=None, second_steps=0, second_share=0.0, plain_share=0.5, plain_share_untrusted=0.75, passes=1,
         refinement=None,
     ),
+    # Among gaps a sharpened neighbour has nobody to answer it. Of drawn scans 2.6 and 3.6, where the recipe for whole
+    # signals has 2.8 and 3.9, and lost up to 17 % in a scene to interpolation of what was filled.
+    "gaps": replace(_MEASURED, plain="bilinear", plain_share=0.5, plain_share_untrusted=0.75, passes=1),
+    # Steps between cells that repeat each other are no edges.
+    "filled": replace(
+        _MEASURED,
+        sentence="Many cells repeat a neighbour, as gaps do that were filled: it is mostly interpolated; better leave gaps NaN.",
+        plain="bilinear", plain_share=0.75, plain_share_untrusted=0.75, passes=1, refinement=None,
+    ),
     "scores": _SCORES,
     "samples": _SAMPLES,
     "smooth": replace(
@@ -209,7 +218,10 @@ def fit(
     known = without_stand_ins(signal)
     signal = signal if known is None else fill(signal, known)
     name = RECIPE_OF.get(given.kind or "") or kind_of(signal)
-    if name == "measured" and are_samples(signal, known if given.mask is None else given.mask):
+    has_gaps = known is not None or (given.mask is not None and not bool(given.mask.all()))
+    if name == "measured" and not has_gaps and is_filled(signal):
+        name = "filled"
+    elif name == "measured" and are_samples(signal, known if given.mask is None else given.mask):
         name = "sampled"
         if lr_image == "auto":  # samples go with the guide's
             how = "bilinear"
@@ -218,10 +230,12 @@ def fit(
         min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)
     ):
         name = "smooth"
+    if name == "measured" and has_gaps:
+        name = "gaps"
     told = _both(base.seen_cells, known if given.mask is None else given.mask)
-    moved = shift.found(signal, guide, grid, told)
-    recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved, known is None)
     trust = trust_of(signal, base.lr_guide, told)
+    moved = shift.found(signal, guide, grid, told) if trust > 0 else None
+    recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe)
@@ -247,13 +261,13 @@ def fit(
     )  # fmt: skip
 
 
-def _off_the_guide(name: str, moved: shift.Shift, whole: bool) -> Recipe:
+def _off_the_guide(name: str, moved: shift.Shift) -> Recipe:
     """For a signal that lies off its guide: what gives it back would sharpen it in the wrong place.
 
     Where the shift is but likely, this holds for a quantity without gaps alone, which loses most by it.
     """
     recipe = RECIPES[name]
-    if not recipe.passes or not (moved.sure or (name == "measured" and whole)):
+    if not recipe.passes or not (moved.sure or name == "measured"):
         return recipe
     return replace(
         recipe, sentence=recipe.sentence.split(":")[0] + ": it is mixed only, as it seems to lie off the image.",

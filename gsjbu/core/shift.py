@@ -54,7 +54,10 @@ def found(
     inner = (slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
     there = np.ones((rows, cols), bool) if known is None else known.numpy()
     there_x, there_y = there[:, 1:] & there[:, :-1], there[1:] & there[:-1]
-    there_x, there_y = there_x[inner[0], MARGIN : cols - MARGIN - 1], there_y[MARGIN : rows - MARGIN - 1, inner[1]]
+    there_x, there_y = (
+        there_x[inner[0], MARGIN : cols - MARGIN - 1],
+        there_y[MARGIN : rows - MARGIN - 1, inner[1]],
+    )
     weights = (there_x.astype(np.float32), there_y.astype(np.float32))
     edges = _changes(signal.detach().to("cpu", torch.float32).numpy()[:, inner[0], inner[1]])
     most = STRONG * _mean(edges, weights)
@@ -103,7 +106,7 @@ def _lattices(guide: Tensor, rows: int, cols: int) -> Callable[[int, int], np.nd
 
     def moved(down: int, across: int) -> np.ndarray:
         top, left = MARGIN * FINE + down, MARGIN * FINE + across
-        part = means[:, top :: FINE, left :: FINE]
+        part = means[:, top::FINE, left::FINE]
         return part[:, : rows - 2 * MARGIN, : cols - 2 * MARGIN]  # type: ignore[no-any-return]
 
     return moved
