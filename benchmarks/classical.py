@@ -108,12 +108,12 @@ TUNED = {
 
 
 def _methods() -> Iterator[tuple[str, Smoothing]]:
-    yield "bicubic, back-projected", Smoothing(None, (), "bicubic", PASSES)
-    yield "bicubic, counts", Smoothing(None, (), "bicubic", counts=True)
+    yield "bicubic + back-projection", Smoothing(None, (), "bicubic", PASSES)
+    yield "bicubic + counts", Smoothing(None, (), "bicubic", counts=True)
     for name, (alone, projected) in TUNED.items():
         yield name, alone
-        yield f"{name}, back-projected", projected
-        yield f"{name}, counts", replace(projected, counts=True)
+        yield f"{name} + back-projection", projected
+        yield f"{name} + counts", replace(projected, counts=True)
 
 
 METHODS = dict(_methods())

@@ -87,7 +87,7 @@ METHODS: dict[str, Method] = {
     "rgb, sampled": _fitted(lr_image="bilinear"),
     "signal": _fitted(iters=20, objective="signal"),
     **classical.METHODS,
-    "auto, mixing only": _only_mixed,
+    "auto's mixing": _only_mixed,
     "auto": _fitted(objective="auto"),
 }
 OURS = {
@@ -97,7 +97,7 @@ OURS = {
     "rgb",
     "rgb, sampled",
     "signal",
-    "auto, mixing only",
+    "auto's mixing",
     "auto",
 }
 # One filter call per channel: too slow for hundreds of feature channels.
