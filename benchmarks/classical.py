@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gsjbu.core import interpolation
 from gsjbu.core.auto import kind_of
+from gsjbu.core.blend import quick_means
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement
@@ -49,7 +50,7 @@ class Smoothing:
         def upsample(v: Tensor) -> Tensor:
             x = once(v)
             for _ in range(self.passes):
-                x = x + once((v - grid.cell_means(x)).to(v))
+                x = x + once(v - quick_means(x, grid))
             return stage.refined(x, v, image, grid, Refinement(counts=True), threads) if matching else x
 
         return upsample

@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 
 from benchmarks import families, probe, spoilt
+from benchmarks import scenes as sound
 from benchmarks.gallery import Gallery
 from benchmarks.methods import IN_NOISE, METHODS, OURS, PER_CHANNEL
 from benchmarks.probe import mean_iou
-from benchmarks import scenes as sound
 from benchmarks.scenes import IGNORE, Row, Scene, fitted_to, noisy
 from gsjbu.run import metrics
 

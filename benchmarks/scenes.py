@@ -51,7 +51,7 @@ class Scene:
             for axis in (0, 1):
                 known = np.logical_and(*metrics.pair(self.valid, axis))
                 a, b = metrics.pair(self.truth, axis)
-                metrics.pair(edges, axis)[0][...] |= known & (np.abs(b - a) > DEPTH_STEP)
+                metrics.pair(edges, axis)[0][...] |= known & (self.unit * np.abs(b - a) > DEPTH_STEP)
         return metrics.dilate(edges, BAND) & self.valid
 
 

@@ -47,9 +47,9 @@ KEEP, KEEP_OF_SMALL, SMALL_CELL = 4, 2, 8
 # Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
 FEW_CHANNELS = 4
 EXACT = 1e-6
-# Borders are soft if more than this share of mixed cells lies among mixed ones, and if the difference of the cells on
-# both sides of a mixed one, its STEEPEST quantile, is less than SQUARE. Labels up to ×16 have 0.00 to 0.4 and 0.9 to 1,
-# or 0.08 and less where they are threads; blurred ones 0.3 and more, and at most 0.75; mattes 0.1 to 0.4 and 0.65 to 0.88.
+# Borders are soft if more than SOFT of the mixed cells lie among mixed ones, and if cells on both sides of a mixed
+# one differ by less than SQUARE (their STEEPEST quantile). Labels up to ×16 have 0.0 to 0.4 of the former and 0.9 to 1,
+# or 0.08 and less for threads; blurred ones 0.3 and more, and at most 0.75; mattes 0.1 to 0.4, and 0.65 to 0.88.
 SOFT, STEEPEST, SQUARE, SQUARE_OF_MASK = 0.09, 0.9, 0.8, 0.9
 
 # Of the test of the guide: spread over neighbours (LR pixels), tolerances tried (guide values), reach (LR pixels).
@@ -152,7 +152,7 @@ RECIPES: dict[str, Recipe] = {
     # Counts of what was blurred are not the cells' own. With three passes 69.2 and 97.8, with counts 62.8.
     "soft": replace(
         _MEASURED,
-        sentence="The signal is taken for shares of a whole whose borders are soft: it is given back (not pure mixing).",
+        sentence="The signal is taken for shares with soft borders: it is given back (not pure mixing).",
         second=None, second_steps=0, second_share=0.0, plain_share=0.5, plain_share_untrusted=0.75, passes=1,
         refinement=None,
     ),
@@ -162,7 +162,7 @@ RECIPES: dict[str, Recipe] = {
     # Steps between cells that repeat each other are no edges.
     "filled": replace(
         _MEASURED,
-        sentence="Many cells repeat a neighbour, as gaps do that were filled: it is mostly interpolated; better leave gaps NaN.",
+        sentence="Many cells repeat a neighbour, as filled gaps do: it is mostly interpolated. Better leave gaps NaN.",
         plain="bilinear", plain_share=0.75, plain_share_untrusted=0.75, passes=1, refinement=None,
     ),
     "scores": _SCORES,
@@ -217,22 +217,12 @@ def fit(
     signal = checked_signal(base.lr_guide if given.signal is None else given.signal, grid)
     known = without_stand_ins(signal)
     signal = signal if known is None else fill(signal, known)
-    name = RECIPE_OF.get(given.kind or "") or kind_of(signal)
-    has_gaps = known is not None or (given.mask is not None and not bool(given.mask.all()))
-    if name == "measured" and not has_gaps and is_filled(signal):
-        name = "filled"
-    elif name == "measured" and are_samples(signal, known if given.mask is None else given.mask):
-        name = "sampled"
-        if lr_image == "auto":  # samples go with the guide's
-            how = "bilinear"
-            base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
-    if given.kind == "heat_map" and (
-        min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)
-    ):
-        name = "smooth"
-    if name == "measured" and has_gaps:
-        name = "gaps"
-    told = _both(base.seen_cells, known if given.mask is None else given.mask)
+    told = known if given.mask is None else given.mask
+    name = _recipe_for(signal, given, grid, told)
+    if name == "sampled" and lr_image == "auto":  # samples go with the guide's
+        how = "bilinear"
+        base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
+    told = _both(base.seen_cells, told)
     trust = trust_of(signal, base.lr_guide, told)
     moved = shift.found(signal, guide, grid, told) if trust > 0 else None
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
@@ -251,14 +241,26 @@ def fit(
         second_steps=len(more), plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
     )  # fmt: skip
     refinement, did = _refinement(recipe, step, trust)
-    notes = (
-        found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe),
-        shift.sentence(moved) if moved is not None and moved.sure else None,
-    )  # fmt: skip
+    notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
     return Kernel(
         first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
-        tuple(note for note in notes if note),
+        tuple(note for note in (*notes, shift.sentence(moved)) if note),
     )  # fmt: skip
+
+
+def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) -> str:
+    """The name of the recipe for ``signal`` [C, h, w], gaps filled, of which ``known`` (bool [h, w]) has values."""
+    if given.kind == "heat_map" and (
+        min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)
+    ):
+        return "smooth"
+    name = RECIPE_OF.get(given.kind or "") or kind_of(signal)
+    if name != "measured":
+        return name
+    has_gaps = known is not None and not bool(known.all())
+    if not has_gaps and is_filled(signal):
+        return "filled"
+    return "sampled" if are_samples(signal, known) else "gaps" if has_gaps else "measured"
 
 
 def _off_the_guide(name: str, moved: shift.Shift) -> Recipe:

@@ -16,8 +16,8 @@ Mix = Callable[[Tensor], Tensor]  # LR [C, h, w] → HR [C, H, W], linear, no we
 
 #: So many cells that all hold the mean of the others hold it in place of a value; fewer may by chance.
 FEWEST_STAND_INS = 4
-#: Of filled cells: how many a patch has, how many patches there are, and what share of all cells lies in them, at least;
-#: numbers that all lie so far apart (in parts of their span) were rounded.
+#: Of filled gaps: how many cells a patch has at most, how many patches there are and what share of all cells lies in
+#: them at least. Numbers that all lie so far apart, in parts of their span, were rounded.
 LARGEST_PATCH, FEWEST_PATCHES, REPEATED, ROUNDED = 16, 15, 0.2, 1 / 4096
 #: Known share of a pixel's weights below which there is nothing to scale up: float32 holds no more.
 ENOUGH = 1e-6
@@ -68,7 +68,7 @@ def fill(values: Tensor, known: Tensor) -> Tensor:
 
 
 def is_filled(signal: Tensor) -> bool:
-    """Whether many cells of ``signal`` [C, h, w] only repeat a neighbour: gaps that somebody filled from the nearest cell.
+    """Whether many cells of ``signal`` [C, h, w] only repeat a neighbour: gaps that somebody filled.
 
     They are small patches of one number each, which no other place holds. Flat regions are large, and what was rounded
     has the same numbers everywhere.

@@ -27,8 +27,8 @@ LEAST = 0.25  # cells
 AGREED = 0.2  # least correlation
 PEAK = 0.1  # and by how much it stands out
 PARTS = 4  # along each axis, that are asked one by one
-#: The gain over the parts in units of its standard error. Of 114 signals that lie where they should none has 2.5; of ten
-#: of depth none has 0.7.
+#: The gain over the parts in units of its standard error. None of 114 signals that lie where they should has 2.5, and
+#: none of ten of depth 0.7.
 SURE, LIKELY = 2.5, 1.15
 STRONG = 2.0  # differences of the signal count from so many times their mean on
 
@@ -85,13 +85,15 @@ def found(
     return Shift(across * grid.step_x, down * grid.step_y, gain > SURE * error)
 
 
-def sentence(shift: Shift) -> str:
-    """What was found, for people, and what to do."""
+def sentence(shift: Shift | None) -> str | None:
+    """What was found, for people, and what to do; None of what may be chance."""
+    if shift is None or not shift.sure:
+        return None
     ways = (_way(shift.across, "right", "left"), _way(shift.down, "down", "up"))
     return (
-        f"The signal seems to lie off the image by a constant shift, about {' and '.join(w for w in ways if w)}. It was "
-        "not moved, and the image's edges are followed less; move it or the image by so much, or check how it was "
-        "sampled (align_corners, a camera beside the other)."
+        f"The signal seems to lie off the image by a constant shift, about {' and '.join(w for w in ways if w)}. It was"
+        " not moved, and the image's edges are followed less; move it or the image by so much, or check how it was"
+        " sampled (align_corners, a camera beside the other)."
     )
 
 
