@@ -156,9 +156,9 @@ RECIPES: dict[str, Recipe] = {
         second=None, second_steps=0, second_share=0.0, plain_share=0.5, plain_share_untrusted=0.75, passes=1,
         refinement=None,
     ),
-    # Among gaps a sharpened neighbour has nobody to answer it. Of drawn scans 2.6 and 3.6, where the recipe for whole
+    # Among gaps a sharpened neighbour has nobody to answer it. Of drawn scans 2.5 and 3.7, where the recipe for whole
     # signals has 2.8 and 3.9, and lost up to 17 % in a scene to interpolation of what was filled.
-    "gaps": replace(_MEASURED, plain="bilinear", plain_share=0.5, plain_share_untrusted=0.75, passes=1),
+    "gaps": replace(_MEASURED, plain="bilinear", plain_share_untrusted=0.75, passes=1),
     # Steps between cells that repeat each other are no edges.
     "filled": replace(
         _MEASURED,
