@@ -238,7 +238,8 @@ def fit(
         second, more = fits.next(recipe.second, steps[1])
     blend = Blend(
         second=None if second is None else second.raw, second_share=0.0 if second is None else second_share,
-        second_steps=len(more), plain_share=plain_share, plain=recipe.plain, passes=recipe.passes,
+        second_steps=len(more), plain_share=plain_share, plain=recipe.plain,
+        passes=recipe.passes if plain_share < 1 else 0,  # counts alone give back better: foam ×16 99.5, not 99.4
     )  # fmt: skip
     refinement, did = _refinement(recipe, step, trust)
     notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
