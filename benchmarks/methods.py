@@ -11,13 +11,11 @@ import torch
 from torch import Tensor
 
 import gsjbu
+from benchmarks import classical
+from benchmarks.classical import Upsampler
 from gsjbu.core import interpolation
-from gsjbu.core.auto import kind_of
 from gsjbu.core.grid import Grid
-from gsjbu.core.refinement import stage
-from gsjbu.core.refinement.recipe import Refinement
 
-Upsampler = Callable[[Tensor], Tensor]  # [C, h, w] → [C, H, W]
 Method = Callable[[Tensor, Tensor, Grid, int], Upsampler]  # image, signal, grid, threads
 
 
@@ -70,26 +68,6 @@ def _joint_bilateral_filter(image: Tensor, signal: Tensor, grid: Grid, threads: 
     )
 
 
-def _global_smoother(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
-    """opencv's weighted least squares, line by line, over the bilinear result: λ = 100, σ = 2 of 255."""
-    import cv2
-
-    def filtered(guide: np.ndarray, plane: np.ndarray) -> np.ndarray:
-        return cv2.ximgproc.fastGlobalSmootherFilter(np.rint(255 * guide).astype(np.uint8), plane, 100.0, 2.0)
-
-    return _planes(image, filtered, grid)
-
-
-def _counted(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
-    """Bicubic, then class counts matched in each cell: what the counts do without any image. Shares only."""
-    counts = Refinement(counts=True) if kind_of(signal) == "shares" else Refinement()
-
-    def upsample(v: Tensor) -> Tensor:
-        return stage.refined(interpolation.bicubic(v, grid), v, image, grid, counts, threads)
-
-    return upsample
-
-
 def _only_mixed(image: Tensor, signal: Tensor, grid: Grid, threads: int) -> Upsampler:
     """``auto`` without its refinement."""
     kernel = gsjbu.fit(image, signal=signal, grid=grid, threads=threads, objective="auto")
@@ -108,13 +86,22 @@ METHODS: dict[str, Method] = {
     "rgb": _fitted(lr_image="area"),
     "rgb, sampled": _fitted(lr_image="bilinear"),
     "signal": _fitted(iters=20, objective="signal"),
-    "global smoother": _global_smoother,
-    "bicubic, counts matched": _counted,
-    "auto, mixing only": _only_mixed,
+    **classical.METHODS,
+    "auto's mixing": _only_mixed,
     "auto": _fitted(objective="auto"),
 }
+OURS = {
+    "joint bilateral upsampling",
+    "paper",
+    "rgb, adam",
+    "rgb",
+    "rgb, sampled",
+    "signal",
+    "auto's mixing",
+    "auto",
+}
 # One filter call per channel: too slow for hundreds of feature channels.
-PER_CHANNEL = {"guided filter", "joint bilateral filter", "global smoother"}
+PER_CHANNEL = {"guided filter", "joint bilateral filter", *classical.METHODS}
 # What the noise rows are about, beside the plain interpolations that noise in the guide cannot touch.
 IN_NOISE = (
     "bilinear",

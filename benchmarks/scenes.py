@@ -39,6 +39,7 @@ class Scene:
     truth: np.ndarray  # [H, W]
     valid: np.ndarray  # bool [H, W]
     classes: np.ndarray | None  # class number of each channel; None: depth
+    unit: float = 1.0  # of the truth, on the scale 0–255 that figures of depth are on
 
     @cached_property
     def band(self) -> np.ndarray:
@@ -50,7 +51,7 @@ class Scene:
             for axis in (0, 1):
                 known = np.logical_and(*metrics.pair(self.valid, axis))
                 a, b = metrics.pair(self.truth, axis)
-                metrics.pair(edges, axis)[0][...] |= known & (np.abs(b - a) > DEPTH_STEP)
+                metrics.pair(edges, axis)[0][...] |= known & (self.unit * np.abs(b - a) > DEPTH_STEP)
         return metrics.dilate(edges, BAND) & self.valid
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +16,9 @@ Mix = Callable[[Tensor], Tensor]  # LR [C, h, w] → HR [C, H, W], linear, no we
 
 #: So many cells that all hold the mean of the others hold it in place of a value; fewer may by chance.
 FEWEST_STAND_INS = 4
+#: Of filled gaps: how many cells a patch has at most, how many patches there are and what share of all cells lies in
+#: them at least. Numbers that all lie so far apart, in parts of their span, were rounded.
+LARGEST_PATCH, FEWEST_PATCHES, REPEATED, ROUNDED = 16, 15, 0.2, 1 / 4096
 #: Known share of a pixel's weights below which there is nothing to scale up: float32 holds no more.
 ENOUGH = 1e-6
 
@@ -61,6 +65,33 @@ def fill(values: Tensor, known: Tensor) -> Tensor:
 
     y, x = distance_transform_edt(~known.numpy(), return_distances=False, return_indices=True)
     return torch.from_numpy(values.numpy()[:, y, x])
+
+
+def is_filled(signal: Tensor) -> bool:
+    """Whether many cells of ``signal`` [C, h, w] only repeat a neighbour: gaps that somebody filled.
+
+    They are small patches of one number each, which no other place holds. Flat regions are large, and what was rounded
+    has the same numbers everywhere.
+    """
+    from scipy.ndimage import label
+
+    cells = signal.flatten(1).numpy()
+    _, number = np.unique(cells, axis=1, return_inverse=True)
+    number = number.reshape(signal.shape[1:])
+    # Cells at even places, links between them at odd ones.
+    joined = np.zeros((2 * number.shape[0] - 1, 2 * number.shape[1] - 1), bool)
+    joined[::2, ::2] = True
+    joined[1::2, ::2] = number[1:] == number[:-1]
+    joined[::2, 1::2] = number[:, 1:] == number[:, :-1]
+    patch = label(joined)[0][::2, ::2]
+    size = np.bincount(patch.ravel())
+    small = (size >= 2) & (size <= LARGEST_PATCH)
+    patches, repeated = int(small.sum()), int(size[small].sum())
+    if patches < FEWEST_PATCHES or repeated < REPEATED * number.size:
+        return False
+    values = np.unique(cells[0])
+    rounded = bool(np.diff(values).min() > ROUNDED * (values[-1] - values[0]))
+    return not rounded and patches <= 1.2 * len(np.unique(number[small[patch]]))
 
 
 def without_stand_ins(signal: Tensor) -> Tensor | None:

@@ -168,7 +168,7 @@ class Kernel:
         if not signal.is_floating_point():
             signal = signal.to(torch.float32)
         refines = self._refines(signal)
-        if refines and mask is None and signal.ndim == 3:
+        if mask is None and signal.ndim == 3 and (refines or self._looks_for_gaps(signal)):
             mask = gaps.without_stand_ins(signal)
         flat = signal.reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
@@ -234,6 +234,10 @@ class Kernel:
         if compiler.unavailable_reason():  # of a file from elsewhere; auto leaves it out itself, and says so
             return False
         return all(self.refinement.suits(one) for one in signal.reshape(-1, *signal.shape[-3:]))
+
+    def _looks_for_gaps(self, signal: Tensor) -> bool:
+        """True if cells that hold the mean of all others are to be left out, whatever follows mixing."""
+        return self.objective == "auto" and not (signal.requires_grad and torch.is_grad_enabled())
 
     def _refined(self, mixed: Tensor, signal: Tensor, mask: Tensor | None, threads: int | None) -> Tensor:
         """Each of the batch's mixtures refined by itself; all of them flat, [B·C, H, W]."""

@@ -9,9 +9,10 @@ import torch
 import torch.nn.functional as F
 
 import gsjbu
+from benchmarks import spoilt
 from benchmarks.scenes import Scene, depth_scene, fitted_to, label_scene, noisy, read_labels
 from gsjbu.core import auto
-from gsjbu.core.gaps import fill
+from gsjbu.core.gaps import fill, is_filled
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bicubic, bilinear
 from gsjbu.errors import ShapeError
@@ -191,6 +192,44 @@ def test_a_matte_is_a_measured_quantity_and_a_mask_is_not() -> None:
     grid = Grid.from_stride(256, 256, 8)
     assert auto.kind_of(grid.cell_means((off > 0).float()[None])) == "shares"
     assert auto.kind_of(grid.cell_means((off / 60 + 0.5).clamp(0, 1)[None])) == "measured"
+
+
+def test_blurred_shares_are_told_and_their_counts_not_matched() -> None:
+    scene = quarter("paper", "labels", 8)
+    blurred = spoilt.blurred(scene)
+    assert auto.kind_of(blurred.signal) == "soft"
+    result, kernel = upsampled(blurred)
+    assert kernel.refinement is None and any("soft borders" in note for note in kernel.notes)
+    assert error(result, scene) < error(bicubic(blurred.signal, scene.grid), scene)
+
+
+def test_threads_thinner_than_a_cell_are_a_mask() -> None:
+    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    thread = ((y - 128 - 40 * (x / 40).sin()).abs() < 2).float()
+    assert auto.kind_of(Grid.from_stride(256, 256, 16).cell_means(thread[None])) == "shares"
+
+
+@pytest.mark.parametrize("stranger", [False, True])
+def test_gaps_are_left_out_whether_the_guide_is_trusted_or_not(stranger) -> None:
+    scene = quarter("spheres", "depth", 8)
+    known = torch.rand(scene.signal.shape[1:], generator=torch.Generator().manual_seed(0)) > 0.5
+    held = torch.where(known, scene.signal, scene.signal[:, known].mean())
+    image = fitted_to(SAMPLES["wires"].image, scene).flip(1) if stranger else scene.image
+    kernel = gsjbu.fit(image, objective="auto", signal=held, grid=scene.grid, threads=1)
+    wild = torch.where(known, scene.signal, torch.tensor(1e6))
+    torch.testing.assert_close(kernel.render(held), kernel.render(wild, mask=known), equal_nan=True)
+
+
+def test_filled_gaps_are_told_from_flat_and_rounded_values() -> None:
+    draw = torch.Generator().manual_seed(0)
+    signal = torch.rand(1, 32, 32, generator=draw)
+    held = fill(signal, torch.rand(32, 32, generator=draw) > 0.5)
+    assert is_filled(held) and not is_filled(signal)
+    assert not is_filled((4 * signal).round()) and not is_filled((255 * held).round())
+    assert not is_filled(signal[:, :, :1].expand(1, 32, 32))
+    image = F.interpolate(signal[None], scale_factor=8)[0].expand(3, -1, -1)
+    kernel = gsjbu.fit(image, objective="auto", signal=held, lr_size=(32, 32), threads=1)
+    assert any("repeat a neighbour" in note for note in kernel.notes)
 
 
 def test_the_guide_is_trusted_where_its_colours_foretell_the_signal() -> None:

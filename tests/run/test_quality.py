@@ -11,8 +11,8 @@ import torch
 from benchmarks import probe, quality
 from benchmarks.gallery import Gallery
 from benchmarks.methods import METHODS
-from benchmarks.quality import Figures, mean_iou, verdict
-from benchmarks.scenes import IGNORE, ROWS, Row, Scene, cell_means, depth_scene, fitted_to, label_scene, noisy
+from benchmarks.quality import ROWS, Figures, mean_iou, verdict
+from benchmarks.scenes import IGNORE, Row, Scene, cell_means, depth_scene, fitted_to, label_scene, noisy
 from gsjbu.core.grid import Grid
 from gsjbu.samples import SAMPLES
 from tests.oracle_cases import one_torch_thread
@@ -121,7 +121,12 @@ def test_the_verdict_finds_a_loss() -> None:
     row = Row("r", "depth", lambda: iter([scene]), None)
     assert verdict(row, "", figures_of(scene, bad, bad, good)) == []
     assert len(verdict(row, "", figures_of(scene, good, bad, bad))) == 2  # the row, and the scene
-    assert len(verdict(row, "", figures_of(scene, bad, good, bad))) == 1  # bicubic counts for the row alone
+    assert len(verdict(row, "", figures_of(scene, bad, good, bad))) == 2  # the better of both counts
+    rival = Figures()
+    rival.add(scene, good, 0.0)
+    beaten = figures_of(scene, bad, bad, bad)
+    assert len(verdict(row, "", {**beaten, "graph": rival})) == 1  # over the row any method that is not ours
+    assert verdict(row, "", {**beaten, "signal": rival}) == []
     assert len(verdict(row, "other", figures_of(scene, good, bad, bad))) == 1
     assert verdict(row, "other", figures_of(scene, bad, good, bad)) == []  # an unrelated guide: bilinear only
 
@@ -132,7 +137,7 @@ def test_mean_iou() -> None:
 
 @pytest.mark.parametrize("name", list(METHODS))
 def test_every_method_is_a_linear_map_of_features_to_the_images_size(name) -> None:
-    if "filter" in name or "smoother" in name:
+    if any(word in name for word in ("filter", "smoother", "domain")):
         pytest.importorskip("cv2.ximgproc", reason="opencv-contrib-python-headless is not installed")
     features = torch.randn(9, 8, 8, generator=torch.Generator().manual_seed(0))
     up = METHODS[name](SAMPLES["paper"].image[:, :64, :64], features, Grid.from_stride(64, 64, 8), 1)
