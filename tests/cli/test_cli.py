@@ -22,13 +22,14 @@ from tests import zygote
 
 @pytest.fixture
 def files(tmp_path):
-    """photo.png 64×48, features.npy [5, 6, 8], depth.npy [6, 8]."""
+    """photo.png 64×48, features.npy [5, 6, 8], depth.npy [6, 8], words.txt."""
     y, x = np.mgrid[0:48, 0:64]
     picture = np.stack([x * 4, y * 5, (x // 20 + y // 20) % 2 * 200], axis=2).astype(np.uint8)
     (tmp_path / "photo.png").write_bytes(png_bytes(picture))
     random = np.random.default_rng(0)
     np.save(tmp_path / "features.npy", random.standard_normal((5, 6, 8), dtype=np.float32))
     np.save(tmp_path / "depth.npy", random.random((6, 8), dtype=np.float32))
+    (tmp_path / "words.txt").write_text("no picture")
     return tmp_path
 
 
@@ -98,7 +99,7 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
     ("words", "sentence"),
     [
         (["upsample", "none.png", "depth.npy", "-o", "x.npy"], "There is no none.png."),
-        (["upsample", "depth.npy", "depth.npy", "-o", "x.npy"], "not a JPEG, PNG or WebP"),
+        (["upsample", "words.txt", "depth.npy", "-o", "x.npy"], "not a JPEG, PNG or WebP"),
         (["upsample", "photo.png", "photo.png", "-o", "x.gif"], "x.gif ends in .gif; use one of .npy"),
         (["upsample", "photo.png", "features.npy", "-o", "x.png"], "the signal has 5; write .npy instead"),
         (
