@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.pieces import pieces
+
 Mix = Callable[[Tensor], Tensor]  # LR [C, h, w] → HR [C, H, W], linear, no weight below zero
 
 #: So many cells that all hold the mean of the others hold it in place of a value; fewer may by chance.
@@ -73,25 +75,18 @@ def is_filled(signal: Tensor) -> bool:
     They are small patches of one number each, which no other place holds. Flat regions are large, and what was rounded
     has the same numbers everywhere.
     """
-    from scipy.ndimage import label
-
-    cells = signal.flatten(1).numpy()
-    _, number = np.unique(cells, axis=1, return_inverse=True)
-    number = number.reshape(signal.shape[1:])
-    # Cells at even places, links between them at odd ones.
-    joined = np.zeros((2 * number.shape[0] - 1, 2 * number.shape[1] - 1), bool)
-    joined[::2, ::2] = True
-    joined[1::2, ::2] = number[1:] == number[:-1]
-    joined[::2, 1::2] = number[:, 1:] == number[:, :-1]
-    patch = label(joined)[0][::2, ::2]
+    cells = signal.numpy()
+    patch = pieces(
+        (cells[:, 1:] == cells[:, :-1]).all(axis=0), (cells[..., 1:] == cells[..., :-1]).all(axis=0)
+    )
     size = np.bincount(patch.ravel())
     small = (size >= 2) & (size <= LARGEST_PATCH)
     patches, repeated = int(small.sum()), int(size[small].sum())
-    if patches < FEWEST_PATCHES or repeated < REPEATED * number.size:
+    if patches < FEWEST_PATCHES or repeated < REPEATED * patch.size:
         return False
     values = np.unique(cells[0])
     rounded = bool(np.diff(values).min() > ROUNDED * (values[-1] - values[0]))
-    return not rounded and patches <= 1.2 * len(np.unique(number[small[patch]]))
+    return not rounded and patches <= 1.2 * np.unique(cells[:, small[patch]], axis=1).shape[1]
 
 
 def without_stand_ins(signal: Tensor) -> Tensor | None:
@@ -101,18 +96,23 @@ def without_stand_ins(signal: Tensor) -> Tensor | None:
     several cells and equal to the mean of all, is no value, unless it is at home there: the middle of a ramp, or
     half-and-half cells along an edge, lie between their neighbours.
     """
-    mean = signal.mean(dim=(1, 2), dtype=torch.float64)
-    span = (signal.amax(dim=(1, 2)) - signal.amin(dim=(1, 2))).double()
-    near = ((signal - mean[:, None, None]).abs() <= 1e-5 * span[:, None, None]).all(dim=0)
+    # The first channel alone says it mostly, and there may be hundreds.
+    if int(_at_the_mean(signal[:1]).sum()) < FEWEST_STAND_INS:
+        return None
+    near = _at_the_mean(signal)
     cells = signal[:, near]
-    if (
-        cells.shape[1] < FEWEST_STAND_INS
-        or not bool((span > 0).any())
-        or not bool((cells == cells[:, :1]).all())
-    ):
+    flat = bool((signal == signal[:, :1, :1]).all())
+    if cells.shape[1] < FEWEST_STAND_INS or flat or not bool((cells == cells[:, :1]).all()):
         return None
     out_of_place = (_outside_neighbours(signal, ~near) & near).sum()
     return ~near if 2 * int(out_of_place) >= int(near.sum()) else None
+
+
+def _at_the_mean(signal: Tensor) -> Tensor:
+    """bool [h, w]: cells that hold the mean of all cells, in each channel."""
+    mean = signal.mean(dim=(1, 2), dtype=torch.float64)
+    span = (signal.amax(dim=(1, 2)) - signal.amin(dim=(1, 2))).double()
+    return ((signal - mean[:, None, None]).abs() <= 1e-5 * span[:, None, None]).all(dim=0)
 
 
 def _outside_neighbours(signal: Tensor, known: Tensor) -> Tensor:

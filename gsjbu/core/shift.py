@@ -64,11 +64,11 @@ def found(
     told = _standard([np.sqrt(np.maximum(e - most, 0)) for e in edges], weights)
     if told is None:
         return None
-    lattices = _lattices(guide, rows, cols)
+    changes_at = _changes_of_lattices(guide, rows, cols)
     steps = range(-REACH, REACH + 1)
     gains = {}
     for at in product(steps, steps):
-        seen = _standard([np.sqrt(e) for e in _changes(lattices(*at))], weights)
+        seen = _standard(changes_at(*at), weights)
         if seen is None:
             return None
         gains[at] = _by_part([a * b for a, b in zip(told, seen, strict=True)]) / sum(w.sum() for w in weights)
@@ -101,15 +101,26 @@ def _way(pixels: float, ahead: str, back: str) -> str:
     return f"{abs(pixels):.3g} px {ahead if pixels > 0 else back}" if pixels else ""
 
 
-def _lattices(guide: Tensor, rows: int, cols: int) -> Callable[[int, int], np.ndarray]:
-    """The guide's cell means [G, h − 2·MARGIN, w − 2·MARGIN] of the grid moved by so many steps down and across."""
+def _changes_of_lattices(guide: Tensor, rows: int, cols: int) -> Callable[[int, int], list[np.ndarray]]:
+    """Roots of the changes of the guide's cell means, MARGIN cells from the rim, on the grid moved down and across.
+
+    Grids that are whole cells apart are the same: FINE² of them hold all.
+    """
     fine = F.adaptive_avg_pool2d(guide[None].to(torch.float32), (rows * FINE, cols * FINE))
     means = F.avg_pool2d(fine, FINE, stride=1)[0].numpy()
+    phases = {
+        at: [np.sqrt(e) for e in _changes(means[:, at[0] :: FINE, at[1] :: FINE])]
+        for at in product(range(FINE), range(FINE))
+    }
 
-    def moved(down: int, across: int) -> np.ndarray:
-        top, left = MARGIN * FINE + down, MARGIN * FINE + across
-        part = means[:, top::FINE, left::FINE]
-        return part[:, : rows - 2 * MARGIN, : cols - 2 * MARGIN]  # type: ignore[no-any-return]
+    def moved(down: int, across: int) -> list[np.ndarray]:
+        (top, p), (left, q) = divmod(MARGIN * FINE + down, FINE), divmod(MARGIN * FINE + across, FINE)
+        height, width = rows - 2 * MARGIN, cols - 2 * MARGIN
+        x, y = phases[p, q]
+        return [
+            x[top : top + height, left : left + width - 1],
+            y[top : top + height - 1, left : left + width],
+        ]
 
     return moved
 
@@ -137,7 +148,7 @@ def _by_part(x: list[np.ndarray]) -> np.ndarray:
     """The sum over each of PARTS × PARTS parts of the image."""
     sums = np.zeros((PARTS, PARTS))
     for plane in x:
-        for i, band in enumerate(np.array_split(plane, PARTS, axis=0)):
-            for j, part in enumerate(np.array_split(band, PARTS, axis=1)):
-                sums[i, j] += part.sum()
+        tops, lefts = ([n // PARTS * k + min(k, n % PARTS) for k in range(PARTS)] for n in plane.shape)
+        bands = np.add.reduceat(plane, tops, axis=0, dtype=np.float64)
+        sums += np.add.reduceat(bands, lefts, axis=1)
     return sums.ravel()

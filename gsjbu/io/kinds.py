@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from gsjbu.core.pieces import pieces
 from gsjbu.errors import SignalError
 
 Kind = Literal["depth", "labels", "soft_labels", "probabilities", "logits", "features", "heat_map"]
@@ -144,22 +145,15 @@ def patches(plane: np.ndarray, known: np.ndarray) -> Patches:
     return Patches(equal / pairs, graded / max(1, pairs - equal), alone, len(values))
 
 
-def pieces(plane: np.ndarray, known: np.ndarray) -> float:
+def pieces_each(plane: np.ndarray, known: np.ndarray) -> float:
     """How many connected pieces each value of [h, w] has, on average."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     middle = tuple(slice(max(0, (n - PIECES_SIDE) // 2), (n + PIECES_SIDE) // 2) for n in plane.shape)
     plane, known = plane[middle], known[middle]
-    place = np.arange(plane.size).reshape(plane.shape)
-    pairs = []
-    for a, b in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
-        same = (plane[a] == plane[b]) & known[a] & known[b]
-        pairs.append((place[a][same], place[b][same]))
-    rows, cols = (np.concatenate(ends) for ends in zip(*pairs, strict=True))
-    joined = coo_array((np.ones(len(rows), bool), (rows, cols)), (plane.size, plane.size))
-    piece = connected_components(joined, directed=False)[1].reshape(plane.shape)
-    return len(np.unique(piece[known])) / max(1, len(np.unique(plane[known])))
+    down, across = (
+        (plane[a] == plane[b]) & known[a] & known[b]
+        for a, b in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1]))
+    )
+    return len(np.unique(pieces(down, across)[known])) / max(1, len(np.unique(plane[known])))
 
 
 def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
@@ -182,7 +176,7 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
         return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
     if lie.count > SOME:
         flat_ones = lie.equal >= CLEAR_PATCHES and lie.alone < PATCHES
-        if flat_ones and (lie.graded < GRADED or (lie.graded < RAMP and pieces(plane, known) < PIECES)):
+        if flat_ones and (lie.graded < GRADED or (lie.graded < RAMP and pieces_each(plane, known) < PIECES)):
             return Guess("labels", flat)
     elif lie.equal >= PATCHES and lie.alone < PATCHES:
         wide = (
