@@ -34,7 +34,6 @@ LEAST_SPAN = 1 / 8
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 #: What an opaque alpha is in each scale.
 _FULL = (1.0, 255.0, 65535.0)
-_NPY = b"\x93NUMPY"
 _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
 
 
@@ -131,9 +130,10 @@ def _bytes_of(path: Path) -> bytes:
 
 def _of_file(data: bytes, max_pixels: int) -> _Pixels:
     """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF or .npy of many bands."""
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    form = readers.form_of(data)
+    if form == "tiff":
         return _of_tiff(data, max_pixels)
-    if data[:6] == _NPY:
+    if form == "npy":
         return _Pixels(_planes_of_array(_array_of(data, max_pixels).array))
     if pictures.sniffed(data) is not None or not data:
         return _Pixels(pictures.decode(data, max_pixels), ready=True)

@@ -154,6 +154,11 @@ def _zarr(path: Path, max_values: int) -> Brought:
 Reader = Callable[[bytes, int], Brought]
 
 
+def form_of(data: bytes) -> str:
+    """What a file's content says it is: png, npy, tiff, …; empty if nothing that is read."""
+    return _reader(data)[0]
+
+
 def _reader(data: bytes) -> tuple[str, Reader | None]:
     """What a file is, and who reads it."""
     for form, starts, reader in _STARTS:

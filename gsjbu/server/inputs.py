@@ -117,10 +117,7 @@ class Inputs:
         """A built-in scene."""
         from gsjbu.samples import SAMPLES
 
-        if name not in SAMPLES:
-            raise Problem(
-                "sample_unknown", f"There is no such built-in scene; there are {', '.join(SAMPLES)}."
-            )
+        check_sample(name)
 
         def work() -> StoredImage:
             sample = SAMPLES[name]
@@ -215,3 +212,11 @@ class Inputs:
         return Problem(
             "decode_timeout", f"The file took longer than {most:g} s to decode; save it more simply."
         )
+
+
+def check_sample(name: str) -> None:
+    """Refuse a built-in scene that there is not."""
+    from gsjbu.samples import SAMPLES
+
+    if name not in SAMPLES:
+        raise Problem("sample_unknown", f"There is no such built-in scene; there are {', '.join(SAMPLES)}.")

@@ -13,7 +13,7 @@ from gsjbu.samples import SAMPLES
 from gsjbu.server import forms, schemas
 from gsjbu.server.clients import introduce
 from gsjbu.server.dependencies import Shared
-from gsjbu.server.inputs import StoredImage, StoredSignal
+from gsjbu.server.inputs import StoredImage, StoredSignal, check_sample
 from gsjbu.server.problems import Problem, refusals
 from gsjbu.server.uploads import read_form
 from gsjbu.settings import Settings
@@ -88,7 +88,7 @@ async def understood_as(
     summary="A built-in scene",
 )  # fmt: skip
 async def sample(service: Shared, name: str, size: Annotated[int, Query(ge=16, le=512)] = 512) -> Response:
-    await service.inputs.image_from_sample(name)  # refuses a scene that there is not
+    check_sample(name)
     data = await service.make(lambda: _drawn(name, size))
     return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=3600"})
 
