@@ -25,7 +25,11 @@ from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement
 
 Upsampler = Callable[[Tensor], Tensor]  # [C, h, w] → [C, H, W]
-PLAIN = {"bilinear": interpolation.bilinear, "bicubic": interpolation.bicubic}
+PLAIN = {
+    "nearest": interpolation.nearest,
+    "bilinear": interpolation.bilinear,
+    "bicubic": interpolation.bicubic,
+}
 PASSES = 3
 
 
@@ -56,12 +60,13 @@ class Smoothing:
         return upsample
 
 
-Smooth = Callable[
-    [Tensor, Tensor], Tensor
-]  # [C, H, W] that the signal [C, h, w] was interpolated to → [C, H, W]
+# [C, H, W] that the signal [C, h, w] was interpolated to, and that → [C, H, W]
+Smooth = Callable[[Tensor, Tensor], Tensor]
 
 
-def _planes(image: Tensor, filtered: Callable[[np.ndarray, np.ndarray], np.ndarray], bits: bool) -> Smooth:
+def _planes(
+    image: Tensor, filtered: Callable[[np.ndarray, np.ndarray], np.ndarray], bits: bool = False
+) -> Smooth:
     guide = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     guide = np.rint(255 * guide).astype(np.uint8) if bits else guide
     return lambda x, v: torch.from_numpy(np.stack([filtered(guide, plane) for plane in x.numpy()]))
@@ -83,7 +88,26 @@ def _domain(image: Tensor, grid: Grid, numbers: tuple[float, ...], threads: int)
 
     reach, tolerance = numbers
     spatial, mode = reach * grid.step_x, cv2.ximgproc.DTF_RF
-    return _planes(image, lambda g, x: cv2.ximgproc.dtFilter(g, x, spatial, tolerance, mode), bits=False)
+    return _planes(image, lambda g, x: cv2.ximgproc.dtFilter(g, x, spatial, tolerance, mode))
+
+
+def _guided(image: Tensor, grid: Grid, numbers: tuple[float, ...], threads: int) -> Smooth:
+    """He et al.'s filter: its radius in strides, and ε."""
+    import cv2
+
+    reach, epsilon = numbers
+    radius = max(2, round(reach * grid.step_x))
+    return _planes(image, lambda g, x: cv2.ximgproc.guidedFilter(g, x, radius, epsilon))
+
+
+def _joint_bilateral(image: Tensor, grid: Grid, numbers: tuple[float, ...], threads: int) -> Smooth:
+    """opencv's joint bilateral filter: σ in strides, and σ of the colours in 0…1."""
+    import cv2
+
+    reach, tolerance = numbers
+    sigma = reach * grid.step_x
+    size = 2 * round(2 * sigma) + 1
+    return _planes(image, lambda g, x: cv2.ximgproc.jointBilateralFilter(g, x, size, tolerance, sigma))
 
 
 def _graph(image: Tensor, grid: Grid, numbers: tuple[float, ...], threads: int) -> Smooth:
@@ -92,7 +116,13 @@ def _graph(image: Tensor, grid: Grid, numbers: tuple[float, ...], threads: int) 
     return lambda x, v: stage.refined(x, v, image, grid, recipe, threads)
 
 
-SMOOTHERS = {"global smoother": _global, "domain transform": _domain, "graph": _graph}
+SMOOTHERS = {
+    "guided filter": _guided,
+    "joint bilateral filter": _joint_bilateral,
+    "global smoother": _global,
+    "domain transform": _domain,
+    "graph": _graph,
+}
 
 #: The best of the grid (``main``): alone, and with back-projection. Counts follow the latter.
 TUNED = {
@@ -118,6 +148,12 @@ def _methods() -> Iterator[tuple[str, Smoothing]]:
 
 
 METHODS = dict(_methods())
+#: As they are, and the two filters with the fixed kernel's numbers.
+UNTUNED = {
+    **{name: Smoothing(None, (), name) for name in PLAIN},
+    "guided filter": Smoothing("guided filter", (0.5, 1e-3)),
+    "joint bilateral filter": Smoothing("joint bilateral filter", (0.5, 0.2)),
+}
 
 GRID = {
     "global smoother": tuple(product((10.0, 30.0, 100.0, 400.0, 1000.0), (2.0, 4.0, 8.0, 16.0))),
@@ -125,6 +161,7 @@ GRID = {
 }
 TUNING_ROWS = ("depth ×8", "depth ×16", "CamVid ×16", "DAVIS ×16", "COCO-Stuff ×16", "CamVid output ×8")
 SCENES = 1  # of each row
+UNDER = ("bilinear", "bicubic")  # what is smoothed
 
 
 def main() -> None:
@@ -144,14 +181,14 @@ def main() -> None:
             logs.append(np.log(value if row.kind == "depth" else 100 - value))
         return float(np.exp(np.mean(logs)))
 
-    for plain in PLAIN:
-        print(f"{plain}: {error(Smoothing(None, (), plain)):.3f}", flush=True)
+    for plain in UNDER:
+        print(f"{plain}: {error(UNTUNED[plain]):.3f}", flush=True)
     for smoother, grid in GRID.items():
         for passes in (0, PASSES):
             tried = [
                 (error(one), one)
                 for one in (
-                    Smoothing(smoother, numbers, plain, passes) for numbers in grid for plain in PLAIN
+                    Smoothing(smoother, numbers, plain, passes) for numbers in grid for plain in UNDER
                 )
             ]
             for value, one in sorted(tried, key=lambda t: t[0])[:3]:

@@ -25,9 +25,8 @@ from gsjbu.run import metrics
 
 LEAST = 1e-6  # probabilities below are of no account, and have no logarithm
 SHARE = 0.01
-Way = Callable[
-    [Tensor, Tensor, Grid], np.ndarray
-]  # image, logits [C, h, w] → class numbers [H, W]; of a mask 0 and 1
+# image, logits [C, h, w] → class numbers [H, W]; of a mask 0 and 1
+Way = Callable[[Tensor, Tensor, Grid], np.ndarray]
 
 
 def _softmax(logits: Tensor) -> Tensor:
@@ -86,10 +85,6 @@ def _masks(scene: Scene) -> Iterator[tuple[Tensor, np.ndarray]]:
             yield (p / (1 - p)).log(), truth
 
 
-def _band(truth: np.ndarray) -> np.ndarray:
-    return metrics.dilate(metrics.boundaries(truth), BAND)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -105,8 +100,9 @@ def main(arguments: list[str] | None = None) -> None:
             pairs = [(_logits(scene), np.where(scene.valid, scene.truth, IGNORE), whole)]
             pairs += [(z, truth, masks) for z, truth in _masks(scene)]
             for z, truth, figures in pairs:
+                band = metrics.dilate(metrics.boundaries(truth), BAND)
                 for name, way in WAYS.items():
-                    figures[name].add(way(scene.image, z, scene.grid), truth, _band(truth))
+                    figures[name].add(way(scene.image, z, scene.grid), truth, band)
         for title, figures, each in ((" logits", whole, False), (" masks", masks, True)):
             name = row.name.replace(" output", title)
             print(f"| {name} | {' | '.join(f.said(each) for f in figures.values())} |", flush=True)
