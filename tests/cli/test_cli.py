@@ -10,6 +10,7 @@ import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -450,16 +451,17 @@ def test_an_interrupt_at_the_start_is_a_sentence_and_a_status(files, root, how, 
         "-o",
         files / "y.npy",
     ]
-    while True:
-        process = subprocess.Popen(
-            [*map(str, words), "--iters", "1000"], cwd=root, stderr=subprocess.PIPE, text=True
-        )
-        time.sleep(seconds)
-        process.send_signal(how)
-        _, err = process.communicate(timeout=60)
-        if process.returncode != -how or seconds > 6:
-            break
-        seconds *= 2  # it ended before a line of ours was run, on a busy machine
+    process = subprocess.Popen(
+        [*map(str, words), "--iters", "1000"], cwd=root, stderr=subprocess.PIPE, text=True
+    )
+    worked = psutil.Process(process.pid).cpu_times
+    while sum(worked()[:2]) < seconds:  # of its own work: beside other tests it may wait for a core
+        time.sleep(0.01)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=60)
+    if process.returncode == -how:  # before a line of ours was run
+        assert seconds == 0.1
+        return
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert err.splitlines()[-1] == "gsjbu: Interrupted."
