@@ -28,17 +28,17 @@ def main() -> int:
     given = [number for number in range(256) if number != link.fileno() and _is_inherited(number)]
     umask = os.umask(0)
     os.umask(umask)
+    ignored = [number for number in PASSED_ON if signal.getsignal(number) is signal.SIG_IGN]
     asked = {
         "arguments": arguments, "executable": executable, "environment": dict(os.environ), "folder": os.getcwd(),
-        "umask": umask, "descriptors": given,
+        "umask": umask, "descriptors": given, "ignored": ignored,
     }  # fmt: skip
     text = json.dumps(asked).encode()
     socket.send_fds(link, [struct.pack("<I", len(text))], given)
     link.sendall(text)
     child = _number(link)
     for number in PASSED_ON:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda number, frame: os.kill(child, number))
+        signal.signal(number, lambda number, frame: os.kill(child, number))
     status = _number(link)
     if status < 0:
         if -status != signal.SIGKILL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from fractions import Fraction
 
@@ -162,7 +163,10 @@ def turned_mkv(film: bytes, quarters: int) -> bytes:
     space = film.index(b"\xec\x01\x00") + 8  # the last byte of its size, then so many
     tracks = film.index(b"\x16\x54\xae\x6b", space) + 4  # sizes of two, eight and one byte
     track = film.index(b"\xae\x01", tracks) + 2
-    picture = film.index(b"\xe0", track + 7) + 1
+    # with its size and the width first, or a byte of the track's random number would do
+    found = re.compile(rb"\xe0[\x80-\xff]\xb0").search(film, track + 7)
+    assert found is not None
+    picture = found.start() + 1
     end = picture + 1 + film[picture] - 0x80
     return b"".join((
         film[:space], bytes([film[space] - more]), film[space + 1 + more : tracks],

@@ -63,3 +63,18 @@ def test_torch_is_there_already_and_signals_reach_it() -> None:
             process.send_signal(number)
             assert process.stdout.read() == b"", "the one that worked has ended too"
             assert process.wait(10) == -number
+
+
+def test_a_signal_that_was_ignored_at_the_start_reaches_a_program_that_handles_it() -> None:
+    """As of a program that a shell started in the background."""
+    handles = "signal.signal(signal.SIGINT, lambda *_: sys.exit(5)); "
+    for program in ("", handles):
+        program = f"import signal, sys, time; {program}print('up', flush=True); time.sleep(1)"
+        ends = []
+        for python in (zygote.python(), sys.executable):
+            words = ["sh", "-c", 'trap \'\' INT; exec "$0" -c "$1"', python, program]
+            with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+                assert process.stdout is not None and process.stdout.readline() == b"up\n"
+                process.send_signal(signal.SIGINT)
+                ends.append(process.wait(20))
+        assert ends[0] == ends[1] == (5 if handles in program else 0)
