@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 INTERRUPTED = 130
 
@@ -15,24 +18,65 @@ INTERRUPTED = 130
 def run(program: str, work: Callable[[], int]) -> int:
     """``work()``'s status, or 130 where it was interrupted, be it in the middle of an import."""
     open_streams()
-    interrupted = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, stop)
-    # What is interrupted in a callback is interrupted all the same; the default hook prints a traceback.
-    unraisable = sys.unraisablehook
-    sys.unraisablehook = lambda args: None if interrupted else unraisable(args)
+    interrupt = Interrupt()
     try:
         return work()
     except BaseException:
-        if not interrupted:  # an import may turn the interrupt into an error of its own
+        if not interrupt.came:  # a library may turn it into an error of its own
             raise
         print(f"{program}: Interrupted.", file=sys.stderr)
         return INTERRUPTED
+    finally:
+        interrupt.over = True
+        # ``python -m`` dies of SIGINT where the last text given to exec was interrupted (a dataclass that was being
+        # made, say); this text was not.
+        exec("")  # noqa: S102
+
+
+class Interrupt:
+    """Ctrl+C from now on: raised where it ends the work, and a moment later where it would not or must not."""
+
+    def __init__(self) -> None:
+        self.came = self.over = False
+        self.thread = _thread.get_ident()
+        self.unraisable = sys.unraisablehook
+        sys.unraisablehook = self._swallowed
+        signal.signal(signal.SIGINT, lambda number, frame: self._stop(frame))
+
+    def _stop(self, frame: FrameType | None) -> None:
+        self.came = True
+        if not _is_importing(frame):
+            raise KeyboardInterrupt
+        self._again()  # torch aborts the process where its import is interrupted
+
+    def _swallowed(self, args: Any) -> None:
+        """What is raised in a callback goes no further."""
+        if not self.came:
+            self.unraisable(args)
+        elif issubclass(args.exc_type, KeyboardInterrupt):
+            self._again()
+
+    def _again(self) -> None:
+        _thread.start_new_thread(
+            self._wait_and_raise, ()
+        )  # a lock of threading may be held where the signal came
+
+    def _wait_and_raise(self) -> None:
+        time.sleep(0.02)
+        if self.over:
+            return
+        if sys.platform == "win32":
+            _thread.interrupt_main()
+        else:  # which ends its waiting too
+            signal.pthread_kill(self.thread, signal.SIGINT)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not run.__code__:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def open_streams() -> None:
