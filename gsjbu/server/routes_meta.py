@@ -66,7 +66,7 @@ async def healthz(service: Shared) -> dict[str, Any]:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals()},
 )  # fmt: skip
 async def metrics(service: Shared) -> Response:
-    return Response(service.meters.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await service.read(service.meters.text), media_type=CONTENT_TYPE_LATEST)
 
 
 def _advice(a: Any) -> dict[str, Any]:
