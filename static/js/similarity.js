@@ -13,6 +13,7 @@ import { trouble } from "./trouble.js";
 const METHODS = ["bilinear", "gsjbu"];
 const MAP = "viridis";
 const MOST = 16; // points; the server takes no more
+const ALIKE = 0.8; // from here on a pixel is counted as alike
 
 const canvases = Object.fromEntries(METHODS.map((m) => [m, h("canvas", { role: "img" })]));
 let shown = null; // {job, x, y, points, maps}; no x and y where all pixels are of other pictures
@@ -215,12 +216,9 @@ function draw() {
   for (const figure of byId("similarity-maps").children) {
     const { method } = figure.dataset;
     const raw = maps[method];
-    let alike = 0;
-    const limit = ((0.8 - maps.low) / (maps.high - maps.low)) * 65535;
-    for (let i = 0; i < raw.length; i++) if (raw[i] >= limit) alike++;
     const words = t(method === "bilinear" ? "method.bilinear" : "method.gsjbu");
-    const share = fixed((100 * alike) / raw.length, 1);
-    canvases[method].setAttribute("aria-label", t("similarity.label", { method: words, x, y, share }));
+    const share = percent(alike(maps, method));
+    canvases[method].setAttribute("aria-label", t("similarity.label", { method: words, x, y, share, alike: ALIKE }));
     put(
       figure.querySelector(".pins"),
       [...points, ...(others.length ? [best(raw, maps.width)] : [])].map((p) =>
@@ -233,4 +231,41 @@ function draw() {
     const found = others.length ? h("span", { class: "best" }, t("similarity.best", best(raw, maps.width))) : null;
     put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), words, found);
   }
+  byId("similarity-words").textContent = explained().join(" ");
+}
+
+/** What the two maps show, in sentences. */
+function explained() {
+  const { maps, points, others } = shown;
+  const { at, by } = disagreement(maps);
+  const count = points.length + others.length;
+  const place = points.length ? `${points[0].x}, ${points[0].y}` : t("similarity.of", others[0]);
+  const greater = by > 0 ? "gsjbu" : "bilinear";
+  return [
+    count > 1 ? t("similarity.saysMany", { count }) : t("similarity.saysOne", { place }),
+    t("similarity.saysShare", { gsjbu: percent(alike(maps, "gsjbu")), bilinear: percent(alike(maps, "bilinear")), alike: ALIKE }),
+    Math.abs(by) < 0.005
+      ? t("similarity.saysSame")
+      : t("similarity.saysApart", { ...at, method: t(`method.${greater}`), by: fixed(Math.abs(by), 2) }),
+  ];
+}
+
+const percent = (share) => fixed(100 * share, 1);
+
+/** The share of pixels that are alike. */
+function alike(maps, method) {
+  const limit = ((ALIKE - maps.low) / (maps.high - maps.low)) * 65535;
+  const raw = maps[method];
+  let count = 0;
+  for (let i = 0; i < raw.length; i++) if (raw[i] >= limit) count++;
+  return count / raw.length;
+}
+
+/** Where the two maps differ most, and by how much GS-JBU's is the greater one there. */
+function disagreement({ bilinear, gsjbu, width, low, high }) {
+  let most = 0;
+  for (let i = 1; i < gsjbu.length; i++)
+    if (Math.abs(gsjbu[i] - bilinear[i]) > Math.abs(gsjbu[most] - bilinear[most])) most = i;
+  const at = { x: most % width, y: Math.floor(most / width) };
+  return { at, by: ((gsjbu[most] - bilinear[most]) / 65535) * (high - low) };
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,23 @@ def library() -> Any:
     return pipeline.run(SAMPLES[FIRST].image, Settings(), sample=SAMPLES[FIRST])
 
 
+def explained(page: Page, *begins: str) -> None:
+    """The sentences beside the maps say what is in the maps."""
+    said = page.inner_text("#similarity-words")
+    shares, apart = {}, similarity(page, "gsjbu") - similarity(page, "bilinear")
+    for name in ("bilinear", "gsjbu"):
+        shares[name] = 100 * (similarity(page, name) >= 0.8).mean()
+    first, share, differ = re.findall(r"[^.]+(?:\.\d[^.]*)*\.(?: |$)", said)
+    assert all(word in first for word in begins)
+    gsjbu, least, bilinear = (float(number) for number in re.findall(r"[\d.]*\d", share))
+    assert least == 0.8
+    assert (gsjbu, bilinear) == pytest.approx((shares["gsjbu"], shares["bilinear"]), abs=0.06)
+    x, y, by = (float(number) for number in re.findall(r"[\d.]*\d", differ))
+    assert ("GS-JBU says" in differ) == (apart[int(y), int(x)] > 0)
+    assert by == pytest.approx(abs(apart).max(), abs=0.006)
+    assert abs(apart[int(y), int(x)]) == pytest.approx(abs(apart).max(), abs=1e-4)
+
+
 def test_similarity_equals_the_library(page: Page, library: Any) -> None:
     x, y = 301, 222
     choose_pixel(page, x, y)
@@ -29,6 +47,7 @@ def test_similarity_equals_the_library(page: Page, library: Any) -> None:
         got = similarity(page, name)
         assert got[y, x] == pytest.approx(1, abs=1e-3)
         np.testing.assert_allclose(got, np.asarray(expected), atol=1e-3)
+    explained(page, "301, 222")
     labels = page.eval_on_selector_all(
         "#similarity-maps canvas", "all => all.map((c) => c.getAttribute('aria-label'))"
     )
@@ -71,6 +90,7 @@ def test_a_kept_pixel_is_looked_for_in_the_next_picture(page: Page, library: Any
     most = np.unravel_index(maps["gsjbu"].argmax(), (512, 512))
     said = page.inner_text("#similarity-maps figure[data-method=gsjbu] figcaption")
     assert f"{most[1]}, {most[0]}" in said
+    explained(page, "301, 222 in", name)
     page.click("#samples .thumb >> nth=0")  # back: it is a pixel of this picture again
     page.wait_for_selector("#similarity[data-points='1'][data-others='0'][data-x='301'][data-y='222']")
     page.click("#similarity-kept button")
