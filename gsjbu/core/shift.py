@@ -30,6 +30,7 @@ PARTS = 4  # along each axis, that are asked one by one
 #: The gain over the parts in units of its standard error. None of 114 signals that lie where they should has 2.5, and
 #: none of ten of depth 0.7.
 SURE, LIKELY = 2.5, 1.15
+FLAT = 1e-6
 STRONG = 2.0  # differences of the signal count from so many times their mean on
 
 
@@ -65,13 +66,18 @@ def found(
     if told is None:
         return None
     changes_at = _changes_of_lattices(guide, rows, cols)
+    total, own = sum(float(w.sum()) for w in weights), _by_part(told)
     steps = range(-REACH, REACH + 1)
     gains = {}
     for at in product(steps, steps):
-        seen = _standard(changes_at(*at), weights)
-        if seen is None:
+        # the correlation with what is about 0 and of spread 1, as _standard makes it, without making it
+        seen = changes_at(*at)
+        mean = sum(float(np.einsum("yx,yx->", w, a)) for w, a in zip(weights, seen, strict=True)) / total
+        square = sum(float(np.einsum("yx,yx,yx->", w, a, a)) for w, a in zip(weights, seen, strict=True)) / total
+        spread = max(0.0, square - mean * mean) ** 0.5
+        if spread <= FLAT:
             return None
-        gains[at] = _by_part([a * b for a, b in zip(told, seen, strict=True)]) / sum(w.sum() for w in weights)
+        gains[at] = (_by_part([a * b for a, b in zip(told, seen, strict=True)]) - mean * own) / (spread * total)
     sums = {at: float(parts.sum()) for at, parts in gains.items()}
     best = max(sums, key=lambda at: sums[at])
     more = gains[best] - gains[0, 0]
@@ -139,7 +145,7 @@ def _standard(x: list[np.ndarray], weights: tuple[np.ndarray, np.ndarray]) -> li
     """About 0 and of spread 1, and 0 where there is no weight; None if it is flat."""
     mean = _mean(x, weights)
     spread = _mean([np.square(a - mean) for a in x], weights) ** 0.5
-    if spread <= 1e-6:
+    if spread <= FLAT:
         return None
     return [(a - mean) * w / spread for a, w in zip(x, weights, strict=True)]
 
