@@ -29,7 +29,7 @@ from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.parameters import ADAM, Optimiser
-from gsjbu.core.refinement.recipe import Refinement
+from gsjbu.core.refinement.recipe import Refinement, log_odds
 from gsjbu.core.sampled import are_samples
 from gsjbu.core.smooth import is_smooth
 from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
@@ -170,6 +170,16 @@ RECIPES: dict[str, Recipe] = {
         plain="bilinear", plain_share=0.75, plain_share_untrusted=0.75, passes=1, refinement=None,
     ),
     "scores": _SCORES,
+    # Unlike shares of classes, a mask's log odds change as smoothly as a depth does, and are given back as one. Masks of
+    # street scenes (every third) at ×8, ×8 and ×24: 73.03, 70.47, 67.89 mean IoU, without the lines 72.03, 70.45, 67.87;
+    # the recipe for scores 72.12, 70.23, 63.16.
+    "odds": replace(
+        _MEASURED,
+        sentence="The signal is taken for a network's mask: its log odds are given back (not pure mixing).",
+        refinement=Refinement(
+            graph=0.5, steps=80, strengths=(0.5,), turns=1, lines=0.9, tolerance=0.0055, odds=True
+        ), strength_pixels=196.0,
+    ),
     "samples": _SAMPLES,
     "smooth": replace(
         _SAMPLES,
@@ -226,6 +236,8 @@ def fit(
     if name == "sampled" and lr_image == "auto":  # samples go with the guide's
         how = "bilinear"
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
+    if name == "odds":
+        signal = log_odds(signal)
     told = _both(base.seen_cells, told)
     trust = trust_of(signal, base.lr_guide, told)
     moved = shift.found(signal, guide, grid, told) if trust > 0 else None
@@ -261,7 +273,7 @@ def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) 
         return "smooth"
     name = RECIPE_OF.get(given.kind or "") or kind_of(signal)
     if name != "measured":
-        return name
+        return "odds" if name == "scores" and len(signal) == 1 else name
     has_gaps = known is not None and not bool(known.all())
     if not has_gaps and is_filled(signal):
         return "filled"

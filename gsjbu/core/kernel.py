@@ -18,7 +18,7 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means, MixGaussians
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
-from gsjbu.core.refinement.recipe import Refinement
+from gsjbu.core.refinement.recipe import Refinement, log_odds
 from gsjbu.core.window import Window, window_at
 from gsjbu.errors import ShapeError
 
@@ -170,6 +170,9 @@ class Kernel:
         refines = self._refines(signal)
         if mask is None and signal.ndim == 3 and (refines or self._looks_for_gaps(signal)):
             mask = gaps.without_stand_ins(signal)
+        odds = refines and self.refinement is not None and self.refinement.odds
+        if odds:
+            signal = log_odds(signal)
         flat = signal.reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
         threads = self.threads if threads is None else threads
@@ -180,9 +183,11 @@ class Kernel:
                 mixed = self._rendered_from(flat, mask, threads)
             if refines:
                 mixed = self._refined(mixed, signal, mask, threads)
-            if (
+            if odds:
+                mixed = mixed.sigmoid()
+            elif (
                 clip and not self.is_pure and not (refines and self.is_joint)
-            ):  # shares are held in 0…1 by themselves
+            ):  # which holds shares in 0…1 by itself
                 mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
             if target is not None and (mask is not None or refines):
                 target[...] = mixed.detach().numpy()

@@ -73,11 +73,15 @@ def found(
         # the correlation with what is about 0 and of spread 1, as _standard makes it, without making it
         seen = changes_at(*at)
         mean = sum(float(np.einsum("yx,yx->", w, a)) for w, a in zip(weights, seen, strict=True)) / total
-        square = sum(float(np.einsum("yx,yx,yx->", w, a, a)) for w, a in zip(weights, seen, strict=True)) / total
+        square = (
+            sum(float(np.einsum("yx,yx,yx->", w, a, a)) for w, a in zip(weights, seen, strict=True)) / total
+        )
         spread = max(0.0, square - mean * mean) ** 0.5
         if spread <= FLAT:
             return None
-        gains[at] = (_by_part([a * b for a, b in zip(told, seen, strict=True)]) - mean * own) / (spread * total)
+        gains[at] = (_by_part([a * b for a, b in zip(told, seen, strict=True)]) - mean * own) / (
+            spread * total
+        )
     sums = {at: float(parts.sum()) for at, parts in gains.items()}
     best = max(sums, key=lambda at: sums[at])
     more = gains[best] - gains[0, 0]

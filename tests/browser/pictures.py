@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.conftest import ARGS
-from tests.browser.hands import ROOT, Server, choose_pixel, set_slider, shown, tab
+from tests.browser.hands import ROOT, Server, choose_pixel, on_stage, set_slider, shown, tab
 
 FOLDER = ROOT / "docs" / "images"
 WIDTH = 1120  # px of the wide pictures as kept
@@ -29,6 +29,27 @@ def similar(page: Page) -> None:
     """Similarity maps side by side."""
     choose_pixel(page, 220, 180)
     tab(page, "similarity")
+
+
+def elsewhere(page: Page) -> None:
+    """A pixel of the blue ball, looked for among the paper shapes; the page has room for its words."""
+    job = shown(page)
+    choose_pixel(page, 400, 330)
+    page.click("#similarity-keep")
+    page.click("#samples .thumb >> nth=2")
+    shown(page, job, timeout=60000)
+    page.wait_for_selector("#similarity[data-others='1']")
+    tab(page, "similarity")
+
+
+def region(page: Page) -> None:
+    """A rectangle over the white ball's edge and the sky: mean and spread of every panel."""
+    page.click("#region")
+    page.mouse.move(*on_stage(page, 180, 90))
+    page.mouse.down()
+    page.mouse.move(*on_stage(page, 330, 230), steps=5)
+    page.mouse.up()
+    page.wait_for_selector("#region-told[data-region='180 90 330 230'] >> visible=true")
 
 
 def kernels(page: Page) -> None:
@@ -91,6 +112,8 @@ STATES: dict[str, tuple[str, int, int, str, Callable[[Page], None]]] = {
     "page": ("/", 1440, 900, "light", nothing),
     "features": ("/", 1440, 900, "dark", understand),
     "similarity": ("/?sample=paper", 1440, 900, "light", similar),
+    "elsewhere": ("/", 1440, 900, "light", elsewhere),
+    "region": ("/", 1440, 900, "light", region),
     "kernels": ("/?sample=wires", 1440, 900, "dark", kernels),
     "segmentation": ("/?segmentation=labels", 1440, 900, "light", labels),
     "segments": ("/?sample=still_life", 1440, 900, "light", segments),

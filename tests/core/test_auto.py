@@ -140,6 +140,42 @@ def test_a_networks_output_is_only_mixed_and_smoothed() -> None:
     torch.testing.assert_close(high.sum(0), torch.ones(512, 512), atol=1e-4, rtol=0)
 
 
+def test_a_mask_is_upsampled_as_its_log_odds() -> None:
+    """Those of what the refinement makes of the mixture of log odds; gaps stay gaps; other signals are mixed."""
+    scene = quarter("spheres", "labels", 16)
+    mask = (0.1 + 0.8 * scene.signal[1:2]).logit().sigmoid()
+    kernel = auto_fit(scene.image, scene.grid, mask, kind="probabilities", iters=5, threads=1)
+    assert kernel.refinement is not None and kernel.refinement.odds
+    high = kernel.render(mask, threads=1)
+    plain = replace(kernel, refinement=replace(kernel.refinement, odds=False))
+    torch.testing.assert_close(high, plain.render(mask.logit(), threads=1).sigmoid(), atol=1e-6, rtol=0)
+    assert float(high.min()) >= 0 and float(high.max()) <= 1
+
+    known = torch.ones(mask.shape[1:], dtype=torch.bool)
+    known[2:4, 3:5] = False
+    hole = kernel.render(torch.where(known, mask, torch.nan).nan_to_num(0.5), mask=known, threads=1)
+    other = kernel.render(torch.where(known, mask, 0.99), mask=known, threads=1)
+    torch.testing.assert_close(hole, other, equal_nan=True)
+
+    two = torch.cat([mask, 1 - mask])
+    torch.testing.assert_close(kernel.render(two), replace(kernel, refinement=None).render(two))
+
+
+def test_the_image_is_followed_where_a_masks_log_odds_follow_it() -> None:
+    """A network's mask of a ball: nearer the truth than its logits interpolated, and than its probabilities mixed."""
+    scene = quarter("spheres", "labels", 16)
+    logits = 12 * (scene.signal[1:2] - 0.5) + 0.5 * torch.randn(
+        scene.signal[1:2].shape, generator=torch.Generator().manual_seed(1)
+    )
+    truth = torch.from_numpy(scene.truth == 1)
+
+    def miss(high: torch.Tensor) -> float:
+        return float((truth ^ (high[0] > 0.5)).float().mean())
+
+    ours = gsjbu.upsample(scene.image, logits, kind="logits", threads=1)
+    assert miss(ours) < 0.8 * miss(bilinear(logits, scene.grid).sigmoid())
+
+
 def test_cell_means_are_given_back() -> None:
     scene = quarter("paper", "labels", 16)
     result, kernel = upsampled(scene)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gsjbu.core.refinement.recipe import Refinement, checked
+from gsjbu.core.refinement.recipe import Refinement, checked, log_odds
 
 ALL = Refinement(graph=0.5, counts=True, strengths=(200.0, 100.0), lines=0.7)
 
@@ -17,7 +17,7 @@ def test_a_file_gives_back_what_it_was_given(made) -> None:
 
 WRONG = [
     {"graph": -0.1}, {"graph": 2}, {"graph": float("nan")}, {"lines": 1.5}, {"counts": 1}, {"tolerance": 0},
-    {"logs": 1}, {"steps": -1}, {"steps": 1.5}, {"strengths": [-1.0]}, {"strengths": [float("inf")]},
+    {"logs": 1}, {"odds": 1}, {"steps": -1}, {"steps": 1.5}, {"strengths": [-1.0]}, {"strengths": [float("inf")]},
     {"strengths": ["much"]}, {"strengths": [1.0] * 101},
 ]  # fmt: skip
 
@@ -43,10 +43,19 @@ def test_counts_and_logs_suit_shares_only_and_the_rest_suits_anything() -> None:
     assert Refinement(graph=0.5).suits(3 * shares)
 
 
+def test_log_odds_suit_one_mask() -> None:
+    mask = torch.tensor([[[0.0, 1.0], [0.5, 0.9]]])
+    assert Refinement(odds=True).suits(mask) and not Refinement(odds=True).suits(3 * mask)
+    assert not Refinement(odds=True).suits(torch.cat([mask, 1 - mask]))
+    got = log_odds(mask)
+    assert torch.isfinite(got).all() and got[0, 1, 0] == 0
+    torch.testing.assert_close(got.sigmoid(), mask, atol=1e-5, rtol=0)  # SUREST, and float32 near 1
+
+
 def test_only_smoothing_is_pure_mixing() -> None:
     assert Refinement(strengths=(3.0,)).is_pure and Refinement().is_pure
     assert not Refinement(graph=0.5).is_pure and not Refinement(counts=True).is_pure
-    assert not Refinement(strengths=(3.0,), logs=True).is_pure
+    assert not Refinement(strengths=(3.0,), logs=True).is_pure and not Refinement(odds=True).is_pure
 
 
 def test_the_sentence_names_the_steps_there_are() -> None:
