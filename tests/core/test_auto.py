@@ -140,6 +140,17 @@ def test_a_networks_output_is_only_mixed_and_smoothed() -> None:
     torch.testing.assert_close(high.sum(0), torch.ones(512, 512), atol=1e-4, rtol=0)
 
 
+def test_scores_are_put_to_the_test_with_their_logarithms() -> None:
+    scene = quarter("spheres", "labels", 16)
+    guide = scene.grid.cell_means(scene.image)
+    off = torch.randn(scene.signal.shape, generator=torch.Generator().manual_seed(0))
+    own = torch.softmax(6 * scene.signal + 0.3 * off, 0)
+    assert auto._trust_of_scores(own, guide, None) == 1
+    for name in ("paper", "still_life"):
+        foreign = scene.grid.cell_means(quarter(name, "labels", 16).image)
+        assert auto._trust_of_scores(own, foreign, None) == 0
+
+
 def test_a_mask_is_upsampled_as_its_log_odds() -> None:
     """Those of what the refinement makes of the mixture of log odds; gaps stay gaps; other signals are mixed."""
     scene = quarter("spheres", "labels", 16)
