@@ -65,7 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run or go on with the batch; 1 if some images failed."""
     from gsjbu import batch
+    from gsjbu.io import stretching
 
+    if args.stretch:
+        stretching.parse(args.stretch)  # it would be refused for every image
     settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
     asked = batch.BatchConfig(
         form=args.to, half=args.float16, probabilities=args.probabilities, guide_masks=args.guide_masks or "",

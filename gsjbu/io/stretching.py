@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from gsjbu.errors import ImageError
+
+if TYPE_CHECKING:  # a batch that is refused for what was typed needs no torch
+    from torch import Tensor
 
 PERCENTILES = "percentiles"
 #: Per cent of a band's values that become 0 and 1.
@@ -23,15 +25,22 @@ def parse(text: str) -> Stretch:
     if text == PERCENTILES:
         return text
     try:
-        return [[float(n) for n in pair.split(",")] for pair in text.split(";")]
-    except ValueError as error:
+        pairs = [[float(n) for n in pair.split(",")] for pair in text.split(";")]
+    except ValueError:
+        pairs = [[]]
+    if not all(len(pair) == 2 and -np.inf < pair[0] < pair[1] < np.inf for pair in pairs):
         raise ImageError(
-            "image_stretch", f"stretch is {text!r}; it must be {PERCENTILES}, or LOW,HIGH."
-        ) from error
+            "image_stretch",
+            f"stretch is {text!r}; it must be {PERCENTILES}, or LOW,HIGH (or one such pair for each band, with ; "
+            "between them), LOW below HIGH.",
+        )
+    return pairs
 
 
 def stretched(planes: Tensor, stretch: Stretch, seen: Tensor | None) -> tuple[Tensor, str]:
     """Finite ``planes`` [C, H, W] as float32 in [0, 1], and a sentence; percentiles are of pixels that are ``seen``."""
+    import torch
+
     bands = planes.to(torch.float64).numpy()
     if not np.isfinite(bands).all():
         raise ImageError(

@@ -166,3 +166,14 @@ def test_no_mask_is_no_note(tmp_path):
     tifffile.imwrite(tmp_path / "six.tif", RNG.random((6, H, W)).astype("f4"))
     guide = to_guide(tmp_path / "six.tif", guide_mask=np.zeros((H, W)))
     assert guide.seen is None and not guide.notes and guide.pixels.shape[0] == 6
+
+
+def test_a_batch_is_refused_at_the_start_for_a_stretch_that_would_be_refused_for_every_image(
+    tmp_path, capsys
+):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(np.rint(255 * IMAGE).astype(np.uint8)).save(tmp_path / "photos" / "a.png")
+    words = ["batch", str(tmp_path / "photos"), str(tmp_path / "out"), "--stretch", "3000,0"]
+    assert cli.main(words) == 2
+    assert "LOW below HIGH" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -53,6 +53,9 @@ def test_what_is_no_stretch_is_refused(given):
         to_guide(SCENE, stretch=given)
 
 
-def test_what_is_typed_and_no_stretch_is_refused():
+@pytest.mark.parametrize(
+    "typed", ["1-2", "", "1", "1,2,3", "3000,0", "1,1", "0,inf", "nan,1", "0,1;", "0,1;2"]
+)
+def test_what_is_typed_and_no_stretch_is_refused(typed):
     with pytest.raises(ImageError, match="LOW,HIGH"):
-        stretching.parse("1-2")
+        stretching.parse(typed)
