@@ -183,12 +183,12 @@ class Kernel:
                 mixed = self._rendered_from(flat, mask, threads)
             if refines:
                 mixed = self._refined(mixed, signal, mask, threads)
+            if (
+                clip and not self.is_pure and not (refines and self.is_joint)
+            ):  # shares are held in 0…1 by themselves
+                mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
             if odds:
                 mixed = mixed.sigmoid()
-            elif (
-                clip and not self.is_pure and not (refines and self.is_joint)
-            ):  # which holds shares in 0…1 by itself
-                mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
             if target is not None and (mask is not None or refines):
                 target[...] = mixed.detach().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 # A signal is taken for shares of a whole if its values lie in 0…1, and together are at most 1, to within:
@@ -30,7 +31,7 @@ class Refinement:
     @property
     def is_pure(self) -> bool:
         """True if each value of the result is a convex combination of the mixture's."""
-        return not self.graph and not self.in_unit
+        return not self.graph and self.suits_anything
 
     @property
     def is_joint(self) -> bool:
@@ -38,9 +39,9 @@ class Refinement:
         return self.counts or self.logs
 
     @property
-    def in_unit(self) -> bool:
-        """True if it holds its result in 0…1 by itself."""
-        return self.counts or self.logs or self.odds
+    def suits_anything(self) -> bool:
+        """True if none of its steps is made for shares of a whole."""
+        return not (self.counts or self.logs or self.odds)
 
     @property
     def sentence(self) -> str:
@@ -56,7 +57,7 @@ class Refinement:
 
     def suits(self, signal: Tensor) -> bool:
         """True if ``signal`` [C, h, w] is of a kind that the steps are made for."""
-        if not self.in_unit:
+        if self.suits_anything:
             return True
         if self.odds and len(signal) > 1:
             return False
@@ -69,8 +70,8 @@ class Refinement:
 
 
 def log_odds(probabilities: Tensor) -> Tensor:
-    """Whose sigmoid they are: log p − log (1 − p), of p within SUREST of 0 and 1."""
-    return probabilities.clamp(SUREST, 1 - SUREST).logit()
+    """Float32, whose sigmoid they are: log p − log (1 − p), of p no nearer to 0 and 1 than SUREST."""
+    return probabilities.to(torch.float32).clamp(SUREST, 1 - SUREST).logit()
 
 
 def checked(said: dict[str, Any]) -> Refinement:

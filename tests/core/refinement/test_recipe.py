@@ -50,6 +50,8 @@ def test_log_odds_suit_one_mask() -> None:
     got = log_odds(mask)
     assert torch.isfinite(got).all() and got[0, 1, 0] == 0
     torch.testing.assert_close(got.sigmoid(), mask, atol=1e-5, rtol=0)  # SUREST, and float32 near 1
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):  # of which 1 − SUREST may be 1
+        assert log_odds(mask.to(dtype)).isfinite().all() and log_odds(mask.to(dtype)).dtype == torch.float32
 
 
 def test_only_smoothing_is_pure_mixing() -> None:
