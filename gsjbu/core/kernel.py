@@ -170,7 +170,8 @@ class Kernel:
         refines = self._refines(signal)
         if mask is None and signal.ndim == 3 and (refines or self._looks_for_gaps(signal)):
             mask = gaps.without_stand_ins(signal)
-        odds = refines and self.refinement is not None and self.refinement.odds
+        refinement = self.refinement if refines else None
+        odds = refinement is not None and refinement.odds
         if odds:
             signal = log_odds(signal)
         flat = signal.reshape(-1, *signal.shape[-2:])
@@ -183,12 +184,10 @@ class Kernel:
                 mixed = self._rendered_from(flat, mask, threads)
             if refines:
                 mixed = self._refined(mixed, signal, mask, threads)
-            if (
-                clip and not self.is_pure and not (refines and self.is_joint)
-            ):  # shares are held in 0…1 by themselves
-                mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
             if odds:
                 mixed = mixed.sigmoid()
+            elif clip and not self.is_pure and not (refinement is not None and refinement.in_unit):
+                mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
             if target is not None and (mask is not None or refines):
                 target[...] = mixed.detach().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):

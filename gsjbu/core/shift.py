@@ -26,6 +26,7 @@ FEWEST = 12  # cells along an axis
 LEAST = 0.25  # cells
 AGREED = 0.2  # least correlation
 PEAK = 0.1  # and by how much it stands out
+TIE = 1e-3  # a straight edge looks the same wherever it is moved along itself, but for rounding
 PARTS = 4  # along each axis, that are asked one by one
 #: The gain over the parts in units of its standard error. None of 114 signals that lie where they should has 2.5, and
 #: none of ten of depth 0.7.
@@ -90,7 +91,8 @@ def found(
     clear = sums[best] > AGREED and sums[best] - float(np.median(list(sums.values()))) > PEAK
     inside = max(abs(best[0]), abs(best[1])) < REACH and np.hypot(down, across) >= LEAST
     gain = float(more.mean())
-    if not (clear and inside and gain > LIKELY * error):
+    tied = sums[best] - sums[0, 0] < TIE
+    if not (clear and inside and not tied and gain > LIKELY * error):
         return None
     return Shift(across * grid.step_x, down * grid.step_y, gain > SURE * error)
 

@@ -37,6 +37,13 @@ def test_a_shift_is_found(moved) -> None:
     assert abs(found.across - across) <= S / 4 and abs(found.down - down) <= S / 4
 
 
+@pytest.mark.parametrize("edges", [X + Y > 300, X > 170, (X // (2 * S)) % 2 == 0])
+def test_what_looks_the_same_when_it_is_moved_is_not_moved(edges) -> None:
+    """Along a straight edge, or by a period, every shift is as good as none but for rounding."""
+    guide = torch.from_numpy(np.stack([edges, X / X.max(), Y / Y.max()])).float()
+    assert shift.found(9 * means(edges.astype(float)), guide, GRID) is None
+
+
 @pytest.mark.parametrize("what", ["as it is", "blurred", "another scene", "noise", "flat"])
 def test_none_is_found_where_there_is_none(what) -> None:
     draw = torch.Generator().manual_seed(1)

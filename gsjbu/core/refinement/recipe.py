@@ -31,7 +31,7 @@ class Refinement:
     @property
     def is_pure(self) -> bool:
         """True if each value of the result is a convex combination of the mixture's."""
-        return not self.graph and self.suits_anything
+        return not self.graph and not self.in_unit
 
     @property
     def is_joint(self) -> bool:
@@ -39,9 +39,9 @@ class Refinement:
         return self.counts or self.logs
 
     @property
-    def suits_anything(self) -> bool:
-        """True if none of its steps is made for shares of a whole."""
-        return not (self.counts or self.logs or self.odds)
+    def in_unit(self) -> bool:
+        """True if it is made for shares of a whole, and holds its result in 0…1 by itself."""
+        return self.counts or self.logs or self.odds
 
     @property
     def sentence(self) -> str:
@@ -57,7 +57,7 @@ class Refinement:
 
     def suits(self, signal: Tensor) -> bool:
         """True if ``signal`` [C, h, w] is of a kind that the steps are made for."""
-        if self.suits_anything:
+        if not self.in_unit:
             return True
         if self.odds and len(signal) > 1:
             return False
