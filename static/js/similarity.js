@@ -213,12 +213,13 @@ function draw() {
   drawKept();
   const box = byId("similarity").dataset;
   Object.assign(box, { points: points.length + others.length, others: others.length, job: shown.job, x, y });
+  const shares = Object.fromEntries(METHODS.map((m) => [m, percent(alike(maps, m))]));
   for (const figure of byId("similarity-maps").children) {
     const { method } = figure.dataset;
     const raw = maps[method];
     const words = t(method === "bilinear" ? "method.bilinear" : "method.gsjbu");
-    const share = percent(alike(maps, method));
-    canvases[method].setAttribute("aria-label", t("similarity.label", { method: words, x, y, share, alike: ALIKE }));
+    const said = { method: words, x, y, share: shares[method], alike: ALIKE };
+    canvases[method].setAttribute("aria-label", t("similarity.label", said));
     put(
       figure.querySelector(".pins"),
       [...points, ...(others.length ? [best(raw, maps.width)] : [])].map((p) =>
@@ -231,11 +232,11 @@ function draw() {
     const found = others.length ? h("span", { class: "best" }, t("similarity.best", best(raw, maps.width))) : null;
     put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), words, found);
   }
-  byId("similarity-words").textContent = explained().join(" ");
+  byId("similarity-words").textContent = explained(shares).join(" ");
 }
 
 /** What the two maps show, in sentences. */
-function explained() {
+function explained(shares) {
   const { maps, points, others } = shown;
   const { at, by } = disagreement(maps);
   const count = points.length + others.length;
@@ -243,7 +244,7 @@ function explained() {
   const greater = by > 0 ? "gsjbu" : "bilinear";
   return [
     count > 1 ? t("similarity.saysMany", { count }) : t("similarity.saysOne", { place }),
-    t("similarity.saysShare", { gsjbu: percent(alike(maps, "gsjbu")), bilinear: percent(alike(maps, "bilinear")), alike: ALIKE }),
+    t("similarity.saysShare", { ...shares, alike: ALIKE }),
     Math.abs(by) < 0.005
       ? t("similarity.saysSame")
       : t("similarity.saysApart", { ...at, method: t(`method.${greater}`), by: fixed(Math.abs(by), 2) }),
@@ -264,8 +265,11 @@ function alike(maps, method) {
 /** Where the two maps differ most, and by how much GS-JBU's is the greater one there. */
 function disagreement({ bilinear, gsjbu, width, low, high }) {
   let most = 0;
-  for (let i = 1; i < gsjbu.length; i++)
-    if (Math.abs(gsjbu[i] - bilinear[i]) > Math.abs(gsjbu[most] - bilinear[most])) most = i;
+  let apart = 0;
+  for (let i = 0; i < gsjbu.length; i++) {
+    const here = Math.abs(gsjbu[i] - bilinear[i]);
+    if (here > apart) [most, apart] = [i, here];
+  }
   const at = { x: most % width, y: Math.floor(most / width) };
   return { at, by: ((gsjbu[most] - bilinear[most]) / 65535) * (high - low) };
 }
