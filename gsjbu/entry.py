@@ -57,9 +57,8 @@ class Interrupt:
             self._again()
 
     def _again(self) -> None:
-        _thread.start_new_thread(
-            self._wait_and_raise, ()
-        )  # a lock of threading may be held where the signal came
+        # no threading.Timer: a lock of that module may be held where the signal came
+        _thread.start_new_thread(self._wait_and_raise, ())
 
     def _wait_and_raise(self) -> None:
         time.sleep(0.02)

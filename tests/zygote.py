@@ -187,9 +187,8 @@ def become(asked: dict[str, Any]) -> None:
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in asked[
-        "ignored"
-    ]:  # as of what is started in the background; a program may handle it all the same
+    # as of what is started in the background; a program may handle it all the same
+    for number in asked["ignored"]:
         signal.signal(number, signal.SIG_IGN)
     kept = [fcntl.fcntl(number, fcntl.F_DUPFD, FIRST_FREE) for number in asked["received"]]
     os.closerange(0, FIRST_FREE)
