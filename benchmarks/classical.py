@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import interpolation
-from gsjbu.core.auto import kind_of
 from gsjbu.core.blend import quick_means
 from gsjbu.core.grid import Grid
+from gsjbu.core.kind import kind_of
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement
 

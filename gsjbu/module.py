@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gsjbu.core.auto import FEW_CHANNELS, RECIPES
 from gsjbu.core.graph import Fixed
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.kind import FEW_CHANNELS
 from gsjbu.core.parameters import FIXED
+from gsjbu.core.recipes import RECIPES
 from gsjbu.errors import ShapeError
 from gsjbu.settings import default
 from gsjbu.verbs import fit

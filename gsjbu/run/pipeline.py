@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import devices
-from gsjbu.core.auto import trust_of
 from gsjbu.core.fit import lr_image_of
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.threads import each
+from gsjbu.core.trust import trust_of
 from gsjbu.errors import ModelError
 from gsjbu.io.guides import stretched
 from gsjbu.io.pictures import shrink

@@ -18,6 +18,7 @@ from gsjbu.server import (
     routes_truths,
 )
 from gsjbu.server.config import Config
+from gsjbu.server.hangup import HangUpMiddleware
 from gsjbu.server.logs import RequestLogMiddleware
 from gsjbu.server.security import GuardMiddleware
 from gsjbu.server.service import Service
@@ -59,7 +60,8 @@ def create_app(config: Config | None = None) -> FastAPI:
     for routes in (routes_jobs, routes_results, routes_images, routes_truths, routes_meta, routes_page):
         app.include_router(routes.router)
     routes_page.mount_static(service, app)
-    # The last one added is the outermost: log, then guard, then the body's bounds, then the catch of faults.
+    # The last one added is the outermost: log, guard, the body's bounds, the catch of faults, the end of hung-up ones.
+    app.add_middleware(HangUpMiddleware)
     app.add_middleware(problems.CrashMiddleware)
     app.add_middleware(IntakeMiddleware, limits=config.limits)
     app.add_middleware(GuardMiddleware, allowed_hosts=config.allowed_hosts, limits=config.limits)

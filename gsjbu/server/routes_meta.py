@@ -15,6 +15,7 @@ from gsjbu.io.colours import MAPS, stops
 from gsjbu.server import results, schemas
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
+from gsjbu.server.ready import Ready
 from gsjbu.server.service import Service
 from gsjbu.settings import schema
 
@@ -26,9 +27,7 @@ SETTINGS_SECONDS = 1.0
 @router.get("/api/settings", response_model=schemas.SettingsBody, responses=refusals())
 async def settings(service: Shared) -> Response:
     """Everything the page builds its controls from: settings, limits, built-in scenes, models, devices."""
-    now = int(time.monotonic() / SETTINGS_SECONDS)
-    body = await service.read(lambda: _settings_at(service, now))
-    return Response(body, media_type="application/json")
+    return Response(await _settings_of(service).get(service.read), media_type="application/json")
 
 
 @router.post("/api/estimate", response_model=schemas.EstimateBody, responses=refusals(413))
@@ -79,8 +78,8 @@ def _advice(a: Any) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=8)
-def _settings_at(service: Service, now: int) -> bytes:
-    return results.to_json(_settings(service))
+def _settings_of(service: Service) -> Ready:
+    return Ready(lambda: results.to_json(_settings(service)), SETTINGS_SECONDS)
 
 
 def _settings(service: Service) -> dict[str, Any]:

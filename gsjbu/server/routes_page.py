@@ -29,8 +29,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/", response_class=HTMLResponse)
 async def index(service: Shared, request: Request) -> Response:
     config = service.config
-    page = await service.read(lambda: _page(config.templates_dir, config.static_dir, service.version))
-    answer = HTMLResponse(page)
+    answer = HTMLResponse(_page(config.templates_dir, config.static_dir, service.version))
     introduce(request, answer)
     return answer
 

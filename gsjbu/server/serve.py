@@ -22,6 +22,7 @@ from gsjbu.server import logs
 from gsjbu.server.app import create_app
 from gsjbu.server.config import LOCAL_HOSTS, Config
 from gsjbu.server.descriptors import connections_within, raise_limit
+from gsjbu.server.hangup import hang_up
 from gsjbu.server.limits import Limits
 
 log = logging.getLogger("gsjbu.server")
@@ -49,6 +50,7 @@ class TimedProtocol(H11Protocol):
         self._stop_clock()
         self._stop_write_clock()
         super().connection_lost(exc)
+        hang_up(self.scope)
 
     def handle_events(self) -> None:
         before = self.cycle

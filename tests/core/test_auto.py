@@ -10,14 +10,16 @@ import torch.nn.functional as F
 
 import gsjbu
 from benchmarks import spoilt
-from benchmarks.scenes import Scene, depth_scene, fitted_to, label_scene, noisy, read_labels
+from benchmarks.scenes import Scene, fitted_to, label_scene, noisy, read_labels
 from gsjbu.core import auto
 from gsjbu.core.gaps import fill, is_filled
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bicubic, bilinear
+from gsjbu.core.kind import kind_of
 from gsjbu.errors import ShapeError
 from gsjbu.samples import SAMPLES
 from tests.oracle_cases import one_torch_thread
+from tests.quarters import quarter
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
 
@@ -43,16 +45,6 @@ def upsampled(scene: Scene, image: torch.Tensor | None = None) -> tuple[torch.Te
         lr_size=tuple(scene.signal.shape[1:]), threads=1,
     )  # fmt: skip
     return kernel.render(scene.signal), kernel
-
-
-def quarter(name: str, kind: str, s: int) -> Scene:
-    """The middle of a built-in scene, so that the tests are quick."""
-    sample = SAMPLES[name]
-    window = (slice(128, 384), slice(128, 384))
-    image = sample.image[:, *window].contiguous()
-    if kind == "depth":
-        return depth_scene(name, image, sample.depth[window].numpy(), s)
-    return label_scene(name, image, sample.labels[window].numpy(), s)
 
 
 CASES = [(name, kind, s) for name in SAMPLES for kind in ("depth", "labels") for s in (8, 16)]
@@ -115,20 +107,6 @@ def test_measured_depth_is_better_than_the_plain_signal_fit(data_dir) -> None:
 # --- kinds of signals ----------------------------------------------------------------------------------------------
 
 
-def test_kinds_are_told_apart() -> None:
-    scene = quarter("paper", "labels", 8)
-    shares = scene.signal
-    assert auto.kind_of(shares) == "shares"
-    assert auto.kind_of(shares[:1]) == "shares"  # one mask
-    classes = F.one_hot(shares.argmax(0)).permute(2, 0, 1).float()
-    assert auto.kind_of(classes) == "samples"
-    scores = torch.softmax(6 * bilinear(shares, Grid.from_stride(256, 256, 8))[:, ::4, ::4] - 3, 0)
-    assert auto.kind_of(scores) == "scores"
-    assert auto.kind_of(quarter("paper", "depth", 8).signal) == "measured"
-    assert auto.kind_of(torch.rand(1, 9, 9)) == "measured"  # between 0 and 1, but no mask
-    assert auto.kind_of(torch.randn(64, 9, 9)) == "features"
-
-
 def test_a_networks_output_is_only_mixed_and_smoothed() -> None:
     sample = SAMPLES["spheres"]
     grid = Grid.from_stride(512, 512, 16)
@@ -138,17 +116,6 @@ def test_a_networks_output_is_only_mixed_and_smoothed() -> None:
     assert float(high.min()) >= 0 and float(high.max()) <= 1
     assert kernel.blend is not None and kernel.blend.is_pure
     torch.testing.assert_close(high.sum(0), torch.ones(512, 512), atol=1e-4, rtol=0)
-
-
-def test_scores_are_put_to_the_test_with_their_logarithms() -> None:
-    scene = quarter("spheres", "labels", 16)
-    guide = scene.grid.cell_means(scene.image)
-    off = torch.randn(scene.signal.shape, generator=torch.Generator().manual_seed(0))
-    own = torch.softmax(6 * scene.signal + 0.3 * off, 0)
-    assert auto._trust_of_scores(own, guide, None) == 1
-    for name in ("paper", "still_life"):
-        foreign = scene.grid.cell_means(quarter(name, "labels", 16).image)
-        assert auto._trust_of_scores(own, foreign, None) == 0
 
 
 def test_a_mask_is_upsampled_as_its_log_odds() -> None:
@@ -233,27 +200,13 @@ def test_cells_without_a_value_are_found_filled_and_told() -> None:
     assert error(got, scene) < error(plain, scene)
 
 
-def test_a_matte_is_a_measured_quantity_and_a_mask_is_not() -> None:
-    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
-    off = 80 - ((x - 128) ** 2 + (y - 128) ** 2).sqrt()
-    grid = Grid.from_stride(256, 256, 8)
-    assert auto.kind_of(grid.cell_means((off > 0).float()[None])) == "shares"
-    assert auto.kind_of(grid.cell_means((off / 60 + 0.5).clamp(0, 1)[None])) == "measured"
-
-
 def test_blurred_shares_are_told_and_their_counts_not_matched() -> None:
     scene = quarter("paper", "labels", 8)
     blurred = spoilt.blurred(scene)
-    assert auto.kind_of(blurred.signal) == "soft"
+    assert kind_of(blurred.signal) == "soft"
     result, kernel = upsampled(blurred)
     assert kernel.refinement is None and any("soft borders" in note for note in kernel.notes)
     assert error(result, scene) < error(bicubic(blurred.signal, scene.grid), scene)
-
-
-def test_threads_thinner_than_a_cell_are_a_mask() -> None:
-    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
-    thread = ((y - 128 - 40 * (x / 40).sin()).abs() < 2).float()
-    assert auto.kind_of(Grid.from_stride(256, 256, 16).cell_means(thread[None])) == "shares"
 
 
 @pytest.mark.parametrize("stranger", [False, True])
@@ -277,18 +230,6 @@ def test_filled_gaps_are_told_from_flat_and_rounded_values() -> None:
     image = F.interpolate(signal[None], scale_factor=8)[0].expand(3, -1, -1)
     kernel = gsjbu.fit(image, objective="auto", signal=held, lr_size=(32, 32), threads=1)
     assert any("repeat a neighbour" in note for note in kernel.notes)
-
-
-def test_the_guide_is_trusted_where_its_colours_foretell_the_signal() -> None:
-    scene = quarter("spheres", "labels", 8)
-    own = scene.grid.cell_means(scene.image)
-    gain = auto.guide_gain(scene.signal, own)
-    assert gain > auto.GAIN_TRUSTED
-    assert auto.guide_gain(scene.signal, own.flip(1, 2)) < gain / 2
-    many = scene.signal.repeat(20, 1, 1)  # the projection to a few channels changes little
-    assert auto.guide_gain(many, own) == pytest.approx(gain, rel=0.3)
-    assert auto.guide_gain(torch.ones(2, 5, 5), torch.rand(3, 5, 5)) == 0
-    assert auto.guide_gain(torch.rand(2, 1, 1), torch.rand(3, 1, 1)) == 0
 
 
 # --- the rest of the contract --------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from gsjbu.core import reference
-from gsjbu.core.auto import guide_gain
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.graph import Rendering
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel_file import load
+from gsjbu.core.trust import guide_gain
 from gsjbu.errors import KernelFileError
 
 H, W = 40, 52

@@ -1,0 +1,71 @@
+"""What a signal is, told from its values alone: a quantity, shares of classes, a network's probabilities, features."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
+FEW_CHANNELS = 4
+EXACT = 1e-6
+# Borders are soft if more than SOFT of the mixed cells lie among mixed ones, and if cells on both sides of a mixed
+# one differ by less than SQUARE (their STEEPEST quantile). Labels up to ×16 have 0.0 to 0.4 of the former and 0.9 to 1,
+# or 0.08 and less for threads; blurred ones 0.3 and more, and at most 0.75; mattes 0.1 to 0.4, and 0.65 to 0.88.
+SOFT, STEEPEST, SQUARE, SQUARE_OF_MASK = 0.09, 0.9, 0.8, 0.9
+
+
+def kind_of(signal: Tensor) -> str:
+    """The name of the recipe for ``signal`` [C, h, w].
+
+    Shares of a whole (0…1, together at most 1) are told apart by what lies at the borders between classes: cells
+    that are means of labels are exactly pure but for those that a border crosses; class maps have no mixed cells;
+    a network is never quite sure of anything.
+    """
+    channels = signal.shape[0]
+    total = signal.sum(dim=0)
+    shares = bool((signal >= -EXACT).all() and (signal <= 1 + EXACT).all())
+    if channels > 1:
+        shares = shares and bool((total <= 1.01).all() and (total >= 0.99).double().mean() >= 0.5)
+    if shares:
+        whole = (signal <= EXACT) | (signal >= 1 - EXACT)
+        if float(whole.double().mean()) >= 0.25:
+            if _is_soft(signal):
+                return "measured" if channels == 1 else "soft"
+            return "samples" if _meets_unmixed(signal, whole.all(dim=0)) else "shares"
+        if channels > 1:
+            return "scores"
+    return "measured" if channels <= FEW_CHANNELS else "features"
+
+
+def _is_soft(signal: Tensor) -> bool:
+    """True if borders in ``signal`` [C, h, w] are wider than its cells: a matte's, or of shares that were blurred.
+
+    A border of labels crosses a cell or two: cells among none but mixed ones are few, and where it crosses one squarely
+    the cells on both sides of that are pure.
+    """
+    mixed = (signal > EXACT) & (signal < 1 - EXACT)
+    if not bool(mixed.any()):
+        return False
+    some = mixed.any(dim=0)[None, None].float()
+    inside = -torch.nn.functional.max_pool2d(-some, 3, stride=1, padding=1)
+    if float(inside.sum()) <= SOFT * float(some.sum()):
+        return False
+    padded = torch.nn.functional.pad(signal[None], (1, 1, 1, 1), mode="replicate")[0]
+    down = (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]).abs()
+    across = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]).abs()
+    steps = torch.maximum(down, across)[mixed].numpy()
+    return float(np.quantile(steps, STEEPEST)) < (SQUARE if len(signal) > 2 else SQUARE_OF_MASK)
+
+
+def _meets_unmixed(signal: Tensor, pure: Tensor) -> bool:
+    """True if most borders between classes lie between two pure cells."""
+    label = signal.argmax(dim=0) if signal.shape[0] > 1 else (signal[0] > 0.5).long()
+    borders = unmixed = 0
+    for dim in (0, 1):
+        n = label.shape[dim] - 1
+        a, b = label.narrow(dim, 0, n), label.narrow(dim, 1, n)
+        border = a != b
+        borders += int(border.sum())
+        unmixed += int((border & pure.narrow(dim, 0, n) & pure.narrow(dim, 1, n)).sum())
+    return unmixed > borders / 2

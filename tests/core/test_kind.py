@@ -1,0 +1,39 @@
+"""Kinds of signals are told apart by their values."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import bilinear
+from gsjbu.core.kind import kind_of
+from tests.quarters import quarter
+
+
+def test_kinds_are_told_apart() -> None:
+    scene = quarter("paper", "labels", 8)
+    shares = scene.signal
+    assert kind_of(shares) == "shares"
+    assert kind_of(shares[:1]) == "shares"  # one mask
+    classes = F.one_hot(shares.argmax(0)).permute(2, 0, 1).float()
+    assert kind_of(classes) == "samples"
+    scores = torch.softmax(6 * bilinear(shares, Grid.from_stride(256, 256, 8))[:, ::4, ::4] - 3, 0)
+    assert kind_of(scores) == "scores"
+    assert kind_of(quarter("paper", "depth", 8).signal) == "measured"
+    assert kind_of(torch.rand(1, 9, 9)) == "measured"  # between 0 and 1, but no mask
+    assert kind_of(torch.randn(64, 9, 9)) == "features"
+
+
+def test_a_matte_is_a_measured_quantity_and_a_mask_is_not() -> None:
+    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    off = 80 - ((x - 128) ** 2 + (y - 128) ** 2).sqrt()
+    grid = Grid.from_stride(256, 256, 8)
+    assert kind_of(grid.cell_means((off > 0).float()[None])) == "shares"
+    assert kind_of(grid.cell_means((off / 60 + 0.5).clamp(0, 1)[None])) == "measured"
+
+
+def test_threads_thinner_than_a_cell_are_a_mask() -> None:
+    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    thread = ((y - 128 - 40 * (x / 40).sin()).abs() < 2).float()
+    assert kind_of(Grid.from_stride(256, 256, 16).cell_means(thread[None])) == "shares"

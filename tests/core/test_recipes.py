@@ -1,0 +1,40 @@
+"""The table of recipes: shares that add up, and a refinement that goes as far as the guide is trusted."""
+
+from __future__ import annotations
+
+import pytest
+
+from gsjbu.core.recipes import RECIPE_OF, RECIPES, STEPS
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("step", [1.0, 8.0, 64.0])
+def test_shares_leave_something_or_nothing_to_the_first_set(name, step):
+    recipe = RECIPES[name]
+    for trust in (0.0, 0.3, 1.0):
+        plain, second = recipe.shares(step, trust)
+        assert 0 <= plain <= 1 and 0 <= second <= 1 - plain
+    assert recipe.shares(step, 0.0)[0] == recipe.plain_share_untrusted >= recipe.shares(step, 1.0)[0]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_an_untrusted_guides_edges_are_not_followed_afterwards(name):
+    refined = RECIPES[name].refined(16.0, 0.0)
+    assert refined is None or (refined.graph == 0 and not refined.strengths and refined.counts)
+    whole = RECIPES[name].refined(14.0, 1.0)
+    if whole is not None and whole.graph:
+        half = RECIPES[name].refined(14.0, 0.5)
+        assert half is not None and half.graph == whole.graph / 2
+
+
+def test_finer_strides_smooth_more_where_the_recipe_says_so():
+    fine, coarse = (RECIPES["scores"].refined(step, 1.0) for step in (7.0, 14.0))
+    assert fine is not None and coarse is not None
+    assert fine.strengths == tuple(4 * s for s in coarse.strengths)
+
+
+def test_what_a_person_says_leads_to_a_recipe_and_no_fit_is_longer_than_the_bound():
+    assert set(RECIPE_OF.values()) <= set(RECIPES)
+    assert all(max(r.first_steps, r.second_steps) <= STEPS for r in RECIPES.values())
+    sentences = [recipe.sentence for recipe in RECIPES.values()]
+    assert all(text.endswith(".") for text in sentences)
