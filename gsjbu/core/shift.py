@@ -97,6 +97,15 @@ def found(
     return Shift(across * grid.step_x, down * grid.step_y, gain > SURE * error)
 
 
+def moved(guide: Tensor, shift: Shift) -> Tensor:
+    """``guide`` [G, H, W] moved as the signal is, by whole pixels; what comes in at the rim repeats it."""
+    down, across = round(shift.down), round(shift.across)
+    rim = (max(across, 0), max(-across, 0), max(down, 0), max(-down, 0))
+    height, width = guide.shape[1:]
+    wide = F.pad(guide[None], rim, mode="replicate")[0]
+    return wide[:, max(-down, 0) :, max(-across, 0) :][:, :height, :width].contiguous()
+
+
 def sentence(shift: Shift | None) -> str | None:
     """What was found, for people, and what to do; None of what may be chance."""
     if shift is None or not shift.sure:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,6 +19,18 @@ GAIN_CHANNELS = 8  # more are projected to so many
 # Gains (log error) up to which the guide is not trusted at all, and from which it is trusted fully. Guides of other
 # scenes reach about 0.04, a scene's own guide rarely stays below 0.1.
 GAIN_UNRELATED, GAIN_TRUSTED = 0.02, 0.06
+# Beside its neighbours' mean a cell is predicted by a plane through them, for a quantity that rises evenly, as ground
+# in perspective does: a mean over neighbours of one colour then loses what lies on the other side. Steps of the plane
+# are held back by RIDGE (LR pixels²). The fewer cells, the more of that gain is chance: the bounds are so much over the
+# root of their number, and at least LEAST_RAMP. With a guide of another scene over 1,000 cells and more it is at most
+# 0.2; of nearness ×8 it is 0.40 to 1.17, where that of means is −0.23 to 0.35.
+RIDGE = 0.1
+RAMP_UNRELATED, RAMP_TRUSTED, LEAST_RAMP = 10.0, 16.0, 0.2
+# Shares of classes are trusted from the gain SURE on. Below, what counts is whether it shows in most cells (log of the
+# mean error, not of its square) and all over the image (in units of its standard error over PARTS × PARTS parts): the
+# product is 0.36 and more where following the image helps, 0.19 and less on foam and mucosa, where it does not.
+SURE, PARTS = 0.1, 4
+SPREAD_UNRELATED, SPREAD_TRUSTED = 0.2, 0.35
 # Of probabilities the gain and twice that of their logarithms, which cannot be won in a corner where one class jumps:
 # with another scene's guide outputs of CamVid ×8 have 56.42 mIoU instead of 54.91 (bilinear 56.56). With their own one
 # ×24 loses 0.16.
@@ -28,7 +42,23 @@ def trust_of(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None) -> fl
 
     seen: bool [h, w], the cells in which there is a guide; None: all.
     """
-    return _between(guide_gain(standardised(signal)[0], lr_guide, seen), GAIN_UNRELATED, GAIN_TRUSTED)
+    values = standardised(signal)[0]
+    trust = _between(guide_gain(values, lr_guide, seen), GAIN_UNRELATED, GAIN_TRUSTED)
+    if trust == 1:
+        return trust
+    cells = values[0].numel() if seen is None else int(seen.sum())
+    unrelated = max(LEAST_RAMP, RAMP_UNRELATED / max(cells, 1) ** 0.5)
+    gain = guide_gain(values, lr_guide, seen, ramps=True)
+    return max(trust, _between(gain, unrelated, unrelated * RAMP_TRUSTED / RAMP_UNRELATED))
+
+
+def trust_of_shares(shares: Tensor, lr_guide: Tensor, seen: Tensor | None) -> float:
+    """The same for each class's share of the cell."""
+    values = standardised(shares)[0]
+    gain = guide_gain(values, lr_guide, seen)
+    if not GAIN_UNRELATED < gain < SURE:
+        return float(gain >= SURE)
+    return _between(_spread(values, lr_guide, seen), SPREAD_UNRELATED, SPREAD_TRUSTED)
 
 
 def trust_of_scores(scores: Tensor, lr_guide: Tensor, seen: Tensor | None) -> float:
@@ -43,45 +73,84 @@ def _between(gain: float, low: float, high: float) -> float:
     return min(1.0, max(0.0, (gain - low) / (high - low)))
 
 
-def guide_gain(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None) -> float:
+def guide_gain(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None, ramps: bool = False) -> float:
     """By how much (in log error) colours help to predict an LR pixel from its neighbours; about 0 if unrelated.
 
     Each LR pixel is estimated from those around it, itself left out, once by distance alone and once by distance
-    and colour, at a few tolerances of which the best one counts.
+    and colour, at a few tolerances of which the best one counts. ramps: by a plane through them, not by their mean.
     """
-    values = signal.detach().to("cpu", torch.float32)
-    if values.shape[0] > GAIN_CHANNELS:  # a random projection keeps distances, on the whole
-        mixer = torch.randn(GAIN_CHANNELS, values.shape[0], generator=torch.Generator().manual_seed(0))
-        values = torch.einsum("kc,chw->khw", mixer, values - values.mean(dim=(1, 2), keepdim=True))
-    told = None if seen is None else seen.numpy()
-    return _gain(values.numpy(), lr_guide.detach().to("cpu", torch.float32).numpy(), told)
+    error = _errors(signal, lr_guide, seen, ramps).mean(axis=(1, 2), dtype=np.float64)
+    if error[0] <= 1e-12 * float(signal.double().square().mean()):
+        return 0.0  # a flat signal: nothing to explain
+    return float(np.log(error[0] / max(error[1:].min(), 1e-12 * error[0])))
 
 
-def _gain(values: np.ndarray, guide: np.ndarray, seen: np.ndarray | None = None) -> float:
+def _spread(signal: Tensor, lr_guide: Tensor, seen: Tensor | None) -> float:
+    """How large the gain is in most cells, times how evenly it is spread over the image; by planes."""
+    errors = _errors(signal, lr_guide, seen, ramps=True)
+    plain, best = errors[0], errors[1 + int(errors[1:].mean(axis=(1, 2)).argmin())]
+    parts = np.array(
+        [
+            part.sum()
+            for rows in np.array_split(plain - best, PARTS)
+            for part in np.array_split(rows, PARTS, axis=1)
+        ]
+    )
+    error = float(parts.std(ddof=1)) / PARTS
+    if error == 0:
+        return 0.0
+    return float(np.log(np.sqrt(plain).mean() / np.sqrt(best).mean())) * float(parts.mean()) / error
+
+
+def _errors(signal: Tensor, lr_guide: Tensor, seen: Tensor | None, ramps: bool) -> np.ndarray:
+    """Squared error of each cell by distance alone, and at each tolerance, [1 + n, h, w]; 0 where nothing is seen."""
+    shown = signal.detach().to("cpu", torch.float32)
+    if len(shown) > GAIN_CHANNELS:  # a random projection keeps distances, on the whole
+        mixer = torch.randn(GAIN_CHANNELS, len(shown), generator=torch.Generator().manual_seed(0))
+        shown = torch.einsum("kc,chw->khw", mixer, shown - shown.mean(dim=(1, 2), keepdim=True))
+    values, guide = shown.numpy(), lr_guide.detach().to("cpu", torch.float32).numpy()
+    there = None if seen is None else seen.numpy()
     # numpy, not torch: on so small arrays torch's threads wait for each other longer than they work.
     rows, cols, r = values.shape[1], values.shape[2], GAIN_REACH
     near_values, near_guide = (np.pad(t, ((0, 0), (r, r), (r, r))) for t in (values, guide))
-    inside = np.pad(np.ones((rows, cols), np.float32) if seen is None else seen.astype(np.float32), r)
+    inside = np.pad(np.ones((rows, cols), np.float32) if there is None else there.astype(np.float32), r)
     kappas = np.array([0.0, *(0.5 / t**2 for t in GAIN_TOLERANCES)], np.float32)[:, None, None]
     total = np.zeros((len(kappas), rows, cols), np.float32)
-    estimate = np.zeros((len(kappas), *values.shape), np.float32)
-    for dy in range(2 * r + 1):
-        for dx in range(2 * r + 1):
-            if dy == r and dx == r:
-                continue
-            down, across = slice(dy, dy + rows), slice(dx, dx + cols)
-            spatial = -((dy - r) ** 2 + (dx - r) ** 2) / (2 * GAIN_SIGMA**2)
-            distance = np.square(near_guide[:, down, across] - guide).sum(axis=0)
-            # The floor keeps a pixel unlike all its neighbours from having no estimate.
-            likeness = np.exp(np.float32(spatial) - kappas * distance) + np.float32(1e-9)
-            weight = likeness * inside[down, across]
-            total += weight
-            estimate += weight[:, None] * near_values[:, down, across]
+    sums = np.zeros((len(kappas), *values.shape), np.float32)
+    moments = np.zeros((5, *total.shape), np.float32) if ramps else None  # Σw·x, Σw·y, Σw·x², Σw·xy, Σw·y²
+    leans = np.zeros((2, *sums.shape), np.float32) if ramps else None  # Σw·x·v, Σw·y·v
+    for y, x in product(range(-r, r + 1), repeat=2):
+        if y == x == 0:
+            continue
+        down, across = slice(y + r, y + r + rows), slice(x + r, x + r + cols)
+        spatial = -(y**2 + x**2) / (2 * GAIN_SIGMA**2)
+        distance = np.square(near_guide[:, down, across] - guide).sum(axis=0)
+        # The floor keeps a pixel unlike all its neighbours from having no estimate.
+        likeness = np.exp(np.float32(spatial) - kappas * distance) + np.float32(1e-9)
+        weight = likeness * inside[down, across]
+        weighted = weight[:, None] * near_values[:, down, across]
+        total += weight
+        sums += weighted
+        if moments is not None and leans is not None:
+            moments += np.array((x, y, x * x, x * y, y * y), np.float32)[:, None, None, None] * weight
+            leans += np.array((x, y), np.float32)[:, None, None, None, None] * weighted
     alone = total[0] <= 0
-    if seen is not None:
-        alone |= ~seen
-    off = np.where(alone, 0, estimate / np.where(total > 0, total, 1)[:, None] - values)
-    error = np.square(off).sum(axis=1).mean(axis=(1, 2), dtype=np.float64)
-    if error[0] <= 1e-12 * np.square(values).mean(dtype=np.float64):
-        return 0.0  # a flat signal: nothing to explain
-    return float(np.log(error[0] / max(error[1:].min(), 1e-12 * error[0])))
+    if there is not None:
+        alone |= ~there
+    whole = np.where(total > 0, total, 1)
+    estimate = sums / whole[:, None]
+    if moments is not None and leans is not None:
+        estimate -= _lean(moments / whole, leans / whole[:, None], estimate)
+    off = np.where(alone, 0, estimate - values)
+    error: np.ndarray = np.square(off).sum(axis=1)
+    return error
+
+
+def _lean(moments: np.ndarray, leans: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """What a plane through the neighbours, whose means these are, adds at their centre of gravity: least squares with
+    a ridge."""
+    x, y, xx, xy, yy = (m[:, None] for m in moments)
+    across, down = leans[0] - x * mean, leans[1] - y * mean
+    a, b, c = xx - x * x + np.float32(RIDGE), xy - x * y, yy - y * y + np.float32(RIDGE)
+    determinant = a * c - b * b
+    return (x * (c * across - b * down) + y * (a * down - b * across)) / determinant

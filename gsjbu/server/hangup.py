@@ -7,6 +7,8 @@ nobody follows is the scheduler's to end.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -43,8 +45,8 @@ class HangUpMiddleware:
             del scope[_KEY]
 
 
-def hang_up(scope: Scope | None) -> None:
+def hang_up(scope: Mapping[str, Any] | None) -> None:
     """To be called when a connection is lost, with the scope of its last request; nothing if that was answered."""
-    end = None if scope is None else scope.get(_KEY)
+    end: Callable[[], None] | None = None if scope is None else scope.get(_KEY)
     if end is not None:
         end()

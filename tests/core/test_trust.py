@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from gsjbu.core.trust import GAIN_TRUSTED, guide_gain, trust_of_scores
+from benchmarks import families
+from gsjbu.core import trust
+from gsjbu.core.trust import GAIN_TRUSTED, guide_gain, trust_of, trust_of_scores, trust_of_shares
+from gsjbu.core.tto import standardised
 from tests.quarters import quarter
 
 
@@ -30,3 +34,56 @@ def test_scores_are_put_to_the_test_with_their_logarithms() -> None:
     for name in ("paper", "still_life"):
         foreign = scene.grid.cell_means(quarter(name, "labels", 16).image)
         assert trust_of_scores(own, foreign, None) == 0
+
+
+def by_hand(values: np.ndarray, guide: np.ndarray, kappa: float) -> np.ndarray:
+    """Each cell from a plane through its neighbours, by numpy's least squares; squared errors [h, w]."""
+    rows, cols = values.shape[1:]
+    out = np.zeros((rows, cols))
+    for i in range(rows):
+        for j in range(cols):
+            near = [(y, x) for y in range(-2, 3) for x in range(-2, 3) if (y or x)
+                    and 0 <= i + y < rows and 0 <= j + x < cols]  # fmt: skip
+            at = tuple(np.array([(i + y, j + x) for y, x in near]).T)
+            y, x = np.array(near, float).T
+            unlike = np.square(guide[:, at[0], at[1]] - guide[:, i, j][:, None]).sum(axis=0)
+            w = np.exp(-(x * x + y * y) / (2 * trust.GAIN_SIGMA**2) - kappa * unlike) + 1e-9
+            # the ridge is on steps from the centre of gravity: two rows more, of weight w
+            cx, cy = (w * x).sum() / w.sum(), (w * y).sum() / w.sum()
+            root = np.sqrt(np.append(w, [trust.RIDGE * w.sum()] * 2))
+            design = np.stack([np.append(np.ones_like(x), [0, 0]), np.append(x - cx, [1, 0]),
+                               np.append(y - cy, [0, 1])], axis=1)  # fmt: skip
+            for v in values:
+                right = np.append(v[at], [0, 0])
+                level, a, b = np.linalg.lstsq(root[:, None] * design, root * right, rcond=None)[0]
+                out[i, j] += (level - a * cx - b * cy - v[i, j]) ** 2
+    return out
+
+
+def test_planes_through_neighbours_are_least_squares() -> None:
+    draw = np.random.default_rng(0)
+    values, guide = (draw.random((c, 6, 7)).astype(np.float32) for c in (2, 3))
+    got = trust._errors(torch.from_numpy(values), torch.from_numpy(guide), None, ramps=True)
+    for found, kappa in zip(got, (0.0, *(0.5 / t**2 for t in trust.GAIN_TOLERANCES)), strict=True):
+        np.testing.assert_allclose(found, by_hand(values, guide, kappa), rtol=2e-4, atol=1e-6)
+
+
+def test_what_rises_evenly_is_explained_by_planes() -> None:
+    """Ground in perspective, and bodies on it: means over neighbours of one colour lose, planes gain."""
+    scenes = list(families._quantity(families.nearness, 8))
+    signals = [standardised(scene.signal)[0] for scene in scenes]
+    guides = [scene.grid.cell_means(scene.image) for scene in scenes]
+    for k in range(2):
+        assert guide_gain(signals[k], guides[k]) < 0 < guide_gain(signals[k], guides[k], ramps=True)
+        assert trust_of(scenes[k].signal, guides[k]) > 0.9
+        assert trust_of(scenes[k].signal, guides[k - 1]) == 0
+        assert trust_of(scenes[k].signal[:, ::2, ::2], guides[k][:, ::2, ::2]) < 1  # few cells tell less
+
+
+def test_shares_are_trusted_where_the_gain_is_not_a_corners() -> None:
+    foam = list(families._labels(families.foam, 8))
+    assert guide_gain(foam[1].signal, foam[1].grid.cell_means(foam[1].image)) > trust.GAIN_UNRELATED
+    for scene in foam:
+        assert trust_of_shares(scene.signal, scene.grid.cell_means(scene.image), None) == 0
+    scene = quarter("paper", "labels", 16)
+    assert trust_of_shares(scene.signal, scene.grid.cell_means(scene.image), None) == 1
