@@ -46,7 +46,7 @@ KEEP, KEEP_OF_SMALL, SMALL_CELL = 4, 2, 8
 TRUST = {"scores": trust_of_scores, "shares": trust_of_shares}
 # A shift is believed where the gain of the guide (log error) is less by no more than this when the guide is moved: of
 # signals that were moved it is 0.007 less to 0.8 more, of a rectangle 0.012 less, of the drawn grounds 0.3 to 0.7 less.
-SLIGHT = 0.01
+SLIGHT = 0.008
 
 
 @dataclass(frozen=True, eq=False)
