@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gsjbu.core import apart
+
 PARTS = ("cells", "rest")
 
 
@@ -18,6 +20,7 @@ def compile_all() -> None:
     running = [subprocess.Popen([sys.executable, "-m", "tests.compiled", part], cwd=root) for part in PARTS]
     if any(process.wait() for process in running):
         raise SystemExit("the kernels could not be compiled; the message above says why")
+    apart.done()
 
 
 def main(part: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gsjbu.core import apart
 from tests import zygote
 from tests.compiled import compile_all
 
@@ -28,8 +29,11 @@ LONGEST = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if getattr(config.option, "numprocesses", None):  # the process that starts the others
+    if hasattr(config, "workerinput"):
+        return
+    if not apart.is_done():  # or the first calls of a test are answered without
         compile_all()
+    if getattr(config.option, "numprocesses", None):  # the process that starts the others
         zygote.python()  # one for all of them
 
 

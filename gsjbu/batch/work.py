@@ -21,6 +21,7 @@ from torch import Tensor
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.sources import IMAGES, SIGNALS, Blob, Item, mask_file
+from gsjbu.core.backends.dispatch import warm_up
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
 from gsjbu.io import guides, levels, readers, restoring, stretching
@@ -56,6 +57,7 @@ class Worker:
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)  # the cores are used by working on as many images at once
+        warm_up.patient = True  # all images by one backend
         self.folder, self.asked, self.alone = Path(folder), asked, alone
         self._buffer = np.empty(0, np.float32)
 

@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     import torch.nn.functional as F
 
     import gsjbu
+    from gsjbu.core.backends.dispatch import warm_up
     from gsjbu.samples import SAMPLES
 
     if args.threads:
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     rows = -(-args.size // args.stride)
     signal = torch.randn(args.channels, rows, rows, generator=torch.Generator().manual_seed(0))
     fit = {"stride": args.stride, "radius": args.radius, "device": args.device, "threads": args.threads}
+    warm_up.patient = True
     gsjbu.fit(image, iters=2, **fit)  # compile and load first: a one-off
     kernel = gsjbu.fit(image, iters=args.iters, **fit)
     on = signal.to(kernel.device)

@@ -113,7 +113,8 @@ def run(args: argparse.Namespace) -> int:
     facts |= {"dtype": "picture" if form == "png" else "float16" if _is_half(args, high) else high.dtype.name}
     shape = "×".join(str(n) for n in high.shape)
     seconds = f"fit {fitted - started:.2f} s, render {rendered - fitted:.2f} s"
-    sentence = f"{output}: {shape}, {seconds} on {kernel.device} ({kernel.backend}). {signal.note}"
+    backend = "fused" if kernel.backend == "fused" else f"{kernel.backend}: {kernel.backend_reason}"
+    sentence = f"{output}: {shape}, {seconds} on {kernel.device} ({backend}). {signal.note}"
     options.tell(args, facts, sentence + of_levels(told))
     return 0
 

@@ -69,9 +69,11 @@ def run(args: argparse.Namespace) -> int:
     """Read, fit, render, write, report."""
     from gsjbu import video
     from gsjbu.cli.frame_signals import FrameSignals
+    from gsjbu.core.backends.dispatch import warm_up
     from gsjbu.io import films
     from gsjbu.io.restoring import filled
 
+    warm_up.patient = True  # all frames by one backend
     if Path(args.output).exists() and Path(args.output).samefile(args.film):
         raise GsjbuError("output_is_input", f"{args.output} is the film to read; write to another file.")
     fit = {"stride": args.stride, "radius": args.radius, "device": args.device, "lr_image": args.lr_image}

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gsjbu.core import compiler, noise, parameters, shift
+from gsjbu.core import noise, parameters, shift
 from gsjbu.core.backends.dispatch import Choice, Progress
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
@@ -108,7 +108,8 @@ def fit(
         second_steps=len(more), plain_share=plain_share, plain=recipe.plain,
         passes=recipe.passes if plain_share < 1 else 0,  # counts alone give back better: foam ×16 99.5, not 99.4
     )  # fmt: skip
-    refinement, did = _refinement(recipe, step, trust, repaired=found.impulses > 0)
+    refinement = _refinement(recipe, step, trust, repaired=found.impulses > 0)
+    did = None if refinement is None else refinement.sentence
     notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
     return Kernel(
         first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
@@ -162,18 +163,14 @@ def _off_the_guide(name: str, moved: shift.Shift) -> Recipe:
     )  # fmt: skip
 
 
-def _refinement(
-    recipe: Recipe, step: float, trust: float, repaired: bool
-) -> tuple[Refinement | None, str | None]:
-    """What follows mixing, and a sentence on it."""
+def _refinement(recipe: Recipe, step: float, trust: float, repaired: bool) -> Refinement | None:
+    """What follows mixing."""
     refinement = recipe.refined(step, trust)
     if repaired and refinement is not None and refinement.logs:
         # Specks that a repair leaves cut the graph into pieces, and of probabilities near 0 little is enough: outputs
         # of Cityscapes ×8 with 10 % salt and pepper had 51.74 mIoU with it, where bilinear has 52.84.
         refinement = replace(refinement, graph=0.0)
-    if refinement is not None and (why := compiler.unavailable_reason()):
-        return None, f"What follows mixing is left out: it is compiled, and numba does not work here ({why})."
-    return refinement, None if refinement is None else refinement.sentence
+    return refinement
 
 
 @dataclass

@@ -18,7 +18,9 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means, MixGaussians
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
+from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement, log_odds
+from gsjbu.core.threads import torch_threads
 from gsjbu.core.window import Window, window_at
 from gsjbu.errors import ShapeError
 
@@ -26,8 +28,6 @@ FORMAT = "gsjbu-kernel-1"
 
 
 def _compile_refinement() -> None:
-    from gsjbu.core.refinement import stage  # it loads the compiler
-
     stage.compile_all()
 
 
@@ -235,8 +235,6 @@ class Kernel:
         """True if mixing ``signal`` [..., C, h, w] is to be followed by the refinement."""
         if self.refinement is None or (signal.requires_grad and torch.is_grad_enabled()):
             return False
-        if compiler.unavailable_reason():  # of a file from elsewhere; auto leaves it out itself, and says so
-            return False
         return all(self.refinement.suits(one) for one in signal.reshape(-1, *signal.shape[-3:]))
 
     def _looks_for_gaps(self, signal: Tensor) -> bool:
@@ -245,14 +243,14 @@ class Kernel:
 
     def _refined(self, mixed: Tensor, signal: Tensor, mask: Tensor | None, threads: int | None) -> Tensor:
         """Each of the batch's mixtures refined by itself; all of them flat, [B·C, H, W]."""
-        from gsjbu.core.refinement import stage  # it loads the compiler
-
         assert self.refinement is not None
+        compiled = compiler.unavailable_reason() is None and dispatch.warm_up.is_near()
         pairs = zip(mixed.split(signal.shape[-3]), signal.reshape(-1, *signal.shape[-3:]), strict=True)
-        parts = [
-            stage.refined(mix, one, self.guide, self.grid, self.refinement, threads, mask)
-            for mix, one in pairs
-        ]
+        with torch_threads(None if compiled else dispatch.beside(threads)):
+            parts = [
+                stage.refined(mix, one, self.guide, self.grid, self.refinement, threads, mask, compiled)
+                for mix, one in pairs
+            ]
         refined = parts[0] if len(parts) == 1 else torch.cat(parts)
         return refined if self.seen is None else torch.where(self.seen, refined, mixed.to(refined))
 

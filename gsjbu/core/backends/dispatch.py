@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
+import filelock
 import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core import devices
+from gsjbu.core import apart, compiler, devices
+from gsjbu.core import threads as cores
 from gsjbu.core.backends import attention
 from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.gaussians import Gaussians
@@ -36,14 +39,15 @@ class WarmUp:
     def __init__(self) -> None:
         self.state = "cold"
         self.reason = ""
+        self.patient = False  # who makes many results waits, so that one backend makes them all
         self.tasks: list[Callable[[], object]] = []  # what other rooms have to compile
         self._lock = threading.Lock()
 
     def run(self, whole: bool = False) -> bool:
-        """Compile now (or wait for the one who is at it); True if the fused kernel can be used.
+        """Compile or load now (or wait for the one who is at it); True if the fused kernel can be used.
 
-        Somebody waits for the result: unless ``whole``, the form for large cells alone is compiled, and the one for
-        small cells when it is first needed.
+        Somebody waits for the result: unless ``whole``, the form for large cells alone, and the one for small cells
+        when it is first needed.
         """
         with self._lock:
             if self.state in ("cold", "compiling"):
@@ -52,6 +56,7 @@ class WarmUp:
                     compile_form("cells")
                     if whole:
                         self.run_tasks()
+                        apart.done()
                     self.state = "warm"
                 except Exception as e:  # numba or LLVM missing, broken, or without a place to write: say so
                     self.state, self.reason = "failed", f"{type(e).__name__}: {e}".splitlines()[0][:200]
@@ -62,6 +67,22 @@ class WarmUp:
         compile_form("rows")
         for task in self.tasks:
             task()
+
+    def is_near(self) -> bool:
+        """True if compiled code is at hand, or nobody else would compile it; otherwise that has been set going, in a
+        process of its own, and takes about half a minute."""
+        if self.state != "cold":
+            return self.state != "compiling"
+        if self.patient or apart.is_done() or compiler.unavailable_reason() is not None:
+            return True
+        # The code is text, as arrows between rooms point down: kernel.py hands in what it has to compile.
+        return not apart.start("from gsjbu.core import kernel; kernel.dispatch.warm_up.run_alone()")
+
+    def run_alone(self) -> None:
+        """All of it, in the process that was started for that; nothing if another is at it."""
+        with suppress(filelock.Timeout), apart.alone():
+            self.run(whole=True)
+            apart.done()  # also where it failed: whoever comes next is to hear why
 
     def in_background(self) -> threading.Thread:
         """Start compiling in a thread; meanwhile ``choose`` answers attention."""
@@ -105,7 +126,7 @@ def choose(device: torch.device, backend: str = "auto", grid: Grid | None = None
                 "backend", f"The fused kernel runs on the CPU only, not on {device.type}; use auto."
             )
         return Choice("attention", f"the fused kernel runs on the CPU only; this run is on {device.type}")
-    if backend == "auto" and warm_up.state == "compiling":
+    if backend == "auto" and not warm_up.is_near():
         return Choice("attention", "the fused kernel is still being compiled; later runs will use it")
     if warm_up.run():
         return Choice("fused", "the fastest on a CPU" + ("" if grid is None else f": {_form(grid)}"))
@@ -147,10 +168,16 @@ def fit(
             optimiser=optimiser,
         )  # fmt: skip
         return start.at(raw), losses
-    with torch_threads(threads):
+
+    def step_done(step: int, loss: float) -> object:
+        if (now := beside(threads)) != threads:  # the compiler may begin its work during a fit
+            torch.set_num_threads(now or 1)
+        return None if progress is None else progress(step, loss)
+
+    with torch_threads(beside(threads)):
         raw, losses, _ = attention.fit(
-            _on(start, device), start.raw, iters, rate, rgb_weight, signal, signal_weight, progress=progress,
-            optimiser=optimiser,
+            _on(start, device), start.raw, iters, rate, rgb_weight, signal, signal_weight, optimiser=optimiser,
+            progress=step_done if apart.was_started() else progress,
         )  # fmt: skip
     return start.at(raw), losses
 
@@ -190,7 +217,7 @@ def render(
     # A kernel may have been fitted on a device that this machine does not have.
     fitted_on = torch.device(device if devices.unavailable_reason(device) is None else "cpu")
     where = signal.device if wants_gradient else fitted_on
-    with torch.set_grad_enabled(wants_gradient), torch_threads(threads):
+    with torch.set_grad_enabled(wants_gradient), torch_threads(beside(threads)):
         mixed = attention.render(
             _on(gaussians, where),
             gaussians.raw,
@@ -202,10 +229,16 @@ def render(
     return torch.from_numpy(out) if out.dtype in (np.float32, np.float64, np.float16) else mixed
 
 
+def beside(threads: int | None) -> int | None:
+    """The threads of torch that were asked for; while something is compiled in another process, all but one: threads of
+    torch wait for each other, and with a core too few a fit took 7 s instead of 2."""
+    return max(1, cores.available() - 1) if threads is None and apart.is_going() else threads
+
+
 def is_compiled(backend: str, signal: Tensor | None = None) -> bool:
     """True if a kernel of that ``backend`` renders ``signal`` (or finds its mean weights) by a compiled loop."""
     wants_gradient = signal is not None and signal.requires_grad and torch.is_grad_enabled()
-    return backend == "fused" and not wants_gradient and warm_up.run()
+    return backend == "fused" and not wants_gradient and warm_up.is_near() and warm_up.run()
 
 
 def mean_weights(gaussians: Gaussians, members: Members, threads: int | None = None) -> Tensor:

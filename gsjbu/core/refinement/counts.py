@@ -13,13 +13,8 @@ import torch
 from gsjbu.core.compiler import njit
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import nearest
+from gsjbu.core.refinement.portable import CLOSE, LEAST, LEAST_REST, ROUNDS, TEMPERATURE
 from gsjbu.core.threads import bands, each
-
-TEMPERATURE = 0.05  # low: nearly one class a pixel
-ROUNDS = 30  # of scaling at most
-CLOSE = 1e-3  # counts met to within this share of themselves are met
-LEAST = 1e-6  # smaller shares are no class
-LEAST_REST = 1e-4
 
 
 def matched(

@@ -7,50 +7,24 @@ Conjugate gradients choose their steps by the values, and what float32 rounds of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from gsjbu.core.backends.phases import claim, finish, new_control, open_phase
 from gsjbu.core.backends.simd import LANES, larger, load, splat, store
 from gsjbu.core.compiler import njit
 from gsjbu.core.grid import Grid
+from gsjbu.core.refinement.portable import DIAGONAL, FLOOR, TOLERANCE, TRUST, chebyshev
 from gsjbu.core.threads import available, bands, each
-
-TOLERANCE = 0.03  # σ, in colours of 0…1
-FLOOR = 1e-3  # ε: unlike neighbours are joined a little, or lone pixels would have no value
-DIAGONAL = 0.7
-TRUST = 0.2  # in the cell means
-# Of the matrix over its preconditioner no eigenvalue is larger. Those down to SMALLEST are damped alike.
-LARGEST, SMALLEST = 2.0, 2.0 / 400
-
 
 # Cells are worked on in bands of so many pixels; and so many pixels of all channels at once, whatever is in memory.
 BAND_PIXELS, PIXELS_AT_ONCE = 1 << 16, 1 << 22
-
-
-@dataclass(frozen=True, eq=False)
-class Graph:
-    """Affinities of an image's pixels, with a frame of nothing around it so that no loop asks for borders."""
-
-    # [4, H + 2, W + 2] of a pixel with its right, lower, lower right and lower left neighbour
-    joined: np.ndarray
-
-    @classmethod
-    def of(cls, colours: np.ndarray, threads: int | None = None) -> Graph:
-        """The graph of ``colours`` [G, H, W]."""
-        _, height, width = colours.shape
-        joined = np.zeros((4, height + 2, width + 2), np.float32)
-        colours = np.ascontiguousarray(colours)
-        each(lambda rows: _join(colours, rows.start, rows.stop, joined), bands(height, threads), threads)
-        return cls(joined)
 
 
 def solved(
     start: np.ndarray,  # [C, H, W] float32
     means: np.ndarray,  # [C, h, w] float32
     known: np.ndarray | None,  # bool [h, w]: cells whose means are asked for; None: all
-    graph: Graph,
+    colours: np.ndarray,  # [G, H, W] float32
     grid: Grid,
     steps: int = 30,
     threads: int | None = None,
@@ -64,14 +38,25 @@ def solved(
     trust = np.full((grid.rows, grid.cols), TRUST, np.float32)
     if known is not None:
         trust[~known] = 0
-    means = np.ascontiguousarray(means, np.float32)
+    means, joined = np.ascontiguousarray(means, np.float32), joined_pixels(colours, threads)
     group = max(1, PIXELS_AT_ONCE // (grid.height * grid.width))
     for first in range(0, len(start), group):
         some = slice(first, first + group)
         x = np.pad(start[some], ((0, 0), (1, 1), (1, 1)))
-        _descended(x, means[some], trust, graph.joined, grid, spans[some], steps, threads)
+        _descended(x, means[some], trust, joined, grid, spans[some], steps, threads)
         out[some] = x[:, 1:-1, 1:-1]
     return out
+
+
+def joined_pixels(colours: np.ndarray, threads: int | None = None) -> np.ndarray:
+    """Affinities [4, H + 2, W + 2] of each pixel of ``colours`` with its right, lower, lower right and lower left
+    neighbour; a frame of nothing around, so that no loop asks for borders.
+    """
+    _, height, width = colours.shape
+    joined = np.zeros((4, height + 2, width + 2), np.float32)
+    colours = np.ascontiguousarray(colours)
+    each(lambda rows: _join(colours, rows.start, rows.stop, joined), bands(height, threads), threads)
+    return joined
 
 
 def _descended(
@@ -89,7 +74,7 @@ def _descended(
     tops = np.array([grid.rows * k // number for k in range(number + 1)])
     control, tasks = new_control(), len(x) * number
     edges = np.zeros((2, tasks, 2, 2, x.shape[2]), np.float32)
-    lengths, keeps = _chebyshev(steps)
+    lengths, keeps = chebyshev(steps)
     open_phase(control, 0, False)
     arguments = (
         control, x, np.zeros_like(x), means, trust, joined.reshape(-1), grid.row_starts, grid.col_starts, spans, tops,
@@ -97,24 +82,6 @@ def _descended(
     )  # fmt: skip
     count = max(1, min(threads or available(), tasks))
     each(lambda _: _descend(*arguments), range(count), count)
-
-
-def _chebyshev(steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """float32 [steps + 1] each: how far every step goes, and how much of its direction the next one keeps.
-
-    They are the same whatever the values: the answer is linear in them, and turns with the image. The step before the
-    first, of length 0, finds the direction of the first.
-    """
-    middle, half = 0.5 * (LARGEST + SMALLEST), 0.5 * (LARGEST - SMALLEST)
-    along, turn = 1 / middle, 0.5 * (half / middle) ** 2
-    lengths, keeps = [0.0], [0.0]
-    for step in range(steps):
-        lengths.append(along)
-        if step:
-            turn = (0.5 * half * along) ** 2
-        along = 1 / (middle - turn / along)
-        keeps.append(turn)
-    return np.array(lengths, np.float32), np.array(keeps, np.float32)
 
 
 @njit(nogil=True, fastmath=True, cache=True)

@@ -6,14 +6,10 @@ import numpy as np
 
 from gsjbu.core.backends.simd import LANES, larger, load, smaller, splat, store
 from gsjbu.core.compiler import njit
+from gsjbu.core.refinement.portable import TO_XYZ
 from gsjbu.core.threads import bands, each
 
-# sRGB (D65) to XYZ over the white point's XYZ, rows X, Y, Z.
 f32 = np.float32
-_TO_XYZ = np.array(
-    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
-)
-_TO_XYZ = (_TO_XYZ / np.array([[0.950456], [1.0], [1.088754]])).astype(np.float32)
 
 
 def colours(guide: np.ndarray, threads: int | None = None) -> np.ndarray:
@@ -44,7 +40,7 @@ def _linear(v):
 @njit(nogil=True, fastmath=True, cache=True)
 def _seen(k, r, g, b):
     """The cube root of one of X, Y, Z, by Newton's steps too; straight near black."""
-    t = r * _TO_XYZ[k, 0] + g * _TO_XYZ[k, 1] + b * _TO_XYZ[k, 2]
+    t = r * TO_XYZ[k, 0] + g * TO_XYZ[k, 1] + b * TO_XYZ[k, 2]
     u = larger(t, splat(f32(0.008856)))
     root = u * f32(0.65) + f32(0.4)
     for _ in range(5):

@@ -12,28 +12,12 @@ import numpy as np
 from gsjbu.core.backends.simd import LANES as LINES
 from gsjbu.core.backends.simd import load, splat, store, zip_high, zip_low
 from gsjbu.core.compiler import njit
+from gsjbu.core.refinement.portable import strengths
 from gsjbu.core.threads import bands, each
 
 COLUMNS = (
     4 * LINES
 )  # where lines lie beside each other: each row of them is some cache lines, one after another
-
-
-def edges(colours: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Likeness exp(−‖ΔI‖ / tolerance) of neighbours in ``colours`` [G, H, W]: rows [H, W − 1], columns [H − 1, W]."""
-    return _likeness(colours, tolerance, 0, 1), _likeness(colours, tolerance, 1, 0)
-
-
-def _likeness(colours: np.ndarray, tolerance: float, down: int, across: int) -> np.ndarray:
-    """One plane at a time, so that a large guide needs no differences of all its channels."""
-    _, height, width = colours.shape
-    like = np.zeros((height - down, width - across), np.float32)
-    for plane in colours:
-        step = plane[down:, across:] - plane[: height - down, : width - across]
-        like += np.square(step, out=step)
-    np.sqrt(like, out=like)
-    like /= np.float32(-tolerance)
-    return np.exp(like, out=like)  # type: ignore[no-any-return]
 
 
 def smoothed(
@@ -61,8 +45,7 @@ def smoothed(
     halves = []
     for order in ((along_rows, along_columns), (along_columns, along_rows)):
         x = np.array(values, order="C")
-        for turn in range(turns):
-            now = np.float32(1.5 * strength * 4.0 ** (turns - 1 - turn) / (4.0**turns - 1))
+        for now in strengths(strength, turns):
             for along in order:
                 along(x, now)
         halves.append(x)

@@ -5,10 +5,13 @@
     x       = lines·smoothed(x) + (1 − lines)·base, and counts matched again; once for each strength
 
 It is no linear map of the signal (but for smoothing alone), so it stands after mixing, and ``Kernel.render`` leaves it
-out where gradients are asked for.
+out where gradients are asked for. Each step has a compiled form, and one in numpy and torch (portable.py).
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +20,7 @@ from torch import Tensor
 from gsjbu.core.gaps import fill
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import nearest
-from gsjbu.core.refinement import counts, graph, lab, lines
+from gsjbu.core.refinement import portable
 from gsjbu.core.refinement.recipe import Refinement
 
 LEAST = 1e-3  # probability: what is less counts as this much, or one network's 0 would rule a class out
@@ -31,6 +34,7 @@ def refined(
     recipe: Refinement,
     threads: int | None = None,
     mask: Tensor | None = None,  # bool [h, w]: cells that have a value; None: all
+    compiled: bool = True,  # by the compiled forms
 ) -> Tensor:
     """The mixture refined, [C, H, W] float32 on the CPU; classes without any share are not computed.
 
@@ -40,19 +44,38 @@ def refined(
     given = signal.detach().to("cpu", torch.float32).contiguous().numpy()
     mix = mixed.detach().to("cpu", torch.float32).contiguous().numpy()
     known = None if mask is None or bool(mask.all()) else mask.numpy()
+    by = _compiled_forms() if compiled else PORTABLE
     nothing = np.isnan(mix)  # no cell of the window has a value
     if mask is not None and nothing.any():
         mix = np.where(nothing, nearest(fill(torch.from_numpy(given), mask), grid).numpy(), mix)
     if recipe.counts:
-        there = np.flatnonzero((given > counts.LEAST).any(axis=(1, 2)))
+        there = np.flatnonzero((given > portable.LEAST).any(axis=(1, 2)))
         out = np.zeros_like(mix)
         if len(there):
-            out[there] = _steps(mix[there], given[there], guide, grid, recipe, threads, known)
+            out[there] = _steps(mix[there], given[there], guide, grid, recipe, threads, known, by)
     else:
-        out = _steps(mix, given, guide, grid, recipe, threads, known)
+        out = _steps(mix, given, guide, grid, recipe, threads, known, by)
     if nothing.any():
         out = np.where(nothing, np.float32(np.nan), out)
     return torch.from_numpy(out)
+
+
+class Forms(NamedTuple):
+    """One form of each step."""
+
+    colours: Callable[..., np.ndarray]
+    solved: Callable[..., np.ndarray]
+    matched: Callable[..., np.ndarray]
+    smoothed: Callable[..., np.ndarray]
+
+
+PORTABLE = Forms(portable.colours, portable.solved, portable.matched, portable.smoothed)
+
+
+def _compiled_forms() -> Forms:
+    from gsjbu.core.refinement import counts, graph, lab, lines  # they load the compiler
+
+    return Forms(lab.colours, graph.solved, counts.matched, lines.smoothed)
 
 
 def compile_all() -> None:
@@ -72,25 +95,24 @@ def _steps(
     recipe: Refinement,
     threads: int | None,
     known: np.ndarray | None,
+    by: Forms,
 ) -> np.ndarray:
     base = mix
     if recipe.graph:
         spans = _mixed_cells(signal) if recipe.counts and known is None else None
-        joined = graph.Graph.of(lab.colours(guide.numpy(), threads), threads)
-        answer = graph.solved(mix, signal, known, joined, grid, recipe.steps, threads, spans)
-        del joined  # four times the image
+        seen = by.colours(guide.numpy(), threads)
+        answer = by.solved(mix, signal, known, seen, grid, recipe.steps, threads, spans)
         base = _between(mix, answer, recipe.graph)
         if recipe.logs:
             base = _probabilities(base)
-    x = counts.matched(base, signal, grid, threads, known) if recipe.counts else base
+    x = by.matched(base, signal, grid, threads, known) if recipe.counts else base
     if recipe.strengths:
-        likeness = lines.edges(guide.numpy(), recipe.tolerance)
+        likeness = portable.edges(guide.numpy(), recipe.tolerance)
         for strength in recipe.strengths:
-            smoothing = _smoothed_logs if recipe.logs else lines.smoothed
-            smooth = smoothing(x, likeness, strength, recipe.turns, threads)
+            smooth = _smoothed(x, likeness, strength, recipe, threads, by)
             x = _between(base, smooth, recipe.lines)
             if recipe.counts:
-                x = counts.matched(x, signal, grid, threads, known)
+                x = by.matched(x, signal, grid, threads, known)
     return x
 
 
@@ -111,19 +133,26 @@ def _probabilities(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def _smoothed_logs(
-    x: np.ndarray, likeness: tuple[np.ndarray, np.ndarray], strength: float, turns: int, threads: int | None
+def _smoothed(
+    x: np.ndarray,
+    likeness: tuple[np.ndarray, np.ndarray],
+    strength: float,
+    recipe: Refinement,
+    threads: int | None,
+    by: Forms,
 ) -> np.ndarray:
-    """Geometric instead of arithmetic means of probabilities [C, H, W], with each pixel's sum kept."""
+    """Along lines; of probabilities geometric instead of arithmetic means, with each pixel's sum kept."""
+    if not recipe.logs:
+        return by.smoothed(x, likeness, strength, recipe.turns, threads)
     total = x.sum(axis=0)
-    out = np.exp(lines.smoothed(np.log(np.maximum(x, LEAST)), likeness, strength, turns, threads))
+    out = np.exp(by.smoothed(np.log(np.maximum(x, LEAST)), likeness, strength, recipe.turns, threads))
     out *= total / out.sum(axis=0)
     return out
 
 
 def _mixed_cells(shares: np.ndarray) -> np.ndarray:
     """Per class and row of cells, the span of columns of cells near one that is not pure, int64 [C, h, 2]."""
-    mixed = (shares > counts.LEAST) & (shares < 1 - counts.LEAST)
+    mixed = (shares > portable.LEAST) & (shares < 1 - portable.LEAST)
     near = np.pad(mixed, ((0, 0), (1, 1), (1, 1)))
     near = near[:, :-2] | near[:, 1:-1] | near[:, 2:]
     near = near[:, :, :-2] | near[:, :, 1:-1] | near[:, :, 2:]

@@ -9,9 +9,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from gsjbu.core import parameters
 from gsjbu.core.backends import attention, cpu
+from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import LOG_ADAM
+from gsjbu.core.parameters import ADAM, LOG_ADAM
 from tests.oracle_cases import (
     AT_THE_CLAMPS,
     AWAY,
@@ -141,7 +143,7 @@ def test_the_chunks_are_seams_that_do_not_show(case, monkeypatch):
         return [raw, gradient, torch.tensor(losses), attention.render(ours, problem.raw, problem.signal)]
 
     whole = everything()
-    monkeypatch.setattr(attention, "CHUNK_ELEMENTS", 1)  # one row of cells at a time
+    monkeypatch.setattr(attention, "CHUNK_ELEMENTS_OF_CPU", 1)  # one row of cells at a time
     rows = everything()
     monkeypatch.setattr(attention, "KEPT_ELEMENTS", 0)  # and none of it kept between steps
     for one, two, three in zip(whole, rows, everything()):
@@ -151,7 +153,7 @@ def test_the_chunks_are_seams_that_do_not_show(case, monkeypatch):
 
 
 def test_chunks_bound_the_memory(monkeypatch):
-    monkeypatch.setattr(attention, "CHUNK_ELEMENTS", 100_000)
+    monkeypatch.setattr(attention, "CHUNK_ELEMENTS_OF_CPU", 100_000)
     monkeypatch.setattr(attention, "KEPT_ELEMENTS", 1_000_000)
     grid = Grid.from_stride(100, 130, 16)
     guide = torch.rand(3, 100, 130)
@@ -160,7 +162,7 @@ def test_chunks_bound_the_memory(monkeypatch):
         row = grid.cols * problem.pixels_per_cell * (2 * radius + 1) ** 2
         sizes = [chunk.colour.numel() for chunk in problem.chunks()]
         assert len(sizes) == (2 if kept else 7)  # 63 cells of 256 pixels, seven rows
-        assert max(sizes) <= max(row, attention.CHUNK_ELEMENTS)
+        assert max(sizes) <= max(row, attention.CHUNK_ELEMENTS_OF_CPU)
         assert (problem._kept is not None) == kept
 
 
@@ -201,3 +203,24 @@ def test_stopping_keeps_what_was_reached():
     assert len(losses) == 3
     straight, _, _ = attention.fit(on("cpu", problem), problem.raw, 3, 0.1, 1.0)
     assert torch.equal(raw, straight)
+
+
+@pytest.mark.parametrize("optimiser", [ADAM, LOG_ADAM], ids=["adam", "log-adam"])
+def test_steps_are_those_of_torchs_adam(optimiser):
+    problem = Problem(Case(50, 33, (9, 4), 1))
+    at = optimiser.coordinates(problem.raw).clone().requires_grad_(True)
+    adam = torch.optim.Adam([at], betas=(optimiser.beta1, optimiser.beta2))
+    objectives = [
+        attention._Objective(on("cpu", problem).on(part), optimiser, 1.0, None, 0.0)
+        for part in lattices(problem.grid, optimiser.pitch, optimiser.keep)
+    ]
+    for step, rate in enumerate(optimiser.rates(6)):
+        objectives[step % len(objectives)].backward(at)
+        adam.param_groups[0]["lr"] = float(rate)
+        adam.step()
+        if optimiser.in_logs:
+            with torch.no_grad():
+                for c, bounds in parameters.log_bounds(parameters.highest(problem.grid)).items():
+                    at[c].clamp_(*bounds)
+    raw, _, _ = attention.fit(on("cpu", problem), problem.raw, 6, optimiser.rate, 1.0, optimiser=optimiser)
+    assert torch.equal(raw, optimiser.raw(at.detach()))

@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 
 from gsjbu.core.grid import Grid
-from gsjbu.core.refinement import counts
+from gsjbu.core.refinement import counts, portable
 from tests.core.refinement.cases import GRIDS, THREADS, cells, draw, shares
 
 
 def transport(scores: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Scores [C, n] of one cell and its shares [C] to an assignment [C, n], in float64."""
-    there = [c for c in range(len(share)) if share[c] > counts.LEAST]
+    there = [c for c in range(len(share)) if share[c] > portable.LEAST]
     out = np.zeros(scores.shape)
     if not there:
         return out
     rows, target = scores[there].astype(np.float64), share[there].astype(np.float64)
-    if 1 - target.sum() > counts.LEAST_REST:
+    if 1 - target.sum() > portable.LEAST_REST:
         rows, target = np.vstack([rows, 1 - rows.sum(axis=0)]), np.append(target, 1 - target.sum())
-    agree = np.exp((rows - rows.max(axis=0)) / counts.TEMPERATURE) + 1e-12
-    for turn in range(counts.ROUNDS):
+    agree = np.exp((rows - rows.max(axis=0)) / portable.TEMPERATURE) + 1e-12
+    for turn in range(portable.ROUNDS):
         scale = target * agree.shape[1] / np.maximum(agree.sum(axis=1), 1e-20)
         agree *= scale[:, None]
         agree /= np.maximum(agree.sum(axis=0), 1e-30)
-        if turn > 0 and np.abs(scale - 1).max() < counts.CLOSE:
+        if turn > 0 and np.abs(scale - 1).max() < portable.CLOSE:
             break
     out[there] = agree[: len(there)]
     return out

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from gsjbu.core.grid import Grid
-from gsjbu.core.refinement import graph
-from gsjbu.core.refinement.graph import Graph
+from gsjbu.core.refinement import graph, portable
 from tests.core.refinement.cases import GRIDS, THREADS, cells, draw
 
 MANY = 400  # steps: to the end on these small images
@@ -23,8 +22,8 @@ def laplacian(colours: np.ndarray) -> np.ndarray:
                 if not (y + dy < height and 0 <= x + dx < width):
                     continue
                 off = float(np.square(colours[:, y, x].astype(float) - colours[:, y + dy, x + dx]).sum())
-                like = graph.FLOOR + (1 - graph.FLOOR) * np.exp(-off / (2 * graph.TOLERANCE**2))
-                like *= graph.DIAGONAL if dy and dx else 1.0
+                like = portable.FLOOR + (1 - portable.FLOOR) * np.exp(-off / (2 * portable.TOLERANCE**2))
+                like *= portable.DIAGONAL if dy and dx else 1.0
                 a, b = y * width + x, (y + dy) * width + x + dx
                 out[[a, b], [a, b]] += like
                 out[[a, b], [b, a]] -= like
@@ -43,7 +42,7 @@ def dense(colours: np.ndarray, means: np.ndarray, known: np.ndarray, grid: Grid)
     """The minimiser of one channel, [H, W]."""
     inside = means_of(grid)
     share = inside / inside.sum(axis=1, keepdims=True)
-    trust = graph.TRUST * known.ravel()
+    trust = portable.TRUST * known.ravel()
     system = laplacian(colours) + inside.T @ (trust[:, None] * share)
     right = inside.T @ (trust * means.ravel())
     return np.linalg.solve(system, right).reshape(grid.height, grid.width)
@@ -60,7 +59,7 @@ def problem(grid: Grid, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarr
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
 def test_as_the_dense_system(grid: Grid) -> None:
     colours, start, means = problem(grid)
-    got = graph.solved(start, means, None, Graph.of(colours), grid, steps=MANY, threads=1)
+    got = graph.solved(start, means, None, colours, grid, steps=MANY, threads=1)
     all_known = np.ones((grid.rows, grid.cols), bool)
     for c in range(2):
         # float32 conjugate gradients stall at the system's condition times 1e-7; 2e-4 at most was measured.
@@ -72,15 +71,15 @@ def test_cells_without_a_value_are_told_by_their_neighbours() -> None:
     colours, start, means = problem(grid, 1)
     known = draw(5).random((grid.rows, grid.cols)) > 0.4
     wild = np.where(known, means, 1e3).astype(np.float32)
-    got = graph.solved(start, wild, known, Graph.of(colours), grid, steps=MANY, threads=1)
+    got = graph.solved(start, wild, known, colours, grid, steps=MANY, threads=1)
     np.testing.assert_allclose(got[0], dense(colours, means[0], known, grid), atol=2e-3)
 
 
 def test_few_steps_come_near() -> None:
     grid = Grid.from_stride(48, 64, 16)
     colours, start, means = problem(grid, 2)
-    all_the_way = graph.solved(start, means, None, Graph.of(colours), grid, steps=MANY)
-    few = graph.solved(start, means, None, Graph.of(colours), grid)
+    all_the_way = graph.solved(start, means, None, colours, grid, steps=MANY)
+    few = graph.solved(start, means, None, colours, grid)
     assert np.abs(few - all_the_way).mean() < 0.1 * np.abs(start - all_the_way).mean()
 
 
@@ -88,9 +87,8 @@ def test_the_answer_is_linear_to_within_rounding() -> None:
     """Steps that follow the values would let what is rounded off grow."""
     grid = Grid.from_stride(48, 64, 8)
     colours, start, means = problem(grid, 2)
-    joined = Graph.of(colours)
-    plain = graph.solved(start, means, None, joined, grid, steps=80)
-    other = graph.solved(1e-3 * start + 0.07, 1e-3 * means + 0.07, None, joined, grid, steps=80)
+    plain = graph.solved(start, means, None, colours, grid, steps=80)
+    other = graph.solved(1e-3 * start + 0.07, 1e-3 * means + 0.07, None, colours, grid, steps=80)
     np.testing.assert_allclose((other - 0.07) * 1e3, plain, atol=1e-4)
 
 
@@ -98,13 +96,13 @@ def test_outside_the_spans_nothing_changes_and_inside_it_is_the_system_with_thos
     grid = Grid.from_stride(12, 16, 4)
     colours, start, means = problem(grid, 3)
     spans = np.array([[[0, 2], [1, 3], [0, 0]], [[0, 4], [0, 4], [0, 4]]])
-    got = graph.solved(start, means, None, Graph.of(colours), grid, steps=MANY, spans=spans)
+    got = graph.solved(start, means, None, colours, grid, steps=MANY, spans=spans)
     free = np.zeros((12, 16), bool)
     free[0:4, 0:8] = free[4:8, 4:12] = True
     assert np.array_equal(got[0][~free], start[0][~free])
     inside = means_of(grid)
-    system = laplacian(colours) + graph.TRUST * inside.T @ (inside / inside.sum(axis=1, keepdims=True))
-    right = graph.TRUST * inside.T @ means[0].ravel()
+    system = laplacian(colours) + portable.TRUST * inside.T @ (inside / inside.sum(axis=1, keepdims=True))
+    right = portable.TRUST * inside.T @ means[0].ravel()
     at, held = free.ravel(), start[0].ravel().astype(float)
     wanted = np.linalg.solve(system[np.ix_(at, at)], right[at] - system[np.ix_(at, ~at)] @ held[~at])
     np.testing.assert_allclose(got[0].ravel()[at], wanted, atol=2e-3)
@@ -113,6 +111,6 @@ def test_outside_the_spans_nothing_changes_and_inside_it_is_the_system_with_thos
 def test_the_same_bits_for_any_number_of_threads() -> None:
     grid = GRIDS[1]
     colours, start, means = problem(grid, 4)
-    one = graph.solved(start, means, None, Graph.of(colours), grid, threads=1)
+    one = graph.solved(start, means, None, colours, grid, threads=1)
     for threads in THREADS:
-        assert np.array_equal(graph.solved(start, means, None, Graph.of(colours), grid, threads=threads), one)
+        assert np.array_equal(graph.solved(start, means, None, colours, grid, threads=threads), one)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from gsjbu.core.refinement import lines
+from gsjbu.core.refinement.portable import edges
 from tests.core.refinement.cases import THREADS, draw
 
 SIZES = ((1, 1), (1, 9), (7, 1), (5, 16), (33, 17), (16, 50))
@@ -46,7 +47,7 @@ def test_as_dense_systems(size, strength, turns) -> None:
     values = draw().random((3, *size)).astype(np.float32)
     values[1] = 0  # a class that is nowhere
     values[2, : size[0] // 2] = 0  # and one that is not everywhere
-    likeness = lines.edges(draw(1).random((3, *size)).astype(np.float32), 0.5)
+    likeness = edges(draw(1).random((3, *size)).astype(np.float32), 0.5)
     got = lines.smoothed(values, likeness, strength, turns, 1)
     # float32 sums along a line; 6e-7 at most was measured.
     np.testing.assert_allclose(got, slow(values, likeness, strength, turns), atol=5e-6)
@@ -54,7 +55,7 @@ def test_as_dense_systems(size, strength, turns) -> None:
 
 def test_edges_are_likeness_of_neighbours() -> None:
     colours = np.array([[[0.0, 0.3], [0.0, 0.0]], [[0.0, 0.4], [0.0, 0.0]]], np.float32)
-    across, down = lines.edges(colours, 0.5)
+    across, down = edges(colours, 0.5)
     np.testing.assert_allclose(across, [[np.exp(-1)], [1]], rtol=1e-6)
     np.testing.assert_allclose(down, [[1, np.exp(-1)]], rtol=1e-6)
 
@@ -63,7 +64,7 @@ def test_within_the_values_range_with_their_mean_and_edges_kept() -> None:
     guide = np.zeros((1, 20, 30), np.float32)
     guide[:, :, 15:] = 1
     values = draw(2).random((2, 20, 30)).astype(np.float32)
-    got = lines.smoothed(values, lines.edges(guide, 0.02), 1000.0)
+    got = lines.smoothed(values, edges(guide, 0.02), 1000.0)
     for half in (slice(0, 15), slice(15, 30)):
         part, was = got[:, :, half], values[:, :, half]
         np.testing.assert_allclose(part.mean(axis=(1, 2)), was.mean(axis=(1, 2)), atol=1e-5)
@@ -74,13 +75,13 @@ def test_within_the_values_range_with_their_mean_and_edges_kept() -> None:
 def test_a_turned_picture_is_smoothed_alike() -> None:
     values, guide = draw(3).random((2, 20, 33)).astype(np.float32), draw(4).random((3, 20, 33))
     turned = np.ascontiguousarray(values.swapaxes(1, 2))
-    one = lines.smoothed(values, lines.edges(guide.astype(np.float32), 0.3), 100.0)
-    other = lines.smoothed(turned, lines.edges(guide.swapaxes(1, 2).astype(np.float32), 0.3), 100.0)
+    one = lines.smoothed(values, edges(guide.astype(np.float32), 0.3), 100.0)
+    other = lines.smoothed(turned, edges(guide.swapaxes(1, 2).astype(np.float32), 0.3), 100.0)
     np.testing.assert_allclose(other.swapaxes(1, 2), one, atol=1e-6)
 
 
 def test_the_same_bits_for_any_number_of_threads() -> None:
     values = draw(3).random((2, 37, 41)).astype(np.float32)
-    likeness = lines.edges(draw(4).random((3, 37, 41)).astype(np.float32), 0.3)
+    likeness = edges(draw(4).random((3, 37, 41)).astype(np.float32), 0.3)
     one = lines.smoothed(values, likeness, 30.0, threads=1)
     assert all(np.array_equal(lines.smoothed(values, likeness, 30.0, threads=n), one) for n in THREADS)

@@ -7,6 +7,7 @@ import torch
 
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement import counts, graph, lab, lines, stage
+from gsjbu.core.refinement.portable import edges
 from gsjbu.core.refinement.recipe import Refinement
 from tests.core.refinement.cases import GRIDS, draw, shares
 
@@ -33,15 +34,15 @@ def test_each_step_alone() -> None:
     mixed, signal, guide = (x.numpy() for x in problem())
     seen = lab.colours(guide)
     assert np.array_equal(refined(Refinement(counts=True)), counts.matched(mixed, signal, GRID))
-    smooth = lines.smoothed(mixed, lines.edges(guide, 0.3), 20.0)
+    smooth = lines.smoothed(mixed, edges(guide, 0.3), 20.0)
     assert np.array_equal(refined(Refinement(strengths=(20.0,), tolerance=0.3)), smooth)
-    answer = graph.solved(mixed, signal, None, graph.Graph.of(seen), GRID)
+    answer = graph.solved(mixed, signal, None, seen, GRID)
     np.testing.assert_allclose(refined(Refinement(graph=0.25)), 0.75 * mixed + 0.25 * answer, atol=1e-6)
 
 
 def test_rounds_of_smoothing_and_counts() -> None:
     mixed, signal, guide = (x.numpy()[:3] for x in problem())  # the classes that are there
-    likeness = lines.edges(guide, 0.3)
+    likeness = edges(guide, 0.3)
     x = counts.matched(mixed, signal, GRID)
     for strength in (20.0, 5.0):
         x = counts.matched(0.6 * lines.smoothed(x, likeness, strength) + 0.4 * mixed, signal, GRID)
@@ -54,7 +55,7 @@ def test_rounds_of_smoothing_and_counts() -> None:
 def test_logarithms_are_smoothed_and_each_pixels_sum_is_kept() -> None:
     mixed, signal, guide = problem()
     got = stage.refined(mixed, signal, guide, GRID, Refinement(strengths=(20.0,), tolerance=0.3, logs=True))
-    smooth = lines.smoothed(np.log(mixed.clamp_min(1e-3).numpy()), lines.edges(guide.numpy(), 0.3), 20.0)
+    smooth = lines.smoothed(np.log(mixed.clamp_min(1e-3).numpy()), edges(guide.numpy(), 0.3), 20.0)
     wanted = torch.softmax(torch.from_numpy(smooth), 0) * mixed.sum(0)
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
 

@@ -1,0 +1,120 @@
+"""Compiling in a process of its own, so that a person's first call need not wait for it.
+
+numba keeps what it compiles on the disk. A stamp beside that says that all of it has been compiled (or that it was
+tried: then its error comes at once), for this code, this Python and this kind of processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from multiprocessing import spawn
+from pathlib import Path
+from typing import Any
+
+import filelock
+import torch
+from platformdirs import user_cache_path
+
+PACKAGE = Path(__file__).parents[1]
+# Here numba keeps what it compiles, where this can be written.
+BESIDE = Path(__file__).parent / "backends" / "__pycache__"
+
+# So long the call that asked has all cores to itself (seconds).
+HEAD_START = 3.0
+
+_started: list[tuple[subprocess.Popen[bytes], float]] = []  # at most one, and when it begins to work
+
+
+def is_done() -> bool:
+    """True if all has been compiled, and only has to be loaded."""
+    return _stamp().exists()
+
+
+def done() -> None:
+    """Say so; where nothing can be written it is not said."""
+    try:
+        _stamp().parent.mkdir(parents=True, exist_ok=True)
+        _stamp().touch()
+    except OSError:
+        return
+
+
+def start(code: str) -> bool:
+    """Run ``code`` in a process that goes on when this one ends; False where none can be started or could keep it.
+
+    It begins after HEAD_START.
+    """
+    if _started:
+        return True
+    if getattr(sys, "frozen", False) or not _can_keep():
+        return False
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    quiet = subprocess.DEVNULL
+    # A group of its own, which Ctrl-C at the terminal does not reach.
+    own: dict[str, Any] = (
+        {"creationflags": 0x4208} if sys.platform == "win32" else {"start_new_session": True}
+    )
+    try:
+        process = subprocess.Popen(
+            [os.fsdecode(spawn.get_executable()), "-c", f"import time; time.sleep({HEAD_START}); {code}"],
+            env=environment, stdin=quiet, stdout=quiet, stderr=quiet, **own,
+        )  # fmt: skip
+    except OSError:
+        return False
+    _started.append((process, time.monotonic() + HEAD_START))
+    return True
+
+
+def was_started() -> bool:
+    """True if this process has started one."""
+    return bool(_started)
+
+
+def is_going() -> bool:
+    """True while the process that this one started is at it."""
+    return any(time.monotonic() > begins and process.poll() is None for process, begins in _started)
+
+
+def alone() -> filelock.BaseFileLock:
+    """For the process that compiles: it raises ``filelock.Timeout`` where another is at it already."""
+    _stamp().parent.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(_stamp().with_suffix(".lock"), timeout=0)
+
+
+def _can_keep() -> bool:
+    """Whether what another process compiles will be there for this one: not in a folder that goes with this one."""
+    return "gsjbu-compiled-" not in os.environ.get("NUMBA_CACHE_DIR", "")
+
+
+def _stamp() -> Path:
+    """Where numba looks first: the folder that it was given, beside the code, the user's own."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    beside = BESIDE if BESIDE.exists() else BESIDE.parent
+    place = (
+        Path(given)
+        if given
+        else BESIDE
+        if os.access(beside, os.W_OK)
+        else user_cache_path("gsjbu", appauthor=False)
+    )
+    return place / f"gsjbu-compiled-{_code()}"
+
+
+def _code() -> str:
+    """What compiled functions depend on, as a short name."""
+    sources = sorted((PACKAGE / "core").rglob("*.py"))
+    facts = [
+        str(PACKAGE),
+        sys.implementation.cache_tag,
+        platform.machine(),
+        torch.backends.cpu.get_cpu_capability(),
+    ]
+    facts += [version(name) for name in ("numba", "llvmlite", "numpy")]
+    facts += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in sources]
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
