@@ -15,6 +15,14 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+# Sums may be taken in any order: in what follows mixing, whose steps are the same for any number of threads anyway.
+LOOSE: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": True}
+# For functions that neither make arrays nor return any: they count no references. Counted, those of the arrays that
+# inner loops hand on took more than half of a step.
+NO_COUNT: dict[str, Any] = {"_nrt": False}
+BORROWS, LOOSE_BORROWS = FAST | NO_COUNT, LOOSE | NO_COUNT
+
 
 def unavailable_reason() -> str | None:
     """Why nothing can be compiled here, or None: numba is not installed, or not made for this Python or numpy."""

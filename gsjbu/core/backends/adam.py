@@ -7,42 +7,40 @@ logarithm never leaves its parameter's bounds, so it always has a gradient; a ra
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import BORROWS, FAST, njit
 from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
 
 f32 = np.float32
-FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 LOG2E = math.log2(math.e)
 # Per LR pixel: u's and v's slopes, κ, and the least factor of a squared distance in any direction (base 2).
 UX, UY, VX, VY, RANGE, LEAST, COEFFICIENTS = range(7)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _softplus(x):
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _sigmoid(x):
     return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _clamped(x, low, high):
     return min(max(x, low), high)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _spread(x, in_logs):
     """σ of a coordinate, before its clamp."""
     return math.exp(x) if in_logs else _softplus(x) + EPS
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def set_coefficients(at, i, j, in_logs, high, pitch, coefficients):
     """The coefficients of LR pixel (i, j) from its coordinates, in float64; parameters.py says the same in torch.
 
@@ -70,7 +68,7 @@ def set_all_coefficients(at, in_logs, high, pitch, coefficients):
             set_coefficients(at, i, j, in_logs, high, pitch, coefficients)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def set_gradient(at, i, j, in_logs, high, su, sv, suv, sd, gradient):
     """∂L/∂(coordinates) of LR pixel (i, j) from its sums Σδu², Σδv², Σδuv (base 2) and Σδd²."""
     plain_x, plain_y = _spread(at[0, i, j], in_logs), _spread(at[1, i, j], in_logs)
@@ -93,7 +91,7 @@ def set_gradient(at, i, j, in_logs, high, su, sv, suv, sd, gradient):
     gradient[3, i, j] = sd / (sr * sr * sr) * _sigmoid(at[3, i, j]) if inside_r else 0.0
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def take_step(at, i, j, in_logs, high, gradient, first, second, rates, betas, step):
     """Move LR pixel (i, j) by Adam's step number ``step`` (from 0).
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from gsjbu.core.backends.adam import FAST
 from gsjbu.core.backends.fused import (
     FIRST,
     block_weights,
@@ -21,12 +20,12 @@ from gsjbu.core.backends.fused import (
 )
 from gsjbu.core.backends.phases import claim, finish, open_phase
 from gsjbu.core.backends.simd import LANES, load, splat, store, stream, total
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import BORROWS, FAST, njit
 
 f32 = np.float32
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _mix_four(weights, room, end, neighbours, values, mixed):
     """mixed[e·room + p] = Σ_k weights[k·room + p]·values[4k + e] for four channels e; 32 pixels at a time."""
     b = 0
@@ -59,7 +58,7 @@ def _mix_four(weights, room, end, neighbours, values, mixed):
         store(mixed, 3 * room + b, a3)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _mix_eight(weights, room, end, neighbours, values, mixed):
     """As _mix_four for eight channels, values[8k + e]; the weights come from the cache half as often."""
     for b in range(0, end, LANES):
@@ -89,7 +88,7 @@ def _mix_eight(weights, room, end, neighbours, values, mixed):
         store(mixed, 7 * room + b, a7)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _put_row(out, place, mixed, n, width, past_cache):
     """out[place : place + width] = mixed[n : n + width]; ``past_cache``: whole aligned cache lines, streamed."""
     x = 0
@@ -105,13 +104,12 @@ def _put_row(out, place, mixed, n, width, past_cache):
         x += 1
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, lr_guide, coefficients, members, room,
-                    pixels, lines, near, par, weights, spare):  # fmt: skip
+                    pixels, lines, near, par, weights, spare, everything):  # fmt: skip
     """The mixture's weights of one cell's chunk; returns (vectors' end, neighbours)."""
     xs, ys, valid = lines[0], lines[1], lines[2]
     channels = size[0]
-    everything = np.empty(0, dtype=np.uint8)  # every pixel is seen
     end = load_chunk(
         guide,
         everything,
@@ -152,7 +150,7 @@ def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, l
     return end, neighbours
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _listed(place, qi, qj, end, room, near, weights, neighbours, places):
     """Neighbour (qi, qj) and how many there are; one that was not among them is entered, with weights of 0."""
     k = places[place]
@@ -165,7 +163,7 @@ def _listed(place, qi, qj, end, room, near, weights, neighbours, places):
     return k, neighbours
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _add_second(i, j, end, room, radius, step_y, step_x, lr_guide, members, pixels, lines, near, par, weights,
                 neighbours, spare):  # fmt: skip
     """Add the second set's weights to the chunk's; returns the number of neighbours."""
@@ -186,7 +184,7 @@ def _add_second(i, j, end, room, radius, step_y, step_x, lr_guide, members, pixe
     return neighbours
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _is_nothing(line, first, last):
     for x in range(first, last):
         if line[x] != 0:
@@ -194,7 +192,7 @@ def _is_nothing(line, first, last):
     return True
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _add_plain(i, j, y0, y1, x0, x1, end, room, radius, members, near, weights, neighbours, places):
     """Add the interpolation's weights to the chunk's; returns the number of neighbours."""
     down, across, side = members.down, members.across, 2 * radius + 1
@@ -215,6 +213,26 @@ def _add_plain(i, j, y0, y1, x0, x1, end, room, radius, members, near, weights, 
     return neighbours
 
 
+@njit(**BORROWS)
+def _mean_row(i, guide, size, row_starts, col_starts, step_y, step_x, radius, lr_guide, coefficients, members, room,
+              pixels, lines, near, par, weights, spare, everything, means):  # fmt: skip
+    """One row of cells of ``mean_rows``."""
+    height = chunk_rows(widest_of(col_starts))
+    for j in range(coefficients.shape[1]):
+        area = f32((row_starts[i + 1] - row_starts[i]) * (col_starts[j + 1] - col_starts[j]))
+        for y0 in range(row_starts[i], row_starts[i + 1], height):
+            y1 = min(y0 + height, row_starts[i + 1])
+            end, neighbours = _render_weights(
+                guide, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius, step_y, step_x, lr_guide,
+                coefficients, members, room, pixels, lines, near, par, weights, spare, everything,
+            )  # fmt: skip
+            for k in range(neighbours):
+                part = splat(f32(0))
+                for b in range(0, end, LANES):
+                    part = part + load(weights, k * room + b) * load(lines[2], b)
+                means[place_of(near, k, i, j, radius), i, j] += total(part) / area
+
+
 @njit(**FAST)
 def mean_rows(
     control, guide, lr_guide, row_starts, col_starts, step_y, step_x, radius, coefficients, members, means
@@ -223,9 +241,9 @@ def mean_rows(
 
     One phase; a task is a row of cells.
     """
-    rows, cols, size, flat = coefficients.shape[0], coefficients.shape[1], guide.shape, guide.reshape(-1)
+    rows, size, flat = coefficients.shape[0], guide.shape, guide.reshape(-1)
     window, room = (2 * radius + 1) ** 2, room_for(row_starts, col_starts)
-    height = chunk_rows(widest_of(col_starts))
+    everything = np.empty(0, dtype=np.uint8)  # every pixel is seen
     weights, own = np.empty(window * room, dtype=np.float32), np.empty(window * room, dtype=np.float32)
     near, among = np.empty((window, 2), dtype=np.int64), np.empty((window, 2), dtype=np.int64)
     spare = (own, among, np.empty(window, dtype=np.int64))
@@ -240,21 +258,46 @@ def mean_rows(
         phase, i = claim(control, rows, rows, 1)
         if phase < 0:
             return
-        for j in range(cols):
-            area = f32((row_starts[i + 1] - row_starts[i]) * (col_starts[j + 1] - col_starts[j]))
-            for y0 in range(row_starts[i], row_starts[i + 1], height):
-                y1 = min(y0 + height, row_starts[i + 1])
-                end, neighbours = _render_weights(
-                    flat, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius, step_y, step_x, lr_guide,
-                    coefficients, members, room, pixels, lines, near, par, weights, spare,
-                )  # fmt: skip
-                for k in range(neighbours):
-                    part = splat(f32(0))
-                    for b in range(0, end, LANES):
-                        part = part + load(weights, k * room + b) * load(lines[2], b)
-                    means[place_of(near, k, i, j, radius), i, j] += total(part) / area
+        _mean_row(i, flat, size, row_starts, col_starts, step_y, step_x, radius, lr_guide, coefficients, members, room,
+                  pixels, lines, near, par, weights, spare, everything, means)  # fmt: skip
         if finish(control, rows):
             open_phase(control, 1, True)
+
+
+@njit(**BORROWS)
+def _render_tile(i, j0, j1, guide, size, lr_guide, signal, row_starts, col_starts, step_y, step_x, radius, coefficients,
+                 members, room, pixels, lines, near, par, weights, spare, everything, found, values, mixed, out, plane,
+                 offset, channels, past_cache):  # fmt: skip
+    """Cells j0…j1 of row i: their weights, then channels in eights."""
+    height = chunk_rows(widest_of(col_starts))
+    for y0 in range(row_starts[i], row_starts[i + 1], height):
+        y1 = min(y0 + height, row_starts[i + 1])
+        for j in range(j0, j1):
+            found[j - j0, 0], found[j - j0, 1] = _render_weights(
+                guide, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius, step_y, step_x, lr_guide,
+                coefficients, members, room, pixels, lines, near[j - j0], par, weights[j - j0], spare, everything,
+            )  # fmt: skip
+        c = 0
+        while c < channels:
+            many = 8 if channels - c > 4 else 4
+            for j in range(j0, j1):
+                end, neighbours = found[j - j0, 0], found[j - j0, 1]
+                for k in range(neighbours):
+                    qi, qj = near[j - j0, k, 0], near[j - j0, k, 1]
+                    for e in range(many):
+                        values[many * k + e] = signal[qi, qj, c + e]
+                if many == 8:
+                    _mix_eight(weights[j - j0], room, end, neighbours, values, mixed)
+                else:
+                    _mix_four(weights[j - j0], room, end, neighbours, values, mixed)
+                x0, width = col_starts[j], col_starts[j + 1] - col_starts[j]
+                streamed = past_cache and x0 % LANES == 0
+                for e in range(min(many, channels - c)):
+                    place = (c + e) * plane + (y0 - offset) * size[2] + x0
+                    for n in range(e * room, e * room + (y1 - y0) * width, width):
+                        _put_row(out, place, mixed, n, width, streamed)
+                        place += size[2]
+            c += many
 
 
 @njit(**FAST)
@@ -288,7 +331,7 @@ def render_rows(
     tiles = (last_row - first_row) * tiles_across
     window = (2 * radius + 1) ** 2
     room = room_for(row_starts, col_starts)
-    height = chunk_rows(widest_of(col_starts))
+    everything = np.empty(0, dtype=np.uint8)  # every pixel is seen
     weights = np.empty((tile, window * room), dtype=np.float32)
     near = np.empty((tile, window, 2), dtype=np.int64)
     spare = (np.empty(window * room, dtype=np.float32), np.empty((window, 2), dtype=np.int64),
@@ -310,34 +353,8 @@ def render_rows(
         if phase < 0:
             return
         i, a = first_row + task // tiles_across, task % tiles_across
-        j0, j1 = a * tile, min((a + 1) * tile, cols)
-        for y0 in range(row_starts[i], row_starts[i + 1], height):
-            y1 = min(y0 + height, row_starts[i + 1])
-            for j in range(j0, j1):
-                found[j - j0, 0], found[j - j0, 1] = _render_weights(
-                    flat, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius, step_y, step_x, lr_guide,
-                    coefficients, members, room, pixels, lines, near[j - j0], par, weights[j - j0], spare,
-                )  # fmt: skip
-            c = 0
-            while c < channels:
-                many = 8 if channels - c > 4 else 4
-                for j in range(j0, j1):
-                    end, neighbours = found[j - j0, 0], found[j - j0, 1]
-                    for k in range(neighbours):
-                        qi, qj = near[j - j0, k, 0], near[j - j0, k, 1]
-                        for e in range(many):
-                            values[many * k + e] = signal[qi, qj, c + e]
-                    if many == 8:
-                        _mix_eight(weights[j - j0], room, end, neighbours, values, mixed)
-                    else:
-                        _mix_four(weights[j - j0], room, end, neighbours, values, mixed)
-                    x0, width = col_starts[j], col_starts[j + 1] - col_starts[j]
-                    streamed = past_cache and x0 % LANES == 0
-                    for e in range(min(many, channels - c)):
-                        place = (c + e) * plane + (y0 - offset) * across + x0
-                        for n in range(e * room, e * room + (y1 - y0) * width, width):
-                            _put_row(out, place, mixed, n, width, streamed)
-                            place += across
-                c += many
+        _render_tile(i, a * tile, min((a + 1) * tile, cols), flat, size, lr_guide, signal, row_starts, col_starts,
+                     step_y, step_x, radius, coefficients, members, room, pixels, lines, near, par, weights, spare,
+                     everything, found, values, mixed, out, plane, offset, channels, past_cache)  # fmt: skip
         if finish(control, tiles):
             open_phase(control, 1, True)

@@ -22,18 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gsjbu.core.backends.adam import (
-    FAST,
-    LEAST,
-    RANGE,
-    UX,
-    UY,
-    VX,
-    VY,
-    set_coefficients,
-    set_gradient,
-    take_step,
-)
+from gsjbu.core.backends.adam import LEAST, RANGE, UX, UY, VX, VY, set_coefficients, set_gradient, take_step
 from gsjbu.core.backends.phases import claim, finish, open_phase
 from gsjbu.core.backends.simd import (
     LANES,
@@ -50,7 +39,7 @@ from gsjbu.core.backends.simd import (
     store,
     total,
 )
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import BORROWS, FAST, njit
 
 f32 = np.float32
 CHUNK = 512  # pixels handled at once: the window's weights for them stay in the cache
@@ -66,7 +55,7 @@ A, B, C, D, E, F, KAPPA, FIRST = range(8)
 # --- one cell: window and weights --------------------------------------------------------------------------------
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def load_chunk(guide, seen, size, y0, y1, x0, x1, centre_y, centre_x, room, pixels, xs, ys, valid):
     """Copy a block of the guide, flat [G, H, W] of ``size`` (G, H, W), with its pixels' places relative to the
     cell's centre; returns the end of its last vector. Pixels of which ``seen`` [H·W] is 0 are left out, unless it is
@@ -110,7 +99,7 @@ def load_chunk(guide, seen, size, y0, y1, x0, x1, centre_y, centre_x, room, pixe
     return end
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _keep_seen(seen, y0, y1, x0, x1, across, room, channels, pixels, xs, ys):
     """Move what was copied of a block together, so that only pixels that are seen are left; their number."""
     count, n = 0, 0
@@ -125,7 +114,7 @@ def _keep_seen(seen, y0, y1, x0, x1, across, room, channels, pixels, xs, ys):
     return count
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _area(seen, y0, y1, x0, x1, across):
     """Pixels of a cell that are seen."""
     if not len(seen):
@@ -137,7 +126,7 @@ def _area(seen, y0, y1, x0, x1, across):
     return count
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _set_neighbour(k, i, j, qi, qj, step_y, step_x, lr_guide, coefficients, near, par):
     """Enter LR pixel (qi, qj) as neighbour k of cell (i, j)."""
     near[k, 0], near[k, 1] = qi, qj
@@ -153,7 +142,7 @@ def _set_neighbour(k, i, j, qi, qj, step_y, step_x, lr_guide, coefficients, near
         par[t + FIRST + g] = lr_guide[qi, qj, g]
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par):
     """List the neighbours of the cell that can matter for these pixels, the cell itself first; their number.
 
@@ -193,7 +182,7 @@ def list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guid
     return k
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights):
     """Unnormalised weights of 16 pixels, weights[k·room + b]; stores also log₂ of the largest, relative to which
     they are, nowhere: a softmax does not need it. Returns their sum over the window."""
@@ -232,7 +221,7 @@ def block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights):
 # --- objectives: each leaves δ = ∂L/∂log w in place of the weights -------------------------------------------------
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, grad_out, scale):
     """L1 of the mixed guide against the guide itself: weights → δ; returns the summed |Î − I|."""
     loss = splat(f32(0))
@@ -280,7 +269,7 @@ def _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weigh
     return total(loss)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _mean_weights(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area):
     """Weights of the chunk; ``inverse`` = 1/(Σw · area), 0 on pads. Returns nothing: see _add_mean_weights."""
     for b in range(0, end, LANES):
@@ -288,7 +277,7 @@ def _mean_weights(pixels, xs, ys, valid, end, room, neighbours, channels, par, w
         store(inverse, b, load(valid, b) / (weight_sum * area))
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _add_mean_weights(end, room, neighbours, near, i, j, radius, weights, inverse, mean_weight):
     """mean_weight[place in the window] += Σ_p w / area."""
     for k in range(neighbours):
@@ -298,13 +287,13 @@ def _add_mean_weights(end, room, neighbours, near, i, j, radius, weights, invers
         mean_weight[place_of(near, k, i, j, radius)] += total(part)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def place_of(near, k, i, j, radius):
     """Neighbour k's place in the full window, row by row."""
     return (near[k, 0] - i + radius) * (2 * radius + 1) + near[k, 1] - j + radius
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _signal_lift(signal, i, j, radius, mean_weight, scale, lift):
     """One cell of the signal objective: lift[place] = ∂L/∂(cell mean) · V_q; returns the squared error, unscaled.
 
@@ -335,7 +324,7 @@ def _signal_lift(signal, i, j, radius, mean_weight, scale, lift):
     return loss
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _signal_delta(end, room, neighbours, near, i, j, radius, weights, inverse, lift, area):
     """weights → δ of the signal objective: w/Σw/area · (lift_q − Σ w·lift/Σw)."""
     for b in range(0, end, LANES):
@@ -350,7 +339,7 @@ def _signal_delta(end, room, neighbours, near, i, j, radius, weights, inverse, l
             store(weights, k * room + b, w * share * (raised - mean))
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _add_sums(pixels, xs, ys, end, room, neighbours, channels, near, par, delta, sums, row0, col0, width):
     """Add each neighbour's Σδu², Σδv², Σδuv, Σδd² to the tile's sums, flat [rows, width, 4] from (row0, col0)."""
     for k in range(neighbours):
@@ -393,12 +382,12 @@ def _add_sums(pixels, xs, ys, end, room, neighbours, channels, near, par, delta,
 # --- the fit -----------------------------------------------------------------------------------------------------
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def chunk_rows(width):
     return max(1, CHUNK // width)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def widest_of(starts):
     widest = 0
     for j in range(starts.shape[0] - 1):
@@ -406,7 +395,7 @@ def widest_of(starts):
     return widest
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def room_for(row_starts, col_starts):
     """Pixels to make room for in a buffer: the largest chunk, as an odd number of vectors, so that the lines of a
     buffer do not all fall into the same few sets of the cache."""
@@ -415,7 +404,7 @@ def room_for(row_starts, col_starts):
     return (vectors | 1) * LANES
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _fit_cell(i, j, guide, seen, size, lr_guide, signal, coefficients, row_starts, col_starts, step_y, step_x, shift,
               radius, room, rgb_scale, signal_scale, pixels, lines, weights, grad_out, near, par, mean_weight, lift,
               sums, row0, col0, width):  # fmt: skip
@@ -473,7 +462,27 @@ def _fit_cell(i, j, guide, seen, size, lr_guide, signal, coefficients, row_start
     return rgb_loss, signal_loss
 
 
-@njit(**FAST)
+@njit(**BORROWS)
+def _fit_tile(i, a, tile, guide, seen, sizes, lr_guide, signal, coefficients, row_starts, col_starts, step_y, step_x,
+              shift, radius, room, rgb_scale, signal_scale, pixels, lines, weights, grad_out, near, par, mean_weight,
+              lift, sums):  # fmt: skip
+    """The cells of row i in tile a, of one lattice; returns their (rgb, signal) loss parts, unscaled."""
+    size = (sizes[1], sizes[2], sizes[3])
+    own = guide[sizes[0] :]
+    own_seen = seen[sizes[0] // size[0] :] if len(seen) else seen
+    sums[:] = f32(0)
+    rgb_loss, signal_loss = 0.0, 0.0
+    for j in range(a * tile, min((a + 1) * tile, coefficients.shape[1])):
+        rgb, sig = _fit_cell(i, j, own, own_seen, size, lr_guide, signal, coefficients, row_starts, col_starts, step_y,
+                             step_x, shift, radius, room, rgb_scale, signal_scale, pixels, lines, weights, grad_out,
+                             near, par, mean_weight, lift, sums, i - radius, a * tile - radius,
+                             tile + 2 * radius)  # fmt: skip
+        rgb_loss += rgb
+        signal_loss += sig
+    return rgb_loss, signal_loss
+
+
+@njit(**BORROWS)
 def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, in_logs, high, pitch,
                 rates, betas, step, move):  # fmt: skip
     """Gather row i's sums from every tile that reached it, chain rule to the coordinates, one step of Adam."""
@@ -565,22 +574,12 @@ def fit_steps(
         step = phase // 2
         if phase % 2 == 0:
             k = step % len(sizes)
-            size = (sizes[k, 1], sizes[k, 2], sizes[k, 3])
-            own = guide[sizes[k, 0] :]
-            own_seen = seen[sizes[k, 0] // size[0] :] if len(seen) else seen
-            values = np.float64(size[0]) * sizes[k, 4]
-            rgb_scale = f32(rgb_weight / values)
-            i, a = task // tiles_across, task % tiles_across
-            mine = sums[task]
-            mine[:] = f32(0)
-            rgb_loss, signal_loss = 0.0, 0.0
-            for j in range(a * tile, min((a + 1) * tile, cols)):
-                rgb, sig = _fit_cell(i, j, own, own_seen, size, lr_guide, signal, coefficients, row_starts[k],
-                                     col_starts[k], step_y, step_x, shifts[k], radius, room, rgb_scale, signal_scale,
-                                     pixels, lines, weights, grad_out, near, par, mean_weight, lift, mine, i - radius,
-                                     a * tile - radius, tile + 2 * radius)  # fmt: skip
-                rgb_loss += rgb
-                signal_loss += sig
+            values = np.float64(sizes[k, 1]) * sizes[k, 4]
+            rgb_loss, signal_loss = _fit_tile(
+                task // tiles_across, task % tiles_across, tile, guide, seen, sizes[k], lr_guide, signal, coefficients,
+                row_starts[k], col_starts[k], step_y, step_x, shifts[k], radius, room, f32(rgb_weight / values),
+                signal_scale, pixels, lines, weights, grad_out, near, par, mean_weight, lift, sums[task],
+            )  # fmt: skip
             tile_loss[task, 0], tile_loss[task, 1] = rgb_loss, signal_loss
             if finish(control, tiles):
                 loss = 0.0

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gsjbu.core.backends.adam import FAST
 from gsjbu.core.backends.lattices import Lattice
 from gsjbu.core.backends.simd import LANES
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import FAST, njit
 from gsjbu.core.grid import Grid
 
 f32 = np.float32

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from gsjbu.core.backends.adam import FAST
 from gsjbu.core.backends.lanes import layout_at
 from gsjbu.core.backends.phases import claim, finish, open_phase
-from gsjbu.core.backends.rows import MANY, block_weights, choose, work_for
+from gsjbu.core.backends.rows import MANY, block_weights, choose, point, work_for
 from gsjbu.core.backends.simd import LANES, drop, load, pick, splat, store, stream, zip_high, zip_low
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import BORROWS, FAST, njit
 
 f32 = np.float32
 CHUNK = 8  # vectors of pixels whose weights are made, and mixed with eight channels, at once
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def chunk_rows(layout):
     """Pixel rows of a chunk: whole ones, so that their places can be put in order."""
     return max(1, CHUNK // layout.places)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _fetch(i, j, first, count, guide, size, layout, pixels, work):
     """Copy pixels first… of 16 cells from (i, j) out of the guide, flat [G, H, W] of ``size``."""
     channels, height, across = size
@@ -41,7 +40,7 @@ def _fetch(i, j, first, count, guide, size, layout, pixels, work):
             )
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _chunk_weights(
     i, j, first, count, guide, size, layout, lines, row, pitch, members, pixels, work, weights, places
 ):
@@ -53,17 +52,17 @@ def _chunk_weights(
         return _mixture_weights(i, first, count, base, channels, layout, lines, pitch, members, pixels, work, weights,
                                 places)  # fmt: skip
     neighbours = choose(base, count, channels, pixels, work.room, layout, lines, pitch, work)
+    point(base, neighbours, work)
     inverse = len(work.every.at) * work.room
-    for n in range(count):
-        weight_sum = block_weights(n, base, neighbours, channels, pixels, work.room, layout, lines, pitch, work,
-                                   weights)  # fmt: skip
-        store(weights, inverse + n * LANES, splat(f32(1)) / weight_sum)
+    block_weights(count, neighbours, channels, pixels, work.room, layout, lines, pitch, work, weights)
+    for b in range(0, count * LANES, LANES):
+        store(weights, inverse + b, splat(f32(1)) / load(work.inverse, b))
     for k in range(neighbours):
         places[k] = work.near.into[k]
     return neighbours
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _mixture_weights(
     i, first, count, base, channels, layout, lines, pitch, members, pixels, work, weights, places
 ):
@@ -77,27 +76,29 @@ def _mixture_weights(
                 around.shift_y[k],
                 around.shift_x[k],
             )
-    for n in range(count):
-        b, y = n * LANES, layout.row_starts[i] + (first + n) // layout.places
-        share = splat(members.first) / block_weights(n, base, neighbours, channels, pixels, room, layout, lines, pitch,
-                                                     work, weights)  # fmt: skip
+    point(base, neighbours, work)
+    block_weights(count, neighbours, channels, pixels, room, layout, lines, pitch, work, weights)
+    for b in range(0, count * LANES, LANES):
+        share = splat(members.first) / load(work.inverse, b)
+        for k in range(neighbours):
+            store(weights, k * room + b, load(weights, k * room + b) * share)
         store(weights, neighbours * room + b, splat(f32(1)))
-        if members.other.size > 0:
-            own = work.weights
-            other = splat(members.second) / block_weights(n, base, neighbours, channels, pixels, room, layout,
-                                                          members.other, pitch, work, own)  # fmt: skip
+    if members.other.size > 0:
+        own = work.weights
+        block_weights(count, neighbours, channels, pixels, room, layout, members.other, pitch, work, own)
+        for b in range(0, count * LANES, LANES):
+            share = splat(members.second) / load(work.inverse, b)
             for k in range(neighbours):
-                one, two = load(weights, k * room + b), load(own, k * room + b)
-                store(weights, k * room + b, one * share + two * other)
-        else:
-            for k in range(neighbours):
-                store(weights, k * room + b, load(weights, k * room + b) * share)
-        if members.down.size > 0:
+                mixed = load(weights, k * room + b) + load(own, k * room + b) * share
+                store(weights, k * room + b, mixed)
+    if members.down.size > 0:
+        for n in range(count):
+            y = layout.row_starts[i] + (first + n) // layout.places
             _add_plain(n, y, members, layout, work, weights)
     return neighbours
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _add_plain(n, y, members, layout, work, weights):
     """Add the interpolation's weights to one vector's: the whole window's, down the columns first."""
     side, width, k = 2 * layout.radius + 1, layout.places * layout.lanes, 0
@@ -108,6 +109,60 @@ def _add_plain(n, y, members, layout, work, weights):
             at = k * work.room + n * LANES
             store(weights, at, load(weights, at) + across * members.down[dy * height + y])
             k += 1
+
+
+@njit(**BORROWS)
+def _put_eights(out, at, mixed, n, rows, across, column, past_cache):
+    """As _put_row, some rows of cells of eight places: three rounds of zips. Apart from it, or it would be too large to
+    be part of the loop that it is called in."""
+    for row in range(rows):
+        x, m = at + column + row * across, n + row * 8 * LANES
+        a, b, c, d = (
+            load(mixed, m),
+            load(mixed, m + LANES),
+            load(mixed, m + 2 * LANES),
+            load(mixed, m + 3 * LANES),
+        )
+        m += 4 * LANES
+        e, f, g, h = (
+            load(mixed, m),
+            load(mixed, m + LANES),
+            load(mixed, m + 2 * LANES),
+            load(mixed, m + 3 * LANES),
+        )
+        for half in range(2):
+            if half == 0:
+                p, q, r, s = zip_low(a, e), zip_low(b, f), zip_low(c, g), zip_low(d, h)
+            else:
+                p, q, r, s = zip_high(a, e), zip_high(b, f), zip_high(c, g), zip_high(d, h)
+            low, high = zip_low(p, r), zip_low(q, s)
+            _put(out, x, zip_low(low, high), past_cache)
+            _put(out, x + LANES, zip_high(low, high), past_cache)
+            low, high = zip_high(p, r), zip_high(q, s)
+            _put(out, x + 2 * LANES, zip_low(low, high), past_cache)
+            _put(out, x + 3 * LANES, zip_high(low, high), past_cache)
+            x += 4 * LANES
+
+
+@njit(**BORROWS)
+def _mean_row(i, guide, size, layout, lines, row, pitch, members, pixels, work, weights, places, to):
+    """One row of cells of ``mean_rows``."""
+    tall, inverse = chunk_rows(layout), len(work.every.at) * work.room
+    for j in range(0, layout.lanes, LANES):
+        area = splat(f32(1)) / (load(layout.widths, j) * f32(layout.row_starts[i + 1] - layout.row_starts[i]))
+        for y0 in range(layout.row_starts[i], layout.row_starts[i + 1], tall):
+            y1 = min(y0 + tall, layout.row_starts[i + 1])
+            first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
+            neighbours = _chunk_weights(i, j, first, count, guide, size, layout, lines, row, pitch, members,
+                                        pixels, work, weights, places)  # fmt: skip
+            for k in range(neighbours):
+                window = work.every if members.many else work.near
+                at = (window.place[k] // LANES * layout.rows + i) * layout.lanes + j
+                part = splat(f32(0))
+                for n in range(count):
+                    share = load(weights, inverse + n * LANES) * load(layout.valid, work.place[n])
+                    part = part + load(weights, k * work.room + n * LANES) * share
+                store(to, at, load(to, at) + part * area)
 
 
 @njit(**FAST)
@@ -128,28 +183,12 @@ def mean_rows(control, guide, layouts, lines, members, means):
         phase, i = claim(control, rows, rows, 1)
         if phase < 0:
             return
-        for j in range(0, layout.lanes, LANES):
-            area = splat(f32(1)) / (
-                load(layout.widths, j) * f32(layout.row_starts[i + 1] - layout.row_starts[i])
-            )
-            for y0 in range(layout.row_starts[i], layout.row_starts[i + 1], tall):
-                y1 = min(y0 + tall, layout.row_starts[i + 1])
-                first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
-                neighbours = _chunk_weights(i, j, first, count, flat, size, layout, flat_lines, row, pitch, members,
-                                            pixels, work, weights, places)  # fmt: skip
-                for k in range(neighbours):
-                    window = work.every if members.many else work.near
-                    at = (window.place[k] // LANES * rows + i) * layout.lanes + j
-                    part = splat(f32(0))
-                    for n in range(count):
-                        share = load(weights, inverse + n * LANES) * load(layout.valid, work.place[n])
-                        part = part + load(weights, k * work.room + n * LANES) * share
-                    store(to, at, load(to, at) + part * area)
+        _mean_row(i, flat, size, layout, flat_lines, row, pitch, members, pixels, work, weights, places, to)
         if finish(control, rows):
             open_phase(control, 1, True)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _mix_eight(weights, room, inverse, count, neighbours, places, values, v, pitch, mixed):
     """mixed[e·room + p] = Σ_k w_k(p)·V_e(neighbour k) / Σ_k w_k(p), for eight channels, lines of ``pitch`` from v."""
     for b in range(0, count * LANES, LANES):
@@ -172,7 +211,7 @@ def _mix_eight(weights, room, inverse, count, neighbours, places, values, v, pit
         store(mixed, 7 * room + b, a7 * share)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _mix_four(weights, room, inverse, count, neighbours, places, values, v, pitch, mixed):
     """As _mix_eight, for four channels."""
     for b in range(0, count * LANES, LANES):
@@ -188,7 +227,7 @@ def _mix_four(weights, room, inverse, count, neighbours, places, values, v, pitc
         store(mixed, 3 * room + b, a3 * share)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _put(out, at, x, past_cache):
     if past_cache:
         stream(out, at, x)
@@ -196,7 +235,7 @@ def _put(out, at, x, past_cache):
         store(out, at, x)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _put_row(out, at, mixed, n, j, layout, past_cache):
     """Write one pixel row of 16 cells: the vectors of its places, from mixed[n] on, into out from ``at``, the row's
     first pixel, on."""
@@ -224,6 +263,38 @@ def _put_row(out, at, mixed, n, j, layout, past_cache):
         count = min(LANES, layout.cols - j)
         for place in range(layout.places - 1, -1, -1):
             drop(out, at, layout.columns, place * layout.lanes + j, count, load(mixed, n + place * LANES))
+
+
+@njit(**BORROWS)
+def _render_task(i, left, tile, guide, size, layout, lines, row, pitch, members, values, stride, width, channels,
+                 pixels, work, weights, places, found, mixed, out, plane, offset, past_cache):  # fmt: skip
+    """Row i of cells from lane ``left`` on: weights of its blocks, then channels in eights."""
+    tall, room = chunk_rows(layout), work.room
+    inverse = len(work.every.at) * room
+    right = min(left + tile, layout.lanes)
+    for y0 in range(layout.row_starts[i], layout.row_starts[i + 1], tall):
+        y1 = min(y0 + tall, layout.row_starts[i + 1])
+        first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
+        for j in range(left, right, LANES):
+            e = (j - left) // LANES
+            found[e] = _chunk_weights(i, j, first, count, guide, size, layout, lines, row, pitch, members,
+                                      pixels, work, weights[e], places[e])  # fmt: skip
+        for c in range(0, channels, 8):
+            many = min(8, channels - c)
+            for j in range(left, right, LANES):
+                e, v = (j - left) // LANES, i * stride + c * width + j
+                if many > 4:
+                    _mix_eight(weights[e], room, inverse, count, found[e], places[e], values, v, width, mixed)
+                else:
+                    _mix_four(weights[e], room, inverse, count, found[e], places[e], values, v, width, mixed)
+                for b in range(many):
+                    at, n = (c + b) * plane + (y0 - offset) * size[2], b * room
+                    if layout.places == 8 and layout.even and j + LANES < layout.cols:
+                        _put_eights(out, at, mixed, n, y1 - y0, size[2], layout.columns[j], past_cache)
+                        continue
+                    for _ in range(y0, y1):
+                        _put_row(out, at, mixed, n, j, layout, past_cache)
+                        at, n = at + size[2], n + layout.places * LANES
 
 
 @njit(**FAST)
@@ -271,30 +342,7 @@ def render_rows(
         if phase < 0:
             return
         i, left = first_row + task // tiles_across, task % tiles_across * tile
-        right = min(left + tile, layout.lanes)
-        for y0 in range(layout.row_starts[i], layout.row_starts[i + 1], tall):
-            y1 = min(y0 + tall, layout.row_starts[i + 1])
-            first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
-            for j in range(left, right, LANES):
-                e = (j - left) // LANES
-                found[e] = _chunk_weights(i, j, first, count, flat, size, layout, flat_lines, row, pitch, members,
-                                          pixels, work, weights[e], places[e])  # fmt: skip
-            for c in range(0, channels, 8):
-                many = min(8, channels - c)
-                for j in range(left, right, LANES):
-                    e, v = (j - left) // LANES, i * stride + c * width + j
-                    if many > 4:
-                        _mix_eight(
-                            weights[e], room, inverse, count, found[e], places[e], values, v, width, mixed
-                        )
-                    else:
-                        _mix_four(
-                            weights[e], room, inverse, count, found[e], places[e], values, v, width, mixed
-                        )
-                    for b in range(many):
-                        at, n = (c + b) * plane + (y0 - offset) * across, b * room
-                        for _ in range(y0, y1):
-                            _put_row(out, at, mixed, n, j, layout, past_cache)
-                            at, n = at + across, n + layout.places * LANES
+        _render_task(i, left, tile, flat, size, layout, flat_lines, row, pitch, members, values, stride, width,
+                     channels, pixels, work, weights, places, found, mixed, out, plane, offset, past_cache)  # fmt: skip
         if finish(control, tasks):
             open_phase(control, 1, True)

@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gsjbu.core.backends.adam import FAST
 from gsjbu.core.backends.doubles import WIDE
 from gsjbu.core.backends.fused import BIG, NEGLIGIBLE
 from gsjbu.core.backends.lanes import layout_at, pitch_of, whole_vectors
@@ -50,12 +49,13 @@ from gsjbu.core.backends.update import (
     set_lines,
     update_row,
 )
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import BORROWS, FAST, njit
 from gsjbu.core.parameters import Highest
 
 f32 = np.float32
 FAR = 1e9  # the colour of what lies outside the grid: nothing is like it
 CHUNK = 10  # vectors of pixels handled at once: their weights (R = 2) stay in the first cache
+SEVERAL = 3  # vectors of pixels a block from which on copies of its neighbours' lines pay
 MANY = 3  # from this radius on, neighbours that cannot matter are left out
 
 
@@ -105,6 +105,8 @@ class Work(NamedTuple):
     room: int
     every: Window  # all neighbours
     near: Window  # those that matter for a chunk
+    here: np.ndarray  # int64 [N]  where the first line of each neighbour that matters begins
+    par: np.ndarray  # [N·(FIRST_LINE + G)·LANES]  copies of their lines, a cache line each
     pixel: np.ndarray  # int64 [vectors]  where each vector of the chunk begins in the guide
     place: np.ndarray  # int64 [vectors]  and in xs and valid
     ys: np.ndarray  # float32 [vectors]
@@ -143,12 +145,21 @@ def full_window(layout, row, into):
 
 
 @njit(**FAST)
+def aligned(size):
+    """Room for so many floats that begins with a cache line, so that no vector of it lies in two."""
+    room = np.empty(size + LANES, np.float32)
+    first = (-room.ctypes.data % (4 * LANES)) // 4
+    return room[first : first + size]
+
+
+@njit(**FAST)
 def work_for(layout, channels, row, into, vectors):
     size, room = (2 * layout.radius + 1) ** 2, (vectors | 1) * LANES
     every = full_window(layout, row, into)
     near = every if layout.radius < MANY else _no_window(size)
     return Work(
-        room, every, near, np.empty(vectors, np.int64), np.empty(vectors, np.int64), np.empty(vectors, np.float32),
+        room, every, near, np.empty(size, np.int64), aligned(size * (FIRST_LINE + channels) * LANES),
+        np.empty(vectors, np.int64), np.empty(vectors, np.int64), np.empty(vectors, np.float32),
         np.empty(size * room, np.float32), np.empty(room, np.float32), np.empty(size * LANES, np.float32),
         np.empty(size * LANES, np.float32), np.empty(channels * LANES, np.float32),
     )  # fmt: skip
@@ -158,7 +169,7 @@ def work_for(layout, channels, row, into, vectors):
 # ``base``: floats from LR pixel (0, 0)'s lines to those of the block's first cell. ``plane``: floats of a channel.
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def aim(i, j, first, last, layout, work):
     """Look at the pixels first…last of 16 cells from (i, j), counted along their rows, one vector each."""
     across = layout.places * layout.lanes
@@ -169,7 +180,7 @@ def aim(i, j, first, last, layout, work):
         work.ys[n - first] = layout.ys[y]
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _distance(p, t, channels, guide, plane, lines, pitch):
     """‖I_p − I_q‖² of one vector of pixels."""
     distance = splat(f32(0))
@@ -179,7 +190,7 @@ def _distance(p, t, channels, guide, plane, lines, pitch):
     return distance
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def choose(base, count, channels, guide, plane, layout, lines, pitch, work):
     """Of all neighbours those that can matter for the chunk's pixels; their number.
 
@@ -209,109 +220,136 @@ def choose(base, count, channels, guide, plane, layout, lines, pitch, work):
     return k
 
 
-@njit(**FAST)
-def _energies(n, base, neighbours, channels, guide, plane, layout, lines, pitch, work, weights):
-    """−log₂ w of one vector of pixels, at weights[k·room + n·LANES]; returns the least of each lane."""
-    near, p, b, y0 = work.near, work.pixel[n], n * LANES, work.ys[n]
-    x0, least = load(layout.xs, work.place[n]), splat(f32(4 * BIG))
-    if channels == 3:
-        g0, g1, g2 = load(guide, p), load(guide, p + plane), load(guide, p + 2 * plane)
-        for k in range(neighbours):
-            t = base + near.at[k]
-            x, y = x0 - near.shift_x[k], y0 - near.shift_y[k]
-            u = x * load(lines, t + LINE_UX * pitch) + load(lines, t + LINE_UY * pitch) * y
-            v = x * load(lines, t + LINE_VX * pitch) + load(lines, t + LINE_VY * pitch) * y
-            d0 = g0 - load(lines, t + FIRST_LINE * pitch)
-            d1 = g1 - load(lines, t + (FIRST_LINE + 1) * pitch)
-            d2 = g2 - load(lines, t + (FIRST_LINE + 2) * pitch)
-            distance = d0 * d0 + d1 * d1 + d2 * d2
-            energy = u * u + v * v + distance * load(lines, t + LINE_KAPPA * pitch)
-            store(weights, k * work.room + b, energy)
-            least = smaller(least, energy)
-    else:
-        for k in range(neighbours):
-            t = base + near.at[k]
-            x, y = x0 - near.shift_x[k], y0 - near.shift_y[k]
-            u = x * load(lines, t + LINE_UX * pitch) + load(lines, t + LINE_UY * pitch) * y
-            v = x * load(lines, t + LINE_VX * pitch) + load(lines, t + LINE_VY * pitch) * y
-            distance = _distance(p, t, channels, guide, plane, lines, pitch)
-            energy = u * u + v * v + distance * load(lines, t + LINE_KAPPA * pitch)
-            store(weights, k * work.room + b, energy)
-            least = smaller(least, energy)
-    return least
-
-
-@njit(**FAST)
-def block_weights(n, base, neighbours, channels, guide, plane, layout, lines, pitch, work, weights):
-    """Unnormalised weights of one vector of pixels, at weights[k·room + n·LANES]; returns their sum."""
-    least = _energies(n, base, neighbours, channels, guide, plane, layout, lines, pitch, work, weights)
-    weight_sum = splat(f32(0))
+@njit(**BORROWS)
+def point(base, neighbours, work):
+    """Read the neighbours' lines where they are."""
     for k in range(neighbours):
-        w = exp2_negative(least - load(weights, k * work.room + n * LANES))
-        store(weights, k * work.room + n * LANES, w)
-        weight_sum = weight_sum + w
-    return weight_sum
+        work.here[k] = base + work.near.at[k]
+
+
+@njit(**BORROWS)
+def bring(base, neighbours, lines, pitch, count, work):
+    """Read them from copies: in place nearly every vector lies in two cache lines."""
+    for k in range(neighbours):
+        t, to = base + work.near.at[k], k * count * LANES
+        work.here[k] = to
+        for line in range(count):
+            store(work.par, to + line * LANES, load(lines, t + line * pitch))
+
+
+@njit(**BORROWS)
+def _energies(count, neighbours, channels, guide, plane, layout, lines, pitch, work, weights):
+    """−log₂ w of the chunk's pixels, at weights[k·room + n·LANES]; and the least of each, at work.inverse."""
+    near, room = work.near, work.room
+    for n in range(count):
+        p, b, y0 = work.pixel[n], n * LANES, work.ys[n]
+        x0, least = load(layout.xs, work.place[n]), splat(f32(4 * BIG))
+        if channels == 3:
+            g0, g1, g2 = load(guide, p), load(guide, p + plane), load(guide, p + 2 * plane)
+            for k in range(neighbours):
+                t = work.here[k]
+                x, y = x0 - near.shift_x[k], y0 - near.shift_y[k]
+                u = x * load(lines, t + LINE_UX * pitch) + load(lines, t + LINE_UY * pitch) * y
+                v = x * load(lines, t + LINE_VX * pitch) + load(lines, t + LINE_VY * pitch) * y
+                d0 = g0 - load(lines, t + FIRST_LINE * pitch)
+                d1 = g1 - load(lines, t + (FIRST_LINE + 1) * pitch)
+                d2 = g2 - load(lines, t + (FIRST_LINE + 2) * pitch)
+                distance = d0 * d0 + d1 * d1 + d2 * d2
+                energy = u * u + v * v + distance * load(lines, t + LINE_KAPPA * pitch)
+                store(weights, k * room + b, energy)
+                least = smaller(least, energy)
+        else:
+            for k in range(neighbours):
+                t = work.here[k]
+                x, y = x0 - near.shift_x[k], y0 - near.shift_y[k]
+                u = x * load(lines, t + LINE_UX * pitch) + load(lines, t + LINE_UY * pitch) * y
+                v = x * load(lines, t + LINE_VX * pitch) + load(lines, t + LINE_VY * pitch) * y
+                distance = _distance(p, t, channels, guide, plane, lines, pitch)
+                energy = u * u + v * v + distance * load(lines, t + LINE_KAPPA * pitch)
+                store(weights, k * room + b, energy)
+                least = smaller(least, energy)
+        store(work.inverse, b, least)
+
+
+@njit(**BORROWS)
+def block_weights(count, neighbours, channels, guide, plane, layout, lines, pitch, work, weights):
+    """Unnormalised weights of the chunk's pixels, at weights[k·room + n·LANES]; and their sums, at work.inverse."""
+    _energies(count, neighbours, channels, guide, plane, layout, lines, pitch, work, weights)
+    for b in range(0, count * LANES, LANES):
+        least, weight_sum = load(work.inverse, b), splat(f32(0))
+        for k in range(neighbours):
+            w = exp2_negative(least - load(weights, k * work.room + b))
+            store(weights, k * work.room + b, w)
+            weight_sum = weight_sum + w
+        store(work.inverse, b, weight_sum)
 
 
 # --- objectives: each leaves δ = ∂L/∂log w in place of the weights ------------------------------------------------
 
 
-@njit(**FAST)
-def _rgb_three(n, base, neighbours, guide, plane, layout, lines, pitch, work, scale):
-    """L1 of the mixed guide against the guide itself, three channels; returns |Î − I| of each lane."""
-    p, b, first = work.pixel[n], n * LANES, base + FIRST_LINE * pitch
-    least = _energies(n, base, neighbours, 3, guide, plane, layout, lines, pitch, work, work.weights)
-    weight_sum, m0, m1, m2 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-    for k in range(neighbours):
-        t = first + work.near.at[k]
-        w = exp2_negative(least - load(work.weights, k * work.room + b))
-        store(work.weights, k * work.room + b, w)
-        weight_sum, m0 = weight_sum + w, m0 + w * load(lines, t)
-        m1, m2 = m1 + w * load(lines, t + pitch), m2 + w * load(lines, t + 2 * pitch)
-    valid, inverse = load(layout.valid, work.place[n]), splat(f32(1)) / weight_sum
-    m0, m1, m2 = m0 * inverse, m1 * inverse, m2 * inverse
-    off0, off1, off2 = (
-        m0 - load(guide, p),
-        m1 - load(guide, p + plane),
-        m2 - load(guide, p + 2 * plane),
-    )
-    mute = inverse * valid
-    s0, s1, s2 = signed(off0, scale) * mute, signed(off1, scale) * mute, signed(off2, scale) * mute
-    centre = s0 * m0 + s1 * m1 + s2 * m2
-    for k in range(neighbours):
-        t = first + work.near.at[k]
-        slope = s0 * load(lines, t) + s1 * load(lines, t + pitch) + s2 * load(lines, t + 2 * pitch) - centre
-        store(work.weights, k * work.room + b, load(work.weights, k * work.room + b) * slope)
-    return (magnitude(off0) + magnitude(off1) + magnitude(off2)) * valid
-
-
-@njit(**FAST)
-def _rgb_any(n, base, neighbours, channels, guide, plane, layout, lines, pitch, work, scale):
-    """As _rgb_three, for any number of channels."""
-    p, b, first = work.pixel[n], n * LANES, base + FIRST_LINE * pitch
-    weight_sum = block_weights(n, base, neighbours, channels, guide, plane, layout, lines, pitch, work,
-                           work.weights)  # fmt: skip
-    valid, inverse = load(layout.valid, work.place[n]), splat(f32(1)) / weight_sum
-    loss, centre = splat(f32(0)), splat(f32(0))
-    for c in range(channels):
-        m = splat(f32(0))
+@njit(**BORROWS)
+def _rgb_three(count, neighbours, guide, plane, layout, lines, pitch, work, scale, loss):
+    """L1 of the mixed guide against the guide itself, three channels; returns ``loss`` and |Î − I|, by lane."""
+    first, room = FIRST_LINE * pitch, work.room
+    _energies(count, neighbours, 3, guide, plane, layout, lines, pitch, work, work.weights)
+    for n in range(count):
+        p, b = work.pixel[n], n * LANES
+        least = load(work.inverse, b)
+        weight_sum, m0, m1, m2 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
         for k in range(neighbours):
-            m = m + load(work.weights, k * work.room + b) * load(lines, first + work.near.at[k] + c * pitch)
-        m = m * inverse
-        off = m - load(guide, p + c * plane)
-        loss = loss + magnitude(off) * valid
-        s = signed(off, scale) * (inverse * valid)
-        store(work.pull, c * LANES, s)
-        centre = centre + s * m
-    for k in range(neighbours):
-        slope = splat(f32(0)) - centre
-        for c in range(channels):
-            slope = slope + load(work.pull, c * LANES) * load(lines, first + work.near.at[k] + c * pitch)
-        store(work.weights, k * work.room + b, load(work.weights, k * work.room + b) * slope)
+            t = first + work.here[k]
+            w = exp2_negative(least - load(work.weights, k * room + b))
+            store(work.weights, k * room + b, w)
+            weight_sum, m0 = weight_sum + w, m0 + w * load(lines, t)
+            m1, m2 = m1 + w * load(lines, t + pitch), m2 + w * load(lines, t + 2 * pitch)
+        valid, inverse = load(layout.valid, work.place[n]), splat(f32(1)) / weight_sum
+        m0, m1, m2 = m0 * inverse, m1 * inverse, m2 * inverse
+        off0, off1, off2 = (
+            m0 - load(guide, p),
+            m1 - load(guide, p + plane),
+            m2 - load(guide, p + 2 * plane),
+        )
+        mute = inverse * valid
+        s0, s1, s2 = signed(off0, scale) * mute, signed(off1, scale) * mute, signed(off2, scale) * mute
+        centre = s0 * m0 + s1 * m1 + s2 * m2
+        for k in range(neighbours):
+            t = first + work.here[k]
+            slope = (
+                s0 * load(lines, t) + s1 * load(lines, t + pitch) + s2 * load(lines, t + 2 * pitch) - centre
+            )
+            store(work.weights, k * room + b, load(work.weights, k * room + b) * slope)
+        loss = loss + (magnitude(off0) + magnitude(off1) + magnitude(off2)) * valid
     return loss
 
 
-@njit(**FAST)
+@njit(**BORROWS)
+def _rgb_any(count, neighbours, channels, guide, plane, layout, lines, pitch, work, scale, loss):
+    """As _rgb_three, for any number of channels."""
+    first, room = FIRST_LINE * pitch, work.room
+    block_weights(count, neighbours, channels, guide, plane, layout, lines, pitch, work, work.weights)
+    for n in range(count):
+        p, b = work.pixel[n], n * LANES
+        valid, inverse = load(layout.valid, work.place[n]), splat(f32(1)) / load(work.inverse, b)
+        centre = splat(f32(0))
+        for c in range(channels):
+            m = splat(f32(0))
+            for k in range(neighbours):
+                m = m + load(work.weights, k * room + b) * load(lines, first + work.here[k] + c * pitch)
+            m = m * inverse
+            off = m - load(guide, p + c * plane)
+            loss = loss + magnitude(off) * valid
+            s = signed(off, scale) * (inverse * valid)
+            store(work.pull, c * LANES, s)
+            centre = centre + s * m
+        for k in range(neighbours):
+            slope = splat(f32(0)) - centre
+            for c in range(channels):
+                slope = slope + load(work.pull, c * LANES) * load(lines, first + work.here[k] + c * pitch)
+            store(work.weights, k * room + b, load(work.weights, k * room + b) * slope)
+    return loss
+
+
+@njit(**BORROWS)
 def _add_mean_weights(count, neighbours, work):
     """mean[place in the window] += Σ_p w / area, lane by lane."""
     for k in range(neighbours):
@@ -321,7 +359,7 @@ def _add_mean_weights(count, neighbours, work):
         store(work.mean, work.near.place[k], part)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _signal_lift(i, j, signal, channels, layout, work, scale):
     """The signal objective of 16 cells: lift[place] = ∂L/∂(cell mean) · (V_q − V_own); returns squared errors.
 
@@ -353,7 +391,7 @@ def _signal_lift(i, j, signal, channels, layout, work, scale):
     return loss
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _signal_delta(count, neighbours, work, area):
     """weights → δ of the signal objective: w/Σw/area · (lift_q − Σ w·lift/Σw)."""
     for b in range(0, count * LANES, LANES):
@@ -367,14 +405,12 @@ def _signal_delta(count, neighbours, work, area):
             store(work.weights, k * work.room + b, w * share * (raised - mean))
 
 
-@njit(**FAST)
-def _add_sums(
-    base, start, count, neighbours, channels, guide, plane, layout, lines, pitch, work, sums, width
-):
+@njit(**BORROWS)
+def _add_sums(start, count, neighbours, channels, guide, plane, layout, lines, pitch, work, sums, width):
     """Add each neighbour's Σδu², Σδv², Σδuv, Σδd² to the task's sums, lane by lane."""
     near = work.near
     for k in range(neighbours):
-        t, to = base + near.at[k], start + near.into[k]
+        t, to = work.here[k], start + near.into[k]
         su, sv, suv, sd = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
         for n in range(count):
             p = work.pixel[n]
@@ -401,33 +437,42 @@ def _add_sums(
 # --- the fit ------------------------------------------------------------------------------------------------------
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _rgb_block(i, j, base, start, guide, channels, plane, layout, lines, pitch, work, scale, sums, width):
     """Forward, loss and backward of 16 cells from (i, j), L1 of the guide; returns their summed |Î − I|."""
     pixels = (layout.row_starts[i + 1] - layout.row_starts[i]) * layout.places
-    loss = splat(f32(0))
+    loss, neighbours = splat(f32(0)), 0
+    copied = pixels >= SEVERAL
+    source, step = (work.par, LANES) if copied else (lines, pitch)
     for first in range(0, pixels, CHUNK):
         count = min(CHUNK, pixels - first)
         aim(i, j, first, first + count, layout, work)
-        neighbours = choose(base, count, channels, guide, plane, layout, lines, pitch, work)
-        for n in range(count):
-            if channels == 3:
-                off = _rgb_three(n, base, neighbours, guide, plane, layout, lines, pitch, work, scale)
+        if first == 0 or layout.radius >= MANY:
+            neighbours = choose(base, count, channels, guide, plane, layout, lines, pitch, work)
+            if copied:
+                bring(base, neighbours, lines, pitch, FIRST_LINE + channels, work)
             else:
-                off = _rgb_any(n, base, neighbours, channels, guide, plane, layout, lines, pitch, work, scale)
-            loss = loss + off
-        _add_sums(base, start, count, neighbours, channels, guide, plane, layout, lines, pitch, work, sums,
+                point(base, neighbours, work)
+        if channels == 3:
+            loss = _rgb_three(count, neighbours, guide, plane, layout, source, step, work, scale, loss)
+        else:
+            loss = _rgb_any(
+                count, neighbours, channels, guide, plane, layout, source, step, work, scale, loss
+            )
+        _add_sums(start, count, neighbours, channels, guide, plane, layout, source, step, work, sums,
                   width)  # fmt: skip
     return total(loss)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _signal_block(i, j, base, start, guide, channels, plane, layout, lines, pitch, work, signal, values, scale, sums,
                   width):  # fmt: skip
     """As _rgb_block for the signal objective: two passes, as δ needs the whole cell's mean weights."""
     tall = layout.row_starts[i + 1] - layout.row_starts[i]
     pixels, area = tall * layout.places, load(layout.widths, j) * f32(tall)
     loss, neighbours = splat(f32(0)), 0
+    copied = pixels >= SEVERAL
+    source, step = (work.par, LANES) if copied else (lines, pitch)
     for place in range((2 * layout.radius + 1) ** 2):
         store(work.mean, place * LANES, loss)
     for backward in range(2):
@@ -435,23 +480,30 @@ def _signal_block(i, j, base, start, guide, channels, plane, layout, lines, pitc
             count = min(CHUNK, pixels - first)
             if backward == 0 or pixels > CHUNK:  # several chunks: the last one's weights are not this one's
                 aim(i, j, first, first + count, layout, work)
-                neighbours = choose(base, count, channels, guide, plane, layout, lines, pitch, work)
+                if (backward == 0 and first == 0) or layout.radius >= MANY:
+                    neighbours = choose(base, count, channels, guide, plane, layout, lines, pitch, work)
+                    if copied:
+                        bring(base, neighbours, lines, pitch, FIRST_LINE + channels, work)
+                    else:
+                        point(base, neighbours, work)
+                block_weights(
+                    count, neighbours, channels, guide, plane, layout, source, step, work, work.weights
+                )
                 for n in range(count):
-                    weight_sum = block_weights(n, base, neighbours, channels, guide, plane, layout, lines, pitch, work,
-                                               work.weights)  # fmt: skip
-                    store(work.inverse, n * LANES, load(layout.valid, work.place[n]) / (weight_sum * area))
+                    share = load(layout.valid, work.place[n]) / (load(work.inverse, n * LANES) * area)
+                    store(work.inverse, n * LANES, share)
             if backward == 0:
                 _add_mean_weights(count, neighbours, work)
             else:
                 _signal_delta(count, neighbours, work, area)
-                _add_sums(base, start, count, neighbours, channels, guide, plane, layout, lines, pitch, work, sums,
+                _add_sums(start, count, neighbours, channels, guide, plane, layout, source, step, work, sums,
                           width)  # fmt: skip
         if backward == 0:
             loss = _signal_lift(i, j, signal, values, layout, work, scale) * load(layout.valid, j)
     return total(loss)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _gather_row(i, layouts, sums, line, pitch):
     """Add up LR row i's sums from every task that reached it: line [4·pitch]."""
     radius, band, tile = layouts.radius, layouts.band, layouts.tile

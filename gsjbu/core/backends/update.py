@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from gsjbu.core.backends.adam import FAST, LOG2E
+from gsjbu.core.backends.adam import LOG2E
 from gsjbu.core.backends.doubles import (
     WIDE,
     cos_sin_pi,
@@ -23,7 +23,7 @@ from gsjbu.core.backends.doubles import (
     where_less,
     widen,
 )
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import BORROWS, njit
 from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_R_LOW, THETA
 
 # Lines of an LR row's state: coordinates of σx, σy, θ, σr, their two moments, and the gradient.
@@ -32,19 +32,19 @@ AT, MEAN, SQUARE, GRADIENT, STATE = 0, 4, 8, 12, 16
 LINE_UX, LINE_UY, LINE_VX, LINE_VY, LINE_KAPPA, LINE_LEAST, FIRST_LINE = range(7)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _clamped(x, low, high):
     return lower_of(higher_of(x, fill(low)), fill(high))
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _inside(x, low, high, inner):
     """``inner`` where x is within its bounds, 0 elsewhere: on a bound a clamp passes the gradient, as torch's does."""
     zero = fill(0.0)
     return where_less(x, fill(low), zero, where_less(fill(high), x, zero, inner))
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def _spread_and_slope(x, in_logs):
     """σ of a coordinate before its clamp, and ∂σ/∂(coordinate)."""
     if in_logs:
@@ -54,7 +54,7 @@ def _spread_and_slope(x, in_logs):
     return soft + EPS, slope
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def set_lines(n, state, in_logs, high, t, lines, pitch):
     """The shapes of 8 LR pixels, from place t of ``lines``, from their coordinates, from place n of ``state``."""
     sx = _clamped(_spread_and_slope(widen(state, n), in_logs)[0], SIGMA_LOW, high[0])
@@ -72,7 +72,7 @@ def set_lines(n, state, in_logs, high, t, lines, pitch):
     narrow(lines, t + LINE_LEAST * pitch, least * least)
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def gradient_of(n, state, in_logs, high, s, sums, pitch):
     """∂L/∂(coordinates) of 8 LR pixels from their sums Σδu², Σδv², Σδuv (base 2) and Σδd², four lines from place s."""
     plain_x, slope_x = _spread_and_slope(widen(state, n), in_logs)
@@ -97,7 +97,7 @@ def gradient_of(n, state, in_logs, high, s, sums, pitch):
     )
 
 
-@njit(**FAST)
+@njit(**BORROWS)
 def update_row(state, start, lanes, in_logs, high, sums, s, lines, t, pitch, rate, betas, step, move):
     """Chain rule, Adam's step number ``step`` (from 0) and the new shapes of one LR row.
 

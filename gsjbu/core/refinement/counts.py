@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import LOOSE, LOOSE_BORROWS, njit
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import nearest
 from gsjbu.core.refinement.portable import CLOSE, LEAST, LEAST_REST, ROUNDS, TEMPERATURE
@@ -42,7 +42,7 @@ def matched(
     return out
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE)
 def _match(scores, shares, row_starts, col_starts, first, last, out):
     channels = scores.shape[0]
     tallest = widest = 0
@@ -91,7 +91,7 @@ def _match(scores, shares, row_starts, col_starts, first, last, out):
                             out[there[k], y, x] = agree[k, at + x]
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _transport(agree, share, total, parts, pixels):
     """Scores to an assignment, in place; each pixel sums to 1 at the end."""
     for e in range(pixels):

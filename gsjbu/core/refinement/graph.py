@@ -11,7 +11,7 @@ import numpy as np
 
 from gsjbu.core.backends.phases import claim, finish, new_control, open_phase
 from gsjbu.core.backends.simd import LANES, larger, load, splat, store
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import LOOSE, LOOSE_BORROWS, njit
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement.portable import DIAGONAL, FLOOR, TOLERANCE, TRUST, chebyshev
 from gsjbu.core.threads import available, bands, each
@@ -84,7 +84,7 @@ def _descended(
     each(lambda _: _descend(*arguments), range(count), count)
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _join(colours, first, last, joined):
     channels, height, width = colours.shape
     sharp = np.float32(1 / (2 * TOLERANCE**2))
@@ -102,7 +102,7 @@ def _join(colours, first, last, joined):
                 joined[k, y + 1, x + 1] = most * like
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _advance(x, p, top, bottom, left, right, length):
     """x += length·p."""
     for y in range(top, bottom):
@@ -110,7 +110,7 @@ def _advance(x, p, top, bottom, left, right, length):
             x[y, e] += length * p[y, e]
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _aim(above, up, below, down, x, p, at, left, right, joined, columns, weight, keep):
     """p = D⁻¹·(what a row of x lacks) + keep·p; x, p and ``joined`` flat, the row from ``at`` on.
 
@@ -147,7 +147,7 @@ def _aim(above, up, below, down, x, p, at, left, right, joined, columns, weight,
         e += 1
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _spread(x, top, bottom, means, trust, col_starts, span, columns, weight):
     """In each column of a row of cells, how far its cell's mean is off, times ``trust``; and ``trust``."""
     left, right = col_starts[span[0]] + 1, col_starts[span[1]] + 1
@@ -167,7 +167,7 @@ def _spread(x, top, bottom, means, trust, col_starts, span, columns, weight):
         weight[first:last] = trust[j]
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE)
 def _descend(control, x, p, means, trust, joined, row_starts, col_starts, spans, tops, edges, lengths, keeps):
     """Chebyshev's iteration on x [C, H + 2, W + 2] in place, preconditioned by the diagonal; p: its direction, 0.
 
@@ -184,25 +184,25 @@ def _descend(control, x, p, means, trust, joined, row_starts, col_starts, spans,
         if step < 0:
             return
         c, n = task // bands, task % bands
-        length = lengths[step]
+        length, half = lengths[step], step % 2
         for e in range(width):
             if n > 0:
-                said = edges[step % 2, task - 1, 1]
-                above[e] = said[0, e] + length * said[1, e] if step else x[c, row_starts[tops[n]], e]
+                said = edges[half, task - 1, 1, 0, e] + length * edges[half, task - 1, 1, 1, e]
+                above[e] = said if step else x[c, row_starts[tops[n]], e]
             if n < bands - 1:
-                said = edges[step % 2, task + 1, 0]
-                below[e] = said[0, e] + length * said[1, e] if step else x[c, row_starts[tops[n + 1]] + 1, e]
+                said = edges[half, task + 1, 0, 0, e] + length * edges[half, task + 1, 0, 1, e]
+                below[e] = said if step else x[c, row_starts[tops[n + 1]] + 1, e]
         _step(x[c], p[c], means[c], trust, joined, row_starts, col_starts, spans[c], tops[n], tops[n + 1], above, below,
               columns, weight, length, keeps[step])  # fmt: skip
         for side in range(2):
             y = row_starts[tops[n]] + 1 if side == 0 else row_starts[tops[n + 1]]
-            edges[1 - step % 2, task, side, 0] = x[c, y]
-            edges[1 - step % 2, task, side, 1] = p[c, y]
+            edges[1 - half, task, side, 0] = x[c, y]
+            edges[1 - half, task, side, 1] = p[c, y]
         if finish(control, tasks):
             open_phase(control, step + 1, False)
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _step(x, p, means, trust, joined, row_starts, col_starts, spans, first, last, above, below, columns, weight, length,
           keep):  # fmt: skip
     """One step of the rows of cells first…last; a row of cells is advanced before the one above it is aimed anew."""

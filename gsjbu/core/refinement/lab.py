@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gsjbu.core.backends.simd import LANES, larger, load, smaller, splat, store
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import LOOSE, LOOSE_BORROWS, njit
 from gsjbu.core.refinement.portable import TO_XYZ
 from gsjbu.core.threads import bands, each
 
@@ -22,7 +22,7 @@ def colours(guide: np.ndarray, threads: int | None = None) -> np.ndarray:
     return out.reshape(guide.shape)
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _linear(v):
     """sRGB to linear light: straight up to 0.04045, and from there on a power of 2.4 = 12/5.
 
@@ -37,7 +37,7 @@ def _linear(v):
     return u * u * root * root + (smaller(v, splat(f32(0.04045))) - f32(0.04045)) * f32(1 / 12.92)
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _seen(k, r, g, b):
     """The cube root of one of X, Y, Z, by Newton's steps too; straight near black."""
     t = r * TO_XYZ[k, 0] + g * TO_XYZ[k, 1] + b * TO_XYZ[k, 2]
@@ -48,7 +48,7 @@ def _seen(k, r, g, b):
     return root + (smaller(t, splat(f32(0.008856))) - f32(0.008856)) * f32(7.787)
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE)
 def _convert(guide, first, last, out):
     """Values first…last of each channel of guide [3, pixels]."""
     flat, to, plane, part = guide.reshape(-1), out.reshape(-1), guide.shape[1], np.zeros((2, 3 * LANES), f32)

@@ -11,7 +11,7 @@ import numpy as np
 
 from gsjbu.core.backends.simd import LANES as LINES
 from gsjbu.core.backends.simd import load, splat, store, zip_high, zip_low
-from gsjbu.core.compiler import njit
+from gsjbu.core.compiler import LOOSE, LOOSE_BORROWS, njit
 from gsjbu.core.refinement.portable import strengths
 from gsjbu.core.threads import bands, each
 
@@ -54,7 +54,7 @@ def smoothed(
     return halves[0]
 
 
-@njit(nogil=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _is_zero(lines):
     for y in range(lines.shape[0]):
         for x in range(lines.shape[1]):
@@ -63,7 +63,7 @@ def _is_zero(lines):
     return True
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE)
 def _solve_columns(x, likeness, first, last, strength):
     """Columns first…last of x [C, n, m] in place, likeness [n − 1, m]; LINES side by side, COLUMNS at once."""
     channels, length, width = x.shape
@@ -103,7 +103,7 @@ def _solve_columns(x, likeness, first, last, strength):
         _solve(x[:, :, last_whole:last], likeness[:, last_whole:last], strength)
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _square(source, at, pitch, to, n, pitch_to, part):
     """Turn LINES × LINES values, in rows of ``pitch`` from source[at], over to rows from to[n]: zips of halves."""
     half = LINES // 2
@@ -122,7 +122,7 @@ def _square(source, at, pitch, to, n, pitch_to, part):
                 store(part, there + (2 * i + 1) * LINES, zip_high(a, b))
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE)
 def _solve_rows(x, likeness, first, last, strength):
     """Rows first…last of x [C, n, m] in place, likeness [n, m − 1]: LINES of them at once, turned and turned back."""
     channels, height, width = x.shape
@@ -171,7 +171,7 @@ def _solve_rows(x, likeness, first, last, strength):
         _solve(x[:, last_whole:last].transpose(0, 2, 1), likeness[last_whole:last].T, strength)
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE)
 def _solve(x, likeness, strength):
     """The same for all columns of x, wherever they lie in memory; LINES side by side, as one waits for its own sums."""
     channels, length, count = x.shape
@@ -204,7 +204,7 @@ def _solve(x, likeness, strength):
             _turn(line[:, :here], x[c, :, first : first + here])
 
 
-@njit(nogil=True, fastmath=True, cache=True)
+@njit(**LOOSE_BORROWS)
 def _turn(here, there):
     """Copy between arrays of which one may lie across memory: in squares, so that either way few lines are open."""
     for top in range(0, here.shape[0], LINES):
