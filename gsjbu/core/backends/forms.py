@@ -221,9 +221,9 @@ CELLS: Form = Cells()
 ROWS: Form = Rows()
 
 # Time a pixel, as measured, in units of a cell form's whose vectors are full and whose cells are large. A cell costs as
-# much again as so many pixels; lanes across cells cost a little more a pixel, and a Gaussian as much as so many.
-PIXELS_PER_CELL = 22
-ROW_PIXEL, PIXELS_PER_GAUSSIAN = 1.15, 3
+# much again as so many pixels; lanes across cells cost half as much again a pixel, and a Gaussian as much as so many.
+PIXELS_PER_CELL = 100
+ROW_PIXEL, PIXELS_PER_GAUSSIAN = 1.45, 4.3
 
 
 def quicker(grid: Grid, part: Lattice = WHOLE) -> tuple[Form, str]:
