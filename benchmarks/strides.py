@@ -28,6 +28,7 @@ RADIUS = 2
 STEPS = 2
 CHANNELS = (21, 384)
 TURNS, LARGE_TURNS = 7, 3  # the latter for results that take a second
+PAUSE = 0.01  # seconds, in which the threads of the job before stop looking for more work
 RENDER_BYTES = 8e8  # the largest result that is timed
 
 
@@ -121,6 +122,8 @@ def in_turns(jobs: Iterable[Callable[[], object]], threads: int, turns: int = TU
     taken: list[list[float]] = [[] for _ in jobs]
     for turn in range(turns + 1):
         for job, times in zip(jobs, taken, strict=True):
+            if threads > 1:
+                time.sleep(PAUSE)
             began = clock()
             job()
             if turn:
