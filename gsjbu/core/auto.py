@@ -15,7 +15,9 @@ benchmarks/QUALITY.md has the figures behind each step, and what was tried and d
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -47,6 +49,8 @@ TRUST = {"scores": trust_of_scores, "shares": trust_of_shares}
 # A shift is believed where the gain of the guide (log error) is less by no more than this when the guide is moved: of
 # signals that were moved it is 0.007 less to 0.8 more, of a rectangle 0.012 less, of the drawn grounds 0.3 to 0.7 less.
 SLIGHT = 0.008
+# Half a cell explains a signal that lies so by at most 0.053 less than what explains it best.
+AS_MUCH = 0.06
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +97,11 @@ def fit(
     trust = TRUST.get(name, trust_of)(signal, base.lr_guide, told)
     moved = _moved(signal, guide, grid, base.lr_guide, told) if trust > 0 else None
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
+    if moved is not None and moved.sure:
+        guide = shift.moved(guide, *moved.pixels)
+        seen = None if seen is None else shift.moved(seen[None].float(), *moved.pixels)[0] > 0
+        base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
+        trust = TRUST.get(name, trust_of)(signal, base.lr_guide, _both(base.seen_cells, told))
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe, _is_large(grid))
@@ -113,6 +122,7 @@ def fit(
     notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
     return Kernel(
         first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
+        moved.pixels if moved is not None and moved.of_sampling else (0, 0),
         tuple(note for note in (*notes, shift.sentence(moved)) if note),
     )  # fmt: skip
 
@@ -143,23 +153,46 @@ def _moved(
     likely = shift.found(signal, guide, grid, known)
     if likely is None:
         return None
-    there = grid.cell_means(shift.moved(guide, likely)).to(torch.float32)
-    here, better = (guide_gain(signal, x, known, ramps=True) for x in (lr_guide, there))
-    return likely if better > here - SLIGHT else None
+
+    def gain(moved: shift.Shift) -> float:
+        there = grid.cell_means(shift.moved(guide, *moved.pixels)).to(torch.float32)
+        return guide_gain(signal, there, known, ramps=True)
+
+    if gain(likely) <= guide_gain(signal, lr_guide, known, ramps=True) - SLIGHT:
+        return None
+    if not likely.sure:
+        return likely
+    return _exactly(likely, grid, gain)
+
+
+def _exactly(likely: shift.Shift, grid: Grid, gain: Callable[[shift.Shift], float]) -> shift.Shift:
+    """A shift that was looked for by quarters of a cell, to the pixel; or half a cell, where that explains as much."""
+    reach_x, reach_y = (round(size / (2 * shift.FINE)) for size in (grid.step_x, grid.step_y))
+    near = product(range(-reach_x, reach_x + 1), range(-reach_y, reach_y + 1))
+    best = max((shift.Shift(likely.across + dx, likely.down + dy, True) for dx, dy in near), key=gain)
+    halves = [
+        shift.Shift(x, y, True, of_sampling=True)
+        for x, y in product((0, grid.step_x / 2), (0, grid.step_y / 2))
+        if (x or y)
+        and abs(x - likely.across) <= grid.step_x / shift.FINE
+        and abs(y - likely.down) <= grid.step_y / shift.FINE
+    ]
+    half = max(halves, key=gain, default=best)
+    return half if gain(half) > gain(best) - AS_MUCH else best
 
 
 def _off_the_guide(name: str, moved: shift.Shift) -> Recipe:
     """For a signal that lies off its guide: what gives it back would sharpen it in the wrong place.
 
-    Where the shift is but likely, this holds for a quantity without gaps alone, which loses most by it.
+    Where the shift is sure, the guide is moved. Where it is but likely, a quantity without gaps, which loses most by
+    it, is mixed only.
     """
     recipe = RECIPES[name]
-    if not recipe.passes or not (moved.sure or name == "measured"):
+    if moved.sure or name != "measured":
         return recipe
     return replace(
         recipe, sentence=recipe.sentence.split(":")[0] + ": it is mixed only, as it seems to lie off the image.",
-        plain="bilinear" if moved.sure else "bicubic", plain_share=0.5, plain_share_untrusted=1.0, plain_pixels=0.0,
-        passes=0, refinement=None,
+        plain="bicubic", plain_share=0.5, plain_share_untrusted=1.0, plain_pixels=0.0, passes=0, refinement=None,
     )  # fmt: skip
 
 

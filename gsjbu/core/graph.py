@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from gsjbu.core import parameters
 from gsjbu.core.blend import back_projected, plain_lines
 from gsjbu.core.parameters import SIGMA_HIGH, SIGMA_LOW, Parameters, coefficients
+from gsjbu.core.shift import moved
 
 _NOTHING = -1e30  # the log weight of what is outside the grid; ONNX runtimes differ on infinity
 
@@ -96,7 +97,7 @@ class Rendering(nn.Module):
         super().__init__()
         grid, blend = kernel.grid, kernel.blend
         self.radius, self.passes = kernel.radius, 0 if blend is None else blend.passes
-        self.means = kernel._means
+        self.means, self.offset = kernel._means, kernel.offset
         self.register_buffer("guide", kernel.guide)
         self.register_buffer("lr_guide", kernel.lr_guide)
         self.register_buffer("seen", None if kernel.seen is None else kernel.seen.to(torch.float32))
@@ -123,7 +124,8 @@ class Rendering(nn.Module):
         ]
         if self.plain_share:
             parts.append(self.plain_share * (self.rows.T @ sharp @ self.cols))
-        return sum(parts[1:], parts[0])
+        across, down = self.offset
+        return moved(sum(parts[1:], parts[0]), -across, -down)
 
 
 class Fixed(nn.Module):

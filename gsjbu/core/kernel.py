@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import blend as blends
-from gsjbu.core import compiler, gaps, parameters, windows
+from gsjbu.core import compiler, gaps, parameters, shift, windows
 from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means, MixGaussians
 from gsjbu.core.gaussians import Gaussians
@@ -54,6 +54,9 @@ class Kernel:
     )
     lr_image: str = "area"  # how the guide's LR pixels were sampled: bilinear or area
     refinement: Refinement | None = None  # what follows mixing; None: nothing
+    # Pixels (right, down) by which the signal lies off the image: the guide is the image moved as far, and what is
+    # rendered is moved back.
+    offset: tuple[int, int] = (0, 0)
     notes: tuple[str, ...] = ()  # sentences on what ``auto`` found and did, and on wide cells
 
     @property
@@ -75,7 +78,7 @@ class Kernel:
 
     @property
     def guide(self) -> Tensor:
-        """[G, H, W] float32: the image that the weights follow."""
+        """[G, H, W] float32: the image that the weights follow, moved by ``offset``."""
         return self.gaussians.guide
 
     @property
@@ -176,10 +179,11 @@ class Kernel:
             signal = log_odds(signal)
         flat = signal.reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
+        later = refines or any(self.offset)  # the result is in memory as a whole
         threads = self.threads if threads is None else threads
         with torch.autocast(flat.device.type, enabled=False):  # weights and sums need float32
             if mask is None or bool(mask.all()):
-                mixed = self._rendered(flat, None if refines else target, threads)
+                mixed = self._rendered(flat, None if later else target, threads)
             else:
                 mixed = self._rendered_from(flat, mask, threads)
             if refines:
@@ -188,7 +192,8 @@ class Kernel:
                 mixed = mixed.sigmoid()
             elif clip and not self.is_pure and not (refinement is not None and refinement.in_unit):
                 mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
-            if target is not None and (mask is not None or refines):
+            mixed = shift.moved(mixed, -self.offset[0], -self.offset[1])
+            if target is not None and (mask is not None or later):
                 target[...] = mixed.detach().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
@@ -260,7 +265,14 @@ class Kernel:
         With a blend the weights are those of the whole mixture (some may be negative), before back-projection
         and refinement; ``spatial`` and ``range`` remain those of the fitted Gaussians.
         """
-        return window_at(self.gaussians, self.blend, x, y)
+        at = x, y
+        if 0 <= x < self.grid.width and 0 <= y < self.grid.height:  # it says so itself of others
+            across, down = self.offset
+            at = (
+                min(max(x + across, 0), self.grid.width - 1),
+                min(max(y + down, 0), self.grid.height - 1),
+            )
+        return replace(window_at(self.gaussians, self.blend, *at), x=x, y=y)
 
     def save(self, path: str | Path) -> None:
         """Write to a safetensors file: guide, raw values, losses and how they came about. Raises OSError."""
@@ -286,7 +298,7 @@ class Kernel:
             "format": FORMAT, "step": [g.step_y, g.step_x], "radius": self.radius, "objective": self.objective,
             "backend": self.backend, "backend_reason": self.backend_reason, "device": self.device,
             "blend": None if self.blend is None else self.blend.as_dict(), "notes": list(self.notes),
-            "lr_image": self.lr_image,
+            "lr_image": self.lr_image, "offset": list(self.offset),
             "refinement": None if self.refinement is None else self.refinement.as_dict(),
         }  # fmt: skip
         tensors = {

@@ -63,6 +63,13 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
         seen.dtype != torch.bool or seen.shape != guide.shape[1:] or not bool(seen.any())
     ):
         raise ValueError(f"its mask of the guide is {list(seen.shape)}")
+    across, down = notes.get("offset", (0, 0))
+    if (
+        not all(isinstance(n, int) for n in (across, down))
+        or abs(across) >= grid.width
+        or abs(down) >= grid.height
+    ):
+        raise ValueError(f"its offset is {notes['offset']}")
     lr_image = str(notes.get("lr_image", "area"))  # files from before there was a choice
     return Kernel(
         Gaussians.over(guide.to(torch.float32), grid, int(radius), raw.to(torch.float32), lr_image, seen),
@@ -74,5 +81,6 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
         blend=blend,
         lr_image=lr_image,
         refinement=None if notes.get("refinement") is None else recipe.checked(notes["refinement"]),
+        offset=(across, down),
         notes=tuple(str(note) for note in notes.get("notes", [])),
     )

@@ -41,6 +41,12 @@ class Shift(NamedTuple):
     across: float
     down: float
     sure: bool
+    of_sampling: bool = False  # half a cell: samples lie at the cells' first pixels, not at their centres
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """To the right and down, the nearest whole ones."""
+        return round(self.across), round(self.down)
 
 
 def found(
@@ -97,24 +103,30 @@ def found(
     return Shift(across * grid.step_x, down * grid.step_y, gain > SURE * error)
 
 
-def moved(guide: Tensor, shift: Shift) -> Tensor:
-    """``guide`` [G, H, W] moved as the signal is, by whole pixels; what comes in at the rim repeats it."""
-    down, across = round(shift.down), round(shift.across)
+def moved(x: Tensor, across: int, down: int) -> Tensor:
+    """``x`` [C, H, W] moved to the right and down by whole pixels; what comes in at the rim repeats it."""
+    if not (across or down):
+        return x
     rim = (max(across, 0), max(-across, 0), max(down, 0), max(-down, 0))
-    height, width = guide.shape[1:]
-    wide = F.pad(guide[None], rim, mode="replicate")[0]
+    height, width = x.shape[1:]
+    wide = F.pad(x[None], rim, mode="replicate")[0]
     return wide[:, max(-down, 0) :, max(-across, 0) :][:, :height, :width].contiguous()
 
 
 def sentence(shift: Shift | None) -> str | None:
-    """What was found, for people, and what to do; None of what may be chance."""
+    """What was found and done, for people; None of what may be chance."""
     if shift is None or not shift.sure:
         return None
     ways = (_way(shift.across, "right", "left"), _way(shift.down, "down", "up"))
+    found = f"The signal lies off the image by a constant shift, about {' and '.join(w for w in ways if w)}"
+    if shift.of_sampling:
+        return (
+            f"{found}: half a cell, as of samples at the cells' first pixels. The result is moved back, so that it lies"
+            " on the image."
+        )
     return (
-        f"The signal seems to lie off the image by a constant shift, about {' and '.join(w for w in ways if w)}. It was"
-        " not moved, and the image's edges are followed less; move it or the image by so much, or check how it was"
-        " sampled (align_corners, a camera beside the other)."
+        f"{found}. The image was moved as far to be followed; the result lies where the signal does. Check whether two"
+        " cameras are registered."
     )
 
 

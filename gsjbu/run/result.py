@@ -115,7 +115,8 @@ class Result:
         return [
             {
                 "qx": int(w.qx[i]), "qy": int(w.qy[i]),
-                "cx": (int(w.qx[i]) + 0.5) * k.grid.step_x, "cy": (int(w.qy[i]) + 0.5) * k.grid.step_y,
+                "cx": (int(w.qx[i]) + 0.5) * k.grid.step_x - k.offset[0],
+                "cy": (int(w.qy[i]) + 0.5) * k.grid.step_y - k.offset[1],
                 "weight": float(w.weights[i]), "spatial": float(w.spatial[i]), "range": float(w.range[i]),
                 "colour": w.colours[i].tolist(),
                 "sigma_x": float(k.sigma_x[w.qy[i], w.qx[i]]), "sigma_y": float(k.sigma_y[w.qy[i], w.qx[i]]),

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 import gsjbu
 from gsjbu.core import reference
 from gsjbu.core.gaussians import Gaussians
+from gsjbu.core.graph import Rendering
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement
@@ -455,3 +456,39 @@ def test_a_file_with_a_refinement_that_makes_no_sense_is_refused(tmp_path, wrong
     save_file(tensors(), tmp_path / "k", metadata=notes(refinement=said))
     with pytest.raises(KernelFileError, match="cannot be read"):
         gsjbu.load(tmp_path / "k")
+
+
+@pytest.mark.parametrize("offset", [(3, -2), (-4, 0)])
+def test_an_offset_moves_all_that_is_told_of_a_pixel(offset, tmp_path):
+    across, down = offset
+    still = gsjbu.fit(torch.rand(3, 20, 26, generator=torch.Generator().manual_seed(0)), stride=5, iters=2)
+    kernel = replace(still, offset=offset)
+    signal = torch.rand(2, *still.raw.shape[1:], generator=torch.Generator().manual_seed(1))
+    rows = (torch.arange(20) + down).clamp(0, 19)
+    cols = (torch.arange(26) + across).clamp(0, 25)
+    wanted = still.render(signal)[:, rows][:, :, cols]
+    assert torch.equal(kernel.render(signal), wanted)
+    out = np.zeros((2, 20, 26), np.float32)
+    kernel.render(signal, out)
+    assert np.array_equal(out, wanted.numpy())
+    assert torch.equal(kernel.render(signal.expand(3, 2, -1, -1))[1], wanted)
+    window = kernel.weights_at(1, 19)
+    assert (window.x, window.y) == (1, 19)
+    mixed = (window.weights * signal[:, window.qy, window.qx].numpy()).sum(axis=1)
+    np.testing.assert_allclose(mixed, wanted[:, 19, 1], atol=1e-5)
+    with pytest.raises(ShapeError):
+        kernel.weights_at(26, 0)
+    asked = signal.clone().requires_grad_(True)
+    kernel.render(asked).sum().backward()
+    assert asked.grad is not None
+    torch.testing.assert_close(Rendering(kernel)(signal), wanted, atol=1e-5, rtol=0)
+    kernel.save(tmp_path / "k")
+    assert gsjbu.load(tmp_path / "k").offset == offset
+
+
+def test_a_file_with_an_offset_that_makes_no_sense_is_refused(tmp_path):
+    kernel = gsjbu.fit(torch.rand(3, 20, 26), stride=5, iters=1)
+    for offset in ((26, 0), (0, -20), (1.5, 0), (1,)):
+        replace(kernel, offset=offset).save(tmp_path / "k")
+        with pytest.raises(KernelFileError):
+            gsjbu.load(tmp_path / "k")

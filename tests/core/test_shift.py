@@ -10,6 +10,7 @@ from scipy import ndimage
 import gsjbu
 from gsjbu.core import shift
 from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import bilinear
 
 S, ROWS, COLS = 8, 36, 44
 Y, X = np.mgrid[: S * ROWS, : S * COLS]
@@ -67,9 +68,43 @@ def test_gaps_are_not_looked_at_and_small_grids_are_left_alone() -> None:
     assert shift.found(torch.rand(1, 8, 8), torch.rand(3, 64, 64), few) is None
 
 
-def test_auto_says_so_and_mixes_only() -> None:
-    low = means(np.roll(SCENE, 4, 1))
-    kernel = gsjbu.fit(photo(SCENE), signal=low, lr_size=(ROWS, COLS), objective="auto", threads=1)
-    assert any("4 px right" in note for note in kernel.notes) and kernel.is_pure
-    still = gsjbu.fit(photo(SCENE), signal=means(SCENE), lr_size=(ROWS, COLS), objective="auto", threads=1)
-    assert not any("shift" in note for note in still.notes)
+def error(high: torch.Tensor, truth: np.ndarray) -> float:
+    """Away from the rim, where a shift leaves no image, and cells of the other side come in."""
+    inside = (slice(S, -S), slice(S, -S))
+    return float(np.sqrt(np.square(high[0].numpy() - truth)[inside].mean()))
+
+
+def fitted(low: torch.Tensor, guide: torch.Tensor) -> gsjbu.Kernel:
+    return gsjbu.fit(guide, signal=low, lr_size=(ROWS, COLS), objective="auto", kind="depth", threads=1)
+
+
+@pytest.mark.parametrize("moved", [(4, 0), (0, 4), (4, 4)])  # right, down
+def test_half_a_cell_is_moved_back(moved) -> None:
+    across, down = moved
+    low = means(np.roll(SCENE, (down, across), (0, 1)))
+    kernel = fitted(low, photo(SCENE))
+    assert kernel.offset == moved
+    assert any("half a cell" in note and "moved back" in note for note in kernel.notes)
+    right = error(fitted(means(SCENE), photo(SCENE)).render(means(SCENE)), SCENE)
+    assert error(kernel.render(low), SCENE) < 1.3 * right < 0.5 * error(bilinear(low, GRID), SCENE)
+
+
+def test_another_shift_is_two_cameras_and_the_result_lies_where_the_signal_does() -> None:
+    kernel = fitted(means(SCENE), photo(np.roll(SCENE, (3, 3), (0, 1))))
+    assert kernel.offset == (0, 0)
+    assert any("3 px left and 3 px up" in note and "where the signal does" in note for note in kernel.notes)
+    right = error(fitted(means(SCENE), photo(SCENE)).render(means(SCENE)), SCENE)
+    assert error(kernel.render(means(SCENE)), SCENE) < 1.1 * right
+
+
+def test_a_signal_in_its_place_is_left_there() -> None:
+    kernel = fitted(means(SCENE), photo(SCENE))
+    assert kernel.offset == (0, 0) and not any("shift" in note for note in kernel.notes)
+
+
+@pytest.mark.parametrize(("across", "down"), [(0, 0), (3, -2), (-5, 4)])
+def test_moved_is_what_a_look_from_elsewhere_sees(across, down) -> None:
+    x = torch.rand(2, 9, 11)
+    rows = (np.arange(9) - down).clip(0, 8)
+    cols = (np.arange(11) - across).clip(0, 10)
+    assert torch.equal(shift.moved(x, across, down), x[:, rows][:, :, cols])
