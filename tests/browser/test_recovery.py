@@ -36,7 +36,9 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         job = shown(page, job)
 
         # away while a run goes on: the event stream breaks, the new server does not know the job
-        set_slider(page, "iters", 500)
+        set_slider(page, "radius", 8)
+        job = shown(page, job)
+        set_slider(page, "iters", 1000)  # some seconds, or it may end before the server does
         page.wait_for_function("() => ['running', 'waiting'].includes(document.body.dataset.phase)")
         if page.get_attribute("body", "data-phase") == "waiting":
             page.click("#run")
@@ -47,4 +49,4 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         page.wait_for_selector("#notice.error")
         server.start()
         shown(page, job, timeout=60000)
-        assert state(page, "result.settings.iters") == 500
+        assert state(page, "result.settings.iters") == 1000
