@@ -33,7 +33,7 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.core.kind import kind_of
 from gsjbu.core.parameters import ADAM, Optimiser
 from gsjbu.core.recipes import RECIPE_OF, RECIPES, STEPS, STEPS_AN_ITERATION, Recipe
-from gsjbu.core.refinement.recipe import Refinement, log_odds
+from gsjbu.core.refinement.recipe import SUREST, Refinement, log_odds
 from gsjbu.core.sampled import are_samples
 from gsjbu.core.smooth import is_smooth
 from gsjbu.core.trust import guide_gain, trust_of, trust_of_scores, trust_of_shares
@@ -96,6 +96,10 @@ def fit(
     told = _both(base.seen_cells, told)
     trust = TRUST.get(name, trust_of)(signal, base.lr_guide, told)
     moved = _moved(signal, guide, grid, base.lr_guide, told) if trust > 0 else None
+    if name == "scores" and trust > 0 and (moved is None or not moved.sure):
+        # Logarithms change where a network is not sure, too: of four outputs that are half a cell off, probabilities
+        # tell two, and logarithms one more.
+        moved = _moved(signal.clamp_min(SUREST).log(), guide, grid, base.lr_guide, told)
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
     if moved is not None and moved.sure:
         guide = shift.moved(guide, *moved.pixels)
