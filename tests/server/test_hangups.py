@@ -189,6 +189,5 @@ def test_helpers_killed_at_any_moment_cost_nobody_a_job(tmp_path: Path) -> None:
 @pytest.mark.soak
 def test_two_minutes_of_hanging_up_leave_nothing(tmp_path: Path) -> None:
     quiet, loud = storm(120, tmp_path)
-    assert (
-        loud <= 12 * quiet
-    )  # 5 to 8 times on two cores, where ten that never rest share one event loop; wanted are 2
+    # Wanted are 2. Twelve storms had 1.1 to 1.9; eleven on an older machine, beside other work, up to 3.8.
+    assert loud <= 4 * quiet
