@@ -159,7 +159,7 @@ def _moved(
         return None
 
     def gain(moved: shift.Shift) -> float:
-        there = grid.cell_means(shift.moved(guide, *moved.pixels)).to(torch.float32)
+        there = shift.means_of_moved(guide, grid, *moved.pixels)
         return guide_gain(signal, there, known, ramps=True)
 
     if gain(likely) <= guide_gain(signal, lr_guide, known, ramps=True) - SLIGHT:
@@ -172,8 +172,18 @@ def _moved(
 def _exactly(likely: shift.Shift, grid: Grid, gain: Callable[[shift.Shift], float]) -> shift.Shift:
     """A shift that was looked for by quarters of a cell, to the pixel; or half a cell, where that explains as much."""
     reach_x, reach_y = (round(size / (2 * shift.FINE)) for size in (grid.step_x, grid.step_y))
-    near = product(range(-reach_x, reach_x + 1), range(-reach_y, reach_y + 1))
-    best = max((shift.Shift(likely.across + dx, likely.down + dy, True) for dx, dy in near), key=gain)
+    best, jump = (0, 0), max(reach_x, reach_y)
+
+    def at(x: int, y: int) -> shift.Shift:
+        return shift.Shift(likely.across + x, likely.down + y, True)
+
+    while jump >= 1:  # pixels: half as far each time
+        near = product(*(range(n - jump, n + jump + 1, jump) for n in best))
+        best = max(
+            ((x, y) for x, y in near if abs(x) <= reach_x and abs(y) <= reach_y), key=lambda p: gain(at(*p))
+        )
+        jump //= 2
+    exact = at(*best)
     halves = [
         shift.Shift(x, y, True, of_sampling=True)
         for x, y in product((0, grid.step_x / 2), (0, grid.step_y / 2))
@@ -181,8 +191,8 @@ def _exactly(likely: shift.Shift, grid: Grid, gain: Callable[[shift.Shift], floa
         and abs(x - likely.across) <= grid.step_x / shift.FINE
         and abs(y - likely.down) <= grid.step_y / shift.FINE
     ]
-    half = max(halves, key=gain, default=best)
-    return half if gain(half) > gain(best) - AS_MUCH else best
+    half = max(halves, key=gain, default=exact)
+    return half if gain(half) > gain(exact) - AS_MUCH else exact
 
 
 def _off_the_guide(name: str, moved: shift.Shift) -> Recipe:
