@@ -95,11 +95,7 @@ def fit(
         signal = log_odds(signal)
     told = _both(base.seen_cells, told)
     trust = TRUST.get(name, trust_of)(signal, base.lr_guide, told)
-    moved = _moved(signal, guide, grid, base.lr_guide, told) if trust > 0 else None
-    if name == "scores" and trust > 0 and (moved is None or not moved.sure):
-        # Logarithms change where a network is not sure, too: of four outputs that are half a cell off, probabilities
-        # tell two, and logarithms one more.
-        moved = _moved(signal.clamp_min(SUREST).log(), guide, grid, base.lr_guide, told)
+    moved = _moved(signal, name, guide, grid, base.lr_guide, told) if trust > 0 else None
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
     if moved is not None and moved.sure:
         guide = shift.moved(guide, *moved.pixels)
@@ -147,9 +143,21 @@ def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) 
 
 
 def _moved(
+    signal: Tensor, name: str, guide: Tensor, grid: Grid, lr_guide: Tensor, known: Tensor | None
+) -> shift.Shift | None:
+    """How far the signal lies off the guide, where the guide explains it better when moved as far."""
+    moved = _moved_as(signal, guide, grid, lr_guide, known)
+    if name == "scores" and (moved is None or not moved.sure):
+        # Logarithms change where a network is not sure, too: of four outputs that are half a cell off, probabilities
+        # tell two, and logarithms one more.
+        moved = _moved_as(signal.clamp_min(SUREST).log(), guide, grid, lr_guide, known)
+    return moved
+
+
+def _moved_as(
     signal: Tensor, guide: Tensor, grid: Grid, lr_guide: Tensor, known: Tensor | None
 ) -> shift.Shift | None:
-    """How far the signal lies off the guide, where the guide explains it better when moved as far.
+    """The same, of the signal as it is given.
 
     A body that stands on even ground has no edge at its foot, and looks moved up: by half a cell or more, over all of
     the drawn grounds.

@@ -48,7 +48,8 @@ def let_go(page: Page, held: list[Route]) -> None:
 def test_of_two_quick_scenes_the_second_stays(page: Page) -> None:
     job = shown(page)
     held = hold_first(page, "**/api/images")
-    page.click("#samples .thumb >> nth=1")
+    with page.expect_request("**/api/images"):
+        page.click("#samples .thumb >> nth=1")
     page.click("#samples .thumb >> nth=2")
     job = shown(page, job)
     let_go(page, held)
@@ -97,7 +98,8 @@ def test_a_signal_removed_while_another_is_sent_stays_away(page: Page) -> None:
 def test_of_two_quick_signals_the_second_stays(page: Page) -> None:
     job = shown(page)
     held = hold_first(page, "**/api/signals")
-    page.set_input_files("#signal-file", depth("first.npy"))
+    with page.expect_request("**/api/signals"):  # it is the one that is held
+        page.set_input_files("#signal-file", depth("first.npy"))
     page.set_input_files("#signal-file", depth("second.npy"))
     shown(page, job)
     let_go(page, held)

@@ -247,11 +247,11 @@ def test_a_body_on_even_ground_is_not_taken_for_moved() -> None:
     for scene in families._quantity(families.nearness, 8):
         lr_guide = scene.grid.cell_means(scene.image)
         assert shift.found(scene.signal, scene.image, scene.grid) is not None
-        assert auto._moved(scene.signal, scene.image, scene.grid, lr_guide, None) is None
+        assert auto._moved_as(scene.signal, scene.image, scene.grid, lr_guide, None) is None
     scene = quarter("paper", "depth", 8)
     image = shift.moved(scene.image, 6, -5)
     torch.testing.assert_close(image[:, :-5, 6:], scene.image[:, 5:, :-6])
-    found = auto._moved(scene.signal, image, scene.grid, scene.grid.cell_means(image), None)
+    found = auto._moved_as(scene.signal, image, scene.grid, scene.grid.cell_means(image), None)
     assert found is not None and abs(found.across + 6) <= 2 and abs(found.down - 5) <= 2
 
 
