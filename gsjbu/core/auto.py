@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 
 import torch
@@ -166,9 +167,13 @@ def _moved_as(
     if likely is None:
         return None
 
-    def gain(moved: shift.Shift) -> float:
-        there = shift.means_of_moved(guide, grid, *moved.pixels)
+    @cache
+    def gain_at(across: int, down: int) -> float:
+        there = shift.means_of_moved(guide, grid, across, down, roughly=_is_large(grid))
         return guide_gain(signal, there, known, ramps=True)
+
+    def gain(moved: shift.Shift) -> float:
+        return gain_at(*moved.pixels)
 
     if gain(likely) <= guide_gain(signal, lr_guide, known, ramps=True) - SLIGHT:
         return None

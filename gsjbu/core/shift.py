@@ -32,7 +32,6 @@ PARTS = 4  # along each axis, that are asked one by one
 #: none of ten of depth 0.7.
 SURE, LIKELY = 2.5, 1.15
 FLAT = 1e-6
-LARGE = 3_000_000  # pixels
 STRONG = 2.0  # differences of the signal count from so many times their mean on
 
 
@@ -114,13 +113,12 @@ def moved(x: Tensor, across: int, down: int) -> Tensor:
     return wide[:, max(-down, 0) :, max(-across, 0) :][:, :height, :width].contiguous()
 
 
-def means_of_moved(guide: Tensor, grid: Grid, across: int, down: int) -> Tensor:
-    """Cell means [G, h, w] of ``moved(guide, across, down)``; of a large image with whole cells those of a view, but
-    for the cells at the rim, which repeat those beside them."""
+def means_of_moved(guide: Tensor, grid: Grid, across: int, down: int, roughly: bool) -> Tensor:
+    """Cell means [G, h, w] of ``moved(guide, across, down)``; ``roughly``, where cells are whole, those of a view, and
+    the cells at the rim repeat those beside them."""
     height, width = grid.height // grid.rows, grid.width // grid.cols
     whole = (height * grid.rows, width * grid.cols) == (grid.height, grid.width)
-    large = grid.height * grid.width > LARGE
-    if not (whole and large) or min(grid.rows, grid.cols) < 3 or abs(down) > height or abs(across) > width:
+    if not (whole and roughly) or min(grid.rows, grid.cols) < 3 or abs(down) > height or abs(across) > width:
         return grid.cell_means(moved(guide, across, down)).to(torch.float32)
     top, left = height - down, width - across
     inner = guide[:, top : top + height * (grid.rows - 2), left : left + width * (grid.cols - 2)]
