@@ -212,30 +212,13 @@ def _mix_eight(weights, room, inverse, count, neighbours, places, values, v, pit
 
 
 @njit(**BORROWS)
-def _mix_copies(weights, room, inverse, count, neighbours, places, values, v, pitch, copies, mixed):
+def _mix_copies(weights, room, inverse, count, neighbours, places, values, v, pitch, copies, here, mixed):
     """As _mix_eight, from copies of the values: in place nearly every vector of them lies in two cache lines."""
     for k in range(neighbours):
-        t, to = v + places[k], k * 8 * LANES
+        t, here[k] = v + places[k], k * 8 * LANES
         for e in range(8):
-            store(copies, to + e * LANES, load(values, t + e * pitch))
-    for b in range(0, count * LANES, LANES):
-        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-        a4, a5, a6, a7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
-        for k in range(neighbours):
-            w, t = load(weights, k * room + b), k * 8 * LANES
-            a0, a1 = a0 + w * load(copies, t), a1 + w * load(copies, t + LANES)
-            a2, a3 = a2 + w * load(copies, t + 2 * LANES), a3 + w * load(copies, t + 3 * LANES)
-            a4, a5 = a4 + w * load(copies, t + 4 * LANES), a5 + w * load(copies, t + 5 * LANES)
-            a6, a7 = a6 + w * load(copies, t + 6 * LANES), a7 + w * load(copies, t + 7 * LANES)
-        share = load(weights, inverse + b)
-        store(mixed, b, a0 * share)
-        store(mixed, room + b, a1 * share)
-        store(mixed, 2 * room + b, a2 * share)
-        store(mixed, 3 * room + b, a3 * share)
-        store(mixed, 4 * room + b, a4 * share)
-        store(mixed, 5 * room + b, a5 * share)
-        store(mixed, 6 * room + b, a6 * share)
-        store(mixed, 7 * room + b, a7 * share)
+            store(copies, here[k] + e * LANES, load(values, t + e * pitch))
+    _mix_eight(weights, room, inverse, count, neighbours, here, copies, 0, LANES, mixed)
 
 
 @njit(**BORROWS)
@@ -294,7 +277,7 @@ def _put_row(out, at, mixed, n, j, layout, past_cache):
 
 @njit(**BORROWS)
 def _render_task(i, left, tile, guide, size, layout, lines, row, pitch, members, values, stride, width, channels,
-                 pixels, work, weights, places, found, copies, mixed, out, plane, offset, past_cache):  # fmt: skip
+                 pixels, work, weights, places, found, copies, here, mixed, out, plane, offset, past_cache):  # fmt: skip
     """Row i of cells from lane ``left`` on: weights of its blocks, then channels in eights."""
     tall, room = chunk_rows(layout), work.room
     inverse = len(work.every.at) * room
@@ -312,7 +295,18 @@ def _render_task(i, left, tile, guide, size, layout, lines, row, pitch, members,
                 e, v = (j - left) // LANES, i * stride + c * width + j
                 if many > 4 and count >= SEVERAL:
                     _mix_copies(
-                        weights[e], room, inverse, count, found[e], places[e], values, v, width, copies, mixed
+                        weights[e],
+                        room,
+                        inverse,
+                        count,
+                        found[e],
+                        places[e],
+                        values,
+                        v,
+                        width,
+                        copies,
+                        here,
+                        mixed,
                     )
                 elif many > 4:
                     _mix_eight(weights[e], room, inverse, count, found[e], places[e], values, v, width, mixed)
@@ -366,6 +360,7 @@ def render_rows(
     found = np.empty(blocks, dtype=np.int64)
     pixels = np.empty(size[0] * room, dtype=np.float32)
     copies, mixed = aligned(len(work.every.at) * 8 * LANES), aligned(8 * room)
+    here = np.empty(len(work.every.at), dtype=np.int64)
     offset = layout.row_starts[first_row]
     plane = (layout.row_starts[last_row] - offset) * across
     while True:
@@ -374,7 +369,7 @@ def render_rows(
             return
         i, left = first_row + task // tiles_across, task % tiles_across * tile
         _render_task(i, left, tile, flat, size, layout, flat_lines, row, pitch, members, values, stride, width,
-                     channels, pixels, work, weights, places, found, copies, mixed, out, plane, offset,
+                     channels, pixels, work, weights, places, found, copies, here, mixed, out, plane, offset,
                      past_cache)  # fmt: skip
         if finish(control, tasks):
             open_phase(control, 1, True)

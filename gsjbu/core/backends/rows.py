@@ -238,6 +238,17 @@ def bring(base, neighbours, lines, pitch, count, work):
 
 
 @njit(**BORROWS)
+def _look(base, count, channels, guide, plane, layout, lines, pitch, copied, work):
+    """Choose the neighbours, and say where their lines are read; their number."""
+    neighbours = choose(base, count, channels, guide, plane, layout, lines, pitch, work)
+    if copied:
+        bring(base, neighbours, lines, pitch, FIRST_LINE + channels, work)
+    else:
+        point(base, neighbours, work)
+    return neighbours
+
+
+@njit(**BORROWS)
 def _energies(count, neighbours, channels, guide, plane, layout, lines, pitch, work, weights):
     """−log₂ w of the chunk's pixels, at weights[k·room + n·LANES]; and the least of each, at work.inverse."""
     near, room = work.near, work.room
@@ -448,11 +459,7 @@ def _rgb_block(i, j, base, start, guide, channels, plane, layout, lines, pitch, 
         count = min(CHUNK, pixels - first)
         aim(i, j, first, first + count, layout, work)
         if first == 0 or layout.radius >= MANY:
-            neighbours = choose(base, count, channels, guide, plane, layout, lines, pitch, work)
-            if copied:
-                bring(base, neighbours, lines, pitch, FIRST_LINE + channels, work)
-            else:
-                point(base, neighbours, work)
+            neighbours = _look(base, count, channels, guide, plane, layout, lines, pitch, copied, work)
         if channels == 3:
             loss = _rgb_three(count, neighbours, guide, plane, layout, source, step, work, scale, loss)
         else:
@@ -481,11 +488,9 @@ def _signal_block(i, j, base, start, guide, channels, plane, layout, lines, pitc
             if backward == 0 or pixels > CHUNK:  # several chunks: the last one's weights are not this one's
                 aim(i, j, first, first + count, layout, work)
                 if (backward == 0 and first == 0) or layout.radius >= MANY:
-                    neighbours = choose(base, count, channels, guide, plane, layout, lines, pitch, work)
-                    if copied:
-                        bring(base, neighbours, lines, pitch, FIRST_LINE + channels, work)
-                    else:
-                        point(base, neighbours, work)
+                    neighbours = _look(
+                        base, count, channels, guide, plane, layout, lines, pitch, copied, work
+                    )
                 block_weights(
                     count, neighbours, channels, guide, plane, layout, source, step, work, work.weights
                 )
