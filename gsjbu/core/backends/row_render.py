@@ -277,7 +277,8 @@ def _put_row(out, at, mixed, n, j, layout, past_cache):
 
 @njit(**BORROWS)
 def _render_task(i, left, tile, guide, size, layout, lines, row, pitch, members, values, stride, width, channels,
-                 pixels, work, weights, places, found, copies, here, mixed, out, plane, offset, past_cache):  # fmt: skip
+                 pixels, work, weights, places, found, copies, here, mixed, out, plane, offset,
+                 past_cache):  # fmt: skip
     """Row i of cells from lane ``left`` on: weights of its blocks, then channels in eights."""
     tall, room = chunk_rows(layout), work.room
     inverse = len(work.every.at) * room
