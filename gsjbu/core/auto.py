@@ -247,18 +247,10 @@ class _Fits:
     stopped: bool = False
 
     @property
-    def optimiser(self) -> Optimiser:
-        """Plain Adam; of a large image each step takes some pixels of each cell."""
-        grid = self.base.grid
-        if not _is_large(grid):
-            return ADAM
-        keep = KEEP_OF_SMALL if min(grid.step_y, grid.step_x) < SMALL_CELL else KEEP
-        return replace(ADAM, pitch=max(grid.height, grid.width), keep=keep)
-
-    @property
     def sentence(self) -> str | None:
         """What a person should know of how it was fitted, or None."""
-        part = lattices(self.base.grid, self.optimiser.pitch, self.optimiser.keep)[0]
+        grid, optimiser = self.base.grid, optimiser_on(self.base.grid)
+        part = lattices(grid, optimiser.pitch, optimiser.keep)[0]
         share = part.pitch_y * part.pitch_x
         if not self.taken or share == 1:
             return None
@@ -276,8 +268,8 @@ class _Fits:
 
         return fit_gaussians(
             self.base.at(parameters.start(self.base.grid, *start)), 0 if self.stopped else steps, "signal",
-            self.signal, backend=self.chosen.name, device=self.device, threads=self.threads, optimiser=self.optimiser,
-            progress=report if self.progress is not None else None,
+            self.signal, backend=self.chosen.name, device=self.device, threads=self.threads,
+            optimiser=optimiser_on(self.base.grid), progress=report if self.progress is not None else None,
         )  # fmt: skip
 
 
@@ -296,6 +288,14 @@ def _shared_out(iters: int, recipe: Recipe, large: bool) -> tuple[int, int]:
     """Steps of the first and of the second fit."""
     most = min(STEPS_AN_ITERATION * iters, recipe.steps_of_large if large else STEPS)
     return min(recipe.first_steps, most), min(recipe.second_steps, most)
+
+
+def optimiser_on(grid: Grid) -> Optimiser:
+    """Plain Adam; of a large image each step takes some pixels of each cell."""
+    if not _is_large(grid):
+        return ADAM
+    keep = KEEP_OF_SMALL if min(grid.step_y, grid.step_x) < SMALL_CELL else KEEP
+    return replace(ADAM, pitch=max(grid.height, grid.width), keep=keep)
 
 
 def most_steps(iters: int) -> int:

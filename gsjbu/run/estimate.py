@@ -1,32 +1,25 @@
 """What a run will cost before it starts: seconds and bytes, and on a CPU which setting to lower.
 
-The figures come from a cost model with few constants, measured once on one machine, and scaled by how fast a
-tiny fit runs here (a few milliseconds, once per process). Meant to be right within a factor of two.
+The figures come from a cost model with few constants (cost.py has that of a fit), measured once on one machine, and
+scaled by how fast a tiny fit runs here (a few milliseconds, once per process). Meant to be right within a factor of
+two.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 from gsjbu.core import auto, devices, threads
-from gsjbu.core.backends.lattices import lattices
+from gsjbu.core.fit import lr_image_of
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import OPTIMISERS
+from gsjbu.core.parameters import ADAM, Optimiser, optimiser_of
 from gsjbu.errors import ShapeError
+from gsjbu.run import cost
 from gsjbu.settings import SETTINGS, Settings
 
-# The fused kernel, nanoseconds a step on one thread of the machine it was measured on (Xeon at 2.6 GHz, AVX-512):
-# per cell, per 16 pixels of a cell, per neighbour, per neighbour and 16 pixels.
-CELL, CELL_VECTOR, NEIGHBOUR, NEIGHBOUR_VECTOR = 630.0, 60.0, 20.0, 10.7
-# Farther than this many cells a neighbour weighs nothing at the start, and is skipped.
-REACH = 3.6
-# The attention form, nanoseconds a pixel and neighbour and step; rendering costs about a third of a step.
-ATTENTION_CPU, ATTENTION_GPU = 13.0, 0.05
 # Everything else, nanoseconds a pixel: metrics and renders of RGB; a backbone; panels as PNG.
 RGB, FEATURES, SEGMENTATION, PNG = 330.0, 180.0, 900.0, 90.0
 LOADING = 0.05  # seconds, whatever the size
@@ -83,10 +76,10 @@ def estimate(
         if "resolution" not in asked:  # as for fit, which takes the image as it is
             settings = replace(settings, resolution=max(height, width))
     signal = _Signal(channels, lr_size)
-    cost = _cost(height, width, settings, threads, signal)
-    if cost.backend == "attention on a GPU":
-        return cost
-    return replace(cost, advice=_advice(height, width, settings, threads, signal, cost))
+    plain = _cost(height, width, settings, threads, signal)
+    if plain.backend == "attention on a GPU":
+        return plain
+    return replace(plain, advice=_advice(height, width, settings, threads, signal, plain))
 
 
 @dataclass(frozen=True)
@@ -103,41 +96,29 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
         grid = Grid.from_stride(height, width, s.stride)
     else:
         grid = Grid.from_sizes(height, width, min(signal.size[0], height), min(signal.size[1], width))
-    pitch = OPTIMISERS[s.optimiser].pitch if s.objective in ("rgb", "suited") else 1
     where = devices.resolve(s.device).type
     workers = min(asked or threads.available(), threads.available())
-    neighbours = _mean_window(grid.rows, s.radius) * _mean_window(grid.cols, s.radius)
+    neighbours = cost.mean_window(grid.rows, s.radius) * cost.mean_window(grid.cols, s.radius)
     if where == "cpu" and _fused_is_there():
-        backend, sharing = "fused", _machine() / (1 + 0.85 * (workers - 1))
-        whole = _fused_step(grid, s.radius, pitch=1)
-        step = _fused_step(grid, s.radius, pitch=pitch)
+        backend, sharing = "fused", cost.machine() / (1 + 0.85 * (workers - 1))
         working = 16 * grid.rows * (grid.cols + 16) * (2 * s.radius + 1)
         working += 36 * pixels // math.ceil(grid.step_x)
     else:
-        backend = "attention" if where == "cpu" else "attention on a GPU"
-        each = ATTENTION_CPU / (1 + 0.4 * (workers - 1)) if where == "cpu" else ATTENTION_GPU
-        whole, sharing = pixels * (2 * s.radius + 1) ** 2 * each, 1.0
-        part = lattices(grid, pitch)[0]
-        step = whole / (part.pitch_y * part.pitch_x)
+        backend, sharing = "attention" if where == "cpu" else "attention on a GPU", 1.0
         kept = 4 * pixels * (2 * s.radius + 1) ** 2
         working = min(kept, 256_000_000) + 8 * 16_000_000
-    fits, steps = 1.0, s.iters
+
+    def step(optimiser: Optimiser) -> float:  # nanoseconds
+        if backend == "fused":
+            return cost.fused_step(grid, s.radius, optimiser) * sharing
+        return cost.attention_step(grid, s.radius, optimiser, where, workers)
+
     of_signals = (signal.size is not None) + (s.segmentation != "off")
-    if s.objective in (
-        "signal",
-        "auto",
-    ):  # RGB, a signal that was brought and classes have a fit of their own each
-        fits += of_signals
-    if s.objective == "signal":
-        fits += FEATURES_FIT * s.features
-    elif s.objective == "auto":  # it has nothing to fit features to
-        steps = auto.most_steps(s.iters)
-    fits += 2 * (1 + s.features) if s.methods == "all" else 0
-    suited = of_signals * auto.most_steps(s.iters) if s.objective == "suited" else 0  # steps, on all pixels
+    fits = _fits(s, grid, of_signals, lr_image_of(s.lr_image, s.objective, signal.size))
     mixing = channels * pixels * neighbours * 0.12 * sharing
     stages = {
-        "fit": (fits * steps * step + suited * whole) * sharing * 1e-9,
-        "rgb": (pixels * RGB * (2.2 if s.methods == "all" else 1.0) + 2 * whole * sharing) * 1e-9,
+        "fit": sum(steps * step(optimiser) for optimiser, steps in fits) * 1e-9,
+        "rgb": (pixels * RGB * (2.2 if s.methods == "all" else 1.0) + 2 * step(ADAM)) * 1e-9,
         "features": (pixels * FEATURES * 1e-9 + LOADING) * s.features,
         "segmentation": 0.0 if s.segmentation == "off" else pixels * SEGMENTATION * 1e-9 + LOADING,
         "signal": mixing * 1e-9,
@@ -148,35 +129,29 @@ def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Sign
     return Estimate(sum(stages.values()), int(size), stages, [], backend, workers)
 
 
-def _fused_step(grid: Grid, radius: int, pitch: int) -> float:
-    """Nanoseconds of a step of the fused kernel on the measured machine."""
-    near = _mean_window(grid.rows, min(radius, REACH)) * _mean_window(grid.cols, min(radius, REACH))
-    part = lattices(grid, pitch)[0]
-    area = min(grid.step_y, grid.height) / part.pitch_y * min(grid.step_x, grid.width) / part.pitch_x
-    vectors = math.ceil(area / 16)
-    return grid.rows * grid.cols * (
-        CELL + CELL_VECTOR * vectors + near * (NEIGHBOUR + NEIGHBOUR_VECTOR * vectors)
-    )  # fmt: skip
-
-
-def _mean_window(cells: int, radius: float) -> float:
-    """How many of the 2·radius + 1 cells along one axis lie in the grid, on average over the grid."""
-    inside = min(2 * radius + 1, cells)
-    lost = min(radius, cells) * (min(radius, cells) + 1) / cells if cells > radius else 0.0
-    return max(1.0, inside - lost) if cells > 2 * radius + 1 else max(1.0, 0.85 * inside)
+def _fits(s: Settings, grid: Grid, of_signals: int, lr_image: str) -> list[tuple[Optimiser, float]]:
+    """The fits of a run: whose steps, and how many. ``of_signals``: one that was brought, and classes."""
+    of_rgb, of_auto = optimiser_of(s.optimiser, lr_image), auto.optimiser_on(grid)
+    others = 2 * (1 + s.features) * s.iters if s.methods == "all" else 0
+    if s.objective == "signal":
+        return [(ADAM, s.iters * (1 + of_signals + FEATURES_FIT * s.features) + others)]
+    if s.objective == "auto":  # it has nothing to fit features to
+        return [(of_auto, auto.most_steps(s.iters) * (1 + of_signals)), (ADAM, others)]
+    suited = of_signals * auto.most_steps(s.iters) if s.objective == "suited" else 0
+    return [(of_rgb, s.iters), (of_auto, suited), (ADAM, others)]
 
 
 def _advice(
-    height: int, width: int, s: Settings, asked: int | None, signal: _Signal, cost: Estimate
+    height: int, width: int, s: Settings, asked: int | None, signal: _Signal, now: Estimate
 ) -> list[Advice]:
     """What to lower, best first; only what saves a fifth or more of a slow run's time, or of its memory."""
-    if cost.seconds <= SLOW and cost.bytes <= LARGE:
+    if now.seconds <= SLOW and now.bytes <= LARGE:
         return []
     longest = max(height, width)
-    now = min(s.resolution, longest)
+    size = min(s.resolution, longest)
     tries: dict[str, list[Any]] = {
         "iters": [v for v in (50, 20, 10) if v < s.iters],
-        "resolution": [v for v in (2048, 1024, 768, 512, 384, 256) if v < now],
+        "resolution": [v for v in (2048, 1024, 768, 512, 384, 256) if v < size],
         "radius": [v for v in (4, 2, 1) if v < s.radius],
         "stride": [v for v in (4, 8, 16, 32) if v > s.stride and signal.size is None],
         "methods": ["pair"] if s.methods != "pair" else [],
@@ -187,14 +162,14 @@ def _advice(
         options = [(v, _cost(height, width, replace(s, **{name: v}), asked, signal)) for v in values]
         # The mildest change that makes the run quick, or else the strongest one.
         value, then = next(
-            ((v, c) for v, c in options if c.seconds <= SLOW), options[-1] if options else (None, cost)
+            ((v, c) for v, c in options if c.seconds <= SLOW), options[-1] if options else (None, now)
         )
-        if value is None or (then.seconds > 0.8 * cost.seconds and then.bytes > 0.8 * cost.bytes):
+        if value is None or (then.seconds > 0.8 * now.seconds and then.bytes > 0.8 * now.bytes):
             continue
         shown = "off" if value is False else value
         sentence = (
             f"Set {SETTINGS[name].label.lower()} to {shown}: about {_said(then.seconds)} instead of "
-            f"{_said(cost.seconds)}, {then.bytes / 1e9:.1f} GB instead of {cost.bytes / 1e9:.1f} GB."
+            f"{_said(now.seconds)}, {then.bytes / 1e9:.1f} GB instead of {now.bytes / 1e9:.1f} GB."
         )
         found.append(Advice(name, value, then.seconds, sentence))
     return sorted(found, key=lambda a: a.seconds)
@@ -208,31 +183,3 @@ def _fused_is_there() -> bool:
     from gsjbu.core.backends.dispatch import warm_up
 
     return warm_up.state != "failed"
-
-
-@lru_cache(maxsize=1)
-def _measured() -> float:
-    """How many times the measured machine's time a tiny fit takes here; the best of five."""
-    import torch
-
-    from gsjbu.core import parameters
-    from gsjbu.core.backends import cpu
-
-    grid = Grid.from_stride(64, 64, 16)
-    guide = torch.linspace(0, 1, 3 * 64 * 64).reshape(3, 64, 64)
-    problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 2)
-    raw, steps, best = parameters.start(grid), 4, math.inf
-    for _ in range(5):
-        began = time.perf_counter()
-        cpu.fit(problem, raw, steps, 0.1, 1.0, threads=1)
-        best = min(best, time.perf_counter() - began)
-    near = _mean_window(4, 2) ** 2
-    expected = 16 * (CELL + 16 * CELL_VECTOR + near * (NEIGHBOUR + 16 * NEIGHBOUR_VECTOR)) * 1e-9
-    return best / steps / expected
-
-
-def _machine() -> float:
-    """The speed factor of this machine; 1 until the fused kernel is compiled."""
-    from gsjbu.core.backends.dispatch import warm_up
-
-    return _measured() if warm_up.state == "warm" else 1.0

@@ -251,7 +251,7 @@ def make_slow(page: Page) -> None:
     """Settings whose estimate is above 5 s on any machine of today."""
     page.evaluate(
         """async () => {
-          for (const [name, value] of [['stride', 2], ['radius', 8], ['iters', 1000]]) {
+          for (const [name, value] of [['resolution', 512], ['stride', 2], ['radius', 8], ['iters', 1000]]) {
             const box = document.querySelector(`[data-setting=${name}] input[type=number]`);
             box.value = value;
             box.dispatchEvent(new Event('change', {bubbles: true}));

@@ -121,7 +121,7 @@ def test_axe(chromium: Browser, server: Server, watch: Watch, language: str) -> 
     # running: a long run
     page.set_viewport_size({"width": 1440, "height": 900})
     page.evaluate("document.getElementById('settings').open = true")
-    for name, value in (("stride", 2), ("radius", 8), ("iters", 1000)):
+    for name, value in (("resolution", 512), ("stride", 2), ("radius", 8), ("iters", 1000)):
         set_slider(page, name, value)
     page.wait_for_selector("body[data-phase=waiting]")
     found += violations(page, "waiting")
