@@ -12,10 +12,10 @@ from gsjbu.core.parameters import ADAM, SIGMA_LOW, Optimiser
 
 # The fused kernel, nanoseconds a step on one thread of the machine it was measured on (EPYC with AVX-512), by form:
 # per 16 pixels of a cell, or per pixel in a lane; the same with each neighbour; per cell; per neighbour of a cell. Of
-# 128 fits by both optimisers at strides 2 to 64 and radii 1 to 8, all are within a factor of 1.45, on average 1.1.
+# 128 fits by both optimisers at strides 2 to 64 and radii 1 to 8, all are within a factor of 2.2, on average 1.13.
 STEP = {
-    "cells": (48.0, 5.3, 410.0, 19.0),
-    "rows": (0.14, 0.60, 25.0, 0.90),
+    "cells": (49.0, 5.1, 320.0, 24.0),
+    "rows": (0.29, 0.64, 17.0, 0.67),
 }  # fmt: skip
 # Farther than so many σ a neighbour weighs nothing, and is skipped; σ is that of the start.
 REACH = 7.06
@@ -36,7 +36,7 @@ def fused_step(grid: Grid, radius: int, optimiser: Optimiser = ADAM) -> float:
     for count, step in ((grid.rows, grid.step_y), (grid.cols, grid.step_x)):
         sigma = max(optimiser.start[0], SIGMA_LOW / step)  # strides
         near *= mean_window(count, min(radius, REACH * sigma))
-    form = quicker(grid)[0].name
+    form = quicker(grid, part)[0].name
     if form == "rows":
         places = math.ceil(min(grid.step_x, grid.width) / part.pitch_x)
         laid = pixels / (grid.width / part.pitch_x) * whole_vectors(grid.cols) * places

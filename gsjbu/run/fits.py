@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor
 
@@ -21,6 +21,7 @@ from gsjbu.settings import Settings
 if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
 
+T = TypeVar("T")
 Upsampler = Callable[[Tensor], Tensor]  # an LR signal [C, h, w] to HR [C, H, W]
 
 
@@ -53,6 +54,18 @@ class Fits:
     def best(self, lr: Tensor) -> Kernel:
         """What a person takes home: the kernel that suits ``lr``, or that of the objective they chose."""
         return self.suited(lr) or self.main(lr)
+
+    @property
+    def unfitted(self) -> dict[str, tuple[Any, ...]]:
+        """The pictures that take no fit, by way, and what each depends on."""
+        s, lr = self.settings, (self.grid, self.lr_image)
+        depends = {"original": (), "bilinear": lr, "bicubic": lr, "fixed": (*lr, s.radius, s.device)}
+        return {way: (s.resolution, *key) for way, key in depends.items()}
+
+    def of_image(self, way: str, what: str, make: Callable[[], T]) -> T:
+        """``what`` is made of the image's own LR by a ``way``; kept for the next run where that takes no fit."""
+        key = self.unfitted.get(way)
+        return make() if key is None else self.stages.cached(f"{way} {what}", key, make)
 
     def on(self, objective: str, lr: Tensor | None, iters: int | None = None) -> Kernel:
         """The kernel fitted by ``objective``, for ``lr`` where it depends on the signal."""

@@ -18,7 +18,7 @@ class Later:
     def __init__(self, head: Panel, size: tuple[int, int], make: Callable[[], Panel]) -> None:
         self.name, self.group, self.title, self.sentence = head.name, head.group, head.title, head.sentence
         self.unit, self.bar, self.legend = head.unit, head.bar, head.legend
-        self._head = head
+        self.head = head
         self.height, self.width = size
         self._panel = Once(make)
 
@@ -48,4 +48,4 @@ class Later:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but pixels and values, for JSON; it makes nothing."""
-        return self._head.described(self.width, self.height)
+        return self.head.described(self.width, self.height)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ GROUPS = ("rgb", "features", "segments", "segmentation", "signal", "kernel")
 ERROR_QUANTILE = 0.995
 #: The same for the kernels' parameters, where a few cells at a bound would leave the rest one colour.
 MOST = 0.98
+NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 #: The grey of pixels without a class.
 UNKNOWN = np.uint8(128)
 
@@ -49,6 +51,7 @@ class Panel:
     unit: str = ""
     bar: ColourBar | None = None
     legend: list[dict[str, Any]] | None = None
+    shared: bool = False  # by runs of the image: its PNG stays with it
 
     @property
     def width(self) -> int:
@@ -62,6 +65,10 @@ class Panel:
 
     def png(self) -> bytes:
         """The picture as a PNG file."""
+        return self._file if self.shared else png_bytes(self.picture)
+
+    @cached_property
+    def _file(self) -> bytes:
         return png_bytes(self.picture)
 
     def as_dict(self) -> dict[str, Any]:
@@ -156,17 +163,20 @@ def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "featur
     ``projected`` maps ``lr``, ``bilinear``, ``gsjbu`` to ``basis.apply(features)`` or a rendering of it: projecting
     and mixing commute, so no full-resolution feature array is needed for a picture.
     """
+    return [
+        replace(features_head(key, basis.channels, group), picture=to_uint8(basis.colours(x)), values=_values(x))
+        for key, x in projected.items()
+    ]
+
+
+def features_head(key: str, channels: int, group: str = "features") -> Panel:
+    """What is known of such a panel before its picture is made."""
     sentence = (
-        f"The three strongest of {basis.channels} feature channels' directions as red, green and blue; "
+        f"The three strongest of {channels} feature channels' directions as red, green and blue; "
         "one projection for all panels, so equal colours are equal features."
     )
-    return [
-        Panel(
-            f"{group}_{key}", group, f"{group.capitalize()}, {PAIR[key]}", sentence,
-            to_uint8(basis.colours(x)), _values(x), "PCA coordinate",
-        )
-        for key, x in projected.items()
-    ]  # fmt: skip
+    title = f"{group.capitalize()}, {PAIR[key]}"
+    return Panel(f"{group}_{key}", group, title, sentence, NO_PICTURE, torch.empty(0), "PCA coordinate")
 
 
 # -------------------------------------------------------------------------------------- class maps

@@ -7,6 +7,7 @@ so that changing one setting re-runs only what that setting touches.
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -85,12 +86,17 @@ def run_reduced(
         kernel = fits.main(about)
     with stages("render"):
         ways = fits.upsamplers(lr_image, of_image=True)
-        pictures = {name: upsampler(lr_image) for name, upsampler in ways.items()}
+        every = {"fixed": lambda x: fits.fixed().render(x, threads=threads), **ways}
+        pictures = {
+            name: fits.of_image(name, "picture", partial(upsampler, lr_image)) for name, upsampler in every.items()
+        }
         compared = methods("rgb", ways, settings.objective, None)
-        fixed = pictures.get("fixed", fits.fixed().render(lr_image, threads=threads))
     with stages("rgb"):
-        shown: list[Panel | Later] = [*views.rgb(guide, lr_image, how, pictures)]
-        measured = {"rgb": _agreement({**pictures, "fixed": fixed}, guide, threads)}
+        first = views.rgb(fits, lr_image, {name: pictures[name] for name in ways})
+        stages.show(first)
+        shown: list[Panel | Later] = [*first]
+        shown += panels.errors(guide, pictures["bilinear"], pictures["gsjbu"])
+        measured = {"rgb": _agreement(fits, pictures)}
         status = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, settings)}
         status |= {"image": " ".join(image.notes)} if image.notes else {}
     with stages("backbone"):
@@ -130,7 +136,11 @@ def _features(
     ways = fits.upsamplers(features_lr, of_image=True)
     names = [*ways, "auto"] if suited is not None else ways
     by = methods("features", names, fits.settings.objective, "features")
-    return views.features(features_lr, ways, suited), suited, by
+    fits.main(features_lr)  # what is made later has no stage to be in, and nobody to stop it
+    shown = views.features(features_lr, ways, (fits.grid.height, fits.grid.width), suited)
+    if fits.settings.methods == "all":
+        fits.on("signal", features_lr)
+    return [*shown], suited, by
 
 
 def _segmentation(
@@ -176,10 +186,13 @@ def _on_grid(signal: Signal | None, guide: Tensor, settings: Settings) -> tuple[
     return signal, Grid.from_sizes(height, width, *signal.values.shape[1:])
 
 
-def _agreement(pictures: dict[str, Tensor], guide: Tensor, threads: int | None) -> dict[str, Any]:
+def _agreement(fits: Fits, pictures: dict[str, Tensor]) -> dict[str, Any]:
     """PSNR, SSIM and L1 of each picture against the image."""
-    scores = each(lambda picture: metrics.compare(picture, guide), pictures.values(), threads)
-    return dict(zip(pictures, scores, strict=True))
+
+    def score(name: str) -> dict[str, float | None]:
+        return fits.of_image(name, "score", lambda: metrics.compare(pictures[name], fits.guide))
+
+    return dict(zip(pictures, each(score, pictures, fits.threads), strict=True))
 
 
 def _backbone_features(

@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu.io.colours import ColourBar, hexadecimal, palette
 from gsjbu.run.later import Later
-from gsjbu.run.panels import PAIR, Panel, paint
-
-if TYPE_CHECKING:
-    from gsjbu.models.pca import Basis
+from gsjbu.run.once import Once
+from gsjbu.run.panels import NO_PICTURE, PAIR, Panel, paint
 
 Upsamplers = Mapping[str, Callable[[Tensor], Tensor]]
 GROUP = "segments"
@@ -34,17 +30,20 @@ FOREGROUND = (
 )
 
 
-def segments(values: Tensor, basis: Basis, upsamplers: Upsamplers, size: tuple[int, int]) -> list[Later]:
+def segments(
+    values: Tensor, projected: Once[Tensor], upsamplers: Upsamplers, size: tuple[int, int]
+) -> list[Later]:
     """``segments_…`` and ``foreground_…`` for ``lr`` and each upsampler, made when they are looked at.
 
-    values: LR features [C, h, w]; basis: their principal directions; size: (H, W) of what the upsamplers give.
+    values: LR features [C, h, w]; projected: their coordinates in three principal directions [3, h, w]; size: (H, W)
+    of what the upsamplers give.
     """
-    nearness = _nearness(values)
-    front = _foreground(basis.apply(values)[:1])
+    count, nearness = _count(values), Once(partial(_nearness, values))
+    front = Once(lambda: _foreground(projected.value[:1]))
     ways: Upsamplers = {"lr": torch.clone, **upsamplers}
     sizes = {name: size if name in upsamplers else (values.shape[1], values.shape[2]) for name in ways}
     classes = [
-        Later(_segments_head(name, len(nearness)), sizes[name], partial(_segments, name, nearness, way))
+        Later(_segments_head(name, count), sizes[name], partial(_segments, name, nearness, way))
         for name, way in ways.items()
     ]
     return classes + [
@@ -53,12 +52,26 @@ def segments(values: Tensor, basis: Basis, upsamplers: Upsamplers, size: tuple[i
     ]
 
 
+def _flat(values: Tensor) -> Tensor:
+    """LR features [C, h, w] as [h·w, C]."""
+    return values.detach().to("cpu", torch.float32).flatten(1).T
+
+
+def _count(values: Tensor) -> int:
+    """How many groups there are to find: COUNT, or fewer where fewer cells differ."""
+    flat = _flat(values)
+    for some in (flat[:: max(1, len(flat) // 64)], flat):  # most often a few tell already
+        found = len(torch.unique(some, dim=0))
+        if found >= COUNT:
+            break
+    return min(COUNT, found)
+
+
 def _nearness(values: Tensor) -> Tensor:
     """Of each LR pixel to each centre, [K, h, w]: −|f − c|² / 2 but for |f|², which all centres share."""
     from scipy.cluster.vq import kmeans2
 
-    flat = values.detach().to("cpu", torch.float32).flatten(1).T
-    count = min(COUNT, len(torch.unique(flat, dim=0)))
+    flat, count = _flat(values), _count(values)
     centres, _ = kmeans2(flat.double().numpy(), count, iter=ROUNDS, minit="++", seed=0, missing="warn")
     by_share = torch.from_numpy(centres).float()
     near = by_share @ flat.T - by_share.square().sum(1, keepdim=True) / 2
@@ -82,37 +95,35 @@ def _segments_head(name: str, count: int) -> Panel:
     legend = [
         {"name": f"segment {i + 1}", "colour": hexadecimal(colours[i]), "index": i} for i in range(count)
     ]
-    nothing = np.empty((0, 0, 3), np.uint8)
     return Panel(
-        f"segments_{name}", GROUP, f"Segments, {PAIR[name]}", SEGMENTS.format(count), nothing, torch.empty(0),
+        f"segments_{name}", GROUP, f"Segments, {PAIR[name]}", SEGMENTS.format(count), NO_PICTURE, torch.empty(0),
         "segment number", None, legend,
     )  # fmt: skip
 
 
-def _segments(name: str, nearness: Tensor, upsampler: Callable[[Tensor], Tensor]) -> Panel:
-    found = upsampler(nearness).argmax(0).cpu()
-    head = _segments_head(name, len(nearness))
-    picture = palette(len(nearness))[found.numpy()]
+def _segments(name: str, nearness: Once[Tensor], upsampler: Callable[[Tensor], Tensor]) -> Panel:
+    found = upsampler(nearness.value).argmax(0).cpu()
+    head = _segments_head(name, len(nearness.value))
+    picture = palette(len(nearness.value))[found.numpy()]
     return replace(head, picture=picture, values=found[None].float())
 
 
 def _foreground_head(name: str) -> Panel:
     bar = ColourBar(0.0, 1.0, "of the span", "viridis")
-    nothing = np.empty((0, 0, 3), np.uint8)
     return Panel(
         f"foreground_{name}",
         GROUP,
         f"Foreground, {PAIR[name]}",
         FOREGROUND,
-        nothing,
+        NO_PICTURE,
         torch.empty(0),
         bar.unit,
         bar,
     )
 
 
-def _front(name: str, front: Tensor, upsampler: Callable[[Tensor], Tensor]) -> Panel:
+def _front(name: str, front: Once[Tensor], upsampler: Callable[[Tensor], Tensor]) -> Panel:
     head = _foreground_head(name)
     assert head.bar is not None
-    found = upsampler(front).to("cpu", torch.float32)
+    found = upsampler(front.value).to("cpu", torch.float32)
     return replace(head, picture=paint(found, head.bar), values=found)

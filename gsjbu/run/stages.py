@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from gsjbu.run.panels import Panel
 
 T = TypeVar("T")
 
@@ -26,13 +29,19 @@ SHARES = {
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is. ``loss`` is the objective before the step, during the fit; ``share`` 0–1 of the whole run."""
+    """Where a run is. ``loss`` is the objective before the step, during the fit; ``share`` 0–1 of the whole run;
+    ``pictures``: panels that are there already."""
 
     stage: str
     step: int
     steps: int
     loss: float | None
     share: float
+    pictures: Sequence[Panel] = ()
+
+    def __reduce__(self) -> tuple[type[Progress], tuple[Any, ...]]:
+        """To another process it goes without pictures, which come with the result."""
+        return Progress, (self.stage, self.step, self.steps, self.loss, self.share)
 
 
 class Stages:
@@ -54,12 +63,19 @@ class Stages:
         self.timings_ms[stage] = 1000 * (time.perf_counter() - began)
         self.done += SHARES[stage]
 
-    def report(self, step: int, steps: int, loss: float | None = None) -> None:
+    def show(self, pictures: Sequence[Panel]) -> None:
+        """Panels that need not wait for the rest of the run."""
+        self.report(0, 0, pictures=pictures)
+
+    def report(
+        self, step: int, steps: int, loss: float | None = None, pictures: Sequence[Panel] = ()
+    ) -> None:
         """Tell where the stage is; what ``progress`` raises ends the run."""
         if self.progress is not None:
             within = step / steps if steps else 0.0
+            share = min(1.0, self.done + SHARES[self.stage] * within)
             self.progress(
-                Progress(self.stage, step, steps, loss, min(1.0, self.done + SHARES[self.stage] * within))
+                Progress(self.stage, step, steps, loss, share, pictures)
             )
 
     def fetching(self, done: int, total: int, _: str) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
     from gsjbu.io.truths import Truth
     from gsjbu.models.pca import Basis
+    from gsjbu.run.fits import Fits
 
 Upsamplers = Mapping[str, Callable[[Tensor], Tensor]]
 CONFIDENT = ("bilinear", "gsjbu", "auto")  # whose share of the strongest class is shown as well
@@ -51,38 +52,49 @@ def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
     return {**found, "fit": f"{taken}: loss {first:.4g} → {last:.4g}."}
 
 
-def rgb(guide: Tensor, lr: Tensor, lr_image: str, pictures: Mapping[str, Tensor]) -> list[Panel]:
-    """Original, LR, one picture an upsampler, and the two error maps."""
-    shown = [panels.rgb("original", guide), panels.rgb("lr", lr, panels.LR_SENTENCES[lr_image])]
-    shown += [panels.rgb(f"{upsampler}_rgb", picture) for upsampler, picture in pictures.items()]
-    return shown + panels.errors(guide, pictures["bilinear"], pictures["gsjbu"])
+def rgb(fits: Fits, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel]:
+    """Original, LR, and one picture an upsampler."""
+
+    def shown(way: str, name: str, picture: Tensor) -> Panel:
+        def made() -> Panel:
+            return replace(panels.rgb(name, picture), shared=way in fits.unfitted)
+
+        return fits.of_image(way, "panel", made)
+
+    small = panels.rgb("lr", lr, panels.LR_SENTENCES[fits.lr_image])
+    high = [shown(way, f"{way}_rgb", picture) for way, picture in pictures.items()]
+    return [shown("original", "original", fits.guide), small, *high]
 
 
 def features(
-    values: Tensor, upsamplers: Upsamplers, suited: Once[Kernel] | None = None
-) -> list[Panel | Later]:
+    values: Tensor, upsamplers: Upsamplers, size: tuple[int, int], suited: Once[Kernel] | None = None
+) -> list[Later]:
     """Backbone features [C, h, w] as three PCA colours, one projection for all panels, and the parts they tell apart;
-    what ``suited`` renders is made when it is looked at."""
+    all of it is made when it is looked at. ``size``: (H, W) of what the upsamplers give."""
+    basis = Once(partial(_basis, values))
+    projected = Once(lambda: basis.value.apply(values))
+    ways: dict[str, Callable[[Tensor], Tensor]] = {**upsamplers}
+    if suited is not None:
+        ways["auto"] = partial(_rendered, suited)
+    order = sorted({"lr": torch.clone, **ways}.items(), key=lambda way: list(panels.PAIR).index(way[0]))
+    shown = [
+        Later(
+            panels.features_head(name, len(values)), (values.shape[1], values.shape[2]) if name == "lr" else size,
+            partial(_features, name, basis, projected, way),
+        )
+        for name, way in order
+    ]  # fmt: skip
+    return shown + segments(values, projected, {name: ways[name] for name in CONFIDENT if name in ways}, size)
+
+
+def _basis(values: Tensor) -> Basis:
     from gsjbu.models.pca import pca3
 
-    basis = pca3(values)
-    projected = basis.apply(values)
-    shown: list[Panel | Later] = list(
-        panels.features(
-            basis, {"lr": projected, **{name: upsampler(projected) for name, upsampler in upsamplers.items()}}
-        )
-    )
-    size = shown[1].height, shown[1].width
-    ways = {name: upsamplers[name] for name in ("bilinear", "gsjbu") if name in upsamplers}
-    if suited is not None:
-        (head,) = panels.features(basis, {"auto": projected})
-        shown.insert(3, Later(head, size, partial(_suited_features, basis, projected, suited)))
-        ways["auto"] = partial(_rendered, suited)
-    return shown + segments(values, basis, ways, size)
+    return pca3(values)
 
 
-def _suited_features(basis: Basis, projected: Tensor, suited: Once[Kernel]) -> Panel:
-    return panels.features(basis, {"auto": _rendered(suited, projected)})[0]
+def _features(name: str, basis: Once[Basis], projected: Once[Tensor], way: Callable[[Tensor], Tensor]) -> Panel:
+    return panels.features(basis.value, {name: way(projected.value)})[0]
 
 
 def _rendered(suited: Once[Kernel], x: Tensor) -> Tensor:

@@ -11,14 +11,16 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 TERMINAL = frozenset({"done", "failed", "cancelled"})
+PROMPT = TERMINAL | {"pictures"}
 KEEPALIVE_SECONDS = 15.0
-# Streams wake at most this often, so that a fit of fifty 1-ms steps is a few writes and not fifty.
+# But for PROMPT events, streams wake at most this often: a fit of fifty 1-ms steps is a few writes and not fifty.
 BATCH_SECONDS = 0.015
 
 
@@ -31,13 +33,21 @@ class Event:
     data: str  # JSON
 
 
+class _Waiter(NamedTuple):
+    """A stream: its loop, and what wakes it when there is news, and when that cannot wait."""
+
+    loop: asyncio.AbstractEventLoop
+    news: asyncio.Event
+    now: asyncio.Event
+
+
 class EventLog:
     """Append from any thread; follow from the event loop."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._events: list[Event] = []
-        self._waiters: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+        self._waiters: set[_Waiter] = set()
         self._last = 0
         self._ended = False
 
@@ -61,12 +71,14 @@ class EventLog:
             self._events.append(Event(self._last, kind, text))
             self._ended = kind in TERMINAL
             waiters = list(self._waiters)
-        for loop, event in waiters:
-            if not event.is_set():
-                try:
-                    loop.call_soon_threadsafe(event.set)
-                except RuntimeError:  # the loop has closed: its stream is gone with it
-                    self._waiters.discard((loop, event))
+        for waiter in waiters:
+            due = [waiter.news, *([waiter.now] if kind in PROMPT else [])]
+            try:
+                for event in due:
+                    if not event.is_set():
+                        waiter.loop.call_soon_threadsafe(event.set)
+            except RuntimeError:  # the loop has closed: its stream is gone with it
+                self._waiters.discard(waiter)
         return True
 
     def after(self, last: int) -> list[Event]:
@@ -83,12 +95,12 @@ class EventLog:
 
     async def follow(self, last: int = 0) -> AsyncIterator[list[Event]]:
         """Batches of events after ``last`` up to the terminal one; an empty batch is a sign of life."""
-        wake = asyncio.Event()
-        entry = (asyncio.get_running_loop(), wake)
-        self._waiters.add(entry)
+        waiter = _Waiter(asyncio.get_running_loop(), asyncio.Event(), asyncio.Event())
+        self._waiters.add(waiter)
         try:
             while True:
-                wake.clear()
+                waiter.news.clear()
+                waiter.now.clear()
                 batch = self.after(last)
                 if batch:
                     last = batch[-1].number
@@ -96,14 +108,14 @@ class EventLog:
                 if self._ended and last >= self._last:
                     return
                 try:
-                    await asyncio.wait_for(wake.wait(), KEEPALIVE_SECONDS)
+                    await asyncio.wait_for(waiter.news.wait(), KEEPALIVE_SECONDS)
                 except TimeoutError:
                     yield []
                     continue
-                if not self._ended:
-                    await asyncio.sleep(BATCH_SECONDS)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(waiter.now.wait(), BATCH_SECONDS)
         finally:
-            self._waiters.discard(entry)
+            self._waiters.discard(waiter)
 
 
 async def sse(log: EventLog, last: int) -> AsyncIterator[bytes]:

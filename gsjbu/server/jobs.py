@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gsjbu.core.threads import available, step_back
 from gsjbu.errors import Cancelled, GsjbuError
@@ -24,6 +24,9 @@ from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem, from_error, from_os_error, internal, is_out_of_memory
 from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
+
+if TYPE_CHECKING:
+    from gsjbu.run.panels import Panel
 
 log = logging.getLogger("gsjbu.server")
 
@@ -64,6 +67,7 @@ class Job:
     followed: bool = False
     seen: float = field(default_factory=time.monotonic)
     stage_ms: dict[str, float] = field(default_factory=dict)
+    pictures: dict[str, Panel] = field(default_factory=dict)  # of a run that goes on
     _reason: Problem | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stage: tuple[str, float] | None = None
@@ -85,6 +89,7 @@ class Job:
     def let_go(self) -> None:
         """The thread is out: free what the work held on to."""
         self._close_stage(time.monotonic())
+        self.pictures = {}
         self.work = _nothing
 
     def touch(self) -> None:
@@ -136,6 +141,10 @@ class Job:
             "eta_s": None if eta is None else round(eta, 3),
         }
         self.events.append("progress", self.progress)
+        pictures = getattr(progress, "pictures", ())
+        if pictures:
+            self.pictures = {panel.name: panel for panel in pictures}
+            self.events.append("pictures", {"panels": [panel.as_dict() for panel in pictures]})
 
     def _close_stage(self, now: float) -> None:
         if self._stage is not None:

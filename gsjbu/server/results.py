@@ -22,6 +22,7 @@ from PIL import Image
 from gsjbu.core.threads import available, step_back
 from gsjbu.io.pictures import png_bytes
 from gsjbu.io.point_clouds import ply
+from gsjbu.run.estimate import Estimate
 from gsjbu.run.later import Later
 from gsjbu.server.problems import Problem
 from gsjbu.server.store import size_of
@@ -29,6 +30,7 @@ from gsjbu.server.store import size_of
 _encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png", initializer=step_back)
 VECTORS = 64  # pixels of a result whose features are kept as they were asked for
 _CELLS = 65536  # whose Gaussians are written at a time
+GONE = "The details of this result were kept for a while; run it again for them."
 _NOTHING = np.empty((0, 0, 3), np.uint8)
 
 
@@ -36,7 +38,8 @@ class Bundle:
     """A pipeline result with its PNGs, which are made when they are first asked for.
 
     When room is needed it lets go of what can be missed, in levels: 1, pictures whose PNG is there, and half the
-    digits of the values; 2, the values, and with them the read-out at a pixel; 3, the kernel and the features.
+    digits of the values; 2, the values, and with them the read-out at a pixel; 3, the kernel and the features, and with
+    them the panels that nobody has looked at.
     What a client waits for, the answer and its PNGs, stays to the last.
     """
 
@@ -59,9 +62,7 @@ class Bundle:
         """The pipeline's result; refuses with ``expired`` where it had to make room."""
         result = self._result
         if result is None:
-            raise Problem(
-                "expired", "The details of this result were kept for a while; run it again for them."
-            )
+            raise Problem("expired", GONE)
         return result
 
     def again(self, sentence: str) -> Bundle | None:
@@ -106,8 +107,10 @@ class Bundle:
             there = {*self._pngs, *self._files, *self._inline}
             half = level == 1
             for name, held in self.panels.items():
-                if isinstance(held, Later) and not held.is_made and level < 3:
-                    continue  # it takes no room yet
+                if isinstance(held, Later) and not held.is_made:
+                    if level >= 3:  # before, it takes no room of its own
+                        self.panels[name] = held.head
+                    continue
                 panel = held.now if isinstance(held, Later) else held
                 picture = _NOTHING if name in there else panel.picture
                 values = panel.values.half() if half else torch.empty(0)
@@ -140,6 +143,8 @@ class Bundle:
         if name in self._inline:
             return base64.b64decode(self.body[self._inline[name]])
         panel = self._panel(name)
+        if not isinstance(panel, Later) and panel.picture.size == 0:
+            raise Problem("expired", GONE)
         data = panel.png()
         with self._lock:
             self._pngs[name] = data
@@ -237,6 +242,17 @@ class Bundle:
 def inline(pngs: dict[str, bytes]) -> dict[str, dict[str, str]]:
     """Panels put into the answer itself."""
     return {name: {"png": base64.b64encode(data).decode("ascii")} for name, data in pngs.items()}
+
+
+def of_estimate(cost: Estimate) -> dict[str, Any]:
+    """What a run would take, for JSON."""
+    return {
+        "seconds": cost.seconds, "bytes": cost.bytes, "stages": cost.stages,
+        "advice": [
+            {"setting": one.setting, "value": one.value, "seconds": one.seconds, "sentence": one.sentence}
+            for one in cost.advice
+        ],
+    }  # fmt: skip
 
 
 def to_json(value: Any) -> bytes:

@@ -54,7 +54,8 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
         if "truth" in form.files:
             truth = await service.inputs.truth_from_file(form.files["truth"])
             truth_id = service.store.add("truth", truth)
-    job = await service.submit(client_of(request), image_id, settings, signal_id, answer, truth_id)
+    job = (await service.submit(client_of(request), image_id, settings, signal_id, answer, truth_id)).job
+    assert job is not None  # it was not asked how long it takes
     await _wait(service, request, job)
     if job.state != "done":
         raise job.error.plain() if job.error else internal()
@@ -68,7 +69,10 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
 
 
 @router.post(
-    "/api/jobs", status_code=202, response_model=schemas.JobMade, responses=refusals(413, 429),
+    "/api/jobs", status_code=202, response_model=schemas.JobMade,
+    responses={
+        200: {"model": schemas.JobMade, "description": "It would take longer than patience_s."}, **refusals(413, 429),
+    },
     summary="Start a run on a kept image",
 )  # fmt: skip
 async def start(
@@ -77,14 +81,18 @@ async def start(
     response: Response,
     wanted: schemas.JobRequest,
     client_id: ClientId = None,
-) -> dict[str, str]:
+) -> dict[str, Any]:
     settings = schemas.strict_settings(wanted.settings)
     answer = Answer("files" if wanted.return_files else wanted.panels)
-    job = await service.submit(
-        client_of(request), wanted.image_id, settings, wanted.signal_id, answer, wanted.truth_id
+    accepted = await service.submit(
+        client_of(request), wanted.image_id, settings, wanted.signal_id, answer, wanted.truth_id, wanted.patience_s
     )
-    response.headers["Location"] = f"/api/jobs/{job.id}"
-    return {"job_id": job.id}
+    body = {"estimate": results.of_estimate(accepted.cost)}
+    if accepted.job is None:
+        response.status_code = 200
+        return {"job_id": None, **body}
+    response.headers["Location"] = f"/api/jobs/{accepted.job.id}"
+    return {"job_id": accepted.job.id, **body}
 
 
 @router.get(
@@ -117,7 +125,8 @@ async def cancel(service: Shared, job_id: Id) -> Response:
 async def events(
     service: Shared, job_id: Id, seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None
 ) -> Response:
-    """Progress as server-sent events: `progress`, then one of `done`, `failed`, `cancelled`."""
+    """Server-sent events: `progress`; once `pictures`, panels of the image that can be had while the run goes on; then
+    one of `done`, `failed`, `cancelled`."""
     job = service.jobs.get(job_id)
     last = last_event_id(seen)
     if job.events.ended and last >= job.events.last:

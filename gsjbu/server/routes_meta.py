@@ -36,11 +36,7 @@ async def estimate(service: Shared, wanted: schemas.EstimateRequest) -> Response
     asked = schemas.strict_settings(wanted.settings)
     signal = service.signal(wanted.signal_id)
     cost = await service.read(lambda: service.estimate(wanted.width, wanted.height, asked, signal))
-    body = {
-        "seconds": cost.seconds, "bytes": cost.bytes, "stages": cost.stages,
-        "advice": [_advice(a) for a in cost.advice],
-    }  # fmt: skip
-    return Response(results.to_json(body), media_type="application/json")
+    return Response(results.to_json(results.of_estimate(cost)), media_type="application/json")
 
 
 @router.get("/healthz", response_model=schemas.Health, responses=refusals())
@@ -66,15 +62,6 @@ async def healthz(service: Shared) -> dict[str, Any]:
 )  # fmt: skip
 async def metrics(service: Shared) -> Response:
     return Response(await service.read(service.meters.text), media_type=CONTENT_TYPE_LATEST)
-
-
-def _advice(a: Any) -> dict[str, Any]:
-    return {
-        "setting": a.setting,
-        "value": a.value,
-        "seconds": a.seconds,
-        "sentence": getattr(a, "sentence", ""),
-    }
 
 
 @lru_cache(maxsize=8)

@@ -28,8 +28,12 @@ router = APIRouter(tags=["jobs"])
     summary="One panel",
 )  # fmt: skip
 async def panel(service: Shared, job_id: Id, name: str) -> Response:
-    bundle = service.result(job_id)
-    data = await service.make(lambda: bundle.png(name), readouts.of_panel(bundle, name))
+    early = service.jobs.get(job_id).pictures.get(name)  # the run goes on: figures and features are still made
+    if early is not None:
+        data = await service.read(early.png)
+    else:
+        bundle = service.result(job_id)
+        data = await service.make(lambda: bundle.png(name), readouts.of_panel(bundle, name))
     headers = {"Cache-Control": "private, max-age=1800, immutable"}
     return Response(data, media_type="image/png", headers=headers)
 

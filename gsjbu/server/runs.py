@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -155,20 +155,20 @@ class Runs:
         self.store.drop(job_id)
         self.out.drop(job_id)
 
-    def look_ahead(self) -> tuple[Callable[[], object], int] | None:
-        """When nothing runs: the work that the first click into the newest result would wait for, once, and the bytes
-        that it takes."""
+    def look_ahead(self) -> tuple[Iterator[object], int] | None:
+        """When nothing runs: the work that the first click into the newest result would wait for, in pieces, once, and
+        the bytes that it takes."""
         if self._fresh is None or time.monotonic() - self._fresh[0] < LOOK_AHEAD_SECONDS:
             return None
         bundle, self._fresh = self._fresh[1], None
         if bundle.evicted >= 3 or bundle.result.features_lr is None:
             return None
 
-        def work() -> None:
-            bundle.result.similarity(0, 0)
+        def pieces() -> Iterator[object]:
+            yield bundle.result.similarity(0, 0)
             for panel in bundle.result.panels:
-                if isinstance(panel, Later) and panel.group == "features":
-                    bundle.png(panel.name)
+                if isinstance(panel, Later):
+                    yield bundle.png(panel.name)
 
         panels = max(readouts.of_panel(bundle, name) for name in bundle.panels)
-        return work, max(readouts.of_similarity(bundle), panels)
+        return pieces(), max(readouts.of_similarity(bundle), panels)

@@ -86,6 +86,10 @@ class JobRequest(Strict):
         "png",
         description="png: panels inside the result. links: addresses, each PNG made when it is asked for.",
     )
+    patience_s: float | None = Field(
+        None, ge=0, le=86_400, strict=True,
+        description="Start the run only if it is estimated to take no more seconds than this.",
+    )  # fmt: skip
 
 
 def _whole(value: Any) -> Any:
@@ -170,10 +174,20 @@ class SignalWords(BaseModel):
         return self.model_dump()
 
 
-class JobMade(BaseModel):
-    """A job that was accepted."""
+class EstimateBody(BaseModel):
+    """What a run would take."""
 
-    job_id: str
+    seconds: float
+    bytes: int
+    stages: dict[str, float]
+    advice: list[dict[str, Any]]
+
+
+class JobMade(BaseModel):
+    """A job that was accepted, or none where it would take longer than was asked for."""
+
+    job_id: str | None
+    estimate: EstimateBody
 
 
 class JobState(BaseModel):
@@ -286,15 +300,6 @@ class Ellipses(BaseModel):
     sigma_x: list[float]
     sigma_y: list[float]
     theta: list[float]
-
-
-class EstimateBody(BaseModel):
-    """What a run would take."""
-
-    seconds: float
-    bytes: int
-    stages: dict[str, float]
-    advice: list[dict[str, Any]]
 
 
 class Health(BaseModel):

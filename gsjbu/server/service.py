@@ -6,9 +6,10 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -20,7 +21,7 @@ from gsjbu.core.threads import step_back
 from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Signal
-from gsjbu.run.estimate import estimate
+from gsjbu.run.estimate import Estimate, estimate
 from gsjbu.server import archive, readouts
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
@@ -45,6 +46,14 @@ T = TypeVar("T")
 
 # A run may take so many times what was estimated, and the server itself so much more while it runs.
 MARGIN, RESERVE = 1.5, 64 * MIB
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What was said to a run: its job, or None where it would take longer than somebody waits for; and its cost."""
+
+    job: Job | None
+    cost: Estimate
 
 
 class Service:
@@ -157,14 +166,17 @@ class Service:
         signal_id: str | None,
         answer: Answer,
         truth_id: str | None = None,
-    ) -> Job:
-        """Accept a job for an image in the store, after its memory has been estimated."""
+        patience_s: float | None = None,
+    ) -> Accepted:
+        """Accept a job for an image in the store, after its time and memory have been estimated."""
         signal, truth = self.signal(signal_id), self.truth(truth_id)
         if truth is not None and signal is None:
             detail = "A truth is measured against its signal; send the signal too."
             raise Problem("request_invalid", detail, setting="truth")
         order = Order(image_id, self.store.get("image", image_id), settings, signal, answer, truth)
-        need, isolated = await self.read(lambda: self._memory_of(order))
+        cost, need, isolated = await self.read(lambda: self._cost_of(order))
+        if patience_s is not None and cost.seconds > patience_s:
+            return Accepted(None, cost)
 
         def work(job: Job) -> dict[str, Any]:
             self._make_room(job)
@@ -174,11 +186,11 @@ class Service:
             work, client, settings.as_dict(), bytes=need, uses_gpu=_uses_gpu(settings), isolated=isolated
         )
         self.jobs.submit(job)
-        return job
+        return Accepted(job, cost)
 
-    def _memory_of(self, order: Order) -> tuple[int, bool]:
-        """Bytes to hold for a run, and whether it gets a process of its own; refuses with ``memory_limit`` what is
-        over the limit or can never be had here."""
+    def _cost_of(self, order: Order) -> tuple[Estimate, int, bool]:
+        """What a run takes, bytes to hold for it, and whether it gets a process of its own; refuses with
+        ``memory_limit`` what is over the limit or can never be had here."""
         cost = self.estimate(order.image.width, order.image.height, order.settings, order.signal)
         isolated = cost.bytes > self.limits.isolate_bytes and not _uses_gpu(order.settings)
         besides = WORKER_BYTES if isolated else 0
@@ -195,7 +207,7 @@ class Service:
                 setting="resolution",
                 advice=advice,
             )
-        return int(cost.bytes * MARGIN) + besides, isolated
+        return cost, int(cost.bytes * MARGIN) + besides, isolated
 
     def _fits(self, job: Job, running: int) -> bool:
         """Whether a job may begin beside others that were given ``running`` bytes, used by now or not."""
@@ -316,13 +328,15 @@ class Service:
         if turn % 300 == 0:
             await self.make(self.out.sweep)
 
-    def _look_ahead(self, work: Callable[[], object], need: int) -> None:
+    def _look_ahead(self, pieces: Iterator[object], need: int) -> None:
         try:
             release = self.hold(need)
         except Problem:
             return  # who asks for it is told
         try:
-            work()
+            for _ in pieces:
+                if self.jobs.running:  # somebody who waits comes first
+                    return
         finally:
             release()
 

@@ -66,7 +66,6 @@ export const sendTruth = (file) => json("/api/truths", form({ file }));
 export const sceneTruth = (sample, what) => json("/api/truths", form({ sample, what }));
 /** The low-resolution signal that a truth gives. */
 export const reduceTruth = (id, cells) => json(`/api/truths/${encodeURIComponent(id)}/signal`, sending(cells));
-export const estimate = (body) => json("/api/estimate", sending(body));
 export const startJob = (body) => json("/api/jobs", sending(body));
 export const readJob = (id) => json(job(id));
 /** A picture the server still holds. */

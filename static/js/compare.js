@@ -4,7 +4,18 @@ import { isHidden, withoutHidden } from "./classes.js";
 import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { bestOf, methodClass, methodOf } from "./methods.js";
-import { classWords, firstPair, groupTitle, groups, isError, picture, sentence, steps, title } from "./panels.js";
+import {
+  classWords,
+  firstPair,
+  groupTitle,
+  groups,
+  inherit,
+  isError,
+  picture,
+  sentence,
+  steps,
+  title,
+} from "./panels.js";
 import { drawStrip } from "./strip.js";
 import { SIDES } from "./viewer.js";
 import { look, on, set, state } from "./state.js";
@@ -17,6 +28,7 @@ const viewer = () => byId("viewer");
 const extra = new Map(); // groups that the page makes itself: name -> panels
 let round = 0; // the newest request to show something
 let wanted = {}; // what was chosen and is not on show yet: a part of the view
+let early = null; // {job, panels} of a run that goes on, whose pictures are on show
 
 export function start() {
   viewer().addEventListener("gs-point", (event) =>
@@ -60,6 +72,7 @@ export function start() {
   }
   byId("tabs").addEventListener("keydown", tabKeys);
   on(["view", "line", "region"], marks);
+  on("run", () => early && state.run.phase !== "running" && state.run.phase !== "idle" && showPair());
   on("language", () => {
     viewer().words();
     showPair();
@@ -161,6 +174,7 @@ async function load(result, chosen) {
  */
 export async function prepare(result) {
   const mine = ++round;
+  if (early?.job === result.job) inherit(result.panels, early.panels);
   const chosen = choose(result);
   let pair;
   try {
@@ -172,9 +186,28 @@ export async function prepare(result) {
   return () => {
     if (mine !== round) return false;
     wanted = {};
+    early = null;
     place(chosen, pair, result);
     return true;
   };
+}
+
+/** The pictures `panels` of run `job` on the image `from`, which goes on: they take the places of those on show. */
+export async function showEarly({ job, from, panels }) {
+  const { result, view } = state;
+  if (result?.from !== from || view.layout === "grid" || Object.keys(wanted).length) return;
+  const [left, right] = ["left", "right"].map((side) => panels.find(({ name }) => name === view[side]));
+  const whole = (panel) => panel?.width === result.image.width && panel.height === result.image.height;
+  if (!whole(left) || !whole(right)) return;
+  const mine = round;
+  try {
+    const pair = await load({ ...result, job, panels }, { group: view.group, left, right });
+    if (mine !== round || state.run.job !== job || state.run.phase !== "running") return;
+    early = { job, panels };
+    viewer().show(pair);
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error; // a picture did not come; the result will, or say why not
+  }
 }
 
 /** Show the pair that the view names, of the present result. */

@@ -104,6 +104,7 @@ function startAll() {
   signal.start(() => runner.run());
   truth.start(() => runner.run());
   url.start();
+  runner.onPictures(compare.showEarly);
   runner.onResult(present);
   runner.onAdvice(({ setting, value }) => change(setting, value));
 }

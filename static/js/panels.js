@@ -65,6 +65,14 @@ export function picture(panel, job) {
   return loading;
 }
 
+/** Panels `to` have the pictures of those `from` that have the same name. */
+export function inherit(to, from) {
+  for (const panel of to) {
+    const known = pictures.get(from.find(({ name }) => name === panel.name));
+    if (known) pictures.set(panel, known);
+  }
+}
+
 const probe = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", {
   willReadFrequently: true,
 });

@@ -14,8 +14,17 @@ const QUIET = 120; // ms without a further change before a run starts while a sl
 
 let turn = 0; // number of the newest request; older ones give way
 let flight = null; // {id, events, key} of the job that is running
+let posting = Promise.resolve(); // the job that is on its way to the server
 /** @type {(result: object, stillWanted: () => boolean) => Promise<void>} */
 let presenting = async () => {};
+
+/** @type {(early: {job: string, from: object, panels: object[]}) => Promise<void>} */
+let showing = async () => {};
+
+/** `fn({job, from, panels})` shows the pictures of a run whose figures are still made. */
+export function onPictures(fn) {
+  showing = fn;
+}
 
 /** `fn(result)` puts a finished result on the page; a run counts as done once it is there. */
 export function onResult(fn) {
@@ -41,27 +50,19 @@ export async function run({ asked = false } = {}) {
   const mine = ++turn;
   try {
     const sent = { image: state.image, signal: state.signal, truth: state.truth };
-    const { width, height } = sent.image;
-    const estimate = await api.estimate({
-      width,
-      height,
-      settings: wanted.settings,
-      signal_id: sent.signal?.id ?? null,
-    });
-    if (mine !== turn) return;
-    set({ estimate });
     drop();
-    if (estimate.seconds > SLOW && !asked) {
-      set({ run: { phase: "waiting" } });
-      return;
-    }
-    set({ run: { phase: "running", progress: null, losses: [], settings: wanted.settings } });
-    const { job_id } = await api.startJob(wanted);
+    await posting; // one at a time, and of those that wait the newest
+    if (mine !== turn) return;
+    const answer = api.startJob(asked ? wanted : { ...wanted, patience_s: SLOW });
+    posting = answer.catch(() => {}); // who posted it hears of it
+    const { job_id, estimate } = await answer;
     if (mine !== turn) {
-      api.dropJob(job_id).catch(ignoreGone);
+      if (job_id) api.dropJob(job_id).catch(ignoreGone);
       return;
     }
-    follow(job_id, key, mine, sent);
+    const run = { phase: "running", progress: null, losses: [], settings: wanted.settings };
+    set({ estimate, run: job_id ? run : { phase: "waiting" } });
+    if (job_id) follow(job_id, key, mine, sent);
   } catch (error) {
     await failed(error, mine);
   }
@@ -118,6 +119,9 @@ function follow(id, key, mine, sent) {
       frame = 0;
       if (flight?.id === id) set({ run: { phase: "running", job: id, progress, losses, settings } });
     });
+  });
+  events.addEventListener("pictures", (event) => {
+    if (flight?.id === id) showing({ job: id, from: sent.image, ...JSON.parse(event.data) });
   });
   const end = (fn) => async (event) => {
     if (flight?.id !== id) return;

@@ -114,7 +114,7 @@ def test_a_signal_of_an_address_is_forgotten_later(page: Page, watch: Watch) -> 
     job = shown(page)
     page.wait_for_selector("#signal-now")
     forget(page, "**/api/signals/*")
-    forget(page, "**/api/estimate")
+    forget(page, "**/api/jobs")
     page.click("#run")
     shown(page, job)
     assert "no longer holds the signal" in page.inner_text("#notice p")

@@ -140,7 +140,7 @@ def test_a_run_that_a_signal_makes_slow_waits(page: Page) -> None:
     """The estimate is of the run with its signal: its grid may be much finer than the stride's."""
     job = shown(page)
     assert float(state(page, "estimate.seconds")) < 5  # type: ignore[arg-type]
-    with page.expect_request("**/api/estimate") as asked:
+    with page.expect_request("**/api/jobs") as asked:
         page.set_input_files("#signal-file", depth(side=256))
     page.wait_for_selector("body[data-phase=waiting]")
     assert asked.value.post_data_json["signal_id"] == state(page, "signal.id")
@@ -154,7 +154,7 @@ def test_a_signal_forgotten_at_the_estimate_is_sent_again(page: Page, watch: Wat
     page.set_input_files("#signal-file", depth())
     job = shown(page, job)
     old = state(page, "signal.id")
-    forget(page, "**/api/estimate")
+    forget(page, "**/api/jobs")
     page.click("#run")
     shown(page, job)
     assert state(page, "signal.id") not in (None, old)

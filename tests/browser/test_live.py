@@ -72,6 +72,26 @@ def test_panels_swap_without_flicker(page: Page) -> None:
     assert page.evaluate("window.blank") == 0
 
 
+def test_pictures_come_before_figures_and_go_with_a_run_that_is_cancelled(page: Page) -> None:
+    """What is compared is on the stage while figures are still made; a run that does not end takes it back."""
+    job = shown(page)
+    of_stage = "Object.values(document.getElementById('viewer').panes).map((pane) => pane.picture.src)"
+    before = page.evaluate(of_stage)
+    assert all(job in address for address in before)
+    page.route("**/api/jobs/*", lambda route: None if route.request.method == "GET" else route.continue_())
+    set_slider(page, "stride", 13)  # no other test's, whose result would be there at once
+    page.wait_for_function(f"(job) => !({of_stage}).some((address) => address.includes(job))", arg=job)
+    assert page.get_attribute("body", "data-job") == job and page.get_attribute("body", "data-phase") == "running"
+    assert state(page, "result.settings.stride") == 16
+    page.click("#cancel")
+    page.wait_for_selector("body[data-phase=cancelled]")
+    page.wait_for_function(f"(before) => ({of_stage}).join() === before.join()", arg=before)
+    page.unroute("**/api/jobs/*")
+    set_slider(page, "stride", 20)
+    after = shown(page, job)
+    assert all(after in address for address in page.evaluate(of_stage))
+
+
 def test_a_slow_run_waits_and_advises(page: Page) -> None:
     """Over 5 s by the estimate: nothing starts until Run; one click takes the advice and runs."""
     job = shown(page)

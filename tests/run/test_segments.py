@@ -9,6 +9,7 @@ from gsjbu.core import interpolation
 from gsjbu.core.grid import Grid
 from gsjbu.models.pca import pca3
 from gsjbu.run import segments
+from gsjbu.run.once import Once
 from gsjbu.run.panels import Panel
 
 GRID = Grid.from_stride(48, 64, 8)
@@ -26,7 +27,7 @@ def shown(values: torch.Tensor) -> dict[str, Panel]:
     def plain(x: torch.Tensor) -> torch.Tensor:
         return interpolation.bilinear(x, GRID)
 
-    made = segments.segments(values, pca3(values), {"bilinear": plain}, (48, 64))
+    made = segments.segments(values, Once(lambda: pca3(values).apply(values)), {"bilinear": plain}, (48, 64))
     assert not any(panel.is_made for panel in made), "what nobody looks at costs nothing"
     heads = [panel.as_dict() for panel in made]
     assert [head["name"] for head in heads] == [

@@ -136,7 +136,7 @@ def test_scores_against_exact_labels(sample):
 
 def test_one_projection_for_all_feature_panels():
     grid = Grid.from_stride(24, 32, 8)
-    shown = views.features(draw(20, 3, 4), {"bilinear": lambda x: interpolation.bilinear(x, grid)})
+    shown = views.features(draw(20, 3, 4), {"bilinear": lambda x: interpolation.bilinear(x, grid)}, (24, 32))
     assert [p.name for p in shown if p.group == "features"] == ["features_lr", "features_bilinear"]
     # projecting and mixing commute: the HR panel is the rendering of the LR panel's coordinates
     assert (interpolation.bilinear(shown[0].values, grid) - shown[1].values).abs().max() < 1e-6

@@ -22,6 +22,7 @@ from PIL import Image
 
 import gsjbu
 from gsjbu.io.pictures import decode, png_bytes
+from gsjbu.run.later import Later
 from gsjbu.run.pipeline import run
 from gsjbu.samples import SAMPLES
 from gsjbu.server.config import Config
@@ -510,6 +511,48 @@ def test_a_slider_re_runs_only_what_it_touches(client: httpx.Client, image: str)
         "/api/run", files={"sample": (None, SCENE)}, data={"resolution": "256", "iters": "3"}
     ).json()
     assert again["backbone"] < fresh["timings_ms"]["backbone"]
+
+
+def test_a_run_that_takes_longer_than_somebody_waits_is_not_started(client: httpx.Client, image: str) -> None:
+    wanted = {"image_id": image, "settings": FAST}
+    before = client.get("/healthz").json()
+    kept = client.post("/api/jobs", json={**wanted, "patience_s": 0})
+    assert (kept.status_code, kept.json()["job_id"]) == (200, None)
+    assert kept.json()["estimate"]["seconds"] > 0
+    assert {name: client.get("/healthz").json()[name] for name in ("running", "queued")} == {
+        name: before[name] for name in ("running", "queued")
+    }
+    begun = client.post("/api/jobs", json={**wanted, "patience_s": 60})
+    assert begun.status_code == 202
+    assert begun.json()["estimate"] == kept.json()["estimate"]
+    assert wait(client, begun.json()["job_id"])["state"] == "done"
+    for refused in (-1, "5", True):
+        assert client.post("/api/jobs", json={**wanted, "patience_s": refused}).status_code == 422, refused
+
+
+def test_what_nobody_looked_at_goes_with_the_features(
+    client: httpx.Client, server: Running, image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Making room makes nothing first."""
+    body = {"image_id": image, "settings": {**FAST, "seed": 3}, "panels": "links"}
+    job = client.post("/api/jobs", json=body).json()["job_id"]
+    wait(client, job)
+    stored = server.service.store.get("result", job)
+    monkeypatch.setattr(Later, "now", property(lambda self: pytest.fail("made to be thrown away")))
+    stored.evict(3)
+    monkeypatch.undo()
+    assert client.get(f"/api/jobs/{job}/panels/bilinear_rgb.png").status_code == 200
+    gone = client.get(f"/api/jobs/{job}/panels/segments_gsjbu.png")
+    assert (gone.status_code, gone.json()["code"]) == (404, "expired")
+    assert "run it again" in gone.json()["detail"]
+
+
+def test_looking_ahead_ends_where_somebody_waits(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    jobs = server.service.jobs
+    monkeypatch.setattr(type(jobs), "running", property(lambda self: len(made) >= 2))
+    server.service._look_ahead((made.append(i) for i in range(9)), 0)
+    assert made == [0, 1]
 
 
 def test_settings_estimate_health_and_metrics(client: httpx.Client, done: dict[str, Any]) -> None:

@@ -6,11 +6,18 @@ import asyncio
 import re
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+import torch
 
+from gsjbu.run.panels import Panel
+from gsjbu.run.stages import Progress
+from gsjbu.server import events
 from gsjbu.server.events import EventLog, last_event_id
+from gsjbu.settings import Settings
 from tests.server.conftest import Running, start, upload, wait
 from tests.server.fake import FakeRun
 
@@ -100,6 +107,54 @@ def test_nothing_follows_the_terminal_event() -> None:
     assert not log.append("cancelled", {})
     assert [(e.number, e.kind) for e in log.after(0)] == [(1, "progress"), (2, "done")]
     assert log.after(2) == log.after(99) == []
+
+
+def test_what_cannot_wait_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress is sent in batches; pictures, and the end, whenever they come."""
+    monkeypatch.setattr(events, "BATCH_SECONDS", 60.0)
+
+    async def kinds_after(*more: str) -> list[str]:
+        log, found = EventLog(), []
+        log.append("progress", {})
+        batches = log.follow()
+        found += [event.kind for event in await anext(batches)]
+        following = asyncio.ensure_future(anext(batches))
+        await asyncio.sleep(0)
+        for kind in more:
+            log.append(kind, {})
+            await asyncio.sleep(0.01)
+        done, _ = await asyncio.wait({following}, timeout=0.5)
+        found += [event.kind for event in following.result()] if done else []
+        following.cancel()
+        return found
+
+    assert asyncio.run(kinds_after("progress")) == ["progress"]
+    for last in ("pictures", "done", "failed", "cancelled"):
+        assert asyncio.run(kinds_after("progress", last)) == ["progress", "progress", last]
+
+
+def test_pictures_can_be_had_while_the_run_goes_on(serve: Callable[..., Running]) -> None:
+    there, go_on = threading.Event(), threading.Event()
+    early = Panel("gsjbu_rgb", "rgb", "GS-JBU", "Mixed.", np.full((48, 64, 3), 7, np.uint8), torch.zeros(3, 48, 64))
+    fake = FakeRun()
+
+    def run(image: torch.Tensor, settings: Settings, **more: Any) -> Any:
+        more["progress"](Progress("rgb", 0, 0, None, 0.5, [early]))
+        there.set()
+        assert go_on.wait(20)
+        return fake(image, settings, **more)
+
+    client = serve(run).client()
+    job = start(client, upload(client))
+    assert there.wait(20)
+    assert client.get(f"/api/jobs/{job}/panels/gsjbu_rgb.png").content == early.png()
+    for path in ("panels/bilinear_rgb.png", "pixel?x=1&y=1"):
+        assert client.get(f"/api/jobs/{job}/{path}").json()["code"] == "not_done"
+    go_on.set()
+    wait(client, job)
+    kinds = [kind for _, kind in follow(client, job)]
+    assert kinds.count("pictures") == 1 and kinds[-1] == "done"
+    assert client.get(f"/api/jobs/{job}/panels/gsjbu_rgb.png").content != early.png(), "the result's own now"
 
 
 def test_long_after_the_end_only_the_terminal_event_is_left_with_its_number() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gsjbu.core import threads as cores
 from gsjbu.core.backends import forms
-from gsjbu.core.backends.lattices import lattices
+from gsjbu.core.backends.lattices import WHOLE, Lattice, lattices
 from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.backends.phases import CAN_YIELD, STOP, new_control, open_phase
 from gsjbu.core.backends.simd import LANES
@@ -63,10 +63,9 @@ class Problem:
         """LR pixels of a window."""
         return (2 * self.radius + 1) ** 2
 
-    @property
-    def form(self) -> forms.Form:
-        """The quicker form for its grid; only cells leave out pixels."""
-        return forms.CELLS if self.seen is not None else forms.quicker(self.grid)[0]
+    def form(self, part: Lattice = WHOLE) -> forms.Form:
+        """The quicker form for its grid where ``part`` of the pixels are looked at; only cells leave out pixels."""
+        return forms.CELLS if self.seen is not None else forms.quicker(self.grid, part)[0]
 
     def threads(self, asked: int | None) -> int:
         """At most what was asked for (default: all cores), fewer where there is too little to share."""
@@ -119,9 +118,7 @@ def fit(
         move,
     )  # fmt: skip
     at = _array(optimiser.coordinates(raw, high)).copy()
-    # On RGB the form is that of the whole image, whichever pixels a step looks at; only cells leave out pixels.
-    whole = bool(rgb_weight) or problem.seen is not None
-    form = form or (problem.form if whole else forms.quicker(problem.grid, parts[0])[0])
+    form = form or problem.form(parts[0])
     found = form.fit(problem, parts, at, values, job, gate, losses)
     loop, arguments = found.loop, found.arguments
     last = 2 * iters
@@ -174,7 +171,7 @@ def render(
 ) -> np.ndarray:
     """Mix ``signal`` into ``out`` in bands of rows; what goes to a file is written as it is made."""
     grid, channels = problem.grid, signal.shape[0]
-    how = (form or problem.form).render(problem, _array(raw), members or alone(problem.radius))
+    how = (form or problem.form()).render(problem, _array(raw), members or alone(problem.radius))
     if out is None:
         out = allocate((channels, grid.height, grid.width))
     mapped = _mapping(out)
@@ -241,7 +238,7 @@ def mean_weights(
     form: forms.Form | None = None,
 ) -> np.ndarray:
     """Mean weight over each cell of each place of its window, [(2R+1)², h, w]; row by row, 0 outside the grid."""
-    loop, arguments, found = (form or problem.form).render(problem, _array(raw), members).means()
+    loop, arguments, found = (form or problem.form()).render(problem, _array(raw), members).means()
     control = new_control()
     control[0] = 0  # open
     with _Helpers(control, problem.threads(threads) - 1, loop, (control, *arguments)):
