@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,6 +66,11 @@ class Fits:
         """``what`` is made of the image's own LR by a ``way``; kept for the next run where that takes no fit."""
         key = self.unfitted.get(way)
         return make() if key is None else self.stages.cached(f"{way} {what}", key, make)
+
+    def pictures(self, lr_image: Tensor, ways: Mapping[str, Upsampler]) -> dict[str, Tensor]:
+        """The image [3, H, W] from its own LR in all ``ways``, and by the fixed kernel, whose figures are always told."""
+        every = {**ways, "fixed": ways.get("fixed", lambda x: self.fixed().render(x, threads=self.threads))}
+        return {way: self.of_image(way, "picture", partial(every[way], lr_image)) for way in every}
 
     def on(self, objective: str, lr: Tensor | None, iters: int | None = None) -> Kernel:
         """The kernel fitted by ``objective``, for ``lr`` where it depends on the signal."""

@@ -7,7 +7,6 @@ so that changing one setting re-runs only what that setting touches.
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -86,10 +85,7 @@ def run_reduced(
         kernel = fits.main(about)
     with stages("render"):
         ways = fits.upsamplers(lr_image, of_image=True)
-        every = {"fixed": lambda x: fits.fixed().render(x, threads=threads), **ways}
-        pictures = {
-            name: fits.of_image(name, "picture", partial(upsampler, lr_image)) for name, upsampler in every.items()
-        }
+        pictures = fits.pictures(lr_image, ways)
         compared = methods("rgb", ways, settings.objective, None)
     with stages("rgb"):
         first = views.rgb(fits, lr_image, {name: pictures[name] for name in ways})

@@ -53,6 +53,8 @@ export async function run({ asked = false } = {}) {
     drop();
     await posting; // one at a time, and of those that wait the newest
     if (mine !== turn) return;
+    const run = { phase: "running", progress: null, losses: [], settings: wanted.settings };
+    set({ run });
     const answer = api.startJob(asked ? wanted : { ...wanted, patience_s: SLOW });
     posting = answer.catch(() => {}); // who posted it hears of it
     const { job_id, estimate } = await answer;
@@ -60,7 +62,6 @@ export async function run({ asked = false } = {}) {
       if (job_id) api.dropJob(job_id).catch(ignoreGone);
       return;
     }
-    const run = { phase: "running", progress: null, losses: [], settings: wanted.settings };
     set({ estimate, run: job_id ? run : { phase: "waiting" } });
     if (job_id) follow(job_id, key, mine, sent);
   } catch (error) {

@@ -147,7 +147,11 @@ def test_a_job_waits_for_memory_that_another_holds(
     run = FakeRun(seconds=0.3)
     server = serve(run, running_jobs=2)
     monkeypatch.setattr("gsjbu.server.service.available_bytes", lambda: int(1.1 * GIB))
-    monkeypatch.setattr(server.service, "estimate", lambda *a: SimpleNamespace(bytes=0.5 * GIB, advice=[]))
+    monkeypatch.setattr(
+        server.service,
+        "estimate",
+        lambda *a: SimpleNamespace(seconds=0.3, bytes=0.5 * GIB, stages={}, advice=[]),
+    )
     first, second = server.client("one"), server.client("two")
     image = upload(first)
     jobs = [(first, start(first, image)), (second, start(second, image))]
