@@ -68,7 +68,7 @@ class Fits:
         return make() if key is None else self.stages.cached(f"{way} {what}", key, make)
 
     def pictures(self, lr_image: Tensor, ways: Mapping[str, Upsampler]) -> dict[str, Tensor]:
-        """The image [3, H, W] from its own LR in all ``ways``, and by the fixed kernel, whose figures are always told."""
+        """The image [3, H, W] from its own LR in all ``ways``, and by the fixed kernel, whose figures are told."""
         every = {**ways, "fixed": ways.get("fixed", lambda x: self.fixed().render(x, threads=self.threads))}
         return {way: self.of_image(way, "picture", partial(every[way], lr_image)) for way in every}
 
