@@ -23,7 +23,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from gsjbu.core import noise, parameters, shift
+from gsjbu.core import blur, noise, parameters, shift
 from gsjbu.core.backends.dispatch import Choice, Progress
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
@@ -37,8 +37,8 @@ from gsjbu.core.recipes import RECIPE_OF, RECIPES, STEPS, STEPS_AN_ITERATION, Re
 from gsjbu.core.refinement.recipe import SUREST, Refinement, log_odds
 from gsjbu.core.sampled import are_samples
 from gsjbu.core.smooth import is_smooth
-from gsjbu.core.trust import guide_gain, trust_of, trust_of_scores, trust_of_shares
-from gsjbu.core.tto import checked_signal, fit_gaussians
+from gsjbu.core.trust import GAIN_UNRELATED, guide_gain, trust_of, trust_of_scores, trust_of_shares
+from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
 
 # Above so many pixels, where a fit would take longer than all the rest, a step looks at some of them, the next one at
 # others: of small cells two along each axis, of larger ones four. It costs depth up to 1 % of RMSE at ×16, 1.5 % at ×8
@@ -50,6 +50,9 @@ TRUST = {"scores": trust_of_scores, "shares": trust_of_shares}
 # A shift is believed where the gain of the guide (log error) is less by no more than this when the guide is moved: of
 # signals that were moved it is 0.007 less to 0.8 more, of a rectangle 0.012 less, of the drawn grounds 0.3 to 0.7 less.
 SLIGHT = 0.008
+# The guide's gain grows by so much at least, where it is blurred as a quantity was: 0.1 to 0.8 by 1 2 1 and more. Of
+# the blurs by which it grows nearly (ENOUGH) as much as by the best it is the strongest.
+BLURRED, ENOUGH = 0.02, 0.6
 # Half a cell explains a signal that lies so by at most 0.053 less than what explains it best.
 AS_MUCH = 0.06
 
@@ -103,11 +106,30 @@ def fit(
         seen = None if seen is None else shift.moved(seen[None].float(), *moved.pixels)[0] > 0
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
         trust = TRUST.get(name, trust_of)(signal, base.lr_guide, _both(base.seen_cells, told))
+    of_classes = name in ("shares", "soft")
+    smooth = blur_of(signal, base.lr_guide, of_classes) if _may_be_blurred(name, moved, told) else None
+    if smooth is not None:
+        signal, name = blur.undone(signal, smooth, of_classes), "shares" if of_classes else name
+        recipe, trust = RECIPES[name], TRUST.get(name, trust_of)(signal, base.lr_guide, told)
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe, _is_large(grid))
     fits = _Fits(base, signal, chosen, device, threads, progress)
+    first, losses, blend = _mixture(fits, recipe, plain_share, second_share, steps)
+    refinement = _refinement(recipe, step, trust, repaired=found.impulses > 0)
+    did = None if refinement is None else refinement.sentence
+    notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
+    return Kernel(
+        first, losses, "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
+        moved.pixels if moved is not None and moved.of_sampling else (0, 0),
+        smooth, tuple(note for note in (*notes, shift.sentence(moved), blur.sentence(smooth)) if note),
+    )  # fmt: skip
 
+
+def _mixture(
+    fits: _Fits, recipe: Recipe, plain_share: float, second_share: float, steps: tuple[int, int]
+) -> tuple[Gaussians, list[float], Blend]:
+    """The members, fitted: the first Gaussians, the losses of all fits, and what is mixed with them."""
     first, losses = fits.next(recipe.first, steps[0])
     second: Gaussians | None = None
     more: list[float] = []
@@ -118,14 +140,7 @@ def fit(
         second_steps=len(more), plain_share=plain_share, plain=recipe.plain,
         passes=recipe.passes if plain_share < 1 else 0,  # counts alone give back better: foam ×16 99.5, not 99.4
     )  # fmt: skip
-    refinement = _refinement(recipe, step, trust, repaired=found.impulses > 0)
-    did = None if refinement is None else refinement.sentence
-    notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
-    return Kernel(
-        first, [*losses, *more], "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
-        moved.pixels if moved is not None and moved.of_sampling else (0, 0),
-        tuple(note for note in (*notes, shift.sentence(moved)) if note),
-    )  # fmt: skip
+    return first, [*losses, *more], blend
 
 
 def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) -> str:
@@ -206,6 +221,34 @@ def _exactly(likely: shift.Shift, grid: Grid, gain: Callable[[shift.Shift], floa
     ]
     half = max(halves, key=gain, default=exact)
     return half if gain(half) > gain(exact) - AS_MUCH else exact
+
+
+def _may_be_blurred(name: str, moved: shift.Shift | None, told: Tensor | None) -> bool:
+    """Whether a blur is looked for: in measured quantities and class shares without gaps that lie on the guide."""
+    return name in ("measured", "shares", "soft") and moved is None and (told is None or bool(told.all()))
+
+
+def blur_of(signal: Tensor, lr_guide: Tensor, shares: bool) -> str | None:
+    """The name of the blur that ``signal`` [C, h, w], without gaps, was put through on its grid; None if none was.
+
+    Class shares (``shares``) tell by themselves. The guide, blurred as much, must explain a quantity better than it
+    does as it is.
+    """
+    names = blur.likely(signal, shares)
+    if not names or shares:
+        return names[-1] if names else None
+    values = standardised(signal)[0]
+    plain = [guide_gain(values, lr_guide, ramps=ramps) for ramps in (False, True)]
+
+    def gained(name: str) -> float:
+        softer = blur.blurred(lr_guide, name)
+        gains = [guide_gain(values, softer, ramps=ramps) for ramps in (False, True)]
+        more = min(now - before for now, before in zip(gains, plain, strict=True))
+        return more if gains[0] >= GAIN_UNRELATED else -math.inf
+
+    by_gain = {name: gained(name) for name in names}
+    enough = max(BLURRED, ENOUGH * max(by_gain.values()))
+    return next((name for name in reversed(names) if by_gain[name] >= enough), None)
 
 
 def _off_the_guide(name: str, moved: shift.Shift) -> Recipe:

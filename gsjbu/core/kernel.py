@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import blend as blends
+from gsjbu.core import blur as blurs
 from gsjbu.core import compiler, gaps, parameters, shift, windows
 from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means, MixGaussians
@@ -57,13 +58,14 @@ class Kernel:
     # Pixels (right, down) by which the signal lies off the image: the guide is the image moved as far, and what is
     # rendered is moved back.
     offset: tuple[int, int] = (0, 0)
+    blur: str | None = None  # that the signal was put through on its grid (blur.py), undone before mixing; None: none
     notes: tuple[str, ...] = ()  # sentences on what ``auto`` found and did, and on wide cells
 
     @property
     def is_pure(self) -> bool:
         """True if every output value is a convex combination of LR values."""
         parts = (self.blend, self.refinement)
-        return all(part is None or part.is_pure for part in parts)
+        return self.blur is None and all(part is None or part.is_pure for part in parts)
 
     @property
     def is_joint(self) -> bool:
@@ -162,8 +164,9 @@ class Kernel:
         channels), so it may be larger than memory. ``mask`` (bool [h, w]): the LR pixels that have a value; the others
         take no part in the mix, and a pixel with no other in its window is NaN (see gaps.py).
         A refinement follows where the signal is of its kind; cells that hold the mean of all others are then taken for
-        such without a value, and the result is in memory as a whole. It has no gradient: where ``signal`` asks for one
-        the result is the mixture, through which gradients flow. Raises ShapeError if the sizes do not fit.
+        such without a value, and the result is in memory as a whole. A ``blur`` is undone before. Neither has a
+        gradient: where ``signal`` asks for one the result is the mixture, through which gradients flow. Raises
+        ShapeError if the sizes do not fit.
         """
         signal = torch.as_tensor(signal)
         size = (self.grid.height, self.grid.width)
@@ -175,6 +178,9 @@ class Kernel:
             mask = gaps.without_stand_ins(signal)
         refinement = self.refinement if refines else None
         odds = refinement is not None and refinement.odds
+        whole = mask is None or bool(mask.all())
+        if self.blur is not None and whole and not (signal.requires_grad and torch.is_grad_enabled()):
+            signal = blurs.undone(signal, self.blur, refinement is not None and refinement.in_unit)
         if odds:
             signal = log_odds(signal)
         flat = signal.reshape(-1, *signal.shape[-2:])
@@ -182,7 +188,7 @@ class Kernel:
         later = refines or any(self.offset)  # the result is in memory as a whole
         threads = self.threads if threads is None else threads
         with torch.autocast(flat.device.type, enabled=False):  # weights and sums need float32
-            if mask is None or bool(mask.all()):
+            if mask is None or whole:
                 mixed = self._rendered(flat, None if later else target, threads)
             else:
                 mixed = self._rendered_from(flat, mask, threads)
@@ -262,8 +268,8 @@ class Kernel:
     def weights_at(self, x: int, y: int) -> Window:
         """The window of HR pixel ``(x, y)``: its LR pixels and their weights. Raises ShapeError outside the image.
 
-        With a blend the weights are those of the whole mixture (some may be negative), before back-projection
-        and refinement; ``spatial`` and ``range`` remain those of the fitted Gaussians.
+        With a blend the weights are those of the whole mixture (some may be negative), after a blur is undone and
+        before back-projection and refinement; ``spatial`` and ``range`` remain those of the fitted Gaussians.
         """
         at = x, y
         if 0 <= x < self.grid.width and 0 <= y < self.grid.height:  # it says so itself of others
@@ -298,7 +304,7 @@ class Kernel:
             "format": FORMAT, "step": [g.step_y, g.step_x], "radius": self.radius, "objective": self.objective,
             "backend": self.backend, "backend_reason": self.backend_reason, "device": self.device,
             "blend": None if self.blend is None else self.blend.as_dict(), "notes": list(self.notes),
-            "lr_image": self.lr_image, "offset": list(self.offset),
+            "lr_image": self.lr_image, "offset": list(self.offset), "blur": self.blur,
             "refinement": None if self.refinement is None else self.refinement.as_dict(),
         }  # fmt: skip
         tensors = {

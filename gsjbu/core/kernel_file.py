@@ -10,6 +10,7 @@ import torch
 
 from gsjbu.core import blend as blends
 from gsjbu.core.blend import Blend
+from gsjbu.core.blur import BLURS
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import FORMAT, Kernel
@@ -70,6 +71,8 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
         or abs(down) >= grid.height
     ):
         raise ValueError(f"its offset is {notes['offset']}")
+    if notes.get("blur") not in (None, *BLURS):
+        raise ValueError(f"its blur is {notes['blur']!r}")
     lr_image = str(notes.get("lr_image", "area"))  # files from before there was a choice
     return Kernel(
         Gaussians.over(guide.to(torch.float32), grid, int(radius), raw.to(torch.float32), lr_image, seen),
@@ -82,5 +85,6 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
         lr_image=lr_image,
         refinement=None if notes.get("refinement") is None else recipe.checked(notes["refinement"]),
         offset=(across, down),
+        blur=notes.get("blur"),
         notes=tuple(str(note) for note in notes.get("notes", [])),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from gsjbu.core import blur
 from gsjbu.core.graph import Fixed, Rendering
 from gsjbu.errors import GsjbuError, SignalWarning
 from gsjbu.extras import lacking
@@ -23,12 +24,14 @@ OPSET = 20
 def write_kernel(kernel: Kernel, path: str | Path) -> None:
     """The render of a fitted kernel: input ``signal`` [C, h, w] of any C, output ``upsampled`` [C, H, W].
 
-    What follows mixing with the objective ``auto`` is no part of the file; a SignalWarning says so.
+    What comes before and follows mixing with the objective ``auto`` is no part of the file; a SignalWarning says so.
     """
-    if kernel.refinement is not None:
+    refined = None if kernel.refinement is None else kernel.refinement.sentence
+    beside = [said for said in (blur.sentence(kernel.blur), refined) if said]
+    if beside:
         warnings.warn(
-            "The ONNX file mixes; what follows mixing is left out of it: "
-            f"{kernel.refinement.sentence} The objectives 'rgb' and 'signal' are whole.",
+            "The ONNX file mixes; what comes before and after is left out of it: "
+            f"{' '.join(beside)} The objectives 'rgb' and 'signal' are whole.",
             SignalWarning,
             stacklevel=3,
         )
