@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gsjbu.core import parameters
 from gsjbu.core.blend import back_projected, plain_lines
 from gsjbu.core.parameters import SIGMA_HIGH, SIGMA_LOW, Parameters, coefficients
-from gsjbu.core.shift import moved
+from gsjbu.core.shift import beside_corners, moved
 
 _NOTHING = -1e30  # the log weight of what is outside the grid; ONNX runtimes differ on infinity
 
@@ -92,12 +92,17 @@ class Rendering(nn.Module):
     seen: Tensor | None
     rows: Tensor
     cols: Tensor
+    back_rows: Tensor | None
+    back_cols: Tensor | None
 
     def __init__(self, kernel: Any) -> None:
         super().__init__()
         grid, blend = kernel.grid, kernel.blend
         self.radius, self.passes = kernel.radius, 0 if blend is None else blend.passes
         self.means, self.offset = kernel._means, kernel.offset
+        back = [beside_corners(*axis) for axis in ((grid.height, grid.rows), (grid.width, grid.cols))]
+        for name, index in zip(("back_rows", "back_cols"), back, strict=True):
+            self.register_buffer(name, index if kernel.corners else None)
         self.register_buffer("guide", kernel.guide)
         self.register_buffer("lr_guide", kernel.lr_guide)
         self.register_buffer("seen", None if kernel.seen is None else kernel.seen.to(torch.float32))
@@ -125,7 +130,8 @@ class Rendering(nn.Module):
         if self.plain_share:
             parts.append(self.plain_share * (self.rows.T @ sharp @ self.cols))
         across, down = self.offset
-        return moved(sum(parts[1:], parts[0]), -across, -down)
+        whole = moved(sum(parts[1:], parts[0]), -across, -down)
+        return whole if self.back_rows is None else whole[:, self.back_rows][:, :, self.back_cols]
 
 
 class Fixed(nn.Module):

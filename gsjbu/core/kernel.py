@@ -59,6 +59,8 @@ class Kernel:
     # rendered is moved back.
     offset: tuple[int, int] = (0, 0)
     blur: str | None = None  # that the signal was put through on its grid (blur.py), undone before mixing; None: none
+    # The signal was sampled with align_corners: the guide is stretched to where it lies, and what is rendered back.
+    corners: bool = False
     notes: tuple[str, ...] = ()  # sentences on what ``auto`` found and did, and on wide cells
 
     @property
@@ -80,7 +82,7 @@ class Kernel:
 
     @property
     def guide(self) -> Tensor:
-        """[G, H, W] float32: the image that the weights follow, moved by ``offset``."""
+        """[G, H, W] float32: the image that the weights follow, moved by ``offset`` or stretched for ``corners``."""
         return self.gaussians.guide
 
     @property
@@ -185,7 +187,7 @@ class Kernel:
             signal = log_odds(signal)
         flat = signal.reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
-        later = refines or any(self.offset)  # the result is in memory as a whole
+        later = refines or any(self.offset) or self.corners  # the result is in memory as a whole
         threads = self.threads if threads is None else threads
         with torch.autocast(flat.device.type, enabled=False):  # weights and sums need float32
             if mask is None or whole:
@@ -199,6 +201,7 @@ class Kernel:
             elif clip and not self.is_pure and not (refinement is not None and refinement.in_unit):
                 mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
             mixed = shift.moved(mixed, -self.offset[0], -self.offset[1])
+            mixed = shift.off_corners(mixed, self.grid) if self.corners else mixed
             if target is not None and (mask is not None or later):
                 target[...] = mixed.detach().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):
@@ -273,12 +276,25 @@ class Kernel:
         """
         at = x, y
         if 0 <= x < self.grid.width and 0 <= y < self.grid.height:  # it says so itself of others
-            across, down = self.offset
-            at = (
-                min(max(x + across, 0), self.grid.width - 1),
-                min(max(y + down, 0), self.grid.height - 1),
-            )
+            at = self._on_guide(x, y)
         return replace(window_at(self.gaussians, self.blend, *at), x=x, y=y)
+
+    def _on_guide(self, x: int, y: int) -> tuple[int, int]:
+        """Where on the guide, which was moved or stretched, the image's pixel (x, y) is."""
+        g, (across, down) = self.grid, self.offset
+        if self.corners:
+            return int(shift.beside_corners(g.width, g.cols)[x]), int(shift.beside_corners(g.height, g.rows)[y])
+        return min(max(x + across, 0), g.width - 1), min(max(y + down, 0), g.height - 1)
+
+    def centres(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where on the image the LR pixels have their centres, float64: x of each column [w], y of each row [h]."""
+        g, (across, down) = self.grid, self.offset
+        axes = ((g.width, g.cols, g.step_x, across), (g.height, g.rows, g.step_y, down))
+        xs, ys = (
+            shift.corner_centres(pixels, cells) if self.corners else (np.arange(cells) + 0.5) * step - off
+            for pixels, cells, step, off in axes
+        )  # fmt: skip
+        return xs, ys
 
     def save(self, path: str | Path) -> None:
         """Write to a safetensors file: guide, raw values, losses and how they came about. Raises OSError."""
@@ -304,7 +320,7 @@ class Kernel:
             "format": FORMAT, "step": [g.step_y, g.step_x], "radius": self.radius, "objective": self.objective,
             "backend": self.backend, "backend_reason": self.backend_reason, "device": self.device,
             "blend": None if self.blend is None else self.blend.as_dict(), "notes": list(self.notes),
-            "lr_image": self.lr_image, "offset": list(self.offset), "blur": self.blur,
+            "lr_image": self.lr_image, "offset": list(self.offset), "blur": self.blur, "corners": self.corners,
             "refinement": None if self.refinement is None else self.refinement.as_dict(),
         }  # fmt: skip
         tensors = {

@@ -113,6 +113,40 @@ def moved(x: Tensor, across: int, down: int) -> Tensor:
     return wide[:, max(-down, 0) :, max(-across, 0) :][:, :height, :width].contiguous()
 
 
+def onto_corners(x: Tensor, grid: Grid) -> Tensor:
+    """``x`` [C, H, W] stretched to where a signal is taken to lie that was sampled with align_corners: the centres of
+    its outer cells are those of the image's outer pixels, not half a cell inside. Whole pixels, the nearest ones."""
+    rows, cols = (_stretch(n, cells) for n, cells in ((grid.height, grid.rows), (grid.width, grid.cols)))
+    return x[:, rows][:, :, cols]
+
+
+def off_corners(x: Tensor, grid: Grid) -> Tensor:
+    """``x`` [C, H, W], which lies so, back on the image."""
+    rows, cols = (beside_corners(n, cells) for n, cells in ((grid.height, grid.rows), (grid.width, grid.cols)))
+    return x[:, rows][:, :, cols]
+
+
+def _stretch(pixels: int, cells: int) -> Tensor:
+    """int64 [pixels]: where on the image each pixel of the stretched one comes from."""
+    if cells == 1:
+        return torch.arange(pixels)
+    at = (torch.arange(pixels, dtype=torch.float64) + 0.5) * cells / pixels - 0.5  # in cells
+    return (0.5 + at * (pixels - 1) / (cells - 1)).floor().long().clamp(0, pixels - 1)
+
+
+def beside_corners(pixels: int, cells: int) -> Tensor:
+    """int64 [pixels]: where, along an axis, each pixel of the image is on the one stretched onto its corners."""
+    if cells == 1:
+        return torch.arange(pixels)
+    at = torch.arange(pixels, dtype=torch.float64) * (cells - 1) / max(1, pixels - 1)  # in cells
+    return ((at + 0.5) * pixels / cells).floor().long().clamp(0, pixels - 1)
+
+
+def corner_centres(pixels: int, cells: int) -> np.ndarray:
+    """float64 [cells]: the cells' centres along an axis, from that of the first pixel to that of the last."""
+    return np.linspace(0.5, pixels - 0.5, cells) if cells > 1 else np.array([pixels / 2])
+
+
 def means_of_moved(guide: Tensor, grid: Grid, across: int, down: int, roughly: bool) -> Tensor:
     """Cell means [G, h, w] of ``moved(guide, across, down)``; ``roughly``, where cells are whole, those of a view, and
     the cells at the rim repeat those beside them."""
@@ -140,6 +174,16 @@ def sentence(shift: Shift | None) -> str | None:
     return (
         f"{found}. The image was moved as far to be followed; the result lies where the signal does. Check whether two"
         " cameras are registered."
+    )
+
+
+def sentence_on_corners(corners: bool) -> str | None:
+    """The same of a signal that lies on the image's corners."""
+    if not corners:
+        return None
+    return (
+        "The signal's outer cells are centred on the image's outer pixels, as align_corners=True samples: the image was"
+        " stretched as much to be followed, and the result lies on the image."
     )
 
 

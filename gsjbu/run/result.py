@@ -111,12 +111,12 @@ class Result:
     def window(self, x: int, y: int) -> list[dict[str, Any]]:
         """What HR pixel (x, y) is made of, heaviest first: LR pixels, weights, their two factors, their Gaussians."""
         k, w = self.kernel, self.kernel.weights_at(x, y)
+        xs, ys = k.centres()
         order = (-w.weights).argsort(kind="stable")
         return [
             {
                 "qx": int(w.qx[i]), "qy": int(w.qy[i]),
-                "cx": (int(w.qx[i]) + 0.5) * k.grid.step_x - k.offset[0],
-                "cy": (int(w.qy[i]) + 0.5) * k.grid.step_y - k.offset[1],
+                "cx": float(xs[w.qx[i]]), "cy": float(ys[w.qy[i]]),
                 "weight": float(w.weights[i]), "spatial": float(w.spatial[i]), "range": float(w.range[i]),
                 "colour": w.colours[i].tolist(),
                 "sigma_x": float(k.sigma_x[w.qy[i], w.qx[i]]), "sigma_y": float(k.sigma_y[w.qy[i], w.qx[i]]),

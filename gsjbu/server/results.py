@@ -338,6 +338,7 @@ def ellipses(bundle: Bundle) -> Iterator[bytes]:
     """Centres (pixels), σ (pixels) and θ (radians) of all Gaussians as JSON, flat, row by row, piece by piece."""
     kernel = bundle.result.kernel
     grid, count = kernel.grid, kernel.grid.rows * kernel.grid.cols
+    xs, ys = kernel.centres()
     parameters = {
         name: getattr(kernel, name).detach().cpu().flatten() for name in ("sigma_x", "sigma_y", "theta")
     }
@@ -345,9 +346,9 @@ def ellipses(bundle: Bundle) -> Iterator[bytes]:
     def numbers(name: str, first: int) -> list[float]:
         cells = np.arange(first, min(first + _CELLS, count))
         if name == "cx":
-            return list(((cells % grid.cols + 0.5) * grid.step_x).tolist())
+            return list(xs[cells % grid.cols].tolist())
         if name == "cy":
-            return list(((cells // grid.cols + 0.5) * grid.step_y).tolist())
+            return list(ys[cells // grid.cols].tolist())
         return [round(value, 4) for value in parameters[name][first : first + _CELLS].tolist()]
 
     for number, name in enumerate(("cx", "cy", *parameters)):

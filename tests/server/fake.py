@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -32,6 +33,11 @@ class FakeKernel:
     theta: Tensor
     fits: list[int] = field(default_factory=list)
     lr_image: str = "bilinear"
+
+    def centres(self) -> tuple[np.ndarray, np.ndarray]:
+        return (np.arange(self.grid.cols) + 0.5) * self.grid.step_x, (
+            np.arange(self.grid.rows) + 0.5
+        ) * self.grid.step_y
 
     def to_bytes(self) -> bytes:
         from safetensors.torch import save
