@@ -26,7 +26,12 @@ from tests.browser.hands import Server, on_stage, shown
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 # ms, median. The picture: the pair that is compared is drawn; the panels: so is every panel of the group, with figures.
-TARGETS = {"slider to picture": 100, "slider to panels": 180, "click to similarity": 50, "click to inspector": 40}
+TARGETS = {
+    "slider to picture": 100,
+    "slider to panels": 180,
+    "click to similarity": 50,
+    "click to inspector": 40,
+}
 PHOTO = DATA / "photos" / "skimage_astronaut.png"
 WARMING = 6  # runs that are not counted
 

@@ -58,7 +58,9 @@ class Kernel:
     # Pixels (right, down) by which the signal lies off the image: the guide is the image moved as far, and what is
     # rendered is moved back.
     offset: tuple[int, int] = (0, 0)
-    blur: str | None = None  # that the signal was put through on its grid (blur.py), undone before mixing; None: none
+    blur: str | None = (
+        None  # that the signal was put through on its grid (blur.py), undone before mixing; None: none
+    )
     # The signal was sampled with align_corners: the guide is stretched to where it lies, and what is rendered back.
     corners: bool = False
     notes: tuple[str, ...] = ()  # sentences on what ``auto`` found and did, and on wide cells
@@ -283,7 +285,9 @@ class Kernel:
         """Where on the guide, which was moved or stretched, the image's pixel (x, y) is."""
         g, (across, down) = self.grid, self.offset
         if self.corners:
-            return int(shift.beside_corners(g.width, g.cols)[x]), int(shift.beside_corners(g.height, g.rows)[y])
+            return int(shift.beside_corners(g.width, g.cols)[x]), int(
+                shift.beside_corners(g.height, g.rows)[y]
+            )
         return min(max(x + across, 0), g.width - 1), min(max(y + down, 0), g.height - 1)
 
     def centres(self) -> tuple[np.ndarray, np.ndarray]:

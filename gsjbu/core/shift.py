@@ -122,7 +122,9 @@ def onto_corners(x: Tensor, grid: Grid) -> Tensor:
 
 def off_corners(x: Tensor, grid: Grid) -> Tensor:
     """``x`` [C, H, W], which lies so, back on the image."""
-    rows, cols = (beside_corners(n, cells) for n, cells in ((grid.height, grid.rows), (grid.width, grid.cols)))
+    rows, cols = (
+        beside_corners(n, cells) for n, cells in ((grid.height, grid.rows), (grid.width, grid.cols))
+    )
     return x[:, rows][:, :, cols]
 
 

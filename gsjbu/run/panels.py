@@ -164,7 +164,9 @@ def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "featur
     and mixing commute, so no full-resolution feature array is needed for a picture.
     """
     return [
-        replace(features_head(key, basis.channels, group), picture=to_uint8(basis.colours(x)), values=_values(x))
+        replace(
+            features_head(key, basis.channels, group), picture=to_uint8(basis.colours(x)), values=_values(x)
+        )
         for key, x in projected.items()
     ]
 

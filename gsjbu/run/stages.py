@@ -74,9 +74,7 @@ class Stages:
         if self.progress is not None:
             within = step / steps if steps else 0.0
             share = min(1.0, self.done + SHARES[self.stage] * within)
-            self.progress(
-                Progress(self.stage, step, steps, loss, share, pictures)
-            )
+            self.progress(Progress(self.stage, step, steps, loss, share, pictures))
 
     def fetching(self, done: int, total: int, _: str) -> None:
         """How far the download of a model's weights is, in MB; it ends where ``progress`` raises."""

@@ -93,7 +93,9 @@ def _basis(values: Tensor) -> Basis:
     return pca3(values)
 
 
-def _features(name: str, basis: Once[Basis], projected: Once[Tensor], way: Callable[[Tensor], Tensor]) -> Panel:
+def _features(
+    name: str, basis: Once[Basis], projected: Once[Tensor], way: Callable[[Tensor], Tensor]
+) -> Panel:
     return panels.features(basis.value, {name: way(projected.value)})[0]
 
 

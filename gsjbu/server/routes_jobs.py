@@ -85,7 +85,13 @@ async def start(
     settings = schemas.strict_settings(wanted.settings)
     answer = Answer("files" if wanted.return_files else wanted.panels)
     accepted = await service.submit(
-        client_of(request), wanted.image_id, settings, wanted.signal_id, answer, wanted.truth_id, wanted.patience_s
+        client_of(request),
+        wanted.image_id,
+        settings,
+        wanted.signal_id,
+        answer,
+        wanted.truth_id,
+        wanted.patience_s,
     )
     body = {"estimate": results.of_estimate(accepted.cost)}
     if accepted.job is None:

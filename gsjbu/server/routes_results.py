@@ -28,7 +28,9 @@ router = APIRouter(tags=["jobs"])
     summary="One panel",
 )  # fmt: skip
 async def panel(service: Shared, job_id: Id, name: str) -> Response:
-    early = service.jobs.get(job_id).pictures.get(name)  # the run goes on: figures and features are still made
+    early = service.jobs.get(job_id).pictures.get(
+        name
+    )  # the run goes on: figures and features are still made
     if early is not None:
         data = await service.read(early.png)
     else:

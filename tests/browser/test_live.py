@@ -81,7 +81,10 @@ def test_pictures_come_before_figures_and_go_with_a_run_that_is_cancelled(page: 
     page.route("**/api/jobs/*", lambda route: None if route.request.method == "GET" else route.continue_())
     set_slider(page, "stride", 13)  # no other test's, whose result would be there at once
     page.wait_for_function(f"(job) => !({of_stage}).some((address) => address.includes(job))", arg=job)
-    assert page.get_attribute("body", "data-job") == job and page.get_attribute("body", "data-phase") == "running"
+    assert (
+        page.get_attribute("body", "data-job") == job
+        and page.get_attribute("body", "data-phase") == "running"
+    )
     assert state(page, "result.settings.stride") == 16
     page.click("#cancel")
     page.wait_for_selector("body[data-phase=cancelled]")

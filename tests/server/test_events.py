@@ -135,7 +135,9 @@ def test_what_cannot_wait_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_pictures_can_be_had_while_the_run_goes_on(serve: Callable[..., Running]) -> None:
     there, go_on = threading.Event(), threading.Event()
-    early = Panel("gsjbu_rgb", "rgb", "GS-JBU", "Mixed.", np.full((48, 64, 3), 7, np.uint8), torch.zeros(3, 48, 64))
+    early = Panel(
+        "gsjbu_rgb", "rgb", "GS-JBU", "Mixed.", np.full((48, 64, 3), 7, np.uint8), torch.zeros(3, 48, 64)
+    )
     fake = FakeRun()
 
     def run(image: torch.Tensor, settings: Settings, **more: Any) -> Any:
