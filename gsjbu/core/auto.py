@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import product
 
 import torch
@@ -108,15 +108,10 @@ def fit(
     trust = TRUST.get(name, trust_of)(signal, base.lr_guide, told)
     moved = _moved(signal, name, guide, grid, base.lr_guide, told) if trust > 0 else None
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
-    if moved is not None and moved.sure:
-        guide = shift.moved(guide, *moved.pixels)
-        seen = None if seen is None else shift.moved(seen[None].float(), *moved.pixels)[0] > 0
-        base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
-        trust = TRUST.get(name, trust_of)(signal, base.lr_guide, _both(base.seen_cells, told))
     corners = moved is None and trust > 0 and _on_corners(signal, guide, grid, base.lr_guide, told)
-    if corners:
-        guide = shift.onto_corners(guide, grid)
-        seen = None if seen is None else shift.onto_corners(seen[None], grid)[0]
+    laid = _laid(moved, corners, grid)
+    if laid is not None:
+        guide, seen = laid(guide), None if seen is None else laid(seen[None].float())[0] > 0
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
         trust = TRUST.get(name, trust_of)(signal, base.lr_guide, _both(base.seen_cells, told))
     of_classes = name in ("shares", "soft")
@@ -240,6 +235,16 @@ def _exactly(likely: shift.Shift, grid: Grid, gain: Callable[[shift.Shift], floa
     ]
     half = max(halves, key=gain, default=exact)
     return half if gain(half) > gain(exact) - AS_MUCH else exact
+
+
+def _laid(moved: shift.Shift | None, corners: bool, grid: Grid) -> Callable[[Tensor], Tensor] | None:
+    """How the guide is laid where the signal is; None: it stays."""
+    if corners:
+        return partial(shift.onto_corners, grid=grid)
+    if moved is None or not moved.sure:
+        return None
+    across, down = moved.pixels
+    return partial(shift.moved, across=across, down=down)
 
 
 def _on_corners(signal: Tensor, guide: Tensor, grid: Grid, lr_guide: Tensor, known: Tensor | None) -> bool:
