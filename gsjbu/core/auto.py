@@ -107,6 +107,12 @@ def fit(
     told = _both(base.seen_cells, told)
     trust = TRUST.get(name, trust_of)(signal, base.lr_guide, told)
     moved = _moved(signal, name, guide, grid, base.lr_guide, told) if trust > 0 else None
+    of_classes, lies = name in ("shares", "soft"), moved is None or not moved.sure
+    smooth = blur_of(signal, base.lr_guide, of_classes) if lies and _may_be_blurred(name, told) else None
+    if smooth is not None:
+        signal, name = blur.undone(signal, smooth, of_classes), "shares" if of_classes else name
+        trust = TRUST.get(name, trust_of)(signal, base.lr_guide, told)
+        moved = _moved(signal, name, guide, grid, base.lr_guide, told) if trust > 0 else None
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
     corners = moved is None and trust > 0 and _on_corners(signal, guide, grid, base.lr_guide, told)
     laid = _laid(moved, corners, grid)
@@ -114,11 +120,6 @@ def fit(
         guide, seen = laid(guide), None if seen is None else laid(seen[None].float())[0] > 0
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
         trust = TRUST.get(name, trust_of)(signal, base.lr_guide, _both(base.seen_cells, told))
-    of_classes = name in ("shares", "soft")
-    smooth = blur_of(signal, base.lr_guide, of_classes) if _may_be_blurred(name, moved, told) else None
-    if smooth is not None:
-        signal, name = blur.undone(signal, smooth, of_classes), "shares" if of_classes else name
-        recipe, trust = RECIPES[name], TRUST.get(name, trust_of)(signal, base.lr_guide, told)
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe, _is_large(grid))
@@ -265,9 +266,9 @@ def _explains_more(signal: Tensor, there: Tensor, lr_guide: Tensor, known: Tenso
     )
 
 
-def _may_be_blurred(name: str, moved: shift.Shift | None, told: Tensor | None) -> bool:
-    """Whether a blur is looked for: in measured quantities and class shares without gaps that lie on the guide."""
-    return name in ("measured", "shares", "soft") and moved is None and (told is None or bool(told.all()))
+def _may_be_blurred(name: str, told: Tensor | None) -> bool:
+    """Whether a blur is looked for: in measured quantities and class shares without gaps."""
+    return name in ("measured", "shares", "soft") and (told is None or bool(told.all()))
 
 
 def blur_of(signal: Tensor, lr_guide: Tensor, shares: bool) -> str | None:
