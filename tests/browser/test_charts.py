@@ -119,7 +119,7 @@ def test_a_growing_curve_is_of_one_fit(page: Page) -> None:
           on('run', () => { if (state.run.losses?.length) window.grown.push(state.run.losses); });
         })"""
     )
-    set_slider(page, "iters", 40)
+    set_slider(page, "iters", 400)  # or a fit may be over within a frame
     page.select_option("[data-setting=objective] select", "signal")
     page.wait_for_selector("body[data-phase=running], body[data-phase=waiting]")
     if page.get_attribute("body", "data-phase") == "waiting":
