@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             browser = playwright.chromium.launch(executable_path=path, args=ARGS)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.goto(options.url or server.url)  # type: ignore[union-attr]
-            job = shown(page)
+            shown(page)
             report("built-in scene", measure(page, options.runs))
             if options.photo.is_file():
                 job = str(page.get_attribute("body", "data-job"))

@@ -58,9 +58,8 @@ class Kernel:
     # Pixels (right, down) by which the signal lies off the image: the guide is the image moved as far, and what is
     # rendered is moved back.
     offset: tuple[int, int] = (0, 0)
-    blur: str | None = (
-        None  # that the signal was put through on its grid (blur.py), undone before mixing; None: none
-    )
+    # The blur that the signal was put through on its grid (blur.py), undone before mixing.
+    blur: str | None = None
     # The signal was sampled with align_corners: the guide is stretched to where it lies, and what is rendered back.
     corners: bool = False
     notes: tuple[str, ...] = ()  # sentences on what ``auto`` found and did, and on wide cells

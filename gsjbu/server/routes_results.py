@@ -28,9 +28,8 @@ router = APIRouter(tags=["jobs"])
     summary="One panel",
 )  # fmt: skip
 async def panel(service: Shared, job_id: Id, name: str) -> Response:
-    early = service.jobs.get(job_id).pictures.get(
-        name
-    )  # the run goes on: figures and features are still made
+    # While the run goes on, figures and features are still made.
+    early = service.jobs.get(job_id).pictures.get(name)
     if early is not None:
         data = await service.read(early.png)
     else:
