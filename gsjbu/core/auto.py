@@ -15,15 +15,12 @@ benchmarks/QUALITY.md has the figures behind each step, and what was tried and d
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from itertools import product
 
 import torch
 from torch import Tensor
 
-from gsjbu.core import blur, noise, parameters, shift
+from gsjbu.core import noise, parameters
 from gsjbu.core.backends.dispatch import Choice, Progress
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
@@ -34,34 +31,19 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.core.kind import kind_of
 from gsjbu.core.parameters import ADAM, Optimiser
 from gsjbu.core.recipes import RECIPE_OF, RECIPES, STEPS, STEPS_AN_ITERATION, Recipe
-from gsjbu.core.refinement.recipe import SUREST, Refinement, log_odds
+from gsjbu.core.refinement.recipe import Refinement, log_odds
+from gsjbu.core.registration import registered
 from gsjbu.core.sampled import are_samples
+from gsjbu.core.shift import Shift
 from gsjbu.core.smooth import is_smooth
-from gsjbu.core.trust import GAIN_UNRELATED, guide_gain, trust_of, trust_of_scores, trust_of_shares
-from gsjbu.core.tto import checked_signal, fit_gaussians, standardised
+from gsjbu.core.trust import Explained, trust_in
+from gsjbu.core.tto import checked_signal, fit_gaussians
 
 # Above so many pixels, where a fit would take longer than all the rest, a step looks at some of them, the next one at
 # others: of small cells two along each axis, of larger ones four. It costs depth up to 1 % of RMSE at ×16, 1.5 % at ×8
 # (7 % on a built-in scene) and 6 to 8 % at ×4; classes at most 0.04 points of accuracy.
 LARGE = 3_000_000
 KEEP, KEEP_OF_SMALL, SMALL_CELL = 4, 2, 8
-#: How far the guide is followed for signals of these recipes; others by ``trust_of``.
-TRUST = {"scores": trust_of_scores, "shares": trust_of_shares}
-# A shift is believed where the gain of the guide (log error) is less by no more than this when the guide is moved: of
-# signals that were moved it is 0.007 less to 0.8 more, of a rectangle 0.012 less, of the drawn grounds 0.3 to 0.7 less.
-SLIGHT = 0.008
-# Half a cell right and down, the convention, also where the guide's gains are larger by this when it is moved so: of 17
-# signals that lie so by 0.1 to 0.8 (but one, of class shares), of others by 0.06 at most.
-# The fewer cells, the more of that is chance: so much over the root of their number (masks of CamVid ×24, 300 cells).
-HALF, BY_CHANCE = 0.08, 2.4
-# The guide's gains, where it is stretched for a signal that was sampled with align_corners, are larger by at least this
-# (of depth by 0.11 to 0.38 in five scenes of six; class shares hardly tell); of other signals by 0.09 at most.
-CORNERS = 0.1
-# The guide's gain grows by so much at least, where it is blurred as a quantity was: 0.1 to 0.8 by 1 2 1 and more. Of
-# the blurs by which it grows nearly (ENOUGH) as much as by the best it is the strongest.
-BLURRED, ENOUGH = 0.02, 0.6
-# Half a cell explains a signal that lies so by at most 0.053 less than what explains it best.
-AS_MUCH = 0.06
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,21 +87,14 @@ def fit(
     if name == "odds":
         signal = log_odds(signal)
     told = _both(base.seen_cells, told)
-    trust = TRUST.get(name, trust_of)(signal, base.lr_guide, told)
-    moved = _moved(signal, name, guide, grid, base.lr_guide, told) if trust > 0 else None
-    of_classes, lies = name in ("shares", "soft"), moved is None or not moved.sure
-    smooth = blur_of(signal, base.lr_guide, of_classes) if lies and _may_be_blurred(name, told) else None
-    if smooth is not None:
-        signal, name = blur.undone(signal, smooth, of_classes), "shares" if of_classes else name
-        trust = TRUST.get(name, trust_of)(signal, base.lr_guide, told)
-        moved = _moved(signal, name, guide, grid, base.lr_guide, told) if trust > 0 else None
+    lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
+    signal, name, trust, moved = lies.signal, lies.recipe, lies.trust, lies.moved
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
-    corners = moved is None and trust > 0 and _on_corners(signal, guide, grid, base.lr_guide, told)
-    laid = _laid(moved, corners, grid)
+    laid = lies.laid(grid)
     if laid is not None:
         guide, seen = laid(guide), None if seen is None else laid(seen[None].float())[0] > 0
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
-        trust = TRUST.get(name, trust_of)(signal, base.lr_guide, _both(base.seen_cells, told))
+        trust = trust_in(name, Explained(signal, base.lr_guide, _both(base.seen_cells, told)))
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
     steps = _shared_out(iters if plain_share < 1 else 0, recipe, _is_large(grid))
@@ -127,12 +102,11 @@ def fit(
     first, losses, blend = _mixture(fits, recipe, plain_share, second_share, steps)
     refinement = _refinement(recipe, step, trust, repaired=found.impulses > 0)
     did = None if refinement is None else refinement.sentence
-    where = shift.sentence(moved), shift.sentence_on_corners(corners)
     notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
     return Kernel(
         first, losses, "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
         moved.pixels if moved is not None and moved.of_sampling else (0, 0),
-        smooth, corners, tuple(note for note in (*notes, *where, blur.sentence(smooth)) if note),
+        lies.blur, lies.on_corners, tuple(note for note in (*notes, *lies.sentences) if note),
     )  # fmt: skip
 
 
@@ -168,133 +142,7 @@ def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) 
     return "sampled" if are_samples(signal, known) else "gaps" if has_gaps else "measured"
 
 
-def _moved(
-    signal: Tensor, name: str, guide: Tensor, grid: Grid, lr_guide: Tensor, known: Tensor | None
-) -> shift.Shift | None:
-    """How far the signal lies off the guide, where the guide explains it better when moved as far."""
-    moved = _moved_as(signal, guide, grid, lr_guide, known)
-    if name == "scores" and (moved is None or not moved.sure):
-        # Logarithms change where a network is not sure, too: of four outputs that are half a cell off, probabilities
-        # tell two, and logarithms one more.
-        moved = _moved_as(signal.clamp_min(SUREST).log(), guide, grid, lr_guide, known)
-    if moved is None or not moved.sure:
-        half = shift.Shift(grid.step_x / 2, grid.step_y / 2, sure=True, of_sampling=True)
-        there = shift.means_of_moved(guide, grid, *half.pixels, roughly=_is_large(grid))
-        if min(half.pixels) > 0 and _explains_more(signal, there, lr_guide, known, by=HALF):
-            return half
-    return moved
-
-
-def _moved_as(
-    signal: Tensor, guide: Tensor, grid: Grid, lr_guide: Tensor, known: Tensor | None
-) -> shift.Shift | None:
-    """The same, of the signal as it is given.
-
-    A body that stands on even ground has no edge at its foot, and looks moved up: by half a cell or more, over all of
-    the drawn grounds.
-    """
-    likely = shift.found(signal, guide, grid, known)
-    if likely is None:
-        return None
-
-    @cache
-    def gain_at(across: int, down: int) -> float:
-        there = shift.means_of_moved(guide, grid, across, down, roughly=_is_large(grid))
-        return guide_gain(signal, there, known, ramps=True)
-
-    def gain(moved: shift.Shift) -> float:
-        return gain_at(*moved.pixels)
-
-    if gain(likely) <= guide_gain(signal, lr_guide, known, ramps=True) - SLIGHT:
-        return None
-    if not likely.sure:
-        return likely
-    return _exactly(likely, grid, gain)
-
-
-def _exactly(likely: shift.Shift, grid: Grid, gain: Callable[[shift.Shift], float]) -> shift.Shift:
-    """A shift that was looked for by quarters of a cell, to the pixel; or half a cell, where that explains as much."""
-    reach_x, reach_y = (round(size / (2 * shift.FINE)) for size in (grid.step_x, grid.step_y))
-    best, jump = (0, 0), max(reach_x, reach_y)
-
-    def at(x: int, y: int) -> shift.Shift:
-        return shift.Shift(likely.across + x, likely.down + y, True)
-
-    while jump >= 1:  # pixels: half as far each time
-        near = product(*(range(n - jump, n + jump + 1, jump) for n in best))
-        best = max(
-            ((x, y) for x, y in near if abs(x) <= reach_x and abs(y) <= reach_y), key=lambda p: gain(at(*p))
-        )
-        jump //= 2
-    exact = at(*best)
-    halves = [
-        shift.Shift(x, y, True, of_sampling=True)
-        for x, y in product((0, grid.step_x / 2), (0, grid.step_y / 2))
-        if (x or y)
-        and abs(x - likely.across) <= grid.step_x / shift.FINE
-        and abs(y - likely.down) <= grid.step_y / shift.FINE
-    ]
-    half = max(halves, key=gain, default=exact)
-    return half if gain(half) > gain(exact) - AS_MUCH else exact
-
-
-def _laid(moved: shift.Shift | None, corners: bool, grid: Grid) -> Callable[[Tensor], Tensor] | None:
-    """How the guide is laid where the signal is; None: it stays."""
-    if corners:
-        return partial(shift.onto_corners, grid=grid)
-    if moved is None or not moved.sure:
-        return None
-    across, down = moved.pixels
-    return partial(shift.moved, across=across, down=down)
-
-
-def _on_corners(signal: Tensor, guide: Tensor, grid: Grid, lr_guide: Tensor, known: Tensor | None) -> bool:
-    """Whether the guide explains ``signal`` much better where align_corners would have sampled it."""
-    there = grid.cell_means(shift.onto_corners(guide, grid)).to(torch.float32)
-    return _explains_more(signal, there, lr_guide, known, by=CORNERS)
-
-
-def _explains_more(signal: Tensor, there: Tensor, lr_guide: Tensor, known: Tensor | None, by: float) -> bool:
-    """Whether the guide's cell means ``there`` explain ``signal`` by so much more than ``lr_guide``, both [G, h, w]."""
-    values = standardised(signal)[0]
-    cells = values[0].numel() if known is None else int(known.sum())
-    by = max(by, BY_CHANCE / max(cells, 1) ** 0.5)
-    gains = (guide_gain(values, there, known, ramps) for ramps in (False, True))
-    return all(
-        gain >= GAIN_UNRELATED and gain - guide_gain(values, lr_guide, known, ramps) >= by
-        for ramps, gain in zip((False, True), gains, strict=True)
-    )
-
-
-def _may_be_blurred(name: str, told: Tensor | None) -> bool:
-    """Whether a blur is looked for: in measured quantities and class shares without gaps."""
-    return name in ("measured", "shares", "soft") and (told is None or bool(told.all()))
-
-
-def blur_of(signal: Tensor, lr_guide: Tensor, shares: bool) -> str | None:
-    """The name of the blur that ``signal`` [C, h, w], without gaps, was put through on its grid; None if none was.
-
-    Class shares (``shares``) tell by themselves. The guide, blurred as much, must explain a quantity better than it
-    does as it is.
-    """
-    names = blur.likely(signal, shares)
-    if not names or shares:
-        return names[-1] if names else None
-    values = standardised(signal)[0]
-    plain = [guide_gain(values, lr_guide, ramps=ramps) for ramps in (False, True)]
-
-    def gained(name: str) -> float:
-        softer = blur.blurred(lr_guide, name)
-        gains = [guide_gain(values, softer, ramps=ramps) for ramps in (False, True)]
-        more = min(now - before for now, before in zip(gains, plain, strict=True))
-        return more if gains[0] >= GAIN_UNRELATED else -math.inf
-
-    by_gain = {name: gained(name) for name in names}
-    enough = max(BLURRED, ENOUGH * max(by_gain.values()))
-    return next((name for name in reversed(names) if by_gain[name] >= enough), None)
-
-
-def _off_the_guide(name: str, moved: shift.Shift) -> Recipe:
+def _off_the_guide(name: str, moved: Shift) -> Recipe:
     """For a signal that lies off its guide: what gives it back would sharpen it in the wrong place.
 
     Where the shift is sure, the guide is moved. Where it is but likely, a quantity without gaps, which loses most by

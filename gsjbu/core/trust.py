@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -37,35 +38,66 @@ SPREAD_UNRELATED, SPREAD_TRUSTED = 0.2, 0.35
 SCORES_UNRELATED, SCORES_TRUSTED = 0.06, 0.12
 
 
-def trust_of(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None) -> float:
-    """0…1: how far a guide is followed for ``signal`` [C, h, w], whose gaps are filled; 0: they are unrelated.
+class Explained:
+    """A signal and the cell means of a guide: what its colours explain, each figure asked once."""
 
-    seen: bool [h, w], the cells in which there is a guide; None: all.
-    """
-    values = standardised(signal)[0]
-    trust = _between(guide_gain(values, lr_guide, seen), GAIN_UNRELATED, GAIN_TRUSTED)
+    def __init__(
+        self,
+        signal: Tensor,  # [C, h, w], gaps filled
+        lr_guide: Tensor,  # [G, h, w]
+        seen: Tensor | None = None,  # bool [h, w]: cells where there are a value and a guide; None: all
+    ) -> None:
+        self.signal, self.lr_guide, self.seen = signal, lr_guide, seen
+        self.values = standardised(signal)[0]
+        self._gains: dict[bool, float] = {}
+
+    @property
+    def cells(self) -> int:
+        """How many are seen."""
+        return self.values[0].numel() if self.seen is None else int(self.seen.sum())
+
+    @cached_property
+    def logs(self) -> Explained:
+        """The same of the logarithms of probabilities."""
+        return Explained(self.signal.clamp_min(SUREST).log(), self.lr_guide, self.seen)
+
+    def gain(self, ramps: bool = False) -> float:
+        """``guide_gain``."""
+        if ramps not in self._gains:
+            self._gains[ramps] = guide_gain(self.values, self.lr_guide, self.seen, ramps)
+        return self._gains[ramps]
+
+    def more(self, lr_guide: Tensor, ramps: bool = False) -> float:
+        """By how much more (log error) another guide's cell means [G, h, w] help."""
+        return guide_gain(self.values, lr_guide, self.seen, ramps) - self.gain(ramps)
+
+
+def trust_in(recipe: str, explained: Explained) -> float:
+    """0…1: how far the guide is followed for a signal of the recipe of this name; 0: they are unrelated."""
+    return {"scores": trust_of_scores, "shares": trust_of_shares}.get(recipe, trust_of)(explained)
+
+
+def trust_of(explained: Explained) -> float:
+    """0…1, for any signal but those below."""
+    trust = _between(explained.gain(), GAIN_UNRELATED, GAIN_TRUSTED)
     if trust == 1:
         return trust
-    cells = values[0].numel() if seen is None else int(seen.sum())
-    unrelated = max(LEAST_RAMP, RAMP_UNRELATED / max(cells, 1) ** 0.5)
-    gain = guide_gain(values, lr_guide, seen, ramps=True)
-    return max(trust, _between(gain, unrelated, unrelated * RAMP_TRUSTED / RAMP_UNRELATED))
+    unrelated = max(LEAST_RAMP, RAMP_UNRELATED / max(explained.cells, 1) ** 0.5)
+    by_planes = _between(explained.gain(ramps=True), unrelated, unrelated * RAMP_TRUSTED / RAMP_UNRELATED)
+    return max(trust, by_planes)
 
 
-def trust_of_shares(shares: Tensor, lr_guide: Tensor, seen: Tensor | None) -> float:
+def trust_of_shares(explained: Explained) -> float:
     """The same for each class's share of the cell."""
-    values = standardised(shares)[0]
-    gain = guide_gain(values, lr_guide, seen)
+    gain = explained.gain()
     if not GAIN_UNRELATED < gain < SURE:
         return float(gain >= SURE)
-    return _between(_spread(values, lr_guide, seen), SPREAD_UNRELATED, SPREAD_TRUSTED)
+    return _between(_spread(explained), SPREAD_UNRELATED, SPREAD_TRUSTED)
 
 
-def trust_of_scores(scores: Tensor, lr_guide: Tensor, seen: Tensor | None) -> float:
+def trust_of_scores(explained: Explained) -> float:
     """The same for a network's probabilities."""
-    logs = scores.clamp_min(SUREST).log()
-    gains = [guide_gain(standardised(x)[0], lr_guide, seen) for x in (scores, logs)]
-    return _between(gains[0] + 2 * gains[1], SCORES_UNRELATED, SCORES_TRUSTED)
+    return _between(explained.gain() + 2 * explained.logs.gain(), SCORES_UNRELATED, SCORES_TRUSTED)
 
 
 def _between(gain: float, low: float, high: float) -> float:
@@ -85,9 +117,9 @@ def guide_gain(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None, ram
     return float(np.log(error[0] / max(error[1:].min(), 1e-12 * error[0])))
 
 
-def _spread(signal: Tensor, lr_guide: Tensor, seen: Tensor | None) -> float:
+def _spread(explained: Explained) -> float:
     """How large the gain is in most cells, times how evenly it is spread over the image; by planes."""
-    errors = _errors(signal, lr_guide, seen, ramps=True)
+    errors = _errors(explained.values, explained.lr_guide, explained.seen, ramps=True)
     plain, best = errors[0], errors[1 + int(errors[1:].mean(axis=(1, 2)).argmin())]
     parts = np.array(
         [

@@ -17,7 +17,7 @@ from gsjbu.core.fit import lr_image_of
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.threads import each
-from gsjbu.core.trust import trust_of
+from gsjbu.core.trust import Explained, trust_of
 from gsjbu.errors import ModelError
 from gsjbu.io.guides import stretched
 from gsjbu.io.pictures import shrink
@@ -163,7 +163,7 @@ def _brought(
     shown, found = views.signal(signal, fits.signal_upsamplers(), grid, fits.joint(signal.values), true)
     best = fits.best(signal.values)
     said = {"signal": " ".join([signal.note, *best.notes])}
-    if signal.kind != "features" and trust_of(signal.values, best.lr_guide) < HALF:
+    if signal.kind != "features" and trust_of(Explained(signal.values, best.lr_guide)) < HALF:
         said["warning"] = UNRELATED
     if true is not None:
         decision = decided(found, true.family)

@@ -12,8 +12,9 @@ from scipy import ndimage
 
 import gsjbu
 from gsjbu.core import blur
-from gsjbu.core.auto import blur_of
 from gsjbu.core.grid import Grid
+from gsjbu.core.registration import blur_of
+from gsjbu.core.trust import Explained
 from gsjbu.errors import GsjbuError, KernelFileError, SignalWarning
 
 S, ROWS, COLS = 8, 36, 44
@@ -65,7 +66,7 @@ def test_a_blur_is_its_taps(name, size) -> None:
 @pytest.mark.parametrize(("signal", "shares"), [(DEPTH, False), (SHARES, True)])
 def test_a_blurred_signal_is_told_and_comes_back(signal, shares, name) -> None:
     soft = by_hand(signal, name)
-    told = blur_of(soft, GRID.cell_means(PHOTO), shares)
+    told = blur_of(Explained(soft, GRID.cell_means(PHOTO)), shares)
     strong = ("1 1 1", "1 4 6 4 1")  # are alike
     assert told == name or (told in strong and name in strong)
     back = blur.undone(soft, name, shares)
@@ -76,21 +77,21 @@ def test_a_blurred_signal_is_told_and_comes_back(signal, shares, name) -> None:
 
 @pytest.mark.parametrize(("signal", "shares"), [(DEPTH, False), (SHARES, True)])
 def test_a_sharp_signal_is_not(signal, shares) -> None:
-    assert blur_of(signal, GRID.cell_means(PHOTO), shares) is None
+    assert blur_of(Explained(signal, GRID.cell_means(PHOTO)), shares) is None
     noise = torch.randn(signal.shape, generator=torch.Generator().manual_seed(0))
-    assert blur_of(signal + 0.02 * noise, GRID.cell_means(PHOTO), shares) is None
+    assert blur_of(Explained(signal + 0.02 * noise, GRID.cell_means(PHOTO)), shares) is None
 
 
 def test_a_quantity_that_is_smooth_by_itself_is_not_whatever_the_image() -> None:
     smooth = torch.from_numpy(
         ndimage.gaussian_filter(np.random.default_rng(1).random((ROWS, COLS)), 3)[None]
     ).float()
-    assert blur_of(smooth, GRID.cell_means(PHOTO), False) is None
+    assert blur_of(Explained(smooth, GRID.cell_means(PHOTO)), False) is None
 
 
 @pytest.mark.parametrize("signal", [torch.zeros(1, 4, 5), torch.ones(2, 1, 1)])
 def test_a_flat_signal_has_none_and_stays(signal) -> None:
-    assert blur_of(signal, torch.zeros(3, *signal.shape[1:]), False) is None
+    assert blur_of(Explained(signal, torch.zeros(3, *signal.shape[1:])), False) is None
     torch.testing.assert_close(blur.undone(signal, "1 2 1", False), signal)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import families
 from gsjbu.core import trust
-from gsjbu.core.trust import GAIN_TRUSTED, guide_gain, trust_of, trust_of_scores, trust_of_shares
+from gsjbu.core.trust import GAIN_TRUSTED, Explained, guide_gain, trust_of, trust_of_scores, trust_of_shares
 from gsjbu.core.tto import standardised
 from tests.quarters import quarter
 
@@ -30,10 +30,10 @@ def test_scores_are_put_to_the_test_with_their_logarithms() -> None:
     guide = scene.grid.cell_means(scene.image)
     off = torch.randn(scene.signal.shape, generator=torch.Generator().manual_seed(0))
     own = torch.softmax(6 * scene.signal + 0.3 * off, 0)
-    assert trust_of_scores(own, guide, None) == 1
+    assert trust_of_scores(Explained(own, guide)) == 1
     for name in ("paper", "still_life"):
         foreign = scene.grid.cell_means(quarter(name, "labels", 16).image)
-        assert trust_of_scores(own, foreign, None) == 0
+        assert trust_of_scores(Explained(own, foreign)) == 0
 
 
 def by_hand(values: np.ndarray, guide: np.ndarray, kappa: float) -> np.ndarray:
@@ -75,15 +75,35 @@ def test_what_rises_evenly_is_explained_by_planes() -> None:
     guides = [scene.grid.cell_means(scene.image) for scene in scenes]
     for k in range(2):
         assert guide_gain(signals[k], guides[k]) < 0 < guide_gain(signals[k], guides[k], ramps=True)
-        assert trust_of(scenes[k].signal, guides[k]) > 0.9
-        assert trust_of(scenes[k].signal, guides[k - 1]) == 0
-        assert trust_of(scenes[k].signal[:, ::2, ::2], guides[k][:, ::2, ::2]) < 1  # few cells tell less
+        assert trust_of(Explained(scenes[k].signal, guides[k])) > 0.9
+        assert trust_of(Explained(scenes[k].signal, guides[k - 1])) == 0
+        assert (
+            trust_of(Explained(scenes[k].signal[:, ::2, ::2], guides[k][:, ::2, ::2])) < 1
+        )  # few cells tell less
 
 
 def test_shares_are_trusted_where_the_gain_is_not_a_corners() -> None:
     foam = list(families._labels(families.foam, 8))
     assert guide_gain(foam[1].signal, foam[1].grid.cell_means(foam[1].image)) > trust.GAIN_UNRELATED
     for scene in foam:
-        assert trust_of_shares(scene.signal, scene.grid.cell_means(scene.image), None) == 0
+        assert trust_of_shares(Explained(scene.signal, scene.grid.cell_means(scene.image))) == 0
     scene = quarter("paper", "labels", 16)
-    assert trust_of_shares(scene.signal, scene.grid.cell_means(scene.image), None) == 1
+    assert trust_of_shares(Explained(scene.signal, scene.grid.cell_means(scene.image))) == 1
+
+
+def test_each_figure_is_asked_once(monkeypatch) -> None:
+    scene = quarter("spheres", "labels", 16)
+    own = scene.grid.cell_means(scene.image)
+    other = own.flip(1)
+    asked = []
+    monkeypatch.setattr(
+        trust, "guide_gain", lambda *given, real=guide_gain: asked.append(given[3]) or real(*given)
+    )
+    explained = Explained(scene.signal, own)
+    for ramps in (False, True):
+        plain = guide_gain(explained.values, own, None, ramps)
+        assert explained.gain(ramps) == plain
+        assert explained.more(other, ramps) == guide_gain(explained.values, other, None, ramps) - plain
+    assert asked == [False, False, True, True]
+    assert explained.cells == own[0].numel()
+    assert Explained(scene.signal, own, torch.eye(*own.shape[1:]) > 0).cells == min(own.shape[1:])

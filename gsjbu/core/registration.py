@@ -1,0 +1,192 @@
+"""How a signal lies on its guide: as it should, off it by a shift or half a cell, on its corners; blurred or not.
+
+Each is believed where the guide, laid or blurred as much, explains more of the signal than it does as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from gsjbu.core import blur, shift
+from gsjbu.core.grid import Grid
+from gsjbu.core.shift import Shift
+from gsjbu.core.trust import GAIN_UNRELATED, Explained, trust_in
+
+# A shift is believed where the gain of the guide (log error) is less by no more than this when the guide is moved: of
+# signals that were moved it is 0.007 less to 0.8 more, of a rectangle 0.012 less, of the drawn grounds 0.3 to 0.7 less.
+SLIGHT = 0.008
+# Half a cell right and down, the convention, also where the guide's gains are larger by this when it is moved so: of 17
+# signals that lie so by 0.1 to 0.8 (but one, of class shares), of others by 0.06 at most.
+# The fewer cells, the more of that is chance: so much over the root of their number (masks of CamVid ×24, 300 cells).
+HALF, BY_CHANCE = 0.08, 2.4
+# The guide's gains, where it is stretched for a signal that was sampled with align_corners, are larger by at least this
+# (of depth by 0.11 to 0.38 in five scenes of six; class shares hardly tell); of other signals by 0.09 at most.
+CORNERS = 0.1
+# The guide's gain grows by so much at least, where it is blurred as a quantity was: 0.1 to 0.8 by 1 2 1 and more. Of
+# the blurs by which it grows nearly (ENOUGH) as much as by the best it is the strongest.
+BLURRED, ENOUGH = 0.02, 0.6
+# Half a cell explains a signal that lies so by at most 0.053 less than what explains it best.
+AS_MUCH = 0.06
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A signal before its blur, and where it lies."""
+
+    signal: Tensor  # [C, h, w]
+    recipe: str  # its name in recipes.RECIPES
+    trust: float  # 0…1: how far the guide, as it lies, is followed
+    blur: str | None = None  # its name in blur.BLURS
+    moved: Shift | None = None
+    on_corners: bool = False
+
+    def laid(self, grid: Grid) -> Callable[[Tensor], Tensor] | None:
+        """How the guide is laid where the signal is; None: it stays."""
+        if self.on_corners:
+            return partial(shift.onto_corners, grid=grid)
+        if self.moved is None or not self.moved.sure:
+            return None
+        across, down = self.moved.pixels
+        return partial(shift.moved, across=across, down=down)
+
+    @property
+    def sentences(self) -> tuple[str | None, ...]:
+        """What a person should know of it."""
+        return (
+            shift.sentence(self.moved), shift.sentence_on_corners(self.on_corners), blur.sentence(self.blur),
+        )  # fmt: skip
+
+
+def registered(
+    signal: Tensor,  # [C, h, w], gaps filled
+    recipe: str,
+    guide: Tensor,  # [G, H, W]
+    grid: Grid,
+    lr_guide: Tensor,  # [G, h, w]
+    known: Tensor | None,  # bool [h, w]: cells where there are a value and a guide; None: all
+    roughly: bool,  # the guide is so large that a moved one's cell means are taken of a view of it
+) -> Registration:
+    """``signal`` without the blur that was put on it, and where it lies on ``guide``."""
+    explained = Explained(signal, lr_guide, known)
+    trust = trust_in(recipe, explained)
+    moved = _moved(explained, recipe, guide, grid, roughly) if trust > 0 else None
+    of_classes, name = recipe in ("shares", "soft"), None
+    if (moved is None or not moved.sure) and _may_be_blurred(recipe, known):
+        name = blur_of(explained, of_classes)
+    if name is not None:
+        signal, recipe = blur.undone(signal, name, of_classes), "shares" if of_classes else recipe
+        explained = Explained(signal, lr_guide, known)
+        trust = trust_in(recipe, explained)
+        moved = _moved(explained, recipe, guide, grid, roughly) if trust > 0 else None
+    corners = moved is None and trust > 0 and _on_corners(explained, guide, grid)
+    return Registration(signal, recipe, trust, name, moved, corners)
+
+
+def _moved(explained: Explained, recipe: str, guide: Tensor, grid: Grid, roughly: bool) -> Shift | None:
+    """How far the signal lies off the guide, where the guide explains it better when moved as far."""
+    moved = moved_as(explained, guide, grid, roughly)
+    if recipe == "scores" and (moved is None or not moved.sure):
+        # Logarithms change where a network is not sure, too: of four outputs that are half a cell off, probabilities
+        # tell two, and logarithms one more.
+        moved = moved_as(explained.logs, guide, grid, roughly)
+    if moved is None or not moved.sure:
+        half = Shift(grid.step_x / 2, grid.step_y / 2, sure=True, of_sampling=True)
+        there = shift.means_of_moved(guide, grid, *half.pixels, roughly=roughly)
+        if min(half.pixels) > 0 and _explains_more(explained, there, by=HALF):
+            return half
+    return moved
+
+
+def moved_as(explained: Explained, guide: Tensor, grid: Grid, roughly: bool = False) -> Shift | None:
+    """The shift that the edges of the signal show, where the guide, moved as far, does not explain less.
+
+    A body that stands on even ground has no edge at its foot, and looks moved up: by half a cell or more, over all of
+    the drawn grounds.
+    """
+    likely = shift.found(explained.signal, guide, grid, explained.seen)
+    if likely is None:
+        return None
+
+    @cache
+    def more_at(across: int, down: int) -> float:
+        there = shift.means_of_moved(guide, grid, across, down, roughly=roughly)
+        return explained.more(there, ramps=True)
+
+    def more(moved: Shift) -> float:
+        return more_at(*moved.pixels)
+
+    if more(likely) <= -SLIGHT:
+        return None
+    return _exactly(likely, grid, more) if likely.sure else likely
+
+
+def _exactly(likely: Shift, grid: Grid, gain: Callable[[Shift], float]) -> Shift:
+    """A shift that was looked for by quarters of a cell, to the pixel; or half a cell, where that explains as much."""
+    reach_x, reach_y = (round(size / (2 * shift.FINE)) for size in (grid.step_x, grid.step_y))
+    best, jump = (0, 0), max(reach_x, reach_y)
+
+    def at(x: int, y: int) -> Shift:
+        return Shift(likely.across + x, likely.down + y, True)
+
+    while jump >= 1:  # pixels: half as far each time
+        near = product(*(range(n - jump, n + jump + 1, jump) for n in best))
+        best = max(
+            ((x, y) for x, y in near if abs(x) <= reach_x and abs(y) <= reach_y), key=lambda p: gain(at(*p))
+        )
+        jump //= 2
+    exact = at(*best)
+    halves = [
+        Shift(x, y, True, of_sampling=True)
+        for x, y in product((0, grid.step_x / 2), (0, grid.step_y / 2))
+        if (x or y)
+        and abs(x - likely.across) <= grid.step_x / shift.FINE
+        and abs(y - likely.down) <= grid.step_y / shift.FINE
+    ]
+    half = max(halves, key=gain, default=exact)
+    return half if gain(half) > gain(exact) - AS_MUCH else exact
+
+
+def _on_corners(explained: Explained, guide: Tensor, grid: Grid) -> bool:
+    """Whether the guide explains the signal much better where align_corners would have sampled it."""
+    there = grid.cell_means(shift.onto_corners(guide, grid)).to(torch.float32)
+    return _explains_more(explained, there, by=CORNERS)
+
+
+def _explains_more(explained: Explained, there: Tensor, by: float) -> bool:
+    """Whether the guide's cell means ``there`` [G, h, w], by which it is not unrelated, explain so much more."""
+    by = max(by, BY_CHANCE / max(explained.cells, 1) ** 0.5)
+    return _least_more(explained, there) >= by
+
+
+def _least_more(explained: Explained, there: Tensor) -> float:
+    """How much more the guide's cell means ``there`` explain, by means and by planes: the less; −∞: unrelated."""
+    by_means = explained.more(there)
+    if by_means + explained.gain() < GAIN_UNRELATED:
+        return -math.inf
+    return min(by_means, explained.more(there, ramps=True))
+
+
+def _may_be_blurred(recipe: str, known: Tensor | None) -> bool:
+    """Whether a blur is looked for: in measured quantities and class shares without gaps."""
+    return recipe in ("measured", "shares", "soft") and (known is None or bool(known.all()))
+
+
+def blur_of(explained: Explained, shares: bool) -> str | None:
+    """The name of the blur that the signal, without gaps, was put through on its grid; None if none was.
+
+    Class shares (``shares``) tell by themselves. The guide, blurred as much, must explain a quantity better than it
+    does as it is.
+    """
+    names = blur.likely(explained.values, shares)
+    if not names or shares:
+        return names[-1] if names else None
+    more = {name: _least_more(explained, blur.blurred(explained.lr_guide, name)) for name in names}
+    enough = max(BLURRED, ENOUGH * max(more.values()))
+    return next((name for name in reversed(names) if more[name] >= enough), None)

@@ -1,0 +1,82 @@
+"""How a signal lies on its guide is told from what the guide explains."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks import families
+from gsjbu.core import blur, shift
+from gsjbu.core.registration import moved_as, registered
+from gsjbu.core.trust import Explained, trust_of
+from tests.quarters import quarter
+
+
+def of(scene, signal=None, recipe="measured"):
+    signal = scene.signal if signal is None else signal
+    return registered(
+        signal, recipe, scene.image, scene.grid, scene.grid.cell_means(scene.image), None, False
+    )
+
+
+def test_a_body_on_even_ground_is_not_taken_for_moved() -> None:
+    """It has an edge at its top and none at its foot. Signals that were moved are still told."""
+    for scene in families._quantity(families.nearness, 8):
+        lr_guide = scene.grid.cell_means(scene.image)
+        assert shift.found(scene.signal, scene.image, scene.grid) is not None
+        assert moved_as(Explained(scene.signal, lr_guide), scene.image, scene.grid) is None
+    scene = quarter("paper", "depth", 8)
+    image = shift.moved(scene.image, 6, -5)
+    torch.testing.assert_close(image[:, :-5, 6:], scene.image[:, 5:, :-6])
+    found = moved_as(Explained(scene.signal, scene.grid.cell_means(image)), image, scene.grid)
+    assert found is not None and abs(found.across + 6) <= 2 and abs(found.down - 5) <= 2
+
+
+@pytest.mark.parametrize(("kind", "recipe"), [("depth", "measured"), ("labels", "shares")])
+def test_a_signal_as_it_should_be_is_left_alone(kind, recipe) -> None:
+    scene = quarter("paper", kind, 8)
+    found = of(scene, recipe=recipe)
+    assert found.signal is scene.signal and found.recipe == recipe
+    assert (found.blur, found.moved, found.on_corners) == (None, None, False)
+    assert found.laid(scene.grid) is None and not any(found.sentences)
+    if kind == "depth":
+        assert found.trust == trust_of(Explained(scene.signal, scene.grid.cell_means(scene.image)))
+
+
+def test_what_was_done_to_a_signal_is_told_and_the_guide_laid_there() -> None:
+    scene = quarter("paper", "depth", 8)
+    fine = scene.image
+    soft = of(scene, blur.blurred(scene.signal, "1 2 1"))
+    assert (
+        soft.blur == "1 2 1" and soft.laid(scene.grid) is None and len([s for s in soft.sentences if s]) == 1
+    )
+    assert (
+        not torch.equal(soft.signal, scene.signal)
+        and (soft.signal - scene.signal).abs().mean()
+        < 0.3 * (blur.blurred(scene.signal, "1 2 1") - scene.signal).abs().mean()
+    )
+    # the signal of the image moved 4 px, half a cell, is that of samples at the cells' first pixels
+    truth = torch.from_numpy(scene.truth)[None].float()
+    half = of(scene, scene.grid.cell_means(shift.moved(truth, 4, 4)))
+    assert half.moved is not None and half.moved.pixels == (4, 4)
+    laid = half.laid(scene.grid)
+    assert laid is not None and torch.equal(laid(fine), shift.moved(fine, 4, 4))
+    corners = of(scene, scene.grid.cell_means(shift.onto_corners(truth, scene.grid)).float())
+    assert corners.on_corners and corners.moved is None
+    laid = corners.laid(scene.grid)
+    assert laid is not None and torch.equal(laid(fine), shift.onto_corners(fine, scene.grid))
+
+
+def test_blurred_shares_become_those_of_cells_again() -> None:
+    scene = quarter("paper", "labels", 8)
+    found = of(scene, blur.blurred(scene.signal, "1 2 1"), "soft")
+    assert (found.blur, found.recipe) == ("1 2 1", "shares")
+
+
+def test_gaps_forbid_to_ask_for_a_blur() -> None:
+    scene = quarter("paper", "depth", 8)
+    known = torch.ones(scene.signal.shape[1:], dtype=torch.bool)
+    known[0, 0] = False
+    lr_guide = scene.grid.cell_means(scene.image)
+    soft = blur.blurred(scene.signal, "1 2 1")
+    assert registered(soft, "measured", scene.image, scene.grid, lr_guide, known, False).blur is None
