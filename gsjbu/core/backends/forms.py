@@ -186,6 +186,7 @@ class RowRender:
     def __init__(self, problem: Problem, raw: np.ndarray, members: Members) -> None:
         self.problem = problem
         self.layouts = lanes.layouts_of(problem.grid, [WHOLE], problem.radius, 1)
+        self.sources = lanes.sources(self.layouts, problem.grid.width)
         self.lines = self._lines(problem, raw)
         second = self.lines[:0] if members.raw is None else self._lines(problem, members.raw.numpy())
         across = members.across[:, self.layouts.columns[0]] if members.across.size else members.across
@@ -206,7 +207,7 @@ class RowRender:
         blocks = max(1, TILE_BYTES // (self.problem.window * chunk * 4))
         tile = LANES if channels <= 4 else blocks * LANES
         return (
-            self.problem.guide, self.layouts, self.lines, self.members, values, first, last,
+            self.problem.guide, self.layouts, self.sources, self.lines, self.members, values, first, last,
             min(tile, self.layouts.lanes), out, channels, past_cache,
         )  # fmt: skip
 

@@ -104,6 +104,14 @@ def layouts_of(grid: Grid, parts: list[Lattice], radius: int, tasks: int) -> Lay
     )  # fmt: skip
 
 
+def sources(layouts: Layouts, width: int) -> np.ndarray:
+    """int64 [W]: which of a block's vectors, one a place, and which of its lanes holds each pixel of a row."""
+    found = np.empty(width, dtype=np.int64)
+    places, cells = layouts.valid[0].reshape(layouts.places, layouts.lanes).nonzero()
+    found[layouts.columns[0].reshape(layouts.places, -1)[places, cells]] = places * LANES + cells % LANES
+    return found
+
+
 def pitch_of(count: int, radius: int) -> int:
     """Floats of a line of ``count`` lanes and R more on either side: an odd number of vectors, so that lines below
     each other do not all fall into the same few sets of the cache."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from gsjbu.core.backends.cell_render import store_eight
 from gsjbu.core.backends.lanes import layout_at
 from gsjbu.core.backends.phases import claim, finish, open_phase
 from gsjbu.core.backends.rows import MANY, SEVERAL, aligned, block_weights, choose, point, work_for
-from gsjbu.core.backends.simd import LANES, drop, load, pick, splat, store, stream, zip_high, zip_low
+from gsjbu.core.backends.simd import LANES, load, pick, splat, store, stream, zip_high, zip_low
 from gsjbu.core.compiler import BORROWS, FAST, njit
 
 f32 = np.float32
@@ -112,6 +113,23 @@ def _add_plain(n, y, members, layout, work, weights):
 
 
 @njit(**BORROWS)
+def _put_picked(out, at, mixed, n, rows, across, step, sources, first, last):
+    """Write pixels first…last of some rows, that are wherever ``sources`` says; at: the first row's first pixel."""
+    for _ in range(rows):
+        x = first
+        while x + LANES <= last:
+            store(out, at + x, pick(mixed, n, sources, x))
+            x += LANES
+        if x < last and last - first >= LANES:  # some of them once more
+            store(out, at + last - LANES, pick(mixed, n, sources, last - LANES))
+        else:
+            while x < last:
+                out[at + x] = mixed[n + sources[x]]
+                x += 1
+        at, n = at + across, n + step
+
+
+@njit(**BORROWS)
 def _put_eights(out, at, mixed, n, rows, across, column, past_cache):
     """As _put_row, some rows of cells of eight places: three rounds of zips. Apart from it, or it would be too large to
     be part of the loop that it is called in."""
@@ -191,7 +209,7 @@ def mean_rows(control, guide, layouts, lines, members, means):
 @njit(**BORROWS)
 def _mix_eight(weights, room, inverse, count, neighbours, places, values, v, pitch, mixed):
     """mixed[e·room + p] = Σ_k w_k(p)·V_e(neighbour k) / Σ_k w_k(p), for eight channels, lines of ``pitch`` from v."""
-    for b in range(0, count * LANES, LANES):
+    for b in range(0, count % 2 * LANES, LANES):
         a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
         a4, a5, a6, a7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
         for k in range(neighbours):
@@ -200,15 +218,26 @@ def _mix_eight(weights, room, inverse, count, neighbours, places, values, v, pit
             a2, a3 = a2 + w * load(values, t + 2 * pitch), a3 + w * load(values, t + 3 * pitch)
             a4, a5 = a4 + w * load(values, t + 4 * pitch), a5 + w * load(values, t + 5 * pitch)
             a6, a7 = a6 + w * load(values, t + 6 * pitch), a7 + w * load(values, t + 7 * pitch)
-        share = load(weights, inverse + b)
-        store(mixed, b, a0 * share)
-        store(mixed, room + b, a1 * share)
-        store(mixed, 2 * room + b, a2 * share)
-        store(mixed, 3 * room + b, a3 * share)
-        store(mixed, 4 * room + b, a4 * share)
-        store(mixed, 5 * room + b, a5 * share)
-        store(mixed, 6 * room + b, a6 * share)
-        store(mixed, 7 * room + b, a7 * share)
+        store_eight(mixed, b, room, load(weights, inverse + b), a0, a1, a2, a3, a4, a5, a6, a7)
+    for b in range(count % 2 * LANES, count * LANES, 2 * LANES):
+        a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        a4, a5, a6, a7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        b0, b1, b2, b3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        b4, b5, b6, b7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
+        for k in range(neighbours):
+            w, z, t = load(weights, k * room + b), load(weights, k * room + b + LANES), v + places[k]
+            x, y = load(values, t), load(values, t + pitch)
+            a0, b0, a1, b1 = a0 + w * x, b0 + z * x, a1 + w * y, b1 + z * y
+            x, y = load(values, t + 2 * pitch), load(values, t + 3 * pitch)
+            a2, b2, a3, b3 = a2 + w * x, b2 + z * x, a3 + w * y, b3 + z * y
+            x, y = load(values, t + 4 * pitch), load(values, t + 5 * pitch)
+            a4, b4, a5, b5 = a4 + w * x, b4 + z * x, a5 + w * y, b5 + z * y
+            x, y = load(values, t + 6 * pitch), load(values, t + 7 * pitch)
+            a6, b6, a7, b7 = a6 + w * x, b6 + z * x, a7 + w * y, b7 + z * y
+        store_eight(mixed, b, room, load(weights, inverse + b), a0, a1, a2, a3, a4, a5, a6, a7)
+        store_eight(
+            mixed, b + LANES, room, load(weights, inverse + b + LANES), b0, b1, b2, b3, b4, b5, b6, b7
+        )
 
 
 @njit(**BORROWS)
@@ -249,17 +278,14 @@ def _put(out, at, x, past_cache):
 def _put_row(out, at, mixed, n, j, layout, past_cache):
     """Write one pixel row of 16 cells: the vectors of its places, from mixed[n] on, into out from ``at``, the row's
     first pixel, on."""
-    whole = (
-        j + LANES < layout.cols
-    )  # whether all lanes are cells, and none of them the last, perhaps partial, one
     x = at + layout.columns[j]
-    if layout.even and whole and layout.places == 1:
+    if layout.places == 1:
         _put(out, x, load(mixed, n), past_cache)
-    elif layout.even and whole and layout.places == 2:
+    elif layout.places == 2:
         a, b = load(mixed, n), load(mixed, n + LANES)
         _put(out, x, zip_low(a, b), past_cache)
         _put(out, x + LANES, zip_high(a, b), past_cache)
-    elif layout.even and whole and layout.places == 4:
+    else:
         a, b = load(mixed, n), load(mixed, n + LANES)
         c, d = load(mixed, n + 2 * LANES), load(mixed, n + 3 * LANES)
         low, high = zip_low(a, c), zip_low(b, d)
@@ -268,21 +294,17 @@ def _put_row(out, at, mixed, n, j, layout, past_cache):
         low, high = zip_high(a, c), zip_high(b, d)
         _put(out, x + 2 * LANES, zip_low(low, high), past_cache)
         _put(out, x + 3 * LANES, zip_high(low, high), past_cache)
-    else:
-        # Places that a cell lacks repeat its last pixel: backwards, the pixel itself comes last.
-        count = min(LANES, layout.cols - j)
-        for place in range(layout.places - 1, -1, -1):
-            drop(out, at, layout.columns, place * layout.lanes + j, count, load(mixed, n + place * LANES))
 
 
 @njit(**BORROWS)
-def _render_task(i, left, tile, guide, size, layout, lines, row, pitch, members, values, stride, width, channels,
-                 pixels, work, weights, places, found, copies, here, mixed, out, plane, offset,
+def _render_task(i, left, tile, guide, size, layout, sources, lines, row, pitch, members, values, stride, width,
+                 channels, pixels, work, weights, places, found, copies, here, mixed, out, plane, offset,
                  past_cache):  # fmt: skip
     """Row i of cells from lane ``left`` on: weights of its blocks, then channels in eights."""
     tall, room = chunk_rows(layout), work.room
     inverse = len(work.every.at) * room
     right = min(left + tile, layout.lanes)
+    zipped = layout.even and (layout.places in (1, 2, 4, 8))
     for y0 in range(layout.row_starts[i], layout.row_starts[i + 1], tall):
         y1 = min(y0 + tall, layout.row_starts[i + 1])
         first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
@@ -315,12 +337,16 @@ def _render_task(i, left, tile, guide, size, layout, lines, row, pitch, members,
                     _mix_four(weights[e], room, inverse, count, found[e], places[e], values, v, width, mixed)
                 for b in range(many):
                     at, n = (c + b) * plane + (y0 - offset) * size[2], b * room
-                    if layout.places == 8 and layout.even and j + LANES < layout.cols:
+                    if not (zipped and j + LANES < layout.cols):
+                        end = layout.columns[j + LANES] if j + LANES < layout.cols else size[2]
+                        _put_picked(out, at, mixed, n, y1 - y0, size[2], layout.places * LANES, sources,
+                                    layout.columns[j], end)  # fmt: skip
+                    elif layout.places == 8:
                         _put_eights(out, at, mixed, n, y1 - y0, size[2], layout.columns[j], past_cache)
-                        continue
-                    for _ in range(y0, y1):
-                        _put_row(out, at, mixed, n, j, layout, past_cache)
-                        at, n = at + size[2], n + layout.places * LANES
+                    else:
+                        for _ in range(y0, y1):
+                            _put_row(out, at, mixed, n, j, layout, past_cache)
+                            at, n = at + size[2], n + layout.places * LANES
 
 
 @njit(**FAST)
@@ -328,6 +354,7 @@ def render_rows(
     control,
     guide,
     layouts,
+    sources,
     lines,
     members,
     signal,
@@ -369,7 +396,7 @@ def render_rows(
         if phase < 0:
             return
         i, left = first_row + task // tiles_across, task % tiles_across * tile
-        _render_task(i, left, tile, flat, size, layout, flat_lines, row, pitch, members, values, stride, width,
+        _render_task(i, left, tile, flat, size, layout, sources, flat_lines, row, pitch, members, values, stride, width,
                      channels, pixels, work, weights, places, found, copies, here, mixed, out, plane, offset,
                      past_cache)  # fmt: skip
         if finish(control, tasks):

@@ -132,25 +132,6 @@ def pick(typingctx, array, start, indices, first):
 
 
 @intrinsic
-def drop(typingctx, array, start, indices, first, count, x):
-    """array[start + indices[first + k]] = lane k, for the first ``count`` lanes."""
-
-    def codegen(context, builder, signature, args):
-        array, start, indices, first, count, x = args
-        data = context.make_array(signature.args[0])(context, builder, array).data
-        where = context.make_array(signature.args[2])(context, builder, indices).data
-        for lane in range(LANES):
-            index = builder.load(builder.gep(where, [builder.add(first, first.type(lane))]))
-            with builder.if_then(builder.icmp_signed("<", count.type(lane), count), likely=True):
-                builder.store(
-                    builder.extract_element(x, _WORD(lane)), builder.gep(data, [builder.add(start, index)])
-                )
-        return context.get_dummy_value()
-
-    return types.none(array, types.intp, indices, types.intp, types.intp, vector), codegen
-
-
-@intrinsic
 def zip_low(typingctx, x, y):
     """The first halves, lane by lane in turn: x0, y0, x1, y1, …"""
 

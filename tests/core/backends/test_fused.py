@@ -115,15 +115,6 @@ def test_neighbours_that_cannot_matter_are_left_out_without_a_trace():
     assert np.abs(sums - 1).max() <= 1e-6
 
 
-@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 8, 9, 67])
-def test_any_number_of_signal_channels(channels):
-    problem = Problem(Case(37, 29, 6, 2))
-    signal = torch.randn(channels, *problem.raw.shape[1:], generator=torch.Generator().manual_seed(channels))
-    out = torch.from_numpy(cpu.render(ours(problem), problem.raw, signal, threads=1))
-    w = reference.weights(problem.guide, problem.raw, 2, problem.step)
-    assert (out - reference.render(w, signal, 37, 29, problem.step)).abs().max() <= 1e-5
-
-
 @pytest.mark.parametrize("weights", [(1.0, 0.0), (0.0, 1.0), (0.6, 0.4)], ids=["rgb", "signal", "mixed"])
 def test_ten_steps_are_adam_on_the_oracle(weights):
     """The whole loop (chain rule, moments, bias correction, update) against torch's Adam in float64."""

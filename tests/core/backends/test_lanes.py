@@ -33,6 +33,17 @@ def test_every_column_of_pixels_has_one_valid_place(grid):
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_sources_say_where_each_pixel_of_a_row_is(grid):
+    layouts = lanes.layouts_of(grid, [WHOLE], 2, 1)
+    layout = lanes.layout_at(layouts, 0)
+    row = np.arange(grid.width, dtype=np.float32)
+    in_lanes = row[layout.columns].reshape(layout.places, layout.lanes)
+    for x, source in enumerate(lanes.sources(layouts, grid.width)):
+        block = grid.cell_of(x, 0)[0] // LANES * LANES
+        assert in_lanes[:, block : block + LANES].reshape(-1)[source] == x
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
 def test_tasks_cover_all_lanes(grid):
     layout = lanes.layouts_of(grid, [WHOLE], 2, 40)
     assert layout.lanes % LANES == 0

@@ -81,25 +81,6 @@ def test_values_and_gradients(case):
     assert max(errors.values()) <= for_gradients, errors
 
 
-@pytest.mark.parametrize("channels", [1, 3, 4, 5, 8, 9, 21])
-@pytest.mark.parametrize(
-    "size", [(37, 70, 1), (37, 70, 2), (37, 133, 4), (40, 70, (16, 20)), (40, 70, 3)], ids=str
-)
-def test_any_number_of_signal_channels(channels, size):
-    problem = Problem(Case(*size, 2))
-    draw = torch.Generator().manual_seed(channels)
-    signal = torch.randn(channels, *problem.raw.shape[1:], generator=draw)
-    w = reference.weights(problem.guide, problem.raw, 2, problem.step)
-    right = reference.render(w, signal, *problem.guide.shape[1:], problem.step)
-    assert (rendered(problem, signal) - right).abs().max() <= 1e-5
-
-
-def test_weights_add_up_to_one_at_the_borders_too():
-    problem = Problem(Case(30, 50, 2, 3, where="sigma_64_inside"))
-    sums = rendered(problem, torch.ones_like(problem.signal))
-    assert (sums - 1).abs().max() <= 1e-6
-
-
 @pytest.mark.parametrize("weights", [(1.0, 0.0), (0.0, 1.0), (0.6, 0.4)], ids=["rgb", "signal", "mixed"])
 def test_ten_steps_are_adam_on_the_oracle(weights):
     """The whole loop (chain rule, moments, bias correction, update) against torch's Adam in float64."""
@@ -198,19 +179,3 @@ def test_a_constant_image_has_no_gradient_and_stays_finite():
     assert max(losses) <= 1e-6
     assert torch.isfinite(moved).all()
     assert torch.isfinite(gradient).all()
-
-
-@pytest.mark.parametrize("layout", ["streamed", "bands"])
-def test_bands_and_streaming_are_seams_that_do_not_show(monkeypatch, layout):
-    problem = Problem(Case(64, 128, 2, 2))
-    signal = torch.randn(70, *problem.raw.shape[1:], generator=torch.Generator().manual_seed(0))
-    right = rendered(problem, signal)
-    if layout == "streamed":
-        monkeypatch.setattr(cpu, "STREAM_BYTES", 0)
-        monkeypatch.setattr(forms, "TILE_BYTES", 1)
-        assert torch.equal(rendered(problem, signal), right)
-        return
-    monkeypatch.setattr(cpu, "CACHED_BAND_BYTES", 1)
-    out = np.full(right.shape, -77, dtype=np.float64)
-    cpu.render(ours(problem), problem.raw, signal, out, threads=2, form=forms.ROWS)
-    np.testing.assert_array_equal(out, right.double().numpy())
