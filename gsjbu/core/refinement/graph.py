@@ -39,6 +39,7 @@ def solved(
     if known is not None:
         trust[~known] = 0
     means, joined = np.ascontiguousarray(means, np.float32), joined_pixels(colours, threads)
+    del colours
     group = max(1, PIXELS_AT_ONCE // (grid.height * grid.width))
     for first in range(0, len(start), group):
         some = slice(first, first + group)

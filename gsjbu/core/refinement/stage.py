@@ -50,8 +50,10 @@ def refined(
         mix = np.where(nothing, nearest(fill(torch.from_numpy(given), mask), grid).numpy(), mix)
     if recipe.counts:
         there = np.flatnonzero((given > portable.LEAST).any(axis=(1, 2)))
-        out = np.zeros_like(mix)
-        if len(there):
+        out = np.zeros_like(mix)  # of pages that nobody touches
+        if len(there) == len(mix):
+            out = _steps(mix, given, guide, grid, recipe, threads, known, by)
+        elif len(there):
             out[there] = _steps(mix[there], given[there], guide, grid, recipe, threads, known, by)
     else:
         out = _steps(mix, given, guide, grid, recipe, threads, known, by)
@@ -100,8 +102,10 @@ def _steps(
     base = mix
     if recipe.graph:
         spans = _mixed_cells(signal) if recipe.counts and known is None else None
-        seen = by.colours(guide.numpy(), threads)
-        answer = by.solved(mix, signal, known, seen, grid, recipe.steps, threads, spans)
+        # colours have no name here: they are as large as the guide, and go as soon as the graph is made of them
+        answer = by.solved(
+            mix, signal, known, by.colours(guide.numpy(), threads), grid, recipe.steps, threads, spans
+        )
         base = _between(mix, answer, recipe.graph)
         if recipe.logs:
             base = _probabilities(base)
