@@ -17,6 +17,7 @@ GAIN_SIGMA = 0.8
 GAIN_TOLERANCES = (0.05, 0.1, 0.2)
 GAIN_REACH = 2
 GAIN_CHANNELS = 8  # more are projected to so many
+BAND = 40_000  # values that are looked at together: what is made of them stays in the cache
 # Gains (log error) up to which the guide is not trusted at all, and from which it is trusted fully. Guides of other
 # scenes reach about 0.04, a scene's own guide rarely stays below 0.1.
 GAIN_UNRELATED, GAIN_TRUSTED = 0.02, 0.06
@@ -141,11 +142,31 @@ def _errors(signal: Tensor, lr_guide: Tensor, seen: Tensor | None, ramps: bool) 
         mixer = torch.randn(GAIN_CHANNELS, len(shown), generator=torch.Generator().manual_seed(0))
         shown = torch.einsum("kc,chw->khw", mixer, shown - shown.mean(dim=(1, 2), keepdim=True))
     values, guide = shown.numpy(), lr_guide.detach().to("cpu", torch.float32).numpy()
-    there = None if seen is None else seen.numpy()
-    # numpy, not torch: on so small arrays torch's threads wait for each other longer than they work.
     rows, cols, r = values.shape[1], values.shape[2], GAIN_REACH
     near_values, near_guide = (np.pad(t, ((0, 0), (r, r), (r, r))) for t in (values, guide))
-    inside = np.pad(np.ones((rows, cols), np.float32) if there is None else there.astype(np.float32), r)
+    there = np.ones((rows, cols), np.float32) if seen is None else seen.numpy().astype(np.float32)
+    inside = np.pad(there, r)
+    band = max(1, BAND // (cols * len(values)))
+    found = [
+        _errors_of_band(
+            *(t[..., top : top + band + 2 * r, :] for t in (near_values, near_guide, inside)), ramps
+        )
+        for top in range(0, rows, band)
+    ]
+    return np.concatenate(found, axis=1)
+
+
+def _errors_of_band(
+    near_values: np.ndarray,  # [K, h + 2R, w + 2R]
+    near_guide: np.ndarray,  # [G, h + 2R, w + 2R]
+    inside: np.ndarray,  # [h + 2R, w + 2R] 1 where there is something
+    ramps: bool,
+) -> np.ndarray:
+    """``_errors`` of some rows, with what is around them."""
+    # numpy, not torch: on so small arrays torch's threads wait for each other longer than they work.
+    r = GAIN_REACH
+    values, guide = near_values[:, r:-r, r:-r], near_guide[:, r:-r, r:-r]
+    rows, cols = values.shape[1:]
     kappas = np.array([0.0, *(0.5 / t**2 for t in GAIN_TOLERANCES)], np.float32)[:, None, None]
     total = np.zeros((len(kappas), rows, cols), np.float32)
     sums = np.zeros((len(kappas), *values.shape), np.float32)
@@ -166,9 +187,7 @@ def _errors(signal: Tensor, lr_guide: Tensor, seen: Tensor | None, ramps: bool) 
         if moments is not None and leans is not None:
             moments += np.array((x, y, x * x, x * y, y * y), np.float32)[:, None, None, None] * weight
             leans += np.array((x, y), np.float32)[:, None, None, None, None] * weighted
-    alone = total[0] <= 0
-    if there is not None:
-        alone |= ~there
+    alone = (total[0] <= 0) | (inside[r:-r, r:-r] == 0)
     whole = np.where(total > 0, total, 1)
     estimate = sums / whole[:, None]
     if moments is not None and leans is not None:
