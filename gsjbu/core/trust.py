@@ -147,12 +147,10 @@ def _errors(signal: Tensor, lr_guide: Tensor, seen: Tensor | None, ramps: bool) 
     there = np.ones((rows, cols), np.float32) if seen is None else seen.numpy().astype(np.float32)
     inside = np.pad(there, r)
     band = max(1, BAND // (cols * len(values)))
-    found = [
-        _errors_of_band(
-            *(t[..., top : top + band + 2 * r, :] for t in (near_values, near_guide, inside)), ramps
-        )
-        for top in range(0, rows, band)
-    ]
+    found = []
+    for top in range(0, rows, band):
+        end = top + band + 2 * r
+        found.append(_errors_of_band(near_values[:, top:end], near_guide[:, top:end], inside[top:end], ramps))
     return np.concatenate(found, axis=1)
 
 
