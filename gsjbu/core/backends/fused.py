@@ -44,8 +44,9 @@ from gsjbu.core.compiler import BORROWS, FAST, njit
 f32 = np.float32
 CHUNK = 512  # pixels handled at once: the window's weights for them stay in the cache
 TILES = 64  # aim for at least this many tasks a phase, so that a late thread costs little
-# A neighbour whose weight is at most 2^-36 = 1.5e-11 of the largest at every pixel of the chunk is left out.
-NEGLIGIBLE = 36.0
+# A neighbour whose weight is at most 2^-30 = 9e-10 of the largest at every pixel of the chunk is left out: all of 288
+# together are less than what float32 rounds off in a sum of as many.
+NEGLIGIBLE = 30.0
 BIG = 1e30
 
 # Per neighbour, from FIRST on one colour a channel: u = A·x + B·y + C, v = D·x + E·y + F, and κ, in base 2.
