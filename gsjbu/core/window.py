@@ -48,7 +48,7 @@ def window_at(gaussians: Gaussians, blend: Blend | None, x: int, y: int) -> Wind
 
     def weigh(p: parameters.Parameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weights, and the logarithms of their spatial and their range part."""
-        sx, sy, theta, sr = (v[qy, qx].double().numpy() for v in p)
+        sx, sy, theta, sr = (v.double().numpy() for v in p)
         along_x = np.cos(theta) * dx + np.sin(theta) * dy
         along_y = -np.sin(theta) * dx + np.cos(theta) * dy
         spatial = -0.5 * ((along_x / sx) ** 2 + (along_y / sy) ** 2)
@@ -58,11 +58,11 @@ def window_at(gaussians: Gaussians, blend: Blend | None, x: int, y: int) -> Wind
         return weights / weights.sum(), spatial, tolerance
 
     high = parameters.highest(g)
-    weights, spatial, tolerance = weigh(parameters.from_raw(gaussians.raw, high))
+    weights, spatial, tolerance = weigh(parameters.from_raw(gaussians.raw[:, qy, qx], high))
     if blend is not None:
         weights = blend.first_share * weights
         if blend.second is not None:
-            weights += blend.second_share * weigh(parameters.from_raw(blend.second, high))[0]
+            weights += blend.second_share * weigh(parameters.from_raw(blend.second[:, qy, qx], high))[0]
         if blend.plain_share:
             rows, cols = blends.plain_weights(blend, g, x, y)
             weights += blend.plain_share * rows[qy] * cols[qx]

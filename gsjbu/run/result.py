@@ -112,18 +112,15 @@ class Result:
         """What HR pixel (x, y) is made of, heaviest first: LR pixels, weights, their two factors, their Gaussians."""
         k, w = self.kernel, self.kernel.weights_at(x, y)
         xs, ys = k.centres()
-        order = (-w.weights).argsort(kind="stable")
-        return [
-            {
-                "qx": int(w.qx[i]), "qy": int(w.qy[i]),
-                "cx": float(xs[w.qx[i]]), "cy": float(ys[w.qy[i]]),
-                "weight": float(w.weights[i]), "spatial": float(w.spatial[i]), "range": float(w.range[i]),
-                "colour": w.colours[i].tolist(),
-                "sigma_x": float(k.sigma_x[w.qy[i], w.qx[i]]), "sigma_y": float(k.sigma_y[w.qy[i], w.qx[i]]),
-                "theta": float(k.theta[w.qy[i], w.qx[i]]), "sigma_r": float(k.sigma_r[w.qy[i], w.qx[i]]),
-            }
-            for i in order
-        ]  # fmt: skip
+        at = (-w.weights).argsort(kind="stable")
+        qx, qy = w.qx[at], w.qy[at]
+        columns = {
+            "qx": qx, "qy": qy, "cx": xs[qx], "cy": ys[qy], "weight": w.weights[at], "spatial": w.spatial[at],
+            "range": w.range[at], "colour": w.colours[at], "sigma_x": k.sigma_x[qy, qx], "sigma_y": k.sigma_y[qy, qx],
+            "theta": k.theta[qy, qx], "sigma_r": k.sigma_r[qy, qx],
+        }  # fmt: skip
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
     def vectors(self, x: int, y: int) -> tuple[Tensor, Tensor]:
         """The HR features of pixel (x, y), by bilinear interpolation and by GS-JBU: float64 [C] each."""
