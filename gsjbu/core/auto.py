@@ -86,6 +86,7 @@ def fit(
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
     if name == "odds":
         signal = log_odds(signal)
+    missing = 0.0 if told is None else 1 - float(told.float().mean())
     told = _both(base.seen_cells, told)
     lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
     signal, name, trust, moved = lies.signal, lies.recipe, lies.trust, lies.moved
@@ -97,7 +98,8 @@ def fit(
         trust = trust_in(name, Explained(signal, base.lr_guide, _both(base.seen_cells, told)))
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
-    steps = _shared_out(iters if plain_share < 1 else 0, recipe, _is_large(grid))
+    most = min(STEPS_AN_ITERATION * iters, recipe.steps_of_large if _is_large(grid) else STEPS)
+    steps = recipe.steps(most if plain_share < 1 else 0, missing)
     fits = _Fits(base, signal, chosen, device, threads, progress)
     first, losses, blend = _mixture(fits, recipe, plain_share, second_share, steps)
     refinement = _refinement(recipe, step, trust, repaired=found.impulses > 0)
@@ -216,12 +218,6 @@ def _both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
 
 def _is_large(grid: Grid) -> bool:
     return grid.height * grid.width > LARGE
-
-
-def _shared_out(iters: int, recipe: Recipe, large: bool) -> tuple[int, int]:
-    """Steps of the first and of the second fit."""
-    most = min(STEPS_AN_ITERATION * iters, recipe.steps_of_large if large else STEPS)
-    return min(recipe.first_steps, most), min(recipe.second_steps, most)
 
 
 def optimiser_on(grid: Grid) -> Optimiser:
