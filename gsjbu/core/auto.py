@@ -90,6 +90,7 @@ def fit(
     told = _both(base.seen_cells, told)
     lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
     signal, name, trust, moved = lies.signal, lies.recipe, lies.trust, lies.moved
+    name = "even" if name == "measured" and lies.even and moved is None else name
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
     laid = lies.laid(grid)
     if laid is not None:

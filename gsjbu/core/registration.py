@@ -17,7 +17,7 @@ from torch import Tensor
 from gsjbu.core import blur, shift
 from gsjbu.core.grid import Grid
 from gsjbu.core.shift import Shift
-from gsjbu.core.trust import GAIN_UNRELATED, Explained, trust_in
+from gsjbu.core.trust import GAIN_UNRELATED, Explained, rises_evenly, trust_in, trust_of
 
 # A shift is believed where the gain of the guide (log error) is less by no more than this when the guide is moved: of
 # signals that were moved it is 0.007 less to 0.8 more, of a rectangle 0.012 less, of the drawn grounds 0.3 to 0.7 less.
@@ -26,12 +26,19 @@ SLIGHT = 0.008
 # signals that lie so by 0.1 to 0.8 (but one, of class shares), of others by 0.06 at most.
 # The fewer cells, the more of that is chance: so much over the root of their number (masks of CamVid ×24, 300 cells).
 HALF, BY_CHANCE = 0.08, 2.4
+# And larger by this than moved half a cell in the other three directions: such signals by 0.1 to 2 (but one in 40); a
+# depth ×20 with gaps, which lies where it should, by 0.06, ground in perspective with another scene's by 0.09 at most.
+ELSEWHERE = 0.095
 # The guide's gains, where it is stretched for a signal that was sampled with align_corners, are larger by at least this
 # (of depth by 0.11 to 0.38 in five scenes of six; class shares hardly tell); of other signals by 0.09 at most.
 CORNERS = 0.1
 # The guide's gain grows by so much at least, where it is blurred as a quantity was: 0.1 to 0.8 by 1 2 1 and more. Of
 # the blurs by which it grows nearly (ENOUGH) as much as by the best it is the strongest.
 BLURRED, ENOUGH = 0.02, 0.6
+# Where the guide, as it is, is not fully trusted, the blur's gain is at least so many times that of the weakest one: of
+# 95 such signals but two 1.3 times and more; of ground in perspective ×4 to ×6 with another scene's image, where it is
+# chance, 1.2 times at most.
+GROWS = 1.25
 # Half a cell explains a signal that lies so by at most 0.053 less than what explains it best.
 AS_MUCH = 0.06
 
@@ -43,6 +50,7 @@ class Registration:
     signal: Tensor  # [C, h, w]
     recipe: str  # its name in recipes.RECIPES
     trust: float  # 0…1: how far the guide, as it lies, is followed
+    even: bool  # it rises evenly: planes through neighbours tell more of it than their colours do
     blur: str | None = None  # its name in blur.BLURS
     moved: Shift | None = None
     on_corners: bool = False
@@ -86,7 +94,7 @@ def registered(
         trust = trust_in(recipe, explained)
         moved = _moved(explained, recipe, guide, grid, roughly) if trust > 0 else None
     corners = moved is None and trust > 0 and _on_corners(explained, guide, grid)
-    return Registration(signal, recipe, trust, name, moved, corners)
+    return Registration(signal, recipe, trust, rises_evenly(explained), name, moved, corners)
 
 
 def _moved(explained: Explained, recipe: str, guide: Tensor, grid: Grid, roughly: bool) -> Shift | None:
@@ -97,11 +105,29 @@ def _moved(explained: Explained, recipe: str, guide: Tensor, grid: Grid, roughly
         # tell two, and logarithms one more.
         moved = moved_as(explained.logs, guide, grid, roughly)
     if moved is None or not moved.sure:
-        half = Shift(grid.step_x / 2, grid.step_y / 2, sure=True, of_sampling=True)
-        there = shift.means_of_moved(guide, grid, *half.pixels, roughly=roughly)
-        if min(half.pixels) > 0 and _explains_more(explained, there, by=HALF):
-            return half
+        return _half_a_cell(explained, guide, grid, roughly) or moved
     return moved
+
+
+def _half_a_cell(explained: Explained, guide: Tensor, grid: Grid, roughly: bool) -> Shift | None:
+    """Half a cell right and down, where the guide, moved so, explains more than as it is and in any other direction."""
+    half = Shift(grid.step_x / 2, grid.step_y / 2, sure=True, of_sampling=True)
+    across, down = half.pixels
+    if min(across, down) <= 0:
+        return None
+
+    def means(x: int, y: int) -> Tensor:
+        return shift.means_of_moved(guide, grid, x, y, roughly=roughly)
+
+    there = means(across, down)
+    if not _explains_more(explained, there, by=HALF):
+        return None
+    moved = Explained(explained.signal, there, explained.seen)
+    by = _beyond_chance(explained, ELSEWHERE)
+    for x, y in ((across, -down), (-across, down), (-across, -down)):
+        if max(moved.more(means(x, y), ramps) for ramps in (False, True)) > -by:
+            return None
+    return half
 
 
 def moved_as(explained: Explained, guide: Tensor, grid: Grid, roughly: bool = False) -> Shift | None:
@@ -127,8 +153,11 @@ def moved_as(explained: Explained, guide: Tensor, grid: Grid, roughly: bool = Fa
     return _exactly(likely, grid, more) if likely.sure else likely
 
 
-def _exactly(likely: Shift, grid: Grid, gain: Callable[[Shift], float]) -> Shift:
-    """A shift that was looked for by quarters of a cell, to the pixel; or half a cell, where that explains as much."""
+def _exactly(likely: Shift, grid: Grid, gain: Callable[[Shift], float]) -> Shift | None:
+    """A shift that was looked for by quarters of a cell, to the pixel; or half a cell, where that explains as much.
+
+    None if it is less than a pixel.
+    """
     reach_x, reach_y = (round(size / (2 * shift.FINE)) for size in (grid.step_x, grid.step_y))
     best, jump = (0, 0), max(reach_x, reach_y)
 
@@ -150,7 +179,8 @@ def _exactly(likely: Shift, grid: Grid, gain: Callable[[Shift], float]) -> Shift
         and abs(y - likely.down) <= grid.step_y / shift.FINE
     ]
     half = max(halves, key=gain, default=exact)
-    return half if gain(half) > gain(exact) - AS_MUCH else exact
+    found = half if gain(half) > gain(exact) - AS_MUCH else exact
+    return found if any(found.pixels) else None
 
 
 def _on_corners(explained: Explained, guide: Tensor, grid: Grid) -> bool:
@@ -161,8 +191,12 @@ def _on_corners(explained: Explained, guide: Tensor, grid: Grid) -> bool:
 
 def _explains_more(explained: Explained, there: Tensor, by: float) -> bool:
     """Whether the guide's cell means ``there`` [G, h, w], by which it is not unrelated, explain so much more."""
-    by = max(by, BY_CHANCE / max(explained.cells, 1) ** 0.5)
-    return _least_more(explained, there) >= by
+    return _least_more(explained, there) >= _beyond_chance(explained, by)
+
+
+def _beyond_chance(explained: Explained, by: float) -> float:
+    """``by``, or what may be chance in so few cells."""
+    return max(by, BY_CHANCE / max(explained.cells, 1) ** 0.5)
 
 
 def _least_more(explained: Explained, there: Tensor) -> float:
@@ -189,4 +223,9 @@ def blur_of(explained: Explained, shares: bool) -> str | None:
         return names[-1] if names else None
     more = {name: _least_more(explained, blur.blurred(explained.lr_guide, name)) for name in names}
     enough = max(BLURRED, ENOUGH * max(more.values()))
-    return next((name for name in reversed(names) if more[name] >= enough), None)
+    found = next((name for name in reversed(names) if more[name] >= enough), None)
+    if found is None or trust_of(explained) == 1:
+        return found
+    weakest = next(iter(blur.BLURS))
+    little = more.get(weakest) or _least_more(explained, blur.blurred(explained.lr_guide, weakest))
+    return found if found != weakest and more[found] >= GROWS * little else None

@@ -88,6 +88,11 @@ def trust_of(explained: Explained) -> float:
     return max(trust, by_planes)
 
 
+def rises_evenly(explained: Explained) -> bool:
+    """Whether neighbours of one colour tell nothing of the signal by their mean, and something by a plane."""
+    return explained.gain() <= GAIN_UNRELATED and explained.gain(ramps=True) >= LEAST_RAMP
+
+
 def trust_of_shares(explained: Explained) -> float:
     """The same for each class's share of the cell."""
     gain = explained.gain()

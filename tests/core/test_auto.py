@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ import torch
 import torch.nn.functional as F
 
 import gsjbu
-from benchmarks import spoilt
+from benchmarks import families, spoilt
 from benchmarks.scenes import Scene, fitted_to, label_scene, noisy, read_labels
 from gsjbu.core import auto
-from gsjbu.core.gaps import fill, is_filled
+from gsjbu.core.gaps import fill, is_filled, without_stand_ins
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bicubic, bilinear
 from gsjbu.core.kind import kind_of
@@ -240,6 +241,31 @@ def test_gaps_are_left_out_whether_the_guide_is_trusted_or_not(stranger) -> None
     kernel = gsjbu.fit(image, objective="auto", signal=held, grid=scene.grid, threads=1)
     wild = torch.where(known, scene.signal, torch.tensor(1e6))
     torch.testing.assert_close(kernel.render(held), kernel.render(wild, mask=known), equal_nan=True)
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+@pytest.mark.parametrize(
+    ("load", "sentence"),
+    [
+        (partial(families._quantity, families.nearness), "rises evenly"),
+        (families._filled, "repeat a neighbour"),
+        (partial(families._quantity, families.sparse), "cells without a value"),
+    ],
+    ids=["nearness", "filled", "sparse"],
+)
+def test_ground_scans_and_filled_scans_are_no_worse_than_interpolation(load, sentence, stride) -> None:
+    """In no scene by more than 3 % (measured: 2.75 %, of scanned ground ×8), and on the whole clearly better."""
+    ratios, told = [], 0
+    for scene in load(stride):
+        known = without_stand_ins(scene.signal)
+        kernel = gsjbu.fit(scene.image, objective="auto", signal=scene.signal, grid=scene.grid, threads=1)
+        got = kernel.render(scene.signal).nan_to_num(float(scene.signal.mean()))
+        whole = scene.signal if known is None else fill(scene.signal, known)
+        plain = min(error(way(whole, scene.grid), scene) for way in (bilinear, bicubic))
+        ratios.append(error(got, scene) / plain)
+        told += any(sentence in note for note in kernel.notes)
+    assert max(ratios) <= 1.03 and sum(ratios) / len(ratios) <= 0.97
+    assert told >= 2
 
 
 def test_filled_gaps_are_told_from_flat_and_rounded_values() -> None:

@@ -38,3 +38,12 @@ def test_what_a_person_says_leads_to_a_recipe_and_no_fit_is_longer_than_the_boun
     assert all(max(r.first_steps, r.second_steps) <= STEPS for r in RECIPES.values())
     sentences = [recipe.sentence for recipe in RECIPES.values()]
     assert all(text.endswith(".") for text in sentences)
+
+
+def test_the_more_cells_have_no_value_the_fewer_steps_a_fit_takes() -> None:
+    gaps, whole = RECIPES["gaps"], RECIPES["measured"]
+    assert gaps.steps(STEPS, 0.0) == whole.steps(STEPS, 0.9) == (STEPS, STEPS)
+    assert gaps.steps(STEPS, 0.2) == (STEPS // 2, STEPS // 2)
+    assert gaps.steps(STEPS, 0.4) == gaps.steps(STEPS, 1.0) == (0, 0)
+    assert whole.steps(7, 0.0) == (7, 7) and whole.steps(0, 0.0) == (0, 0)
+    assert RECIPES["filled"].steps(STEPS, 0.0) == RECIPES["even"].steps(STEPS, 0.0) == (0, 0)

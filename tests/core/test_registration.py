@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from benchmarks import families
-from gsjbu.core import blur, shift
+from benchmarks.scenes import fitted_to
+from gsjbu.core import blur, registration, shift
 from gsjbu.core.registration import moved_as, registered
 from gsjbu.core.trust import Explained, trust_of
 from tests.quarters import quarter
@@ -80,3 +81,39 @@ def test_gaps_forbid_to_ask_for_a_blur() -> None:
     lr_guide = scene.grid.cell_means(scene.image)
     soft = blur.blurred(scene.signal, "1 2 1")
     assert registered(soft, "measured", scene.image, scene.grid, lr_guide, known, False).blur is None
+
+
+@pytest.mark.parametrize("stride", [4, 6])
+def test_ground_with_another_scenes_image_is_not_taken_for_blurred(stride) -> None:
+    """Both rise evenly, so that the other image explains a little of it, and softened a little more."""
+    scenes = list(families._quantity(families.nearness, stride))
+    for scene, other in zip(scenes, scenes[1:] + scenes[:1], strict=True):
+        image = fitted_to(other.image, scene)
+        lr_guide = scene.grid.cell_means(image)
+        found = registered(scene.signal, "measured", image, scene.grid, lr_guide, None, False)
+        assert found.blur is None and found.signal is scene.signal
+
+
+def test_half_a_cell_is_chance_where_other_directions_explain_as_much() -> None:
+    scenes = list(families._labels(families.ground, 16))
+    for scene, other in zip(scenes, scenes[1:] + scenes[:1], strict=True):
+        image = fitted_to(other.image, scene)
+        lr_guide = scene.grid.cell_means(image)
+        found = registered(scene.signal, "shares", image, scene.grid, lr_guide, None, False)
+        assert found.moved is None or not found.moved.of_sampling
+
+
+def test_less_than_a_pixel_is_no_shift() -> None:
+    scene = quarter("paper", "depth", 8)
+    explained = Explained(scene.signal, scene.grid.cell_means(scene.image))
+    likely = shift.Shift(0.4, -1.0, sure=True)
+    assert registration._exactly(likely, scene.grid, lambda at: -abs(at.across) - abs(at.down)) is None
+    found = registration._exactly(likely, scene.grid, lambda at: -abs(at.across - 1) - abs(at.down + 2))
+    assert found is not None and found.pixels != (0, 0)
+    assert moved_as(explained, scene.image, scene.grid) is None
+
+
+def test_ground_that_rises_evenly_is_told() -> None:
+    for scene in families._quantity(families.nearness, 16):
+        assert of(scene).even
+    assert not of(quarter("paper", "depth", 8)).even
