@@ -24,7 +24,7 @@ from gsjbu.core import noise, parameters
 from gsjbu.core.backends.dispatch import Choice, Progress
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
-from gsjbu.core.gaps import fill, is_filled, without_stand_ins
+from gsjbu.core.gaps import fill, is_filled, missing_nearby, without_stand_ins
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
@@ -44,6 +44,11 @@ from gsjbu.core.tto import checked_signal, fit_gaussians
 # (7 % on a built-in scene) and 6 to 8 % at ×4; classes at most 0.04 points of accuracy.
 LARGE = 3_000_000
 KEEP, KEEP_OF_SMALL, SMALL_CELL = 4, 2, 8
+
+UNFITTED = (
+    "Too few cells around those with a value have one, or the image tells too little of them, for a fit: the Gaussians"
+    " are as they start."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +91,7 @@ def fit(
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
     if name == "odds":
         signal = log_odds(signal)
-    missing = 0.0 if told is None else 1 - float(told.float().mean())
+    missing = 0.0 if told is None else missing_nearby(told)
     told = _both(base.seen_cells, told)
     lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
     signal, name, trust, moved = lies.signal, lies.recipe, lies.trust, lies.moved
@@ -100,12 +105,21 @@ def fit(
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
     most = min(STEPS_AN_ITERATION * iters, recipe.steps_of_large if _is_large(grid) else STEPS)
-    steps = recipe.steps(most if plain_share < 1 else 0, missing)
+    steps = recipe.steps(most if plain_share < 1 else 0, missing, lies.gain)
     fits = _Fits(base, signal, chosen, device, threads, progress)
     first, losses, blend = _mixture(fits, recipe, plain_share, second_share, steps)
     refinement = _refinement(recipe, step, trust, repaired=found.impulses > 0)
     did = None if refinement is None else refinement.sentence
-    notes = (found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, did, _on_trust(trust, recipe))
+    unfitted = UNFITTED if most and recipe.unfitted_missing and not any(steps) else None
+    notes = (
+        found.sentence,
+        _on_gaps(known),
+        recipe.sentence,
+        fits.sentence,
+        unfitted,
+        did,
+        _on_trust(trust, recipe),
+    )
     return Kernel(
         first, losses, "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
         moved.pixels if moved is not None and moved.of_sampling else (0, 0),

@@ -1,7 +1,7 @@
 """A signal that was blurred on its own grid, as by resizing or smoothing: which blur it was, and the signal before it.
 
 Undone, the blur must leave hardly anything beyond what the signal has nearby: of a sharp signal it leaves overshoots at
-every edge, which grow with the blur. A quantity may be smooth by itself: there auto.py asks the guide as well.
+every edge, which grow with the blur. A quantity may be smooth by itself: there registration.py asks the guide as well.
 """
 
 from __future__ import annotations

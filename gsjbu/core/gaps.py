@@ -54,6 +54,17 @@ def back_projected(
     return sharp
 
 
+def missing_nearby(known: Tensor) -> float:
+    """Share of cells without a value among those at or beside the ``known`` ones (bool [h, w]); 0 if none is known.
+
+    Large gaps, as a frame or half of an image without data, hardly count.
+    """
+    known = known.float()
+    around = torch.nn.functional.pad(known[None, None], (1, 1, 1, 1), mode="replicate")
+    near = torch.nn.functional.avg_pool2d(around, 3, stride=1)[0, 0]
+    return 1 - float((near * known).sum() / known.sum()) if bool(known.any()) else 0.0
+
+
 def only(values: Tensor, mask: Tensor) -> Tensor:
     """``values`` [C, h, w] where ``mask`` holds, 0 elsewhere; what they were there does not matter, NaN included."""
     return torch.where(mask.to(values.device), values, torch.zeros_like(values))

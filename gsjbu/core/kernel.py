@@ -39,7 +39,7 @@ dispatch.warm_up.tasks.append(_compile_refinement)
 class Kernel:
     """Made by ``gsjbu.fit`` or ``gsjbu.load``; never changes.
 
-    ``losses[k]`` is the objective before step k; an empty list means the fixed kernel. ``backend`` is ``fused``
+    ``losses[k]`` is the objective before step k; an empty list means that no step was taken. ``backend`` is ``fused``
     or ``attention`` and ``backend_reason`` says why the other one declined.
     """
 

@@ -39,8 +39,10 @@ class Recipe:
     refinement: Refinement | None = None  # as a fully trusted guide has it
     steps_of_large: int = STEPS  # of a fit at most, of an image of more than LARGE pixels
     strength_pixels: float = 0.0  # where it is not 0, strengths of smoothing are × (pixels / s)²
-    # Where it is not 0, steps are the fewer the more cells have no value, and none where this share of them has none.
+    # Where these are not 0, steps are the fewer the more cells around those with a value have none (none at all where
+    # this share has none), and the fewer the less than this the colours tell (trust.guide_gain).
     unfitted_missing: float = 0.0
+    fitted_gain: float = 0.0
 
     def shares(self, step: float, trust: float) -> tuple[float, float]:
         """Of the plain interpolation and of the second set, at a stride of ``step`` px, for a guide trusted 0…1."""
@@ -49,10 +51,12 @@ class Recipe:
         second = self.second_pixels / (self.second_pixels + step) if self.second_pixels else self.second_share
         return plain, second * (1 - plain)
 
-    def steps(self, most: int, missing: float) -> tuple[int, int]:
-        """Of the first and of the second fit, ``most`` at most, where this share of cells has no value."""
+    def steps(self, most: int, missing: float, gain: float) -> tuple[int, int]:
+        """Of the first and of the second fit, ``most`` at most, where this share of cells around those with a value has
+        none, and colours tell so much."""
         if self.unfitted_missing:
-            most = round(most * max(0.0, 1 - missing / self.unfitted_missing))
+            told = min(1.0, max(0.0, gain / self.fitted_gain))
+            most = round(most * told * max(0.0, 1 - missing / self.unfitted_missing))
         return min(self.first_steps, most), min(self.second_steps, most)
 
     def refined(self, step: float, trust: float) -> Refinement | None:
@@ -126,9 +130,11 @@ RECIPES: dict[str, Recipe] = {
         refinement=None,
     ),
     # Among gaps a sharpened neighbour has nobody to answer it: of drawn scans 2.5 and 3.7, where the recipe for whole
-    # signals has 2.8 and 3.9. And a fit follows what is known beside them: with fewer steps 2.3 and 3.6; depth ×8 and
-    # ×16 with half of the cells missing 8.3 and 12.7, not 8.9 and 13.2, with a fifth as it was.
-    "gaps": replace(_MEASURED, plain="bilinear", plain_share_untrusted=0.75, passes=1, unfitted_missing=0.4),
+    # signals has 2.8 and 3.9. And a fit follows what is known beside them: with fewer steps 2.40 and 3.55; depth ×8 and
+    # ×16 with half of the cells missing at random 8.35 and 12.7, not 8.9 and 13.3; with one half missing as it was.
+    "gaps": replace(
+        _MEASURED, plain="bilinear", plain_share_untrusted=0.75, passes=1, unfitted_missing=0.35, fitted_gain=0.2,
+    ),
     # Steps between cells that repeat each other are no edges, and a fit would follow them: 2.57 and 3.64 with fits.
     "filled": replace(
         _MEASURED,

@@ -43,13 +43,14 @@ GROWS = 1.25
 AS_MUCH = 0.06
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Registration:
     """A signal before its blur, and where it lies."""
 
     signal: Tensor  # [C, h, w]
     recipe: str  # its name in recipes.RECIPES
     trust: float  # 0…1: how far the guide, as it lies, is followed
+    gain: float  # what its colours tell of the signal (trust.guide_gain)
     even: bool  # it rises evenly: planes through neighbours tell more of it than their colours do
     blur: str | None = None  # its name in blur.BLURS
     moved: Shift | None = None
@@ -79,7 +80,7 @@ def registered(
     grid: Grid,
     lr_guide: Tensor,  # [G, h, w]
     known: Tensor | None,  # bool [h, w]: cells where there are a value and a guide; None: all
-    roughly: bool,  # the guide is so large that a moved one's cell means are taken of a view of it
+    roughly: bool,  # a moved guide's cell means are taken of a view of it, as it is large (shift.means_of_moved)
 ) -> Registration:
     """``signal`` without the blur that was put on it, and where it lies on ``guide``."""
     explained = Explained(signal, lr_guide, known)
@@ -94,7 +95,9 @@ def registered(
         trust = trust_in(recipe, explained)
         moved = _moved(explained, recipe, guide, grid, roughly) if trust > 0 else None
     corners = moved is None and trust > 0 and _on_corners(explained, guide, grid)
-    return Registration(signal, recipe, trust, rises_evenly(explained), name, moved, corners)
+    return Registration(
+        signal, recipe, trust, explained.gain(), rises_evenly(explained), name, moved, corners
+    )
 
 
 def _moved(explained: Explained, recipe: str, guide: Tensor, grid: Grid, roughly: bool) -> Shift | None:
@@ -153,7 +156,7 @@ def moved_as(explained: Explained, guide: Tensor, grid: Grid, roughly: bool = Fa
     return _exactly(likely, grid, more) if likely.sure else likely
 
 
-def _exactly(likely: Shift, grid: Grid, gain: Callable[[Shift], float]) -> Shift | None:
+def _exactly(likely: Shift, grid: Grid, more: Callable[[Shift], float]) -> Shift | None:
     """A shift that was looked for by quarters of a cell, to the pixel; or half a cell, where that explains as much.
 
     None if it is less than a pixel.
@@ -167,7 +170,7 @@ def _exactly(likely: Shift, grid: Grid, gain: Callable[[Shift], float]) -> Shift
     while jump >= 1:  # pixels: half as far each time
         near = product(*(range(n - jump, n + jump + 1, jump) for n in best))
         best = max(
-            ((x, y) for x, y in near if abs(x) <= reach_x and abs(y) <= reach_y), key=lambda p: gain(at(*p))
+            ((x, y) for x, y in near if abs(x) <= reach_x and abs(y) <= reach_y), key=lambda p: more(at(*p))
         )
         jump //= 2
     exact = at(*best)
@@ -178,8 +181,8 @@ def _exactly(likely: Shift, grid: Grid, gain: Callable[[Shift], float]) -> Shift
         and abs(x - likely.across) <= grid.step_x / shift.FINE
         and abs(y - likely.down) <= grid.step_y / shift.FINE
     ]
-    half = max(halves, key=gain, default=exact)
-    found = half if gain(half) > gain(exact) - AS_MUCH else exact
+    half = max(halves, key=more, default=exact)
+    found = half if more(half) > more(exact) - AS_MUCH else exact
     return found if any(found.pixels) else None
 
 

@@ -254,7 +254,7 @@ def test_gaps_are_left_out_whether_the_guide_is_trusted_or_not(stranger) -> None
     ids=["nearness", "filled", "sparse"],
 )
 def test_ground_scans_and_filled_scans_are_no_worse_than_interpolation(load, sentence, stride) -> None:
-    """In no scene by more than 3 % (measured: 2.75 %, of scanned ground ×8), and on the whole clearly better."""
+    """In no scene by more than 2 % (measured: 1.4 %, of scanned ground ×8), and on the whole better."""
     ratios, told = [], 0
     for scene in load(stride):
         known = without_stand_ins(scene.signal)
@@ -264,7 +264,8 @@ def test_ground_scans_and_filled_scans_are_no_worse_than_interpolation(load, sen
         plain = min(error(way(whole, scene.grid), scene) for way in (bilinear, bicubic))
         ratios.append(error(got, scene) / plain)
         told += any(sentence in note for note in kernel.notes)
-    assert max(ratios) <= 1.03 and sum(ratios) / len(ratios) <= 0.97
+    assert max(ratios) <= 1.02
+    assert sum(ratios) / len(ratios) <= 0.98
     assert told >= 2
 
 
@@ -278,6 +279,27 @@ def test_filled_gaps_are_told_from_flat_and_rounded_values() -> None:
     image = F.interpolate(signal[None], scale_factor=8)[0].expand(3, -1, -1)
     kernel = gsjbu.fit(image, objective="auto", signal=held, lr_size=(32, 32), threads=1)
     assert any("repeat a neighbour" in note for note in kernel.notes)
+    assert kernel.losses == []
+
+
+@pytest.mark.parametrize(("share", "fitted"), [(0.1, True), (0.6, False), ("half", True)])
+def test_gaps_all_over_leave_nothing_to_fit_and_it_is_said(share, fitted) -> None:
+    scene = quarter("paper", "depth", 8)
+    known = torch.rand(scene.signal.shape[1:], generator=torch.Generator().manual_seed(0)) > (
+        0 if share == "half" else share
+    )
+    if share == "half":
+        known[:, :16] = False
+    kernel = gsjbu.fit(
+        scene.image,
+        objective="auto",
+        signal=fill(scene.signal, known),
+        grid=scene.grid,
+        mask=known,
+        threads=1,
+    )
+    assert bool(kernel.losses) == fitted
+    assert any("too little of them" in note for note in kernel.notes) != fitted
 
 
 # --- the rest of the contract --------------------------------------------------------------------------------------

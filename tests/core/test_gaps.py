@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gsjbu.core.gaps import fill, without_stand_ins
+from gsjbu.core.gaps import fill, missing_nearby, without_stand_ins
 
 
 def holed(channels: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -38,3 +38,14 @@ def test_gaps_are_filled_from_the_nearest_known_cell() -> None:
     known = torch.tensor([[True, False, False, True]])
     assert fill(signal, known).tolist() == [[[1, 1, 4, 4]]]
     assert fill(signal, torch.ones(1, 4, dtype=torch.bool)) is signal
+
+
+def test_only_gaps_between_known_cells_count_as_missing_nearby() -> None:
+    draw = torch.Generator().manual_seed(0)
+    half = torch.ones(40, 60, dtype=torch.bool)
+    half[:, :30] = False
+    assert missing_nearby(torch.rand(40, 60, generator=draw) > 0.5) == pytest.approx(0.45, abs=0.03)
+    assert missing_nearby(half) == pytest.approx(
+        1 / 90, rel=1e-4
+    )  # a third of the nine around each cell at the gap
+    assert missing_nearby(torch.ones(1, 1, dtype=torch.bool)) == missing_nearby(~torch.ones(3, 4).bool()) == 0

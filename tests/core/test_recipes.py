@@ -42,8 +42,8 @@ def test_what_a_person_says_leads_to_a_recipe_and_no_fit_is_longer_than_the_boun
 
 def test_the_more_cells_have_no_value_the_fewer_steps_a_fit_takes() -> None:
     gaps, whole = RECIPES["gaps"], RECIPES["measured"]
-    assert gaps.steps(STEPS, 0.0) == whole.steps(STEPS, 0.9) == (STEPS, STEPS)
-    assert gaps.steps(STEPS, 0.2) == (STEPS // 2, STEPS // 2)
-    assert gaps.steps(STEPS, 0.4) == gaps.steps(STEPS, 1.0) == (0, 0)
-    assert whole.steps(7, 0.0) == (7, 7) and whole.steps(0, 0.0) == (0, 0)
-    assert RECIPES["filled"].steps(STEPS, 0.0) == RECIPES["even"].steps(STEPS, 0.0) == (0, 0)
+    assert gaps.steps(STEPS, 0.0, 0.5) == whole.steps(STEPS, 0.9, 0.0) == (STEPS, STEPS)
+    assert gaps.steps(STEPS, 0.175, 0.5) == gaps.steps(STEPS, 0.0, 0.1) == (STEPS // 2, STEPS // 2)
+    assert gaps.steps(STEPS, 0.35, 1.0) == gaps.steps(STEPS, 1.0, 1.0) == gaps.steps(STEPS, 0, -1.0) == (0, 0)
+    assert [gaps.steps(most, 0.0, 1.0) for most in (0, 1, 2)] == [(0, 0), (1, 1), (2, 2)]
+    assert RECIPES["filled"].steps(STEPS, 0.0, 1.0) == RECIPES["even"].steps(STEPS, 0.0, 1.0) == (0, 0)

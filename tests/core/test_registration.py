@@ -113,6 +113,19 @@ def test_less_than_a_pixel_is_no_shift() -> None:
     assert moved_as(explained, scene.image, scene.grid) is None
 
 
+def test_of_few_cells_more_is_chance_and_of_scores_logarithms_are_asked_too(monkeypatch) -> None:
+    scene = quarter("paper", "labels", 16)
+    explained = Explained(scene.signal, scene.grid.cell_means(scene.image))
+    assert registration._beyond_chance(explained, 0.08) == registration.BY_CHANCE / 16
+    assert registration._beyond_chance(explained, 0.5) == 0.5
+    asked = []
+    monkeypatch.setattr(registration, "moved_as", lambda of, *_: asked.append(of))
+    registration._moved(explained, "shares", scene.image, scene.grid, False)
+    assert asked == [explained]
+    registration._moved(explained, "scores", scene.image, scene.grid, False)
+    assert asked == [explained, explained, explained.logs]
+
+
 def test_ground_that_rises_evenly_is_told() -> None:
     for scene in families._quantity(families.nearness, 16):
         assert of(scene).even

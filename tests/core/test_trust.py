@@ -68,6 +68,17 @@ def test_planes_through_neighbours_are_least_squares() -> None:
         np.testing.assert_allclose(found, by_hand(values, guide, kappa), rtol=2e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("ramps", [False, True])
+def test_bands_are_seams_that_do_not_show(monkeypatch, ramps) -> None:
+    draw = torch.Generator().manual_seed(0)
+    values, guide = torch.rand(2, 13, 9, generator=draw), torch.rand(3, 13, 9, generator=draw)
+    for seen in (None, torch.rand(13, 9, generator=draw) > 0.3):
+        right = trust._errors(values, guide, seen, ramps)
+        monkeypatch.setattr(trust, "BAND", 1)
+        np.testing.assert_array_equal(trust._errors(values, guide, seen, ramps), right)
+        monkeypatch.undo()
+
+
 def test_what_rises_evenly_is_explained_by_planes() -> None:
     """Ground in perspective, and bodies on it: means over neighbours of one colour lose, planes gain."""
     scenes = list(families._quantity(families.nearness, 8))
