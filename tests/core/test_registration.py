@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from benchmarks import families
 from benchmarks.scenes import fitted_to
 from gsjbu.core import blur, registration, shift
+from gsjbu.core.grid import Grid
 from gsjbu.core.registration import moved_as, registered
 from gsjbu.core.trust import Explained, trust_of
+from gsjbu.samples import SAMPLES
 from tests.quarters import quarter
 
 
@@ -92,6 +96,16 @@ def test_ground_with_another_scenes_image_is_not_taken_for_blurred(stride) -> No
         lr_guide = scene.grid.cell_means(image)
         found = registered(scene.signal, "measured", image, scene.grid, lr_guide, None, False)
         assert found.blur is None and found.signal is scene.signal
+
+
+@pytest.mark.parametrize(("seed", "sigma", "stride"), [(0, 30, 16), (1, 25, 16), (2, 40, 32), (0, 60, 32)])
+def test_what_is_smooth_by_itself_is_not_taken_for_blurred(seed, sigma, stride) -> None:
+    """Fields that have nothing to do with the image; undone, they had three to six times bilinear's error."""
+    field = gaussian_filter(np.random.default_rng(seed).standard_normal((512, 512)), sigma) * 300
+    image, grid = SAMPLES["paper"].image, Grid.from_stride(512, 512, stride)
+    signal = grid.cell_means(torch.from_numpy(field)[None]).float()
+    found = registered(signal, "measured", image, grid, grid.cell_means(image), None, False)
+    assert found.blur is None and found.signal is signal
 
 
 def test_half_a_cell_is_chance_where_other_directions_explain_as_much() -> None:
