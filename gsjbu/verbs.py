@@ -13,7 +13,7 @@ from torch import Tensor
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
-from gsjbu.errors import SignalWarning
+from gsjbu.errors import SettingError, SignalWarning
 from gsjbu.io import gaps
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import to_guide
@@ -158,7 +158,7 @@ def upsample(
         guide_mask: [H, W], not 0 where the image is not to be followed; see :func:`gsjbu.fit`. The signal's own cells
             without a value are its ``invalid``.
         stretch: of an image's bands, as for :func:`gsjbu.fit`.
-        options: those of :func:`gsjbu.fit`.
+        options: those of :func:`gsjbu.fit`, but for ``stride``, ``lr_size`` and ``mask``, which the signal says.
 
     Returns:
         [H, W] where [h, w] came, otherwise [C, H, W], in the signal's unit: class numbers and other integers in their
@@ -173,6 +173,12 @@ def upsample(
         >>> gsjbu.upsample(torch.rand(3, 60, 80), torch.rand(16, 15, 20)).shape
         torch.Size([16, 60, 80])
     """
+    for name in ("stride", "lr_size", "mask"):
+        if name in options:
+            raise SettingError(
+                name,
+                f"upsample takes no {name}: the signal's own size and its gaps say it. gsjbu.fit takes one.",
+            )
     guide = to_guide(image, mean, std, guide_mask, stretch)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     brought = understand(signal, size, kind, invalid, layout, grid, names, fill)

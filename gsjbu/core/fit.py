@@ -10,6 +10,7 @@ from torch import Tensor
 from gsjbu.core import auto, devices, parameters
 from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import Progress
+from gsjbu.core.gaps import checked_mask
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
@@ -52,7 +53,7 @@ def fit_kernel(
     objective = _objective_of(objective, signal is not None, chosen_by_hand)
     if objective == "auto":
         how = str(SETTINGS["lr_image"].parse(lr_image))
-        given = auto.Given(signal, kind, mask)
+        given = auto.Given(signal, kind, checked_mask(mask, grid.rows, grid.cols))
         kernel = auto.fit(guide, seen, grid, given, radius, iters, how, chosen, where, threads, progress)
         return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
     if objective == "signal":

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.pieces import pieces
+from gsjbu.errors import ShapeError
 
 Mix = Callable[[Tensor], Tensor]  # LR [C, h, w] → HR [C, H, W], linear, no weight below zero
 
@@ -52,6 +53,16 @@ def back_projected(
     for _ in range(passes):
         sharp = sharp + only(values - means(sharp) / share, mask)
     return sharp
+
+
+def checked_mask(mask: object, rows: int, cols: int) -> Tensor | None:
+    """``mask`` as bool [h, w]; None stays. Raises ShapeError if it is of another size."""
+    if mask is None:
+        return None
+    known = torch.as_tensor(mask).to("cpu", torch.bool)
+    if tuple(known.shape) != (rows, cols):
+        raise ShapeError(f"mask is {list(known.shape)}; it must be [{rows}, {cols}].")
+    return known
 
 
 def missing_nearby(known: Tensor) -> float:

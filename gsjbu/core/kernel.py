@@ -173,7 +173,8 @@ class Kernel:
         """
         signal = torch.as_tensor(signal)
         size = (self.grid.height, self.grid.width)
-        self._check(signal, out, mask)
+        mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
+        self._check(signal, out)
         if not signal.is_floating_point():
             signal = signal.to(torch.float32)
         refines = self._refines(signal)
@@ -209,9 +210,13 @@ class Kernel:
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
         return mixed.reshape(*signal.shape[:-2], *size)
 
-    def _check(self, signal: Tensor, out: np.ndarray | None, mask: Tensor | None) -> None:
+    def _check(self, signal: Tensor, out: np.ndarray | None) -> None:
         grid = self.grid
-        if signal.ndim not in (3, 4) or tuple(signal.shape[-2:]) != (grid.rows, grid.cols):
+        if (
+            signal.ndim not in (3, 4)
+            or signal.shape[-3] == 0
+            or tuple(signal.shape[-2:]) != (grid.rows, grid.cols)
+        ):
             raise ShapeError(
                 f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}] "
                 f"or [B, C, {grid.rows}, {grid.cols}]."
@@ -219,8 +224,6 @@ class Kernel:
         size = (*signal.shape[:-2], grid.height, grid.width)
         if out is not None and tuple(out.shape) != size:
             raise ShapeError(f"out is {list(out.shape)}; it must be {list(size)}.")
-        if mask is not None and tuple(mask.shape) != (grid.rows, grid.cols):
-            raise ShapeError(f"mask is {list(mask.shape)}; it must be [{grid.rows}, {grid.cols}].")
 
     def _rendered(self, signal: Tensor, out: np.ndarray | None, threads: int | None) -> Tensor:
         """``signal`` [C, h, w] by these Gaussians alone, or by the blend."""

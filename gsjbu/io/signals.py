@@ -227,6 +227,8 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         )
     if brought.colours and asked.kind in (None, "labels"):
         planes = colour_numbers(planes)
+    if asked.kind == "logits":
+        planes = _ruled_out(planes)
     known = _known_over(brought, planes)
     first = gaps.find(
         planes, "heat_map", asked.invalid, known
@@ -238,6 +240,17 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     if not found.known.any():
         raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
     return Looked(brought, asked, laid, planes, guess, found)
+
+
+def _ruled_out(logits: np.ndarray) -> np.ndarray:
+    """−∞ among logits [C, h, w] rules a class out and is no gap: the least number there is, whose probability is 0.
+
+    A cell of which all classes are ruled out stays without a value.
+    """
+    if logits.dtype.kind != "f" or not np.isneginf(logits).any():
+        return logits
+    some = len(logits) == 1 or np.isfinite(logits).any(axis=0)
+    return np.where(np.isneginf(logits) & some, np.finfo(logits.dtype).min, logits)
 
 
 def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int) -> Signal:

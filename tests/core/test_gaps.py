@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+import gsjbu
 from gsjbu.core.gaps import fill, missing_nearby, without_stand_ins
+from gsjbu.errors import ShapeError
 
 
 def holed(channels: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,3 +51,18 @@ def test_only_gaps_between_known_cells_count_as_missing_nearby() -> None:
         1 / 90, rel=1e-4
     )  # a third of the nine around each cell at the gap
     assert missing_nearby(torch.ones(1, 1, dtype=torch.bool)) == missing_nearby(~torch.ones(3, 4).bool()) == 0
+
+
+def test_a_mask_may_be_of_numpy_and_must_be_of_the_grids_size() -> None:
+    image, signal = torch.rand(3, 24, 32), torch.rand(1, 6, 8)
+    known = torch.rand(6, 8, generator=torch.Generator().manual_seed(0)) > 0.2
+    kernel = gsjbu.fit(image, stride=4, signal=signal, mask=known.numpy(), objective="auto", iters=1)
+    assert torch.equal(kernel.render(signal, mask=known.numpy()), kernel.render(signal, mask=known))
+    for ask in (
+        lambda: kernel.render(signal, mask=known.numpy()[1:]),
+        lambda: gsjbu.fit(image, stride=4, signal=signal, mask=known[1:], objective="auto"),
+    ):
+        with pytest.raises(ShapeError, match=r"mask is \[5, 8\]; it must be \[6, 8\]"):
+            ask()
+    with pytest.raises(ShapeError, match=r"\[0, 6, 8\]"):
+        kernel.render(torch.zeros(0, 6, 8))

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import gsjbu
 from gsjbu import batch, cli
 from gsjbu.batch.work import BatchConfig, Worker
+from gsjbu.errors import SettingError, SignalError
 from gsjbu.io.signals import understand
 from tests.doors.conftest import COLS, REGION, ROWS, H, W, cells, zipped
 from tests.doors.test_brought import MM, npy, picture
@@ -215,3 +217,25 @@ def test_a_film_of_classes_that_come_and_go_keeps_their_numbers_and_colours(tmp_
     with Reader(tmp_path / "out.mp4") as film:
         corners = [frame[:, 1, 1] for frame in film]
     assert max(float((corner - corners[0]).abs().max()) for corner in corners) < 0.05
+
+
+def test_minus_infinity_rules_a_class_out_and_is_no_gap() -> None:
+    draw = np.random.default_rng(0)
+    image, logits = draw.random((48, 64, 3), np.float32), 3 * draw.standard_normal((4, 6, 8)).astype("f4")
+    out = logits.copy()
+    out[3] = -np.inf  # everywhere
+    out[0, :3] = -np.inf  # and one more class in half of the image
+    least = np.where(np.isneginf(out), np.finfo(np.float32).min, out)
+    got = gsjbu.upsample(image, out, kind="logits", iters=1)
+    assert torch.equal(got, gsjbu.upsample(image, least, kind="logits", iters=1))
+    assert bool(torch.isfinite(got).all()) and float(got[3].max()) <= 1e-5
+    out[:, 0, 0] = -np.inf  # no class is left: a gap
+    assert not understand(out, kind="logits").mask[0, 0]
+    with pytest.raises(SignalError, match="no value at all"):
+        understand(np.full((3, 4, 4), -np.inf, np.float32), kind="logits")
+
+
+@pytest.mark.parametrize("name", ["stride", "lr_size", "mask"])
+def test_upsample_refuses_what_the_signal_says_itself(name) -> None:
+    with pytest.raises(SettingError, match=f"upsample takes no {name}"):
+        gsjbu.upsample(np.zeros((32, 48, 3), np.uint8), np.ones((2, 4, 6), np.float32), **{name: (4, 6)})
