@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,8 @@ AUTO = "auto"
 MAX_STRETCH = 1.25
 MAX_STRETCH_OF_SQUARE = 2.0
 LEAST_TOKEN_CHANNELS = 32
+WIDTHS = 64  # networks' tokens have a multiple of so many channels,
+USUAL_LEADING = (0, 1, 5)  # and none, a class token, or that and four registers in front
 _SHAPES = "it must be [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those"
 #: What people call them; a leading batch of one is always taken off.
 _NAMES = {"chw": "CHW", "bchw": "CHW", "hw": "CHW", "hwc": "HWC", "bhwc": "HWC",
@@ -57,6 +59,7 @@ def parse(layout: str | None) -> tuple[str, Size | None]:
 
 def lay(array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: Size | None = None) -> Laid:
     """``array`` as planes over an image of ``size`` (height, width), if that is known. Raises SignalError."""
+    batched = array.ndim == 3
     array = _one_of_batch(array)
     if layout == "tokens" or grid is not None:
         return _tokens(array, size, grid)
@@ -69,6 +72,11 @@ def lay(array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: S
     if size is None:
         return _by_sizes(array, ways)
     suiting = [way for way in ways if suits(way.planes.shape[1:], *size)]
+    if suiting and batched and _are_batched_tokens(array, size):
+        grids = [grid for grid in tokens.grids(array.shape[1], *size) if grid.leading in USUAL_LEADING]
+        if grids:
+            laid = _of_tokens(array[0], grids[0])
+            return replace(laid, sentence=f"{laid.sentence}; layout='chw' takes it for a map [1, h, w]")
     if suiting:
         return _best(suiting, size)
     if _may_be_tokens(array, size):
@@ -78,6 +86,13 @@ def lay(array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: S
         if array.shape[-1] % 16 == 0:
             raise _no_tokens(array.shape[-2], size)
     raise mismatch(_by_sizes(array, ways).planes.shape[1:], *size)
+
+
+def _are_batched_tokens(array: np.ndarray, size: Size) -> bool:
+    """Whether [1, N, C] has as many channels as networks' tokens have, and would be squashed as a map [1, h, w]."""
+    one, rows, cols = array.shape
+    right = abs(rows - cols * size[0] / size[1]) <= 0.5 or abs(cols - rows * size[1] / size[0]) <= 0.5
+    return one == 1 and array.dtype.kind == "f" and cols % WIDTHS == 0 and rows != cols and not right
 
 
 def _may_be_tokens(array: np.ndarray, size: Size) -> bool:

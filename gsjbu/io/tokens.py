@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Class token; class and distillation token; class and four registers; four registers; eight; class and eight.
-LEADING = (0, 1, 5, 2, 4, 8, 9)
+#: How many leading tokens there may be, likeliest first, and how much less likely that makes a grid: none, a class
+#: token; class and four registers; class and distillation token; four registers; eight; class and eight.
+LEADING = {0: 0, 1: 0, 5: 2, 2: 3, 4: 3, 8: 4, 9: 4}
 PATCH_SIZES = (14, 16, 8, 32, 4)
 #: A square network input squashes a picture, up to so far; its grid has an even side, or one of these.
 MOST_SQUASHED = 2.0
@@ -52,7 +53,7 @@ def _rank(rows: int, cols: int, leading: int, height: int, width: int) -> int | 
     """How likely a grid is, 0 most; None: it is none of this image."""
     if any(rows == height // p and cols == width // p for p in PATCH_SIZES):
         return 0
-    later = 2 if leading > 1 else 0
+    later = LEADING[leading]
     if min(rows, cols) > 1 and (
         abs(rows - cols * height / width) <= 0.5 or abs(cols - rows * width / height) <= 0.5
     ):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from gsjbu.io import tokens
+from gsjbu.io import layouts, tokens
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,38 @@ def test_it_says_what_was_dropped():
     assert "class token dropped" in tokens.TokenGrid(1, 2, 3).sentence
     assert "5 leading tokens" in tokens.TokenGrid(5, 2, 3).sentence
     assert "dropped" not in tokens.TokenGrid(0, 2, 3).sentence
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "grid"),
+    [
+        (201, (480, 640), (14, 14, 5)),
+        (261, (480, 640), (16, 16, 5)),
+        (261, (1024, 2048), (16, 16, 5)),
+        (1374, (1080, 1920), (37, 37, 5)),
+        (198, (224, 224), (14, 14, 2)),
+        (201, (192, 256), (12, 16, 9)),  # whole patches of 16 pixels
+        (264, (512, 512), (16, 16, 8)),
+    ],
+)
+def test_many_leading_tokens_are_less_likely_than_a_square_grid_of_few(count, size, grid):
+    best = tokens.grids(count, *size)[0]
+    assert (best.rows, best.cols, best.leading) == grid
+
+
+@pytest.mark.parametrize(
+    ("count", "channels", "size", "grid"),
+    [(257, 384, (480, 640), 16), (577, 768, (1080, 1440), 24), (577, 1024, (1080, 1920), 24)],
+)
+def test_batched_tokens_are_no_map_that_would_be_squashed(count, channels, size, grid):
+    array = np.zeros((1, count, channels), np.float32)
+    laid = layouts.lay(array, size)
+    assert laid.layout == "tokens" and laid.planes.shape[0] == channels
+    assert laid.planes.shape[1:] == (grid, grid) or "grid" in laid.sentence
+    assert layouts.lay(array, size, "CHW").planes.shape == array.shape
+    assert layouts.lay(array[None], size).planes.shape == array.shape  # [1, 1, h, w] says itself what it is
+
+
+@pytest.mark.parametrize("shape", [(1, 256, 256), (1, 60, 80), (1, 61, 80), (1, 100, 120), (1, 90, 128)])
+def test_a_map_of_one_channel_stays_one(shape):
+    assert layouts.lay(np.zeros(shape, np.float32), (480, 640)).planes.shape == shape
