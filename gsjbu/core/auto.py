@@ -94,18 +94,19 @@ def fit(
     missing = 0.0 if told is None else missing_nearby(told)
     told = _both(base.seen_cells, told)
     lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
-    signal, name, trust, moved = lies.signal, lies.recipe, lies.trust, lies.moved
+    signal, name, trust, gain, moved = lies.signal, lies.recipe, lies.trust, lies.gain, lies.moved
     name = "even" if name == "measured" and lies.even and moved is None else name
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
     laid = lies.laid(grid)
     if laid is not None:
         guide, seen = laid(guide), None if seen is None else laid(seen[None].float())[0] > 0
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
-        trust = trust_in(name, Explained(signal, base.lr_guide, _both(base.seen_cells, told)))
+        explained = Explained(signal, base.lr_guide, _both(base.seen_cells, told))
+        trust, gain = trust_in(name, explained), explained.gain()
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
     most = min(STEPS_AN_ITERATION * iters, recipe.steps_of_large if _is_large(grid) else STEPS)
-    steps = recipe.steps(most if plain_share < 1 else 0, missing, lies.gain)
+    steps = recipe.steps(most if plain_share < 1 else 0, missing, gain)
     fits = _Fits(base, signal, chosen, device, threads, progress)
     first, losses, blend = _mixture(fits, recipe, plain_share, second_share, steps)
     refinement = _refinement(recipe, step, trust, repaired=found.impulses > 0)
