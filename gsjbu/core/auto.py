@@ -113,14 +113,8 @@ def fit(
     did = None if refinement is None else refinement.sentence
     unfitted = UNFITTED if most and recipe.unfitted_missing and not any(steps) else None
     notes = (
-        found.sentence,
-        _on_gaps(known),
-        recipe.sentence,
-        fits.sentence,
-        unfitted,
-        did,
-        _on_trust(trust, recipe),
-    )
+        found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, unfitted, did, _on_trust(trust, recipe),
+    )  # fmt: skip
     return Kernel(
         first, losses, "auto", chosen.name, chosen.reason, device.type, threads, blend, how, refinement,
         moved.pixels if moved is not None and moved.of_sampling else (0, 0),
