@@ -87,8 +87,7 @@ def registered(
 ) -> Registration:
     """``signal`` without the blur that was put on it, and where it lies on ``guide``."""
     explained = Explained(signal, lr_guide, known)
-    trust = trust_in(recipe, explained)
-    moved = _moved(explained, recipe, guide, grid, roughly) if trust > 0 else None
+    trust, moved = _place(explained, recipe, guide, grid, roughly)
     name = None
     if (moved is None or not moved.sure) and _may_be_blurred(recipe, known):
         name = blur_of(explained, recipe != "measured")
@@ -98,8 +97,7 @@ def registered(
         # What is smooth by itself turns into waves that no image explains; a quantity that was blurred, into itself.
         if recipe != "measured" or trust_in(recipe, sharp) >= AGREES:
             signal, explained, recipe = undone, sharp, "measured" if recipe == "measured" else "shares"
-            trust = trust_in(recipe, explained)
-            moved = _moved(explained, recipe, guide, grid, roughly) if trust > 0 else None
+            trust, moved = _place(explained, recipe, guide, grid, roughly)
         else:
             name = None
     corners = moved is None and trust > 0 and _on_corners(explained, guide, grid)
@@ -108,16 +106,21 @@ def registered(
     )
 
 
-def _moved(explained: Explained, recipe: str, guide: Tensor, grid: Grid, roughly: bool) -> Shift | None:
-    """How far the signal lies off the guide, where the guide explains it better when moved as far."""
+def _place(
+    explained: Explained, recipe: str, guide: Tensor, grid: Grid, roughly: bool
+) -> tuple[float, Shift | None]:
+    """How far the guide is followed; and how far the signal lies off it, where it explains it better moved as far."""
+    trust = trust_in(recipe, explained)
+    if trust == 0:
+        return trust, None
     moved = moved_as(explained, guide, grid, roughly)
     if recipe == "scores" and (moved is None or not moved.sure):
         # Logarithms change where a network is not sure, too: of four outputs that are half a cell off, probabilities
         # tell two, and logarithms one more.
         moved = moved_as(explained.logs, guide, grid, roughly)
     if moved is None or not moved.sure:
-        return _half_a_cell(explained, guide, grid, roughly) or moved
-    return moved
+        moved = _half_a_cell(explained, guide, grid, roughly) or moved
+    return trust, moved
 
 
 def _half_a_cell(explained: Explained, guide: Tensor, grid: Grid, roughly: bool) -> Shift | None:
@@ -127,16 +130,16 @@ def _half_a_cell(explained: Explained, guide: Tensor, grid: Grid, roughly: bool)
     if min(across, down) <= 0:
         return None
 
-    def means(x: int, y: int) -> Tensor:
-        return shift.means_of_moved(guide, grid, x, y, roughly=roughly)
+    def over(x: int, y: int) -> Explained:
+        return explained.over(shift.means_of_moved(guide, grid, x, y, roughly=roughly))
 
-    there = means(across, down)
+    there = over(across, down)
     if not _explains_more(explained, there, by=HALF):
         return None
-    moved = Explained(explained.signal, there, explained.seen)
     by = _beyond_chance(explained, ELSEWHERE)
     for x, y in ((across, -down), (-across, down), (-across, -down)):
-        if max(moved.more(means(x, y), ramps) for ramps in (False, True)) > -by:
+        other = over(x, y)
+        if max(there.more(other, ramps) for ramps in (False, True)) > -by:
             return None
     return half
 
@@ -154,7 +157,7 @@ def moved_as(explained: Explained, guide: Tensor, grid: Grid, roughly: bool = Fa
     @cache
     def more_at(across: int, down: int) -> float:
         there = shift.means_of_moved(guide, grid, across, down, roughly=roughly)
-        return explained.more(there, ramps=True)
+        return explained.more(explained.over(there), ramps=True)
 
     def more(moved: Shift) -> float:
         return more_at(*moved.pixels)
@@ -197,11 +200,11 @@ def _exactly(likely: Shift, grid: Grid, more: Callable[[Shift], float]) -> Shift
 def _on_corners(explained: Explained, guide: Tensor, grid: Grid) -> bool:
     """Whether the guide explains the signal much better where align_corners would have sampled it."""
     there = grid.cell_means(shift.onto_corners(guide, grid)).to(torch.float32)
-    return _explains_more(explained, there, by=CORNERS)
+    return _explains_more(explained, explained.over(there), by=CORNERS)
 
 
-def _explains_more(explained: Explained, there: Tensor, by: float) -> bool:
-    """Whether the guide's cell means ``there`` [G, h, w], by which it is not unrelated, explain so much more."""
+def _explains_more(explained: Explained, there: Explained, by: float) -> bool:
+    """Whether the guide as it lies ``there``, to which the signal is not unrelated, explains so much more."""
     return _least_more(explained, there) >= _beyond_chance(explained, by)
 
 
@@ -210,12 +213,11 @@ def _beyond_chance(explained: Explained, by: float) -> float:
     return max(by, BY_CHANCE / max(explained.cells, 1) ** 0.5)
 
 
-def _least_more(explained: Explained, there: Tensor) -> float:
-    """How much more the guide's cell means ``there`` explain, by means and by planes: the less; −∞: unrelated."""
-    by_means = explained.more(there)
-    if by_means + explained.gain() < GAIN_UNRELATED:
+def _least_more(explained: Explained, there: Explained) -> float:
+    """How much more the guide as it lies ``there`` explains, by means and by planes: the less; −∞: unrelated."""
+    if there.gain() < GAIN_UNRELATED:
         return -math.inf
-    return min(by_means, explained.more(there, ramps=True))
+    return min(explained.more(there), explained.more(there, ramps=True))
 
 
 def _may_be_blurred(recipe: str, known: Tensor | None) -> bool:
@@ -232,11 +234,16 @@ def blur_of(explained: Explained, shares: bool) -> str | None:
     names = blur.likely(explained.values, shares)
     if not names or shares:
         return names[-1] if names else None
-    more = {name: _least_more(explained, blur.blurred(explained.lr_guide, name)) for name in names}
+    more = {name: _least_more(explained, _blurred(explained, name)) for name in names}
     enough = max(BLURRED, ENOUGH * max(more.values()))
     found = next((name for name in reversed(names) if more[name] >= enough), None)
     if found is None or trust_of(explained) == 1:
         return found
     weakest = next(iter(blur.BLURS))
-    little = more.get(weakest) or _least_more(explained, blur.blurred(explained.lr_guide, weakest))
+    little = more.get(weakest) or _least_more(explained, _blurred(explained, weakest))
     return found if found != weakest and more[found] >= GROWS * little else None
+
+
+def _blurred(explained: Explained, name: str) -> Explained:
+    """The same signal under the guide blurred so."""
+    return explained.over(blur.blurred(explained.lr_guide, name))

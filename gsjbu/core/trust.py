@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from itertools import product
 
@@ -68,9 +69,16 @@ class Explained:
             self._gains[ramps] = guide_gain(self.values, self.lr_guide, self.seen, ramps)
         return self._gains[ramps]
 
-    def more(self, lr_guide: Tensor, ramps: bool = False) -> float:
-        """By how much more (log error) another guide's cell means [G, h, w] help."""
-        return guide_gain(self.values, lr_guide, self.seen, ramps) - self.gain(ramps)
+    def over(self, lr_guide: Tensor) -> Explained:
+        """The same signal over another guide's cell means [G, h, w]."""
+        other = copy(self)
+        other.lr_guide, other._gains = lr_guide, {}
+        other.__dict__.pop("logs", None)
+        return other
+
+    def more(self, there: Explained, ramps: bool = False) -> float:
+        """By how much more (log error) the guide helps as it lies ``there``."""
+        return there.gain(ramps) - self.gain(ramps)
 
 
 def trust_in(recipe: str, explained: Explained) -> float:

@@ -14,12 +14,10 @@ import numpy as np
 
 from gsjbu.errors import SignalError
 from gsjbu.io import tokens
+from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, mismatch, stretch, suits
 from gsjbu.io.kinds import sums_to_one
 
 AUTO = "auto"
-#: Pixels per cell across over those down: a signal may be squashed, as square network outputs are, but not turned.
-MAX_STRETCH = 1.25
-MAX_STRETCH_OF_SQUARE = 2.0
 LEAST_TOKEN_CHANNELS = 32
 WIDTHS = 64  # networks' tokens have a multiple of so many channels,
 USUAL_LEADING = (0, 1, 5)  # and none, a class token, or that and four registers in front
@@ -28,16 +26,16 @@ _SHAPES = "it must be [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of
 _NAMES = {"chw": "CHW", "bchw": "CHW", "hw": "CHW", "hwc": "HWC", "bhwc": "HWC",
           "tokens": "tokens", "nc": "tokens", "bnc": "tokens"}  # fmt: skip
 
-Size = tuple[int, int]  # rows (or height), columns (or width)
-
 
 @dataclass(frozen=True, eq=False)
 class Laid:
-    """``planes`` [C, h, w], a view where it can be; ``layout``: CHW, HWC or tokens; a ``sentence`` if one is due."""
+    """``planes`` [C, h, w], a view where it can be; ``layout``: CHW, HWC or tokens; a ``sentence`` if one is due;
+    a ``doubt``: what else it may be, and the word that says so."""
 
     planes: np.ndarray
     layout: str
     sentence: str = ""
+    doubt: str = ""
 
 
 def parse(layout: str | None) -> tuple[str, Size | None]:
@@ -59,101 +57,54 @@ def parse(layout: str | None) -> tuple[str, Size | None]:
 
 def lay(array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: Size | None = None) -> Laid:
     """``array`` as planes over an image of ``size`` (height, width), if that is known. Raises SignalError."""
-    batched = array.ndim == 3
+    names_channels = array.ndim == 4  # [1, 1, h, w] says itself what it is
     array = _one_of_batch(array)
     if layout == "tokens" or grid is not None:
         return _tokens(array, size, grid)
     if layout != AUTO:
         laid = Laid(_turned(array, layout), layout)
-        if size is not None and not suits(laid.planes.shape[1:], *size):
-            raise mismatch(laid.planes.shape[1:], *size)
+        if size is not None and not suits(laid.planes.shape[1:], size):
+            raise mismatch(laid.planes.shape[1:], size)
         return laid
     ways = list(_ways(array))
     if size is None:
         return _by_sizes(array, ways)
-    suiting = [way for way in ways if suits(way.planes.shape[1:], *size)]
-    if suiting and batched and _are_batched_tokens(array, size):
-        grids = [grid for grid in tokens.grids(array.shape[1], *size) if grid.leading in USUAL_LEADING]
-        if grids:
-            laid = _of_tokens(array[0], grids[0])
-            return replace(laid, sentence=f"{laid.sentence}; layout='chw' takes it for a map [1, h, w]")
+    suiting = [way for way in ways if suits(way.planes.shape[1:], size)]
+    flat = None if names_channels else _flat(array)
+    grids = [] if flat is None else tokens.grids(len(flat), *size)
     if suiting:
-        return _best(suiting, size)
-    if _may_be_tokens(array, size):
-        found = _token_ways(array, size)
-        if found:
-            return found[0]
-        if array.shape[-1] % 16 == 0:
-            raise _no_tokens(array.shape[-2], size)
-    raise mismatch(_by_sizes(array, ways).planes.shape[1:], *size)
+        if flat is None or not grids or not _are_rather_tokens(flat, grids[0], size):
+            return _best(suiting, size)
+        return replace(_of_tokens(flat, grids), doubt="a map [h, w] (layout='chw')")
+    if flat is None or is_exact(flat.shape, size) or is_exact(flat.shape[::-1], size):
+        raise mismatch(_by_sizes(array, ways).planes.shape[1:], size)
+    if array.ndim == 2 and flat.shape[1] % WIDTHS and _is_squashed(flat.shape, size):
+        raise _neither(flat.shape, size, grids)
+    if grids:
+        return _of_tokens(flat, grids)
+    if flat.shape[1] % 16 == 0:
+        raise _no_tokens(len(flat), size)
+    raise mismatch(_by_sizes(array, ways).planes.shape[1:], size)
 
 
-def _are_batched_tokens(array: np.ndarray, size: Size) -> bool:
-    """Whether [1, N, C] has as many channels as networks' tokens have, and would be squashed as a map [1, h, w]."""
-    one, rows, cols = array.shape
-    right = abs(rows - cols * size[0] / size[1]) <= 0.5 or abs(cols - rows * size[1] / size[0]) <= 0.5
-    return one == 1 and array.dtype.kind == "f" and cols % WIDTHS == 0 and rows != cols and not right
+def _flat(array: np.ndarray) -> np.ndarray | None:
+    """[N, C] of floats with as many channels as tokens have; otherwise None."""
+    if array.dtype.kind != "f" or array.shape[-1] < LEAST_TOKEN_CHANNELS:
+        return None
+    return array if array.ndim == 2 else array[0] if array.shape[0] == 1 else None
 
 
-def _may_be_tokens(array: np.ndarray, size: Size) -> bool:
-    """Whether [N, C] or [1, N, C] has as many channels as tokens have, and is no map that is turned or too large."""
-    if array.ndim == 3 and array.shape[0] != 1:
-        return False
-    count, channels = array.shape[-2:]
-    is_map = any(is_exact(cells, *size) for cells in ((count, channels), (channels, count)))
-    return array.dtype.kind == "f" and channels >= LEAST_TOKEN_CHANNELS and not is_map
+def _are_rather_tokens(flat: np.ndarray, grid: tokens.TokenGrid, size: Size) -> bool:
+    """Whether [N, C], which would be squashed as a map, has the channels and the other tokens that networks have."""
+    rows, cols = flat.shape
+    right = rows == cols or is_exact((rows, cols), size, within=0.5)
+    return cols % WIDTHS == 0 and grid.leading in USUAL_LEADING and not right
 
 
-def suits(cells: tuple[int, ...], height: int, width: int) -> bool:
-    """Whether a grid of ``cells`` (rows, columns) can lie over the whole image."""
-    rows, cols = cells
-    if rows > height or cols > width:
-        return False
-    if is_exact(cells, height, width):
-        return True
-    limit = MAX_STRETCH_OF_SQUARE if rows == cols else MAX_STRETCH
-    return 1 / limit <= stretch(cells, height, width) <= limit
-
-
-def is_exact(cells: tuple[int, ...], height: int, width: int) -> bool:
-    """Whether the grid has the image's shape but for rounding."""
-    rows, cols = cells
-    return abs(rows - cols * height / width) <= 1 or abs(cols - rows * width / height) <= 1
-
-
-def stretch(cells: tuple[int, ...], height: int, width: int) -> float:
-    """Pixels per cell across over pixels per cell down."""
-    return (width / cells[1]) / (height / cells[0])
-
-
-def mismatch(cells: tuple[int, ...], height: int, width: int) -> SignalError:
-    """The refusal of a grid that does not go with the image: the likeliest cause, and the step that mends it."""
-    rows, cols = cells
-    said = f"The signal is {cols}×{rows} and the image {width}×{height}"
-    turned = max(rows, cols) > 1 and rows != cols
-    if turned and (suits((cols, rows), height, width) or is_exact((cols, rows), height, width)):
-        return SignalError(
-            "signal_aspect",
-            f"{said}: it would fit turned by 90°. The picture may be turned by its EXIF orientation, and the signal "
-            "made from its unturned pixels; or the array is transposed. Turn one of the two.",
-        )
-    same = is_exact(cells, height, width) or 1 / MAX_STRETCH <= stretch(cells, height, width) <= MAX_STRETCH
-    if (rows > height or cols > width) and same:
-        return SignalError(
-            "signal_size",
-            f"{said}: it is larger than the image and must be smaller. Give the image at its full size (raise the "
-            "resolution), or sharpen the signal with refine.",
-        )
-    if rows == cols:
-        return SignalError(
-            "signal_aspect",
-            f"{said}: a square signal over so long a picture was padded or cropped; cut it to the picture first.",
-        )
-    return SignalError(
-        "signal_aspect",
-        f"{said}: their shapes differ too much. {cols}×{max(1, round(cols * height / width))} would fit; if the "
-        "signal was padded to a square or cropped, cut it to the picture's part first.",
-    )
+def _is_squashed(cells: tuple[int, ...], size: Size) -> bool:
+    """Whether a grid of ``cells`` would lie over the image, but that its cells are up to twice as long as wide."""
+    limit = MAX_STRETCH_OF_SQUARE
+    return cells[0] <= size[0] and cells[1] <= size[1] and 1 / limit <= stretch(cells, size) <= limit
 
 
 # ----------------------------------------------------------------------------------------- the ways
@@ -215,18 +166,18 @@ def _is_probabilities(planes: np.ndarray) -> bool:
 def _best(suiting: list[Laid], size: Size) -> Laid:
     """Probabilities say themselves which way they lie. Otherwise, in this order: [C, h, w] of the image's shape, or
     square; [h, w, C] of the image's shape; whichever is stretched least."""
-    chosen = min(suiting, key=lambda way: abs(math.log(stretch(way.planes.shape[1:], *size))))
+    chosen = min(suiting, key=lambda way: abs(math.log(stretch(way.planes.shape[1:], size))))
     first = suiting[0]
     cells = first.planes.shape[1:]
     sums = [way for way in suiting if _is_probabilities(way.planes)]
     if len(sums) == 1:
         chosen = sums[0]
-    elif first.layout == "CHW" and (is_exact(cells, *size) or cells[0] == cells[1]):
+    elif first.layout == "CHW" and (is_exact(cells, size) or cells[0] == cells[1]):
         chosen = first
-    elif is_exact(suiting[-1].planes.shape[1:], *size):
+    elif is_exact(suiting[-1].planes.shape[1:], size):
         chosen = suiting[-1]
     rows, cols = chosen.planes.shape[1:]
-    if rows == cols and not is_exact((rows, cols), *size):
+    if rows == cols and not is_exact((rows, cols), size):
         sentence = (
             "a square signal over the whole picture, squashed; if it was padded, cut the padding off first"
         )
@@ -234,14 +185,17 @@ def _best(suiting: list[Laid], size: Size) -> Laid:
     return chosen
 
 
-def _token_ways(array: np.ndarray, size: Size) -> list[Laid]:
-    flat = array[0] if array.ndim == 3 else array
-    return [_of_tokens(flat, grid) for grid in tokens.grids(len(flat), *size)]
-
-
-def _of_tokens(flat: np.ndarray, grid: tokens.TokenGrid) -> Laid:
-    patches = flat[grid.leading :].reshape(grid.rows, grid.cols, -1)
-    return Laid(patches.transpose(2, 0, 1), "tokens", grid.sentence)
+def _of_tokens(flat: np.ndarray, grids: list[tokens.TokenGrid]) -> Laid:
+    """The first of ``grids``; another one that is about as likely is a doubt."""
+    best, *others = grids
+    patches = flat[best.leading :].reshape(best.rows, best.cols, -1)
+    near = (
+        other for other in others
+        if other.leading in USUAL_LEADING and best.unlikely and other.unlikely <= best.unlikely + 1
+    )  # fmt: skip
+    other = next(near, None)
+    doubt = "" if other is None else f"{other.cols}×{other.rows} ones (layout='{other.rows}x{other.cols}')"
+    return Laid(patches.transpose(2, 0, 1), "tokens", best.sentence, doubt)
 
 
 def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
@@ -258,14 +212,25 @@ def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
                 f"There are {len(flat)} tokens, and a grid of {grid[1]}×{grid[0]} has {grid[0] * grid[1]}; with class "
                 "and register tokens in front there may be a few more.",
             )
-        return _of_tokens(flat, named)
+        return _of_tokens(flat, [named])
     if size is None:
         side = math.isqrt(len(flat))
         size = (16 * side, 16 * side)
-    found = _token_ways(array, size)
+    found = tokens.grids(len(flat), *size)
     if not found:
         raise _no_tokens(len(flat), size)
-    return found[0]
+    return _of_tokens(flat, found)
+
+
+def _neither(shape: tuple[int, ...], size: Size, grids: list[tokens.TokenGrid]) -> SignalError:
+    """The refusal of [h, w] or [N, C], when it makes a poor map and unusual tokens."""
+    refusal = mismatch(shape, size)
+    if not grids:
+        return refusal
+    return SignalError(
+        refusal.code,
+        f"{refusal.message} Were it {shape[0]} tokens of {shape[1]} channels, layout='tokens' would say so.",
+    )
 
 
 def _no_tokens(count: int, size: Size) -> SignalError:

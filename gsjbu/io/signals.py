@@ -16,10 +16,10 @@ from torch import Tensor
 
 from gsjbu.errors import SignalError
 from gsjbu.io import gaps, kinds, layouts
+from gsjbu.io.aspects import Size, mismatch, suits
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import Kind
-from gsjbu.io.layouts import Size
 from gsjbu.io.readers import bring
 
 MAX_CLASSES = 256
@@ -90,6 +90,7 @@ class Signal:
     gaps_guessed: bool = False
     layout: str = "CHW"
     layout_note: str = ""
+    layout_doubt: str = ""  # what else it may be, and the word that says so
     flat: bool = False  # brought as [h, w]: the result is [H, W]
     source: str = "array"
     brought: Brought | None = None
@@ -132,6 +133,8 @@ class Signal:
                 f"The signal is taken for {label(self.kind)} ({self.reason}), and may be {label(self.runner_up)}; "
                 "kind= says which."
             )
+        if self.layout_doubt:
+            said.append(f"The signal is taken for {self.layout_note}; it may be {self.layout_doubt}.")
         if self.gaps_guessed:
             said.append(f"{self.gaps[:1].upper()}{self.gaps[1:]}; invalid= says otherwise.")
         return said
@@ -150,12 +153,12 @@ class Signal:
         An array whose axes or tokens were taken another way without the image is taken anew.
         """
         if self.brought is None or self.asked.layout != layouts.AUTO:
-            if not layouts.suits(self.shape[1:], height, width):
-                raise layouts.mismatch(self.shape[1:], height, width)
+            if not suits(self.shape[1:], (height, width)):
+                raise mismatch(self.shape[1:], (height, width))
             return self
         laid = layouts.lay(self.brought.array, (height, width), self.brought.layout, self.asked.grid)
         if laid.layout == self.layout and tuple(laid.planes.shape[1:]) == self.shape[1:]:
-            return replace(self, layout_note=laid.sentence)
+            return replace(self, layout_note=laid.sentence, layout_doubt=laid.doubt)
         return _understood(self.brought, laid, self.asked, MAX_VALUES)
 
 
@@ -213,6 +216,7 @@ class Looked:
             colours=brought.colours and guess.kind == "labels", palette=brought.palette,
             dtype=self.planes.dtype.name, gap_codes=found.codes, gaps=found.sentence, gaps_guessed=found.guessed,
             layout=self.layout.layout, layout_note=self.layout.sentence,
+            layout_doubt=self.layout.doubt,
             flat=brought.array.ndim == 2 and self.layout.layout != "tokens", source=brought.source, brought=brought,
             asked=self.asked,
         )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gsjbu.io.aspects import is_exact
+
 #: How many leading tokens there may be, likeliest first, and how much less likely that makes a grid: none, a class
 #: token; class and four registers; class and distillation token; four registers; eight; class and eight.
 LEADING = {0: 0, 1: 0, 5: 2, 2: 3, 4: 3, 8: 4, 9: 4}
@@ -15,11 +17,12 @@ ODD_SIDES = (7, 27, 37, 43)
 
 @dataclass(frozen=True)
 class TokenGrid:
-    """``rows`` × ``cols`` tokens after ``leading`` others; ``sentence`` says so."""
+    """``rows`` × ``cols`` tokens after ``leading`` others; how ``unlikely`` they are, 0: they are whole patches."""
 
     leading: int
     rows: int
     cols: int
+    unlikely: int = 0
 
     @property
     def sentence(self) -> str:
@@ -45,8 +48,8 @@ def grids(count: int, height: int, width: int) -> list[TokenGrid]:
                 _rank(rows, cols, leading, height, width) if rows * cols == rest and cols <= width else None
             )
             if rank is not None:
-                found.append(((rank, order), TokenGrid(leading, rows, cols)))
-    return [grid for _, grid in sorted(found, key=lambda entry: entry[0])]
+                found.append((order, TokenGrid(leading, rows, cols, rank)))
+    return [grid for _, grid in sorted(found, key=lambda entry: (entry[1].unlikely, entry[0]))]
 
 
 def _rank(rows: int, cols: int, leading: int, height: int, width: int) -> int | None:
@@ -54,9 +57,7 @@ def _rank(rows: int, cols: int, leading: int, height: int, width: int) -> int | 
     if any(rows == height // p and cols == width // p for p in PATCH_SIZES):
         return 0
     later = LEADING[leading]
-    if min(rows, cols) > 1 and (
-        abs(rows - cols * height / width) <= 0.5 or abs(cols - rows * width / height) <= 0.5
-    ):
+    if min(rows, cols) > 1 and is_exact((rows, cols), (height, width), within=0.5):
         return 1 + later
     usual = rows == cols and (rows % 2 == 0 or rows in ODD_SIDES)
     return 2 + later if usual and max(height / width, width / height) <= MOST_SQUASHED else None

@@ -16,6 +16,7 @@ from torch import Tensor
 from gsjbu.core.grid import Grid
 from gsjbu.errors import SignalError
 from gsjbu.io import gaps, kinds, layouts
+from gsjbu.io.aspects import is_exact
 from gsjbu.io.brought import Brought
 from gsjbu.io.kinds import Kind
 from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal, colour_numbers, understand
@@ -99,7 +100,7 @@ def _check(rows: int, cols: int, height: int, width: int) -> None:
             f"The truth is {cols}×{rows} and the run works at {width}×{height}; it must be no smaller: lower the "
             f"resolution to {max(rows, cols)}.",
         )
-    if not layouts.is_exact((height, width), rows, cols):
+    if not is_exact((height, width), (rows, cols)):
         raise SignalError(
             "signal_aspect",
             f"The truth is {cols}×{rows} and the image {width}×{height}; it must have the image's shape.",

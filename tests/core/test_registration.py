@@ -134,9 +134,9 @@ def test_of_few_cells_more_is_chance_and_of_scores_logarithms_are_asked_too(monk
     assert registration._beyond_chance(explained, 0.5) == 0.5
     asked = []
     monkeypatch.setattr(registration, "moved_as", lambda of, *_: asked.append(of))
-    registration._moved(explained, "shares", scene.image, scene.grid, False)
+    registration._place(explained, "shares", scene.image, scene.grid, False)
     assert asked == [explained]
-    registration._moved(explained, "scores", scene.image, scene.grid, False)
+    registration._place(explained, "scores", scene.image, scene.grid, False)
     assert asked == [explained, explained, explained.logs]
 
 

@@ -111,10 +111,13 @@ def test_each_figure_is_asked_once(monkeypatch) -> None:
         trust, "guide_gain", lambda *given, real=guide_gain: asked.append(given[3]) or real(*given)
     )
     explained = Explained(scene.signal, own)
-    for ramps in (False, True):
+    there = explained.over(other)
+    for ramps in (False, True, False):
         plain = guide_gain(explained.values, own, None, ramps)
         assert explained.gain(ramps) == plain
-        assert explained.more(other, ramps) == guide_gain(explained.values, other, None, ramps) - plain
-    assert asked == [False, False, True, True]
+        assert explained.more(there, ramps) == guide_gain(explained.values, other, None, ramps) - plain
+        assert there.logs.gain(ramps) == guide_gain(there.logs.values, other, None, ramps)
+    assert asked == [False, False, False, True, True, True]
+    assert explained.logs.lr_guide is own and explained.over(own).logs is not explained.logs
     assert explained.cells == own[0].numel()
     assert Explained(scene.signal, own, torch.eye(*own.shape[1:]) > 0).cells == min(own.shape[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gsjbu.errors import SignalError
 from gsjbu.io import layouts, tokens
 
 
@@ -60,15 +61,35 @@ def test_many_leading_tokens_are_less_likely_than_a_square_grid_of_few(count, si
 
 @pytest.mark.parametrize(
     ("count", "channels", "size", "grid"),
-    [(257, 384, (480, 640), 16), (577, 768, (1080, 1440), 24), (577, 1024, (1080, 1920), 24)],
+    [
+        (257, 384, (480, 640), (16, 16)),
+        (577, 768, (1080, 1440), (24, 24)),
+        (577, 1024, (1080, 1920), (18, 32)),
+        (196, 192, (224, 224), (14, 14)),
+    ],
 )
-def test_batched_tokens_are_no_map_that_would_be_squashed(count, channels, size, grid):
+@pytest.mark.parametrize("batched", [False, True])
+def test_tokens_are_no_map_that_would_be_squashed(count, channels, size, grid, batched):
     array = np.zeros((1, count, channels), np.float32)
-    laid = layouts.lay(array, size)
-    assert laid.layout == "tokens" and laid.planes.shape[0] == channels
-    assert laid.planes.shape[1:] == (grid, grid) or "grid" in laid.sentence
+    laid = layouts.lay(array if batched else array[0], size)
+    assert laid.layout == "tokens" and laid.planes.shape == (channels, *grid)
+    assert "layout='chw'" in laid.doubt
     assert layouts.lay(array, size, "CHW").planes.shape == array.shape
     assert layouts.lay(array[None], size).planes.shape == array.shape  # [1, 1, h, w] says itself what it is
+
+
+def test_two_grids_that_fit_are_a_doubt():
+    tokens_of = layouts.lay(np.zeros((577, 100), np.float32), (1080, 1920))
+    assert tokens_of.planes.shape == (100, 18, 32) and "24x24" in tokens_of.doubt
+    assert layouts.lay(np.zeros((533, 384), np.float32), (304, 448)).doubt == ""  # whole patches of 16 pixels
+
+
+@pytest.mark.parametrize("shape", [(80, 160), (120, 100), (60, 48)])
+def test_a_map_of_unequal_ratios_is_no_token_in_silence(shape):
+    array = np.zeros(shape, np.float32)
+    with pytest.raises(SignalError, match=r"shapes differ too much|turned by 90°"):
+        layouts.lay(array, (480, 640))
+    assert layouts.lay(np.zeros((80, 160), np.float32), (480, 640), "tokens").planes.shape == (160, 8, 10)
 
 
 @pytest.mark.parametrize("shape", [(1, 256, 256), (1, 60, 80), (1, 61, 80), (1, 100, 120), (1, 90, 128)])

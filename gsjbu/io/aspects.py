@@ -1,0 +1,65 @@
+"""How the shape of a grid of cells goes with that of an image; a grid that does not is refused with what mends it."""
+
+from __future__ import annotations
+
+from gsjbu.errors import SignalError
+
+#: Pixels per cell across over those down: a signal may be squashed, as square network outputs are, but not turned.
+MAX_STRETCH = 1.25
+MAX_STRETCH_OF_SQUARE = 2.0
+
+Size = tuple[int, int]  # rows (or height), columns (or width)
+
+
+def is_exact(cells: tuple[int, ...], size: Size, within: float = 1.0) -> bool:
+    """Whether a grid of ``cells`` (rows, columns) has the image's shape but for ``within`` a cell."""
+    rows, cols = cells
+    height, width = size
+    return abs(rows - cols * height / width) <= within or abs(cols - rows * width / height) <= within
+
+
+def suits(cells: tuple[int, ...], size: Size) -> bool:
+    """Whether a grid of ``cells`` (rows, columns) can lie over the whole image."""
+    rows, cols = cells
+    if rows > size[0] or cols > size[1]:
+        return False
+    if is_exact(cells, size):
+        return True
+    limit = MAX_STRETCH_OF_SQUARE if rows == cols else MAX_STRETCH
+    return 1 / limit <= stretch(cells, size) <= limit
+
+
+def stretch(cells: tuple[int, ...], size: Size) -> float:
+    """Pixels per cell across over pixels per cell down."""
+    return (size[1] / cells[1]) / (size[0] / cells[0])
+
+
+def mismatch(cells: tuple[int, ...], size: Size) -> SignalError:
+    """The refusal of a grid that does not go with the image: the likeliest cause, and the step that mends it."""
+    rows, cols = cells
+    height, width = size
+    said = f"The signal is {cols}×{rows} and the image {width}×{height}"
+    turned = max(rows, cols) > 1 and rows != cols
+    if turned and (suits((cols, rows), size) or is_exact((cols, rows), size)):
+        return SignalError(
+            "signal_aspect",
+            f"{said}: it would fit turned by 90°. The picture may be turned by its EXIF orientation, and the signal "
+            "made from its unturned pixels; or the array is transposed. Turn one of the two.",
+        )
+    same = is_exact(cells, size) or 1 / MAX_STRETCH <= stretch(cells, size) <= MAX_STRETCH
+    if (rows > height or cols > width) and same:
+        return SignalError(
+            "signal_size",
+            f"{said}: it is larger than the image and must be smaller. Give the image at its full size (raise the "
+            "resolution), or sharpen the signal with refine.",
+        )
+    if rows == cols:
+        return SignalError(
+            "signal_aspect",
+            f"{said}: a square signal over so long a picture was padded or cropped; cut it to the picture first.",
+        )
+    return SignalError(
+        "signal_aspect",
+        f"{said}: their shapes differ too much. {cols}×{max(1, round(cols * height / width))} would fit; if the "
+        "signal was padded to a square or cropped, cut it to the picture's part first.",
+    )
