@@ -39,7 +39,7 @@ class Gathers:
 
     def weights(self, raw: Tensor) -> Tensor:
         """[H·W, N]"""
-        p = parameters.from_raw(raw)
+        p = parameters.from_raw(raw, parameters.USUAL)
         sx, sy, theta, sr = (v.flatten()[self.index] for v in p)
         cos, sin = torch.cos(theta), torch.sin(theta)
         along_x = cos * self.dx + sin * self.dy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
@@ -12,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gsjbu.core.graph import Fixed
+from gsjbu.core.grid import pair
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.kind import FEW_CHANNELS
 from gsjbu.core.parameters import FIXED
@@ -109,7 +109,7 @@ class GSJBU(nn.Module):
                 f"There are {len(kernels)} kernels and {len(signal)} signals; one each is needed."
             )
         elif output_size is not None:
-            wanted, fitted = _pair(output_size), {(k.grid.height, k.grid.width) for k in kernels}
+            wanted, fitted = _size(output_size), {(k.grid.height, k.grid.width) for k in kernels}
             if fitted - {wanted}:
                 raise ShapeError(
                     f"output_size is {list(wanted)}, but these kernels were fitted for "
@@ -159,7 +159,7 @@ class GSJBU(nn.Module):
             image = image + torch.tensor(self.mean)[:, None, None]
         if output_size is None:
             return image
-        size = _pair(output_size)
+        size = _size(output_size)
         if size == tuple(image.shape[-2:]):
             return image
         if size[0] <= image.shape[-2] and size[1] <= image.shape[-1]:
@@ -189,15 +189,6 @@ def _unit(image: Tensor) -> Tensor:
     return image.to(torch.float32) / 255 if image.dtype == torch.uint8 else image.to(torch.float32)
 
 
-def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
+def _size(size: int | tuple[int, int]) -> tuple[int, int]:
     """Rows and columns of an ``output_size``."""
-    try:
-        rows, cols = (size, size) if isinstance(size, SupportsIndex) else size
-        pair = operator.index(rows), operator.index(cols)
-    except (TypeError, ValueError):
-        pair = (0, 0)
-    if min(pair) < 1:
-        raise ShapeError(
-            f"output_size is {size!r}; it must be a whole number of pixels or two, (H, W), from 1."
-        )
-    return pair
+    return pair("output_size", (size, size) if isinstance(size, SupportsIndex) else size)

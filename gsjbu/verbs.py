@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.fit import fit_kernel
-from gsjbu.core.grid import Grid
+from gsjbu.core.grid import Grid, pair
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import SettingError, SignalWarning
 from gsjbu.io import gaps
@@ -116,7 +116,7 @@ def fit(
 def _grid(guide: Tensor, stride: int, lr_size: tuple[int, int] | None) -> Grid:
     height, width = guide.shape[1:]
     if lr_size is not None:
-        return Grid.from_sizes(height, width, *lr_size)
+        return Grid.from_sizes(height, width, *pair("lr_size", lr_size))
     return Grid.from_stride(height, width, int(SETTINGS["stride"].parse(stride)))
 
 

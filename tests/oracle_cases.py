@@ -231,7 +231,7 @@ class Problem:
         """The same of a fit's first step in logarithms (see ``loss_in_logs``), float64 [4, h, w]."""
 
         def ask() -> tuple[float, Tensor]:
-            at = LOG_ADAM.coordinates(self.raw).double().requires_grad_(True)
+            at = LOG_ADAM.coordinates(self.raw, parameters.USUAL).double().requires_grad_(True)
             return _with_gradient(self.loss_in_logs(at, odd=(1, 1)), at)
 
         return self._ask("logs", ask)

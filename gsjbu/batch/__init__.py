@@ -21,13 +21,12 @@ from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
 from gsjbu.batch.sources import BESIDE, Item, SourceError, find, passed_over
 from gsjbu.core import threads
-from gsjbu.io.writers import ENDINGS, is_there, result_path, sweep
+from gsjbu.io.writers import is_there, result_path, sweep
 from gsjbu.version import __version__
 
 __all__ = ["BatchConfig", "Item", "Report", "ResumeError", "SourceError", "WriteFailed", "find", "run"]
 
 
-FORMS = tuple(ENDINGS)
 # What of an outcome the manifest keeps: no timings.
 KEPT = (
     "key",

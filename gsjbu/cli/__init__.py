@@ -18,7 +18,7 @@ from gsjbu.cli import batch, bench, compare, evaluate, export, raster, refine, s
 from gsjbu.errors import GsjbuError
 from gsjbu.version import __version__
 
-DONE, SOME_FAILED, REFUSED, UNWRITABLE, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, REFUSED, UNWRITABLE, INTERRUPTED = 0, 2, 3, 130  # commands for many pictures return 1: some failed
 COMMANDS = (upsample, refine, compare, evaluate, batch, video, raster, export, serve, bench)
 
 

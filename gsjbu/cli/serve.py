@@ -1,7 +1,7 @@
 """Serve the page and the HTTP interface.
 
 gsjbu serve                              http://127.0.0.1:8000
-gsjbu serve --port 8080 --limit queue=4
+gsjbu serve --port 8080 --limit queue_jobs=4
 gsjbu serve --help                       every option; they are those of ``python app.py``
 """
 
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if why := lacking("server", "The page"):
         raise GsjbuError("server_missing", why)
     if "OMP_WAIT_POLICY" not in os.environ and hasattr(os, "fork") and sys.argv[1:2] == ["serve"]:
-        # torch is loaded by now, and has to be loaded with this (see gsjbu/threads.py): the same command once more.
+        # torch is loaded by now, and has to be loaded with this (core/threads.py says why): the same command again.
         os.environ["OMP_WAIT_POLICY"] = "passive"
         with contextlib.suppress(OSError):  # no interpreter to start: then networks run on one core
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

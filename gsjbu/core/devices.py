@@ -26,11 +26,12 @@ def unavailable_reason(name: str) -> str | None:
     raise SettingError("device", f"device is {name!r}; it must be one of auto, cpu, cuda, mps.")
 
 
-def resolve(name: str) -> torch.device:
-    """The torch device for ``name``; auto takes CUDA, then MPS, then the CPU.
+def resolve(name: str | torch.device) -> torch.device:
+    """The torch device for ``name`` (``cuda:1``); auto takes CUDA, then MPS, then the CPU.
 
     Raises SettingError, with the reason, where the named device is not available.
     """
+    name = str(name)
     if name == "auto":
         name = next((n for n in ("cuda", "mps") if unavailable_reason(n) is None), "cpu")
     base = name.split(":")[0]

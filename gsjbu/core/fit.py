@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -47,14 +48,20 @@ def fit_kernel(
     guide = guide.contiguous()
     seen = None if seen is None or bool(seen.all()) else seen.contiguous()
     iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
+    optimiser, lr_image = (
+        str(SETTINGS["optimiser"].parse(optimiser)),
+        str(SETTINGS["lr_image"].parse(lr_image)),
+    )
+    mask = checked_mask(mask, grid.rows, grid.cols)
+    _check_positive(rate=rate, sigma=sigma, sigma_r=sigma_r)
+    _check_threads(threads)
     where = devices.resolve(device)
     chosen = dispatch.choose(where, backend, grid)
     chosen_by_hand = init is not None or (rate, sigma, sigma_r) != (None, None, None)
     objective = _objective_of(objective, signal is not None, chosen_by_hand)
     if objective == "auto":
-        how = str(SETTINGS["lr_image"].parse(lr_image))
-        given = auto.Given(signal, kind, checked_mask(mask, grid.rows, grid.cols))
-        kernel = auto.fit(guide, seen, grid, given, radius, iters, how, chosen, where, threads, progress)
+        given = auto.Given(signal, kind, mask)
+        kernel = auto.fit(guide, seen, grid, given, radius, iters, lr_image, chosen, where, threads, progress)
         return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
     if objective == "signal":
         signal = checked_signal(signal, grid)
@@ -76,13 +83,9 @@ def fit_kernel(
 
 def _objective_of(objective: str, has_signal: bool, chosen_by_hand: bool) -> str:
     """``rgb``, ``signal`` or ``auto``; refuses what auto chooses itself, and other words."""
+    objective = str(SETTINGS["objective"].parse(objective))
     if objective == "suited":
         objective = "auto" if has_signal else "rgb"
-    if objective not in ("rgb", "signal", "auto"):
-        raise SettingError(
-            "objective",
-            f"objective is {objective!r}; it must be one of {', '.join(SETTINGS['objective'].all_choices())}.",
-        )
     if objective == "auto" and chosen_by_hand:
         raise SettingError(
             "objective",
@@ -106,6 +109,19 @@ def lr_image_of(lr_image: str, objective: str, signal: object) -> str:
 def most_steps(objective: str, iters: int) -> int:
     """How many steps a fit on a signal takes at most: what a progress bar counts up to."""
     return auto.most_steps(iters) if objective in ("auto", "suited") else iters
+
+
+def _check_positive(**given: float | None) -> None:
+    for name, value in given.items():
+        if value is not None and not (0 < float(value) < math.inf):
+            raise SettingError(name, f"{name} is {value!r}; it must be a number above 0.")
+
+
+def _check_threads(threads: int | None) -> None:
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise SettingError(
+            "threads", f"threads is {threads!r}; it must be a whole number from 1, or None for all."
+        )
 
 
 def _check_guide(guide: Tensor, grid: Grid) -> None:

@@ -110,7 +110,7 @@ class Rendering(nn.Module):
         if blend is not None and blend.second is not None:
             sets.append((blend.second_share, blend.second))
         self.shares = [share for share, _ in sets]
-        self.shapes = [coefficients(parameters.from_raw(raw)) for _, raw in sets]
+        self.shapes = [coefficients(parameters.from_raw(raw, parameters.highest(grid))) for _, raw in sets]
         self.plain_share = 0.0 if blend is None else blend.plain_share
         if self.plain_share:
             for name, line in zip(("rows", "cols"), plain_lines(blend, grid), strict=True):
@@ -152,7 +152,11 @@ class Fixed(nn.Module):
         y, x = axes
         lr_guide = y.means() @ guide @ x.means().T
         sigma_y, sigma_x = (
-            (self.start[0] * axis.step).to(torch.float32).clamp(SIGMA_LOW, SIGMA_HIGH) for axis in axes
+            (self.start[0] * axis.step)
+            .clamp_min(SIGMA_LOW)
+            .minimum(axis.step.clamp_min(SIGMA_HIGH))
+            .to(torch.float32)
+            for axis in axes
         )
         flat = torch.zeros_like(signal[0, 0])  # [h, w]
         fixed = Parameters(flat + sigma_x, flat + sigma_y, flat, flat + self.start[1])

@@ -11,8 +11,10 @@ the centre of cell ``q`` sits at ``(q + 0.5) * step``. Two ways to make a grid:
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -123,6 +125,17 @@ class Grid:
             raise ShapeError(
                 f"The array is {x.shape[-1]}×{x.shape[-2]} pixels, the grid is over {self.width}×{self.height}."
             )
+
+
+def pair(name: str, size: Any) -> tuple[int, int]:
+    """Rows and columns as a person gave them by ``name``. Raises ShapeError."""
+    try:
+        rows, cols = (operator.index(n) for n in size)
+    except (TypeError, ValueError):
+        rows, cols = 0, 0
+    if min(rows, cols) < 1:
+        raise ShapeError(f"{name} is {size!r}; it must be two whole numbers from 1, rows and columns.")
+    return rows, cols
 
 
 def _starts(size: int, cells: int, step: float) -> np.ndarray:

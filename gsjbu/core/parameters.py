@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gsjbu.core.grid import Grid
-from gsjbu.errors import SettingError
 
 EPS = 1e-6
 SIGMA_LOW, SIGMA_HIGH = 1.0, 64.0
@@ -60,7 +59,7 @@ class Parameters(NamedTuple):
     sigma_r: Tensor
 
 
-def from_raw(raw: Tensor, high: Highest = USUAL) -> Parameters:
+def from_raw(raw: Tensor, high: Highest) -> Parameters:
     """``raw [4, h, w]`` to the parameters; differentiable, zero gradient outside the clamps."""
     return Parameters(
         _clamped(F.softplus(raw[0]) + EPS, SIGMA_LOW, high[0]),
@@ -150,14 +149,14 @@ class Optimiser:
         """β1, 1 − β1, β2, 1 − β2, each the float nearest to its decimals."""
         return self.beta1, round(1 - self.beta1, 12), self.beta2, round(1 - self.beta2, 12)
 
-    def coordinates(self, raw: Tensor, high: Highest = USUAL) -> Tensor:
+    def coordinates(self, raw: Tensor, high: Highest) -> Tensor:
         """Where ``raw [4, h, w]`` is in what is moved, [4, h, w]."""
         if not self.in_logs:
             return raw
         p = from_raw(raw.double(), high)
         return torch.stack([p.sigma_x.log(), p.sigma_y.log(), raw[2] / THETA, p.sigma_r.log()]).to(raw.dtype)
 
-    def parameters(self, at: Tensor, high: Highest = USUAL) -> Parameters:
+    def parameters(self, at: Tensor, high: Highest) -> Parameters:
         """The parameters at coordinates ``at [4, h, w]``; differentiable."""
         if not self.in_logs:
             return from_raw(at, high)
@@ -192,6 +191,4 @@ OPTIMISERS = {"log-adam": LOG_ADAM, "adam": ADAM}
 
 def optimiser_of(name: str, lr_image: str) -> Optimiser:
     """The optimiser ``name`` for an LR image sampled as ``lr_image`` says."""
-    if name not in OPTIMISERS:
-        raise SettingError("optimiser", f"optimiser is {name!r}; it must be one of {', '.join(OPTIMISERS)}.")
     return LOG_ADAM_SAMPLED if name == "log-adam" and lr_image == "bilinear" else OPTIMISERS[name]

@@ -25,6 +25,7 @@ class Brought:
     ``kind``: where the container leaves no choice (a palette is labels). ``codes``: numbers that mean "no value".
     ``palette``: RGB triples of a palette PNG. ``colours``: class numbers are 0xRRGGBB. ``lossy``: levels are not exact.
     ``told``: the kind that the file's own notes say; ``codes`` are then all of them. ``classes``: channels' numbers.
+    ``gap``: the number that a result has where there is none, if it is to be none of ``codes``.
     """
 
     array: np.ndarray
@@ -39,6 +40,7 @@ class Brought:
     names: dict[int, str] = field(default_factory=dict)
     told: Kind | None = None
     classes: tuple[int, ...] = ()
+    gap: float | None = None
 
 
 def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES) -> None:

@@ -9,8 +9,9 @@ the tolerance in colour is a share of the whole range.
 from __future__ import annotations
 
 import io
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -259,10 +260,16 @@ def _from_whole_numbers(planes: Tensor) -> Tensor:
 def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
     x = planes.to(torch.float32)
     for numbers in (mean, std):
+        if numbers is not None and not isinstance(numbers, Iterable):
+            raise ImageError(
+                "image_shape", f"mean and std are one number a channel, as a list; not {numbers!r}."
+            )
         if numbers is not None and len(numbers) not in (1, x.shape[0]):
             raise ImageError(
                 "image_shape", f"mean and std must have one number for each of {x.shape[0]} channels."
             )
+    if std is not None and not all(0 < abs(float(number)) < math.inf for number in std):
+        raise ImageError("image_shape", f"std is {std!r}; no channel's may be 0 or infinite.")
     scale = torch.tensor(std if std is not None else [1.0], dtype=torch.float32)[:, None, None]
     shift = torch.tensor(mean if mean is not None else [0.0], dtype=torch.float32)[:, None, None]
     return pictures.to_image(x * scale + shift)

@@ -28,7 +28,7 @@ def pack(signal: Signal) -> tuple[dict[str, Any], list[np.ndarray]]:
         told["brought"] = {
             "source": brought.source, "layout": brought.layout, "kind": brought.kind, "codes": brought.codes,
             "colours": brought.colours, "lossy": brought.lossy, "names": list(brought.names.items()),
-            "told": brought.told, "classes": brought.classes,
+            "told": brought.told, "classes": brought.classes, "gap": brought.gap,
         }  # fmt: skip
     told["arrays"] = [(array.dtype.str, array.shape) for array in arrays]
     return told, arrays

@@ -31,8 +31,8 @@ ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff
            ".bmp", ".webp", ".avif")  # fmt: skip
 #: What a .npy's numbers mean, beside it.
 BESIDE = ".json"
-#: Files that are only looked for when asked: beside a photo they are more likely photos.
-NUMBERS = ENDINGS[: ENDINGS.index(".jpg")]
+#: What a whole number is masked by in NumPy where nobody says.
+NUMPYS_FILL = 999_999
 
 
 def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
@@ -109,21 +109,21 @@ def _masked(x: np.ma.MaskedArray, max_values: int) -> Brought:
     array = np.asarray(x.data)
     check(array.dtype, array.shape, max_values)
     hidden = np.ma.getmaskarray(x)
-    codes: tuple[float, ...] = ()
-    if array.dtype.kind in "iu" and hidden.any():
-        array = np.where(hidden, array.dtype.type(_fill_value(x)), array)
-    elif array.dtype.kind == "f" and hidden.any():
+    if array.dtype.kind == "f" and hidden.any():
         return Brought(np.where(hidden, array.dtype.type(np.nan), array), "masked array")
     known = ~hidden
     while known.ndim > 2:  # a cell is known where all its channels are
         known = np.asarray(known.all(axis=int(np.argmin(known.shape))))
-    return Brought(array, "masked array", known=known, codes=codes)
+    return Brought(array, "masked array", known=known, gap=_fill_value(x))
 
 
-def _fill_value(x: np.ma.MaskedArray) -> int:
-    """The array's own fill value if its type holds it, otherwise 0."""
+def _fill_value(x: np.ma.MaskedArray) -> float | None:
+    """The fill value that whole numbers were given, if their type holds it and none of them is one."""
+    if x.dtype.kind not in "iu":
+        return None
     limits, value = np.iinfo(x.dtype), int(x.fill_value)
-    return value if limits.min <= value <= limits.max and value != 999999 else 0
+    usable = limits.min <= value <= limits.max and value != NUMPYS_FILL and not (x == value).any()
+    return float(value) if usable else None
 
 
 def _zarr(path: Path, max_values: int) -> Brought:

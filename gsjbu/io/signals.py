@@ -214,9 +214,9 @@ class Looked:
         return Signal(
             torch.zeros(0), torch.from_numpy(found.known), guess.kind, guess.reason, guess.runner_up,
             colours=brought.colours and guess.kind == "labels", palette=brought.palette,
-            dtype=self.planes.dtype.name, gap_codes=found.codes, gaps=found.sentence, gaps_guessed=found.guessed,
-            layout=self.layout.layout, layout_note=self.layout.sentence,
-            layout_doubt=self.layout.doubt,
+            dtype=self.planes.dtype.name, gaps=found.sentence, gaps_guessed=found.guessed,
+            gap_codes=found.codes if brought.gap is None else (brought.gap, *found.codes),
+            layout=self.layout.layout, layout_note=self.layout.sentence, layout_doubt=self.layout.doubt,
             flat=brought.array.ndim == 2 and self.layout.layout != "tokens", source=brought.source, brought=brought,
             asked=self.asked,
         )  # fmt: skip

@@ -8,6 +8,7 @@ quicker one of hf_xet cannot be given up: it swallows what its progress raises.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ PROBE_S = 2.5
 REMEMBER_S = 600.0
 HINT = "Put the model's folder into GSJBU_MODELS_DIR to use it without a network."
 
+log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _probe: dict[str, tuple[float, str | None]] = {}  # endpoint -> (when, why it is not reachable or None)
 _failed: dict[str, tuple[float, str]] = {}  # repo -> (when, why)
@@ -150,7 +153,8 @@ class _Download:
             self.error = "the download was cancelled."
         except _hub().errors.HfHubHTTPError as error:
             self.error = _refused(error.response.status_code, self.repo)
-        except _failures() as error:
+        except Exception as error:  # whatever it is: without a word the model would count as there
+            log.warning("download of %s broke off", self.repo, exc_info=True)
             self.error = f"the download broke off ({type(error).__name__}). Try again later. {HINT}"
         finally:
             with suppress(OSError):
@@ -213,10 +217,12 @@ def _hub() -> Any:
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What a broken line, a full disk or a wrong address may raise."""
-    import httpx2
+    """What a broken line or a wrong address may raise."""
+    http = import_module(
+        _hub().errors.HTTPError.__module__
+    )  # httpx before version 2 of the hub, httpx2 since
 
-    return (OSError, httpx2.HTTPError, httpx2.InvalidURL, ValueError)
+    return (OSError, http.HTTPError, http.InvalidURL, ValueError)
 
 
 def _refused(code: int, repo: str) -> str:

@@ -35,7 +35,7 @@ class Basis:
         return ((x - low) / (high - low)).clamp(0, 1)
 
 
-def pca3(features: Tensor, quantile: float = 0.01) -> Basis:
+def pca3(features: Tensor) -> Basis:
     """The three strongest directions of LR features [C, h, w]; colours span their 1 %–99 % range.
 
     Subspace iteration on the features themselves: a few small matrix products, where the full decomposition of a
@@ -62,7 +62,7 @@ def pca3(features: Tensor, quantile: float = 0.01) -> Basis:
     coordinates = components @ x
     order = coordinates.sort(dim=1).values
     last = order.shape[1] - 1
-    low, high = order[:, round(quantile * last)], order[:, round((1 - quantile) * last)]
+    low, high = order[:, round(0.01 * last)], order[:, round(0.99 * last)]
     flat = high - low < 1e-6 * (1 + high.abs())  # nothing varies: the middle of the colour range
     low, high = torch.where(flat, low - 0.5, low), torch.where(flat, low + 0.5, high)
     return Basis(mean, components.contiguous(), low, high)

@@ -184,9 +184,7 @@ def features_head(key: str, channels: int, group: str = "features") -> Panel:
 # -------------------------------------------------------------------------------------- class maps
 
 
-def classes(
-    labels: Mapping[str, Any], names: Sequence[str], group: str = "segmentation", note: str = ""
-) -> list[Panel]:
+def classes(labels: Mapping[str, Any], names: Sequence[str], group: str = "segmentation") -> list[Panel]:
     """``seg_lr``, ``seg_bilinear``, ``seg_gsjbu`` (or ``signal_…``) from integer class maps [h, w]."""
     prefix = "seg" if group == "segmentation" else group
     paint = _class_colours(names)
@@ -204,7 +202,7 @@ def classes(
         picture = np.where(a[..., None] < 0, UNKNOWN, paint[a])
         out.append(
             Panel(
-                f"{prefix}_{key}", group, f"Classes, {PAIR[key]}", f"{how.get(key, other)} {note}".strip(),
+                f"{prefix}_{key}", group, f"Classes, {PAIR[key]}", how.get(key, other),
                 picture, torch.from_numpy(a[None].astype(np.float32)), "class number", None, legend(a, names),
             )
         )  # fmt: skip
@@ -227,7 +225,7 @@ def legend(labels: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------ other signals
 
 
-def depth(maps: Mapping[str, Tensor], unit: str = "", title: str = "Signal") -> list[Panel]:
+def depth(maps: Mapping[str, Tensor], unit: str = "") -> list[Panel]:
     """``signal_lr``, ``signal_bilinear``, ``signal_gsjbu`` from one-channel maps [1, h, w] on one scale; NaN is grey.
 
     The scale is that of the LR values: mixing never leaves their range.
@@ -238,7 +236,7 @@ def depth(maps: Mapping[str, Tensor], unit: str = "", title: str = "Signal") -> 
     bar = ColourBar(low, high, unit, "viridis")
     return [
         Panel(
-            f"signal_{key}", "signal", f"{title}, {PAIR[key]}", "The values, all panels on one scale.",
+            f"signal_{key}", "signal", f"Signal, {PAIR[key]}", "The values, all panels on one scale.",
             paint(_values(x), bar), _values(x), unit, bar,
         )
         for key, x in maps.items()

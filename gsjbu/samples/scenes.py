@@ -30,7 +30,6 @@ class Sample:
     labels: Tensor
     label_names: tuple[str, ...]
     depth: Tensor
-    depth_unit: str = "m"
 
     def truth(self, what: str) -> Brought:
         """What is exactly known of the scene, ``depth`` or ``labels``, as if a person had brought it."""

@@ -60,7 +60,7 @@ class Repeats(logging.Filter):
         return count < REPEATS
 
 
-def set_up(level: int = logging.INFO) -> None:
+def set_up() -> None:
     """Send everything, other libraries' lines and errors that nobody caught too, to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
@@ -73,7 +73,7 @@ def set_up(level: int = logging.INFO) -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = True
-        logger.setLevel(level)
+        logger.setLevel(logging.INFO)
     sys.excepthook = lambda kind, error, trace: log.critical("not caught", exc_info=(kind, error, trace))
     threading.excepthook = lambda args: log.error("a thread ended", exc_info=args.exc_value)
     sys.unraisablehook = lambda args: log.error("not raised", exc_info=args.exc_value)

@@ -206,7 +206,6 @@ async def read_form(
     limits: Limits,
     buffers: Buffers,
     files: Mapping[str, int],
-    max_files: int | None = None,
 ) -> AsyncIterator[Form]:
     """The request's multipart form; its bytes count against ``buffers`` until the block is left.
 
@@ -219,7 +218,7 @@ async def read_form(
             "content_type", "Send a form as multipart/form-data, with the picture in the field 'file'."
         )
     client = client_of(request)
-    reader = _FormReader(limits, files, max_files or limits.form_files)
+    reader = _FormReader(limits, files)
     taken = 0
     try:
         try:
@@ -246,8 +245,8 @@ async def read_form(
 class _FormReader:
     """Callbacks of the multipart parser; raises at the first thing that is over a bound."""
 
-    def __init__(self, limits: Limits, files: Mapping[str, int], max_files: int) -> None:
-        self.limits, self.allowed, self.max_files = limits, files, max_files
+    def __init__(self, limits: Limits, files: Mapping[str, int]) -> None:
+        self.limits, self.allowed = limits, files
         self.form = Form()
         self.ended = False
         self._parts = 0
@@ -272,7 +271,7 @@ class _FormReader:
 
     def _begin(self) -> None:
         self._parts += 1
-        if self._parts > self.max_files + self.limits.form_fields:
+        if self._parts > self.limits.form_files + self.limits.form_fields:
             raise self._too_many_fields()
         self._disposition = b""
         self._file = None
@@ -309,8 +308,10 @@ class _FormReader:
         self._room, self._data = self.limits.field_bytes, bytearray()
 
     def _begin_file(self, raw_name: bytes) -> None:
-        if len(self.form.files) >= self.max_files:
-            raise Problem("too_many_files", f"The form has more than {self.max_files} files.", close=True)
+        if len(self.form.files) >= self.limits.form_files:
+            raise Problem(
+                "too_many_files", f"The form has more than {self.limits.form_files} files.", close=True
+            )
         if self._name not in self.allowed:
             raise Problem(
                 "file_unexpected",

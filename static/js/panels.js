@@ -18,7 +18,6 @@ const GROUPS = {
 };
 
 export const groupTitle = (group) => (group in GROUPS ? t(GROUPS[group]) : group);
-export const KNOWN_GROUPS = Object.keys(GROUPS);
 
 /** Whose words a panel has: a signal of classes reads like a segmentation. */
 const named = ({ name, legend }) => (legend ? name.replace(/^signal_/, "seg_") : name);

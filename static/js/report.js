@@ -73,10 +73,11 @@ function verdict(group, metrics) {
   const theirs = metrics.bilinear;
   const name = FIRST.find((one) => typeof ours?.[one] === "number" && typeof theirs?.[one] === "number");
   const box = byId("verdict");
+  box.className = "verdict";
+  delete box.dataset.winner;
+  put(box);
   const unmeasured = ["features", "signal"].includes(state.view.group) && group !== state.view.group;
   if (unmeasured) {
-    box.className = "verdict";
-    delete box.dataset.winner;
     put(box, t("verdict.unmeasured", { group: groupTitle(state.view.group) }));
     return;
   }
@@ -85,7 +86,6 @@ function verdict(group, metrics) {
     return;
   }
   if (!name) {
-    box.className = "verdict";
     put(box, t("verdict.none", { group: groupTitle(state.view.group) }));
     return;
   }
@@ -96,7 +96,7 @@ function verdict(group, metrics) {
   const size = fixed(Math.abs(gain), decimals);
   const amount = unit === "%" ? t("verdict.points", { size }) : `${size}${unit ? ` ${unit}` : ""}`;
   const what = { metric: t(METRICS[name].words), amount, group: groupTitle(group), ours: named(group, best) };
-  box.className = `verdict ${winner}`;
+  box.classList.add(winner);
   box.dataset.winner = winner;
   put(box, t({ win: "verdict.win", loss: "verdict.loss", tie: "verdict.tie" }[winner], what));
 }
@@ -106,8 +106,6 @@ function closest(box, metrics) {
   const figure = mainFigure(metrics);
   if (!figure) return;
   if (figure.name === "agrees") {
-    box.className = "verdict";
-    delete box.dataset.winner;
     const said = Object.keys(metrics).sort(methodOrder).map((m) => `${named("signal", m)} ${figure.text(metrics[m].agrees)}`);
     put(box, t("verdict.agrees", { methods: said.join(", ") }));
     return;
@@ -116,7 +114,7 @@ function closest(box, metrics) {
   const known = Object.keys(metrics).filter((m) => typeof metrics[m]?.[name] === "number");
   known.sort((a, b) => better * (metrics[b][name] - metrics[a][name]));
   const [winner, ...others] = known;
-  box.className = `verdict ${winner === "bilinear" ? "loss" : "win"}`;
+  box.classList.add(winner === "bilinear" ? "loss" : "win");
   box.dataset.winner = winner;
   put(
     box,

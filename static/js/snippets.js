@@ -6,6 +6,10 @@ const option = (value) => ({ true: "on", false: "off" })[String(value)] ?? Strin
 const attached = (field, name) => quoted(`${field}=@"${name.replace(/[\\"]/g, "\\$&")}"`);
 const fileName = (image) => (image.sample ? `${image.sample}.png` : image.name || "picture.png");
 const origin = () => location.origin;
+/** The signal's file, and what was said of it: one made of a truth is in the zip, as it was made. */
+const brought = ({ name, kind, made, words = {} }) =>
+  made ? { file: "signal_lr.npy", words: { kind, invalid: "none" } } : { file: name, words };
+const listed = (words, one) => Object.entries(words).map(([name, value]) => one(name, value));
 
 /** `python -m gsjbu compare …`: panels, figures and a report go into a folder. */
 export function command({ result }) {
@@ -14,7 +18,10 @@ export function command({ result }) {
   const options = Object.entries(result.settings).map(
     ([name, value]) => `--${name.replaceAll("_", "-")} ${option(value)}`,
   );
-  if (signal) options.push(`--signal ${quoted(signal.name)}`);
+  if (signal) {
+    const { file, words } = brought(signal);
+    options.push(`--signal ${quoted(file)}`, ...listed(words, (name, value) => `--${name} ${value}`));
+  }
   return `python -m gsjbu compare ${quoted(picture)} compared ${options.join(" ")}`;
 }
 
@@ -25,6 +32,7 @@ export function python({ result }) {
   const suited = settings.objective === "suited";
   const objective = suited ? "rgb" : settings.objective;
   const given = objective !== "rgb";
+  const { file, words } = signal ? brought(signal) : {};
   const lines = [
     "import gsjbu",
     "from gsjbu.grid import Grid",
@@ -32,12 +40,12 @@ export function python({ result }) {
     "from gsjbu.metrics import psnr",
     "from gsjbu.render import bilinear",
     from.sample && "from gsjbu.samples import SAMPLES",
-    signal && "from gsjbu.signals import read_signal",
+    signal && "from gsjbu.signals import understand",
     "",
     from.sample
       ? `image = shrink(SAMPLES[${text(from.sample)}].image, ${settings.resolution})`
       : `image = shrink(decode(open(${text(fileName(from))}, "rb").read()), ${settings.resolution})`,
-    signal && `signal = read_signal(open(${text(signal.name)}, "rb").read(), ${text(signal.name)}).values`,
+    signal && `signal = understand(${[text(file), "image.shape[1:]", ...listed(words, (name, value) => `${name}=${text(value)}`)].join(", ")})`,
     signal
       ? "grid = Grid.from_sizes(*image.shape[1:], *signal.shape[1:])"
       : `grid = Grid.from_stride(*image.shape[1:], ${settings.stride})`,
@@ -47,8 +55,8 @@ export function python({ result }) {
     'print("bilinear", psnr(bilinear(lr, grid), image), "dB")',
     'print("GS-JBU", psnr(kernel.render(lr), image), "dB")',
     signal && suited && 'options["objective"] = "auto"  # what suits a signal',
-    signal && (given || suited) && "kernel = gsjbu.fit(image, grid=grid, signal=signal, **options)",
-    signal && "high = kernel.render(signal)  # [C, H, W]",
+    signal && (given || suited) && "kernel = gsjbu.fit(image, grid=grid, signal=signal.values, kind=signal.kind, mask=signal.mask, **options)",
+    signal && "high = kernel.render(signal.values, mask=signal.mask)  # [C, H, W]",
   ];
   return `${lines.filter((line) => line === "" || line).join("\n")}\n`;
 }
@@ -60,6 +68,9 @@ export function curl({ result }) {
   const image = result.from.sample
     ? `-F ${quoted(`sample=${result.from.sample}`)}`
     : `-F ${attached("file", fileName(result.from))}`;
-  if (signal) parts.push(`-F ${attached("signal", signal.name)}`);
+  if (signal) {
+    const { file, words } = brought(signal);
+    parts.push(`-F ${attached("signal", file)}`, ...listed(words, (name, value) => `-F ${name}=${value}`));
+  }
   return `curl -fsS -o result.json ${image} ${parts.join(" ")} ${quoted(`${origin()}/api/run`)}`;
 }

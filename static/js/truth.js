@@ -79,7 +79,8 @@ export async function renewed(truth, signal) {
   const again = { ...truth, id };
   if (!signal?.made) return { truth: again, signal };
   const answer = await api.reduceTruth(id, cells(signal.made.stride));
-  return { truth: again, signal: { ...signal, id: answer.signal_id } };
+  const taken = signal.words ? await api.understandSignal(answer.signal_id, signal.words) : answer;
+  return { truth: again, signal: { ...signal, id: taken.signal_id } };
 }
 
 function draw() {

@@ -14,12 +14,12 @@ from gsjbu.core.parameters import ADAM, LOG_ADAM, OPTIMISERS, Parameters
 
 def test_raw_values_mean_what_the_oracle_says():
     raw = torch.randn(4, 9, 7, generator=torch.Generator().manual_seed(0)) * 3
-    for ours, theirs in zip(parameters.from_raw(raw), reference.parameters(raw.double())):
+    for ours, theirs in zip(parameters.from_raw(raw, parameters.USUAL), reference.parameters(raw.double())):
         assert (ours - theirs).abs().max() <= 1e-6
 
 
 def test_one_value_by_hand():
-    p = parameters.from_raw(torch.tensor([3.0, 5.0, 0.5, -2.0]).reshape(4, 1, 1))
+    p = parameters.from_raw(torch.tensor([3.0, 5.0, 0.5, -2.0]).reshape(4, 1, 1), parameters.USUAL)
     assert p.sigma_x.item() == pytest.approx(math.log(1 + math.exp(3)) + 1e-6, rel=1e-6)
     assert p.sigma_y.item() == pytest.approx(math.log(1 + math.exp(5)) + 1e-6, rel=1e-6)
     assert p.theta.item() == pytest.approx(math.pi * math.tanh(0.5), rel=1e-6)
@@ -27,8 +27,8 @@ def test_one_value_by_hand():
 
 
 def test_extremes_are_clamped():
-    low = parameters.from_raw(torch.full((4, 1, 1), -50.0))
-    high = parameters.from_raw(torch.full((4, 1, 1), 500.0))
+    low = parameters.from_raw(torch.full((4, 1, 1), -50.0), parameters.USUAL)
+    high = parameters.from_raw(torch.full((4, 1, 1), 500.0), parameters.USUAL)
     assert [v.item() for v in (low.sigma_x, low.sigma_y)] == [1.0, 1.0]
     assert [v.item() for v in (high.sigma_x, high.sigma_y)] == [64.0, 64.0]
     assert low.sigma_r.item() == pytest.approx(0.01)
@@ -44,7 +44,9 @@ def test_there_and_back():
         6 * torch.rand(6, 5, generator=draw) - 3,
         0.011 + 0.98 * torch.rand(6, 5, generator=draw),
     )
-    for name, before, after in zip(given._fields, given, parameters.from_raw(parameters.to_raw(given))):
+    for name, before, after in zip(
+        given._fields, given, parameters.from_raw(parameters.to_raw(given), parameters.USUAL)
+    ):
         assert ((after - before) / before).abs().max() < 2e-6, name
 
 
@@ -52,11 +54,11 @@ def test_half_a_turn_is_out_of_reach_but_near():
     p = Parameters(*(torch.full((1, 1), v) for v in (2.0, 2.0, math.pi, 0.2)))
     raw = parameters.to_raw(p)
     assert torch.isfinite(raw).all()
-    assert parameters.from_raw(raw).theta.item() == pytest.approx(math.pi, abs=1e-5)
+    assert parameters.from_raw(raw, parameters.USUAL).theta.item() == pytest.approx(math.pi, abs=1e-5)
 
 
 def test_the_fixed_kernel_is_round_and_half_a_step_wide():
-    p = parameters.from_raw(parameters.start(Grid.from_sizes(60, 90, 6, 5)))
+    p = parameters.from_raw(parameters.start(Grid.from_sizes(60, 90, 6, 5)), parameters.USUAL)
     assert p.sigma_x.shape == (6, 5)
     assert p.sigma_x.unique().tolist() == pytest.approx([9.0])  # steps of 18 and 10 pixels
     assert p.sigma_y.unique().tolist() == pytest.approx([5.0])
@@ -65,7 +67,9 @@ def test_the_fixed_kernel_is_round_and_half_a_step_wide():
 
 
 def test_a_start_beyond_the_bounds_is_brought_inside():
-    p = parameters.from_raw(parameters.start(Grid.from_sizes(1, 1000, 1, 1), sigma=0.5, sigma_r=7.0))
+    p = parameters.from_raw(
+        parameters.start(Grid.from_sizes(1, 1000, 1, 1), sigma=0.5, sigma_r=7.0), parameters.USUAL
+    )
     assert p.sigma_x.item() == pytest.approx(64.0)
     assert p.sigma_y.item() == pytest.approx(1.0)
     assert p.sigma_r.item() == pytest.approx(1.0)
@@ -84,7 +88,7 @@ def test_coefficients_are_the_rotated_quadratic_form():
 
 def test_no_gradient_flows_beyond_a_clamp():
     raw = torch.full((4, 1, 1), -50.0, requires_grad=True)
-    p = parameters.from_raw(raw)
+    p = parameters.from_raw(raw, parameters.USUAL)
     (p.sigma_x + p.sigma_y + p.sigma_r).sum().backward()
     assert raw.grad is not None
     assert raw.grad.abs().max() == 0
@@ -95,15 +99,17 @@ def test_coordinates_and_raw_values_say_the_same(optimiser):
     raw = torch.randn(4, 9, 7, generator=torch.Generator().manual_seed(0))
     raw[:2] += 6
     raw[3] -= 3  # within all bounds
-    at = optimiser.coordinates(raw)
-    for ours, theirs in zip(optimiser.parameters(at), parameters.from_raw(raw)):
+    at = optimiser.coordinates(raw, parameters.USUAL)
+    for ours, theirs in zip(
+        optimiser.parameters(at, parameters.USUAL), parameters.from_raw(raw, parameters.USUAL)
+    ):
         assert (ours / theirs - 1).abs().max() <= 2e-6
     assert (optimiser.raw(at) - raw).abs().max() <= 1e-5
 
 
 def test_a_logarithm_on_its_bound_has_a_gradient():
-    at = LOG_ADAM.coordinates(torch.full((4, 1, 1), -50.0)).requires_grad_(True)
-    p = LOG_ADAM.parameters(at)
+    at = LOG_ADAM.coordinates(torch.full((4, 1, 1), -50.0), parameters.USUAL).requires_grad_(True)
+    p = LOG_ADAM.parameters(at, parameters.USUAL)
     assert [v.item() for v in (p.sigma_x, p.sigma_y, p.sigma_r)] == pytest.approx([1.0, 1.0, 0.01])
     (p.sigma_x + p.sigma_y + p.sigma_r).sum().backward()
     assert at.grad is not None

@@ -35,6 +35,16 @@ def test_the_rendering_of_a_fitted_kernel(how):
     torch.testing.assert_close(Rendering(kernel)(signal), kernel.render(signal), atol=2e-5, rtol=0)
 
 
+def test_cells_wider_than_64_pixels_have_their_own_bound():
+    image = torch.nn.functional.interpolate(IMAGE[:1], size=(180, 400), mode="bilinear")
+    kernel = gsjbu.fit(image[0], lr_size=(2, 2), iters=0, radius=1, sigma=0.9)
+    signal = torch.randn(2, 2, 2, generator=DRAW)
+    torch.testing.assert_close(Rendering(kernel)(signal), kernel.render(signal), atol=2e-5, rtol=0)
+    fixed = gsjbu.GSJBU(iters=0, radius=1, objective="rgb")
+    carried = torch.export.export(fixed, (image, signal[None])).module()
+    torch.testing.assert_close(carried(image, signal[None]), fixed(image, signal[None]), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("options", "channels", "word"),
     [

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import gsjbu
 from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io.signals import Signal, understand
 
@@ -184,6 +185,18 @@ def test_a_code_that_is_told_by_its_look_is_named_and_asked_for():
 
 
 # ----------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(("fill", "stands"), [(-9999, -9999), (None, 0), (3, 0)])
+def test_whole_numbers_that_were_masked_are_their_fill_value_in_the_result(fill, stands):
+    """But for NumPy's own, and one that is a value elsewhere."""
+    array = np.arange(1, 401, dtype=np.int16).reshape(20, 20)
+    hidden = np.zeros(array.shape, bool)
+    hidden[4:16, 4:16] = True
+    masked = np.ma.masked_array(np.where(hidden, 7, array), hidden, fill_value=fill)
+    high = gsjbu.upsample(torch.rand(3, 80, 80), masked, kind="depth", iters=1)
+    assert high.dtype == torch.int16 and high[40, 40] == stands
+    assert high[:8, :8].min() >= 1
 
 
 @pytest.mark.parametrize(

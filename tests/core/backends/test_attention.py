@@ -208,7 +208,7 @@ def test_stopping_keeps_what_was_reached():
 @pytest.mark.parametrize("optimiser", [ADAM, LOG_ADAM], ids=["adam", "log-adam"])
 def test_steps_are_those_of_torchs_adam(optimiser):
     problem = Problem(Case(50, 33, (9, 4), 1))
-    at = optimiser.coordinates(problem.raw).clone().requires_grad_(True)
+    at = optimiser.coordinates(problem.raw, parameters.USUAL).clone().requires_grad_(True)
     adam = torch.optim.Adam([at], betas=(optimiser.beta1, optimiser.beta2))
     objectives = [
         attention._Objective(on("cpu", problem).on(part), optimiser, 1.0, None, 0.0)

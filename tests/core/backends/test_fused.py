@@ -12,7 +12,7 @@ import torch
 
 from gsjbu.core import reference
 from gsjbu.core.backends import cpu
-from gsjbu.core.parameters import LOG_ADAM
+from gsjbu.core.parameters import LOG_ADAM, USUAL
 from tests.oracle_cases import (
     AT_THE_CLAMPS,
     AWAY,
@@ -151,7 +151,7 @@ def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case):
 def test_ten_steps_in_logarithms_are_adam_on_the_oracle():
     """The lattices in turn, the falling rate, the moments and the bounds, against torch's Adam in float64."""
     problem = Problem(Case(40, 33, 8, 1, seed=3))
-    at = LOG_ADAM.coordinates(problem.raw).double().requires_grad_(True)
+    at = LOG_ADAM.coordinates(problem.raw, USUAL).double().requires_grad_(True)
     adam = torch.optim.Adam([at], betas=(LOG_ADAM.beta1, LOG_ADAM.beta2))
     right = []
     for step in range(10):
