@@ -36,6 +36,7 @@ def known_signals() -> Iterator[Known]:
     yield from _labels()
     yield from _network()
     yield from _features()
+    yield from _vectors()
 
 
 def png(pixels: np.ndarray, palette: bytes | None = None, form: str = "PNG", **options: object) -> bytes:
@@ -119,6 +120,8 @@ def _network() -> Iterator[Known]:
                 logits = np.log(np.maximum(p, 1e-9))
                 logits -= logits.mean(axis=0, keepdims=True)
                 yield Known(f"{path.stem} {name} logits", "logits", logits[None], size)
+                for classes in (2, 3, 5):
+                    yield Known(f"{path.stem} {name} {classes} logits", "logits", _few(logits, classes), size)
                 one = p[p.sum(axis=(1, 2)).argmax()]
                 yield Known(f"{path.stem} {name} mask", "probabilities", one[None, None], size)
                 odds = np.log(np.maximum(one, 1e-7)) - np.log(np.maximum(1 - one, 1e-7))
@@ -129,6 +132,52 @@ def _network() -> Iterator[Known]:
         p = np.load(path)
         height, width = read_image(path.with_name("ua_2009_003810.jpg")).shape[1:]
         yield Known(path.stem, "probabilities", p, (height, width))
+
+
+def _few(logits: np.ndarray, classes: int) -> np.ndarray:
+    """The largest classes but one as they are, and all others as one."""
+    order = np.argsort(-np.exp(logits).mean(axis=(1, 2)))
+    rest = np.log(np.exp(logits[order[classes - 1 :]].astype(np.float64)).sum(axis=0, keepdims=True))
+    few = np.concatenate([logits[order[: classes - 1]], rest])
+    return (few - few.mean(axis=0)).astype(np.float32)
+
+
+def _vectors() -> Iterator[Known]:
+    """Quantities of both signs: normals, points and a disparity around its mean; of photos chroma and gradients."""
+    for folder in sorted(DATA.glob("depth/*")):
+        depth = np.load(folder / "gt.npy").astype(np.float64)
+        depth = np.where(np.isfinite(depth), depth, np.nanmedian(depth)) / np.nanstd(depth) * 10
+        down, across = np.gradient(depth)
+        normals = np.stack([-across, -down, np.full_like(depth, 0.3)])
+        ys, xs = (np.linspace(-1, 1, n) for n in depth.shape)
+        points = np.stack([xs * depth, ys[:, None] * depth, depth])
+        kinds = {
+            "normals": normals / np.linalg.norm(normals, axis=0),
+            "points around their mean": points - points.mean(axis=(1, 2), keepdims=True),
+            "motion": np.stack([depth - depth.mean(), 0.1 * depth]),
+        }
+        yield from _reduced(folder.name, "features", kinds)
+        yield from _reduced(folder.name, "depth", {"around its mean": 3 * (depth - depth.mean())[None]})
+    for path in sorted(DATA.glob("photos/*.png")):
+        with Image.open(path) as photo:
+            rgb = np.asarray(photo.convert("RGB"), np.float64).transpose(2, 0, 1)
+            chroma = np.asarray(photo.convert("YCbCr"), np.float64).transpose(2, 0, 1)[1:] - 128
+        kinds = {
+            "chroma": chroma, "chroma of 1": chroma / 255, "in -1…1": rgb / 127.5 - 1,
+            "colours around their mean": rgb - rgb.mean(axis=(1, 2), keepdims=True),
+            "gradients": np.stack(np.gradient(rgb.mean(axis=0))),
+        }  # fmt: skip
+        yield from _reduced(path.stem, "features", kinds)
+
+
+def _reduced(name: str, kind: str, planes_of: dict[str, np.ndarray]) -> Iterator[Known]:
+    """Each [C, H, W] as its means over cells of two sizes."""
+    for what, planes in planes_of.items():
+        for stride in (8, 16):
+            height, width = (n // stride * stride for n in planes.shape[1:])
+            planes_here = planes[:, :height, :width]
+            means = cell_means(planes_here, np.ones((height, width), bool), stride).numpy()
+            yield Known(f"{name} ×{stride} {what}", kind, means.astype(np.float32), (height, width))
 
 
 def _features() -> Iterator[Known]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid, pair
 from gsjbu.core.kernel import Kernel
-from gsjbu.errors import SettingError, SignalWarning
+from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import gaps
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import to_guide
@@ -163,7 +163,8 @@ def upsample(
     Returns:
         [H, W] where [h, w] came, otherwise [C, H, W], in the signal's unit: class numbers and other integers in their
         own dtype, logits as probabilities, float32 or float64 otherwise; gaps are NaN, or the integer that stood for
-        them.
+        them. Where the signal asks for a gradient the values are the same, and the gradient is that of mixing: what is
+        done to the signal before and to the mixture after it has none.
 
     Raises:
         SignalError, ImageError, ShapeError, SettingError: with a sentence on what would be right.
@@ -193,21 +194,28 @@ def upsample(
         lr_size=brought.shape[1:],
         **options,
     )
-    if isinstance(signal, Tensor) and signal.requires_grad:
-        return _with_gradient(signal, brought, kernel, clip)
-    return torch.from_numpy(restored(brought, kernel, probabilities=probabilities, clip=clip))
+    high = torch.from_numpy(restored(brought, kernel, probabilities=probabilities, clip=clip))
+    if isinstance(signal, Tensor) and signal.requires_grad and torch.is_grad_enabled():
+        return _with_gradient(high, signal, brought, kernel)
+    return high
 
 
-def _with_gradient(signal: Tensor, brought: Signal, kernel: Any, clip: bool) -> Tensor:
-    """The same, as a differentiable function of the signal: in its own unit, and no class map."""
+def _with_gradient(high: Tensor, signal: Tensor, brought: Signal, kernel: Kernel) -> Tensor:
+    """``high`` with the gradient that mixing has; what is done before and after it has none."""
+    if not high.is_floating_point() or brought.kind == "labels":
+        raise SignalError(
+            "signal_kind",
+            "Class numbers have no gradient: detach the signal, or give one channel a class (soft_labels).",
+        )
     rows, cols = brought.shape[1:]
-    values = signal if signal.is_floating_point() else signal.to(torch.float32)
+    values = signal
     if brought.layout == "tokens":
-        values = values.reshape(-1, values.shape[-1])[-rows * cols :].T.reshape(-1, rows, cols)
+        values = values.reshape(-1, values.shape[-1])[-rows * cols :].T
     elif brought.layout == "HWC":
         values = values.reshape(values.shape[-3:]).permute(2, 0, 1)
     values = values.reshape(-1, rows, cols)
     if brought.kind == "logits":
         values = values.softmax(dim=0) if len(values) > 1 else values.sigmoid()
-    high = kernel.render(values, mask=brought.mask, clip=clip)
-    return high[0] if signal.ndim == 2 and brought.layout != "tokens" else high
+    mixed = kernel.render(values, mask=brought.mask).reshape(high.shape)
+    # Nothing is added to the values: they are those of a signal that asks for no gradient.
+    return high + (mixed - mixed.detach()).nan_to_num().to(high)

@@ -22,6 +22,8 @@ IGNORE = 255  # of label maps of 8 bits
 #: 0 is no distance where what lies beside it is this far off, in medians of all that is seen, but for a few speckles.
 FAR_FROM_ZERO = 0.05
 SPECKLES = 0.05
+#: Where more of all cells have one number, it may be a value after all: the ground of heights above ground.
+MANY = 1 / 3
 #: A number that repeats exactly is no measurement where it lies so many spreads from all others.
 FAR_FROM_REST = 3.0
 MOST_CODES = 4
@@ -37,7 +39,7 @@ MAX_FAIR = 1 << 18
 class Gaps:
     """``known`` bool [h, w]; ``codes``: the numbers that stand for no value; ``sentence`` says so, or is empty.
 
-    ``guessed``: a code was told by lying far from all others, and a person may know better.
+    ``guessed``: a code was told by lying far from all others, or many cells have it: a person may know better.
     """
 
     known: np.ndarray
@@ -92,7 +94,10 @@ def find(
     guessed = False
     if invalid == AUTO and planes.shape[0] == 1:
         usual, unusual = (_labels if kind == "labels" else _depth)(planes[0], known, kind)
-        codes, guessed = usual + unusual, bool(unusual)
+        many = (
+            int(np.isin(planes[0], usual).sum()) > MANY * known.size if usual and kind != "labels" else False
+        )
+        codes, guessed = usual + unusual, many or bool(unusual)
     elif not isinstance(invalid, str):
         codes = invalid
     for code in codes:

@@ -182,13 +182,24 @@ def _planes_of_tensor(x: Tensor) -> Tensor:
         raise ImageError("image_type", "An image tensor must be dense and real.")
     x = x.detach().cpu()
     x = x[0] if x.ndim == 4 and len(x) == 1 else x
+    _check_one(x.shape)
     if x.ndim == 2:
         x = x[None]
+    if x.dtype in (torch.int32, torch.int64) and x.numel():
+        x = torch.from_numpy(_plain(x.numpy()))
     if x.ndim != 3 or x.numel() == 0:
         raise ImageError("image_shape", f"An image tensor must be {_SHAPES}; this one is {list(x.shape)}.")
     if x.shape[0] > MOST_BANDS and x.shape[2] in (1, 3, 4):
         x = x.permute(2, 0, 1)
     return x
+
+
+def _check_one(shape: Sequence[int]) -> None:
+    if len(shape) == 4 and shape[0] > 1:
+        raise ImageError(
+            "image_shape",
+            f"The image is {list(shape)}, a batch of {shape[0]}: give them one by one; gsjbu.GSJBU takes batches.",
+        )
 
 
 def _planes_of_array(x: Any) -> Tensor:
@@ -204,6 +215,7 @@ def _planes_of_array(x: Any) -> Tensor:
             f"{a.dtype.name}.",
         )
     a = a[0] if a.ndim == 4 and len(a) == 1 else a
+    _check_one(a.shape)
     if a.ndim not in (2, 3) or a.size == 0:
         raise ImageError("image_shape", f"An image array must be {_SHAPES}; this one is {list(a.shape)}.")
     if a.ndim == 3:
@@ -231,7 +243,10 @@ def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
 
 
 def _plain(a: np.ndarray) -> np.ndarray:
-    """An array that torch takes: of the machine's byte order, without steps backwards."""
+    """An array that torch takes: of the machine's byte order, without steps backwards; levels of 8 bits, held in
+    more are of 8."""
+    if a.dtype.kind in "iu" and a.dtype.itemsize > 2 and a.min() >= 0 and a.max() <= 255:
+        return np.ascontiguousarray(a, dtype=np.uint8)
     if a.dtype.kind in "iub" and a.dtype not in (np.uint8, np.bool_):
         return np.ascontiguousarray(a, dtype=np.int64)
     kind = np.float64 if a.dtype.kind == "f" and a.dtype.itemsize >= 8 else a.dtype.newbyteorder("=")

@@ -45,8 +45,15 @@ LEAST_SHARE = 0.01
 NEAR = 0.1
 #: A quantity is taken for standardised if its mean and its spread are no further from 0 and 1.
 STANDARD = 0.05
-#: A mask's logits are no larger than this, a measured quantity often is; beyond ±SURE they hardly are anything else.
-LOGITS_TOP, SURE = 100.0, 4.0
+#: Logits are no larger than this, and of few classes hardly as large as that; a measured quantity often is. Those of a
+#: mask that reach ±SURE may have more near 0.
+LOGITS_TOP, MASK_TOP, SURE = 100.0, 30.0, 4.0
+#: Of few classes (or as many channels as features have) a softmax is surer in most cells: outputs of two networks, put
+#: together to two to seven classes, are so by 0.75 and more, normals, chroma and latents of both signs by 0.67 at most.
+SURE_OF_FEW = 0.75
+#: Logits of few classes vary against each other: of all their variance so much at most is common (1: uncorrelated). Of
+#: those outputs it is 0 to 0.63, as they are and as logarithms of probabilities; of vectors 0.7 to 3, chroma 0.1 to 2.
+FEW_CLASSES, MOST_COMMON = 8, 0.7
 MOST_CLASSES = 1024
 #: Values of several channels that are looked at: of larger signals every second, third, … cell.
 MOST_LOOKED_AT = 1 << 22
@@ -183,8 +190,7 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
             plane.dtype.kind in "iu" and plane.dtype.itemsize == 2
         )  # as depth has it, and few class maps have
         ordered = lie.count > FEW and (
-            (lie.graded > CLEAR_PATCHES and lie.equal < CLEAR_PATCHES)
-            or (wide and (lie.graded > GRADED or values.min() > 0))
+            lie.graded > CLEAR_PATCHES or (wide and (lie.graded > GRADED or values.min() > 0))
         )
         return Guess("labels", flat, "depth" if ordered else None)
     elif lie.count <= FEW:
@@ -225,9 +231,8 @@ def _fractions(plane: np.ndarray, values: np.ndarray) -> Guess:
             return Guess(
                 "depth", f"{said}, of mean 0 and spread 1: a quantity that was standardised", "logits"
             )
-        if _two_plateaus(values):
-            unsure: Kind | None = None if min(-low, high) >= SURE else "depth"
-            return Guess("logits", f"{said}, few near 0: the logits of a mask", unsure)
+        if max(-low, high) <= MASK_TOP and _two_plateaus(values):
+            return Guess("logits", f"{said}, few near 0: the logits of a mask", "depth")
         return Guess("depth", f"{said}", "logits")
     return Guess("depth", said)
 
@@ -278,11 +283,22 @@ def _several(planes: np.ndarray, known: np.ndarray) -> Guess:
             return Guess("logits", f"{said}, the logarithms of probabilities")
         sure = float(np.median(1 / peak.sum(axis=0)))
         if _look_like_logits(planes, known, sure):
+            if channels < FEW_CLASSES and (high > MASK_TOP or _common(values) > MOST_COMMON):
+                return Guess("features", f"{said} from {low:.3g} to {high:.3g}", "logits")
             reason = f"{said} of both signs, their softmax mostly {100 * sure:.0f} % sure and in patches"
             if channels % 32 == 0 and channels > 32:
                 return Guess("features", f"{said} of both signs, as many as backbones have", "logits")
-            return Guess("logits", reason, "features" if channels % 8 == 0 else None)
+            return Guess(
+                "logits", reason, "features" if channels < FEW_CLASSES or channels % 8 == 0 else None
+            )
     return Guess("features", f"{said} from {low:.3g} to {high:.3g}")
+
+
+def _common(values: np.ndarray) -> float:
+    """How much of the variance of [C, cells] all channels share: 0: they add up to a constant, 1: none, C: all."""
+    apart = values - values.mean(axis=1, keepdims=True)
+    total = float(np.square(apart).mean())
+    return len(values) * float(np.square(apart.mean(axis=0)).mean()) / total if total else 0.0
 
 
 def sums_to_one(values: np.ndarray) -> bool:
@@ -306,7 +322,8 @@ def _are_shares(values: np.ndarray) -> bool:
 def _look_like_logits(planes: np.ndarray, known: np.ndarray, sure: float) -> bool:
     """Whether the softmax of [C, h, w] has classes: sure ones, more than one, in patches."""
     channels = planes.shape[0]
-    if planes.max() <= 0 or sure < (0.5 if channels % 8 else 0.8):
+    least = 0.5 if channels > FEW_CLASSES and channels % 8 else SURE_OF_FEW
+    if planes.max() <= 0 or sure < least or np.abs(planes[:, known]).max() > LOGITS_TOP:
         return False
     best = planes.argmax(axis=0)
     lie = patches(best, known)

@@ -13,7 +13,7 @@ from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Asked, Signal
 
 _PLAIN = ("kind", "reason", "runner_up", "names", "codes", "colours", "dtype", "offset", "scale", "gap_codes", "gaps",
-          "gaps_guessed", "layout", "layout_note", "layout_doubt", "flat", "source")  # fmt: skip
+          "gaps_guessed", "layout", "layout_note", "layout_doubt", "flat", "as_large", "source")  # fmt: skip
 
 
 def pack(signal: Signal) -> tuple[dict[str, Any], list[np.ndarray]]:

@@ -32,6 +32,9 @@ LEAST_TOP, MOST_TOP = 1e-15, 1e15
 TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
 #: Kinds whose values are shares of a whole, and stay in [0, 1].
 UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
+AS_LARGE = (
+    "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
+)
 #: Kinds whose channels are classes.
 CLASS_KINDS = ("labels", "soft_labels", "probabilities", "logits")
 
@@ -92,6 +95,7 @@ class Signal:
     layout_note: str = ""
     layout_doubt: str = ""  # what else it may be, and the word that says so
     flat: bool = False  # brought as [h, w]: the result is [H, W]
+    as_large: bool = False  # as the image over which it was laid
     source: str = "array"
     brought: Brought | None = None
     asked: Asked = Asked()
@@ -120,6 +124,7 @@ class Signal:
         what = f", {channels} {'classes' if self.kind in CLASS_KINDS else 'channels'}" if channels > 1 else ""
         said = [f"{self.source}: {label(self.kind)}{what} on {cols}×{rows}", self.reason]
         said += [part for part in (self.layout_note, self.gaps) if part]
+        said += ["it is as large as the image"] if self.as_large else []
         if self.runner_up is not None:
             said.append(f"it might be {label(self.runner_up)}: kind={self.runner_up} says so")
         return "; ".join(part for part in said if part) + "."
@@ -135,6 +140,8 @@ class Signal:
             )
         if self.layout_doubt:
             said.append(f"The signal is taken for {self.layout_note}; it may be {self.layout_doubt}.")
+        if self.as_large:
+            said.append(AS_LARGE)
         if self.gaps_guessed:
             said.append(f"{self.gaps[:1].upper()}{self.gaps[1:]}; invalid= says otherwise.")
         return said
@@ -157,9 +164,10 @@ class Signal:
                 raise mismatch(self.shape[1:], (height, width))
             return self
         laid = layouts.lay(self.brought.array, (height, width), self.brought.layout, self.asked.grid)
+        as_large = laid.planes.shape[1:] == (height, width)
         if laid.layout == self.layout and tuple(laid.planes.shape[1:]) == self.shape[1:]:
-            return replace(self, layout_note=laid.sentence, layout_doubt=laid.doubt)
-        return _understood(self.brought, laid, self.asked, MAX_VALUES)
+            return replace(self, layout_note=laid.sentence, layout_doubt=laid.doubt, as_large=as_large)
+        return replace(_understood(self.brought, laid, self.asked, MAX_VALUES), as_large=as_large)
 
 
 def label(kind: str) -> str:
@@ -193,7 +201,7 @@ def understand(
     brought = bring(x, max_values)
     axes = brought.layout if asked.layout == layouts.AUTO else asked.layout
     laid = layouts.lay(brought.array, size, axes, asked.grid)
-    return _understood(brought, laid, asked, max_values)
+    return replace(_understood(brought, laid, asked, max_values), as_large=laid.planes.shape[1:] == size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +237,8 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         raise SignalError(
             "signal_too_large", f"The signal has {planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
         )
+    if asked.kind == "labels" and _are_colours(planes):
+        brought = replace(brought, colours=True)
     if brought.colours and asked.kind in (None, "labels"):
         planes = colour_numbers(planes)
     if asked.kind == "logits":
@@ -292,7 +302,20 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
         count, equal = len(np.unique(planes[0][known])), kinds.patches(planes[0], known).equal
         unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
         return kinds.Guess("labels", f"{count} colours, {round(100 * equal)} % of neighbours equal", unsure)
-    return kinds.guess(planes, known, brought.lossy)
+    guess = kinds.guess(planes, known, brought.lossy)
+    if guess.runner_up is None and _are_colours(planes) and _lie_in_patches(planes):
+        return replace(guess, runner_up="labels")
+    return guess
+
+
+def _are_colours(planes: np.ndarray) -> bool:
+    """Whether an array's planes may be colours that stand for classes, as a picture's do."""
+    return planes.dtype == np.uint8 and len(planes) == 3
+
+
+def _lie_in_patches(planes: np.ndarray) -> bool:
+    lie = kinds.patches(_numbers(planes), np.ones(planes.shape[1:], bool))
+    return lie.equal >= kinds.PATCHES and lie.alone < kinds.PATCHES and lie.count <= MAX_CLASSES
 
 
 def _check_asked(kind: Kind, planes: np.ndarray) -> None:
@@ -314,7 +337,7 @@ def _check_asked(kind: Kind, planes: np.ndarray) -> None:
 
 def colour_numbers(planes: np.ndarray) -> np.ndarray:
     """Colours [3, h, w] as numbers 0xRRGGBB [1, h, w], where they stand for classes."""
-    codes = planes.astype(np.int32).transpose(1, 2, 0) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    codes = _numbers(planes)
     lie = kinds.patches(codes, np.ones(codes.shape, bool))
     if lie.count > kinds.FEW and lie.alone >= 0.5 and lie.equal >= kinds.PATCHES:
         raise SignalError(
@@ -329,6 +352,12 @@ def colour_numbers(planes: np.ndarray) -> np.ndarray:
             "save one grey channel; kind='features' takes the three colours as they are.",
         )
     return codes[None]
+
+
+def _numbers(planes: np.ndarray) -> np.ndarray:
+    """int32 [h, w], 0xRRGGBB, of [3, h, w]."""
+    red, green, blue = planes.astype(np.int32)
+    return (red << 16) + (green << 8) + blue
 
 
 def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:

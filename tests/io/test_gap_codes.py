@@ -94,3 +94,12 @@ def test_filling_takes_the_nearest():
     np.testing.assert_array_equal(gaps.fill(np.array([[[1.0, 9, 9, 2]]]), known), [[[1, 1, 2, 2]]])
     with pytest.raises(SignalError, match="no value at all"):
         gaps.fill(DEPTH, np.zeros((10, 14), bool))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "u2"])
+def test_a_number_that_many_cells_have_may_be_a_value(dtype):
+    """The ground of heights above ground."""
+    heights = np.where(RNG.random((1, 10, 14)) < 0.4, DEPTH * 1000, 0).astype(dtype)
+    found = gaps.find(heights, "depth")
+    assert found.codes == (0,) and found.guessed
+    assert not gaps.find(with_hole(0, dtype, 1000), "depth").guessed

@@ -110,7 +110,7 @@ def test_bands_count_less_the_more_there_are():
     ("x", "hint"),
     [
         (np.zeros((40, 50, 60)), "no axis of channels"),
-        (np.zeros((2, 3, 40, 50)), "batch of one"),
+        (np.zeros((2, 3, 40, 50)), "batch of 2"),
         (np.array(["a"]), "array of numbers"),
         (object(), "array of numbers"),
         (np.full((20, 30), np.nan), "NaN"),
@@ -123,3 +123,24 @@ def test_bands_count_less_the_more_there_are():
 def test_what_is_no_image_is_refused(x, hint):
     with pytest.raises(ImageError, match=hint):
         to_guide(x)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint32])
+def test_levels_of_8_bits_may_be_held_in_more(dtype):
+    levels = np.random.default_rng(0).integers(0, 256, (12, 16, 3))
+    levels[0, 0], levels[0, 1] = 0, 255
+    right = to_guide(levels.astype(np.uint8))
+    found = to_guide(levels.astype(dtype))
+    assert torch.equal(found.pixels, right.pixels) and found.notes == right.notes == ()
+    if dtype != np.uint32:
+        assert torch.equal(
+            to_guide(torch.from_numpy(levels.astype(dtype)).permute(2, 0, 1)).pixels, right.pixels
+        )
+    dark = to_guide((levels / 4).astype(np.uint16))  # 16 bits say what they are
+    assert "stretched" in dark.notes[0]
+
+
+@pytest.mark.parametrize("batch", [np.zeros((2, 3, 8, 9)), torch.zeros(2, 3, 8, 9)])
+def test_a_batch_of_images_is_told_where_to_go(batch):
+    with pytest.raises(ImageError, match="batch of 2: give them one by one"):
+        to_guide(batch)

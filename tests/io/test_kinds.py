@@ -156,3 +156,50 @@ def test_a_sigmoid_is_sure_of_a_small_object_and_a_peak_is_all_slope():
 def test_steps_of_16_bits_without_a_0_may_be_depth():
     steps = np.repeat(np.arange(64, 94, dtype=np.uint16) * 3, 40).reshape(1, 30, 40)
     assert kinds.guess(steps, np.ones((30, 40), bool)).runner_up == "depth"
+
+
+def softmax_of(classes: int, scale: float) -> np.ndarray:
+    """Logits of patches of classes, as a network has them: weaker at their borders."""
+    from scipy.ndimage import gaussian_filter
+
+    patches = np.random.default_rng(1).integers(0, classes, (4, 5)).repeat(6, 0).repeat(6, 1)
+    near = gaussian_filter((patches == np.arange(classes)[:, None, None]).astype(float), (0, 1, 1))
+    return scale * (near - near.mean(axis=0))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5, 7])
+def test_few_logits_are_told_and_asked_for(classes):
+    found = guess(softmax_of(classes, 9).astype(np.float32))
+    assert (found.kind, found.runner_up) == ("logits", "features")
+
+
+STEPS = np.where(np.hypot(*np.mgrid[-12:12, -16:16]) < 9, 1.0, -1.0)  # [24, 32]: an object before its ground
+SLOPE = np.linspace(-1, 1, 32) * np.ones((24, 1))
+#: Vectors of both signs whose largest channel lies in patches, as that of logits does; and quantities around 0.
+SIGNED = {
+    "flow": np.stack([9 * STEPS + SLOPE, 5 * STEPS - 2 * SLOPE]),
+    "chroma": np.stack([40 * STEPS + 9 * SLOPE, -25 * STEPS]),
+    "unit normals": np.stack([0.6 * STEPS, 0.5 * SLOPE, np.sqrt(1 - 0.36 - 0.25 * SLOPE**2)]),
+    "latents": np.stack([0.5 * STEPS, 0.8 * SLOPE, -0.4 * STEPS, 0.3 * SLOPE[:, ::-1]]),
+    "points": np.stack([12 * SLOPE, 8 * np.linspace(-1, 1, 24)[:, None] * np.ones((1, 32)), 9 * STEPS]),
+    "colours around their mean": 90 * np.stack([STEPS, STEPS + 0.1 * SLOPE, STEPS - 0.2 * SLOPE]),
+    "disparity around its mean": 35 * STEPS + SLOPE,
+}
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_signed_quantities_are_no_logits(name):
+    found = guess(SIGNED[name].astype(np.float32))
+    assert found.kind in ("features", "depth"), found
+
+
+def test_a_quantity_that_looks_like_a_masks_logits_is_asked_for():
+    found = guess((9 * STEPS + SLOPE).astype(np.float32))
+    assert (found.kind, found.runner_up) == ("logits", "depth")
+
+
+def test_heights_in_whole_metres_may_be_no_classes():
+    """Many levels beside each other, on much even ground."""
+    hill = np.clip(40 - 3 * np.hypot(*np.mgrid[-20:20, -30:30]), 0, None)
+    found = guess(hill.astype(np.uint8))
+    assert "depth" in (found.kind, found.runner_up), found

@@ -234,3 +234,23 @@ def test_the_note_says_what_it_is_and_why():
     s = understand(png((DEPTH * 1000).astype(np.uint16)))
     assert s.note.startswith("16-bit grey PNG: depth on 8×6; ") and "different" in s.note
     assert isinstance(understand(s), Signal) and understand(s) is s
+
+
+def test_class_colours_in_an_array_are_asked_for_and_taken():
+    """A panoptic map as its library gives it; a photo is none."""
+    colours = np.array([[0, 0, 0], [111, 3, 0], [7, 90, 200]], np.uint8)[np.searchsorted([0, 3, 15], LABELS)]
+    s = understand(colours, (240, 320))
+    assert s.kind == "features" and s.runner_up == "labels"
+    taken = understand(colours, (240, 320), kind="labels")
+    assert taken.kind == "labels" and set(taken.codes) <= {0, 0x6F0300, 0x075AC8}
+    photo = np.random.default_rng(0).integers(0, 256, colours.shape, np.uint8)
+    assert understand(photo, (240, 320)).runner_up is None
+
+
+def test_a_signal_as_large_as_the_image_is_said():
+    whole, half = (
+        np.random.default_rng(0).random(size).astype(np.float32) + 3 for size in ((24, 32), (12, 16))
+    )
+    assert any("refine" in said for said in understand(whole, (24, 32)).doubts)
+    assert not any("refine" in said for said in understand(half, (24, 32)).doubts)
+    assert any("refine" in said for said in understand(whole).fitted(24, 32).doubts)
