@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gsjbu.core import parameters
 from gsjbu.core.blend import back_projected, plain_lines
+from gsjbu.core.grid import NEARLY
 from gsjbu.core.parameters import SIGMA_HIGH, SIGMA_LOW, Parameters, coefficients
 from gsjbu.core.shift import beside_corners, moved
 
@@ -34,9 +35,15 @@ class Axis:
 
     @classmethod
     def between(cls, size: Any, cells: Any) -> Axis:
-        """From the two sizes, which may be symbols. A pixel belongs to the cell that holds its centre."""
-        pixel = torch.arange(size, dtype=torch.float64) + 0.5
-        cell = (pixel * cells / size + 1e-9).floor().long().clamp(max=cells - 1)
+        """From the two sizes, which may be symbols; a pixel's cell is that of ``Grid.row_starts``."""
+        at = (torch.arange(size, dtype=torch.float64) + 0.5) * cells / size
+        on_border = ((at - at.round()).abs() < NEARLY).long()
+        left = on_border.cumsum(0) - 1
+        right = on_border.sum() - 1 - left
+        stays = on_border * (
+            (torch.minimum(left, right) + (left > right).long()) % 2
+        )  # whole numbers suit ONNX
+        cell = ((at + NEARLY).floor().long() - stays).clamp(max=cells - 1)
         return cls(cell, cells, torch.ones((), dtype=torch.float64) * size / cells)
 
     def beside(self, offset: int) -> tuple[Tensor, Tensor, Tensor]:

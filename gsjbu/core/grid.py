@@ -5,7 +5,8 @@ the centre of cell ``q`` sits at ``(q + 0.5) * step``. Two ways to make a grid:
 
 - from a stride ``s``: ``ceil(H/s) × ceil(W/s)`` cells of ``s × s`` pixels; the last row and column may be partial;
 - from sizes ``h × w``: step ``H/h`` and ``W/w``, which may be non-integer and differ per axis. A pixel
-  belongs to the cell that holds its centre, so cells may differ by one pixel in size.
+  belongs to the cell that holds its centre, so cells may differ by one pixel in size; of centres that lie on a border
+  (ratios such as 2.5) every other one belongs to the next cell.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import torch
 from torch import Tensor
 
 from gsjbu.errors import SettingError, ShapeError
+
+NEARLY = 1e-9  # pixels: so near a pixel's centre lies on a border
 
 
 @dataclass(frozen=True)
@@ -139,8 +142,15 @@ def pair(name: str, size: Any) -> tuple[int, int]:
 
 
 def _starts(size: int, cells: int, step: float) -> np.ndarray:
-    """First pixel of each cell: the smallest p whose centre p + 0.5 reaches q·step."""
+    """First pixel of each cell: the smallest p whose centre p + 0.5 reaches q·step.
+
+    A pixel whose centre lies on the border of two cells belongs to one and the next such pixel to the other, counted
+    from either end: were all of them the right one's, every cell's mean would lie up to a quarter of a pixel left.
+    """
     exact = np.arange(cells + 1, dtype=np.float64) * step - 0.5
-    starts = np.ceil(exact - 1e-9).astype(np.int64)
+    starts = np.ceil(exact - NEARLY).astype(np.int64)
+    ties = np.flatnonzero(np.abs(exact - starts) <= NEARLY)
+    left, right = np.arange(len(ties)), np.arange(len(ties))[::-1]
+    starts[ties] += (np.minimum(left, right) + (left > right)) % 2
     starts[0], starts[-1] = 0, size
     return np.minimum(starts, size)

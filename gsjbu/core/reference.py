@@ -31,8 +31,22 @@ def held(x: Tensor, low: float, high: float) -> Tensor:
 
 
 def cell_of(size: int, cells: int, step: float) -> Tensor:
-    """For every HR pixel along one axis, the LR cell that holds its centre, [size] int64."""
-    return torch.tensor([min(math.floor((p + 0.5) / step + 1e-9), cells - 1) for p in range(size)])
+    """For every HR pixel along one axis, the LR cell that holds its centre, [size] int64.
+
+    Centres on the border of two cells belong to the next and to the former one in turn, from both ends inwards.
+    """
+    at = [(p + 0.5) / step for p in range(size)]
+    out = [min(math.floor(c + 1e-9), cells - 1) for c in at]
+    on_border = [p for p in range(size) if abs(at[p] - round(at[p])) < 1e-9]
+    turn = 0
+    while on_border:
+        first, last = on_border[0], on_border[-1]
+        if turn % 2:
+            out[first] -= 1
+        elif last != first:
+            out[last] -= 1
+        on_border, turn = on_border[1:-1], turn + 1
+    return torch.tensor(out)
 
 
 def low_resolution(x: Tensor, rows: int, cols: int, step: Step) -> Tensor:

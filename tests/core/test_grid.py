@@ -153,3 +153,18 @@ def test_a_low_resolution_is_one_of_two():
     assert torch.equal(grid.low_resolution(x, "bilinear"), grid.cell_samples(x))
     with pytest.raises(SettingError, match="it must be one of bilinear, area"):
         grid.low_resolution(x, "nearest")
+
+
+@pytest.mark.parametrize(
+    ("size", "cells"), [(480, 192), (480, 320), (480, 64), (35, 10), (45, 6), (90, 72), (12, 8)]
+)
+def test_pixels_on_a_border_belong_to_either_cell_in_turn(size, cells):
+    """Cells' pixels lie around the cells' centres on the whole, and mirrored cells are the mirrored ones' cells."""
+    starts = Grid.from_sizes(size, size, cells, cells).row_starts
+    assert (np.diff(starts) >= 1).all()
+    centres = (starts[1:] + starts[:-1]) / 2
+    off = centres - (np.arange(cells) + 0.5) * size / cells
+    assert np.abs(off).max() <= 0.5 and abs(off.mean()) <= 0.5 / cells
+    ties = np.isclose((np.arange(cells + 1) * size / cells) % 1, 0.5)
+    differing = np.flatnonzero(size - starts[::-1] != starts)
+    assert ties.any() and len(differing) == ties.sum() % 2  # the one in the middle is its own mirror image
