@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gsjbu.core.eager import eager
 from gsjbu.core.graph import Fixed
 from gsjbu.core.grid import pair
-from gsjbu.core.kernel import Kernel
+from gsjbu.core.kernel import Kernel, check_real
 from gsjbu.core.kind import FEW_CHANNELS
 from gsjbu.core.parameters import FIXED
 from gsjbu.core.recipes import RECIPES
@@ -100,8 +101,7 @@ class GSJBU(nn.Module):
             )
         if _exporting():
             return self._exported(image, signal, output_size)
-        if signal.is_complex():
-            raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")
+        check_real(signal)
         if kernels is None:
             kernels = self.kernels(image, signal, output_size)
         elif len(kernels) != len(signal):
@@ -136,6 +136,7 @@ class GSJBU(nn.Module):
         fixed = fixed_kernel(self.options["radius"], objective)
         return fixed(self._guide(_unit(image), output_size), signal.to(torch.float32)).to(signal.dtype)
 
+    @eager
     @torch.no_grad()
     def kernels(
         self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import gsjbu
 from gsjbu.errors import ShapeError
@@ -182,3 +183,19 @@ def test_options_of_peers_are_ignored_with_one_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert torch.equal(upsampler(image, signal, q_chunk_size=128), one)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="torch.compile wants Linux or macOS")
+def test_compiled_code_goes_round_it():
+    """As a layer of a network that is compiled; and a kernel's render alone."""
+    image = torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(0))
+    features = torch.rand(2, 9, 8, 10, generator=torch.Generator().manual_seed(1))
+    upsampler = GSJBU(iters=1, radius=1)
+
+    def network(x: Tensor) -> Tensor:
+        return upsampler(image, 2 * x).mean(dim=1) + 1
+
+    torch.testing.assert_close(torch.compile(network, backend="eager")(features), network(features))
+    kernel = upsampler.kernels(image, features)[0]
+    compiled = torch.compile(kernel.render, backend="eager")
+    torch.testing.assert_close(compiled(features[0]), kernel.render(features[0]))

@@ -17,6 +17,7 @@ from gsjbu.core import blur as blurs
 from gsjbu.core import compiler, gaps, parameters, shift, windows
 from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means, MixGaussians
+from gsjbu.core.eager import eager
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement import stage
@@ -151,6 +152,7 @@ class Kernel:
         """[h, w] float32, 0.01…1: tolerance in guide values."""
         return self._parameters.sigma_r
 
+    @eager
     def render(
         self,
         signal: Tensor,
@@ -212,6 +214,7 @@ class Kernel:
 
     def _check(self, signal: Tensor, out: np.ndarray | None) -> None:
         grid = self.grid
+        check_real(signal)
         if (
             signal.ndim not in (3, 4)
             or signal.shape[-3] == 0
@@ -339,3 +342,9 @@ class Kernel:
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
         return save(tensors, metadata={"gsjbu": json.dumps(notes)})
+
+
+def check_real(signal: Tensor) -> None:
+    """Refuse a complex signal."""
+    if signal.is_complex():
+        raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")

@@ -492,3 +492,9 @@ def test_a_file_with_an_offset_that_makes_no_sense_is_refused(tmp_path):
         replace(kernel, offset=offset).save(tmp_path / "k")
         with pytest.raises(KernelFileError):
             gsjbu.load(tmp_path / "k")
+
+
+def test_a_complex_signal_is_refused():
+    kernel = gsjbu.fit(torch.rand(3, 16, 16), stride=8, iters=0, radius=1)
+    with pytest.raises(ShapeError, match="complex"):
+        kernel.render(torch.zeros(1, 2, 2, dtype=torch.complex64))

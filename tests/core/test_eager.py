@@ -1,0 +1,26 @@
+"""torch.compile goes round what is numpy and compiled loops."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from gsjbu.core.eager import eager
+
+
+@eager
+def upside_down(x: torch.Tensor, by: float = 1.0) -> torch.Tensor:
+    """By numpy, whose result torch.compile cannot know."""
+    return torch.from_numpy(np.flipud(x.numpy()).copy()) * by
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="torch.compile wants Linux or macOS")
+def test_it_runs_as_it_is_within_compiled_code() -> None:
+    x = torch.rand(3, 4)
+    compiled = torch.compile(lambda x: upside_down(2 * x, by=3) + 1, backend="eager")
+    torch.testing.assert_close(compiled(x), 6 * x.flip(0) + 1)
+    torch.testing.assert_close(upside_down(x), x.flip(0))
+    assert upside_down.__doc__ is not None
