@@ -6,7 +6,8 @@ so that changing one setting re-runs only what that setting touches.
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,8 +17,10 @@ from gsjbu.core import devices
 from gsjbu.core.fit import lr_image_of
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.kind import kind_of
+from gsjbu.core.recipes import RECIPE_OF
 from gsjbu.core.threads import each
-from gsjbu.core.trust import Explained, trust_of
+from gsjbu.core.trust import Explained, trust_in
 from gsjbu.errors import ModelError
 from gsjbu.io.guides import stretched
 from gsjbu.io.pictures import shrink
@@ -86,91 +89,102 @@ def run_reduced(
     with stages("render"):
         ways = fits.upsamplers(lr_image, of_image=True)
         pictures = fits.pictures(lr_image, ways)
-        compared = methods("rgb", ways, settings.objective, None)
     with stages("rgb"):
         first = views.rgb(fits, lr_image, {name: pictures[name] for name in ways})
         stages.show(first)
-        shown: list[Panel | Later] = [*first]
-        shown += panels.errors(guide, pictures["bilinear"], pictures["gsjbu"])
-        measured = {"rgb": _agreement(fits, pictures)}
-        status = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, settings)}
-        status |= {"image": " ".join(image.notes)} if image.notes else {}
+        parts = [Part(first), _rgb(fits, kernel, ways, pictures, image.notes)]
     with stages("backbone"):
-        features_lr, status["features"] = _backbone_features(guide, grid, settings, device, stages)
+        features_lr, said = _backbone_features(guide, grid, settings, device, stages)
+        parts.append(Part(status={"features": said}))
     with stages("features"):
-        more, suited, by = _features(fits, features_lr)
-        shown, compared = shown + more, compared + by
+        suited = None if features_lr is None else fits.suited_later(features_lr)
+        parts.append(_features(fits, features_lr, suited))
     with stages("segmentation"):
-        more, of_classes, status["segmentation"], by = _segmentation(fits, guide, sample, device)
-        shown, measured, compared = shown + more, measured | of_classes, compared + by
+        parts.append(_segmentation(fits, guide, sample, device))
     with stages("signal"):
-        if signal is not None:
-            more, of_signal, said, by = _brought(fits, signal, truth)
-            shown, measured, compared = shown + more, measured | of_signal, compared + by
-            status |= said
+        parts.append(_brought(fits, signal, truth))
     with stages("panels"):
-        parameters = (kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)
-        shown += panels.kernel(*parameters)
-        histograms = metrics.histograms(*parameters)
+        parts.append(Part(panels.kernel(kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)))
     return Result(
-        settings=settings, device=kernel.device, backend=kernel.backend, backend_reason=kernel.backend_reason,
-        kernel=kernel, panels=shown, metrics=measured, losses=list(kernel.losses), histograms=histograms,
-        status=status, timings_ms=stages.timings_ms, features_lr=features_lr, signal=signal,
-        features_kernel=fits.main(features_lr) if features_lr is not None else kernel, threads=threads,
-        signal_kernel=kernel if signal is None else fits.best(signal.values), features_suited=suited,
-        methods=compared,
+        settings=settings, kernel=kernel, timings_ms=stages.timings_ms, signal=signal, threads=threads,
+        panels=[panel for part in parts for panel in part.panels],
+        metrics={name: figures for part in parts for name, figures in part.metrics.items()},
+        status={name: said for part in parts for name, said in part.status.items()},
+        methods=[method for part in parts for method in part.methods],
+        features_lr=features_lr, features_suited=suited,
+        features_kernel=kernel if features_lr is None else fits.main(features_lr),
+        signal_kernel=kernel if signal is None else fits.best(signal.values),
     )  # fmt: skip
 
 
-def _features(
-    fits: Fits, features_lr: Tensor | None
-) -> tuple[list[Panel | Later], Once[Kernel] | None, list[Method]]:
-    """The backbone's features: panels, what suits them, which is made when it is looked at, and the ways compared."""
+@dataclass(frozen=True)
+class Part:
+    """What a stage adds to the result: panels, figures, sentences, and which ways were compared by what."""
+
+    panels: Sequence[Panel | Later] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    status: Mapping[str, str] = field(default_factory=dict)
+    methods: Sequence[Method] = ()
+
+
+def _rgb(
+    fits: Fits, kernel: Kernel, ways: Iterable[str], pictures: dict[str, Tensor], notes: Sequence[str]
+) -> Part:
+    """The image from its own LR, beside the pictures themselves: errors and figures."""
+    shown = panels.errors(fits.guide, pictures["bilinear"], pictures["gsjbu"])
+    said = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, fits.settings)}
+    said |= {"image": " ".join(notes)} if notes else {}
+    by = methods("rgb", ways, fits.settings.objective, None)
+    return Part(shown, {"rgb": _agreement(fits, pictures)}, said, by)
+
+
+def _features(fits: Fits, features_lr: Tensor | None, suited: Once[Kernel] | None) -> Part:
+    """The backbone's features; what suits them is made when it is looked at."""
     if features_lr is None:
-        return [], None, []
-    suited = fits.suited_later(features_lr)
+        return Part()
     ways = fits.upsamplers(features_lr, of_image=True)
     names = [*ways, "auto"] if suited is not None else ways
-    by = methods("features", names, fits.settings.objective, "features")
     fits.main(features_lr)  # what is made later has no stage to be in, and nobody to stop it
     shown = views.features(features_lr, ways, (fits.grid.height, fits.grid.width), suited)
     if fits.settings.methods == "all":
         fits.on("signal", features_lr)
-    return [*shown], suited, by
+    return Part(shown, methods=methods("features", names, fits.settings.objective, "features"))
 
 
-def _segmentation(
-    fits: Fits, guide: Tensor, sample: Sample | None, device: torch.device
-) -> tuple[list[Panel | Later], dict[str, Any], str, list[Method]]:
-    """The LR segmentation: panels, figures where exact labels are known, its status, and the ways compared."""
+def _segmentation(fits: Fits, guide: Tensor, sample: Sample | None, device: torch.device) -> Part:
+    """The LR segmentation, with figures where exact labels are known."""
     settings = fits.settings
     segmented = views.segmentation(guide, fits.grid, settings, sample, device, fits.stages.fetching)
+    said = {"segmentation": segmented.status}
     if segmented.scores_lr is None:
-        return [], {}, segmented.status, []
+        return Part(status=said)
     ways = fits.upsamplers(segmented.scores_lr)
     shown, found = views.classes(segmented, guide, ways, fits.joint(segmented.scores_lr))
     family = "labels" if settings.seg_input == "classes" else "probabilities"
-    by = methods("segmentation", ways, settings.objective, family)
-    return [*shown], {"segmentation": found}, segmented.status, by
+    return Part(
+        shown, {"segmentation": found}, said, methods("segmentation", ways, settings.objective, family)
+    )
 
 
-def _brought(
-    fits: Fits, signal: Signal, truth: Brought | None
-) -> tuple[list[Panel | Later], dict[str, Any], dict[str, str], list[Method]]:
-    """The signal that was brought: panels, figures where there is a truth, what is to be said, the ways compared."""
-    grid = fits.grid
+def _brought(fits: Fits, signal: Signal | None, truth: Brought | None) -> Part:
+    """The signal that was brought, with figures where there is a truth."""
+    if signal is None:
+        return Part()
+    grid, ways = fits.grid, fits.signal_upsamplers()
     true = None if truth is None else truth_of(truth, signal, grid.height, grid.width)
-    shown, found = views.signal(signal, fits.signal_upsamplers(), grid, fits.joint(signal.values), true)
+    shown, found = views.signal(signal, ways, grid, fits.joint(signal.values), true)
     best = fits.best(signal.values)
     said = {"signal": " ".join([signal.note, *best.notes])}
-    if signal.kind != "features" and trust_of(Explained(signal.values, best.lr_guide)) < HALF:
+    recipe = RECIPE_OF.get(signal.kind) or kind_of(signal.values)
+    explained = Explained(signal.values, best.lr_guide)
+    if signal.kind != "features" and trust_in(recipe, explained) < HALF:
         said["warning"] = UNRELATED
     if true is not None:
         decision = decided(found, true.family)
         told = [f"The truth: {true.note}.", decision["sentence"] if decision else "It is nowhere known."]
         said["truth"] = " ".join(told)
-    by = methods("signal", fits.signal_upsamplers(), fits.settings.objective, family_of(signal.kind))
-    return [*shown], {"signal": found}, said, by
+    by = methods("signal", ways, fits.settings.objective, family_of(signal.kind))
+    return Part(shown, {"signal": found}, said, by)
 
 
 def _on_grid(signal: Signal | None, guide: Tensor, settings: Settings) -> tuple[Signal | None, Grid]:

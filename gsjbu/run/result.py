@@ -15,6 +15,7 @@ from torch import Tensor
 from gsjbu.core import interpolation
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import ShapeError
+from gsjbu.run import metrics
 from gsjbu.run.later import Later
 from gsjbu.run.measured import MEASURED
 from gsjbu.run.methods import Method
@@ -34,23 +35,16 @@ class Result:
     """One run. Panels keep their values; HR features exist only as LR features and the kernel that mixes them."""
 
     settings: Settings
-    device: str
-    backend: str
-    backend_reason: str
     kernel: Kernel
     panels: Sequence[Panel | Later]
     metrics: dict[str, Any]
-    losses: list[float]
-    histograms: dict[str, Any]
     status: dict[str, str]
     timings_ms: dict[str, float]
     features_kernel: Kernel
+    signal_kernel: Kernel  # of the signal that was brought: what suits it, or what was chosen by hand
     features_lr: Tensor | None = None  # [C, h, w]
     signal: Signal | None = None
     threads: int | None = None
-    signal_kernel: Kernel | None = (
-        None  # of the signal that was brought: what suits it, or what was chosen by hand
-    )
     features_suited: Once[Kernel] | None = None
     methods: list[Method] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -66,21 +60,17 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """All but pixels and arrays, for JSON: what was asked, what came of it, and one entry a panel."""
+        k = self.kernel
         return {
-            "settings": self.settings.as_dict(), "device": str(self.device), "backend": self.backend,
-            "backend_reason": self.backend_reason, "image": self.image, "metrics": self.metrics,
-            "losses": list(self.losses), "fits": self.kernel.fits, "lr_image": self.kernel.lr_image,
-            "histograms": self.histograms,
+            "settings": self.settings.as_dict(), "device": k.device, "backend": k.backend,
+            "backend_reason": k.backend_reason, "image": self.image, "metrics": self.metrics,
+            "losses": list(k.losses), "fits": k.fits, "lr_image": k.lr_image,
+            "histograms": metrics.histograms(k.sigma_x, k.sigma_y, k.theta, k.sigma_r),
             "status": self.status, "timings_ms": {stage: round(ms, 3) for stage, ms in self.timings_ms.items()},
             "panels": [panel.as_dict() for panel in self.panels],
             "methods": [method.as_dict() for method in self.methods],
             "measured": {m.group: MEASURED[m.family].as_dict() for m in self.methods if m.family is not None},
         }  # fmt: skip
-
-    @property
-    def signal_lr(self) -> Tensor | None:
-        """The brought signal [C, h, w], if there is one."""
-        return self.signal.values if self.signal is not None else None
 
     def pixel(self, x: int, y: int) -> dict[str, list[float | None]]:
         """Every panel's values at HR pixel (x, y), None for gaps; an LR panel answers with the pixel's cell."""

@@ -91,7 +91,7 @@ def _entries(bundle: Bundle) -> Iterator[Entry]:
         yield f"panels/{name}.png", [bundle.png(name)]
     yield "parameters.safetensors", [result.kernel.to_bytes()]
     if result.signal is not None:
-        yield from _signal(result.signal_kernel or result.kernel, result.signal)
+        yield from _signal(result.signal_kernel, result.signal)
     for name, array in _arrays(bundle):
         yield f"{name}.npy", _npy(array.shape, array.dtype, [np.ascontiguousarray(array)])
     summary = bundle.summary()

@@ -41,7 +41,7 @@ def of_zip(bundle: Bundle) -> int:
     result = bundle.result
     if result.signal is None:
         return _pixels(bundle) * _PANEL
-    kernel = result.signal_kernel or result.kernel
+    kernel = result.signal_kernel
     whole = 4 * result.signal.values.shape[0] * _pixels(bundle)
     at_once = whole if kernel.is_joint or result.signal.kind == "labels" else min(whole, BLOCK_BYTES)
     return max(_pixels(bundle) * _PANEL, _COPIES * at_once)

@@ -111,10 +111,8 @@ class Runs:
     def _compute(self, job: Job, order: Order, reduced: torch.Tensor, threads: int) -> Any:
         compute = partial(isolation.run, job, self.pipeline) if job.isolated else self.pipeline
         more: dict[str, Any] = {} if job.isolated else {"cache": order.image.cache}
-        if order.truth is not None:
-            more["truth"] = order.truth
         return compute(
-            reduced, order.settings, signal=order.signal, sample=order.image.sample,
+            reduced, order.settings, signal=order.signal, truth=order.truth, sample=order.image.sample,
             progress=job.report, threads=threads, **more,
         )  # fmt: skip
 

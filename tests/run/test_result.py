@@ -196,8 +196,8 @@ def test_sizes_and_the_signal(result):
     assert result.image == {
         "width": 96, "height": 72, "lr_width": 10, "lr_height": 8, "step_x": 10.0, "step_y": 10.0,
     }  # fmt: skip
-    assert result.signal_lr is None
+    assert result.signal is None and result.signal_kernel is result.kernel
     signal = understand(np.ones((9, 12), np.float32), kind="depth")
     brought = pipeline.run(torch.rand(3, 72, 96), Settings(features=False, iters=1), signal=signal, threads=1)
-    assert brought.signal_lr is not None
-    assert torch.equal(brought.signal_lr, signal.values)
+    assert brought.signal is not None and torch.equal(brought.signal.values, signal.values)
+    assert brought.signal_kernel.objective == "auto"

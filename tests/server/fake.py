@@ -31,8 +31,13 @@ class FakeKernel:
     sigma_x: Tensor
     sigma_y: Tensor
     theta: Tensor
+    sigma_r: Tensor
+    losses: list[float]
     fits: list[int] = field(default_factory=list)
     lr_image: str = "bilinear"
+    device: str = "cpu"
+    backend: str = "fake"
+    backend_reason: str = "a test"
 
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
         return (np.arange(self.grid.cols) + 0.5) * self.grid.step_x, (
@@ -79,6 +84,7 @@ class FakeRun:
         settings: Settings,
         *,
         signal: Any = None,
+        truth: Any = None,
         sample: Any = None,
         cache: dict[Any, Any] | None = None,
         progress: Callable[[Any], None] = lambda p: None,
@@ -103,11 +109,17 @@ class FakeRun:
         hr = interpolate(lr[None], (height, width), mode="bilinear")[0]
         ones = torch.full((grid.rows, grid.cols), 8.0) + 0 * ballast.sum()
         panels = [_panel("original", image), _panel("bilinear_rgb", hr), _panel("gsjbu_rgb", hr)]
-        kernel: Any = FakeKernel(grid, ones, ones.clone(), torch.zeros_like(ones))
+        kernel: Any = FakeKernel(
+            grid,
+            ones,
+            ones.clone(),
+            torch.zeros_like(ones),
+            ones / 80,
+            [0.1 / s for s in range(1, steps + 1)],
+        )
         return FakeResult(
-            settings=settings, device="cpu", backend="fake", backend_reason="a test", kernel=kernel, panels=panels,
-            metrics={"rgb": {"bilinear": {"psnr": 20.0}}}, losses=[0.1 / s for s in range(1, steps + 1)],
-            histograms={}, status={"features": "fake"}, timings_ms={"tto": 1.0}, features_kernel=kernel,
+            settings=settings, kernel=kernel, panels=panels, metrics={"rgb": {"bilinear": {"psnr": 20.0}}},
+            status={"features": "fake"}, timings_ms={"tto": 1.0}, features_kernel=kernel, signal_kernel=kernel,
             features_lr=lr,
         )  # fmt: skip
 
