@@ -19,7 +19,7 @@ from gsjbu.core.backends.fused import (
     widest_of,
 )
 from gsjbu.core.backends.phases import claim, finish, open_phase
-from gsjbu.core.backends.simd import LANES, load, splat, store, stream, total
+from gsjbu.core.backends.simd import LANES, load, splat, store, store_some, stream, total
 from gsjbu.core.compiler import BORROWS, FAST, njit
 
 f32 = np.float32
@@ -115,9 +115,8 @@ def _put_row(out, place, mixed, n, width, past_cache):
     while x + LANES <= width:
         store(out, place + x, load(mixed, n + x))
         x += LANES
-    while x < width:
-        out[place + x] = mixed[n + x]
-        x += 1
+    if x < width:
+        store_some(out, place + x, load(mixed, n + x), width - x)
 
 
 @njit(**BORROWS)
@@ -361,7 +360,7 @@ def render_rows(
         np.empty(room, dtype=np.float32),
     )
     values = np.empty(window * 8, dtype=np.float32)
-    mixed = np.empty(8 * room, dtype=np.float32)
+    mixed = np.empty(8 * room + LANES, dtype=np.float32)
     offset = row_starts[first_row]
     plane = (row_starts[last_row] - offset) * across
     while True:

@@ -15,6 +15,7 @@ import operator
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
@@ -110,6 +111,30 @@ def stream(typingctx, array, index, value):
         return context.get_dummy_value()
 
     return types.none(array, types.intp, vector), codegen
+
+
+@intrinsic
+def store_some(typingctx, array, index, value, count):
+    """Put the first ``count`` of 16 floats at ``index``, and nothing behind them."""
+
+    def codegen(context, builder, signature, args):
+        array, index, value, count = args
+        lanes = ir.Constant(_WORDS, list(range(LANES)))
+        many = builder.trunc(count, _WORD)
+        whole = builder.insert_element(ir.Constant(_WORDS, ir.Undefined), many, _WORD(0))
+        whole = builder.shuffle_vector(
+            whole, ir.Constant(_WORDS, ir.Undefined), ir.Constant(_WORDS, [0] * LANES)
+        )
+        some = builder.icmp_signed("<", lanes, whole)
+        address = _address(context, builder, signature.args[0], array, index)
+        kinds = (_VECTOR, address.type, _WORD, ir.VectorType(ir.IntType(1), LANES))
+        masked = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), kinds), f"llvm.masked.store.v{LANES}f32.p0"
+        )
+        builder.call(masked, (value, address, _WORD(4), some))
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, vector, types.intp), codegen
 
 
 @intrinsic

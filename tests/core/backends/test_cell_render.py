@@ -24,7 +24,11 @@ def test_any_number_of_signal_channels(channels):
 
 # Pixels of a cell: less than a vector, one, two and three of them, whole or not; and more than a chunk.
 @pytest.mark.parametrize("channels", [3, 8])
-@pytest.mark.parametrize("cell", [(3, 5), (4, 4), (5, 4), (4, 8), (3, 11), (6, 8), (7, 7), (23, 24)], ids=str)
+@pytest.mark.parametrize(
+    "cell",
+    [(3, 5), (4, 4), (5, 4), (4, 8), (3, 11), (6, 8), (7, 7), (5, 14), (3, 20), (2, 33), (23, 24)],
+    ids=str,
+)
 def test_cells_of_any_size(cell, channels):
     assert CHUNK < 23 * 24
     held_against_the_oracle(Problem(Case(2 * cell[0], 3 * cell[1], (2, 3), 1)), channels)

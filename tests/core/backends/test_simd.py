@@ -22,6 +22,7 @@ from gsjbu.core.backends.simd import (
     smaller,
     splat,
     store,
+    store_some,
     total,
 )
 
@@ -51,6 +52,11 @@ def apply_two(x, y, out):
 @njit
 def lowest_and_total(x):
     return lowest_lane(load(x, 0)), total(load(x, 0))
+
+
+@njit
+def put_some(x, out, at, count):
+    store_some(out, at, load(x, 0), count)
 
 
 @njit
@@ -155,3 +161,13 @@ def test_the_polynomial_is_what_its_comment_says():
     f = np.linspace(-0.5, 0.5, 10_001)
     value = np.polynomial.polynomial.polyval(f, simd.EXP2)
     assert np.abs(value / np.exp2(f) - 1).max() <= 1.05e-7
+
+
+@pytest.mark.parametrize("count", range(LANES + 1))
+def test_some_lanes_are_stored_and_nothing_behind_them(count):
+    x, out = np.arange(1, LANES + 1, dtype=np.float32), np.zeros(5 + count, dtype=np.float32)
+    beyond = np.zeros(5 + count + LANES, dtype=np.float32)
+    for array in (out, beyond):  # the first one ends where the last lane is put
+        put_some(x, array, 5, count)
+        np.testing.assert_array_equal(array[5 : 5 + count], x[:count])
+        assert not array[:5].any() and not array[5 + count :].any()
