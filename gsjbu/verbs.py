@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid, pair
 from gsjbu.core.kernel import Kernel
@@ -195,7 +196,7 @@ def upsample(
         **options,
     )
     high = torch.from_numpy(restored(brought, kernel, probabilities=probabilities, clip=clip))
-    if isinstance(signal, Tensor) and signal.requires_grad and torch.is_grad_enabled():
+    if isinstance(signal, Tensor) and wants_gradient(signal):
         return _with_gradient(high, signal, brought, kernel)
     return high
 

@@ -16,6 +16,7 @@ from gsjbu.core import blend as blends
 from gsjbu.core import blur as blurs
 from gsjbu.core import compiler, gaps, parameters, shift, windows
 from gsjbu.core.backends import dispatch
+from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means, MixGaussians
 from gsjbu.core.eager import eager
 from gsjbu.core.gaussians import Gaussians
@@ -179,38 +180,49 @@ class Kernel:
         self._check(signal, out)
         if not signal.is_floating_point():
             signal = signal.to(torch.float32)
-        refines = self._refines(signal)
-        if mask is None and signal.ndim == 3 and (refines or self._looks_for_gaps(signal)):
+        refinement = self.refinement if self._refines(signal) else None
+        if mask is None and signal.ndim == 3 and (refinement is not None or self._looks_for_gaps(signal)):
             mask = gaps.without_stand_ins(signal)
-        refinement = self.refinement if refines else None
-        odds = refinement is not None and refinement.odds
         whole = mask is None or bool(mask.all())
-        if self.blur is not None and whole and not (signal.requires_grad and torch.is_grad_enabled()):
+        if self.blur is not None and whole and not wants_gradient(signal):
             signal = blurs.undone(signal, self.blur, refinement is not None and refinement.in_unit)
-        if odds:
+        if refinement is not None and refinement.odds:
             signal = log_odds(signal)
         flat = signal.reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
-        later = refines or any(self.offset) or self.corners  # the result is in memory as a whole
+        direct = whole and refinement is None and not any(self.offset) and not self.corners
         threads = self.threads if threads is None else threads
         with torch.autocast(flat.device.type, enabled=False):  # weights and sums need float32
-            if mask is None or whole:
-                mixed = self._rendered(flat, None if later else target, threads)
+            if whole:
+                mixed = self._rendered(flat, target if direct else None, threads)
             else:
+                assert mask is not None
                 mixed = self._rendered_from(flat, mask, threads)
-            if refines:
-                mixed = self._refined(mixed, signal, mask, threads)
-            if odds:
-                mixed = mixed.sigmoid()
-            elif clip and not self.is_pure and not (refinement is not None and refinement.in_unit):
-                mixed = windows.clip_(mixed, flat, self.grid, self.radius, mask)
-            mixed = shift.moved(mixed, -self.offset[0], -self.offset[1])
-            mixed = shift.off_corners(mixed, self.grid) if self.corners else mixed
-            if target is not None and (mask is not None or later):
+            mixed = self._finished(mixed, signal, refinement, mask, clip, threads)
+            if target is not None and not direct:  # the result is in memory as a whole
                 target[...] = mixed.detach().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
         return mixed.reshape(*signal.shape[:-2], *size)
+
+    def _finished(
+        self,
+        mixed: Tensor,  # [B·C, H, W]
+        signal: Tensor,  # [..., C, h, w]
+        refinement: Refinement | None,
+        mask: Tensor | None,
+        clip: bool,
+        threads: int | None,
+    ) -> Tensor:
+        """What follows mixing, and the way back to where the image lies."""
+        if refinement is not None:
+            mixed = self._refined(mixed, signal, refinement, mask, threads)
+        if refinement is not None and refinement.odds:
+            mixed = mixed.sigmoid()
+        elif clip and not self.is_pure and not (refinement is not None and refinement.in_unit):
+            mixed = windows.clip_(mixed, signal.reshape(-1, *signal.shape[-2:]), self.grid, self.radius, mask)
+        mixed = shift.moved(mixed, -self.offset[0], -self.offset[1])
+        return shift.off_corners(mixed, self.grid) if self.corners else mixed
 
     def _check(self, signal: Tensor, out: np.ndarray | None) -> None:
         grid = self.grid
@@ -254,22 +266,23 @@ class Kernel:
 
     def _refines(self, signal: Tensor) -> bool:
         """True if mixing ``signal`` [..., C, h, w] is to be followed by the refinement."""
-        if self.refinement is None or (signal.requires_grad and torch.is_grad_enabled()):
+        if self.refinement is None or wants_gradient(signal):
             return False
         return all(self.refinement.suits(one) for one in signal.reshape(-1, *signal.shape[-3:]))
 
     def _looks_for_gaps(self, signal: Tensor) -> bool:
         """True if cells that hold the mean of all others are to be left out, whatever follows mixing."""
-        return self.objective == "auto" and not (signal.requires_grad and torch.is_grad_enabled())
+        return self.objective == "auto" and not wants_gradient(signal)
 
-    def _refined(self, mixed: Tensor, signal: Tensor, mask: Tensor | None, threads: int | None) -> Tensor:
+    def _refined(
+        self, mixed: Tensor, signal: Tensor, refinement: Refinement, mask: Tensor | None, threads: int | None
+    ) -> Tensor:
         """Each of the batch's mixtures refined by itself; all of them flat, [B·C, H, W]."""
-        assert self.refinement is not None
         compiled = compiler.unavailable_reason() is None and dispatch.warm_up.is_near()
         pairs = zip(mixed.split(signal.shape[-3]), signal.reshape(-1, *signal.shape[-3:]), strict=True)
         with torch_threads(None if compiled else dispatch.beside(threads)):
             parts = [
-                stage.refined(mix, one, self.guide, self.grid, self.refinement, threads, mask, compiled)
+                stage.refined(mix, one, self.guide, self.grid, refinement, threads, mask, compiled)
                 for mix, one in pairs
             ]
         refined = parts[0] if len(parts) == 1 else torch.cat(parts)

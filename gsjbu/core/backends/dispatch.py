@@ -207,7 +207,7 @@ def render(
         if out is not None:
             out[...] = mixed.detach().cpu().numpy()
         return mixed
-    wants_gradient = signal.requires_grad and torch.is_grad_enabled()
+    with_gradient = wants_gradient(signal)
     if is_compiled(backend, signal):
         from gsjbu.core.backends import cpu
 
@@ -216,17 +216,22 @@ def render(
     assert members is None
     # A kernel may have been fitted on a device that this machine does not have.
     fitted_on = torch.device(device if devices.unavailable_reason(device) is None else "cpu")
-    where = signal.device if wants_gradient else fitted_on
-    with torch.set_grad_enabled(wants_gradient), torch_threads(beside(threads)):
+    where = signal.device if with_gradient else fitted_on
+    with torch.set_grad_enabled(with_gradient), torch_threads(beside(threads)):
         mixed = attention.render(
             _on(gaussians, where),
             gaussians.raw,
-            signal if wants_gradient else signal.to(where, torch.float32),
+            signal if with_gradient else signal.to(where, torch.float32),
         )
     if out is None:
-        return mixed if wants_gradient else mixed.cpu()
+        return mixed if with_gradient else mixed.cpu()
     out[...] = mixed.detach().cpu().numpy()
     return torch.from_numpy(out) if out.dtype in (np.float32, np.float64, np.float16) else mixed
+
+
+def wants_gradient(signal: Tensor) -> bool:
+    """True if what is made of ``signal`` has a gradient."""
+    return signal.requires_grad and torch.is_grad_enabled()
 
 
 def beside(threads: int | None) -> int | None:
@@ -237,8 +242,8 @@ def beside(threads: int | None) -> int | None:
 
 def is_compiled(backend: str, signal: Tensor | None = None) -> bool:
     """True if a kernel of that ``backend`` renders ``signal`` (or finds its mean weights) by a compiled loop."""
-    wants_gradient = signal is not None and signal.requires_grad and torch.is_grad_enabled()
-    return backend == "fused" and not wants_gradient and warm_up.is_near() and warm_up.run()
+    with_gradient = signal is not None and wants_gradient(signal)
+    return backend == "fused" and not with_gradient and warm_up.is_near() and warm_up.run()
 
 
 def mean_weights(gaussians: Gaussians, members: Members, threads: int | None = None) -> Tensor:
