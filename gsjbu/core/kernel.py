@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gsjbu.core import blend as blends
 from gsjbu.core import blur as blurs
-from gsjbu.core import compiler, gaps, parameters, shift, windows
+from gsjbu.core import clipping, compiler, gaps, parameters, shift
 from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means, MixGaussians
@@ -220,7 +220,9 @@ class Kernel:
         if refinement is not None and refinement.odds:
             mixed = mixed.sigmoid()
         elif clip and not self.is_pure and not (refinement is not None and refinement.in_unit):
-            mixed = windows.clip_(mixed, signal.reshape(-1, *signal.shape[-2:]), self.grid, self.radius, mask)
+            mixed = clipping.clip_(
+                mixed, signal.reshape(-1, *signal.shape[-2:]), self.grid, self.radius, mask
+            )
         mixed = shift.moved(mixed, -self.offset[0], -self.offset[1])
         return shift.off_corners(mixed, self.grid) if self.corners else mixed
 

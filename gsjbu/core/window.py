@@ -8,11 +8,8 @@ import numpy as np
 
 from gsjbu.core import blend as blends
 from gsjbu.core import parameters
-from gsjbu.core.blend import Blend
+from gsjbu.core.blend import REACH, Blend
 from gsjbu.core.gaussians import Gaussians
-
-#: Reach of the plain interpolations of a blend, in LR pixels.
-PLAIN_REACH = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ def window_at(gaussians: Gaussians, blend: Blend | None, x: int, y: int) -> Wind
     """The window of HR pixel ``(x, y)`` in float64. Raises ShapeError outside the image."""
     g, radius = gaussians.grid, gaussians.radius
     cx, cy = g.cell_of(x, y)
-    reach = max(radius, PLAIN_REACH if blend is not None and blend.plain_share else 0)
+    reach = max(radius, REACH[blend.plain] if blend is not None and blend.plain_share else 0)
     qy, qx = np.mgrid[
         max(0, cy - reach) : min(g.rows, cy + reach + 1),
         max(0, cx - reach) : min(g.cols, cx + reach + 1),

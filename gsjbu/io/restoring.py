@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core import windows
+from gsjbu.core import clipping
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bilinear, nearest
 from gsjbu.core.kernel import Kernel
@@ -151,7 +151,7 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     if signal.kind != "labels":  # a map of classes that came as shares
         dtype = np.dtype(np.uint8 if codes.max() < 256 else np.int32)
     if not bool(signal.mask.all()):
-        gap = ~windows.within_reach(signal.mask, kernel.grid, kernel.radius)
+        gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius)
         if bool(gap.any()):
             near = nearest(signal.values, kernel.grid).argmax(dim=0)
             best = torch.where(gap, near, best)

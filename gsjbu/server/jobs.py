@@ -21,7 +21,7 @@ from gsjbu.core.threads import available, step_back
 from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
-from gsjbu.server.problems import Problem, from_error, from_os_error, internal, is_out_of_memory
+from gsjbu.server.problems import Problem, from_error, of_crash
 from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
 
@@ -436,20 +436,8 @@ class Scheduler:
             job.finish("failed", problem.plain())
         except GsjbuError as error:
             job.finish("failed", from_error(error))
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                self._crashed(job, error)
-                return
-            log.error("job ran out of memory", extra={"job": job.id}, exc_info=True)
-            job.finish(
-                "failed", Problem("out_of_memory", "The job ran out of memory; lower resolution or radius.")
-            )
         except BaseException as error:  # a job must never take the pool with it
-            self._crashed(job, error)
+            log.error("job crashed", extra={"job": job.id}, exc_info=error)
+            job.finish("failed", of_crash(error))
         finally:
             job.let_go()
-
-    def _crashed(self, job: Job, error: BaseException) -> None:
-        log.error("job crashed", extra={"job": job.id}, exc_info=error)
-        known = from_os_error(error) if isinstance(error, OSError) else None
-        job.finish("failed", known or internal())

@@ -102,23 +102,30 @@ def from_error(error: GsjbuError) -> Problem:
     return Problem(error.code, error.message, setting=error.name if isinstance(error, SettingError) else None)
 
 
-def from_os_error(error: OSError) -> Problem | None:
-    """What a machine that has run out of something means to a client; None for any other error."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+def of_crash(error: BaseException) -> Problem:
+    """What a client is told of an error that it has not caused: what the machine has run out of, if that is it."""
+    code = error.errno if isinstance(error, OSError) else None
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return Problem("storage_full", "The server has no room for files left; its log says where.")
-    if error.errno in (errno.EMFILE, errno.ENFILE):
+    if code in (errno.EMFILE, errno.ENFILE):
         detail = "The server has too many files and connections open; please try again soon."
         return Problem("files_exhausted", detail, retry_after=2)
-    if error.errno == errno.ENOMEM:
+    if code == errno.ENOMEM or _is_out_of_memory(error):
         return Problem("out_of_memory", "The server ran out of memory; lower resolution or radius.")
-    return None
+    return internal()
 
 
-def is_out_of_memory(error: BaseException) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     """Whether memory was short; torch and threads say so with a RuntimeError."""
-    text = str(error)
     words = ("allocate memory", "out of memory", "start new thread")
-    return isinstance(error, MemoryError) or any(word in text for word in words)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    )
+
+
+def internal() -> Problem:
+    """What a client is told where nothing is known."""
+    return Problem("internal", "Something went wrong inside the server; its log says what. Please try again.")
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -198,17 +205,11 @@ class CrashMiddleware:
             scope["gsjbu.code"] = "client_gone"
         except Exception as error:
             log.error("request crashed", exc_info=error)
-            known = from_os_error(error) if isinstance(error, OSError) else None
-            problem = known or internal()
+            problem = of_crash(error)
             scope["gsjbu.code"] = problem.code
             if started:
                 raise  # half an answer is out; the connection is all that is left to close
             await problem.response()(scope, receive, send)
-
-
-def internal() -> Problem:
-    """What a client is told of an error that it has not caused."""
-    return Problem("internal", "Something went wrong inside the server; its log says what. Please try again.")
 
 
 def _answer(request: Request, problem: Problem) -> JSONResponse:

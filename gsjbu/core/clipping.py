@@ -1,4 +1,4 @@
-"""What a pixel's window of LR pixels allows: the range of its values, and whether any of them is known."""
+"""Results held in the range of each pixel's window; and which pixels have a known LR pixel in theirs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
+from gsjbu.core.blend import REACH
 from gsjbu.core.grid import Grid
-
-#: A plain interpolation looks two LR pixels far, whatever the radius of the Gaussians.
-LEAST_REACH = 2
 
 
 def clip_(
@@ -21,7 +19,7 @@ def clip_(
     known: Tensor | None = None,  # bool [h, w]
 ) -> Tensor:
     """``high`` held, in place where it has no gradient, between the least and the greatest value of each window."""
-    reach = max(radius, LEAST_REACH)
+    reach = max(radius, *REACH.values())  # a plain interpolation may look further
     rows, cols = _cells(grid)
     least, most = _extremes(low.detach(), reach, known)
     if high.requires_grad:
