@@ -9,6 +9,7 @@ import { drawProfile } from "./profile.js";
 import { mainFigure, methodTitle } from "./report.js";
 import { drawRuns } from "./runs.js";
 import { on, state } from "./state.js";
+import { drawTabs, tabKeys } from "./tabs.js";
 
 const TABS = { loss: "chart.loss", psnr: "chart.psnr", histograms: "chart.histograms", profile: "chart.profile", runs: "chart.runs" };
 const PARAMETERS = {
@@ -30,15 +31,7 @@ export function start() {
   });
   on("language", draw);
   fitted(byId("chart"), plot);
-  byId("chart-tabs").addEventListener("keydown", (event) => {
-    const names = Object.keys(TABS);
-    const to = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!to) return;
-    event.preventDefault();
-    shown = names[(names.indexOf(shown) + to + names.length) % names.length];
-    draw();
-    byId(`chart-${shown}`).focus();
-  });
+  byId("chart-tabs").addEventListener("keydown", tabKeys);
   draw();
 }
 
@@ -58,37 +51,17 @@ export function show(name) {
 }
 
 function draw() {
-  put(
-    byId("chart-tabs"),
-    Object.entries(TABS).map(([name, words]) =>
-      h(
-        "button",
-        {
-          type: "button",
-          role: "tab",
-          id: `chart-${name}`,
-          "aria-selected": String(name === shown),
-          "aria-controls": "chart",
-          tabindex: name === shown ? 0 : -1,
-          on: {
-            click: () => {
-              shown = name;
-              draw();
-              byId(`chart-${name}`).focus();
-            },
-          },
-        },
-        t(words),
-      ),
-    ),
-  );
+  const entries = Object.entries(TABS).map(([name, words]) => [name, t(words)]);
+  drawTabs(byId("chart-tabs"), byId("chart"), "chart", entries, shown, (name) => {
+    show(name);
+    byId(`chart-${name}`).focus();
+  });
   plot();
 }
 
 /** Draw what the chosen tab shows: of the run under way, or else of the last result. */
 function plot() {
   const holder = byId("chart");
-  holder.setAttribute("aria-labelledby", `chart-${shown}`);
   holder.className = `chart-holder ${shown}`;
   if (!state.result && state.run.phase !== "running") empty(holder, t("chart.none"));
   else ({ loss, psnr, histograms, profile: () => drawProfile(holder), runs: () => drawRuns(holder) })[shown]();

@@ -19,6 +19,7 @@ import {
 import { drawStrip } from "./strip.js";
 import { SIDES } from "./viewer.js";
 import { look, on, set, state } from "./state.js";
+import { drawTabs, tabKeys } from "./tabs.js";
 import { trouble } from "./trouble.js";
 import * as api from "./api.js";
 
@@ -319,25 +320,7 @@ async function toggle(one) {
 const colour = (value) => (Array.isArray(value) ? `rgb(${value.join(" ")})` : value);
 
 function tabs(names, present) {
-  put(
-    byId("tabs"),
-    names.map((name) =>
-      h(
-        "button",
-        {
-          type: "button",
-          role: "tab",
-          id: `tab-${name}`,
-          "aria-selected": String(name === present),
-          "aria-controls": "panel",
-          tabindex: name === present ? 0 : -1,
-          on: { click: () => go(name) },
-        },
-        groupTitle(name),
-      ),
-    ),
-  );
-  byId("panel").setAttribute("aria-labelledby", `tab-${present}`);
+  drawTabs(byId("tabs"), byId("panel"), "tab", names.map((name) => [name, groupTitle(name)]), present, go);
 }
 
 /** What is shown next shows `group`. */
@@ -350,13 +333,4 @@ export async function go(group) {
   const focused = document.activeElement?.getAttribute("role") === "tab";
   await want({ group, left: null, right: null, third: null, fourth: null });
   if (focused) byId(`tab-${state.view.group}`)?.focus();
-}
-
-function tabKeys(event) {
-  const all = [...byId("tabs").children];
-  const at = all.indexOf(document.activeElement);
-  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: all.length - 1 }[event.key];
-  if (to === undefined || at < 0) return;
-  event.preventDefault();
-  all[(to + all.length) % all.length].click();
 }

@@ -73,11 +73,12 @@ def run(command: list[str], folder: Path) -> str:
 
 
 @pytest.mark.address("resolution=128")
-@pytest.mark.parametrize("brought", [False, True])
-def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: bool) -> None:
-    """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike."""
+@pytest.mark.parametrize("brought", ["nothing", "files", "a scene's labels"])
+def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: str) -> None:
+    """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike;
+    a signal that was made of a truth, which is in the zip, and taken for another kind."""
     job = shown(page)
-    if brought:
+    if brought == "files":
         picture, signal = tmp_path / "it's a, photo; 1.png", tmp_path / "my depth.npy"
         Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(picture)
         np.save(signal, np.random.default_rng(0).random((20, 30), np.float32))
@@ -87,9 +88,18 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
         job = shown(page, job)
         page.select_option("[data-setting=objective] select", "signal")
         shown(page, job)
-    else:
+    elif brought == "nothing":
         set_slider(page, "stride", 12)
         shown(page, job)
+    else:
+        page.click("#truth-scene button[data-what=labels][data-stride='16']")
+        job = shown(page, job)
+        page.select_option("#signal-kind", "probabilities")
+        shown(page, job)
+        with page.expect_download() as caught:
+            page.click("#download")
+        with zipfile.ZipFile(caught.value.path()) as archive:
+            archive.extract("signal_lr.npy", tmp_path)
     rgb: Any = state(page, "result.metrics.rgb")
     figures = {method: rgb[method]["psnr"] for method in ("bilinear", "gsjbu")}
 
@@ -104,6 +114,9 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
         result = json.loads(path.read_text())
         for method, value in figures.items():
             assert result["metrics"]["rgb"][method]["psnr"] == pytest.approx(value, abs=1e-3)
+        if brought != "nothing":
+            kind = state(page, "signal.kind")
+            assert f"{kind}".replace("_", " ") in result["status"]["signal"].split(";")[0]
 
 
 def test_link_is_the_address(page: Page) -> None:

@@ -176,13 +176,13 @@ def test_charts(page: Page, library: Any) -> None:
     """Loss curve, PSNR bars and histograms carry the run's figures, with axes, and answer to keys."""
     curve = page.locator("#chart svg")
     label = curve.get_attribute("aria-label") or ""
-    assert f"{len(library.losses)} steps" in label and f"{library.losses[-1]:.3g}"[:5] in label
+    assert f"{len(library.kernel.losses)} steps" in label and f"{library.kernel.losses[-1]:.3g}"[:5] in label
     assert page.locator("#chart svg text").count() > 5
     curve.focus()
     page.keyboard.press("End")
-    assert f"step {len(library.losses)}:" in (page.text_content("#chart .note") or "")
+    assert f"step {len(library.kernel.losses)}:" in (page.text_content("#chart .note") or "")
     page.keyboard.press("ArrowLeft")
-    assert f"step {len(library.losses) - 1}:" in (page.text_content("#chart .note") or "")
+    assert f"step {len(library.kernel.losses) - 1}:" in (page.text_content("#chart .note") or "")
 
     page.click("#chart-psnr")
     label = page.get_attribute("#chart svg", "aria-label") or ""
@@ -195,7 +195,7 @@ def test_charts(page: Page, library: Any) -> None:
     for name in ("sigma_x", "sigma_y", "theta", "sigma_r"):
         columns = page.evaluate("document.querySelectorAll('#chart .column').length")
         assert columns == sum(
-            len(library.histograms[n]["counts"]) for n in ("sigma_x", "sigma_y", "theta", "sigma_r")
+            len(library.as_dict()["histograms"][n]["counts"]) for n in ("sigma_x", "sigma_y", "theta", "sigma_r")
         ), name
 
 
