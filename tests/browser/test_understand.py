@@ -195,7 +195,8 @@ def test_charts(page: Page, library: Any) -> None:
     for name in ("sigma_x", "sigma_y", "theta", "sigma_r"):
         columns = page.evaluate("document.querySelectorAll('#chart .column').length")
         assert columns == sum(
-            len(library.as_dict()["histograms"][n]["counts"]) for n in ("sigma_x", "sigma_y", "theta", "sigma_r")
+            len(library.as_dict()["histograms"][n]["counts"])
+            for n in ("sigma_x", "sigma_y", "theta", "sigma_r")
         ), name
 
 
