@@ -224,24 +224,3 @@ def test_steps_are_those_of_torchs_adam(optimiser):
                     at[c].clamp_(*bounds)
     raw, _, _ = attention.fit(on("cpu", problem), problem.raw, 6, optimiser.rate, 1.0, optimiser=optimiser)
     assert torch.equal(raw, optimiser.raw(at.detach()))
-
-
-@pytest.mark.parametrize("radius", [1, 3])
-def test_the_gradient_of_neighbours_is_that_of_an_index(radius):
-    """In chunks of some rows, at the grid's rim too; and the gradient's own gradient."""
-    grid = Grid.from_sizes(12, 15, 4, 5)
-    draw = torch.Generator().manual_seed(radius)
-    problem = attention.Problem(
-        torch.rand(3, 12, 15, generator=draw), torch.rand(3, 4, 5, generator=draw), grid, radius
-    )
-    values = torch.randn(20, 4, generator=draw, dtype=torch.float64, requires_grad=True)
-    for first, last in ((0, 2), (2, 4), (1, 4)):
-        chunk = problem._new_chunk(first, last)
-        share = torch.randn(*chunk.lr_index.shape, 4, generator=draw, dtype=torch.float64)
-        share = share.masked_fill(chunk.outside[:, :, None], 0)  # outside the grid nothing is taken
-        slopes = [
-            torch.autograd.grad((share * of).square().sum(), values, create_graph=True)[0]
-            for of in (attention.neighbours(values, chunk, grid), values[chunk.lr_index])
-        ]
-        torch.testing.assert_close(*slopes)
-        torch.testing.assert_close(*(torch.autograd.grad(one.square().sum(), values)[0] for one in slopes))
