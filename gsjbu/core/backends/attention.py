@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -146,50 +146,21 @@ class Problem:
         )  # fmt: skip
 
 
-class _Neighbours(torch.autograd.Function):
-    """``values`` [h·w, K] of each neighbour of a chunk's cells, [cells, N, K]; those outside the grid have no gradient.
-
-    Its gradient is a sum of shifted pictures; that of an index is one addition after the other: half of a step at ×2.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, chunk: Chunk, shape: tuple[int, int]) -> Tensor:
-        ctx.chunk, ctx.shape = chunk, shape
-        return values[chunk.lr_index]
-
-    @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        chunk, (rows, cols) = ctx.chunk, ctx.shape
-        side = math.isqrt(chunk.lr_index.shape[1])
-        reach, count = side // 2, slope.shape[-1]
-        slope = slope.masked_fill(chunk.outside[:, :, None], 0).view(-1, cols, side, side, count)
-        around = slope.new_zeros(rows + 2 * reach, cols + 2 * reach, count)
-        for dy in range(side):
-            for dx in range(side):
-                around[chunk.first + dy : chunk.last + dy, dx : dx + cols] += slope[:, :, dy, dx]
-        return around[reach : reach + rows, reach : reach + cols].reshape(-1, count), None, None
-
-
-def neighbours(values: Tensor, chunk: Chunk, grid: Grid) -> Tensor:
-    """``values`` [h·w, K] of each neighbour of a chunk's cells, [cells, N, K]; differentiable."""
-    found: Tensor = _Neighbours.apply(values, chunk, (grid.rows, grid.cols))
-    return found
-
-
-def shapes_of(problem: Problem, gaussians: Parameters) -> Tensor:
-    """Per LR pixel a, b, c, in strides, and κ: [h·w, 4]."""
+def psi_and_kappa(problem: Problem, gaussians: Parameters) -> tuple[Tensor, Tensor]:
+    """Per LR pixel: (a, b, c) in strides [h·w, 3] and κ [h·w]."""
     a, b, c, kappa = parameters.coefficients(gaussians)
     sx, sy = problem.grid.step_x, problem.grid.step_y
-    return torch.stack([a * (sx * sx), b * (sx * sy), c * (sy * sy), kappa], dim=-1).flatten(0, 1)
+    return torch.stack([a * (sx * sx), b * (sx * sy), c * (sy * sy)], dim=-1).flatten(0, 1), kappa.flatten()
 
 
-def cell_weights(chunk: Chunk, shapes: Tensor, grid: Grid) -> Tensor:
-    """Softmax weights [cells, P, N] of a chunk; differentiable in ``shapes`` [h·w, 4]."""
-    a, b, c, k = neighbours(shapes, chunk, grid).unbind(-1)  # [cells, N]
+def cell_weights(chunk: Chunk, abc: Tensor, kappa: Tensor) -> Tensor:
+    """Softmax weights [cells, P, N] of a chunk; differentiable in ``abc`` and ``kappa``."""
+    a, b, c = abc[chunk.lr_index].unbind(-1)  # [cells, N]
     x, y = chunk.offset[:, 0], chunk.offset[:, 1]
     psi = torch.stack(
         [a, b, c, -(2 * a * x + b * y), -(2 * c * y + b * x), a * x * x + b * x * y + c * y * y], dim=1
     )
+    k = kappa[chunk.lr_index]
     logits = -torch.matmul(chunk.phi, psi) - chunk.colour * k[:, None, :]
     return torch.softmax(logits.masked_fill(chunk.outside[:, None, :], -math.inf), dim=-1)
 
@@ -269,18 +240,19 @@ class _Objective:
             at.grad.zero_()
         total = torch.zeros((), device=at.device)
         # The chunks share the map from there to coefficients: they add to the coefficients' gradient first.
-        high = parameters.highest(self.problem.grid)
-        shapes = shapes_of(self.problem, self.optimiser.parameters(at, high))
-        leaf = shapes.detach().requires_grad_(True)
+        abc, kappa = psi_and_kappa(
+            self.problem, self.optimiser.parameters(at, parameters.highest(self.problem.grid))
+        )
+        leaf_abc, leaf_kappa = abc.detach().requires_grad_(True), kappa.detach().requires_grad_(True)
         for chunk in self.problem.chunks():
-            loss = self._chunk_loss(chunk, leaf)
+            loss = self._chunk_loss(chunk, leaf_abc, leaf_kappa)
             loss.backward()
             total += loss.detach()
-        shapes.backward(leaf.grad)
+        torch.autograd.backward([abc, kappa], [leaf_abc.grad, leaf_kappa.grad])
         return total
 
-    def _chunk_loss(self, chunk: Chunk, shapes: Tensor) -> Tensor:
-        w = cell_weights(chunk, shapes, self.problem.grid)
+    def _chunk_loss(self, chunk: Chunk, abc: Tensor, kappa: Tensor) -> Tensor:
+        w = cell_weights(chunk, abc, kappa)
         loss = torch.zeros((), device=w.device)
         if self.rgb:
             off = torch.matmul(w, self.lr_guide[chunk.lr_index]) - chunk.guide
@@ -372,11 +344,13 @@ def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     with _in_float32(problem.device):
         g = problem.grid
         values = signal.flatten(1).T  # [h·w, C]
-        shapes = shapes_of(problem, parameters.from_raw(raw.to(problem.device), parameters.highest(g)))
+        abc, kappa = psi_and_kappa(
+            problem, parameters.from_raw(raw.to(problem.device), parameters.highest(g))
+        )
         bands = []
         for chunk in problem.chunks():
-            w = cell_weights(chunk, shapes, g).to(values.dtype)
-            mixed = torch.matmul(w, neighbours(values, chunk, g))  # [cells, P, C]
+            w = cell_weights(chunk, abc, kappa).to(values.dtype)
+            mixed = torch.matmul(w, values[chunk.lr_index])  # [cells, P, C]
             rows = chunk.last - chunk.first
             block = mixed.reshape(rows, g.cols, problem.tall, problem.wide, -1).permute(4, 0, 2, 1, 3)
             block = block.reshape(values.shape[1], rows * problem.tall, g.cols * problem.wide)
