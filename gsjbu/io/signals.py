@@ -241,7 +241,9 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         brought = replace(brought, colours=True)
     if brought.colours and asked.kind in (None, "labels"):
         planes = colour_numbers(planes)
-    if asked.kind == "logits":
+    open_ = asked.kind is None and brought.kind is None and brought.told is None
+    guess = _with_classes_ruled_out(planes) if open_ else None
+    if guess is not None or asked.kind == "logits":
         planes = _ruled_out(planes)
     known = _known_over(brought, planes)
     first = gaps.find(
@@ -249,7 +251,7 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     )  # far outliers and what is not finite: no kind has them
     if not first.known.any():
         raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
-    guess = _guess(brought, asked, planes, first.known)
+    guess = guess or _guess(brought, asked, planes, first.known)
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
         raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
@@ -265,6 +267,21 @@ def _ruled_out(logits: np.ndarray) -> np.ndarray:
         return logits
     some = len(logits) == 1 or np.isfinite(logits).any(axis=0)
     return np.where(np.isneginf(logits) & some, np.finfo(logits.dtype).min, logits)
+
+
+def _with_classes_ruled_out(planes: np.ndarray) -> kinds.Guess | None:
+    """The guess of logits, where −∞ stands beside numbers in a cell of [C, h, w] and what is left are logits."""
+    if planes.dtype.kind != "f" or len(planes) == 1:
+        return None
+    out = np.isneginf(planes)
+    if not (out.any(axis=0) & np.isfinite(planes).any(axis=0)).any():
+        return None
+    least = planes[np.isfinite(planes)].min()
+    shown = np.where(out & np.isfinite(planes).any(axis=0), least, planes)
+    guess = kinds.guess(shown, gaps.finite(shown))
+    if guess.kind != "logits":
+        return None
+    return replace(guess, reason=f"{guess.reason}; −∞ rules classes out", runner_up=None)
 
 
 def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int) -> Signal:

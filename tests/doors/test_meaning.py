@@ -235,6 +235,20 @@ def test_minus_infinity_rules_a_class_out_and_is_no_gap() -> None:
         understand(np.full((3, 4, 4), -np.inf, np.float32), kind="logits")
 
 
+def test_minus_infinity_beside_logits_tells_them() -> None:
+    """Without a word on their kind; of a quantity it is a gap."""
+    classes = np.repeat(np.repeat(np.arange(12).reshape(3, 4) % 5, 5, 0), 5, 1)
+    logits = (6.0 * (classes == np.arange(5)[:, None, None]) - 2).astype("f4")
+    logits[4, :, :10] = -np.inf
+    found = understand(logits)
+    assert found.kind == "logits" and bool(found.mask.all()) and not found.doubts
+    assert torch.equal(found.values, understand(logits, kind="logits").values)
+    vectors = np.stack([np.linspace(-3, 2, 300).reshape(15, 20)] * 2).astype("f4")
+    vectors[1, 3] = -np.inf
+    found = understand(vectors)
+    assert found.kind == "features" and not found.mask[3].any()
+
+
 @pytest.mark.parametrize("name", ["stride", "lr_size", "mask"])
 def test_upsample_refuses_what_the_signal_says_itself(name) -> None:
     with pytest.raises(SettingError, match=f"upsample takes no {name}"):
