@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import replace
+from typing import SupportsIndex
 
 import numpy as np
 from torch import Tensor
@@ -118,7 +120,7 @@ def _check_positive(**given: float | None) -> None:
 
 
 def _check_threads(threads: int | None) -> None:
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
+    if threads is not None and not (isinstance(threads, SupportsIndex) and operator.index(threads) >= 1):
         raise SettingError(
             "threads", f"threads is {threads!r}; it must be a whole number from 1, or None for all."
         )

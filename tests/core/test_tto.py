@@ -245,6 +245,7 @@ def bad(**given):
         (bad(lr_size=(4.5, 2)), ShapeError, "shape_invalid", "two whole numbers"),
         (bad(optimiser="sgd"), SettingError, "setting_invalid", "it must be one of log-adam, adam"),
         (bad(optimiser="sgd", objective="auto", signal=torch.ones(1, 4, 6)), SettingError, "setting_invalid", "adam"),
+        (bad(threads=np.int64(0)), SettingError, "setting_invalid", "a whole number from 1"),
         (bad(threads=-3), SettingError, "setting_invalid", "threads is -3; it must be a whole number from 1"),
         (bad(sigma=0), SettingError, "setting_invalid", "sigma is 0; it must be a number above 0"),
         (bad(sigma_r=float("nan")), SettingError, "setting_invalid", "sigma_r is nan"),
