@@ -45,7 +45,17 @@ function draw() {
     Object.keys(KINDS).map((kind) => h("option", { value: kind }, kindWords(kind))),
   );
   byId("signal-kind").value = signal.kind;
-  byId("signal-reason").textContent = [signal.reason, signal.gaps, ...(signal.doubts ?? [])].filter(Boolean).join(" ");
+  put(byId("signal-reason"), [
+    h("span", { lang: "en" }, because(signal)),
+    signal.runner_up && ` ${t("signal.maybe", { kind: kindWords(signal.runner_up) })}`,
+  ]);
+}
+
+/** Why it is taken for that, in the server's words; the first doubt is on the kind where there is a runner-up. */
+function because({ reason, gaps, doubts = [], runner_up: second }) {
+  const others = doubts.slice(second ? 1 : 0);
+  const said = others.some((doubt) => doubt.toLowerCase().includes(gaps.toLowerCase()));
+  return [reason, ...(said ? [] : [gaps]), ...others].filter(Boolean).map((one) => one.replace(/\.?$/, ".")).join(" ");
 }
 
 const KINDS = {
@@ -60,8 +70,8 @@ const KINDS = {
 const kindWords = (kind) => t(KINDS[kind] ?? "signal.kind.other");
 
 /** What the page keeps of the server's answer about a signal. */
-const kept = ({ signal_id: id, shape, kind, note, name, reason, gaps, doubts }) => ({
-  id, shape, kind, note, name, reason, gaps, doubts,
+const kept = ({ signal_id: id, shape, kind, note, name, reason, gaps, doubts, runner_up }) => ({
+  id, shape, kind, note, name, reason, gaps, doubts, runner_up,
 });
 
 /** Take the signal for what the person says it is. */

@@ -214,6 +214,21 @@ def test_what_a_signal_is_taken_for_is_said_and_changed(page: Page) -> None:
     assert page.inner_text("#signal-name") == "depth.npy"
 
 
+def test_a_doubt_is_said_once_and_where_to_answer_it(page: Page) -> None:
+    """Of the kind, in the page's language; of gaps, in the server's sentence."""
+    job = shown(page)
+    object_ = np.where(np.hypot(*np.mgrid[-16:16, -16:16]) < 9, 9.0, -9.0).astype(np.float32)
+    out = io.BytesIO()
+    np.save(out, object_ + 0.1 * np.arange(32, dtype=np.float32) / 32)
+    page.set_input_files(
+        "#signal-file", {"name": "mask.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+    )
+    shown(page, job)
+    said = page.inner_text("#signal-reason")
+    assert said.endswith("It may be depth, too: choose above.") and "kind=" not in said
+    assert said.count("the logits of a mask") == 1
+
+
 def test_noise_for_a_signal_is_warned_of(page: Page) -> None:
     job = shown(page)
     page.set_input_files("#signal-file", depth())
