@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.eager import eager
 from gsjbu.core.grid import Grid
 from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import borders, gaps, kinds, layouts, resolution, restoring
@@ -50,6 +51,7 @@ class Refined(np.ndarray):
             self.signal = whole.signal
 
 
+@eager
 def refine(
     image: Any,
     signal: Any,

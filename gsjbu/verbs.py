@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.backends.dispatch import wants_gradient
+from gsjbu.core.eager import eager
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid, pair
 from gsjbu.core.kernel import Kernel
@@ -24,6 +25,7 @@ from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default
 
 
+@eager
 def fit(
     image: Any,
     stride: int = default("stride"),
@@ -121,6 +123,7 @@ def _grid(guide: Tensor, stride: int, lr_size: tuple[int, int] | None) -> Grid:
     return Grid.from_stride(height, width, int(SETTINGS["stride"].parse(stride)))
 
 
+@eager
 def upsample(
     image: Any,
     signal: Any,
@@ -165,7 +168,7 @@ def upsample(
         [H, W] where [h, w] came, otherwise [C, H, W], in the signal's unit: class numbers and other integers in their
         own dtype, logits as probabilities, float32 or float64 otherwise; gaps are NaN, or the integer that stood for
         them. Where the signal asks for a gradient the values are the same, and the gradient is that of mixing: what is
-        done to the signal before and to the mixture after it has none.
+        done to the signal before and to the mixture after it has none. Whole numbers are then a quantity, no classes.
 
     Raises:
         SignalError, ImageError, ShapeError, SettingError: with a sentence on what would be right.
@@ -184,6 +187,14 @@ def upsample(
     guide = to_guide(image, mean, std, guide_mask, stretch)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
+    learnt = isinstance(signal, Tensor) and wants_gradient(signal)
+    if learnt and brought.kind == "labels":
+        if kind != "auto":
+            raise SignalError(
+                "signal_kind",
+                "Class numbers have no gradient: detach the signal, or give one channel a class (soft_labels).",
+            )
+        brought = understand(signal, size, "depth", invalid, layout, grid, names, fill)
     for doubt in (*guide.notes, *brought.doubts):
         warnings.warn(doubt, SignalWarning, stacklevel=2)
     kernel = fit(
@@ -196,18 +207,11 @@ def upsample(
         **options,
     )
     high = torch.from_numpy(restored(brought, kernel, probabilities=probabilities, clip=clip))
-    if isinstance(signal, Tensor) and wants_gradient(signal):
-        return _with_gradient(high, signal, brought, kernel)
-    return high
+    return _with_gradient(high, signal, brought, kernel) if learnt else high
 
 
 def _with_gradient(high: Tensor, signal: Tensor, brought: Signal, kernel: Kernel) -> Tensor:
     """``high`` with the gradient that mixing has; what is done before and after it has none."""
-    if not high.is_floating_point() or brought.kind == "labels":
-        raise SignalError(
-            "signal_kind",
-            "Class numbers have no gradient: detach the signal, or give one channel a class (soft_labels).",
-        )
     rows, cols = brought.shape[1:]
     values = signal
     if brought.layout == "tokens":
@@ -215,8 +219,9 @@ def _with_gradient(high: Tensor, signal: Tensor, brought: Signal, kernel: Kernel
     elif brought.layout == "HWC":
         values = values.reshape(values.shape[-3:]).permute(2, 0, 1)
     values = values.reshape(-1, rows, cols)
+    values = torch.where(brought.mask.to(values.device), values, 0)  # NaN times a gradient of 0 is NaN
     if brought.kind == "logits":
         values = values.softmax(dim=0) if len(values) > 1 else values.sigmoid()
     mixed = kernel.render(values, mask=brought.mask).reshape(high.shape)
     # Nothing is added to the values: they are those of a signal that asks for no gradient.
-    return high + (mixed - mixed.detach()).nan_to_num().to(high)
+    return high.to(mixed.device) + (mixed - mixed.detach()).nan_to_num().to(high.dtype)

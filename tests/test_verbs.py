@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
@@ -19,6 +21,11 @@ BROUGHT = {
     "depth": (SCENE, SCENE.signal[0], {}),
     "depth with gaps": (SCENE, with_holes, {}),
     "depth with gaps that are filled": (SCENE, with_holes, {"fill": True}),
+    "logits with a gap": (
+        SHARES,
+        torch.where(torch.arange(16) == 3, torch.nan, SHARES.signal.clamp_min(1e-4).log()),
+        {"kind": "logits"},
+    ),
     "shares": (SHARES, SHARES.signal, {}),
     "logits": (SHARES, SHARES.signal.clamp_min(1e-4).log(), {"kind": "logits"}),
     "[h, w, C]": (SHARES, SHARES.signal.permute(1, 2, 0), {}),
@@ -51,6 +58,19 @@ def test_the_gradient_is_that_of_mixing():
 def test_class_numbers_have_no_gradient():
     numbers = SHARES.signal.argmax(dim=0).float()
     with pytest.raises(SignalError, match="no gradient: detach the signal"):
-        gsjbu.upsample(SHARES.image, numbers.requires_grad_(True))
+        gsjbu.upsample(SHARES.image, numbers.requires_grad_(True), kind="labels")
+    assert gsjbu.upsample(
+        SHARES.image, torch.zeros(4, 4, requires_grad=True)
+    ).requires_grad  # a map to be learnt
     with torch.no_grad():
         assert set(gsjbu.upsample(SHARES.image, numbers).unique().tolist()) <= set(numbers.unique().tolist())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="torch.compile wants Linux or macOS")
+def test_compiled_code_goes_round_the_verbs():
+    scene, signal, _ = BROUGHT["depth"]
+
+    def deeper(x: torch.Tensor) -> torch.Tensor:
+        return gsjbu.upsample(scene.image, 2 * x, kind="depth") + 1
+
+    torch.testing.assert_close(torch.compile(deeper, backend="eager")(signal), deeper(signal))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import replace
-from typing import SupportsIndex
+from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
 from torch import Tensor
@@ -115,8 +115,8 @@ def most_steps(objective: str, iters: int) -> int:
 
 def _check_positive(**given: float | None) -> None:
     for name, value in given.items():
-        if value is not None and not (0 < float(value) < math.inf):
-            raise SettingError(name, f"{name} is {value!r}; it must be a number above 0.")
+        if value is not None and not (isinstance(value, SupportsFloat) and 0 < float(value) < math.inf):
+            raise SettingError(name, f"{name} is {value!r}; it must be a finite number above 0.")
 
 
 def _check_threads(threads: int | None) -> None:

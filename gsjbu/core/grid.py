@@ -23,7 +23,7 @@ from torch import Tensor
 
 from gsjbu.errors import SettingError, ShapeError
 
-NEARLY = 1e-9  # pixels: so near a pixel's centre lies on a border
+NEARLY = 1e-9  # pixels, or cells: so near a pixel's centre lies on a border
 
 
 @dataclass(frozen=True)

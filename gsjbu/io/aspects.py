@@ -18,6 +18,14 @@ def is_exact(cells: tuple[int, ...], size: Size, within: float = 1.0) -> bool:
     return abs(rows - cols * height / width) <= within or abs(cols - rows * width / height) <= within
 
 
+def is_strided(cells: tuple[int, ...], size: Size) -> bool:
+    """Whether a whole stride, the same along both axes, makes such a grid of the image, rounded up."""
+    rows, cols = cells
+    height, width = size
+    strides = range(max(1, height // rows), -(-height // rows) + 1)
+    return any((-(-height // n), -(-width // n)) == (rows, cols) for n in strides)
+
+
 def suits(cells: tuple[int, ...], size: Size) -> bool:
     """Whether a grid of ``cells`` (rows, columns) can lie over the whole image."""
     rows, cols = cells

@@ -94,9 +94,7 @@ def find(
     guessed = False
     if invalid == AUTO and planes.shape[0] == 1:
         usual, unusual = (_labels if kind == "labels" else _depth)(planes[0], known, kind)
-        many = (
-            int(np.isin(planes[0], usual).sum()) > MANY * known.size if usual and kind != "labels" else False
-        )
+        many = kind != "labels" and int((known & np.isin(planes[0], usual)).sum()) > MANY * known.size
         codes, guessed = usual + unusual, many or bool(unusual)
     elif not isinstance(invalid, str):
         codes = invalid

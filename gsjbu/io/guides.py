@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -274,20 +274,23 @@ def _from_whole_numbers(planes: Tensor) -> Tensor:
 
 def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
     x = planes.to(torch.float32)
-    for numbers in (mean, std):
-        if numbers is not None and not isinstance(numbers, Iterable):
-            raise ImageError(
-                "image_shape", f"mean and std are one number a channel, as a list; not {numbers!r}."
-            )
-        if numbers is not None and len(numbers) not in (1, x.shape[0]):
-            raise ImageError(
-                "image_shape", f"mean and std must have one number for each of {x.shape[0]} channels."
-            )
-    if std is not None and not all(0 < abs(float(number)) < math.inf for number in std):
+    means, scales = _numbers("mean", mean, 0.0), _numbers("std", std, 1.0)
+    if {len(means), len(scales)} - {1, len(x)}:
+        raise ImageError("image_shape", f"mean and std must have one number for each of {len(x)} channels.")
+    if not all(0 < abs(number) < math.inf for number in scales):
         raise ImageError("image_shape", f"std is {std!r}; no channel's may be 0 or infinite.")
-    scale = torch.tensor(std if std is not None else [1.0], dtype=torch.float32)[:, None, None]
-    shift = torch.tensor(mean if mean is not None else [0.0], dtype=torch.float32)[:, None, None]
+    scale, shift = (torch.tensor(numbers, dtype=torch.float32)[:, None, None] for numbers in (scales, means))
     return pictures.to_image(x * scale + shift)
+
+
+def _numbers(name: str, given: Sequence[float] | None, usual: float) -> list[float]:
+    """``mean`` or ``std`` as numbers, one a channel or one for all."""
+    try:
+        return [usual] if given is None else [float(number) for number in given]
+    except (TypeError, ValueError) as error:
+        raise ImageError(
+            "image_shape", f"{name} is {given!r}; it must be one number a channel, as a list."
+        ) from error
 
 
 def _scaled(x: Tensor) -> Guide:

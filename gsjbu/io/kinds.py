@@ -47,7 +47,8 @@ NEAR = 0.1
 STANDARD = 0.05
 #: Logits are no larger than this, and of few classes hardly as large as that; a measured quantity often is. Those of a
 #: mask that reach ±SURE may have more near 0.
-LOGITS_TOP, MASK_TOP, SURE = 100.0, 30.0, 4.0
+#: Segment Anything holds its own at ±32.
+LOGITS_TOP, MASK_TOP, SURE = 100.0, 32.0, 4.0
 #: Of few classes (or as many channels as features have) a softmax is surer in most cells: outputs of two networks, put
 #: together to two to seven classes, are so by 0.75 and more, normals, chroma and latents of both signs by 0.67 at most.
 SURE_OF_FEW = 0.75
@@ -283,7 +284,7 @@ def _several(planes: np.ndarray, known: np.ndarray) -> Guess:
             return Guess("logits", f"{said}, the logarithms of probabilities")
         sure = float(np.median(1 / peak.sum(axis=0)))
         if _look_like_logits(planes, known, sure):
-            if channels < FEW_CLASSES and (high > MASK_TOP or _common(values) > MOST_COMMON):
+            if channels < FEW_CLASSES and (max(-low, high) > MASK_TOP or _common(values) > MOST_COMMON):
                 return Guess("features", f"{said} from {low:.3g} to {high:.3g}", "logits")
             reason = f"{said} of both signs, their softmax mostly {100 * sure:.0f} % sure and in patches"
             if channels % 32 == 0 and channels > 32:

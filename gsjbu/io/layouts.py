@@ -14,7 +14,7 @@ import numpy as np
 
 from gsjbu.errors import SignalError
 from gsjbu.io import tokens
-from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, mismatch, stretch, suits
+from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
 from gsjbu.io.kinds import sums_to_one
 
 AUTO = "auto"
@@ -58,6 +58,7 @@ def parse(layout: str | None) -> tuple[str, Size | None]:
 def lay(array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: Size | None = None) -> Laid:
     """``array`` as planes over an image of ``size`` (height, width), if that is known. Raises SignalError."""
     names_channels = array.ndim == 4  # [1, 1, h, w] says itself what it is
+    batched = array.ndim > 2
     array = _one_of_batch(array)
     if layout == "tokens" or grid is not None:
         return _tokens(array, size, grid)
@@ -70,21 +71,33 @@ def lay(array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: S
     if size is None:
         return _by_sizes(array, ways)
     suiting = [way for way in ways if suits(way.planes.shape[1:], size)]
-    flat = None if names_channels else _flat(array)
+    flat = _flat(array)
     grids = [] if flat is None else tokens.grids(len(flat), *size)
     if suiting:
-        if flat is None or not grids or not _are_rather_tokens(flat, grids[0], size):
+        if flat is None or not grids or names_channels or not _may_be_tokens(flat, grids[0], size):
             return _best(suiting, size)
-        return replace(_of_tokens(flat, grids), doubt="a map [h, w] (layout='chw')")
+        if batched or grids[0].unlikely == 0:
+            return replace(_of_tokens(flat, grids), doubt="a map [h, w] (layout='chw')")
+        laid = _best(suiting, size)
+        return replace(
+            laid, sentence=laid.sentence or "a map [h, w]", doubt="tokens [N, C] (layout='tokens')"
+        )
+    refusal = mismatch(_by_sizes(array, ways).planes.shape[1:], size)
+    return _tokens_alone(flat, grids, size, batched, refusal)
+
+
+def _tokens_alone(
+    flat: np.ndarray | None, grids: list[tokens.TokenGrid], size: Size, batched: bool, refusal: SignalError
+) -> Laid:
+    """Tokens, of what suits as no map; otherwise the ``refusal`` of the map, or a better one."""
     if flat is None or is_exact(flat.shape, size) or is_exact(flat.shape[::-1], size):
-        raise mismatch(_by_sizes(array, ways).planes.shape[1:], size)
-    if array.ndim == 2 and flat.shape[1] % WIDTHS and _is_squashed(flat.shape, size):
+        raise refusal
+    whole = bool(grids) and grids[0].unlikely == 0
+    if not batched and not whole and flat.shape[1] % WIDTHS and _is_squashed(flat.shape, size):
         raise _neither(flat.shape, size, grids)
     if grids:
         return _of_tokens(flat, grids)
-    if flat.shape[1] % 16 == 0:
-        raise _no_tokens(len(flat), size)
-    raise mismatch(_by_sizes(array, ways).planes.shape[1:], size)
+    raise _no_tokens(len(flat), size) if flat.shape[1] % 16 == 0 else refusal
 
 
 def _flat(array: np.ndarray) -> np.ndarray | None:
@@ -94,10 +107,10 @@ def _flat(array: np.ndarray) -> np.ndarray | None:
     return array if array.ndim == 2 else array[0] if array.shape[0] == 1 else None
 
 
-def _are_rather_tokens(flat: np.ndarray, grid: tokens.TokenGrid, size: Size) -> bool:
+def _may_be_tokens(flat: np.ndarray, grid: tokens.TokenGrid, size: Size) -> bool:
     """Whether [N, C], which would be squashed as a map, has the channels and the other tokens that networks have."""
     rows, cols = flat.shape
-    right = rows == cols or is_exact((rows, cols), size, within=0.5)
+    right = rows == cols or is_exact((rows, cols), size, within=0.5) or is_strided((rows, cols), size)
     return cols % WIDTHS == 0 and grid.leading in USUAL_LEADING and not right
 
 

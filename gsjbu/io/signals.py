@@ -162,7 +162,7 @@ class Signal:
         if self.brought is None or self.asked.layout != layouts.AUTO:
             if not suits(self.shape[1:], (height, width)):
                 raise mismatch(self.shape[1:], (height, width))
-            return self
+            return replace(self, as_large=self.shape[1:] == (height, width))
         laid = layouts.lay(self.brought.array, (height, width), self.brought.layout, self.asked.grid)
         as_large = laid.planes.shape[1:] == (height, width)
         if laid.layout == self.layout and tuple(laid.planes.shape[1:]) == self.shape[1:]:
@@ -276,12 +276,15 @@ def _with_classes_ruled_out(planes: np.ndarray) -> kinds.Guess | None:
     out = np.isneginf(planes)
     if not (out.any(axis=0) & np.isfinite(planes).any(axis=0)).any():
         return None
+    there = (out | np.isfinite(planes)).all(axis=0) & ~out.all(axis=0)
+    if planes[:, there].max() <= kinds.EXACT and kinds.sums_to_one(np.exp(planes[:, there])):
+        return kinds.Guess("logits", f"{len(planes)} channels, the logarithms of probabilities, 0 among them")
     least = planes[np.isfinite(planes)].min()
     shown = np.where(out & np.isfinite(planes).any(axis=0), least, planes)
     guess = kinds.guess(shown, gaps.finite(shown))
-    if guess.kind != "logits":
+    if "logits" not in (guess.kind, guess.runner_up):
         return None
-    return replace(guess, reason=f"{guess.reason}; −∞ rules classes out", runner_up=None)
+    return replace(guess, kind="logits", reason=f"{guess.reason}; −∞ rules classes out", runner_up=None)
 
 
 def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int) -> Signal:
@@ -327,7 +330,7 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
 
 def _are_colours(planes: np.ndarray) -> bool:
     """Whether an array's planes may be colours that stand for classes, as a picture's do."""
-    return planes.dtype == np.uint8 and len(planes) == 3
+    return planes.dtype == np.uint8 and len(planes) == 3 and bool(planes.max() > 1)
 
 
 def _lie_in_patches(planes: np.ndarray) -> bool:

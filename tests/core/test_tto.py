@@ -247,7 +247,7 @@ def bad(**given):
         (bad(optimiser="sgd", objective="auto", signal=torch.ones(1, 4, 6)), SettingError, "setting_invalid", "adam"),
         (bad(threads=np.int64(0)), SettingError, "setting_invalid", "a whole number from 1"),
         (bad(threads=-3), SettingError, "setting_invalid", "threads is -3; it must be a whole number from 1"),
-        (bad(sigma=0), SettingError, "setting_invalid", "sigma is 0; it must be a number above 0"),
+        (bad(sigma=0), SettingError, "setting_invalid", "sigma is 0; it must be a finite number above 0"),
         (bad(sigma_r=float("nan")), SettingError, "setting_invalid", "sigma_r is nan"),
         (bad(rate=-1), SettingError, "setting_invalid", "rate is -1"),
         (bad(mask=torch.ones(3, 3)), ShapeError, "shape_invalid", r"mask is \[3, 3\]; it must be"),

@@ -243,6 +243,9 @@ def test_minus_infinity_beside_logits_tells_them() -> None:
     found = understand(logits)
     assert found.kind == "logits" and bool(found.mask.all()) and not found.doubts
     assert torch.equal(found.values, understand(logits, kind="logits").values)
+    with np.errstate(divide="ignore"):
+        sure = np.log((classes == np.arange(5)[:, None, None]).astype("f4"))
+    assert understand(sure).kind == "logits" and bool(understand(sure).mask.all())
     vectors = np.stack([np.linspace(-3, 2, 300).reshape(15, 20)] * 2).astype("f4")
     vectors[1, 3] = -np.inf
     found = understand(vectors)

@@ -193,6 +193,10 @@ def test_signed_quantities_are_no_logits(name):
     assert found.kind in ("features", "depth"), found
 
 
+def test_logits_that_are_held_at_32_are_logits():
+    assert guess(np.clip(30 * STEPS + 6 * SLOPE, -32, 32).astype(np.float32)).kind == "logits"
+
+
 def test_a_quantity_that_looks_like_a_masks_logits_is_asked_for():
     found = guess((9 * STEPS + SLOPE).astype(np.float32))
     assert (found.kind, found.runner_up) == ("logits", "depth")

@@ -253,4 +253,8 @@ def test_a_signal_as_large_as_the_image_is_said():
     )
     assert any("refine" in said for said in understand(whole, (24, 32)).doubts)
     assert not any("refine" in said for said in understand(half, (24, 32)).doubts)
-    assert any("refine" in said for said in understand(whole).fitted(24, 32).doubts)
+    for words in ({}, {"layout": "chw"}):
+        assert any("refine" in said for said in understand(whole, **words).fitted(24, 32).doubts)
+        assert not any(
+            "refine" in said for said in understand(whole, (24, 32), **words).fitted(48, 64).doubts
+        )

@@ -66,16 +66,37 @@ def test_many_leading_tokens_are_less_likely_than_a_square_grid_of_few(count, si
         (577, 768, (1080, 1440), (24, 24)),
         (577, 1024, (1080, 1920), (18, 32)),
         (196, 192, (224, 224), (14, 14)),
+        (257, 256, (512, 512), (16, 16)),
     ],
 )
-@pytest.mark.parametrize("batched", [False, True])
-def test_tokens_are_no_map_that_would_be_squashed(count, channels, size, grid, batched):
+def test_batched_tokens_are_no_map_that_would_be_squashed(count, channels, size, grid):
     array = np.zeros((1, count, channels), np.float32)
-    laid = layouts.lay(array if batched else array[0], size)
+    laid = layouts.lay(array, size)
     assert laid.layout == "tokens" and laid.planes.shape == (channels, *grid)
     assert "layout='chw'" in laid.doubt
     assert layouts.lay(array, size, "CHW").planes.shape == array.shape
     assert layouts.lay(array[None], size).planes.shape == array.shape  # [1, 1, h, w] says itself what it is
+
+
+def test_without_a_batch_tokens_of_whole_patches_alone_are_no_map():
+    laid = layouts.lay(np.zeros((196, 192), np.float32), (224, 224))
+    assert laid.planes.shape == (192, 14, 14) and "layout='chw'" in laid.doubt
+    laid = layouts.lay(np.zeros((256, 448), np.float32), (1080, 1920))  # a network's sides, rounded to 32
+    assert laid.planes.shape == (1, 256, 448) and "layout='tokens'" in laid.doubt
+
+
+@pytest.mark.parametrize("stride", [4, 8, 14, 16])
+def test_a_map_that_was_made_with_a_stride_stays_one(stride):
+    for height in range(400, 1000, 60):
+        for width in range(500, 1100, 7):
+            cells = -(-height // stride), -(-width // stride)
+            if cells[1] % 64 == 0:
+                laid = layouts.lay(np.zeros(cells, np.float32), (height, width))
+                assert laid.planes.shape == (1, *cells) and not laid.doubt
+
+
+def test_tokens_in_four_dimensions_where_no_map_suits():
+    assert layouts.lay(np.zeros((1, 1, 197, 768), np.float32), (224, 224)).planes.shape == (768, 14, 14)
 
 
 def test_two_grids_that_fit_are_a_doubt():
