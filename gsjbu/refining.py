@@ -105,7 +105,7 @@ def refine(
     words: dict[str, Any] = {"kind": kind, "invalid": invalid, "layout": layout, "names": names, "fill": fill}
     out = refined(guide, signal, stride, grid, soft=soft, clip=clip, **words, **options)
     for doubt in (*guide.notes, *out.signal.doubts):
-        warnings.warn(doubt, SignalWarning, stacklevel=2)
+        warnings.warn(doubt, SignalWarning, stacklevel=3)  # of the caller, beyond eager()
     return torch.from_numpy(np.asarray(out)) if isinstance(signal, Tensor) else out
 
 

@@ -196,7 +196,7 @@ def upsample(
             )
         brought = understand(signal, size, "depth", invalid, layout, grid, names, fill)
     for doubt in (*guide.notes, *brought.doubts):
-        warnings.warn(doubt, SignalWarning, stacklevel=2)
+        warnings.warn(doubt, SignalWarning, stacklevel=3)  # of the caller, beyond eager()
     kernel = fit(
         guide,
         objective=objective,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 import torch
 
 import gsjbu
-from gsjbu.errors import SignalError
+from gsjbu.errors import SignalError, SignalWarning
 from tests.quarters import quarter
 
 SCENE = quarter("spheres", "depth", 8)
@@ -74,3 +75,13 @@ def test_compiled_code_goes_round_the_verbs():
         return gsjbu.upsample(scene.image, 2 * x, kind="depth") + 1
 
     torch.testing.assert_close(torch.compile(deeper, backend="eager")(signal), deeper(signal))
+
+
+@pytest.mark.parametrize("verb", [gsjbu.upsample, gsjbu.refine])
+def test_a_doubt_is_the_callers(verb):
+    """Where Python shows a warning once a line, it is the line that called."""
+    size = (64, 64) if verb is gsjbu.refine else (16, 16)
+    image, doubtful = torch.rand(3, 64, 64), np.random.default_rng(0).integers(0, 6, size)
+    with pytest.warns(SignalWarning) as caught:
+        verb(image, doubtful)
+    assert {one.filename for one in caught if one.category is SignalWarning} == {__file__}
