@@ -452,7 +452,10 @@ def test_an_interrupt_at_the_start_is_a_sentence_and_a_status(files, root, how, 
         files / "y.npy",
     ]
     process = subprocess.Popen(
-        [*map(str, words), "--iters", "1000"], cwd=root, stderr=subprocess.PIPE, text=True
+        [*map(str, words), "--iters", "1000", "--objective", "rgb"],
+        cwd=root,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     worked = psutil.Process(process.pid).cpu_times
     while sum(worked()[:2]) < seconds:  # of its own work: beside other tests it may wait for a core
