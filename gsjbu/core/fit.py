@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import replace
-from typing import SupportsFloat, SupportsIndex
+from typing import SupportsFloat
 
 import numpy as np
 from torch import Tensor
@@ -18,6 +17,7 @@ from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.parameters import ADAM, FIXED, optimiser_of
+from gsjbu.core.threads import check_threads
 from gsjbu.core.tto import checked_signal, fit_gaussians
 from gsjbu.errors import ImageError, SettingError, ShapeError
 from gsjbu.settings import SETTINGS, default
@@ -56,7 +56,7 @@ def fit_kernel(
     )
     mask = checked_mask(mask, grid.rows, grid.cols)
     _check_positive(rate=rate, sigma=sigma, sigma_r=sigma_r)
-    _check_threads(threads)
+    check_threads(threads)
     where = devices.resolve(device)
     chosen = dispatch.choose(where, backend, grid)
     chosen_by_hand = init is not None or (rate, sigma, sigma_r) != (None, None, None)
@@ -117,13 +117,6 @@ def _check_positive(**given: float | None) -> None:
     for name, value in given.items():
         if value is not None and not (isinstance(value, SupportsFloat) and 0 < float(value) < math.inf):
             raise SettingError(name, f"{name} is {value!r}; it must be a finite number above 0.")
-
-
-def _check_threads(threads: int | None) -> None:
-    if threads is not None and not (isinstance(threads, SupportsIndex) and operator.index(threads) >= 1):
-        raise SettingError(
-            "threads", f"threads is {threads!r}; it must be a whole number from 1, or None for all."
-        )
 
 
 def _check_guide(guide: Tensor, grid: Grid) -> None:

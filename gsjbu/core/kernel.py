@@ -23,7 +23,7 @@ from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement, log_odds
-from gsjbu.core.threads import torch_threads
+from gsjbu.core.threads import check_threads, torch_threads
 from gsjbu.core.window import Window, window_at
 from gsjbu.errors import ShapeError
 
@@ -178,6 +178,7 @@ class Kernel:
         size = (self.grid.height, self.grid.width)
         mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
         self._check(signal, out)
+        check_threads(threads)
         if not signal.is_floating_point():
             signal = signal.to(torch.float32)
         refinement = self.refinement if self._refines(signal) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import sys
 import threading
@@ -11,7 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import SupportsIndex, TypeVar
+
+from gsjbu.errors import SettingError
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -55,6 +58,14 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     except (OSError, ValueError):
         pass
     return None
+
+
+def check_threads(count: object) -> None:
+    """Refuse what is no number of threads; None stands for all."""
+    if count is not None and not (isinstance(count, SupportsIndex) and operator.index(count) >= 1):
+        raise SettingError(
+            "threads", f"threads is {count!r}; it must be a whole number from 1, or None for all."
+        )
 
 
 @contextmanager

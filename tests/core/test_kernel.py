@@ -19,7 +19,7 @@ from gsjbu.core.graph import Rendering
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement
-from gsjbu.errors import KernelFileError, ShapeError
+from gsjbu.errors import KernelFileError, SettingError, ShapeError
 from tests.oracle_cases import one_torch_thread
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
@@ -498,3 +498,10 @@ def test_a_complex_signal_is_refused():
     kernel = gsjbu.fit(torch.rand(3, 16, 16), stride=8, iters=0, radius=1)
     with pytest.raises(ShapeError, match="complex"):
         kernel.render(torch.zeros(1, 2, 2, dtype=torch.complex64))
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
+def test_render_takes_whole_numbers_of_threads(threads):
+    kernel = gsjbu.fit(torch.rand(3, 16, 16), stride=8, iters=0, radius=1)
+    with pytest.raises(SettingError, match="a whole number from 1"):
+        kernel.render(torch.zeros(1, 2, 2), threads=threads)
