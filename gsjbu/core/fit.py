@@ -50,10 +50,8 @@ def fit_kernel(
     guide = guide.contiguous()
     seen = None if seen is None or bool(seen.all()) else seen.contiguous()
     iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
-    optimiser, lr_image = (
-        str(SETTINGS["optimiser"].parse(optimiser)),
-        str(SETTINGS["lr_image"].parse(lr_image)),
-    )
+    optimiser = str(SETTINGS["optimiser"].parse(optimiser))
+    lr_image = str(SETTINGS["lr_image"].parse(lr_image))
     mask = checked_mask(mask, grid.rows, grid.cols)
     _check_positive(rate=rate, sigma=sigma, sigma_r=sigma_r)
     check_threads(threads)
@@ -102,7 +100,6 @@ def lr_image_of(lr_image: str, objective: str, signal: object) -> str:
 
     The paper's own demonstration gives back the image from its samples; a signal over cells goes with their means.
     """
-    lr_image = str(SETTINGS["lr_image"].parse(lr_image))
     if lr_image != "auto":
         return lr_image
     return "bilinear" if objective in ("rgb", "suited") and signal is None else "area"

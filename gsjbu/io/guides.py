@@ -243,8 +243,8 @@ def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
 
 
 def _plain(a: np.ndarray) -> np.ndarray:
-    """An array that torch takes: of the machine's byte order, without steps backwards; levels of 8 bits, held in
-    more are of 8."""
+    """An array that torch takes: of the machine's byte order, without steps backwards; levels of 8 bits that
+    are held in more are of 8."""
     if a.dtype.kind in "iu" and a.dtype.itemsize > 2 and a.min() >= 0 and a.max() <= 255:
         return np.ascontiguousarray(a, dtype=np.uint8)
     if a.dtype.kind in "iub" and a.dtype not in (np.uint8, np.bool_):
