@@ -277,7 +277,7 @@ def _with_classes_ruled_out(planes: np.ndarray) -> kinds.Guess | None:
     if not (out.any(axis=0) & np.isfinite(planes).any(axis=0)).any():
         return None
     there = (out | np.isfinite(planes)).all(axis=0) & ~out.all(axis=0)
-    if planes[:, there].max() <= kinds.EXACT and kinds.sums_to_one(np.exp(planes[:, there])):
+    if planes[:, there].max(initial=-np.inf) <= kinds.EXACT and kinds.sums_to_one(np.exp(planes[:, there])):
         return kinds.Guess("logits", f"{len(planes)} channels, the logarithms of probabilities, 0 among them")
     least = planes[np.isfinite(planes)].min()
     shown = np.where(out & np.isfinite(planes).any(axis=0), least, planes)

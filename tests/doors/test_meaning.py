@@ -250,6 +250,9 @@ def test_minus_infinity_beside_logits_tells_them() -> None:
     vectors[1, 3] = -np.inf
     found = understand(vectors)
     assert found.kind == "features" and not found.mask[3].any()
+    nowhere = np.stack([np.full((4, 4), v, np.float32) for v in (-np.inf, 1, np.nan)])
+    with pytest.raises(SignalError, match="no value at all"):
+        understand(nowhere)
 
 
 @pytest.mark.parametrize("name", ["stride", "lr_size", "mask"])
