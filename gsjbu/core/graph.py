@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from gsjbu.core import parameters
 from gsjbu.core.blend import back_projected, plain_lines
+from gsjbu.core.corners import beside_corners
 from gsjbu.core.grid import NEARLY
 from gsjbu.core.parameters import SIGMA_HIGH, SIGMA_LOW, Parameters, coefficients
-from gsjbu.core.shift import beside_corners, moved
+from gsjbu.core.shift import moved
 
 _NOTHING = -1e30  # the log weight of what is outside the grid; ONNX runtimes differ on infinity
 

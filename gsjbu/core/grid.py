@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gsjbu.errors import SettingError, ShapeError
@@ -122,6 +123,17 @@ class Grid:
         sums = np.add.reduceat(sums, self.row_starts[:-1], axis=-2)
         counts = np.diff(self.row_starts)[:, None] * np.diff(self.col_starts)[None, :]
         return torch.from_numpy((sums / counts).astype(np.float32)).to(x.device)
+
+    def parts(self, x: Tensor, number: int) -> Tensor:
+        """Means of ``x [C, H, W]`` over number × number parts of each cell, ``[C, number·h, number·w]`` float32.
+
+        They tile the cells as whole ones lie: a partial cell goes on beyond the border with its last pixels.
+        """
+        self._check(x)
+        right = max(0, round(self.cols * self.step_x) - self.width)
+        below = max(0, round(self.rows * self.step_y) - self.height)
+        wide = F.pad(x[None].to("cpu", torch.float32), (0, right, 0, below), mode="replicate")
+        return F.adaptive_avg_pool2d(wide, (number * self.rows, number * self.cols))[0]
 
     def _check(self, x: Tensor) -> None:
         if tuple(x.shape[-2:]) != (self.height, self.width):

@@ -18,6 +18,7 @@ from gsjbu.core import clipping, compiler, gaps, parameters, shift
 from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means, MixGaussians
+from gsjbu.core.corners import beside_corners, corner_centres, off_corners
 from gsjbu.core.eager import eager
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
@@ -225,7 +226,7 @@ class Kernel:
                 mixed, signal.reshape(-1, *signal.shape[-2:]), self.grid, self.radius, mask
             )
         mixed = shift.moved(mixed, -self.offset[0], -self.offset[1])
-        return shift.off_corners(mixed, self.grid) if self.corners else mixed
+        return off_corners(mixed, self.grid) if self.corners else mixed
 
     def _check(self, signal: Tensor, out: np.ndarray | None) -> None:
         grid = self.grid
@@ -306,9 +307,7 @@ class Kernel:
         """Where on the guide, which was moved or stretched, the image's pixel (x, y) is."""
         g, (across, down) = self.grid, self.offset
         if self.corners:
-            return int(shift.beside_corners(g.width, g.cols)[x]), int(
-                shift.beside_corners(g.height, g.rows)[y]
-            )
+            return int(beside_corners(g.width, g.cols)[x]), int(beside_corners(g.height, g.rows)[y])
         return min(max(x + across, 0), g.width - 1), min(max(y + down, 0), g.height - 1)
 
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
@@ -316,7 +315,7 @@ class Kernel:
         g, (across, down) = self.grid, self.offset
         axes = ((g.width, g.cols, g.step_x, across), (g.height, g.rows, g.step_y, down))
         xs, ys = (
-            shift.corner_centres(pixels, cells) if self.corners else (np.arange(cells) + 0.5) * step - off
+            corner_centres(pixels, cells) if self.corners else (np.arange(cells) + 0.5) * step - off
             for pixels, cells, step, off in axes
         )  # fmt: skip
         return xs, ys

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
 
-import torch
 from torch import Tensor
 
-from gsjbu.core import blur, shift
+from gsjbu.core import blur, corners, shift
 from gsjbu.core.grid import Grid
 from gsjbu.core.shift import Shift
 from gsjbu.core.trust import GAIN_UNRELATED, Explained, rises_evenly, trust_in, trust_of
@@ -29,9 +28,6 @@ HALF, BY_CHANCE = 0.08, 2.4
 # And larger by this than moved half a cell in the other three directions: such signals by 0.1 to 2 (but one in 40); a
 # depth ×20 with gaps, which lies where it should, by 0.06, ground in perspective with another scene's by 0.09 at most.
 ELSEWHERE = 0.095
-# The guide's gains, where it is stretched for a signal that was sampled with align_corners, are larger by at least this
-# (of depth by 0.11 to 0.38 in five scenes of six; class shares hardly tell); of other signals by 0.09 at most.
-CORNERS = 0.1
 # The guide's gain grows by so much at least, where it is blurred as a quantity was: 0.1 to 0.8 by 1 2 1 and more. Of
 # the blurs by which it grows nearly (ENOUGH) as much as by the best it is the strongest.
 BLURRED, ENOUGH = 0.02, 0.6
@@ -62,7 +58,7 @@ class Registration:
     def laid(self, grid: Grid) -> Callable[[Tensor], Tensor] | None:
         """How the guide is laid where the signal is; None: it stays."""
         if self.on_corners:
-            return partial(shift.onto_corners, grid=grid)
+            return partial(corners.onto_corners, grid=grid)
         if self.moved is None or not self.moved.sure:
             return None
         across, down = self.moved.pixels
@@ -72,7 +68,7 @@ class Registration:
     def sentences(self) -> tuple[str | None, ...]:
         """What a person should know of it."""
         return (
-            shift.sentence(self.moved), shift.sentence_on_corners(self.on_corners), blur.sentence(self.blur),
+            shift.sentence(self.moved), corners.sentence(self.on_corners), blur.sentence(self.blur),
         )  # fmt: skip
 
 
@@ -100,9 +96,9 @@ def registered(
             trust, moved = _place(explained, recipe, guide, grid, roughly)
         else:
             name = None
-    corners = moved is None and trust > 0 and _on_corners(explained, guide, grid)
+    on_corners = moved is None and trust > 0.5 and corners.found(explained.few, guide, grid, explained.seen)
     return Registration(
-        signal, recipe, trust, explained.gain(), rises_evenly(explained), name, moved, corners
+        signal, recipe, trust, explained.gain(), rises_evenly(explained), name, moved, on_corners
     )
 
 
@@ -195,12 +191,6 @@ def _exactly(likely: Shift, grid: Grid, more: Callable[[Shift], float]) -> Shift
     half = max(halves, key=more, default=exact)
     found = half if more(half) > more(exact) - AS_MUCH else exact
     return found if any(found.pixels) else None
-
-
-def _on_corners(explained: Explained, guide: Tensor, grid: Grid) -> bool:
-    """Whether the guide explains the signal much better where align_corners would have sampled it."""
-    there = grid.cell_means(shift.onto_corners(guide, grid)).to(torch.float32)
-    return _explains_more(explained, explained.over(there), by=CORNERS)
 
 
 def _explains_more(explained: Explained, there: Explained, by: float) -> bool:

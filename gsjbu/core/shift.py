@@ -72,7 +72,7 @@ def found(
     told = _standard([np.sqrt(np.maximum(e - most, 0)) for e in edges], weights)
     if told is None:
         return None
-    changes_at = _changes_of_lattices(guide, rows, cols)
+    changes_at = _changes_of_lattices(guide, grid)
     total, own = sum(float(w.sum()) for w in weights), _by_part(told)
     steps = range(-REACH, REACH + 1)
     gains = {}
@@ -113,42 +113,6 @@ def moved(x: Tensor, across: int, down: int) -> Tensor:
     return wide[:, max(-down, 0) :, max(-across, 0) :][:, :height, :width].contiguous()
 
 
-def onto_corners(x: Tensor, grid: Grid) -> Tensor:
-    """``x`` [C, H, W] stretched to where a signal is taken to lie that was sampled with align_corners: the centres of
-    its outer cells are those of the image's outer pixels, not half a cell inside. Whole pixels, the nearest ones."""
-    rows, cols = (_stretch(n, cells) for n, cells in ((grid.height, grid.rows), (grid.width, grid.cols)))
-    return x[:, rows][:, :, cols]
-
-
-def off_corners(x: Tensor, grid: Grid) -> Tensor:
-    """``x`` [C, H, W], which lies so, back on the image."""
-    rows, cols = (
-        beside_corners(n, cells) for n, cells in ((grid.height, grid.rows), (grid.width, grid.cols))
-    )
-    return x[:, rows][:, :, cols]
-
-
-def _stretch(pixels: int, cells: int) -> Tensor:
-    """int64 [pixels]: where on the image each pixel of the stretched one comes from."""
-    if cells == 1:
-        return torch.arange(pixels)
-    at = (torch.arange(pixels, dtype=torch.float64) + 0.5) * cells / pixels - 0.5  # in cells
-    return (0.5 + at * (pixels - 1) / (cells - 1)).floor().long().clamp(0, pixels - 1)
-
-
-def beside_corners(pixels: int, cells: int) -> Tensor:
-    """int64 [pixels]: where, along an axis, each pixel of the image is on the one stretched onto its corners."""
-    if cells == 1:
-        return torch.arange(pixels)
-    at = torch.arange(pixels, dtype=torch.float64) * (cells - 1) / max(1, pixels - 1)  # in cells
-    return ((at + 0.5) * pixels / cells).floor().long().clamp(0, pixels - 1)
-
-
-def corner_centres(pixels: int, cells: int) -> np.ndarray:
-    """float64 [cells]: the cells' centres along an axis, from that of the first pixel to that of the last."""
-    return np.linspace(0.5, pixels - 0.5, cells) if cells > 1 else np.array([pixels / 2])
-
-
 def means_of_moved(guide: Tensor, grid: Grid, across: int, down: int, roughly: bool) -> Tensor:
     """Cell means [G, h, w] of ``moved(guide, across, down)``; ``roughly``, where cells are whole, those of a view, and
     the cells at the rim repeat those beside them."""
@@ -179,27 +143,16 @@ def sentence(shift: Shift | None) -> str | None:
     )
 
 
-def sentence_on_corners(corners: bool) -> str | None:
-    """The same of a signal that lies on the image's corners."""
-    if not corners:
-        return None
-    return (
-        "The signal's outer cells are centred on the image's outer pixels, as align_corners=True samples: the image was"
-        " stretched as much to be followed, and the result lies on the image."
-    )
-
-
 def _way(pixels: float, ahead: str, back: str) -> str:
     return f"{abs(pixels):.3g} px {ahead if pixels > 0 else back}" if pixels else ""
 
 
-def _changes_of_lattices(guide: Tensor, rows: int, cols: int) -> Callable[[int, int], list[np.ndarray]]:
+def _changes_of_lattices(guide: Tensor, grid: Grid) -> Callable[[int, int], list[np.ndarray]]:
     """Roots of the changes of the guide's cell means, MARGIN cells from the rim, on the grid moved down and across.
 
     Grids that are whole cells apart are the same: FINE² of them hold all.
     """
-    fine = F.adaptive_avg_pool2d(guide[None].to(torch.float32), (rows * FINE, cols * FINE))
-    means = F.avg_pool2d(fine, FINE, stride=1)[0].numpy()
+    means = F.avg_pool2d(grid.parts(guide, FINE)[None], FINE, stride=1)[0].numpy()
     phases = {
         at: [np.sqrt(e) for e in _changes(means[:, at[0] :: FINE, at[1] :: FINE])]
         for at in product(range(FINE), range(FINE))
@@ -207,7 +160,7 @@ def _changes_of_lattices(guide: Tensor, rows: int, cols: int) -> Callable[[int, 
 
     def moved(down: int, across: int) -> list[np.ndarray]:
         (top, p), (left, q) = divmod(MARGIN * FINE + down, FINE), divmod(MARGIN * FINE + across, FINE)
-        height, width = rows - 2 * MARGIN, cols - 2 * MARGIN
+        height, width = grid.rows - 2 * MARGIN, grid.cols - 2 * MARGIN
         x, y = phases[p, q]
         return [
             x[top : top + height, left : left + width - 1],

@@ -59,6 +59,11 @@ class Explained:
         return self.values[0].numel() if self.seen is None else int(self.seen.sum())
 
     @cached_property
+    def few(self) -> np.ndarray:
+        """float32 [K, h, w]: its values in few channels."""
+        return few_channels(self.values)
+
+    @cached_property
     def logs(self) -> Explained:
         """The same of the logarithms of probabilities."""
         return Explained(self.signal.clamp_min(SUREST).log(), self.lr_guide, self.seen)
@@ -148,13 +153,18 @@ def _spread(explained: Explained) -> float:
     return float(np.log(np.sqrt(plain).mean() / np.sqrt(best).mean())) * float(parts.mean()) / error
 
 
-def _errors(signal: Tensor, lr_guide: Tensor, seen: Tensor | None, ramps: bool) -> np.ndarray:
-    """Squared error of each cell by distance alone, and at each tolerance, [1 + n, h, w]; 0 where nothing is seen."""
+def few_channels(signal: Tensor) -> np.ndarray:
+    """float32 [K, h, w] of ``signal`` [C, h, w], K at most GAIN_CHANNELS."""
     shown = signal.detach().to("cpu", torch.float32)
     if len(shown) > GAIN_CHANNELS:  # a random projection keeps distances, on the whole
         mixer = torch.randn(GAIN_CHANNELS, len(shown), generator=torch.Generator().manual_seed(0))
         shown = torch.einsum("kc,chw->khw", mixer, shown - shown.mean(dim=(1, 2), keepdim=True))
-    values, guide = shown.numpy(), lr_guide.detach().to("cpu", torch.float32).numpy()
+    return shown.numpy()
+
+
+def _errors(signal: Tensor, lr_guide: Tensor, seen: Tensor | None, ramps: bool) -> np.ndarray:
+    """Squared error of each cell by distance alone, and at each tolerance, [1 + n, h, w]; 0 where nothing is seen."""
+    values, guide = few_channels(signal), lr_guide.detach().to("cpu", torch.float32).numpy()
     rows, cols, r = values.shape[1], values.shape[2], GAIN_REACH
     near_values, near_guide = (np.pad(t, ((0, 0), (r, r), (r, r))) for t in (values, guide))
     there = np.ones((rows, cols), np.float32) if seen is None else seen.numpy().astype(np.float32)

@@ -168,3 +168,15 @@ def test_pixels_on_a_border_belong_to_either_cell_in_turn(size, cells):
     ties = np.isclose((np.arange(cells + 1) * size / cells) % 1, 0.5)
     differing = np.flatnonzero(size - starts[::-1] != starts)
     assert ties.any() and len(differing) == ties.sum() % 2  # the one in the middle is its own mirror image
+
+
+@pytest.mark.parametrize(("height", "width", "stride"), [(48, 64, 8), (45, 61, 8), (193, 42, 16)])
+def test_parts_tile_the_cells_as_whole_ones_lie(height, width, stride) -> None:
+    grid = Grid.from_stride(height, width, stride)
+    x = torch.rand(2, height, width, generator=torch.Generator().manual_seed(0))
+    found = grid.parts(x, 2)
+    assert found.shape == (2, 2 * grid.rows, 2 * grid.cols)
+    half = stride // 2
+    for i, j in ((0, 0), (3, 2), (2 * (height // stride) - 1, 2 * (width // stride) - 1)):
+        there = x[:, i * half : (i + 1) * half, j * half : (j + 1) * half]
+        torch.testing.assert_close(found[:, i, j], there.mean(dim=(1, 2)))

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks import families
 from benchmarks.scenes import fitted_to
-from gsjbu.core import blur, registration, shift
+from gsjbu.core import blur, corners, registration, shift
 from gsjbu.core.grid import Grid
 from gsjbu.core.registration import moved_as, registered
 from gsjbu.core.trust import Explained, trust_of
@@ -66,10 +66,10 @@ def test_what_was_done_to_a_signal_is_told_and_the_guide_laid_there() -> None:
     assert half.moved is not None and half.moved.pixels == (4, 4)
     laid = half.laid(scene.grid)
     assert laid is not None and torch.equal(laid(fine), shift.moved(fine, 4, 4))
-    corners = of(scene, scene.grid.cell_means(shift.onto_corners(truth, scene.grid)).float())
-    assert corners.on_corners and corners.moved is None
-    laid = corners.laid(scene.grid)
-    assert laid is not None and torch.equal(laid(fine), shift.onto_corners(fine, scene.grid))
+    stretched = of(scene, scene.grid.cell_means(corners.onto_corners(truth, scene.grid)).float())
+    assert stretched.on_corners and stretched.moved is None
+    laid = stretched.laid(scene.grid)
+    assert laid is not None and torch.equal(laid(fine), corners.onto_corners(fine, scene.grid))
 
 
 def test_blurred_shares_become_those_of_cells_again() -> None:

@@ -7,15 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from scipy import ndimage
 
 import gsjbu
 from gsjbu.core import shift
-from gsjbu.core.graph import Rendering
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bilinear
-from gsjbu.errors import KernelFileError
 
 S, ROWS, COLS = 8, 36, 44
 Y, X = np.mgrid[: S * ROWS, : S * COLS]
@@ -125,70 +122,6 @@ def test_means_of_a_moved_image_without_moving_it(across, down, size) -> None:
     right = grid.cell_means(shift.moved(guide, across, down)).float()
     assert quick.shape == right.shape
     torch.testing.assert_close(quick[inside], right[inside], atol=1e-6, rtol=0)
-
-
-@pytest.mark.parametrize(("pixels", "cells"), [(288, 36), (97, 13), (40, 40), (33, 1), (1, 1), (7, 2)])
-def test_a_signal_on_the_corners_lies_where_torch_puts_it(pixels, cells) -> None:
-    """The oracle: a ramp that F.interpolate spreads over the image with align_corners."""
-    grid = Grid.from_sizes(pixels, pixels, cells, cells)
-    ramp = torch.arange(cells, dtype=torch.float64)[None, None, None]
-    if cells > 1:
-        placed = F.interpolate(ramp, size=(1, pixels), mode="bilinear", align_corners=True)[0, 0, 0]
-        centres = shift.corner_centres(pixels, cells)
-        np.testing.assert_allclose(
-            np.interp(centres, np.arange(pixels) + 0.5, placed), np.arange(cells), atol=1e-9
-        )
-    image = torch.arange(pixels).float().expand(1, pixels, pixels)
-    back = shift.off_corners(shift.onto_corners(image, grid), grid)
-    inner = slice(1, -1) if pixels > 2 else slice(None)
-    assert (back - image)[:, :, inner].abs().max() <= 1 + 1e-6
-    assert torch.equal(back.mT, shift.off_corners(shift.onto_corners(image.mT, grid), grid))
-
-
-def on_corners(scene: np.ndarray) -> torch.Tensor:
-    """Means over windows of a cell's size about centres that reach from the first pixel to the last, cut at the rim."""
-    sums = np.pad(scene.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    spans = [
-        np.clip(np.rint(np.linspace(0.5, n - 0.5, k) - S / 2).astype(int)[None] + [[0], [S]], 0, n)
-        for n, k in zip(scene.shape, (ROWS, COLS), strict=True)
-    ]
-    (top, bottom), (left, right) = spans
-    whole = (bottom - top)[:, None] * (right - left)
-    total = sums[bottom][:, right] - sums[top][:, right] - sums[bottom][:, left] + sums[top][:, left]
-    return torch.from_numpy(total / whole).float()[None]
-
-
-def test_auto_follows_a_signal_on_the_corners_and_brings_the_result_onto_the_image(tmp_path) -> None:
-    truth, image, signal = torch.from_numpy(SCENE).float(), photo(SCENE), on_corners(SCENE)
-    kernel = gsjbu.fit(image, grid=GRID, objective="auto", signal=signal, kind="depth", iters=10)
-    assert kernel.corners and any("align_corners" in note for note in kernel.notes)
-    assert not gsjbu.fit(
-        image, grid=GRID, objective="auto", signal=means(SCENE), kind="depth", iters=10
-    ).corners
-    high = kernel.render(signal)
-    plain = gsjbu.fit(image, grid=GRID, objective="signal", signal=signal, iters=20).render(signal)
-
-    def rmse(x: torch.Tensor) -> float:
-        return float((x[0] - truth).square().mean().sqrt())
-
-    assert rmse(high) < 0.7 * rmse(plain)
-    kernel.save(tmp_path / "k")
-    again = gsjbu.load(tmp_path / "k")
-    assert again.corners and torch.equal(again.render(signal), high)
-    mixed = replace(kernel, blend=None, refinement=None)
-    torch.testing.assert_close(Rendering(mixed)(signal), mixed.render(signal), atol=1e-4, rtol=0)
-    wanted = mixed.render(signal)[0]
-    for x, y in ((0, 0), (S * COLS - 1, 17), (100, S * ROWS - 1)):
-        window = mixed.weights_at(x, y)
-        assert (window.x, window.y) == (x, y)
-        assert float((window.weights * signal[0, window.qy, window.qx].numpy()).sum()) == pytest.approx(
-            float(wanted[y, x]), abs=1e-3
-        )
-    xs, ys = kernel.centres()
-    np.testing.assert_allclose((xs[0], xs[-1], ys[0], ys[-1]), (0.5, S * COLS - 0.5, 0.5, S * ROWS - 0.5))
-    replace(kernel, corners="yes").save(tmp_path / "k")  # type: ignore[arg-type]
-    with pytest.raises(KernelFileError, match="corners"):
-        gsjbu.load(tmp_path / "k")
 
 
 def test_centres_of_a_moved_kernel_lie_as_far_off() -> None:
