@@ -34,8 +34,13 @@ MixGaussians = Callable[[Gaussians, Tensor], Tensor]  # the same, by the given s
 COMB_CHANNELS = 25
 # What goes to a file is rendered in blocks of channels of about this size (bytes).
 BLOCK_BYTES = 64 * 1024 * 1024
-INTERPOLATIONS = {"bilinear": interpolation.bilinear, "bicubic": interpolation.bicubic}
-REACH = {"bilinear": 1, "bicubic": 2}  # LR pixels from a pixel's own that they take from
+INTERPOLATIONS = {
+    "bilinear": interpolation.bilinear, "bicubic": interpolation.bicubic, "Catmull–Rom": interpolation.catmull_rom,
+}  # fmt: skip
+OVER_AREAS = (
+    "Catmull–Rom",
+)  # of what is smooth, means are given back over cells as they lie (``_area_means``)
+REACH = {"bilinear": 1, "bicubic": 2, "Catmull–Rom": 2}  # LR pixels from a pixel's own that they take from
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,7 @@ class Blend:
     second_share: float = 0.0  # 0…1
     second_steps: int = 0  # the kernel's last losses, so many of them, are of the second set's own fit
     plain_share: float = 0.0  # 0…1, of the plain interpolation
-    plain: str = "bicubic"  # which one: bilinear or bicubic
+    plain: str = "bicubic"  # which one, by its name in INTERPOLATIONS
     passes: int = 0
 
     @property
@@ -181,7 +186,8 @@ class Means:
         if not blend.plain_share:
             return cls(near, radius)
         # Plain interpolation takes its two axes one by one, and so do its cell means.
-        rows, cols = (axis.cell_means(line)[..., 0].T for axis, line in _lines(blend, grid))
+        means = _area_means if blend.plain in OVER_AREAS else Grid.cell_means
+        rows, cols = (means(axis, line)[..., 0].T for axis, line in _lines(blend, grid))
         return cls(near, radius, (blend.plain_share * rows, cols))
 
     def __call__(self, signal: Tensor) -> Tensor:
@@ -244,6 +250,15 @@ def plain_lines(blend: Blend, grid: Grid) -> tuple[Tensor, Tensor]:
 def _lines(blend: Blend, grid: Grid) -> list[tuple[Grid, Tensor]]:
     """Per axis, rows first: a grid one pixel wide, and what each LR pixel of it adds to each HR pixel [n, N, 1]."""
     return [(axis, blend.interpolate(torch.eye(axis.rows)[:, :, None], axis)) for axis in _axes(grid)]
+
+
+def _area_means(axis: Grid, line: Tensor) -> Tensor:
+    """``line`` [n, N, 1] over cells as they lie, not to whole pixels: where they are no whole ones, a shift of half a
+    pixel is more than a smooth signal has to give back, [n, n, 1]."""
+    pixels, borders = torch.arange(axis.height), torch.arange(axis.rows + 1) * axis.step_y
+    first, last = borders[:-1, None].clamp_max(axis.height), borders[1:, None].clamp_max(axis.height)
+    parts = (torch.minimum(last, pixels + 1) - torch.maximum(first, pixels)).clamp_min(0)
+    return (parts / parts.sum(dim=1, keepdim=True)).to(line.dtype) @ line
 
 
 def _axes(grid: Grid) -> tuple[Grid, Grid]:

@@ -29,6 +29,11 @@ class Blur(NamedTuple):
     of_shares: float
     of_quantities: float
 
+    @property
+    def sigma(self) -> float:
+        """In LR pixels."""
+        return float((2 * self.share * self.times) ** 0.5)
+
 
 #: By name, the weaker first.
 BLURS = {

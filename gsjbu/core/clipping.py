@@ -9,6 +9,7 @@ from torch.nn.functional import max_pool2d
 
 from gsjbu.core.blend import REACH
 from gsjbu.core.grid import Grid
+from gsjbu.core.refinement.recipe import SLACK
 
 
 def clip_(
@@ -28,6 +29,20 @@ def clip_(
         torch.minimum(plane, over[rows][:, cols].to(plane), out=plane)
         torch.maximum(plane, under[rows][:, cols].to(plane), out=plane)
     return high
+
+
+def whole(
+    high: Tensor,  # [C, H, W], clipped
+    low: Tensor,  # [C, h, w], the LR signal
+    known: Tensor | None = None,  # bool [h, w]
+) -> Tensor:
+    """``high`` summing to 1 in each pixel again, where ``low`` are shares of a whole: clipping each by itself adds or
+    takes some of it."""
+    total = low.sum(dim=0)
+    held = total if known is None else total[known]
+    if len(low) == 1 or bool(low.min() < -SLACK) or not bool(((held - 1).abs() <= SLACK).all()):
+        return high
+    return high / high.sum(dim=0).clamp_min(SLACK)
 
 
 def within_reach(known: Tensor, grid: Grid, radius: int) -> Tensor:

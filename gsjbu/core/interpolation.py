@@ -1,4 +1,4 @@
-"""The plain ways to enlarge an LR signal, on the same geometry as the kernel: nearest, bilinear, bicubic."""
+"""The plain ways to enlarge an LR signal, on the same geometry as the kernel: nearest, bilinear, two cubics."""
 
 from __future__ import annotations
 
@@ -24,6 +24,30 @@ def bilinear(lr: Tensor, grid: Grid) -> Tensor:
 def bicubic(lr: Tensor, grid: Grid) -> Tensor:
     """Cubic between cell centres (a = −¾, as torch has it), [C, h, w] → [C, H, W]; may overshoot the LR range."""
     return _interpolate(lr, grid, "bicubic")
+
+
+def catmull_rom(lr: Tensor, grid: Grid) -> Tensor:
+    """Cubic between cell centres (Keys, a = −½: exact on parabolas), [C, h, w] → [C, H, W]; may overshoot too."""
+    for dim, pixels, cells, step in (
+        (1, grid.height, grid.rows, grid.step_y),
+        (2, grid.width, grid.cols, grid.step_x),
+    ):
+        at = (torch.arange(pixels, dtype=torch.float64) + 0.5) / step - 0.5
+        own = at.floor().long()
+        t = (at - own).to(lr.dtype)
+        taps = (  # weights of the cells from the one before to the second after
+            (own - 1, ((2 - t) * t - 1) * t / 2),
+            (own, ((3 * t - 5) * t * t + 2) / 2),
+            (own + 1, ((4 - 3 * t) * t + 1) * t / 2),
+            (own + 2, (t - 1) * t * t / 2),
+        )
+        shape = (-1, 1) if dim == 1 else (-1,)
+        parts = [
+            w.reshape(shape).to(lr.device) * lr.index_select(dim, n.clamp(0, cells - 1).to(lr.device))
+            for n, w in taps
+        ]
+        lr = torch.stack(parts).sum(dim=0)
+    return lr
 
 
 def _interpolate(lr: Tensor, grid: Grid, mode: str) -> Tensor:

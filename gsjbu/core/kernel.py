@@ -222,9 +222,10 @@ class Kernel:
         if refinement is not None and refinement.odds:
             mixed = mixed.sigmoid()
         elif clip and not self.is_pure and not (refinement is not None and refinement.in_unit):
-            mixed = clipping.clip_(
-                mixed, signal.reshape(-1, *signal.shape[-2:]), self.grid, self.radius, mask
-            )
+            flat, channels = signal.reshape(-1, *signal.shape[-2:]), signal.shape[-3]
+            mixed = clipping.clip_(mixed, flat, self.grid, self.radius, mask)
+            pairs = zip(mixed.split(channels), flat.detach().split(channels), strict=True)
+            mixed = torch.cat([clipping.whole(high, low, mask) for high, low in pairs])
         mixed = shift.moved(mixed, -self.offset[0], -self.offset[1])
         return off_corners(mixed, self.grid) if self.corners else mixed
 

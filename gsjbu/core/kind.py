@@ -13,6 +13,9 @@ EXACT = 1e-6
 # one differ by less than SQUARE (their STEEPEST quantile). Labels up to ×16 have 0.0 to 0.4 of the former and 0.9 to 1,
 # or 0.08 and less for threads; blurred ones 0.3 and more, and at most 0.75; mattes 0.1 to 0.4, and 0.65 to 0.88.
 SOFT, STEEPEST, SQUARE, SQUARE_OF_MASK = 0.09, 0.9, 0.8, 0.9
+# Of borders between pure cells of two classes the share with one mixed cell across them, not two; how few tell.
+ALONE, FEWEST_BORDERS = 1 / 3, 12
+OVERLAPPING = 1e-3  # what a cell has so little of, it has none of
 
 
 def kind_of(signal: Tensor) -> str:
@@ -30,7 +33,7 @@ def kind_of(signal: Tensor) -> str:
     if shares:
         whole = (signal <= EXACT) | (signal >= 1 - EXACT)
         if float(whole.double().mean()) >= 0.25:
-            if _is_soft(signal):
+            if _is_soft(signal) or _overlaps(signal):
                 return "measured" if channels == 1 else "soft"
             return "samples" if _meets_unmixed(signal, whole.all(dim=0)) else "shares"
         if channels > 1:
@@ -56,6 +59,26 @@ def _is_soft(signal: Tensor) -> bool:
     across = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]).abs()
     steps = torch.maximum(down, across)[mixed].numpy()
     return float(np.quantile(steps, STEEPEST)) < (SQUARE if len(signal) > 2 else SQUARE_OF_MASK)
+
+
+def _overlaps(signal: Tensor) -> bool:
+    """True if the cells of ``signal`` [C, h, w] were averaged over more than themselves, as antialiased resizing does.
+
+    A border that runs straight between two classes leaves one mixed cell across it, and two where it is slanted: of
+    borders from pure to pure 0.39 to 1 have one mixed cell of means over cells, and at most 0.25 of antialiased ones.
+    """
+    pure = [signal <= OVERLAPPING, signal >= 1 - OVERLAPPING]
+    alone = paired = 0
+    for low, high in (pure, [t.mT for t in pure]):
+        mixed = ~(low | high)
+        alone += int((mixed[:, 1:-1] & _between(low, high, 2)).sum())
+        paired += int((mixed[:, 1:-2] & mixed[:, 2:-1] & _between(low, high, 3)).sum())
+    return alone + paired >= FEWEST_BORDERS and alone < ALONE * (alone + paired)
+
+
+def _between(low: Tensor, high: Tensor, apart: int) -> Tensor:
+    """True where, down the columns of [C, h, w], two cells so far apart are pure and of different classes."""
+    return (low[:, :-apart] & high[:, apart:]) | (high[:, :-apart] & low[:, apart:])
 
 
 def _meets_unmixed(signal: Tensor, pure: Tensor) -> bool:

@@ -33,6 +33,7 @@ class Recipe:
     plain_share: float
     plain_share_untrusted: float
     passes: int
+    plain_passes: int = 0  # where the plain interpolation has all of it
     # Where these are not 0, a share depends on the stride s (px) instead: pixels / (pixels + s), more at finer ones.
     plain_pixels: float = 0.0
     second_pixels: float = 0.0
@@ -104,11 +105,17 @@ RECIPES: dict[str, Recipe] = {
         sentence="The signal is taken for a quantity that rises evenly: wide Gaussians give it back, without a fit.",
         first=(0.9, 0.3), first_steps=0, second=None, second_steps=0, second_share=0.0,
     ),
+    "surface": replace(
+        _MEASURED,
+        sentence="The signal is smoother than the image tells: it is interpolated (Catmull–Rom) and given back.",
+        first_steps=0, second=None, second_steps=0, second_share=0.0,
+        plain="Catmull–Rom", plain_share=1.0, plain_share_untrusted=1.0, plain_passes=1, refinement=None,
+    ),
     # At ×8 and ×16 of depth an error of 8.84 and 13.14, where back-projection of samples has 9.91 and 14.65.
     "sampled": replace(
         _SAMPLES,
         sentence="The signal is taken for samples, as its edges are sharp: it is mixed only.",
-        plain_share=0.25, plain_share_untrusted=0.5,
+        plain_share=0.25, plain_share_untrusted=1.0,
         refinement=Refinement(strengths=(100.0,), lines=0.8, tolerance=0.02),
     ),
     "shares": replace(
@@ -157,7 +164,7 @@ RECIPES: dict[str, Recipe] = {
     "smooth": replace(
         _SAMPLES,
         sentence="The heat map is smooth, or too coarse to have edges: it is interpolated without the image.",
-        plain_share=1.0,
+        plain="Catmull–Rom", plain_share=1.0,
     ),
     # Colours predict features badly even where they help a reader of the features: the guide is not put to the test.
     "features": replace(

@@ -16,7 +16,7 @@ from torch import Tensor
 from gsjbu.core import blur, corners, shift
 from gsjbu.core.grid import Grid
 from gsjbu.core.shift import Shift
-from gsjbu.core.trust import GAIN_UNRELATED, Explained, rises_evenly, trust_in, trust_of
+from gsjbu.core.trust import GAIN_UNRELATED, Explained, is_smoother, rises_evenly, trust_in, trust_of
 
 # A shift is believed where the gain of the guide (log error) is less by no more than this when the guide is moved: of
 # signals that were moved it is 0.007 less to 0.8 more, of a rectangle 0.012 less, of the drawn grounds 0.3 to 0.7 less.
@@ -38,6 +38,11 @@ GROWS = 1.25
 # And the guide is trusted so far for what is undone: for 167 quantities that were blurred by 0.68 to 1; for smooth ones
 # that have nothing to do with it, and where another blur than theirs was found, by 0.
 AGREES = 0.5
+# And its gain grows by so much: by 0.08 and more for 103 of 104 that were blurred; for smoke, fog and shading, which
+# are smooth by themselves, by at most 0.04.
+SHARPER = 0.06
+# An edge of the scene may itself be so soft (σ in pixels): a blur that is no wider cannot be told from it.
+SOFTEST = 2.5
 # Half a cell explains a signal that lies so by at most 0.053 less than what explains it best.
 AS_MUCH = 0.06
 
@@ -51,6 +56,9 @@ class Registration:
     trust: float  # 0…1: how far the guide, as it lies, is followed
     gain: float  # what its colours tell of the signal (trust.guide_gain)
     even: bool  # it rises evenly: planes through neighbours tell more of it than their colours do
+    smoother: (
+        bool  # a surface through its neighbours tells a cell far better than the guide does (a quantity)
+    )
     blur: str | None = None  # its name in blur.BLURS
     moved: Shift | None = None
     on_corners: bool = False
@@ -86,20 +94,36 @@ def registered(
     trust, moved = _place(explained, recipe, guide, grid, roughly)
     name = None
     if (moved is None or not moved.sure) and _may_be_blurred(recipe, known):
-        name = blur_of(explained, recipe != "measured")
+        softest = 0.0 if recipe != "measured" else SOFTEST / min(grid.step_y, grid.step_x)
+        name = blur_of(explained, recipe != "measured", softest)
     if name is not None:
         undone = blur.undone(signal, name, recipe != "measured")
         sharp = Explained(undone, lr_guide, known)
         # What is smooth by itself turns into waves that no image explains; a quantity that was blurred, into itself.
-        if recipe != "measured" or trust_in(recipe, sharp) >= AGREES:
+        if recipe != "measured" or _explains_what_was(explained, sharp, recipe):
             signal, explained, recipe = undone, sharp, "measured" if recipe == "measured" else "shares"
             trust, moved = _place(explained, recipe, guide, grid, roughly)
         else:
             name = None
     on_corners = moved is None and trust > 0.5 and corners.found(explained.few, guide, grid, explained.seen)
+    smoother = recipe == "measured" and _is_smoother(explained, guide, grid, moved, roughly)
+    if smoother and moved is not None and not moved.of_sampling:
+        moved = None  # the guide is not followed, wherever it lies
     return Registration(
-        signal, recipe, trust, explained.gain(), rises_evenly(explained), name, moved, on_corners
+        signal, recipe, trust, explained.gain(), rises_evenly(explained), smoother, name, moved, on_corners
     )
+
+
+def _is_smoother(explained: Explained, guide: Tensor, grid: Grid, moved: Shift | None, roughly: bool) -> bool:
+    """``trust.is_smoother``, where the guide lies as it is laid."""
+    if moved is not None and moved.of_sampling:
+        explained = explained.over(shift.means_of_moved(guide, grid, *moved.pixels, roughly=roughly))
+    return is_smoother(explained)
+
+
+def _explains_what_was(blurred: Explained, sharp: Explained, recipe: str) -> bool:
+    """Whether the guide explains a quantity without its blur, and better than with it."""
+    return trust_in(recipe, sharp) >= AGREES and blurred.gain() + SHARPER <= sharp.gain()
 
 
 def _place(
@@ -215,13 +239,14 @@ def _may_be_blurred(recipe: str, known: Tensor | None) -> bool:
     return recipe in ("measured", "shares", "soft") and (known is None or bool(known.all()))
 
 
-def blur_of(explained: Explained, shares: bool) -> str | None:
-    """The name of the blur that the signal, without gaps, was put through on its grid; None if none was.
+def blur_of(explained: Explained, shares: bool, softest: float = 0.0) -> str | None:
+    """The name of the blur, wider than ``softest`` (σ in LR pixels), that the signal, without gaps, was put through on
+    its grid; None if none was.
 
     Class shares (``shares``) tell by themselves. The guide, blurred as much, must explain a quantity better than it
     does as it is.
     """
-    names = blur.likely(explained.values, shares)
+    names = [n for n in blur.likely(explained.values, shares) if blur.BLURS[n].sigma >= softest]
     if not names or shares:
         return names[-1] if names else None
     more = {name: _least_more(explained, _blurred(explained, name)) for name in names}

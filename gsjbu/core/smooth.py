@@ -1,8 +1,9 @@
-"""Whether an LR signal has no edges of its own, as maps of attention and activation have none: then an image's edges
-are none of it either."""
+"""Whether an LR signal has no edges of its own, as maps of attention and heat have none: then an image's edges are none
+of it either."""
 
 from __future__ import annotations
 
+import numpy as np
 from torch import Tensor
 
 #: Second differences, in parts of first ones, of what is smooth: blobs of 7×7 cells have 0.5 to 1.05, finer ones less;
@@ -17,3 +18,24 @@ def is_smooth(signal: Tensor) -> bool:
         slopes += float(signal.diff(dim=dim).abs().sum(dtype=signal.dtype))
         bends += float(signal.diff(n=2, dim=dim).abs().sum(dtype=signal.dtype))
     return min(signal.shape[1:]) > 2 and bends <= SMOOTH * slopes
+
+
+def error_left_out(values: np.ndarray) -> float:
+    """Mean squared error (summed over channels) of the cells of ``values`` [C, h, w] left out and taken off a smooth
+    surface through those around them, of two the better; ∞ where no cell has two others on every side.
+    """
+    if min(values.shape[1:]) < 5:
+        return float("inf")
+
+    def at(down: int, across: int) -> np.ndarray:
+        rows, cols = values.shape[1:]
+        return values[:, 2 + down : rows - 2 + down, 2 + across : cols - 2 + across]
+
+    beside = at(0, 1) + at(0, -1) + at(1, 0) + at(-1, 0)
+    corners = at(1, 1) + at(1, -1) + at(-1, 1) + at(-1, -1)
+    beyond = at(0, 2) + at(0, -2) + at(2, 0) + at(-2, 0)
+    surfaces = (
+        (8 * beside - 2 * corners - beyond) / 20,
+        (4 * beside - beyond) / 12,
+    )  # least bending; cubic lines
+    return min(float(np.square(s - at(0, 0)).sum(axis=0).mean()) for s in surfaces)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.refinement.recipe import SUREST
+from gsjbu.core.smooth import error_left_out
 from gsjbu.core.tto import standardised
 
 # Of the test of the guide: spread over neighbours (LR pixels), tolerances tried (guide values), reach (LR pixels).
@@ -29,6 +30,10 @@ GAIN_UNRELATED, GAIN_TRUSTED = 0.02, 0.06
 # 0.2; of nearness ×8 it is 0.40 to 1.17, where that of means is −0.23 to 0.35.
 RIDGE = 0.1
 RAMP_UNRELATED, RAMP_TRUSTED, LEAST_RAMP = 10.0, 16.0, 0.2
+# A quantity is smoother than the guide tells where the log error of a smooth surface is less by so much: fog, smoke,
+# waves, terrain, heat maps of 15 kinds, 1 to 17; depth of rooms and streets, and mattes, at most 0.64; ground in
+# perspective 0.75; a third of the scenes of the former kinds are too coarse to tell.
+SMOOTHER = 0.85
 # Shares of classes are trusted from the gain SURE on. Below, what counts is whether it shows in most cells (log of the
 # mean error, not of its square) and all over the image (in units of its standard error over PARTS × PARTS parts): the
 # product is 0.36 and more where following the image helps, 0.19 and less on foam and mucosa, where it does not.
@@ -104,6 +109,21 @@ def trust_of(explained: Explained) -> float:
 def rises_evenly(explained: Explained) -> bool:
     """Whether neighbours of one colour tell nothing of the signal by their mean, and something by a plane."""
     return explained.gain() <= GAIN_UNRELATED and explained.gain(ramps=True) >= LEAST_RAMP
+
+
+def is_smoother(explained: Explained) -> bool:
+    """Whether a smooth surface through a cell's neighbours tells it far better than they do by the guide's colours."""
+    if explained.seen is not None and not bool(explained.seen.all()):
+        return False
+    inner = (slice(None), slice(2, -2), slice(2, -2))
+    by_surface = error_left_out(explained.few)
+    if not np.isfinite(by_surface):
+        return False
+    by_colours = min(
+        float(_errors(explained.values, explained.lr_guide, None, ramps)[1:][inner].mean(axis=(1, 2)).min())
+        for ramps in (False, True)
+    )
+    return by_surface < by_colours * np.exp(-SMOOTHER)
 
 
 def trust_of_shares(explained: Explained) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
 
 import gsjbu
 from benchmarks import families, spoilt
@@ -382,3 +383,35 @@ def test_few_edges_are_enough_to_tell_half_a_cell() -> None:
     assert (found == inside).mean() > 0.99
     for lies in (shares(inside), shares(np.roll(inside, (-8, -8), (0, 1)))):
         assert gsjbu.fit(image, grid=grid, objective="auto", signal=lies, threads=1).offset == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("stride", "size", "shown"), [(4, 256, True), (4, 254, True), (8, 256, False), (8, 250, False)]
+)
+def test_a_smooth_quantity_is_better_than_bicubic_whatever_the_image(stride, size, shown) -> None:
+    field = torch.from_numpy(
+        gaussian_filter(np.random.default_rng(1).normal(size=(size, size)), 9, mode="wrap")
+    ).float()[None]
+    field = (field - field.min()) / (field.max() - field.min())
+    texture = torch.rand(3, size, size, generator=torch.Generator().manual_seed(0))
+    image = 0.2 * texture + 0.6 * field if shown else texture
+    low = torch.nn.functional.interpolate(field[None], (size // stride,) * 2, mode="area")[0]
+    grid = Grid.from_sizes(size, size, *low.shape[1:])
+    kernel = auto_fit(image, grid, low, kind="depth")
+    assert any("smoother than the image tells" in note for note in kernel.notes)
+
+    def rmse(high: torch.Tensor) -> float:
+        return float((high - field).square().mean().sqrt())
+
+    assert rmse(kernel.render(low)) < 0.95 * min(rmse(bilinear(low, grid)), rmse(bicubic(low, grid)))
+
+
+def test_shares_sum_to_one_where_mixing_overshoots() -> None:
+    scene = quarter("paper", "labels", 8)
+    blurred = torch.nn.functional.avg_pool2d(scene.signal[None], 3, 1, 1, count_include_pad=False)[0]
+    kernel = auto_fit(scene.image, scene.grid, blurred)
+    plain = replace(kernel, refinement=None, blur=None)
+    held, free = plain.render(blurred, clip=True), plain.render(blurred, clip=False)
+    assert free.min() < -1e-3  # or there is nothing to clip
+    torch.testing.assert_close(held.sum(dim=0), torch.ones(held.shape[1:]), atol=1e-5, rtol=0)
+    assert held.min() >= 0 and held.max() <= 1

@@ -44,7 +44,9 @@ def test_on_whole_cells_it_is_what_torch_does():
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
-@pytest.mark.parametrize("way", [interpolation.nearest, interpolation.bilinear, interpolation.bicubic])
+@pytest.mark.parametrize(
+    "way", [interpolation.nearest, interpolation.bilinear, interpolation.bicubic, interpolation.catmull_rom]
+)
 def test_sizes_and_constants(way, grid):
     lr = torch.full((2, grid.rows, grid.cols), -1.25)
     high = way(lr, grid)
@@ -74,3 +76,23 @@ def test_bicubic_follows_a_ramp_and_overshoots_a_step():
     step = (torch.arange(8) >= 4).float().expand(1, 1, 8)
     assert interpolation.bicubic(step, grid).max() > 1.02
     assert interpolation.bilinear(step, grid).max() <= 1
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_catmull_rom_is_exact_on_parabolas_away_from_the_rim(grid):
+    def bowl(y, x):
+        return 0.3 * y * y - 0.2 * x * x + y * x - 4 * x + 1
+
+    rows, cols = torch.arange(grid.rows).double(), torch.arange(grid.cols).double()
+    high = interpolation.catmull_rom(bowl(rows[:, None], cols)[None], grid)[0]
+    y = (torch.arange(grid.height).double() + 0.5) / grid.step_y - 0.5
+    x = (torch.arange(grid.width).double() + 0.5) / grid.step_x - 0.5
+    inner = ((y >= 1) & (y < grid.rows - 2))[:, None] & ((x >= 1) & (x < grid.cols - 2))
+    assert ((high - bowl(y[:, None], x)).abs()[inner] <= 1e-9 * max(grid.rows, grid.cols) ** 2).all()
+
+
+def test_catmull_rom_is_torchs_other_cubic_away_from_the_rim():
+    grid, lr = Grid.from_stride(80, 96, 8), torch.randn(2, 10, 12)
+    right = F.interpolate(lr[None], size=(80, 96), mode="bicubic", antialias=True)[0]
+    inner = (slice(None), slice(16, -16), slice(16, -16))
+    assert (interpolation.catmull_rom(lr, grid) - right)[inner].abs().max() <= 1e-5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
@@ -37,3 +39,16 @@ def test_threads_thinner_than_a_cell_are_a_mask() -> None:
     y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
     thread = ((y - 128 - 40 * (x / 40).sin()).abs() < 2).float()
     assert kind_of(Grid.from_stride(256, 256, 16).cell_means(thread[None])) == "shares"
+
+
+@pytest.mark.parametrize("slant", [0.0, 0.3, 1.0])
+def test_shares_of_cells_that_overlap_are_soft(slant) -> None:
+    """As F.interpolate(antialias=True) makes them of one-hot classes: counts are no cell's own."""
+    y, x = np.mgrid[:256, :320]
+    discs = np.hypot(y - 120, x - 100) < 70
+    labels = np.where(discs, 2, (x - slant * y > 170).astype(int))
+    classes = torch.from_numpy(np.eye(3)[labels]).permute(2, 0, 1).float()
+    own = torch.nn.functional.avg_pool2d(classes, 8)
+    wide = torch.nn.functional.interpolate(classes[None], (32, 40), mode="bilinear", antialias=True)[0]
+    assert kind_of(own) == "shares" and kind_of(wide) == "soft"
+    assert kind_of(own[2:]) == "shares" and kind_of(wide[2:]) == "measured"

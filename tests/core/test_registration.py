@@ -144,3 +144,30 @@ def test_ground_that_rises_evenly_is_told() -> None:
     for scene in families._quantity(families.nearness, 16):
         assert of(scene).even
     assert not of(quarter("paper", "depth", 8)).even
+
+
+def smooth_field(size: int) -> torch.Tensor:
+    field = gaussian_filter(np.random.default_rng(3).normal(size=(size, size)), 20, mode="wrap")
+    return torch.from_numpy((field - field.min()) / np.ptp(field)).float()[None]
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_smooth_quantity_is_told_and_no_blur_is_undone(shown) -> None:
+    field = smooth_field(256)
+    texture = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0))
+    image = 0.3 * texture + 0.5 * field if shown else texture
+    grid = Grid.from_stride(256, 256, 8)
+    found = registered(
+        grid.cell_means(field), "measured", image, grid, grid.cell_means(image), None, roughly=False
+    )
+    assert found.smoother and found.blur is None and found.moved is None
+    scene = quarter("paper", "depth", 8)
+    assert not of(scene).smoother
+
+
+def test_an_edge_as_soft_as_a_cell_or_two_of_few_pixels_is_no_blur() -> None:
+    """A soft shadow: at ×2 nobody can tell the scene's own softness from that of a resized signal; at ×8 one can."""
+    scene = quarter("paper", "depth", 8)
+    blurred = Explained(blur.blurred(scene.signal, "1 2 1"), scene.grid.cell_means(scene.image))
+    assert registration.blur_of(blurred, shares=False, softest=registration.SOFTEST / 8) == "1 2 1"
+    assert registration.blur_of(blurred, shares=False, softest=registration.SOFTEST / 2) is None

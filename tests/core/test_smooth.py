@@ -9,7 +9,7 @@ import torch
 import gsjbu
 from gsjbu.core import interpolation
 from gsjbu.core.grid import Grid
-from gsjbu.core.smooth import is_smooth
+from gsjbu.core.smooth import error_left_out, is_smooth
 
 H, W = 480, 640  # cells of 69×91 pixels, wider than a Gaussian
 _y, _x = np.mgrid[:H, :W] / (H, W)[0]
@@ -54,3 +54,13 @@ def test_a_heat_map_with_borders_follows_the_image():
     out = gsjbu.upsample(image, low, kind="heat_map", iters=4).numpy()
     plain = interpolation.bilinear(torch.from_numpy(low)[None], Grid.from_stride(120, 160, 8))[0].numpy()
     assert np.square(out - truth).mean() < 0.5 * np.square(plain - truth).mean()
+
+
+def test_a_cell_left_out_is_on_the_surface_through_its_neighbours() -> None:
+    y, x = np.mgrid[:9, :12].astype(np.float32)
+    for smooth in (3 + 0 * x, 2 * x - y, x * x - 0.5 * y * y + x * y):
+        assert error_left_out(smooth[None]) <= 1e-6
+    draw = np.random.default_rng(0)
+    noise = draw.normal(size=(2, 40, 50)).astype(np.float32)
+    assert error_left_out(noise) > 2  # and its variance, of two channels, is 2
+    assert error_left_out(noise[:, :4]) == float("inf")

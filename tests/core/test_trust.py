@@ -121,3 +121,18 @@ def test_each_figure_is_asked_once(monkeypatch) -> None:
     assert explained.logs.lr_guide is own and explained.over(own).logs is not explained.logs
     assert explained.cells == own[0].numel()
     assert Explained(scene.signal, own, torch.eye(*own.shape[1:]) > 0).cells == min(own.shape[1:])
+
+
+def test_what_is_smoother_than_the_guide_tells_is_told() -> None:
+    y, x = np.mgrid[:40, :50] / 8
+    field = torch.from_numpy(np.sin(x + 0.5 * y) + np.cos(y)).float()[None]
+    texture = torch.rand(3, 40, 50, generator=torch.Generator().manual_seed(0))
+    shown = 0.5 + 0.2 * field + 0.1 * (texture - 0.5)
+    for guide in (texture, shown):
+        assert trust.is_smoother(Explained(field, guide))
+        assert trust.is_smoother(Explained(field.repeat(12, 1, 1), guide))
+    holes = torch.rand(40, 50) < 0.9
+    assert not trust.is_smoother(Explained(field, texture, holes))
+    assert not trust.is_smoother(Explained(field[:, :4], texture[:, :4]))
+    for scene in (quarter("spheres", "depth", 8), *families._quantity(families.nearness, 8)):
+        assert not trust.is_smoother(Explained(scene.signal, scene.grid.cell_means(scene.image)))

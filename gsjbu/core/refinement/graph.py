@@ -1,8 +1,9 @@
 """Edges of the whole image: the guided Laplacian with the cell means kept, for all that a window cannot see.
 
 min xᵀLx + TRUST·Σ_cells n·(mean x − v)², L the Laplacian of a graph that joins each pixel to its eight neighbours
-by ε + (1 − ε)·exp(−‖ΔI‖²/2σ²) in the guide's colours: some steps of Chebyshev's iteration from what mixing gave.
-Conjugate gradients choose their steps by the values, and what float32 rounds off grew a thousandfold in them.
+by (1 − ε)·exp(−q) + ε/(1 + q/10), q = ‖ΔI‖²/2σ², in the guide's colours: some steps of Chebyshev's
+iteration from what mixing gave. Conjugate gradients choose their steps by the values, and what float32 rounds off grew
+a thousandfold in them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from gsjbu.core.backends.phases import claim, finish, new_control, open_phase
 from gsjbu.core.backends.simd import LANES, larger, load, splat, store
 from gsjbu.core.compiler import LOOSE, LOOSE_BORROWS, njit
 from gsjbu.core.grid import Grid
-from gsjbu.core.refinement.portable import DIAGONAL, FLOOR, TOLERANCE, TRUST, chebyshev
+from gsjbu.core.refinement.portable import DIAGONAL, FAR, TAIL, TOLERANCE, TRUST, chebyshev
 from gsjbu.core.threads import available, bands, each
 
 # Cells are worked on in bands of so many pixels; and so many pixels of all channels at once, whatever is in memory.
@@ -99,7 +100,8 @@ def _join(colours, first, last, joined):
                 for g in range(channels):
                     step = colours[g, y, x] - colours[g, y + dy, x + dx]
                     off += step * step
-                like = np.float32(FLOOR) + np.float32(1 - FLOOR) * np.exp(-off * sharp)
+                q = off * sharp
+                like = np.float32(1 - FAR) * np.exp(-q) + np.float32(FAR) / (1 + np.float32(TAIL) * q)
                 joined[k, y + 1, x + 1] = most * like
 
 

@@ -14,7 +14,10 @@ from gsjbu.core.grid import Grid
 
 # Of the graph.
 TOLERANCE = 0.03  # σ, in colours of 0…1
-FLOOR = 1e-3  # ε: unlike neighbours are joined a little, or lone pixels would have no value
+# Unlike neighbours are joined a little, FAR, and less (half as much at q = 1 / TAIL) the more unlike they are: a pixel
+# that a border runs through goes with the side that it is more like. With 0.001 for all: ground ×8 96.1 mIoU, not 96.9,
+# threads ×16 86.3, not 89.2, matte ×8 13.7 RMSE, not 13.2; photographs as they are.
+FAR, TAIL = 3e-3, 0.1
 DIAGONAL = 0.7
 TRUST = 0.2  # in the cell means
 # Of the matrix over its preconditioner no eigenvalue is larger. Those down to SMALLEST are damped alike.
@@ -93,7 +96,8 @@ def _joined(seen: Tensor) -> Tensor:
     inner = joined[:, 1:-1, 1:-1]
     for k, (a, b) in enumerate(_pairs(height, width)):
         off = (seen[:, a[0], a[1]] - seen[:, b[0], b[1]]).square_().sum(0)
-        like = off.mul_(-1 / (2 * TOLERANCE**2)).exp_().mul_(1 - FLOOR).add_(FLOOR)
+        q = off.mul_(1 / (2 * TOLERANCE**2))
+        like = q.neg().exp_().mul_(1 - FAR).add_(FAR / (1 + TAIL * q))
         inner[k, a[0], a[1]] = like * (DIAGONAL if k > 1 else 1.0)
     return joined
 

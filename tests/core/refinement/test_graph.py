@@ -22,7 +22,8 @@ def laplacian(colours: np.ndarray) -> np.ndarray:
                 if not (y + dy < height and 0 <= x + dx < width):
                     continue
                 off = float(np.square(colours[:, y, x].astype(float) - colours[:, y + dy, x + dx]).sum())
-                like = portable.FLOOR + (1 - portable.FLOOR) * np.exp(-off / (2 * portable.TOLERANCE**2))
+                q = off / (2 * portable.TOLERANCE**2)
+                like = (1 - portable.FAR) * np.exp(-q) + portable.FAR / (1 + portable.TAIL * q)
                 like *= portable.DIAGONAL if dy and dx else 1.0
                 a, b = y * width + x, (y + dy) * width + x + dx
                 out[[a, b], [a, b]] += like

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import nearest
 from gsjbu.core.refinement import counts, graph, lab, lines, stage
 from gsjbu.core.refinement.portable import edges
 from gsjbu.core.refinement.recipe import Refinement
@@ -106,3 +107,21 @@ def test_any_order_of_axes_in_memory_gives_the_same_bits() -> None:
         turned = [x.permute(2, 1, 0).contiguous().permute(2, 1, 0) for x in (mixed, signal, guide)]
         assert not turned[0].is_contiguous()
         assert torch.equal(stage.refined(*turned, GRID, recipe), right)
+
+
+def test_a_graph_that_is_sure_of_each_pixel_answers_alone() -> None:
+    """Two flat colours: it gives every pixel to one class. In noise it does not, and half of the mixture stays."""
+    grid = Grid.from_stride(32, 48, 8)
+    y, x = np.mgrid[:32, :48]
+    labels = (x + 0.6 * y > 37).astype(int)
+    shares = grid.cell_means(torch.from_numpy(np.eye(2)[labels]).permute(2, 0, 1).float())
+    two = torch.from_numpy(np.where(labels, 0.8, 0.2)).float().expand(3, -1, -1).contiguous()
+    noise = torch.rand(3, 32, 48, generator=torch.Generator().manual_seed(0))
+    recipe, mix = Refinement(graph=0.5, steps=200, counts=True), nearest(shares, grid)
+    for guide, sure in ((two, True), (noise, False)):
+        answer = stage.refined(mix, shares, guide, grid, Refinement(graph=1.0, steps=200)).numpy()
+        assert (stage._surety(answer, shares.numpy(), grid) == 1) is sure
+    found = stage.refined(mix, shares, two, grid, recipe)
+    assert torch.equal(found.argmax(dim=0), torch.from_numpy(labels))
+    pure = torch.eye(2)[:, :1].reshape(2, 1, 1).expand(2, 4, 6).contiguous()
+    assert stage._surety(nearest(pure, grid).numpy(), pure.numpy(), grid) == 0
