@@ -40,6 +40,8 @@ class Recipe:
     refinement: Refinement | None = None  # as a fully trusted guide has it
     steps_of_large: int = STEPS  # of a fit at most, of an image of more than LARGE pixels
     strength_pixels: float = 0.0  # where it is not 0, strengths of smoothing are × (pixels / s)²
+    # Where it is not 0, at strides s (px) below it the refinement is weaker: strengths × (s / it)², graph × √(s / it).
+    full_stride: float = 0.0
     # Where these are not 0, steps are the fewer the more cells around those with a value have none (none at all where
     # this share has none), and the fewer the less than this the colours tell (trust.guide_gain).
     unfitted_missing: float = 0.0
@@ -64,9 +66,11 @@ class Recipe:
         """The refinement at a stride of ``step`` px, for a guide trusted 0…1; None if there is nothing to do."""
         if self.refinement is None:
             return None
-        scale = trust * ((self.strength_pixels / step) ** 2 if self.strength_pixels else 1.0)
+        fine = min(1.0, step / self.full_stride) if self.full_stride else 1.0
+        scale = trust * fine**2 * ((self.strength_pixels / step) ** 2 if self.strength_pixels else 1.0)
         strengths = tuple(scale * s for s in self.refinement.strengths) if trust > 0 else ()
-        made = replace(self.refinement, graph=trust * self.refinement.graph, strengths=strengths)
+        graph = trust * fine**0.5 * self.refinement.graph
+        made = replace(self.refinement, graph=graph, strengths=strengths)
         return made if made.graph or made.counts or made.strengths else None
 
 
@@ -123,6 +127,9 @@ RECIPES: dict[str, Recipe] = {
         sentence="The signal is taken for each class's share of the cell: it is given back (not pure mixing).",
         second=None, second_steps=0, second_share=0.0, plain_share_untrusted=1.0, steps_of_large=STEPS_OF_LARGE_SHARES,
         plain_pixels=16.0,  # borders of labels follow the image's only to within some pixels
+        # The finer, the more do counts alone say, and the more does a texture mislead: Cityscapes ×4 95.6 → 96.2 mIoU,
+        # ×8 88.2 → 89.6, COCO-Stuff ×4 96.8 → 97.4, threads ×8 93.1 → 92.7.
+        full_stride=16.0,
         # From wide to narrow: the first round undoes what the mixture got wrong, the others what that left ragged.
         refinement=Refinement(
             graph=0.5, steps=60, counts=True, turns=1, lines=0.7, tolerance=0.04,

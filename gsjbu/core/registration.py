@@ -43,6 +43,7 @@ AGREES = 0.5
 SHARPER = 0.06
 # An edge of the scene may itself be so soft (σ in pixels): a blur that is no wider cannot be told from it.
 SOFTEST = 2.5
+ON_CORNERS = ("measured", "shares")  # recipes of signals that are asked for it
 # Half a cell explains a signal that lies so by at most 0.053 less than what explains it best.
 AS_MUCH = 0.06
 
@@ -105,8 +106,12 @@ def registered(
             trust, moved = _place(explained, recipe, guide, grid, roughly)
         else:
             name = None
-    on_corners = moved is None and trust > 0.5 and corners.found(explained.few, guide, grid, explained.seen)
-    smoother = recipe == "measured" and _is_smoother(explained, guide, grid, moved, roughly)
+    on_corners = (
+        moved is None and trust > 0.5 and recipe in ON_CORNERS
+        and corners.found(explained.few, guide, grid, explained.seen)
+    )  # fmt: skip
+    # What was blurred and is sharp again is no smooth quantity.
+    smoother = recipe == "measured" and name is None and _is_smoother(explained, guide, grid, moved, roughly)
     if smoother and moved is not None and not moved.of_sampling:
         moved = None  # the guide is not followed, wherever it lies
     return Registration(

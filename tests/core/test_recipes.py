@@ -47,3 +47,13 @@ def test_the_more_cells_have_no_value_the_fewer_steps_a_fit_takes() -> None:
     assert gaps.steps(STEPS, 0.35, 1.0) == gaps.steps(STEPS, 1.0, 1.0) == gaps.steps(STEPS, 0, -1.0) == (0, 0)
     assert [gaps.steps(most, 0.0, 1.0) for most in (0, 1, 2)] == [(0, 0), (1, 1), (2, 2)]
     assert RECIPES["filled"].steps(STEPS, 0.0, 1.0) == RECIPES["even"].steps(STEPS, 0.0, 1.0) == (0, 0)
+
+
+def test_the_refinement_of_shares_is_weaker_at_fine_strides() -> None:
+    shares = RECIPES["shares"]
+    full, fine = shares.refined(16, 1.0), shares.refined(4, 1.0)
+    assert full is not None and fine is not None
+    assert shares.refined(32, 1.0) == full == shares.refinement
+    assert fine.graph == full.graph / 2 and fine.counts
+    assert fine.strengths == tuple(s / 16 for s in full.strengths)
+    assert RECIPES["measured"].refined(4, 1.0) == RECIPES["measured"].refinement

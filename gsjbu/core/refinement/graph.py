@@ -1,7 +1,7 @@
 """Edges of the whole image: the guided Laplacian with the cell means kept, for all that a window cannot see.
 
 min xᵀLx + TRUST·Σ_cells n·(mean x − v)², L the Laplacian of a graph that joins each pixel to its eight neighbours
-by (1 − ε)·exp(−q) + ε/(1 + q/10), q = ‖ΔI‖²/2σ², in the guide's colours: some steps of Chebyshev's
+by (1 − ε)·exp(−q) + ε/(1 + q/10) + lone, q = ‖ΔI‖²/2σ², in the guide's colours: some steps of Chebyshev's
 iteration from what mixing gave. Conjugate gradients choose their steps by the values, and what float32 rounds off grew
 a thousandfold in them.
 """
@@ -31,6 +31,7 @@ def solved(
     threads: int | None = None,
     spans: np.ndarray
     | None = None,  # int64 [C, h, 2]: per row of cells, the columns of cells that may change
+    lone: float = 0.0,  # by which any two neighbours are joined at least
 ) -> np.ndarray:
     """The minimiser [C, H, W], as near as so many steps from ``start`` come. The same bits for any thread count."""
     out = np.empty_like(start)
@@ -39,7 +40,7 @@ def solved(
     trust = np.full((grid.rows, grid.cols), TRUST, np.float32)
     if known is not None:
         trust[~known] = 0
-    means, joined = np.ascontiguousarray(means, np.float32), joined_pixels(colours, threads)
+    means, joined = np.ascontiguousarray(means, np.float32), joined_pixels(colours, threads, lone)
     del colours
     group = max(1, PIXELS_AT_ONCE // (grid.height * grid.width))
     for first in range(0, len(start), group):
@@ -50,14 +51,18 @@ def solved(
     return out
 
 
-def joined_pixels(colours: np.ndarray, threads: int | None = None) -> np.ndarray:
+def joined_pixels(colours: np.ndarray, threads: int | None = None, lone: float = 0.0) -> np.ndarray:
     """Affinities [4, H + 2, W + 2] of each pixel of ``colours`` with its right, lower, lower right and lower left
     neighbour; a frame of nothing around, so that no loop asks for borders.
     """
     _, height, width = colours.shape
     joined = np.zeros((4, height + 2, width + 2), np.float32)
     colours = np.ascontiguousarray(colours)
-    each(lambda rows: _join(colours, rows.start, rows.stop, joined), bands(height, threads), threads)
+    each(
+        lambda rows: _join(colours, rows.start, rows.stop, np.float32(lone), joined),
+        bands(height, threads),
+        threads,
+    )
     return joined
 
 
@@ -87,7 +92,7 @@ def _descended(
 
 
 @njit(**LOOSE_BORROWS)
-def _join(colours, first, last, joined):
+def _join(colours, first, last, lone, joined):
     channels, height, width = colours.shape
     sharp = np.float32(1 / (2 * TOLERANCE**2))
     for k in range(4):
@@ -101,7 +106,7 @@ def _join(colours, first, last, joined):
                     step = colours[g, y, x] - colours[g, y + dy, x + dx]
                     off += step * step
                 q = off * sharp
-                like = np.float32(1 - FAR) * np.exp(-q) + np.float32(FAR) / (1 + np.float32(TAIL) * q)
+                like = np.float32(1 - FAR) * np.exp(-q) + np.float32(FAR) / (1 + np.float32(TAIL) * q) + lone
                 joined[k, y + 1, x + 1] = most * like
 
 

@@ -12,7 +12,7 @@ from tests.core.refinement.cases import GRIDS, THREADS, cells, draw
 MANY = 400  # steps: to the end on these small images
 
 
-def laplacian(colours: np.ndarray) -> np.ndarray:
+def laplacian(colours: np.ndarray, lone: float) -> np.ndarray:
     """L [n, n] in float64, from the definition."""
     _, height, width = colours.shape
     out = np.zeros((height * width, height * width))
@@ -23,7 +23,7 @@ def laplacian(colours: np.ndarray) -> np.ndarray:
                     continue
                 off = float(np.square(colours[:, y, x].astype(float) - colours[:, y + dy, x + dx]).sum())
                 q = off / (2 * portable.TOLERANCE**2)
-                like = (1 - portable.FAR) * np.exp(-q) + portable.FAR / (1 + portable.TAIL * q)
+                like = (1 - portable.FAR) * np.exp(-q) + portable.FAR / (1 + portable.TAIL * q) + lone
                 like *= portable.DIAGONAL if dy and dx else 1.0
                 a, b = y * width + x, (y + dy) * width + x + dx
                 out[[a, b], [a, b]] += like
@@ -39,12 +39,14 @@ def means_of(grid: Grid) -> np.ndarray:
     return rows.reshape(len(rows), -1)
 
 
-def dense(colours: np.ndarray, means: np.ndarray, known: np.ndarray, grid: Grid) -> np.ndarray:
+def dense(
+    colours: np.ndarray, means: np.ndarray, known: np.ndarray, grid: Grid, lone: float = 0.0
+) -> np.ndarray:
     """The minimiser of one channel, [H, W]."""
     inside = means_of(grid)
     share = inside / inside.sum(axis=1, keepdims=True)
     trust = portable.TRUST * known.ravel()
-    system = laplacian(colours) + inside.T @ (trust[:, None] * share)
+    system = laplacian(colours, lone) + inside.T @ (trust[:, None] * share)
     right = inside.T @ (trust * means.ravel())
     return np.linalg.solve(system, right).reshape(grid.height, grid.width)
 
@@ -57,14 +59,15 @@ def problem(grid: Grid, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return colours, start, r.random((2, grid.rows, grid.cols)).astype(np.float32)
 
 
+@pytest.mark.parametrize("lone", [0.0, 0.01])
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
-def test_as_the_dense_system(grid: Grid) -> None:
+def test_as_the_dense_system(grid: Grid, lone: float) -> None:
     colours, start, means = problem(grid)
-    got = graph.solved(start, means, None, colours, grid, steps=MANY, threads=1)
+    got = graph.solved(start, means, None, colours, grid, steps=MANY, threads=1, lone=lone)
     all_known = np.ones((grid.rows, grid.cols), bool)
     for c in range(2):
         # float32 conjugate gradients stall at the system's condition times 1e-7; 2e-4 at most was measured.
-        np.testing.assert_allclose(got[c], dense(colours, means[c], all_known, grid), atol=2e-3)
+        np.testing.assert_allclose(got[c], dense(colours, means[c], all_known, grid, lone), atol=2e-3)
 
 
 def test_cells_without_a_value_are_told_by_their_neighbours() -> None:

@@ -7,7 +7,7 @@ import torch
 
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import nearest
-from gsjbu.core.refinement import counts, graph, lab, lines, stage
+from gsjbu.core.refinement import counts, graph, lab, lines, portable, stage
 from gsjbu.core.refinement.portable import edges
 from gsjbu.core.refinement.recipe import Refinement
 from tests.core.refinement.cases import GRIDS, draw, shares
@@ -37,7 +37,7 @@ def test_each_step_alone() -> None:
     assert np.array_equal(refined(Refinement(counts=True)), counts.matched(mixed, signal, GRID))
     smooth = lines.smoothed(mixed, edges(guide, 0.3), 20.0)
     assert np.array_equal(refined(Refinement(strengths=(20.0,), tolerance=0.3)), smooth)
-    answer = graph.solved(mixed, signal, None, seen, GRID)
+    answer = graph.solved(mixed, signal, None, seen, GRID, lone=portable.LONE)
     np.testing.assert_allclose(refined(Refinement(graph=0.25)), 0.75 * mixed + 0.25 * answer, atol=1e-6)
 
 
