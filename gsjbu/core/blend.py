@@ -223,9 +223,8 @@ def mean_weights(mix: Mix, grid: Grid, radius: int) -> Tensor:
 
 def quick_means(x: Tensor, grid: Grid) -> Tensor:
     """Cell means in float32; several times as fast as ``Grid.cell_means`` where all cells are whole."""
-    step_y, step_x = grid.height // grid.rows, grid.width // grid.cols
-    if (grid.rows * step_y, grid.cols * step_x) == (grid.height, grid.width):
-        return torch.nn.functional.avg_pool2d(x[None], (step_y, step_x))[0]
+    if grid.is_whole:
+        return torch.nn.functional.avg_pool2d(x[None], (int(grid.step_y), int(grid.step_x)))[0]
     return grid.cell_means(x)
 
 
