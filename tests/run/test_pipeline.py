@@ -311,6 +311,8 @@ def counted(monkeypatch) -> dict[str, int]:
         ({"methods": "pair", "segmentation": "labels"}, 0, 0),
         ({"iters": 7}, 1, 0),
         ({"radius": 1}, 1, 0),
+        ({"optimiser": "adam"}, 1, 0),
+        ({"lr_image": "area"}, 1, 0),
         ({"stride": 12}, 1, 1),
         ({"resolution": 64}, 1, 1),
     ],
@@ -327,6 +329,7 @@ def test_a_second_run_does_again_only_what_changed(photo, counted, changed, fitt
     for kept, made in zip(second.panels, fresh.panels):
         assert kept.name == made.name
         assert torch.equal(kept.values, made.values), kept.name
+    assert second.metrics == fresh.metrics  # the fixed kernel's too, which has no panel
     assert first.settings != second.settings or not changed
 
 
