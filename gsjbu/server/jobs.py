@@ -87,7 +87,7 @@ class Job:
             return True
 
     def let_go(self) -> None:
-        """The thread is out: free what the work held on to."""
+        """It does not run, or no longer: free what the work held on to."""
         self._close_stage(time.monotonic())
         self.pictures = {}
         self.work = _nothing
@@ -155,10 +155,15 @@ class Job:
     def stop(self, reason: Problem) -> bool:
         """Make the job terminal now, its thread (if it has one) come out soon. False if it had ended."""
         self._reason = self._reason or reason
-        state = "cancelled" if reason.code in ("cancelled", "client_gone", "server_stopping") else "failed"
-        stopped = self.finish(state, reason)
+        stopped = self.come_out()
         self._end()
         return stopped
+
+    def come_out(self) -> bool:
+        """Terminal for the reason it was stopped for, whoever comes first, the thread or who stopped it."""
+        reason = self._reason or Problem("cancelled", "The job was cancelled.")
+        state = "cancelled" if reason.code in ("cancelled", "client_gone", "server_stopping") else "failed"
+        return self.finish(state, reason)
 
     def finish(self, state: str, error: Problem | None = None, data: dict[str, Any] | None = None) -> bool:
         """Set the terminal state, once; the first to come wins."""
@@ -392,6 +397,7 @@ class Scheduler:
             return False
         jobs.remove(job)
         self._tidy(address, client)
+        job.let_go()
         return True
 
     def _tidy(self, address: str, client: str) -> None:
@@ -418,6 +424,7 @@ class Scheduler:
         try:
             self._work(job)
         finally:
+            job.let_go()  # first: what it held is room for the next
             with self._lock:
                 self._running.pop(job.id, None)
                 self._gpu_running -= job.uses_gpu
@@ -431,7 +438,7 @@ class Scheduler:
             data = job.work(job)
             job.finish("done", data=data)
         except Cancelled:
-            job.finish("cancelled", Problem("cancelled", "The job was cancelled."))
+            job.come_out()
         except Problem as problem:
             job.finish("failed", problem.plain())
         except GsjbuError as error:
@@ -439,5 +446,3 @@ class Scheduler:
         except BaseException as error:  # a job must never take the pool with it
             log.error("job crashed", extra={"job": job.id}, exc_info=error)
             job.finish("failed", of_crash(error))
-        finally:
-            job.let_go()
