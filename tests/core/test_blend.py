@@ -194,7 +194,16 @@ def test_saved_and_loaded(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"passes": 2000}, {"plain": "cubic"}, {"plain_share": 7.0}, {"second_share": 0.0}, {"strange": 1}],
+    [
+        {"passes": 2000},
+        {"passes": 2.5},
+        {"passes": -1},
+        {"second_steps": 1.5},
+        {"plain": "cubic"},
+        {"plain_share": 7.0},
+        {"second_share": 0.0},
+        {"strange": 1},
+    ],
 )
 def test_a_file_with_a_senseless_blend_is_refused(tmp_path, wrong) -> None:
     path = tmp_path / "kernel.safetensors"
