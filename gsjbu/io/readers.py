@@ -22,10 +22,11 @@ from gsjbu.io import arrays, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
 from gsjbu.io.meaning import notes_of, with_notes
 
-ACCEPTED = (
-    "A signal is a .npy, .npz, .safetensors or .pt file with one array, a grey or palette PNG, a TIFF, a PFM or "
-    "an EXR."
+_ACCEPTED_OF_STRANGERS = (
+    "A signal is a .npy, .npz, .safetensors or .pt file with one array, "
+    "a grey or palette PNG, a TIFF or a PFM"
 )
+ACCEPTED = f"{_ACCEPTED_OF_STRANGERS}, or an EXR."
 #: Endings of files that may hold a signal, for those who look for them by name.
 ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".exr", ".jpg", ".jpeg",
            ".bmp", ".webp", ".avif")  # fmt: skip
@@ -73,11 +74,15 @@ def read(
 ) -> Brought:
     """The array in a file's bytes; ``name`` only appears in sentences. ``forms``: the only ones that are read."""
     name = name or "The file"
+    accepted = ACCEPTED if forms is None else f"{_ACCEPTED_OF_STRANGERS}."
     if not data:
-        raise SignalError("signal_empty", f"{name} is empty. {ACCEPTED}")
+        raise SignalError("signal_empty", f"{name} is empty. {accepted}")
     form, reader = _reader(data)
-    if reader is None or (forms is not None and form not in forms):
-        raise SignalError("signal_type", f"{name} is no signal, whatever its name. {ACCEPTED}")
+    if reader is None:
+        raise SignalError("signal_type", f"{name} is no signal, whatever its name. {accepted}")
+    if forms is not None and form not in forms:
+        what = f"{name} is of a kind ({form.upper()}) that is read from a disk of your own, but not here."
+        raise SignalError("signal_type", f"{what} {accepted}")
     try:
         return reader(data, max_values)
     except GsjbuError:
@@ -87,7 +92,7 @@ def read(
     except (
         Exception
     ) as error:  # zipfile, zlib, struct, Pillow and tifffile raise nearly anything on damaged files
-        raise SignalError("signal_corrupt", f"{name} is damaged or cut short. {ACCEPTED}") from error
+        raise SignalError("signal_corrupt", f"{name} is damaged or cut short. {accepted}") from error
 
 
 def _from_path(path: Path, max_values: int) -> Brought:

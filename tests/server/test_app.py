@@ -410,6 +410,13 @@ def test_signals_that_are_none(client: httpx.Client, name: str) -> None:
         assert answer.json()["code"].startswith("signal_")
 
 
+def test_a_signal_of_a_kind_that_is_read_elsewhere_is_refused_as_that(client: httpx.Client) -> None:
+    answer = client.post("/api/signals", files={"file": ("depth.exr", b"\x76\x2f\x31\x01" + bytes(60))})
+    assert (answer.status_code, answer.json()["code"]) == (415, "signal_type")
+    told = answer.json()["detail"]
+    assert "(EXR)" in told and "whatever its name" not in told and "or an EXR" not in told
+
+
 def test_a_result_that_had_to_go_answers_expired(serve: Callable[..., Running]) -> None:
     server = serve(cache_bytes=100_000)
     client = server.client()
