@@ -169,7 +169,8 @@ class Inputs:
         found: Tensor | None = image.cache.get(key)
         if found is None:
             found = self._reduce(image, resolution)
-            for other in [k for k in image.cache if isinstance(k, tuple) and k[0] == "reduced"]:
+            # Listed in one step: another run of the image may add to it.
+            for other in [k for k in list(image.cache) if isinstance(k, tuple) and k[0] == "reduced"]:
                 image.cache.pop(other, None)
             image.cache[key] = found
         return found

@@ -25,7 +25,7 @@ from gsjbu.io.point_clouds import ply
 from gsjbu.run.estimate import Estimate
 from gsjbu.run.later import Later
 from gsjbu.server.problems import Problem
-from gsjbu.server.store import size_of
+from gsjbu.server.store import forget_oldest, size_of
 
 _encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png", initializer=step_back)
 VECTORS = 64  # pixels of a result whose features are kept as they were asked for
@@ -169,8 +169,7 @@ class Bundle:
             if self.result.features_lr is None:
                 raise Problem("not_available", "This run has no features; switch them on and run again.")
             self._vectors[x, y] = self.result.vectors(x, y)
-            while len(self._vectors) > VECTORS:
-                self._vectors.pop(next(iter(self._vectors)), None)
+            forget_oldest(self._vectors, VECTORS)
         return self._vectors[x, y]
 
     def region(self, x0: int, y0: int, x1: int, y1: int) -> dict[str, Any]:

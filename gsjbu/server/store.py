@@ -31,6 +31,12 @@ def new_id() -> str:
     return secrets.token_hex(16)
 
 
+def forget_oldest(kept: dict[Any, Any], most: int) -> None:
+    """All but the ``most`` last added go. Other threads may add meanwhile: the keys are listed in one step."""
+    for key in list(kept)[:-most]:
+        kept.pop(key, None)
+
+
 @runtime_checkable
 class Evictable(Protocol):
     """A thing that can do with less memory: level 1 costs its users hardly anything, level 3 most."""
