@@ -113,7 +113,7 @@ class Bundle:
                     continue
                 panel = held.now if isinstance(held, Later) else held
                 picture = _NOTHING if name in there else panel.picture
-                values = panel.values.half() if half else torch.empty(0)
+                values = _halved(panel) if half else torch.empty(0)
                 self.panels[name] = dataclasses.replace(panel, picture=picture, values=values)
             if level >= 3:
                 self._result = None
@@ -236,6 +236,14 @@ class Bundle:
                 f"Pixel ({x}, {y}) lies outside the image; x must be 0–{width - 1} and y 0–{height - 1}.",
                 setting="x" if not 0 <= x < width else "y",
             )
+
+
+def _halved(panel: Any) -> torch.Tensor:
+    """A panel's values in half the digits, where those hold them: numbers of classes exactly, others nearly."""
+    values, half = panel.values, panel.values.half()
+    finite = values[values.isfinite()]
+    near = 0.0 if panel.legend is not None or not finite.numel() else float(finite.abs().max()) / 2**11
+    return half if torch.allclose(half.float(), values.float(), rtol=0, atol=near, equal_nan=True) else values
 
 
 def inline(pngs: dict[str, bytes]) -> dict[str, dict[str, str]]:
