@@ -12,6 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -57,7 +58,8 @@ class Entry:
 
 
 class Shelf:
-    """Entries by id, least recently used first, and the same ones by level. Every operation takes constant time."""
+    """Entries by id, least recently used first, and the same ones by level. Every operation takes constant time, but
+    that :meth:`lower` passes what was used again."""
 
     def __init__(self) -> None:
         self.entries: OrderedDict[str, Entry] = OrderedDict()
@@ -79,11 +81,15 @@ class Shelf:
         return next(iter(self.entries if level is None else self._levels[level]), None)
 
     def lower(self, entry_id: str) -> None:
-        """One level on: it has let go of something."""
+        """One level on: it has let go of something. What was used since it was stays behind it."""
         entry = self.entries[entry_id]
         del self._levels[entry.level][entry_id]
         entry.level += 1
-        self._levels[entry.level][entry_id] = None
+        level = self._levels[entry.level]
+        newer = list(takewhile(lambda i: self.entries[i].used > entry.used, reversed(level)))
+        level[entry_id] = None
+        for one in reversed(newer):
+            level.move_to_end(one)
 
 
 class Store:
