@@ -21,6 +21,7 @@ from gsjbu.core.threads import available, step_back
 from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
+from gsjbu.server.logs import tell_failure
 from gsjbu.server.problems import Problem, from_error, of_crash
 from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
@@ -372,7 +373,7 @@ class Scheduler:
                 return
             self._running[job.id] = job
             self._gpu_running += job.uses_gpu
-            self._pool.submit(self._run, job)
+            self._pool.submit(self._run, job).add_done_callback(tell_failure)
 
     def _next(self) -> Job | None:
         """The first job, by turns of address and client, that may run now."""

@@ -30,6 +30,7 @@ from gsjbu.server.inputs import Inputs, StoredSignal, StoredTruth
 from gsjbu.server.isolation import WORKER_BYTES
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.limits import MIB
+from gsjbu.server.logs import tell_failure
 from gsjbu.server.meters import Meters
 from gsjbu.server.problems import Problem
 from gsjbu.server.results import Bundle
@@ -320,9 +321,9 @@ class Service:
         self.jobs.tick()
         ahead = None if self.jobs.running else self.runs.look_ahead()
         if ahead is not None:
-            self._makers.submit(self._look_ahead, *ahead)
+            self._makers.submit(self._look_ahead, *ahead).add_done_callback(tell_failure)
         if turn % 5 == 0 and memory.kept() and not self.jobs.running:
-            self._makers.submit(memory.release)
+            self._makers.submit(memory.release).add_done_callback(tell_failure)
         if turn % 25 == 0:
             self.store.sweep()
         if turn % 300 == 0:

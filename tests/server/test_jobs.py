@@ -272,6 +272,16 @@ def test_a_stopped_thread_tells_why_it_was_stopped_even_if_it_is_the_first_to() 
     assert late.state == "failed" and late.error is late._reason
 
 
+def test_what_goes_wrong_at_a_jobs_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def bad(j: Job) -> None:
+        raise OSError("the end went wrong")
+
+    s = Scheduler(Limits(running_jobs=1), bad)
+    s.submit(job(lambda j: None))
+    until(lambda: any("background" in r.getMessage() for r in caplog.records))
+    s.close()
+
+
 # -- over HTTP ---------------------------------------------------------------------------------------------------
 
 
