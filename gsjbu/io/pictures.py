@@ -39,7 +39,7 @@ MAX_PNG_CHUNKS = 50_000
 TEXT_KEY = "gsjbu"
 
 _SCALES = {"uint8": 255.0, "uint16": 65535.0}
-_ACCEPTED = "A JPEG, PNG or WebP picture is needed, or an AVIF."
+_ACCEPTED = "A JPEG, PNG, WebP or AVIF picture is needed."
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
@@ -68,7 +68,7 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     kind = sniffed(data)
     if kind is None:
         raise ImageError(
-            "image_type", f"The file is not a JPEG, PNG or WebP picture, whatever its name. {_ACCEPTED}"
+            "image_type", f"The file is not a JPEG, PNG, WebP or AVIF picture, whatever its name. {_ACCEPTED}"
         )
     scans = check_before_opening(data, kind, max_pixels)
     try:

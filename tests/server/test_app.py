@@ -108,7 +108,7 @@ def test_a_photo_of_1024_by_768(client: httpx.Client) -> None:
     ("data", "fields", "status", "word"),
     [
         (b"", {}, 422, "empty"),
-        (b"hello, I am not a picture", {}, 415, "JPEG, PNG or WebP"),
+        (b"hello, I am not a picture", {}, 415, "JPEG, PNG, WebP or AVIF"),
         (picture()[:900], {}, 422, "damaged"),
         (picture(), {"stride": "0"}, 422, "from 2 to 64"),
         (picture(), {"radius": "x"}, 422, "from 1 to 8"),
