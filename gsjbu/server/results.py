@@ -299,7 +299,7 @@ def similarity_maps(
 ) -> tuple[list[np.ndarray], float, float]:
     """Cosine similarity of the HR features to those at the likest of ``points``, bilinear and GS-JBU, and the scale."""
     vectors = [of.vectors(x, y) for of, (x, y) in [*((bundle, at) for at in points), *elsewhere]]
-    maps = [np.asarray(m, np.float32) for m in bundle.result.alike(elsewhere=vectors)]
+    maps = [np.asarray(m, np.float32) for m in bundle.result.alike(vectors)]
     return maps, min(0.0, *(float(m.min()) for m in maps)), 1.0
 
 
