@@ -4,7 +4,7 @@ import { lookup } from "./bar.js";
 import { empty, lines } from "./chart.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { served, t } from "./i18n.js";
+import { t, unitWords } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { allGroups } from "./compare.js";
 import { cells, isError, picture, title } from "./panels.js";
@@ -111,7 +111,7 @@ export function drawProfile(holder) {
   if (!shown?.curves.length) return empty(holder, t("profile.classes"));
   const { curves, line } = shown;
   const { bar } = curves[0].panel;
-  const unit = bar?.unit ? served(`unit.${bar.unit}`, bar.unit) : "";
+  const unit = bar?.unit ? unitWords(bar.unit) : "";
   const names = curves.map(({ panel }) => title(panel));
   const box = h("div", { class: "plot" });
   put(

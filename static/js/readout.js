@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { byId, debounce, h, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { served, t } from "./i18n.js";
+import { t, unitWords } from "./i18n.js";
 import { bytesAt, cells, classWords } from "./panels.js";
 import { on, state } from "./state.js";
 
@@ -96,7 +96,7 @@ function words({ pane: { panel }, values }) {
     if (entry) return classWords(entry);
   }
   const unit =
-    panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${served(`unit.${panel.unit}`, panel.unit)}` : "";
+    panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${unitWords(panel.unit)}` : "";
   const shown = values.slice(0, 4).map((v) => (values.length === 1 ? number(v, 4) : fixed(v, 3)));
   return `${shown.join(" ")}${values.length > 4 ? ` … (${values.length})` : ""}${unit}`;
 }

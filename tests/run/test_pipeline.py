@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import statistics
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -431,3 +433,10 @@ def test_what_fifty_steps_gain_at_the_settings_a_person_meets_first(data_dir):
     found = gains(data_dir, radius=2, resolution=512)
     assert statistics.mean(found.values()) >= 6.4
     assert min(found.values()) >= 2
+
+
+def test_the_page_has_words_for_all_that_a_run_tells(sample):
+    page = Path(__file__).parents[2] / "static" / "js" / "report.js"
+    named = set(re.findall(r'^  (\w+): "ran\.', page.read_text("utf-8"), re.MULTILINE))
+    told = run(sample.image, sample=sample, segmentation="labels", signal=understand(np.eye(12))).status
+    assert {*told, "objective", "image", "truth", "warning", "run", "files"} <= named
