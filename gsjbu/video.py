@@ -107,7 +107,3 @@ class TemporalMetrics:
     def flicker(self) -> float:
         """Grey levels of 255; lower is better."""
         return 255 * float(np.mean(self.changes)) if self.changes else 0.0
-
-
-#: Its name in older code.
-Steadiness = TemporalMetrics

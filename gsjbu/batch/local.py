@@ -1,6 +1,6 @@
 """A batch on one machine: as many processes as cores, one image and one thread each, nothing to install.
 
-Each worker holds one end of a pipe. The parent workers an item to whoever is free, so nothing queues up anywhere,
+Each worker holds one end of a pipe. The parent hands an item to whoever is free, so nothing queues up anywhere,
 and a worker that dies (out of memory, say) tells by its pipe which image it had.
 """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gsjbu.cli.report import STYLE, table
+from gsjbu.run.measures import MORE_IS_BETTER, UNITS, direction
 
 Rows = list[dict[str, Any]]
 
@@ -58,17 +59,19 @@ def as_html(rows: Rows, failed: list[dict[str, str]]) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>GS-JBU measured</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>GS-JBU measured on {len(rows)} "
-        f"{'picture' if len(rows) == 1 else 'pictures'}</h1>\n<p>{escape(_LEGEND)}</p>\n"
+        f"{'picture' if len(rows) == 1 else 'pictures'}</h1>\n<p>{escape(_legend(_measures(rows)))}</p>\n"
         + "\n".join(parts)
         + "\n</body>\n</html>\n"
     )
 
 
-_LEGEND = (
-    "Lower is better: rmse, mae, edge_rmse (the signal's unit), sad (thousands of pixels), mse. Higher is better: "
-    "delta1, miou, accuracy, boundary_miou, cosine, psnr (dB). ★ is best."
-)
-_MORE = {"delta1", "miou", "accuracy", "boundary_miou", "cosine", "psnr"}
+def _legend(measures: list[str]) -> str:
+    parts = []
+    for way in ("lower is better", "higher is better"):
+        names = [name for name in measures if direction(name) == way]
+        told = (f"{name} ({UNITS[name]})" if name in UNITS else name for name in names)
+        parts += [f"{way.capitalize()}: {', '.join(told)}."] if names else []
+    return " ".join([*parts, "★ is best."])
 
 
 def _measures(rows: Rows) -> list[str]:
@@ -93,7 +96,7 @@ def _marked(values: dict[str, list[float | None]], method: str, measures: list[s
     out = []
     for n, name in enumerate(measures):
         there = [column[n] for column in values.values() if column[n] is not None]
-        best = (max if name in _MORE else min)(there, default=None)  # type: ignore[type-var]
+        best = (max if MORE_IS_BETTER[name] else min)(there, default=None)  # type: ignore[type-var]
         mark = " ★" if best is not None and values[method][n] == best else ""
         out.append(_number(values[method][n]) + mark)
     return out

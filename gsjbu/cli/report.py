@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from gsjbu.run.measures import MORE_IS_BETTER, direction
+
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --muted: #777; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 24px auto; padding: 0 16px; }
@@ -16,7 +18,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 4px 16px 4px 0; border-bottom: 1px solid var(--line); }
 img.small { image-rendering: pixelated; }
 """
-BETTER = {"psnr": "PSNR, dB, higher is better", "ssim": "SSIM, higher is better", "l1": "L1, lower is better"}
+TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM", "l1": "L1"}
 
 
 def page(name: str, facts: dict[str, Any]) -> str:
@@ -53,9 +55,14 @@ def _metrics(metrics: dict[str, Any]) -> str:
             if isinstance(values, dict)
         ]
         if rows:
-            heads = [group, *(BETTER.get(column, column) for column in _columns(methods))]
+            heads = [group, *map(_head, _columns(methods))]
             tables.append(table(rows, heads))
     return "\n".join(tables)
+
+
+def _head(column: str) -> str:
+    title = TITLES.get(column, column)
+    return f"{title}, {direction(column)}" if column in MORE_IS_BETTER else title
 
 
 def _columns(methods: dict[str, Any]) -> list[str]:

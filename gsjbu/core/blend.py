@@ -84,11 +84,12 @@ class Blend:
 def checked(blend: Blend, grid: Grid) -> Blend:
     """The blend itself, if its numbers make sense for ``grid``; ValueError otherwise (a file may say anything)."""
     shares = (blend.first_share, blend.second_share, blend.plain_share)
-    if not isinstance(blend.second_steps, int) or blend.second_steps < 0:
-        raise ValueError(f"its blend's second fit took {blend.second_steps!r} steps")
+    for what, count in (("steps of its second fit", blend.second_steps), ("passes", blend.passes)):
+        if not isinstance(count, int) or count < 0:
+            raise ValueError(f"its blend's {what} are {count!r}")
     if blend.plain not in INTERPOLATIONS:
         raise ValueError(f"its blend names {blend.plain!r}")
-    if not all(-1e-6 <= s <= 1 + 1e-6 for s in shares) or not 0 <= blend.passes <= 100:
+    if not all(-1e-6 <= s <= 1 + 1e-6 for s in shares) or blend.passes > 100:
         raise ValueError(f"its blend has shares {shares} and {blend.passes} passes")
     if (blend.second is None) != (blend.second_share == 0):
         raise ValueError("its blend has a second share without a second set, or the other way round")
@@ -229,9 +230,8 @@ def mean_weights(mix: Mix, grid: Grid, radius: int) -> Tensor:
 
 def quick_means(x: Tensor, grid: Grid) -> Tensor:
     """Cell means in float32; several times as fast as ``Grid.cell_means`` where all cells are whole."""
-    step_y, step_x = grid.height // grid.rows, grid.width // grid.cols
-    if (grid.rows * step_y, grid.cols * step_x) == (grid.height, grid.width):
-        return torch.nn.functional.avg_pool2d(x[None], (step_y, step_x))[0]
+    if grid.is_whole:
+        return torch.nn.functional.avg_pool2d(x[None], (int(grid.step_y), int(grid.step_x)))[0]
     return grid.cell_means(x)
 
 

@@ -34,12 +34,17 @@ def resolve(name: str | torch.device) -> torch.device:
     name = str(name)
     if name == "auto":
         name = next((n for n in ("cuda", "mps") if unavailable_reason(n) is None), "cpu")
-    base = name.split(":")[0]
-    reason = unavailable_reason(base)
+    reason = unavailable_reason(name.split(":")[0])
+    try:
+        found = torch.device(name)
+    except RuntimeError:
+        raise SettingError("device", f"device is {name!r}; after the colon goes a number: cuda:1.") from None
+    if reason is None and found.type == "cuda" and (found.index or 0) >= max(1, torch.cuda.device_count()):
+        reason = f"torch sees {torch.cuda.device_count()} CUDA GPUs, counted from 0."
     if reason is not None:
         raise SettingError(
             "device",
             f"device is {name!r}, which is not available here: {reason} Use cpu or auto.",
             code="device_unavailable",
         )
-    return torch.device(name)
+    return found

@@ -106,7 +106,7 @@ def is_filled(signal: Tensor) -> bool:
     patches, repeated = int(small.sum()), int(size[small].sum())
     if patches < FEWEST_PATCHES or repeated < REPEATED * patch.size:
         return False
-    values = np.unique(cells[0])
+    values = np.unique(next(channel for channel in cells if np.ptp(channel) > 0))  # patches differ in one
     rounded = bool(np.diff(values).min() > ROUNDED * (values[-1] - values[0]))
     return not rounded and patches <= 1.2 * np.unique(cells[:, small[patch]], axis=1).shape[1]
 

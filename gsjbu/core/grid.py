@@ -69,6 +69,12 @@ class Grid:
         by_sizes = Grid.from_sizes(self.height, self.width, self.rows, self.cols)
         return self in (by_sizes, Grid.from_stride(self.height, self.width, max(1, int(self.step_y))))
 
+    @property
+    def is_whole(self) -> bool:
+        """True if all cells have the same size, a whole number of pixels each way: none is partial."""
+        axes = ((self.height, self.rows, self.step_y), (self.width, self.cols, self.step_x))
+        return all(step % 1 == 0 and cells * step == size for size, cells, step in axes)
+
     @cached_property
     def row_starts(self) -> np.ndarray:
         """``int64 [rows + 1]``: pixel rows of cell row ``i`` are ``row_starts[i]:row_starts[i + 1]``."""

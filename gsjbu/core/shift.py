@@ -116,9 +116,13 @@ def moved(x: Tensor, across: int, down: int) -> Tensor:
 def means_of_moved(guide: Tensor, grid: Grid, across: int, down: int, roughly: bool) -> Tensor:
     """Cell means [G, h, w] of ``moved(guide, across, down)``; ``roughly``, where cells are whole, those of a view, and
     the cells at the rim repeat those beside them."""
-    height, width = grid.height // grid.rows, grid.width // grid.cols
-    whole = (height * grid.rows, width * grid.cols) == (grid.height, grid.width)
-    if not (whole and roughly) or min(grid.rows, grid.cols) < 3 or abs(down) > height or abs(across) > width:
+    height, width = int(grid.step_y), int(grid.step_x)
+    if (
+        not (grid.is_whole and roughly)
+        or min(grid.rows, grid.cols) < 3
+        or abs(down) > height
+        or abs(across) > width
+    ):
         return grid.cell_means(moved(guide, across, down)).to(torch.float32)
     top, left = height - down, width - across
     inner = guide[:, top : top + height * (grid.rows - 2), left : left + width * (grid.cols - 2)]

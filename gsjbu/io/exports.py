@@ -50,11 +50,10 @@ class Export:
 
     def png(self) -> bytes | None:
         """A picture of what :meth:`blocks` gave; None where none holds it (features, class numbers below 0)."""
-        if self._whole is not None:
-            with suppress(GsjbuError):
+        with suppress(GsjbuError):
+            if self._whole is not None:
                 return levels.png(self.signal, self._whole)
-        if self._best.index is not None:
-            return levels.classes_png(
-                self.signal, restoring.class_map(self.signal, self.kernel, self._best.index)
-            )
+            if self._best.index is not None:
+                classes = restoring.class_map(self.signal, self.kernel, self._best.index)
+                return levels.classes_png(self.signal, classes)
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -48,12 +49,17 @@ def check_png(signal: Signal, shape: tuple[int, ...]) -> None:
             "output_format",
             f"A .png holds classes, one channel or three, and the signal has {shape[0]}; write .npy instead.",
         )
-    codes = signal.codes or (0,)
-    if signal.kind == "labels" and not signal.colours and (min(codes) < 0 or max(codes) > TOP):
-        raise GsjbuError(
-            "output_format",
-            f"The class numbers run from {min(codes)} to {max(codes)}, and a .png holds 0 to {TOP}; write .npy, .tif.",
-        )
+    if signal.kind == "labels":
+        codes, none = signal.codes or (0,), restoring.gap_of_classes(signal)
+        _check_numbers(signal, f"The class numbers run from {min(codes)} to {max(codes)}", codes)
+        if none is not None:
+            _check_numbers(signal, f"Pixels without a class have the number {none:g}", (none,))
+
+
+def _check_numbers(signal: Signal, told: str, numbers: Iterable[float]) -> None:
+    top = 0xFFFFFF if signal.colours else TOP
+    if not all(0 <= number <= top for number in numbers):
+        raise GsjbuError("output_format", f"{told}, and a .png holds 0 to {top}; write .npy, .tif.")
 
 
 def scale(signal: Signal, result: np.ndarray) -> dict[str, float]:
@@ -124,8 +130,10 @@ def _strongest(shares: np.ndarray) -> np.ndarray:
 def classes_png(signal: Signal, numbers: np.ndarray) -> bytes:
     """Class numbers [H, W]: in their palette, as grey of 8 or 16 bits, or as the colours that they are."""
     told = restoring.facts(signal)
+    least, most = numbers.min(), numbers.max()
+    _check_numbers(signal, f"The class numbers run from {least} to {most}", (least, most))
     numbers = numbers.astype(np.int64)
-    if signal.colours or numbers.max() > TOP:
+    if signal.colours:
         rgb = np.stack([numbers >> 16 & 255, numbers >> 8 & 255, numbers & 255], axis=-1)
         return pictures.png_bytes(rgb.astype(np.uint8))
     if numbers.max() < 256:

@@ -39,7 +39,7 @@ MAX_PNG_CHUNKS = 50_000
 TEXT_KEY = "gsjbu"
 
 _SCALES = {"uint8": 255.0, "uint16": 65535.0}
-_ACCEPTED = "A JPEG, PNG or WebP picture is needed, or an AVIF."
+_ACCEPTED = "A JPEG, PNG, WebP or AVIF picture is needed."
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
@@ -68,7 +68,7 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     kind = sniffed(data)
     if kind is None:
         raise ImageError(
-            "image_type", f"The file is not a JPEG, PNG or WebP picture, whatever its name. {_ACCEPTED}"
+            "image_type", f"The file is not a JPEG, PNG, WebP or AVIF picture, whatever its name. {_ACCEPTED}"
         )
     scans = check_before_opening(data, kind, max_pixels)
     try:
@@ -164,6 +164,14 @@ def to_tensor(pixels: np.ndarray) -> Tensor:
     return to_image(pixels)
 
 
+def shrunk_size(height: int, width: int, resolution: int) -> tuple[int, int]:
+    """Height and width of what :func:`shrink` makes of an image of this size."""
+    longest = max(height, width)
+    if longest <= resolution:
+        return height, width
+    return max(1, round(height * resolution / longest)), max(1, round(width * resolution / longest))
+
+
 def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
     """``image`` made smaller so that its long side is ``resolution`` pixels, ``[C, H', W']``; never enlarged.
 
@@ -172,10 +180,9 @@ def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
     whole_numbers = isinstance(image, np.ndarray) and image.dtype.name in _SCALES and image.ndim in (2, 3)
     x = image if whole_numbers else to_image(image)
     height, width = x.shape[:2] if whole_numbers else x.shape[1:]
-    longest = max(height, width)
-    if longest <= resolution:
+    new_h, new_w = shrunk_size(height, width, resolution)
+    if (new_h, new_w) == (height, width):
         return to_image(x)
-    new_w, new_h = (max(1, round(side * resolution / longest)) for side in (width, height))
     if isinstance(x, Tensor):
         in_file = _as_in_a_file(x)
         if in_file is None:

@@ -21,11 +21,13 @@ from gsjbu.extras import lacking
 from gsjbu.io import arrays, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
 from gsjbu.io.meaning import notes_of, with_notes
+from gsjbu.io.pictures import sniffed
 
-ACCEPTED = (
-    "A signal is a .npy, .npz, .safetensors or .pt file with one array, a grey or palette PNG, a TIFF, a PFM or "
-    "an EXR."
+_ACCEPTED_OF_STRANGERS = (
+    "A signal is a .npy, .npz, .safetensors or .pt file with one array, "
+    "a grey or palette PNG, a TIFF or a PFM"
 )
+ACCEPTED = f"{_ACCEPTED_OF_STRANGERS}, or an EXR."
 #: Endings of files that may hold a signal, for those who look for them by name.
 ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".exr", ".jpg", ".jpeg",
            ".bmp", ".webp", ".avif")  # fmt: skip
@@ -73,11 +75,15 @@ def read(
 ) -> Brought:
     """The array in a file's bytes; ``name`` only appears in sentences. ``forms``: the only ones that are read."""
     name = name or "The file"
+    accepted = ACCEPTED if forms is None else f"{_ACCEPTED_OF_STRANGERS}."
     if not data:
-        raise SignalError("signal_empty", f"{name} is empty. {ACCEPTED}")
+        raise SignalError("signal_empty", f"{name} is empty. {accepted}")
     form, reader = _reader(data)
-    if reader is None or (forms is not None and form not in forms):
-        raise SignalError("signal_type", f"{name} is no signal, whatever its name. {ACCEPTED}")
+    if reader is None:
+        raise SignalError("signal_type", f"{name} is no signal, whatever its name. {accepted}")
+    if forms is not None and form not in forms:
+        what = f"{name} is of a kind ({form.upper()}) that is read from a disk of your own, but not here."
+        raise SignalError("signal_type", f"{what} {accepted}")
     try:
         return reader(data, max_values)
     except GsjbuError:
@@ -87,7 +93,7 @@ def read(
     except (
         Exception
     ) as error:  # zipfile, zlib, struct, Pillow and tifffile raise nearly anything on damaged files
-        raise SignalError("signal_corrupt", f"{name} is damaged or cut short. {ACCEPTED}") from error
+        raise SignalError("signal_corrupt", f"{name} is damaged or cut short. {accepted}") from error
 
 
 def _from_path(path: Path, max_values: int) -> Brought:
@@ -161,16 +167,13 @@ def form_of(data: bytes) -> str:
 
 def _reader(data: bytes) -> tuple[str, Reader | None]:
     """What a file is, and who reads it."""
+    picture = sniffed(data)
+    if picture is not None:
+        return picture.lower(), _as_picture(picture)
     for form, starts, reader in _STARTS:
         if data.startswith(starts):
             return form, reader
-    if data[8:9] == b"{":
-        return "safetensors", _safetensors
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp", _as_picture("WEBP")
-    if data[4:12] in (b"ftypavif", b"ftypavis"):
-        return "avif", _as_picture("AVIF")
-    return "", None
+    return ("safetensors", _safetensors) if data[8:9] == b"{" else ("", None)
 
 
 def _as_array(form: str, read_array: Callable[[bytes, int], np.ndarray]) -> Reader:
@@ -191,13 +194,11 @@ def _zip(data: bytes, most: int) -> Brought:
 
 
 _STARTS: tuple[tuple[str, bytes | tuple[bytes, ...], Reader], ...] = (
-    ("png", b"\x89PNG\r\n\x1a\n", _as_picture("PNG")),
     ("npy", b"\x93NUMPY", _as_array("npy", arrays.read_npy)),
     ("zip", b"PK", _zip),
     ("tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), rasters.read_tiff),
     ("pfm", (b"Pf\n", b"PF\n", b"Pf\r", b"PF\r", b"Pf ", b"PF "), rasters.read_pfm),
     ("exr", b"\x76\x2f\x31\x01", rasters.read_exr),
-    ("jpeg", b"\xff\xd8\xff", _as_picture("JPEG")),
     ("bmp", b"BM", _as_picture("BMP")),
     ("pt", arrays.LEGACY_TORCH, _as_array("pt", arrays.read_torch)),
 )

@@ -6,6 +6,7 @@ Integers in give integers out. A class map in gives a class map out, of the same
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -98,8 +99,19 @@ def _of_dtype(signal: Signal, values: np.ndarray) -> np.ndarray:
 
 def gap_number(signal: Signal) -> float:
     """The integer that stands for "no value" in the result: the file's own, or 0."""
-    limits = np.iinfo(signal.dtype)
-    return next((code for code in signal.gap_codes if limits.min <= code <= limits.max), 0.0)
+    return _held_code(signal, np.dtype(signal.dtype)) or 0.0
+
+
+def _held_code(signal: Signal, dtype: np.dtype) -> float | None:
+    """The first number that stands for "no value" and that ``dtype`` holds."""
+    return next((code for code in signal.gap_codes if _holds(dtype, code)), None)
+
+
+def _holds(dtype: np.dtype, code: float) -> bool:
+    if dtype.kind == "f":
+        return not math.isfinite(code) or abs(code) <= float(np.finfo(dtype).max)
+    low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return code % 1 == 0 and low <= code <= high
 
 
 def filled(high: Tensor, low: Tensor, grid: Grid) -> Tensor:
@@ -147,18 +159,28 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     Colours stay numbers 0xRRGGBB, as int32.
     """
     codes = np.array(signal.codes or range(signal.shape[0]), np.int64)
-    dtype = np.dtype(np.int32) if signal.colours else np.dtype(signal.dtype)
-    if signal.kind != "labels":  # a map of classes that came as shares
-        dtype = np.dtype(np.uint8 if codes.max() < 256 else np.int32)
+    dtype = _dtype_of_classes(signal)
     if not bool(signal.mask.all()):
         gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius)
         if bool(gap.any()):
             near = nearest(signal.values, kernel.grid).argmax(dim=0)
             best = torch.where(gap, near, best)
-            if signal.gap_codes and not signal.asked.fill:
-                numbers = codes[best.numpy()]
-                return np.where(gap.numpy(), np.int64(signal.gap_codes[0]), numbers).astype(dtype)
+            none = gap_of_classes(signal)
+            if none is not None:
+                return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
     return codes[best.numpy()].astype(dtype)
+
+
+def gap_of_classes(signal: Signal) -> float | None:
+    """What pixels without a class have in the map of classes; None where they take the nearest one's."""
+    has = not bool(signal.mask.all()) and not signal.asked.fill
+    return _held_code(signal, _dtype_of_classes(signal)) if has else None
+
+
+def _dtype_of_classes(signal: Signal) -> np.dtype:
+    if signal.kind != "labels":  # a map of classes that came as shares
+        return np.dtype(np.uint8 if max(signal.codes or (signal.shape[0] - 1,)) < 256 else np.int32)
+    return np.dtype(np.int32) if signal.colours else np.dtype(signal.dtype)
 
 
 # -------------------------------------------------------------------------------------------- facts
@@ -166,8 +188,12 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
 
 def _gap_codes(signal: Signal, probabilities: bool) -> list[float]:
     """The numbers that stand for "no value" in the result."""
-    whole = result_dtype(signal, probabilities).kind in "iu" and not bool(signal.mask.all())
-    if whole and signal.kind != "labels" and not signal.asked.fill:
+    if bool(signal.mask.all()) or signal.asked.fill:
+        return list(signal.gap_codes)
+    if signal.kind == "labels" and not probabilities:
+        code = gap_of_classes(signal)
+        return [] if code is None else [code]
+    if result_dtype(signal, probabilities).kind in "iu":
         return [gap_number(signal)]
     return list(signal.gap_codes)
 

@@ -52,13 +52,6 @@ def known_failure(repo: str) -> str | None:
     return next((why for entry in recent if entry and _fresh(entry[0]) and (why := entry[1])), None)
 
 
-def forget() -> None:
-    """Ask anew next time."""
-    with _lock:
-        _probe.clear()
-        _failed.clear()
-
-
 def unreachable() -> str | None:
     """Why the model hub cannot be reached, or None; at most PROBE_S, and remembered."""
     if _offline():

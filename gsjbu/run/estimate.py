@@ -17,6 +17,7 @@ from gsjbu.core.fit import lr_image_of
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import ADAM, Optimiser, optimiser_of
 from gsjbu.errors import ShapeError
+from gsjbu.io.pictures import shrunk_size
 from gsjbu.run import cost
 from gsjbu.settings import SETTINGS, Settings
 
@@ -89,8 +90,7 @@ class _Signal:
 
 
 def _cost(height: int, width: int, s: Settings, asked: int | None, signal: _Signal) -> Estimate:
-    scale = min(1.0, s.resolution / max(height, width))
-    height, width = max(1, round(height * scale)), max(1, round(width * scale))
+    height, width = shrunk_size(height, width, s.resolution)
     pixels, channels = height * width, signal.channels
     if signal.size is None:
         grid = Grid.from_stride(height, width, s.stride)

@@ -7,8 +7,7 @@ Parameter panels have the size of the low-resolution (LR) grid; the page enlarge
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,6 @@ from gsjbu.io.pictures import png_bytes, to_uint8
 if TYPE_CHECKING:
     from gsjbu.models.pca import Basis
 
-GROUPS = ("rgb", "features", "segments", "segmentation", "signal", "kernel")
 #: Errors above this share of all pixels' errors take the last colour, so that one pixel does not darken the map.
 ERROR_QUANTILE = 0.995
 #: The same for the kernels' parameters, where a few cells at a bound would leave the rest one colour.
@@ -82,12 +80,6 @@ class Panel:
             "width": width, "height": height, "unit": self.unit,
             "bar": self.bar.as_dict() if self.bar else None, "legend": self.legend,
         }  # fmt: skip
-
-
-def encode(panels: Sequence[Panel], pool: Executor | None = None) -> dict[str, bytes]:
-    """Panel name → PNG file; ``pool`` encodes several at once (zlib and numpy release the GIL)."""
-    files = pool.map(Panel.png, panels) if pool else map(Panel.png, panels)
-    return {panel.name: file for panel, file in zip(panels, files, strict=True)}
 
 
 # --------------------------------------------------------------------------------------------- RGB
@@ -317,11 +309,6 @@ def kernel(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor) -> 
 def similarity(values: Tensor) -> np.ndarray:
     """Cosine similarities [H, W] in −1…1 → uint8 [H, W, 3]."""
     return colours.paint(_values(values).numpy(), -1.0, 1.0, "viridis")
-
-
-def names(panels: Iterable[Panel]) -> list[str]:
-    """The panels' names, in order."""
-    return [p.name for p in panels]
 
 
 def _class_colours(names: Sequence[str]) -> np.ndarray:

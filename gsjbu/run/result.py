@@ -145,13 +145,10 @@ class Result:
         by_kernel = self.features_kernel.render(products[1], threads=self.threads)[0]
         return (by_distance / lengths[0]).clamp(-1, 1), (by_kernel / lengths[1]).clamp(-1, 1)
 
-    def alike(
-        self, points: Sequence[tuple[int, int]] = (), elsewhere: Sequence[tuple[Tensor, Tensor]] = ()
-    ) -> tuple[Tensor, Tensor]:
-        """To the most similar of several pixels (x, y), and of some of other pictures, by their :meth:`vectors`: the
-        greatest of their :meth:`similarity` maps, [H, W] each."""
-        every = [*(self.vectors(x, y) for x, y in points), *elsewhere]
-        by_distance, by_kernel = zip(*map(self.similarity_to, every), strict=True)
+    def alike(self, vectors: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """To the most similar of several pixels, of this picture or others, by their :meth:`vectors`: the greatest of
+        their :meth:`similarity` maps, [H, W] each."""
+        by_distance, by_kernel = zip(*map(self.similarity_to, vectors), strict=True)
         return torch.stack(by_distance).amax(0), torch.stack(by_kernel).amax(0)
 
     @property

@@ -19,17 +19,13 @@ from gsjbu.core.grid import Grid
 from gsjbu.io.signals import Signal
 from gsjbu.io.truths import Truth
 from gsjbu.run import metrics
+from gsjbu.run.measures import MORE_IS_BETTER
 
 BAND = 5  # pixels to either side of an edge that count as near it
 DEPTH_STEP = 8 / 255  # of the depth's span, from one pixel to the next: a depth edge
 DELTA = 1.25
-#: Which measure says who is closest, and whether more of it is better.
-DECISIVE = {
-    "depth": ("rmse", False),
-    "classes": ("miou", True),
-    "alpha": ("mse", False),
-    "features": ("cosine", True),
-}
+#: Which measure says who is closest.
+DECISIVE = {"depth": "rmse", "classes": "miou", "alpha": "mse", "features": "cosine"}
 
 Scores = dict[str, dict[str, Any]]
 
@@ -115,11 +111,11 @@ def _error(x: Tensor, truth: Truth) -> Tensor:
 
 def decided(found: Scores, family: str) -> dict[str, Any] | None:
     """Who is closest by the family's decisive measure, and how far each is: ``{"metric", "winner", "sentence"}``."""
-    name, more = DECISIVE[family]
+    name = DECISIVE[family]
     figures = {method: one[name] for method, one in found.items() if one.get(name) is not None}
     if not figures:
         return None
-    winner = (max if more else min)(figures, key=lambda method: figures[method])
+    winner = (max if MORE_IS_BETTER[name] else min)(figures, key=lambda method: figures[method])
     others = ", ".join(f"{figures[m]:.4g} {m}" for m in figures if m != winner)
     against = f" against {others}" if others else ""
     return {

@@ -28,7 +28,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The address knows other methods; `Allow` lists them."),
     # what was sent
     "image_empty": (422, "An empty file."),
-    "image_type": (415, "Neither JPEG, PNG nor WebP."),
+    "image_type": (415, "Neither JPEG, PNG, WebP nor AVIF."),
     "image_corrupt": (422, "A damaged picture."),
     "image_too_large": (
         413,

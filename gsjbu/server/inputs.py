@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.threads import step_back
+from gsjbu.errors import SignalError
 from gsjbu.io.brought import Brought
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
@@ -51,10 +52,19 @@ class StoredImage:
 
 @dataclass(frozen=True)
 class StoredSignal:
-    """A signal that was sent, and its file's name."""
+    """A signal that was sent, its file's name, and what was said of it; ``made``: of a truth, as its cell means."""
 
     signal: Signal
     name: str
+    words: dict[str, Any] = field(default_factory=dict)
+    made: bool = False
+
+    def over(self, size: tuple[int, int]) -> StoredSignal:
+        """The same as a run on an image of this height and width has it; itself where it does not fit one."""
+        try:
+            return replace(self, signal=self.signal.fitted(*size))
+        except SignalError:
+            return self  # the run refuses it, and says why
 
 
 @dataclass(frozen=True)
@@ -133,7 +143,7 @@ class Inputs:
             lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most, words)),
             len(file.data),
         )
-        return StoredSignal(read, file.name)
+        return StoredSignal(read, file.name, words)
 
     async def truth_from_file(self, file: File) -> StoredTruth:
         """Read an uploaded truth: as a quantity, whatever it is, so that classes need no channel each."""
@@ -155,13 +165,13 @@ class Inputs:
     ) -> StoredSignal:
         """The LR signal that a truth gives: means over each of ``rows × cols`` cells, of classes each one's share."""
         signal = await self._in_thread(lambda: reduced(stored.brought, rows, cols, kind or stored.kind))
-        return StoredSignal(signal, stored.name)
+        return StoredSignal(signal, stored.name, made=True)
 
     async def signal_anew(self, stored: StoredSignal, words: dict[str, Any]) -> StoredSignal:
         """The same file taken for what ``words`` say."""
         most = int(self.limits.signal_values)
         anew = await self._in_thread(lambda: understand(stored.signal.brought, max_values=most, **words))
-        return StoredSignal(anew, stored.name)
+        return StoredSignal(anew, stored.name, words, stored.made)
 
     def reduced(self, image: StoredImage, resolution: int) -> Tensor:
         """The picture that a run works on, float32 ``[3, h, w]`` in [0, 1]; made once per resolution."""
@@ -169,7 +179,8 @@ class Inputs:
         found: Tensor | None = image.cache.get(key)
         if found is None:
             found = self._reduce(image, resolution)
-            for other in [k for k in image.cache if isinstance(k, tuple) and k[0] == "reduced"]:
+            # Listed in one step: another run of the image may add to it.
+            for other in [k for k in list(image.cache) if isinstance(k, tuple) and k[0] == "reduced"]:
                 image.cache.pop(other, None)
             image.cache[key] = found
         return found

@@ -21,6 +21,7 @@ from gsjbu.core.threads import available, step_back
 from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
+from gsjbu.server.logs import tell_failure
 from gsjbu.server.problems import Problem, from_error, of_crash
 from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
@@ -87,7 +88,7 @@ class Job:
             return True
 
     def let_go(self) -> None:
-        """The thread is out: free what the work held on to."""
+        """It does not run, or no longer: free what the work held on to."""
         self._close_stage(time.monotonic())
         self.pictures = {}
         self.work = _nothing
@@ -155,10 +156,15 @@ class Job:
     def stop(self, reason: Problem) -> bool:
         """Make the job terminal now, its thread (if it has one) come out soon. False if it had ended."""
         self._reason = self._reason or reason
-        state = "cancelled" if reason.code in ("cancelled", "client_gone", "server_stopping") else "failed"
-        stopped = self.finish(state, reason)
+        stopped = self.come_out()
         self._end()
         return stopped
+
+    def come_out(self) -> bool:
+        """Terminal for the reason it was stopped for, whoever comes first, the thread or who stopped it."""
+        reason = self._reason or Problem("cancelled", "The job was cancelled.")
+        state = "cancelled" if reason.code in ("cancelled", "client_gone", "server_stopping") else "failed"
+        return self.finish(state, reason)
 
     def finish(self, state: str, error: Problem | None = None, data: dict[str, Any] | None = None) -> bool:
         """Set the terminal state, once; the first to come wins."""
@@ -367,7 +373,7 @@ class Scheduler:
                 return
             self._running[job.id] = job
             self._gpu_running += job.uses_gpu
-            self._pool.submit(self._run, job)
+            self._pool.submit(self._run, job).add_done_callback(tell_failure)
 
     def _next(self) -> Job | None:
         """The first job, by turns of address and client, that may run now."""
@@ -392,6 +398,7 @@ class Scheduler:
             return False
         jobs.remove(job)
         self._tidy(address, client)
+        job.let_go()
         return True
 
     def _tidy(self, address: str, client: str) -> None:
@@ -418,6 +425,7 @@ class Scheduler:
         try:
             self._work(job)
         finally:
+            job.let_go()  # first: what it held is room for the next
             with self._lock:
                 self._running.pop(job.id, None)
                 self._gpu_running -= job.uses_gpu
@@ -431,7 +439,7 @@ class Scheduler:
             data = job.work(job)
             job.finish("done", data=data)
         except Cancelled:
-            job.finish("cancelled", Problem("cancelled", "The job was cancelled."))
+            job.come_out()
         except Problem as problem:
             job.finish("failed", problem.plain())
         except GsjbuError as error:
@@ -439,5 +447,3 @@ class Scheduler:
         except BaseException as error:  # a job must never take the pool with it
             log.error("job crashed", extra={"job": job.id}, exc_info=error)
             job.finish("failed", of_crash(error))
-        finally:
-            job.let_go()

@@ -87,9 +87,11 @@ class Limits:
                 value = float(raw)
             except ValueError:
                 value = -1.0
-            if not 0 < value < 2**53:
-                raise SettingError(name, f"Limit {name} is {raw!r}; it must be a number above 0.")
-            values[name] = value if name.endswith("_seconds") else int(value)
+            whole = not name.endswith("_seconds")
+            if not 0 < value < 2**53 or (whole and value % 1):
+                what = "a whole number" if whole else "a number"
+                raise SettingError(name, f"Limit {name} is {raw!r}; it must be {what} above 0.")
+            values[name] = int(value) if whole else value
         return cls(**values)
 
     def within(self, available: int, given: Collection[str]) -> Limits:

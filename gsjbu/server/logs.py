@@ -9,7 +9,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +22,12 @@ log = logging.getLogger("gsjbu.server")
 # So many lines of one kind within so many seconds; of so many kinds at a time.
 REPEATS, REPEAT_SECONDS, _KINDS = 20, 10.0, 1000
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+def tell_failure(done: Future[Any]) -> None:
+    """Write down what ended work that nobody waits for."""
+    if not done.cancelled() and done.exception() is not None:
+        log.error("work in the background failed", exc_info=done.exception())
 
 
 class JsonLines(logging.Formatter):

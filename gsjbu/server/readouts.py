@@ -24,9 +24,14 @@ def of_values(bundle: Bundle, name: str) -> int:
     return of_panel(bundle, name) + _pixels(bundle) * _VALUES
 
 
+def of_pixel(bundle: Bundle) -> int:
+    """For all panels at a pixel: nothing where all are there already."""
+    return max(of_panel(bundle, name) for name in bundle.panels)
+
+
 def of_region(bundle: Bundle) -> int:
     """For all panels in a rectangle, which may be the whole picture: one after the other, channel by channel."""
-    return max(of_panel(bundle, name) for name in bundle.panels) + _pixels(bundle) * _VALUES
+    return of_pixel(bundle) + _pixels(bundle) * _VALUES
 
 
 def of_similarity(bundle: Bundle, points: int = 1) -> int:

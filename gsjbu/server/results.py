@@ -25,7 +25,7 @@ from gsjbu.io.point_clouds import ply
 from gsjbu.run.estimate import Estimate
 from gsjbu.run.later import Later
 from gsjbu.server.problems import Problem
-from gsjbu.server.store import size_of
+from gsjbu.server.store import forget_oldest, size_of
 
 _encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png", initializer=step_back)
 VECTORS = 64  # pixels of a result whose features are kept as they were asked for
@@ -113,7 +113,7 @@ class Bundle:
                     continue
                 panel = held.now if isinstance(held, Later) else held
                 picture = _NOTHING if name in there else panel.picture
-                values = panel.values.half() if half else torch.empty(0)
+                values = _halved(panel) if half else torch.empty(0)
                 self.panels[name] = dataclasses.replace(panel, picture=picture, values=values)
             if level >= 3:
                 self._result = None
@@ -169,8 +169,7 @@ class Bundle:
             if self.result.features_lr is None:
                 raise Problem("not_available", "This run has no features; switch them on and run again.")
             self._vectors[x, y] = self.result.vectors(x, y)
-            while len(self._vectors) > VECTORS:
-                self._vectors.pop(next(iter(self._vectors)), None)
+            forget_oldest(self._vectors, VECTORS)
         return self._vectors[x, y]
 
     def region(self, x0: int, y0: int, x1: int, y1: int) -> dict[str, Any]:
@@ -239,6 +238,14 @@ class Bundle:
             )
 
 
+def _halved(panel: Any) -> torch.Tensor:
+    """A panel's values in half the digits, where those hold them: numbers of classes exactly, others nearly."""
+    values, half = panel.values, panel.values.half()
+    finite = values[values.isfinite()]
+    near = 0.0 if panel.legend is not None or not finite.numel() else float(finite.abs().max()) / 2**11
+    return half if torch.allclose(half.float(), values.float(), rtol=0, atol=near, equal_nan=True) else values
+
+
 def inline(pngs: dict[str, bytes]) -> dict[str, dict[str, str]]:
     """Panels put into the answer itself."""
     return {name: {"png": base64.b64encode(data).decode("ascii")} for name, data in pngs.items()}
@@ -292,7 +299,7 @@ def similarity_maps(
 ) -> tuple[list[np.ndarray], float, float]:
     """Cosine similarity of the HR features to those at the likest of ``points``, bilinear and GS-JBU, and the scale."""
     vectors = [of.vectors(x, y) for of, (x, y) in [*((bundle, at) for at in points), *elsewhere]]
-    maps = [np.asarray(m, np.float32) for m in bundle.result.alike(elsewhere=vectors)]
+    maps = [np.asarray(m, np.float32) for m in bundle.result.alike(vectors)]
     return maps, min(0.0, *(float(m.min()) for m in maps)), 1.0
 
 

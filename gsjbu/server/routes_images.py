@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from gsjbu.io.pictures import png_bytes, shrink, to_uint8
+from gsjbu.io.pictures import png_bytes, shrink, shrunk_size, to_uint8
 from gsjbu.samples import SAMPLES
 from gsjbu.server import forms, schemas
 from gsjbu.server.clients import introduce
@@ -69,9 +69,20 @@ async def signals(service: Shared, request: Request) -> dict[str, object]:
 
 
 @router.get("/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals())
-async def signal(service: Shared, signal_id: schemas.Id) -> dict[str, object]:
-    """A kept signal: what it is."""
-    return about_signal(signal_id, service.store.get("signal", signal_id))
+async def signal(
+    service: Shared,
+    signal_id: schemas.Id,
+    image: schemas.UnderImage = None,
+    resolution: schemas.AtResolution = None,
+) -> dict[str, object]:
+    """A kept signal: what it is; with `image`, as a run on that image has it, whose size decides between axes and
+    says how many tokens lie in a row."""
+    stored: StoredSignal = service.store.get("signal", signal_id)
+    if image is not None:
+        under: StoredImage = service.store.get("image", image)
+        size = shrunk_size(under.height, under.width, resolution or Settings().resolution)
+        stored = await service.make(lambda: stored.over(size))
+    return about_signal(signal_id, stored)
 
 
 @router.patch("/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals())
@@ -110,4 +121,5 @@ def about_signal(signal_id: str, stored: StoredSignal) -> dict[str, object]:
         "signal_id": signal_id, "shape": list(found.values.shape), "kind": found.kind, "name": stored.name,
         "note": found.note, "reason": found.reason, "runner_up": found.runner_up, "gaps": found.gaps,
         "layout": found.layout.lower(), "names": list(found.names[:256]), "doubts": found.doubts,
+        "words": stored.words, "made": stored.made,
     }  # fmt: skip

@@ -60,7 +60,7 @@ async def values(service: Shared, job_id: Id, name: str) -> Response:
 async def cloud(service: Shared, request: Request, job_id: Id, name: str) -> Response:
     """Binary PLY of a panel of one number a pixel: x and y in pixels, z the value, in the picture's colours."""
     bundle = service.result(job_id)
-    service.check_download(bundle.image["width"] * bundle.image["height"] * POINT_BYTES)
+    service.check_download(bundle.image["width"] * bundle.image["height"] * POINT_BYTES, "point cloud")
     pieces = await service.make(lambda: results.cloud(bundle, name), readouts.of_values(bundle, name))
     release = service.jobs.take_place(client_of(request))
     headers = {"Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.ply"'}
@@ -73,7 +73,12 @@ async def cloud(service: Shared, request: Request, job_id: Id, name: str) -> Res
 async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     """Every panel's values at one pixel of the image."""
     bundle = service.result(job_id)
-    values = await service.read(lambda: bundle.pixel(x, y))
+    need = readouts.of_pixel(bundle)  # panels that nobody has looked at are made first
+
+    def read() -> dict[str, list[float]]:
+        return bundle.pixel(x, y)
+
+    values = await (service.make(read, need) if need else service.read(read))
     return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=JSON)
 
 

@@ -25,7 +25,7 @@ from gsjbu.server.inputs import Inputs, StoredImage
 from gsjbu.server.jobs import Job
 from gsjbu.server.problems import Problem
 from gsjbu.server.results import Bundle, inline
-from gsjbu.server.store import Store
+from gsjbu.server.store import Store, forget_oldest
 from gsjbu.settings import Settings
 
 log = logging.getLogger("gsjbu.server")
@@ -103,8 +103,7 @@ class Runs:
         self.store.add("result", bundle, job.id)
         if scene is not None:
             self._scenes[scene] = job.id
-            while len(self._scenes) > SCENES:
-                self._scenes.pop(next(iter(self._scenes)), None)
+            forget_oldest(self._scenes, SCENES)
         self._fresh = (time.monotonic(), bundle)
         return {"result": f"/api/jobs/{job.id}"}
 

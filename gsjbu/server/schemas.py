@@ -11,6 +11,16 @@ from gsjbu.errors import SettingError
 from gsjbu.settings import SETTINGS, Settings, unavailable_reason
 
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
+UnderImage = Annotated[
+    str | None, Query(max_length=64, description="Id of the image that a signal goes with.")
+]
+AtResolution = Annotated[
+    int | None,
+    Query(
+        ge=SETTINGS["resolution"].low, le=SETTINGS["resolution"].high,
+        description="The setting of the run that is meant; its default where not given.",
+    ),
+]  # fmt: skip
 PixelX = Annotated[int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left.")]
 PixelY = Annotated[int, Query(ge=0, le=65535, description="Row of the image, from 0 at the top.")]
 MorePixels = Annotated[
@@ -139,6 +149,12 @@ class SignalMade(BaseModel):
     layout: str = Field("", description="Which axis was taken for what: chw, hwc or tokens.")
     names: list[str] = Field(default_factory=list, description="Of its classes.")
     doubts: list[str] = Field(default_factory=list, description="Choices that a person may know better.")
+    words: dict[str, str | bool] = Field(
+        default_factory=dict, description="What was said of it: kind, invalid, …"
+    )
+    made: bool = Field(
+        False, description="It was made of a truth: its cell means, of classes each one's share."
+    )
 
 
 class TruthMade(BaseModel):
@@ -171,7 +187,7 @@ class SignalWords(BaseModel):
 
     def words(self) -> dict[str, Any]:
         """As :func:`gsjbu.io.signals.understand` takes them."""
-        return self.model_dump()
+        return self.model_dump(exclude_defaults=True)
 
 
 class EstimateBody(BaseModel):

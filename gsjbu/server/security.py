@@ -98,11 +98,10 @@ class GuardMiddleware:
 
     @staticmethod
     def _is_foreign(method: str, values: dict[bytes, str]) -> bool:
-        if values.get(b"sec-fetch-site") == "cross-site" and values.get(b"sec-fetch-mode") != "navigate":
-            return True
+        cross_site = values.get(b"sec-fetch-site") == "cross-site"
         if method in SAFE_METHODS:
-            return False
-        if values.get(b"sec-fetch-site") == "cross-site":
+            return cross_site and values.get(b"sec-fetch-mode") != "navigate"
+        if cross_site:
             return True
         origin = values.get(b"origin")
         if origin is None:

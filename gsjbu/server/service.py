@@ -30,6 +30,7 @@ from gsjbu.server.inputs import Inputs, StoredSignal, StoredTruth
 from gsjbu.server.isolation import WORKER_BYTES
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.limits import MIB
+from gsjbu.server.logs import tell_failure
 from gsjbu.server.meters import Meters
 from gsjbu.server.problems import Problem
 from gsjbu.server.results import Bundle
@@ -130,10 +131,13 @@ class Service:
 
     def hold(self, need: int) -> Callable[[], None]:
         """Hold ``need`` bytes for a read-out until what is returned is called, once; refuses with ``memory_limit``."""
-        if need and not self._has_room(need, self.jobs.running_bytes):
-            detail = f"Looking at this takes about {_size(need)}, more than the server has left at this moment; lower "
-            raise Problem("memory_limit", detail + "resolution, or try again.", setting="resolution")
-        with self._lock:
+        running = self.jobs.running_bytes
+        with self._lock:  # the look and the count in one step: two at a time must not both find the same room
+            if need and not self._has_room(need, running):
+                detail = f"Looking at this takes about {_size(need)}, more than the server has left at this moment; "
+                raise Problem(
+                    "memory_limit", detail + "lower resolution, or try again.", setting="resolution"
+                )
             self._held += need
 
         def release() -> None:
@@ -271,11 +275,12 @@ class Service:
 
         return end
 
-    def check_download(self, most: int) -> None:
+    def check_download(self, most: int, what: str = "zip") -> None:
+        """Refuse a file, ``what`` it is, of about ``most`` bytes where that is more than is given."""
         if most > self.limits.download_bytes:
             raise Problem(
                 "download_too_large",
-                f"The zip would have about {most / 2**30:.1f} GiB, more than the "
+                f"The {what} would have about {most / 2**30:.1f} GiB, more than the "
                 f"{self.limits.download_bytes / 2**30:.1f} GiB allowed; lower resolution, bring fewer channels, "
                 "or upsample it with the command line.",
                 setting="resolution",
@@ -320,9 +325,9 @@ class Service:
         self.jobs.tick()
         ahead = None if self.jobs.running else self.runs.look_ahead()
         if ahead is not None:
-            self._makers.submit(self._look_ahead, *ahead)
+            self._makers.submit(self._look_ahead, *ahead).add_done_callback(tell_failure)
         if turn % 5 == 0 and memory.kept() and not self.jobs.running:
-            self._makers.submit(memory.release)
+            self._makers.submit(memory.release).add_done_callback(tell_failure)
         if turn % 25 == 0:
             self.store.sweep()
         if turn % 300 == 0:

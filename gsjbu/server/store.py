@@ -12,6 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,6 +30,12 @@ _REMEMBERED = 10_000
 def new_id() -> str:
     """128 random bits, in hexadecimal."""
     return secrets.token_hex(16)
+
+
+def forget_oldest(kept: dict[Any, Any], most: int) -> None:
+    """All but the ``most`` last added go. Other threads may add meanwhile: the keys are listed in one step."""
+    for key in list(kept)[:-most]:
+        kept.pop(key, None)
 
 
 @runtime_checkable
@@ -51,7 +58,8 @@ class Entry:
 
 
 class Shelf:
-    """Entries by id, least recently used first, and the same ones by level. Every operation takes constant time."""
+    """Entries by id, least recently used first, and the same ones by level. Every operation takes constant time, but
+    that :meth:`lower` passes what was used again."""
 
     def __init__(self) -> None:
         self.entries: OrderedDict[str, Entry] = OrderedDict()
@@ -73,11 +81,15 @@ class Shelf:
         return next(iter(self.entries if level is None else self._levels[level]), None)
 
     def lower(self, entry_id: str) -> None:
-        """One level on: it has let go of something."""
+        """One level on: it has let go of something. What was used since it was stays behind it."""
         entry = self.entries[entry_id]
         del self._levels[entry.level][entry_id]
         entry.level += 1
-        self._levels[entry.level][entry_id] = None
+        level = self._levels[entry.level]
+        newer = list(takewhile(lambda i: self.entries[i].used > entry.used, reversed(level)))
+        level[entry_id] = None
+        for one in reversed(newer):
+            level.move_to_end(one)
 
 
 class Store:

@@ -171,7 +171,6 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, wait))
         except TimeoutError:
-            self.done = False
             raise Problem(
                 "upload_timeout", "The body came too slowly; please send it again.", close=True
             ) from None

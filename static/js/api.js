@@ -70,8 +70,9 @@ export const startJob = (body) => json("/api/jobs", sending(body));
 export const readJob = (id) => json(job(id));
 /** A picture the server still holds. */
 export const readImage = (id) => json(`/api/images/${encodeURIComponent(id)}`);
-/** A signal the server still holds. */
-export const readSignal = (id) => json(`/api/signals/${encodeURIComponent(id)}`);
+/** A signal the server still holds; `over` an image: as a run on it has it. @param {{image?: string, resolution?: number}} over */
+export const readSignal = (id, over = {}) =>
+  json(`/api/signals/${encodeURIComponent(id)}?${new URLSearchParams(Object.entries(over).map(([k, v]) => [k, String(v)]))}`);
 export const imageUrl = (id) => `/api/images/${encodeURIComponent(id)}/thumb.png`;
 export const dropJob = (id) => json(job(id), { method: "DELETE" });
 export const events = (id) => new EventSource(`${job(id)}/events`);

@@ -2,12 +2,13 @@
 
 import { h } from "./dom.js";
 import { number } from "./format.js";
-import { served } from "./i18n.js";
+import { unitWords } from "./i18n.js";
 import { state } from "./state.js";
 
 const tables = new Map(); // name -> bytes
 
-const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+/** The bytes [r, g, b] of #rrggbb. */
+export const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 /** The 256 colours of one of the server's maps, as bytes r, g, b, r, g, b… */
 export function lookup(map) {
@@ -34,7 +35,7 @@ export function colourBar(bar) {
   const image = context.createImageData(256, 1);
   for (let i = 0; i < 256; i++) image.data.set([table[3 * i], table[3 * i + 1], table[3 * i + 2], 255], 4 * i);
   context.putImageData(image, 0, 0);
-  const unit = bar.unit ? ` ${served(`unit.${bar.unit}`, bar.unit)}` : "";
+  const unit = bar.unit ? ` ${unitWords(bar.unit)}` : "";
   return h(
     "span",
     { class: "bar" },

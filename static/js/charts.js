@@ -3,7 +3,7 @@
 import { byId, h, put } from "./dom.js";
 import { empty, fitted, bars, histogram, lines } from "./chart.js";
 import { number } from "./format.js";
-import { served, t } from "./i18n.js";
+import { t, unitWords } from "./i18n.js";
 import { methodClass, methodOrder } from "./methods.js";
 import { drawProfile } from "./profile.js";
 import { mainFigure, methodTitle } from "./report.js";
@@ -143,7 +143,7 @@ function histograms() {
   for (const [name, box] of boxes) {
     const { edges, counts, unit } = all[name];
     const title = t(PARAMETERS[name]);
-    const words = unit ? served(`unit.${unit}`, unit) : "";
+    const words = unit ? unitWords(unit) : "";
     const total = counts.reduce((a, b) => a + b, 0);
     const peak = counts.indexOf(Math.max(...counts));
     histogram(box, {

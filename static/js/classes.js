@@ -1,16 +1,16 @@
 // Class maps as pictures: which class a pixel has, told by its colour, and maps with some of the classes left out.
 
+import { rgb } from "./bar.js";
 import { h } from "./dom.js";
 import { state } from "./state.js";
 
 const drawings = new WeakMap(); // picture -> {hidden, canvas}
 
-const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const key = (r, g, b) => (r << 16) | (g << 8) | b;
 
 /** The colours of the classes of `legend` that `wanted` says yes to, as numbers. */
 export const coloursOf = (legend, wanted) =>
-  new Set(legend.filter(wanted).map((one) => key(.../** @type {[number, number, number]} */ (bytes(one.colour)))));
+  new Set(legend.filter(wanted).map((one) => key(.../** @type {[number, number, number]} */ (rgb(one.colour)))));
 
 export const isHidden = (entry) => state.hiddenClasses.includes(entry.name);
 

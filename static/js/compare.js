@@ -3,7 +3,7 @@
 import { isHidden, withoutHidden } from "./classes.js";
 import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
-import { bestOf, methodClass, methodOf } from "./methods.js";
+import { bestOf, measuredGroup, methodClass, methodOf } from "./methods.js";
 import {
   classWords,
   firstPair,
@@ -125,7 +125,7 @@ function choose(result) {
   const view = { ...state.view, ...wanted };
   const group = all.has(view.group) ? view.group : all.keys().next().value;
   const panels = all.get(group);
-  const [first, second] = firstPair(panels, bestOf(result, group === "similarity" ? "features" : group));
+  const [first, second] = firstPair(panels, bestOf(result, measuredGroup(group)));
   const find = (name, otherwise) => panels.find((p) => p.name === name) ?? otherwise;
   const chosen = { group, panels, left: find(view.left, first), right: find(view.right, second) };
   return view.layout === "grid" ? { ...chosen, ...further(chosen, view) } : chosen;
@@ -299,7 +299,7 @@ function legend({ left, right }) {
             data: { class: one.name },
             on: { click: () => toggle(one) },
           },
-          h("span", { class: "chip", style: { backgroundColor: colour(one.colour) } }),
+          h("span", { class: "chip", style: { backgroundColor: one.colour } }),
           classWords(one),
           one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`),
         ),
@@ -316,8 +316,6 @@ async function toggle(one) {
   await showPair();
   [...byId("legend").querySelectorAll("button")].find((button) => button.dataset.class === one.name)?.focus();
 }
-
-const colour = (value) => (Array.isArray(value) ? `rgb(${value.join(" ")})` : value);
 
 function tabs(names, present) {
   drawTabs(byId("tabs"), byId("panel"), "tab", names.map((name) => [name, groupTitle(name)]), present, go);

@@ -1,7 +1,7 @@
 // Controls built from the server's schema: a slider with its number, a list, a switch; each with its sentence.
 
 import { byId, h, put, uid } from "./dom.js";
-import { served, t } from "./i18n.js";
+import { served, t, unitWords } from "./i18n.js";
 import { on, set, state } from "./state.js";
 import { say, hush } from "./notice.js";
 import { parse } from "./url.js";
@@ -24,8 +24,6 @@ export function shownChoice(name, value) {
   const choice = setting(name).choices.find((one) => one.value === value);
   return choice ? choiceWords(setting(name), choice) : value;
 }
-
-const unitWords = (unit) => served(`unit.${unit}`, unit);
 
 /** Where a slider stops: every whole number in a short range, round numbers in a long one. */
 export function stops({ low, high, default: usual }) {

@@ -5,7 +5,7 @@ import { colourAt, coloursOf, isHidden, pixelsOf } from "./classes.js";
 import { byId, h, put, savePng } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
-import { classWords, picture, steps, title } from "./panels.js";
+import { cells, classWords, picture, title } from "./panels.js";
 import { valueOf } from "./profile.js";
 import { on, state } from "./state.js";
 import { trouble } from "./trouble.js";
@@ -13,7 +13,7 @@ import { trouble } from "./trouble.js";
 const STEPS = 200; // places of the threshold's slider
 const SHOWN = "\n"; // stands for all classes on show; no class has this name
 
-let source = null; // {panel, drawn, photo, step} of what is cut
+let source = null; // {panel, drawn, photo, columns, rows} of what is cut
 let alpha = null; // Uint8ClampedArray, one for each pixel of the photo
 let background = null; // a picture of the person's own
 
@@ -50,7 +50,8 @@ async function open() {
   const by = panel();
   const original = result.panels.find((p) => p.name === "original");
   const [drawn, photo] = await Promise.all([picture(by, result.job), picture(original, result.job)]);
-  source = { panel: by, drawn, photo, step: steps(by, result.image, result.settings) };
+  const [columns, rows] = cells(by, result.image, result.settings);
+  source = { panel: by, drawn, photo, columns, rows };
   byId("cut-title").textContent = t("cut.by", { panel: title(by) });
   byId("cut-class-row").hidden = !by.legend;
   byId("cut-threshold-row").hidden = Boolean(by.legend);
@@ -88,16 +89,15 @@ function keeps() {
 }
 
 function cut() {
-  const { panel: by, photo, step } = source;
+  const { photo, columns, rows } = source;
   const [width, height] = [photo.naturalWidth, photo.naturalHeight];
   const kept = keeps();
   const inside = byId("cut-invert").checked ? 0 : 255;
   alpha = new Uint8ClampedArray(width * height);
   let count = 0;
   for (let y = 0; y < height; y++) {
-    const py = Math.min(by.height - 1, Math.floor(y / step[1]));
     for (let x = 0; x < width; x++) {
-      const is = kept(Math.min(by.width - 1, Math.floor(x / step[0])), py);
+      const is = kept(columns[x], rows[y]);
       const a = is ? inside : 255 - inside;
       alpha[y * width + x] = a;
       if (a) count++;

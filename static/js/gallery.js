@@ -69,7 +69,7 @@ function draw() {
           data: { sample: sample.name },
           on: { click: () => takeSample(sample.name) },
         },
-        h("img", { src: sample.thumb_url ?? `/api/samples/${sample.name}.png`, alt: "", width: 48, height: 48 }),
+        h("img", { src: sample.thumb_url, alt: "", width: 48, height: 48 }),
       );
     }),
   );
@@ -120,8 +120,7 @@ export async function takeSample(name) {
   try {
     const { image_id: id, width, height } = await api.takeSample(name);
     if (mine !== turn) return;
-    const thumb = sample?.thumb_url ?? `/api/samples/${name}.png`;
-    await choose({ id, width, height, name: sample?.title ?? name, sample: name, thumb });
+    await choose({ id, width, height, name: sample.title, sample: name, thumb: sample.thumb_url });
   } catch (error) {
     if (mine === turn || error instanceof api.Unreachable) await trouble(error);
   }

@@ -35,6 +35,8 @@ export function served(key, english) {
   return words[`server.${key}`] ?? english;
 }
 
+export const unitWords = (unit) => served(`unit.${unit}`, unit);
+
 export const hasServed = (key) => words[`server.${key}`] !== undefined;
 
 /** Fill in data-i18n (text) and data-i18n-label (accessible name, and title where it can be pressed). */

@@ -45,5 +45,8 @@ export function roleWords(result, group, method) {
   return ROLES[all.find((one) => one.id === method)?.role] ?? null;
 }
 
+/** The group whose methods are measured in place of those of `group`: similarity is of features. */
+export const measuredGroup = (group) => (group === "similarity" ? "features" : group);
+
 /** The method that measured best for what a group shows: what stands against bilinear. */
 export const bestOf = (result, group) => ofGroup(result, group).find((one) => one.measured_best)?.id ?? "gsjbu";

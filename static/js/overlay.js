@@ -32,12 +32,8 @@ export function drawEllipses(context, view, clip, set) {
   context.globalAlpha = 1;
 }
 
-/** A frame round the pixel with a cross beyond it. */
-export function drawPoint(context, view, { x, y }) {
-  const [left, top] = view.out(x, y);
-  const size = Math.max(view.scale, 5);
-  const cx = left + view.scale / 2;
-  const cy = top + view.scale / 2;
+/** Draw a path twice: a dark line below a light one is seen on any picture. */
+function outline(context, trace) {
   for (const [colour, width] of [
     ["#000", 3],
     ["#fff", 1.25],
@@ -45,6 +41,18 @@ export function drawPoint(context, view, { x, y }) {
     context.strokeStyle = colour;
     context.lineWidth = width;
     context.beginPath();
+    trace();
+    context.stroke();
+  }
+}
+
+/** A frame round the pixel with a cross beyond it. */
+export function drawPoint(context, view, { x, y }) {
+  const [left, top] = view.out(x, y);
+  const size = Math.max(view.scale, 5);
+  const cx = left + view.scale / 2;
+  const cy = top + view.scale / 2;
+  outline(context, () => {
     context.rect(cx - size / 2, cy - size / 2, size, size);
     for (const [ux, uy] of [
       [1, 0],
@@ -55,23 +63,15 @@ export function drawPoint(context, view, { x, y }) {
       context.moveTo(cx + ux * (size / 2 + 2), cy + uy * (size / 2 + 2));
       context.lineTo(cx + ux * (size / 2 + 9), cy + uy * (size / 2 + 9));
     }
-    context.stroke();
-  }
+  });
 }
 
 /** A line through the middles of its end pixels. */
 export function drawLine(context, view, { x0, y0, x1, y1 }) {
-  for (const [colour, width] of [
-    ["#000", 3],
-    ["#fff", 1.25],
-  ]) {
-    context.strokeStyle = colour;
-    context.lineWidth = width;
-    context.beginPath();
+  outline(context, () => {
     context.moveTo(...view.out(x0 + 0.5, y0 + 0.5));
     context.lineTo(...view.out(x1 + 0.5, y1 + 0.5));
-    context.stroke();
-  }
+  });
 }
 
 /** A rectangle around its corner pixels. */

@@ -1,6 +1,7 @@
 // The panels of a result: groups, words, and their pictures, decoded once.
 
 import * as api from "./api.js";
+import { cellsOf } from "./grid.js";
 import { served, t } from "./i18n.js";
 import { methodOf } from "./methods.js";
 
@@ -93,6 +94,12 @@ export function steps(panel, image, settings) {
     step(panel.width, image.lr_width, image.width, image.step_x),
     step(panel.height, image.lr_height, image.height, image.step_y),
   ];
+}
+
+/** For each column and each row of the image, that of the panel which stands there. */
+export function cells(panel, image, settings) {
+  const [across, down] = steps(panel, image, settings);
+  return [cellsOf(image.width, panel.width, across), cellsOf(image.height, panel.height, down)];
 }
 
 /** Whether a panel shows how far off a method is. */

@@ -4,10 +4,10 @@ import { lookup } from "./bar.js";
 import { empty, lines } from "./chart.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { served, t } from "./i18n.js";
+import { t, unitWords } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { allGroups } from "./compare.js";
-import { isError, picture, steps, title } from "./panels.js";
+import { cells, isError, picture, title } from "./panels.js";
 import { on, set, state } from "./state.js";
 
 const MOST = 512; // places along the line: a chart shows no more
@@ -67,13 +67,13 @@ async function collect() {
 function along(panel, drawn, { x0, y0, x1, y1 }, { image, settings }) {
   const length = Math.hypot(x1 - x0, y1 - y0);
   const count = Math.max(2, Math.min(MOST, Math.round(length) + 1));
-  const [stepX, stepY] = steps(panel, image, settings);
-  const { data, width, height } = read(drawn, panel);
+  const [columns, rows] = cells(panel, image, settings);
+  const { data, width } = read(drawn, panel);
   const value = valueOf(panel);
   return Array.from({ length: count }, (_, i) => {
     const share = i / (count - 1);
-    const px = Math.min(width - 1, Math.floor((x0 + (x1 - x0) * share + 0.5) / stepX));
-    const py = Math.min(height - 1, Math.floor((y0 + (y1 - y0) * share + 0.5) / stepY));
+    const px = columns[Math.min(image.width - 1, Math.floor(x0 + (x1 - x0) * share + 0.5))];
+    const py = rows[Math.min(image.height - 1, Math.floor(y0 + (y1 - y0) * share + 0.5))];
     return [length * share, panel.read ? panel.read(px, py)[0] : value(data, 4 * (py * width + px))];
   });
 }
@@ -111,7 +111,7 @@ export function drawProfile(holder) {
   if (!shown?.curves.length) return empty(holder, t("profile.classes"));
   const { curves, line } = shown;
   const { bar } = curves[0].panel;
-  const unit = bar?.unit ? served(`unit.${bar.unit}`, bar.unit) : "";
+  const unit = bar?.unit ? unitWords(bar.unit) : "";
   const names = curves.map(({ panel }) => title(panel));
   const box = h("div", { class: "plot" });
   put(

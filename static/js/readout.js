@@ -3,8 +3,8 @@
 import * as api from "./api.js";
 import { byId, debounce, h, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { served, t } from "./i18n.js";
-import { bytesAt, classWords } from "./panels.js";
+import { t, unitWords } from "./i18n.js";
+import { bytesAt, cells, classWords } from "./panels.js";
 import { on, state } from "./state.js";
 
 const REST = 60; // ms without movement before the server is asked
@@ -80,8 +80,8 @@ function draw() {
 /** What one pane has at the point: bytes of its picture, exact values where known. */
 function reading(pane) {
   const { panel } = pane;
-  const px = Math.min(panel.width - 1, Math.floor(at.x / pane.step[0]));
-  const py = Math.min(panel.height - 1, Math.floor(at.y / pane.step[1]));
+  const [columns, rows] = cells(panel, state.result.image, state.result.settings);
+  const [px, py] = [columns[at.x] ?? panel.width - 1, rows[at.y] ?? panel.height - 1];
   const bytes = bytesAt(pane.picture, px, py);
   let values = panel.read ? panel.read(px, py) : exact() ? known.values[panel.name] : null;
   const colours = panel.group === "rgb" && !panel.bar;
@@ -96,7 +96,7 @@ function words({ pane: { panel }, values }) {
     if (entry) return classWords(entry);
   }
   const unit =
-    panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${served(`unit.${panel.unit}`, panel.unit)}` : "";
+    panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${unitWords(panel.unit)}` : "";
   const shown = values.slice(0, 4).map((v) => (values.length === 1 ? number(v, 4) : fixed(v, 3)));
   return `${shown.join(" ")}${values.length > 4 ? ` … (${values.length})` : ""}${unit}`;
 }

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { allGroups } from "./compare.js";
 import { byId, debounce, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { served, t } from "./i18n.js";
+import { t, unitWords } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { classWords, title } from "./panels.js";
 import { on, set, state } from "./state.js";
@@ -116,7 +116,7 @@ function numbers({ unit, group }, { mean, std }) {
   const list = mean.slice(0, MOST).map((v) => number(v, digits));
   const known = std.filter((v) => v !== null);
   const together = Math.hypot(...known) / Math.sqrt(known.length);
-  const shown = unit && mean.length === 1 && group !== "rgb" ? ` ${served(`unit.${unit}`, unit)}` : "";
+  const shown = unit && mean.length === 1 && group !== "rgb" ? ` ${unitWords(unit)}` : "";
   return [
     h("td", {}, list.join(" ") + (mean.length > MOST ? " …" : "") + shown),
     h("td", {}, number(together, digits)),

@@ -4,7 +4,7 @@ import { shownChoice } from "./controls.js";
 import { byId, h, put } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
 import { served, t } from "./i18n.js";
-import { bestOf, methodClass, methodOrder, methodWords, roleWords } from "./methods.js";
+import { bestOf, measuredGroup, methodClass, methodOrder, methodWords, roleWords } from "./methods.js";
 import { groupTitle } from "./panels.js";
 import { stageWords } from "./progress.js";
 import { on, state } from "./state.js";
@@ -135,13 +135,13 @@ function named(group, method) {
 
 /** Which way was measured best for such a signal, and why. */
 function measured({ measured: all = {} }) {
-  const { group } = state.view;
-  const row = all[group === "similarity" ? "features" : group];
+  const group = measuredGroup(state.view.group);
+  const row = all[group];
   byId("measured").hidden = !row;
   if (!row) return;
   const { family, best, figure, row: name, bilinear, gsjbu, auto, why } = row;
   byId("measured").textContent = t("measured.line", {
-    best: named(group === "similarity" ? "features" : group, best),
+    best: named(group, best),
     figure: served(`figure.${figure}`, figure),
     row: name,
     bilinear: fixed(bilinear, 1),
@@ -213,7 +213,7 @@ function said(result) {
     const there = panels.some((p) => p.group === name);
     return status[name] && (there ? state.view.group === name : missing[name]);
   });
-  lines.push(...["image", "device"].filter((name) => status[name]));
+  if (status.image) lines.push("image");
   const byHand = settings.objective !== "suited";
   byId("said").hidden = !lines.length && !byHand && !status.warning;
   put(
@@ -256,9 +256,9 @@ function ran(result) {
         .map(([name, ms]) => `${stageWords(name)} ${number(ms, 2)} ms`)
         .join(", "),
     ],
-  ].filter(Boolean);
+  ];
   put(byId("ran-more"), rows.map(([name, said]) => [h("dt", {}, name), h("dd", {}, said)]).flat());
-  const files = result.files ?? result.panels.filter((p) => p.url?.startsWith("/static/out/")).map((p) => p.url);
+  const files = result.panels.filter((p) => p.url?.startsWith("/static/out/")).map((p) => p.url);
   byId("files-row").hidden = !files.length;
   put(
     byId("files"),
@@ -267,12 +267,15 @@ function ran(result) {
 }
 
 const STATUS = {
+  run: "ran.run",
+  image: "ran.image",
   backend: "ran.backend",
+  objective: "ran.objective",
   fit: "ran.fit",
   features: "ran.features",
   segmentation: "ran.segmentation",
   signal: "ran.signal",
   truth: "ran.truth",
   warning: "ran.warning",
-  device: "ran.device",
+  files: "ran.files",
 };

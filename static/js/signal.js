@@ -9,6 +9,7 @@ import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
 let changed = async () => {};
+let looked = ""; // the signal, the image and the resolution that the server was last asked about
 let turn = 0; // number of the newest choice; an older answer is not taken
 
 export const isSignalFile = (file) => /\.(np[yz]|safetensors|pth?|tiff?|pfm)$/i.test(file.name);
@@ -29,6 +30,7 @@ export function start(whenChanged) {
   });
   byId("signal-kind").addEventListener("change", () => understandAs(byId("signal-kind").value));
   on(["signal", "language"], draw);
+  on(["signal", "image", "settings"], look);
 }
 
 function draw() {
@@ -70,20 +72,37 @@ const KINDS = {
 const kindWords = (kind) => t(KINDS[kind] ?? "signal.kind.other");
 
 /** What the page keeps of the server's answer about a signal. */
-const kept = ({ signal_id: id, shape, kind, note, name, reason, gaps, doubts, runner_up }) => ({
-  id, shape, kind, note, name, reason, gaps, doubts, runner_up,
+const kept = ({ signal_id: id, shape, kind, note, name, reason, gaps, doubts, runner_up, words }) => ({
+  id, shape, kind, note, name, reason, gaps, doubts, runner_up, words,
 });
+
+/** What the card says is what a run has: over another image the axes may be others, and tokens lie in other rows. */
+async function look() {
+  const { signal, image, settings } = state;
+  if (!signal || !image) return;
+  const over = { image: image.id, resolution: settings.resolution };
+  const now = JSON.stringify([signal.id, over]);
+  if (now === looked) return;
+  looked = now;
+  try {
+    const { shape, kind, note, reason, gaps, doubts, runner_up } = await api.readSignal(signal.id, over);
+    if (now !== looked || state.signal?.id !== signal.id) return;
+    set({ signal: { ...state.signal, shape, kind, note, reason, gaps, doubts, runner_up } });
+  } catch (error) {
+    // what was said without the image stands; the run reports the trouble
+    if (!(error instanceof api.Problem) && !(error instanceof api.Unreachable)) throw error;
+  }
+}
 
 /** Take the signal for what the person says it is. */
 async function understandAs(kind) {
   const mine = ++turn;
   const { signal } = state;
-  const words = { kind };
   try {
-    const answer = await api.understandSignal(signal.id, words);
+    const answer = await api.understandSignal(signal.id, { kind });
     if (mine !== turn) return;
     hush("refusal");
-    set({ signal: { ...signal, ...kept(answer), name: signal.name, words } });
+    set({ signal: { ...signal, ...kept(answer), name: signal.name } });
     await changed();
   } catch (error) {
     draw(); // the list goes back to what holds
@@ -118,7 +137,7 @@ export async function takeKnown(id) {
   try {
     const answer = await api.readSignal(id);
     if (mine !== turn) return true;
-    set({ signal: kept(answer) });
+    set({ signal: { ...kept(answer), ...(answer.made ? { made: {} } : {}) } });
     await changed();
     return true;
   } catch (error) {

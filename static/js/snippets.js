@@ -7,7 +7,7 @@ const attached = (field, name) => quoted(`${field}=@"${name.replace(/[\\"]/g, "\
 const fileName = (image) => (image.sample ? `${image.sample}.png` : image.name || "picture.png");
 const origin = () => location.origin;
 /** The signal's file, and what was said of it: one made of a truth is in the zip, as it was made. */
-const brought = ({ name, kind, made, words = {} }) =>
+const brought = ({ name, kind, made, words }) =>
   made ? { file: "signal_lr.npy", words: { kind, invalid: "none" } } : { file: name, words };
 const listed = (words, one) => Object.entries(words).map(([name, value]) => one(name, value));
 
@@ -20,7 +20,7 @@ export function command({ result }) {
   );
   if (signal) {
     const { file, words } = brought(signal);
-    options.push(`--signal ${quoted(file)}`, ...listed(words, (name, value) => `--${name} ${value}`));
+    options.push(`--signal ${quoted(file)}`, ...listed(words, (name, value) => (value === true ? `--${name}` : `--${name} ${quoted(value)}`)));
   }
   return `python -m gsjbu compare ${quoted(picture)} compared ${options.join(" ")}`;
 }
@@ -45,7 +45,7 @@ export function python({ result }) {
     from.sample
       ? `image = shrink(SAMPLES[${text(from.sample)}].image, ${settings.resolution})`
       : `image = shrink(decode(open(${text(fileName(from))}, "rb").read()), ${settings.resolution})`,
-    signal && `signal = understand(${[text(file), "image.shape[1:]", ...listed(words, (name, value) => `${name}=${text(value)}`)].join(", ")})`,
+    signal && `signal = understand(${[text(file), "image.shape[1:]", ...listed(words, (name, value) => `${name}=${value === true ? "True" : text(value)}`)].join(", ")})`,
     signal
       ? "grid = Grid.from_sizes(*image.shape[1:], *signal.shape[1:])"
       : `grid = Grid.from_stride(*image.shape[1:], ${settings.stride})`,
@@ -70,7 +70,7 @@ export function curl({ result }) {
     : `-F ${attached("file", fileName(result.from))}`;
   if (signal) {
     const { file, words } = brought(signal);
-    parts.push(`-F ${attached("signal", file)}`, ...listed(words, (name, value) => `-F ${name}=${value}`));
+    parts.push(`-F ${attached("signal", file)}`, ...listed(words, (name, value) => `-F ${quoted(`${name}=${value}`)}`));
   }
   return `curl -fsS -o result.json ${image} ${parts.join(" ")} ${quoted(`${origin()}/api/run`)}`;
 }

@@ -55,8 +55,10 @@ function cells(stride) {
   return { rows: count(height), cols: count(width) };
 }
 
-/** Send a truth; without a signal of its own it is reduced to one. */
-/** @param {{scene: string, what: string} | null} of what of a scene it is */
+/**
+ * Send a truth; without a signal of its own it is reduced to one.
+ * @param {{scene: string, what: string} | null} of what of a scene it is
+ */
 async function bring(name, send, of, beside, stride = state.settings.stride) {
   const mine = ++turn;
   try {
@@ -79,7 +81,7 @@ export async function renewed(truth, signal) {
   const again = { ...truth, id };
   if (!signal?.made) return { truth: again, signal };
   const answer = await api.reduceTruth(id, cells(signal.made.stride));
-  const taken = signal.words ? await api.understandSignal(answer.signal_id, signal.words) : answer;
+  const taken = signal.words.kind ? await api.understandSignal(answer.signal_id, signal.words) : answer;
   return { truth: again, signal: { ...signal, id: taken.signal_id } };
 }
 

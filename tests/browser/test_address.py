@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -92,6 +93,38 @@ def test_a_signal_survives_a_reload(page: Page) -> None:
     page.click("#signal-drop")
     page.wait_for_function("() => !document.getElementById('signal-open').hidden")
     assert "signal" not in query(page)
+
+
+@pytest.mark.address("resolution=128")
+@pytest.mark.parametrize("brought", ["file", "truth"])
+def test_what_was_said_of_a_signal_survives_a_reload(page: Page, brought: str) -> None:
+    job = shown(page)
+    if brought == "file":
+        page.set_input_files("#signal-file", depth("mine.npy", 20))
+    else:
+        page.click("#truth-scene button[data-what=depth][data-stride='16']")
+    job = shown(page, job)
+    page.select_option("#signal-kind", "features")
+    shown(page, job)
+    signal = state(page, "signal.id")
+    page.wait_for_function("id => new URL(location.href).searchParams.get('signal') === id", arg=signal)
+
+    def snippets() -> list[str]:
+        return [
+            page.evaluate(
+                "name => Promise.all([import('/static/js/snippets.js'), import('/static/js/state.js')])"
+                ".then(([m, s]) => m[name](s.state))",
+                name,
+            )
+            for name in ("python", "command", "curl")
+        ]
+
+    before = snippets()
+    page.goto(page.url)
+    shown(page)
+    assert snippets() == before
+    assert all(re.search("kind[= ][\"']?features", one) for one in before)
+    assert all(("signal_lr.npy" in one) == (brought == "truth") for one in before)
 
 
 @pytest.mark.address(f"signal={'0' * 32}&stride=0&resolution=128")

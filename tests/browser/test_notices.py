@@ -55,7 +55,7 @@ def test_a_notice_that_stands_is_said_in_the_new_language(page: Page, watch: Wat
     refusal = page.inner_text("#notice p")
     page.click("#language")
     page.wait_for_selector("html[lang=zh-Hans]")
-    assert page.inner_text("#notice p") == f"这不是 JPEG、PNG 或 WebP 图片，请选择其中一种。 {refusal}"
+    assert page.inner_text("#notice p") == f"这不是 JPEG、PNG、WebP 或 AVIF 图片，请选择其中一种。 {refusal}"
 
 
 @pytest.mark.address("stride=0")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
 import gsjbu
@@ -105,6 +106,31 @@ def test_every_method_in_every_group(page: Page) -> None:
     page.click("#chart-psnr")
     label = page.get_attribute("#chart svg", "aria-label") or ""
     assert label.count("dB") == 7  # once on the axis, once for each of six
+
+
+@pytest.mark.address("resolution=512&features=false&iters=1")
+def test_the_card_says_what_the_run_has(page: Page) -> None:
+    """Over the picture of the moment: tokens of a photo lie in rows over it, and over another in others."""
+    shown(page)
+    out = io.BytesIO()
+    np.save(out, np.random.default_rng(0).normal(size=(1 + 28 * 19, 384)).astype(np.float32))
+    files = []
+    for size in ((448, 304), (304, 448)):
+        photo = io.BytesIO()
+        Image.linear_gradient("L").resize(size).save(photo, "PNG")
+        files.append({"name": f"{size}.png", "mimeType": "image/png", "buffer": photo.getvalue()})
+    job = shown(page)
+    page.set_input_files("#file", files[0])
+    job = shown(page, job)
+    tokens = {"name": "tokens.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+    page.set_input_files("#signal-file", tokens)
+    job = shown(page, job)
+    words = "text => document.getElementById('signal-shape').textContent.startsWith(text)"
+    page.wait_for_function(words, arg="384 × 19 × 28 · features")
+    assert page.input_value("#signal-kind") == "features"
+    page.set_input_files("#file", files[1])
+    shown(page, job)
+    page.wait_for_function(words, arg="384 × 28 × 19 · features")
 
 
 @pytest.mark.parametrize("how", ["picker", "drop"])

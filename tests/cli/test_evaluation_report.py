@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 
 from gsjbu.cli.evaluation_report import as_csv, as_html
 
@@ -30,3 +31,14 @@ def test_the_page_says_means_the_best_and_what_failed():
     assert "a&lt;b.png" in page
     assert "<td>sea</td><td>0.7</td><td>–</td>" in page
     assert "It is no picture." in page
+
+
+def test_the_star_goes_to_what_is_better_by_each_measure():
+    figures = {"agrees": (0.5, 0.9), "edge_rmse": (0.3, 0.1), "boundary_miou": (0.2, 0.6), "sad": (9.0, 4.0)}
+    worse, better = ({name: pair[n] for name, pair in figures.items()} for n in (0, 1))
+    row = ROWS[0] | {"metrics": {"bilinear": worse, "auto": better}}
+    page = as_html([row], [])
+    for low, high in figures.values():
+        assert f"<td>{high:g} ★</td>" in page and f"<td>{low:g}</td>" in page
+    assert "Lower is better: edge_rmse (the signal's unit), sad (thousands of pixels)." in html.unescape(page)
+    assert "Higher is better: agrees, boundary_miou. ★ is best." in page

@@ -28,6 +28,7 @@ GRIDS = (
     Grid.from_stride(29, 43, 6),  # partial last cells
     Grid.from_sizes(37, 50, 7, 9),  # a ratio that is not whole, and not the same each way
     Grid.from_sizes(9, 30, 1, 5),  # fewer cells than the window
+    Grid.from_stride(25, 36, 6),  # a partial last row, though 25 pixels are 5 cells of 5
 )
 BLENDS = (
     {"second_share": 0.4, "plain_share": 0.1, "plain": "bilinear"},
@@ -193,7 +194,16 @@ def test_saved_and_loaded(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"passes": 2000}, {"plain": "cubic"}, {"plain_share": 7.0}, {"second_share": 0.0}, {"strange": 1}],
+    [
+        {"passes": 2000},
+        {"passes": 2.5},
+        {"passes": -1},
+        {"second_steps": 1.5},
+        {"plain": "cubic"},
+        {"plain_share": 7.0},
+        {"second_share": 0.0},
+        {"strange": 1},
+    ],
 )
 def test_a_file_with_a_senseless_blend_is_refused(tmp_path, wrong) -> None:
     path = tmp_path / "kernel.safetensors"

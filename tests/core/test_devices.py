@@ -60,6 +60,23 @@ def test_an_unknown_device_is_refused():
         devices.resolve("tpu")
 
 
+@pytest.mark.parametrize("name", ["cpu:x", "cpu:", "cpu:0:1", "cuda:first"])
+def test_a_device_numbered_by_no_number_is_refused(machine, name):
+    machine(cuda=True)
+    with pytest.raises(SettingError, match="after the colon goes a number") as refusal:
+        devices.resolve(name)
+    assert refusal.value.name == "device"
+
+
+def test_a_gpu_beyond_the_last_is_refused(machine, monkeypatch):
+    machine(cuda=True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert devices.resolve("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(SettingError, match="torch sees 2 CUDA GPUs") as refusal:
+        devices.resolve("cuda:2")
+    assert refusal.value.code == "device_unavailable"
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU")
 def test_a_numbered_gpu_can_be_named():

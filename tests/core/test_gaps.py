@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import gsjbu
-from gsjbu.core.gaps import fill, missing_nearby, without_stand_ins
+from gsjbu.core.gaps import fill, is_filled, missing_nearby, without_stand_ins
 from gsjbu.errors import ShapeError
 
 
@@ -40,6 +40,16 @@ def test_gaps_are_filled_from_the_nearest_known_cell() -> None:
     known = torch.tensor([[True, False, False, True]])
     assert fill(signal, known).tolist() == [[[1, 1, 4, 4]]]
     assert fill(signal, torch.ones(1, 4, dtype=torch.bool)) is signal
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_filled_gaps_are_told_by_a_channel_that_varies(rounded) -> None:
+    patches = torch.rand(1, 12, 12, generator=torch.Generator().manual_seed(0))
+    held = patches.repeat_interleave(2, 1).repeat_interleave(2, 2)
+    held = (20 * held).round() if rounded else held
+    constant = torch.full_like(held, 3.0)
+    assert is_filled(torch.cat([constant, held])) is is_filled(torch.cat([held, constant])) is not rounded
+    assert not is_filled(constant)
 
 
 def test_only_gaps_between_known_cells_count_as_missing_nearby() -> None:

@@ -170,6 +170,22 @@ def test_pixels_on_a_border_belong_to_either_cell_in_turn(size, cells):
     assert ties.any() and len(differing) == ties.sum() % 2  # the one in the middle is its own mirror image
 
 
+@pytest.mark.parametrize(
+    ("grid", "whole"),
+    [
+        (Grid.from_stride(48, 64, 16), True),
+        (Grid.from_sizes(48, 64, 6, 4), True),
+        (Grid.from_stride(48, 65, 16), False),
+        (Grid.from_stride(225, 225, 16), False),  # 15 cells, and 225 is 15 × 15
+        (Grid.from_sizes(48, 64, 5, 4), False),
+    ],
+)
+def test_whole_cells_are_told_from_partial_ones(grid, whole) -> None:
+    assert grid.is_whole is whole
+    sizes = {*np.diff(grid.row_starts).tolist()}, {*np.diff(grid.col_starts).tolist()}
+    assert all(len(one) == 1 for one in sizes) is whole
+
+
 @pytest.mark.parametrize(("height", "width", "stride"), [(48, 64, 8), (45, 61, 8), (193, 42, 16)])
 def test_parts_tile_the_cells_as_whole_ones_lie(height, width, stride) -> None:
     grid = Grid.from_stride(height, width, stride)

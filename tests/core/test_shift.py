@@ -113,10 +113,16 @@ def test_moved_is_what_a_look_from_elsewhere_sees(across, down) -> None:
 
 
 @pytest.mark.parametrize(("across", "down"), [(0, 0), (3, -2), (-8, 8), (9, 0)])
-@pytest.mark.parametrize("size", [(S * ROWS, S * COLS), (S * ROWS - 3, S * COLS - 5)])
-def test_means_of_a_moved_image_without_moving_it(across, down, size) -> None:
-    guide = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
-    grid = Grid.from_sizes(*size, ROWS, COLS)
+@pytest.mark.parametrize(
+    "grid",
+    [
+        GRID,
+        Grid.from_sizes(S * ROWS - 3, S * COLS - 5, ROWS, COLS),
+        Grid.from_stride(225, 225, 16),  # partial last cells, though 225 pixels are 15 cells of 15
+    ],
+)
+def test_means_of_a_moved_image_without_moving_it(across, down, grid) -> None:
+    guide = torch.rand(3, grid.height, grid.width, generator=torch.Generator().manual_seed(0))
     inside = (slice(None), slice(1, -1), slice(1, -1))
     quick = shift.means_of_moved(guide, grid, across, down, roughly=True)
     right = grid.cell_means(shift.moved(guide, across, down)).float()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import re
 import struct
 import time
 import warnings
@@ -17,6 +19,7 @@ from PIL import Image, PngImagePlugin
 
 from gsjbu.errors import ImageError
 from gsjbu.io import pictures
+from gsjbu.server.codes import CODES
 
 BAD = Path(__file__).resolve().parents[3] / "shared" / "data" / "bad_images"
 needs_bad_images = pytest.mark.skipif(not BAD.is_dir(), reason="../shared/data/bad_images is not here")
@@ -364,3 +367,20 @@ def test_a_png_of_countless_chunks_is_refused_before_it_is_walked(more, refused)
     with pytest.raises(ImageError, match="chunks") as caught:
         pictures.decode_pixels(data)
     assert caught.value.code == "image_too_large"
+
+
+def test_whoever_is_asked_for_a_picture_is_told_every_format() -> None:
+    root = Path(__file__).resolve().parents[2]
+    with pytest.raises(ImageError) as refused:
+        pictures.decode(b"no picture")
+    told = [refused.value.message, CODES["image_type"][1]]
+    told += [
+        json.loads((root / "static" / "lang" / f"{one}.json").read_text("utf-8"))["picture.hint"]
+        for one in ("en", "zh")
+    ]
+    page = (root / "templates" / "index.html").read_text("utf-8")
+    accepted = re.search(r'id="file" accept="([^"]*)"', page)
+    assert accepted is not None
+    assert accepted[1].split(",") == [f"image/{one.lower()}" for one in pictures.FORMATS]
+    for sentence in told:
+        assert all(one in sentence.upper() for one in pictures.FORMATS), sentence

@@ -76,6 +76,28 @@ def test_gaps_out_of_reach_are_gaps_or_filled(kernel):
     assert set(np.unique(ignored)) <= {0, 3, 15, 255} and (ignored == 255).any()
 
 
+@pytest.mark.parametrize(
+    ("dtype", "invalid", "code"),
+    [
+        ("<i2", -1, -1), ("u1", 255, 255), ("u1", "-1,200", 200), ("u1", "1e20,255", 255), ("<i4", "0.5,-3", -3),
+        ("u1", "nan", None), ("u1", "1e20", None), ("<f4", "nan", np.nan), ("<f4", "-1", -1),
+    ],
+)  # fmt: skip
+def test_a_gap_in_a_class_map_has_the_first_code_that_its_dtype_holds(kernel, dtype, invalid, code):
+    labels = LABELS.astype(dtype)
+    signal = understand(labels, kind="labels", invalid=invalid)
+    signal = replace(signal, mask=torch.from_numpy(~HOLE))  # as of a picture with an alpha channel
+    out = restoring.restored(signal, kernel)
+    assert out.dtype == np.dtype(dtype)
+    others = out[~np.isin(out, [0, 3, 15])]
+    np.testing.assert_array_equal(np.unique(others), [] if code is None else [code])
+    np.testing.assert_array_equal(restoring.facts(signal)["gaps"]["codes"], [] if code is None else [code])
+    if code is not None and not code >= 0:
+        for write_it in (lambda: levels.check_png(signal, out.shape), lambda: levels.png(signal, out)):
+            with pytest.raises(GsjbuError, match="holds 0 to 65535"):
+                write_it()
+
+
 def test_results_stay_in_the_range_of_their_window_unless_asked(sharpened):
     signal = understand(np.where(np.arange(8) < 4, 0.8, 5.0)[None].repeat(6, 0), kind="depth")
     held = restoring.restored(signal, sharpened)

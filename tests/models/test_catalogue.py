@@ -61,10 +61,10 @@ def alone(tmp_path, monkeypatch):
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
-    downloads.forget()
+    for name in ("_probe", "_failed"):
+        monkeypatch.setattr(downloads, name, {})
     catalogue.release()
     yield
-    downloads.forget()
     catalogue.release()
 
 

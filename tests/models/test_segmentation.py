@@ -28,10 +28,10 @@ def here(store, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    downloads.forget()
+    for name in ("_probe", "_failed"):
+        monkeypatch.setattr(downloads, name, {})
     yield
     catalogue.release()
-    downloads.forget()
 
 
 def test_class_probabilities_over_the_whole_image():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import statistics
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -311,6 +313,8 @@ def counted(monkeypatch) -> dict[str, int]:
         ({"methods": "pair", "segmentation": "labels"}, 0, 0),
         ({"iters": 7}, 1, 0),
         ({"radius": 1}, 1, 0),
+        ({"optimiser": "adam"}, 1, 0),
+        ({"lr_image": "area"}, 1, 0),
         ({"stride": 12}, 1, 1),
         ({"resolution": 64}, 1, 1),
     ],
@@ -327,6 +331,7 @@ def test_a_second_run_does_again_only_what_changed(photo, counted, changed, fitt
     for kept, made in zip(second.panels, fresh.panels):
         assert kept.name == made.name
         assert torch.equal(kept.values, made.values), kept.name
+    assert second.metrics == fresh.metrics  # the fixed kernel's too, which has no panel
     assert first.settings != second.settings or not changed
 
 
@@ -428,3 +433,10 @@ def test_what_fifty_steps_gain_at_the_settings_a_person_meets_first(data_dir):
     found = gains(data_dir, radius=2, resolution=512)
     assert statistics.mean(found.values()) >= 6.4
     assert min(found.values()) >= 2
+
+
+def test_the_page_has_words_for_all_that_a_run_tells(sample):
+    page = Path(__file__).parents[2] / "static" / "js" / "report.js"
+    named = set(re.findall(r'^  (\w+): "ran\.', page.read_text("utf-8"), re.MULTILINE))
+    told = run(sample.image, sample=sample, segmentation="labels", signal=understand(np.eye(12))).status
+    assert {*told, "objective", "image", "truth", "warning", "run", "files"} <= named

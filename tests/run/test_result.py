@@ -133,7 +133,7 @@ def test_similarity_is_the_cosine_of_the_rendered_features(result, x, y):
 def test_to_several_pixels_is_to_the_likest(result):
     points = [(3, 4), (50, 30)]
     each = [result.similarity(*point) for point in points]
-    for way, found in enumerate(result.alike(points)):
+    for way, found in enumerate(result.alike([result.vectors(x, y) for x, y in points])):
         assert torch.equal(found, torch.maximum(each[0][way], each[1][way]))
 
 

@@ -108,7 +108,7 @@ def test_a_photo_of_1024_by_768(client: httpx.Client) -> None:
     ("data", "fields", "status", "word"),
     [
         (b"", {}, 422, "empty"),
-        (b"hello, I am not a picture", {}, 415, "JPEG, PNG or WebP"),
+        (b"hello, I am not a picture", {}, 415, "JPEG, PNG, WebP or AVIF"),
         (picture()[:900], {}, 422, "damaged"),
         (picture(), {"stride": "0"}, 422, "from 2 to 64"),
         (picture(), {"radius": "x"}, 422, "from 1 to 8"),
@@ -408,6 +408,47 @@ def test_signals_that_are_none(client: httpx.Client, name: str) -> None:
         answer = client.post("/api/signals", files={"file": (name, data)})
         assert answer.status_code in (413, 415, 422), answer.text
         assert answer.json()["code"].startswith("signal_")
+
+
+def test_a_signal_is_told_as_a_run_on_an_image_has_it(client: httpx.Client) -> None:
+    image = client.post("/api/images", files={"file": picture(448, 304)}).json()["image_id"]
+    out = io.BytesIO()
+    np.save(out, np.random.default_rng(0).normal(size=(1 + 28 * 19, 384)).astype(np.float32))
+    made = client.post("/api/signals", files={"file": ("tokens.npy", out.getvalue())}).json()
+    url = f"/api/signals/{made['signal_id']}"
+    assert client.get(url).json() == made and made["shape"] != [384, 19, 28]
+    told = client.get(url, params={"image": image}).json()
+    assert (told["kind"], told["shape"], told["layout"]) == ("features", [384, 19, 28], "tokens")
+    assert client.get(url, params={"image": image, "resolution": 224}).status_code == 200
+    other = client.post("/api/images", files={"file": picture(64, 448)}).json()["image_id"]
+    assert client.get(url, params={"image": other}).json() == made, "the run says why it does not fit"
+    assert client.get(url, params={"image": "0" * 32}).json()["code"] == "not_found"
+    assert client.get(url, params={"image": image, "resolution": 1}).status_code == 422
+
+
+def test_a_signal_says_what_was_said_of_it_and_what_it_was_made_of(client: httpx.Client) -> None:
+    out = io.BytesIO()
+    np.save(out, np.random.default_rng(0).integers(0, 3, (12, 12)).astype(np.uint8))
+    file = {"file": ("x.npy", out.getvalue())}
+    plain = client.post("/api/signals", files=file).json()
+    said = client.post("/api/signals", files=file, data={"kind": "depth", "invalid": "0"}).json()
+    assert (plain["words"], said["words"]) == ({}, {"kind": "depth", "invalid": "0"})
+    anew = client.patch(f"/api/signals/{plain['signal_id']}", json={"kind": "depth"}).json()
+    assert client.get(f"/api/signals/{anew['signal_id']}").json()["words"] == {"kind": "depth"}
+    truth = client.post("/api/truths", files={"sample": (None, SCENE), "what": (None, "depth")}).json()[
+        "truth_id"
+    ]
+    made = client.post(f"/api/truths/{truth}/signal", json={"rows": 8, "cols": 8}).json()
+    again = client.patch(f"/api/signals/{made['signal_id']}", json={"kind": "features"}).json()
+    assert [one["made"] for one in (plain, anew, made, again)] == [False, False, True, True]
+    assert (made["words"], again["words"]) == ({}, {"kind": "features"})
+
+
+def test_a_signal_of_a_kind_that_is_read_elsewhere_is_refused_as_that(client: httpx.Client) -> None:
+    answer = client.post("/api/signals", files={"file": ("depth.exr", b"\x76\x2f\x31\x01" + bytes(60))})
+    assert (answer.status_code, answer.json()["code"]) == (415, "signal_type")
+    told = answer.json()["detail"]
+    assert "(EXR)" in told and "whatever its name" not in told and "or an EXR" not in told
 
 
 def test_a_result_that_had_to_go_answers_expired(serve: Callable[..., Running]) -> None:

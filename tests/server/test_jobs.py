@@ -249,6 +249,39 @@ def test_after_shutdown_begins_nothing_is_accepted_and_waiting_jobs_end() -> Non
     s.close()
 
 
+def test_a_job_that_never_ran_holds_nothing() -> None:
+    s, gate = Scheduler(Limits(running_jobs=1, queue_jobs=3)), Gate()
+    s.submit(job(gate("runs"), "runs"))
+    work = gate("waits")
+    waiting = [job(work, f"c{n}", "flood") for n in range(3)]
+    for j in waiting:
+        s.submit(j)
+    s.submit(job(gate("calm"), "a", "calm"))
+    s.cancel(waiting[0])
+    assert [j.state for j in waiting] == ["cancelled", "queued", "failed"]
+    assert [j.work is work for j in waiting] == [False, True, False]
+    gate.open.set()
+    until(lambda: s.running == 0)
+    s.close()
+
+
+def test_a_stopped_thread_tells_why_it_was_stopped_even_if_it_is_the_first_to() -> None:
+    late = job(lambda j: None)
+    late._reason = Problem("timeout", "The job took longer than allowed.")  # and then its thread comes out
+    late.come_out()
+    assert late.state == "failed" and late.error is late._reason
+
+
+def test_what_goes_wrong_at_a_jobs_end_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def bad(j: Job) -> None:
+        raise OSError("the end went wrong")
+
+    s = Scheduler(Limits(running_jobs=1), bad)
+    s.submit(job(lambda j: None))
+    until(lambda: any("background" in r.getMessage() for r in caplog.records))
+    s.close()
+
+
 # -- over HTTP ---------------------------------------------------------------------------------------------------
 
 

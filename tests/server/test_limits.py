@@ -47,7 +47,8 @@ def test_options_and_environment_change_limits_and_options_win() -> None:
 
 
 @pytest.mark.parametrize("given", [{"nosuch": "1"}, {"queue_jobs": "x"}, {"queue_jobs": "0"}, {"queue_jobs": "-1"},
-                                   {"queue_jobs": "inf"}, {"queue_jobs": "nan"}])  # fmt: skip
+                                   {"queue_jobs": "inf"}, {"queue_jobs": "nan"},
+                                   {"running_jobs": "0.5"}, {"queue_jobs": "1.5"}, {"cache_seconds": "0"}])  # fmt: skip
 def test_bad_limits_are_refused(given: dict[str, str]) -> None:
     with pytest.raises(SettingError):
         Limits.parse(given)

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -138,3 +139,15 @@ def test_the_filter_does_not_grow(said: tuple[logging.Logger, list[str]]) -> Non
     for n in range(5000):
         logger.error(f"kind {n}")
     assert len(repeats._seen) <= logs._KINDS + 1
+
+
+def test_what_nobody_waits_for_tells_its_failure(caplog: pytest.LogCaptureFixture) -> None:
+    def bad() -> None:
+        raise RuntimeError("as of a full disk")
+
+    with ThreadPoolExecutor(1) as pool:
+        for work in (bad, lambda: None):
+            pool.submit(work).add_done_callback(logs.tell_failure)
+    assert [(r.levelname, str(r.exc_info[1])) for r in caplog.records if r.exc_info] == [
+        ("ERROR", "as of a full disk")
+    ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gsjbu.server import readouts
+from gsjbu.server.problems import Problem
 from tests.server.conftest import Running, picture, start, upload, wait
 from tests.server.test_jobs import until
 
@@ -55,3 +58,54 @@ def test_more_channels_and_more_pixels_take_more(serve: Callable[..., Running]) 
     for of in (readouts.of_similarity, readouts.of_zip):
         assert of(large) == 4 * of(small) > 0
     assert readouts.of_panel(large, "gsjbu_rgb") == 0, "it is there"
+
+
+def test_two_read_outs_do_not_take_the_same_room(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = serve().service
+
+    def is_there(need: int, running: int) -> bool:
+        left = 100 * MIB - service._held
+        time.sleep(0.05)  # the other one looks meanwhile
+        return need <= left
+
+    monkeypatch.setattr(service, "_is_there", is_there)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(service.hold, 60 * MIB) for _ in range(2)]
+        refused = [one.exception() for one in both if one.exception() is not None]
+    assert len(refused) == 1 and isinstance(refused[0], Problem)
+    for one in both:
+        if one.exception() is None:
+            one.result()()
+    assert service._held == 0
+
+
+def test_a_pixel_of_panels_that_are_not_made_takes_room_as_they_do(
+    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve()
+    client = server.client()
+    job = start(client, upload(client))
+    assert wait(client, job)["state"] == "done"
+    used: list[int] = []
+    make = server.service.make
+
+    async def watched(work: Callable[[], object], need: int = 0) -> object:
+        used.append(need)
+        return await make(work, need)
+
+    monkeypatch.setattr(server.service, "make", watched)
+    path = f"/api/jobs/{job}/pixel?x=1&y=1"
+    assert client.get(path).status_code == 200 and used == []
+    monkeypatch.setattr(readouts, "of_panel", lambda bundle, name: 7)
+    assert client.get(path).status_code == 200 and used == [7]
+
+
+def test_a_point_cloud_is_refused_as_one(
+    serve: Callable[..., Running],
+) -> None:
+    service = serve(download_bytes=10).service
+    with pytest.raises(Problem, match="The point cloud would have") as refused:
+        service.check_download(11, "point cloud")
+    assert refused.value.code == "download_too_large"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from gsjbu.server.problems import Problem
-from gsjbu.server.store import IN_USE_SECONDS, LATEST_RESULTS, Store, new_id, size_of
+from gsjbu.server.store import IN_USE_SECONDS, LATEST_RESULTS, Store, forget_oldest, new_id, size_of
 
 
 class Clock:
@@ -225,3 +226,44 @@ def test_no_operation_takes_longer_for_how_much_is_kept(clock: Clock) -> None:
         return sorted(times)[len(times) * 9 // 10]  # others share the cores: the slowest few are theirs
 
     assert slowest(20_000) < 20 * slowest(200) + 2e-4
+
+
+def test_of_what_was_used_again_the_least_recent_lets_go_first(clock: Clock) -> None:
+    class Thing:
+        def __init__(self) -> None:
+            self.level = 0
+            self.parts = bytes(400)
+
+        def evict(self, level: int) -> None:
+            self.level, self.parts = level, bytes(400 - 100 * level)
+
+    def level(entry_id: str) -> int:
+        return store._results.entries[entry_id].value.level
+
+    store = Store(700, 3000, clock)
+    first = store.add("result", Thing())
+    clock.now = 1
+    second = store.add("result", Thing())
+    assert (level(first), level(second)) == (1, 0)
+    clock.now = 2
+    store.get("result", first)  # looked at again, after the second
+    clock.now = 3
+    third = store.add("result", Thing())
+    assert (level(first), level(second), level(third)) == (2, 3, 0)
+
+
+def test_the_oldest_are_forgotten_while_others_are_added() -> None:
+    kept: dict[int, int] = {}
+
+    def add(first: int) -> None:
+        for n in range(first, first + 20_000):
+            kept[n] = n
+            forget_oldest(kept, 5)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(add, 20_000 * k) for k in range(4)]:
+            done.result()
+    forget_oldest(kept, 5)
+    assert len(kept) == 5
+    forget_oldest(kept, 5)
+    assert len(kept) == 5
