@@ -23,7 +23,7 @@ from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
-from gsjbu.io.signals import UNIT_KINDS, Asked, Looked, Signal, look
+from gsjbu.io.signals import UNIT_KINDS, Asked, Looked, Signal, class_names, look
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default
 from gsjbu.verbs import fit
@@ -128,16 +128,16 @@ def refined(
     seen = _seen(signal, size, Asked.parse(**words))
     low, grid_found, said = _low(seen, guide, _asked_grid(size, stride, grid))
     if low is None or grid_found is None:
-        high, notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()
+        (high, low), notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()
     else:
         kernel = fit(
             guide, grid=grid_found, objective="auto", signal=low.values, kind=low.kind, mask=low.mask,
             iters=iters, radius=radius, device=device, threads=threads,
         )  # fmt: skip
         high, notes = restoring.restored(low, kernel, probabilities=bool(soft), clip=clip), kernel.notes
-    high = _hardened(low or seen.empty, high, soft)
+    high = _hardened(low, high, soft)
     out = (high if seen.asked.fill else _with_gaps(high, seen)).view(Refined)
-    out.grid, out.signal = grid_found, low or seen.empty
+    out.grid, out.signal = grid_found, low
     out.notes = (*guide.notes, said, *notes)
     return out
 
@@ -213,12 +213,17 @@ def _moved(seen: Looked, guide: Guide) -> tuple[float, Looked]:
     return by, replace(seen, planes=borders.moved(numbers, ground, by)[None]) if by else seen
 
 
-def _as_it_came(seen: Looked, shares: bool) -> np.ndarray:
-    if seen.guess.kind == "labels" and not shares:
-        return np.array(seen.planes[0])
+def _as_it_came(seen: Looked, shares: bool) -> tuple[np.ndarray, Signal]:
+    """What came, [H, W] or [C, H, W], and what it is; the classes of a map are named, a channel each is not made."""
     height, width = seen.planes.shape[1:]
+    if seen.guess.kind == "labels" and not shares:
+        numbers = np.array(seen.planes[0])
+        codes = tuple(int(code) for code in np.unique(numbers[seen.found.known]))
+        none = torch.zeros(1).expand(len(codes), height, width)
+        signal = replace(seen.empty, values=none, codes=codes, flat=True)
+        return numbers, replace(signal, names=class_names(signal, codes))
     signal = reduced(seen, Grid.from_sizes(height, width, height, width), PIXELS)
-    return restoring.in_unit(signal, signal.values.numpy(), signal.kind == "labels")
+    return restoring.in_unit(signal, signal.values.numpy(), signal.kind == "labels"), signal
 
 
 def _hardened(signal: Signal, high: np.ndarray, soft: bool | None) -> np.ndarray:

@@ -146,3 +146,32 @@ def test_the_command_writes_what_the_library_gives(tmp_path, capsys):
     assert cli.main([*words[:-1], str(tmp_path / "soft.npy"), "--soft", "on", "--quiet"]) == 0
     soft = np.load(tmp_path / "soft.npy")
     assert soft.dtype == np.float32 and soft.min() >= 0 and soft.max() <= 1
+
+
+def _as_they_are() -> dict[str, np.ndarray]:
+    """What is refined to itself."""
+    crisp = np.zeros((H, W), np.uint8)
+    crisp[20:71, 33:90] = 255
+    return {
+        "crisp": crisp,
+        "nothing": np.zeros((H, W), np.uint8),
+        "everything": np.full((H, W), 255, np.uint8),
+        "one class": np.full((H, W), 7, np.int64),
+        "noise": np.random.default_rng(0).random((H, W)),
+        "channels": np.random.default_rng(0).normal(0, 50, (3, H, W)).astype("f4"),
+    }
+
+
+@pytest.mark.parametrize("name", _as_they_are())
+def test_the_command_writes_and_tells_what_comes_back_as_it_is(name, tmp_path, capsys):
+    came = _as_they_are()[name]
+    np.save(tmp_path / "in.npy", came)
+    Image.fromarray(np.full((H, W, 3), 90, np.uint8)).save(tmp_path / "photo.png")
+    words = [str(tmp_path / name) for name in ("photo.png", "in.npy")]
+    assert cli.main(["refine", *words, "-o", str(tmp_path / "out.npy"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), came, rtol=1e-6)
+    assert facts["grid"] is None and facts["dtype"] == came.dtype.name
+    assert facts["brought"]["shape"][1:] == [H, W]
+    if facts["kind"] == "labels" and len(np.unique(came)) > 1:
+        assert facts["codes"] == np.unique(came).tolist()
