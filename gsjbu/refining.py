@@ -227,9 +227,10 @@ def _as_it_came(seen: Looked, shares: bool) -> tuple[np.ndarray, Signal]:
 
 
 def _hardened(signal: Signal, high: np.ndarray, soft: bool | None) -> np.ndarray:
-    """A mask of what is soft, if that was asked for; the one share of a mask of two levels."""
-    if soft and signal.kind == "labels" and len(high) == 2:
-        return cast(np.ndarray, high[1])
+    """A mask of what is soft, if that was asked for; the one share of a mask of two levels, or of one."""
+    if soft and signal.kind == "labels" and len(high) <= 2:
+        # Of a mask that is nowhere, its only level is no mask's.
+        return cast(np.ndarray, high[0] * 0 if signal.codes == (0,) else high[-1])
     if soft is not False or signal.kind not in UNIT_KINDS:
         return high
     if high.ndim == 3 and len(high) > 1:

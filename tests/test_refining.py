@@ -101,6 +101,15 @@ def test_soft_on_request():
     assert set(np.unique(gsjbu.refine(PHOTO, np.rint(255 * SOFT).astype(np.uint8), soft=False))) == {0, 255}
 
 
+@pytest.mark.parametrize("stride", [None, 8])
+@pytest.mark.parametrize(
+    ("level", "share"), [(False, 0), (True, 1), (np.uint8(0), 0), (np.uint8(255), 1), (np.float32(0), 0)]
+)
+def test_the_shares_of_an_empty_mask_are_0_and_of_a_full_one_1(level, share, stride):
+    out = gsjbu.refine(PHOTO, np.full((H, W), level), stride, soft=True, iters=1)
+    assert (out.shape, out.dtype) == ((H, W), np.float32) and (out == share).all()
+
+
 def test_what_is_sharp_and_right_comes_back_as_it_is():
     out = gsjbu.refine(PHOTO, INSIDE)
     assert out.grid is None and np.array_equal(out, INSIDE) and "comes back as it is" in out.notes[0]
