@@ -36,9 +36,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the pipeline and write the report."""
     from gsjbu.io import pictures
     from gsjbu.io.signals import understand
-    from gsjbu.io.writers import write_bytes
+    from gsjbu.io.writers import check_folder, write_bytes
     from gsjbu.run import pipeline
 
+    check_folder(args.folder)
     settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
     image, sample = read_image(args.image)
     signal = None

@@ -51,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, tell and write; 1 if some pictures of a folder failed."""
     from gsjbu.core.backends.dispatch import warm_up
+    from gsjbu.io.writers import check_folder
 
+    if args.output:
+        check_folder(args.output)
     warm_up.patient = True  # all pictures by one backend
     rows: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []

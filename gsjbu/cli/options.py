@@ -168,12 +168,22 @@ def bar(args: argparse.Namespace, total: int, unit: str, label: str) -> tqdm:
 
 
 def spare_inputs(inputs: Sequence[str | None], outputs: Sequence[str | None]) -> None:
-    """Refuse an output that would take an input's place."""
-    read = {os.path.realpath(path): path for path in inputs if path}
-    for path in outputs:
-        if path and os.path.realpath(path) in read:
+    """Refuse an output that would take the place of an input, of another output or of a folder."""
+    taken = {os.path.realpath(path): "an input" for path in inputs if path}
+    for path in filter(None, outputs):
+        where = os.path.realpath(path)
+        if where in taken:
             raise GsjbuError(
-                "output_is_input", f"The result {path} would take the place of an input; choose another name."
+                "output_is_input",
+                f"The result {path} would take the place of {taken[where]}; choose another name.",
+            )
+        taken[where] = "another result"
+        a_folder = Path(path).suffix.lower() == ".zarr"
+        if os.path.exists(where) and os.path.isdir(where) != a_folder:
+            found, wanted = ("file", "folder") if a_folder else ("folder", "file")
+            raise GsjbuError(
+                "output_in_the_way",
+                f"{path} is a {found}, and the result is a {wanted}; choose another name.",
             )
 
 

@@ -69,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
-    form = form_of(output)
     options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output, args.kernel))
+    form = form_of(output)
+    _check_kernel(args.kernel)
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -123,13 +124,23 @@ def _is_half(args: argparse.Namespace, high: np.ndarray) -> bool:
     return args.float16 and high.dtype.kind == "f"
 
 
+def _check_kernel(path: str | None) -> None:
+    """Refuse a kernel's file whose ending says that it is something else."""
+    if path and Path(path).suffix.lower() not in ("", ".safetensors"):
+        raise GsjbuError(
+            "output_format",
+            f"A kernel is written as .safetensors, and {Path(path).name} ends in {Path(path).suffix}; give it that "
+            "ending.",
+        )
+
+
 def form_of(output: Path) -> str:
     """The format that a file's ending says. Raises GsjbuError."""
     form = FORMS.get(output.suffix.lower())
     if form is None:
         raise GsjbuError(
             "output_format",
-            f"{output.name} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
+            f"{output.name or output} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
         )
     return form
 

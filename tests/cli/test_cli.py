@@ -120,11 +120,44 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
         (["bench", "--size", "big"], "'big' must be a whole number of at least 1"),
         (["serve", "--port", "99999"], "'99999' must be a whole number from 0 to 65535"),
         (["upsample", ".", "depth.npy", "-o", "x.npy"], ". is a folder; a file is needed."),
+        (
+            ["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "./z.npy"],
+            "place of another result",
+        ),
+        (["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "k.npy"], "k.npy ends in .npy"),
+        (["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "."], ". is a folder"),
+        (["upsample", "photo.png", "depth.npy", "-o", "."], ". is a folder"),
+        (["upsample", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
+        (
+            ["upsample", "photo.png", "depth.npy", "-o", "file.zarr"],
+            "file.zarr is a file, and the result is a",
+        ),
+        (["refine", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
+        (["raster", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
+        (["export", "-o", "folder.png"], "folder.png is a folder"),
+        (["video", "photo.png", "folder.mp4"], "folder.mp4 is a folder"),
+        (["video", "photo.png", "."], ". is a folder"),
+        (
+            ["video", "photo.png", "x.mp4", "--values", "words.txt"],
+            "words.txt is a file, and the results need a",
+        ),
+        (
+            ["video", "photo.png", "x.mp4", "--signal", "folder.png", "--values", "folder.png"],
+            "of the signals",
+        ),
+        (["compare", "photo.png", "words.txt"], "words.txt is a file, and the results need a folder"),
+        (["evaluate", "photo.png", "--truth", "depth.npy", "-o", "words.txt"], "words.txt is a file"),
+        (["batch", "photo.png", "words.txt"], "words.txt is a file, and the results need a folder"),
+        (["batch", "photo.png", "out", "--signals", "nope"], "There is no folder nope of signals"),
+        (["batch", "photo.png", "out", "--guide-masks", "nope"], "There is no folder nope; the masks"),
         ([], "COMMAND"),
     ],
 )
 def test_refusals_are_sentences_and_status_2(files, capsys, monkeypatch, words, sentence):
     monkeypatch.chdir(files)
+    for name in ("folder.png", "folder.mp4"):
+        (files / name).mkdir()
+    (files / "file.zarr").touch()
     before = sorted(p.name for p in files.iterdir())
     status, out, err = run(capsys, *words)
     assert (status, out) == (2, "")

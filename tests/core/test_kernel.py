@@ -355,6 +355,8 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         gsjbu.load(tmp_path / "nothing")
     with pytest.raises(KernelFileError):
         gsjbu.load(tmp_path)
+    with pytest.raises(KernelFileError, match=r"^\. cannot be opened"):
+        gsjbu.load(".")
 
 
 @pytest.mark.parametrize(
