@@ -441,11 +441,14 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
     if signal.kind == "logits":
         values = to_probabilities(values)
     elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
-        scale = _whole_of(signal, values)
+        whole = _whole_of(signal, values)
+        values = values.astype(np.float64) / whole if whole != 1 else values
+        # Levels come back as levels where the result has their dtype; shares of several classes are fractions.
+        scale = 1.0 if signal.kind == "probabilities" or len(values) > 1 else whole
     elif signal.kind == "depth":
         offset, scale = _centre_and_spread(values[:, known])
-    if (offset, scale) != (0.0, 1.0):
-        values = (values.astype(np.float64) - offset) / scale
+        if (offset, scale) != (0.0, 1.0):
+            values = (values.astype(np.float64) - offset) / scale
     names: tuple[str, ...] = ()
     if signal.kind in CLASS_KINDS and values.shape[0] > 1:
         codes = (signal.brought and signal.brought.classes) or tuple(range(values.shape[0]))
@@ -477,12 +480,18 @@ def to_probabilities(logits: np.ndarray) -> np.ndarray:
     return (tensor.sigmoid() if len(logits) == 1 else tensor.softmax(dim=0)).numpy().astype(np.float32)
 
 
+def whole_of_levels(dtype: np.dtype, top: float) -> float:
+    """The number that stands for 1 among shares of ``dtype``, the largest of which is ``top``: 255 of 8 bits, which
+    may be held in 32 or 64, 65535 of 16; 1 of fractions, and of 0 and 1."""
+    if top <= 1 or dtype.kind not in "iu":
+        return 1.0
+    return 255.0 if top <= 255 and dtype.itemsize != 2 else 65535.0
+
+
 def _whole_of(signal: Signal, values: np.ndarray) -> float:
-    """The number that stands for 1: 255 of 8 bits, 65535 of 16, otherwise 1. Raises SignalError beyond it."""
+    """The number that stands for 1. Raises SignalError beyond it."""
     low, high = float(values.min()), float(values.max())
-    whole = 1.0
-    if high > 1 and np.dtype(signal.dtype).kind in "iu":
-        whole = 255.0 if high <= 255 else 65535.0
+    whole = whole_of_levels(np.dtype(signal.dtype), high)
     if low < -1e-3 * whole or high > 1.001 * whole:
         raise SignalError(
             "signal_kind",

@@ -19,7 +19,14 @@ from gsjbu.io import gaps, kinds, layouts
 from gsjbu.io.aspects import is_exact
 from gsjbu.io.brought import Brought
 from gsjbu.io.kinds import Kind
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal, colour_numbers, understand
+from gsjbu.io.signals import (
+    CLASS_KINDS,
+    UNIT_KINDS,
+    Signal,
+    colour_numbers,
+    understand,
+    whole_of_levels,
+)
 
 Family = Literal["depth", "classes", "alpha", "features"]
 #: Medians of signal and truth that are so many times apart are of two units.
@@ -68,8 +75,8 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
         index, known = index[y][:, x], known[y][:, x] & (index[y][:, x] >= 0)
         return Truth(family, index[None], known, names, "; ".join(said))
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
-    if family == "alpha" and brought.array.dtype.kind in "iu" and float(values.max()) > 1:
-        values = values / (255.0 if float(values.max()) <= 255 else 65535.0)
+    if family == "alpha":
+        values = values / whole_of_levels(planes.dtype, float(values.max()))
     values, known = _over(values, known, grid)
     if family == "depth":
         said += _units(values[:, known], signal)
@@ -189,8 +196,8 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
     if taken == "labels":
         return _shares(planes[0], known, grid, brought)
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
-    if taken in UNIT_KINDS and brought.array.dtype.kind in "iu" and float(values.max()) > 1:
-        values = values / (255.0 if float(values.max()) <= 255 else 65535.0)
+    if taken in UNIT_KINDS:
+        values = values / whole_of_levels(planes.dtype, float(values.max()))
     means, there = _over(values, known, grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
     return understand(

@@ -155,3 +155,19 @@ def test_a_signal_without_a_guess_is_as_good(kernel):
     plain = Signal(torch.rand(2, 6, 8), torch.ones(6, 8, dtype=torch.bool), "features")
     assert restoring.restored(plain, kernel).shape == (2, 48, 64)
     assert restoring.restored(replace(plain, values=plain.values[:1], flat=True), kernel).shape == (48, 64)
+
+
+@pytest.mark.parametrize(("dtype", "top"), [("u1", 255), ("u2", 65535), ("i8", 255)])
+@pytest.mark.parametrize(
+    ("kind", "channels"),
+    [("probabilities", 1), ("probabilities", 3), ("soft_labels", 1), ("soft_labels", 3), ("heat_map", 1)],
+)
+def test_levels_of_shares_are_parts_of_the_largest(kernel, dtype, top, kind, channels):
+    shares = np.linspace(0, 0.9, channels * 48).reshape(channels, 6, 8)
+    levels = np.rint(top * shares).astype(dtype)
+    signal = understand(levels, kind=kind)
+    np.testing.assert_allclose(signal.values, shares, atol=0.51 / top)
+    out = restoring.restored(signal, kernel)
+    same = kind != "probabilities" and channels == 1
+    assert out.dtype == (np.dtype(dtype) if same else np.float32)
+    assert out.min() >= 0 and 0.5 < out.max() / (top if same else 1) <= 0.9 + 1 / top
