@@ -139,13 +139,24 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
     names = signal.names or tuple(f"class {n}" for n in range(count))
     if len(planes) > 1:
         return torch.from_numpy(planes.argmax(axis=0)), names
-    numbers = planes[0].astype(np.int64)
+    numbers = _whole(planes[0], known)
     codes = list(signal.codes or range(count))
     others = [int(code) for code in np.unique(numbers[known]) if code >= 0 and code not in codes]
     place = {code: n for n, code in enumerate(codes + others)}
     found, at = np.unique(numbers, return_inverse=True)
     index = np.array([place.get(int(code), -1) for code in found])[at.reshape(numbers.shape)]
     return torch.from_numpy(index), (*names, *(_name(code, signal.colours) for code in others))
+
+
+def _whole(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Class numbers int64 [H, W]; fractions are refused."""
+    if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
+        raise SignalError(
+            "signal_kind",
+            "The truth holds fractions, and classes are whole numbers; give their numbers, or shares, one channel a "
+            "class.",
+        )
+    return np.where(known, plane, -1).astype(np.int64)
 
 
 def _name(code: int, colours: bool) -> str:
@@ -207,11 +218,12 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
 
 def _shares(plane: np.ndarray, known: Tensor, grid: Grid, brought: Brought) -> Signal:
     """Each class's share of the known pixels of each cell; channel n is class number n, where numbers are small."""
-    codes = [int(code) for code in np.unique(plane[known.numpy()])]
+    numbers = _whole(plane, known.numpy())
+    codes = [int(code) for code in np.unique(numbers[known.numpy()])]
     if codes and codes[0] >= 0 and codes[-1] < 256 and not brought.colours:
         codes = list(range(codes[-1] + 1))
-    numbers = torch.from_numpy(plane.astype(np.int64))
-    shares = [_over((numbers == code)[None].to(torch.float64), known, grid) for code in codes]
+    classes = torch.from_numpy(numbers)
+    shares = [_over((classes == code)[None].to(torch.float64), known, grid) for code in codes]
     there = shares[0][1]
     values = torch.cat([share for share, _ in shares])
     names = [brought.names.get(code, _name(code, brought.colours)) for code in codes]

@@ -159,3 +159,14 @@ def test_a_photograph_reduces_to_no_classes():
     pixels = DRAW.integers(0, 256, (24, 32, 3)).astype(np.uint8)
     with pytest.raises(SignalError, match="which are no classes"):
         reduced(bring(png_bytes(pixels)), 6, 8)
+
+
+def test_fractions_are_no_classes():
+    fractions = np.where(np.arange(32) < 3, np.nan, LABELS + np.float32(0.5))
+    signal = low("labels", LABELS[::4, ::4])
+    with pytest.raises(SignalError, match="The truth holds fractions"):
+        truth_of(bring(fractions), signal, 24, 32)
+    with pytest.raises(SignalError, match="The truth holds fractions"):
+        reduced(bring(fractions), 6, 8, kind="labels")
+    whole = truth_of(bring(np.where(np.isnan(fractions), np.nan, LABELS)), signal, 24, 32)
+    assert bool((whole.known.numpy() == ~np.isnan(fractions)).all())
