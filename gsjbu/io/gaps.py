@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gsjbu.errors import SignalError
+from gsjbu.io.aspects import text
 from gsjbu.io.kinds import Kind
 
 AUTO, NONE = "auto", "none"
@@ -126,7 +127,7 @@ def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     if known.size > MAX_GAPPY:
         raise SignalError(
             "signal_too_large",
-            f"The signal has gaps and {known.shape[1]}×{known.shape[0]} cells; with gaps at most "
+            f"The signal has gaps and cells of {text(*known.shape)}; with gaps at most "
             f"{MAX_GAPPY / 1e6:.1f} million are read: make it smaller, or fill them first.",
         )
     if values.dtype.kind != "f" or known.size > MAX_FAIR:

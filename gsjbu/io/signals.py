@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.errors import SignalError
-from gsjbu.io import gaps, kinds, layouts
+from gsjbu.io import aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size, mismatch, suits
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
@@ -119,10 +119,10 @@ class Signal:
 
     @property
     def note(self) -> str:
-        """What was understood, and why: ``16-bit grey PNG: depth, 28×19 (8 312 different values); …``."""
+        """What was understood, and why: ``16-bit grey PNG: depth on 19 rows × 28 columns; …``."""
         channels, rows, cols = self.shape
         what = f", {channels} {'classes' if self.kind in CLASS_KINDS else 'channels'}" if channels > 1 else ""
-        said = [f"{self.source}: {label(self.kind)}{what} on {cols}×{rows}", self.reason]
+        said = [f"{self.source}: {label(self.kind)}{what} on {aspects.text(rows, cols)}", self.reason]
         said += [part for part in (self.layout_note, self.gaps) if part]
         said += ["it is as large as the image"] if self.as_large else []
         if self.runner_up is not None:
@@ -401,8 +401,8 @@ def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_valu
     if len(codes) * rows * cols > max_values:
         raise SignalError(
             "signal_too_large",
-            f"The signal has {len(codes)} classes on {cols}×{rows}, and each needs a channel of its own; at most "
-            f"{max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
+            f"The signal has {len(codes)} classes on {aspects.text(rows, cols)}, and each needs a channel of its own; "
+            f"at most {max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
         )
     places = np.zeros((1, rows, cols), np.int64)
     places[0][known] = np.searchsorted(codes, plane[known])

@@ -93,7 +93,7 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
     assert run(capsys, *words, "--stride", 8, "--objective", "rgb")[0] == 0
     status, _, err = run(capsys, *words, "--stride", 16)
     assert status == 2
-    assert "grid of 4×3" in err
+    assert "grid of 3 rows × 4 columns" in err
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def test_many_classes_do_not_unfold_beyond_the_bound():
 
 def test_the_note_says_what_it_is_and_why():
     s = understand(png((DEPTH * 1000).astype(np.uint16)))
-    assert s.note.startswith("16-bit grey PNG: depth on 8×6; ") and "different" in s.note
+    assert s.note.startswith("16-bit grey PNG: depth on 6 rows × 8 columns; ") and "different" in s.note
     assert isinstance(understand(s), Signal) and understand(s) is s
 
 
