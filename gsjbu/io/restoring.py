@@ -89,7 +89,9 @@ def _of_dtype(signal: Signal, values: np.ndarray) -> np.ndarray:
     if dtype.kind not in "iu":
         return values.astype(dtype)
     limits = np.iinfo(dtype)
-    whole = np.clip(np.rint(values), limits.min, limits.max)
+    top = float(limits.max)  # of 64 bits it is rounded up, and beyond them
+    top = top if int(top) <= limits.max else float(np.nextafter(top, 0))
+    whole = np.clip(np.rint(values), limits.min, top)
     gap = np.isnan(whole)
     if gap.any():
         whole = np.where(gap, gap_number(signal), whole)
@@ -146,8 +148,9 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
 
     Colours stay numbers 0xRRGGBB, as int32.
     """
-    codes = np.array(signal.codes or range(signal.shape[0]), np.int64)
     dtype = np.dtype(np.int32) if signal.colours else np.dtype(signal.dtype)
+    widest = np.uint64 if dtype == np.uint64 else np.int64
+    codes = np.array(signal.codes or range(signal.shape[0]), widest)
     if signal.kind != "labels":  # a map of classes that came as shares
         dtype = np.dtype(np.uint8 if codes.max() < 256 else np.int32)
     if not bool(signal.mask.all()):
@@ -157,7 +160,7 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
             best = torch.where(gap, near, best)
             if signal.gap_codes and not signal.asked.fill:
                 numbers = codes[best.numpy()]
-                return np.where(gap.numpy(), np.int64(signal.gap_codes[0]), numbers).astype(dtype)
+                return np.where(gap.numpy(), widest(signal.gap_codes[0]), numbers).astype(dtype)
     return codes[best.numpy()].astype(dtype)
 
 

@@ -156,7 +156,9 @@ def _whole(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
             "The truth holds fractions, and classes are whole numbers; give their numbers, or shares, one channel a "
             "class.",
         )
-    return np.where(known, plane, -1).astype(np.int64)
+    numbers = np.where(known, plane, plane.dtype.type(0)).astype(np.int64)
+    numbers[~known] = -1
+    return numbers
 
 
 def _name(code: int, colours: bool) -> str:

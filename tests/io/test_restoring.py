@@ -171,3 +171,18 @@ def test_levels_of_shares_are_parts_of_the_largest(kernel, dtype, top, kind, cha
     same = kind != "probabilities" and channels == 1
     assert out.dtype == (np.dtype(dtype) if same else np.float32)
     assert out.min() >= 0 and 0.5 < out.max() / (top if same else 1) <= 0.9 + 1 / top
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64])
+def test_whole_numbers_of_64_bits_keep_to_their_ends(kernel, dtype):
+    top = np.iinfo(dtype).max
+    depth = np.linspace(0.5, 1, 48).reshape(6, 8) * float(top)
+    depth = np.minimum(depth, np.nextafter(float(top), 0)).astype(dtype)
+    depth[:, -1] = top
+    out = restoring.restored(understand(depth, kind="depth", invalid="none"), kernel)
+    assert out.dtype == dtype and out.min() >= depth.min() * 0.999 and out.max() > 0.99 * float(top)
+    labels = np.where(np.arange(48).reshape(6, 8) < 24, dtype(3), dtype(top))
+    assert set(np.unique(restoring.restored(understand(labels, kind="labels"), kernel))) == {3, top}
+    labels[:, -1] = 7
+    ignored = restoring.restored(understand(labels, kind="labels", invalid=7), kernel)
+    assert set(np.unique(ignored)) <= {3, 7, top}
