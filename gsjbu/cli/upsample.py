@@ -147,20 +147,8 @@ def form_of(output: Path) -> str:
 
 def _grid(stride: int | None, size: tuple[int, int], signal: tuple[int, ...]) -> dict[str, Any]:
     """``stride`` or ``lr_size`` of the fit; raises GsjbuError where a given stride does not fit the signal."""
-    from gsjbu.io.aspects import text
-
-    rows, cols = signal[-2:]
-    if stride is None:
-        return {"lr_size": (rows, cols)}
-    height, width = size
-    right = (-(-height // stride), -(-width // stride))
-    if right != (rows, cols):
-        raise GsjbuError(
-            "signal_shape",
-            f"At stride {stride} an image of {width}×{height} pixels has a grid of {text(*right)}, and the signal is "
-            f"{text(rows, cols)}; leave --stride out to take the ratio of the sizes.",
-        )
-    return {"stride": stride}
+    options.check_stride(stride, size, signal)
+    return {"lr_size": signal[-2:]} if stride is None else {"stride": stride}
 
 
 def of_levels(told: dict[str, Any]) -> str:

@@ -94,6 +94,15 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
     status, _, err = run(capsys, *words, "--stride", 16)
     assert status == 2
     assert "grid of 3 rows × 4 columns" in err
+    depth = ("--signal", files / "depth.npy", "--features", "off", "--iters", 0, "--quiet")
+    assert run(capsys, "compare", files / "photo.png", files / "report", *depth, "--stride", 8)[0] == 0
+    status, _, err = run(capsys, "compare", files / "photo.png", files / "other", *depth, "--stride", 16)
+    assert (status, "grid of 3 rows × 4 columns" in err, (files / "other").exists()) == (2, True, False)
+    truth = ("--truth", files / "truth.npy", "--iters", 0, "--quiet")
+    np.save(files / "truth.npy", np.random.default_rng(1).random((48, 64), dtype=np.float32))
+    words = ("evaluate", files / "photo.png", files / "depth.npy", *truth, "--stride")
+    assert run(capsys, *words, 8)[0] == 0
+    assert run(capsys, *words, 16)[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -357,6 +366,14 @@ def test_batch_reports_failures_with_status_1(files, capsys):
     status, out, _ = run(capsys, *words)
     assert status == 0
     assert out.startswith("0 done, 1 there already, 0 failed")
+
+
+def test_a_batch_says_that_a_stride_is_the_backbones(files, capsys):
+    np.save(files / "photo.npy", np.load(files / "depth.npy"))
+    words = ("batch", files / "photo.png", files / "out", "--iters", 0)
+    status, _, err = run(capsys, *words, "--stride", 16)
+    assert (status, "--stride is that of --signals backbone" in err) == (0, True)
+    assert "--stride" not in run(capsys, *words)[2]
 
 
 def test_video_reports_speed_and_flicker(tmp_path, capsys):
