@@ -70,16 +70,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.stretch:
         stretching.parse(args.stretch)  # it would be refused for every image
-    settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
-    if args.stride is None:
-        settings["stride"] = default("stride")
-    elif args.signals != "backbone":
-        options.say(
-            args, ["--stride is that of --signals backbone; signals that are brought have their own."]
-        )
     asked = batch.BatchConfig(
         form=args.to, half=args.float16, probabilities=args.probabilities, guide_masks=args.guide_masks or "",
-        stretch=args.stretch or "", **settings, **options.signal_words(args),
+        stretch=args.stretch or "", **_settings(args), **options.signal_words(args),
     )  # fmt: skip
     started = time.perf_counter()
     bar: tqdm | None = None
@@ -127,3 +120,15 @@ def run(args: argparse.Namespace) -> int:
         )
     options.tell(args, facts, f"{sentence}: {report.manifest}")
     return 1 if report.failed else 0
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings of every image, and a word where one of them has no part in it."""
+    settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
+    if args.stride is None:
+        settings["stride"] = default("stride")
+    elif args.signals != "backbone":
+        options.say(
+            args, ["--stride is that of --signals backbone; signals that are brought have their own."]
+        )
+    return settings
