@@ -102,6 +102,7 @@ class GSJBU(nn.Module):
             )
         if _exporting():
             return self._exported(image, signal, output_size)
+        _check_tensors(image, signal)
         check_real(signal)
         if kernels is None:
             kernels = self.kernels(image, signal, output_size)
@@ -119,6 +120,9 @@ class GSJBU(nn.Module):
         wide = signal if signal.dtype in (torch.float32, torch.float64) else signal.to(torch.float32)
         rendered = [kernel.render(one) for kernel, one in zip(kernels, wide, strict=True)]
         dtype = signal.dtype if signal.is_floating_point() else torch.float32
+        if not rendered:  # an empty batch
+            size = image.shape[-2:] if output_size is None else _size(output_size)
+            return signal.new_empty((0, signal.shape[1], *size), dtype=dtype)
         return torch.stack(rendered).to(signal.device, dtype)
 
     def _exported(self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None) -> Tensor:
@@ -143,6 +147,7 @@ class GSJBU(nn.Module):
         self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None = None
     ) -> list[Kernel]:
         """One fitted kernel per image of the batch, to be handed to ``forward`` as often as wanted."""
+        _check_tensors(image, signal)
         if image.ndim != 4 or signal.ndim != 4 or len(image) != len(signal):
             raise ShapeError(
                 f"image is {list(image.shape)} and signal {list(signal.shape)}; they must be [B, G, H, W] and "
@@ -174,6 +179,16 @@ class GSJBU(nn.Module):
     def extra_repr(self) -> str:
         """Options as they print."""
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+
+
+def _check_tensors(image: Any, signal: Any) -> None:
+    """A module is called with tensors."""
+    for name, given in (("image", image), ("signal", signal)):
+        if not isinstance(given, Tensor):
+            raise ShapeError(
+                f"{name} is a {type(given).__name__}; GSJBU takes tensors, as modules do. gsjbu.upsample takes arrays, "
+                "pictures and files."
+            )
 
 
 def _exporting() -> bool:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.eager import eager
-from gsjbu.core.grid import Grid
+from gsjbu.core.grid import Grid, pair
 from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import borders, gaps, kinds, layouts, resolution, restoring
 from gsjbu.io.gaps import Invalid
@@ -25,10 +25,12 @@ from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
 from gsjbu.io.signals import UNIT_KINDS, Asked, Looked, Signal, class_names, look
 from gsjbu.io.stretching import Stretch
-from gsjbu.settings import SETTINGS, default
-from gsjbu.verbs import fit
+from gsjbu.settings import SETTINGS, default, flag
+from gsjbu.verbs import check_options, fit
 
 MAX_VALUES = 400_000_000  # 21 classes over 12 megapixels, and more
+#: What refine hands on to fit.
+OPTIONS = ("iters", "radius", "device", "threads")
 #: How the grid was told says how to come back to it.
 WAYS = {"blocks": PIXELS, "kinks": SAMPLES, "smooth": SAMPLES}
 #: Pixels to a cell of a mask whose border was moved: it is right to within so much.
@@ -101,6 +103,8 @@ def refine(
         >>> mask.dtype, mask.grid.step_x
         (dtype('bool'), 4.0)
     """
+    check_options("refine", options, OPTIONS)
+    soft, clip = None if soft is None else flag("soft", soft), flag("clip", clip)
     guide = to_guide(image, mean, std, guide_mask, stretch)
     words: dict[str, Any] = {"kind": kind, "invalid": invalid, "layout": layout, "names": names, "fill": fill}
     out = refined(guide, signal, stride, grid, soft=soft, clip=clip, **words, **options)
@@ -160,8 +164,7 @@ def _asked_grid(size: tuple[int, int], stride: int | None, grid: Sequence[int] |
     if grid is not None:
         if stride is not None:
             raise SettingError("stride", "stride and grid say the same in two ways; give one of them.")
-        rows, cols = (int(n) for n in grid)
-        return Grid.from_sizes(*size, rows, cols)
+        return Grid.from_sizes(*size, *pair("grid", grid))
     return None if stride is None else Grid.from_stride(*size, int(SETTINGS["stride"].parse(stride)))
 
 

@@ -211,3 +211,20 @@ def test_levels_are_not_normalised(dtype):
 def test_whole_numbers_but_uint8_are_refused():
     with pytest.raises(ImageError, match="int64; they must be uint8"):
         GSJBU(iters=0)(torch.randint(0, 256, (1, 3, 24, 32)), torch.rand(1, 2, 6, 8))
+
+
+@pytest.mark.parametrize("size", [None, (20, 30)])
+def test_an_empty_batch_gives_an_empty_one(size):
+    image, signal = torch.rand(0, 3, 24, 32), torch.rand(0, 5, 6, 8, dtype=torch.float64)
+    out = GSJBU(iters=0)(image, signal, output_size=size)
+    assert (out.shape, out.dtype) == ((0, 5, *(size or (24, 32))), torch.float64)
+
+
+def test_arrays_are_told_where_to_go():
+    image, signal = torch.rand(1, 3, 24, 32), torch.rand(1, 5, 6, 8)
+    for given in ((image.numpy(), signal), (image, signal.numpy()), (None, signal)):
+        for call in (GSJBU(iters=0), GSJBU(iters=0).kernels):
+            with pytest.raises(
+                ShapeError, match=r"GSJBU takes tensors, as modules do\. gsjbu\.upsample takes arrays"
+            ):
+                call(*given)

@@ -13,7 +13,7 @@ import gsjbu
 from gsjbu import cli
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bilinear, nearest
-from gsjbu.errors import SettingError, SignalError
+from gsjbu.errors import SettingError, ShapeError, SignalError
 from gsjbu.io.resolution import resolved
 
 H, W = 96, 128
@@ -184,3 +184,14 @@ def test_the_command_writes_and_tells_what_comes_back_as_it_is(name, tmp_path, c
     assert facts["brought"]["shape"][1:] == [H, W]
     if facts["kind"] == "labels" and len(np.unique(came)) > 1:
         assert facts["codes"] == np.unique(came).tolist()
+
+
+def test_what_refine_does_not_know_is_refused_in_words():
+    for wrong in ("off", "on", 1):
+        with pytest.raises(SettingError, match=r"soft is .*; it must be True or False"):
+            gsjbu.refine(PHOTO, JAGGED, soft=wrong)
+    with pytest.raises(SettingError, match="refine has no option bogus; it has iters"):
+        gsjbu.refine(PHOTO, JAGGED, bogus=1)
+    with pytest.raises(ShapeError, match="grid is 5; it must be two whole numbers"):
+        gsjbu.refine(PHOTO, JAGGED, grid=5)
+    assert gsjbu.refine(PHOTO, JAGGED, soft=np.bool_(True)).dtype == np.float32

@@ -6,7 +6,7 @@ what it would guess: ``kind``, ``invalid``, ``layout`` and, when a result is wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.grid import pair
 from gsjbu.errors import SignalError
 from gsjbu.io import aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size, mismatch, suits
@@ -21,6 +22,7 @@ from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import Kind
 from gsjbu.io.readers import bring
+from gsjbu.settings import flag
 
 MAX_CLASSES = 256
 #: float32 has seven digits: a measured quantity that is so many times its spread keeps too few of them, and so does
@@ -63,9 +65,13 @@ class Asked:
         """The words as they are given to any door. Raises SignalError."""
         axes, token_grid = layouts.parse(layout)
         if grid is not None:
-            rows, cols = (int(n) for n in grid)
-            token_grid = (rows, cols)
-        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names), fill)
+            token_grid = pair("grid", grid)
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise SignalError(
+                "signal_names",
+                f"names is {str(names)[:40]!r}; it must be a list, the names of the classes by number.",
+            )
+        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names), flag("fill", fill))
 
 
 @dataclass(frozen=True, eq=False)

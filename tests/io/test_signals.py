@@ -258,3 +258,16 @@ def test_a_signal_as_large_as_the_image_is_said():
         assert not any(
             "refine" in said for said in understand(whole, (24, 32), **words).fitted(48, 64).doubts
         )
+
+
+@pytest.mark.parametrize("wrong", ["foo", ["foo"], "0,x"])
+def test_gaps_are_refused_as_they_were_given(wrong):
+    with pytest.raises(SignalError) as refusal:
+        understand(DEPTH, invalid=wrong)
+    assert refusal.value.message.startswith(f"invalid is {wrong!r}; ")
+
+
+@pytest.mark.parametrize("wrong", ["voc", 5])
+def test_names_are_a_list(wrong):
+    with pytest.raises(SignalError, match=f"names is '{wrong}'; it must be a list"):
+        understand(DEPTH, names=wrong)
