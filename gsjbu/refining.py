@@ -52,6 +52,16 @@ class Refined(np.ndarray):
         if hasattr(whole, "signal"):
             self.signal = whole.signal
 
+    def __reduce__(self) -> Any:
+        """What is pickled says the same, too."""
+        make, args, state = cast(tuple[Any, ...], super().__reduce__())
+        return make, args, (state, self.__dict__)
+
+    def __setstate__(self, state: Any) -> None:
+        array, own = state
+        super().__setstate__(array)
+        self.__dict__.update(own)
+
 
 @eager
 def refine(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -128,7 +130,10 @@ def test_a_stride_or_a_grid_overrules_what_was_found():
 def test_a_tensor_gives_a_tensor_and_a_part_says_where_it_is_from():
     assert isinstance(gsjbu.refine(PHOTO, torch.from_numpy(SOFT)), torch.Tensor)
     out = gsjbu.refine(PHOTO, SOFT)
-    assert out[:4].grid == out.grid
+    for same in (out[:4], copy.copy(out), copy.deepcopy(out), pickle.loads(pickle.dumps(out))):
+        assert same.grid == out.grid and same.notes == out.notes and out.notes
+        assert same.signal.note == out.signal.note
+        np.testing.assert_array_equal(same, out[: len(same)])
 
 
 def test_what_is_smaller_than_the_image_is_for_upsample():
