@@ -271,3 +271,18 @@ def test_gaps_are_refused_as_they_were_given(wrong):
 def test_names_are_a_list(wrong):
     with pytest.raises(SignalError, match=f"names is '{wrong}'; it must be a list"):
         understand(DEPTH, names=wrong)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [("flags", 1, "encrypted"), ("method", 99, "compressed in a way that is not read")],
+)
+def test_an_archive_that_is_whole_and_cannot_be_unpacked_is_not_called_damaged(field, value, said):
+    stream = io.BytesIO()
+    np.savez(stream, depth=DEPTH)
+    data = bytearray(stream.getvalue())
+    place = {"flags": 0, "method": 2}[field]
+    for at in (data.index(b"PK\3\4") + 6, data.index(b"PK\1\2") + 8):
+        data[at + place] = value
+    refused = refusal(bytes(data))
+    assert refused.code == "signal_type" and said in refused.message and "damaged" not in refused.message
