@@ -257,23 +257,40 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         planes, "heat_map", asked.invalid, known
     )  # far outliers and what is not finite: no kind has them
     if not first.known.any():
-        raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+        raise _nothing_known(planes)
     guess = guess or _guess(brought, asked, planes, first.known)
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
-        raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+        raise _nothing_known(planes)
     return Looked(brought, asked, laid, planes, guess, found)
 
 
+def _nothing_known(planes: np.ndarray) -> SignalError:
+    """The refusal of planes [C, h, w] of which every cell is a gap."""
+    if (
+        len(planes) > 1
+        and planes.dtype.kind == "f"
+        and (np.isneginf(planes) & np.isfinite(planes).any(axis=0)).any()
+    ):
+        return SignalError(
+            "signal_not_finite",
+            "Every cell has a channel that is no number, which makes it a gap; in logits −∞ rules a class out: "
+            "kind=logits says that they are.",
+        )
+    return SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+
+
 def _ruled_out(logits: np.ndarray) -> np.ndarray:
-    """−∞ among logits [C, h, w] rules a class out and is no gap: the least number there is, whose probability is 0.
+    """−∞ among logits [C, h, w] rules a class out and is no gap: a number so small that its probability is 0, and of
+    which a few can be added up, as gaps beside it are filled.
 
     A cell of which all classes are ruled out stays without a value.
     """
     if logits.dtype.kind != "f" or not np.isneginf(logits).any():
         return logits
     some = len(logits) == 1 or np.isfinite(logits).any(axis=0)
-    return np.where(np.isneginf(logits) & some, np.finfo(logits.dtype).min, logits)
+    least = max(np.finfo(logits.dtype).min, np.finfo(np.float32).min) / 16
+    return np.where(np.isneginf(logits) & some, logits.dtype.type(least), logits)
 
 
 def _with_classes_ruled_out(planes: np.ndarray) -> kinds.Guess | None:

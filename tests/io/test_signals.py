@@ -286,3 +286,16 @@ def test_an_archive_that_is_whole_and_cannot_be_unpacked_is_not_called_damaged(f
         data[at + place] = value
     refused = refusal(bytes(data))
     assert refused.code == "signal_type" and said in refused.message and "damaged" not in refused.message
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_logits_that_rule_out_nearly_all_have_cells_without_a_class(dtype):
+    """Where all classes of a cell are ruled out it is a gap, filled from cells that rule some out, too."""
+    draw = np.random.default_rng(0)
+    logits = np.where(draw.random((3, 16, 16)) < 0.9, -np.inf, draw.normal(0, 4, (3, 16, 16))).astype(dtype)
+    s = understand(logits, kind="logits")
+    np.testing.assert_array_equal(s.mask.numpy(), np.isfinite(logits).any(axis=0))
+    shares = s.values[:, s.mask].numpy()
+    ruled_out = np.isneginf(logits[:, s.mask.numpy()])
+    assert (shares[ruled_out] == 0).all() and shares.sum(axis=0) == pytest.approx(1)
+    assert "kind=logits says" in refusal(logits).message
