@@ -115,9 +115,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if report.passed_over:
         some = ", ".join(report.passed_over[:5]) + (", …" if len(report.passed_over) > 5 else "")
-        sentence += (
-            f"; {len(report.passed_over)} files passed over: no pictures, and no picture's signal ({some})"
-        )
+        files = options.counted(len(report.passed_over), "file")
+        sentence += f"; {files} passed over: no pictures, and no picture's signal ({some})"
     options.tell(args, facts, f"{sentence}: {report.manifest}")
     return 1 if report.failed else 0
 

@@ -117,5 +117,6 @@ def _check_count(files: list[Path], args: argparse.Namespace, frames: int) -> No
             f"{len(files)} takes as many as there are.",
         )
     if len(files) > wanted:
-        options.say(args, [f"{args.signal} has {len(files)} signals and {wanted} are used; {files[wanted].name} and "
-                           "what follows is left."])  # fmt: skip
+        used = f"{wanted} {'is' if wanted == 1 else 'are'} used"
+        options.say(args, [f"{args.signal} has {len(files)} signals and {used}; {files[wanted].name} and what follows "
+                           "is left."])  # fmt: skip

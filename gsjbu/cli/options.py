@@ -209,6 +209,11 @@ def check_stride(stride: int | None, size: Sequence[int], signal: Sequence[int])
         )
 
 
+def counted(number: int, thing: str) -> str:
+    """``1 frame``, ``2 frames``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def tell(args: argparse.Namespace, facts: dict[str, Any], sentence: str) -> None:
     """``facts`` with --json, otherwise ``sentence``."""
     told = json.dumps(facts, ensure_ascii=False) if args.json else sentence

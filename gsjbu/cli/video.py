@@ -110,7 +110,9 @@ def run(args: argparse.Namespace) -> int:
         **_numbers(whole),
         "check": None,
     }
-    sentence = f"{args.output}: {count} frames, {count / seconds:.1f} a second, {_words(whole)}."
+    sentence = (
+        f"{args.output}: {options.counted(count, 'frame')}, {count / seconds:.1f} a second, {_words(whole)}."
+    )
     if len(references) > 1:
         alone = _independent(references, args.iters, fit)
         facts["check"] = {"frames": len(references), "warm": _numbers(first), "independent": _numbers(alone)}

@@ -97,6 +97,8 @@ def _tokens_alone(
         raise _neither(flat.shape, size, grids)
     if grids:
         return _of_tokens(flat, grids)
+    if not batched and refusal.code == "signal_size":
+        raise _too_large(flat.shape, size, refusal)
     raise _no_tokens(len(flat), size) if flat.shape[1] % 16 == 0 else refusal
 
 
@@ -255,6 +257,15 @@ def _neither(shape: tuple[int, ...], size: Size, grids: list[tokens.TokenGrid]) 
     return SignalError(
         refusal.code,
         f"{refusal.message} Were it {shape[0]} tokens of {shape[1]} channels, layout='tokens' would say so.",
+    )
+
+
+def _too_large(shape: tuple[int, ...], size: Size, refusal: SignalError) -> SignalError:
+    """The refusal of a map [h, w] of the image's shape that is larger than it; it might be tokens [N, C]."""
+    return SignalError(
+        refusal.code,
+        f"{refusal.message} Were it {shape[0]} tokens of {shape[1]} channels, layout='ROWSxCOLS' would name their grid "
+        f"({_likely(shape[0], size)}).",
     )
 
 

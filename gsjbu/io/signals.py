@@ -516,9 +516,10 @@ def _whole_of(signal: Signal, values: np.ndarray) -> float:
     low, high = float(values.min()), float(values.max())
     whole = whole_of_levels(np.dtype(signal.dtype), high)
     if low < -1e-3 * whole or high > 1.001 * whole:
+        what = "Heat maps" if signal.kind == "heat_map" else label(signal.kind).capitalize()
         raise SignalError(
             "signal_kind",
-            f"{label(signal.kind).capitalize()} lie between 0 and 1, and this signal between {low:.4g} and "
+            f"{what} lie between 0 and 1, and this signal between {low:.4g} and "
             f"{high:.4g}; kind=depth takes any quantity, kind=logits those before a softmax.",
         )
     return whole

@@ -427,6 +427,8 @@ def test_video_with_a_signal_per_frame_and_too_few_of_them(tmp_path, capsys):
         tmp_path / "s",
     )
     assert run(capsys, *words)[0] == 0
+    status, out, err = run(capsys, *words, "--frames", 1)
+    assert status == 0 and "out.mp4: 1 frame, " in out and "3 signals and 1 is used" in err
     (tmp_path / "s" / "2.npy").unlink()
     status, _, err = run(capsys, *words)
     assert status == 2

@@ -67,6 +67,14 @@ def test_a_layout_that_is_said_is_not_guessed_over():
         lay((30, 40, 96), (480, 640), layout="CHW")
 
 
+def test_a_map_that_is_larger_than_the_image_is_called_so():
+    with pytest.raises(
+        SignalError, match=r"400×300 and the image 160×128: it is larger .* layout='ROWSxCOLS'"
+    ) as refusal:
+        lay((300, 400), (128, 160))
+    assert refusal.value.code == "signal_size"
+
+
 def test_tokens_of_a_named_grid():
     assert lay((530, 384), (304, 448), grid=(23, 23)).planes.shape == (384, 23, 23)
     with pytest.raises(SignalError, match="a grid of 19 rows × 28 columns has 532"):

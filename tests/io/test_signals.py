@@ -299,3 +299,9 @@ def test_logits_that_rule_out_nearly_all_have_cells_without_a_class(dtype):
     ruled_out = np.isneginf(logits[:, s.mask.numpy()])
     assert (shares[ruled_out] == 0).all() and shares.sum(axis=0) == pytest.approx(1)
     assert "kind=logits says" in refusal(logits).message
+
+
+@pytest.mark.parametrize("kind", ["heat_map", "soft_labels", "probabilities"])
+def test_what_is_no_share_is_said_in_the_plural(kind):
+    said = {"heat_map": "Heat maps", "soft_labels": "Soft labels", "probabilities": "Probabilities"}[kind]
+    assert refusal(DEPTH - 2, kind=kind).message.startswith(f"{said} lie between 0 and 1")
