@@ -186,3 +186,11 @@ def test_whole_numbers_of_64_bits_keep_to_their_ends(kernel, dtype):
     labels[:, -1] = 7
     ignored = restoring.restored(understand(labels, kind="labels", invalid=7), kernel)
     assert set(np.unique(ignored)) <= {3, 7, top}
+
+
+@pytest.mark.parametrize(("dtype", "comes"), [("f2", "f4"), ("f4", "f4"), ("f8", "f8")])
+@pytest.mark.parametrize("kind", ["depth", "probabilities", "soft_labels", "logits", "features", "heat_map"])
+def test_fractions_come_as_float32_or_float64(kernel, kind, dtype, comes):
+    """As docs/outputs.md has it."""
+    out = restoring.restored(understand(RNG.random((6, 8)).astype(dtype), kind=kind), kernel)
+    assert out.dtype == np.dtype(comes)
