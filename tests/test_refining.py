@@ -39,7 +39,7 @@ def wrong(mask: np.ndarray) -> int:
 def test_a_soft_mask_is_brought_back_to_its_grid_and_follows_the_image():
     out = gsjbu.refine(PHOTO, SOFT)
     assert isinstance(out, np.ndarray) and (out.shape, out.dtype) == ((H, W), np.float32)
-    assert (out.grid.rows, out.grid.cols) == (12, 16) and "16×12 cells" in out.notes[0]
+    assert (out.grid.rows, out.grid.cols) == (12, 16) and "12 rows × 16 columns" in out.notes[0]
     assert out.min() >= 0 and out.max() <= 1
     assert wrong(out >= 0.5) < 0.4 * wrong(SOFT >= 0.5)
 

@@ -267,14 +267,11 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
 
 def _nothing_known(planes: np.ndarray) -> SignalError:
     """The refusal of planes [C, h, w] of which every cell is a gap."""
-    if (
-        len(planes) > 1
-        and planes.dtype.kind == "f"
-        and (np.isneginf(planes) & np.isfinite(planes).any(axis=0)).any()
-    ):
+    some = np.isfinite(planes)
+    if ((some | np.isneginf(planes)).all(axis=0) & some.any(axis=0)).any() and not some.all():
         return SignalError(
             "signal_not_finite",
-            "Every cell has a channel that is no number, which makes it a gap; in logits −∞ rules a class out: "
+            "Every cell has a channel of −∞ or without a value, which makes it a gap; in logits −∞ rules a class out: "
             "kind=logits says that they are.",
         )
     return SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
