@@ -17,7 +17,8 @@ from gsjbu.core.kernel import Kernel, check_real
 from gsjbu.core.kind import FEW_CHANNELS
 from gsjbu.core.parameters import FIXED
 from gsjbu.core.recipes import RECIPES
-from gsjbu.errors import ShapeError
+from gsjbu.errors import ImageError, ShapeError
+from gsjbu.io.guides import check_normalised
 from gsjbu.settings import default
 from gsjbu.verbs import fit
 
@@ -101,6 +102,7 @@ class GSJBU(nn.Module):
             )
         if _exporting():
             return self._exported(image, signal, output_size)
+        _check_tensors(image, signal)
         check_real(signal)
         if kernels is None:
             kernels = self.kernels(image, signal, output_size)
@@ -118,6 +120,9 @@ class GSJBU(nn.Module):
         wide = signal if signal.dtype in (torch.float32, torch.float64) else signal.to(torch.float32)
         rendered = [kernel.render(one) for kernel, one in zip(kernels, wide, strict=True)]
         dtype = signal.dtype if signal.is_floating_point() else torch.float32
+        if not rendered:  # an empty batch
+            size = image.shape[-2:] if output_size is None else _size(output_size)
+            return signal.new_empty((0, signal.shape[1], *size), dtype=dtype)
         return torch.stack(rendered).to(signal.device, dtype)
 
     def _exported(self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None) -> Tensor:
@@ -134,7 +139,7 @@ class GSJBU(nn.Module):
                 f"{FEW_CHANNELS}. objective='rgb' takes any."
             )
         fixed = fixed_kernel(self.options["radius"], objective)
-        return fixed(self._guide(_unit(image), output_size), signal.to(torch.float32)).to(signal.dtype)
+        return fixed(self._guide(image, output_size), signal.to(torch.float32)).to(signal.dtype)
 
     @eager
     @torch.no_grad()
@@ -142,18 +147,22 @@ class GSJBU(nn.Module):
         self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None = None
     ) -> list[Kernel]:
         """One fitted kernel per image of the batch, to be handed to ``forward`` as often as wanted."""
+        _check_tensors(image, signal)
         if image.ndim != 4 or signal.ndim != 4 or len(image) != len(signal):
             raise ShapeError(
                 f"image is {list(image.shape)} and signal {list(signal.shape)}; they must be [B, G, H, W] and "
                 "[B, C, h, w] with the same B."
             )
-        guide = self._guide(_unit(image.detach().to("cpu")), output_size)
+        guide = self._guide(image.detach().to("cpu"), output_size)
         values = signal.detach().to("cpu", torch.float32)
         size = (signal.shape[-2], signal.shape[-1])
         return [fit(g, signal=v, lr_size=size, **self.options) for g, v in zip(guide, values, strict=True)]
 
     def _guide(self, image: Tensor, output_size: int | tuple[int, int] | None) -> Tensor:
-        """The images in [0, 1] and at the size of the output."""
+        """The images, [B, G, H', W'] of what was given, in [0, 1] and at the size of the output."""
+        if self.mean is not None or self.std is not None:
+            check_normalised(image.is_floating_point())
+        image = _unit(image)
         if self.std is not None:
             image = image * torch.tensor(self.std)[:, None, None]
         if self.mean is not None:
@@ -172,6 +181,16 @@ class GSJBU(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
 
 
+def _check_tensors(image: Any, signal: Any) -> None:
+    """A module is called with tensors."""
+    for name, given in (("image", image), ("signal", signal)):
+        if not isinstance(given, Tensor):
+            raise ShapeError(
+                f"{name} is a {type(given).__name__}; GSJBU takes tensors, as modules do. gsjbu.upsample takes arrays, "
+                "pictures and files."
+            )
+
+
 def _exporting() -> bool:
     """Whether torch.export is looking; torch before 2.7 has no word for it, and exports nothing here."""
     return bool(getattr(torch.compiler, "is_exporting", bool)())
@@ -186,7 +205,10 @@ def fixed_kernel(radius: int, objective: str = "auto") -> Fixed:
 
 
 def _unit(image: Tensor) -> Tensor:
-    """uint8 to [0, 1], as :func:`gsjbu.fit` does; floats as they are."""
+    """uint8 to [0, 1], as :func:`gsjbu.fit` does; floats as they are. Raises ImageError for other whole numbers."""
+    if not image.is_floating_point() and image.dtype not in (torch.uint8, torch.bool):
+        name = str(image.dtype).removeprefix("torch.")
+        raise ImageError("image_type", f"The images are {name}; they must be uint8, or floats in [0, 1].")
     return image.to(torch.float32) / 255 if image.dtype == torch.uint8 else image.to(torch.float32)
 
 

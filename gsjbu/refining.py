@@ -16,19 +16,21 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.eager import eager
-from gsjbu.core.grid import Grid
+from gsjbu.core.grid import Grid, pair
 from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import borders, gaps, kinds, layouts, resolution, restoring
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
-from gsjbu.io.signals import UNIT_KINDS, Asked, Looked, Signal, look
+from gsjbu.io.signals import UNIT_KINDS, Asked, Looked, Signal, class_names, look
 from gsjbu.io.stretching import Stretch
-from gsjbu.settings import SETTINGS, default
-from gsjbu.verbs import fit
+from gsjbu.settings import SETTINGS, default, flag
+from gsjbu.verbs import check_options, fit
 
 MAX_VALUES = 400_000_000  # 21 classes over 12 megapixels, and more
+#: What refine hands on to fit.
+OPTIONS = ("iters", "radius", "device", "threads")
 #: How the grid was told says how to come back to it.
 WAYS = {"blocks": PIXELS, "kinks": SAMPLES, "smooth": SAMPLES}
 #: Pixels to a cell of a mask whose border was moved: it is right to within so much.
@@ -49,6 +51,16 @@ class Refined(np.ndarray):
         self.notes = getattr(whole, "notes", ())
         if hasattr(whole, "signal"):
             self.signal = whole.signal
+
+    def __reduce__(self) -> Any:
+        """What is pickled says the same, too."""
+        make, args, state = cast(tuple[Any, ...], super().__reduce__())
+        return make, args, (state, self.__dict__)
+
+    def __setstate__(self, state: Any) -> None:
+        array, own = state
+        super().__setstate__(array)
+        self.__dict__.update(own)
 
 
 @eager
@@ -101,6 +113,8 @@ def refine(
         >>> mask.dtype, mask.grid.step_x
         (dtype('bool'), 4.0)
     """
+    check_options("refine", options, OPTIONS)
+    soft, clip = None if soft is None else flag("soft", soft), flag("clip", clip)
     guide = to_guide(image, mean, std, guide_mask, stretch)
     words: dict[str, Any] = {"kind": kind, "invalid": invalid, "layout": layout, "names": names, "fill": fill}
     out = refined(guide, signal, stride, grid, soft=soft, clip=clip, **words, **options)
@@ -128,16 +142,16 @@ def refined(
     seen = _seen(signal, size, Asked.parse(**words))
     low, grid_found, said = _low(seen, guide, _asked_grid(size, stride, grid))
     if low is None or grid_found is None:
-        high, notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()
+        (high, low), notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()
     else:
         kernel = fit(
             guide, grid=grid_found, objective="auto", signal=low.values, kind=low.kind, mask=low.mask,
             iters=iters, radius=radius, device=device, threads=threads,
         )  # fmt: skip
         high, notes = restoring.restored(low, kernel, probabilities=bool(soft), clip=clip), kernel.notes
-    high = _hardened(low or seen.empty, high, soft)
+    high = _hardened(low, high, soft)
     out = (high if seen.asked.fill else _with_gaps(high, seen)).view(Refined)
-    out.grid, out.signal = grid_found, low or seen.empty
+    out.grid, out.signal = grid_found, low
     out.notes = (*guide.notes, said, *notes)
     return out
 
@@ -160,8 +174,7 @@ def _asked_grid(size: tuple[int, int], stride: int | None, grid: Sequence[int] |
     if grid is not None:
         if stride is not None:
             raise SettingError("stride", "stride and grid say the same in two ways; give one of them.")
-        rows, cols = (int(n) for n in grid)
-        return Grid.from_sizes(*size, rows, cols)
+        return Grid.from_sizes(*size, *pair("grid", grid))
     return None if stride is None else Grid.from_stride(*size, int(SETTINGS["stride"].parse(stride)))
 
 
@@ -213,18 +226,24 @@ def _moved(seen: Looked, guide: Guide) -> tuple[float, Looked]:
     return by, replace(seen, planes=borders.moved(numbers, ground, by)[None]) if by else seen
 
 
-def _as_it_came(seen: Looked, shares: bool) -> np.ndarray:
-    if seen.guess.kind == "labels" and not shares:
-        return np.array(seen.planes[0])
+def _as_it_came(seen: Looked, shares: bool) -> tuple[np.ndarray, Signal]:
+    """What came, [H, W] or [C, H, W], and what it is; the classes of a map are named, a channel each is not made."""
     height, width = seen.planes.shape[1:]
+    if seen.guess.kind == "labels" and not shares:
+        numbers = np.array(seen.planes[0])
+        codes = tuple(int(code) for code in np.unique(numbers[seen.found.known]))
+        none = torch.zeros(1).expand(len(codes), height, width)
+        signal = replace(seen.empty, values=none, codes=codes, flat=True)
+        return numbers, replace(signal, names=class_names(signal, codes))
     signal = reduced(seen, Grid.from_sizes(height, width, height, width), PIXELS)
-    return restoring.in_unit(signal, signal.values.numpy(), signal.kind == "labels")
+    return restoring.in_unit(signal, signal.values.numpy(), signal.kind == "labels"), signal
 
 
 def _hardened(signal: Signal, high: np.ndarray, soft: bool | None) -> np.ndarray:
-    """A mask of what is soft, if that was asked for; the one share of a mask of two levels."""
-    if soft and signal.kind == "labels" and len(high) == 2:
-        return cast(np.ndarray, high[1])
+    """A mask of what is soft, if that was asked for; the one share of a mask of two levels, or of one."""
+    if soft and signal.kind == "labels" and len(high) <= 2:
+        # Of a mask that is nowhere, its only level is no mask's.
+        return cast(np.ndarray, high[0] * 0 if signal.codes == (0,) else high[-1])
     if soft is not False or signal.kind not in UNIT_KINDS:
         return high
     if high.ndim == 3 and len(high) > 1:

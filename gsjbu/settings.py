@@ -102,6 +102,13 @@ class Setting:
         raise SettingError(self.name, f"{self.name} is {_shown(raw)}; it must be true or false.")
 
 
+def flag(name: str, given: Any) -> bool:
+    """``given`` if it is True or False, NumPy's included: any text would be true. Raises SettingError."""
+    if type(given).__name__ in ("bool", "bool_"):
+        return bool(given)
+    raise SettingError(name, f"{name} is {_shown(given)}; it must be True or False.")
+
+
 def _shown(raw: Any) -> str:
     try:
         text = repr(raw)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from gsjbu.io.guides import to_guide
 from gsjbu.io.restoring import restored
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.stretching import Stretch
-from gsjbu.settings import SETTINGS, default
+from gsjbu.settings import SETTINGS, default, flag
 
 
 @eager
@@ -32,12 +32,12 @@ def fit(
     iters: int = default("iters"),
     radius: int = default("radius"),
     objective: str = "rgb",
-    signal: Tensor | None = None,
+    signal: Any = None,
     device: str = default("device"),
     progress: Callable[[int, float], object] | None = None,
     *,
     lr_size: tuple[int, int] | None = None,
-    grid: Grid | None = None,
+    grid: Grid | tuple[int, int] | None = None,
     init: Kernel | None = None,
     threads: int | None = None,
     backend: str = "auto",
@@ -60,12 +60,13 @@ def fit(
             uint16 or float in [0, 1]. What lies beyond, or fills less than an eighth of it, is stretched, which
             ``notes`` of the kernel say.
         stride: HR pixels per LR pixel, 2–64. ``lr_size=(h, w)`` may be given instead: the ratio then comes from
-            the sizes and may be non-integer and differ per axis. ``grid`` says it all at once.
+            the sizes and may be non-integer and differ per axis. ``grid`` says it all at once; rows and columns there
+            are those of ``lr_size``.
         iters: steps of the fit, 0–1000; 0 is the fixed kernel.
         radius: the window is (2·radius + 1)² LR pixels, 1–8.
         objective: ``rgb``: mean |Î − I|. ``signal``: the rendered signal's cell means give back ``signal``.
             ``auto``: what measures best for such a signal. ``suited``: ``auto`` if there is a signal, else ``rgb``.
-        signal: [C, h, w], needed by the objective ``signal``.
+        signal: [C, h, w], an array or a tensor, needed by the objective ``signal``.
         device: auto, cpu, cuda or mps.
         progress: called as ``progress(step, loss)`` after each step; returning False stops the fit early and
             keeps what has been reached, an exception passes through.
@@ -104,8 +105,8 @@ def fit(
     """
     found = to_guide(image, mean, std, guide_mask, stretch)
     guide = found.pixels.detach().to("cpu", torch.float32).contiguous()
-    if grid is None:
-        grid = _grid(guide, stride, lr_size)
+    if not isinstance(grid, Grid):
+        grid = _grid(guide, stride, lr_size if grid is None else pair("grid", grid))
     kernel = fit_kernel(
         guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, kind=kind, mask=mask,
         seen=found.seen, device=device,
@@ -121,6 +122,22 @@ def _grid(guide: Tensor, stride: int, lr_size: tuple[int, int] | None) -> Grid:
     if lr_size is not None:
         return Grid.from_sizes(height, width, *pair("lr_size", lr_size))
     return Grid.from_stride(height, width, int(SETTINGS["stride"].parse(stride)))
+
+
+#: What upsample hands on to fit.
+FIT_OPTIONS = (
+    "iters", "radius", "device", "progress", "init", "threads", "backend", "optimiser", "lr_image", "rate", "sigma",
+    "sigma_r",
+)  # fmt: skip
+
+
+def check_options(verb: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse an option that ``verb`` does not have. Raises SettingError."""
+    for name in given:
+        if name not in known:
+            raise SettingError(
+                name, f"{verb} has no option {name}; it has {', '.join(known)}.", code="setting_unknown"
+            )
 
 
 @eager
@@ -184,6 +201,8 @@ def upsample(
                 name,
                 f"upsample takes no {name}: the signal's own size and its gaps say it. gsjbu.fit takes one.",
             )
+    check_options("upsample", options, FIT_OPTIONS)
+    probabilities, clip = flag("probabilities", probabilities), flag("clip", clip)
     guide = to_guide(image, mean, std, guide_mask, stretch)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     brought = understand(signal, size, kind, invalid, layout, grid, names, fill)

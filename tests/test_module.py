@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import gsjbu
-from gsjbu.errors import ShapeError
+from gsjbu.errors import ImageError, ShapeError
 from gsjbu.module import GSJBU
 
 
@@ -199,3 +199,32 @@ def test_compiled_code_goes_round_it():
     kernel = upsampler.kernels(image, features)[0]
     compiled = torch.compile(kernel.render, backend="eager")
     torch.testing.assert_close(compiled(features[0]), kernel.render(features[0]))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64])
+def test_levels_are_not_normalised(dtype):
+    levels = torch.randint(0, 256, (1, 3, 24, 32), dtype=dtype)
+    with pytest.raises(ImageError, match="leave mean= and std= out"):
+        GSJBU(iters=0, mean=(0.5, 0.5, 0.5))(levels, torch.rand(1, 2, 6, 8))
+
+
+def test_whole_numbers_but_uint8_are_refused():
+    with pytest.raises(ImageError, match="int64; they must be uint8"):
+        GSJBU(iters=0)(torch.randint(0, 256, (1, 3, 24, 32)), torch.rand(1, 2, 6, 8))
+
+
+@pytest.mark.parametrize("size", [None, (20, 30)])
+def test_an_empty_batch_gives_an_empty_one(size):
+    image, signal = torch.rand(0, 3, 24, 32), torch.rand(0, 5, 6, 8, dtype=torch.float64)
+    out = GSJBU(iters=0)(image, signal, output_size=size)
+    assert (out.shape, out.dtype) == ((0, 5, *(size or (24, 32))), torch.float64)
+
+
+def test_arrays_are_told_where_to_go():
+    image, signal = torch.rand(1, 3, 24, 32), torch.rand(1, 5, 6, 8)
+    for given in ((image.numpy(), signal), (image, signal.numpy()), (None, signal)):
+        for call in (GSJBU(iters=0), GSJBU(iters=0).kernels):
+            with pytest.raises(
+                ShapeError, match=r"GSJBU takes tensors, as modules do\. gsjbu\.upsample takes arrays"
+            ):
+                call(*given)

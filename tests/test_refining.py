@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import gsjbu
 from gsjbu import cli
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bilinear, nearest
-from gsjbu.errors import SettingError, SignalError
+from gsjbu.errors import SettingError, ShapeError, SignalError
 from gsjbu.io.resolution import resolved
 
 H, W = 96, 128
@@ -37,7 +39,7 @@ def wrong(mask: np.ndarray) -> int:
 def test_a_soft_mask_is_brought_back_to_its_grid_and_follows_the_image():
     out = gsjbu.refine(PHOTO, SOFT)
     assert isinstance(out, np.ndarray) and (out.shape, out.dtype) == ((H, W), np.float32)
-    assert (out.grid.rows, out.grid.cols) == (12, 16) and "16×12 cells" in out.notes[0]
+    assert (out.grid.rows, out.grid.cols) == (12, 16) and "12 rows × 16 columns" in out.notes[0]
     assert out.min() >= 0 and out.max() <= 1
     assert wrong(out >= 0.5) < 0.4 * wrong(SOFT >= 0.5)
 
@@ -101,6 +103,15 @@ def test_soft_on_request():
     assert set(np.unique(gsjbu.refine(PHOTO, np.rint(255 * SOFT).astype(np.uint8), soft=False))) == {0, 255}
 
 
+@pytest.mark.parametrize("stride", [None, 8])
+@pytest.mark.parametrize(
+    ("level", "share"), [(False, 0), (True, 1), (np.uint8(0), 0), (np.uint8(255), 1), (np.float32(0), 0)]
+)
+def test_the_shares_of_an_empty_mask_are_0_and_of_a_full_one_1(level, share, stride):
+    out = gsjbu.refine(PHOTO, np.full((H, W), level), stride, soft=True, iters=1)
+    assert (out.shape, out.dtype) == ((H, W), np.float32) and (out == share).all()
+
+
 def test_what_is_sharp_and_right_comes_back_as_it_is():
     out = gsjbu.refine(PHOTO, INSIDE)
     assert out.grid is None and np.array_equal(out, INSIDE) and "comes back as it is" in out.notes[0]
@@ -119,7 +130,10 @@ def test_a_stride_or_a_grid_overrules_what_was_found():
 def test_a_tensor_gives_a_tensor_and_a_part_says_where_it_is_from():
     assert isinstance(gsjbu.refine(PHOTO, torch.from_numpy(SOFT)), torch.Tensor)
     out = gsjbu.refine(PHOTO, SOFT)
-    assert out[:4].grid == out.grid
+    for same in (out[:4], copy.copy(out), copy.deepcopy(out), pickle.loads(pickle.dumps(out))):
+        assert same.grid == out.grid and same.notes == out.notes and out.notes
+        assert same.signal.note == out.signal.note
+        np.testing.assert_array_equal(same, out[: len(same)])
 
 
 def test_what_is_smaller_than_the_image_is_for_upsample():
@@ -146,3 +160,43 @@ def test_the_command_writes_what_the_library_gives(tmp_path, capsys):
     assert cli.main([*words[:-1], str(tmp_path / "soft.npy"), "--soft", "on", "--quiet"]) == 0
     soft = np.load(tmp_path / "soft.npy")
     assert soft.dtype == np.float32 and soft.min() >= 0 and soft.max() <= 1
+
+
+def _as_they_are() -> dict[str, np.ndarray]:
+    """What is refined to itself."""
+    crisp = np.zeros((H, W), np.uint8)
+    crisp[20:71, 33:90] = 255
+    return {
+        "crisp": crisp,
+        "nothing": np.zeros((H, W), np.uint8),
+        "everything": np.full((H, W), 255, np.uint8),
+        "one class": np.full((H, W), 7, np.int64),
+        "noise": np.random.default_rng(0).random((H, W)),
+        "channels": np.random.default_rng(0).normal(0, 50, (3, H, W)).astype("f4"),
+    }
+
+
+@pytest.mark.parametrize("name", _as_they_are())
+def test_the_command_writes_and_tells_what_comes_back_as_it_is(name, tmp_path, capsys):
+    came = _as_they_are()[name]
+    np.save(tmp_path / "in.npy", came)
+    Image.fromarray(np.full((H, W, 3), 90, np.uint8)).save(tmp_path / "photo.png")
+    words = [str(tmp_path / name) for name in ("photo.png", "in.npy")]
+    assert cli.main(["refine", *words, "-o", str(tmp_path / "out.npy"), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    np.testing.assert_allclose(np.load(tmp_path / "out.npy"), came, rtol=1e-6)
+    assert facts["grid"] is None and facts["dtype"] == came.dtype.name
+    assert facts["brought"]["shape"][1:] == [H, W]
+    if facts["kind"] == "labels" and len(np.unique(came)) > 1:
+        assert facts["codes"] == np.unique(came).tolist()
+
+
+def test_what_refine_does_not_know_is_refused_in_words():
+    for wrong in ("off", "on", 1):
+        with pytest.raises(SettingError, match=r"soft is .*; it must be True or False"):
+            gsjbu.refine(PHOTO, JAGGED, soft=wrong)
+    with pytest.raises(SettingError, match="refine has no option bogus; it has iters"):
+        gsjbu.refine(PHOTO, JAGGED, bogus=1)
+    with pytest.raises(ShapeError, match="grid is 5; it must be two whole numbers"):
+        gsjbu.refine(PHOTO, JAGGED, grid=5)
+    assert gsjbu.refine(PHOTO, JAGGED, soft=np.bool_(True)).dtype == np.float32

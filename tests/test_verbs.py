@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import gsjbu
-from gsjbu.errors import SignalError, SignalWarning
+from gsjbu.errors import SettingError, ShapeError, SignalError, SignalWarning
+from gsjbu.verbs import FIT_OPTIONS
 from tests.quarters import quarter
 
 SCENE = quarter("spheres", "depth", 8)
@@ -85,3 +88,52 @@ def test_a_doubt_is_the_callers(verb):
     with pytest.warns(SignalWarning) as caught:
         verb(image, doubtful)
     assert {one.filename for one in caught if one.category is SignalWarning} == {__file__}
+
+
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto", "suited"])
+@pytest.mark.parametrize(
+    "of", [np.asarray, lambda x: x.numpy()[::-1, :, ::-1].copy()[::-1, :, ::-1], Tensor.tolist]
+)
+def test_a_fit_takes_arrays_as_tensors(objective, of):
+    image, signal = torch.rand(3, 48, 64), torch.rand(2, 6, 8)
+    gsjbu.fit(image, lr_size=(6, 8), iters=1, objective=objective, signal=signal)  # compiled from here on
+    one, other = (
+        gsjbu.fit(image, lr_size=(6, 8), iters=2, objective=objective, signal=given)
+        for given in (signal, of(signal))
+    )
+    assert one.losses == other.losses and torch.equal(one.raw, other.raw)
+
+
+def test_the_loss_of_rgb_is_the_images_whatever_the_signal():
+    image = torch.rand(3, 48, 64)
+    losses = [
+        gsjbu.fit(image, lr_size=(6, 8), iters=2, objective="rgb", lr_image="area", signal=signal).losses
+        for signal in (None, torch.rand(2, 6, 8), 1000 + torch.rand(1, 6, 8))
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5) and losses[2] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_a_fit_takes_rows_and_columns_for_a_grid():
+    image = torch.rand(3, 48, 64)
+    assert gsjbu.fit(image, grid=(6, 9), iters=0).grid == gsjbu.fit(image, lr_size=(6, 9), iters=0).grid
+    for wrong in (5, "6x8", (1.5, 2), (6,)):
+        with pytest.raises(
+            ShapeError, match=r"grid is .*; it must be two whole numbers from 1, rows and columns"
+        ):
+            gsjbu.fit(image, grid=wrong, iters=0)
+        with pytest.raises(ShapeError, match="it must be two whole numbers from 1, rows and columns"):
+            gsjbu.upsample(image, torch.rand(48, 32), grid=wrong)
+
+
+def test_an_option_that_is_none_is_named_by_its_verb():
+    image, signal = torch.rand(3, 48, 64), torch.rand(2, 6, 8)
+    with pytest.raises(SettingError, match="upsample has no option bogus; it has iters"):
+        gsjbu.upsample(image, signal, bogus=1)
+    assert set(FIT_OPTIONS) <= set(inspect.signature(gsjbu.fit).parameters)
+
+
+@pytest.mark.parametrize("name", ["clip", "fill", "probabilities"])
+@pytest.mark.parametrize("wrong", ["off", "False", 1, None])
+def test_what_is_on_or_off_is_no_text(name, wrong):
+    with pytest.raises(SettingError, match=f"{name} is .*; it must be True or False"):
+        gsjbu.upsample(torch.rand(3, 48, 64), torch.rand(2, 6, 8), **{name: wrong})

@@ -213,6 +213,8 @@ def test_an_unknown_ending_is_a_sentence(tmp_path, name):
     with pytest.raises(GsjbuError, match=r"cannot be written as a film; use one of \.mp4"):
         films.Writer(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(GsjbuError, match=r"^\. cannot be written as a film"):
+        films.Writer(".")
 
 
 def test_without_pyav_it_says_what_to_install(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
 from gsjbu.batch.sources import BESIDE, Item, SourceError, find, passed_over
 from gsjbu.core import threads
-from gsjbu.io.writers import is_there, result_path, sweep
+from gsjbu.io.writers import check_folder, is_there, result_path, sweep
 from gsjbu.version import __version__
 
 __all__ = ["BatchConfig", "Item", "Report", "ResumeError", "SourceError", "WriteFailed", "find", "run"]
@@ -79,7 +79,10 @@ def run(
     WriteFailed when results cannot be written.
     """
     asked = asked or BatchConfig()
+    check_folder(folder)
     items = find(source, signals)
+    if asked.guide_masks and not Path(asked.guide_masks).is_dir():
+        raise SourceError(f"There is no folder {asked.guide_masks}; the masks of the images must lie in one.")
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     _spare_inputs(items, out, asked)

@@ -81,6 +81,10 @@ def find(source: str, features: str = BESIDE) -> list[Item]:
     Raises SourceError if there is no such source or no image in it.
     """
     paths, base = _paths(source)
+    if features not in (BESIDE, BACKBONE) and not Path(features).is_dir():
+        raise SourceError(
+            f"There is no folder {features} of signals; give one, {BESIDE} (the images' own folder) or {BACKBONE}."
+        )
     items = [
         item for path in paths if path.suffix.lower() in SHARDS for item in _from_shard(path, base, features)
     ]

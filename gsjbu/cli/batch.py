@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gsjbu.cli import options
+from gsjbu.settings import default
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_signal(parser)
     options.add_guide(parser, many=True)
-    options.add_settings(parser, SETTINGS, resolution=None, objective="auto")
+    options.add_settings(parser, SETTINGS, stride=None, resolution=None, objective="auto")
     options.add_output(parser)
 
 
@@ -69,10 +70,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.stretch:
         stretching.parse(args.stretch)  # it would be refused for every image
-    settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
     asked = batch.BatchConfig(
         form=args.to, half=args.float16, probabilities=args.probabilities, guide_masks=args.guide_masks or "",
-        stretch=args.stretch or "", **settings, **options.signal_words(args),
+        stretch=args.stretch or "", **_settings(args), **options.signal_words(args),
     )  # fmt: skip
     started = time.perf_counter()
     bar: tqdm | None = None
@@ -115,8 +115,19 @@ def run(args: argparse.Namespace) -> int:
     )
     if report.passed_over:
         some = ", ".join(report.passed_over[:5]) + (", …" if len(report.passed_over) > 5 else "")
-        sentence += (
-            f"; {len(report.passed_over)} files passed over: no pictures, and no picture's signal ({some})"
-        )
+        files = options.counted(len(report.passed_over), "file")
+        sentence += f"; {files} passed over: no pictures, and no picture's signal ({some})"
     options.tell(args, facts, f"{sentence}: {report.manifest}")
     return 1 if report.failed else 0
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings of every image, and a word where one of them has no part in it."""
+    settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
+    if args.stride is None:
+        settings["stride"] = default("stride")
+    elif args.signals != "backbone":
+        options.say(
+            args, ["--stride is that of --signals backbone; signals that are brought have their own."]
+        )
+    return settings

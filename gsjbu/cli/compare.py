@@ -17,7 +17,7 @@ from typing import Any
 
 from gsjbu.cli import options, report
 from gsjbu.errors import GsjbuError
-from gsjbu.settings import SETTINGS, Settings
+from gsjbu.settings import SETTINGS
 
 SCENE = "scene:"
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="OUT", help="where the panels and the report go")
     parser.add_argument("--signal", metavar="FILE", help="a low-resolution signal of your own")
     options.add_signal(parser)
-    options.add_settings(parser, SETTINGS)
+    options.add_settings(parser, SETTINGS, stride=None)
     options.add_output(parser)
 
 
@@ -36,15 +36,19 @@ def run(args: argparse.Namespace) -> int:
     """Run the pipeline and write the report."""
     from gsjbu.io import pictures
     from gsjbu.io.signals import understand
-    from gsjbu.io.writers import write_bytes
+    from gsjbu.io.writers import check_folder, write_bytes
     from gsjbu.run import pipeline
 
-    settings = Settings(**{name: getattr(args, name) for name in SETTINGS})
+    check_folder(args.folder)
+    settings = options.settings_of(args, SETTINGS)
     image, sample = read_image(args.image)
     signal = None
     if args.signal:
         size = image.shape[-2], image.shape[-1]
         signal = understand(args.signal, size, **options.signal_words(args))
+        options.check_stride(
+            args.stride, pictures.shrink(image, settings.resolution).shape[-2:], signal.shape
+        )
         options.say(args, signal.doubts)
     folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,6 @@ from typing import Any
 
 from gsjbu.cli import evaluation_report, options, pairs
 from gsjbu.errors import GsjbuError
-from gsjbu.settings import Settings
 
 SETTINGS = (
     "stride",
@@ -44,14 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", metavar="FOLDER", help="where figures.csv and index.html go")
     options.add_signal(parser)
-    options.add_settings(parser, SETTINGS)
+    options.add_settings(parser, SETTINGS, stride=None)
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, tell and write; 1 if some pictures of a folder failed."""
     from gsjbu.core.backends.dispatch import warm_up
+    from gsjbu.io.writers import check_folder
 
+    if args.output:
+        check_folder(args.output)
     warm_up.patient = True  # all pictures by one backend
     rows: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
@@ -81,7 +83,7 @@ def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
     from gsjbu.io.truths import reduced
     from gsjbu.run import pipeline
 
-    settings = Settings(features=False, **{name: getattr(args, name) for name in SETTINGS})
+    settings = options.settings_of(args, SETTINGS, features=False)
     guide = shrink(pair.image(), settings.resolution)
     height, width = int(guide.shape[-2]), int(guide.shape[-1])
     truth = pair.truth()
@@ -91,6 +93,7 @@ def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
         signal = reduced(truth, -(-height // settings.stride), -(-width // settings.stride), kind)
     else:
         signal = understand(pair.signal, (height, width), **words)
+        options.check_stride(args.stride, (height, width), signal.shape)
         options.say(args, signal.doubts)
     result = pipeline.run_reduced(guide, settings, signal=signal, truth=truth)
     return {

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gsjbu.cli import options
 from gsjbu.errors import GsjbuError
+from gsjbu.io.aspects import text
 from gsjbu.io.signals import CLASS_KINDS, Signal, understand
 
 RGB, FEATURES = "rgb", "features"
@@ -49,8 +50,8 @@ class FrameSignals:
         if signal.shape[1:] != (kernel.grid.rows, kernel.grid.cols):
             raise GsjbuError(
                 "signal_shape",
-                f"{path.name} is {signal.shape[2]}×{signal.shape[1]}, and at --stride {self.args.stride} the film's "
-                f"grid is {kernel.grid.cols}×{kernel.grid.rows}.",
+                f"{path.name} is {text(*signal.shape[1:])}, and at --stride {self.args.stride} the film's grid is "
+                f"{text(kernel.grid.rows, kernel.grid.cols)}.",
             )
         return signal.over(self.codes) if signal.kind == "labels" else signal
 
@@ -116,5 +117,6 @@ def _check_count(files: list[Path], args: argparse.Namespace, frames: int) -> No
             f"{len(files)} takes as many as there are.",
         )
     if len(files) > wanted:
-        options.say(args, [f"{args.signal} has {len(files)} signals and {wanted} are used; {files[wanted].name} and "
-                           "what follows is left."])  # fmt: skip
+        used = f"{wanted} {'is' if wanted == 1 else 'are'} used"
+        options.say(args, [f"{args.signal} has {len(files)} signals and {used}; {files[wanted].name} and what follows "
+                           "is left."])  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gsjbu.errors import GsjbuError, SettingError
-from gsjbu.settings import SETTINGS, Setting
+from gsjbu.settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -59,6 +59,12 @@ def _values(setting: Setting) -> str:
     if setting.kind == "int":
         return f"{setting.low}…{setting.high}"
     return "on|off" if setting.kind == "bool" else "|".join(setting.choices or {})
+
+
+def settings_of(args: argparse.Namespace, names: Iterable[str], **others: Any) -> Settings:
+    """What the options of :func:`add_settings` say; a setting that was not asked for is as usual."""
+    given = {name: getattr(args, name) for name in names}
+    return Settings(**{name: value for name, value in given.items() if value is not None}, **others)
 
 
 def _help(setting: Setting, overridden: bool, default: Any) -> str:
@@ -168,13 +174,44 @@ def bar(args: argparse.Namespace, total: int, unit: str, label: str) -> tqdm:
 
 
 def spare_inputs(inputs: Sequence[str | None], outputs: Sequence[str | None]) -> None:
-    """Refuse an output that would take an input's place."""
-    read = {os.path.realpath(path): path for path in inputs if path}
-    for path in outputs:
-        if path and os.path.realpath(path) in read:
+    """Refuse an output that would take the place of an input, of another output or of a folder."""
+    taken = {os.path.realpath(path): "an input" for path in inputs if path}
+    for path in filter(None, outputs):
+        where = os.path.realpath(path)
+        if where in taken:
             raise GsjbuError(
-                "output_is_input", f"The result {path} would take the place of an input; choose another name."
+                "output_is_input",
+                f"The result {path} would take the place of {taken[where]}; choose another name.",
             )
+        taken[where] = "another result"
+        a_folder = Path(path).suffix.lower() == ".zarr"
+        if os.path.exists(where) and os.path.isdir(where) != a_folder:
+            found, wanted = ("file", "folder") if a_folder else ("folder", "file")
+            raise GsjbuError(
+                "output_in_the_way",
+                f"{path} is a {found}, and the result is a {wanted}; choose another name.",
+            )
+
+
+def check_stride(stride: int | None, size: Sequence[int], signal: Sequence[int]) -> None:
+    """Refuse a stride that was given and does not make the grid of ``signal`` [C, h, w] of an image of ``size``."""
+    from gsjbu.io.aspects import text
+
+    if stride is None:
+        return
+    height, width = size
+    right = (-(-height // stride), -(-width // stride))
+    if right != tuple(signal[-2:]):
+        raise GsjbuError(
+            "signal_shape",
+            f"At stride {stride} an image of {width}×{height} pixels has a grid of {text(*right)}, and the signal is "
+            f"{text(*signal[-2:])}; leave --stride out to take the ratio of the sizes.",
+        )
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 frame``, ``2 frames``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def tell(args: argparse.Namespace, facts: dict[str, Any], sentence: str) -> None:

@@ -55,7 +55,6 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
     options.say(args, report.notes)
     shape = "×".join(str(n) for n in report.shape)
-    options.tell(
-        args, {"output": args.output, **asdict(report)}, f"{args.output}: {shape}, {report.tiles} tiles."
-    )
+    tiles = options.counted(report.tiles, "tile")
+    options.tell(args, {"output": args.output, **asdict(report)}, f"{args.output}: {shape}, {tiles}.")
     return 0

@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.refining import refined
 
     output = Path(args.output)
-    form = upsample.form_of(output)
     options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output,))
+    form = upsample.form_of(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     guide = options.guide(args)

@@ -69,8 +69,9 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
-    form = form_of(output)
     options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output, args.kernel))
+    form = form_of(output)
+    _check_kernel(args.kernel)
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -123,31 +124,31 @@ def _is_half(args: argparse.Namespace, high: np.ndarray) -> bool:
     return args.float16 and high.dtype.kind == "f"
 
 
+def _check_kernel(path: str | None) -> None:
+    """Refuse a kernel's file whose ending says that it is something else."""
+    if path and Path(path).suffix.lower() not in ("", ".safetensors"):
+        raise GsjbuError(
+            "output_format",
+            f"A kernel is written as .safetensors, and {Path(path).name} ends in {Path(path).suffix}; give it that "
+            "ending.",
+        )
+
+
 def form_of(output: Path) -> str:
     """The format that a file's ending says. Raises GsjbuError."""
     form = FORMS.get(output.suffix.lower())
     if form is None:
         raise GsjbuError(
             "output_format",
-            f"{output.name} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
+            f"{output.name or output} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
         )
     return form
 
 
 def _grid(stride: int | None, size: tuple[int, int], signal: tuple[int, ...]) -> dict[str, Any]:
     """``stride`` or ``lr_size`` of the fit; raises GsjbuError where a given stride does not fit the signal."""
-    rows, cols = signal[-2:]
-    if stride is None:
-        return {"lr_size": (rows, cols)}
-    height, width = size
-    right = (-(-height // stride), -(-width // stride))
-    if right != (rows, cols):
-        raise GsjbuError(
-            "signal_shape",
-            f"At stride {stride} an image of {width}×{height} pixels has a grid of {right[1]}×{right[0]}, and the "
-            f"signal is {cols}×{rows}; leave --stride out to take the ratio of the sizes.",
-        )
-    return {"stride": stride}
+    options.check_stride(stride, size, signal)
+    return {"lr_size": signal[-2:]} if stride is None else {"stride": stride}
 
 
 def of_levels(told: dict[str, Any]) -> str:

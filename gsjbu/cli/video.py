@@ -74,8 +74,7 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.io.restoring import filled
 
     warm_up.patient = True  # all frames by one backend
-    if Path(args.output).exists() and Path(args.output).samefile(args.film):
-        raise GsjbuError("output_is_input", f"{args.output} is the film to read; write to another file.")
+    _check_outputs(args)
     fit = {"stride": args.stride, "radius": args.radius, "device": args.device, "lr_image": args.lr_image}
     whole, first = video.TemporalMetrics(), video.TemporalMetrics()
     references: list[Tensor] = []
@@ -111,7 +110,9 @@ def run(args: argparse.Namespace) -> int:
         **_numbers(whole),
         "check": None,
     }
-    sentence = f"{args.output}: {count} frames, {count / seconds:.1f} a second, {_words(whole)}."
+    sentence = (
+        f"{args.output}: {options.counted(count, 'frame')}, {count / seconds:.1f} a second, {_words(whole)}."
+    )
     if len(references) > 1:
         alone = _independent(references, args.iters, fit)
         facts["check"] = {"frames": len(references), "warm": _numbers(first), "independent": _numbers(alone)}
@@ -120,6 +121,22 @@ def run(args: argparse.Namespace) -> int:
         )
     options.tell(args, facts, sentence)
     return 0
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuse, before the work, outputs that would take the place of an input or of something else."""
+    from gsjbu.io.writers import check_folder
+
+    if Path(args.output).exists() and Path(args.output).samefile(args.film):
+        raise GsjbuError("output_is_input", f"{args.output} is the film to read; write to another file.")
+    options.spare_inputs((), (args.output,))
+    if not args.values:
+        return
+    check_folder(args.values)
+    if Path(args.signal).is_dir() and Path(args.values).exists() and Path(args.values).samefile(args.signal):
+        raise GsjbuError(
+            "output_is_input", f"{args.values} is the folder of the signals; keep the values in another one."
+        )
 
 
 def _frames(film: Any, args: argparse.Namespace) -> Iterator[Tensor]:

@@ -63,8 +63,7 @@ def fit_kernel(
         given = auto.Given(signal, kind, mask)
         kernel = auto.fit(guide, seen, grid, given, radius, iters, lr_image, chosen, where, threads, progress)
         return replace(kernel, notes=(*kernel.notes, *parameters.highest_note(grid)))
-    if objective == "signal":
-        signal = checked_signal(signal, grid)
+    given_back = checked_signal(signal, grid) if objective == "signal" else None
     # A signal is given back by plain Adam: fewer steps on logarithms measured worse.
     how = lr_image_of(lr_image, objective, signal)
     adam = optimiser_of(optimiser, how) if objective == "rgb" else ADAM
@@ -72,7 +71,7 @@ def fit_kernel(
     usual = adam.start if objective == "rgb" and (iters or how == "bilinear") else FIXED
     raw = _start(grid, sigma, sigma_r, usual) if init is None else _raw_of(init, grid)
     gaussians, losses = fit_gaussians(
-        Gaussians.over(guide, grid, radius, raw, how, seen), iters, objective, signal, backend=chosen.name,
+        Gaussians.over(guide, grid, radius, raw, how, seen), iters, objective, given_back, backend=chosen.name,
         device=where, optimiser=adam, rate=rate, threads=threads, progress=progress,
     )  # fmt: skip
     return Kernel(

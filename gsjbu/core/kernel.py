@@ -25,7 +25,8 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement, log_odds
 from gsjbu.core.threads import check_threads, torch_threads
-from gsjbu.core.window import Window, window_at
+from gsjbu.core.tto import as_tensor
+from gsjbu.core.window import Window, pixel, window_at
 from gsjbu.errors import ShapeError
 
 FORMAT = "gsjbu-kernel-1"
@@ -175,7 +176,7 @@ class Kernel:
         gradient: where ``signal`` asks for one the result is the mixture, through which gradients flow. Raises
         ShapeError if the sizes do not fit.
         """
-        signal = torch.as_tensor(signal)
+        signal = as_tensor(signal)
         size = (self.grid.height, self.grid.width)
         mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
         self._check(signal, out)
@@ -299,7 +300,7 @@ class Kernel:
         With a blend the weights are those of the whole mixture (some may be negative), after a blur is undone and
         before back-projection and refinement; ``spatial`` and ``range`` remain those of the fitted Gaussians.
         """
-        at = x, y
+        x, y = at = pixel(x, y)
         if 0 <= x < self.grid.width and 0 <= y < self.grid.height:  # it says so itself of others
             at = self._on_guide(x, y)
         return replace(window_at(self.gaussians, self.blend, *at), x=x, y=y)

@@ -23,7 +23,7 @@ def load(path: str | Path) -> Kernel:
     """Read a kernel that ``Kernel.save`` wrote. Raises KernelFileError if the file is not one."""
     from safetensors import SafetensorError, safe_open
 
-    name = Path(path).name
+    name = Path(path).name or str(path)
     try:
         with safe_open(str(path), framework="pt") as file:
             notes = json.loads((file.metadata() or {}).get("gsjbu", "{}"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,7 +58,7 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
         raise ShapeError(
             "The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'."
         )
-    signal = torch.as_tensor(signal).detach().to("cpu", torch.float32)
+    signal = as_tensor(signal).detach().to("cpu", torch.float32)
     if signal.ndim != 3 or tuple(signal.shape[1:]) != (grid.rows, grid.cols):
         raise ShapeError(f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}].")
     if not bool(torch.isfinite(signal).all()):
@@ -63,6 +66,18 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
             "The signal has NaN or infinite values; gsjbu.upsample takes them for gaps, a fit needs them filled."
         )
     return signal
+
+
+def as_tensor(signal: Any) -> Tensor:
+    """An array, a tensor or a list of numbers as a tensor. Raises ShapeError."""
+    try:
+        # torch takes no steps backwards
+        return torch.as_tensor(np.ascontiguousarray(signal) if isinstance(signal, np.ndarray) else signal)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ShapeError(
+            f"The signal is a {type(signal).__name__}; it must be an array or a tensor [C, h, w]. gsjbu.upsample takes "
+            "files and pictures, too."
+        ) from error
 
 
 def standardised(signal: Tensor) -> tuple[Tensor, float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from gsjbu.core import blend as blends
 from gsjbu.core import parameters
 from gsjbu.core.blend import REACH, Blend
 from gsjbu.core.gaussians import Gaussians
+from gsjbu.errors import ShapeError
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,14 @@ class Window:
     spatial: np.ndarray  # exp(−½((dx'/σx)² + (dy'/σy)²)), in 0…1
     range: np.ndarray  # exp(−‖I_p − I_q‖²/(2σr²)), in 0…1
     colours: np.ndarray  # [n, G] guide value of each LR pixel
+
+
+def pixel(x: Any, y: Any) -> tuple[int, int]:
+    """Column and row as whole numbers. Raises ShapeError."""
+    try:
+        return operator.index(x), operator.index(y)
+    except TypeError as error:
+        raise ShapeError(f"Pixel ({x!r}, {y!r}) is none: x and y must be whole numbers.") from error
 
 
 def window_at(gaussians: Gaussians, blend: Blend | None, x: int, y: int) -> Window:

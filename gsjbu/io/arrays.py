@@ -23,6 +23,8 @@ from gsjbu.io.brought import check
 from gsjbu.io.layouts import shape_text
 
 MAX_HEADER = 4096
+#: How members of a .npz may be compressed.
+PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
@@ -35,6 +37,7 @@ def read_zip(data: bytes, max_values: int) -> tuple[np.ndarray, str]:
     """The array of a .npz file or of a torch one, and which of the two it is."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()
+        _check_packed(infos)
         if any(i.filename.endswith("/data.pkl") or i.filename == "data.pkl" for i in infos):
             if sum(i.file_size for i in infos) > 16 * max_values:
                 raise SignalError(
@@ -47,6 +50,17 @@ def read_zip(data: bytes, max_values: int) -> tuple[np.ndarray, str]:
         with archive.open(names[0]) as member:
             # The header is checked first and bounds what is unpacked: a bomb never gets to unfold.
             return _npy(member, names[0].file_size, max_values), "npz"  # type: ignore[arg-type]
+
+
+def _check_packed(infos: list[zipfile.ZipInfo]) -> None:
+    """Refuse members of a .npz or .pt that are whole and cannot be unpacked."""
+    if any(info.flag_bits & 1 for info in infos):
+        raise SignalError("signal_type", "The file is encrypted; save it without a password.")
+    if any(info.compress_type not in PACKED for info in infos):
+        raise SignalError(
+            "signal_type",
+            "The file is compressed in a way that is not read; save it by numpy.savez or numpy.savez_compressed.",
+        )
 
 
 def read_torch(data: bytes, max_values: int) -> np.ndarray:

@@ -11,6 +11,11 @@ MAX_STRETCH_OF_SQUARE = 2.0
 Size = tuple[int, int]  # rows (or height), columns (or width)
 
 
+def text(rows: int, cols: int) -> str:
+    """A grid as sentences say it, in the order of ``layout``; pictures are width×height."""
+    return f"{rows} rows × {cols} columns"
+
+
 def is_exact(cells: tuple[int, ...], size: Size, within: float = 1.0) -> bool:
     """Whether a grid of ``cells`` (rows, columns) has the image's shape but for ``within`` a cell."""
     rows, cols = cells

@@ -21,6 +21,10 @@ _ANCHORS = {
 MAPS = tuple(_ANCHORS)
 #: Colour of "no value here" (masked cells).
 NOTHING = (128, 128, 128)
+#: Four lightnesses have some 2 790 colours that differ; the last of them are long in coming.
+HUES = 2700
+#: The golden part of 2²⁴, made odd: its multiples visit each colour once.
+GOLDEN = 0x9E3779
 
 
 @dataclass(frozen=True)
@@ -91,22 +95,34 @@ def hue(theta: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def palette(count: int) -> np.ndarray:
-    """uint8 ``[count, 3]`` for class numbers: hues a golden angle apart, four lightnesses, none repeated."""
-    shades = ((0.62, 0.92), (0.45, 0.66), (0.35, 1.0), (0.78, 0.78))
-    out, seen = np.empty((count, 3), np.uint8), set()
-    step = 0
-    for i in range(count):
-        while True:
-            saturation, value = shades[(step + step // 7) % len(shades)]
-            colour = colorsys.hsv_to_rgb((0.58 + step * 0.381966) % 1.0, saturation, value)
-            rgb = tuple(round(255 * v) for v in colour)
-            step += 1
-            if rgb not in seen:
-                break
-        seen.add(rgb)
-        out[i] = rgb
+    """uint8 ``[count, 3]`` for class numbers, none repeated: hues a golden angle apart in four lightnesses, and where
+    these run out, all other colours, far from one to the next."""
+    out = _hues(min(count, HUES))
+    if count > HUES:
+        out = np.concatenate([out, _others(count - HUES, out)])
     out.setflags(write=False)
     return out
+
+
+def _hues(count: int) -> np.ndarray:
+    """uint8 ``[count, 3]``, of at most :data:`HUES`."""
+    shades = ((0.62, 0.92), (0.45, 0.66), (0.35, 1.0), (0.78, 0.78))
+    found: dict[tuple[int, ...], None] = {}
+    step = 0
+    while len(found) < count:
+        saturation, value = shades[(step + step // 7) % len(shades)]
+        colour = colorsys.hsv_to_rgb((0.58 + step * 0.381966) % 1.0, saturation, value)
+        found[tuple(round(255 * v) for v in colour)] = None
+        step += 1
+    return np.array(list(found), np.uint8).reshape(-1, 3)
+
+
+def _others(count: int, taken: np.ndarray) -> np.ndarray:
+    """uint8 ``[count, 3]``: colours of which none is in ``taken`` ``[n, 3]`` or stands for "no value"."""
+    used = np.concatenate([taken, np.array([NOTHING], np.uint8)]).astype(np.int64) @ (1 << 16, 1 << 8, 1)
+    codes = np.arange(1, count + len(used) + 1) * GOLDEN % (1 << 24)
+    codes = codes[~np.isin(codes, used)][:count]
+    return np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
 
 
 def hexadecimal(rgb: Any) -> str:

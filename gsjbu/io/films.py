@@ -121,7 +121,7 @@ class Writer:
         if self._path.suffix.lower() not in ENDINGS:
             raise GsjbuError(
                 "output_format",
-                f"{self._path.name} cannot be written as a film; use one of {', '.join(ENDINGS)}.",
+                f"{self._path.name or path} cannot be written as a film; use one of {', '.join(ENDINGS)}.",
             )
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._part = self._path.with_name(f".{self._path.stem}.{os.getpid()}.part{self._path.suffix}")

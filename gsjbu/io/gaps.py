@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gsjbu.errors import SignalError
+from gsjbu.io import aspects
 from gsjbu.io.kinds import Kind
 
 AUTO, NONE = "auto", "none"
@@ -52,6 +53,7 @@ def parse(invalid: Invalid) -> str | tuple[float, ...]:
     """``auto``, ``none`` or the numbers that a person wrote (``0``, ``"0,65535"``). Raises SignalError."""
     if invalid is None:
         return NONE
+    said = invalid
     if isinstance(invalid, str):
         text = invalid.strip().lower()
         if text in (AUTO, NONE):
@@ -66,7 +68,7 @@ def parse(invalid: Invalid) -> str | tuple[float, ...]:
     if not found or len(found) > 64:
         raise SignalError(
             "signal_invalid",
-            f"invalid is {str(invalid)[:60]!r}; it must be auto, none, a number or several (0,65535).",
+            f"invalid is {repr(said)[:60]}; it must be auto, none, a number or several (0,65535).",
         )
     return found
 
@@ -126,7 +128,7 @@ def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     if known.size > MAX_GAPPY:
         raise SignalError(
             "signal_too_large",
-            f"The signal has gaps and {known.shape[1]}×{known.shape[0]} cells; with gaps at most "
+            f"The signal has gaps and cells of {aspects.text(*known.shape)}; with gaps at most "
             f"{MAX_GAPPY / 1e6:.1f} million are read: make it smaller, or fill them first.",
         )
     if values.dtype.kind != "f" or known.size > MAX_FAIR:

@@ -78,6 +78,8 @@ def to_guide(
     if isinstance(x, Guide):
         return x
     found = _pixels(x, max_pixels)
+    if mean is not None or std is not None:
+        check_normalised(found.planes.is_floating_point() and not found.ready)
     planes, opaque = _without_opaque_alpha(found.planes)
     seen = masks.seen_of(guide_mask, found.hidden, (planes.shape[1], planes.shape[2]))
     if seen is not None:
@@ -272,6 +274,16 @@ def _from_whole_numbers(planes: Tensor) -> Tensor:
     return torch.from_numpy((wide.numpy() / 65535.0).astype(np.float32))
 
 
+def check_normalised(floats: bool) -> None:
+    """Refuse ``mean`` and ``std`` of levels. Raises ImageError."""
+    if not floats:
+        raise ImageError(
+            "image_range",
+            "mean= and std= are of an image that was normalised, which is floats; this one has levels of whole numbers "
+            "as they are: leave mean= and std= out.",
+        )
+
+
 def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
     x = planes.to(torch.float32)
     means, scales = _numbers("mean", mean, 0.0), _numbers("std", std, 1.0)
@@ -280,7 +292,15 @@ def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[fl
     if not all(0 < abs(number) < math.inf for number in scales):
         raise ImageError("image_shape", f"std is {std!r}; no channel's may be 0 or infinite.")
     scale, shift = (torch.tensor(numbers, dtype=torch.float32)[:, None, None] for numbers in (scales, means))
-    return pictures.to_image(x * scale + shift)
+    plain = x * scale + shift
+    low, high = (float(v) for v in plain.aminmax())
+    if low < -1 or high > 2:
+        raise ImageError(
+            "image_range",
+            f"By mean= and std= the image runs from {low:.3g} to {high:.3g}, not 0 to 1; they must be those that it "
+            "was normalised by, in parts of 1.",
+        )
+    return pictures.to_image(plain)
 
 
 def _numbers(name: str, given: Sequence[float] | None, usual: float) -> list[float]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gsjbu.errors import SignalError
-from gsjbu.io import tokens
+from gsjbu.io import aspects, tokens
 from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
 from gsjbu.io.kinds import sums_to_one
 
@@ -97,6 +97,8 @@ def _tokens_alone(
         raise _neither(flat.shape, size, grids)
     if grids:
         return _of_tokens(flat, grids)
+    if not batched and refusal.code == "signal_size":
+        raise _too_large(flat.shape, size, refusal)
     raise _no_tokens(len(flat), size) if flat.shape[1] % 16 == 0 else refusal
 
 
@@ -207,7 +209,7 @@ def _of_tokens(flat: np.ndarray, grids: list[tokens.TokenGrid]) -> Laid:
         if other.leading in USUAL_LEADING and best.unlikely and other.unlikely <= best.unlikely + 1
     )  # fmt: skip
     other = next(near, None)
-    doubt = "" if other is None else f"{other.cols}×{other.rows} ones (layout='{other.rows}x{other.cols}')"
+    doubt = "" if other is None else _grid_words(other.rows, other.cols)
     return Laid(patches.transpose(2, 0, 1), "tokens", best.sentence, doubt)
 
 
@@ -222,10 +224,11 @@ def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
         if named is None:
             raise SignalError(
                 "signal_tokens",
-                f"There are {len(flat)} tokens, and a grid of {grid[1]}×{grid[0]} has {grid[0] * grid[1]}; with class "
-                "and register tokens in front there may be a few more.",
+                f"There are {len(flat)} tokens, and a grid of {aspects.text(*grid)} has {grid[0] * grid[1]}; with "
+                "class and register tokens in front there may be a few more.",
             )
-        return _of_tokens(flat, [named])
+        laid = _of_tokens(flat, [named])
+        return replace(laid, doubt=_grid_words(*grid[::-1])) if size and _is_turned(grid, size) else laid
     if size is None:
         side = math.isqrt(len(flat))
         size = (16 * side, 16 * side)
@@ -233,6 +236,17 @@ def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
     if not found:
         raise _no_tokens(len(flat), size)
     return _of_tokens(flat, found)
+
+
+def _grid_words(rows: int, cols: int) -> str:
+    """Another grid of tokens, and the word that says it."""
+    return f"one of {aspects.text(rows, cols)} (layout='{rows}x{cols}')"
+
+
+def _is_turned(grid: Size, size: Size) -> bool:
+    """Whether rows and columns that a person named go better with the image the other way round."""
+    here, there = (abs(math.log(stretch(cells, size))) for cells in (grid, grid[::-1]))
+    return there < here and not is_exact(grid, size)
 
 
 def _neither(shape: tuple[int, ...], size: Size, grids: list[tokens.TokenGrid]) -> SignalError:
@@ -243,6 +257,15 @@ def _neither(shape: tuple[int, ...], size: Size, grids: list[tokens.TokenGrid]) 
     return SignalError(
         refusal.code,
         f"{refusal.message} Were it {shape[0]} tokens of {shape[1]} channels, layout='tokens' would say so.",
+    )
+
+
+def _too_large(shape: tuple[int, ...], size: Size, refusal: SignalError) -> SignalError:
+    """The refusal of a map [h, w] of the image's shape that is larger than it; it might be tokens [N, C]."""
+    return SignalError(
+        refusal.code,
+        f"{refusal.message} Were it {shape[0]} tokens of {shape[1]} channels, layout='ROWSxCOLS' would name their grid "
+        f"({_likely(shape[0], size)}).",
     )
 
 

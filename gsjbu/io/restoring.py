@@ -90,7 +90,9 @@ def _of_dtype(signal: Signal, values: np.ndarray) -> np.ndarray:
     if dtype.kind not in "iu":
         return values.astype(dtype)
     limits = np.iinfo(dtype)
-    whole = np.clip(np.rint(values), limits.min, limits.max)
+    top = float(limits.max)  # of 64 bits it is rounded up, and beyond them
+    top = top if int(top) <= limits.max else float(np.nextafter(top, 0))
+    whole = np.clip(np.rint(values), limits.min, top)
     gap = np.isnan(whole)
     if gap.any():
         whole = np.where(gap, gap_number(signal), whole)
@@ -158,8 +160,9 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
 
     Colours stay numbers 0xRRGGBB, as int32.
     """
-    codes = np.array(signal.codes or range(signal.shape[0]), np.int64)
     dtype = _dtype_of_classes(signal)
+    widest = np.uint64 if dtype == np.uint64 else np.int64
+    codes = np.array(signal.codes or range(signal.shape[0]), widest)
     if not bool(signal.mask.all()):
         gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius)
         if bool(gap.any()):

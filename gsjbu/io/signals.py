@@ -6,7 +6,7 @@ what it would guess: ``kind``, ``invalid``, ``layout`` and, when a result is wri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.grid import pair
 from gsjbu.errors import SignalError
-from gsjbu.io import gaps, kinds, layouts
+from gsjbu.io import aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size, mismatch, suits
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import Kind
 from gsjbu.io.readers import bring
+from gsjbu.settings import flag
 
 MAX_CLASSES = 256
 #: float32 has seven digits: a measured quantity that is so many times its spread keeps too few of them, and so does
@@ -63,9 +65,13 @@ class Asked:
         """The words as they are given to any door. Raises SignalError."""
         axes, token_grid = layouts.parse(layout)
         if grid is not None:
-            rows, cols = (int(n) for n in grid)
-            token_grid = (rows, cols)
-        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names), fill)
+            token_grid = pair("grid", grid)
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise SignalError(
+                "signal_names",
+                f"names is {str(names)[:40]!r}; it must be a list, the names of the classes by number.",
+            )
+        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names), flag("fill", fill))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +125,10 @@ class Signal:
 
     @property
     def note(self) -> str:
-        """What was understood, and why: ``16-bit grey PNG: depth, 28×19 (8 312 different values); …``."""
+        """What was understood, and why: ``16-bit grey PNG: depth on 19 rows × 28 columns; …``."""
         channels, rows, cols = self.shape
         what = f", {channels} {'classes' if self.kind in CLASS_KINDS else 'channels'}" if channels > 1 else ""
-        said = [f"{self.source}: {label(self.kind)}{what} on {cols}×{rows}", self.reason]
+        said = [f"{self.source}: {label(self.kind)}{what} on {aspects.text(rows, cols)}", self.reason]
         said += [part for part in (self.layout_note, self.gaps) if part]
         said += ["it is as large as the image"] if self.as_large else []
         if self.runner_up is not None:
@@ -217,10 +223,11 @@ class Looked:
 
     @property
     def empty(self) -> Signal:
-        """A signal that says all this, and has no values yet."""
+        """A signal that says all this, and has no values yet: zeros that take no memory."""
         brought, guess, found = self.brought, self.guess, self.found
         return Signal(
-            torch.zeros(0), torch.from_numpy(found.known), guess.kind, guess.reason, guess.runner_up,
+            torch.zeros(1).expand(self.planes.shape), torch.from_numpy(found.known), guess.kind, guess.reason,
+            guess.runner_up,
             colours=brought.colours and guess.kind == "labels", palette=brought.palette,
             dtype=self.planes.dtype.name, gaps=found.sentence, gaps_guessed=found.guessed,
             gap_codes=found.codes if brought.gap is None else (brought.gap, *found.codes),
@@ -250,23 +257,37 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         planes, "heat_map", asked.invalid, known
     )  # far outliers and what is not finite: no kind has them
     if not first.known.any():
-        raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+        raise _nothing_known(planes)
     guess = guess or _guess(brought, asked, planes, first.known)
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
-        raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+        raise _nothing_known(planes)
     return Looked(brought, asked, laid, planes, guess, found)
 
 
+def _nothing_known(planes: np.ndarray) -> SignalError:
+    """The refusal of planes [C, h, w] of which every cell is a gap."""
+    some = np.isfinite(planes)
+    if ((some | np.isneginf(planes)).all(axis=0) & some.any(axis=0)).any() and not some.all():
+        return SignalError(
+            "signal_not_finite",
+            "Every cell has a channel of −∞ or without a value, which makes it a gap; in logits −∞ rules a class out: "
+            "kind=logits says that they are.",
+        )
+    return SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
+
+
 def _ruled_out(logits: np.ndarray) -> np.ndarray:
-    """−∞ among logits [C, h, w] rules a class out and is no gap: the least number there is, whose probability is 0.
+    """−∞ among logits [C, h, w] rules a class out and is no gap: a number so small that its probability is 0, and of
+    which a few can be added up, as gaps beside it are filled.
 
     A cell of which all classes are ruled out stays without a value.
     """
     if logits.dtype.kind != "f" or not np.isneginf(logits).any():
         return logits
     some = len(logits) == 1 or np.isfinite(logits).any(axis=0)
-    return np.where(np.isneginf(logits) & some, np.finfo(logits.dtype).min, logits)
+    least = max(np.finfo(logits.dtype).min, np.finfo(np.float32).min) / 16
+    return np.where(np.isneginf(logits) & some, logits.dtype.type(least), logits)
 
 
 def _with_classes_ruled_out(planes: np.ndarray) -> kinds.Guess | None:
@@ -400,8 +421,8 @@ def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_valu
     if len(codes) * rows * cols > max_values:
         raise SignalError(
             "signal_too_large",
-            f"The signal has {len(codes)} classes on {cols}×{rows}, and each needs a channel of its own; at most "
-            f"{max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
+            f"The signal has {len(codes)} classes on {aspects.text(rows, cols)}, and each needs a channel of its own; "
+            f"at most {max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
         )
     places = np.zeros((1, rows, cols), np.int64)
     places[0][known] = np.searchsorted(codes, plane[known])
@@ -440,11 +461,14 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
     if signal.kind == "logits":
         values = to_probabilities(values)
     elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
-        scale = _whole_of(signal, values)
+        whole = _whole_of(signal, values)
+        values = values.astype(np.float64) / whole if whole != 1 else values
+        # Levels come back as levels where the result has their dtype; shares of several classes are fractions.
+        scale = 1.0 if signal.kind == "probabilities" or len(values) > 1 else whole
     elif signal.kind == "depth":
         offset, scale = _centre_and_spread(values[:, known])
-    if (offset, scale) != (0.0, 1.0):
-        values = (values.astype(np.float64) - offset) / scale
+        if (offset, scale) != (0.0, 1.0):
+            values = (values.astype(np.float64) - offset) / scale
     names: tuple[str, ...] = ()
     if signal.kind in CLASS_KINDS and values.shape[0] > 1:
         codes = (signal.brought and signal.brought.classes) or tuple(range(values.shape[0]))
@@ -476,16 +500,23 @@ def to_probabilities(logits: np.ndarray) -> np.ndarray:
     return (tensor.sigmoid() if len(logits) == 1 else tensor.softmax(dim=0)).numpy().astype(np.float32)
 
 
+def whole_of_levels(dtype: np.dtype, top: float) -> float:
+    """The number that stands for 1 among shares of ``dtype``, the largest of which is ``top``: 255 of 8 bits, which
+    may be held in 32 or 64, 65535 of 16; 1 of fractions, and of 0 and 1."""
+    if top <= 1 or dtype.kind not in "iu":
+        return 1.0
+    return 255.0 if top <= 255 and dtype.itemsize != 2 else 65535.0
+
+
 def _whole_of(signal: Signal, values: np.ndarray) -> float:
-    """The number that stands for 1: 255 of 8 bits, 65535 of 16, otherwise 1. Raises SignalError beyond it."""
+    """The number that stands for 1. Raises SignalError beyond it."""
     low, high = float(values.min()), float(values.max())
-    whole = 1.0
-    if high > 1 and np.dtype(signal.dtype).kind in "iu":
-        whole = 255.0 if high <= 255 else 65535.0
+    whole = whole_of_levels(np.dtype(signal.dtype), high)
     if low < -1e-3 * whole or high > 1.001 * whole:
+        what = "Heat maps" if signal.kind == "heat_map" else label(signal.kind).capitalize()
         raise SignalError(
             "signal_kind",
-            f"{label(signal.kind).capitalize()} lie between 0 and 1, and this signal between {low:.4g} and "
+            f"{what} lie between 0 and 1, and this signal between {low:.4g} and "
             f"{high:.4g}; kind=depth takes any quantity, kind=logits those before a softmax.",
         )
     return whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gsjbu.io import aspects
 from gsjbu.io.aspects import is_exact
 
 #: How many leading tokens there may be, likeliest first, and how much less likely that makes a grid: none, a class
@@ -30,7 +31,7 @@ class TokenGrid:
         dropped = {0: "", 1: ", the class token dropped"}.get(
             self.leading, f", {self.leading} leading tokens (class, registers) dropped"
         )
-        return f"tokens of a {self.cols}×{self.rows} grid{dropped}"
+        return f"tokens of a grid of {aspects.text(self.rows, self.cols)}{dropped}"
 
 
 def grids(count: int, height: int, width: int) -> list[TokenGrid]:

@@ -19,7 +19,14 @@ from gsjbu.io import gaps, kinds, layouts
 from gsjbu.io.aspects import is_exact
 from gsjbu.io.brought import Brought
 from gsjbu.io.kinds import Kind
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal, colour_numbers, understand
+from gsjbu.io.signals import (
+    CLASS_KINDS,
+    UNIT_KINDS,
+    Signal,
+    colour_numbers,
+    understand,
+    whole_of_levels,
+)
 
 Family = Literal["depth", "classes", "alpha", "features"]
 #: Medians of signal and truth that are so many times apart are of two units.
@@ -53,7 +60,7 @@ def family_of(signal: Signal) -> Family:
 def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth:
     """What was ``brought`` as the truth of ``signal``, over ``height × width`` pixels. Raises SignalError."""
     family = family_of(signal)
-    planes = _planes(brought, 1 if family == "classes" else signal.shape[0], signal.shape[0])
+    planes = _planes(brought, signal)
     rows, cols = planes.shape[1:]
     _check(rows, cols, height, width)
     kind: Kind = "labels" if family == "classes" else "depth" if family == "depth" else "heat_map"
@@ -68,29 +75,48 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
         index, known = index[y][:, x], known[y][:, x] & (index[y][:, x] >= 0)
         return Truth(family, index[None], known, names, "; ".join(said))
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
-    if family == "alpha" and brought.array.dtype.kind in "iu" and float(values.max()) > 1:
-        values = values / (255.0 if float(values.max()) <= 255 else 65535.0)
+    if family == "alpha":
+        values = values / whole_of_levels(planes.dtype, float(values.max()))
     values, known = _over(values, known, grid)
     if family == "depth":
         said += _units(values[:, known], signal)
     return Truth(family, values, known, note="; ".join(said))
 
 
-def _planes(brought: Brought, *channels: int) -> np.ndarray:
-    """[C, H, W] of as many channels as one of ``channels``."""
-    array = brought.array[0] if brought.array.ndim == 4 and len(brought.array) == 1 else brought.array
-    if brought.colours and array.shape[0] == 3 and 1 in channels:
-        return colour_numbers(array)
-    if array.ndim == 2:
-        array = array[None]
-    for planes in (array, array.transpose(2, 0, 1)) if array.ndim == 3 else ():
+def _planes(brought: Brought, signal: Signal) -> np.ndarray:
+    """[C, H, W] of as many channels as the truth of ``signal`` may have; colours that stand for classes as numbers."""
+    classes = family_of(signal) == "classes"
+    array = _alone(brought)
+    if classes and brought.colours:
+        if not signal.colours:
+            raise SignalError(
+                "signal_kind",
+                "The truth is a picture of colours, and the signal has class numbers; bring both in one way: save the "
+                "truth as class numbers (grey or palette PNG, .npy).",
+            )
+        return _of_colours(brought)
+    channels = {signal.shape[0], 1} if classes else {signal.shape[0]}
+    ways = [array[None]] if array.ndim == 2 else [array, array.transpose(2, 0, 1)]
+    for planes in ways[1:] if brought.layout == "HWC" else ways:
         if len(planes) in channels:
             return planes
-    wanted = " or ".join(str(n) for n in sorted(set(channels)))
+    wanted = " or ".join(str(n) for n in sorted(channels))
     raise SignalError(
         "signal_shape",
-        f"The truth is {layouts.shape_text(array.shape)}; for this signal it must have {wanted} channels.",
+        f"The truth is {layouts.shape_text(array.shape)}; for this signal it must have {wanted} "
+        f"{'channel' if wanted == '1' else 'channels'}.",
     )
+
+
+def _alone(brought: Brought) -> np.ndarray:
+    """What was brought, without the axis of a batch of one."""
+    array = brought.array
+    return array[0] if array.ndim == 4 and len(array) == 1 else array
+
+
+def _of_colours(brought: Brought) -> np.ndarray:
+    """A picture's colours as class numbers 0xRRGGBB [1, H, W]; a photograph is refused."""
+    return colour_numbers(layouts.lay(_alone(brought), None, brought.layout).planes)
 
 
 def _check(rows: int, cols: int, height: int, width: int) -> None:
@@ -113,13 +139,30 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
     names = signal.names or tuple(f"class {n}" for n in range(count))
     if len(planes) > 1:
         return torch.from_numpy(planes.argmax(axis=0)), names
-    numbers = planes[0].astype(np.int64)
+    numbers = _whole(planes[0], known)
     codes = list(signal.codes or range(count))
     others = [int(code) for code in np.unique(numbers[known]) if code >= 0 and code not in codes]
     place = {code: n for n, code in enumerate(codes + others)}
     found, at = np.unique(numbers, return_inverse=True)
     index = np.array([place.get(int(code), -1) for code in found])[at.reshape(numbers.shape)]
-    return torch.from_numpy(index), (*names, *(f"class {code}" for code in others))
+    return torch.from_numpy(index), (*names, *(_name(code, signal.colours) for code in others))
+
+
+def _whole(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Class numbers int64 [H, W]; fractions are refused."""
+    if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
+        raise SignalError(
+            "signal_kind",
+            "The truth holds fractions, and classes are whole numbers; give their numbers, or shares, one channel a "
+            "class.",
+        )
+    numbers = np.where(known, plane, plane.dtype.type(0)).astype(np.int64)
+    numbers[~known] = -1
+    return numbers
+
+
+def _name(code: int, colours: bool) -> str:
+    return f"#{code:06x}" if colours else f"class {code}"
 
 
 def _centres(size: int, pixels: int) -> Tensor:
@@ -152,12 +195,13 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
 
     ``kind``: of the truth: depth, labels, heat_map or features; it is looked at where it is not given.
     """
-    array = brought.array[0] if brought.array.ndim == 4 and len(brought.array) == 1 else brought.array
-    planes = colour_numbers(array) if brought.colours else layouts.lay(array, None, brought.layout).planes
+    of_colours = brought.colours and kind in (None, "labels")
+    planes = _of_colours(brought) if of_colours else layouts.lay(_alone(brought), None, brought.layout).planes
     height, width = planes.shape[1:]
     grid = Grid.from_sizes(height, width, min(rows, height), min(cols, width))
     finite = gaps.finite(planes)
-    taken = kind or brought.kind or kinds.guess(planes, finite, brought.lossy).kind
+    usual = "labels" if of_colours else brought.kind
+    taken = kind or usual or kinds.guess(planes, finite, brought.lossy).kind
     found = gaps.find(
         planes, "labels" if taken == "labels" else "depth", brought.codes or gaps.AUTO, brought.known
     )
@@ -165,8 +209,8 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
     if taken == "labels":
         return _shares(planes[0], known, grid, brought)
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
-    if taken in UNIT_KINDS and brought.array.dtype.kind in "iu" and float(values.max()) > 1:
-        values = values / (255.0 if float(values.max()) <= 255 else 65535.0)
+    if taken in UNIT_KINDS:
+        values = values / whole_of_levels(planes.dtype, float(values.max()))
     means, there = _over(values, known, grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
     return understand(
@@ -176,14 +220,15 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
 
 def _shares(plane: np.ndarray, known: Tensor, grid: Grid, brought: Brought) -> Signal:
     """Each class's share of the known pixels of each cell; channel n is class number n, where numbers are small."""
-    codes = [int(code) for code in np.unique(plane[known.numpy()])]
-    if codes and codes[0] >= 0 and codes[-1] < 256:
+    numbers = _whole(plane, known.numpy())
+    codes = [int(code) for code in np.unique(numbers[known.numpy()])]
+    if codes and codes[0] >= 0 and codes[-1] < 256 and not brought.colours:
         codes = list(range(codes[-1] + 1))
-    numbers = torch.from_numpy(plane.astype(np.int64))
-    shares = [_over((numbers == code)[None].to(torch.float64), known, grid) for code in codes]
+    classes = torch.from_numpy(numbers)
+    shares = [_over((classes == code)[None].to(torch.float64), known, grid) for code in codes]
     there = shares[0][1]
     values = torch.cat([share for share, _ in shares])
-    names = [brought.names.get(code, f"class {code}") for code in codes]
+    names = [brought.names.get(code, _name(code, brought.colours)) for code in codes]
     signal = understand(
         torch.where(there, values, torch.nan).numpy(),
         kind="soft_labels",

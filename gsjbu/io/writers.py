@@ -89,6 +89,14 @@ def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda:
     _replace(path, alone, kernel.save)
 
 
+def check_folder(path: str | Path) -> None:
+    """Refuse, before the work, a folder for results that is a file."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise GsjbuError(
+            "output_in_the_way", f"{path} is a file, and the results need a folder; choose another name."
+        )
+
+
 def is_there(path: Path) -> bool:
     """Whether a result lies at ``path``: a file, or a folder where its form is one."""
     try:

@@ -8,14 +8,16 @@ two.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, SupportsIndex
 
 from gsjbu.core import auto, devices, threads
 from gsjbu.core.fit import lr_image_of
-from gsjbu.core.grid import Grid
+from gsjbu.core.grid import Grid, pair
 from gsjbu.core.parameters import ADAM, Optimiser, optimiser_of
+from gsjbu.core.threads import check_threads
 from gsjbu.errors import ShapeError
 from gsjbu.io.pictures import shrunk_size
 from gsjbu.run import cost
@@ -69,8 +71,14 @@ def estimate(
         >>> gsjbu.estimate(512, 512, iters=50).seconds < 60
         True
     """
-    if height < 1 or width < 1:
-        raise ShapeError(f"The image is {width}×{height} pixels; it needs at least one pixel each way.")
+    if not (_is_count(height) and _is_count(width)):
+        raise ShapeError(
+            f"The image is {width}×{height} pixels; it needs a whole number of them, at least one pixel each way."
+        )
+    if not _is_count(channels):
+        raise ShapeError(f"channels is {channels!r}; it must be a whole number from 1.")
+    lr_size = None if lr_size is None else pair("lr_size", lr_size)
+    check_threads(threads)
     if not isinstance(settings, Settings):
         asked = {**(settings or {}), **given}
         settings = Settings.parse(asked)
@@ -81,6 +89,10 @@ def estimate(
     if plain.backend == "attention on a GPU":
         return plain
     return replace(plain, advice=_advice(height, width, settings, threads, signal, plain))
+
+
+def _is_count(given: object) -> bool:
+    return isinstance(given, SupportsIndex) and operator.index(given) >= 1
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,17 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return out
 
 
+def _of_validation(first: dict[str, Any]) -> Problem:
+    """What is wrong with a request's body, address or headers."""
+    if first["type"] == "json_invalid":
+        return Problem("json_invalid", f"The body is no JSON: it goes wrong at character {first['loc'][-1]}.")
+    if first["loc"] == ("body",):
+        return Problem("request_invalid", "The body must be a JSON object, sent as application/json.")
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
+    name = where[:60] or "the request"
+    return Problem("request_invalid", f"{name}: {first['msg']}.", setting=where[:60] or None)
+
+
 def install(app: FastAPI) -> None:
     """Turn every error into problem+json."""
 
@@ -155,13 +166,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(
-            str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")
-        )
-        code = "json_invalid" if first["type"] == "json_invalid" else "request_invalid"
-        name = where[:60] or "the request"
-        return _answer(request, Problem(code, f"{name}: {first['msg']}.", setting=where[:60] or None))
+        return _answer(request, _of_validation(error.errors()[0]))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:

@@ -8,6 +8,7 @@ import tarfile
 import pytest
 from PIL import Image
 
+from gsjbu.batch import BatchConfig, run
 from gsjbu.batch.sources import Blob, SourceError, find, passed_over
 
 
@@ -60,6 +61,15 @@ def test_signals_from_another_folder_and_from_the_backbone(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"a\.npy"):
         items[1].signal.read()
     assert [item.signal for item in find(str(folder), "backbone")] == [None, None]
+
+
+def test_a_folder_of_signals_that_is_not_there_is_refused(folder, tmp_path):
+    with pytest.raises(SourceError, match="There is no folder nope of signals"):
+        find(str(folder), "nope")
+    for words in ({"signals": str(tmp_path / "nope")}, {"asked": BatchConfig(guide_masks="nope")}):
+        with pytest.raises(SourceError, match="There is no folder"):
+            run(str(folder), str(tmp_path / "out"), **words)
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_endings_of_one_name_stay_two_items(folder):

@@ -93,7 +93,16 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
     assert run(capsys, *words, "--stride", 8, "--objective", "rgb")[0] == 0
     status, _, err = run(capsys, *words, "--stride", 16)
     assert status == 2
-    assert "grid of 4×3" in err
+    assert "grid of 3 rows × 4 columns" in err
+    depth = ("--signal", files / "depth.npy", "--features", "off", "--iters", 0, "--quiet")
+    assert run(capsys, "compare", files / "photo.png", files / "report", *depth, "--stride", 8)[0] == 0
+    status, _, err = run(capsys, "compare", files / "photo.png", files / "other", *depth, "--stride", 16)
+    assert (status, "grid of 3 rows × 4 columns" in err, (files / "other").exists()) == (2, True, False)
+    truth = ("--truth", files / "truth.npy", "--iters", 0, "--quiet")
+    np.save(files / "truth.npy", np.random.default_rng(1).random((48, 64), dtype=np.float32))
+    words = ("evaluate", files / "photo.png", files / "depth.npy", *truth, "--stride")
+    assert run(capsys, *words, 8)[0] == 0
+    assert run(capsys, *words, 16)[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -120,11 +129,44 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
         (["bench", "--size", "big"], "'big' must be a whole number of at least 1"),
         (["serve", "--port", "99999"], "'99999' must be a whole number from 0 to 65535"),
         (["upsample", ".", "depth.npy", "-o", "x.npy"], ". is a folder; a file is needed."),
+        (
+            ["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "./z.npy"],
+            "place of another result",
+        ),
+        (["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "k.npy"], "k.npy ends in .npy"),
+        (["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "."], ". is a folder"),
+        (["upsample", "photo.png", "depth.npy", "-o", "."], ". is a folder"),
+        (["upsample", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
+        (
+            ["upsample", "photo.png", "depth.npy", "-o", "file.zarr"],
+            "file.zarr is a file, and the result is a",
+        ),
+        (["refine", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
+        (["raster", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
+        (["export", "-o", "folder.png"], "folder.png is a folder"),
+        (["video", "photo.png", "folder.mp4"], "folder.mp4 is a folder"),
+        (["video", "photo.png", "."], ". is a folder"),
+        (
+            ["video", "photo.png", "x.mp4", "--values", "words.txt"],
+            "words.txt is a file, and the results need a",
+        ),
+        (
+            ["video", "photo.png", "x.mp4", "--signal", "folder.png", "--values", "folder.png"],
+            "of the signals",
+        ),
+        (["compare", "photo.png", "words.txt"], "words.txt is a file, and the results need a folder"),
+        (["evaluate", "photo.png", "--truth", "depth.npy", "-o", "words.txt"], "words.txt is a file"),
+        (["batch", "photo.png", "words.txt"], "words.txt is a file, and the results need a folder"),
+        (["batch", "photo.png", "out", "--signals", "nope"], "There is no folder nope of signals"),
+        (["batch", "photo.png", "out", "--guide-masks", "nope"], "There is no folder nope; the masks"),
         ([], "COMMAND"),
     ],
 )
 def test_refusals_are_sentences_and_status_2(files, capsys, monkeypatch, words, sentence):
     monkeypatch.chdir(files)
+    for name in ("folder.png", "folder.mp4"):
+        (files / name).mkdir()
+    (files / "file.zarr").touch()
     before = sorted(p.name for p in files.iterdir())
     status, out, err = run(capsys, *words)
     assert (status, out) == (2, "")
@@ -326,6 +368,14 @@ def test_batch_reports_failures_with_status_1(files, capsys):
     assert out.startswith("0 done, 1 there already, 0 failed")
 
 
+def test_a_batch_says_that_a_stride_is_the_backbones(files, capsys):
+    np.save(files / "photo.npy", np.load(files / "depth.npy"))
+    words = ("batch", files / "photo.png", files / "out", "--iters", 0)
+    status, _, err = run(capsys, *words, "--stride", 16)
+    assert (status, "--stride is that of --signals backbone" in err) == (0, True)
+    assert "--stride" not in run(capsys, *words)[2]
+
+
 def test_video_reports_speed_and_flicker(tmp_path, capsys):
     from gsjbu.io.films import Reader, Writer
 
@@ -377,6 +427,8 @@ def test_video_with_a_signal_per_frame_and_too_few_of_them(tmp_path, capsys):
         tmp_path / "s",
     )
     assert run(capsys, *words)[0] == 0
+    status, out, err = run(capsys, *words, "--frames", 1)
+    assert status == 0 and "out.mp4: 1 frame, " in out and "3 signals and 1 is used" in err
     (tmp_path / "s" / "2.npy").unlink()
     status, _, err = run(capsys, *words)
     assert status == 2

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import save_file
 
 import gsjbu
@@ -355,6 +356,8 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         gsjbu.load(tmp_path / "nothing")
     with pytest.raises(KernelFileError):
         gsjbu.load(tmp_path)
+    with pytest.raises(KernelFileError, match=r"^\. cannot be opened"):
+        gsjbu.load(".")
 
 
 @pytest.mark.parametrize(
@@ -505,3 +508,18 @@ def test_render_takes_whole_numbers_of_threads(threads):
     kernel = gsjbu.fit(torch.rand(3, 16, 16), stride=8, iters=0, radius=1)
     with pytest.raises(SettingError, match="a whole number from 1"):
         kernel.render(torch.zeros(1, 2, 2), threads=threads)
+
+
+@pytest.mark.parametrize("wrong", [None, "a.npy", Image.fromarray(np.zeros((6, 8), np.uint8)), object()])
+def test_what_is_no_array_is_not_rendered(wrong):
+    kernel = gsjbu.fit(torch.rand(3, 48, 64), lr_size=(6, 8), iters=0)
+    with pytest.raises(ShapeError, match=r"it must be an array or a tensor \[C, h, w\]"):
+        kernel.render(wrong)
+
+
+@pytest.mark.parametrize("pixel", [(1.5, 2), ("a", 2), (1, None)])
+def test_a_pixel_has_whole_numbers(pixel):
+    kernel = gsjbu.fit(torch.rand(3, 48, 64), lr_size=(6, 8), iters=0)
+    with pytest.raises(ShapeError, match="x and y must be whole numbers"):
+        kernel.weights_at(*pixel)
+    assert kernel.weights_at(np.int64(3), np.uint8(2)).x == 3

@@ -48,9 +48,19 @@ def test_bar_carries_the_gradient():
     assert bar["stops"][0] == "#440154" and bar["stops"][-1] == "#fde725"
 
 
-@pytest.mark.parametrize("count", [1, 8, 21, 150, 1000])
+@pytest.mark.parametrize("count", [1, 8, 21, 150, 1000, 2791, 4096, 65536])
 def test_class_colours_differ(count):
-    assert len({tuple(c) for c in colours.palette(count)}) == count
+    found = colours.palette(count)
+    assert found.shape == (count, 3) and found.dtype == np.uint8
+    assert len({tuple(c) for c in found.tolist()}) == count
+
+
+def test_more_classes_leave_the_colours_of_the_first_as_they_are():
+    most = colours.palette(65536)
+    for count in (1, 12, 2700, 2701, 4096):
+        np.testing.assert_array_equal(colours.palette(count), most[:count])
+    assert [colours.hexadecimal(c) for c in most[:3]] == ["#59a5eb", "#a85d6e", "#a6ffab"]
+    assert colours.NOTHING not in {tuple(c) for c in most.tolist()}
 
 
 def test_the_first_class_colours_are_easy_to_tell_apart():

@@ -12,6 +12,7 @@ from PIL import Image
 
 from gsjbu.errors import ImageError
 from gsjbu.io.guides import MEAN, STD, to_guide
+from gsjbu.io.pictures import png_bytes
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -144,3 +145,26 @@ def test_levels_of_8_bits_may_be_held_in_more(dtype):
 def test_a_batch_of_images_is_told_where_to_go(batch):
     with pytest.raises(ImageError, match="batch of 2: give them one by one"):
         to_guide(batch)
+
+
+LEVELS = np.random.default_rng(0).integers(0, 256, (24, 32, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [LEVELS, LEVELS.astype(np.int64), LEVELS.astype(np.uint16) * 257, torch.from_numpy(LEVELS).permute(2, 0, 1),
+     Image.fromarray(LEVELS), png_bytes(LEVELS)],
+)  # fmt: skip
+@pytest.mark.parametrize("words", [{"mean": MEAN}, {"std": STD}, {"mean": MEAN, "std": STD}])
+def test_levels_are_not_normalised(levels, words):
+    with pytest.raises(ImageError, match="leave mean= and std= out"):
+        to_guide(levels, **words)
+
+
+def test_mean_and_std_that_lead_elsewhere_are_refused():
+    with pytest.raises(ImageError, match="in parts of 1"):
+        to_guide(LEVELS.astype(np.float32), MEAN, STD)
+    normalised = (LEVELS / 255 - MEAN) / STD
+    with pytest.raises(ImageError, match="in parts of 1"):
+        to_guide(normalised, [255 * v for v in MEAN], [255 * v for v in STD])
+    np.testing.assert_allclose(to_guide(normalised, MEAN, STD).pixels[0], LEVELS[..., 0] / 255, atol=1e-6)

@@ -67,10 +67,30 @@ def test_a_layout_that_is_said_is_not_guessed_over():
         lay((30, 40, 96), (480, 640), layout="CHW")
 
 
+def test_a_map_that_is_larger_than_the_image_is_called_so():
+    with pytest.raises(
+        SignalError, match=r"400×300 and the image 160×128: it is larger .* layout='ROWSxCOLS'"
+    ) as refusal:
+        lay((300, 400), (128, 160))
+    assert refusal.value.code == "signal_size"
+
+
 def test_tokens_of_a_named_grid():
     assert lay((530, 384), (304, 448), grid=(23, 23)).planes.shape == (384, 23, 23)
-    with pytest.raises(SignalError, match="a grid of 28×19 has 532"):
+    with pytest.raises(SignalError, match="a grid of 19 rows × 28 columns has 532"):
         lay((530, 384), (304, 448), grid=(19, 28))
+
+
+def test_a_named_grid_that_goes_with_the_image_the_other_way_round_is_a_doubt():
+    turned = lay((532, 384), (304, 448), grid=(28, 19))
+    assert turned.planes.shape == (384, 28, 19) and "28 rows × 19 columns" in turned.sentence
+    assert turned.doubt == "one of 19 rows × 28 columns (layout='19x28')"
+    for grid in ((19, 28), (23, 23)):
+        assert lay((532, 384), (304, 448), grid=grid).doubt == ""
+    assert (
+        lay((240, 384), (480, 512), grid=(16, 15)).doubt
+        and not lay((240, 384), (480, 512), grid=(15, 16)).doubt
+    )
 
 
 def test_tokens_keep_their_order():

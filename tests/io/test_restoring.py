@@ -177,3 +177,42 @@ def test_a_signal_without_a_guess_is_as_good(kernel):
     plain = Signal(torch.rand(2, 6, 8), torch.ones(6, 8, dtype=torch.bool), "features")
     assert restoring.restored(plain, kernel).shape == (2, 48, 64)
     assert restoring.restored(replace(plain, values=plain.values[:1], flat=True), kernel).shape == (48, 64)
+
+
+@pytest.mark.parametrize(("dtype", "top"), [("u1", 255), ("u2", 65535), ("i8", 255)])
+@pytest.mark.parametrize(
+    ("kind", "channels"),
+    [("probabilities", 1), ("probabilities", 3), ("soft_labels", 1), ("soft_labels", 3), ("heat_map", 1)],
+)
+def test_levels_of_shares_are_parts_of_the_largest(kernel, dtype, top, kind, channels):
+    shares = np.linspace(0, 0.9, channels * 48).reshape(channels, 6, 8)
+    levels = np.rint(top * shares).astype(dtype)
+    signal = understand(levels, kind=kind)
+    np.testing.assert_allclose(signal.values, shares, atol=0.51 / top)
+    out = restoring.restored(signal, kernel)
+    same = kind != "probabilities" and channels == 1
+    assert out.dtype == (np.dtype(dtype) if same else np.float32)
+    assert out.min() >= 0 and 0.5 < out.max() / (top if same else 1) <= 0.9 + 1 / top
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64])
+def test_whole_numbers_of_64_bits_keep_to_their_ends(kernel, dtype):
+    top = np.iinfo(dtype).max
+    depth = np.linspace(0.5, 1, 48).reshape(6, 8) * float(top)
+    depth = np.minimum(depth, np.nextafter(float(top), 0)).astype(dtype)
+    depth[:, -1] = top
+    out = restoring.restored(understand(depth, kind="depth", invalid="none"), kernel)
+    assert out.dtype == dtype and out.min() >= depth.min() * 0.999 and out.max() > 0.99 * float(top)
+    labels = np.where(np.arange(48).reshape(6, 8) < 24, dtype(3), dtype(top))
+    assert set(np.unique(restoring.restored(understand(labels, kind="labels"), kernel))) == {3, top}
+    labels[:, -1] = 7
+    ignored = restoring.restored(understand(labels, kind="labels", invalid=7), kernel)
+    assert set(np.unique(ignored)) <= {3, 7, top}
+
+
+@pytest.mark.parametrize(("dtype", "comes"), [("f2", "f4"), ("f4", "f4"), ("f8", "f8")])
+@pytest.mark.parametrize("kind", ["depth", "probabilities", "soft_labels", "logits", "features", "heat_map"])
+def test_fractions_come_as_float32_or_float64(kernel, kind, dtype, comes):
+    """As docs/outputs.md has it."""
+    out = restoring.restored(understand(RNG.random((6, 8)).astype(dtype), kind=kind), kernel)
+    assert out.dtype == np.dtype(comes)

@@ -232,7 +232,7 @@ def test_many_classes_do_not_unfold_beyond_the_bound():
 
 def test_the_note_says_what_it_is_and_why():
     s = understand(png((DEPTH * 1000).astype(np.uint16)))
-    assert s.note.startswith("16-bit grey PNG: depth on 8×6; ") and "different" in s.note
+    assert s.note.startswith("16-bit grey PNG: depth on 6 rows × 8 columns; ") and "different" in s.note
     assert isinstance(understand(s), Signal) and understand(s) is s
 
 
@@ -258,3 +258,50 @@ def test_a_signal_as_large_as_the_image_is_said():
         assert not any(
             "refine" in said for said in understand(whole, (24, 32), **words).fitted(48, 64).doubts
         )
+
+
+@pytest.mark.parametrize("wrong", ["foo", ["foo"], "0,x"])
+def test_gaps_are_refused_as_they_were_given(wrong):
+    with pytest.raises(SignalError) as refusal:
+        understand(DEPTH, invalid=wrong)
+    assert refusal.value.message.startswith(f"invalid is {wrong!r}; ")
+
+
+@pytest.mark.parametrize("wrong", ["voc", 5])
+def test_names_are_a_list(wrong):
+    with pytest.raises(SignalError, match=f"names is '{wrong}'; it must be a list"):
+        understand(DEPTH, names=wrong)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [("flags", 1, "encrypted"), ("method", 99, "compressed in a way that is not read")],
+)
+def test_an_archive_that_is_whole_and_cannot_be_unpacked_is_not_called_damaged(field, value, said):
+    stream = io.BytesIO()
+    np.savez(stream, depth=DEPTH)
+    data = bytearray(stream.getvalue())
+    place = {"flags": 0, "method": 2}[field]
+    for at in (data.index(b"PK\3\4") + 6, data.index(b"PK\1\2") + 8):
+        data[at + place] = value
+    refused = refusal(bytes(data))
+    assert refused.code == "signal_type" and said in refused.message and "damaged" not in refused.message
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_logits_that_rule_out_nearly_all_have_cells_without_a_class(dtype):
+    """Where all classes of a cell are ruled out it is a gap, filled from cells that rule some out, too."""
+    draw = np.random.default_rng(0)
+    logits = np.where(draw.random((3, 16, 16)) < 0.9, -np.inf, draw.normal(0, 4, (3, 16, 16))).astype(dtype)
+    s = understand(logits, kind="logits")
+    np.testing.assert_array_equal(s.mask.numpy(), np.isfinite(logits).any(axis=0))
+    shares = s.values[:, s.mask].numpy()
+    ruled_out = np.isneginf(logits[:, s.mask.numpy()])
+    assert (shares[ruled_out] == 0).all() and shares.sum(axis=0) == pytest.approx(1)
+    assert "kind=logits says" in refusal(logits).message
+
+
+@pytest.mark.parametrize("kind", ["heat_map", "soft_labels", "probabilities"])
+def test_what_is_no_share_is_said_in_the_plural(kind):
+    said = {"heat_map": "Heat maps", "soft_labels": "Soft labels", "probabilities": "Probabilities"}[kind]
+    assert refusal(DEPTH - 2, kind=kind).message.startswith(f"{said} lie between 0 and 1")

@@ -9,6 +9,7 @@ import torch
 from gsjbu.core.grid import Grid
 from gsjbu.errors import SignalError
 from gsjbu.io.brought import Brought
+from gsjbu.io.pictures import png_bytes
 from gsjbu.io.readers import bring
 from gsjbu.io.signals import understand
 from gsjbu.io.truths import reduced, truth_of
@@ -67,7 +68,7 @@ def test_features_in_any_layout(layout):
     [
         (DEPTH[:8], "signal_size", "no smaller: lower the resolution to 32"),
         (DEPTH[:, :24], "signal_aspect", "the image's shape"),
-        (np.stack([DEPTH, DEPTH]), "signal_shape", "it must have 1 channels"),
+        (np.stack([DEPTH, DEPTH]), "signal_shape", "it must have 1 channel"),
     ],
 )
 def test_what_cannot_be_the_truth_is_refused(array, code, said):
@@ -100,3 +101,72 @@ def test_labels_reduce_to_shares_with_their_names():
     assert signal.names == ("sky", "class 1", "class 2", "sea")
     assert signal.values.sum(0).numpy() == pytest.approx(1.0)
     assert truth_of(brought, signal, 24, 32).family == "classes"
+
+
+COLOURS = np.array([[0, 0, 0], [200, 30, 30], [30, 200, 30], [0, 0, 255]], np.uint8)
+
+
+def picture(numbers: np.ndarray) -> bytes:
+    return png_bytes(COLOURS[numbers])
+
+
+def test_a_truth_of_colours_is_of_classes_as_its_signal_is():
+    some = np.where(LABELS == 3, 1, LABELS)
+    signal = understand(picture(some[::4, ::4]))
+    truth = truth_of(bring(picture(LABELS)), signal, 24, 32)
+    assert truth.family == "classes" and bool(truth.known.all())
+    assert truth.names == ("#000000", "#1ec81e", "#c81e1e", "#0000ff")
+    named = np.array([truth.names[n] for n in truth.values[0].flatten()])
+    assert (named == np.array(["#000000", "#c81e1e", "#1ec81e", "#0000ff"])[LABELS.ravel()]).all()
+
+
+def test_a_truth_of_colours_reduces_to_shares_of_its_classes():
+    brought = bring(picture(LABELS))
+    signal = reduced(brought, 6, 8)
+    assert (signal.kind, signal.shape, signal.colours) == ("soft_labels", (4, 6, 8), True)
+    assert signal.names == ("#000000", "#0000ff", "#1ec81e", "#c81e1e")
+    truth = truth_of(brought, signal, 24, 32)
+    best = signal.values.argmax(dim=0).repeat_interleave(4, 0).repeat_interleave(4, 1)
+    assert bool((truth.values[0] == best).all())
+
+
+def test_colours_are_features_where_that_is_said():
+    brought = bring(picture(LABELS))
+    signal = reduced(brought, 6, 8, kind="features")
+    assert (signal.kind, signal.shape) == ("features", (3, 6, 8))
+    truth = truth_of(brought, signal, 24, 32)
+    np.testing.assert_array_equal(truth.values.numpy(), COLOURS[LABELS].transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("signal", "pixels", "said"),
+    [
+        (
+            picture(LABELS[::4, ::4]),
+            DRAW.integers(0, 256, (24, 32, 3)).astype(np.uint8),
+            "which are no classes",
+        ),
+        (LABELS[::4, ::4], COLOURS[LABELS], "save the truth as class numbers"),
+        (DEPTH[::4, ::4], COLOURS[LABELS], "it must have 1 channel"),
+    ],
+)
+def test_a_picture_that_is_no_truth_is_refused(signal, pixels, said):
+    with pytest.raises(SignalError, match=said):
+        truth_of(bring(png_bytes(pixels)), understand(signal), 24, 32)
+
+
+def test_a_photograph_reduces_to_no_classes():
+    pixels = DRAW.integers(0, 256, (24, 32, 3)).astype(np.uint8)
+    with pytest.raises(SignalError, match="which are no classes"):
+        reduced(bring(png_bytes(pixels)), 6, 8)
+
+
+def test_fractions_are_no_classes():
+    fractions = np.where(np.arange(32) < 3, np.nan, LABELS + np.float32(0.5))
+    signal = low("labels", LABELS[::4, ::4])
+    with pytest.raises(SignalError, match="The truth holds fractions"):
+        truth_of(bring(fractions), signal, 24, 32)
+    with pytest.raises(SignalError, match="The truth holds fractions"):
+        reduced(bring(fractions), 6, 8, kind="labels")
+    whole = truth_of(bring(np.where(np.isnan(fractions), np.nan, LABELS)), signal, 24, 32)
+    assert bool((whole.known.numpy() == ~np.isnan(fractions)).all())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import gsjbu
-from gsjbu.errors import SettingError, ShapeError
+from gsjbu.errors import GsjbuError, SettingError, ShapeError
 from gsjbu.settings import Settings
 
 HD = (2160, 3840)
@@ -102,3 +103,20 @@ def test_a_brought_signal_sets_the_grid() -> None:
         4096, 4096, resolution=4096, iters=500, lr_size=(2000, 2000), channels=21, threads=1
     )
     assert "stride" not in [a.setting for a in slow.advice]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ({"channels": -1}, "channels is -1; it must be a whole number from 1"),
+        ({"channels": "a"}, "channels is 'a'"),
+        ({"height": 1.5}, "64×1.5 pixels; it needs a whole number"),
+        ({"width": None}, "None×64 pixels; it needs a whole number"),
+        ({"lr_size": 5}, "lr_size is 5; it must be two whole numbers"),
+        ({"lr_size": (0, 3)}, "lr_size is"),
+        ({"threads": 0}, "threads is 0; it must be a whole number from 1"),
+    ],
+)
+def test_what_is_no_count_is_refused(words: dict[str, Any], said: str) -> None:
+    with pytest.raises(GsjbuError, match=said):
+        gsjbu.estimate(**{"height": 64, "width": 64} | words)

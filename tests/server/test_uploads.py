@@ -297,7 +297,14 @@ def test_compressed_and_oversized_json_bodies(serve: Callable[..., Running]) -> 
     assert code_of(chunked) == (413, "body_too_large")
     deep = client.post("/api/estimate", content=b"[" * 900, headers=headers)
     assert 400 <= deep.status_code < 500
-    assert code_of(client.post("/api/estimate", content=b"{", headers=headers)) == (400, "json_invalid")
+    for path in ("/api/estimate", "/api/jobs"):
+        broken = client.post(path, content=b'{"a": ', headers=headers)
+        assert code_of(broken) == (400, "json_invalid") and "setting" not in broken.json()
+        assert broken.json()["detail"] == "The body is no JSON: it goes wrong at character 6."
+        for body in (b"[]", b"null", b""):
+            none = client.post(path, content=body, headers=headers)
+            assert code_of(none) == (422, "request_invalid")
+            assert none.json()["detail"] == "The body must be a JSON object, sent as application/json."
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ from gsjbu.core.refinement import portable
 from gsjbu.core.refinement.recipe import Refinement
 
 # Where the graph gives nearly every pixel of mixed cells to one class (mean of Σp²: drawn ground and thin curves 0.83
-# to 0.93, photographs 0.72 to 0.87, halftones, which it must not follow, 0.87), its answer alone is better than its mean
-# with the mixture: ground ×8 95.9 → 96.6 mIoU.
+# to 0.93, photographs 0.72 to 0.87, halftones, which it must not follow, 0.87), its answer alone is better than its
+# mean with the mixture: ground ×8 95.9 → 96.6 mIoU.
 UNSURE, SURE, MIXED = 0.88, 0.92, 0.98
 LEAST = 1e-3  # probability: what is less counts as this much, or one network's 0 would rule a class out
 
