@@ -55,9 +55,18 @@ def parse(layout: str | None) -> tuple[str, Size | None]:
     )
 
 
-def lay(array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: Size | None = None) -> Laid:
-    """``array`` as planes over an image of ``size`` (height, width), if that is known. Raises SignalError."""
-    names_channels = array.ndim == 4  # [1, 1, h, w] says itself what it is
+def lay(
+    array: np.ndarray,
+    size: Size | None = None,
+    layout: str = AUTO,
+    grid: Size | None = None,
+    one_channel: bool = False,
+) -> Laid:
+    """``array`` as planes over an image of ``size`` (height, width), if that is known. Raises SignalError.
+
+    one_channel: somebody says that it is of a kind that has one, which tokens have not.
+    """
+    names_channels = array.ndim == 4 or one_channel  # [1, 1, h, w] says itself what it is
     batched = array.ndim > 2
     array = _one_of_batch(array)
     if layout == "tokens" or grid is not None:

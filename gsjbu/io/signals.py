@@ -33,6 +33,7 @@ LEAST_TOP, MOST_TOP = 1e-15, 1e15
 #: sums of it no room, beyond.
 TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
 #: Kinds whose values are shares of a whole, and stay in [0, 1].
+ONE_CHANNEL = ("depth", "labels", "heat_map")  # kinds of what tokens are not
 UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
 AS_LARGE = (
     "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
@@ -72,6 +73,11 @@ class Asked:
                 f"names is {str(names)[:40]!r}; it must be a list, the names of the classes by number.",
             )
         return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names), flag("fill", fill))
+
+    def laid(self, brought: Brought, size: Size | None) -> layouts.Laid:
+        """``brought`` as planes over an image of ``size`` (height, width), as its words say or its axes."""
+        axes = brought.layout if self.layout == layouts.AUTO else self.layout
+        return layouts.lay(brought.array, size, axes, self.grid, one_channel=self.kind in ONE_CHANNEL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +175,7 @@ class Signal:
             if not suits(self.shape[1:], (height, width)):
                 raise mismatch(self.shape[1:], (height, width))
             return replace(self, as_large=self.shape[1:] == (height, width))
-        laid = layouts.lay(self.brought.array, (height, width), self.brought.layout, self.asked.grid)
+        laid = self.asked.laid(self.brought, (height, width))
         as_large = laid.planes.shape[1:] == (height, width)
         if laid.layout == self.layout and tuple(laid.planes.shape[1:]) == self.shape[1:]:
             return replace(self, layout_note=laid.sentence, layout_doubt=laid.doubt, as_large=as_large)
@@ -205,8 +211,7 @@ def understand(
         return x if size is None else x.fitted(*size)
     asked = Asked.parse(kind, invalid, layout, grid, names, fill)
     brought = bring(x, max_values)
-    axes = brought.layout if asked.layout == layouts.AUTO else asked.layout
-    laid = layouts.lay(brought.array, size, axes, asked.grid)
+    laid = asked.laid(brought, size)
     return replace(_understood(brought, laid, asked, max_values), as_large=laid.planes.shape[1:] == size)
 
 

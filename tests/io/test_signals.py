@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -305,3 +306,15 @@ def test_logits_that_rule_out_nearly_all_have_cells_without_a_class(dtype):
 def test_what_is_no_share_is_said_in_the_plural(kind):
     said = {"heat_map": "Heat maps", "soft_labels": "Soft labels", "probabilities": "Probabilities"}[kind]
     assert refusal(DEPTH - 2, kind=kind).message.startswith(f"{said} lie between 0 and 1")
+
+
+@pytest.mark.parametrize("size", [(387, 509), (384, 512)])
+@pytest.mark.parametrize("kind", ["depth", "heat_map"])
+def test_what_is_said_to_have_one_channel_is_no_tokens(size, kind):
+    """The image was resized to whole strides before; 48 tokens of 64 channels would make a grid, too."""
+    values = np.random.default_rng(0).random((48, 64), np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for array in (values, values[None]):
+            found = understand(array, size, kind)
+            assert found.layout == "CHW" and found.shape == (1, 48, 64) and not found.layout_doubt
