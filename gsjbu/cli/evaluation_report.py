@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gsjbu.cli.report import STYLE, table
-from gsjbu.run.measures import MORE_IS_BETTER, UNITS, direction
+from gsjbu.measures import MORE_IS_BETTER, UNITS, direction
 
 Rows = list[dict[str, Any]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from gsjbu.run.measures import MORE_IS_BETTER, direction
+from gsjbu.measures import MORE_IS_BETTER, direction
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --muted: #777; }

@@ -19,7 +19,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.io.signals import Signal
 from gsjbu.io.truths import Truth
 from gsjbu.run import metrics
-from gsjbu.run.measures import MORE_IS_BETTER
+from gsjbu.measures import MORE_IS_BETTER
 
 BAND = 5  # pixels to either side of an edge that count as near it
 DEPTH_STEP = 8 / 255  # of the depth's span, from one pixel to the next: a depth edge

@@ -15,9 +15,8 @@ const listed = (words, one) => Object.entries(words).map(([name, value]) => one(
 export function command({ result }) {
   const { signal } = result;
   const picture = result.from.sample ? `scene:${result.from.sample}` : fileName(result.from);
-  const options = Object.entries(result.settings).map(
-    ([name, value]) => `--${name.replaceAll("_", "-")} ${option(value)}`,
-  );
+  const settings = Object.entries(result.settings).filter(([name]) => !(signal && name === "stride")); // it has its own
+  const options = settings.map(([name, value]) => `--${name.replaceAll("_", "-")} ${option(value)}`);
   if (signal) {
     const { file, words } = brought(signal);
     options.push(`--signal ${quoted(file)}`, ...listed(words, (name, value) => (value === true ? `--${name}` : `--${name} ${quoted(value)}`)));

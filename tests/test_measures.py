@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gsjbu.run.measures import MORE_IS_BETTER, UNITS
+from gsjbu.measures import MORE_IS_BETTER, UNITS
 from gsjbu.run.scores import DECISIVE
 
-REPORT_JS = Path(__file__).parents[2] / "static" / "js" / "report.js"
+REPORT_JS = Path(__file__).parents[1] / "static" / "js" / "report.js"
 
 
 def test_the_page_says_the_same_of_every_measure() -> None:
