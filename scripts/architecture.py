@@ -27,8 +27,8 @@ FLOORS = (
 )
 ROOMS = {room for floor in FLOORS for room, _ in floor}
 # Files at the top of the package, and the room in which they are drawn.
-TOP = {"verbs": "verbs", "module": "verbs", "video": "verbs", "settings": "settings", "errors": "settings",
-       "version": "settings", "entry": "cli", "__main__": "cli"}  # fmt: skip
+TOP = {"verbs": "verbs", "module": "verbs", "video": "verbs", "settings": "settings", "measures": "settings",
+       "errors": "settings", "version": "settings", "entry": "cli", "__main__": "cli"}  # fmt: skip
 ALIASES = {"__init__", "grid", "images", "metrics", "render", "signals"}
 WIDTH, HIGH, GAP, LEFT, ROW = 960, 64, 46, 20, 24
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from gsjbu.core.grid import Grid
 from gsjbu.io.signals import Signal
 from gsjbu.io.truths import Truth
-from gsjbu.run import metrics
 from gsjbu.measures import MORE_IS_BETTER
+from gsjbu.run import metrics
 
 BAND = 5  # pixels to either side of an edge that count as near it
 DEPTH_STEP = 8 / 255  # of the depth's span, from one pixel to the next: a depth edge
