@@ -54,6 +54,6 @@ def test_the_refinement_of_shares_is_weaker_at_fine_strides() -> None:
     full, fine = shares.refined(16, 1.0), shares.refined(4, 1.0)
     assert full is not None and fine is not None
     assert shares.refined(32, 1.0) == full == shares.refinement
-    assert fine.graph == full.graph / 2 and fine.counts
+    assert fine.graph == full.graph / 2 and fine.counts and shares.refined(8, 1.0).graph == full.graph
     assert fine.strengths == tuple(s / 16 for s in full.strengths)
     assert RECIPES["measured"].refined(4, 1.0) == RECIPES["measured"].refinement
