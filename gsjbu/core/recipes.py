@@ -40,7 +40,7 @@ class Recipe:
     refinement: Refinement | None = None  # as a fully trusted guide has it
     steps_of_large: int = STEPS  # of a fit at most, of an image of more than LARGE pixels
     strength_pixels: float = 0.0  # where it is not 0, strengths of smoothing are × (pixels / s)²
-    # Where it is not 0, at strides s (px) below it strengths are × (s / it)², and below half of it the graph × 2·s / it.
+    # Where it is not 0, at strides s (px) below it strengths are × (s / it)², and below half of it the graph × 2s / it.
     full_stride: float = 0.0
     # Where these are not 0, steps are the fewer the more cells around those with a value have none (none at all where
     # this share has none), and the fewer the less than this the colours tell (trust.guide_gain).
