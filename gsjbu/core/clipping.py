@@ -31,18 +31,19 @@ def clip_(
     return high
 
 
-def whole(
+def whole_(
     high: Tensor,  # [C, H, W], clipped
     low: Tensor,  # [C, h, w], the LR signal
     known: Tensor | None = None,  # bool [h, w]
 ) -> Tensor:
-    """``high`` summing to 1 in each pixel again, where ``low`` are shares of a whole: clipping each by itself adds or
-    takes some of it."""
+    """``high``, in place where it has no gradient, summing to 1 in each pixel again, where ``low`` are shares of a
+    whole: clipping each by itself adds or takes some of it."""
     total = low.sum(dim=0)
     held = total if known is None else total[known]
     if len(low) == 1 or bool(low.min() < -SLACK) or not bool(((held - 1).abs() <= SLACK).all()):
         return high
-    return high / high.sum(dim=0).clamp_min(SLACK)
+    total = high.sum(dim=0).clamp_min(SLACK)
+    return high / total if high.requires_grad else high.div_(total)
 
 
 def within_reach(known: Tensor, grid: Grid, radius: int) -> Tensor:

@@ -415,3 +415,7 @@ def test_shares_sum_to_one_where_mixing_overshoots() -> None:
     assert free.min() < -1e-3  # or there is nothing to clip
     torch.testing.assert_close(held.sum(dim=0), torch.ones(held.shape[1:]), atol=1e-5, rtol=0)
     assert held.min() >= 0 and held.max() <= 1
+    out = np.empty(held.shape, np.float32)
+    assert torch.equal(plain.render(blurred, out, clip=True), held) and np.array_equal(out, held.numpy())
+    asking = blurred.clone().requires_grad_()
+    torch.testing.assert_close(plain.render(asking, clip=True).detach(), held, atol=1e-5, rtol=0)
