@@ -37,9 +37,8 @@ BLOCK_BYTES = 64 * 1024 * 1024
 INTERPOLATIONS = {
     "bilinear": interpolation.bilinear, "bicubic": interpolation.bicubic, "Catmull–Rom": interpolation.catmull_rom,
 }  # fmt: skip
-OVER_AREAS = (
-    "Catmull–Rom",
-)  # of what is smooth, means are given back over cells as they lie (``_area_means``)
+#: Of what is smooth, means are given back over cells as they lie, not to whole pixels.
+OVER_AREAS = ("Catmull–Rom",)
 REACH = {"bilinear": 1, "bicubic": 2, "Catmull–Rom": 2}  # LR pixels from a pixel's own that they take from
 
 

@@ -58,7 +58,7 @@ class Registration:
     gain: float  # what its colours tell of the signal (trust.guide_gain)
     even: bool  # it rises evenly: planes through neighbours tell more of it than their colours do
     smoother: (
-        bool  # a surface through its neighbours tells a cell far better than the guide does (a quantity)
+        bool  # a quantity: a surface through a cell's neighbours tells it far better than the guide does
     )
     blur: str | None = None  # its name in blur.BLURS
     moved: Shift | None = None

@@ -56,7 +56,7 @@ class Explained:
     ) -> None:
         self.signal, self.lr_guide, self.seen = signal, lr_guide, seen
         self.values = standardised(signal)[0]
-        self._gains: dict[bool, float] = {}
+        self._errors: dict[bool, np.ndarray] = {}
 
     @property
     def cells(self) -> int:
@@ -75,14 +75,18 @@ class Explained:
 
     def gain(self, ramps: bool = False) -> float:
         """``guide_gain``."""
-        if ramps not in self._gains:
-            self._gains[ramps] = guide_gain(self.values, self.lr_guide, self.seen, ramps)
-        return self._gains[ramps]
+        return _gain(self.values, self.errors(ramps))
+
+    def errors(self, ramps: bool = False) -> np.ndarray:
+        """Squared error of each cell by distance alone, and at each tolerance, [1 + n, h, w]."""
+        if ramps not in self._errors:
+            self._errors[ramps] = _errors(self.values, self.lr_guide, self.seen, ramps)
+        return self._errors[ramps]
 
     def over(self, lr_guide: Tensor) -> Explained:
         """The same signal over another guide's cell means [G, h, w]."""
         other = copy(self)
-        other.lr_guide, other._gains = lr_guide, {}
+        other.lr_guide, other._errors = lr_guide, {}
         other.__dict__.pop("logs", None)
         return other
 
@@ -120,8 +124,7 @@ def is_smoother(explained: Explained) -> bool:
     if not np.isfinite(by_surface):
         return False
     by_colours = min(
-        float(_errors(explained.values, explained.lr_guide, None, ramps)[1:][inner].mean(axis=(1, 2)).min())
-        for ramps in (False, True)
+        float(explained.errors(ramps)[1:][inner].mean(axis=(1, 2)).min()) for ramps in (False, True)
     )
     return by_surface < by_colours * np.exp(-SMOOTHER)
 
@@ -150,7 +153,11 @@ def guide_gain(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None, ram
     Each LR pixel is estimated from those around it, itself left out, once by distance alone and once by distance
     and colour, at a few tolerances of which the best one counts. ramps: by a plane through them, not by their mean.
     """
-    error = _errors(signal, lr_guide, seen, ramps).mean(axis=(1, 2), dtype=np.float64)
+    return _gain(signal, _errors(signal, lr_guide, seen, ramps))
+
+
+def _gain(signal: Tensor, errors: np.ndarray) -> float:
+    error = errors.mean(axis=(1, 2), dtype=np.float64)
     if error[0] <= 1e-12 * float(signal.double().square().mean()):
         return 0.0  # a flat signal: nothing to explain
     return float(np.log(error[0] / max(error[1:].min(), 1e-12 * error[0])))
@@ -158,7 +165,7 @@ def guide_gain(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None, ram
 
 def _spread(explained: Explained) -> float:
     """How large the gain is in most cells, times how evenly it is spread over the image; by planes."""
-    errors = _errors(explained.values, explained.lr_guide, explained.seen, ramps=True)
+    errors = explained.errors(ramps=True)
     plain, best = errors[0], errors[1 + int(errors[1:].mean(axis=(1, 2)).argmin())]
     parts = np.array(
         [

@@ -106,17 +106,27 @@ def test_each_figure_is_asked_once(monkeypatch) -> None:
     scene = quarter("spheres", "labels", 16)
     own = scene.grid.cell_means(scene.image)
     other = own.flip(1)
+    logs = Explained(scene.signal, other).logs.values
+    wanted = {
+        (name, ramps): guide_gain(values, guide, None, ramps)
+        for name, values, guide in (
+            ("own", standardised(scene.signal)[0], own),
+            ("other", standardised(scene.signal)[0], other),
+            ("logs", logs, other),
+        )
+        for ramps in (False, True)
+    }
     asked = []
     monkeypatch.setattr(
-        trust, "guide_gain", lambda *given, real=guide_gain: asked.append(given[3]) or real(*given)
+        trust, "_errors", lambda *given, real=trust._errors: asked.append(given[3]) or real(*given)
     )
     explained = Explained(scene.signal, own)
     there = explained.over(other)
     for ramps in (False, True, False):
-        plain = guide_gain(explained.values, own, None, ramps)
-        assert explained.gain(ramps) == plain
-        assert explained.more(there, ramps) == guide_gain(explained.values, other, None, ramps) - plain
-        assert there.logs.gain(ramps) == guide_gain(there.logs.values, other, None, ramps)
+        assert explained.gain(ramps) == wanted["own", ramps]
+        assert explained.more(there, ramps) == wanted["other", ramps] - wanted["own", ramps]
+        assert there.logs.gain(ramps) == wanted["logs", ramps]
+    assert not trust.is_smoother(explained) and trust_of_shares(explained) > 0  # of the same errors
     assert asked == [False, False, False, True, True, True]
     assert explained.logs.lr_guide is own and explained.over(own).logs is not explained.logs
     assert explained.cells == own[0].numel()
