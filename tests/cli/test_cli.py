@@ -109,7 +109,7 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
     ("words", "sentence"),
     [
         (["upsample", "none.png", "depth.npy", "-o", "x.npy"], "There is no none.png."),
-        (["upsample", "words.txt", "depth.npy", "-o", "x.npy"], "not a JPEG, PNG or WebP"),
+        (["upsample", "words.txt", "depth.npy", "-o", "x.npy"], "not a JPEG, PNG, WebP or AVIF"),
         (["upsample", "photo.png", "photo.png", "-o", "x.gif"], "x.gif ends in .gif; use one of .npy"),
         (["upsample", "photo.png", "features.npy", "-o", "x.png"], "the signal has 5; write .npy instead"),
         (

@@ -116,7 +116,7 @@ def test_bands_count_less_the_more_there_are():
         (object(), "array of numbers"),
         (np.full((20, 30), np.nan), "NaN"),
         (np.full((20, 30), 70_000), "70000"),
-        (b"no picture", "not a JPEG, PNG or WebP"),
+        (b"no picture", "not a JPEG, PNG, WebP or AVIF"),
         (file("TIFF")[:40], "damaged"),
         (torch.zeros(3, 4, 5, dtype=torch.complex64), "real"),
     ],
