@@ -149,7 +149,7 @@ def _of_file(data: bytes, max_pixels: int) -> _Pixels:
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
         raise ImageError(
             "image_type",
-            "The file is not a JPEG, PNG, WebP or AVIF picture, nor any other that can be read; save it as PNG or TIFF.",
+            "The file is not a JPEG, PNG, WebP or AVIF picture, nor another that can be read; save it as PNG or TIFF.",
         ) from error
 
 
