@@ -159,7 +159,7 @@ def _half_a_cell(explained: Explained, guide: Tensor, grid: Grid, roughly: bool)
         return explained.over(shift.means_of_moved(guide, grid, x, y, roughly=roughly))
 
     there = over(across, down)
-    if not _explains_more(explained, there, by=HALF):
+    if _least_more(explained, there) < _beyond_chance(explained, HALF):
         return None
     by = _beyond_chance(explained, ELSEWHERE)
     for x, y in ((across, -down), (-across, down), (-across, -down)):
@@ -220,11 +220,6 @@ def _exactly(likely: Shift, grid: Grid, more: Callable[[Shift], float]) -> Shift
     half = max(halves, key=more, default=exact)
     found = half if more(half) > more(exact) - AS_MUCH else exact
     return found if any(found.pixels) else None
-
-
-def _explains_more(explained: Explained, there: Explained, by: float) -> bool:
-    """Whether the guide as it lies ``there``, to which the signal is not unrelated, explains so much more."""
-    return _least_more(explained, there) >= _beyond_chance(explained, by)
 
 
 def _beyond_chance(explained: Explained, by: float) -> float:

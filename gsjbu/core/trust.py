@@ -81,7 +81,7 @@ class Explained:
     def errors(self, ramps: bool = False) -> np.ndarray:
         """Squared error of each cell by distance alone, and at each tolerance, [1 + n, h, w]."""
         if ramps not in self._errors:
-            self._errors[ramps] = _errors(self.values, self.lr_guide, self.seen, ramps)
+            self._errors[ramps] = _errors(torch.from_numpy(self.few), self.lr_guide, self.seen, ramps)
         return self._errors[ramps]
 
     def over(self, lr_guide: Tensor) -> Explained:
