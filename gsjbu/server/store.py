@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from itertools import takewhile
 from typing import Any, Protocol, runtime_checkable
 
@@ -79,6 +79,10 @@ class Shelf:
     def oldest(self, level: int | None = None) -> str | None:
         """The least recently used, of all or of one level."""
         return next(iter(self.entries if level is None else self._levels[level]), None)
+
+    def newest(self) -> str | None:
+        """The most recently used."""
+        return next(reversed(self.entries), None)
 
     def lower(self, entry_id: str) -> None:
         """One level on: it has let go of something. What was used since it was stays behind it."""
@@ -195,21 +199,24 @@ class Store:
         """Old things first let go of what they can (see ``Evictable``), level by level; then the oldest go.
 
         What is kept for an image in use (its features, say) makes every run of it quicker, and a signal in use is
-        wanted by the next run: they go only after all but the latest results, and after everything nobody uses.
+        wanted by the next run: they go only after all but the latest results, and after everything nobody uses. The
+        newest result is what somebody looks at now: it lets go of nothing before them.
         """
         in_use = self._clock() - IN_USE_SECONDS
         self._evict(self._inputs, before=in_use)
-        self._evict(self._results, keep)
+        self._evict(self._results, spared={keep, self._results.newest()})
         self._drop_oldest(keep, before=in_use, results=LATEST_RESULTS)
         self._evict(self._inputs)
+        self._evict(self._results, spared={keep})
         self._drop_oldest(keep)
 
-    def _evict(self, shelf: Shelf, keep: str = "", before: float = math.inf) -> None:
-        """Things on ``shelf`` last used ``before`` a time let go of what they can, level by level."""
+    def _evict(self, shelf: Shelf, spared: Container[str | None] = (), before: float = math.inf) -> None:
+        """Things on ``shelf`` but the ``spared`` ones, last used ``before`` a time, let go of what they can, level by
+        level."""
         for level in LEVELS:
             while self.bytes > self.max_bytes:
                 old = shelf.oldest(level - 1)
-                if old is None or old == keep or shelf.entries[old].used >= before:
+                if old is None or old in spared or shelf.entries[old].used >= before:
                     break
                 entry = shelf.entries[old]
                 entry.value.evict(level)

@@ -190,6 +190,35 @@ def test_things_nobody_uses_go_before_results_of_now(clock: Clock) -> None:
     assert store.bytes <= 1000
 
 
+def test_what_is_kept_for_images_in_use_goes_before_the_newest_result_lets_go_of_anything(clock: Clock) -> None:
+    class Image:
+        cache = b""
+
+        def evict(self, level: int) -> None:
+            self.cache = b""
+
+    store = Store(1000, 3000, clock)
+    images = [Image() for _ in range(4)]
+    ids = [store.add("image", image) for image in images]
+
+    class Result:
+        def __init__(self) -> None:
+            self.parts = [bytes(100) for _ in range(3)]
+
+        def evict(self, level: int) -> None:
+            del self.parts[3 - level :]
+
+    results = [Result() for _ in range(2)]
+    for result in results:
+        store.add("result", result)
+    for image_id, image in zip(ids, images, strict=True):
+        image.cache = bytes(300)
+        store.measure(image_id)
+    assert [len(r.parts) for r in results] == [0, 3]
+    assert sum(len(i.cache) for i in images) <= 700
+    assert store.bytes <= 1000
+
+
 def test_an_image_whose_cache_is_larger_than_the_store_does_not_push_results_out(clock: Clock) -> None:
     class Image:
         cache = b""
