@@ -12,7 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Container, Mapping
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -24,6 +24,7 @@ LEVELS = (1, 2, 3)
 # An image or a signal that was run so lately is likely to be run again, and so many results to be looked at again.
 IN_USE_SECONDS = 60.0
 LATEST_RESULTS = 16
+SHOWN_RESULTS = 4
 _REMEMBERED = 10_000
 
 
@@ -80,9 +81,9 @@ class Shelf:
         """The least recently used, of all or of one level."""
         return next(iter(self.entries if level is None else self._levels[level]), None)
 
-    def newest(self) -> str | None:
+    def newest(self, count: int) -> list[str]:
         """The most recently used."""
-        return next(reversed(self.entries), None)
+        return list(islice(reversed(self.entries), count))
 
     def lower(self, entry_id: str) -> None:
         """One level on: it has let go of something. What was used since it was stays behind it."""
@@ -199,21 +200,29 @@ class Store:
         """Old things first let go of what they can (see ``Evictable``), level by level; then the oldest go.
 
         What is kept for an image in use (its features, say) makes every run of it quicker, and a signal in use is
-        wanted by the next run: they go only after all but the latest results, and after everything nobody uses. The
-        newest result is what somebody looks at now: it lets go of nothing before them.
+        wanted by the next run: they go only after all but the latest results, and after everything nobody uses. What
+        somebody looks at now are the newest results, and those that a pixel was kept of or that are compared: before
+        that they let go of no more than level 1.
         """
         in_use = self._clock() - IN_USE_SECONDS
         self._evict(self._inputs, before=in_use)
-        self._evict(self._results, spared={keep, self._results.newest()})
+        self._evict(self._results, spared={keep}, levels=LEVELS[:1])
+        self._evict(self._results, spared={keep, *self._results.newest(SHOWN_RESULTS)})
         self._drop_oldest(keep, before=in_use, results=LATEST_RESULTS)
         self._evict(self._inputs)
         self._evict(self._results, spared={keep})
         self._drop_oldest(keep)
 
-    def _evict(self, shelf: Shelf, spared: Container[str | None] = (), before: float = math.inf) -> None:
+    def _evict(
+        self,
+        shelf: Shelf,
+        spared: Container[str] = (),
+        before: float = math.inf,
+        levels: tuple[int, ...] = LEVELS,
+    ) -> None:
         """Things on ``shelf`` but the ``spared`` ones, last used ``before`` a time, let go of what they can, level by
         level."""
-        for level in LEVELS:
+        for level in levels:
             while self.bytes > self.max_bytes:
                 old = shelf.oldest(level - 1)
                 if old is None or old in spared or shelf.entries[old].used >= before:

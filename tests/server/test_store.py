@@ -12,7 +12,15 @@ import pytest
 import torch
 
 from gsjbu.server.problems import Problem
-from gsjbu.server.store import IN_USE_SECONDS, LATEST_RESULTS, Store, forget_oldest, new_id, size_of
+from gsjbu.server.store import (
+    IN_USE_SECONDS,
+    LATEST_RESULTS,
+    SHOWN_RESULTS,
+    Store,
+    forget_oldest,
+    new_id,
+    size_of,
+)
 
 
 class Clock:
@@ -190,14 +198,16 @@ def test_things_nobody_uses_go_before_results_of_now(clock: Clock) -> None:
     assert store.bytes <= 1000
 
 
-def test_what_is_kept_for_images_in_use_goes_before_the_newest_result_lets_go_of_anything(clock: Clock) -> None:
+def test_what_is_kept_for_images_in_use_goes_before_the_newest_results_lose_their_values(
+    clock: Clock,
+) -> None:
     class Image:
         cache = b""
 
         def evict(self, level: int) -> None:
             self.cache = b""
 
-    store = Store(1000, 3000, clock)
+    store = Store(2000, 3000, clock)
     images = [Image() for _ in range(4)]
     ids = [store.add("image", image) for image in images]
 
@@ -208,15 +218,15 @@ def test_what_is_kept_for_images_in_use_goes_before_the_newest_result_lets_go_of
         def evict(self, level: int) -> None:
             del self.parts[3 - level :]
 
-    results = [Result() for _ in range(2)]
+    results = [Result() for _ in range(SHOWN_RESULTS + 1)]
     for result in results:
         store.add("result", result)
     for image_id, image in zip(ids, images, strict=True):
-        image.cache = bytes(300)
+        image.cache = bytes(400)
         store.measure(image_id)
-    assert [len(r.parts) for r in results] == [0, 3]
-    assert sum(len(i.cache) for i in images) <= 700
-    assert store.bytes <= 1000
+    assert [len(r.parts) for r in results] == [0] + [2] * SHOWN_RESULTS
+    assert [len(i.cache) for i in images] == [0, 400, 400, 400]
+    assert store.bytes <= 2000
 
 
 def test_an_image_whose_cache_is_larger_than_the_store_does_not_push_results_out(clock: Clock) -> None:
