@@ -31,7 +31,7 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.core.kind import kind_of
 from gsjbu.core.parameters import ADAM, Optimiser
 from gsjbu.core.recipes import RECIPE_OF, RECIPES, STEPS, STEPS_AN_ITERATION, Recipe
-from gsjbu.core.refinement.recipe import Refinement, log_odds
+from gsjbu.core.refinement.recipe import log_odds
 from gsjbu.core.registration import registered
 from gsjbu.core.sampled import are_samples
 from gsjbu.core.shift import Shift
@@ -110,7 +110,7 @@ def fit(
     steps = recipe.steps(most if plain_share < 1 else 0, missing, gain)
     fits = _Fits(base, signal, chosen, device, threads, progress)
     first, losses, blend = _mixture(fits, recipe, plain_share, second_share, steps)
-    refinement = _refinement(recipe, step, trust, repaired=found.impulses > 0)
+    refinement = recipe.refined(step, trust)
     did = None if refinement is None else refinement.sentence
     unfitted = UNFITTED if most and recipe.unfitted_missing and not any(steps) else None
     notes = (
@@ -170,16 +170,6 @@ def _off_the_guide(name: str, moved: Shift) -> Recipe:
         recipe, sentence=recipe.sentence.split(":")[0] + ": it is mixed only, as it seems to lie off the image.",
         plain="bicubic", plain_share=0.5, plain_share_untrusted=1.0, plain_pixels=0.0, passes=0, refinement=None,
     )  # fmt: skip
-
-
-def _refinement(recipe: Recipe, step: float, trust: float, repaired: bool) -> Refinement | None:
-    """What follows mixing."""
-    refinement = recipe.refined(step, trust)
-    if repaired and refinement is not None and refinement.logs:
-        # Specks that a repair leaves cut the graph into pieces, and of probabilities near 0 little is enough: outputs
-        # of Cityscapes ×8 with 10 % salt and pepper had 51.74 mIoU with it, where bilinear has 52.84.
-        refinement = replace(refinement, graph=0.0)
-    return refinement
 
 
 @dataclass

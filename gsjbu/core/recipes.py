@@ -90,7 +90,7 @@ _SCORES = Recipe(
     plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0, second_pixels=10.0,
     # The coarser the stride, the wider the mixture spreads by itself: strengths of 600 at ×8, of 67 at ×24.
     refinement=Refinement(
-        graph=0.2, strengths=(2.0, 1.0, 0.5), turns=1, lines=0.9, tolerance=0.0055, logs=True
+        graph=0.25, steps=60, strengths=(2.0, 1.0, 0.5), turns=1, lines=0.9, tolerance=0.0055, logs=True
     ), strength_pixels=196.0,
 )  # fmt: skip
 # Samples say nothing of what lies between them: there is nothing to fit to.

@@ -121,16 +121,6 @@ def test_a_networks_output_is_only_mixed_and_smoothed() -> None:
     torch.testing.assert_close(high.sum(0), torch.ones(512, 512), atol=1e-4, rtol=0)
 
 
-def test_the_graph_of_a_repaired_image_is_not_asked_about_probabilities() -> None:
-    scene = quarter("spheres", "labels", 8)
-    scores = torch.softmax(6 * scene.signal, 0)
-    for image, graph in ((scene.image, True), (noisy(scene.image, "salt10"), False)):
-        kernel = auto_fit(image, scene.grid, scores, kind="probabilities", iters=2, threads=1)
-        assert kernel.refinement is not None and kernel.refinement.strengths
-        assert (kernel.refinement.graph > 0) is graph
-        assert any("edges of the whole image" in note for note in kernel.notes) is graph
-
-
 def test_a_mask_is_upsampled_as_its_log_odds() -> None:
     """Those of what the refinement makes of the mixture of log odds; gaps stay gaps; other signals are mixed."""
     scene = quarter("spheres", "labels", 16)

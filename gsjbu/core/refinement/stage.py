@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from gsjbu.core.gaps import fill
 from gsjbu.core.grid import Grid
@@ -119,9 +120,13 @@ def _steps(
             share += (1 - share) * sure
             means = grid.cell_means(torch.from_numpy(answer)).numpy()
             answer = solved(answer, 2 * signal - means)
-        base = _between(mix, answer, share)
         if recipe.logs:
-            base = _probabilities(base)
+            answer = _as_near_cells(
+                answer,
+                signal if known is None else fill(torch.from_numpy(signal), torch.from_numpy(known)).numpy(),
+                grid,
+            )
+        base = _between(mix, answer, share)
     x = by.matched(base, signal, grid, threads, known) if recipe.counts else base
     if recipe.strengths:
         likeness = portable.edges(guide.numpy(), recipe.tolerance)
@@ -152,10 +157,16 @@ def _between(one: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
     return other
 
 
-def _probabilities(x: np.ndarray) -> np.ndarray:
-    """None below 0, as the graph may leave them, and each pixel's sum kept; written over ``x``."""
+def _as_near_cells(x: np.ndarray, signal: np.ndarray, grid: Grid) -> np.ndarray:
+    """``x`` held to what the nine cells around have of each class, and then each pixel's sum kept; written over ``x``.
+
+    To keep the means the graph lets a class win a few pixels that wins in no cell, often one that is not there.
+    """
     total = x.sum(axis=0)
-    np.maximum(x, 0, out=x)
+    cells = torch.from_numpy(signal)
+    for c in range(len(x)):
+        most, least = (sign * max_pool2d(sign * cells[c : c + 1], 3, 1, 1) for sign in (1, -1))
+        np.clip(x[c], nearest(least, grid)[0].numpy(), nearest(most, grid)[0].numpy(), out=x[c])
     x *= total / np.maximum(x.sum(axis=0), np.float32(LEAST))
     return x
 

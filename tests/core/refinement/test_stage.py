@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
+from gsjbu.core.gaps import fill
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import nearest
 from gsjbu.core.refinement import counts, graph, lab, lines, portable, stage
@@ -59,6 +61,27 @@ def test_logarithms_are_smoothed_and_each_pixels_sum_is_kept() -> None:
     smooth = lines.smoothed(np.log(mixed.clamp_min(1e-3).numpy()), edges(guide.numpy(), 0.3), 20.0)
     wanted = torch.softmax(torch.from_numpy(smooth), 0) * mixed.sum(0)
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("has_gap", [False, True])
+def test_of_probabilities_the_graph_stays_within_the_nine_cells_around(has_gap: bool) -> None:
+    mixed, signal, guide = problem()
+    mask = torch.ones(GRID.rows, GRID.cols, dtype=torch.bool)
+    mask[1, 1] = not has_gap
+    answer = graph.solved(
+        mixed.numpy(), signal.numpy(), mask.numpy(), lab.colours(guide.numpy()), GRID, lone=portable.LONE
+    )
+    cells = fill(signal, mask).numpy()
+    wanted = np.empty_like(answer)
+    for y in range(GRID.height):
+        for x in range(GRID.width):
+            i, j = GRID.cell_of(x, y)[::-1]
+            near = cells[:, max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+            held = answer[:, y, x].clip(near.min(axis=(1, 2)), near.max(axis=(1, 2)))
+            wanted[:, y, x] = held * answer[:, y, x].sum() / max(held.sum(), stage.LEAST)
+    got = stage.refined(mixed, signal, guide, GRID, Refinement(graph=1.0, logs=True), mask=mask)
+    assert not np.allclose(answer, wanted, atol=0.1)
+    np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
 def test_a_signal_without_any_share_gives_nothing() -> None:
