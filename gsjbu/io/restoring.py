@@ -7,7 +7,7 @@ Integers in give integers out. A class map in gives a class map out, of the same
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,9 @@ from torch import Tensor
 
 from gsjbu.core import clipping
 from gsjbu.core.grid import Grid
-from gsjbu.core.interpolation import bilinear, nearest
+from gsjbu.core.interpolation import Upsampler, bilinear, nearest
 from gsjbu.core.kernel import Kernel
 from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
-
-Way = Callable[[Tensor], Tensor]  # an LR signal [C, h, w] to HR [C, H, W]
 
 #: Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
 BLOCK = 16
@@ -145,7 +143,7 @@ class Strongest:
         self._first += len(scores)
 
 
-def strongest(way: Way, scores: Tensor, joint: bool = False) -> Tensor:
+def strongest(way: Upsampler, scores: Tensor, joint: bool = False) -> Tensor:
     """Per HR pixel the channel with the largest upsampled score, int64 [H, W]; ``scores`` [C, h, w], in blocks of
     channels unless they must stay together (``joint``)."""
     best = Strongest()
