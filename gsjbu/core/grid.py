@@ -130,6 +130,15 @@ class Grid:
         counts = np.diff(self.row_starts)[:, None] * np.diff(self.col_starts)[None, :]
         return torch.from_numpy((sums / counts).astype(np.float32)).to(x.device)
 
+    def counts(self, classes: np.ndarray, number: int) -> np.ndarray:
+        """How many pixels of each class ``0…number − 1`` each cell has, int64 [number, h, w]; ``classes``: integers
+        [H, W], below 0 for none."""
+        row = np.repeat(np.arange(self.rows), np.diff(self.row_starts))
+        col = np.repeat(np.arange(self.cols), np.diff(self.col_starts))
+        place = (classes * self.rows + row[:, None]) * self.cols + col
+        shape = (number, self.rows, self.cols)
+        return np.bincount(place[classes >= 0], minlength=math.prod(shape)).reshape(shape)
+
     def parts(self, x: Tensor, number: int) -> Tensor:
         """Means of ``x [C, H, W]`` over number × number parts of each cell, ``[C, number·h, number·w]`` float32.
 

@@ -67,14 +67,9 @@ def _agreement(x: Tensor, values: Tensor, known: Tensor, grid: Grid) -> float | 
 
 def cell_shares(labels: Tensor, classes: int, grid: Grid) -> Tensor:
     """Each class's share of each cell's pixels, float32 [classes, h, w], of a class map [H, W]."""
-    row = np.searchsorted(grid.row_starts, np.arange(grid.height), side="right") - 1
-    col = np.searchsorted(grid.col_starts, np.arange(grid.width), side="right") - 1
-    cell = row[:, None] * grid.cols + col
-    counts = np.bincount(
-        (cell * classes + labels.numpy()).ravel(), minlength=grid.rows * grid.cols * classes
-    ).reshape(grid.rows, grid.cols, classes)
-    shares = counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
-    return torch.from_numpy(shares.astype(np.float32)).permute(2, 0, 1)
+    counts = grid.counts(labels.numpy(), classes)
+    shares = counts / np.maximum(counts.sum(axis=0), 1)
+    return torch.from_numpy(shares.astype(np.float32))
 
 
 def edges(truth: Truth) -> np.ndarray:

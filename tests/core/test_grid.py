@@ -196,3 +196,13 @@ def test_parts_tile_the_cells_as_whole_ones_lie(height, width, stride) -> None:
     for i, j in ((0, 0), (3, 2), (2 * (height // stride) - 1, 2 * (width // stride) - 1)):
         there = x[:, i * half : (i + 1) * half, j * half : (j + 1) * half]
         torch.testing.assert_close(found[:, i, j], there.mean(dim=(1, 2)))
+
+
+@pytest.mark.parametrize("grid", [Grid.from_stride(29, 43, 6), Grid.from_sizes(37, 50, 7, 9)])
+def test_counts_are_the_cell_sums_of_each_class(grid):
+    classes = np.random.default_rng(0).integers(-1, 4, (grid.height, grid.width))
+    counts = grid.counts(classes, 5)
+    pixels = np.outer(np.diff(grid.row_starts), np.diff(grid.col_starts))
+    for number in range(5):
+        means = grid.cell_means(torch.from_numpy(classes == number).double())
+        assert np.array_equal(counts[number], np.rint(means.numpy() * pixels))
