@@ -180,7 +180,8 @@ def gap_of_classes(signal: Signal) -> float | None:
 
 def _dtype_of_classes(signal: Signal) -> np.dtype:
     if signal.kind != "labels":  # a map of classes that came as shares
-        return np.dtype(np.uint8 if max(signal.codes or (signal.shape[0] - 1,)) < 256 else np.int32)
+        codes, some = signal.codes or (signal.shape[0] - 1,), map(np.dtype, ("u1", "i4", "i8"))
+        return next((dtype for dtype in some if all(_holds(dtype, c) for c in codes)), np.dtype(np.uint64))
     return np.dtype(np.int32) if signal.colours else np.dtype(signal.dtype)
 
 
