@@ -225,11 +225,8 @@ def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) 
     check(np.dtype(np.float32), (len(codes), grid.rows, grid.cols))
     index = np.full(known.shape, -1)
     index[known] = np.searchsorted(found, numbers)
-    counts = grid.counts(index, len(codes))
-    pixels = np.outer(np.diff(grid.row_starts), np.diff(grid.col_starts))
-    means, there = ((n / pixels).astype(np.float32) for n in (counts, counts.sum(axis=0)))
     with np.errstate(invalid="ignore"):  # nothing of nothing is known: a gap
-        shares = means / there
+        shares = grid.shares(index, len(codes)) / grid.shares(known - 1, 1)
     names = [brought.names.get(code, _name(code, brought.colours)) for code in codes]
     signal = understand(shares, kind="soft_labels", invalid="none", layout="chw", names=names)
     return replace(signal, codes=codes, colours=brought.colours)
