@@ -158,9 +158,7 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
 
     Colours stay numbers 0xRRGGBB, as int32.
     """
-    dtype = _dtype_of_classes(signal)
-    widest = np.uint64 if dtype == np.uint64 else np.int64
-    codes = np.array(signal.codes or range(signal.shape[0]), widest)
+    dtype, codes = _dtype_of_classes(signal), codes_of(signal)
     if not bool(signal.mask.all()):
         gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius)
         if bool(gap.any()):
@@ -170,6 +168,12 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
             if none is not None:
                 return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
     return codes[best.numpy()].astype(dtype)
+
+
+def codes_of(signal: Signal) -> np.ndarray:
+    """The number of each channel's class, in the widest integers."""
+    widest = np.uint64 if _dtype_of_classes(signal) == np.uint64 else np.int64
+    return np.array(signal.codes or range(signal.shape[0]), widest)
 
 
 def gap_of_classes(signal: Signal) -> float | None:
