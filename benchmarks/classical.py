@@ -20,11 +20,11 @@ from torch import Tensor
 from gsjbu.core import interpolation
 from gsjbu.core.blend import quick_means
 from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import Upsampler
 from gsjbu.core.kind import kind_of
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement
 
-Upsampler = Callable[[Tensor], Tensor]  # [C, h, w] → [C, H, W]
 PLAIN = {
     "nearest": interpolation.nearest,
     "bilinear": interpolation.bilinear,

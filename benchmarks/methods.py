@@ -10,8 +10,9 @@ from torch import Tensor
 
 import gsjbu
 from benchmarks import classical
-from benchmarks.classical import Smoothing, Upsampler
+from benchmarks.classical import Smoothing
 from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import Upsampler
 
 Method = Callable[[Tensor, Tensor, Grid, int], Upsampler]  # image, signal, grid, threads
 

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.methods import Method, Upsampler
+from benchmarks.methods import Method
 from benchmarks.scenes import DATA, IGNORE, read_labels
 from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import Upsampler
 from gsjbu.models.torchvision_compat import torchvision
 from gsjbu.run import metrics
 

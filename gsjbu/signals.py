@@ -3,12 +3,12 @@
 ``read_signal``, ``from_array`` and ``mixed`` are older names; ``understand`` and ``Kernel.render(mask=…)`` do the same.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from gsjbu.core.gaps import leaving_out
+from gsjbu.core.interpolation import Upsampler
 from gsjbu.io.kinds import KINDS, Kind
 from gsjbu.io.signals import Signal, understand
 
@@ -26,6 +26,6 @@ def from_array(array: Any, kind: str | None = None) -> Signal:
     return understand(array, kind=kind)
 
 
-def mixed(way: Callable[[Tensor], Tensor], signal: Signal, pure: bool = True) -> Tensor:
+def mixed(way: Upsampler, signal: Signal, pure: bool = True) -> Tensor:
     """``signal`` upsampled by ``way``, its gaps left out where ``way`` is ``pure``."""
     return leaving_out(way, signal.mask)(signal.values) if pure else way(signal.values)

@@ -195,17 +195,18 @@ def spare_inputs(inputs: Sequence[str | None], outputs: Sequence[str | None]) ->
 
 def check_stride(stride: int | None, size: Sequence[int], signal: Sequence[int]) -> None:
     """Refuse a stride that was given and does not make the grid of ``signal`` [C, h, w] of an image of ``size``."""
+    from gsjbu.core.grid import Grid
     from gsjbu.io.aspects import text
 
     if stride is None:
         return
     height, width = size
-    right = (-(-height // stride), -(-width // stride))
-    if right != tuple(signal[-2:]):
+    grid = Grid.from_stride(height, width, stride)
+    if (grid.rows, grid.cols) != tuple(signal[-2:]):
         raise GsjbuError(
             "signal_shape",
-            f"At stride {stride} an image of {width}×{height} pixels has a grid of {text(*right)}, and the signal is "
-            f"{text(*signal[-2:])}; leave --stride out to take the ratio of the sizes.",
+            f"At stride {stride} an image of {width}×{height} pixels has a grid of {text(grid.rows, grid.cols)}, "
+            f"and the signal is {text(*signal[-2:])}; leave --stride out to take the ratio of the sizes.",
         )
 
 

@@ -13,13 +13,13 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
-from multiprocessing import spawn
 from pathlib import Path
-from typing import Any
 
 import filelock
 import torch
 from platformdirs import user_cache_path
+
+from gsjbu.core import child
 
 PACKAGE = Path(__file__).parents[1]
 # Here numba keeps what it compiles, where this can be written.
@@ -54,16 +54,11 @@ def start(code: str) -> bool:
         return True
     if getattr(sys, "frozen", False) or not _can_keep():
         return False
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     quiet = subprocess.DEVNULL
-    # A group of its own, which Ctrl-C at the terminal does not reach.
-    own: dict[str, Any] = (
-        {"creationflags": 0x4208} if sys.platform == "win32" else {"start_new_session": True}
-    )
     try:
-        process = subprocess.Popen(
-            [os.fsdecode(spawn.get_executable()), "-c", f"import time; time.sleep({HEAD_START}); {code}"],
-            env=environment, stdin=quiet, stdout=quiet, stderr=quiet, **own,
+        process = child.start(
+            f"import time; time.sleep({HEAD_START}); {code}", stdin=quiet, stdout=quiet, stderr=quiet,
+            creationflags=0x4208 if sys.platform == "win32" else 0,  # in the background, and without a console
         )  # fmt: skip
     except OSError:
         return False

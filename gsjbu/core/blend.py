@@ -26,9 +26,9 @@ from gsjbu.core import interpolation
 from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import Upsampler
 
-Mix = Callable[[Tensor], Tensor]  # [C, h, w] → [C, H, W]
-MixGaussians = Callable[[Gaussians, Tensor], Tensor]  # the same, by the given set of Gaussians
+MixGaussians = Callable[[Gaussians, Tensor], Tensor]  # an Upsampler by the given set of Gaussians
 
 # The window's weights are read off a rendered comb, so many channels at a time: it bounds the memory.
 COMB_CHANNELS = 25
@@ -57,6 +57,11 @@ class Blend:
     def first_share(self) -> float:
         """Share of the fitted Gaussians."""
         return 1.0 - self.second_share - self.plain_share
+
+    @property
+    def only_plain(self) -> bool:
+        """True if no Gaussian has a share: the plain interpolation is all there is."""
+        return self.plain_share > 1 - 1e-6
 
     @property
     def is_pure(self) -> bool:
@@ -137,7 +142,9 @@ def members(blend: Blend, gaussians: Gaussians) -> Members:
 
 def _mixture(blend: Blend, gaussians: Gaussians, signal: Tensor, mix: MixGaussians) -> Tensor:
     """Σ shareₖ·Rₖ·V; members without a share are not computed."""
-    members: list[tuple[float, Mix]] = [(share, partial(mix, one)) for share, one in _sets(blend, gaussians)]
+    members: list[tuple[float, Upsampler]] = [
+        (share, partial(mix, one)) for share, one in _sets(blend, gaussians)
+    ]
     if blend.plain_share > 0:
         members.append((blend.plain_share, lambda v: blend.interpolate(v, gaussians.grid)))
     mixed: Tensor | None = None
@@ -203,7 +210,7 @@ class Means:
         return out
 
 
-def mean_weights(mix: Mix, grid: Grid, radius: int) -> Tensor:
+def mean_weights(mix: Upsampler, grid: Grid, radius: int) -> Tensor:
     """Mean weight over each cell of each LR pixel of its window, [(2R+1)², h, w]; offsets run row by row.
 
     Read off by rendering a comb, whatever the backend: LR pixels whose place is the same modulo the window's side

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from gsjbu.errors import SettingError
+from gsjbu.settings import SETTINGS
 
 
 def unavailable_reason(name: str) -> str | None:
@@ -17,13 +18,11 @@ def unavailable_reason(name: str) -> str | None:
         if torch.version.cuda is None:
             return "This build of torch has no CUDA."
         return "No CUDA GPU is visible to torch."
-    if name == "mps":
-        if torch.backends.mps.is_available():
-            return None
-        if not torch.backends.mps.is_built():
-            return "This build of torch has no MPS (it needs macOS on Apple silicon)."
-        return "MPS is built in but no Apple GPU is available."
-    raise SettingError("device", f"device is {name!r}; it must be one of auto, cpu, cuda, mps.")
+    if torch.backends.mps.is_available():
+        return None
+    if not torch.backends.mps.is_built():
+        return "This build of torch has no MPS (it needs macOS on Apple silicon)."
+    return "MPS is built in but no Apple GPU is available."
 
 
 def resolve(name: str | torch.device) -> torch.device:
@@ -32,6 +31,7 @@ def resolve(name: str | torch.device) -> torch.device:
     Raises SettingError, with the reason, where the named device is not available.
     """
     name = str(name)
+    SETTINGS["device"].parse(name.split(":")[0])
     if name == "auto":
         name = next((n for n in ("cuda", "mps") if unavailable_reason(n) is None), "cpu")
     reason = unavailable_reason(name.split(":")[0])

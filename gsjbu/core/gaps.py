@@ -12,10 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.interpolation import Upsampler
 from gsjbu.core.pieces import pieces
 from gsjbu.errors import ShapeError
-
-Mix = Callable[[Tensor], Tensor]  # LR [C, h, w] → HR [C, H, W], linear, no weight below zero
 
 #: So many cells that all hold the mean of the others hold it in place of a value; fewer may by chance.
 FEWEST_STAND_INS = 4
@@ -26,8 +25,8 @@ LARGEST_PATCH, FEWEST_PATCHES, REPEATED, ROUNDED = 16, 15, 0.2, 1 / 4096
 ENOUGH = 1e-6
 
 
-def leaving_out(mix: Mix, mask: Tensor) -> Mix:
-    """``mix`` for signals whose cells are known only where ``mask`` (bool [h, w]) holds."""
+def leaving_out(mix: Upsampler, mask: Tensor) -> Upsampler:
+    """``mix`` (linear, no weight below zero) for signals whose cells are known only where ``mask`` [h, w] holds."""
     if bool(mask.all()):
         return mix
     share = mix(mask[None].to(torch.float32))
@@ -43,7 +42,7 @@ def leaving_out(mix: Mix, mask: Tensor) -> Mix:
 def back_projected(
     signal: Tensor,  # [C, h, w]
     mask: Tensor,  # bool [h, w]
-    means: Mix,  # cell means of what a signal is upsampled to, on the LR grid
+    means: Callable[[Tensor], Tensor],  # cell means of what a signal is upsampled to, on the LR grid
     passes: int,
 ) -> Tensor:
     """The signal sharpened so that its known cells' means give it back, from known cells alone; 0 elsewhere."""

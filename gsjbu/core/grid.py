@@ -85,6 +85,11 @@ class Grid:
         """``int64 [cols + 1]``: pixel columns of cell column ``j`` are ``col_starts[j]:col_starts[j + 1]``."""
         return _starts(self.width, self.cols, self.step_x)
 
+    @property
+    def _pixels(self) -> np.ndarray:
+        """int64 [h, w]: how many pixels each cell has."""
+        return np.outer(np.diff(self.row_starts), np.diff(self.col_starts))
+
     def cell_of(self, x: int, y: int) -> tuple[int, int]:
         """``(qx, qy)`` of the cell that holds HR pixel ``(x, y)``."""
         if not (0 <= x < self.width and 0 <= y < self.height):
@@ -127,8 +132,17 @@ class Grid:
         # Columns first: reduceat over the contiguous axis leaves little for the second pass.
         sums = np.add.reduceat(a, self.col_starts[:-1], axis=-1, dtype=np.float64)
         sums = np.add.reduceat(sums, self.row_starts[:-1], axis=-2)
-        counts = np.diff(self.row_starts)[:, None] * np.diff(self.col_starts)[None, :]
-        return torch.from_numpy((sums / counts).astype(np.float32)).to(x.device)
+        return torch.from_numpy((sums / self._pixels).astype(np.float32)).to(x.device)
+
+    def shares(self, classes: np.ndarray, number: int) -> np.ndarray:
+        """Share of each class ``0…number − 1`` in each cell's pixels, float32 [number, h, w], as :meth:`cell_means` of
+        one at a time; ``classes``: integers [H, W], below 0 for none."""
+        row = np.repeat(np.arange(self.rows), np.diff(self.row_starts))
+        col = np.repeat(np.arange(self.cols), np.diff(self.col_starts))
+        place = (classes * self.rows + row[:, None]) * self.cols + col
+        shape = (number, self.rows, self.cols)
+        counts = np.bincount(place[classes >= 0], minlength=math.prod(shape)).reshape(shape)
+        return (counts / self._pixels).astype(np.float32)
 
     def parts(self, x: Tensor, number: int) -> Tensor:
         """Means of ``x [C, H, W]`` over number × number parts of each cell, ``[C, number·h, number·w]`` float32.

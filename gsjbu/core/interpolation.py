@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gsjbu.core.grid import Grid
+
+Upsampler = Callable[[Tensor], Tensor]  # any way, on one grid: an LR signal [C, h, w] to HR [C, H, W]
 
 
 def nearest(lr: Tensor, grid: Grid) -> Tensor:

@@ -269,7 +269,13 @@ class Kernel:
             if kernel._means is not None:
                 signal = gaps.back_projected(signal, mask, kernel._means, blend.passes)
             kernel = replace(self, blend=replace(blend, plain="bilinear", passes=0))
-        return gaps.leaving_out(lambda v: kernel._rendered(v, None, threads), mask)(signal)
+        mixed = gaps.leaving_out(lambda v: kernel._rendered(v, None, threads), mask)(signal)
+        if blend is None or not blend.only_plain or not bool(mixed.isnan().any()):
+            return mixed
+        # An interpolation reaches the next cells alone: across a wider gap the window has the word, by place as well.
+        around = replace(self, gaussians=self.gaussians.by_place(), blend=None)
+        filled = gaps.leaving_out(lambda v: around._rendered(v, None, threads), mask)(signal)
+        return torch.where(mixed.isnan(), filled.to(mixed), mixed)
 
     def _refines(self, signal: Tensor) -> bool:
         """True if mixing ``signal`` [..., C, h, w] is to be followed by the refinement."""

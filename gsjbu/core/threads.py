@@ -9,11 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import SupportsIndex, TypeVar
 
+from gsjbu.core import cgroups
 from gsjbu.errors import SettingError
 
 A = TypeVar("A")
@@ -37,27 +38,23 @@ def step_back() -> None:
 def available() -> int:
     """Cores that this process may use: its CPU affinity, lowered by a cgroup quota if there is one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cgroup_quota()
-    if quota is not None:
-        cores = min(cores, max(1, math.ceil(quota)))
-    return max(1, cores)
+    return max(1, math.ceil(min(cores, _quota())))
 
 
-def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """CPUs' worth of time that the container is granted, or None where there is no limit."""
-    try:  # version 2
-        quota, period = (root / "cpu.max").read_text().split()
-        if quota != "max":
+def _quota() -> float:
+    """CPUs' worth of time that the tightest control group grants; infinite where none has a limit."""
+    return min((_granted(version, folder) for version, folder in cgroups.folders("cpu")), default=math.inf)
+
+
+def _granted(version: int, folder: Path) -> float:
+    with suppress(OSError, ValueError):
+        if version == 2:
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota, period = ((folder / f"cpu.cfs_{what}_us").read_text() for what in ("quota", "period"))
+        if int(quota) > 0:  # "max", and −1 of version 1, is no limit
             return int(quota) / int(period)
-    except (OSError, ValueError):
-        pass
-    try:  # version 1
-        granted = int((root / "cpu" / "cpu.cfs_quota_us").read_text())
-        if granted > 0:
-            return granted / int((root / "cpu" / "cpu.cfs_period_us").read_text())
-    except (OSError, ValueError):
-        pass
-    return None
+    return math.inf
 
 
 def check_threads(count: object) -> None:

@@ -83,14 +83,9 @@ def viridis(values: np.ndarray) -> np.ndarray:
     return paint(values, 0, 1, "viridis")
 
 
-def twilight(values: np.ndarray) -> np.ndarray:
-    """``[h, w]``, one turn of the colour circle per unit, → uint8 ``[h, w, 3]``."""
-    return paint(np.mod(values, 1.0), 0, 1, "twilight")
-
-
 def hue(theta: np.ndarray) -> np.ndarray:
     """Radians → uint8 ``[h, w, 3]``, cyclic with period π: a Gaussian turned by π is the same one."""
-    return twilight(np.asarray(theta, np.float64) / math.pi)
+    return paint(np.mod(np.asarray(theta, np.float64) / math.pi, 1.0), 0, 1, "twilight")
 
 
 @lru_cache(maxsize=8)

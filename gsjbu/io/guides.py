@@ -143,7 +143,7 @@ def _of_file(data: bytes, max_pixels: int) -> _Pixels:
     try:
         with Image.open(io.BytesIO(data)) as file:
             pictures.check_size(file.size, max_pixels)
-            return _Pixels(pictures.to_tensor(pictures.upright(file)), ready=True)
+            return _Pixels(pictures.to_image(pictures.upright(file)), ready=True)
     except ImageError:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files

@@ -28,8 +28,7 @@ def png(signal: Signal, result: np.ndarray) -> bytes:
     if result.ndim == 3 and len(result) == 1:
         result = result[0]
     if signal.kind in CLASS_KINDS and result.ndim == 3:  # shares of classes: the largest of each pixel
-        codes = np.array(signal.codes or range(len(result)), np.int64)
-        return classes_png(signal, codes[_strongest(result)])
+        return classes_png(signal, restoring.codes_of(signal)[_strongest(result)])
     if signal.kind == "labels":
         return classes_png(signal, result)
     told = restoring.facts(signal) | scale(signal, result)

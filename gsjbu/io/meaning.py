@@ -77,4 +77,7 @@ def _numbers(said: Any, of: type) -> tuple[Any, ...]:
     if not isinstance(said, list) or len(said) > MAX_CLASSES:
         return ()
     sound = (type(n) in (int, float) and abs(n) < 1e300 and (of is float or n == int(n)) for n in said)
-    return tuple(of(n) for n in said) if all(sound) else ()
+    found = tuple(of(n) for n in said) if all(sound) else ()
+    least, most = min(found, default=0), max(found, default=0)
+    held = least >= -(2**63) and most < (2**63 if least < 0 else 2**64)  # by one type of integers
+    return found if held or of is float else ()

@@ -48,7 +48,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
     First frame only, EXIF orientation applied, transparency over white, grey repeated to three channels,
     16-bit values kept to 1/65535 where the file is grey.
     """
-    return to_tensor(decode_pixels(data, max_pixels))
+    return to_image(decode_pixels(data, max_pixels))
 
 
 def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -157,11 +157,6 @@ def to_image(x: Any) -> Tensor:
     if scale is not None:
         out = out / np.float32(scale)
     return _finite(torch.from_numpy(out))
-
-
-def to_tensor(pixels: np.ndarray) -> Tensor:
-    """uint8 ``[H, W, 3]`` or uint16 ``[H, W]``, as :func:`upright` gives them → ``[3, H, W]`` in [0, 1]."""
-    return to_image(pixels)
 
 
 def shrunk_size(height: int, width: int, resolution: int) -> tuple[int, int]:

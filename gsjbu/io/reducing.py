@@ -45,9 +45,11 @@ def _classes(seen: Looked, grid: Grid, how: str) -> Signal:
     """Each class's share of each cell; all or nothing of it where pixels are taken."""
     numbers, known = seen.planes[0], seen.found.known
     codes = codes_in(numbers, known)
-    how = PIXELS if how == PIXELS else MEANS
-    shares = [_taken(((numbers == code) & known).astype(np.float64), grid, how) for code in codes]
-    values = np.stack(shares)
+    index = np.where(known, np.searchsorted(codes, numbers), -1)
+    if how == PIXELS:
+        values = (_taken(index, grid, PIXELS) == np.arange(len(codes))[:, None, None]).astype(np.float64)
+    else:
+        values = grid.shares(index, len(codes)).astype(np.float64)
     weight = values.sum(axis=0)
     there = weight > 0
     values = gaps.fill(np.divide(values, weight, out=np.zeros_like(values), where=there), there)

@@ -7,7 +7,7 @@ Integers in give integers out. A class map in gives a class map out, of the same
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,9 @@ from torch import Tensor
 
 from gsjbu.core import clipping
 from gsjbu.core.grid import Grid
-from gsjbu.core.interpolation import bilinear, nearest
+from gsjbu.core.interpolation import Upsampler, bilinear, nearest
 from gsjbu.core.kernel import Kernel
 from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
-
-Way = Callable[[Tensor], Tensor]  # an LR signal [C, h, w] to HR [C, H, W]
 
 #: Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
 BLOCK = 16
@@ -145,7 +143,7 @@ class Strongest:
         self._first += len(scores)
 
 
-def strongest(way: Way, scores: Tensor, joint: bool = False) -> Tensor:
+def strongest(way: Upsampler, scores: Tensor, joint: bool = False) -> Tensor:
     """Per HR pixel the channel with the largest upsampled score, int64 [H, W]; ``scores`` [C, h, w], in blocks of
     channels unless they must stay together (``joint``)."""
     best = Strongest()
@@ -160,9 +158,7 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
 
     Colours stay numbers 0xRRGGBB, as int32.
     """
-    dtype = _dtype_of_classes(signal)
-    widest = np.uint64 if dtype == np.uint64 else np.int64
-    codes = np.array(signal.codes or range(signal.shape[0]), widest)
+    dtype, codes = _dtype_of_classes(signal), codes_of(signal)
     if not bool(signal.mask.all()):
         gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius)
         if bool(gap.any()):
@@ -174,6 +170,12 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     return codes[best.numpy()].astype(dtype)
 
 
+def codes_of(signal: Signal) -> np.ndarray:
+    """The number of each channel's class, in the widest integers."""
+    widest = np.uint64 if _dtype_of_classes(signal) == np.uint64 else np.int64
+    return np.array(signal.codes or range(signal.shape[0]), widest)
+
+
 def gap_of_classes(signal: Signal) -> float | None:
     """What pixels without a class have in the map of classes; None where they take the nearest one's."""
     has = not bool(signal.mask.all()) and not signal.asked.fill
@@ -182,7 +184,8 @@ def gap_of_classes(signal: Signal) -> float | None:
 
 def _dtype_of_classes(signal: Signal) -> np.dtype:
     if signal.kind != "labels":  # a map of classes that came as shares
-        return np.dtype(np.uint8 if max(signal.codes or (signal.shape[0] - 1,)) < 256 else np.int32)
+        codes, some = signal.codes or (signal.shape[0] - 1,), map(np.dtype, ("u1", "i4", "i8"))
+        return next((dtype for dtype in some if all(_holds(dtype, c) for c in codes)), np.dtype(np.uint64))
     return np.dtype(np.int32) if signal.colours else np.dtype(signal.dtype)
 
 

@@ -17,7 +17,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.errors import SignalError
 from gsjbu.io import gaps, kinds, layouts
 from gsjbu.io.aspects import is_exact
-from gsjbu.io.brought import Brought
+from gsjbu.io.brought import Brought, check
 from gsjbu.io.kinds import Kind
 from gsjbu.io.signals import (
     CLASS_KINDS,
@@ -139,25 +139,23 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
     names = signal.names or tuple(f"class {n}" for n in range(count))
     if len(planes) > 1:
         return torch.from_numpy(planes.argmax(axis=0)), names
-    numbers = _whole(planes[0], known)
-    codes = list(signal.codes or range(count))
-    others = [int(code) for code in np.unique(numbers[known]) if code >= 0 and code not in codes]
-    place = {code: n for n, code in enumerate(codes + others)}
-    found, at = np.unique(numbers, return_inverse=True)
-    index = np.array([place.get(int(code), -1) for code in found])[at.reshape(numbers.shape)]
+    found, at = np.unique(_whole(planes[0][known]), return_inverse=True)
+    place = {code: n for n, code in enumerate(signal.codes or range(count))}
+    others = [code for code in map(int, found) if code >= 0 and code not in place]
+    place |= {code: count + n for n, code in enumerate(others)}
+    index = np.full(known.shape, -1)
+    index[known] = np.array([place.get(int(code), -1) for code in found], np.int64)[at]
     return torch.from_numpy(index), (*names, *(_name(code, signal.colours) for code in others))
 
 
-def _whole(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Class numbers int64 [H, W]; fractions are refused."""
-    if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
+def _whole(numbers: np.ndarray) -> np.ndarray:
+    """Class numbers as they are; fractions are refused, and floats that no integer of 64 bits holds."""
+    if numbers.dtype.kind == "f" and not ((numbers == np.rint(numbers)) & (np.abs(numbers) < 2.0**63)).all():
         raise SignalError(
             "signal_kind",
-            "The truth holds fractions, and classes are whole numbers; give their numbers, or shares, one channel a "
-            "class.",
+            "The truth holds fractions, or numbers of more than 64 bits, and classes are whole numbers; give their "
+            "numbers, or shares, one channel a class.",
         )
-    numbers = np.where(known, plane, plane.dtype.type(0)).astype(np.int64)
-    numbers[~known] = -1
     return numbers
 
 
@@ -205,35 +203,30 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
     found = gaps.find(
         planes, "labels" if taken == "labels" else "depth", brought.codes or gaps.AUTO, brought.known
     )
-    known = torch.from_numpy(found.known)
     if taken == "labels":
-        return _shares(planes[0], known, grid, brought)
+        return _shares(planes[0], found.known, grid, brought)
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if taken in UNIT_KINDS:
         values = values / whole_of_levels(planes.dtype, float(values.max()))
-    means, there = _over(values, known, grid)
+    means, there = _over(values, torch.from_numpy(found.known), grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
     return understand(
         torch.where(there, means, torch.nan).numpy(), kind=as_kind, invalid="none", layout="chw"
     )
 
 
-def _shares(plane: np.ndarray, known: Tensor, grid: Grid, brought: Brought) -> Signal:
+def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) -> Signal:
     """Each class's share of the known pixels of each cell; channel n is class number n, where numbers are small."""
-    numbers = _whole(plane, known.numpy())
-    codes = [int(code) for code in np.unique(numbers[known.numpy()])]
-    if codes and codes[0] >= 0 and codes[-1] < 256 and not brought.colours:
-        codes = list(range(codes[-1] + 1))
-    classes = torch.from_numpy(numbers)
-    shares = [_over((classes == code)[None].to(torch.float64), known, grid) for code in codes]
-    there = shares[0][1]
-    values = torch.cat([share for share, _ in shares])
+    numbers = _whole(plane[known])
+    found = np.unique(numbers)
+    if len(found) and found[0] >= 0 and found[-1] < 256 and not brought.colours:
+        found = np.arange(int(found[-1]) + 1).astype(found.dtype)
+    codes = tuple(map(int, found))
+    check(np.dtype(np.float32), (len(codes), grid.rows, grid.cols))
+    index = np.full(known.shape, -1)
+    index[known] = np.searchsorted(found, numbers)
+    with np.errstate(invalid="ignore"):  # nothing of nothing is known: a gap
+        shares = grid.shares(index, len(codes)) / grid.shares(known - 1, 1)
     names = [brought.names.get(code, _name(code, brought.colours)) for code in codes]
-    signal = understand(
-        torch.where(there, values, torch.nan).numpy(),
-        kind="soft_labels",
-        invalid="none",
-        layout="chw",
-        names=names,
-    )
-    return replace(signal, codes=tuple(codes), colours=brought.colours)
+    signal = understand(shares, kind="soft_labels", invalid="none", layout="chw", names=names)
+    return replace(signal, codes=codes, colours=brought.colours)

@@ -12,6 +12,7 @@ from torch import Tensor
 from gsjbu.core import gaps, interpolation
 from gsjbu.core.fit import fit_kernel, most_steps
 from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import Upsampler
 from gsjbu.core.kernel import Kernel
 from gsjbu.io import restoring
 from gsjbu.run.once import Once
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
 
 T = TypeVar("T")
-Upsampler = Callable[[Tensor], Tensor]  # an LR signal [C, h, w] to HR [C, H, W]
 
 
 @dataclass

@@ -20,6 +20,7 @@ SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_C1, SSIM_C2 = np.float32(0.01**2), np.float32(0.03**2)
 IGNORE = 255
+BINS = 32  # of a histogram
 
 
 def psnr(picture: Tensor, reference: Tensor) -> float:
@@ -134,10 +135,10 @@ def rmse(values: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
     return math.sqrt(float(np.mean(np.square(a[:, keep] - b[:, keep]), dtype=np.float64)))
 
 
-def histogram(values: Tensor, low: float, high: float, unit: str, bins: int = 32) -> dict[str, Any]:
-    """``{"edges": [bins + 1], "counts": [bins], "unit"}`` of ``values`` between ``low`` and ``high``."""
+def histogram(values: Tensor, low: float, high: float, unit: str) -> dict[str, Any]:
+    """``{"edges": [BINS + 1], "counts": [BINS], "unit"}`` of ``values`` between ``low`` and ``high``."""
     flat = values.detach().to("cpu", torch.float32).numpy().ravel()
-    counts, edges = np.histogram(np.clip(flat, low, high), bins=bins, range=(low, high))
+    counts, edges = np.histogram(np.clip(flat, low, high), bins=BINS, range=(low, high))
     return {"edges": edges.tolist(), "counts": counts.tolist(), "unit": unit}
 
 

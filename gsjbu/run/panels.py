@@ -28,8 +28,6 @@ ERROR_QUANTILE = 0.995
 #: The same for the kernels' parameters, where a few cells at a bound would leave the rest one colour.
 MOST = 0.98
 NO_PICTURE = np.empty((0, 0, 3), np.uint8)
-#: The grey of pixels without a class.
-UNKNOWN = np.uint8(128)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +189,7 @@ def classes(labels: Mapping[str, Any], names: Sequence[str], group: str = "segme
     out = []
     for key, given in labels.items():
         a = np.asarray(given).astype(np.int64)
-        picture = np.where(a[..., None] < 0, UNKNOWN, paint[a])
+        picture = np.where(a[..., None] < 0, np.array(colours.NOTHING, np.uint8), paint[a])
         out.append(
             Panel(
                 f"{prefix}_{key}", group, f"Classes, {PAIR[key]}", how.get(key, other),
@@ -304,11 +302,6 @@ def kernel(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor) -> 
         )
         for name, title, sentence, x, bar in rows
     ]  # fmt: skip
-
-
-def similarity(values: Tensor) -> np.ndarray:
-    """Cosine similarities [H, W] in −1…1 → uint8 [H, W, 3]."""
-    return colours.paint(_values(values).numpy(), -1.0, 1.0, "viridis")
 
 
 def _class_colours(names: Sequence[str]) -> np.ndarray:

@@ -65,12 +65,18 @@ class Result:
             "settings": self.settings.as_dict(), "device": k.device, "backend": k.backend,
             "backend_reason": k.backend_reason, "image": self.image, "metrics": self.metrics,
             "losses": list(k.losses), "fits": k.fits, "lr_image": k.lr_image,
-            "histograms": metrics.histograms(k.sigma_x, k.sigma_y, k.theta, k.sigma_r),
+            "histograms": self._histograms,
             "status": self.status, "timings_ms": {stage: round(ms, 3) for stage, ms in self.timings_ms.items()},
             "panels": [panel.as_dict() for panel in self.panels],
             "methods": [method.as_dict() for method in self.methods],
             "measured": {m.group: MEASURED[m.family].as_dict() for m in self.methods if m.family is not None},
         }  # fmt: skip
+
+    @cached_property
+    def _histograms(self) -> dict[str, Any]:
+        """Of the kernel's parameters, which as_dict tells each time that it is asked for."""
+        k = self.kernel
+        return metrics.histograms(k.sigma_x, k.sigma_y, k.theta, k.sigma_r)
 
     def pixel(self, x: int, y: int) -> dict[str, list[float | None]]:
         """Every panel's values at HR pixel (x, y), None for gaps; an LR panel answers with the pixel's cell."""

@@ -6,19 +6,19 @@ in the place of all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from gsjbu.core.interpolation import Upsampler
 from gsjbu.io.colours import ColourBar, hexadecimal, palette
 from gsjbu.run.later import Later
 from gsjbu.run.once import Once
 from gsjbu.run.panels import NO_PICTURE, PAIR, Panel, paint
 
-Upsamplers = Mapping[str, Callable[[Tensor], Tensor]]
 GROUP = "segments"
 COUNT = 6  # segments; what most scenes of a few things need, and few enough to tell by colour
 ROUNDS = 20
@@ -31,7 +31,7 @@ FOREGROUND = (
 
 
 def segments(
-    values: Tensor, projected: Once[Tensor], upsamplers: Upsamplers, size: tuple[int, int]
+    values: Tensor, projected: Once[Tensor], upsamplers: Mapping[str, Upsampler], size: tuple[int, int]
 ) -> list[Later]:
     """``segments_…`` and ``foreground_…`` for ``lr`` and each upsampler, made when they are looked at.
 
@@ -40,7 +40,7 @@ def segments(
     """
     count, nearness = _count(values), Once(partial(_nearness, values))
     front = Once(lambda: _foreground(projected.value[:1]))
-    ways: Upsamplers = {"lr": torch.clone, **upsamplers}
+    ways: dict[str, Upsampler] = {"lr": torch.clone, **upsamplers}
     sizes = {name: size if name in upsamplers else (values.shape[1], values.shape[2]) for name in ways}
     classes = [
         Later(_segments_head(name, count), sizes[name], partial(_segments, name, nearness, way))
@@ -101,7 +101,7 @@ def _segments_head(name: str, count: int) -> Panel:
     )  # fmt: skip
 
 
-def _segments(name: str, nearness: Once[Tensor], upsampler: Callable[[Tensor], Tensor]) -> Panel:
+def _segments(name: str, nearness: Once[Tensor], upsampler: Upsampler) -> Panel:
     found = upsampler(nearness.value).argmax(0).cpu()
     head = _segments_head(name, len(nearness.value))
     picture = palette(len(nearness.value))[found.numpy()]
@@ -122,7 +122,7 @@ def _foreground_head(name: str) -> Panel:
     )
 
 
-def _front(name: str, front: Once[Tensor], upsampler: Callable[[Tensor], Tensor]) -> Panel:
+def _front(name: str, front: Once[Tensor], upsampler: Upsampler) -> Panel:
     head = _foreground_head(name)
     assert head.bar is not None
     found = upsampler(front.value).to("cpu", torch.float32)

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import Upsampler
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import ModelError
 from gsjbu.io.restoring import strongest
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from gsjbu.models.pca import Basis
     from gsjbu.run.fits import Fits
 
-Upsamplers = Mapping[str, Callable[[Tensor], Tensor]]
+Upsamplers = Mapping[str, Upsampler]
 CONFIDENT = ("bilinear", "gsjbu", "auto")  # whose share of the strongest class is shown as well
 
 
@@ -73,7 +74,7 @@ def features(
     all of it is made when it is looked at. ``size``: (H, W) of what the upsamplers give."""
     basis = Once(partial(_basis, values))
     projected = Once(lambda: basis.value.apply(values))
-    ways: dict[str, Callable[[Tensor], Tensor]] = {**upsamplers}
+    ways: dict[str, Upsampler] = {**upsamplers}
     if suited is not None:
         ways["auto"] = partial(_rendered, suited)
     order = sorted({"lr": torch.clone, **ways}.items(), key=lambda way: list(panels.PAIR).index(way[0]))
@@ -93,9 +94,7 @@ def _basis(values: Tensor) -> Basis:
     return pca3(values)
 
 
-def _features(
-    name: str, basis: Once[Basis], projected: Once[Tensor], way: Callable[[Tensor], Tensor]
-) -> Panel:
+def _features(name: str, basis: Once[Basis], projected: Once[Tensor], way: Upsampler) -> Panel:
     return panels.features(basis.value, {name: way(projected.value)})[0]
 
 
@@ -192,7 +191,7 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
 # --- a signal that a person brought --------------------------------------------------------------------------------
 
 
-def _once(upsampler: Callable[[Tensor], Tensor], values: Tensor) -> Callable[[Tensor], Tensor]:
+def _once(upsampler: Upsampler, values: Tensor) -> Upsampler:
     """``upsampler`` that answers for ``values``, all of them, and works it out once."""
     high = Once(lambda: upsampler(values))
     return lambda _: high.value

@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gsjbu.core import child
 from gsjbu.io.packing import unpack
 from gsjbu.io.signals import Signal
 from gsjbu.server import helper as helpers
@@ -187,11 +187,10 @@ class Decoder:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._helper is None or self._helper.poll() is not None:
-            self._helper = subprocess.Popen(
-                [sys.executable, "-c", f"from gsjbu.server.helper import main; main({self._forks})"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-                start_new_session=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            self._helper = child.start(
+                f"from gsjbu.server.helper import main; main({self._forks})",
+                {"OMP_NUM_THREADS": "1"},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             )  # fmt: skip
             self._is_ready = False
         return self._helper

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from gsjbu.core import cgroups
 from gsjbu.server import rlimits
 from gsjbu.server.rlimits import ENDLESS
 
@@ -14,7 +14,11 @@ try:
 except ImportError:  # it is built for each system, and may not be for this one
     psutil = None
 
-_PROC, _CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+# A group's files of its limit and of what is taken, and the line of memory.stat on files, by version.
+_NAMES = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("memory.max", "memory.current", "inactive_file"),
+}
 # psutil reads files of the system's, which may be hidden, cut short or of another shape than it knows.
 UNTOLD = (OSError, LookupError, ValueError, AttributeError, *([psutil.Error] if psutil else []))
 
@@ -51,29 +55,8 @@ def _address_space() -> int:
 
 def _groups() -> int:
     """The least that any group above this process leaves; what its files take in the cache can be had back."""
-    return min((_left(folder, *names) for folder, *names in _memory_groups()), default=ENDLESS)
-
-
-def _memory_groups() -> Iterator[tuple[Path, str, str, str]]:
-    try:
-        lines = (_PROC / "self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            root, names = _CGROUPS, ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            root = _CGROUPS / "memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
-            continue
-        here = Path(path.lstrip("/"))
-        for part in (
-            here,
-            *here.parents,
-        ):  # in a container the path may be the host's: then only the root is there
-            yield (root / part, *names)
+    groups = cgroups.folders("memory")
+    return min((_left(folder, *_NAMES[version]) for version, folder in groups), default=ENDLESS)
 
 
 def _left(folder: Path, limit: str, usage: str, cached: str) -> int:

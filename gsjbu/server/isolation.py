@@ -5,15 +5,14 @@ Such a process costs seconds to start and is made for one job alone; small jobs 
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 
+from gsjbu.core import child
 from gsjbu.server import parcel
 from gsjbu.server.jobs import Job
 from gsjbu.server.limits import MIB
@@ -59,11 +58,8 @@ def ask(
 @contextmanager
 def worker() -> Iterator[subprocess.Popen[bytes]]:
     """A new process for the block."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from gsjbu.server.worker import main; main()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-    )  # fmt: skip
+    code = "from gsjbu.server.worker import main; main()"
+    process = child.start(code, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield process
     finally:

@@ -1,4 +1,4 @@
-// Which cell of the low-resolution grid each pixel of the image belongs to: the rule of gsjbu's own Grid.
+// The low-resolution grid of an image, and which of its cells each pixel belongs to: the rules of gsjbu's own Grid.
 
 const NEARLY = 1e-9; // pixels: so near a pixel's centre lies on a border
 
@@ -27,4 +27,18 @@ export function cellsOf(size, cells, step) {
   const out = new Int32Array(size);
   for (let q = 0; q < cells; q++) out.fill(q, first[q], first[q + 1]);
   return out;
+}
+
+/** The whole number nearest to `x`; of a half the even one, as Python's `round` takes it. */
+function rounded(x) {
+  const below = Math.floor(x);
+  return x - below === 0.5 ? below + (below % 2) : Math.round(x);
+}
+
+/** Rows and columns of an image that a run first reduces to `resolution` pixels along its longer side. */
+export function gridOf({ width, height }, resolution, stride) {
+  const longest = Math.max(width, height);
+  const kept = Math.min(resolution, longest);
+  const count = (size) => Math.ceil(Math.max(1, rounded((size * kept) / longest)) / stride);
+  return { rows: count(height), cols: count(width) };
 }

@@ -9,26 +9,26 @@ import { groupTitle } from "./panels.js";
 import { stageWords } from "./progress.js";
 import { on, state } from "./state.js";
 
-// better: 1 up, -1 down
+// better: 1 up, -1 down. The verdict is about the first that there is.
 const METRICS = {
+  cosine: { words: "metric.cosine", unit: "", better: 1, decimals: 4 },
   psnr: { words: "metric.psnr", unit: "dB", better: 1, decimals: 2 },
-  ssim: { words: "metric.ssim", unit: "", better: 1, decimals: 3 },
-  l1: { words: "metric.l1", unit: "", better: -1, decimals: 4 },
-  rmse: { words: "metric.rmse", unit: "", better: -1 },
   miou: { words: "metric.miou", unit: "%", better: 1, decimals: 1, scale: 100 },
-  boundary_f: { words: "metric.boundary_f", unit: "%", better: 1, decimals: 1, scale: 100 },
+  rmse: { words: "metric.rmse", unit: "", better: -1 },
+  mse: { words: "metric.mse", unit: "", better: -1 },
   mae: { words: "metric.mae", unit: "", better: -1 },
-  delta1: { words: "metric.delta1", unit: "%", better: 1, decimals: 1, scale: 100 },
+  sad: { words: "metric.sad", unit: "", better: -1 },
   edge_rmse: { words: "metric.edge_rmse", unit: "", better: -1 },
+  delta1: { words: "metric.delta1", unit: "%", better: 1, decimals: 1, scale: 100 },
   accuracy: { words: "metric.accuracy", unit: "%", better: 1, decimals: 1, scale: 100 },
   boundary_miou: { words: "metric.boundary_miou", unit: "%", better: 1, decimals: 1, scale: 100 },
-  mse: { words: "metric.mse", unit: "", better: -1 },
-  sad: { words: "metric.sad", unit: "", better: -1 },
-  cosine: { words: "metric.cosine", unit: "", better: 1, decimals: 4 },
-  agrees: { words: "metric.agrees", unit: "%", better: 1, decimals: 1, scale: 100 },
+  boundary_f: { words: "metric.boundary_f", unit: "%", better: 1, decimals: 1, scale: 100 },
+  ssim: { words: "metric.ssim", unit: "", better: 1, decimals: 3 },
+  l1: { words: "metric.l1", unit: "", better: -1, decimals: 4 },
   edge_alignment: { words: "metric.edge_alignment", unit: "×", better: 1, decimals: 1 },
+  agrees: { words: "metric.agrees", unit: "%", better: 1, decimals: 1, scale: 100 },
 };
-const FIRST = ["cosine", "psnr", "miou", "rmse", "mse", "mae", "sad", "edge_rmse", "delta1", "accuracy", "boundary_miou", "boundary_f", "ssim", "l1", "edge_alignment", "agrees"]; // which figure the verdict is about
+const NAMES = Object.keys(METRICS);
 
 export const methodTitle = (method) =>
   methodWords(method) ? t(methodWords(method)) : served(`method.${method}`, method);
@@ -60,7 +60,7 @@ const withUnit = (name, value) => `${shown(name, value)}${METRICS[name].unit ? `
 
 /** The figure that the verdict and the chart are about: {name, words, text(value), better}. */
 export function mainFigure(metrics) {
-  const name = FIRST.find((one) => Object.values(metrics).some((m) => typeof m?.[one] === "number"));
+  const name = NAMES.find((one) => Object.values(metrics).some((m) => typeof m?.[one] === "number"));
   if (!name) return null;
   const { words, unit, better } = METRICS[name];
   return { name, better, words: t(words), unit, text: (value) => withUnit(name, value) };
@@ -71,7 +71,7 @@ function verdict(group, metrics) {
   const best = group ? bestOf(state.result, group) : "gsjbu";
   const ours = metrics[best];
   const theirs = metrics.bilinear;
-  const name = FIRST.find((one) => typeof ours?.[one] === "number" && typeof theirs?.[one] === "number");
+  const name = NAMES.find((one) => typeof ours?.[one] === "number" && typeof theirs?.[one] === "number");
   const box = byId("verdict");
   box.className = "verdict";
   delete box.dataset.winner;
@@ -155,9 +155,7 @@ function table(group, metrics) {
   const methods = Object.keys(metrics)
     .filter((m) => metrics[m] && typeof metrics[m] === "object")
     .sort(methodOrder);
-  const names = [...new Set(methods.flatMap((m) => Object.keys(metrics[m])))]
-    .filter((n) => METRICS[n])
-    .sort((a, b) => FIRST.indexOf(a) - FIRST.indexOf(b));
+  const names = NAMES.filter((n) => methods.some((m) => n in metrics[m]));
   const best = Object.fromEntries(
     names.map((n) => {
       const values = methods.map((m) => metrics[m][n]).filter((v) => typeof v === "number");

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, h, put } from "./dom.js";
+import { gridOf } from "./grid.js";
 import { t } from "./i18n.js";
 import { hush } from "./notice.js";
 import { sending } from "./sending.js";
@@ -48,12 +49,7 @@ function forget() {
 }
 
 /** Cells of the low-resolution grid, of the picture as a run has it. */
-function cells(stride) {
-  const { width, height } = state.image;
-  const scale = Math.min(1, state.settings.resolution / Math.max(width, height));
-  const count = (size) => Math.ceil(Math.max(1, Math.round(size * scale)) / stride);
-  return { rows: count(height), cols: count(width) };
-}
+const cells = (stride) => gridOf(state.image, state.settings.resolution, stride);
 
 /**
  * Send a truth; without a signal of its own it is reduced to one.

@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from gsjbu.core.grid import Grid
+from gsjbu.io.pictures import shrunk_size
 from tests.browser.hands import on_stage, shown, tab
 
 SIZES = (1, 2, 5, 7, 12, 35, 45, 90, 97, 120, 225, 480, 512)
@@ -33,6 +34,19 @@ def test_the_page_counts_cells_as_the_library_does(still: Page) -> None:
     )
     for grid, columns in zip(grids, found, strict=True):
         np.testing.assert_array_equal(columns, cells(grid), str(grid))
+
+
+def test_the_page_reduces_an_image_as_the_library_does(still: Page) -> None:
+    images = [(h, w, r, s) for h, w, r, s in product((1, 3, 513, 1025), (640, 1026), (64, 512, 2048), (2, 8))]
+    images.append((513, 1026, 513, 2))  # half of 513 is no whole number: 256, not 257
+    found = still.evaluate(
+        "all => import('/static/js/grid.js').then((m) => "
+        "all.map(([height, width, resolution, stride]) => m.gridOf({ height, width }, resolution, stride)))",
+        images,
+    )
+    for (height, width, resolution, stride), told in zip(images, found, strict=True):
+        grid = Grid.from_stride(*shrunk_size(height, width, resolution), stride)
+        assert told == {"rows": grid.rows, "cols": grid.cols}, (height, width, resolution, stride)
 
 
 @pytest.mark.address("resolution=120")

@@ -87,7 +87,7 @@ def test_it_is_not_started_where_it_could_keep_nothing(empty: Path, monkeypatch:
     with monkeypatch.context() as patch:
         patch.setattr(sys, "frozen", True, raising=False)  # its executable is an application
         assert not apart.start("")
-    monkeypatch.setattr(apart.spawn, "get_executable", lambda: str(empty / "missing"))
+    monkeypatch.setattr(apart.child.spawn, "get_executable", lambda: str(empty / "missing"))
     assert not apart.start("") and not apart.was_started()
 
 

@@ -13,9 +13,11 @@ from safetensors.torch import load_file, save_file
 
 import gsjbu
 from gsjbu.core import blend as blends
-from gsjbu.core import parameters
+from gsjbu.core import interpolation, parameters
 from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means
+from gsjbu.core.clipping import within_reach
+from gsjbu.core.fit import fit_kernel
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.errors import KernelFileError
@@ -178,6 +180,24 @@ def test_gradients_reach_the_signal() -> None:
         moved = (kernel.render(change) * pull).sum()
     assert signal.grad is not None
     torch.testing.assert_close((signal.grad * change).sum(), moved, atol=1e-2, rtol=1e-3)
+
+
+@pytest.mark.parametrize("backend", ["fused", "attention"])
+@pytest.mark.parametrize("passes", [0, 1])
+def test_across_a_gap_an_interpolation_takes_the_known_cells_of_its_window(backend, passes) -> None:
+    grid = Grid.from_stride(64, 80, 8)
+    fixed = fit_kernel(torch.rand(3, 64, 80), grid, iters=0, backend=backend)
+    known = torch.ones(8, 10, dtype=torch.bool)
+    known[2:5, 2:6] = known[5:, 7:] = False
+    ones, ramp = torch.ones(1, 8, 10), torch.arange(10.0).expand(1, 8, 10)
+    kernel = replace(fixed, blend=Blend(plain_share=1.0, plain="Catmull–Rom", passes=passes))
+    reached = within_reach(known, grid, kernel.radius)
+    mixed = kernel.render(ones.masked_fill(~known, torch.nan), mask=known)
+    assert torch.equal(mixed[0].isfinite(), reached) and not reached.all()
+    torch.testing.assert_close(mixed[0, reached], torch.ones(int(reached.sum())))
+    wide = reached & (interpolation.bilinear(known[None].float(), grid)[0] == 0)
+    filled = kernel.render(ramp, mask=known)[0, wide]
+    assert wide.any() and filled.min() >= 0 and filled.max() <= 9 and filled.std() > 1
 
 
 def test_saved_and_loaded(tmp_path) -> None:

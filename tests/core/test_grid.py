@@ -196,3 +196,10 @@ def test_parts_tile_the_cells_as_whole_ones_lie(height, width, stride) -> None:
     for i, j in ((0, 0), (3, 2), (2 * (height // stride) - 1, 2 * (width // stride) - 1)):
         there = x[:, i * half : (i + 1) * half, j * half : (j + 1) * half]
         torch.testing.assert_close(found[:, i, j], there.mean(dim=(1, 2)))
+
+
+@pytest.mark.parametrize("grid", [Grid.from_stride(29, 43, 6), Grid.from_sizes(37, 50, 7, 9)])
+def test_shares_are_the_cell_means_of_each_class(grid):
+    classes = np.random.default_rng(0).integers(-1, 4, (grid.height, grid.width))
+    alone = torch.from_numpy(classes == np.arange(5)[:, None, None]).double()
+    np.testing.assert_array_equal(grid.shares(classes, 5), grid.cell_means(alone))

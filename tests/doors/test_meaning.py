@@ -16,7 +16,10 @@ from PIL import Image
 import gsjbu
 from gsjbu import batch, cli
 from gsjbu.batch.work import BatchConfig, Worker
-from gsjbu.errors import SettingError, SignalError
+from gsjbu.errors import GsjbuError, SettingError, SignalError
+from gsjbu.io import levels, restoring
+from gsjbu.io.brought import Brought
+from gsjbu.io.meaning import with_notes
 from gsjbu.io.signals import understand
 from tests.doors.conftest import COLS, REGION, ROWS, H, W, cells, zipped
 from tests.doors.test_brought import MM, npy, picture
@@ -259,3 +262,26 @@ def test_minus_infinity_beside_logits_tells_them() -> None:
 def test_upsample_refuses_what_the_signal_says_itself(name) -> None:
     with pytest.raises(SettingError, match=f"upsample takes no {name}"):
         gsjbu.upsample(np.zeros((32, 48, 3), np.uint8), np.ones((2, 4, 6), np.float32), **{name: (4, 6)})
+
+
+@pytest.mark.parametrize(
+    ("codes", "told"),
+    [
+        ([2**63 + 5, 3], True),
+        ([7, -3], True),
+        ([1e299, 3], False),
+        ([-1, 2**63 + 5], False),
+        ([1, 2.5], False),
+    ],
+)
+def test_class_numbers_of_a_file_are_those_that_integers_hold(codes: list[float], told: bool) -> None:
+    shares = np.random.default_rng(0).random((2, 6, 8), dtype=np.float32)
+    notes = {"kind": "probabilities", "codes": codes, "names": ["a", "b"]}
+    signal = understand(with_notes(Brought(shares / shares.sum(axis=0)), notes))
+    assert signal.codes == (tuple(codes) if told else ())
+    kernel = gsjbu.fit(np.zeros((24, 32, 3), np.uint8), lr_size=(6, 8), iters=0)
+    best = restoring.class_map(signal, kernel, torch.zeros(24, 32, dtype=torch.int64))
+    assert int(best[0, 0]) == (codes[0] if told else 0)
+    if told:
+        with pytest.raises(GsjbuError, match="class numbers run from"):
+            levels.png(signal, restoring.restored(signal, kernel))

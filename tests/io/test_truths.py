@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+import gsjbu
 from gsjbu.core.grid import Grid
 from gsjbu.errors import SignalError
 from gsjbu.io.brought import Brought
 from gsjbu.io.pictures import png_bytes
 from gsjbu.io.readers import bring
+from gsjbu.io.restoring import class_map
 from gsjbu.io.signals import understand
 from gsjbu.io.truths import reduced, truth_of
 
@@ -170,3 +172,31 @@ def test_fractions_are_no_classes():
         reduced(bring(fractions), 6, 8, kind="labels")
     whole = truth_of(bring(np.where(np.isnan(fractions), np.nan, LABELS)), signal, 24, 32)
     assert bool((whole.known.numpy() == ~np.isnan(fractions)).all())
+
+
+def test_thousands_of_instances_reduce_to_the_share_that_each_has_of_the_known_pixels():
+    instances = (1000 + np.arange(24 * 32) % 700).reshape(24, 32).astype(np.uint16)
+    known = DRAW.random((24, 32)) > 0.3
+    known[:8, :8] = False
+    signal = reduced(Brought(instances, known=known), 3, 4, kind="labels")
+    assert signal.codes == tuple(np.unique(instances[known]))
+    assert not signal.mask[0, 0] and int(signal.mask.sum()) == 11
+    here = known[8:16, 16:24]
+    for n, code in enumerate(signal.codes):
+        share = (instances[8:16, 16:24] == code)[here].mean()
+        assert float(signal.values[n, 1, 2]) == pytest.approx(share, abs=1e-6)
+
+
+def test_class_numbers_of_64_bits_are_told_apart():
+    ids = np.uint64(2**63) + np.array([0, 1, 2**62], np.uint64)
+    there = ids[LABELS % 3]
+    signal = reduced(bring(there), 6, 8, kind="labels")
+    assert signal.codes == tuple(map(int, ids)) and signal.names[1] == f"class {2**63 + 1}"
+    truth = truth_of(bring(there), signal, 24, 32)
+    assert bool(truth.known.all()) and bool((truth.values[0].numpy() == LABELS % 3).all())
+    kernel = gsjbu.fit(DRAW.random((24, 32)), lr_size=(6, 8), iters=0)
+    assert (class_map(signal, kernel, truth.values[0]) == there).all()
+    few = truth_of(bring(there), low("labels", there[::4, ::4]), 24, 32)
+    assert bool((few.values[0].numpy() == LABELS % 3).all())
+    with pytest.raises(SignalError, match="more than 64 bits"):
+        reduced(bring(LABELS * 1e300), 6, 8, kind="labels")

@@ -125,11 +125,6 @@ def test_guides_that_are_not_rgb():
     assert panels.rgb("original", rand(5, 4, 4)).values.shape == (5, 4, 4)
 
 
-def test_similarity_runs_from_minus_one_to_one():
-    out = panels.similarity(torch.tensor([[-1.0, 1.0]]))
-    assert colours.hexadecimal(out[0, 0]) == "#440154" and colours.hexadecimal(out[0, 1]) == "#fde725"
-
-
 def test_every_way_that_can_be_compared_has_words():
     labels = np.zeros((2, 2), int)
     ways = ("lr", "bilinear", "gsjbu", "bicubic", "fixed", "tto_rgb", "tto_signal")

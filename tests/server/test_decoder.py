@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gsjbu.core import child
 from gsjbu.errors import ImageError, SignalError
 from gsjbu.io.pictures import EXIF_ORIENTATION, decode_pixels, shrink
 from gsjbu.server import helper as helpers
@@ -138,9 +139,9 @@ def test_a_server_without_helpers_says_so_and_counts_them(
     server = serve(helper=True)
     client = server.client()
     image = upload(client)
-    kept = sys.executable
+    kept = child.spawn.get_executable
     server.service.inputs.decoders._all[0]._kill()
-    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(child.spawn, "get_executable", lambda: "/bin/false")
     answer = client.post("/api/images", files={"file": picture()})
     assert (answer.status_code, answer.json()["code"]) == (503, "helper_lost")
     assert answer.headers["retry-after"]
@@ -148,7 +149,7 @@ def test_a_server_without_helpers_says_so_and_counts_them(
     assert (health["status"], health["helpers_lost"]) == ("degraded", 2)
     assert "gsjbu_helpers_lost 2.0" in client.get("/metrics").text
     assert wait(client, start(client, image))["state"] == "done", "kept pictures need no helper"
-    monkeypatch.setattr(sys, "executable", kept)
+    monkeypatch.setattr(child.spawn, "get_executable", kept)
     upload(client)
     assert client.get("/healthz").json()["status"] == "ok"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gsjbu.core import cgroups
 from gsjbu.server import headroom
 
 MIB = 1024 * 1024
@@ -24,8 +25,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     (tmp_path / "proc/self/cgroup").write_text("")
     monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "proc"))
-    monkeypatch.setattr(headroom, "_PROC", tmp_path / "proc")
-    monkeypatch.setattr(headroom, "_CGROUPS", tmp_path / "groups")
+    monkeypatch.setattr(cgroups, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path / "groups")
     return tmp_path
 
 

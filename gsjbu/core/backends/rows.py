@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gsjbu.core.backends.adam import LEAST, RANGE, UX, UY, VX, VY
 from gsjbu.core.backends.doubles import WIDE
 from gsjbu.core.backends.fused import BIG, NEGLIGIBLE
 from gsjbu.core.backends.lanes import layout_at, pitch_of, whole_vectors
@@ -39,12 +40,6 @@ from gsjbu.core.backends.simd import (
 from gsjbu.core.backends.update import (
     AT,
     FIRST_LINE,
-    LINE_KAPPA,
-    LINE_LEAST,
-    LINE_UX,
-    LINE_UY,
-    LINE_VX,
-    LINE_VY,
     STATE,
     set_lines,
     update_row,
@@ -73,7 +68,7 @@ def lines_of(
     """Lines [h + 2R, FIRST_LINE + G, pitch] of an LR guide [h, w, G] at that state."""
     rows, cols, channels = lr_guide.shape
     lines = np.zeros((rows + 2 * radius, FIRST_LINE + channels, state.shape[2]), dtype=f32)
-    lines[:, LINE_KAPPA], lines[:, LINE_LEAST], lines[:, FIRST_LINE:] = 1, BIG, FAR
+    lines[:, RANGE], lines[:, LEAST], lines[:, FIRST_LINE:] = 1, BIG, FAR
     lines[radius : radius + rows, FIRST_LINE:, radius : radius + cols] = lr_guide.transpose(0, 2, 1)
     _set_lines(state, in_logs, high, whole_vectors(cols), radius, lines)
     return lines
@@ -204,15 +199,15 @@ def choose(base, count, channels, guide, plane, layout, lines, pitch, work):
     bound = splat(f32(0))
     for n in range(count):
         x, y = load(layout.xs, work.place[n]), work.ys[n]
-        u = x * load(lines, t + LINE_UX * pitch) + load(lines, t + LINE_UY * pitch) * y
-        v = x * load(lines, t + LINE_VX * pitch) + load(lines, t + LINE_VY * pitch) * y
+        u = x * load(lines, t + UX * pitch) + load(lines, t + UY * pitch) * y
+        v = x * load(lines, t + VX * pitch) + load(lines, t + VY * pitch) * y
         distance = _distance(work.pixel[n], t, channels, guide, plane, lines, pitch)
-        energy = u * u + v * v + distance * load(lines, t + LINE_KAPPA * pitch)
+        energy = u * u + v * v + distance * load(lines, t + RANGE * pitch)
         bound = larger(bound, energy * load(layout.valid, work.place[n]))
     bound = bound + f32(NEGLIGIBLE)
     k = 0
     for n in range(len(every.at)):
-        least = load(lines, base + every.at[n] + LINE_LEAST * pitch) * every.apart[n]
+        least = load(lines, base + every.at[n] + LEAST * pitch) * every.apart[n]
         if lowest_lane(least - bound) <= f32(0):
             near.at[k], near.into[k], near.place[k] = every.at[n], every.into[n], every.place[n]
             near.shift_y[k], near.shift_x[k] = every.shift_y[n], every.shift_x[n]
@@ -260,23 +255,23 @@ def _energies(count, neighbours, channels, guide, plane, layout, lines, pitch, w
             for k in range(neighbours):
                 t = work.here[k]
                 x, y = x0 - near.shift_x[k], y0 - near.shift_y[k]
-                u = x * load(lines, t + LINE_UX * pitch) + load(lines, t + LINE_UY * pitch) * y
-                v = x * load(lines, t + LINE_VX * pitch) + load(lines, t + LINE_VY * pitch) * y
+                u = x * load(lines, t + UX * pitch) + load(lines, t + UY * pitch) * y
+                v = x * load(lines, t + VX * pitch) + load(lines, t + VY * pitch) * y
                 d0 = g0 - load(lines, t + FIRST_LINE * pitch)
                 d1 = g1 - load(lines, t + (FIRST_LINE + 1) * pitch)
                 d2 = g2 - load(lines, t + (FIRST_LINE + 2) * pitch)
                 distance = d0 * d0 + d1 * d1 + d2 * d2
-                energy = u * u + v * v + distance * load(lines, t + LINE_KAPPA * pitch)
+                energy = u * u + v * v + distance * load(lines, t + RANGE * pitch)
                 store(weights, k * room + b, energy)
                 least = smaller(least, energy)
         else:
             for k in range(neighbours):
                 t = work.here[k]
                 x, y = x0 - near.shift_x[k], y0 - near.shift_y[k]
-                u = x * load(lines, t + LINE_UX * pitch) + load(lines, t + LINE_UY * pitch) * y
-                v = x * load(lines, t + LINE_VX * pitch) + load(lines, t + LINE_VY * pitch) * y
+                u = x * load(lines, t + UX * pitch) + load(lines, t + UY * pitch) * y
+                v = x * load(lines, t + VX * pitch) + load(lines, t + VY * pitch) * y
                 distance = _distance(p, t, channels, guide, plane, lines, pitch)
-                energy = u * u + v * v + distance * load(lines, t + LINE_KAPPA * pitch)
+                energy = u * u + v * v + distance * load(lines, t + RANGE * pitch)
                 store(weights, k * room + b, energy)
                 least = smaller(least, energy)
         store(work.inverse, b, least)
@@ -427,8 +422,8 @@ def _add_sums(start, count, neighbours, channels, guide, plane, layout, lines, p
             p = work.pixel[n]
             x, y = load(layout.xs, work.place[n]) - near.shift_x[k], work.ys[n] - near.shift_y[k]
             delta = load(work.weights, k * work.room + n * LANES)
-            u = x * load(lines, t + LINE_UX * pitch) + load(lines, t + LINE_UY * pitch) * y
-            v = x * load(lines, t + LINE_VX * pitch) + load(lines, t + LINE_VY * pitch) * y
+            u = x * load(lines, t + UX * pitch) + load(lines, t + UY * pitch) * y
+            v = x * load(lines, t + VX * pitch) + load(lines, t + VY * pitch) * y
             if channels == 3:
                 d0 = load(guide, p) - load(lines, t + FIRST_LINE * pitch)
                 d1 = load(guide, p + plane) - load(lines, t + (FIRST_LINE + 1) * pitch)

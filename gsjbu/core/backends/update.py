@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from gsjbu.core.backends.adam import LOG2E
+from gsjbu.core.backends.adam import COEFFICIENTS, LEAST, LOG2E, RANGE, UX, UY, VX, VY
 from gsjbu.core.backends.doubles import (
     WIDE,
     cos_sin_pi,
@@ -28,8 +28,8 @@ from gsjbu.core.parameters import ADAM_EPS, EPS, SIGMA_LOW, SIGMA_R_HIGH, SIGMA_
 
 # Lines of an LR row's state: coordinates of σx, σy, θ, σr, their two moments, and the gradient.
 AT, MEAN, SQUARE, GRADIENT, STATE = 0, 4, 8, 12, 16
-# Lines of its shapes, then one a guide channel: u's and v's slopes, κ, the least factor of a squared distance.
-LINE_UX, LINE_UY, LINE_VX, LINE_VY, LINE_KAPPA, LINE_LEAST, FIRST_LINE = range(7)
+# Lines of its shapes: one a coefficient, then one a guide channel.
+FIRST_LINE = COEFFICIENTS
 
 
 @njit(**BORROWS)
@@ -64,12 +64,12 @@ def set_lines(n, state, in_logs, high, t, lines, pitch):
     inverse = math.sqrt(0.5 * LOG2E) / (sx * sy)
     slope_x, slope_y = inverse * sy, inverse * sx
     least = lower_of(slope_x, slope_y)
-    narrow(lines, t + LINE_UX * pitch, cos * slope_x)
-    narrow(lines, t + LINE_UY * pitch, sin * slope_x)
-    narrow(lines, t + LINE_VX * pitch, fill(0.0) - sin * slope_y)
-    narrow(lines, t + LINE_VY * pitch, cos * slope_y)
-    narrow(lines, t + LINE_KAPPA * pitch, 0.5 * LOG2E / (sr * sr))
-    narrow(lines, t + LINE_LEAST * pitch, least * least)
+    narrow(lines, t + UX * pitch, cos * slope_x)
+    narrow(lines, t + UY * pitch, sin * slope_x)
+    narrow(lines, t + VX * pitch, fill(0.0) - sin * slope_y)
+    narrow(lines, t + VY * pitch, cos * slope_y)
+    narrow(lines, t + RANGE * pitch, 0.5 * LOG2E / (sr * sr))
+    narrow(lines, t + LEAST * pitch, least * least)
 
 
 @njit(**BORROWS)

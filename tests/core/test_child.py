@@ -1,0 +1,31 @@
+"""Another Python process finds the same modules and is in a group of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gsjbu.core import child
+
+
+def test_it_finds_the_same_modules_and_has_the_environment_that_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "only_here.py").write_text("WORD = 'found'")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), "", *sys.path])
+    words = ("only_here.WORD", "os.environ['A']", "os.environ['KEPT']", "os.getpgrp() == os.getpid()")
+    code = f"import only_here, os; print({', '.join(words)})"
+    monkeypatch.setenv("KEPT", "kept")
+    process = child.start(code, {"A": "given"}, stdout=subprocess.PIPE)
+    assert process.communicate()[0].decode().split() == ["found", "given", "kept", "True"]
+    assert "A" not in os.environ and process.returncode == 0
+
+
+def test_where_there_is_no_python_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(child.spawn, "get_executable", lambda: str(tmp_path / "missing"))
+    with pytest.raises(OSError, match="missing"):
+        child.start("")
