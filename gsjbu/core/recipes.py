@@ -153,8 +153,8 @@ RECIPES: dict[str, Recipe] = {
     "filled": replace(
         _MEASURED,
         sentence="Many cells repeat a neighbour, as filled gaps do: it is mostly interpolated. Better leave gaps NaN.",
-        first=(0.9, 0.2), first_steps=0, second=None, second_steps=0, second_share=0.0,
-        plain="bilinear", plain_share=0.65, plain_share_untrusted=0.65, passes=1, refinement=None,
+        first=(1.0, 0.35), first_steps=0, second=None, second_steps=0, second_share=0.0,
+        plain="bilinear", plain_share=0.6, plain_share_untrusted=0.6, passes=1, refinement=None,
     ),
     "scores": _SCORES,
     # Unlike shares of classes, a mask's log odds change as smoothly as a depth does, and are given back as one. Masks
