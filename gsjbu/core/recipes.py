@@ -80,7 +80,9 @@ _MEASURED = Recipe(
     "The signal is taken for a quantity averaged over each cell: it is given back (not pure mixing).",
     first=(0.6, 0.2), first_steps=STEPS, second=(0.9, 0.1), second_steps=STEPS, second_share=0.5,
     plain="bicubic", plain_share=0.0, plain_share_untrusted=0.5, passes=3,
-    refinement=Refinement(graph=0.5, steps=80),
+    # The finer, the more do means alone say, and the more does a texture mislead: with half of the graph at ×4 and a
+    # quarter at ×2 depth has 3.74 and 2.91 RMSE, not 3.79 and 3.03; drawn scenes of 20 kinds 2 and 8 % less.
+    full_stride=16.0, refinement=Refinement(graph=0.5, steps=80),
 )  # fmt: skip
 # What a network says is not a mean over the cell, and its errors should not be sharpened: pure mixing only. The
 # second set is not fitted: at coarse strides, where its Gaussians are wide, it follows texture, and has a small share.
@@ -127,9 +129,8 @@ RECIPES: dict[str, Recipe] = {
         sentence="The signal is taken for each class's share of the cell: it is given back (not pure mixing).",
         second=None, second_steps=0, second_share=0.0, plain_share_untrusted=1.0, steps_of_large=STEPS_OF_LARGE_SHARES,
         plain_pixels=16.0,  # borders of labels follow the image's only to within some pixels
-        # The finer, the more do counts alone say, and the more does a texture mislead: Cityscapes ×4 95.6 → 96.2 mIoU,
-        # ×8 88.2 → 89.6, COCO-Stuff ×4 96.8 → 97.4. At ×8 half of the graph, too, costs threads 0.4.
-        full_stride=16.0,
+        # Smoothed less, too, at finer strides: Cityscapes ×4 95.6 → 96.2 mIoU, ×8 88.2 → 89.6, COCO-Stuff ×4 96.8 →
+        # 97.4; but half of the graph at ×8 costs threads 0.4.
         # From wide to narrow: the first round undoes what the mixture got wrong, the others what that left ragged.
         refinement=Refinement(
             graph=0.5, steps=60, counts=True, turns=1, lines=0.7, tolerance=0.04,
@@ -165,7 +166,7 @@ RECIPES: dict[str, Recipe] = {
         sentence="The signal is taken for a network's mask: its log odds are given back (not pure mixing).",
         refinement=Refinement(
             graph=0.5, steps=80, strengths=(0.5,), turns=1, lines=0.9, tolerance=0.0055, odds=True
-        ), strength_pixels=196.0,
+        ), strength_pixels=196.0, full_stride=0.0,
     ),
     "samples": _SAMPLES,
     "smooth": replace(

@@ -56,4 +56,10 @@ def test_the_refinement_of_shares_is_weaker_at_fine_strides() -> None:
     assert shares.refined(32, 1.0) == full == shares.refinement
     assert fine.graph == full.graph / 2 and fine.counts and shares.refined(8, 1.0).graph == full.graph
     assert fine.strengths == tuple(s / 16 for s in full.strengths)
-    assert RECIPES["measured"].refined(4, 1.0) == RECIPES["measured"].refinement
+
+
+def test_the_graph_of_a_quantity_is_weaker_at_fine_strides_and_that_of_odds_is_not() -> None:
+    measured, odds = RECIPES["measured"], RECIPES["odds"]
+    graph = [measured.refined(step, 1.0).graph for step in (2, 4, 8, 16, 32)]
+    assert graph == [0.125, 0.25, 0.5, 0.5, 0.5]
+    assert odds.refined(2, 1.0).graph == odds.refined(16, 1.0).graph
