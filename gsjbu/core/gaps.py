@@ -93,21 +93,28 @@ def fill(values: Tensor, known: Tensor) -> Tensor:
 def is_filled(signal: Tensor) -> bool:
     """Whether many cells of ``signal`` [C, h, w] only repeat a neighbour: gaps that somebody filled.
 
-    They are small patches of one number each, which no other place holds. Flat regions are large, and what was rounded
-    has the same numbers everywhere.
+    They are small patches of one number each, which no other place holds, beside each other at least half as often as
+    by chance. Flat regions are large, or have cells between them that an edge crosses; what was rounded has the same
+    numbers everywhere.
     """
     cells = signal.numpy()
-    patch = pieces(
-        (cells[:, 1:] == cells[:, :-1]).all(axis=0), (cells[..., 1:] == cells[..., :-1]).all(axis=0)
+    down, across = (
+        (cells[:, 1:] == cells[:, :-1]).all(axis=0),
+        (cells[..., 1:] == cells[..., :-1]).all(axis=0),
     )
+    patch = pieces(down, across)
     size = np.bincount(patch.ravel())
     small = (size >= 2) & (size <= LARGEST_PATCH)
     patches, repeated = int(small.sum()), int(size[small].sum())
     if patches < FEWEST_PATCHES or repeated < REPEATED * patch.size:
         return False
+    there = small[patch]
+    beside = np.concatenate([there[1:][~down & there[:-1]], there[:, 1:][~across & there[:, :-1]]])
+    if beside.mean() < repeated / patch.size / 2:
+        return False
     values = np.unique(next(channel for channel in cells if np.ptp(channel) > 0))  # patches differ in one
     rounded = bool(np.diff(values).min() > ROUNDED * (values[-1] - values[0]))
-    return not rounded and patches <= 1.2 * np.unique(cells[:, small[patch]], axis=1).shape[1]
+    return not rounded and patches <= 1.2 * np.unique(cells[:, there], axis=1).shape[1]
 
 
 def without_stand_ins(signal: Tensor) -> Tensor | None:

@@ -52,6 +52,16 @@ def test_filled_gaps_are_told_by_a_channel_that_varies(rounded) -> None:
     assert not is_filled(constant)
 
 
+def test_flat_regions_with_mixed_cells_between_are_no_filled_gaps() -> None:
+    """Objects of one colour, as drawn: cells on their borders are means of two of them."""
+    draw = torch.Generator().manual_seed(0)
+    flat = torch.rand(1, 16, 16, generator=draw).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    mixed = torch.rand(1, 64, 64, generator=draw)
+    mixed[:, (torch.arange(64) % 4 < 3)[:, None] & (torch.arange(64) % 4 < 3)] = 0
+    assert not is_filled(torch.where(mixed > 0, mixed, flat))
+    assert is_filled(flat)
+
+
 def test_only_gaps_between_known_cells_count_as_missing_nearby() -> None:
     draw = torch.Generator().manual_seed(0)
     half = torch.ones(40, 60, dtype=torch.bool)
