@@ -95,8 +95,10 @@ def fit(
     told = _both(base.seen_cells, told)
     lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
     signal, name, trust, gain, moved = lies.signal, lies.recipe, lies.trust, lies.gain, lies.moved
-    if name == "measured" and (lies.smoother or (lies.even and moved is None)):
-        name = "surface" if lies.smoother else "even"
+    if lies.smoother:
+        name = "surface" if name == "measured" else "smooth"
+    elif name == "measured" and lies.even and moved is None:
+        name = "even"
     recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
     laid = lies.laid(grid)
     if laid is not None:

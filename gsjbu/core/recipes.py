@@ -171,8 +171,10 @@ RECIPES: dict[str, Recipe] = {
     "samples": _SAMPLES,
     "smooth": replace(
         _SAMPLES,
-        sentence="The heat map is smooth, or too coarse to have edges: it is interpolated without the image.",
-        plain="Catmull–Rom", plain_share=1.0,
+        sentence="The signal is smooth, or too coarse to have edges: it is interpolated (Catmull–Rom) and given back.",
+        # Given back, a drawn heat map ×8 has 0.91 RMSE instead of 1.32 (bicubic 1.25); if it holds samples 1.12 instead
+        # of 0.96 (1.26).
+        plain="Catmull–Rom", plain_share=1.0, plain_passes=1,
     ),
     # Colours predict features badly even where they help a reader of the features: the guide is not put to the test.
     "features": replace(

@@ -16,7 +16,16 @@ from torch import Tensor
 from gsjbu.core import blur, corners, shift
 from gsjbu.core.grid import Grid
 from gsjbu.core.shift import Shift
-from gsjbu.core.trust import GAIN_UNRELATED, Explained, is_smoother, rises_evenly, trust_in, trust_of
+from gsjbu.core.smooth import is_smooth
+from gsjbu.core.trust import (
+    GAIN_UNRELATED,
+    SMOOTHER_FEATURES,
+    Explained,
+    is_smoother,
+    rises_evenly,
+    trust_in,
+    trust_of,
+)  # fmt: skip
 
 # A shift is believed where the gain of the guide (log error) is less by no more than this when the guide is moved: of
 # signals that were moved it is 0.007 less to 0.8 more, of a rectangle 0.012 less, of the drawn grounds 0.3 to 0.7 less.
@@ -57,9 +66,7 @@ class Registration:
     trust: float  # 0…1: how far the guide, as it lies, is followed
     gain: float  # what its colours tell of the signal (trust.guide_gain)
     even: bool  # it rises evenly: planes through neighbours tell more of it than their colours do
-    smoother: (
-        bool  # a quantity: a surface through a cell's neighbours tells it far better than the guide does
-    )
+    smoother: bool  # a surface through a cell's neighbours tells it far better than the guide does
     blur: str | None = None  # its name in blur.BLURS
     moved: Shift | None = None
     on_corners: bool = False
@@ -111,7 +118,7 @@ def registered(
         and corners.found(explained.few, guide, grid, explained.seen)
     )  # fmt: skip
     # What was blurred and is sharp again is no smooth quantity.
-    smoother = recipe == "measured" and name is None and _is_smoother(explained, guide, grid, moved, roughly)
+    smoother = name is None and _is_smoother(explained, recipe, guide, grid, moved, roughly)
     if smoother and moved is not None and not moved.of_sampling:
         moved = None  # the guide is not followed, wherever it lies
     return Registration(
@@ -119,8 +126,14 @@ def registered(
     )
 
 
-def _is_smoother(explained: Explained, guide: Tensor, grid: Grid, moved: Shift | None, roughly: bool) -> bool:
-    """``trust.is_smoother``, where the guide lies as it is laid."""
+def _is_smoother(
+    explained: Explained, recipe: str, guide: Tensor, grid: Grid, moved: Shift | None, roughly: bool
+) -> bool:
+    """``trust.is_smoother`` of a quantity, where the guide lies as it is laid, or of features."""
+    if recipe == "features":
+        return is_smooth(explained.signal) and is_smoother(explained, SMOOTHER_FEATURES)
+    if recipe != "measured":
+        return False
     if moved is not None and moved.of_sampling:
         explained = explained.over(shift.means_of_moved(guide, grid, *moved.pixels, roughly=roughly))
     return is_smoother(explained)

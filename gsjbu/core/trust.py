@@ -35,6 +35,9 @@ RAMP_UNRELATED, RAMP_TRUSTED, LEAST_RAMP = 10.0, 16.0, 0.2
 # rooms and streets, and mattes, at most 0.64; ground in perspective 0.75; two ramps with an edge between them 0.93,
 # where the image is better (×16 3.5 RMSE, not 5.1).
 SMOOTHER = 0.95
+# Features where by so much and smooth by themselves (smooth.py): heat maps of several keypoints ×4 and ×8, 2.7 to 5.6;
+# EfficientNet's and random weights' at strides 8 to 32 at most 2.4.
+SMOOTHER_FEATURES = 2.5
 # Shares of classes are trusted from the gain SURE on. Below, what counts is whether it shows in most cells (log of the
 # mean error, not of its square) and all over the image (in units of its standard error over PARTS × PARTS parts): the
 # product is 0.36 and more where following the image helps, 0.19 and less on foam and mucosa, where it does not.
@@ -116,8 +119,9 @@ def rises_evenly(explained: Explained) -> bool:
     return explained.gain() <= GAIN_UNRELATED and explained.gain(ramps=True) >= LEAST_RAMP
 
 
-def is_smoother(explained: Explained) -> bool:
-    """Whether a smooth surface through a cell's neighbours tells it far better than they do by the guide's colours."""
+def is_smoother(explained: Explained, by: float = SMOOTHER) -> bool:
+    """Whether a smooth surface through a cell's neighbours tells it ``by`` so much (log error) better than they do by
+    the guide's colours."""
     if explained.seen is not None and not bool(explained.seen.all()):
         return False
     inner = (slice(None), slice(2, -2), slice(2, -2))
@@ -127,7 +131,7 @@ def is_smoother(explained: Explained) -> bool:
     by_colours = min(
         float(explained.errors(ramps)[1:][inner].mean(axis=(1, 2)).min()) for ramps in (False, True)
     )
-    return by_surface < by_colours * np.exp(-SMOOTHER)
+    return by_surface < by_colours * np.exp(-by)
 
 
 def trust_of_shares(explained: Explained) -> float:

@@ -374,7 +374,8 @@ def _check_asked(kind: Kind, planes: np.ndarray) -> None:
         )
     if kind == "heat_map" and planes.shape[0] > 1:
         raise SignalError(
-            "signal_kind", f"A heat map has one channel, and this signal has {planes.shape[0]}."
+            "signal_kind",
+            f"A heat map has one channel, and this signal has {planes.shape[0]}; bring each alone, or all as features.",
         )
 
 

@@ -19,6 +19,7 @@ from gsjbu.core.gaps import fill, is_filled, without_stand_ins
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bicubic, bilinear
 from gsjbu.core.kind import kind_of
+from gsjbu.core.recipes import RECIPES
 from gsjbu.errors import ShapeError
 from gsjbu.samples import SAMPLES
 from tests.oracle_cases import one_torch_thread
@@ -409,3 +410,28 @@ def test_shares_sum_to_one_where_mixing_overshoots() -> None:
     assert torch.equal(plain.render(blurred, out, clip=True), held) and np.array_equal(out, held.numpy())
     asking = blurred.clone().requires_grad_()
     torch.testing.assert_close(plain.render(asking, clip=True).detach(), held, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("stride", [4, 8])
+def test_heat_maps_of_several_things_given_as_features_are_interpolated_and_features_are_not(
+    stride: int,
+) -> None:
+    photo = SAMPLES["spheres"].image[:, :256, :256]
+    grid = Grid.from_stride(256, 256, stride)
+    y, x = (np.mgrid[:256, :256] + 0.5) / 256
+    draw = np.random.default_rng(0)
+    blobs = np.stack([np.exp(-((x - a) ** 2 + (y - b) ** 2) / 0.01) for a, b in draw.random((12, 2))])
+    truth = torch.from_numpy(blobs).float()
+    low = grid.cell_means(truth).float()
+    kernel = auto_fit(photo, grid, low, kind="features")
+    assert kernel.notes[0] == RECIPES["smooth"].sentence
+
+    def rmse(high: torch.Tensor) -> float:
+        return float((high - truth).square().mean().sqrt())
+
+    assert rmse(kernel.render(low)) < min(rmse(bilinear(low, grid)), rmse(bicubic(low, grid)))
+    rough = torch.from_numpy(draw.normal(size=(12, 3))).float() @ grid.cell_means(photo).float().flatten(1)
+    assert (
+        auto_fit(photo, grid, rough.reshape(low.shape), kind="features").notes[0]
+        == RECIPES["features"].sentence
+    )
