@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from gsjbu.core.gaps import fill
+from gsjbu.core.rounding import ROUNDING, in_unit
 from gsjbu.errors import ImageError, SignalError
 from gsjbu.io import masks, pictures, readers, stretching
 from gsjbu.io.brought import Brought
@@ -31,6 +32,8 @@ from gsjbu.io.stretching import Stretch
 MOST_BANDS = 16
 #: A guide that fills less of [0, 1] is stretched.
 LEAST_SPAN = 1 / 8
+#: Resizing overshoots the ends of [0, 1] by less; values around 0 reach further below it.
+OVERSHOOT = 1 / 4
 #: ImageNet's, with which nearly all backbones want their images.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 #: What an opaque alpha is in each scale.
@@ -94,7 +97,7 @@ def to_guide(
     else:
         if not planes.is_floating_point():
             planes = _from_whole_numbers(planes)
-        guide = _scaled(pictures.to_image(planes.to(torch.float32)))
+        guide = _scaled(pictures.to_image(planes.to(torch.float32)), _step(planes.dtype))
     return replace(guide, notes=(*guide.notes, *opaque, *masks.note(seen)), seen=seen)
 
 
@@ -239,7 +242,8 @@ def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     if planes.shape[0] != 4 or planes.dtype == torch.bool:
         return planes, ()
     alpha = planes[3]
-    if float(alpha.min()) != float(alpha.max()) or float(alpha.max()) not in _FULL:
+    low, high = (float(v) for v in alpha.aminmax())
+    if not any(max(full - low, high - full) <= ROUNDING * full for full in _FULL):
         return planes, ()
     return planes[:3], ("The fourth channel is the same everywhere, an opaque alpha: it is left out.",)
 
@@ -300,7 +304,7 @@ def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[fl
             f"By mean= and std= the image runs from {low:.3g} to {high:.3g}, not 0 to 1; they must be those that it "
             "was normalised by, in parts of 1.",
         )
-    return pictures.to_image(plain)
+    return _settled(pictures.to_image(plain), _step(planes.dtype))
 
 
 def _numbers(name: str, given: Sequence[float] | None, usual: float) -> list[float]:
@@ -313,9 +317,9 @@ def _numbers(name: str, given: Sequence[float] | None, usual: float) -> list[flo
         ) from error
 
 
-def _scaled(x: Tensor) -> Guide:
+def _scaled(x: Tensor, step: float = 0.0) -> Guide:
     """``x`` [C, H, W] in [0, 1], filling it."""
-    found = stretched(x)
+    found = stretched(x, step)
     return replace(found, pixels=_weighed(found.pixels))
 
 
@@ -325,12 +329,27 @@ def _weighed(x: Tensor) -> Tensor:
     return x * (3 / bands) ** 0.5 if bands > 3 else x
 
 
-def stretched(x: Tensor) -> Guide:
-    """``x`` [C, H, W] brought to [0, 1] from beyond, and to all of it from less than an eighth."""
+def _step(dtype: torch.dtype) -> float:
+    """Between numbers of ``dtype`` at 1; 0 of whole ones, which are not rounded."""
+    return torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
+
+
+def _settled(x: Tensor, step: float) -> Tensor:
+    """``x`` less what rounding, in steps of ``step``, left beyond [0, 1]."""
+    low, high = (float(v) for v in x.aminmax())
+    return x.clamp(0, 1) if (low < 0 or high > 1) and in_unit(low, high, step) else x
+
+
+def stretched(x: Tensor, step: float = 0.0) -> Guide:
+    """``x`` [C, H, W] brought to [0, 1] from beyond, and to all of it from less than an eighth.
+
+    step: between its numbers at 1, where rounding may have left more than it does in float32.
+    """
     notes: tuple[str, ...] = ()
+    x = _settled(x, step)
     low, high = (float(v) for v in x.aminmax())
     if low < 0 or high > 1:
-        x, note = _brought_back(x, low, high)
+        x, note = _brought_back(x, low, high, step)
         notes = (*notes, note)
         low, high = (float(v) for v in x.aminmax())
     if 0 < high - low < LEAST_SPAN:
@@ -342,17 +361,18 @@ def stretched(x: Tensor) -> Guide:
     return Guide(x, notes)
 
 
-def _brought_back(x: Tensor, low: float, high: float) -> tuple[Tensor, str]:
+def _brought_back(x: Tensor, low: float, high: float, step: float) -> tuple[Tensor, str]:
     """What lies beyond [0, 1]: ImageNet's normalisation, [-1, 1], 8 bits as floats, or any other range."""
     said = f"The image's values run from {low:.3g} to {high:.3g}, not 0 to 1: "
-    if low >= -1 and high <= 1:
-        return (x + 1) / 2, f"{said}taken as −1 to 1."
-    if low < 0 and x.shape[0] == 3:
+    around_0 = low < -OVERSHOOT
+    if around_0 and in_unit((low + 1) / 2, (high + 1) / 2, step):
+        return ((x + 1) / 2).clamp(0, 1), f"{said}taken as −1 to 1."
+    if (around_0 or high > 1 + OVERSHOOT) and low < 0 and x.shape[0] == 3:
         plain = x * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
         if float(plain.min()) >= -0.01 and float(plain.max()) <= 1.01:
             return plain.clamp(
                 0, 1
             ), f"{said}taken as normalised by ImageNet's mean and std (mean=, std= say otherwise)."
-    if low >= 0 and 2 < high <= 255:
-        return x / 255, f"{said}taken as levels of 8 bits."
+    if high > 2 and in_unit(low / 255, high / 255, step):
+        return (x / 255).clamp(0, 1), f"{said}taken as levels of 8 bits."
     return (x - low) / (high - low), f"{said}stretched to it."

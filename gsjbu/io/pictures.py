@@ -196,7 +196,7 @@ def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
     channels = x.shape[2] if x.ndim == 3 else 1
     rows = _area_rows(x.reshape(height, -1), new_h).reshape(new_h, width, channels)
     both = _area_rows(rows.transpose(1, 0, 2).reshape(width, -1), new_w).reshape(new_w, new_h, channels)
-    return to_image(both.transpose(1, 0, 2) / np.float32(_SCALES[x.dtype.name]))
+    return to_image(np.minimum(both.transpose(1, 0, 2) / np.float32(_SCALES[x.dtype.name]), 1))
 
 
 def _as_in_a_file(x: Tensor) -> np.ndarray | None:
@@ -238,7 +238,10 @@ def _levels(plane: np.ndarray, kind: type[np.unsignedinteger]) -> np.ndarray | N
 def resize_area(x: Tensor, height: int, width: int) -> Tensor:
     """``x [C, H, W]`` → ``[C, height, width]`` float32 by the mean over each new pixel's area."""
     planes = x.detach().to("cpu", torch.float32).numpy()
-    return torch.from_numpy(np.stack([_area_rows(_area_rows(p, height).T, width).T for p in planes]))
+    means = [_area_rows(_area_rows(p, height).T, width).T for p in planes]
+    ends = [(np.fmin.reduce(p, axis=None), np.fmax.reduce(p, axis=None)) for p in planes]
+    # Rounding leaves the mean of what is white above white.
+    return torch.from_numpy(np.stack([m.clip(*end) for m, end in zip(means, ends, strict=True)]))
 
 
 def _area_rows(plane: np.ndarray, count: int) -> np.ndarray:

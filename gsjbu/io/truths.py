@@ -150,6 +150,7 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
 
 def _whole(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Class numbers int64 [H, W]; fractions are refused."""
+    plane = kinds.settled(plane, known)
     if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
         raise SignalError(
             "signal_kind",

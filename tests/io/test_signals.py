@@ -318,3 +318,17 @@ def test_what_is_said_to_have_one_channel_is_no_tokens(size, kind):
         for array in (values, values[None]):
             found = understand(array, size, kind)
             assert found.layout == "CHW" and found.shape == (1, 48, 64) and not found.layout_doubt
+
+
+@pytest.mark.parametrize("kind", ["soft_labels", "probabilities", "heat_map"])
+def test_shares_a_thousandth_beyond_are_mixed_as_shares(kind):
+    plane = np.linspace(-0.001, 1.001, 48).reshape(6, 8).astype(np.float32)
+    values = understand(plane, kind=kind).values
+    assert float(values.min()) == 0 and float(values.max()) == 1
+
+
+def test_a_mask_that_was_rounded_is_a_mask():
+    mask = (LABELS > 2).astype(np.float32) * np.float32(1 + 2e-7)
+    for kind in (None, "labels"):
+        signal = understand(mask, kind=kind)
+        assert (signal.kind, signal.codes) == ("labels", (0, 1))

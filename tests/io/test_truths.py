@@ -170,3 +170,10 @@ def test_fractions_are_no_classes():
         reduced(bring(fractions), 6, 8, kind="labels")
     whole = truth_of(bring(np.where(np.isnan(fractions), np.nan, LABELS)), signal, 24, 32)
     assert bool((whole.known.numpy() == ~np.isnan(fractions)).all())
+
+
+def test_a_mask_that_rounding_took_beyond_1_is_a_truth_of_classes():
+    mask = (LABELS > 1).astype(np.float32) * np.float32(1 + 2e-7)
+    signal = low("labels", LABELS[::4, ::4] // 2)
+    assert set(truth_of(bring(mask), signal, 24, 32).values.unique().tolist()) == {0, 1}
+    assert reduced(bring(mask), 6, 8).kind == "soft_labels"
