@@ -24,7 +24,8 @@ from torch import Tensor
 from gsjbu.core.gaps import fill
 from gsjbu.core.rounding import ROUNDING, in_unit
 from gsjbu.errors import ImageError, SignalError
-from gsjbu.io import masks, pictures, readers, stretching
+from gsjbu.io import addresses, masks, pictures, readers, stretching
+from gsjbu.io.arrays import SeveralArrays
 from gsjbu.io.brought import Brought
 from gsjbu.io.stretching import Stretch
 
@@ -36,6 +37,8 @@ LEAST_SPAN = 1 / 8
 OVERSHOOT = 1 / 4
 #: ImageNet's, with which nearly all backbones want their images.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: Files that hold arrays.
+_ARRAYS = ("npy", "zip", "safetensors", "pt")
 #: What an opaque alpha is in each scale.
 _FULL = (1.0, 255.0, 65535.0)
 _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
@@ -60,6 +63,7 @@ class _Pixels:
     planes: Tensor
     ready: bool = False
     hidden: Tensor | None = None  # bool [H, W]: where a masked array has no value
+    notes: tuple[str, ...] = ()
 
 
 def to_guide(
@@ -98,7 +102,7 @@ def to_guide(
         if not planes.is_floating_point():
             planes = _from_whole_numbers(planes)
         guide = _scaled(pictures.to_image(planes.to(torch.float32)), _step(planes.dtype))
-    return replace(guide, notes=(*guide.notes, *opaque, *masks.note(seen)), seen=seen)
+    return replace(guide, notes=(*found.notes, *guide.notes, *opaque, *masks.note(seen)), seen=seen)
 
 
 def shrunk(guide: Guide, resolution: int) -> Guide:
@@ -112,7 +116,8 @@ def shrunk(guide: Guide, resolution: int) -> Guide:
 
 def _pixels(x: Any, max_pixels: int) -> _Pixels:
     if isinstance(x, str | os.PathLike):
-        x = _bytes_of(Path(x))
+        path, entry = addresses.parted(x)
+        return _of_file(_bytes_of(path, x), max_pixels, entry, path.name)
     if isinstance(x, bytes | bytearray | memoryview):
         return _of_file(bytes(x), max_pixels)
     if isinstance(x, Image.Image):
@@ -125,28 +130,33 @@ def _pixels(x: Any, max_pixels: int) -> _Pixels:
     return _Pixels(_planes_of_array(x))
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, address: str | os.PathLike[str]) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise ImageError("image_missing", f"There is no {path}.") from error
+        raise ImageError("image_missing", addresses.missing(address)) from error
     except OSError as error:
+        if path.is_dir():
+            raise ImageError("image_missing", f"{path} is a folder; a file is needed.") from error
         raise ImageError("image_missing", f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _of_file(data: bytes, max_pixels: int) -> _Pixels:
-    """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF or .npy of many bands."""
+def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str = "") -> _Pixels:
+    """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF or an array of many bands."""
     form = readers.form_of(data)
+    if form in _ARRAYS or entry is not None:
+        return _Pixels(_planes_of_array(_array_of(data, max_pixels, entry, name).array))
     if form == "tiff":
         return _of_tiff(data, max_pixels)
-    if form == "npy":
-        return _Pixels(_planes_of_array(_array_of(data, max_pixels).array))
     if pictures.sniffed(data) is not None or not data:
-        return _Pixels(pictures.decode(data, max_pixels), ready=True)
+        with pictures.loaded(data, max_pixels) as file:
+            pixels = pictures.to_tensor(pictures.upright(file, data))
+            return _Pixels(pixels, ready=True, notes=_first_of(pictures.frames(file)))
     try:
         with Image.open(io.BytesIO(data)) as file:
             pictures.check_size(file.size, max_pixels)
-            return _Pixels(pictures.to_tensor(pictures.upright(file)), ready=True)
+            pixels = pictures.to_tensor(pictures.upright(file))
+            return _Pixels(pixels, ready=True, notes=_first_of(pictures.frames(file)))
     except ImageError:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
@@ -156,10 +166,16 @@ def _of_file(data: bytes, max_pixels: int) -> _Pixels:
         ) from error
 
 
-def _array_of(data: bytes, max_pixels: int) -> Brought:
-    """The array in a .npy's or a TIFF's bytes."""
+def _first_of(pictures: int) -> tuple[str, ...]:
+    return () if pictures == 1 else (f"The file holds {pictures} pictures, of which the first is followed.",)
+
+
+def _array_of(data: bytes, max_pixels: int, entry: str | None = None, name: str = "") -> Brought:
+    """The array in the bytes of a file of arrays or a TIFF, of several pictures the first."""
     try:
-        return readers.read(data, max_values=MOST_BANDS * max_pixels)
+        return readers.read(data, max_values=MOST_BANDS * max_pixels, entry=entry, first=True)
+    except SeveralArrays as error:
+        raise ImageError("image_type", error.of(name)) from error
     except SignalError as error:
         if error.code == "signal_corrupt":
             sentence = "The picture is damaged or cut short; save it again."
@@ -175,7 +191,8 @@ def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
         palette = np.frombuffer(brought.palette, np.uint8).reshape(-1, 3)
         array = palette[np.minimum(array, len(palette) - 1)]
     array = np.moveaxis(array, -1, 0) if brought.layout == "HWC" else array
-    return _Pixels(_planes_of_tensor(torch.from_numpy(_plain(array))))
+    planes = _planes_of_tensor(torch.from_numpy(_plain(array)))
+    return _Pixels(planes, notes=_first_of(brought.pages))
 
 
 # --------------------------------------------------------------------------------------------- axes

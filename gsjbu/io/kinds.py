@@ -21,6 +21,8 @@ from gsjbu.errors import SignalError
 
 Kind = Literal["depth", "labels", "soft_labels", "probabilities", "logits", "features", "heat_map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: Those whose fractions are shares of a whole.
+SHARES: tuple[Kind, ...] = ("labels", "soft_labels", "probabilities", "logits", "heat_map")
 AUTO = "auto"
 _ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softlabels": "soft_labels"}
 
@@ -260,7 +262,7 @@ def _fractions(values: np.ndarray) -> Guess:
 
 
 def _nearly_fractions(said: str, inside: Guess) -> Guess:
-    """The guess of values a little beyond [0, 1] that would be ``inside`` there: two ends tell of shares all the same."""
+    """The guess of values a little beyond [0, 1] that would be ``inside`` there: two ends tell of shares still."""
     said = f"{said}, by a thousandth beyond 0 or 1"
     if inside.kind in ("soft_labels", "probabilities"):
         return Guess(inside.kind, said, "depth")

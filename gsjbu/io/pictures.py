@@ -24,6 +24,7 @@ from torch import Tensor
 from gsjbu.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 MAX_PIXELS = 40_000_000
 # A progressive JPEG of a few kilobytes can ask for thousands of passes over the whole picture; real
 # ones have about ten.
@@ -105,6 +106,11 @@ def check_before_opening(data: bytes, kind: str, max_pixels: int) -> int:
     if scans > MAX_JPEG_SCANS:
         raise _too_many_scans(scans)
     return scans
+
+
+def frames(image: Image.Image) -> int:
+    """Pictures in the file of ``image``; previews and layers, as photographs and drawings have them, are none."""
+    return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
 
 
 def check_scans(scans: int, size: tuple[int, int]) -> None:

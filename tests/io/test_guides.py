@@ -192,7 +192,7 @@ def with_least(pixels: np.ndarray, least: float) -> np.ndarray:
 )
 def test_a_step_of_rounding_beyond_the_range_moves_no_colour(rounded, right):
     guide = to_guide(rounded)
-    assert not guide.notes and 0 <= float(guide.pixels.min()) and float(guide.pixels.max()) <= 1
+    assert not guide.notes and float(guide.pixels.min()) >= 0 and float(guide.pixels.max()) <= 1
     np.testing.assert_allclose(guide.pixels.permute(1, 2, 0), right, atol=0.01)
 
 
@@ -204,7 +204,7 @@ def test_a_step_of_rounding_beyond_the_range_moves_no_colour(rounded, right):
 def test_other_ranges_are_told_in_spite_of_rounding(levels, said):
     guide = to_guide(levels)
     right = HAZY if levels.min() > 1 else SMOOTH
-    assert said in guide.notes[0] and 0 <= float(guide.pixels.min()) and float(guide.pixels.max()) <= 1
+    assert said in guide.notes[0] and float(guide.pixels.min()) >= 0 and float(guide.pixels.max()) <= 1
     np.testing.assert_allclose(guide.pixels.permute(1, 2, 0), right, atol=1e-5)
 
 
@@ -225,4 +225,36 @@ def test_an_opaque_alpha_is_told_in_spite_of_rounding():
 def test_a_mean_and_std_that_round_stay_within():
     normalised = (np.where(SMOOTH > 0.5, 1, SMOOTH) - np.float32(MEAN)) / np.float32(STD)
     pixels = to_guide(normalised.astype(np.float32), MEAN, STD).pixels
-    assert 0 <= float(pixels.min()) and float(pixels.max()) <= 1
+    assert float(pixels.min()) >= 0 and float(pixels.max()) <= 1
+
+
+def animated(form: str) -> bytes:
+    stream, picture = io.BytesIO(), Image.fromarray(PIXELS)
+    more = {"lossless": True} if form == "WEBP" else {}
+    picture.save(stream, form, save_all=True, append_images=[picture.rotate(180)], **more)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["TIFF", "PNG", "WEBP", "GIF"])
+def test_of_several_pictures_the_first_is_followed_and_said(form):
+    guide = to_guide(animated(form))
+    assert guide.notes == ("The file holds 2 pictures, of which the first is followed.",)
+    torch.testing.assert_close(guide.pixels, RIGHT, atol=1e-6 if form != "GIF" else 0.5, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_the_first_colour_page_of_a_tiff_is_the_image(dtype, planar):
+    top = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    pages = [(PIXELS / 255 * top).astype(dtype), (PIXELS[::-1] / 255 * top).astype(dtype)]
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as tiff:
+        for page in pages:
+            tiff.write(
+                page if planar == "contig" else page.transpose(2, 0, 1),
+                photometric="rgb",
+                planarconfig=planar,
+            )
+    guide = to_guide(stream.getvalue())
+    assert "2 pictures" in guide.notes[0]
+    torch.testing.assert_close(guide.pixels, RIGHT, atol=0.01, rtol=0)

@@ -55,6 +55,13 @@ FILES: dict[str, Callable[[], bytes]] = {
     ),
     "safetensors": lambda: safetensors({"x": ARRAY}, {"gsjbu": json.dumps({"kind": "depth"})}),
     "pfm": lambda: b"Pf\n12 9\n-1.0\n" + ARRAY.tobytes(),
+    "pgm": lambda: b"P5\n12 9\n1000\n" + WHOLE.astype(">u2").tobytes(),
+    "plain pgm": lambda: b"P2\n12 9\n1000\n" + " ".join(map(str, WHOLE.ravel())).encode(),
+    "pbm": lambda: b"P4\n12 9\n" + np.packbits(WHOLE > 500, axis=1).tobytes(),
+    "flo": lambda: b"PIEH" + struct.pack("<ii", 6, 9) + ARRAY.tobytes(),
+    "tiff of colours": lambda: _written(
+        lambda s: tifffile.imwrite(s, np.stack([WHOLE] * 6).reshape(2, 9, 12, 3), photometric="rgb")
+    ),
     "tiff": lambda: _written(lambda s: tifffile.imwrite(s, ARRAY, description='{"kind": "depth"}')),
     "tiff of pages": lambda: _written(
         lambda s: tifffile.imwrite(s, np.stack([WHOLE] * 3), photometric="minisblack")
@@ -189,6 +196,9 @@ def _bomb() -> bytes:
 LYING = {
     "a pfm of 10^10 pixels": b"Pf\n100000 100000\n-1.0\n" + bytes(64),
     "a pfm of no rows": b"Pf\n0 9\n-1.0\n" + bytes(64),
+    "a pgm of 10^10 pixels": b"P5\n100000 100000\n255\n" + bytes(64),
+    "a flo of 2^62 pixels": b"PIEH" + struct.pack("<ii", 0x7FFFFFFF, 0x7FFFFFFF) + bytes(64),
+    "a flo of fewer than no rows": b"PIEH" + struct.pack("<ii", 5, -5) + bytes(64),
     "a tiff of 10^10 pixels": _tiff_of(100_000, 100_000),
     "a tiff of 2^62 pixels": _tiff_of(0x7FFFFFFF, 0x7FFFFFFF),
     "safetensors of 2^40 values": _safetensors_of([1 << 20, 1 << 20], 1 << 42),
