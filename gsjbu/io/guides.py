@@ -149,8 +149,8 @@ def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str =
     if form == "tiff":
         return _of_tiff(data, max_pixels)
     if pictures.sniffed(data) is not None or not data:
-        with pictures.loaded(data, max_pixels) as file:
-            pixels = pictures.to_tensor(pictures.upright(file, data))
+        pixels = pictures.decode(data, max_pixels)
+        with Image.open(io.BytesIO(data)) as file:
             return _Pixels(pixels, ready=True, notes=_first_of(pictures.frames(file)))
     try:
         with Image.open(io.BytesIO(data)) as file:
