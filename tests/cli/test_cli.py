@@ -234,6 +234,24 @@ def test_a_zarr_result_may_be_written_again(files, capsys):
     assert [p.name for p in files.iterdir() if p.name.startswith(".")] == []
 
 
+def test_float16_that_would_lose_the_values_is_refused_of_one_and_of_many(files, capsys):
+    np.save(files / "photo.npy", 30000 + np.load(files / "depth.npy"))
+    words = (
+        "upsample",
+        files / "photo.png",
+        files / "photo.npy",
+        "-o",
+        files / "x.npy",
+        "--iters",
+        0,
+        "--float16",
+    )
+    status, _, err = run(capsys, *words)
+    assert status == 2 and "without its offset" in err and not (files / "x.npy").exists()
+    status, _, err = run(capsys, "batch", files / "photo.png", files / "out", "--iters", 0, "--float16")
+    assert status == 1 and "without its offset" in err
+
+
 def test_float16_that_would_overflow_is_refused(files, capsys):
     np.save(files / "depth.npy", 1e6 + np.load(files / "depth.npy"))
     words = ("upsample", files / "photo.png", files / "depth.npy", "-o", files / "x.npy", "--iters", 0)
