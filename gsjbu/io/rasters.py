@@ -140,10 +140,13 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        pages = []
+        pages, offsets = [], set()
         for index, page in enumerate(file.pages):
             if index >= MAX_CHANNELS:
                 raise SignalError("signal_too_large", f"The TIFF has more than {MAX_CHANNELS} pages.")
+            if page.offset in offsets:
+                raise SignalError("signal_corrupt", "The TIFF is damaged: its pages go in a circle.")
+            offsets.add(page.offset)
             if not page.subfiletype & 1:  # type: ignore[union-attr] # smaller copies of the same
                 pages.append(page)
         first: Any = pages[0]

@@ -174,6 +174,15 @@ def _tiff_of(width: int, height: int) -> bytes:
     return bytes(data)
 
 
+def _tiff_in_a_circle() -> bytes:
+    data = bytearray(FILES["tiff of pages"]())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        last, first = file.pages[-1].offset, file.pages[0].offset
+        at = last + 2 + 12 * struct.unpack_from("<H", data, last)[0]  # where the next page is said
+    struct.pack_into("<I", data, at, first)
+    return bytes(data)
+
+
 def _safetensors_of(shape: list[int], size: int) -> bytes:
     head = json.dumps({"x": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
     return struct.pack("<Q", len(head)) + head + bytes(64)
@@ -219,3 +228,8 @@ def test_a_header_that_lies_is_refused_at_once(name):
         assert tracemalloc.get_traced_memory()[1] < BYTES
     finally:
         tracemalloc.stop()
+
+
+def test_a_tiff_whose_pages_go_in_a_circle_is_not_followed_round():
+    with pytest.raises(GsjbuError, match="go in a circle"):
+        understand(_tiff_in_a_circle())
