@@ -19,10 +19,11 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from gsjbu.errors import GsjbuError
+from gsjbu.io import addresses
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff")
 #: Endings of signals beside their images, likeliest first; in a folder of their own they may be pictures too.
-SIGNALS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pfm", ".exr")
+SIGNALS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pfm", ".pgm", ".flo", ".exr")
 LISTS = (".txt", ".lst")
 SHARDS = (".tar",)
 BESIDE, BACKBONE = "beside", "backbone"
@@ -115,7 +116,9 @@ def _paths(source: str) -> tuple[list[Path], Path]:
         found = sorted(Path(p) for p in glob.glob(source, recursive=True) if _counts(Path(p)))
         if found:
             return found, _fixed_part(source)
-    raise SourceError(f"There is no {source}; give a folder, a .tar shard, a .txt list of paths, or a glob.")
+    raise SourceError(
+        f"{addresses.missing(source)} Give a folder, a .tar shard, a .txt list of paths, or a glob."
+    )
 
 
 def _counts(path: Path) -> bool:

@@ -16,6 +16,7 @@ from types import ModuleType
 
 from gsjbu.cli import batch, bench, compare, evaluate, export, raster, refine, serve, upsample, video
 from gsjbu.errors import GsjbuError
+from gsjbu.io import addresses
 from gsjbu.version import __version__
 
 DONE, REFUSED, UNWRITABLE, INTERRUPTED = 0, 2, 3, 130  # commands for many pictures return 1: some failed
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GsjbuError as error:
         return _refuse(args, error.code, error.message, REFUSED)
     except FileNotFoundError as error:
-        return _refuse(args, "file_missing", f"There is no {error.filename}.", REFUSED)
+        return _refuse(args, "file_missing", addresses.missing(str(error.filename)), REFUSED)
     except IsADirectoryError as error:
         return _refuse(args, "file_missing", f"{error.filename} is a folder; a file is needed.", REFUSED)
     except OSError as error:

@@ -2,7 +2,7 @@
 
   gsjbu compare photo.jpg report/
   gsjbu compare photo.jpg report/ --signal depth.npy --objective signal
-  gsjbu compare scene:NAME report/                 a built-in scene
+  gsjbu compare scene:NAME report/ --signal scene:depth   a built-in scene, and a signal made of its own depth
 
 The folder gets one PNG per panel, result.json (settings, metrics, losses, timings) and index.html, which shows
 them without a server or a network.
@@ -15,18 +15,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gsjbu.cli import options, report
-from gsjbu.errors import GsjbuError
+from gsjbu.cli import options, report, scenes
 from gsjbu.settings import SETTINGS
-
-SCENE = "scene:"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, folder, and every setting of the page."""
     parser.add_argument("image", help="a picture, or scene:NAME")
     parser.add_argument("folder", metavar="OUT", help="where the panels and the report go")
-    parser.add_argument("--signal", metavar="FILE", help="a low-resolution signal of your own")
+    parser.add_argument(
+        "--signal",
+        metavar="FILE",
+        help="a low-resolution signal of your own (FILE:ENTRY of several arrays), or one made of scene:depth, "
+        "scene:labels",
+    )
     options.add_signal(parser)
     options.add_settings(parser, SETTINGS, stride=None)
     options.add_output(parser)
@@ -35,21 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the pipeline and write the report."""
     from gsjbu.io import pictures
-    from gsjbu.io.signals import understand
     from gsjbu.io.writers import check_folder, write_bytes
     from gsjbu.run import pipeline
 
     check_folder(args.folder)
     settings = options.settings_of(args, SETTINGS)
-    image, sample = read_image(args.image)
+    image, sample = scenes.image_of(args.image)
     signal = None
     if args.signal:
         size = image.shape[-2], image.shape[-1]
-        signal = understand(args.signal, size, **options.signal_words(args))
-        options.check_stride(
-            args.stride, pictures.shrink(image, settings.resolution).shape[-2:], signal.shape
-        )
-        options.say(args, signal.doubts)
+        worked = pictures.shrunk_size(*size, settings.resolution)
+        signal = scenes.signal_of(args, args.signal, args.image, size, worked, settings.stride)
     folder = Path(args.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with options.bar(args, 100, "%", "compare") as bar:
@@ -67,23 +65,6 @@ def run(args: argparse.Namespace) -> int:
     write_bytes(folder / "index.html", report.page(Path(args.image).name, facts).encode())
     options.tell(args, facts | {"folder": str(folder)}, _sentence(folder, facts))
     return 0
-
-
-def read_image(name: str) -> tuple[Any, Any]:
-    """The image, and the built-in scene it is of, if it is one."""
-    from gsjbu.io.guides import to_guide
-
-    if not name.startswith(SCENE):
-        return to_guide(Path(name).read_bytes()).pixels, None
-    from gsjbu.samples import SAMPLES
-
-    sample = SAMPLES.get(name.removeprefix(SCENE))
-    if sample is None:
-        raise GsjbuError(
-            "scene_unknown",
-            f"There is no scene {name.removeprefix(SCENE)!r}; the built-in scenes are {', '.join(SAMPLES)}.",
-        )
-    return sample.image, sample
 
 
 def _facts(result: Any) -> dict[str, Any]:

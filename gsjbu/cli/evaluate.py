@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from gsjbu.cli import evaluation_report, options, pairs
+from gsjbu.cli import evaluation_report, options, pairs, scenes
 from gsjbu.errors import GsjbuError
 
 SETTINGS = (
@@ -36,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, signal, truth, and the settings of a run."""
     parser.add_argument("image", help="a picture, scene:NAME, or a folder of pictures")
     parser.add_argument(
-        "signal", nargs="?", help="the low-resolution signal, or a folder; made of the truth if left out"
+        "signal",
+        nargs="?",
+        help="the low-resolution signal (FILE:ENTRY of several arrays, or made of scene:depth, scene:labels), or a "
+        "folder; made of the truth if left out",
     )
     parser.add_argument(
         "--truth", required=True, help="the same at full resolution, scene:depth, scene:labels, or a folder"
@@ -79,22 +82,18 @@ def run(args: argparse.Namespace) -> int:
 def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
     """The figures of one picture."""
     from gsjbu.io.pictures import shrink
-    from gsjbu.io.signals import understand
-    from gsjbu.io.truths import reduced
     from gsjbu.run import pipeline
 
     settings = options.settings_of(args, SETTINGS, features=False)
     guide = shrink(pair.image(), settings.resolution)
     height, width = int(guide.shape[-2]), int(guide.shape[-1])
     truth = pair.truth()
-    words = options.signal_words(args)
     if pair.signal is None:
-        kind = pair.kind or (None if words["kind"] == "auto" else words["kind"])
-        signal = reduced(truth, -(-height // settings.stride), -(-width // settings.stride), kind)
+        signal = scenes.made_of(args, pair.truth_name, truth, (height, width), settings.stride)
     else:
-        signal = understand(pair.signal, (height, width), **words)
-        options.check_stride(args.stride, (height, width), signal.shape)
-        options.say(args, signal.doubts)
+        signal = scenes.signal_of(
+            args, str(pair.signal), pair.picture, (height, width), (height, width), settings.stride
+        )
     result = pipeline.run_reduced(guide, settings, signal=signal, truth=truth)
     return {
         "width": width, "height": height, "signal": result.status["signal"], "truth": result.status["truth"],

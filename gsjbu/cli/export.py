@@ -37,7 +37,6 @@ def run(args: argparse.Namespace) -> int:
 
     options.spare_inputs((args.kernel,), (args.output,))
     output = Path(args.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
     if args.kernel:
         gsjbu.load(args.kernel).to_onnx(output)
     else:

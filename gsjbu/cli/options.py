@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gsjbu.errors import GsjbuError, SettingError
+from gsjbu.io import addresses
 from gsjbu.settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
@@ -150,7 +151,8 @@ def guide(args: argparse.Namespace) -> Guide:
     from gsjbu.io.guides import to_guide
 
     stretch = stretching.parse(args.stretch) if args.stretch else None
-    return to_guide(Path(args.image).read_bytes(), guide_mask=args.guide_mask, stretch=stretch)
+    addresses.check_file(args.image)
+    return to_guide(args.image, guide_mask=args.guide_mask, stretch=stretch)
 
 
 def say(args: argparse.Namespace, sentences: Iterable[str]) -> None:
@@ -175,7 +177,7 @@ def bar(args: argparse.Namespace, total: int, unit: str, label: str) -> tqdm:
 
 def spare_inputs(inputs: Sequence[str | None], outputs: Sequence[str | None]) -> None:
     """Refuse an output that would take the place of an input, of another output or of a folder."""
-    taken = {os.path.realpath(path): "an input" for path in inputs if path}
+    taken = {os.path.realpath(addresses.parted(path)[0]): "an input" for path in inputs if path}
     for path in filter(None, outputs):
         where = os.path.realpath(path)
         if where in taken:

@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "image", help="the picture to follow: whatever Pillow opens, or a TIFF of several bands"
     )
-    parser.add_argument("signal", help="the low-resolution signal on its grid")
+    parser.add_argument(
+        "signal", help="the low-resolution signal on its grid; FILE:ENTRY names one of several arrays"
+    )
     parser.add_argument(
         "-o", "--output", required=True, help="where the result goes; its ending says the format"
     )

@@ -164,7 +164,8 @@ def _keep(folder: Path, number: int, signal: Signal, kernel: Any) -> None:
     from gsjbu.io.writers import write
 
     values = restoring.restored(signal, kernel)
-    write(folder / f"{number:06d}.npy", "npy", values.shape, [values], half=True, dtype=values.dtype)
+    path, facts = folder / f"{number:06d}.npy", restoring.facts(signal)
+    write(path, "npy", values.shape, [values], half=True, dtype=values.dtype, facts=facts)
 
 
 def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:

@@ -330,15 +330,19 @@ class Kernel:
         return xs, ys
 
     def save(self, path: str | Path) -> None:
-        """Write to a safetensors file: guide, raw values, losses and how they came about. Raises OSError."""
+        """Write to a safetensors file: guide, raw values, losses and how they came about. Raises OSError.
+
+        Its folder is made where there is none.
+        """
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         # Not save_file: it hides a full disk in an error of its own, and lets nobody else read the file.
         Path(path).write_bytes(self.to_bytes())
 
     def to_onnx(self, path: str | Path) -> None:
         """Write the render as an ONNX file: ``signal`` [C, h, w], of any C, → ``upsampled`` [C, H, W].
 
-        It mixes as :meth:`render` does; a refinement is left out, with a SignalWarning. Needs the extra ``onnx``;
-        raises GsjbuError with a sentence where it is not installed.
+        It mixes as :meth:`render` does; a refinement is left out, with a SignalWarning. The file's folder is made where
+        there is none. Needs the extra ``onnx``; raises GsjbuError with a sentence where it is not installed.
         """
         from gsjbu.core.onnx_file import write_kernel  # whoever exports nothing needs none of it
 

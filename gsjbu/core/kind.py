@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.rounding import in_unit
+
 # Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
 FEW_CHANNELS = 4
 EXACT = 1e-6
@@ -27,7 +29,7 @@ def kind_of(signal: Tensor) -> str:
     """
     channels = signal.shape[0]
     total = signal.sum(dim=0)
-    shares = bool((signal >= -EXACT).all() and (signal <= 1 + EXACT).all())
+    shares = in_unit(*(float(v) for v in signal.aminmax()))
     if channels > 1:
         shares = shares and bool((total <= 1.01).all() and (total >= 0.99).double().mean() >= 0.5)
     if shares:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.rounding import in_unit
+
 # A value is at an end of the scale within half a grey level of 8 bits …
 AT_END = 0.5 / 255
 # … and an impulse if it is this far from the median around it.
@@ -52,7 +54,8 @@ def clean(guide: Tensor) -> tuple[Tensor, Noise]:
 
 
 def _without_impulses(values: np.ndarray) -> tuple[np.ndarray, int]:
-    low, high = (0.0, 1.0) if values.min() >= 0 and values.max() <= 1 else (values.min(), values.max())
+    low, high = float(values.min()), float(values.max())
+    low, high = (0.0, 1.0) if in_unit(low, high) else (low, high)
     margin, step = AT_END * (high - low), STEP * (high - low)
     out, count = values, 0
     for g, plane in enumerate(values):

@@ -63,6 +63,7 @@ def _write(
 ) -> None:  # fmt: skip
     if why := lacking("onnx", "Writing ONNX"):
         raise GsjbuError("onnx_missing", why)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's own insides
         program: Any = torch.onnx.export(

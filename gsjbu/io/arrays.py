@@ -12,6 +12,7 @@ import json
 import math
 import struct
 import zipfile
+from collections.abc import Mapping
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -33,7 +34,34 @@ def read_npy(data: bytes, max_values: int) -> np.ndarray:
     return _npy(io.BytesIO(data), len(data), max_values)
 
 
-def read_zip(data: bytes, max_values: int) -> tuple[np.ndarray, str]:
+class SeveralArrays(SignalError):
+    """A file of several arrays, or of none, of which nobody said which; ``names`` of them."""
+
+    def __init__(self, form: str, names: list[str]) -> None:
+        what = ", ".join(name[:30] for name in names[:5]) or "none"
+        held = f"The {form} holds {len(names)} arrays ({what}); it must hold one."
+        super().__init__("signal_several", held)
+        self.names = names
+
+    def of(self, file: str) -> str:
+        """The sentence, and how one of them is named where the file has the name ``file``."""
+        how = f" FILE:ENTRY names one of several: {file}:{self.names[0]}." if file and self.names else ""
+        return self.message + how
+
+
+def entry_of(form: str, held: Mapping[str, Any], entry: str | None) -> Any:
+    """The one thing that is ``held``, or the one under the name ``entry``. Raises SignalError."""
+    if entry is None:
+        if len(held) != 1:
+            raise SeveralArrays(form, list(held))
+        return next(iter(held.values()))
+    if entry not in held:
+        names = ", ".join(name[:30] for name in list(held)[:20]) or "nothing"
+        raise SignalError("signal_missing", f"The {form} has no entry {entry[:60]!r}; it holds {names}.")
+    return held[entry]
+
+
+def read_zip(data: bytes, max_values: int, entry: str | None = None) -> tuple[np.ndarray, str]:
     """The array of a .npz file or of a torch one, and which of the two it is."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()
@@ -43,13 +71,12 @@ def read_zip(data: bytes, max_values: int) -> tuple[np.ndarray, str]:
                 raise SignalError(
                     "signal_too_large", f"The .pt unfolds to more than {16 * max_values} bytes."
                 )
-            return read_torch(data, max_values), "pt"
-        names = [i for i in infos if i.filename.endswith(".npy")]
-        if len(names) != 1:
-            raise _several("npz", [i.filename[:-4] for i in names])
-        with archive.open(names[0]) as member:
+            return read_torch(data, max_values, entry), "pt"
+        held = {i.filename.removesuffix(".npy"): i for i in infos if i.filename.endswith(".npy")}
+        info = entry_of(".npz", held, entry)
+        with archive.open(info) as member:
             # The header is checked first and bounds what is unpacked: a bomb never gets to unfold.
-            return _npy(member, names[0].file_size, max_values), "npz"  # type: ignore[arg-type]
+            return _npy(member, info.file_size, max_values), "npz"  # type: ignore[arg-type]
 
 
 def _check_packed(infos: list[zipfile.ZipInfo]) -> None:
@@ -63,8 +90,8 @@ def _check_packed(infos: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def read_torch(data: bytes, max_values: int) -> np.ndarray:
-    """The one tensor of a .pt file, alone or in a flat dictionary; only plain tensors are unpickled."""
+def read_torch(data: bytes, max_values: int, entry: str | None = None) -> np.ndarray:
+    """A tensor of a .pt file, alone, in a flat dictionary or in a list; only plain tensors are unpickled."""
     try:
         found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # its reader raises nearly anything
@@ -72,14 +99,22 @@ def read_torch(data: bytes, max_values: int) -> np.ndarray:
             "signal_pickled",
             "The .pt file is damaged, or holds more than plain tensors; save one tensor: torch.save(features, path).",
         ) from error
-    return from_tensor(_only(found, "pt"), max_values)
+    if isinstance(found, list | tuple):
+        found = dict(enumerate(found))
+    if entry is not None and not isinstance(found, dict):
+        raise SignalError(
+            "signal_missing", f"The .pt holds one tensor without a name; leave :{entry[:60]} out."
+        )
+    if isinstance(found, dict):
+        found = entry_of(".pt", {str(name): tensor for name, tensor in found.items()}, entry)
+    return from_tensor(found, max_values)
 
 
-def read_safetensors(data: bytes, max_values: int) -> np.ndarray:
-    """The one tensor of a .safetensors file."""
+def read_safetensors(data: bytes, max_values: int, entry: str | None = None) -> np.ndarray:
+    """A tensor of a .safetensors file."""
     from safetensors.torch import load
 
-    return from_tensor(_only(load(data), "safetensors"), max_values)
+    return from_tensor(entry_of(".safetensors", load(data), entry), max_values)
 
 
 def safetensors_notes(data: bytes) -> str:
@@ -105,21 +140,6 @@ def from_tensor(tensor: Any, max_values: int) -> np.ndarray:
         return tensor.numpy()
     except TypeError:
         return tensor.to(torch.float32).numpy()
-
-
-def _only(found: Any, form: str) -> Any:
-    if isinstance(found, dict):
-        if len(found) != 1:
-            raise _several(form, list(found))
-        return next(iter(found.values()))
-    if isinstance(found, list | tuple) and len(found) == 1:
-        return found[0]
-    return found
-
-
-def _several(form: str, names: list[Any]) -> SignalError:
-    what = ", ".join(str(name)[:30] for name in names[:5]) or "none"
-    return SignalError("signal_several", f"The .{form} holds {len(names)} arrays ({what}); it must hold one.")
 
 
 def _npy(stream: BinaryIO, length: int, max_values: int) -> np.ndarray:

@@ -25,7 +25,8 @@ class Brought:
     ``kind``: where the container leaves no choice (a palette is labels). ``codes``: numbers that mean "no value".
     ``palette``: RGB triples of a palette PNG. ``colours``: class numbers are 0xRRGGBB. ``lossy``: levels are not exact.
     ``told``: the kind that the file's own notes say; ``codes`` are then all of them. ``classes``: channels' numbers.
-    ``gap``: the number that a result has where there is none, if it is to be none of ``codes``.
+    ``gap``: the number that a result has where there is none, if it is to be none of ``codes``. ``pages``: pictures
+    in the file, of which this is the first.
     """
 
     array: np.ndarray
@@ -41,6 +42,7 @@ class Brought:
     told: Kind | None = None
     classes: tuple[int, ...] = ()
     gap: float | None = None
+    pages: int = 1
 
 
 def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
+from gsjbu.io import addresses
 
 #: Ticks in which times are written: fine enough for any frame rate, as films of the web have it.
 CLOCK = Fraction(1, 90000)
@@ -45,7 +46,7 @@ class Reader:
     def __init__(self, path: str | Path) -> None:
         av = _av()
         if not Path(path).is_file():
-            raise GsjbuError("video_unreadable", f"There is no {path}.")
+            raise GsjbuError("video_unreadable", addresses.missing(path))
         try:
             self._file = av.open(str(path))
         except av.FFmpegError as error:

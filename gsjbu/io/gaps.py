@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
 from gsjbu.io import aspects
 from gsjbu.io.kinds import Kind
@@ -243,7 +244,7 @@ def _outliers(values: np.ndarray) -> Iterator[float]:
                 yield float(end)
                 values = rest
                 break
-            if end == -1 and rest.min() >= 0 and same.sum() > 1:
+            if end == -1 and rest.min() >= -ROUNDING * rest.max() and same.sum() > 1:
                 yield -1.0
                 values = rest
                 break

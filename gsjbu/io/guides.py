@@ -22,8 +22,10 @@ from PIL import Image
 from torch import Tensor
 
 from gsjbu.core.gaps import fill
+from gsjbu.core.rounding import ROUNDING, in_unit
 from gsjbu.errors import ImageError, SignalError
-from gsjbu.io import masks, pictures, readers, stretching
+from gsjbu.io import addresses, masks, pictures, readers, stretching
+from gsjbu.io.arrays import SeveralArrays
 from gsjbu.io.brought import Brought
 from gsjbu.io.stretching import Stretch
 
@@ -31,8 +33,12 @@ from gsjbu.io.stretching import Stretch
 MOST_BANDS = 16
 #: A guide that fills less of [0, 1] is stretched.
 LEAST_SPAN = 1 / 8
+#: Resizing overshoots the ends of [0, 1] by less; values around 0 reach further below it.
+OVERSHOOT = 1 / 4
 #: ImageNet's, with which nearly all backbones want their images.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: Files that hold arrays.
+_ARRAYS = ("npy", "zip", "safetensors", "pt")
 #: What an opaque alpha is in each scale.
 _FULL = (1.0, 255.0, 65535.0)
 _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
@@ -57,6 +63,7 @@ class _Pixels:
     planes: Tensor
     ready: bool = False
     hidden: Tensor | None = None  # bool [H, W]: where a masked array has no value
+    notes: tuple[str, ...] = ()
 
 
 def to_guide(
@@ -94,8 +101,8 @@ def to_guide(
     else:
         if not planes.is_floating_point():
             planes = _from_whole_numbers(planes)
-        guide = _scaled(pictures.to_image(planes.to(torch.float32)))
-    return replace(guide, notes=(*guide.notes, *opaque, *masks.note(seen)), seen=seen)
+        guide = _scaled(pictures.to_image(planes.to(torch.float32)), _step(planes.dtype))
+    return replace(guide, notes=(*found.notes, *guide.notes, *opaque, *masks.note(seen)), seen=seen)
 
 
 def shrunk(guide: Guide, resolution: int) -> Guide:
@@ -109,7 +116,8 @@ def shrunk(guide: Guide, resolution: int) -> Guide:
 
 def _pixels(x: Any, max_pixels: int) -> _Pixels:
     if isinstance(x, str | os.PathLike):
-        x = _bytes_of(Path(x))
+        path, entry = addresses.parted(x)
+        return _of_file(_bytes_of(path, x), max_pixels, entry, path.name)
     if isinstance(x, bytes | bytearray | memoryview):
         return _of_file(bytes(x), max_pixels)
     if isinstance(x, Image.Image):
@@ -122,28 +130,33 @@ def _pixels(x: Any, max_pixels: int) -> _Pixels:
     return _Pixels(_planes_of_array(x))
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, address: str | os.PathLike[str]) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise ImageError("image_missing", f"There is no {path}.") from error
+        raise ImageError("image_missing", addresses.missing(address)) from error
     except OSError as error:
+        if path.is_dir():
+            raise ImageError("image_missing", f"{path} is a folder; a file is needed.") from error
         raise ImageError("image_missing", f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _of_file(data: bytes, max_pixels: int) -> _Pixels:
-    """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF or .npy of many bands."""
+def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str = "") -> _Pixels:
+    """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF or an array of many bands."""
     form = readers.form_of(data)
+    if form in _ARRAYS or entry is not None:
+        return _Pixels(_planes_of_array(_array_of(data, max_pixels, entry, name).array))
     if form == "tiff":
         return _of_tiff(data, max_pixels)
-    if form == "npy":
-        return _Pixels(_planes_of_array(_array_of(data, max_pixels).array))
     if pictures.sniffed(data) is not None or not data:
-        return _Pixels(pictures.decode(data, max_pixels), ready=True)
+        pixels = pictures.decode(data, max_pixels)
+        with Image.open(io.BytesIO(data)) as file:
+            return _Pixels(pixels, ready=True, notes=_first_of(pictures.frames(file)))
     try:
         with Image.open(io.BytesIO(data)) as file:
             pictures.check_size(file.size, max_pixels)
-            return _Pixels(pictures.to_image(pictures.upright(file)), ready=True)
+            pixels = pictures.to_image(pictures.upright(file))
+            return _Pixels(pixels, ready=True, notes=_first_of(pictures.frames(file)))
     except ImageError:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
@@ -153,10 +166,16 @@ def _of_file(data: bytes, max_pixels: int) -> _Pixels:
         ) from error
 
 
-def _array_of(data: bytes, max_pixels: int) -> Brought:
-    """The array in a .npy's or a TIFF's bytes."""
+def _first_of(pictures: int) -> tuple[str, ...]:
+    return () if pictures == 1 else (f"The file holds {pictures} pictures, of which the first is followed.",)
+
+
+def _array_of(data: bytes, max_pixels: int, entry: str | None = None, name: str = "") -> Brought:
+    """The array in the bytes of a file of arrays or a TIFF, of several pictures the first."""
     try:
-        return readers.read(data, max_values=MOST_BANDS * max_pixels)
+        return readers.read(data, max_values=MOST_BANDS * max_pixels, entry=entry, first=True)
+    except SeveralArrays as error:
+        raise ImageError("image_type", error.of(name)) from error
     except SignalError as error:
         if error.code == "signal_corrupt":
             sentence = "The picture is damaged or cut short; save it again."
@@ -172,7 +191,8 @@ def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
         palette = np.frombuffer(brought.palette, np.uint8).reshape(-1, 3)
         array = palette[np.minimum(array, len(palette) - 1)]
     array = np.moveaxis(array, -1, 0) if brought.layout == "HWC" else array
-    return _Pixels(_planes_of_tensor(torch.from_numpy(_plain(array))))
+    planes = _planes_of_tensor(torch.from_numpy(_plain(array)))
+    return _Pixels(planes, notes=_first_of(brought.pages))
 
 
 # --------------------------------------------------------------------------------------------- axes
@@ -239,7 +259,8 @@ def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     if planes.shape[0] != 4 or planes.dtype == torch.bool:
         return planes, ()
     alpha = planes[3]
-    if float(alpha.min()) != float(alpha.max()) or float(alpha.max()) not in _FULL:
+    low, high = (float(v) for v in alpha.aminmax())
+    if not any(max(full - low, high - full) <= ROUNDING * full for full in _FULL):
         return planes, ()
     return planes[:3], ("The fourth channel is the same everywhere, an opaque alpha: it is left out.",)
 
@@ -300,7 +321,7 @@ def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[fl
             f"By mean= and std= the image runs from {low:.3g} to {high:.3g}, not 0 to 1; they must be those that it "
             "was normalised by, in parts of 1.",
         )
-    return pictures.to_image(plain)
+    return _settled(pictures.to_image(plain), _step(planes.dtype))
 
 
 def _numbers(name: str, given: Sequence[float] | None, usual: float) -> list[float]:
@@ -313,9 +334,9 @@ def _numbers(name: str, given: Sequence[float] | None, usual: float) -> list[flo
         ) from error
 
 
-def _scaled(x: Tensor) -> Guide:
+def _scaled(x: Tensor, step: float = 0.0) -> Guide:
     """``x`` [C, H, W] in [0, 1], filling it."""
-    found = stretched(x)
+    found = stretched(x, step)
     return replace(found, pixels=_weighed(found.pixels))
 
 
@@ -325,12 +346,27 @@ def _weighed(x: Tensor) -> Tensor:
     return x * (3 / bands) ** 0.5 if bands > 3 else x
 
 
-def stretched(x: Tensor) -> Guide:
-    """``x`` [C, H, W] brought to [0, 1] from beyond, and to all of it from less than an eighth."""
+def _step(dtype: torch.dtype) -> float:
+    """Between numbers of ``dtype`` at 1; 0 of whole ones, which are not rounded."""
+    return torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
+
+
+def _settled(x: Tensor, step: float) -> Tensor:
+    """``x`` less what rounding, in steps of ``step``, left beyond [0, 1]."""
+    low, high = (float(v) for v in x.aminmax())
+    return x.clamp(0, 1) if (low < 0 or high > 1) and in_unit(low, high, step) else x
+
+
+def stretched(x: Tensor, step: float = 0.0) -> Guide:
+    """``x`` [C, H, W] brought to [0, 1] from beyond, and to all of it from less than an eighth.
+
+    step: between its numbers at 1, where rounding may have left more than it does in float32.
+    """
     notes: tuple[str, ...] = ()
+    x = _settled(x, step)
     low, high = (float(v) for v in x.aminmax())
     if low < 0 or high > 1:
-        x, note = _brought_back(x, low, high)
+        x, note = _brought_back(x, low, high, step)
         notes = (*notes, note)
         low, high = (float(v) for v in x.aminmax())
     if 0 < high - low < LEAST_SPAN:
@@ -342,17 +378,18 @@ def stretched(x: Tensor) -> Guide:
     return Guide(x, notes)
 
 
-def _brought_back(x: Tensor, low: float, high: float) -> tuple[Tensor, str]:
+def _brought_back(x: Tensor, low: float, high: float, step: float) -> tuple[Tensor, str]:
     """What lies beyond [0, 1]: ImageNet's normalisation, [-1, 1], 8 bits as floats, or any other range."""
     said = f"The image's values run from {low:.3g} to {high:.3g}, not 0 to 1: "
-    if low >= -1 and high <= 1:
-        return (x + 1) / 2, f"{said}taken as −1 to 1."
-    if low < 0 and x.shape[0] == 3:
+    around_0 = low < -OVERSHOOT
+    if around_0 and in_unit((low + 1) / 2, (high + 1) / 2, step):
+        return ((x + 1) / 2).clamp(0, 1), f"{said}taken as −1 to 1."
+    if (around_0 or high > 1 + OVERSHOOT) and low < 0 and x.shape[0] == 3:
         plain = x * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
         if float(plain.min()) >= -0.01 and float(plain.max()) <= 1.01:
             return plain.clamp(
                 0, 1
             ), f"{said}taken as normalised by ImageNet's mean and std (mean=, std= say otherwise)."
-    if low >= 0 and 2 < high <= 255:
-        return x / 255, f"{said}taken as levels of 8 bits."
+    if high > 2 and in_unit(low / 255, high / 255, step):
+        return (x / 255).clamp(0, 1), f"{said}taken as levels of 8 bits."
     return (x - low) / (high - low), f"{said}stretched to it."

@@ -16,10 +16,13 @@ from typing import Literal, get_args
 import numpy as np
 
 from gsjbu.core.pieces import pieces
+from gsjbu.core.rounding import ROUNDING, in_unit
 from gsjbu.errors import SignalError
 
 Kind = Literal["depth", "labels", "soft_labels", "probabilities", "logits", "features", "heat_map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: Those whose fractions are shares of a whole.
+SHARES: tuple[Kind, ...] = ("labels", "soft_labels", "probabilities", "logits", "heat_map")
 AUTO = "auto"
 _ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softlabels": "soft_labels"}
 
@@ -39,6 +42,8 @@ PIECES_SIDE = 1024
 #: A share of a cell is at least one pixel of 64²; softmax has many values below.
 TINY = 2e-4
 EXACT = 1e-6
+#: Shares may lie so far beyond [0, 1]: a thousandth, and what rounding adds.
+BEYOND = 1e-3 + ROUNDING
 #: Shares of a whole that are all smaller are a quantity in a large unit.
 LEAST_SHARE = 0.01
 #: A network is never further from sure than this in the cells that show a mask's sigmoid for what it is.
@@ -97,6 +102,7 @@ def guess(
     plane = planes[0]
     if plane.dtype.kind in "iu":
         return _whole(plane, known, lossy)
+    plane = settled(plane, known)
     values = plane[known].astype(np.float64)
     if values.size == 0:
         return Guess("depth", "no finite value")
@@ -104,7 +110,22 @@ def guess(
         found = _whole(plane, known, lossy)
         if found.kind == "labels":
             return found
-    return _fractions(plane, values)
+    return _fractions(values)
+
+
+def settled(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """``values`` [..., h, w] that are ``known``, of [0, 1] but for rounding, without it; all others as they are.
+
+    As far as they lie beyond an end, they lie short of it, too.
+    """
+    if values.dtype.kind != "f":
+        return values
+    some = values[..., known]
+    low, high = float(some.min(initial=0.0)), float(some.max(initial=0.0))
+    if (low >= 0 and high <= 1) or not in_unit(low, high, float(np.finfo(values.dtype).eps)):
+        return values
+    none, all_ = values <= -low, values >= 2 - high
+    return np.where(known & none, values.dtype.type(0), np.where(known & all_, values.dtype.type(1), values))
 
 
 def _boolean(planes: np.ndarray) -> Guess:
@@ -214,7 +235,7 @@ def _is_matte(plane: np.ndarray, values: np.ndarray) -> bool:
     return min(none, all_) >= 0.05 and none + all_ >= 0.5 and len(np.unique(values)) > FEW
 
 
-def _fractions(plane: np.ndarray, values: np.ndarray) -> Guess:
+def _fractions(values: np.ndarray) -> Guess:
     """One channel of floats that are not labels."""
     low, high = float(values.min()), float(values.max())
     said = f"values from {low:.4g} to {high:.4g}"
@@ -235,7 +256,17 @@ def _fractions(plane: np.ndarray, values: np.ndarray) -> Guess:
         if max(-low, high) <= MASK_TOP and _two_plateaus(values):
             return Guess("logits", f"{said}, few near 0: the logits of a mask", "depth")
         return Guess("depth", f"{said}", "logits")
+    if low >= -BEYOND * high and LEAST_SHARE <= high <= 1 + BEYOND:
+        return _nearly_fractions(said, _fractions(values.clip(0, 1)))
     return Guess("depth", said)
+
+
+def _nearly_fractions(said: str, inside: Guess) -> Guess:
+    """The guess of values a little beyond [0, 1] that would be ``inside`` there: two ends tell of shares still."""
+    said = f"{said}, by a thousandth beyond 0 or 1"
+    if inside.kind in ("soft_labels", "probabilities"):
+        return Guess(inside.kind, said, "depth")
+    return Guess("depth", said, "heat_map")
 
 
 def _is_sigmoid(values: np.ndarray) -> bool:
@@ -277,7 +308,7 @@ def _several(planes: np.ndarray, known: np.ndarray) -> Guess:
         return Guess("probabilities", f"{said} that sum to 1")
     if low >= 0 and high <= 1 and planes.dtype.kind in "iu":
         return Guess("soft_labels", f"{said} of 0 and 1: one a class")
-    if planes.dtype.kind == "f" and low < 0 and channels <= MOST_CLASSES:
+    if planes.dtype.kind == "f" and low < -ROUNDING * abs(high) and channels <= MOST_CLASSES:
         peak = np.exp(values - values.max(axis=0))
         total = np.log(peak.sum(axis=0)) + values.max(axis=0)
         if high <= EXACT and np.abs(total).max() < 0.02:

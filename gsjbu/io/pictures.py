@@ -24,6 +24,7 @@ from torch import Tensor
 from gsjbu.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
+_ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
 MAX_PIXELS = 40_000_000
 # A progressive JPEG of a few kilobytes can ask for thousands of passes over the whole picture; real
 # ones have about ten.
@@ -105,6 +106,11 @@ def check_before_opening(data: bytes, kind: str, max_pixels: int) -> int:
     if scans > MAX_JPEG_SCANS:
         raise _too_many_scans(scans)
     return scans
+
+
+def frames(image: Image.Image) -> int:
+    """Pictures in the file of ``image``; previews and layers, as photographs and drawings have them, are none."""
+    return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
 
 
 def check_scans(scans: int, size: tuple[int, int]) -> None:
@@ -191,7 +197,7 @@ def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
     channels = x.shape[2] if x.ndim == 3 else 1
     rows = _area_rows(x.reshape(height, -1), new_h).reshape(new_h, width, channels)
     both = _area_rows(rows.transpose(1, 0, 2).reshape(width, -1), new_w).reshape(new_w, new_h, channels)
-    return to_image(both.transpose(1, 0, 2) / np.float32(_SCALES[x.dtype.name]))
+    return to_image(np.minimum(both.transpose(1, 0, 2) / np.float32(_SCALES[x.dtype.name]), 1))
 
 
 def _as_in_a_file(x: Tensor) -> np.ndarray | None:
@@ -233,7 +239,10 @@ def _levels(plane: np.ndarray, kind: type[np.unsignedinteger]) -> np.ndarray | N
 def resize_area(x: Tensor, height: int, width: int) -> Tensor:
     """``x [C, H, W]`` → ``[C, height, width]`` float32 by the mean over each new pixel's area."""
     planes = x.detach().to("cpu", torch.float32).numpy()
-    return torch.from_numpy(np.stack([_area_rows(_area_rows(p, height).T, width).T for p in planes]))
+    means = [_area_rows(_area_rows(p, height).T, width).T for p in planes]
+    ends = [(np.fmin.reduce(p, axis=None), np.fmax.reduce(p, axis=None)) for p in planes]
+    # Rounding leaves the mean of what is white above white.
+    return torch.from_numpy(np.stack([m.clip(*end) for m, end in zip(means, ends, strict=True)]))
 
 
 def _area_rows(plane: np.ndarray, count: int) -> np.ndarray:

@@ -1,8 +1,12 @@
-"""Signals in picture files: PNG, JPEG and what else Pillow reads, TIFF, PFM and EXR, with their numbers as they are."""
+"""Signals in picture files: PNG, JPEG and what else Pillow reads, TIFF, PFM, PGM, EXR and the .flo of optical flow.
+
+Their numbers are as they are.
+"""
 
 from __future__ import annotations
 
 import io
+import math
 import re
 import struct
 import tempfile
@@ -26,6 +30,12 @@ from gsjbu.io.pictures import TEXT_KEY
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _NODATA_TAG = 42113  # GDAL's
 _ALPHA = {"LA": "L", "PA": "P", "RGBA": "RGB", "La": "L", "RGBa": "RGB"}
+#: More is unknown, by the reader of those who made the format.
+_MOST_FLOW = 1e9
+_PNM_HEAD = 4096
+_COMMENT = re.compile(rb"#[^\r\n]*")
+_GAP = rb"(?:\s|#[^\r\n]*[\r\n])+"
+_PNM = re.compile(rb"P([2356])" + _GAP + rb"(\d{1,6})" + _GAP + rb"(\d{1,6})" + _GAP + rb"(\d{1,6})\s")
 _PFM = re.compile(rb"P([fF])\s+(\d{1,6})\s+(\d{1,6})\s+([-+0-9.eE]{1,32})\s")
 
 
@@ -51,6 +61,7 @@ def read_picture(data: bytes, form: str, max_values: int) -> Brought:
         if file.size != (width, height):
             raise ValueError("the picture changes its size")
         found = from_picture(file, f"{_MODES.get(file.mode, file.mode)} {form}", form == "JPEG")
+        found = replace(found, pages=pictures.frames(file))
         return _with_meaning(found, str(getattr(file, "text", {}).get(TEXT_KEY, "")))
 
 
@@ -123,20 +134,26 @@ def _check_size(width: int, height: int, max_values: int) -> None:
 
 
 def read_tiff(data: bytes, max_values: int) -> Brought:
-    """A TIFF of any bits and tiling; pages of one shape are channels."""
+    """A TIFF of any bits and tiling; pages of one shape are channels, but those of colours, which are pictures."""
     if why := lacking("geo", "Reading TIFF"):
         raise SignalError("signal_type", why)
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        pages = []
+        pages, offsets = [], set()
         for index, page in enumerate(file.pages):
             if index >= MAX_CHANNELS:
                 raise SignalError("signal_too_large", f"The TIFF has more than {MAX_CHANNELS} pages.")
+            if page.offset in offsets:
+                raise SignalError("signal_corrupt", "The TIFF is damaged: its pages go in a circle.")
+            offsets.add(page.offset)
             if not page.subfiletype & 1:  # type: ignore[union-attr] # smaller copies of the same
                 pages.append(page)
         first: Any = pages[0]
         alike = [page for page in pages if page.shape == first.shape and page.dtype == first.dtype]
+        several = 1
+        if len(first.shape) > 2 or int(first.photometric) == _PALETTE:
+            alike, several = alike[:1], len(alike)
         if first.dtype is None:
             raise SignalError("signal_type", "The TIFF's numbers are of no type that is known.")
         check(first.dtype, (len(alike), *first.shape), max_values)
@@ -145,19 +162,20 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         except ValueError as error:
             if "imagecodecs" not in str(error):
                 raise
-            return read_picture(data, "TIFF", max_values)  # compressed in a way that Pillow knows
+            # Compressed in a way that Pillow knows, which reads the first page.
+            return replace(read_picture(data, "TIFF", max_values), pages=max(several, len(alike)))
         codes = _nodata(first)
         bits = 8 * first.dtype.itemsize
         source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
         if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
             planes = [~plane if plane.dtype == bool else 255 - plane for plane in planes]
-        return with_notes(_of_pages(first, planes, source, codes), notes_of(first.description))
+        found = replace(_of_pages(first, planes, source, codes), pages=several)
+        return with_notes(found, notes_of(first.description))
 
 
 def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[float, ...]) -> Brought:
     if len(planes) > 1:
-        stacked = np.stack([plane if plane.ndim == 2 else plane[..., 0] for plane in planes])
-        return Brought(stacked, f"{source} of {len(planes)} pages", layout="CHW", codes=codes)
+        return Brought(np.stack(planes), f"{source} of {len(planes)} pages", layout="CHW", codes=codes)
     plane = planes[0]
     if plane.ndim == 2:
         if int(first.photometric) == _PALETTE and first.colormap is not None:
@@ -177,7 +195,7 @@ def _nodata(page: Any) -> tuple[float, ...]:
     return ()
 
 
-# ---------------------------------------------------------------------------------------- PFM, EXR
+# ------------------------------------------------------------------------------ PFM, PGM, .flo, EXR
 
 
 def read_pfm(data: bytes, max_values: int) -> Brought:
@@ -196,6 +214,44 @@ def read_pfm(data: bytes, max_values: int) -> Brought:
     rows = values.reshape(height, width, channels)[::-1]
     return Brought(np.ascontiguousarray(rows[..., 0] if channels == 1 else rows), "PFM",
                    layout="HWC" if channels == 3 else "auto")  # fmt: skip
+
+
+def read_pnm(data: bytes, max_values: int) -> Brought:
+    """A portable grey or colour map (.pgm, .ppm) of 8 or 16 bits; its levels as they are, whatever the largest is."""
+    head = _PNM.match(data[:_PNM_HEAD])
+    if head is None or not 0 < int(head[4]) <= 65535:
+        raise SignalError("signal_corrupt", "The .pgm has no valid header.")
+    width, height, top = (int(number) for number in head.groups()[1:])
+    colours, plain = head[1] in b"36", head[1] in b"23"
+    shape = (height, width, 3) if colours else (height, width)
+    dtype = np.dtype(np.uint8 if top < 256 else ">u2")
+    check(dtype, shape, max_values)
+    count, body = math.prod(shape), data[head.end() :]
+    if plain:
+        values = np.fromstring(_COMMENT.sub(b"", body), np.int64, sep=" ")[:count]
+    else:
+        values = np.frombuffer(body[: count * dtype.itemsize], dtype)
+    if len(values) < count:
+        raise SignalError("signal_corrupt", f"The .pgm ends early: its header promises {width}×{height}.")
+    if values.min() < 0 or values.max() > top:
+        raise SignalError("signal_corrupt", f"The .pgm has levels beyond {top}, the largest by its header.")
+    pixels = values.astype(np.uint8 if top < 256 else np.uint16).reshape(shape)
+    source = f"{'' if top < 256 else '16-bit '}{'colour PPM' if colours else 'grey PGM'}"
+    if colours and top < 256:
+        return _of_colours(pixels, source, None, False)
+    return Brought(pixels, source, layout="HWC" if colours else "auto")
+
+
+def read_flo(data: bytes, max_values: int) -> Brought:
+    """Optical flow (.flo of Middlebury): two channels, to the right and down; where it is unknown there is a gap."""
+    width, height = struct.unpack("<ii", data[4:12])
+    check(np.dtype(np.float32), (2, height, width), max_values)
+    count = 2 * width * height
+    if len(data) < 12 + 4 * count:
+        raise SignalError("signal_corrupt", f"The .flo ends early: its header promises {width}×{height}.")
+    values = np.frombuffer(data, "<f4", count, offset=12).astype(np.float32).reshape(height, width, 2)
+    values[~(np.abs(values) <= _MOST_FLOW)] = np.nan
+    return Brought(values, "optical flow (.flo)", layout="HWC", told="features")
 
 
 def read_exr(data: bytes, max_values: int) -> Brought:

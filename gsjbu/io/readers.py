@@ -18,19 +18,19 @@ from torch import Tensor
 
 from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.extras import lacking
-from gsjbu.io import arrays, outputs, rasters
+from gsjbu.io import addresses, arrays, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
 from gsjbu.io.meaning import notes_of, with_notes
 from gsjbu.io.pictures import sniffed
 
 _ACCEPTED_OF_STRANGERS = (
     "A signal is a .npy, .npz, .safetensors or .pt file with one array, "
-    "a grey or palette PNG, a TIFF or a PFM"
+    "a grey or palette PNG, a TIFF, a PFM, a PGM or a .flo of optical flow"
 )
 ACCEPTED = f"{_ACCEPTED_OF_STRANGERS}, or an EXR."
 #: Endings of files that may hold a signal, for those who look for them by name.
-ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".exr", ".jpg", ".jpeg",
-           ".bmp", ".webp", ".avif")  # fmt: skip
+ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".pgm", ".ppm", ".pbm",
+           ".flo", ".exr", ".jpg", ".jpeg", ".bmp", ".webp", ".avif")  # fmt: skip
 #: What a .npy's numbers mean, beside it.
 BESIDE = ".json"
 #: What a whole number is masked by in NumPy where nobody says.
@@ -44,7 +44,7 @@ def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
     if isinstance(x, bytes | bytearray | memoryview):
         return read(bytes(x), max_values=max_values)
     if isinstance(x, str | os.PathLike):
-        return _from_path(Path(x), max_values)
+        return _from_path(x, max_values)
     if isinstance(x, Image.Image):
         return rasters.from_picture(x)
     if isinstance(x, Tensor):
@@ -71,9 +71,18 @@ def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
 
 
 def read(
-    data: bytes, name: str = "", max_values: int = MAX_VALUES, forms: tuple[str, ...] | None = None
+    data: bytes,
+    name: str = "",
+    max_values: int = MAX_VALUES,
+    forms: tuple[str, ...] | None = None,
+    entry: str | None = None,
+    first: bool = False,
 ) -> Brought:
-    """The array in a file's bytes; ``name`` only appears in sentences. ``forms``: the only ones that are read."""
+    """The array in a file's bytes; ``name`` only appears in sentences.
+
+    forms: the only ones that are read. entry: the name of the array, where there are several. first: whether the
+    first of several pictures will do.
+    """
     name = name or "The file"
     accepted = ACCEPTED if forms is None else f"{_ACCEPTED_OF_STRANGERS}."
     if not data:
@@ -84,8 +93,10 @@ def read(
     if forms is not None and form not in forms:
         what = f"{name} is of a kind ({form.upper()}) that is read from a disk of your own, but not here."
         raise SignalError("signal_type", f"{what} {accepted}")
+    if entry is not None and form not in _OF_ENTRIES:
+        raise SignalError("signal_missing", f"{name} has no entries; leave :{entry[:60]} out.")
     try:
-        return reader(data, max_values)
+        found = reader(data, max_values) if entry is None else reader(data, max_values, entry)
     except GsjbuError:
         raise
     except MemoryError:
@@ -94,15 +105,25 @@ def read(
         Exception
     ) as error:  # zipfile, zlib, struct, Pillow and tifffile raise nearly anything on damaged files
         raise SignalError("signal_corrupt", f"{name} is damaged or cut short. {accepted}") from error
+    if found.pages > 1 and not first:
+        raise SignalError(
+            "signal_several",
+            f"{name} holds {found.pages} pictures, and a signal is one: save the one that is meant, or all "
+            "channels as one array (.npy).",
+        )
+    return found
 
 
-def _from_path(path: Path, max_values: int) -> Brought:
-    if path.is_dir():
-        return _zarr(path, max_values)
+def _from_path(address: str | os.PathLike[str], max_values: int) -> Brought:
+    path, entry = addresses.parted(address)
     try:
-        found = read(path.read_bytes(), path.name, max_values)
+        if path.is_dir():
+            return _zarr(path, max_values, entry)
+        found = read(path.read_bytes(), path.name, max_values, entry=entry)
     except FileNotFoundError as error:
-        raise SignalError("signal_missing", f"There is no {path}.") from error
+        raise SignalError("signal_missing", addresses.missing(address)) from error
+    except arrays.SeveralArrays as several:
+        raise SignalError(several.code, several.of(path.name)) from several
     beside = path.with_name(path.name + BESIDE)
     if found.source != "npy" or not beside.is_file():
         return found
@@ -132,7 +153,7 @@ def _fill_value(x: np.ma.MaskedArray) -> float | None:
     return float(value) if usable else None
 
 
-def _zarr(path: Path, max_values: int) -> Brought:
+def _zarr(path: Path, max_values: int, entry: str | None) -> Brought:
     if why := lacking("zarr", f"{path.name} is a folder; reading Zarr"):
         raise SignalError("signal_type", why)
     import zarr
@@ -141,13 +162,13 @@ def _zarr(path: Path, max_values: int) -> Brought:
         store: Any = zarr.open(str(path), mode="r")
     except Exception as error:
         raise SignalError("signal_type", f"{path.name} is a folder, and no Zarr array.") from error
-    found = [store] if hasattr(store, "dtype") else [array for _, array in store.arrays()]
-    if len(found) != 1:
-        raise SignalError("signal_several", f"{path.name} holds {len(found)} arrays; it must hold one.")
-    check(found[0].dtype, tuple(found[0].shape), max_values)
-    notes = found[0].attrs.asdict().get("gsjbu")
+    if hasattr(store, "dtype") and entry is not None:
+        raise SignalError("signal_missing", f"{path.name} is one array; leave :{entry[:60]} out.")
+    found = store if hasattr(store, "dtype") else arrays.entry_of("Zarr group", dict(store.arrays()), entry)
+    check(found.dtype, tuple(found.shape), max_values)
+    notes = found.attrs.asdict().get("gsjbu")
     try:
-        array = np.asarray(found[0][...])
+        array = np.asarray(found[...])
     except Exception as error:  # its codecs raise nearly anything on damaged chunks
         raise SignalError(
             "signal_corrupt", f"{path.name} is damaged; one of its chunks cannot be read."
@@ -157,7 +178,9 @@ def _zarr(path: Path, max_values: int) -> Brought:
 
 # ------------------------------------------------------------------------------- what a file is
 
-Reader = Callable[[bytes, int], Brought]
+Reader = Callable[
+    ..., Brought
+]  # of the bytes, the most values, and where there are several arrays one's name
 
 
 def form_of(data: bytes) -> str:
@@ -176,21 +199,21 @@ def _reader(data: bytes) -> tuple[str, Reader | None]:
     return ("safetensors", _safetensors) if data[8:9] == b"{" else ("", None)
 
 
-def _as_array(form: str, read_array: Callable[[bytes, int], np.ndarray]) -> Reader:
-    return lambda data, most: Brought(read_array(data, most), form)
+def _as_array(form: str, read_array: Callable[..., np.ndarray]) -> Reader:
+    return lambda *given: Brought(read_array(*given), form)
 
 
 def _as_picture(form: str) -> Reader:
     return lambda data, most: rasters.read_picture(data, form, most)
 
 
-def _safetensors(data: bytes, most: int) -> Brought:
-    found = Brought(arrays.read_safetensors(data, most), "safetensors")
+def _safetensors(data: bytes, most: int, entry: str | None = None) -> Brought:
+    found = Brought(arrays.read_safetensors(data, most, entry), "safetensors")
     return with_notes(found, notes_of(arrays.safetensors_notes(data)))
 
 
-def _zip(data: bytes, most: int) -> Brought:
-    return Brought(*arrays.read_zip(data, most))
+def _zip(data: bytes, most: int, entry: str | None = None) -> Brought:
+    return Brought(*arrays.read_zip(data, most, entry))
 
 
 _STARTS: tuple[tuple[str, bytes | tuple[bytes, ...], Reader], ...] = (
@@ -198,9 +221,14 @@ _STARTS: tuple[tuple[str, bytes | tuple[bytes, ...], Reader], ...] = (
     ("zip", b"PK", _zip),
     ("tiff", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), rasters.read_tiff),
     ("pfm", (b"Pf\n", b"PF\n", b"Pf\r", b"PF\r", b"Pf ", b"PF "), rasters.read_pfm),
+    ("flo", b"PIEH", rasters.read_flo),
+    ("pnm", (b"P2", b"P3", b"P5", b"P6"), rasters.read_pnm),
+    ("pnm", (b"P1", b"P4"), _as_picture("PPM")),
     ("exr", b"\x76\x2f\x31\x01", rasters.read_exr),
     ("bmp", b"BM", _as_picture("BMP")),
     ("pt", arrays.LEGACY_TORCH, _as_array("pt", arrays.read_torch)),
 )
 #: What an open server reads of strangers: .npz and .pt are zips.
-OPEN = ("png", "npy", "zip", "tiff", "pfm", "safetensors", "pt", "jpeg")
+OPEN = ("png", "npy", "zip", "tiff", "pfm", "pnm", "flo", "safetensors", "pt", "jpeg")
+#: Whose arrays have names.
+_OF_ENTRIES = ("zip", "safetensors", "pt")

@@ -264,6 +264,8 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     if not first.known.any():
         raise _nothing_known(planes)
     guess = guess or _guess(brought, asked, planes, first.known)
+    if guess.kind == "labels":
+        planes = kinds.settled(planes, first.known)
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
         raise _nothing_known(planes)
@@ -468,7 +470,7 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         values = to_probabilities(values)
     elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
         whole = _whole_of(signal, values)
-        values = values.astype(np.float64) / whole if whole != 1 else values
+        values = (values.astype(np.float64) / whole if whole != 1 else values).clip(0, 1)
         # Levels come back as levels where the result has their dtype; shares of several classes are fractions.
         scale = 1.0 if signal.kind == "probabilities" or len(values) > 1 else whole
     elif signal.kind == "depth":
@@ -518,7 +520,7 @@ def _whole_of(signal: Signal, values: np.ndarray) -> float:
     """The number that stands for 1. Raises SignalError beyond it."""
     low, high = float(values.min()), float(values.max())
     whole = whole_of_levels(np.dtype(signal.dtype), high)
-    if low < -1e-3 * whole or high > 1.001 * whole:
+    if low < -kinds.BEYOND * whole or high > (1 + kinds.BEYOND) * whole:
         what = "Heat maps" if signal.kind == "heat_map" else label(signal.kind).capitalize()
         raise SignalError(
             "signal_kind",

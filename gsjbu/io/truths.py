@@ -139,7 +139,7 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
     names = signal.names or tuple(f"class {n}" for n in range(count))
     if len(planes) > 1:
         return torch.from_numpy(planes.argmax(axis=0)), names
-    found, at = np.unique(_whole(planes[0][known]), return_inverse=True)
+    found, at = np.unique(_whole(kinds.settled(planes[0], known)[known]), return_inverse=True)
     place = {code: n for n, code in enumerate(signal.codes or range(count))}
     others = [code for code in map(int, found) if code >= 0 and code not in place]
     place |= {code: count + n for n, code in enumerate(others)}
@@ -217,7 +217,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
 
 def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) -> Signal:
     """Each class's share of the known pixels of each cell; channel n is class number n, where numbers are small."""
-    numbers = _whole(plane[known])
+    numbers = _whole(kinds.settled(plane, known)[known])
     found = np.unique(numbers)
     if len(found) and found[0] >= 0 and found[-1] < 256 and not brought.colours:
         found = np.arange(int(found[-1]) + 1).astype(found.dtype)

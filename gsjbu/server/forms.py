@@ -49,7 +49,7 @@ SIGNAL_FORM = body(
     {
         "file": {
             **_BINARY,
-            "description": "npy, npz, safetensors, pt, PNG, TIFF, PFM or grey JPEG; see the docs.",
+            "description": "npy, npz, safetensors, pt, PNG, TIFF, PFM, PGM, .flo or grey JPEG; see the docs.",
         },
         **SIGNAL_WORDS,
     },

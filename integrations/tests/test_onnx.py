@@ -86,8 +86,8 @@ def test_a_fitted_kernel_at_an_odd_size_and_what_it_costs(tmp_path):
     """From the fit to the runtime: 16 channels at a ratio that is whole on neither axis; times are printed."""
     image, values = picture(181, 243)[0], torch.randn(16, 13, 17, generator=DRAW)
     kernel = gsjbu.fit(image, iters=5, lr_size=(13, 17))
-    kernel.to_onnx(tmp_path / "kernel.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "kernel.onnx")
+    kernel.to_onnx(tmp_path / "new" / "kernel.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "new" / "kernel.onnx")
 
     def timed(call):
         call()

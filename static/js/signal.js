@@ -12,7 +12,7 @@ let changed = async () => {};
 let looked = ""; // the signal, the image and the resolution that the server was last asked about
 let turn = 0; // number of the newest choice; an older answer is not taken
 
-export const isSignalFile = (file) => /\.(np[yz]|safetensors|pth?|tiff?|pfm)$/i.test(file.name);
+export const isSignalFile = (file) => /\.(np[yz]|safetensors|pth?|tiff?|p[fgp]m|flo)$/i.test(file.name);
 
 export function start(whenChanged) {
   changed = whenChanged;

@@ -123,6 +123,15 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
         (["upsample", "photo.png", "features.npy", "-o", "x.npy", "--nonsense"], "unrecognized arguments"),
         (["compare", "scene:nowhere", "out"], "the built-in scenes are"),
         (["batch", "nowhere", "out"], "There is no nowhere"),
+        (
+            ["batch", "https://x.org/photos", "out"],
+            "https://x.org/photos is no path: addresses are not fetched",
+        ),
+        (["video", "http://x.org/a.mp4", "out.mp4"], "http://x.org/a.mp4 is no path"),
+        (["upsample", "http://x.org/a.png", "depth.npy", "-o", "x.npy"], "http://x.org/a.png is no path"),
+        (["upsample", "photo.png", "http://x.org/a.npy", "-o", "x.npy"], "http://x.org/a.npy is no path"),
+        (["upsample", "photo.png", "depth.npy:x", "-o", "depth.npy"], "would take the place of an input"),
+        (["compare", "https://x.org/a.png", "out"], "https://x.org/a.png is no path"),
         (["video", "nowhere.mp4", "out.mp4"], "There is no nowhere.mp4"),
         (["batch", "in", "out", "--workers", "0"], "'0' must be a whole number of at least 1"),
         (["video", "in.mp4", "out.mp4", "--frames", "-1"], "'-1' must be a whole number of at least 1"),
@@ -223,6 +232,24 @@ def test_a_zarr_result_may_be_written_again(files, capsys):
     words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / "x.zarr", "--iters", 0)
     assert [run(capsys, *words)[0] for _ in range(2)] == [0, 0]
     assert [p.name for p in files.iterdir() if p.name.startswith(".")] == []
+
+
+def test_float16_that_would_lose_the_values_is_refused_of_one_and_of_many(files, capsys):
+    np.save(files / "photo.npy", 30000 + np.load(files / "depth.npy"))
+    words = (
+        "upsample",
+        files / "photo.png",
+        files / "photo.npy",
+        "-o",
+        files / "x.npy",
+        "--iters",
+        0,
+        "--float16",
+    )
+    status, _, err = run(capsys, *words)
+    assert status == 2 and "without its offset" in err and not (files / "x.npy").exists()
+    status, _, err = run(capsys, "batch", files / "photo.png", files / "out", "--iters", 0, "--float16")
+    assert status == 1 and "without its offset" in err
 
 
 def test_float16_that_would_overflow_is_refused(files, capsys):

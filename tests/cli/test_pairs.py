@@ -31,12 +31,11 @@ def test_folders_are_paired_by_name(folders):
 
 def test_one_of_each_is_a_pair():
     (one,) = pairs.found("photos/x.png", "d.npy", "t.npy")
-    assert (one.name, one.signal, one.kind) == ("x.png", Path("d.npy"), None)
+    assert (one.name, one.signal, one.truth_name) == ("x.png", Path("d.npy"), "t.npy")
 
 
 def test_a_scene_has_its_own_truth():
     (one,) = pairs.found("scene:spheres", None, "scene:labels")
-    assert one.kind == "labels"
     assert one.truth().kind == "labels"
     assert one.image().shape == (3, 512, 512)
 

@@ -297,6 +297,12 @@ def test_a_pixel_outside_has_no_window(kernel, x, y):
 # --- files -------------------------------------------------------------------------------------------------------
 
 
+def test_a_kernel_is_saved_into_a_folder_that_is_not_there_yet(tmp_path):
+    kernel = gsjbu.fit(torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0)), stride=8, iters=0)
+    kernel.save(str(tmp_path / "new" / "er" / "kernel.safetensors"))
+    assert torch.equal(gsjbu.load(tmp_path / "new" / "er" / "kernel.safetensors").raw, kernel.raw)
+
+
 @pytest.mark.parametrize("size", [{"stride": 7}, {"lr_size": (5, 9)}])
 def test_saved_and_loaded_it_is_the_same_kernel(tmp_path, size):
     guide = torch.rand(3, 31, 44, generator=torch.Generator().manual_seed(0))

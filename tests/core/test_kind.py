@@ -52,3 +52,8 @@ def test_shares_of_cells_that_overlap_are_soft(slant) -> None:
     wide = torch.nn.functional.interpolate(classes[None], (32, 40), mode="bilinear", antialias=True)[0]
     assert kind_of(own) == "shares" and kind_of(wide) == "soft"
     assert kind_of(own[2:]) == "shares" and kind_of(wide[2:]) == "measured"
+
+
+def test_shares_that_rounding_took_beyond_1_are_shares() -> None:
+    mask = quarter("paper", "labels", 8).signal[:1]
+    assert kind_of(mask * (1 + 5e-6)) == "shares"

@@ -65,3 +65,11 @@ def test_any_size_number_of_channels_and_range(shape) -> None:
     guide = 100 * torch.rand(shape, generator=torch.Generator().manual_seed(0)) - 50
     repaired, _ = noise.clean(guide)
     assert repaired.shape == guide.shape and bool(torch.isfinite(repaired).all())
+
+
+def test_rounding_beyond_1_does_not_make_the_darkest_part_of_haze_an_end() -> None:
+    """One pixel in twenty is the darkest there is, alone among bright ones: print on haze."""
+    image = torch.full((3, 60, 60), 0.9)
+    image.view(3, -1)[:, ::20] = 0.6
+    image[:, 0, 0] = 1 + 1.2e-7
+    assert torch.equal(noise.clean(image)[0], image)

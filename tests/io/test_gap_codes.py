@@ -103,3 +103,9 @@ def test_a_number_that_many_cells_have_may_be_a_value(dtype):
     found = gaps.find(heights, "depth")
     assert found.codes == (0,) and found.guessed
     assert not gaps.find(with_hole(0, dtype, 1000), "depth").guessed
+
+
+def test_a_code_of_minus_1_is_told_beside_a_0_that_was_rounded():
+    depth = with_hole(-1)
+    depth[:, 0, 0] = -1e-8
+    assert gaps.find(depth, "depth").codes == (-1.0,)

@@ -168,3 +168,93 @@ def test_mean_and_std_that_lead_elsewhere_are_refused():
     with pytest.raises(ImageError, match="in parts of 1"):
         to_guide(normalised, [255 * v for v in MEAN], [255 * v for v in STD])
     np.testing.assert_allclose(to_guide(normalised, MEAN, STD).pixels[0], LEVELS[..., 0] / 255, atol=1e-6)
+
+
+SMOOTH = np.linspace(0, 1, 20 * 30 * 3, dtype=np.float32).reshape(20, 30, 3)
+HAZY = 0.55 + 0.45 * SMOOTH
+
+
+def with_least(pixels: np.ndarray, least: float) -> np.ndarray:
+    return np.where(pixels == pixels.min(), np.float32(least), pixels)
+
+
+@pytest.mark.parametrize(
+    ("rounded", "right"),
+    [
+        (HAZY * np.float32(1 + 1.2e-7), HAZY),
+        (HAZY * np.float32(1 + 5e-6), HAZY),
+        (HAZY.astype(np.float64) * (1 + 3e-16), HAZY),
+        (HAZY.astype(np.float16) * np.float16(1.001), HAZY),
+        (torch.from_numpy(HAZY).permute(2, 0, 1).to(torch.bfloat16) * 1.008, HAZY),
+        (with_least(SMOOTH, -1e-7), SMOOTH),
+        (with_least(SMOOTH[..., :1], -1e-9), SMOOTH[..., [0, 0, 0]]),
+    ],
+)
+def test_a_step_of_rounding_beyond_the_range_moves_no_colour(rounded, right):
+    guide = to_guide(rounded)
+    assert not guide.notes and float(guide.pixels.min()) >= 0 and float(guide.pixels.max()) <= 1
+    np.testing.assert_allclose(guide.pixels.permute(1, 2, 0), right, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [(255 * HAZY * np.float32(1 + 2e-7), "levels of 8 bits"), (with_least(255 * SMOOTH, -3e-6), "levels of 8 bits"),
+     ((2 * SMOOTH - 1) * np.float32(1 + 2e-7), "taken as −1 to 1")],
+)  # fmt: skip
+def test_other_ranges_are_told_in_spite_of_rounding(levels, said):
+    guide = to_guide(levels)
+    right = HAZY if levels.min() > 1 else SMOOTH
+    assert said in guide.notes[0] and float(guide.pixels.min()) >= 0 and float(guide.pixels.max()) <= 1
+    np.testing.assert_allclose(guide.pixels.permute(1, 2, 0), right, atol=1e-5)
+
+
+@pytest.mark.parametrize("ends", [(-0.04, 1.0), (-0.1, 1.1), (-0.02, 0.9), (0.0, 1.1)])
+def test_what_resizing_overshoots_is_no_normalisation(ends):
+    low, high = ends
+    guide = to_guide(low + (high - low) * SMOOTH)
+    assert "stretched to it" in guide.notes[0]
+    assert float(guide.pixels.max() - guide.pixels.min()) == pytest.approx(1)
+
+
+def test_an_opaque_alpha_is_told_in_spite_of_rounding():
+    rgba = np.concatenate([SMOOTH, np.full((20, 30, 1), 1, np.float32)], axis=2)
+    rgba[3, 4, 3] += 1.2e-7
+    assert to_guide(rgba).pixels.shape[0] == 3
+
+
+def test_a_mean_and_std_that_round_stay_within():
+    normalised = (np.where(SMOOTH > 0.5, 1, SMOOTH) - np.float32(MEAN)) / np.float32(STD)
+    pixels = to_guide(normalised.astype(np.float32), MEAN, STD).pixels
+    assert float(pixels.min()) >= 0 and float(pixels.max()) <= 1
+
+
+def animated(form: str) -> bytes:
+    stream, picture = io.BytesIO(), Image.fromarray(PIXELS)
+    more = {"lossless": True} if form == "WEBP" else {}
+    picture.save(stream, form, save_all=True, append_images=[picture.rotate(180)], **more)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["TIFF", "PNG", "WEBP", "GIF"])
+def test_of_several_pictures_the_first_is_followed_and_said(form):
+    guide = to_guide(animated(form))
+    assert guide.notes == ("The file holds 2 pictures, of which the first is followed.",)
+    torch.testing.assert_close(guide.pixels, RIGHT, atol=1e-6 if form != "GIF" else 0.5, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_the_first_colour_page_of_a_tiff_is_the_image(dtype, planar):
+    top = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    pages = [(PIXELS / 255 * top).astype(dtype), (PIXELS[::-1] / 255 * top).astype(dtype)]
+    stream = io.BytesIO()
+    with tifffile.TiffWriter(stream) as tiff:
+        for page in pages:
+            tiff.write(
+                page if planar == "contig" else page.transpose(2, 0, 1),
+                photometric="rgb",
+                planarconfig=planar,
+            )
+    guide = to_guide(stream.getvalue())
+    assert "2 pictures" in guide.notes[0]
+    torch.testing.assert_close(guide.pixels, RIGHT, atol=0.01, rtol=0)

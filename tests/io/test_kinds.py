@@ -207,3 +207,50 @@ def test_heights_in_whole_metres_may_be_no_classes():
     hill = np.clip(40 - 3 * np.hypot(*np.mgrid[-20:20, -30:30]), 0, None)
     found = guess(hill.astype(np.uint8))
     assert "depth" in (found.kind, found.runner_up), found
+
+
+MATTE = np.clip((8 - np.hypot(ROWS - 6, COLS - 8)) / 3 + 0.2, 0, 1).astype(np.float32)
+HEAT = np.exp(-((ROWS - 6) ** 2 + (COLS - 7) ** 2) / 9).astype(np.float32)
+HEAT[HEAT < 1e-3] = 0
+SIGMOID = (1 / (1 + np.exp(-3.0 * (5 - np.hypot(ROWS - 6, COLS - 8))))).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["matte", "heat map", "sigmoid", "mask"])
+@pytest.mark.parametrize("how", ["above", "below", "half precision", "double precision", "a gap"])
+def test_a_step_of_rounding_beyond_0_and_1_is_no_other_kind(name, how):
+    plane = {"matte": MATTE, "heat map": HEAT, "sigmoid": SIGMOID, "mask": (MATTE > 0.5).astype(np.float32)}[
+        name
+    ]
+    known = np.ones(plane.shape, bool)
+    if how == "half precision":
+        plane, rounded = plane.astype(np.float16), plane.astype(np.float16) * np.float16(1.001)
+    elif how == "double precision":
+        rounded = np.where(plane == plane.max(), 1 + 2.3e-16, plane.astype(np.float64))
+    elif how == "below":
+        rounded = np.where(plane == plane.min(), np.float32(-1e-8), plane)
+    else:
+        rounded = plane / plane.max() * np.float32(1 + 3.6e-7)
+    if how == "a gap":
+        rounded[0, 0], known[0, 0] = np.inf, False
+    right, found = kinds.guess(plane[None], known), kinds.guess(rounded[None], known)
+    assert (found.kind, found.runner_up) == (right.kind, right.runner_up)
+
+
+def test_a_thousandth_beyond_is_asked_for():
+    for plane, kind in ((MATTE, "soft_labels"), (SIGMOID, guess(SIGMOID).kind)):
+        found = guess(plane * np.float32(1.001))
+        assert (found.kind, found.runner_up) == (kind, "depth")
+    found = guess(HEAT * np.float32(1.0005))
+    assert (found.kind, found.runner_up) == ("depth", "heat_map")
+
+
+def test_small_numbers_of_both_signs_are_left_as_they_are():
+    plane = 1e-6 * (HEAT - 0.5)
+    assert guess(plane).kind == "depth" and kinds.settled(plane, EVERYWHERE) is plane
+
+
+def test_features_with_a_rounded_zero_are_no_logits():
+    planes = 9.0 * (np.arange(9)[:, None, None] == REGIONS) + np.abs(RNG.normal(0, 0.2, (9, 12, 16)))
+    right = guess(planes).kind
+    planes[3, 4, 5] = -1e-8
+    assert guess(planes).kind == right

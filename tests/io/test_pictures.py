@@ -311,6 +311,19 @@ def test_a_dark_16_bit_picture_keeps_its_levels(top):
     torch.testing.assert_close(small, expected, atol=0, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_shrinking_leaves_nothing_beyond_what_it_is_the_mean_of(dtype):
+    white = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    pixels = np.full((667, 1000) if dtype is np.uint16 else (667, 1000, 3), white, dtype)
+    pixels[300:] = white * 0.6
+    for resolution in (512, 333, 97):
+        small = pictures.shrink(pixels, resolution)
+        assert float(small.max()) == 1.0
+    pale = torch.from_numpy(pixels.astype(np.float32).reshape(1, 667, -1)) / white - 3  # any range
+    low, high = pictures.resize_area(pale, 97, 64).aminmax()
+    assert pale.min() <= low and high <= pale.max()
+
+
 def test_8_bits_saved_as_16_shrink_like_8():
     pixels = RNG.integers(0, 256, (90, 130)).astype(np.uint8)
     wide = pixels.astype(np.uint16) * 257

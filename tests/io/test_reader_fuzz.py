@@ -55,6 +55,13 @@ FILES: dict[str, Callable[[], bytes]] = {
     ),
     "safetensors": lambda: safetensors({"x": ARRAY}, {"gsjbu": json.dumps({"kind": "depth"})}),
     "pfm": lambda: b"Pf\n12 9\n-1.0\n" + ARRAY.tobytes(),
+    "pgm": lambda: b"P5\n12 9\n1000\n" + WHOLE.astype(">u2").tobytes(),
+    "plain pgm": lambda: b"P2\n12 9\n1000\n" + " ".join(map(str, WHOLE.ravel())).encode(),
+    "pbm": lambda: b"P4\n12 9\n" + np.packbits(WHOLE > 500, axis=1).tobytes(),
+    "flo": lambda: b"PIEH" + struct.pack("<ii", 6, 9) + ARRAY.tobytes(),
+    "tiff of colours": lambda: _written(
+        lambda s: tifffile.imwrite(s, np.stack([WHOLE] * 6).reshape(2, 9, 12, 3), photometric="rgb")
+    ),
     "tiff": lambda: _written(lambda s: tifffile.imwrite(s, ARRAY, description='{"kind": "depth"}')),
     "tiff of pages": lambda: _written(
         lambda s: tifffile.imwrite(s, np.stack([WHOLE] * 3), photometric="minisblack")
@@ -167,6 +174,15 @@ def _tiff_of(width: int, height: int) -> bytes:
     return bytes(data)
 
 
+def _tiff_in_a_circle() -> bytes:
+    data = bytearray(FILES["tiff of pages"]())
+    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
+        last, first = file.pages[-1].offset, file.pages[0].offset
+        at = last + 2 + 12 * struct.unpack_from("<H", data, last)[0]  # where the next page is said
+    struct.pack_into("<I", data, at, first)
+    return bytes(data)
+
+
 def _safetensors_of(shape: list[int], size: int) -> bytes:
     head = json.dumps({"x": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
     return struct.pack("<Q", len(head)) + head + bytes(64)
@@ -189,6 +205,9 @@ def _bomb() -> bytes:
 LYING = {
     "a pfm of 10^10 pixels": b"Pf\n100000 100000\n-1.0\n" + bytes(64),
     "a pfm of no rows": b"Pf\n0 9\n-1.0\n" + bytes(64),
+    "a pgm of 10^10 pixels": b"P5\n100000 100000\n255\n" + bytes(64),
+    "a flo of 2^62 pixels": b"PIEH" + struct.pack("<ii", 0x7FFFFFFF, 0x7FFFFFFF) + bytes(64),
+    "a flo of fewer than no rows": b"PIEH" + struct.pack("<ii", 5, -5) + bytes(64),
     "a tiff of 10^10 pixels": _tiff_of(100_000, 100_000),
     "a tiff of 2^62 pixels": _tiff_of(0x7FFFFFFF, 0x7FFFFFFF),
     "safetensors of 2^40 values": _safetensors_of([1 << 20, 1 << 20], 1 << 42),
@@ -209,3 +228,8 @@ def test_a_header_that_lies_is_refused_at_once(name):
         assert tracemalloc.get_traced_memory()[1] < BYTES
     finally:
         tracemalloc.stop()
+
+
+def test_a_tiff_whose_pages_go_in_a_circle_is_not_followed_round():
+    with pytest.raises(GsjbuError, match="go in a circle"):
+        understand(_tiff_in_a_circle())

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -318,3 +319,97 @@ def test_what_is_said_to_have_one_channel_is_no_tokens(size, kind):
         for array in (values, values[None]):
             found = understand(array, size, kind)
             assert found.layout == "CHW" and found.shape == (1, 48, 64) and not found.layout_doubt
+
+
+@pytest.mark.parametrize("kind", ["soft_labels", "probabilities", "heat_map"])
+def test_shares_a_thousandth_beyond_are_mixed_as_shares(kind):
+    plane = np.linspace(-0.001, 1.001, 48).reshape(6, 8).astype(np.float32)
+    values = understand(plane, kind=kind).values
+    assert float(values.min()) == 0 and float(values.max()) == 1
+
+
+def test_a_mask_that_was_rounded_is_a_mask():
+    mask = (LABELS > 2).astype(np.float32) * np.float32(1 + 2e-7)
+    for kind in (None, "labels"):
+        signal = understand(mask, kind=kind)
+        assert (signal.kind, signal.codes) == ("labels", (0, 1))
+
+
+def several(form: str, mode: str) -> bytes:
+    buffer, one = io.BytesIO(), Image.fromarray((40 * DEPTH).astype(np.uint8)).convert(mode)
+    more = {"lossless": True} if form == "WEBP" else {}
+    one.save(buffer, form, save_all=True, append_images=[one.rotate(180)], **more)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("form", "mode"), [("TIFF", "RGB"), ("TIFF", "P"), ("TIFF", "RGBA"), ("PNG", "L"), ("WEBP", "RGB")]
+)
+def test_of_several_pictures_none_is_taken_in_silence(form, mode):
+    assert "holds 2 pictures, and a signal is one" in refusal(several(form, mode)).message
+
+
+def test_pages_of_one_channel_are_channels_and_one_page_of_colours_has_all_of_them():
+    assert understand(several("TIFF", "L"), kind="features").shape == (2, 6, 8)
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        FEATURES[:5].transpose(1, 2, 0).astype(np.float32),
+        photometric="minisblack",
+        planarconfig="contig",
+    )
+    assert understand(buffer.getvalue()).shape == (5, 6, 8)
+
+
+# ------------------------------------------------------------------------------------- PGM and .flo
+
+LEVELS = (700 * DEPTH).astype(np.uint16)  # 12 bits, as sensors have
+
+
+@pytest.mark.parametrize(
+    ("head", "levels"),
+    [
+        (b"P5\n8 6\n65535\n", LEVELS.astype(">u2").tobytes()),
+        (b"P5 # of a sensor\n# 12 bits\n8\t6 4400\n", LEVELS.astype(">u2").tobytes()),
+        (b"P2\n8 6\n4400\n", " ".join(map(str, LEVELS.ravel())).encode()),
+        (b"P2\n8 6\n4400\n", b"# rows\n" + "\n".join(map(str, LEVELS.ravel())).encode() + b"\n"),
+    ],
+)
+def test_the_levels_of_a_pgm_are_as_they_are(head, levels):
+    signal = understand(head + levels)
+    assert (signal.kind, signal.source, signal.dtype) == ("depth", "16-bit grey PGM", "uint16")
+    np.testing.assert_array_equal(signal.brought.array, LEVELS)
+
+
+def test_a_pgm_of_few_levels_is_a_class_map_and_a_ppm_has_colours():
+    signal = understand(b"P5 8 6 15\n" + LABELS.astype(np.uint8).tobytes())
+    assert (signal.kind, signal.codes) == ("labels", (0, 3, 15))
+    colours = np.array([[0, 0, 0], [255, 0, 0], [0, 0, 255]], np.uint8)[np.searchsorted([0, 3, 15], LABELS)]
+    for data in (
+        b"P6 8 6 255\n" + colours.tobytes(),
+        b"P3 8 6 255\n" + " ".join(map(str, colours.ravel())).encode(),
+    ):
+        signal = understand(data)
+        assert (signal.kind, signal.codes) == ("labels", (0, 0xFF, 0xFF0000))
+    assert understand(b"P6 8 6 4095\n" + bytes(2 * colours.size), kind="features").shape == (3, 6, 8)
+    bits = np.packbits(LABELS > 2, axis=1).tobytes()
+    assert understand(b"P4\n8 6\n" + bits).kind == "labels"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"P5 8 6 255\n" + bytes(47), b"P5 8 6 70000\n" + bytes(96), b"P5 8 6 0\n" + bytes(48), b"P2 8 6 9\n1 2 3",
+     b"P2 2 2 9\n1 2 x 4", b"P2 2 2 9\n1 2 3 10", b"P2 2 2 9\n1 2 3 -1", b"P5 x", b"P5 2 2 9\n\1\2\3\x0a",
+     b"PIEH" + bytes(3), b"PIEH\2\0\0\0\2\0\0\0" + bytes(31)],
+)  # fmt: skip
+def test_a_damaged_pgm_or_flo_is_refused(data):
+    assert refusal(data).code == "signal_corrupt"
+
+
+def test_optical_flow_keeps_both_channels_and_its_unknown_cells():
+    flow = np.stack([DEPTH, -2 * DEPTH], axis=-1).astype("<f4")
+    flow[2, 3] = 1.6666668e9  # as the format says "unknown"
+    signal = understand(b"PIEH" + np.array([8, 6], "<i4").tobytes() + flow.tobytes(), size=(48, 64))
+    assert (signal.kind, signal.shape, signal.doubts) == ("features", (2, 6, 8), [])
+    assert not signal.mask[2, 3] and int((~signal.mask).sum()) == 1
+    np.testing.assert_array_equal(signal.values[:, 0, 0], flow[0, 0])

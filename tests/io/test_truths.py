@@ -200,3 +200,10 @@ def test_class_numbers_of_64_bits_are_told_apart():
     assert bool((few.values[0].numpy() == LABELS % 3).all())
     with pytest.raises(SignalError, match="more than 64 bits"):
         reduced(bring(LABELS * 1e300), 6, 8, kind="labels")
+
+
+def test_a_mask_that_rounding_took_beyond_1_is_a_truth_of_classes():
+    mask = (LABELS > 1).astype(np.float32) * np.float32(1 + 2e-7)
+    signal = low("labels", LABELS[::4, ::4] // 2)
+    assert set(truth_of(bring(mask), signal, 24, 32).values.unique().tolist()) == {0, 1}
+    assert reduced(bring(mask), 6, 8).kind == "soft_labels"

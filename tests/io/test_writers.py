@@ -80,3 +80,20 @@ def test_safetensors_header_is_aligned(tmp_path):
     length = int.from_bytes(data[:8], "little")
     assert length % 8 == 0
     assert json.loads(data[8 : 8 + length])["values"]["shape"] == [5, 33, 47]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [(FileNotFoundError(2, "No such file or directory"), "No file can be made there"),
+     (PermissionError(13, "Permission denied"), "Permission denied")],
+)  # fmt: skip
+def test_what_cannot_be_written_is_named_as_it_was_asked_for(tmp_path, refusal, said):
+    class Refused:
+        def save(self, path):
+            refusal.filename = str(path)
+            raise refusal
+
+    with pytest.raises(OSError, match=said) as caught:
+        writers.write_kernel(tmp_path / "a.kernel.safetensors", Refused())
+    assert caught.value.filename == str(tmp_path / "a.kernel.safetensors")
+    assert caught.value.errno == refusal.errno and not isinstance(caught.value, FileNotFoundError)

@@ -1,0 +1,82 @@
+"""Built-in scenes beside files: scene:NAME is a picture, scene:depth and scene:labels are what it knows of itself."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from gsjbu.cli import options
+from gsjbu.errors import GsjbuError
+from gsjbu.io import addresses
+
+if TYPE_CHECKING:
+    from gsjbu.io.brought import Brought
+    from gsjbu.io.signals import Signal
+
+SCENE = "scene:"
+#: What a built-in scene knows of itself, and the kind of it.
+TRUTHS = {SCENE + name: name for name in ("depth", "labels")}
+
+
+def image_of(name: str) -> tuple[Any, Any]:
+    """The image, [3, H, W] in [0, 1], and the built-in scene it is of, if it is one."""
+    from gsjbu.io.guides import to_guide
+
+    if not name.startswith(SCENE):
+        addresses.check_file(name)
+        return to_guide(name).pixels, None
+    from gsjbu.samples import SAMPLES
+
+    sample = SAMPLES.get(name.removeprefix(SCENE))
+    if sample is None:
+        raise GsjbuError(
+            "scene_unknown",
+            f"There is no scene {name.removeprefix(SCENE)!r}; the built-in scenes are {', '.join(SAMPLES)}.",
+        )
+    return sample.image, sample
+
+
+def truth_of(name: str, picture: str) -> Brought:
+    """What the file ``name`` holds, or what the scene ``picture`` knows of itself. Raises SignalError, GsjbuError."""
+    from gsjbu.io.readers import bring
+
+    if not name.startswith(SCENE):
+        return bring(name)
+    sample = image_of(picture)[1] if picture.startswith(SCENE) else None
+    if sample is None or name not in TRUTHS:
+        raise GsjbuError(
+            "truth_missing", f"{name} is not known of {picture}; built-in scenes have {' and '.join(TRUTHS)}."
+        )
+    return sample.truth(TRUTHS[name])
+
+
+def signal_of(
+    args: argparse.Namespace,
+    name: str,
+    picture: str,
+    size: tuple[int, int],
+    worked: tuple[int, int],
+    stride: int,
+) -> Signal:
+    """The signal in the file ``name`` of a picture of ``size``, or made of what a scene knows of itself.
+
+    worked: height and width that the run works at; its grid at ``stride`` is that of what is made.
+    """
+    from gsjbu.io.signals import understand
+
+    if name.startswith(SCENE):
+        return made_of(args, name, truth_of(name, picture), worked, stride)
+    signal = understand(name, size, **options.signal_words(args))
+    options.check_stride(args.stride, worked, signal.shape)
+    options.say(args, signal.doubts)
+    return signal
+
+
+def made_of(
+    args: argparse.Namespace, name: str, truth: Brought, worked: tuple[int, int], stride: int
+) -> Signal:
+    """The low-resolution signal that the ``truth`` called ``name`` gives."""
+    from gsjbu.io.truths import reduced
+
+    kind = TRUTHS.get(name) or (None if args.kind == "auto" else args.kind)
+    return reduced(truth, -(-worked[0] // stride), -(-worked[1] // stride), kind)

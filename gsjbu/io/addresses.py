@@ -1,0 +1,40 @@
+"""Where something lies, as a person writes it: a path, or FILE:ENTRY for one of a file's arrays. Nothing is fetched."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+
+#: Of the net; pathlib makes one slash of two. A drive's letter is alone.
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+-]+):/+")
+
+
+def parted(address: str | os.PathLike[str]) -> tuple[Path, str | None]:
+    """The file, and the entry of it that is named; a file whose own name has a colon is that file."""
+    text = os.fspath(address)
+    at = len(text) if os.path.exists(text) else text.rfind(":")
+    while 1 < at < len(text):  # the colon of a drive stands after one letter
+        if text[at + 1 :] and os.path.exists(text[:at]):
+            return Path(text[:at]), text[at + 1 :]
+        at = text.rfind(":", 0, at)
+    return Path(text), None
+
+
+def check_file(address: str | os.PathLike[str]) -> None:
+    """Raise OSError, as opening it would, where there is no file; what can be read only once is not touched."""
+    path = parted(address)[0]
+    if stat.S_ISDIR(os.stat(path).st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+
+
+def missing(address: str | os.PathLike[str]) -> str:
+    """The sentence on what is not there."""
+    text = os.fspath(address)
+    found = _SCHEME.match(text)
+    if found is None:
+        return f"There is no {text}."
+    whole = f"{found[1]}://{text[found.end() :]}"
+    return f"{whole} is no path: addresses are not fetched. Save the file, and give the path to it."

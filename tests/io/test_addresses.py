@@ -1,0 +1,107 @@
+"""Paths, FILE:ENTRY and addresses of the net, as people write them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+import gsjbu
+from gsjbu.errors import GsjbuError, ImageError, SignalError
+from gsjbu.io import addresses
+from gsjbu.io.guides import to_guide
+from gsjbu.io.readers import bring
+
+DEPTH = np.random.default_rng(0).random((6, 8), dtype=np.float32)
+CONF = DEPTH > 0.5
+IMAGE = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+
+
+def _zarr(path: Path) -> None:
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(str(path), mode="w")
+    for name, array in {"depth": DEPTH, "conf": CONF}.items():
+        group.create_array(name, data=array)
+
+
+FILES = {
+    "a.npz": lambda path: np.savez(path, depth=DEPTH, conf=CONF),
+    "a.safetensors": lambda path: save_file({"conf": CONF, "depth": DEPTH}, path),
+    "a.pt": lambda path: torch.save({"depth": torch.from_numpy(DEPTH), "conf": torch.from_numpy(CONF)}, path),
+    "a.zarr": _zarr,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_entry_is_named_and_a_refusal_says_how(tmp_path, name):
+    path = tmp_path / name
+    FILES[name](path)
+    for address in (f"{path}:depth", Path(f"{path}:depth")):
+        np.testing.assert_array_equal(bring(address).array, DEPTH)
+    np.testing.assert_array_equal(bring(f"{path}:conf").array, CONF)
+    with pytest.raises(SignalError, match=rf"FILE:ENTRY names one of several: {name}:(depth|conf)\."):
+        bring(path)
+    with pytest.raises(SignalError, match=r"no entry 'height'; it holds (depth, conf|conf, depth)"):
+        bring(f"{path}:height")
+
+
+def test_an_entry_may_be_nested_and_one_of_a_list_has_its_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_file({"net/depth": DEPTH, "net:conf": CONF}, "a.safetensors")
+    np.testing.assert_array_equal(bring("a.safetensors:net/depth").array, DEPTH)
+    np.testing.assert_array_equal(bring("a.safetensors:net:conf").array, CONF)
+    torch.save([torch.from_numpy(CONF), torch.from_numpy(DEPTH)], "a.pt")
+    np.testing.assert_array_equal(bring("a.pt:1").array, DEPTH)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no colons in names")
+def test_a_file_whose_own_name_has_a_colon_is_that_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("a:depth.npz", x=DEPTH, y=CONF)
+    Path("a:depth.npz").rename("a.npz:depth")
+    np.savez("a.npz", depth=CONF)
+    assert addresses.parted("a.npz:depth") == (Path("a.npz:depth"), None)
+    np.testing.assert_array_equal(bring("a.npz:depth:x").array, DEPTH)
+
+
+@pytest.mark.parametrize("written", [r"C:\x.npz", "C:/x.npz", "c:x.npz", r"C:\x.npz:depth"])
+def test_a_drive_is_no_file(tmp_path, monkeypatch, written):
+    monkeypatch.chdir(tmp_path)
+    for name in "Cc":
+        (tmp_path / name).write_bytes(b"")
+    assert addresses.parted(written) == (Path(written), None)
+
+
+def test_where_there_are_no_entries_the_word_is_left_out(tmp_path):
+    np.save(tmp_path / "a.npy", DEPTH)
+    torch.save(torch.from_numpy(DEPTH), tmp_path / "a.pt")
+    for name in ("a.npy:x", "a.pt:x"):
+        with pytest.raises(SignalError, match="leave :x out"):
+            bring(tmp_path / name)
+
+
+def test_the_image_may_be_an_entry(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, image=IMAGE, depth=DEPTH)
+    assert torch.equal(to_guide(f"{path}:image").pixels, to_guide(IMAGE).pixels)
+    full = gsjbu.upsample(f"{path}:image", f"{path}:depth", kind="depth", iters=0)
+    assert full.shape == (48, 64)
+    with pytest.raises(ImageError, match=r"names one of several: a\.npz:image"):
+        to_guide(path)
+
+
+ADDRESSES = ["http://localhost/a.npy", "https://x.org/a.png", "s3://bucket/a.npy", "file:///tmp/a.npy"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("read", [bring, to_guide])
+@pytest.mark.parametrize("kind", [str, Path])
+def test_an_address_is_named_whole_and_not_fetched(address, read, kind):
+    with pytest.raises(GsjbuError) as caught:
+        read(kind(address))
+    assert caught.value.message.startswith(f"{address.replace('///', '//')} is no path")
+    assert "addresses are not fetched" in caught.value.message
