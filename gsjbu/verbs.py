@@ -169,7 +169,8 @@ def upsample(
         kind: depth (any measured quantity), labels, soft_labels, probabilities, logits, features, heat_map, or auto:
             then it is guessed by stated rules, and a SignalWarning names the other kind where two are about as likely.
         invalid: the numbers that mean "no value", auto, or none; NaN and infinity never are values.
-        layout: auto, chw, hwc, tokens; ``grid``: rows and columns of the tokens, where they cannot be told.
+        layout: auto, chw, hwc, tokens; ``grid``: rows and columns of tokens, where they cannot be told, or of a map
+            whose cells are not square.
         names: of the classes, by their number.
         fill: pixels without a value in their window take the nearest one's instead of being gaps.
         probabilities: of labels, the share of each class, [K, H, W], in rising order of their numbers.

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core.grid import pair
+from gsjbu.core.grid import pair, size_text
 from gsjbu.errors import SignalError
 from gsjbu.io import aspects, gaps, kinds, layouts
-from gsjbu.io.aspects import Size, mismatch, suits
+from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import Kind
@@ -134,7 +134,7 @@ class Signal:
         """What was understood, and why: ``16-bit grey PNG: depth on 19 rows × 28 columns; …``."""
         channels, rows, cols = self.shape
         what = f", {channels} {'classes' if self.kind in CLASS_KINDS else 'channels'}" if channels > 1 else ""
-        said = [f"{self.source}: {label(self.kind)}{what} on {aspects.text(rows, cols)}", self.reason]
+        said = [f"{self.source}: {label(self.kind)}{what} on {size_text(rows, cols)}", self.reason]
         said += [part for part in (self.layout_note, self.gaps) if part]
         said += ["it is as large as the image"] if self.as_large else []
         if self.runner_up is not None:
@@ -172,8 +172,7 @@ class Signal:
         An array whose axes or tokens were taken another way without the image is taken anew.
         """
         if self.brought is None or self.asked.layout != layouts.AUTO:
-            if not suits(self.shape[1:], (height, width)):
-                raise mismatch(self.shape[1:], (height, width))
+            aspects.check(self.shape[1:], (height, width), named=self.asked.grid is not None)
             return replace(self, as_large=self.shape[1:] == (height, width))
         laid = self.asked.laid(self.brought, (height, width))
         as_large = laid.planes.shape[1:] == (height, width)
@@ -202,8 +201,9 @@ def understand(
 
     size: height and width of the image, where it is known: it decides between [C, h, w], [h, w, C] and tokens.
     kind: depth, labels, soft_labels, probabilities, logits, features or heat_map. invalid: auto, none, or the numbers
-    that mean "no value". layout: auto, chw, hwc, tokens, or the tokens' grid (``19x28``, or ``grid=(19, 28)``). names:
-    of the classes, by their number. fill: whether pixels without a value in their window take the nearest one's.
+    that mean "no value". layout: auto, chw, hwc, tokens, or the rows and columns of tokens or of a map whose
+    ratio differs per axis (``19x28``, or ``grid=(19, 28)``). names: of the classes, by their number. fill: whether
+    pixels without a value in their window take the nearest one's.
 
     Raises SignalError: every refusal says what would be right.
     """
@@ -426,7 +426,7 @@ def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_valu
     if len(codes) * rows * cols > max_values:
         raise SignalError(
             "signal_too_large",
-            f"The signal has {len(codes)} classes on {aspects.text(rows, cols)}, and each needs a channel of its own; "
+            f"The signal has {len(codes)} classes on {size_text(rows, cols)}, and each needs a channel of its own; "
             f"at most {max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
         )
     places = np.zeros((1, rows, cols), np.int64)
