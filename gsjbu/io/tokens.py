@@ -121,12 +121,12 @@ def crossed(count: int, last: int, size: Size, shares: bool = False) -> Crossed 
     if not there or (here and here[0].unlikely < there[0].unlikely):
         return None
     found, other = there[0], here[0] if here else None
-    if count < LEAST_COUNT:
+    whole = other is not None and other.unlikely == 0
+    if count < LEAST_COUNT and (shares or not whole):
         return Crossed(count, found, other)
     by_chance = count % WIDTHS > 0 and last % WIDTHS == 0  # a network's width, which fits as 768 does 4:3
     if found.unlikely and (other is not None or by_chance):
         return None
     squashed = other is not None and other.rows == other.cols and by_chance  # as by a network of square input
-    whole = other is not None and other.unlikely == 0
     no_width = found.leading > 0 and last % WIDTHS > 0  # a class token more than a grid
     return Crossed(count, found, other, sure=shares or no_width or not (whole or squashed))
