@@ -178,10 +178,10 @@ class Kernel:
         gradient: where ``signal`` asks for one the result is the mixture, through which gradients flow. Raises
         ShapeError if the sizes do not fit.
         """
-        signal = as_tensor(signal)
         if is_beside(signal):
             with untransformed():
                 return self.render(signal, out, threads, mask, clip)
+        signal = as_tensor(signal)
         size = (self.grid.height, self.grid.width)
         mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
         self._check(signal, out, clip)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,9 +32,9 @@ def is_followed(x: Tensor) -> bool:
     return x.requires_grad or is_transformed(x)
 
 
-def is_beside(x: Tensor) -> bool:
-    """Whether there are transforms, none of which looks at ``x``."""
-    return _FUNC.peek_interpreter_stack() is not None and not is_transformed(x)
+def is_beside(x: Any) -> bool:
+    """Whether there are transforms, none of which looks at the tensor or array ``x``."""
+    return _FUNC.peek_interpreter_stack() is not None and not (isinstance(x, Tensor) and is_transformed(x))
 
 
 @contextmanager

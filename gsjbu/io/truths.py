@@ -184,7 +184,7 @@ def _units(values: Tensor, signal: Signal) -> list[str]:
     there = float(np.median(signal.real(signal.values.numpy())[:, signal.mask.numpy()]))
     here = float(values.flatten().median())
     if here > 0 and there > 0 and not 1 / UNITS_APART <= here / there <= UNITS_APART:
-        return [f"its median is {here:.4g} and the signal's {there:.4g}: are both in one unit?"]
+        return [f"its median is {here:.4g} and the signal's {there:.4g}, so that both may not be in one unit"]
     return []
 
 

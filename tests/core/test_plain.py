@@ -93,10 +93,11 @@ def test_vmap_is_told_where_values_are_looked_at(module: GSJBU) -> None:
 
 def test_other_renders_within_a_transform_are_as_they_are_without() -> None:
     kernel = GSJBU(iters=0).kernels(IMAGE, SIGNAL)[0]
-    alone = kernel.render(SIGNAL[0])
+    one = SIGNAL[0]
+    alone = kernel.render(one)
 
     def within(x: Tensor) -> Tensor:
-        torch.testing.assert_close(kernel.render(SIGNAL[0]), alone, rtol=0, atol=0)
+        torch.testing.assert_close(kernel.render(one), alone, rtol=0, atol=0)
         assert is_transformed(x) and not is_transformed(plain(x))
         return x.sum()
 
