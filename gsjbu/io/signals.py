@@ -35,6 +35,14 @@ TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
 #: Kinds whose values are shares of a whole, and stay in [0, 1].
 ONE_CHANNEL = ("depth", "labels", "heat_map")  # kinds of what tokens are not
 UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
+UNIT_VECTORS = (
+    "The signal's vectors have length 1, and those that are mixed of them have not: divide each by its length, as "
+    "torch.nn.functional.normalize(x, dim=0) does."
+)
+UNIT_WITHIN = 0.01  # half precision's digits, and a few roundings
+DIRECTIONS = (
+    4  # channels up to which vectors of length 1 are directions (normals, angles, quaternions) to anybody
+)
 AS_LARGE = (
     "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 )
@@ -107,6 +115,7 @@ class Signal:
     layout_note: str = ""
     layout_doubt: str = ""  # what else it may be, and the word that says so
     flat: bool = False  # brought as [h, w]: the result is [H, W]
+    unit_vectors: bool = False  # each cell's channels have length 1
     as_large: bool = False  # as the image over which it was laid
     source: str = "array"
     brought: Brought | None = None
@@ -137,6 +146,7 @@ class Signal:
         said = [f"{self.source}: {label(self.kind)}{what} on {size_text(rows, cols)}", self.reason]
         said += [part for part in (self.layout_note, self.gaps) if part]
         said += ["it is as large as the image"] if self.as_large else []
+        said += ["vectors of length 1, which mixing does not keep"] if self.unit_vectors else []
         if self.runner_up is not None:
             said.append(f"it might be {label(self.runner_up)}: kind={self.runner_up} says so")
         return "; ".join(part for part in said if part) + "."
@@ -154,6 +164,8 @@ class Signal:
             said.append(f"The signal is taken for {self.layout_note}; it may be {self.layout_doubt}.")
         if self.as_large:
             said.append(AS_LARGE)
+        if self.unit_vectors and len(self.values) <= DIRECTIONS:
+            said.append(UNIT_VECTORS)
         if self.gaps_guessed:
             said.append(f"{self.gaps[:1].upper()}{self.gaps[1:]}; invalid= says otherwise.")
         return said
@@ -484,7 +496,16 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         raise SignalError(
             "signal_range", "The signal holds values beyond float32's range; give it in another unit."
         )
-    return replace(signal, values=torch.from_numpy(array), offset=offset, scale=scale, names=names)
+    return replace(
+        signal, values=torch.from_numpy(array), offset=offset, scale=scale, names=names,
+        unit_vectors=signal.kind == "features" and _are_unit_vectors(array, known),
+    )  # fmt: skip
+
+
+def _are_unit_vectors(values: np.ndarray, known: np.ndarray) -> bool:
+    """Whether the channels of each known cell have length 1, as those of normals and of normalised features."""
+    lengths = np.sqrt(np.einsum("chw,chw->hw", values, values))[known]
+    return len(values) > 1 and bool((np.abs(lengths - 1) <= UNIT_WITHIN).all())
 
 
 def _check_range(signal: Signal, values: np.ndarray) -> None:

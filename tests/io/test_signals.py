@@ -318,3 +318,17 @@ def test_what_is_said_to_have_one_channel_is_no_tokens(size, kind):
         for array in (values, values[None]):
             found = understand(array, size, kind)
             assert found.layout == "CHW" and found.shape == (1, 48, 64) and not found.layout_doubt
+
+
+@pytest.mark.parametrize(("channels", "told"), [(2, True), (3, True), (4, True), (64, False)])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_vectors_of_length_1_are_told(channels, told, dtype):
+    x = np.random.default_rng(0).standard_normal((channels, 12, 16))
+    unit = (x / np.linalg.norm(x, axis=0)).astype(dtype)
+    signal = understand(unit, (96, 128), kind="features")
+    assert "vectors of length 1, which mixing does not keep" in signal.note
+    assert any("divide each by its length" in doubt for doubt in signal.doubts) == told
+    unit[:, 0, 0] = np.nan
+    assert understand(unit, (96, 128), kind="features").unit_vectors
+    for other in (2 * unit, x.astype(dtype)):
+        assert not understand(other, (96, 128), kind="features").unit_vectors
