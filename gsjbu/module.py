@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from gsjbu.core.eager import eager
 from gsjbu.core.graph import Fixed
 from gsjbu.core.grid import pair
-from gsjbu.core.kernel import Kernel, check_real
+from gsjbu.core.kernel import Kernel
 from gsjbu.core.kind import FEW_CHANNELS
 from gsjbu.core.parameters import FIXED
+from gsjbu.core.plain import is_transformed, plain, untransformed, why_unreadable
 from gsjbu.core.recipes import RECIPES
 from gsjbu.errors import ImageError, ShapeError
 from gsjbu.io.guides import check_normalised
@@ -102,8 +103,7 @@ class GSJBU(nn.Module):
             )
         if _exporting():
             return self._exported(image, signal, output_size)
-        _check_tensors(image, signal)
-        check_real(signal)
+        _check_tensors(image, signal, rendered=kernels is not None)
         if kernels is None:
             kernels = self.kernels(image, signal, output_size)
         elif len(kernels) != len(signal):
@@ -142,6 +142,7 @@ class GSJBU(nn.Module):
         return fixed(self._guide(image, output_size), signal.to(torch.float32)).to(signal.dtype)
 
     @eager
+    @untransformed()
     @torch.no_grad()
     def kernels(
         self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None = None
@@ -153,8 +154,8 @@ class GSJBU(nn.Module):
                 f"image is {list(image.shape)} and signal {list(signal.shape)}; they must be [B, G, H, W] and "
                 "[B, C, h, w] with the same B."
             )
-        guide = self._guide(image.detach().to("cpu"), output_size)
-        values = signal.detach().to("cpu", torch.float32)
+        guide = self._guide(plain(image).to("cpu"), output_size)
+        values = plain(signal).to("cpu", torch.float32)
         size = (signal.shape[-2], signal.shape[-1])
         return [fit(g, signal=v, lr_size=size, **self.options) for g, v in zip(guide, values, strict=True)]
 
@@ -181,14 +182,16 @@ class GSJBU(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
 
 
-def _check_tensors(image: Any, signal: Any) -> None:
-    """A module is called with tensors."""
+def _check_tensors(image: Any, signal: Any, rendered: bool = False) -> None:
+    """A module is called with tensors; one that is only ``rendered`` may be seen by torch.func."""
     for name, given in (("image", image), ("signal", signal)):
         if not isinstance(given, Tensor):
             raise ShapeError(
                 f"{name} is a {type(given).__name__}; GSJBU takes tensors, as modules do. gsjbu.upsample takes arrays, "
                 "pictures and files."
             )
+        if (why := why_unreadable(given)) and not (rendered and is_transformed(given)):
+            raise ShapeError(f"The {name} {why}.")
 
 
 def _exporting() -> bool:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.eager import eager
-from gsjbu.core.grid import Grid, pair
+from gsjbu.core.grid import Grid, pair, size_text
 from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import borders, gaps, kinds, layouts, resolution, restoring
 from gsjbu.io.gaps import Invalid
@@ -164,8 +164,8 @@ def _seen(signal: Any, size: tuple[int, int], asked: Asked) -> Looked:
         rows, cols = laid.planes.shape[1:]
         raise SignalError(
             "signal_size",
-            f"The signal is {cols}×{rows} and the image {size[1]}×{size[0]}: refine takes what is as large as the "
-            "image; upsample takes what is smaller.",
+            f"The signal is {size_text(rows, cols)} and the image {size_text(*size)}: refine takes what is as large as "
+            "the image; upsample takes what is smaller.",
         )
     return look(brought, laid, asked)
 

@@ -15,6 +15,7 @@ from gsjbu.core.eager import eager
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid, pair
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.plain import untransformed
 from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import gaps
 from gsjbu.io.gaps import Invalid
@@ -26,6 +27,7 @@ from gsjbu.settings import SETTINGS, default, flag
 
 
 @eager
+@untransformed()
 def fit(
     image: Any,
     stride: int = default("stride"),
@@ -169,7 +171,8 @@ def upsample(
         kind: depth (any measured quantity), labels, soft_labels, probabilities, logits, features, heat_map, or auto:
             then it is guessed by stated rules, and a SignalWarning names the other kind where two are about as likely.
         invalid: the numbers that mean "no value", auto, or none; NaN and infinity never are values.
-        layout: auto, chw, hwc, tokens; ``grid``: rows and columns of the tokens, where they cannot be told.
+        layout: auto, chw, hwc, tokens; ``grid``: rows and columns of tokens, where they cannot be told, or of a map
+            whose cells are not square.
         names: of the classes, by their number.
         fill: pixels without a value in their window take the nearest one's instead of being gaps.
         probabilities: of labels, the share of each class, [K, H, W], in rising order of their numbers.
@@ -203,9 +206,10 @@ def upsample(
             )
     check_options("upsample", options, FIT_OPTIONS)
     probabilities, clip = flag("probabilities", probabilities), flag("clip", clip)
-    guide = to_guide(image, mean, std, guide_mask, stretch)
-    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
-    brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
+    with untransformed():
+        guide = to_guide(image, mean, std, guide_mask, stretch)
+        size = guide.pixels.shape[-2], guide.pixels.shape[-1]
+        brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
     learnt = isinstance(signal, Tensor) and wants_gradient(signal)
     if learnt and brought.kind == "labels":
         if kind != "auto":
@@ -213,7 +217,8 @@ def upsample(
                 "signal_kind",
                 "Class numbers have no gradient: detach the signal, or give one channel a class (soft_labels).",
             )
-        brought = understand(signal, size, "depth", invalid, layout, grid, names, fill)
+        with untransformed():
+            brought = understand(signal, size, "depth", invalid, layout, grid, names, fill)
     for doubt in (*guide.notes, *brought.doubts):
         warnings.warn(doubt, SignalWarning, stacklevel=3)  # of the caller, beyond eager()
     kernel = fit(
@@ -225,7 +230,8 @@ def upsample(
         lr_size=brought.shape[1:],
         **options,
     )
-    high = torch.from_numpy(restored(brought, kernel, probabilities=probabilities, clip=clip))
+    with untransformed():
+        high = torch.from_numpy(restored(brought, kernel, probabilities=probabilities, clip=clip))
     return _with_gradient(high, signal, brought, kernel) if learnt else high
 
 

@@ -11,14 +11,19 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from gsjbu.cli import batch, bench, compare, evaluate, export, raster, refine, serve, upsample, video
-from gsjbu.errors import GsjbuError
+from gsjbu.errors import GsjbuError, SignalWarning
 from gsjbu.io import addresses
 from gsjbu.version import __version__
 
+_PACKAGE = Path(__file__).parents[1]
 DONE, REFUSED, UNWRITABLE, INTERRUPTED = 0, 2, 3, 130  # commands for many pictures return 1: some failed
 COMMANDS = (upsample, refine, compare, evaluate, batch, video, raster, export, serve, bench)
 
@@ -58,7 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif rest:
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        status = args.run(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_told, getattr(args, "quiet", False), warnings.showwarning)
+            status = args.run(args)
         sys.stdout.flush()
         return status
     except GsjbuError as error:
@@ -75,6 +82,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(args, "file_error", f"{what}{where}.", UNWRITABLE)
     except KeyboardInterrupt:
         return _refuse(args, "interrupted", "Interrupted.", INTERRUPTED)
+
+
+def _told(
+    quiet: bool, others: Callable[..., None], message: Warning | str, category: type[Warning], filename: str,
+    *more: Any,
+) -> None:  # fmt: skip
+    """A warning of the library's as the sentence that it is, without the line of code that Python prints beside."""
+    if not issubclass(category, SignalWarning) and not Path(filename).is_relative_to(_PACKAGE):
+        others(message, category, filename, *more)
+    elif not quiet:
+        print(message, file=sys.stderr)
 
 
 def _takes_the_rest(module: ModuleType) -> bool:

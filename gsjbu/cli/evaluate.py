@@ -102,9 +102,11 @@ def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
 
 
 def _sentence(row: dict[str, Any]) -> str:
+    from gsjbu.core.grid import size_text
+
     figures = "\n".join(
         f"  {method:10} "
         + "  ".join(f"{name} {value:.4g}" for name, value in one.items() if isinstance(value, float))
         for method, one in row["metrics"].items()
     )
-    return f"{row['name']}, {row['width']}×{row['height']}: {row['truth']}\n{figures}"
+    return f"{row['name']}, {size_text(row['height'], row['width'])}: {row['truth']}\n{figures}"

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from gsjbu.cli import options
+from gsjbu.core.grid import size_text
 from gsjbu.errors import GsjbuError
-from gsjbu.io.aspects import text
 from gsjbu.io.signals import CLASS_KINDS, Signal, understand
 
 RGB, FEATURES = "rgb", "features"
@@ -50,8 +50,8 @@ class FrameSignals:
         if signal.shape[1:] != (kernel.grid.rows, kernel.grid.cols):
             raise GsjbuError(
                 "signal_shape",
-                f"{path.name} is {text(*signal.shape[1:])}, and at --stride {self.args.stride} the film's grid is "
-                f"{text(kernel.grid.rows, kernel.grid.cols)}.",
+                f"{path.name} is {size_text(*signal.shape[1:])}, and at --stride {self.args.stride} the film's grid is "
+                f"{size_text(kernel.grid.rows, kernel.grid.cols)}.",
             )
         return signal.over(self.codes) if signal.kind == "labels" else signal
 

@@ -109,7 +109,8 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
         "--layout",
         default="auto",
         metavar="auto|chw|hwc|tokens|ROWSxCOLS",
-        help="which axis is what, or the grid of tokens (default: auto, by the image's shape)",
+        help="which axis is what, or rows and columns: of tokens, or of a map whose cells are not square (default: "
+        "auto, by the image's shape)",
     )
     group.add_argument("--fill", action="store_true", help="fill pixels without a value from the nearest one")
     group.add_argument(
@@ -197,8 +198,7 @@ def spare_inputs(inputs: Sequence[str | None], outputs: Sequence[str | None]) ->
 
 def check_stride(stride: int | None, size: Sequence[int], signal: Sequence[int]) -> None:
     """Refuse a stride that was given and does not make the grid of ``signal`` [C, h, w] of an image of ``size``."""
-    from gsjbu.core.grid import Grid
-    from gsjbu.io.aspects import text
+    from gsjbu.core.grid import Grid, size_text
 
     if stride is None:
         return
@@ -207,8 +207,8 @@ def check_stride(stride: int | None, size: Sequence[int], signal: Sequence[int])
     if (grid.rows, grid.cols) != tuple(signal[-2:]):
         raise GsjbuError(
             "signal_shape",
-            f"At stride {stride} an image of {width}×{height} pixels has a grid of {text(grid.rows, grid.cols)}, "
-            f"and the signal is {text(*signal[-2:])}; leave --stride out to take the ratio of the sizes.",
+            f"At stride {stride} an image of {size_text(*size)} has a grid of {size_text(grid.rows, grid.cols)}, and "
+            f"the signal is {size_text(*signal[-2:])}; leave --stride out to take the ratio of the sizes.",
         )
 
 

@@ -23,12 +23,14 @@ TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM", "l1": "L1"}
 
 def page(name: str, facts: dict[str, Any]) -> str:
     """The whole report on image ``name``; ``facts`` as in result.json."""
+    from gsjbu.core.grid import size_text
+
     image = facts["image"]
     groups: dict[str, list[dict[str, Any]]] = {}
     for panel in facts["panels"]:
         groups.setdefault(panel["group"], []).append(panel)
     parts = [
-        f"<p>{image['width']}×{image['height']} pixels, low-resolution grid {image['lr_width']}×{image['lr_height']}, "
+        f"<p>{size_text(image['height'], image['width'])}, from {size_text(image['lr_height'], image['lr_width'])}, "
         f"on {escape(facts['device'])} ({escape(facts['backend'])}: {escape(facts['backend_reason'])}).</p>",
         *(f"<p><b>{escape(part)}</b>: {escape(str(text))}</p>" for part, text in facts["status"].items()),
         "<h2>Metrics</h2>",

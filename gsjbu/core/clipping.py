@@ -9,6 +9,7 @@ from torch.nn.functional import max_pool2d
 
 from gsjbu.core.blend import REACH
 from gsjbu.core.grid import Grid
+from gsjbu.core.plain import is_followed
 from gsjbu.core.refinement.recipe import SLACK
 
 
@@ -23,7 +24,7 @@ def clip_(
     reach = max(radius, *REACH.values())  # a plain interpolation may look further
     rows, cols = _cells(grid)
     least, most = _extremes(low.detach(), reach, known)
-    if high.requires_grad:
+    if is_followed(high):
         return torch.minimum(torch.maximum(high, least[:, rows][:, :, cols]), most[:, rows][:, :, cols])
     for plane, under, over in zip(high, least, most, strict=True):  # one channel's bounds at a time
         torch.minimum(plane, over[rows][:, cols].to(plane), out=plane)
@@ -43,7 +44,7 @@ def whole_(
     if len(low) == 1 or bool(low.min() < -SLACK) or not bool(((held - 1).abs() <= SLACK).all()):
         return high
     total = high.sum(dim=0).clamp_min(SLACK)
-    return high / total if high.requires_grad else high.div_(total)
+    return high / total if is_followed(high) else high.div_(total)
 
 
 def within_reach(known: Tensor, grid: Grid, radius: int) -> Tensor:

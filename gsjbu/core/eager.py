@@ -8,6 +8,8 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
+from gsjbu.errors import GsjbuError
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -17,6 +19,12 @@ def eager(call: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(call)
     def inner(*args: P.args, **options: P.kwargs) -> R:
+        if torch._C._get_tracing_state() is not None:
+            raise GsjbuError(
+                "trace_unsupported",
+                "torch.jit.trace would keep the numbers of this one image as constants; torch.export takes "
+                "GSJBU(iters=0) away, Kernel.to_onnx the render of a fitted kernel.",
+            )
         if torch.compiler.is_dynamo_compiling():
             return torch._dynamo.disable(call)(*args, **options)  # type: ignore[no-any-return,no-untyped-call]
         return call(*args, **options)

@@ -14,7 +14,7 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaps import checked_mask
 from gsjbu.core.gaussians import Gaussians
-from gsjbu.core.grid import Grid
+from gsjbu.core.grid import Grid, size_text
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.parameters import ADAM, FIXED, optimiser_of
 from gsjbu.core.threads import check_threads
@@ -118,7 +118,7 @@ def _check_positive(**given: float | None) -> None:
 def _check_guide(guide: Tensor, grid: Grid) -> None:
     if (grid.height, grid.width) != tuple(guide.shape[1:]):
         raise ShapeError(
-            f"The grid is over {grid.width}×{grid.height} pixels, the image has {guide.shape[2]}×{guide.shape[1]}."
+            f"The grid is over {size_text(grid.height, grid.width)}, the image has {size_text(*guide.shape[1:])}."
         )
     if not grid.is_regular:
         raise ShapeError(
@@ -141,7 +141,8 @@ def _start(grid: Grid, sigma: float | None, sigma_r: float | None, usual: tuple[
 def _raw_of(init: Kernel, grid: Grid) -> Tensor:
     if init.raw.shape[1:] != (grid.rows, grid.cols):
         raise ShapeError(
-            f"init has {init.grid.cols}×{init.grid.rows} Gaussians, this fit has {grid.cols}×{grid.rows}; "
+            f"init has {size_text(init.grid.rows, init.grid.cols)} of Gaussians, this fit has "
+            f"{size_text(grid.rows, grid.cols)}; "
             "they must be the same."
         )
     return init.raw

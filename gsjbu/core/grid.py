@@ -42,7 +42,9 @@ class Grid:
     def from_stride(cls, height: int, width: int, stride: int) -> Grid:
         """Square cells of ``stride`` pixels; nothing is cropped, edge cells may be partial."""
         if height < 1 or width < 1:
-            raise ShapeError(f"The image is {width}×{height} pixels; it needs at least one pixel each way.")
+            raise ShapeError(
+                f"The image is {size_text(height, width)}; it needs at least one pixel each way."
+            )
         if stride < 1:
             raise ShapeError(f"stride is {stride}; it must be at least 1 pixel.")
         return cls(
@@ -54,12 +56,12 @@ class Grid:
         """Cells from the two sizes; the ratio may be non-integer and differ per axis."""
         if rows < 1 or cols < 1:
             raise ShapeError(
-                f"The low-resolution size is {cols}×{rows}; it needs at least one pixel each way."
+                f"The low-resolution size is {size_text(rows, cols)}; it needs at least one pixel each way."
             )
         if rows > height or cols > width:
             raise ShapeError(
-                f"The low-resolution size {cols}×{rows} is larger than the image, {width}×{height}; "
-                "it must be no larger on either axis."
+                f"The low-resolution size {size_text(rows, cols)} is larger than the image, "
+                f"{size_text(height, width)}; it must be no larger on either axis."
             )
         return cls(height, width, rows, cols, height / rows, width / cols)
 
@@ -158,8 +160,13 @@ class Grid:
     def _check(self, x: Tensor) -> None:
         if tuple(x.shape[-2:]) != (self.height, self.width):
             raise ShapeError(
-                f"The array is {x.shape[-1]}×{x.shape[-2]} pixels, the grid is over {self.width}×{self.height}."
+                f"The array is {size_text(*x.shape[-2:])}, the grid is over {size_text(self.height, self.width)}."
             )
+
+
+def size_text(rows: int, cols: int) -> str:
+    """A size as sentences say it, of a grid or an image, in the order of ``layout``: nobody need know the order."""
+    return f"{rows} rows × {cols} columns"
 
 
 def pair(name: str, size: Any) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from gsjbu.core.corners import beside_corners, corner_centres, off_corners
 from gsjbu.core.eager import eager
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
+from gsjbu.core.plain import is_batched, is_beside, is_followed, is_transformed, untransformed, why_unreadable
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement, log_odds
 from gsjbu.core.threads import check_threads, torch_threads
@@ -120,7 +121,8 @@ class Kernel:
         """Cell means of what this kernel with a blend makes of an LR signal, where its recipe asks for them."""
         if self.blend is None or not self.blend.passes:
             return None
-        with torch.inference_mode(False), torch.no_grad():  # kept, also for a render that wants gradients
+        # Kept, also for a render that wants gradients.
+        with untransformed(), torch.inference_mode(False), torch.no_grad():
             if self.seen is None and self.blend.fits(self.radius) and dispatch.is_compiled(self.backend):
                 mixed = blends.members(self.blend, self.gaussians)
                 return Means(dispatch.mean_weights(self.gaussians, mixed, self.threads), self.radius)
@@ -132,7 +134,7 @@ class Kernel:
 
     @cached_property
     def _parameters(self) -> parameters.Parameters:
-        with torch.inference_mode(False):
+        with untransformed(), torch.inference_mode(False):
             return parameters.from_raw(self.raw, parameters.highest(self.grid))
 
     @property
@@ -176,10 +178,13 @@ class Kernel:
         gradient: where ``signal`` asks for one the result is the mixture, through which gradients flow. Raises
         ShapeError if the sizes do not fit.
         """
+        if is_beside(signal):
+            with untransformed():
+                return self.render(signal, out, threads, mask, clip)
         signal = as_tensor(signal)
         size = (self.grid.height, self.grid.width)
         mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
-        self._check(signal, out)
+        self._check(signal, out, clip)
         check_threads(threads)
         if not signal.is_floating_point():
             signal = signal.to(torch.float32)
@@ -227,13 +232,18 @@ class Kernel:
             mixed = clipping.clip_(mixed, flat, self.grid, self.radius, mask)
             pairs = zip(mixed.split(channels), flat.detach().split(channels), strict=True)
             parts = [clipping.whole_(high, low, mask) for high, low in pairs]
-            mixed = torch.cat(parts) if mixed.requires_grad else mixed
+            mixed = torch.cat(parts) if is_followed(mixed) else mixed
         mixed = shift.moved(mixed, -self.offset[0], -self.offset[1])
         return off_corners(mixed, self.grid) if self.corners else mixed
 
-    def _check(self, signal: Tensor, out: np.ndarray | None) -> None:
+    def _check(self, signal: Tensor, out: np.ndarray | None, clip: bool) -> None:
         grid = self.grid
-        check_real(signal)
+        if (why := why_unreadable(signal)) and not is_transformed(signal):
+            raise ShapeError(f"The signal {why}.")
+        if clip and not self.is_pure and is_batched(signal):
+            raise ShapeError(
+                "clip=True looks at the values, which torch.func.vmap hides; give a batch [B, C, h, w]."
+            )
         if (
             signal.ndim not in (3, 4)
             or signal.shape[-3] == 0
@@ -370,9 +380,3 @@ class Kernel:
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
         return save(tensors, metadata={"gsjbu": json.dumps(notes)})
-
-
-def check_real(signal: Tensor) -> None:
-    """Refuse a complex signal."""
-    if signal.is_complex():
-        raise ShapeError("The signal is complex; give its real and imaginary parts as channels.")

@@ -41,8 +41,8 @@ def highest_note(grid: Grid) -> tuple[str, ...]:
     if high == USUAL:
         return ()
     return (
-        f"Cells of {grid.step_x:.4g}×{grid.step_y:.4g} pixels are larger than 64: σx may be {high[0]:.4g} pixels "
-        f"and σy {high[1]:.4g}, so that a Gaussian reaches across its own cell.",
+        f"Cells {grid.step_x:.4g} pixels wide and {grid.step_y:.4g} high are larger than 64: σx may be {high[0]:.4g} "
+        f"pixels and σy {high[1]:.4g}, so that a Gaussian reaches across its own cell.",
     )
 
 

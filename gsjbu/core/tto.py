@@ -13,6 +13,7 @@ from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import ADAM, Optimiser
+from gsjbu.core.plain import plain, why_unreadable
 from gsjbu.errors import ShapeError
 
 FLAT = 1e-6  # of its largest value: a signal that spreads less is what float32's rounding left of one
@@ -58,7 +59,10 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
         raise ShapeError(
             "The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'."
         )
-    signal = as_tensor(signal).detach().to("cpu", torch.float32)
+    signal = as_tensor(signal)
+    if why := why_unreadable(signal):
+        raise ShapeError(f"The signal {why}.")
+    signal = plain(signal).to("cpu", torch.float32)
     if signal.ndim != 3 or tuple(signal.shape[1:]) != (grid.rows, grid.cols):
         raise ShapeError(f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}].")
     if not bool(torch.isfinite(signal).all()):

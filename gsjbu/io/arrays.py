@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu.core.plain import plain, why_unreadable
 from gsjbu.errors import SignalError
 from gsjbu.io.brought import check
 from gsjbu.io.layouts import shape_text
@@ -126,16 +127,12 @@ def safetensors_notes(data: bytes) -> str:
 
 def from_tensor(tensor: Any, max_values: int) -> np.ndarray:
     """A tensor as an array; types that NumPy lacks (bfloat16, 8-bit floats) become float32."""
-    if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided or tensor.is_quantized:
-        raise SignalError("signal_type", "The file holds no dense tensor; save one plain tensor.")
-    if tensor.is_complex():
-        raise SignalError(
-            "signal_type", "The array is complex; save its real part, or its parts as channels."
-        )
-    if tensor.is_meta:
-        raise SignalError("signal_type", "The tensor is on the device meta and holds no values.")
+    if not isinstance(tensor, Tensor):
+        raise SignalError("signal_type", "The file holds no tensor; save one.")
+    if why := why_unreadable(tensor):
+        raise SignalError("signal_type", f"The tensor {why}.")
     check(np.dtype(np.float32), tuple(tensor.shape), max_values)
-    tensor = tensor.detach().cpu()
+    tensor = plain(tensor).cpu()
     try:
         return tensor.numpy()
     except TypeError:

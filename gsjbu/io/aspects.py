@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gsjbu.core.grid import size_text
 from gsjbu.errors import SignalError
 
 #: Pixels per cell across over those down: a signal may be squashed, as square network outputs are, but not turned.
@@ -9,11 +10,6 @@ MAX_STRETCH = 1.25
 MAX_STRETCH_OF_SQUARE = 2.0
 
 Size = tuple[int, int]  # rows (or height), columns (or width)
-
-
-def text(rows: int, cols: int) -> str:
-    """A grid as sentences say it, in the order of ``layout``; pictures are width×height."""
-    return f"{rows} rows × {cols} columns"
 
 
 def is_exact(cells: tuple[int, ...], size: Size, within: float = 1.0) -> bool:
@@ -47,32 +43,50 @@ def stretch(cells: tuple[int, ...], size: Size) -> float:
     return (size[1] / cells[1]) / (size[0] / cells[0])
 
 
+def check(cells: tuple[int, ...], size: Size, named: bool = False) -> None:
+    """Refuse a grid of ``cells`` that cannot lie over the image; one that a person ``named`` need not have its shape.
+
+    Raises SignalError.
+    """
+    fits = cells[0] <= size[0] and cells[1] <= size[1]
+    if not (fits if named else suits(cells, size)):
+        raise mismatch(cells, size) if fits or not named else _larger(cells, size)
+
+
+def _larger(cells: tuple[int, ...], size: Size) -> SignalError:
+    return SignalError(
+        "signal_size",
+        f"{_both(cells, size)}: it is larger than the image and must be smaller. Give the image at its full size "
+        "(raise the resolution), or sharpen the signal with refine.",
+    )
+
+
+def _both(cells: tuple[int, ...], size: Size) -> str:
+    return f"The signal is {size_text(*cells)} and the image {size_text(*size)}"
+
+
 def mismatch(cells: tuple[int, ...], size: Size) -> SignalError:
     """The refusal of a grid that does not go with the image: the likeliest cause, and the step that mends it."""
     rows, cols = cells
     height, width = size
-    said = f"The signal is {cols}×{rows} and the image {width}×{height}"
+    larger = rows > height or cols > width
     turned = max(rows, cols) > 1 and rows != cols
     if turned and (suits((cols, rows), size) or is_exact((cols, rows), size)):
-        return SignalError(
-            "signal_aspect",
-            f"{said}: it would fit turned by 90°. The picture may be turned by its EXIF orientation, and the signal "
-            "made from its unturned pixels; or the array is transposed. Turn one of the two.",
+        why = (
+            "it would fit turned by 90°. The picture may be turned by its EXIF orientation, and the signal made from "
+            "its unturned pixels; or the array is transposed. Turn one of the two."
         )
-    same = is_exact(cells, size) or 1 / MAX_STRETCH <= stretch(cells, size) <= MAX_STRETCH
-    if (rows > height or cols > width) and same:
-        return SignalError(
-            "signal_size",
-            f"{said}: it is larger than the image and must be smaller. Give the image at its full size (raise the "
-            "resolution), or sharpen the signal with refine.",
+    elif larger and (is_exact(cells, size) or 1 / MAX_STRETCH <= stretch(cells, size) <= MAX_STRETCH):
+        return _larger(cells, size)
+    elif rows == cols:
+        why = "a square signal over so long a picture was padded or cropped; cut it to the picture first."
+    else:
+        why = (
+            f"their shapes differ too much. {size_text(max(1, round(cols * height / width)), cols)} would fit; if the "
+            "signal was padded to a square or cropped, cut it to the picture's part first."
         )
-    if rows == cols:
-        return SignalError(
-            "signal_aspect",
-            f"{said}: a square signal over so long a picture was padded or cropped; cut it to the picture first.",
-        )
-    return SignalError(
-        "signal_aspect",
-        f"{said}: their shapes differ too much. {cols}×{max(1, round(cols * height / width))} would fit; if the "
-        "signal was padded to a square or cropped, cut it to the picture's part first.",
-    )
+    meant = "" if larger else (
+        f" If it covers the picture with cells {height / rows:.3g} pixels high and {width / cols:.3g} wide, "
+        f"layout='{rows}x{cols}' says so."
+    )  # fmt: skip
+    return SignalError("signal_aspect", f"{_both(cells, size)}: {why}{meant}")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gsjbu.core.grid import size_text
 from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
-from gsjbu.io import aspects
 from gsjbu.io.kinds import Kind
 
 AUTO, NONE = "auto", "none"
@@ -129,7 +129,7 @@ def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     if known.size > MAX_GAPPY:
         raise SignalError(
             "signal_too_large",
-            f"The signal has gaps and cells of {aspects.text(*known.shape)}; with gaps at most "
+            f"The signal has gaps and cells of {size_text(*known.shape)}; with gaps at most "
             f"{MAX_GAPPY / 1e6:.1f} million are read: make it smaller, or fill them first.",
         )
     if values.dtype.kind != "f" or known.size > MAX_FAIR:

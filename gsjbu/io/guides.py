@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from gsjbu.core.gaps import fill
+from gsjbu.core.plain import plain, why_unreadable
 from gsjbu.core.rounding import ROUNDING, in_unit
 from gsjbu.errors import ImageError, SignalError
 from gsjbu.io import addresses, masks, pictures, readers, stretching
@@ -200,9 +201,9 @@ def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
 
 def _planes_of_tensor(x: Tensor) -> Tensor:
     """[C, H, W] of a tensor: channels are first, unless the last axis alone is one of colours."""
-    if x.is_complex() or x.layout is not torch.strided:
-        raise ImageError("image_type", "An image tensor must be dense and real.")
-    x = x.detach().cpu()
+    if why := why_unreadable(x):
+        raise ImageError("image_type", f"The image {why}.")
+    x = plain(x).cpu()
     x = x[0] if x.ndim == 4 and len(x) == 1 else x
     _check_one(x.shape)
     if x.ndim == 2:

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gsjbu.core.grid import size_text
 from gsjbu.errors import SignalError
 from gsjbu.io import aspects, tokens
 from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
 from gsjbu.io.kinds import sums_to_one
+from gsjbu.io.tokens import LEAST_COUNT, USUAL_LEADING, WIDTHS
 
 AUTO = "auto"
 LEAST_TOKEN_CHANNELS = 32
-WIDTHS = 64  # networks' tokens have a multiple of so many channels,
-USUAL_LEADING = (0, 1, 5)  # and none, a class token, or that and four registers in front
 _SHAPES = "it must be [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those"
 #: What people call them; a leading batch of one is always taken off.
 _NAMES = {"chw": "CHW", "bchw": "CHW", "hw": "CHW", "hwc": "HWC", "bhwc": "HWC",
@@ -39,7 +39,7 @@ class Laid:
 
 
 def parse(layout: str | None) -> tuple[str, Size | None]:
-    """A layout, and the grid of tokens, from what a person wrote: ``auto``, ``chw``, ``hwc``, ``tokens``, ``19x28``."""
+    """A layout, and rows and columns, from what a person wrote: ``auto``, ``chw``, ``hwc``, ``tokens``, ``19x28``."""
     text = AUTO if layout is None else str(layout).strip().lower()
     if text == AUTO:
         return AUTO, None
@@ -47,11 +47,11 @@ def parse(layout: str | None) -> tuple[str, Size | None]:
         return _NAMES[text], None
     rows, times, cols = text.replace("×", "x").partition("x")
     if times and rows.isdigit() and cols.isdigit() and int(rows) and int(cols):
-        return "tokens", (int(rows), int(cols))
+        return AUTO, (int(rows), int(cols))
     raise SignalError(
         "signal_layout",
-        f"layout is {str(layout)[:40]!r}; it must be auto, chw, hwc, tokens, or the tokens' grid as rows x columns "
-        "(19x28).",
+        f"layout is {str(layout)[:40]!r}; it must be auto, chw, hwc, tokens, or rows x columns (19x28) of tokens or "
+        "of a map.",
     )
 
 
@@ -69,20 +69,21 @@ def lay(
     names_channels = array.ndim == 4 or one_channel  # [1, 1, h, w] says itself what it is
     batched = array.ndim > 2
     array = _one_of_batch(array)
-    if layout == "tokens" or grid is not None:
+    ways = list(_ways(array)) if layout in (AUTO, "tokens") else [Laid(_turned(array, layout), layout)]
+    named = next((way for way in ways if way.planes.shape[1:] == grid), None)
+    if layout == "tokens" or (grid is not None and named is None):
         return _tokens(array, size, grid)
-    if layout != AUTO:
-        laid = Laid(_turned(array, layout), layout)
-        if size is not None and not suits(laid.planes.shape[1:], size):
-            raise mismatch(laid.planes.shape[1:], size)
+    if layout != AUTO or named is not None:
+        laid = named or ways[0]
+        if size is not None:
+            aspects.check(laid.planes.shape[1:], size, named is not None)
         return laid
-    ways = list(_ways(array))
     if size is None:
         return _by_sizes(array, ways)
     suiting = [way for way in ways if suits(way.planes.shape[1:], size)]
     flat = _flat(array)
     grids = [] if flat is None else tokens.grids(len(flat), *size)
-    if suiting:
+    if suiting and (suiting[0].planes[0].size > 1 or flat is None or _crossed(flat, size) is None):
         if flat is None or not grids or names_channels or not _may_be_tokens(flat, grids[0], size):
             return _best(suiting, size)
         if batched or grids[0].unlikely == 0:
@@ -91,24 +92,63 @@ def lay(
         return replace(
             laid, sentence=laid.sentence or "a map [h, w]", doubt="tokens [N, C] (layout='tokens')"
         )
-    refusal = mismatch(_by_sizes(array, ways).planes.shape[1:], size)
-    return _tokens_alone(flat, grids, size, batched, refusal)
+    return _tokens_alone(flat, grids, size, batched, _refusal(array, ways, size))
 
 
 def _tokens_alone(
     flat: np.ndarray | None, grids: list[tokens.TokenGrid], size: Size, batched: bool, refusal: SignalError
 ) -> Laid:
     """Tokens, of what suits as no map; otherwise the ``refusal`` of the map, or a better one."""
-    if flat is None or is_exact(flat.shape, size) or is_exact(flat.shape[::-1], size):
+    if flat is None:
         raise refusal
+    shape, crossed = flat.shape, _crossed(flat, size)
+    sure = crossed if crossed is not None and crossed.sure else None
     whole = bool(grids) and grids[0].unlikely == 0
-    if not batched and not whole and flat.shape[1] % WIDTHS and _is_squashed(flat.shape, size):
-        raise _neither(flat.shape, size, grids)
+    few = len(flat) < LEAST_COUNT
+    larger = not batched and refusal.code == "signal_size"
+    as_map = not batched and _is_squashed(shape, size)
+    if is_exact(shape, size) or is_exact(shape[::-1], size):
+        raise _or_tokens(shape, refusal, sure, whole and shape[1] % WIDTHS == 0)
+    if as_map and not whole and shape[1] % WIDTHS:
+        raise _or_tokens(shape, refusal, sure, bool(grids))
+    if sure is not None and not (larger and sure.grid.unlikely):
+        inside = shape[0] <= size[0] and shape[1] <= size[1]
+        raise _or_tokens(shape, refusal, sure) if inside and not few else _is_crossed(shape, sure)
+    if grids and few and not whole:
+        raise _or_tokens(shape, refusal, None, True)
     if grids:
-        return _of_tokens(flat, grids)
-    if not batched and refusal.code == "signal_size":
-        raise _too_large(flat.shape, size, refusal)
-    raise _no_tokens(len(flat), size) if flat.shape[1] % 16 == 0 else refusal
+        return _doubted(_of_tokens(flat, grids), crossed, shape if as_map else None)
+    if larger:
+        raise _too_large(shape, size, refusal)
+    raise _no_tokens(len(flat), size) if shape[1] % 16 == 0 else refusal
+
+
+def _doubted(laid: Laid, crossed: tokens.Crossed | None, shape: tuple[int, ...] | None) -> Laid:
+    """Tokens with what else they may be: transposed, or a map of ``shape``."""
+    if laid.doubt or (crossed is None and shape is None):
+        return laid
+    map_ = "" if shape is None else f"a map [h, w] (layout='{shape[0]}x{shape[1]}')"
+    return replace(laid, doubt=map_ if crossed is None else crossed.doubt)
+
+
+def _refusal(array: np.ndarray, ways: list[Laid], size: Size) -> SignalError:
+    """The refusal of planes that do not suit; of [C, 1, N] and [C, N, 1] whose last axis has the image's tokens."""
+    if array.ndim == 3 and len(array) > 1 and 1 in array.shape:
+        flat = _flat(array.reshape(len(array), -1))
+        crossed = None if flat is None else _crossed(flat, size)
+        if crossed is not None:
+            return _is_crossed(array.shape, crossed)
+    return mismatch(_by_sizes(array, ways).planes.shape[1:], size)
+
+
+def _crossed(flat: np.ndarray, size: Size) -> tokens.Crossed | None:
+    """Whether [N, C] is [C, N] rather."""
+    first, last = flat.shape
+    return tokens.crossed(first, last, size, shares=bool((flat >= 0).all() and flat.any()))
+
+
+def _is_crossed(shape: tuple[int, ...], crossed: tokens.Crossed) -> SignalError:
+    return SignalError("signal_tokens", f"The array is {shape_text(shape)}. {crossed.refusal}")
 
 
 def _flat(array: np.ndarray) -> np.ndarray | None:
@@ -224,32 +264,45 @@ def _of_tokens(flat: np.ndarray, grids: list[tokens.TokenGrid]) -> Laid:
 
 def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
     if array.ndim == 3 and array.shape[0] != 1:
+        rows_and_columns = f"; as a map it has not {size_text(*grid)}" if grid else ""
         raise SignalError(
-            "signal_shape", f"Tokens are [N, C] or [1, N, C]; this array is {shape_text(array.shape)}."
+            "signal_shape",
+            f"Tokens are [N, C] or [1, N, C]; this array is {shape_text(array.shape)}{rows_and_columns}.",
         )
     flat = array[0] if array.ndim == 3 else array
     if grid is not None:
         named = tokens.given(len(flat), *grid)
         if named is None:
-            raise SignalError(
-                "signal_tokens",
-                f"There are {len(flat)} tokens, and a grid of {aspects.text(*grid)} has {grid[0] * grid[1]}; with "
-                "class and register tokens in front there may be a few more.",
-            )
+            raise _not_named(flat.shape, grid)
         laid = _of_tokens(flat, [named])
         return replace(laid, doubt=_grid_words(*grid[::-1])) if size and _is_turned(grid, size) else laid
     if size is None:
         side = math.isqrt(len(flat))
         size = (16 * side, 16 * side)
     found = tokens.grids(len(flat), *size)
+    crossed = None if found else _crossed(flat, size)
+    if crossed is not None:
+        raise _is_crossed(flat.shape, crossed)
     if not found:
         raise _no_tokens(len(flat), size)
     return _of_tokens(flat, found)
 
 
+def _not_named(shape: tuple[int, ...], grid: Size) -> SignalError:
+    """The refusal of [N, C] over a grid that a person named: it has other rows and columns, or is transposed."""
+    across = tokens.given(shape[1], *grid)
+    if across is not None:
+        return _is_crossed(shape, tokens.Crossed(shape[0], across))
+    return SignalError(
+        "signal_tokens",
+        f"There are {shape[0]} tokens, and a grid of {size_text(*grid)} has {grid[0] * grid[1]}; with class and "
+        "register tokens in front there may be a few more.",
+    )
+
+
 def _grid_words(rows: int, cols: int) -> str:
     """Another grid of tokens, and the word that says it."""
-    return f"one of {aspects.text(rows, cols)} (layout='{rows}x{cols}')"
+    return f"one of {size_text(rows, cols)} (layout='{rows}x{cols}')"
 
 
 def _is_turned(grid: Size, size: Size) -> bool:
@@ -258,9 +311,12 @@ def _is_turned(grid: Size, size: Size) -> bool:
     return there < here and not is_exact(grid, size)
 
 
-def _neither(shape: tuple[int, ...], size: Size, grids: list[tokens.TokenGrid]) -> SignalError:
-    """The refusal of [h, w] or [N, C], when it makes a poor map and unusual tokens."""
-    refusal = mismatch(shape, size)
+def _or_tokens(
+    shape: tuple[int, ...], refusal: SignalError, crossed: tokens.Crossed | None, grids: bool = False
+) -> SignalError:
+    """The ``refusal`` of [h, w] that may be tokens [C, N], or, with ``grids``, [N, C] as well."""
+    if crossed is not None:
+        return SignalError(refusal.code, f"{refusal.message} {crossed.refusal}")
     if not grids:
         return refusal
     return SignalError(
@@ -281,7 +337,7 @@ def _too_large(shape: tuple[int, ...], size: Size, refusal: SignalError) -> Sign
 def _no_tokens(count: int, size: Size) -> SignalError:
     return SignalError(
         "signal_tokens",
-        f"{count} tokens are no grid over an image of {size[1]}×{size[0]} pixels, with or without class and register "
+        f"{count} tokens are no grid over an image of {size_text(*size)}, with or without class and register "
         f"tokens; say which: layout='ROWSxCOLS' ({_likely(count, size)}).",
     )
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gsjbu.core.grid import Grid
-from gsjbu.io import aspects
+from gsjbu.core.grid import Grid, size_text
 
 MOST_LINES = 256
 MOST_LOOKED_AT = 1024  # lines among which those are chosen
@@ -51,7 +50,7 @@ class Resolved:
 def text(grid: Grid) -> str:
     """A grid as sentences say it."""
     steps = f"{grid.step_x:.3g}×{grid.step_y:.3g}"
-    return f"a grid of {aspects.text(grid.rows, grid.cols)} (cells of {steps} px)"
+    return f"a grid of {size_text(grid.rows, grid.cols)} (cells of {steps} px)"
 
 
 def resolved(planes: np.ndarray, whole: bool = False) -> Resolved | None:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core.grid import pair
+from gsjbu.core.grid import pair, size_text
 from gsjbu.errors import SignalError
 from gsjbu.io import aspects, gaps, kinds, layouts
-from gsjbu.io.aspects import Size, mismatch, suits
+from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import Kind
@@ -35,6 +35,14 @@ TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
 #: Kinds whose values are shares of a whole, and stay in [0, 1].
 ONE_CHANNEL = ("depth", "labels", "heat_map")  # kinds of what tokens are not
 UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
+UNIT_VECTORS = (
+    "The signal's vectors have length 1, and those that are mixed of them have not: divide each by its length, as "
+    "torch.nn.functional.normalize(x, dim=0) does."
+)
+UNIT_WITHIN = 0.01  # half precision's digits, and a few roundings
+DIRECTIONS = (
+    4  # channels up to which vectors of length 1 are directions (normals, angles, quaternions) to anybody
+)
 AS_LARGE = (
     "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 )
@@ -107,6 +115,7 @@ class Signal:
     layout_note: str = ""
     layout_doubt: str = ""  # what else it may be, and the word that says so
     flat: bool = False  # brought as [h, w]: the result is [H, W]
+    unit_vectors: bool = False  # each cell's channels have length 1
     as_large: bool = False  # as the image over which it was laid
     source: str = "array"
     brought: Brought | None = None
@@ -134,9 +143,10 @@ class Signal:
         """What was understood, and why: ``16-bit grey PNG: depth on 19 rows × 28 columns; …``."""
         channels, rows, cols = self.shape
         what = f", {channels} {'classes' if self.kind in CLASS_KINDS else 'channels'}" if channels > 1 else ""
-        said = [f"{self.source}: {label(self.kind)}{what} on {aspects.text(rows, cols)}", self.reason]
+        said = [f"{self.source}: {label(self.kind)}{what} on {size_text(rows, cols)}", self.reason]
         said += [part for part in (self.layout_note, self.gaps) if part]
         said += ["it is as large as the image"] if self.as_large else []
+        said += ["vectors of length 1, which mixing does not keep"] if self.unit_vectors else []
         if self.runner_up is not None:
             said.append(f"it might be {label(self.runner_up)}: kind={self.runner_up} says so")
         return "; ".join(part for part in said if part) + "."
@@ -154,6 +164,8 @@ class Signal:
             said.append(f"The signal is taken for {self.layout_note}; it may be {self.layout_doubt}.")
         if self.as_large:
             said.append(AS_LARGE)
+        if self.unit_vectors and len(self.values) <= DIRECTIONS:
+            said.append(UNIT_VECTORS)
         if self.gaps_guessed:
             said.append(f"{self.gaps[:1].upper()}{self.gaps[1:]}; invalid= says otherwise.")
         return said
@@ -172,8 +184,7 @@ class Signal:
         An array whose axes or tokens were taken another way without the image is taken anew.
         """
         if self.brought is None or self.asked.layout != layouts.AUTO:
-            if not suits(self.shape[1:], (height, width)):
-                raise mismatch(self.shape[1:], (height, width))
+            aspects.check(self.shape[1:], (height, width), named=self.asked.grid is not None)
             return replace(self, as_large=self.shape[1:] == (height, width))
         laid = self.asked.laid(self.brought, (height, width))
         as_large = laid.planes.shape[1:] == (height, width)
@@ -202,8 +213,9 @@ def understand(
 
     size: height and width of the image, where it is known: it decides between [C, h, w], [h, w, C] and tokens.
     kind: depth, labels, soft_labels, probabilities, logits, features or heat_map. invalid: auto, none, or the numbers
-    that mean "no value". layout: auto, chw, hwc, tokens, or the tokens' grid (``19x28``, or ``grid=(19, 28)``). names:
-    of the classes, by their number. fill: whether pixels without a value in their window take the nearest one's.
+    that mean "no value". layout: auto, chw, hwc, tokens, or the rows and columns of tokens or of a map whose
+    ratio differs per axis (``19x28``, or ``grid=(19, 28)``). names: of the classes, by their number. fill: whether
+    pixels without a value in their window take the nearest one's.
 
     Raises SignalError: every refusal says what would be right.
     """
@@ -429,7 +441,7 @@ def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_valu
     if len(codes) * rows * cols > max_values:
         raise SignalError(
             "signal_too_large",
-            f"The signal has {len(codes)} classes on {aspects.text(rows, cols)}, and each needs a channel of its own; "
+            f"The signal has {len(codes)} classes on {size_text(rows, cols)}, and each needs a channel of its own; "
             f"at most {max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
         )
     places = np.zeros((1, rows, cols), np.int64)
@@ -487,7 +499,16 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         raise SignalError(
             "signal_range", "The signal holds values beyond float32's range; give it in another unit."
         )
-    return replace(signal, values=torch.from_numpy(array), offset=offset, scale=scale, names=names)
+    return replace(
+        signal, values=torch.from_numpy(array), offset=offset, scale=scale, names=names,
+        unit_vectors=signal.kind == "features" and _are_unit_vectors(array, known),
+    )  # fmt: skip
+
+
+def _are_unit_vectors(values: np.ndarray, known: np.ndarray) -> bool:
+    """Whether the channels of each known cell have length 1, as those of normals and of normalised features."""
+    lengths = np.sqrt(np.einsum("chw,chw->hw", values, values))[known]
+    return len(values) > 1 and bool((np.abs(lengths - 1) <= UNIT_WITHIN).all())
 
 
 def _check_range(signal: Signal, values: np.ndarray) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core.grid import Grid
+from gsjbu.core.grid import Grid, size_text
 from gsjbu.errors import SignalError
 from gsjbu.io import gaps, kinds, layouts
 from gsjbu.io.aspects import is_exact
@@ -68,7 +68,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
         planes = np.where(np.isfinite(planes), planes, -1)
     found = gaps.find(planes, kind, brought.codes or gaps.AUTO, brought.known)
     known, grid = torch.from_numpy(found.known), Grid.from_sizes(rows, cols, height, width)
-    said = [f"{cols}×{rows} {brought.source}"] + ([found.sentence] if found.sentence else [])
+    said = [f"{brought.source} of {size_text(rows, cols)}"] + ([found.sentence] if found.sentence else [])
     if family == "classes":
         index, names = _classes(planes, found.known, signal)
         y, x = (_centres(n, m) for n, m in ((rows, height), (cols, width)))
@@ -123,13 +123,14 @@ def _check(rows: int, cols: int, height: int, width: int) -> None:
     if rows < height or cols < width:
         raise SignalError(
             "signal_size",
-            f"The truth is {cols}×{rows} and the run works at {width}×{height}; it must be no smaller: lower the "
-            f"resolution to {max(rows, cols)}.",
+            f"The truth is {size_text(rows, cols)} and the run works at {size_text(height, width)}; it must be no "
+            f"smaller: lower the resolution to {max(rows, cols)}.",
         )
     if not is_exact((height, width), (rows, cols)):
         raise SignalError(
             "signal_aspect",
-            f"The truth is {cols}×{rows} and the image {width}×{height}; it must have the image's shape.",
+            f"The truth is {size_text(rows, cols)} and the image {size_text(height, width)}; it must have the "
+            "image's shape.",
         )
 
 
@@ -181,7 +182,7 @@ def _units(values: Tensor, signal: Signal) -> list[str]:
     there = float(np.median(signal.real(signal.values.numpy())[:, signal.mask.numpy()]))
     here = float(values.flatten().median())
     if here > 0 and there > 0 and not 1 / UNITS_APART <= here / there <= UNITS_APART:
-        return [f"its median is {here:.4g} and the signal's {there:.4g}: are both in one unit?"]
+        return [f"its median is {here:.4g} and the signal's {there:.4g}, so that both may not be in one unit"]
     return []
 
 

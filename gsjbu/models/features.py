@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core.grid import Grid
+from gsjbu.core.grid import Grid, size_text
 from gsjbu.errors import ModelError, ShapeError
 from gsjbu.models import catalogue
 from gsjbu.models.feature_map import FeatureMap
@@ -59,7 +59,7 @@ def extract(
     """
     if tuple(image.shape[-2:]) != (grid.height, grid.width):
         raise ShapeError(
-            f"The image is {image.shape[-1]}×{image.shape[-2]} pixels, the grid is over {grid.width}×{grid.height}."
+            f"The image is {size_text(*image.shape[-2:])}, the grid is over {size_text(grid.height, grid.width)}."
         )
     stride = math.sqrt(grid.step_y * grid.step_x)
     picture = three_channels(image)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from gsjbu.core.grid import size_text
 from gsjbu.errors import ModelError
 from gsjbu.models.feature_map import IMAGENET_MEAN, IMAGENET_STD, FeatureMap, normalised
 from gsjbu.models.torchvision_compat import torchvision
@@ -164,7 +165,8 @@ class Backbone:
         extra = tokens.shape[1] - rows * cols
         if extra < 0:
             raise ModelError(
-                "model_unsuitable", f"The model gives {tokens.shape[1]} tokens for {rows}×{cols} patches."
+                "model_unsuitable",
+                f"The model gives {tokens.shape[1]} tokens for patches of {size_text(rows, cols)}.",
             )
         return tokens[:, extra:].transpose(1, 2).unflatten(2, (rows, cols))
 

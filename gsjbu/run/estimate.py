@@ -15,7 +15,7 @@ from typing import Any, SupportsIndex
 
 from gsjbu.core import auto, devices, threads
 from gsjbu.core.fit import lr_image_of
-from gsjbu.core.grid import Grid, pair
+from gsjbu.core.grid import Grid, pair, size_text
 from gsjbu.core.parameters import ADAM, Optimiser, optimiser_of
 from gsjbu.core.threads import check_threads
 from gsjbu.errors import ShapeError
@@ -73,7 +73,7 @@ def estimate(
     """
     if not (_is_count(height) and _is_count(width)):
         raise ShapeError(
-            f"The image is {width}×{height} pixels; it needs a whole number of them, at least one pixel each way."
+            f"The image is {size_text(height, width)}; it needs a whole number of them, at least one pixel each way."
         )
     if not _is_count(channels):
         raise ShapeError(f"channels is {channels!r}; it must be a whole number from 1.")

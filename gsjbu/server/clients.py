@@ -10,14 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 COOKIE = "gsjbu_client"
-_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+PATTERN = "^[A-Za-z0-9_-]{8,64}$"
+WRONG_ID = "X-Client-Id must be 8 to 64 letters, digits, - or _."
 
 
 def client_of(request: Request) -> tuple[str, str]:
     """(address, id); the id is empty where none was given or it is not one of ours."""
     address = _network(request.client.host) if request.client else "unknown"
     given = request.headers.get("x-client-id") or request.cookies.get(COOKIE) or ""
-    return address, given if _ID.fullmatch(given) else ""
+    return address, given if is_id(given) else ""
+
+
+def is_id(text: str) -> bool:
+    """Whether a client may be called so."""
+    return re.fullmatch(PATTERN, text) is not None
 
 
 def _network(host: str) -> str:

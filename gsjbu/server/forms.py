@@ -41,7 +41,7 @@ SIGNAL_WORDS: dict[str, Any] = {
     },
     "layout": {
         "type": "string",
-        "description": "auto, chw, hwc, tokens, or the tokens' grid, rows x columns.",
+        "description": "auto, chw, hwc, tokens, or rows x columns of tokens or of a map.",
     },
     "fill": {"type": "boolean", "description": "Fill pixels without a value from the nearest one."},
 }

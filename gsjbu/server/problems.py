@@ -24,6 +24,7 @@ from gsjbu.server.codes import STATUS
 
 log = logging.getLogger("gsjbu.server")
 
+_NO_JSON = "The body is no JSON: it must be UTF-8, nested less deep, with numbers of at most 4300 digits."
 _OF_STATUS = {400: "request_invalid", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
 
@@ -170,6 +171,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, ValueError | RecursionError):  # of FastAPI's reading of a JSON body
+            return _answer(request, Problem("json_invalid", _NO_JSON))
         sentences = {
             404: "There is nothing at this address; /docs lists what there is.",
             405: f"{request.method} is not possible here; the Allow header lists what is.",

@@ -39,6 +39,7 @@ async def estimate(service: Shared, wanted: schemas.EstimateRequest) -> Response
     return Response(results.to_json(results.of_estimate(cost)), media_type="application/json")
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", response_model=schemas.Health, responses=refusals())
 async def healthz(service: Shared) -> dict[str, Any]:
     """Quick, and never waits for a computation."""
@@ -56,6 +57,7 @@ async def healthz(service: Shared) -> dict[str, Any]:
     }
 
 
+@router.head("/metrics", include_in_schema=False)
 @router.get(
     "/metrics", response_class=Response, summary="Prometheus text",
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals()},

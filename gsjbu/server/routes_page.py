@@ -23,10 +23,11 @@ PAGE = "index.html"
 _KINDS = {".png": "image/png", ".json": "application/json"}
 
 
+GET = ["GET", "HEAD"]  # whoever watches whether a server is up asks for the head alone
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/", response_class=HTMLResponse)
+@router.api_route("/", methods=GET, response_class=HTMLResponse)
 async def index(service: Shared, request: Request) -> Response:
     config = service.config
     answer = HTMLResponse(_page(config.templates_dir, config.static_dir, service.version))
@@ -34,22 +35,22 @@ async def index(service: Shared, request: Request) -> Response:
     return answer
 
 
-@router.get("/openapi.json")
+@router.api_route("/openapi.json", methods=GET)
 async def openapi(request: Request) -> Response:
     return Response(_described(request.app), media_type="application/json")
 
 
-@router.get("/docs", response_class=HTMLResponse)
+@router.api_route("/docs", methods=GET, response_class=HTMLResponse)
 async def docs_page(request: Request) -> Response:
     return HTMLResponse(_docs_of(request.app))
 
 
-@router.get("/docs/style.css")
+@router.api_route("/docs/style.css", methods=GET)
 async def docs_style() -> Response:
     return Response((HERE / "docs" / "style.css").read_text(), media_type="text/css")
 
 
-@router.get("/static/out/{job_id}/{name}", responses=refusals())
+@router.api_route("/static/out/{job_id}/{name}", methods=GET, responses=refusals())
 async def out(service: Shared, job_id: str, name: str) -> Response:
     data = await service.read(lambda: service.out.read(job_id, name))
     if data is None:
@@ -58,7 +59,7 @@ async def out(service: Shared, job_id: str, name: str) -> Response:
     return Response(data, media_type=kind, headers={"Cache-Control": "private, max-age=3600, immutable"})
 
 
-@router.get("/static/out/{rest:path}")
+@router.api_route("/static/out/{rest:path}", methods=GET)
 async def no_out(rest: str) -> Response:
     raise Problem("not_found", "There is no such file.")
 

@@ -8,6 +8,7 @@ from fastapi import Header, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, WithJsonSchema
 
 from gsjbu.errors import SettingError
+from gsjbu.server.clients import PATTERN
 from gsjbu.settings import SETTINGS, Settings, unavailable_reason
 
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
@@ -35,10 +36,9 @@ ClientId = Annotated[
     str | None,
     Header(
         alias="X-Client-Id",
-        pattern="^[A-Za-z0-9_-]{8,64}$",
         description="Tells several clients at one address apart; browsers do it with the page's cookie.",
     ),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{8,64}$"}),
+    WithJsonSchema({"type": "string", "pattern": PATTERN}),  # GuardMiddleware holds all requests to it
 ]
 BINARY: dict[str, Any] = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
 PNG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": BINARY}, "description": "A PNG."}}

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gsjbu.server.clients import WRONG_ID, is_id
 from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem
 
@@ -90,6 +91,8 @@ class GuardMiddleware:
             )
         if scope["method"] in SAFE_METHODS and not scope["path"].startswith("/api/"):
             return None
+        if b"x-client-id" in values and not is_id(values[b"x-client-id"]):
+            return Problem("request_invalid", WRONG_ID, setting="X-Client-Id", close=True)
         if self._is_foreign(scope["method"], values):
             return Problem(
                 "origin_not_allowed", "Requests from pages of another site are not accepted.", close=True

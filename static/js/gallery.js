@@ -8,6 +8,7 @@ import { sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 import { isSignalFile, takeSignal } from "./signal.js";
+import { isWhole, takeTruth } from "./truth.js";
 
 const KEEP = 6; // recent pictures shown
 const THUMB = 96; // px
@@ -38,19 +39,30 @@ export function start(whenChosen) {
   addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dropping");
-    const file = event.dataTransfer.files[0];
-    if (!file) return;
-    takeEither(file);
+    takeAll([...event.dataTransfer.files]);
   });
-  addEventListener("paste", (event) => {
-    const file = [...(event.clipboardData?.files ?? [])][0];
-    if (file) takeEither(file);
-  });
+  addEventListener("paste", (event) => takeAll([...(event.clipboardData?.files ?? [])]));
   on(["image", "recent", "language"], draw);
 }
 
-/** A file that was dropped or pasted: its name says whether it is a signal. */
-const takeEither = (file) => (isSignalFile(file) ? takeSignal(file) : takeFile(file));
+/**
+ * Files that were dropped or pasted, in any order: one picture and one signal, which names tell apart; beside a signal
+ * an array as large as the picture is its truth. What is left out is named.
+ */
+async function takeAll(files) {
+  const arrays = files.filter(isSignalFile).sort((a, b) => a.size - b.size); // the truth is the larger one
+  const [picture, ...left] = files.filter((file) => !isSignalFile(file));
+  const [signal, second, ...more] = arrays;
+  left.push(...more);
+  const asTruth = async (file, shape) => isWhole(shape) && (await takeTruth(file), true);
+  if (picture && !(await takeFile(picture, picture.name, !signal))) return; // why has been said
+  const worn = !picture && state.signal && !state.signal.made;
+  const taken = signal && (await takeSignal(signal, (shape) => worn && asTruth(signal, shape)));
+  if (picture && signal && !taken) await chosen();
+  if (second && !taken) left.push(second);
+  else if (second) await takeSignal(second, async (shape) => (await asTruth(second, shape)) || left.push(second));
+  if (left.length > 0) say("info", () => t("picture.left", { names: left.map((file) => file.name).join(", ") }));
+}
 
 /** Build the scenes' buttons (again, in another language). */
 function draw() {
@@ -107,10 +119,10 @@ function draw() {
   byId("picture-size").textContent = `${now.width} × ${now.height} px`;
 }
 
-async function choose(image) {
+async function choose(image, andRun = true) {
   hush("refusal");
   set({ image });
-  await chosen();
+  if (andRun) await chosen();
 }
 
 /** Use a built-in scene. */
@@ -126,13 +138,13 @@ export async function takeSample(name) {
   }
 }
 
-/** Use a picture that a person brings. */
-export async function takeFile(blob, name = blob.name || t("picture.pasted")) {
+/** Use a picture that a person brings; true if it was chosen. */
+export async function takeFile(blob, name = blob.name || t("picture.pasted"), andRun = true) {
   const limit = state.info.limits?.image_bytes;
   if (limit && blob.size > limit) {
     const sizes = { size: Math.round(blob.size / 1e6), limit: Math.round(limit / 1e6) };
     say("error", () => t("error.fileTooLarge", sizes), { about: "refusal" });
-    return;
+    return false;
   }
   const mine = ++turn;
   try {
@@ -140,9 +152,11 @@ export async function takeFile(blob, name = blob.name || t("picture.pasted")) {
     const { image_id: id, width, height } = await sending(name, api.sendImage(file));
     const image = { id, width, height, name, blob: file, thumb: await thumbnail(blob) };
     set({ recent: [image, ...state.recent].slice(0, KEEP) });
-    if (mine === turn) await choose(image);
+    if (mine === turn) await choose(image, andRun);
+    return mine === turn;
   } catch (error) {
     await trouble(error); // whatever was chosen meanwhile: who brought a file wants to know
+    return false;
   }
 }
 

@@ -117,17 +117,24 @@ export function putOn(answer, more) {
   set({ signal: { ...kept(answer), ...more } });
 }
 
-export async function takeSignal(file) {
+/**
+ * Use a signal that a person brings; true if it was taken.
+ * @param {(shape: number[]) => any} [otherwise] what may be made of one of this shape instead
+ */
+export async function takeSignal(file, otherwise) {
   const mine = ++turn;
   try {
     const answer = await sending(file.name, api.sendSignal(file));
-    if (mine !== turn) return;
+    if (mine !== turn) return false;
+    if (await otherwise?.(answer.shape)) return true;
     hush("refusal");
     hush("signal");
     set({ signal: { ...kept(answer), name: file.name, blob: file } });
     await changed();
+    return true;
   } catch (error) {
     await trouble(error);
+    return false;
   }
 }
 

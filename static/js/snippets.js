@@ -36,6 +36,7 @@ export function python({ result }) {
     "import gsjbu",
     "from gsjbu.grid import Grid",
     `from gsjbu.images import ${from.sample ? "" : "decode, "}shrink`,
+    signal && "from gsjbu.io.restoring import restored",
     "from gsjbu.metrics import psnr",
     "from gsjbu.render import bilinear",
     from.sample && "from gsjbu.samples import SAMPLES",
@@ -55,7 +56,7 @@ export function python({ result }) {
     'print("GS-JBU", psnr(kernel.render(lr), image), "dB")',
     signal && suited && 'options["objective"] = "auto"  # what suits a signal',
     signal && (given || suited) && "kernel = gsjbu.fit(image, grid=grid, signal=signal.values, kind=signal.kind, mask=signal.mask, **options)",
-    signal && "high = kernel.render(signal.values, mask=signal.mask)  # [C, H, W]",
+    signal && "high = restored(signal, kernel)  # as the zip's signal_hr.npy: in the signal's unit and dtype",
   ];
   return `${lines.filter((line) => line === "" || line).join("\n")}\n`;
 }

@@ -71,6 +71,15 @@ async function bring(name, send, of, beside, stride = state.settings.stride) {
   }
 }
 
+/** Whether an array [C, rows, columns] has a value for each pixel of the picture as a run has it. */
+export function isWhole([, rows, cols]) {
+  const picture = cells(1);
+  return rows >= picture.rows && cols >= picture.cols;
+}
+
+/** Bring the truth of the signal that is worn. */
+export const takeTruth = (file) => bring(file.name, () => api.sendTruth(file), null, true);
+
 /** After the server has forgotten: the same truth, and the signal that was made of it. */
 export async function renewed(truth, signal) {
   const { truth_id: id } = await sending(truth.name, truth.send());

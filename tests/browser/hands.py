@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -182,17 +182,20 @@ def canvas_at(page: Page, x: float, y: float) -> list[int]:
     return colour
 
 
-def hand_over(page: Page, path: Path, how: str) -> None:
-    """Give the page a file by ``drop`` or ``paste``, as the browser's own events."""
+def hand_over(page: Page, paths: Path | Sequence[Path], how: str) -> None:
+    """Give the page files by ``drop`` or ``paste``, as the browser's own events."""
+    files = [paths] if isinstance(paths, Path) else paths
     page.evaluate(
-        """([text, name, how]) => {
-          const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+        """([files, how]) => {
           const moved = new DataTransfer();
-          moved.items.add(new File([bytes], name, {type: 'image/jpeg'}));
+          for (const [text, name] of files) {
+            const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+            moved.items.add(new File([bytes], name, {type: 'image/jpeg'}));
+          }
           if (how === 'drop') dispatchEvent(new DragEvent('drop', {dataTransfer: moved, cancelable: true}));
           else dispatchEvent(new ClipboardEvent('paste', {clipboardData: moved}));
         }""",
-        [base64.b64encode(path.read_bytes()).decode(), path.name, how],
+        [[(base64.b64encode(path.read_bytes()).decode(), path.name) for path in files], how],
     )
 
 

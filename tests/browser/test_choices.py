@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, Route
@@ -113,6 +114,64 @@ def test_a_pasted_signal_is_taken_as_one(page: Page, tmp_path: Path) -> None:
     hand_over(page, path, "paste")
     shown(page, job)
     assert page.inner_text("#signal-name") == "pasted.npy"
+
+
+@pytest.fixture
+def brought(tmp_path: Path) -> dict[str, Path]:
+    """Two pictures of 96×64, two signals for them and a truth of the first one."""
+    values = np.random.default_rng(0).random((64, 96), np.float32)
+    low = values.reshape(8, 8, 12, 8).mean((1, 3))
+    for name, array in (("a signal.npy", low), ("b signal.npy", low), ("0 truth.npy", values)):
+        np.save(tmp_path / name, array)
+    for name in ("x photo.png", "y photo.png"):
+        Image.fromarray((255 * values).astype(np.uint8)).convert("RGB").save(tmp_path / name)
+    return {path.stem: path for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("how", ["drop", "paste"])
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (["x photo", "a signal"], ""),
+        (["a signal", "x photo"], ""),
+        (["a signal", "0 truth", "x photo"], ""),
+        (["0 truth", "x photo", "y photo", "a signal"], "y photo.png"),
+        (["x photo", "a signal", "b signal"], "b signal.npy"),
+    ],
+)
+def test_a_picture_and_its_signal_come_together(
+    page: Page, brought: dict[str, Path], names: list[str], left: str, how: str
+) -> None:
+    job = shown(page)
+    hand_over(page, [brought[name] for name in names], how)
+    page.wait_for_function(
+        "name => document.querySelector('#signal-name').textContent === name", arg="a signal.npy"
+    )
+    shown(page, job)
+    assert state(page, "image.name") == "x photo.png"
+    if "0 truth" in names:
+        page.wait_for_selector("#truth-now:not([hidden])")
+        assert "0 truth.npy" in page.inner_text("#truth-name")
+    if left:
+        page.wait_for_function("() => document.querySelector('#toast').innerText.includes('Left out')")
+        assert f"Left out: {left}. " in page.inner_text("#toast")
+    assert state(page, "signal.name") == "a signal.npy"
+    assert page.locator("#notice").is_hidden()
+
+
+def test_an_array_as_large_as_the_picture_is_the_truth_of_the_signal_that_is_there(
+    page: Page, brought: dict[str, Path]
+) -> None:
+    job = shown(page)
+    hand_over(page, [brought["x photo"], brought["a signal"]], "drop")
+    job = shown(page, job)
+    page.wait_for_selector("#signal-now:not([hidden])")
+    hand_over(page, brought["0 truth"], "drop")
+    page.wait_for_selector("#truth-now:not([hidden])")
+    shown(page, job)
+    assert state(page, "signal.name") == "a signal.npy"
+    hand_over(page, brought["b signal"], "drop")  # another signal takes its place
+    page.wait_for_function("() => document.querySelector('#signal-name').textContent === 'b signal.npy'")
 
 
 def test_a_signal_brings_its_own_grid(page: Page) -> None:

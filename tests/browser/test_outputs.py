@@ -73,21 +73,24 @@ def run(command: list[str], folder: Path) -> str:
 
 
 @pytest.mark.address("resolution=128")
-@pytest.mark.parametrize("brought", ["nothing", "files", "a scene's labels"])
+@pytest.mark.parametrize("brought", ["nothing", "files", "millimetres", "a scene's labels"])
 def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: str) -> None:
     """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike;
-    a signal that was made of a truth, which is in the zip, and taken for another kind."""
+    levels of 16 bits; a signal that was made of a truth, which is in the zip, and taken for another kind. The signal
+    is the zip's, in its unit and dtype."""
     job = shown(page)
-    if brought == "files":
+    if brought in ("files", "millimetres"):
         picture, signal = tmp_path / "it's a, photo; 1.png", tmp_path / "my depth.npy"
         Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(picture)
-        np.save(signal, np.random.default_rng(0).random((20, 30), np.float32))
+        noise = np.random.default_rng(0).random((20, 30), np.float32)
+        np.save(signal, noise if brought == "files" else (900 + 3000 * noise).astype(np.uint16))
         page.set_input_files("#file", picture)
         job = shown(page, job)
         page.set_input_files("#signal-file", signal)
         job = shown(page, job)
-        page.select_option("[data-setting=objective] select", "signal")
-        shown(page, job)
+        if brought == "files":
+            page.select_option("[data-setting=objective] select", "signal")
+            shown(page, job)
     elif brought == "nothing":
         set_slider(page, "stride", 12)
         shown(page, job)
@@ -96,14 +99,17 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
         job = shown(page, job)
         page.select_option("#signal-kind", "probabilities")
         shown(page, job)
-        with page.expect_download() as caught:
-            page.click("#download")
-        with zipfile.ZipFile(caught.value.path()) as archive:
-            archive.extract("signal_lr.npy", tmp_path)
+    with page.expect_download() as caught:
+        page.click("#download")
+    with zipfile.ZipFile(caught.value.path()) as archive:
+        archive.extractall(tmp_path, [n for n in archive.namelist() if "signal" in n])
     rgb: Any = state(page, "result.metrics.rgb")
     figures = {method: rgb[method]["psnr"] for method in ("bilinear", "gsjbu")}
 
-    (tmp_path / "snippet.py").write_text(snippet(page, "python"))
+    python = snippet(page, "python")
+    if brought != "nothing":
+        python += "import numpy\nnumpy.save('high.npy', high)\n"
+    (tmp_path / "snippet.py").write_text(python)
     said = [float(n) for n in re.findall(r"\d+\.\d+", run([zygote.python(), "snippet.py"], tmp_path))]
     assert said[:2] == pytest.approx(list(figures.values()), abs=1e-3)
 
@@ -117,6 +123,14 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
         if brought != "nothing":
             kind = state(page, "signal.kind")
             assert f"{kind}".replace("_", " ") in result["status"]["signal"].split(";")[0]
+            if not str(brought).startswith("a scene"):  # whose run has its truth as well
+                assert result["metrics"]["signal"]["gsjbu"] == pytest.approx(
+                    state(page, "result.metrics.signal.gsjbu")
+                )
+    if brought != "nothing":
+        high, zipped = np.load(tmp_path / "high.npy"), np.load(tmp_path / "signal_hr.npy")
+        assert high.dtype == zipped.dtype
+        np.testing.assert_array_equal(high.reshape(zipped.shape), zipped)
 
 
 def test_link_is_the_address(page: Page) -> None:

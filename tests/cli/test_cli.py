@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import psutil
@@ -16,6 +17,7 @@ import torch
 
 import gsjbu
 from gsjbu import cli
+from gsjbu.errors import SignalWarning
 from gsjbu.io.pictures import decode, png_bytes
 from gsjbu.settings import SETTINGS
 from tests import zygote
@@ -572,3 +574,18 @@ def test_a_model_of_this_machine_is_a_choice(monkeypatch, tmp_path):
     monkeypatch.setenv("GSJBU_MODELS_DIR", str(tmp_path))
     asked = cli.parser().parse_args(["compare", "a.png", "out", "--backbone", "local:mine"])
     assert asked.backbone == "local:mine"
+
+
+def test_a_warning_is_a_sentence_alone(files, capsys, monkeypatch):
+    """The library's, with --quiet none; what is not the library's stays as Python says it."""
+
+    def warn(_args):
+        warnings.warn("The file is in doubt.", SignalWarning, stacklevel=1)
+        warnings.warn("Of another library.", UserWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(cli.export, "run", warn)
+    for quiet, said in (((), "The file is in doubt.\n"), (("--quiet",), "")):
+        with pytest.warns(UserWarning, match=r"^Of another library\.$"):
+            status, _, told = run(capsys, "export", "-o", files / "k.onnx", *quiet)
+        assert (status, told) == (0, said)

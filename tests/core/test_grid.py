@@ -101,7 +101,9 @@ def test_cell_means_keep_leading_axes_and_small_differences():
 
 
 def test_cell_means_of_another_size_are_refused():
-    with pytest.raises(ShapeError, match="The array is 5×4 pixels, the grid is over 6×4"):
+    with pytest.raises(
+        ShapeError, match="The array is 4 rows × 5 columns, the grid is over 4 rows × 6 columns"
+    ):
         Grid.from_stride(4, 6, 2).cell_means(torch.zeros(1, 4, 5))
 
 

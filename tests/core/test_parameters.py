@@ -135,7 +135,7 @@ def test_sigma_may_be_as_large_as_a_cell_that_is_wider_than_64_pixels():
     assert parameters.highest_note(Grid.from_stride(512, 512, 64)) == ()
     assert parameters.highest(WIDE) == (90, 100)
     (note,) = parameters.highest_note(WIDE)
-    assert "Cells of 90×100 pixels" in note
+    assert "Cells 90 pixels wide and 100 high" in note
     raw = torch.tensor([[85.0, 200.0], [85.0, 200.0], [0.1, 0.2], [-1.0, 3.0]]).reshape(4, 1, 2)
     found = parameters.from_raw(raw, parameters.highest(WIDE))
     assert found.sigma_x.flatten().tolist() == [85, 90]

@@ -42,7 +42,7 @@ def test_axes_by_the_image(shape, size, planes, layout):
         ((28, 19), (304, 448), "turned by 90°"),
         ((576, 768), (384, 512), "raise the resolution"),
         ((16, 16), (100, 900), "padded or cropped"),
-        ((10, 30), (480, 640), "30×22 would fit"),
+        ((10, 30), (480, 640), "22 rows × 30 columns would fit"),
         ((2, 8, 30, 40), (480, 640), "batch of 2"),
         ((1, 530, 384), (304, 448), "530 tokens are no grid"),
         ((5,), (480, 640), r"\[5\]"),
@@ -56,7 +56,7 @@ def test_a_mismatch_names_its_cause(shape, size, hint):
 def test_words_for_layouts():
     assert layouts.parse(None) == ("auto", None)
     assert layouts.parse("BHWC") == ("HWC", None)
-    assert layouts.parse("19x28") == ("tokens", (19, 28))
+    assert layouts.parse("19x28") == ("auto", (19, 28))
     with pytest.raises(SignalError, match="auto, chw, hwc, tokens"):
         layouts.parse("whc")
 
@@ -69,7 +69,8 @@ def test_a_layout_that_is_said_is_not_guessed_over():
 
 def test_a_map_that_is_larger_than_the_image_is_called_so():
     with pytest.raises(
-        SignalError, match=r"400×300 and the image 160×128: it is larger .* layout='ROWSxCOLS'"
+        SignalError,
+        match=r"300 rows × 400 columns and the image 128 rows × 160 columns: it is larger .* layout='ROWSxCOLS'",
     ) as refusal:
         lay((300, 400), (128, 160))
     assert refusal.value.code == "signal_size"
@@ -97,3 +98,85 @@ def test_tokens_keep_their_order():
     flat = np.arange(1 + 6 * 9, dtype="f4")[:, None].repeat(64, 1)
     laid = layouts.lay(flat, (96, 144))
     np.testing.assert_array_equal(laid.planes[0], np.arange(1, 55).reshape(6, 9))
+
+
+def _shares(*shape: int) -> np.ndarray:
+    """Attention: each row sums to 1."""
+    x = np.random.default_rng(0).random(shape).astype("f4")
+    return x / x.sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "brought"),
+    [
+        ((12, 1536), (256, 384), "x.reshape(12, 32, 48)"),
+        ((6, 1537), (256, 384), "x.reshape(6, 1537)[:, 1:].reshape(6, 32, 48)"),
+        ((1, 12, 1541), (256, 384), "x.reshape(12, 1541)[:, 5:].reshape(12, 32, 48)"),
+        ((12, 1, 1536), (256, 384), "x.reshape(12, 32, 48)"),
+        ((1, 12, 1, 1537), (256, 384), "x.reshape(12, 1537)[:, 1:].reshape(12, 32, 48)"),
+        ((1, 1, 1536), (256, 384), "x.reshape(1, 32, 48)"),
+        ((16, 196), (224, 224), "x.reshape(16, 14, 14)"),
+        ((8, 197), (480, 640), "x.reshape(8, 197)[:, 1:].reshape(8, 14, 14)"),
+        ((144, 1536), (256, 384), "x.reshape(144, 32, 48)"),
+        ((256, 1024), (256, 256), "x.reshape(256, 32, 32)"),
+    ],
+)
+def test_one_attention_map_a_head_is_no_tokens(shape, size, brought):
+    with pytest.raises(SignalError, match=r"looks like \[C, N\]") as refusal:
+        layouts.lay(_shares(*shape), size)
+    assert f"bring {brought}" in refusal.value.message
+    x = _shares(*shape)
+    as_map = eval(brought, {"x": x})
+    assert layouts.lay(as_map, size).planes.shape == as_map.shape
+
+
+@pytest.mark.parametrize("shape", [(768, 1536), (1, 768, 1536), (1, 768, 1537), (768, 1536, 1), (384, 1537)])
+@pytest.mark.parametrize("words", [{}, {"layout": "tokens"}, {"grid": (32, 48)}])
+def test_transposed_tokens_are_told(shape, words):
+    x = np.random.default_rng(0).standard_normal(shape).astype("f4")
+    if shape[0] == 384 and words.get("layout"):
+        return  # 384 are 16 × 24 patches, and somebody says that they are tokens
+    if shape[-1] == 1 and words:
+        return
+    with pytest.raises(
+        SignalError, match=r"32 rows × 48 columns.* \[C, N\].* transpose it to tokens \[N, C\]"
+    ):
+        layouts.lay(x, (256, 384), **words)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "doubted"),
+    [
+        ((1, 1536, 384), (256, 384), True),  # both axes are whole patches
+        ((1, 257, 1024), (256, 256), True),
+        ((1, 197, 768), (384, 512), True),
+        ((1, 196, 768), (480, 640), False),  # 768 is 24 × 32 only by chance
+        ((1, 256, 768), (480, 640), False),
+        ((1537, 768), (256, 384), False),
+    ],
+)
+def test_tokens_stay_tokens_where_their_channels_fit_too(shape, size, doubted):
+    laid = layouts.lay(np.random.default_rng(0).standard_normal(shape).astype("f4"), size)
+    assert laid.layout == "tokens" and ("[C, N]" in laid.doubt) == doubted
+
+
+@pytest.mark.parametrize("shape", [(128, 96), (1, 128, 96), (3, 128, 96), (128, 96, 3), (1, 3, 128, 96)])
+def test_rows_and_columns_that_are_named_need_not_have_the_images_shape(shape):
+    with pytest.raises(SignalError, match="cells 2 pixels high and 4 wide, layout='128x96' says so"):
+        lay(shape, (256, 384))
+    laid = lay(shape, (256, 384), grid=(128, 96))
+    assert laid.planes.shape[1:] == (128, 96) and laid.layout == ("HWC" if shape[-1] == 3 else "CHW")
+    with pytest.raises(SignalError, match="larger than the image"):
+        lay(shape, (100, 384), grid=(128, 96))
+
+
+def test_a_map_of_unequal_ratios_that_might_be_tokens_is_a_doubt():
+    assert lay((96, 256), (256, 384)).doubt == "a map [h, w] (layout='96x256')"
+    assert lay((96, 256), (256, 384), grid=(96, 256)).planes.shape == (1, 96, 256)
+    with pytest.raises(SignalError, match=r"layout='16x192' says so.* layout='tokens'"):
+        lay((16, 192), (256, 384))
+
+
+def test_a_grid_that_is_neither_the_maps_nor_the_tokens_is_refused():
+    with pytest.raises(SignalError, match="as a map it has not 12 rows × 12 columns"):
+        lay((3, 128, 96), (256, 384), grid=(12, 12))

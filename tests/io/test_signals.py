@@ -413,3 +413,17 @@ def test_optical_flow_keeps_both_channels_and_its_unknown_cells():
     assert (signal.kind, signal.shape, signal.doubts) == ("features", (2, 6, 8), [])
     assert not signal.mask[2, 3] and int((~signal.mask).sum()) == 1
     np.testing.assert_array_equal(signal.values[:, 0, 0], flow[0, 0])
+
+
+@pytest.mark.parametrize(("channels", "told"), [(2, True), (3, True), (4, True), (64, False)])
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_vectors_of_length_1_are_told(channels, told, dtype):
+    x = np.random.default_rng(0).standard_normal((channels, 12, 16))
+    unit = (x / np.linalg.norm(x, axis=0)).astype(dtype)
+    signal = understand(unit, (96, 128), kind="features")
+    assert "vectors of length 1, which mixing does not keep" in signal.note
+    assert any("divide each by its length" in doubt for doubt in signal.doubts) == told
+    unit[:, 0, 0] = np.nan
+    assert understand(unit, (96, 128), kind="features").unit_vectors
+    for other in (2 * unit, x.astype(dtype)):
+        assert not understand(other, (96, 128), kind="features").unit_vectors

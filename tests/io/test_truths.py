@@ -82,7 +82,7 @@ def test_what_cannot_be_the_truth_is_refused(array, code, said):
 
 def test_two_units_are_noticed():
     truth = truth_of(bring(1000 * DEPTH), low("depth", DEPTH[::8, ::8]), 24, 32)
-    assert "one unit" in truth.note
+    assert "may not be in one unit" in truth.note
 
 
 def test_a_depth_reduces_to_its_cell_means():

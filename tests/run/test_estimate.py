@@ -110,8 +110,8 @@ def test_a_brought_signal_sets_the_grid() -> None:
     [
         ({"channels": -1}, "channels is -1; it must be a whole number from 1"),
         ({"channels": "a"}, "channels is 'a'"),
-        ({"height": 1.5}, "64×1.5 pixels; it needs a whole number"),
-        ({"width": None}, "None×64 pixels; it needs a whole number"),
+        ({"height": 1.5}, "1.5 rows × 64 columns; it needs a whole number"),
+        ({"width": None}, "64 rows × None columns; it needs a whole number"),
         ({"lr_size": 5}, "lr_size is 5; it must be two whole numbers"),
         ({"lr_size": (0, 3)}, "lr_size is"),
         ({"threads": 0}, "threads is 0; it must be a whole number from 1"),

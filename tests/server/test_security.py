@@ -281,3 +281,35 @@ def test_a_browser_finds_no_error_in_the_docs_and_asks_nobody_else(plain: Runnin
         browser.close()
     assert said == []
     assert all(url.startswith(plain.url) for url in asked)
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/docs", "/openapi.json", "/static/icon.svg"])
+def test_heads_are_answered_wherever_pages_are(plain: Running, path: str) -> None:
+    client = plain.client()
+    head, whole = client.head(path), client.get(path)
+    assert head.status_code == whole.status_code == 200 and head.content == b""
+    assert head.headers["content-type"] == whole.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"\xff\xfe{", b"[" * 30_000, b'{"width": ' + b"9" * 5000 + b"}", b"{", b"\x80"], ids=range(5)
+)
+@pytest.mark.parametrize("path", ["/api/jobs", "/api/estimate"])
+def test_a_body_that_is_no_json_is_called_so(plain: Running, path: str, body: bytes) -> None:
+    answer = plain.client().post(path, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "json_invalid")
+    assert answer.json()["detail"].startswith("The body is no JSON")
+
+
+@pytest.mark.parametrize("name", ["x", "a" * 65, "with a space", ""])
+def test_a_clients_name_has_one_rule_for_all_of_the_interface(plain: Running, name: str) -> None:
+    client = plain.client()
+    for method, path in (
+        ("GET", "/api/settings"),
+        ("POST", "/api/images"),
+        ("POST", "/api/jobs"),
+        ("POST", "/api/run"),
+    ):
+        answer = client.request(method, path, headers={"X-Client-Id": name})
+        assert (answer.status_code, answer.json()["code"]) == (422, "request_invalid")
+        assert answer.json()["detail"] == "X-Client-Id must be 8 to 64 letters, digits, - or _."

@@ -20,6 +20,7 @@ from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import Optimiser
+from gsjbu.core.plain import is_transformed
 from gsjbu.core.threads import torch_threads
 from gsjbu.errors import SettingError
 
@@ -230,8 +231,8 @@ def render(
 
 
 def wants_gradient(signal: Tensor) -> bool:
-    """True if what is made of ``signal`` has a gradient."""
-    return signal.requires_grad and torch.is_grad_enabled()
+    """True if torch follows what is made of ``signal``, by autograd or torch.func."""
+    return (signal.requires_grad and torch.is_grad_enabled()) or is_transformed(signal)
 
 
 def beside(threads: int | None) -> int | None:

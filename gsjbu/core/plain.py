@@ -1,0 +1,79 @@
+"""Tensors whose numbers can be read: dense, real, with values of their own; and what the others are to become.
+
+Within ``torch.func`` a tensor is wrapped by its transforms, and so is whatever is made meanwhile: what looks at numbers
+takes those inside, and steps out of the transforms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
+
+_FUNC = torch._C._functorch  # there is no public word for it
+
+
+def is_transformed(x: Tensor) -> bool:
+    """Whether a transform (grad, vjp, jvp, vmap) looks at what is done with ``x``."""
+    return bool(_FUNC.is_functorch_wrapped_tensor(x)) or unpack_dual(x).tangent is not None
+
+
+def is_batched(x: Tensor) -> bool:
+    """Whether torch.func.vmap hides the numbers of ``x``."""
+    return bool(_FUNC.is_batchedtensor(_inside(x)))
+
+
+def is_followed(x: Tensor) -> bool:
+    """Whether autograd or a transform follows ``x``, so that it is not to be changed in place."""
+    return x.requires_grad or is_transformed(x)
+
+
+def is_beside(x: Any) -> bool:
+    """Whether there are transforms, none of which looks at the tensor or array ``x``."""
+    return _FUNC.peek_interpreter_stack() is not None and not (isinstance(x, Tensor) and is_transformed(x))
+
+
+@contextmanager
+def untransformed() -> Iterator[None]:
+    """Out of the transforms: what is made within is as it is without them."""
+    if _FUNC.peek_interpreter_stack() is None:
+        yield
+        return
+    from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
+
+    with temporarily_clear_interpreter_stack():
+        yield
+
+
+def plain(x: Tensor) -> Tensor:
+    """``x`` without the transforms that differentiate by it: its numbers as they are, without a gradient."""
+    with untransformed():
+        return _inside(x).detach()
+
+
+def _inside(x: Tensor) -> Tensor:
+    while _FUNC.is_gradtrackingtensor(x):
+        x = _FUNC.get_unwrapped(x)
+    return x if _FUNC.is_batchedtensor(x) else unpack_dual(x).primal
+
+
+def why_unreadable(x: Tensor) -> str:
+    """What ``x`` is that has no numbers to be read, and what would have, as the end of a sentence; empty: it has."""
+    if x.is_complex():
+        return "is complex; give its real and imaginary parts as channels"
+    if x.layout is not torch.strided:
+        return "is sparse; give it as .to_dense()"
+    if x.is_quantized:
+        return "is quantised; give it as .dequantize()"
+    if x.is_meta or type(x).__name__ == "FakeTensor":
+        return "holds no values (device meta, or a FakeTensor); give a tensor that does"
+    if is_batched(x):
+        return (
+            "is seen by torch.func.vmap one by one, and a kernel is fitted to values: fit first and render within "
+            "(kernels=, Kernel.render), or give the batch to GSJBU as it is"
+        )
+    return ""

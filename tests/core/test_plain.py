@@ -1,0 +1,113 @@
+"""Tensors without numbers are refused in words; torch.func's transforms see a render, and what looks at values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import gsjbu
+from gsjbu import GSJBU
+from gsjbu.core.plain import is_transformed, plain
+from gsjbu.errors import GsjbuError, ShapeError
+
+torch.manual_seed(0)
+IMAGE, SIGNAL = torch.rand(1, 3, 48, 64), torch.rand(1, 4, 12, 16)
+
+
+@pytest.fixture(params=["rgb", "signal", "auto"])
+def module(request: pytest.FixtureRequest) -> GSJBU:
+    return GSJBU(iters=2, objective=request.param)
+
+
+UNREADABLE: dict[str, tuple[Any, str]] = {
+    "meta": (lambda x: x.to("meta"), "holds no values"),
+    "sparse": (lambda x: x.to_sparse(), r"is sparse; give it as \.to_dense\(\)"),
+    "quantised": (
+        lambda x: torch.quantize_per_tensor(x, 0.01, 0, torch.quint8),
+        r"is quantised; give it as \.dequantize\(\)",
+    ),
+    "complex": (lambda x: x.to(torch.complex64), "is complex"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_tensor_without_numbers_is_refused_at_every_door(name: str) -> None:
+    of, sentence = UNREADABLE[name]
+    upsampler = GSJBU(iters=0, objective="rgb")
+    kernels = upsampler.kernels(IMAGE, SIGNAL)
+    doors = [
+        lambda: upsampler(of(IMAGE), SIGNAL),
+        lambda: upsampler(IMAGE, of(SIGNAL)),
+        lambda: upsampler(IMAGE, of(SIGNAL), kernels=kernels),
+        lambda: kernels[0].render(of(SIGNAL[0])),
+        lambda: gsjbu.fit(of(IMAGE[0]), iters=0),
+        lambda: gsjbu.fit(IMAGE[0], signal=of(SIGNAL[0]), objective="signal", lr_size=(12, 16)),
+        lambda: gsjbu.upsample(of(IMAGE[0]), SIGNAL[0]),
+        lambda: gsjbu.upsample(IMAGE[0], of(SIGNAL[0])),
+    ]
+    for door in doors:
+        with pytest.raises(GsjbuError, match=sentence):
+            door()
+
+
+def test_a_gradient_by_torch_func_is_that_of_backward(module: GSJBU) -> None:
+    signal = SIGNAL.clone().requires_grad_()
+    (module(IMAGE, signal) ** 2).sum().backward()
+    found = torch.func.grad(lambda s: (module(IMAGE, s) ** 2).sum())(SIGNAL)
+    torch.testing.assert_close(found, signal.grad)
+
+
+def test_upsample_has_a_gradient_by_torch_func() -> None:
+    signal = SIGNAL[0].clone().requires_grad_()
+    gsjbu.upsample(IMAGE[0], signal, iters=1, kind="features").sum().backward()
+    found = torch.func.grad(lambda s: gsjbu.upsample(IMAGE[0], s, iters=1, kind="features").sum())(SIGNAL[0])
+    torch.testing.assert_close(found, signal.grad)
+
+
+def test_rendering_is_linear_for_jvp_and_one_by_one_for_vmap(module: GSJBU) -> None:
+    kernels = module.kernels(IMAGE, SIGNAL)
+
+    def render(s: Tensor) -> Tensor:
+        return module(IMAGE, s, kernels=kernels)
+
+    signal = SIGNAL.clone().requires_grad_()
+    primal, tangent = torch.func.jvp(render, (SIGNAL,), (SIGNAL,))
+    torch.testing.assert_close(tangent, render(signal).detach())
+    torch.testing.assert_close(primal, tangent)
+    batch = torch.stack([SIGNAL, 2 * SIGNAL])
+    torch.testing.assert_close(torch.func.vmap(render)(batch), torch.stack([primal, 2 * primal]))
+
+
+def test_vmap_is_told_where_values_are_looked_at(module: GSJBU) -> None:
+    batch = torch.stack([SIGNAL, SIGNAL])
+    with pytest.raises(ShapeError, match=r"torch\.func\.vmap .* fit first and render within \(kernels="):
+        torch.func.vmap(lambda s: module(IMAGE, s))(batch)
+    kernel = GSJBU(iters=0).kernels(IMAGE, SIGNAL)[0]
+    with pytest.raises(ShapeError, match="clip=True looks at the values"):
+        torch.func.vmap(lambda s: kernel.render(s, clip=True))(batch[:, 0])
+
+
+def test_other_renders_within_a_transform_are_as_they_are_without() -> None:
+    kernel = GSJBU(iters=0).kernels(IMAGE, SIGNAL)[0]
+    one = SIGNAL[0]
+    alone = kernel.render(one)
+
+    def within(x: Tensor) -> Tensor:
+        torch.testing.assert_close(kernel.render(one), alone, rtol=0, atol=0)
+        assert is_transformed(x) and not is_transformed(plain(x))
+        return x.sum()
+
+    torch.func.grad(within)(SIGNAL)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_trace_is_refused() -> None:
+    upsampler = GSJBU(iters=0, objective="rgb")
+    kernel = upsampler.kernels(IMAGE, SIGNAL)[0]
+    for call, example in ((upsampler, (IMAGE, SIGNAL)), (lambda s: kernel.render(s), (SIGNAL[0],))):
+        with pytest.raises(GsjbuError, match=r"torch\.export takes GSJBU\(iters=0\)"):
+            torch.jit.trace(call, example)
