@@ -182,6 +182,7 @@ class GSJBU(nn.Module):
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
 
 
+@eager
 def _check_tensors(image: Any, signal: Any, rendered: bool = False) -> None:
     """A module is called with tensors; one that is only ``rendered`` may be seen by torch.func."""
     for name, given in (("image", image), ("signal", signal)):
