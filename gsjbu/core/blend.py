@@ -193,7 +193,7 @@ class Means:
         if not blend.plain_share:
             return cls(near, radius)
         # Plain interpolation takes its two axes one by one, and so do its cell means.
-        means = _area_means if blend.plain in OVER_AREAS else Grid.cell_means
+        means = Grid.area_means if blend.plain in OVER_AREAS else Grid.cell_means
         rows, cols = (means(axis, line)[..., 0].T for axis, line in _lines(blend, grid))
         return cls(near, radius, (blend.plain_share * rows, cols))
 
@@ -256,15 +256,6 @@ def plain_lines(blend: Blend, grid: Grid) -> tuple[Tensor, Tensor]:
 def _lines(blend: Blend, grid: Grid) -> list[tuple[Grid, Tensor]]:
     """Per axis, rows first: a grid one pixel wide, and what each LR pixel of it adds to each HR pixel [n, N, 1]."""
     return [(axis, blend.interpolate(torch.eye(axis.rows)[:, :, None], axis)) for axis in _axes(grid)]
-
-
-def _area_means(axis: Grid, line: Tensor) -> Tensor:
-    """``line`` [n, N, 1] over cells as they lie, not to whole pixels: where they are no whole ones, a shift of half a
-    pixel is more than a smooth signal has to give back, [n, n, 1]."""
-    pixels, borders = torch.arange(axis.height), torch.arange(axis.rows + 1) * axis.step_y
-    first, last = borders[:-1, None].clamp_max(axis.height), borders[1:, None].clamp_max(axis.height)
-    parts = (torch.minimum(last, pixels + 1) - torch.maximum(first, pixels)).clamp_min(0)
-    return (parts / parts.sum(dim=1, keepdim=True)).to(line.dtype) @ line
 
 
 def _axes(grid: Grid) -> tuple[Grid, Grid]:

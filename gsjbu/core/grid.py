@@ -88,7 +88,7 @@ class Grid:
         return _starts(self.width, self.cols, self.step_x)
 
     @property
-    def _pixels(self) -> np.ndarray:
+    def pixels(self) -> np.ndarray:
         """int64 [h, w]: how many pixels each cell has."""
         return np.outer(np.diff(self.row_starts), np.diff(self.col_starts))
 
@@ -134,7 +134,18 @@ class Grid:
         # Columns first: reduceat over the contiguous axis leaves little for the second pass.
         sums = np.add.reduceat(a, self.col_starts[:-1], axis=-1, dtype=np.float64)
         sums = np.add.reduceat(sums, self.row_starts[:-1], axis=-2)
-        return torch.from_numpy((sums / self._pixels).astype(np.float32)).to(x.device)
+        return torch.from_numpy((sums / self.pixels).astype(np.float32)).to(x.device)
+
+    def area_means(self, x: Tensor) -> Tensor:
+        """Mean of ``x [..., H, W]`` over each cell as it lies, parts of pixels included, ``[..., h, w]``.
+
+        Where cells are whole pixels these are :meth:`cell_means`.
+        """
+        self._check(x)
+        a = _area_means(x.detach().to("cpu").numpy(), self.col_starts, self.step_x, -1)
+        return torch.from_numpy(_area_means(a, self.row_starts, self.step_y, -2).astype(np.float32)).to(
+            x.device
+        )
 
     def shares(self, classes: np.ndarray, number: int) -> np.ndarray:
         """Share of each class ``0…number − 1`` in each cell's pixels, float32 [number, h, w], as :meth:`cell_means` of
@@ -144,7 +155,7 @@ class Grid:
         place = (classes * self.rows + row[:, None]) * self.cols + col
         shape = (number, self.rows, self.cols)
         counts = np.bincount(place[classes >= 0], minlength=math.prod(shape)).reshape(shape)
-        return (counts / self._pixels).astype(np.float32)
+        return (counts / self.pixels).astype(np.float32)
 
     def parts(self, x: Tensor, number: int) -> Tensor:
         """Means of ``x [C, H, W]`` over number × number parts of each cell, ``[C, number·h, number·w]`` float32.
@@ -178,6 +189,20 @@ def pair(name: str, size: Any) -> tuple[int, int]:
     if min(rows, cols) < 1:
         raise ShapeError(f"{name} is {size!r}; it must be two whole numbers from 1, rows and columns.")
     return rows, cols
+
+
+def _area_means(x: np.ndarray, starts: np.ndarray, step: float, axis: int) -> np.ndarray:
+    """Means along an axis over cells as they lie: those of their pixels, and what each border cuts off one."""
+    size = x.shape[axis]
+    borders = np.minimum(np.arange(len(starts)) * step, size)
+    beyond = (
+        starts - borders
+    )  # of the pixel before a cell's first where it is more than 0, of the first below
+    cut = np.where(beyond > 0, starts - 1, np.minimum(starts, size - 1))
+    parts = x.take(cut, axis) * beyond.reshape(-1, *[1] * (-1 - axis))
+    before, after = np.split(parts, [-1], axis)[0], np.split(parts, [1], axis)[1]
+    sums = np.add.reduceat(x, starts[:-1], axis=axis, dtype=np.float64) + before - after
+    return sums / np.diff(borders).reshape(-1, *[1] * (-1 - axis))
 
 
 def _starts(size: int, cells: int, step: float) -> np.ndarray:

@@ -205,3 +205,28 @@ def test_shares_are_the_cell_means_of_each_class(grid):
     classes = np.random.default_rng(0).integers(-1, 4, (grid.height, grid.width))
     alone = torch.from_numpy(classes == np.arange(5)[:, None, None]).double()
     np.testing.assert_array_equal(grid.shares(classes, 5), grid.cell_means(alone))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "rows", "cols"), [(31, 40, 7, 16), (20, 20, 20, 3), (9, 64, 4, 31)]
+)
+def test_area_means_hold_parts_of_pixels(height, width, rows, cols) -> None:
+    def parts(pixels: int, cells: int) -> np.ndarray:
+        borders, at = np.linspace(0, pixels, cells + 1), np.arange(pixels)
+        return (
+            (np.minimum(borders[1:, None], at + 1) - np.maximum(borders[:-1, None], at)).clip(0)
+            * cells
+            / pixels
+        )
+
+    grid = Grid.from_sizes(height, width, rows, cols)
+    x = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))
+    wanted = parts(height, rows) @ x.double().numpy() @ parts(width, cols).T
+    np.testing.assert_allclose(grid.area_means(x).numpy(), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [1, 3, 8])
+def test_area_means_of_whole_pixels_are_cell_means(stride) -> None:
+    grid = Grid.from_stride(29, 33, stride)
+    x = torch.rand(2, 29, 33, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(grid.area_means(x), grid.cell_means(x))

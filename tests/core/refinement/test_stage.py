@@ -148,3 +148,18 @@ def test_a_graph_that_is_sure_of_each_pixel_answers_alone() -> None:
     assert torch.equal(found.argmax(dim=0), torch.from_numpy(labels))
     pure = torch.eye(2)[:, :1].reshape(2, 1, 1).expand(2, 4, 6).contiguous()
     assert stage._surety(nearest(pure, grid).numpy(), pure.numpy(), grid) == 0
+
+
+def test_counts_of_cells_that_are_no_whole_pixels_are_told_by_the_answer() -> None:
+    """Shares over cells as they lie are given back as such; those that count pixels as these."""
+    grid = Grid.from_sizes(50, 64, 20, 24)
+    y, x = np.mgrid[:50, :64]
+    truth = torch.from_numpy(np.stack([(y - 25) ** 2 + (x - 30) ** 2 < 300, x + 2 * y > 110])).float()
+    truth = torch.cat([truth, 1 - truth.amax(dim=0, keepdim=True)])
+    truth /= truth.sum(dim=0)
+    guide = truth + 0.2 * torch.rand(3, 50, 64, generator=torch.Generator().manual_seed(0))
+    recipe = Refinement(graph=0.5, counts=True, strengths=(20.0,), lines=0.5, tolerance=0.3)
+    for means, other in ((grid.area_means, grid.cell_means), (grid.cell_means, grid.area_means)):
+        shares = means(truth)
+        got = stage.refined(nearest(shares, grid), shares, guide, grid, recipe)
+        assert float((means(got) - shares).abs().mean()) < 0.5 * float((other(got) - shares).abs().mean())
