@@ -151,6 +151,8 @@ def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) 
     ):
         return "smooth"
     name = RECIPE_OF.get(given.kind or "") or kind_of(signal)
+    if name == "shares" and len(signal) == 1 and grid.is_whole and not grid.are_counts(signal.numpy()):
+        name = "measured"  # a matte, which counts no pixels
     if name != "measured":
         return "odds" if name == "scores" and len(signal) == 1 else name
     has_gaps = known is not None and not bool(known.all())

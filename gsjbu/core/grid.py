@@ -26,6 +26,10 @@ from gsjbu.errors import SettingError, ShapeError
 
 NEARLY = 1e-9  # pixels, or cells: so near a pixel's centre lies on a border
 
+# Shares that count pixels do so but for rounding; of others the median is a quarter of a pixel off a whole number.
+# Asked of cells that have more than one class.
+UNCOUNTED, MIXED = 0.1, 1e-3
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -167,6 +171,15 @@ class Grid:
         below = max(0, round(self.rows * self.step_y) - self.height)
         wide = F.pad(x[None].to("cpu", torch.float32), (0, right, 0, below), mode="replicate")
         return F.adaptive_avg_pool2d(wide, (number * self.rows, number * self.cols))[0]
+
+    def are_counts(self, shares: np.ndarray) -> bool:
+        """Whether ``shares [C, h, w]`` may say how many of each cell's pixels a class has, as its own cell means do."""
+        counts, levels = shares * self.pixels, 255 * shares
+        rounded = (
+            self.pixels / 510 if np.abs(levels - levels.round()).max(initial=0) < MIXED else 0
+        )  # to 8 bits
+        off = (np.abs(counts - counts.round()) - rounded)[(shares > MIXED) & (shares < 1 - MIXED)]
+        return not off.size or float(np.median(off)) <= UNCOUNTED
 
     def _check(self, x: Tensor) -> None:
         if tuple(x.shape[-2:]) != (self.height, self.width):

@@ -435,3 +435,18 @@ def test_heat_maps_of_several_things_given_as_features_are_interpolated_and_feat
         auto_fit(photo, grid, rough.reshape(low.shape), kind="features").notes[0]
         == RECIPES["features"].sentence
     )
+
+
+def test_a_matte_counts_no_pixels_and_a_mask_does_also_in_8_bits() -> None:
+    grid = Grid.from_stride(128, 128, 8)
+    y, x = np.mgrid[:128, :128]
+    away = np.hypot(y - 60, x - 66) - 40
+    for inside, levels, counts in (
+        (away < 0, None, True), (away < 0, 255, True), ((0.5 - away / 3).clip(0, 1), None, False),
+    ):  # fmt: skip
+        shares = grid.cell_means(torch.from_numpy(inside.astype(np.float32))[None])
+        shares = shares if levels is None else (levels * shares).round() / levels
+        assert grid.are_counts(shares.numpy()) is counts
+        image = torch.from_numpy(np.stack([inside] * 3)).float() * 0.8 + 0.1
+        kernel = auto_fit(image, grid, shares, kind="soft_labels")
+        assert (kernel.refinement is not None and kernel.refinement.counts) is counts
