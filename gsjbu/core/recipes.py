@@ -180,6 +180,7 @@ RECIPES: dict[str, Recipe] = {
     "features": replace(
         _SAMPLES,
         sentence="The signal is taken for features: it is mixed only, and there is nothing to fit.",
+        first=(0.65, 0.12),  # linear probe 35.18 → 35.29
         plain_share_untrusted=0.5,
     ),
 }  # fmt: skip
