@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
-from rasterio.transform import Affine, from_origin
 
 from gsjbu.core.grid import Grid
+from gsjbu.errors import GsjbuError
 from gsjbu.io.colours import palette
+from gsjbu.raster.scene import need_rasterio
 from gsjbu.samples import SAMPLES
 
 STRIDE, METRES, BANDS = 16, 10, 6
@@ -25,10 +25,10 @@ TOP, LEFT = 37, 21  # pixels of the scene that the guide leaves out: the coarse 
 CLOUDS = ((120, 150, 85), (360, 300, 95))  # row, column and radius, in pixels
 
 
-def write(path: Path, planes: np.ndarray, place: Affine, **profile: Any) -> None:
+def write(path: Path, planes: np.ndarray, place: Any, **profile: Any) -> None:
     """``planes`` [C, H, W] as a GeoTIFF whose corner and pixel ``place`` says."""
     count, height, width = planes.shape
-    with rasterio.open(
+    with need_rasterio().open(
         path, "w", driver="GTiff", count=count, height=height, width=width, dtype=planes.dtype, transform=place,
         crs="EPSG:32633", **profile,
     ) as out:  # fmt: skip
@@ -50,7 +50,9 @@ def cloud_mask(height: int, width: int) -> np.ndarray:
 
 
 def write_rasters(folder: Path, name: str = "still_life") -> None:
-    """All five, of the scene ``name``."""
+    """All six, of the scene ``name``. Raises GsjbuError where rasterio is not installed."""
+    rasterio = need_rasterio()
+    from_origin = rasterio.transform.from_origin
     folder.mkdir(parents=True, exist_ok=True)
     scene = SAMPLES[name]
     height, width = scene.depth.shape
@@ -77,8 +79,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    write_rasters(folder)
+    folder: Path = parser.parse_args().folder
+    try:
+        write_rasters(folder)
+    except GsjbuError as error:
+        parser.exit(2, f"{parser.prog}: {error.message}\n")
     print(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
 
 

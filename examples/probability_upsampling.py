@@ -5,6 +5,12 @@
 A coarse network is played by blurring the exact classes' cell means and adding noise. Its probabilities carry more
 than the winning class: where two classes nearly tie, the image's edge decides between them. Judged by mIoU and by
 the F-score of the boundaries (within 2 pixels).
+
+``auto`` is what ``gsjbu.upsample`` does of itself, and has the best mIoU of probabilities in three of the four scenes;
+on the spheres it does not trust the image and interpolates, where the fixed kernel has more. Beside it: ``bilinear``,
+which needs no image; ``fixed``, the same Gaussian everywhere, without a fit; and ``signal``, a fit that gives the low
+resolution back. That asks for means, not for borders: it softens them, and falls behind the fixed kernel in seven of
+the eight rows.
 """
 
 from __future__ import annotations
@@ -40,9 +46,11 @@ def experiment(scene: str) -> tuple[dict[str, tuple[float, float]], dict[str, Te
     maps = {}
     for name, low in {"classes": winners, "probabilities": probabilities}.items():
         maps[f"bilinear, {name}"] = render.bilinear(low, grid).argmax(0)
-        maps[f"GS-JBU, {name}"] = gsjbu.upsample(sample.image, low, objective="signal", iters=20).argmax(0)
         fixed = gsjbu.fit(sample.image, stride=STRIDE, iters=0)
         maps[f"fixed, {name}"] = fixed.render(low).argmax(0)
+        signal = gsjbu.upsample(sample.image, low, objective="signal", iters=20)
+        maps[f"signal, {name}"] = signal.argmax(0)
+        maps[f"auto, {name}"] = gsjbu.upsample(sample.image, low).argmax(0)
     scores = {
         name: (metrics.miou(labels, sample.labels), metrics.boundary_f(labels, sample.labels))
         for name, labels in maps.items()
@@ -53,7 +61,9 @@ def experiment(scene: str) -> tuple[dict[str, tuple[float, float]], dict[str, Te
 def main() -> None:
     """Every scene: numbers, and the class maps as pictures."""
     folder = output_folder(__doc__)
-    print("mIoU and boundary F against the exact classes; higher is better")
+    print(
+        "mIoU and boundary F against the exact classes; higher is better. auto: what gsjbu.upsample does of itself"
+    )
     for scene in SAMPLES:
         scores, maps = experiment(scene)
         for name, (miou, boundary) in scores.items():

@@ -1,9 +1,9 @@
-"""Writes the table of settings in README.md and README.zh-CN.md from gsjbu/settings.py.
+"""Writes the table of settings in README.md and README.zh-CN.md from gsjbu/settings.py and the list of models.
 
 python scripts/readme_settings.py           rewrites the tables
 python scripts/readme_settings.py --check   exits with 1 where a table has drifted (a test calls it)
 
-The Chinese page keeps its own sentences: there only names, defaults and bounds are compared.
+The Chinese page keeps its own sentences; a new setting's is to be translated there.
 """
 
 from __future__ import annotations
@@ -13,19 +13,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from gsjbu.models.catalogue import CATALOGUE
 from gsjbu.settings import SETTINGS, Setting
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGES = {"README.md": False, "README.zh-CN.md": True}  # whether it has sentences of its own
 BEGIN, END = "<!-- settings: made by scripts/readme_settings.py -->", "<!-- end of settings -->"
 
 
 def bounds(setting: Setting) -> str:
-    """``2 … 64 px``, ``on, off`` or the declared choices (local ones differ between machines)."""
+    """``2 … 64 px``, ``on, off`` or the declared choices and models (a machine's own folders are left out)."""
     if setting.kind == "int":
         return f"{setting.low} … {setting.high} {setting.unit}".strip()
     if setting.kind == "bool":
         return "on, off"
-    return ", ".join(f"`{value}`" for value in setting.choices or {})
+    values = [*(setting.choices or {}), *(spec.value for spec in CATALOGUE if spec.kind == setting.name)]
+    return ", ".join(f"`{value}`" for value in dict.fromkeys(values))
 
 
 def default(setting: Setting) -> str:
@@ -37,52 +40,33 @@ def default(setting: Setting) -> str:
     )
 
 
-def row(setting: Setting) -> list[str]:
-    """One line's cells: name, default, bounds, sentence."""
-    return [f"`{setting.name}`", default(setting), bounds(setting), setting.sentence]
-
-
-def table() -> str:
-    """The whole table in Markdown."""
-    lines = ["| setting | default | values | what it does |", "|---|---|---|---|"]
-    lines += ["| " + " | ".join(row(setting)) + " |" for setting in SETTINGS.values()]
-    return "\n".join(lines)
-
-
-def between(text: str) -> str:
-    """What stands between the two marks of a README."""
-    return text.split(BEGIN, 1)[1].split(END, 1)[0].strip()
-
-
-def drifts() -> list[str]:
-    """What the READMEs say otherwise than the settings."""
-    found = []
-    if between((ROOT / "README.md").read_text("utf-8")) != table():
-        found.append("README.md: run `python scripts/readme_settings.py`.")
-    chinese = ROOT / "README.zh-CN.md"
-    if chinese.is_file():
-        shown = [
-            line.strip("| ").split(" | ")[:3] for line in between(chinese.read_text("utf-8")).splitlines()[2:]
-        ]
-        for setting, cells in zip(SETTINGS.values(), shown, strict=False):
-            if cells != row(setting)[:3]:
-                found.append(f"README.zh-CN.md: the row of {setting.name} should begin {row(setting)[:3]}.")
-        if len(shown) != len(SETTINGS):
-            found.append(f"README.zh-CN.md has {len(shown)} rows; there are {len(SETTINGS)} settings.")
-    return found
+def rewritten(text: str, own_sentences: bool) -> str:
+    """A README with its table as the settings are; the table's head, and sentences of its own, stay."""
+    before, rest = text.split(f"{BEGIN}\n", 1)
+    table, after = rest.split(END, 1)
+    head, rule, *rows = table.splitlines()
+    told = {cells[0]: cells[-1] for cells in (line.strip("| ").split(" | ") for line in rows)}
+    lines = [head, rule]
+    for setting in SETTINGS.values():
+        sentence = told.get(f"`{setting.name}`", setting.sentence) if own_sentences else setting.sentence
+        lines.append(f"| `{setting.name}` | {default(setting)} | {bounds(setting)} | {sentence} |")
+    return "\n".join((f"{before}{BEGIN}", *lines, f"{END}{after}"))
 
 
 def main() -> int:
     """Check or rewrite; returns the exit status."""
-    if "--check" in sys.argv[1:]:
-        for sentence in (found := drifts()):
-            print(sentence, file=sys.stderr)
-        return int(bool(found))
-    path = ROOT / "README.md"
-    text = path.read_text("utf-8")
-    head, rest = text.split(BEGIN, 1)
-    path.write_text(f"{head}{BEGIN}\n{table()}\n{END}{rest.split(END, 1)[1]}", "utf-8")
-    return 0
+    drifted = 0
+    for name, own_sentences in PAGES.items():
+        path = ROOT / name
+        text = path.read_text("utf-8")
+        if (made := rewritten(text, own_sentences)) == text:
+            continue
+        drifted = 1
+        if "--check" in sys.argv[1:]:
+            print(f"{name}: run `python scripts/readme_settings.py`.", file=sys.stderr)
+        else:
+            path.write_text(made, "utf-8")
+    return drifted if "--check" in sys.argv[1:] else 0
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import numpy as np
+import pytest
 import torch
 
-from examples import make_inputs, modality_guide, point_similarity, probability_upsampling
+from examples import make_inputs, make_rasters, modality_guide, point_similarity, probability_upsampling
 from gsjbu.core.grid import Grid
 from gsjbu.samples import SAMPLES
 from tests import zygote
@@ -33,9 +35,12 @@ def test_every_guide_beats_bilinear():
 
 def test_probabilities_carry_more_than_classes():
     scores, _ = probability_upsampling.experiment("still_life")
-    for method in ("bilinear", "GS-JBU", "fixed"):
+    for method in ("bilinear", "fixed", "signal", "auto"):
         assert scores[f"{method}, probabilities"][0] > scores[f"{method}, classes"][0]
-    assert scores["GS-JBU, probabilities"][0] > scores["bilinear, probabilities"][0]
+    assert max(scores, key=scores.__getitem__) == "auto, probabilities"
+    assert (
+        scores["fixed, probabilities"] > scores["signal, probabilities"] > scores["bilinear, probabilities"]
+    )
 
 
 def test_the_played_network_gives_probabilities():
@@ -43,6 +48,16 @@ def test_the_played_network_gives_probabilities():
     low = probability_upsampling.coarse_network(labels, Grid.from_stride(*labels.shape, 16))
     np.testing.assert_allclose(low.sum(0).numpy(), 1, atol=1e-5)
     assert low.min() >= 0
+
+
+def test_without_rasterio_make_rasters_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    monkeypatch.setattr(sys, "argv", ["make_rasters", str(tmp_path / "maps")])
+    with pytest.raises(SystemExit) as caught:
+        make_rasters.main()
+    err = capsys.readouterr().err
+    assert caught.value.code == 2 and "pip install 'gsjbu[raster]'" in err and err.count("\n") == 1
+    assert not (tmp_path / "maps").exists()
 
 
 def test_a_script_runs_from_the_command_line(root, tmp_path):

@@ -11,6 +11,8 @@ import tomllib
 import pytest
 from packaging.requirements import Requirement
 
+from gsjbu.models import catalogue
+
 LAYOUT = """
 app.py gsjbu/__init__.py gsjbu/__main__.py gsjbu/py.typed gsjbu/settings.py gsjbu/errors.py gsjbu/version.py
 gsjbu/core/grid.py gsjbu/core/parameters.py gsjbu/core/reference.py gsjbu/core/tto.py gsjbu/core/backends
@@ -85,6 +87,40 @@ def test_readme_says_what_the_settings_say(root):
         [sys.executable, "scripts/readme_settings.py", "--check"], cwd=root, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_offers_every_model_that_the_page_offers(root):
+    """Whose choices are listed where models are declared, beside those of the settings."""
+    text = (root / "README.md").read_text("utf-8")
+    for kind in catalogue.KINDS:
+        (row,) = re.findall(rf"^\| `{kind}` .*", text, re.M)
+        missing = [
+            spec.value for spec in catalogue.CATALOGUE if spec.kind == kind and f"`{spec.value}`" not in row
+        ]
+        assert missing == []
+
+
+def what_has_no_language(section: str) -> dict[str, object]:
+    """Of one section of a README: its commands and programs, its figures, its names of things, where it leads."""
+    blocks = re.findall(r"^```.*?^```|^    [^\n]+", section, re.M | re.S)
+    prose = re.sub(r"^```.*?^```|^    [^\n]+", "", section, flags=re.M | re.S)
+    links = re.findall(r"\]\(([^)]+)\)", prose)
+    return {
+        "commands": [re.sub(r" *# .*", "", block) for block in blocks],
+        "figures": sorted(re.findall(r"\d+(?:\.\d+)*", re.sub(r"\]\([^)]+\)", "", prose))),
+        "names": sorted(re.findall(r"`([^`\n]+)`", prose)),
+        "links": [link for link in links if not re.search(r"README|images/(page|zh)\.", link)],
+        "rows": len(re.findall(r"^\||^[-\d]", prose, re.M)),
+    }
+
+
+def test_the_chinese_readme_has_the_same_commands_figures_and_pictures_in_the_same_order(root):
+    pages = [
+        re.split(r"^## ", (root / name).read_text("utf-8"), flags=re.M)
+        for name in ("README.md", "README.zh-CN.md")
+    ]
+    for section, chinese in zip(*pages, strict=True):
+        assert what_has_no_language(chinese) == what_has_no_language(section), section.splitlines()[0]
 
 
 def test_links_between_the_pages_lead_somewhere(root):

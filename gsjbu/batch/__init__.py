@@ -6,7 +6,6 @@ are the same bytes either way.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
 from gsjbu.batch.sources import BESIDE, Item, SourceError, find, passed_over
 from gsjbu.core import threads
+from gsjbu.io import addresses
 from gsjbu.io.writers import check_folder, is_there, result_path, sweep
 from gsjbu.version import __version__
 
@@ -122,10 +122,10 @@ def run(
 
 def _spare_inputs(items: list[Item], out: Path, asked: BatchConfig) -> None:
     """No result may take the place of an input, or an input pass for a result."""
-    read = {os.path.realpath(blob.path) for item in items for blob in (item.image, item.signal) if blob}
+    read = {addresses.identity(blob.path) for item in items for blob in (item.image, item.signal) if blob}
     for item in items:
         path = result_path(out, item.key, asked.form)
-        if os.path.realpath(path) in read:
+        if addresses.identity(path) in read:
             raise SourceError(f"The result {path} would take the place of an input; choose another folder.")
 
 

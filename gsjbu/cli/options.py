@@ -178,17 +178,17 @@ def bar(args: argparse.Namespace, total: int, unit: str, label: str) -> tqdm:
 
 def spare_inputs(inputs: Sequence[str | None], outputs: Sequence[str | None]) -> None:
     """Refuse an output that would take the place of an input, of another output or of a folder."""
-    taken = {os.path.realpath(addresses.parted(path)[0]): "an input" for path in inputs if path}
+    read = [addresses.parted(path)[0] for path in inputs if path]
+    written = set()
     for path in filter(None, outputs):
-        where = os.path.realpath(path)
-        if where in taken:
-            raise GsjbuError(
-                "output_is_input",
-                f"The result {path} would take the place of {taken[where]}; choose another name.",
-            )
-        taken[where] = "another result"
+        addresses.spare(read, path)
+        where = addresses.identity(path)
+        if where in written:
+            text = f"The result {path} would take the place of another result; choose another name."
+            raise GsjbuError("output_is_input", text)
+        written.add(where)
         a_folder = Path(path).suffix.lower() == ".zarr"
-        if os.path.exists(where) and os.path.isdir(where) != a_folder:
+        if os.path.exists(path) and os.path.isdir(path) != a_folder:
             found, wanted = ("file", "folder") if a_folder else ("folder", "file")
             raise GsjbuError(
                 "output_in_the_way",

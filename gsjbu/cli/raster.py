@@ -4,8 +4,9 @@
   gsjbu raster guide.tif classes.tif -o out.tif --kind labels
   gsjbu raster guide.tif signal.tif -o out.tif --clouds clouds.tif     bilinear where clouds are not 0
 
-The result is a cloud-optimised GeoTIFF on the guide's grid, with the signal's numbers and its nodata. Work goes tile by
-tile, so a scene may be larger than memory. Needs `pip install 'gsjbu[raster]'`.
+The result is a cloud-optimised GeoTIFF on the guide's grid, with the signal's numbers and what its file says of them:
+nodata, scale, unit, names, tags. Work goes tile by tile, so a scene may be larger than memory. Needs `pip install
+'gsjbu[raster]'`.
 """
 
 from __future__ import annotations

@@ -127,9 +127,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
     """Refuse, before the work, outputs that would take the place of an input or of something else."""
     from gsjbu.io.writers import check_folder
 
-    if Path(args.output).exists() and Path(args.output).samefile(args.film):
-        raise GsjbuError("output_is_input", f"{args.output} is the film to read; write to another file.")
-    options.spare_inputs((), (args.output,))
+    options.spare_inputs((args.film,), (args.output,))
     if not args.values:
         return
     check_folder(args.values)

@@ -32,17 +32,16 @@ def clip_(
     return high
 
 
-def whole_(
-    high: Tensor,  # [C, H, W], clipped
-    low: Tensor,  # [C, h, w], the LR signal
-    known: Tensor | None = None,  # bool [h, w]
-) -> Tensor:
-    """``high``, in place where it has no gradient, summing to 1 in each pixel again, where ``low`` are shares of a
-    whole: clipping each by itself adds or takes some of it."""
+def is_whole(low: Tensor, known: Tensor | None = None) -> bool:
+    """Whether the channels of an LR signal [C, h, w] are shares of a whole where they are ``known`` (bool [h, w])."""
     total = low.sum(dim=0)
     held = total if known is None else total[known]
-    if len(low) == 1 or bool(low.min() < -SLACK) or not bool(((held - 1).abs() <= SLACK).all()):
-        return high
+    return len(low) > 1 and bool(low.min() >= -SLACK) and bool(((held - 1).abs() <= SLACK).all())
+
+
+def whole_(high: Tensor) -> Tensor:
+    """Clipped shares of a whole [C, H, W], in place where they have no gradient, summing to 1 in each pixel again:
+    clipping each by itself adds or takes some of it."""
     total = high.sum(dim=0).clamp_min(SLACK)
     return high / total if is_followed(high) else high.div_(total)
 

@@ -231,7 +231,7 @@ class Kernel:
             flat, channels = signal.reshape(-1, *signal.shape[-2:]), signal.shape[-3]
             mixed = clipping.clip_(mixed, flat, self.grid, self.radius, mask)
             pairs = zip(mixed.split(channels), flat.detach().split(channels), strict=True)
-            parts = [clipping.whole_(high, low, mask) for high, low in pairs]
+            parts = [clipping.whole_(high) if clipping.is_whole(low, mask) else high for high, low in pairs]
             mixed = torch.cat(parts) if is_followed(mixed) else mixed
         mixed = shift.moved(mixed, -self.offset[0], -self.offset[1])
         return off_corners(mixed, self.grid) if self.corners else mixed

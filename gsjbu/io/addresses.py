@@ -6,7 +6,10 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Hashable, Iterable
 from pathlib import Path
+
+from gsjbu.errors import GsjbuError
 
 #: Of the net; pathlib makes one slash of two. A drive's letter is alone.
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+-]+):/+")
@@ -28,6 +31,23 @@ def check_file(address: str | os.PathLike[str]) -> None:
     path = parted(address)[0]
     if stat.S_ISDIR(os.stat(path).st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+
+
+def identity(path: str | os.PathLike[str]) -> Hashable:
+    """Equal for whatever names the same file, by symbolic and hard links too, and for the same way to none."""
+    where = os.path.realpath(path)
+    try:
+        found = os.stat(where)
+    except OSError:
+        return where
+    return found.st_dev, found.st_ino
+
+
+def spare(inputs: Iterable[str | os.PathLike[str]], output: str | os.PathLike[str]) -> None:
+    """Refuse an ``output`` that would take the place of an input."""
+    if identity(output) in map(identity, inputs):
+        text = f"The result {output} would take the place of an input; choose another name."
+        raise GsjbuError("output_is_input", text)
 
 
 def missing(address: str | os.PathLike[str]) -> str:

@@ -30,7 +30,8 @@ def upsample_xarray(guide: Any, signal: Any, clouds: Any = None, **options: Any)
 
     Returns:
         A DataArray with the guide's coordinates on the ground and its projection, and all else – bands, name,
-        attributes, dtype – of the signal; what has no value is NaN, or the signal's ``_FillValue``.
+        attributes, dtype – of the signal; what has no value is NaN, or the signal's ``_FillValue``; whole
+        numbers without one are given one that no value is.
 
     Raises:
         GsjbuError: with a sentence, on what has no coordinates or cannot be laid over the other.
@@ -41,13 +42,16 @@ def upsample_xarray(guide: Any, signal: Any, clouds: Any = None, **options: Any)
         output = Path(folder) / "out.tif"
         upsample(files["guide"], files["signal"], output, clouds=files.get("clouds"), **options)
         with need_rasterio().open(output) as file:
-            values = file.read()
+            values, gap = file.read(), file.nodata
     y, x = _axes(guide, "guide")
     values = values[:, :: 1 if guide[y][0] > guide[y][-1] else -1, :: 1 if guide[x][0] < guide[x][-1] else -1]
     own = signal.isel(dict.fromkeys(_axes(signal, "signal"), 0), drop=True)
     ground = {name: c for name, c in guide.coords.items() if set(c.dims) <= {y, x} and (c.dims or _wkt(c))}
+    # Of whole numbers a gap that the signal does not name would pass for a value.
+    chosen = values.dtype.kind in "iu" and gap is not None and _fill(signal) is None
     return type(guide)(
-        values.reshape(*own.shape, *values.shape[1:]), dims=(*own.dims, y, x), name=signal.name, attrs=signal.attrs,
+        values.reshape(*own.shape, *values.shape[1:]), dims=(*own.dims, y, x), name=signal.name,
+        attrs=signal.attrs | ({"_FillValue": values.dtype.type(gap)} if chosen else {}),
         coords={name: c for name, c in own.coords.items() if not _wkt(c)} | ground,
     )  # fmt: skip
 
@@ -82,14 +86,18 @@ def _write(array: Any, path: Path, name: str) -> Path:
     values = values.astype(np.uint8) if values.dtype == bool else values
     rasterio = need_rasterio()
     top, left = south + (values.shape[1] - 0.5) * down, west - 0.5 * across
-    fill = array.encoding.get("_FillValue", array.attrs.get("_FillValue"))
     with rasterio.open(
         path, "w", driver="GTiff", count=len(values), height=values.shape[1], width=values.shape[2],
         dtype=values.dtype.name, transform=rasterio.transform.from_origin(left, top, across, down),
-        crs=_crs(array), nodata=fill, bigtiff="if_safer",
+        crs=_crs(array), nodata=_fill(array), bigtiff="if_safer",
     ) as file:  # fmt: skip
         file.write(values)
     return path
+
+
+def _fill(array: Any) -> Any:
+    """The number that stands for no value, if the array names one."""
+    return array.encoding.get("_FillValue", array.attrs.get("_FillValue"))
 
 
 def _crs(array: Any) -> Any:

@@ -7,20 +7,24 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from gsjbu.core import interpolation
+from gsjbu.core import clipping, interpolation
 from gsjbu.core.blend import Blend
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.errors import GsjbuError, SettingError
 from gsjbu.extras import lacking
+from gsjbu.io import addresses
 from gsjbu.raster.frame import Frame, frame_of, laid
 from gsjbu.raster.guide import Guide
+from gsjbu.raster.legend import copy_legend, has_colours
+from gsjbu.raster.numbers import Numbers
 from gsjbu.settings import default
 
 PASSES = 3  # of back-projection, for a measured quantity: as the objective auto has it
@@ -28,6 +32,8 @@ START = (0.6, 0.2)  # of the fixed kernel: σ in strides, σr; that of measured 
 KINDS = ("auto", "depth", "labels", "features")
 CACHE_MB = 64
 TILE = 768  # pixels a side: larger ones are hardly faster, and with six bands come near a gigabyte
+
+_Tile = tuple[int, int, int, int]  # its first cell and its cells (rows, columns)
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,16 @@ def upsample(
     Args:
         guide, signal: rasters that rasterio opens, aligned by their georeference; the signal's pixels are larger. 1 to
             many bands each. Where the guide has no data, or ``clouds`` (a raster on the guide's grid) is not 0, the
-            result is bilinear; where the signal has none in reach, it is nodata.
-        kind: depth (any measured quantity: cell means are given back), labels (numbers stay what they are), features
-            (mixed only), or auto: labels where there is a colour table, depth otherwise.
+            result is bilinear; where the signal has none in reach, it is nodata: the signal's, or NaN, or a whole
+            number that no value is, which a note says.
+        kind: depth (any measured quantity: cell means are given back, in the range of each window), labels (numbers
+            stay what they are), features (mixed only), or auto: labels where there is a colour table, depth otherwise.
         tile: pixels a side that are worked on at once, besides an overlap that makes tiles agree with one piece.
         progress: called with tiles done and tiles in all.
 
     Raises:
-        GsjbuError: with a sentence, where the two cannot be laid over each other. OSError: what cannot be read.
+        GsjbuError: with a sentence, where the two cannot be laid over each other, where ``output`` is one of the files
+            read, where no number is left to stand for no value. OSError: what cannot be read.
     """
     rasterio = need_rasterio()
     if kind not in KINDS:
@@ -74,45 +82,38 @@ def upsample(
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_MB))
         fine, coarse = (stack.enter_context(rasterio.open(path)) for path in (guide, signal))
         cloudy = None if clouds is None else stack.enter_context(rasterio.open(clouds))
+        read = [file for data in (fine, coarse, cloudy) if data is not None for file in data.files]
+        addresses.spare(read, output)
         if cloudy is not None and cloudy.shape != fine.shape:
             raise GsjbuError("raster_clouds", "The clouds must lie on the guide's own grid.")
-        is_labels = kind == "labels" or (kind == "auto" and _has_colours(coarse))
+        is_labels = kind == "labels" or (kind == "auto" and has_colours(coarse))
         if is_labels and coarse.count > 1:
             raise GsjbuError(
                 "raster_bands", f"Labels are one band of numbers; the signal has {coarse.count}."
             )
         frame = frame_of(fine, coarse)
         values, known = laid(fine, coarse, frame, exact=is_labels)
+        numbers = Numbers.of(coarse, values[:, known])
         work = _Work(
-            Guide.over(fine, cloudy),
-            frame,
-            values,
-            known,
-            radius,
-            threads,
-            kind,
-            is_labels,
-            *_numbers(coarse),
+            Guide.over(fine, cloudy), frame, values, known, radius, threads, kind, is_labels, numbers
         )
         tiles = list(_tiles(frame, fine.height, fine.width, tile))
+        kind = "labels" if is_labels else "features" if kind == "features" else "depth"
+        notes = [f"The LR grid: {frame.note}.", f"The signal is taken for {kind}."]
         with tempfile.TemporaryDirectory(dir=Path(output).resolve().parent) as folder:
             plain = Path(folder) / "tiles.tif"
             with rasterio.open(plain, "w", **work.profile(fine, coarse)) as out:
-                for number, place in enumerate(tiles, 1):
-                    window, made = work.tile(*place)
-                    out.write(made, window=window)
-                    if progress is not None:
-                        progress(number, len(tiles))
-                if is_labels and _has_colours(coarse):
-                    out.write_colormap(1, coarse.colormap(1))
+                some_missing = work.write(out, tiles, progress)
+                copy_legend(coarse, out)
+                if some_missing and not numbers.told:
+                    out.nodata = numbers.gap
+                    notes.append(numbers.note)
             _to_cog(plain, Path(output), is_labels)
-        kind = "labels" if is_labels else "features" if kind == "features" else "depth"
-        notes = (f"The LR grid: {frame.note}.", f"The signal is taken for {kind}.")
-        return Report((coarse.count, fine.height, fine.width), frame.stride, len(tiles), kind, notes)
+        return Report((coarse.count, fine.height, fine.width), frame.stride, len(tiles), kind, tuple(notes))
 
 
-def _tiles(frame: Frame, height: int, width: int, tile: int) -> Iterator[tuple[int, int, int, int]]:
-    """First cell and cells (rows, columns) of each tile: whole cells of the frame, together the guide."""
+def _tiles(frame: Frame, height: int, width: int, tile: int) -> Iterator[_Tile]:
+    """Whole cells of the frame, together the guide."""
     side = max(1, tile // frame.stride)
     for row in range(0, frame.rows, side):
         for col in range(0, frame.cols, side):
@@ -129,24 +130,35 @@ class _Work:
     threads: int | None
     kind: str
     is_labels: bool
-    dtype: np.dtype[Any]  # the result's, as the signal's
-    gap: float  # what stands where there is no value
+    numbers: Numbers
 
     def profile(self, fine: Any, coarse: Any) -> dict[str, Any]:
         """What the result's file is: the guide's place and the signal's numbers."""
         return {
             "driver": "GTiff", "height": fine.height, "width": fine.width, "count": coarse.count,
-            "dtype": self.dtype.name, "crs": fine.crs, "transform": fine.transform, "nodata": self.gap,
+            "dtype": self.numbers.dtype.name, "crs": fine.crs, "transform": fine.transform,
+            "nodata": self.numbers.gap if self.numbers.told else None,
             "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "bigtiff": "if_safer",
         }  # fmt: skip
+
+    def write(self, out: Any, tiles: list[_Tile], progress: Callable[[int, int], object] | None) -> bool:
+        """All tiles into an open dataset; True if some pixel has no value."""
+        some_missing = False
+        for number, place in enumerate(tiles, 1):
+            window, made, missing = self.tile(*place)
+            out.write(self.numbers.held(made, missing), window=window)
+            some_missing |= bool(missing.any())
+            if progress is not None:
+                progress(number, len(tiles))
+        return some_missing
 
     @property
     def margin(self) -> int:
         """Cells that a tile's values depend on beyond it: the window, and one more window for each pass."""
         return self.radius * (1 if self.kind == "features" or self.is_labels else PASSES + 1)
 
-    def tile(self, row: int, col: int, rows: int, cols: int) -> tuple[Any, np.ndarray]:
-        """The tile's window on the guide, and its values in the result's dtype [C, height, width]."""
+    def tile(self, row: int, col: int, rows: int, cols: int) -> tuple[Any, np.ndarray, np.ndarray]:
+        """The tile's window on the guide, its values, float64 [C, height, width], and where there is none."""
         from rasterio.windows import Window
 
         f, s = self.frame, self.frame.stride
@@ -165,14 +177,20 @@ class _Work:
         down = inner_top - (f.top + first_row * s)
         across = inner_left - (f.left + first_col * s)
         part = high[:, down : down + bottom - inner_top, across : across + right - inner_left]
-        return Window(inner_left, inner_top, right - inner_left, bottom - inner_top), part
+        window = Window(inner_left, inner_top, right - inner_left, bottom - inner_top)
+        return window, part, ~np.isfinite(part).all(axis=0)
+
+    @cached_property
+    def _is_whole(self) -> bool:
+        """Whether the bands are shares of a whole: of all cells, for tiles must not differ in it."""
+        return clipping.is_whole(torch.from_numpy(self.values), torch.from_numpy(self.known))
 
     def _upsampled(
         self, picture: np.ndarray, seen: np.ndarray, values: np.ndarray, known: np.ndarray
     ) -> np.ndarray:
-        dtype = self.dtype
+        """float64 [C, H, W]; NaN where there is no value."""
         if not known.any():
-            return np.full((len(values), *seen.shape), self.gap, dtype)
+            return np.full((len(values), *seen.shape), np.nan)
         grid = Grid.from_sizes(*seen.shape, *known.shape)
         codes = np.unique(values[:, known]) if self.is_labels else None
         offset = 0.0 if codes is not None else float(values[:, known].mean())
@@ -180,16 +198,12 @@ class _Work:
         high = self._mixed(
             torch.from_numpy(picture), seen, torch.from_numpy(low.astype(np.float32)), known, grid
         )
-        gap = ~np.isfinite(high).all(axis=0)
         if codes is not None:
             made = codes[np.nan_to_num(high).argmax(axis=0)][None]
-        else:
-            made = high.astype(np.float64) + offset
-        made = np.where(gap, self.gap, np.rint(made) if dtype.kind in "iu" and codes is None else made)
-        if dtype.kind in "iu":
-            about = np.iinfo(dtype)
-            made = np.clip(made, about.min, about.max)
-        return made.astype(dtype)
+            return np.where(np.isfinite(high).all(axis=0), made, np.nan)
+        made, mask = torch.from_numpy(high.astype(np.float64) + offset), torch.from_numpy(known)
+        made = clipping.clip_(made, torch.from_numpy(values), grid, self.radius, mask)
+        return (clipping.whole_(made) if self._is_whole else made).numpy()
 
     def _mixed(
         self, picture: torch.Tensor, seen: np.ndarray, low: torch.Tensor, known: np.ndarray, grid: Grid
@@ -210,22 +224,6 @@ class _Work:
         plain = interpolation.bilinear(low * mask, grid) / share.clamp_min(1e-6)
         plain = torch.where(share > 1e-3, plain, float("nan"))
         return np.where(seen, high, plain.numpy())
-
-
-def _numbers(coarse: Any) -> tuple[np.dtype[Any], float]:
-    """Dtype and nodata of the result: the signal's; without one, NaN, or for whole numbers the lowest."""
-    dtype = np.dtype(coarse.dtypes[0])
-    if coarse.nodata is not None:
-        return dtype, float(coarse.nodata)
-    return dtype, float("nan") if dtype.kind == "f" else float(np.iinfo(dtype).min)
-
-
-def _has_colours(data: Any) -> bool:
-    try:
-        data.colormap(1)
-    except ValueError:
-        return False
-    return True
 
 
 def _to_cog(plain: Path, output: Path, is_labels: bool) -> None:

@@ -64,6 +64,9 @@ def create_app(config: Config | None = None) -> FastAPI:
     app.add_middleware(HangUpMiddleware)
     app.add_middleware(problems.CrashMiddleware)
     app.add_middleware(IntakeMiddleware, limits=config.limits)
-    app.add_middleware(GuardMiddleware, allowed_hosts=config.allowed_hosts, limits=config.limits)
+    app.add_middleware(
+        GuardMiddleware, allowed_hosts=config.allowed_hosts, frame_ancestors=config.frame_ancestors,
+        limits=config.limits,
+    )  # fmt: skip
     app.add_middleware(RequestLogMiddleware, meters=service.meters)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from gsjbu.server.limits import Limits
 PROG = "python app.py"
 _PREFIX = "GSJBU_LIMIT_"
 _ALLOWED = "a host name to answer to besides localhost; may be given several times"
+_FRAME = "a site that may show the page in a frame (https://huggingface.co); may be given several times; needs HTTPS"
 _OUT = "folder for results that are given as files (default: in your cache folder); also GSJBU_OUT_DIR"
 _LIMIT = "change a limit; /api/settings lists them; also GSJBU_LIMIT_NAME in the environment"
 
@@ -28,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
     parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help=_ALLOWED)
+    parser.add_argument(
+        "--frame-ancestor", action="append", default=[], type=_origin, metavar="ORIGIN", help=_FRAME
+    )
     parser.add_argument("--models-dir", metavar="DIR", help="folder with model weights")
     parser.add_argument("--out-dir", type=Path, metavar="DIR", help=_OUT)
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help=_LIMIT)
@@ -37,6 +42,13 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 0 to 65535")
     return int(text)
+
+
+def _origin(text: str) -> str:
+    """A site as it may stand in a header: nothing else can follow it there."""
+    if re.fullmatch(r"https://[a-z0-9.-]+(:[0-9]+)?", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a site, such as https://huggingface.co")
+    return text
 
 
 def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG) -> Config:
@@ -59,7 +71,10 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG)
         os.environ["GSJBU_MODELS_DIR"] = options.models_dir
     hosts = (*LOCAL_HOSTS, *options.allowed_host)
     out = options.out_dir or (Path(environ["GSJBU_OUT_DIR"]) if environ.get("GSJBU_OUT_DIR") else None)
-    config = Config(host=options.host, port=options.port, allowed_hosts=hosts, limits=limits)
+    config = Config(
+        host=options.host, port=options.port, allowed_hosts=hosts, frame_ancestors=tuple(options.frame_ancestor),
+        limits=limits,
+    )  # fmt: skip
     if out is not None:
         config = replace(config, out_dir=out.expanduser().absolute())
     return config

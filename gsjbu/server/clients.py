@@ -37,7 +37,12 @@ def _network(host: str) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False))
 
 
-def introduce(request: Request, answer: Response) -> None:
-    """Give a client that keeps cookies an identity of its own, if it has none."""
+def introduce(request: Request, answer: Response, framed: bool) -> None:
+    """Give a client that keeps cookies an identity of its own, if it has none; ``framed``: in another site's frame too.
+
+    A browser sends a strict cookie from no such frame; a partitioned one it keeps for each of those sites.
+    """
     if not request.cookies.get(COOKIE) and "x-client-id" not in request.headers:
-        answer.set_cookie(COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="strict")
+        words = "SameSite=None; Secure; Partitioned" if framed else "SameSite=Strict"
+        cookie = f"{COOKIE}={secrets.token_urlsafe(16)}; HttpOnly; Path=/; {words}"
+        answer.headers.append("Set-Cookie", cookie)

@@ -25,6 +25,9 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8000
     allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
+    frame_ancestors: tuple[
+        str, ...
+    ] = ()  # sites that may show the page in a frame, such as https://huggingface.co
     limits: Limits = field(default_factory=Limits)
     static_dir: Path = WEB / "static"
     templates_dir: Path = WEB / "templates"
@@ -36,6 +39,11 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "allowed_hosts", tuple(h.lower().strip("[]") for h in self.allowed_hosts))
+
+    @property
+    def is_framed(self) -> bool:
+        """Whether another site may show the page in a frame."""
+        return bool(self.frame_ancestors)
 
     @property
     def is_local(self) -> bool:

@@ -28,7 +28,7 @@ router = APIRouter(tags=["images"])
     responses=refusals(408, 413, 415, 429), openapi_extra=forms.IMAGE_FORM, summary="Keep an image for later runs",
 )  # fmt: skip
 async def images(service: Shared, request: Request, response: Response) -> dict[str, object]:
-    introduce(request, response)
+    introduce(request, response, service.config.is_framed)
     limits = service.limits
     async with read_form(request, limits, service.buffers, {"file": limits.image_bytes}) as form:
         forms.only(form, "sample")

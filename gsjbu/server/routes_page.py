@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 async def index(service: Shared, request: Request) -> Response:
     config = service.config
     answer = HTMLResponse(_page(config.templates_dir, config.static_dir, service.version))
-    introduce(request, answer)
+    introduce(request, answer, config.is_framed)
     return answer
 
 

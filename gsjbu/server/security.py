@@ -2,7 +2,8 @@
 
 A page on another site can make a browser send requests to 127.0.0.1. Two checks stop it: the Host header must be
 a name that this server answers to (DNS rebinding brings a stranger's name), and an unsafe request that says where
-it comes from must come from the same host (cross-site POST). Programs that send no Origin are not browsers.
+it comes from must come from the page itself (cross-site POST): by the browser's own word, or from the same host.
+Programs that send no Origin are not browsers.
 """
 
 from __future__ import annotations
@@ -30,13 +31,10 @@ CSP = "; ".join(
         "form-action 'self'",
         "base-uri 'none'",
         "object-src 'none'",
-        "frame-ancestors 'none'",
     )
 )
 HEADERS = {
-    "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -45,12 +43,24 @@ HEADERS = {
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+def headers_of(ancestors: tuple[str, ...]) -> dict[str, str]:
+    """The headers of every answer; ``ancestors``: the sites that may show the page in a frame."""
+    if not ancestors:
+        return {
+            **HEADERS, "Content-Security-Policy": f"{CSP}; frame-ancestors 'none'", "X-Frame-Options": "DENY",
+        }  # fmt: skip
+    return {**HEADERS, "Content-Security-Policy": f"{CSP}; frame-ancestors {' '.join(ancestors)}"}
+
+
 class GuardMiddleware:
     """Refuses strangers before anything is read; the outermost but for the log."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: tuple[str, ...], limits: Limits) -> None:
+    def __init__(
+        self, app: ASGIApp, allowed_hosts: tuple[str, ...], frame_ancestors: tuple[str, ...], limits: Limits
+    ) -> None:
         self.app = app
         self.allowed = frozenset(allowed_hosts)
+        self.headers = headers_of(frame_ancestors)
         self.limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +71,7 @@ class GuardMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self.headers.items():
                     headers.setdefault(name, value)
                 headers.setdefault(
                     "Cache-Control", "no-store" if scope["path"].startswith("/api/") else "no-cache"
@@ -101,11 +111,11 @@ class GuardMiddleware:
 
     @staticmethod
     def _is_foreign(method: str, values: dict[bytes, str]) -> bool:
-        cross_site = values.get(b"sec-fetch-site") == "cross-site"
+        site = values.get(b"sec-fetch-site")
         if method in SAFE_METHODS:
-            return cross_site and values.get(b"sec-fetch-mode") != "navigate"
-        if cross_site:
-            return True
+            return site == "cross-site" and values.get(b"sec-fetch-mode") != "navigate"
+        if site in ("cross-site", "same-origin"):
+            return site == "cross-site"  # no page can write it, and a proxy may have changed Host
         origin = values.get(b"origin")
         if origin is None:
             return False

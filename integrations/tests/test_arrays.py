@@ -97,3 +97,11 @@ def test_what_has_no_place_is_refused(plain, fault):
     with pytest.raises(GsjbuError) as caught:
         upsample_xarray(guide, wrong)
     assert caught.value.code == "raster_axes" and "signal" in caught.value.message
+
+
+def test_whole_numbers_without_a_fill_value_say_which_one_stands_in_a_gap(plain):
+    guide, low = plain
+    classes = (low[0] > low[0].mean()).astype(np.uint8)
+    assert "_FillValue" not in upsample_xarray(guide, classes, kind="labels").attrs
+    part = upsample_xarray(guide, classes[:, :-5], kind="labels")
+    assert part.attrs["_FillValue"] == 255 and (part[:, -5:] == 255).all() and int(part[:, :40].max()) == 1

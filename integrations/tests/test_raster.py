@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 from rasterio.transform import from_origin
 
 import gsjbu.raster
@@ -133,6 +134,56 @@ def test_labels_keep_their_numbers_and_colours(land):
     assert rasterio.open(folder / "labels.tif").colormap(1)[10] == (10, 245, 0, 255)
     nearest = low[0].repeat(S, 0).repeat(S, 1)[5:, 5:]
     assert (made[0] == classes).mean() > (nearest == classes).mean()
+
+
+def test_class_0_is_a_class_and_what_has_no_value_another_number(land):
+    folder, guide, _, _, plots = land
+    low = (np.pad(plots, ((5, 0), (5, 0)), mode="edge")[S // 2 :: S, S // 2 :: S] % 5)[None].astype(np.uint8)
+    coded = write(folder / "from0.tif", low, from_origin(500_000, 5_000_000, 80, 80))
+    report = gsjbu.raster.upsample(guide, coded, folder / "all.tif", kind="labels")
+    made, about = read(folder / "all.tif")
+    assert about.nodata is None and (made == 0).mean() > 0.1 and len(report.notes) == 2
+    half = write(folder / "half.tif", low[..., :12], from_origin(500_000, 5_000_000, 80, 80))
+    for kind, tile in (("labels", 768), ("labels", 40), ("depth", 40)):
+        report = gsjbu.raster.upsample(guide, half, folder / "gap.tif", kind=kind, tile=tile)
+        made, about = read(folder / "gap.tif")
+        assert about.nodata == 255 and (made[..., -8:] == 255).all() and (made[..., :80] < 5).all()
+        assert "are 255" in report.notes[-1]
+
+
+@pytest.mark.parametrize("tile", [768, 40])
+def test_a_quantity_stays_in_the_range_of_its_window_and_shares_sum_to_1(land, tile):
+    folder, guide, *_ = land
+    share = np.random.default_rng(2).uniform(-1, 2, (26, 24)).clip(0, 1).astype(np.float32)
+    both = write(folder / "shares.tif", np.stack([share, 1 - share]), from_origin(500_000, 5_000_000, 80, 80))
+    gsjbu.raster.upsample(guide, both, folder / "held.tif", tile=tile)
+    made, about = read(folder / "held.tif")
+    assert made.min() == 0 and made.max() == 1 and about.nodata is None
+    np.testing.assert_allclose(made.sum(axis=0), 1, atol=1e-6)
+    one = write(folder / "share.tif", share[None], from_origin(500_000, 5_000_000, 80, 80))
+    gsjbu.raster.upsample(guide, one, folder / "one.tif", tile=tile)
+    values = read(folder / "one.tif")[0][0]
+    near = np.pad(share, 2, mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(near, (5, 5)).repeat(S, 0).repeat(S, 1)[5:, 5:]
+    assert (values >= windows.min(axis=(2, 3))).all() and (values <= windows.max(axis=(2, 3))).all()
+
+
+def test_no_input_is_replaced(land):
+    folder, guide, signal, *_ = land
+    place = folder / "links"
+    place.mkdir()
+    before = signal.read_bytes(), guide.read_bytes()
+    (place / "soft.tif").symlink_to(signal)
+    (place / "hard.tif").hardlink_to(guide)
+    mosaic = place / "mosaic.vrt"
+    rasterio.shutil.copy(signal, mosaic, driver="VRT")
+    for low, output in (
+        (signal, signal), (signal, guide), (signal, place / "soft.tif"), (signal, place / "hard.tif"),
+        (signal, place / ".." / "signal.tif"), (mosaic, signal),
+    ):  # fmt: skip
+        with pytest.raises(GsjbuError, match="take the place of an input"):
+            gsjbu.raster.upsample(guide, low, output)
+    assert (signal.read_bytes(), guide.read_bytes()) == before
 
 
 def test_another_projection_and_whole_numbers(land):

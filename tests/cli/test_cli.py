@@ -299,7 +299,7 @@ def test_a_film_is_never_lost(tmp_path, capsys):
     before = (tmp_path / "in.mp4").read_bytes()
     (tmp_path / "out.mp4").write_bytes(b"an earlier film")
     status, _, err = run(capsys, "video", tmp_path / "in.mp4", tmp_path / "in.mp4")
-    assert (status, "is the film to read" in err) == (2, True)
+    assert (status, "would take the place of an input" in err) == (2, True)
     assert (
         run(capsys, "video", tmp_path / "in.mp4", tmp_path / "out.mp4", "--signal", tmp_path / "none")[0] == 2
     )

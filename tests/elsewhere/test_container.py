@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gsjbu.server.cli import config_of
 from tests.elsewhere import namespaces
 from tests.server.conftest import ROOT, free_port
 
@@ -64,6 +65,11 @@ def test_compose_and_the_space_say_what_the_dockerfile_says(instructions: list[t
     assert (ROOT / "deploy" / page["build"]).resolve() == ROOT
     assert proxy["volumes"][0].split(":")[0] == "./nginx.conf" and (ROOT / "deploy/nginx.conf").is_file()
     assert "proxy_pass http://page:8000;" in (ROOT / "deploy/nginx.conf").read_text("utf-8")
+    command = (
+        (ROOT / "deploy/space/README.md").read_text("utf-8").split('"exec python app.py ')[1].split('"]')[0]
+    )
+    space = config_of(command.replace("$PORT", "7860").replace("$SPACE_HOST", "a.hf.space").split(), {})
+    assert "a.hf.space" in space.allowed_hosts and space.frame_ancestors == ("https://huggingface.co",)
     assert "PORT=8000" in rest(instructions, "ARG")
     head = yaml.safe_load((ROOT / "deploy/space/README.md").read_text("utf-8").split("---")[1])
     assert (head["sdk"], head["app_port"]) == ("docker", 7860)

@@ -105,3 +105,19 @@ def test_an_address_is_named_whole_and_not_fetched(address, read, kind):
         read(kind(address))
     assert caught.value.message.startswith(f"{address.replace('///', '//')} is no path")
     assert "addresses are not fetched" in caught.value.message
+
+
+def test_no_output_takes_the_place_of_an_input_by_whatever_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "a.npy"
+    file.write_bytes(b"a")
+    (tmp_path / "soft.npy").symlink_to(file)
+    (tmp_path / "hard.npy").hardlink_to(file)
+    (tmp_path / "loop.npy").symlink_to("loop.npy")
+    for name in ("a.npy", "./a.npy", str(file), "soft.npy", "hard.npy"):
+        with pytest.raises(GsjbuError, match="place of an input") as caught:
+            addresses.spare(["nowhere.npy", file], name)
+        assert caught.value.code == "output_is_input"
+    for name in ("b.npy", "loop.npy"):
+        addresses.spare([file], name)
+    assert addresses.identity("b.npy") == addresses.identity(tmp_path / "x" / ".." / "b.npy")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +18,7 @@ from platformdirs import user_cache_path
 from gsjbu.server.cli import config_of
 from gsjbu.server.config import Config
 from gsjbu.server.serve import exposure
-from tests.server.conftest import ROOT, Running, picture, start, upload, wait
+from tests.server.conftest import ROOT, Running, in_thread, picture, start, upload, wait
 from tests.server.fake import FakeRun
 
 SECRET = "the secret outside"
@@ -34,6 +37,7 @@ def test_every_kind_of_answer_carries_the_security_headers(plain: Running) -> No
         assert "default-src 'none'" in csp
         assert "unsafe" not in csp
         assert "*" not in csp
+        assert "frame-ancestors 'none'" in csp
         assert "http" not in csp
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"
@@ -71,6 +75,9 @@ def test_no_host_at_all(plain: Running) -> None:
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, True),
         ({"Origin": "http://[bad"}, True),
         ({"Sec-Fetch-Site": "same-origin"}, False),
+        # A proxy has dropped the port of Host; the browser's own word, which no page can write, counts.
+        ({"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-origin"}, False),
+        ({"Origin": "http://127.0.0.1:1", "Sec-Fetch-Site": "same-site"}, True),
     ],
 )
 def test_cross_site_post(plain: Running, headers: dict[str, str], refused: bool) -> None:
@@ -113,8 +120,6 @@ def test_static_cannot_be_escaped(hall: Running, prefix: str, path: str) -> None
 @pytest.fixture(scope="module")
 def hall(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     """A server whose static folder has a secret beside it and links that lead there."""
-    from tests.server.conftest import in_thread
-
     home = tmp_path_factory.mktemp("hall")
     out = home / "static" / "out" / ("0" * 32)
     out.mkdir(parents=True)
@@ -189,6 +194,35 @@ def test_docs_and_page_ask_no_other_host(plain: Running) -> None:
     assert all(path in docs for path in described["paths"])
 
 
+@pytest.mark.parametrize("file", ["deploy/nginx.conf", "docs/server.md"])
+def test_what_nginx_passes_on_is_accepted_at_any_port(plain: Running, file: str) -> None:
+    (passed,) = re.findall(r"proxy_set_header Host (\S+);", (ROOT / file).read_text("utf-8"))
+    host = {"$host": "localhost", "$http_host": "localhost:8080"}[passed]
+    browser = {"Host": host, "Origin": "http://localhost:8080"}
+    answer = plain.client().post("/api/images", files={"file": picture()}, headers=browser)
+    assert answer.status_code == 201, answer.text
+
+
+def test_named_sites_may_show_the_page_in_a_frame_and_no_others(tmp_path: Path) -> None:
+    asked = config_of(["--frame-ancestor", "https://huggingface.co"], {}).frame_ancestors
+    with in_thread(Config(port=0, warm_up=False, out_dir=tmp_path, frame_ancestors=asked)) as running:
+        headers = running.client().get("/").headers
+    assert "frame-ancestors https://huggingface.co" in headers["content-security-policy"]
+    assert "x-frame-options" not in headers and "default-src 'none'" in headers["content-security-policy"]
+    assert (
+        "SameSite=None; Secure; Partitioned" in headers["set-cookie"] and "HttpOnly" in headers["set-cookie"]
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "huggingface.co", "https://a.org/x", "https://*.a.org", "https://a.org; x", ""]
+)
+def test_a_frames_site_is_one_origin(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        config_of(["--frame-ancestor", text], {})
+    assert "must be a site" in capsys.readouterr().err
+
+
 def test_the_cookie_is_for_this_site_alone(plain: Running) -> None:
     cookie = plain.client().get("/").headers["set-cookie"].lower()
     assert "httponly" in cookie
@@ -259,15 +293,21 @@ def test_results_go_to_the_users_own_folder_or_where_the_option_says(tmp_path: P
     assert config_of([], {"GSJBU_OUT_DIR": str(tmp_path)}).out_dir == tmp_path
 
 
-def test_a_browser_finds_no_error_in_the_docs_and_asks_nobody_else(plain: Running) -> None:
-    import shutil
-
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser, or the test is skipped."""
     playwright = pytest.importorskip("playwright.sync_api")
-    chromium = os.environ.get("GSJBU_CHROMIUM") or shutil.which("chromium")
-    if chromium is None:
+    path = os.environ.get("GSJBU_CHROMIUM") or shutil.which("chromium")
+    if path is None:
         pytest.skip("no Chromium on this machine")
     with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = p.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def test_a_browser_finds_no_error_in_the_docs_and_asks_nobody_else(plain: Running) -> None:
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 320, "height": 640})
         said: list[str] = []
         asked: list[str] = []
@@ -278,9 +318,47 @@ def test_a_browser_finds_no_error_in_the_docs_and_asks_nobody_else(plain: Runnin
             summary.click()
         assert page.locator("details[open]").count() > 10
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
-        browser.close()
     assert said == []
     assert all(url.startswith(plain.url) for url in asked)
+
+
+def test_in_the_frame_of_a_named_site_a_browser_computes_as_a_client_of_its_own(tmp_path: Path) -> None:
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    from threading import Thread
+
+    framed = ""
+
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = f'<iframe src="{framed}"></iframe>'.encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None:
+            """Nobody reads it."""
+
+    other = ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    Thread(target=other.serve_forever, daemon=True).start()
+    site = f"http://localhost:{other.server_port}"
+    config = Config(port=0, warm_up=False, out_dir=tmp_path, frame_ancestors=(site,))
+    try:
+        with in_thread(config) as running, chromium() as browser:
+            framed = running.url
+            page = browser.new_page()
+            page.goto(site)
+            frame = page.frame(url=f"{framed}/")
+            assert frame is not None, "the frame was refused"
+            with page.expect_request(f"{framed}/api/estimate") as asked:
+                status = frame.evaluate(
+                    "fetch('/api/estimate', {method: 'POST'}).then((answer) => answer.status)"
+                )
+            assert status != 403 and "gsjbu_client=" in asked.value.all_headers()["cookie"]
+            page.goto(site.replace("localhost", "127.0.0.1"))
+            assert page.frame(url=f"{framed}/") is None, "another site may show the page"
+    finally:
+        other.shutdown()
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/docs", "/openapi.json", "/static/icon.svg"])
