@@ -200,4 +200,7 @@ def test_a_map_that_changes_evenly_is_not_taken_for_tokens(shape):
 def test_an_even_map_that_suits_is_one_though_it_has_the_tokens_of_a_grid():
     map_ = np.add.outer(np.arange(256) * 3.0, np.arange(320) * 2.0).astype("f4")
     assert layouts.lay(map_, (512, 512)).layout == "CHW"
-    assert layouts.lay(map_[:, ::-1][:, np.random.default_rng(0).permutation(320)], (512, 512)).layout == "tokens"
+    assert (
+        layouts.lay(map_[:, ::-1][:, np.random.default_rng(0).permutation(320)], (512, 512)).layout
+        == "tokens"
+    )
