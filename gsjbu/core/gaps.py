@@ -59,7 +59,7 @@ def checked_mask(mask: object, rows: int, cols: int) -> Tensor | None:
     if mask is None:
         return None
     # torch warns of an array that is not writable
-    array = np.require(mask, None, "CW") if isinstance(mask, np.ndarray) else mask
+    array = np.require(mask, None, ["C", "W"]) if isinstance(mask, np.ndarray) else mask
     known = torch.as_tensor(array).to("cpu", torch.bool)
     if tuple(known.shape) != (rows, cols):
         raise ShapeError(f"mask is {list(known.shape)}; it must be [{rows}, {cols}].")

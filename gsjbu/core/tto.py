@@ -79,7 +79,9 @@ def as_tensor(signal: Any) -> Tensor:
     """An array, a tensor or a list of numbers as a tensor. Raises ShapeError."""
     try:
         # torch takes no steps backwards, and warns of what is not writable
-        return torch.as_tensor(np.require(signal, None, "CW") if isinstance(signal, np.ndarray) else signal)
+        return torch.as_tensor(
+            np.require(signal, None, ["C", "W"]) if isinstance(signal, np.ndarray) else signal
+        )
     except (TypeError, ValueError, RuntimeError) as error:
         raise ShapeError(
             f"The signal is a {type(signal).__name__}; it must be an array or a tensor [C, h, w]. gsjbu.upsample takes "

@@ -105,8 +105,8 @@ def decided(found: Scores, family: str) -> dict[str, Any] | None:
     ``winner`` is None where several are equally close, to the digits of the sentence.
     """
     name = next((name for name in DECISIVE[family] if any(name in one for one in found.values())), "")
-    figures = {method: _figure(name, one.get(name)) for method, one in found.items()}
-    figures = {method: figure for method, figure in figures.items() if figure is not None}
+    all_figures = {method: _figure(name, one.get(name)) for method, one in found.items()}
+    figures = {method: figure for method, figure in all_figures.items() if figure is not None}
     if not figures:
         return None
     winner = (max if MORE_IS_BETTER[name] else min)(figures, key=lambda method: figures[method])

@@ -160,7 +160,9 @@ def test_a_busy_server_is_asked_again_and_the_newest_wish_runs(page: Page, watch
 
     page.route("**/api/jobs", busy)
     set_slider(page, "stride", 11)
-    page.wait_for_function("() => document.getElementById('stage').textContent.includes('busy with other runs')")
+    page.wait_for_function(
+        "() => document.getElementById('stage').textContent.includes('busy with other runs')"
+    )
     assert page.get_attribute("body", "data-phase") == "running" and page.is_enabled("#cancel")
     assert "busy" in page.inner_text("#announcer") and page.locator("#notice").is_hidden()
     set_slider(page, "stride", 21)
