@@ -68,7 +68,7 @@ def fit(
         radius: the window is (2·radius + 1)² LR pixels, 1–8.
         objective: ``rgb``: mean |Î − I|. ``signal``: the rendered signal's cell means give back ``signal``.
             ``auto``: what measures best for such a signal. ``suited``: ``auto`` if there is a signal, else ``rgb``.
-        signal: [C, h, w], an array or a tensor, needed by the objective ``signal``.
+        signal: [C, h, w], or [h, w] of one channel, an array or a tensor, needed by the objective ``signal``.
         device: auto, cpu, cuda or mps.
         progress: called as ``progress(step, loss)`` after each step; returning False stops the fit early and
             keeps what has been reached, an exception passes through.

@@ -2,8 +2,9 @@
 
 A cold fit lands a little elsewhere for each frame, which shows as flicker. Started from the frame before, a few small
 steps are enough, and what did not change in the picture does not change in the kernel. They look at all pixels: a
-part of them, chosen anew at each step, would flicker too. A cut is noticed by the loss it starts with, and then the
-fit is cold once more.
+part of them, chosen anew at each step, would flicker too. Gaussians stay with their cells of the grid: where the whole
+picture moves over it, as in a pan, nothing is gained, and cold fits may flicker less. A cut is noticed by the loss it
+starts with, and then the fit is cold once more.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def kernels(
 ) -> Iterator[Kernel]:
     """A fitted kernel per frame ``[3, H, W]`` of one size, in order; ``options`` are those of :func:`gsjbu.fit`.
 
-    The objective is ``rgb``: it is the one that is there for every frame. All frames have one scale, so a dark one is
-    not stretched by itself.
+    The objective is ``rgb``: it is the one that is there for every frame, and gives the picture back. Depth or labels
+    of one's own are upsampled better frame by frame, by :func:`gsjbu.upsample`. All frames have one scale, so a dark
+    one is not stretched by itself.
 
     Example:
         >>> import torch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -102,6 +103,36 @@ def test_a_fit_takes_arrays_as_tensors(objective, of):
         for given in (signal, of(signal))
     )
     assert one.losses == other.losses and torch.equal(one.raw, other.raw)
+
+
+@pytest.mark.parametrize("objective", ["signal", "auto"])
+def test_a_fit_takes_rows_and_columns_for_one_channel(objective):
+    image, signal = torch.rand(3, 48, 64), torch.rand(6, 8)
+    one, other = (
+        gsjbu.fit(image, lr_size=(6, 8), iters=1, objective=objective, signal=given)
+        for given in (signal.numpy(), signal[None])
+    )
+    assert one.losses == other.losses and torch.equal(one.raw, other.raw)
+    with pytest.raises(ShapeError, match=r"it must be \[C, 6, 8\] or \[6, 8\]"):
+        gsjbu.fit(image, lr_size=(6, 8), iters=1, objective=objective, signal=signal.T)
+
+
+def test_arrays_that_are_not_writable_are_taken_without_a_word(tmp_path):
+    """As np.load gives of bytes, and other libraries of what they hold; torch warns of one once in a process only."""
+    chance = np.random.default_rng(0)
+    image, low, known = chance.random((48, 64, 3)), chance.random((6, 8)), np.ones((6, 8), bool)
+    np.save(tmp_path / "x.npy", image)
+    for array in (image, low, known):
+        array.setflags(write=False)
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            kernel = gsjbu.fit(image, 8, 1, objective="auto", signal=low, mask=known)
+            kernel.render(low[None], mask=known)
+            gsjbu.upsample(tmp_path / "x.npy", low, kind="depth", iters=1)
+    finally:
+        torch.set_warn_always(False)
 
 
 def test_the_loss_of_rgb_is_the_images_whatever_the_signal():

@@ -1,9 +1,11 @@
-"""Where each frame's signal comes from, and how it is put into three colours that mean the same in every frame."""
+"""Each frame's signal, the kernel that goes with it, and its three colours, which mean the same in every frame."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsjbu import verbs
 from gsjbu.cli import options
-from gsjbu.core.grid import size_text
+from gsjbu.core.grid import Grid, size_text
+from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
+from gsjbu.io.restoring import filled
 from gsjbu.io.signals import CLASS_KINDS, Signal, understand
 
 RGB, FEATURES = "rgb", "features"
@@ -28,11 +33,43 @@ class FrameSignals:
         self._files = [] if args.signal in (RGB, FEATURES) else _files(Path(args.signal))
         self._next = 0
         self._words = options.signal_words(args)
+        self.kind, self.sentence = FEATURES, ""
+        if not self._files and args.objective not in ("suited", RGB):
+            raise GsjbuError(
+                "setting_invalid",
+                f"--objective {args.objective} is for a signal of one's own (--signal FOLDER); with --signal "
+                f"{args.signal} fits give the picture back (rgb).",
+            )
+        own = args.objective if args.objective != "suited" else "auto"
+        self.objective = own if self._files else RGB
         if self._files:
             _check_count(self._files, args, frames)
         self.codes, self.range = self._of_all()
 
-    def of(self, kernel: Any) -> Signal:
+    @property
+    def by_itself(self) -> bool:
+        """Whether each frame is fitted on its own signal; otherwise on its picture, from the frame before."""
+        return self.objective != RGB
+
+    def fitted(self, frames: Iterable[Tensor], fit: dict[str, Any]) -> Iterator[tuple[Kernel, Signal]]:
+        """Each frame's kernel and signal; ``fit``: options of :func:`gsjbu.fit`."""
+        from gsjbu import video
+
+        if not self.by_itself:
+            for kernel in video.kernels(frames, self.args.warm_iters, self.args.iters, **fit):
+                yield kernel, self._of(kernel)
+            return
+        for frame in frames:
+            guide = video.as_it_is(frame)
+            grid = Grid.from_stride(int(guide.pixels.shape[1]), int(guide.pixels.shape[2]), self.args.stride)
+            signal = self._brought(grid)
+            kernel = verbs.fit(
+                guide, grid=grid, iters=self.args.iters, objective=self.objective, signal=signal.values,
+                kind=signal.kind, mask=signal.mask, **fit,
+            )  # fmt: skip
+            yield kernel, signal
+
+    def _of(self, kernel: Kernel) -> Signal:
         """The signal of the next frame, on the kernel's grid."""
         everywhere = torch.ones(kernel.grid.rows, kernel.grid.cols, dtype=torch.bool)
         if self.args.signal == RGB:
@@ -44,19 +81,33 @@ class FrameSignals:
             device = devices.resolve(self.args.device)
             found = features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed)
             return Signal(found.values, everywhere, "features")
+        return self._brought(kernel.grid)
+
+    def _brought(self, grid: Grid) -> Signal:
+        """The next frame's file."""
         path, self._next = self._files[self._next], self._next + 1
-        size = kernel.grid.height, kernel.grid.width
-        signal = understand(path, size, **self._words)
-        if signal.shape[1:] != (kernel.grid.rows, kernel.grid.cols):
+        signal = understand(path, (grid.height, grid.width), **self._words)
+        if signal.shape[1:] != (grid.rows, grid.cols):
             raise GsjbuError(
                 "signal_shape",
                 f"{path.name} is {size_text(*signal.shape[1:])}, and at --stride {self.args.stride} the film's grid is "
-                f"{size_text(kernel.grid.rows, kernel.grid.cols)}.",
+                f"{size_text(grid.rows, grid.cols)}.",
             )
+        if not self.sentence:  # the first file's holds for all
+            self.kind, self.sentence = signal.kind, f"Each frame: objective {self.objective}. {signal.note}"
+            options.say(self.args, signal.doubts)
         return signal.over(self.codes) if signal.kind == "labels" else signal
 
+    def shown(self, kernel: Kernel, signal: Signal, low: Tensor) -> Tensor:
+        """[3, H, W] in [0, 1]: features' colours (``low``) rendered, other values rendered and then in colours, as what
+        gives them back is not mixing alone."""
+        if not self.by_itself or signal.kind == FEATURES:
+            return filled(kernel.render(low, mask=signal.mask), low, kernel.grid)
+        high = filled(kernel.render(signal.values, mask=signal.mask), signal.values, kernel.grid)
+        return self.colours(replace(signal, values=high)).clamp(0, 1)
+
     def colours(self, signal: Signal) -> Tensor:
-        """``[C, h, w]`` → ``[3, h, w]`` in [0, 1], before the render: mixing keeps them in range."""
+        """``[C, h, w]`` → ``[3, h, w]`` in [0, 1]."""
         from gsjbu.io import colours
         from gsjbu.models.pca import pca3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,26 +36,50 @@ class Pair:
 
 
 def found(picture: str, signal: str | None, truth: str) -> list[Pair]:
-    """All pictures that there are. Raises GsjbuError where a folder has none with a truth."""
+    """All pictures that there are. Raises GsjbuError where a folder has none with a truth, or two files of one name."""
+    from gsjbu.batch import sources
+    from gsjbu.io import readers  # only here, for it brings torch
+
     if picture.startswith(scenes.SCENE) or not Path(picture).is_dir():
         return [Pair(Path(picture).name, picture, None if signal is None else Path(signal), truth)]
-    signals = None if signal is None else _by_name(Path(signal))
-    truths = _by_name(Path(truth))
+    pictures = _by_name(Path(picture), sources.IMAGES)
+    own = {path.resolve() for paths in pictures.values() for path in paths}
+    signals = None if signal is None else _by_name(Path(signal), readers.ENDINGS, own)
+    truths = _by_name(Path(truth), readers.ENDINGS, own)
     pairs = [
-        Pair(path.name, str(path), None if signals is None else signals[name], str(truths[name]))
-        for name, path in sorted(_by_name(Path(picture)).items())
+        Pair(
+            (of := _only(paths)).name, str(of), None if signals is None else _only(signals[name]),
+            str(_only(truths[name])),
+        )
+        for name, paths in sorted(pictures.items())
         if name in truths and (signals is None or name in signals)
-    ]
+    ]  # fmt: skip
     if not pairs:
         raise GsjbuError(
             "truth_missing",
-            f"No picture in {picture} has a truth of the same name in {truth}"
+            f"No picture in {picture} ({', '.join(sources.IMAGES)}) has a truth of the same name in {truth}"
             + ("." if signal is None else f", and a signal in {signal}."),
         )
     return pairs
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
+def _by_name(folder: Path, endings: tuple[str, ...], others: Collection[Path] = ()) -> dict[str, list[Path]]:
+    """The files of a folder with one of ``endings`` by their names without it, less the ``others``."""
     if not folder.is_dir():
         raise GsjbuError("file_missing", f"{folder} is no folder; give a folder, as the pictures are one.")
-    return {path.stem: path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")}
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        counts = path.suffix.lower() in endings and path.is_file() and not path.name.startswith(".")
+        if counts and path.resolve() not in others:
+            found.setdefault(path.stem, []).append(path)
+    return found
+
+
+def _only(paths: list[Path]) -> Path:
+    """The one file of a name: which of several is meant nobody has said."""
+    if len(paths) > 1:
+        names = " and ".join(path.name for path in paths)
+        raise GsjbuError(
+            "file_ambiguous", f"{paths[0].parent} has {names}; which is meant? Leave one of them there."
+        )
+    return paths[0]

@@ -1,12 +1,13 @@
-"""Upsample a film, each frame's fit started from the frame before.
+"""Upsample a film: its picture and features by fits that start from the frame before, signals as suits each.
 
   gsjbu video clip.mp4 out.mp4                       the picture from its own low-resolution copy
   gsjbu video clip.mp4 out.mp4 --signal features     backbone features, in three colours
   gsjbu video clip.mp4 out.mp4 --signal masks/       one file per frame, in the order of their names (2 before 10)
   gsjbu video clip.mp4 out.mp4 --beside bilinear     both methods side by side
 
-Reports frames per second, the PSNR of the reconstructed picture, and flicker against independent fits on the first
-frames (--check). Needs PyAV: pip install 'gsjbu[video]'.
+A signal of one's own is upsampled frame by frame as `gsjbu upsample` does it (--objective). Reports frames per second
+and, where fits give the picture back (objective rgb), the PSNR of the reconstructed picture, and flicker against
+independent fits on the first frames (--check). Needs PyAV: pip install 'gsjbu[video]'.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gsjbu.io.signals import Signal
 
 RGB = "rgb"
-SETTINGS = ("stride", "iters", "radius", "resolution", "lr_image", "device", "backbone", "seed")
+SETTINGS = ("stride", "iters", "radius", "resolution", "objective", "lr_image", "device", "backbone", "seed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--signal", default=RGB, metavar="rgb|features|FOLDER", help="what is upsampled (default: rgb)"
     )
     parser.add_argument(
-        "--values", metavar="FOLDER", help="also keep each frame's result there, as float16 .npy"
+        "--values", metavar="FOLDER", help="also keep each frame's result there, as .npy of its own dtype"
+    )
+    parser.add_argument(
+        "--float16", action="store_true", help="keep fractions in half precision, half the size"
     )
     parser.add_argument(
         "--beside", choices=["bilinear", "original"], help="show this to the left of the result"
@@ -71,11 +75,10 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.cli.frame_signals import FrameSignals
     from gsjbu.core.backends.dispatch import warm_up
     from gsjbu.io import films
-    from gsjbu.io.restoring import filled
 
     warm_up.patient = True  # all frames by one backend
     _check_outputs(args)
-    fit = {"stride": args.stride, "radius": args.radius, "device": args.device, "lr_image": args.lr_image}
+    fit: dict[str, Any] = {name: getattr(args, name) for name in ("stride", "radius", "device", "lr_image")}
     whole, first = video.TemporalMetrics(), video.TemporalMetrics()
     references: list[Tensor] = []
     seconds, count = 0.0, 0
@@ -83,44 +86,44 @@ def run(args: argparse.Namespace) -> int:
         source = FrameSignals(args, film.count)
         with options.bar(args, args.frames or film.count, "frame", "video") as bar:
             started = time.perf_counter()
-            for kernel in video.kernels(_frames(film, args), args.warm_iters, args.iters, **fit):
-                signal = source.of(kernel)
+            for kernel, signal in source.fitted(_frames(film, args), fit):
                 low = source.colours(signal)
-                shown = filled(kernel.render(low, mask=signal.mask), low, kernel.grid)
+                shown = source.shown(kernel, signal, low)
                 out.add(_picture(shown, args.beside, low, kernel))
                 if args.values:
-                    _keep(Path(args.values), count, signal, kernel)
+                    _keep(Path(args.values), count, signal, kernel, args.float16)
                 seconds += time.perf_counter() - started  # what follows is measuring, not work
                 count += 1
-                rebuilt = shown if args.signal == RGB else kernel.render(kernel.lr_guide)
-                whole.add(rebuilt, kernel.guide)
-                if count <= args.check:
-                    references.append(kernel.guide)
-                    first.add(rebuilt, kernel.guide)
+                if not source.by_itself:
+                    rebuilt = shown if args.signal == RGB else kernel.render(kernel.lr_guide)
+                    whole.add(rebuilt, kernel.guide)
+                    if count <= args.check:
+                        references.append(kernel.guide)
+                        first.add(rebuilt, kernel.guide)
                 bar.update(1)
                 started = time.perf_counter()
         if not count:
             raise GsjbuError("video_unreadable", f"{Path(args.film).name} has no frame.")
     options.say(args, out.notes)
     facts: dict[str, Any] = {
-        "output": args.output,
-        "frames": count,
-        "notes": out.notes,
-        "frames_per_second": round(count / seconds, 2),
-        **_numbers(whole),
-        "check": None,
-    }
-    sentence = (
-        f"{args.output}: {options.counted(count, 'frame')}, {count / seconds:.1f} a second, {_words(whole)}."
-    )
-    if len(references) > 1:
-        alone = _independent(references, args.iters, fit)
-        facts["check"] = {"frames": len(references), "warm": _numbers(first), "independent": _numbers(alone)}
-        sentence += (
-            f"\nThe first {len(references)} frames: {_words(first)}; fitted independently, {_words(alone)}."
-        )
-    options.tell(args, facts, sentence)
+        "output": args.output, "frames": count, "notes": out.notes, "signal": source.kind,
+        "objective": source.objective, "frames_per_second": round(count / seconds, 2),
+    }  # fmt: skip
+    sentence = f"{args.output}: {options.counted(count, 'frame')}, {count / seconds:.1f} a second"
+    alone = _independent(references, args.iters, fit) if len(references) > 1 else None
+    told, measured = ("", {}) if source.by_itself else _measured(whole, first, len(references), alone)
+    options.tell(args, facts | measured, f"{sentence}{told}. {source.sentence}".rstrip())
     return 0
+
+
+def _measured(whole: Any, first: Any, checked: int, alone: Any) -> tuple[str, dict[str, Any]]:
+    """How well and how steadily the picture was given back, beside independent fits if there are any."""
+    said = f", {_words(whole)}"
+    facts: dict[str, Any] = {**_numbers(whole), "check": None}
+    if alone is not None:
+        facts["check"] = {"frames": checked, "warm": _numbers(first), "independent": _numbers(alone)}
+        said += f".\nThe first {checked} frames: {_words(first)}; fitted independently, {_words(alone)}"
+    return said, facts
 
 
 def _check_outputs(args: argparse.Namespace) -> None:
@@ -157,13 +160,13 @@ def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.
     return pictures.to_uint8(torch.cat([left, shown], dim=2))
 
 
-def _keep(folder: Path, number: int, signal: Signal, kernel: Any) -> None:
+def _keep(folder: Path, number: int, signal: Signal, kernel: Any, half: bool) -> None:
     from gsjbu.io import restoring
     from gsjbu.io.writers import write
 
     values = restoring.restored(signal, kernel)
     path, facts = folder / f"{number:06d}.npy", restoring.facts(signal)
-    write(path, "npy", values.shape, [values], half=True, dtype=values.dtype, facts=facts)
+    write(path, "npy", values.shape, [values], half=half, dtype=values.dtype, facts=facts)
 
 
 def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:

@@ -58,7 +58,9 @@ def checked_mask(mask: object, rows: int, cols: int) -> Tensor | None:
     """``mask`` as bool [h, w]; None stays. Raises ShapeError if it is of another size."""
     if mask is None:
         return None
-    known = torch.as_tensor(mask).to("cpu", torch.bool)
+    # torch warns of an array that is not writable
+    array = np.require(mask, None, ["C", "W"]) if isinstance(mask, np.ndarray) else mask
+    known = torch.as_tensor(array).to("cpu", torch.bool)
     if tuple(known.shape) != (rows, cols):
         raise ShapeError(f"mask is {list(known.shape)}; it must be [{rows}, {cols}].")
     return known

@@ -54,7 +54,8 @@ def _in_unit(progress: Progress | None, unit: float) -> Progress | None:
 
 
 def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
-    """``signal`` as finite float32 [C, h, w] on the CPU; raises ShapeError where it is none for ``grid``."""
+    """``signal``, of one channel [h, w] too, as finite float32 [C, h, w] on the CPU; raises ShapeError where it is none
+    for ``grid``."""
     if signal is None:
         raise ShapeError(
             "The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'."
@@ -63,8 +64,10 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
     if why := why_unreadable(signal):
         raise ShapeError(f"The signal {why}.")
     signal = plain(signal).to("cpu", torch.float32)
+    signal = signal[None] if signal.ndim == 2 else signal
     if signal.ndim != 3 or tuple(signal.shape[1:]) != (grid.rows, grid.cols):
-        raise ShapeError(f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}].")
+        wanted = f"[C, {grid.rows}, {grid.cols}] or [{grid.rows}, {grid.cols}]"
+        raise ShapeError(f"The signal is {list(signal.shape)}; it must be {wanted}.")
     if not bool(torch.isfinite(signal).all()):
         raise ShapeError(
             "The signal has NaN or infinite values; gsjbu.upsample takes them for gaps, a fit needs them filled."
@@ -75,8 +78,10 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
 def as_tensor(signal: Any) -> Tensor:
     """An array, a tensor or a list of numbers as a tensor. Raises ShapeError."""
     try:
-        # torch takes no steps backwards
-        return torch.as_tensor(np.ascontiguousarray(signal) if isinstance(signal, np.ndarray) else signal)
+        # torch takes no steps backwards, and warns of what is not writable
+        return torch.as_tensor(
+            np.require(signal, None, ["C", "W"]) if isinstance(signal, np.ndarray) else signal
+        )
     except (TypeError, ValueError, RuntimeError) as error:
         raise ShapeError(
             f"The signal is a {type(signal).__name__}; it must be an array or a tensor [C, h, w]. gsjbu.upsample takes "

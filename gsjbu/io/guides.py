@@ -267,14 +267,14 @@ def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
 
 
 def _plain(a: np.ndarray) -> np.ndarray:
-    """An array that torch takes: of the machine's byte order, without steps backwards; levels of 8 bits that
+    """An array that torch takes: of the machine's byte order, writable, without steps backwards; levels of 8 bits that
     are held in more are of 8."""
     if a.dtype.kind in "iu" and a.dtype.itemsize > 2 and a.min() >= 0 and a.max() <= 255:
-        return np.ascontiguousarray(a, dtype=np.uint8)
+        return np.require(a, np.uint8, ["C", "W"])
     if a.dtype.kind in "iub" and a.dtype not in (np.uint8, np.bool_):
-        return np.ascontiguousarray(a, dtype=np.int64)
+        return np.require(a, np.int64, ["C", "W"])
     kind = np.float64 if a.dtype.kind == "f" and a.dtype.itemsize >= 8 else a.dtype.newbyteorder("=")
-    return np.ascontiguousarray(a, dtype=kind)
+    return np.require(a, kind, ["C", "W"])
 
 
 # -------------------------------------------------------------------------------------------- scale

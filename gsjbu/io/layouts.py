@@ -16,6 +16,7 @@ from gsjbu.core.grid import size_text
 from gsjbu.errors import SignalError
 from gsjbu.io import aspects, tokens
 from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
+from gsjbu.io.evenness import is_even
 from gsjbu.io.kinds import sums_to_one
 from gsjbu.io.tokens import LEAST_COUNT, USUAL_LEADING, WIDTHS
 
@@ -86,7 +87,7 @@ def lay(
     if suiting and (suiting[0].planes[0].size > 1 or flat is None or _crossed(flat, size) is None):
         if flat is None or not grids or names_channels or not _may_be_tokens(flat, grids[0], size):
             return _best(suiting, size)
-        if batched or grids[0].unlikely == 0:
+        if batched or (grids[0].unlikely == 0 and not is_even(flat)):
             return replace(_of_tokens(flat, grids), doubt="a map [h, w] (layout='chw')")
         laid = _best(suiting, size)
         return replace(
@@ -107,6 +108,8 @@ def _tokens_alone(
     few = len(flat) < LEAST_COUNT
     larger = not batched and refusal.code == "signal_size"
     as_map = not batched and _is_squashed(shape, size)
+    if not batched and (grids or sure) and is_even(flat):
+        raise _or_tokens(shape, refusal, None, bool(grids))
     if is_exact(shape, size) or is_exact(shape[::-1], size):
         raise _or_tokens(shape, refusal, sure, whole and shape[1] % WIDTHS == 0)
     if as_map and not whole and shape[1] % WIDTHS:

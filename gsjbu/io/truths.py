@@ -24,6 +24,7 @@ from gsjbu.io.signals import (
     UNIT_KINDS,
     Signal,
     colour_numbers,
+    label,
     understand,
     whole_of_levels,
 )
@@ -77,6 +78,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if family == "alpha":
         values = values / whole_of_levels(planes.dtype, float(values.max()))
+        _check_shares(values[:, known], signal)
     values, known = _over(values, known, grid)
     if family == "depth":
         said += _units(values[:, known], signal)
@@ -166,6 +168,18 @@ def _name(code: int, colours: bool) -> str:
 
 def _centres(size: int, pixels: int) -> Tensor:
     return ((torch.arange(pixels, dtype=torch.float64) + 0.5) * size / pixels).long().clamp_max(size - 1)
+
+
+def _check_shares(values: Tensor, signal: Signal) -> None:
+    """Refuse what is no truth of shares, as metres are none."""
+    low, high = (float(v) for v in values.aminmax()) if values.numel() else (0.0, 1.0)
+    if low < -kinds.BEYOND or high > 1 + kinds.BEYOND:
+        raise SignalError(
+            "signal_kind",
+            f"The truth lies between {low:.4g} and {high:.4g}, and the signal, taken as {label(signal.kind)}, gives "
+            "shares between 0 and 1: bring the truth as shares, or take the signal for the quantity that the truth is "
+            "(kind=depth).",
+        )
 
 
 def _over(values: Tensor, known: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:

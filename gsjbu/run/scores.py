@@ -1,8 +1,9 @@
 """How near each way of upsampling a signal comes to its truth, by the measures of the signal's family.
 
 depth: RMSE, MAE (the signal's unit), δ1 (share within a factor of 1.25), RMSE near edges. classes: mIoU, accuracy,
-mIoU near borders, and each class's IoU. alpha: SAD (thousands of pixels), MSE. features: mean cosine, PSNR (the peak is
-the truth's span). All ways are measured over the same pixels: those that are known and that every way has a value for.
+mIoU near borders, and each class's IoU. alpha: SAD (thousands of pixels), MSE. features: mean cosine (but of one
+channel, where it is 1 or −1), PSNR (the peak is the truth's span). All ways are measured over the same pixels: those
+that are known and that every way has a value for.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from gsjbu.run import metrics
 BAND = 5  # pixels to either side of an edge that count as near it
 DEPTH_STEP = 8 / 255  # of the depth's span, from one pixel to the next: a depth edge
 DELTA = 1.25
-#: Which measure says who is closest.
-DECISIVE = {"depth": "rmse", "classes": "miou", "alpha": "mse", "features": "cosine"}
+#: Which measure says who is closest: the first that there is.
+DECISIVE = {"depth": ("rmse",), "classes": ("miou",), "alpha": ("mse",), "features": ("cosine", "psnr")}
 
 Scores = dict[str, dict[str, Any]]
 
@@ -84,7 +85,8 @@ def edges(truth: Truth) -> np.ndarray:
 def errors(truth: Truth, results: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Method → float32 [1, H, W]: how far off each pixel is, NaN where the truth is not known.
 
-    depth and alpha: the absolute difference; classes: 1 where the class is another; features: 1 − cosine.
+    depth and alpha: the absolute difference; classes: 1 where the class is another; features: 1 − cosine,
+    of one channel the difference.
     """
     return {name: _error(x, truth).masked_fill(~truth.known, torch.nan)[None] for name, x in results.items()}
 
@@ -92,24 +94,37 @@ def errors(truth: Truth, results: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _error(x: Tensor, truth: Truth) -> Tensor:
     if truth.family == "classes":
         return (x != truth.values[0]).to(torch.float32)
-    if truth.family == "features":
+    if truth.family == "features" and len(truth.values) > 1:
         return (1 - torch.nn.functional.cosine_similarity(x.float(), truth.values, dim=0)).to(torch.float32)
     return (x - truth.values).abs().amax(dim=0).to(torch.float32)
 
 
 def decided(found: Scores, family: str) -> dict[str, Any] | None:
-    """Who is closest by the family's decisive measure, and how far each is: ``{"metric", "winner", "sentence"}``."""
-    name = DECISIVE[family]
-    figures = {method: one[name] for method, one in found.items() if one.get(name) is not None}
+    """Who is closest by the family's decisive measure, and how far each is: ``{"metric", "winner", "sentence"}``.
+
+    ``winner`` is None where several are equally close, to the digits of the sentence.
+    """
+    name = next((name for name in DECISIVE[family] if any(name in one for one in found.values())), "")
+    all_figures = {method: _figure(name, one.get(name)) for method, one in found.items()}
+    figures = {method: figure for method, figure in all_figures.items() if figure is not None}
     if not figures:
         return None
     winner = (max if MORE_IS_BETTER[name] else min)(figures, key=lambda method: figures[method])
-    others = ", ".join(f"{figures[m]:.4g} {m}" for m in figures if m != winner)
+    shown = {method: f"{figure:.4g}" for method, figure in figures.items()}
+    best = [method for method in shown if shown[method] == shown[winner]]
+    others = ", ".join(f"{shown[m]} {m}" for m in shown if m not in best)
     against = f" against {others}" if others else ""
+    alone = len(best) == 1
+    who = f"{winner} is closest" if alone else f"{', '.join(best[:-1])} and {best[-1]} are equally close"
     return {
-        "metric": name, "winner": winner,
-        "sentence": f"{winner} is closest to the truth: {name} {figures[winner]:.4g}{against}.",
+        "metric": name, "winner": winner if alone else None,
+        "sentence": f"{who} to the truth: {name} {shown[winner]}{against}.",
     }  # fmt: skip
+
+
+def _figure(name: str, value: float | None) -> float | None:
+    """A figure as a number, if there is one: the PSNR of what has no error is beyond all."""
+    return math.inf if name == "psnr" and value is None else value
 
 
 # ------------------------------------------------------------------------------------- by family
@@ -148,11 +163,16 @@ def _alpha(x: np.ndarray, truth: Truth, known: np.ndarray, _: np.ndarray) -> dic
 
 def _features(x: np.ndarray, truth: Truth, known: np.ndarray, _: np.ndarray) -> dict[str, Any]:
     here, there = x[:, known].astype(np.float64), truth.values.numpy()[:, known].astype(np.float64)
-    lengths = np.linalg.norm(here, axis=0) * np.linalg.norm(there, axis=0)
-    cosine = float(np.mean((here * there).sum(axis=0) / np.maximum(lengths, 1e-12)))
-    squared, peak = float(np.mean(np.square(here - there))), float(np.ptp(there))
-    psnr = 10 * math.log10(peak * peak / squared) if squared > 0 and peak > 0 else None
-    return {"cosine": cosine, "psnr": psnr}
+    figures: dict[str, Any] = {}
+    if len(there) > 1:
+        lengths = np.linalg.norm(here, axis=0) * np.linalg.norm(there, axis=0)
+        figures["cosine"] = float(np.mean((here * there).sum(axis=0) / np.maximum(lengths, 1e-12)))
+    squared = float(np.mean(np.square(here - there)))
+    peak = float(np.ptp(there)) or float(np.abs(there).max()) or 1.0  # a flat truth has no span
+    figures["psnr"] = (
+        10 * math.log10(peak * peak / squared) if squared > 0 else None
+    )  # None: there is no error
+    return figures
 
 
 _MEASURES: dict[str, Callable[[np.ndarray, Truth, np.ndarray, np.ndarray], dict[str, Any]]] = {

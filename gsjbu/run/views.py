@@ -276,4 +276,5 @@ def _measured(
 def _off(errors: Mapping[str, Tensor], truth: Truth) -> list[Panel]:
     if truth.family == "classes":
         return panels.off(errors, "wrong class", most=1.0)
-    return panels.off(errors, {"features": "1 − cosine"}.get(truth.family, ""))
+    by_cosine = truth.family == "features" and len(truth.values) > 1
+    return panels.off(errors, "1 − cosine" if by_cosine else "")

@@ -85,7 +85,8 @@ class Job:
             if self.state != "queued":
                 return False
             self.state, self.started = "running", time.monotonic()
-            return True
+        self.events.append("running", {"state": "running"})
+        return True
 
     def let_go(self) -> None:
         """It does not run, or no longer: free what the work held on to."""
@@ -252,6 +253,8 @@ class Scheduler:
             address, client = job.client
             self._waiting.setdefault(address, OrderedDict()).setdefault(client, deque()).append(job)
             self._fill()
+            if job.id not in self._running:
+                job.events.append("queued", {"state": "queued"})
         if yielding is not None:
             detail = (
                 "The queue is full, and your address has most places in it: this job gave way to another's."

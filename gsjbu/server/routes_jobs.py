@@ -131,8 +131,8 @@ async def cancel(service: Shared, job_id: Id) -> Response:
 async def events(
     service: Shared, job_id: Id, seen: Annotated[str | None, Header(alias="Last-Event-ID")] = None
 ) -> Response:
-    """Server-sent events: `progress`; once `pictures`, panels of the image that can be had while the run goes on; then
-    one of `done`, `failed`, `cancelled`."""
+    """Server-sent events: `queued` if it waits for a place, `running` once it has one; `progress`; once `pictures`,
+    panels of the image that can be had while the run goes on; then one of `done`, `failed`, `cancelled`."""
     job = service.jobs.get(job_id)
     last = last_event_id(seen)
     if job.events.ended and last >= job.events.last:

@@ -1,12 +1,13 @@
 // The server's answers. A refusal becomes a Problem with the server's own sentence; no answer, Unreachable.
 
 export class Problem extends Error {
-  constructor(status, body) {
+  constructor(status, body, retryAfter = 1) {
     super(body?.detail ?? body?.title ?? `HTTP ${status}`);
     this.status = status;
     this.code = body?.code ?? `http_${status}`;
     this.setting = body?.setting;
     this.advice = body?.advice;
+    this.retryAfter = retryAfter; // seconds, where trying again is of use
   }
 }
 
@@ -25,7 +26,10 @@ async function ask(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new Unreachable();
   }
-  if (!answer.ok) throw new Problem(answer.status, await answer.json().catch(() => null));
+  if (!answer.ok) {
+    const body = await answer.json().catch(() => null);
+    throw new Problem(answer.status, body, Number(answer.headers.get("retry-after") ?? 1));
+  }
   return answer;
 }
 

@@ -43,7 +43,7 @@ const STAGES = {
 export const stageWords = (name) => (STAGES[name] ? t(STAGES[name]) : name);
 
 function draw() {
-  const { phase, progress } = state.run;
+  const { phase, progress, busy } = state.run;
   const running = phase === "running";
   byId("cancel").disabled = !running;
   document.body.dataset.phase = phase;
@@ -67,10 +67,17 @@ function draw() {
   bar.setAttribute("aria-valuenow", String(Math.round(share * 100)));
   bar.firstElementChild.style.transform = `scaleX(${share})`;
   put(byId("stage"), ...words(phase, progress));
-  if (shown && progress && progress.stage !== stage) {
-    stage = progress.stage;
-    announce(stageWords(stage));
+  const now = busy ? "busy" : progress?.stage;
+  if (shown && now && now !== stage) {
+    stage = now;
+    announce(busy ? t("run.busy") : stageWords(stage));
   }
+}
+
+/** The words key of what a run that is not computed yet waits for. */
+function waits() {
+  if (state.run.busy) return "run.busy";
+  return state.run.queued ? "run.queued" : "run.starting";
 }
 
 function words(phase, progress) {
@@ -79,7 +86,7 @@ function words(phase, progress) {
   if (phase === "waiting") return [t("run.waiting")];
   if (phase === "failed") return [t("run.failed")];
   if (!shown) return [];
-  if (!progress) return [t("run.queued")];
+  if (!progress) return [t(waits())];
   const parts = [h("b", {}, `${fixed(progress.share * 100, 0)} %`), ` ${stageWords(progress.stage)}`];
   if (progress.steps > 1) parts.push(` ${progress.step}/${progress.steps}`);
   if (typeof progress.loss === "number") parts.push(` · ${t("run.loss", { loss: number(progress.loss) })}`);

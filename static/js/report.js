@@ -111,20 +111,18 @@ function closest(box, metrics) {
     return;
   }
   const { name, better, words, text } = figure;
-  const known = Object.keys(metrics).filter((m) => typeof metrics[m]?.[name] === "number");
-  known.sort((a, b) => better * (metrics[b][name] - metrics[a][name]));
-  const [winner, ...others] = known;
-  box.classList.add(winner === "bilinear" ? "loss" : "win");
+  const of = (m) => (name === "psnr" ? (metrics[m].psnr ?? Infinity) : metrics[m][name]); // no error: beyond all
+  const known = Object.keys(metrics).filter((m) => metrics[m] && name in metrics[m] && typeof of(m) === "number");
+  known.sort((a, b) => better * Math.sign(of(b) - of(a)) || methodOrder(a, b));
+  const value = text(metrics[known[0]][name]);
+  const best = known.filter((m) => text(metrics[m][name]) === value); // to the digits that are shown
+  const others = known.slice(best.length).map((m) => `${text(metrics[m][name])} ${named("signal", m)}`);
+  const winner = best.length > 1 ? "tie" : best[0];
+  box.classList.add({ bilinear: "loss", tie: "tie" }[winner] ?? "win");
   box.dataset.winner = winner;
-  put(
-    box,
-    t("verdict.closest", {
-      winner: named("signal", winner),
-      metric: words,
-      value: text(metrics[winner][name]),
-      others: others.map((m) => `${text(metrics[m][name])} ${named("signal", m)}`).join(", "),
-    }),
-  );
+  const who = { winner: best.map((m) => named("signal", m)).join(", "), metric: words, value };
+  const how = best.length === 1 ? "verdict.closest" : others.length ? "verdict.equal" : "verdict.allEqual";
+  put(box, t(how, { ...who, others: others.join(", ") }));
 }
 
 /** A method as it is called in a group: by one word, and its name. */
@@ -159,7 +157,7 @@ function table(group, metrics) {
   const best = Object.fromEntries(
     names.map((n) => {
       const values = methods.map((m) => metrics[m][n]).filter((v) => typeof v === "number");
-      return [n, METRICS[n].better > 0 ? Math.max(...values) : Math.min(...values)];
+      return [n, values.length ? shown(n, METRICS[n].better > 0 ? Math.max(...values) : Math.min(...values)) : null];
     }),
   );
   const head = names.map((n) => {
@@ -182,7 +180,7 @@ function table(group, metrics) {
       names.map((n) =>
         h(
           "td",
-          { class: metrics[m][n] === best[n] && typeof best[n] === "number" ? "best" : null },
+          { class: n in metrics[m] && shown(n, metrics[m][n]) === best[n] ? "best" : null },
           shown(n, metrics[m][n]),
         ),
       ),

@@ -10,6 +10,7 @@ import { t } from "./i18n.js";
 import { isForgotten, sendAgain, trouble } from "./trouble.js";
 
 const SLOW = 5; // seconds; above this a run waits to be asked for
+const BUSY = 429; // the server has no place for this run now, as others of this visitor or all run
 const QUIET = 120; // ms without a further change before a run starts while a slider is still held
 
 let turn = 0; // number of the newest request; older ones give way
@@ -55,9 +56,7 @@ export async function run({ asked = false } = {}) {
     if (mine !== turn) return;
     const run = { phase: "running", progress: null, losses: [], settings: wanted.settings };
     set({ run });
-    const answer = api.startJob(asked ? wanted : { ...wanted, patience_s: SLOW });
-    posting = answer.catch(() => {}); // who posted it hears of it
-    const { job_id, estimate } = await answer;
+    const { job_id, estimate } = await accepted(asked ? wanted : { ...wanted, patience_s: SLOW }, mine, run);
     if (mine !== turn) {
       if (job_id) api.dropJob(job_id).catch(ignoreGone);
       return;
@@ -66,6 +65,22 @@ export async function run({ asked = false } = {}) {
     if (job_id) follow(job_id, key, mine, sent);
   } catch (error) {
     await failed(error, mine);
+  }
+}
+
+/** The server's answer to a new job; where it is busy it is asked again as long as nothing newer is wished for. */
+async function accepted(wanted, mine, run) {
+  for (;;) {
+    const answer = api.startJob(wanted);
+    posting = answer.catch(() => {}); // who posted it hears of it
+    try {
+      return await answer;
+    } catch (error) {
+      if (mine !== turn || error.status !== BUSY) throw error;
+      set({ run: { ...run, busy: true } });
+      await new Promise((done) => setTimeout(done, 1000 * error.retryAfter));
+      if (mine !== turn) return {};
+    }
   }
 }
 
@@ -121,6 +136,11 @@ function follow(id, key, mine, sent) {
       if (flight?.id === id) set({ run: { phase: "running", job: id, progress, losses, settings } });
     });
   });
+  for (const kind of ["queued", "running"]) {
+    events.addEventListener(kind, () => {
+      if (flight?.id === id) set({ run: { ...state.run, queued: kind === "queued" } });
+    });
+  }
   events.addEventListener("pictures", (event) => {
     if (flight?.id === id) showing({ job: id, from: sent.image, ...JSON.parse(event.data) });
   });
@@ -147,7 +167,9 @@ function follow(id, key, mine, sent) {
   events.addEventListener(
     "failed",
     end((event) => {
-      throw new api.Problem(500, JSON.parse(event.data).error);
+      const { error } = JSON.parse(event.data);
+      if (error.status !== BUSY) throw new api.Problem(500, error);
+      run({ asked: true }); // its place in the queue went to another address
     }),
   );
   events.addEventListener(

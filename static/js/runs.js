@@ -1,11 +1,13 @@
 // The runs of this visit, each with its figure: press one to have it back, or put it beside what is on show.
 
 import { addGroup, go } from "./compare.js";
+import { label, shownValue } from "./controls.js";
 import { h, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { served, t } from "./i18n.js";
 import { bestOf, methodOf } from "./methods.js";
 import { isError } from "./panels.js";
+import { kindWords } from "./signal.js";
 import { on, set, state } from "./state.js";
 
 const KEEP = 12;
@@ -30,9 +32,16 @@ function keep(result) {
 
 const pictureName = ({ from }) => (from.sample ? served(`sample.${from.sample}.title`, from.name) : from.name);
 
+const ALWAYS = new Set(["stride", "iters", "radius", "objective"]); // what every run's line has
+
+/** What a run was asked for: beside what is always said, what is not as usual or not as in another run. */
 function words({ settings, signal }) {
   const { stride, iters, radius, objective } = settings;
-  return `${t("runs.line", { stride, iters, radius, objective })}${signal ? ` · ${signal.name}` : ""}`;
+  const differ = ({ name, default: usual }) =>
+    !ALWAYS.has(name) && state.runs.some((one) => one.settings[name] !== usual || one.settings[name] !== settings[name]);
+  const others = state.info.settings.filter(differ).map(({ name }) => `${label(name)} ${shownValue(settings[name])}`);
+  const brought = signal ? [`${signal.name} (${kindWords(signal.kind)})`] : [];
+  return [t("runs.line", { stride, iters, radius, objective }), ...others, ...brought].join(" · ");
 }
 
 const figure = ({ metrics }) => {

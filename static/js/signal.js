@@ -69,7 +69,8 @@ const KINDS = {
   features: "signal.kind.features",
   heat_map: "signal.kind.heat_map",
 };
-const kindWords = (kind) => t(KINDS[kind] ?? "signal.kind.other");
+/** A kind of signal in words. */
+export const kindWords = (kind) => t(KINDS[kind] ?? "signal.kind.other");
 
 /** What the page keeps of the server's answer about a signal. */
 const kept = ({ signal_id: id, shape, kind, note, name, reason, gaps, doubts, runner_up, words }) => ({

@@ -11,7 +11,7 @@ export const state = {
   sending: [], // {name} of each file on its way to the server
   returnFiles: false,
   estimate: null, // {seconds, bytes, stages, advice}
-  run: { phase: "idle" }, // idle | waiting | running | failed | cancelled, with job, progress, losses, settings, problem
+  run: { phase: "idle" }, // idle | waiting | running (busy, queued) | failed | cancelled, with job, progress, losses, settings, problem
   result: null, // the last finished run, with job and image
   runs: [], // results of this visit, newest first
   view: {

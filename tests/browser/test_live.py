@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
-from tests.browser.hands import make_slow, set_slider, shown, state
+from tests.browser.hands import Watch, make_slow, set_slider, shown, state
 
 pytestmark = pytest.mark.address("resolution=128")
 
@@ -138,3 +139,58 @@ def test_progress_is_shown_and_cancel_stops(page: Page) -> None:
     assert answer["state"] == "cancelled"
     assert page.evaluate("document.body.dataset.job") == job, "the last result stays"
     assert page.evaluate("document.activeElement.id") == "run"
+
+
+def test_a_busy_server_is_asked_again_and_the_newest_wish_runs(page: Page, watch: Watch) -> None:
+    """Three tabs at once are one more than a visitor may run."""
+    watch.expect("status of 429")
+    job = shown(page)
+    asked: list[int] = []
+
+    def busy(route: Route) -> None:
+        asked.append(json.loads(route.request.post_data or "{}")["settings"]["stride"])
+        if len(asked) > 2:
+            route.continue_()
+            return
+        problem = {"code": "client_busy", "detail": "You have 2 jobs under way.", "status": 429}
+        route.fulfill(
+            status=429, headers={"Retry-After": "1"}, content_type="application/problem+json",
+            body=json.dumps(problem),
+        )  # fmt: skip
+
+    page.route("**/api/jobs", busy)
+    set_slider(page, "stride", 11)
+    page.wait_for_function(
+        "() => document.getElementById('stage').textContent.includes('busy with other runs')"
+    )
+    assert page.get_attribute("body", "data-phase") == "running" and page.is_enabled("#cancel")
+    assert "busy" in page.inner_text("#announcer") and page.locator("#notice").is_hidden()
+    set_slider(page, "stride", 21)
+    shown(page, job)
+    assert state(page, "result.settings.stride") == 21
+    assert asked == [11, 21, 21], "what nobody wishes for any more is not asked for again"
+
+
+def test_a_run_that_starts_is_not_said_to_wait_for_a_place(page: Page) -> None:
+    job = shown(page)
+    told = {"queued": "event: queued\ndata: {}\nid: 1\n\n", "running": "event: running\ndata: {}\nid: 2\n\n"}
+    streams = iter([told["queued"], told["running"]])
+    page.route(
+        "**/api/jobs/*/events",
+        lambda route: (
+            route.fulfill(content_type="text/event-stream", body=f"retry: 300\n{part}")
+            if (part := next(streams, None))
+            else route.continue_()
+        ),
+    )
+    page.evaluate(
+        """() => {
+          window.said = new Set();
+          new MutationObserver(() => window.said.add(document.getElementById('stage').textContent))
+            .observe(document.getElementById('stage'), {childList: true, characterData: true, subtree: true});
+        }"""
+    )
+    set_slider(page, "stride", 22)
+    shown(page, job)
+    said = page.evaluate("[...window.said].filter((text) => text.endsWith('…'))")
+    assert said in (["Waiting for a free place…", "Starting…"], ["Starting…", "Waiting for a free place…"])

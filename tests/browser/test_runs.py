@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.hands import set_slider, shown, state
+from tests.browser.hands import depth, set_slider, shown, state
 
 pytestmark = pytest.mark.address("resolution=128")
 
@@ -55,3 +55,21 @@ def test_a_choice_is_not_cut_and_a_reason_is_said_once(page: Page) -> None:
         ".setting.choice:not([data-setting=device]) option:disabled", "all => all.map((o) => o.title)"
     )
     assert set(reasons) == set(titles) and len(reasons) == len(set(reasons))
+
+
+def test_what_differs_between_runs_is_named(page: Page) -> None:
+    first = shown(page)
+    page.click("#chart-runs")
+    said = ".runs .back[data-job='{}'] .quiet"
+    assert page.inner_text(said.format(first)) == "stride 16, 10 steps, radius 2, suited · Resolution 128"
+    page.select_option("[data-setting=optimiser] select", "adam")
+    second = shown(page, first)
+    page.select_option("[data-setting=lr_image] select", "area")
+    third = shown(page, second)
+    lines = [page.inner_text(said.format(job)) for job in (first, second, third)]
+    assert len(set(lines)) == 3, lines
+    assert "Optimiser log-adam · " in lines[0] + " · " and "Optimiser adam" in lines[1]
+    assert "LR image auto" in lines[1] and "LR image area" in lines[2]
+    page.set_input_files("#signal-file", depth())
+    fourth = shown(page, third)
+    assert page.inner_text(said.format(fourth)).endswith("depth.npy (heat map)")

@@ -86,3 +86,27 @@ def test_one_at_full_size_is_reduced_here_and_goes_with_its_picture(page: Page) 
     page.click("#truth-drop")
     shown(page, job)
     assert state(page, "signal") is None, "what was made of the truth goes with it"
+
+
+@pytest.mark.parametrize(
+    ("figures", "winner", "said"),
+    [
+        ([{"cosine": 0.99997}, {"cosine": 0.99996}, {"cosine": 1}], "tie", "All are equally close to the truth"),
+        ([{"psnr": 26.3}, {"psnr": 29.2}, {"psnr": 36.9}], "auto", "closest to the truth: PSNR 36.90 dB against 29.20"),
+        ([{"psnr": 26.3}, {"psnr": None}, {"psnr": 36.9}], "gsjbu", "closest to the truth: PSNR ∞ dB against 36.90"),
+        ([{"rmse": 0.5}, {"rmse": 0.7}, {"rmse": 0.50001}], "tie", "equally close to the truth: RMSE 0.500 against"),
+    ],
+)  # fmt: skip
+def test_a_verdict_is_what_the_digits_say(
+    page: Page, figures: list[dict[str, float | None]], winner: str, said: str
+) -> None:
+    job = shown(page)
+    page.click("#truth-scene button[data-what=depth][data-stride='16']")
+    shown(page, job, timeout=60000)
+    page.evaluate(
+        """(signal) => import('/static/js/state.js').then(({state, set}) =>
+          set({result: {...state.result, metrics: {...state.result.metrics, signal}}}))""",
+        dict(zip(("bilinear", "gsjbu", "auto"), figures, strict=True)),
+    )
+    assert said in page.inner_text("#verdict")
+    assert page.get_attribute("#verdict", "data-winner") == winner

@@ -423,10 +423,10 @@ def test_video_reports_speed_and_flicker(tmp_path, capsys):
         "--beside",
         "bilinear",
     )
-    status, out, _ = run(capsys, *words, "--values", tmp_path / "v", "--check", 3, "--json")
+    status, out, _ = run(capsys, *words, "--values", tmp_path / "v", "--float16", "--check", 3, "--json")
     facts = json.loads(out)
     assert status == 0
-    assert (facts["frames"], facts["check"]["frames"]) == (4, 3)
+    assert (facts["frames"], facts["check"]["frames"], facts["objective"]) == (4, 3, "rgb")
     assert facts["frames_per_second"] > 0
     with Reader(tmp_path / "out.mp4") as film:
         assert [tuple(frame.shape) for frame in film] == [(3, 48, 128)] * 4

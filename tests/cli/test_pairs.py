@@ -46,3 +46,18 @@ def test_what_is_no_pair_is_refused(folders):
     (folders / "empty").mkdir()
     with pytest.raises(GsjbuError, match="same name"):
         pairs.found(str(folders / "a"), None, str(folders / "empty"))
+
+
+def test_a_signal_beside_its_picture_is_not_taken_for_the_picture(folders):
+    (folders / "a" / "x.npy").write_bytes(b"")
+    (folders / "a" / "x.json").write_bytes(b"")
+    a, c = str(folders / "a"), str(folders / "c")
+    (one,) = pairs.found(a, a, c)
+    assert (one.name, one.signal) == ("x.png", folders / "a" / "x.npy")
+
+
+@pytest.mark.parametrize("twice", ["a/x.jpg", "b/x.png", "c/x.tif"])
+def test_two_files_of_one_name_are_refused(folders, twice):
+    (folders / twice).write_bytes(b"")
+    with pytest.raises(GsjbuError, match=r"has x\.\w+ and x\.\w+; which is meant"):
+        pairs.found(*(str(folders / name) for name in "abc"))

@@ -180,3 +180,27 @@ def test_a_map_of_unequal_ratios_that_might_be_tokens_is_a_doubt():
 def test_a_grid_that_is_neither_the_maps_nor_the_tokens_is_refused():
     with pytest.raises(SignalError, match="as a map it has not 12 rows × 12 columns"):
         lay((3, 128, 96), (256, 384), grid=(12, 12))
+
+
+@pytest.mark.parametrize("shape", [(36, 64), (30, 64), (12, 64), (27, 64), (64, 128), (16, 192), (196, 768)])
+def test_a_map_that_changes_evenly_is_not_taken_for_tokens(shape):
+    rows, cols = shape
+    map_ = np.add.outer(np.arange(rows) * 3.0, np.arange(cols) * 2.0).astype("f4") + 900
+    with pytest.raises(SignalError, match=f"^The signal is {rows} rows × {cols} columns"):
+        layouts.lay(map_, (512, 512))
+    tokens_ = map_[:, np.random.default_rng(0).permutation(cols)]
+    try:
+        laid = layouts.lay(tokens_, (512, 512))
+    except SignalError:  # of both: what it may be is asked
+        return
+    assert laid.layout == "tokens" and (laid.doubt or cols == 768)
+    assert layouts.lay(map_[None], (512, 512)).layout == "tokens", "a batch of one is said to be tokens"
+
+
+def test_an_even_map_that_suits_is_one_though_it_has_the_tokens_of_a_grid():
+    map_ = np.add.outer(np.arange(256) * 3.0, np.arange(320) * 2.0).astype("f4")
+    assert layouts.lay(map_, (512, 512)).layout == "CHW"
+    assert (
+        layouts.lay(map_[:, ::-1][:, np.random.default_rng(0).permutation(320)], (512, 512)).layout
+        == "tokens"
+    )

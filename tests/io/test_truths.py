@@ -58,6 +58,15 @@ def test_an_alpha_of_eight_bits_is_a_share():
     assert set(truth.values.unique().tolist()) == {0.0, 1.0}
 
 
+@pytest.mark.parametrize("kind", ["logits", "heat_map"])
+def test_a_truth_beyond_shares_is_no_truth_of_shares(kind):
+    signal = low(kind, DRAW.random((6, 8)).astype(np.float32))
+    with pytest.raises(SignalError, match=r"between 2.* and 3.*gives shares between 0 and 1"):
+        truth_of(bring(DEPTH), signal, 24, 32)
+    rounded = np.clip(DEPTH - 2, 0, 1) + np.float32(1e-6)
+    assert truth_of(bring(rounded), signal, 24, 32).family == "alpha"
+
+
 @pytest.mark.parametrize("layout", [lambda x: x, lambda x: x.transpose(1, 2, 0), lambda x: x[None]])
 def test_features_in_any_layout(layout):
     features = DRAW.normal(size=(9, 24, 32)).astype(np.float32)

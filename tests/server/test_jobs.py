@@ -59,6 +59,19 @@ def test_clients_take_turns_and_a_flood_from_one_address_does_not_push_back_anot
     s.close()
 
 
+def test_only_a_job_that_waits_for_a_place_is_told_so() -> None:
+    s, gate = Scheduler(Limits(running_jobs=1)), Gate()
+    first, second = job(gate("first")), job(gate("second"), "b")
+    for one in (first, second):
+        s.submit(one)
+    until(lambda: first.state == "running")
+    assert [one.events.after(0)[0].kind for one in (first, second)] == ["running", "queued"]
+    gate.open.set()
+    until(lambda: second.state == "done")
+    assert [event.kind for event in second.events.after(0)][:2] == ["queued", "running"]
+    s.close()
+
+
 def test_limits_of_queue_and_client_are_exact_and_say_when_to_come_back() -> None:
     s, gate = Scheduler(Limits(running_jobs=2, queue_jobs=3, client_jobs=2)), Gate()
     accepted = [job(gate(str(n)), f"c{n}") for n in range(5)]
@@ -181,7 +194,7 @@ def test_whatever_a_job_raises_stays_in_the_job(error: BaseException, state: str
     assert broken.error.code == code
     assert "secret" not in broken.error.detail
     assert broken.error.__traceback__ is None, "a kept traceback keeps the job's arrays alive"
-    assert [e.kind for e in broken.events.after(0)] == [state]
+    assert [e.kind for e in broken.events.after(0)] == ["running", state]
     s.close()
 
 

@@ -1,0 +1,81 @@
+"""A film's own signals: each frame as `gsjbu upsample` has it, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gsjbu
+from gsjbu import cli, samples, video
+from gsjbu.io.films import Reader, Writer
+from gsjbu.io.pictures import to_uint8
+
+STRIDE, FRAMES = 8, 2
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """film.mkv; depth/, the mean over each cell, of numbers beyond float16's range; their truths."""
+    folder = tmp_path_factory.mktemp("film")
+    (folder / "depth").mkdir()
+    (folder / "truth").mkdir()
+    with Writer(folder / "film.mkv", rate=10) as out:
+        for number in range(FRAMES):
+            scene = samples.frame("spheres", 0.02 * number)
+            image, depth = scene.image[:, :256, :256], 1e5 * scene.depth.numpy().squeeze()[:256, :256]
+            out.add(to_uint8(image))
+            low = depth.reshape(32, STRIDE, 32, STRIDE).mean(axis=(1, 3))
+            np.save(folder / "depth" / f"{number}.npy", low.astype("f4"))
+            np.save(folder / "truth" / f"{number}.npy", depth)
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], film: Path, *words: object) -> tuple[int, str, str]:
+    asked = ["video", film / "film.mkv", film / "out.mkv", "--stride", STRIDE, "--quiet", *words]
+    status = cli.main([str(word) for word in asked])
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_a_signal_of_ones_own_is_upsampled_as_suits_it(
+    film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = "--signal", film / "depth"
+    status, out, _ = run(capsys, film, *own, "--values", film / "suited", "--json")
+    facts = json.loads(out)
+    assert (status, facts["signal"], facts["objective"]) == (0, "depth", "auto")
+    assert "psnr" not in facts and "check" not in facts, "no fit gave the picture back"
+    assert run(capsys, film, *own, "--values", film / "rgb", "--objective", "rgb")[0] == 0
+    off: dict[str, float] = {}
+    for kind in ("suited", "rgb"):
+        got, truth = np.load(film / kind / "000001.npy"), np.load(film / "truth" / "1.npy")
+        assert got.dtype == np.float32
+        off[kind] = float(np.sqrt(np.mean(np.square(got.squeeze() - truth))))
+    assert off["suited"] < 0.75 * off["rgb"]
+    with Reader(film / "film.mkv") as frames:
+        guide = video.as_it_is(next(iter(frames)))
+    alone = gsjbu.upsample(guide, np.load(film / "depth" / "0.npy"), kind="depth")
+    assert np.load(film / "suited" / "000000.npy").squeeze() == pytest.approx(alone.numpy(), rel=1e-5)
+
+
+def test_the_kind_and_the_objective_are_told(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, film, "--signal", film / "depth", "--iters", 1, "--frames", 1)
+    assert status == 0 and "Each frame: objective auto. " in out and ": depth on 32 rows × 32 columns" in out
+    assert "dB" not in out
+
+
+def test_float16_that_loses_the_values_is_refused_only_if_asked_for(
+    film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "--signal", film / "depth", "--iters", 1, "--frames", 1, "--values", film / "half"
+    assert run(capsys, film, *words)[0] == 0
+    status, _, err = run(capsys, film, *words, "--float16")
+    assert status == 2 and "float16" in err
+
+
+def test_the_picture_itself_is_given_back_by_rgb_only(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, film, "--objective", "auto")
+    assert status == 2 and "--objective auto is for a signal of one's own" in err
