@@ -6,11 +6,10 @@ A coarse network is played by blurring the exact classes' cell means and adding 
 than the winning class: where two classes nearly tie, the image's edge decides between them. Judged by mIoU and by
 the F-score of the boundaries (within 2 pixels).
 
-``auto`` is what ``gsjbu.upsample`` does of itself, and has the best mIoU of probabilities in three of the four scenes;
-on the spheres it does not trust the image and interpolates, where the fixed kernel has more. Beside it: ``bilinear``,
-which needs no image; ``fixed``, the same Gaussian everywhere, without a fit; and ``signal``, a fit that gives the low
-resolution back. That asks for means, not for borders: it softens them, and falls behind the fixed kernel in seven of
-the eight rows.
+``auto`` is what ``gsjbu.upsample`` does of itself, and has the best mIoU of probabilities in all four scenes. Beside
+it: ``bilinear``, which needs no image; ``fixed``, the same Gaussian everywhere, without a fit; and ``signal``, a fit that
+gives the low resolution back. That asks for means, not for borders: it softens them, and falls behind the fixed kernel
+in seven of the eight rows.
 """
 
 from __future__ import annotations

@@ -158,6 +158,10 @@ def _place(
         moved = moved_as(explained.logs, guide, grid, roughly)
     if moved is None or not moved.sure:
         moved = _half_a_cell(explained, guide, grid, roughly) or moved
+    if moved is not None and moved.sure:
+        there = explained.over(shift.means_of_moved(guide, grid, *moved.pixels, roughly=roughly))
+        if trust_in(recipe, there) == 0:  # edges agree there, and colours tell nothing: it lies where it is
+            moved = None
     return trust, moved
 
 
