@@ -7,9 +7,9 @@ than the winning class: where two classes nearly tie, the image's edge decides b
 the F-score of the boundaries (within 2 pixels).
 
 ``auto`` is what ``gsjbu.upsample`` does of itself, and has the best mIoU of probabilities in all four scenes. Beside
-it: ``bilinear``, which needs no image; ``fixed``, the same Gaussian everywhere, without a fit; and ``signal``, a fit that
-gives the low resolution back. That asks for means, not for borders: it softens them, and falls behind the fixed kernel
-in seven of the eight rows.
+it: ``bilinear``, which needs no image; ``fixed``, the same Gaussian everywhere, without a fit; and ``signal``, a fit
+that gives the low resolution back. That asks for means, not for borders: it softens them, and falls behind the fixed
+kernel in seven of the eight rows.
 """
 
 from __future__ import annotations
