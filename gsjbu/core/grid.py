@@ -175,9 +175,8 @@ class Grid:
     def are_counts(self, shares: np.ndarray) -> bool:
         """Whether ``shares [C, h, w]`` may say how many of each cell's pixels a class has, as its own cell means do."""
         counts, levels = shares * self.pixels, 255 * shares
-        rounded = (
-            self.pixels / 510 if np.abs(levels - levels.round()).max(initial=0) < MIXED else 0
-        )  # to 8 bits
+        has_8_bits = np.abs(levels - levels.round()).max(initial=0) < MIXED
+        rounded = self.pixels / 510 if has_8_bits else 0
         off = (np.abs(counts - counts.round()) - rounded)[(shares > MIXED) & (shares < 1 - MIXED)]
         return not off.size or float(np.median(off)) <= UNCOUNTED
 
@@ -208,9 +207,8 @@ def _area_means(x: np.ndarray, starts: np.ndarray, step: float, axis: int) -> np
     """Means along an axis over cells as they lie: those of their pixels, and what each border cuts off one."""
     size = x.shape[axis]
     borders = np.minimum(np.arange(len(starts)) * step, size)
-    beyond = (
-        starts - borders
-    )  # of the pixel before a cell's first where it is more than 0, of the first below
+    # How much of a pixel lies before a cell's first, and is its own; below 0, how much of its first is another's.
+    beyond = starts - borders
     cut = np.where(beyond > 0, starts - 1, np.minimum(starts, size - 1))
     parts = x.take(cut, axis) * beyond.reshape(-1, *[1] * (-1 - axis))
     before, after = np.split(parts, [-1], axis)[0], np.split(parts, [1], axis)[1]
