@@ -106,7 +106,7 @@ def guess(
     values = plane[known].astype(np.float64)
     if values.size == 0:
         return Guess("depth", "no finite value")
-    if (values == np.rint(values)).all():
+    if may_be_classes(values):
         found = _whole(plane, known, lossy)
         if found.kind == "labels":
             return found
@@ -183,6 +183,11 @@ def pieces_each(plane: np.ndarray, known: np.ndarray) -> float:
         for a, b in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1]))
     )
     return len(np.unique(pieces(down, across)[known])) / max(1, len(np.unique(plane[known])))
+
+
+def may_be_classes(values: np.ndarray) -> bool:
+    """Whether all are whole numbers that integers of 64 bits hold."""
+    return values.dtype.kind != "f" or bool(((values == np.rint(values)) & (np.abs(values) < 2.0**63)).all())
 
 
 def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:

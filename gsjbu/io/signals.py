@@ -423,8 +423,11 @@ def _numbers(planes: np.ndarray) -> np.ndarray:
 
 def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The class numbers in the known cells of [h, w], rising. Raises SignalError."""
-    if plane.dtype.kind == "f" and not (plane[known] == np.rint(plane[known])).all():
-        raise SignalError("signal_kind", f"Labels must be whole numbers of at most {MAX_CLASSES} classes.")
+    if not kinds.may_be_classes(plane[known]):
+        raise SignalError(
+            "signal_kind",
+            f"Labels must be whole numbers of at most 64 bits, and at most {MAX_CLASSES} classes.",
+        )
     codes = np.unique(plane[known])
     if len(codes) > MAX_CLASSES:
         raise SignalError(

@@ -153,7 +153,7 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
 
 def _whole(numbers: np.ndarray) -> np.ndarray:
     """Class numbers as they are; fractions are refused, and floats that no integer of 64 bits holds."""
-    if numbers.dtype.kind == "f" and not ((numbers == np.rint(numbers)) & (np.abs(numbers) < 2.0**63)).all():
+    if not kinds.may_be_classes(numbers):
         raise SignalError(
             "signal_kind",
             "The truth holds fractions, or numbers of more than 64 bits, and classes are whole numbers; give their "

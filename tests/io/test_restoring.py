@@ -16,7 +16,7 @@ from PIL import Image
 
 import gsjbu
 from gsjbu.core.kernel import Kernel
-from gsjbu.errors import GsjbuError
+from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io import levels, restoring
 from gsjbu.io.readers import read
 from gsjbu.io.signals import Signal, understand
@@ -152,6 +152,16 @@ def test_class_numbers_that_no_picture_holds_are_refused(kernel):
     signal = understand(LABELS - 1)
     with pytest.raises(GsjbuError, match=r"-1 to 14.*npy"):
         levels.png(signal, restoring.restored(signal, kernel))
+
+
+@pytest.mark.parametrize("number", [1e19, 1e30, -1e19])
+def test_numbers_beyond_64_bits_are_no_classes(number):
+    array = np.full((3, 4), number)
+    assert (gsjbu.upsample(IMAGE, array, iters=0).numpy() == number).all()
+    with pytest.raises(SignalError, match="at most 64 bits"):
+        gsjbu.upsample(IMAGE, array, iters=0, kind="labels")
+    array[0, 0] = 2
+    assert gsjbu.upsample(IMAGE, array, iters=0).dtype == torch.float64
 
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, max_side=9)
