@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gsjbu.io.brought import Brought
-from gsjbu.io.kinds import KINDS, Kind
+from gsjbu.io.kinds import KINDS, Kind, may_be_classes
 
 #: What a picture's own notes may take.
 MAX_TEXT = 1 << 20
@@ -66,7 +66,7 @@ def _kind(said: Any, array: np.ndarray) -> Kind | None:
         return None
     if said == "labels" and array.ndim == 3:
         return "probabilities"  # the share of each class
-    if said == "labels" and array.dtype.kind == "f" and not (array == np.rint(array)).all():
+    if said == "labels" and not may_be_classes(array):
         return None
     if said == "heat_map" and array.ndim != 2:
         return None

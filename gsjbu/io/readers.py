@@ -178,9 +178,8 @@ def _zarr(path: Path, max_values: int, entry: str | None) -> Brought:
 
 # ------------------------------------------------------------------------------- what a file is
 
-Reader = Callable[
-    ..., Brought
-]  # of the bytes, the most values, and where there are several arrays one's name
+# Of the bytes, the most values, and where there are several arrays one's name.
+Reader = Callable[..., Brought]
 
 
 def form_of(data: bytes) -> str:
