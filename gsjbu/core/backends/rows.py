@@ -20,7 +20,6 @@ from typing import NamedTuple
 import numpy as np
 
 from gsjbu.core.backends.adam import LEAST, RANGE, UX, UY, VX, VY
-from gsjbu.core.backends.doubles import WIDE
 from gsjbu.core.backends.fused import BIG, NEGLIGIBLE
 from gsjbu.core.backends.lanes import layout_at, pitch_of, whole_vectors
 from gsjbu.core.backends.phases import claim, finish, open_phase
@@ -44,7 +43,7 @@ from gsjbu.core.backends.update import (
     set_lines,
     update_row,
 )
-from gsjbu.core.compiler import BORROWS, FAST, njit
+from gsjbu.core.compiler import BORROWS, FAST, INLINED, njit
 from gsjbu.core.parameters import Highest
 
 f32 = np.float32
@@ -78,7 +77,7 @@ def lines_of(
 def _set_lines(state, in_logs, high, lanes, radius, lines):
     flat_state, flat_lines, pitch = state.reshape(-1), lines.reshape(-1), lines.shape[2]
     for i in range(len(state)):
-        for j in range(0, lanes, WIDE):
+        for j in range(0, lanes, LANES):
             n, t = i * state[0].size + j, (i + radius) * lines[0].size + radius + j
             set_lines(n, flat_state, in_logs, high, t, flat_lines, pitch)
 
@@ -164,7 +163,7 @@ def work_for(layout, channels, row, into, vectors):
 # ``base``: floats from LR pixel (0, 0)'s lines to those of the block's first cell. ``plane``: floats of a channel.
 
 
-@njit(**BORROWS)
+@njit(**INLINED)
 def aim(i, j, first, last, layout, work):
     """Look at the pixels first…last of 16 cells from (i, j), counted along their rows, one vector each."""
     across = layout.places * layout.lanes
@@ -175,7 +174,7 @@ def aim(i, j, first, last, layout, work):
         work.ys[n - first] = layout.ys[y]
 
 
-@njit(**BORROWS)
+@njit(**INLINED)
 def _distance(p, t, channels, guide, plane, lines, pitch):
     """‖I_p − I_q‖² of one vector of pixels."""
     distance = splat(f32(0))
@@ -185,7 +184,7 @@ def _distance(p, t, channels, guide, plane, lines, pitch):
     return distance
 
 
-@njit(**BORROWS)
+@njit(**INLINED)
 def choose(base, count, channels, guide, plane, layout, lines, pitch, work):
     """Of all neighbours those that can matter for the chunk's pixels; their number.
 
@@ -215,14 +214,14 @@ def choose(base, count, channels, guide, plane, layout, lines, pitch, work):
     return k
 
 
-@njit(**BORROWS)
+@njit(**INLINED)
 def point(base, neighbours, work):
     """Read the neighbours' lines where they are."""
     for k in range(neighbours):
         work.here[k] = base + work.near.at[k]
 
 
-@njit(**BORROWS)
+@njit(**INLINED)
 def bring(base, neighbours, lines, pitch, count, work):
     """Read them from copies: in place nearly every vector lies in two cache lines."""
     for k in range(neighbours):
@@ -232,7 +231,7 @@ def bring(base, neighbours, lines, pitch, count, work):
             store(work.par, to + line * LANES, load(lines, t + line * pitch))
 
 
-@njit(**BORROWS)
+@njit(**INLINED)
 def _look(base, count, channels, guide, plane, layout, lines, pitch, copied, work):
     """Choose the neighbours, and say where their lines are read; their number."""
     neighbours = choose(base, count, channels, guide, plane, layout, lines, pitch, work)
@@ -243,7 +242,7 @@ def _look(base, count, channels, guide, plane, layout, lines, pitch, copied, wor
     return neighbours
 
 
-@njit(**BORROWS)
+@njit(**INLINED)
 def _energies(count, neighbours, channels, guide, plane, layout, lines, pitch, work, weights):
     """−log₂ w of the chunk's pixels, at weights[k·room + n·LANES]; and the least of each, at work.inverse."""
     near, room = work.near, work.room
@@ -293,9 +292,48 @@ def block_weights(count, neighbours, channels, guide, plane, layout, lines, pitc
 # --- objectives: each leaves δ = ∂L/∂log w in place of the weights ------------------------------------------------
 
 
-@njit(**BORROWS)
-def _rgb_three(count, neighbours, guide, plane, layout, lines, pitch, work, scale, loss):
-    """L1 of the mixed guide against the guide itself, three channels; returns ``loss`` and |Î − I|, by lane."""
+@njit(**INLINED)
+def _add_four(sums, to, width, su, sv, suv, sd):
+    store(sums, to, load(sums, to) + su)
+    store(sums, to + width, load(sums, to + width) + sv)
+    store(sums, to + 2 * width, load(sums, to + 2 * width) + suv)
+    store(sums, to + 3 * width, load(sums, to + 3 * width) + sd)
+
+
+@njit(**INLINED)
+def _rgb_sums(start, neighbours, guide, plane, layout, lines, pitch, work, s0, s1, s2, centre, sums, width):
+    """δ and the sums of a chunk's only vector of pixels in one pass; as _add_sums."""
+    near, first, p, x0, y0 = (
+        work.near,
+        FIRST_LINE * pitch,
+        work.pixel[0],
+        load(layout.xs, work.place[0]),
+        work.ys[0],
+    )
+    g0, g1, g2 = load(guide, p), load(guide, p + plane), load(guide, p + 2 * plane)
+    for k in range(neighbours):
+        t = work.here[k]
+        c0, c1, c2 = (
+            load(lines, t + first),
+            load(lines, t + first + pitch),
+            load(lines, t + first + 2 * pitch),
+        )
+        delta = load(work.weights, k * work.room) * (s0 * c0 + s1 * c1 + s2 * c2 - centre)
+        x, y = x0 - near.shift_x[k], y0 - near.shift_y[k]
+        u = x * load(lines, t + UX * pitch) + load(lines, t + UY * pitch) * y
+        v = x * load(lines, t + VX * pitch) + load(lines, t + VY * pitch) * y
+        d0, d1, d2 = g0 - c0, g1 - c1, g2 - c2
+        distance = d0 * d0 + d1 * d1 + d2 * d2
+        du = delta * u
+        _add_four(sums, start + near.into[k], width, du * u, delta * v * v, du * v, delta * distance)
+
+
+@njit(**INLINED)
+def _rgb_three(start, count, neighbours, guide, plane, layout, lines, pitch, work, scale, loss, sums, width):
+    """L1 of the mixed guide against the guide itself, three channels; returns ``loss`` and |Î − I|, by lane.
+
+    Where the chunk is one vector of pixels its sums are added, too.
+    """
     first, room = FIRST_LINE * pitch, work.room
     _energies(count, neighbours, 3, guide, plane, layout, lines, pitch, work, work.weights)
     for n in range(count):
@@ -318,12 +356,20 @@ def _rgb_three(count, neighbours, guide, plane, layout, lines, pitch, work, scal
         mute = inverse * valid
         s0, s1, s2 = signed(off0, scale) * mute, signed(off1, scale) * mute, signed(off2, scale) * mute
         centre = s0 * m0 + s1 * m1 + s2 * m2
-        for k in range(neighbours):
-            t = first + work.here[k]
-            slope = (
-                s0 * load(lines, t) + s1 * load(lines, t + pitch) + s2 * load(lines, t + 2 * pitch) - centre
+        if count == 1:
+            _rgb_sums(
+                start, neighbours, guide, plane, layout, lines, pitch, work, s0, s1, s2, centre, sums, width
             )
-            store(work.weights, k * room + b, load(work.weights, k * room + b) * slope)
+        else:
+            for k in range(neighbours):
+                t = first + work.here[k]
+                slope = (
+                    s0 * load(lines, t)
+                    + s1 * load(lines, t + pitch)
+                    + s2 * load(lines, t + 2 * pitch)
+                    - centre
+                )
+                store(work.weights, k * room + b, load(work.weights, k * room + b) * slope)
         loss = loss + (magnitude(off0) + magnitude(off1) + magnitude(off2)) * valid
     return loss
 
@@ -411,7 +457,7 @@ def _signal_delta(count, neighbours, work, area):
             store(work.weights, k * work.room + b, w * share * (raised - mean))
 
 
-@njit(**BORROWS)
+@njit(**INLINED)
 def _add_sums(start, count, neighbours, channels, guide, plane, layout, lines, pitch, work, sums, width):
     """Add each neighbour's Σδu², Σδv², Σδuv, Σδd² to the task's sums, lane by lane."""
     near = work.near
@@ -434,16 +480,13 @@ def _add_sums(start, count, neighbours, channels, guide, plane, layout, lines, p
             du = delta * u
             su, suv = su + du * u, suv + du * v
             sv, sd = sv + delta * v * v, sd + delta * distance
-        store(sums, to, load(sums, to) + su)
-        store(sums, to + width, load(sums, to + width) + sv)
-        store(sums, to + 2 * width, load(sums, to + 2 * width) + suv)
-        store(sums, to + 3 * width, load(sums, to + 3 * width) + sd)
+        _add_four(sums, to, width, su, sv, suv, sd)
 
 
 # --- the fit ------------------------------------------------------------------------------------------------------
 
 
-@njit(**BORROWS)
+@njit(**INLINED)
 def _rgb_block(i, j, base, start, guide, channels, plane, layout, lines, pitch, work, scale, sums, width):
     """Forward, loss and backward of 16 cells from (i, j), L1 of the guide; returns their summed |Î − I|."""
     pixels = (layout.row_starts[i + 1] - layout.row_starts[i]) * layout.places
@@ -456,13 +499,15 @@ def _rgb_block(i, j, base, start, guide, channels, plane, layout, lines, pitch, 
         if first == 0 or layout.radius >= MANY:
             neighbours = _look(base, count, channels, guide, plane, layout, lines, pitch, copied, work)
         if channels == 3:
-            loss = _rgb_three(count, neighbours, guide, plane, layout, source, step, work, scale, loss)
+            loss = _rgb_three(start, count, neighbours, guide, plane, layout, source, step, work, scale, loss, sums,
+                              width)  # fmt: skip
         else:
             loss = _rgb_any(
                 count, neighbours, channels, guide, plane, layout, source, step, work, scale, loss
             )
-        _add_sums(start, count, neighbours, channels, guide, plane, layout, source, step, work, sums,
-                  width)  # fmt: skip
+        if count > 1 or channels != 3:
+            _add_sums(start, count, neighbours, channels, guide, plane, layout, source, step, work, sums,
+                      width)  # fmt: skip
     return total(loss)
 
 

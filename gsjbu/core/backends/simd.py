@@ -265,6 +265,28 @@ def smaller(typingctx, x, y):
 
 
 @intrinsic
+def where_less(typingctx, a, b, x, y):
+    """x in the lanes where a < b, y in the others."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered("<", args[0], args[1]), args[2], args[3])
+
+    return vector(vector, vector, vector, vector), codegen
+
+
+@intrinsic
+def root(typingctx, x):
+    """√x of each lane."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{LANES}f32")
+        return builder.call(function, args)
+
+    return vector(vector), codegen
+
+
+@intrinsic
 def magnitude(typingctx, x):
     """|x| of each lane."""
 
@@ -286,6 +308,17 @@ def signed(typingctx, x, size):
         return builder.select(builder.fcmp_ordered(">", args[0], zero), size, below)
 
     return vector(vector, types.float32), codegen
+
+
+@intrinsic
+def scaled(typingctx, x, exponent):
+    """x·2^exponent for whole exponents with which it is neither too large nor a denormal."""
+
+    def codegen(context, builder, signature, args):
+        bits = builder.shl(builder.fptosi(args[1], _WORDS), ir.Constant(_WORDS, [23] * LANES))
+        return builder.bitcast(builder.add(builder.bitcast(args[0], _WORDS), bits), _VECTOR)
+
+    return vector(vector, vector), codegen
 
 
 @intrinsic
@@ -311,29 +344,24 @@ def exp2_negative(typingctx, x):
 _OPERATIONS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
 
 
-def _install(op, name: str, kind: types.Type, scalar: types.Float, spread) -> None:
+def _install(op, name: str) -> None:
     class Typing(AbstractTemplate):
         def generic(self, args, kws):
-            if kws or len(args) != 2 or kind not in args:
+            if kws or len(args) != 2 or vector not in args:
                 return None
-            if all(a == kind or isinstance(a, types.Float) for a in args):
-                return signature(kind, *(a if a == kind else scalar for a in args))
+            if all(a == vector or isinstance(a, types.Float) for a in args):
+                return signature(vector, *(a if a == vector else types.float32 for a in args))
             return None
 
     infer_global(op)(Typing)
 
     def lower(context, builder, sig, args):
-        a, b = (v if t == kind else spread(builder, v) for v, t in zip(args, sig.args, strict=True))
+        a, b = (v if t == vector else _splat(builder, v) for v, t in zip(args, sig.args, strict=True))
         return getattr(builder, name)(a, b, flags=_FUSE)
 
-    for left, right in ((kind, kind), (kind, scalar), (scalar, kind)):
+    for left, right in ((vector, vector), (vector, types.float32), (types.float32, vector)):
         lower_builtin(op, left, right)(lower)
 
 
-def install_operators(kind: types.Type, scalar: types.Float, spread) -> None:
-    """Give a vector type + − · / with itself and with scalars, which ``spread(builder, value)`` fills lanes with."""
-    for op, name in _OPERATIONS.items():
-        _install(op, name, kind, scalar, spread)
-
-
-install_operators(vector, types.float32, _splat)
+for _op, _name in _OPERATIONS.items():
+    _install(_op, _name)
