@@ -53,9 +53,8 @@ def _finished(image: np.ndarray, truth: np.ndarray, draw: Draw, noise: float = 0
 
 def _ground(draw: Draw) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image, classes (sky, verge, road, marking, post, car) and nearness, all fine."""
-    horizon = draw.uniform(70, 110) + draw.uniform(0.02, 0.06) * (
-        _x - WIDTH / 2
-    )  # nobody holds a camera level
+    # Nobody holds a camera level.
+    horizon = draw.uniform(70, 110) + draw.uniform(0.02, 0.06) * (_x - WIDTH / 2)
     near = np.maximum(_y - horizon, 0.0) / (HEIGHT - horizon)
     ahead, aside = (
         1 / np.maximum(near, 1e-3),

@@ -64,7 +64,7 @@ def _busiest(band: np.ndarray) -> tuple[int, int]:
 
 def _coloured(scene: Scene, values: np.ndarray) -> np.ndarray:
     if scene.classes is None:
-        return colours.viridis(np.clip(values / 255, 0, 1))
+        return colours.paint(values, 0, 255)
     return _PALETTE[values.astype(np.int64) % 256]
 
 

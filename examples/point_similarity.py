@@ -69,7 +69,7 @@ def main() -> None:
         scores, maps = experiment(scene)
         print(f"{scene:12s} bilinear {scores['bilinear']:.3f}   GS-JBU {scores['gsjbu']:.3f}")
         for name, values in maps.items():
-            picture = colours.viridis(((values + 1) / 2).clamp(0, 1).numpy())
+            picture = colours.paint(values.numpy(), -1, 1)
             (folder / f"similarity-{scene}-{name}.png").write_bytes(images.png_bytes(picture))
 
 

@@ -89,17 +89,20 @@ class Setting:
         return value
 
     def _parse_bool(self, raw: Any) -> bool:
-        if isinstance(raw, bool):
-            return raw
         if isinstance(raw, int) and raw in (0, 1):
             return bool(raw)
-        if isinstance(raw, str):
-            word = raw.strip().lower()
-            if word in ("true", "1", "yes", "on"):
-                return True
-            if word in ("false", "0", "no", "off"):
-                return False
-        raise SettingError(self.name, f"{self.name} is {_shown(raw)}; it must be true or false.")
+        said = truth_word(raw) if isinstance(raw, str) else None
+        if said is None:
+            raise SettingError(self.name, f"{self.name} is {_shown(raw)}; it must be true or false.")
+        return said
+
+
+def truth_word(text: str) -> bool | None:
+    """What a word for true or false says; None: it is none."""
+    word = text.strip().lower()
+    return (
+        True if word in ("true", "1", "yes", "on") else False if word in ("false", "0", "no", "off") else None
+    )
 
 
 def flag(name: str, given: Any) -> bool:

@@ -19,7 +19,7 @@ from PIL import Image
 
 import gsjbu
 from gsjbu import images, metrics, render
-from gsjbu.io.colours import viridis
+from gsjbu.io.colours import paint
 from gsjbu.grid import Grid
 from gsjbu.samples import SAMPLES
 
@@ -29,8 +29,7 @@ def show(*pictures):
     shown = []
     for picture in pictures:
         if picture.ndim == 2:
-            low, high = picture.min(), picture.max()
-            shown.append(torch.from_numpy(viridis(((picture - low) / (high - low)).numpy())))
+            shown.append(torch.from_numpy(paint(picture.numpy(), float(picture.min()), float(picture.max()))))
         else:
             shown.append(torch.from_numpy(images.to_uint8(picture)))
     return Image.fromarray(torch.cat(shown, dim=1).numpy())""",

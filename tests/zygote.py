@@ -265,9 +265,8 @@ def leave(status: int) -> None:
 
 def main() -> None:
     """``python -m tests.zygote LISTENER ALIVE``: serve until the other end of ALIVE is closed."""
-    warnings.simplefilter(
-        "ignore"
-    )  # of threads that a fork leaves behind: those of OpenBLAS stand still meanwhile
+    # Of threads that a fork leaves behind: those of OpenBLAS stand still meanwhile.
+    warnings.simplefilter("ignore")
     base = [path for path in sys.path if path and Path(path) != ROOT]
     load()
     gc.collect()

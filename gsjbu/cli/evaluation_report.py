@@ -9,7 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from gsjbu.cli.report import STYLE, table
+from gsjbu.cli.options import counted
+from gsjbu.cli.report import document, number, table
 from gsjbu.measures import MORE_IS_BETTER, UNITS, direction
 
 Rows = list[dict[str, Any]]
@@ -48,7 +49,10 @@ def _line(row: dict[str, Any], method: str, one: dict[str, Any]) -> dict[str, An
 
 def as_html(rows: Rows, failed: list[dict[str, str]]) -> str:
     """Means over the pictures, every picture, every class, and what could not be measured."""
-    parts = ["<h2>Mean over the pictures</h2>", _means(rows), "<h2>Pictures</h2>", _pictures(rows)]
+    parts = [
+        f"<p>{escape(_legend(_measures(rows)))}</p>",
+        *("<h2>Mean over the pictures</h2>", _means(rows), "<h2>Pictures</h2>", _pictures(rows)),
+    ]
     if any(one.get("classes") for row in rows for one in row["metrics"].values()):
         parts += ["<h2>Classes, mean IoU over the pictures that have them</h2>", _classes(rows)]
     if failed:
@@ -56,13 +60,7 @@ def as_html(rows: Rows, failed: list[dict[str, str]]) -> str:
             "<h2>Not measured</h2>",
             table([[one["name"], one["error"]] for one in failed], ["picture", "why"]),
         ]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>GS-JBU measured</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>GS-JBU measured on {len(rows)} "
-        f"{'picture' if len(rows) == 1 else 'pictures'}</h1>\n<p>{escape(_legend(_measures(rows)))}</p>\n"
-        + "\n".join(parts)
-        + "\n</body>\n</html>\n"
-    )
+    return document(f"GS-JBU measured on {counted(len(rows), 'picture')}", parts)
 
 
 def _legend(measures: list[str]) -> str:
@@ -98,14 +96,14 @@ def _marked(values: dict[str, list[float | None]], method: str, measures: list[s
         there = [column[n] for column in values.values() if column[n] is not None]
         best = (max if MORE_IS_BETTER[name] else min)(there, default=None)  # type: ignore[type-var]
         mark = " ★" if best is not None and values[method][n] == best else ""
-        out.append(_number(values[method][n]) + mark)
+        out.append(number(values[method][n]) + mark)
     return out
 
 
 def _pictures(rows: Rows) -> str:
     measures = _measures(rows)
     body = [
-        [row["name"], method, *(_number(one.get(n)) for n in measures)]
+        [row["name"], method, *(number(one.get(n)) for n in measures)]
         for row in rows
         for method, one in row["metrics"].items()
     ]
@@ -120,10 +118,7 @@ def _classes(rows: Rows) -> str:
     body = [
         [
             name,
-            *(
-                _number(_mean(row["metrics"][m].get("classes", {}).get(name) for row in rows))
-                for m in methods
-            ),
+            *(number(_mean(row["metrics"][m].get("classes", {}).get(name) for row in rows)) for m in methods),
         ]
         for name in names
     ]
@@ -133,7 +128,3 @@ def _classes(rows: Rows) -> str:
 def _mean(values: Iterable[float | None]) -> float | None:
     there = [value for value in values if value is not None]
     return sum(there) / len(there) if there else None
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"

@@ -158,7 +158,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 def _check_count(files: list[Path], args: argparse.Namespace, frames: int) -> None:
     """Compare before the first frame, not after the last; surplus signals are told of."""
-    wanted = min(frames or args.frames or 0, args.frames or frames or 0)
+    wanted = min(filter(None, (frames, args.frames)), default=0)
     if not wanted:
         return
     if len(files) < wanted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -39,7 +40,12 @@ def page(name: str, facts: dict[str, Any]) -> str:
         "<h2>Settings</h2>",
         table([[name, str(value)] for name, value in facts["settings"].items()], ["setting", "value"]),
     ]
-    title = f"GS-JBU on {escape(name)}"
+    return document(f"GS-JBU on {name}", parts)
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """``parts``, which are HTML, as a page under a ``title``, which is not."""
+    title = escape(title)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
@@ -52,7 +58,7 @@ def _metrics(metrics: dict[str, Any]) -> str:
     tables = []
     for group, methods in metrics.items():
         rows = [
-            [method, *(_number(values.get(column)) for column in _columns(methods))]
+            [method, *(number(values.get(column)) for column in _columns(methods))]
             for method, values in methods.items()
             if isinstance(values, dict)
         ]
@@ -73,11 +79,13 @@ def _columns(methods: dict[str, Any]) -> list[str]:
     )
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
+    """A figure as a table has it; None is one that there is not."""
     return f"{value:.4g}" if isinstance(value, int | float) else "–" if value is None else str(value)
 
 
 def table(rows: list[list[str]], heads: list[str]) -> str:
+    """Texts as an HTML table under ``heads``."""
     head = "".join(f"<th>{escape(text)}</th>" for text in heads)
     body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>\n" for row in rows)
     return f"<table>\n<tr>{head}</tr>\n{body}</table>"

@@ -1,1 +1,1 @@
-"""The method: LR grid, Gaussians, fit, render. Imports nothing of gsjbu but settings and errors."""
+"""The method: LR grid, Gaussians, fit, render. Imports nothing of gsjbu but settings, errors and extras."""

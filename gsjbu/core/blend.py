@@ -34,6 +34,8 @@ MixGaussians = Callable[[Gaussians, Tensor], Tensor]  # an Upsampler by the give
 COMB_CHANNELS = 25
 # What goes to a file is rendered in blocks of channels of about this size (bytes).
 BLOCK_BYTES = 64 * 1024 * 1024
+# A share up to here is what rounding left of none.
+NO_SHARE = 1e-6
 INTERPOLATIONS = {
     "bilinear": interpolation.bilinear, "bicubic": interpolation.bicubic, "Catmull–Rom": interpolation.catmull_rom,
 }  # fmt: skip
@@ -61,7 +63,7 @@ class Blend:
     @property
     def only_plain(self) -> bool:
         """True if no Gaussian has a share: the plain interpolation is all there is."""
-        return self.plain_share > 1 - 1e-6
+        return self.plain_share > 1 - NO_SHARE
 
     @property
     def is_pure(self) -> bool:
@@ -70,7 +72,7 @@ class Blend:
 
     def fits(self, radius: int) -> bool:
         """True if all that is mixed lies in a window of ``radius``, so that one render can do it."""
-        return self.first_share > 1e-6 and (self.plain_share == 0 or REACH[self.plain] <= radius)
+        return self.first_share > NO_SHARE and (self.plain_share == 0 or REACH[self.plain] <= radius)
 
     @property
     def interpolate(self) -> Callable[[Tensor, Grid], Tensor]:
@@ -93,7 +95,7 @@ def checked(blend: Blend, grid: Grid) -> Blend:
             raise ValueError(f"its blend's {what} are {count!r}")
     if blend.plain not in INTERPOLATIONS:
         raise ValueError(f"its blend names {blend.plain!r}")
-    if not all(-1e-6 <= s <= 1 + 1e-6 for s in shares) or blend.passes > 100:
+    if not all(-NO_SHARE <= s <= 1 + NO_SHARE for s in shares) or blend.passes > 100:
         raise ValueError(f"its blend has shares {shares} and {blend.passes} passes")
     if (blend.second is None) != (blend.second_share == 0):
         raise ValueError("its blend has a second share without a second set, or the other way round")
@@ -142,14 +144,14 @@ def members(blend: Blend, gaussians: Gaussians) -> Members:
 
 def _mixture(blend: Blend, gaussians: Gaussians, signal: Tensor, mix: MixGaussians) -> Tensor:
     """Σ shareₖ·Rₖ·V; members without a share are not computed."""
-    members: list[tuple[float, Upsampler]] = [
+    parts: list[tuple[float, Upsampler]] = [
         (share, partial(mix, one)) for share, one in _sets(blend, gaussians)
     ]
     if blend.plain_share > 0:
-        members.append((blend.plain_share, lambda v: blend.interpolate(v, gaussians.grid)))
+        parts.append((blend.plain_share, lambda v: blend.interpolate(v, gaussians.grid)))
     mixed: Tensor | None = None
-    for share, member in members:
-        part = member(share * signal)
+    for share, upsample in parts:
+        part = upsample(share * signal)
         if mixed is None:
             mixed = part
         elif mixed.requires_grad:
@@ -162,7 +164,7 @@ def _mixture(blend: Blend, gaussians: Gaussians, signal: Tensor, mix: MixGaussia
 
 def _sets(blend: Blend, gaussians: Gaussians) -> list[tuple[float, Gaussians]]:
     """Share and Gaussians of each set that has one."""
-    sets = [(blend.first_share, gaussians)] if blend.first_share > 1e-6 else []
+    sets = [(blend.first_share, gaussians)] if blend.first_share > NO_SHARE else []
     if blend.second is not None:
         sets.append((blend.second_share, gaussians.at(blend.second)))
     return sets
@@ -274,7 +276,6 @@ def _in_window(blend: Blend, axis: Grid, radius: int) -> np.ndarray:
     side = 2 * radius + 1
     comb = (torch.arange(axis.rows) % side == torch.arange(side)[:, None]).to(torch.float32)
     teeth = blend.interpolate(comb[:, :, None], axis)[..., 0].numpy()  # [side, N]
-    own = np.repeat(np.arange(axis.rows), np.diff(axis.row_starts))
-    near = own + np.arange(-radius, radius + 1)[:, None]
+    near = axis.row_of + np.arange(-radius, radius + 1)[:, None]
     found = np.take_along_axis(teeth, near % side, axis=0)
     return np.where((near >= 0) & (near < axis.rows), found, 0)

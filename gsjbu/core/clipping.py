@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
@@ -67,6 +66,4 @@ def _grown(x: Tensor, reach: int) -> Tensor:
 
 def _cells(grid: Grid) -> tuple[Tensor, Tensor]:
     """Row and column of the cell of each pixel row [H] and column [W]."""
-    rows = np.repeat(np.arange(grid.rows), np.diff(grid.row_starts))
-    cols = np.repeat(np.arange(grid.cols), np.diff(grid.col_starts))
-    return torch.from_numpy(rows), torch.from_numpy(cols)
+    return torch.from_numpy(grid.row_of), torch.from_numpy(grid.col_of)

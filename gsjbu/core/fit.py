@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from typing import SupportsFloat
 
-import numpy as np
 from torch import Tensor
 
 from gsjbu.core import auto, devices, parameters
@@ -17,9 +16,10 @@ from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid, size_text
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.parameters import ADAM, FIXED, optimiser_of
+from gsjbu.core.plain import finite_image
 from gsjbu.core.threads import check_threads
 from gsjbu.core.tto import checked_signal, fit_gaussians
-from gsjbu.errors import ImageError, SettingError, ShapeError
+from gsjbu.errors import SettingError, ShapeError
 from gsjbu.settings import SETTINGS, default
 
 
@@ -124,12 +124,7 @@ def _check_guide(guide: Tensor, grid: Grid) -> None:
         raise ShapeError(
             "The grid's steps do not go with its sizes; use Grid.from_sizes or Grid.from_stride."
         )
-    # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
-    if not np.isfinite(guide.numpy()).all():
-        raise ImageError(
-            "image_not_finite",
-            "The image holds NaN or infinite values; a guide needs a value everywhere but where guide_mask is not 0.",
-        )
+    finite_image(guide)
 
 
 def _start(grid: Grid, sigma: float | None, sigma_r: float | None, usual: tuple[float, float]) -> Tensor:

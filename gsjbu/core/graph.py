@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gsjbu.core import parameters
-from gsjbu.core.blend import back_projected, plain_lines
+from gsjbu.core.blend import NO_SHARE, Blend, back_projected, plain_lines
 from gsjbu.core.corners import beside_corners
 from gsjbu.core.grid import NEARLY
 from gsjbu.core.parameters import SIGMA_HIGH, SIGMA_LOW, Parameters, coefficients
@@ -30,20 +29,13 @@ class Axis:
         self.pixel = torch.arange(cell.shape[0], dtype=torch.float64, device=cell.device) + 0.5
 
     @classmethod
-    def of(cls, starts: np.ndarray, cells: int, step: float) -> Axis:
-        """A grid's own axis: see ``Grid.row_starts``."""
-        return cls(torch.arange(cells).repeat_interleave(torch.from_numpy(starts).diff()), cells, step)
-
-    @classmethod
     def between(cls, size: Any, cells: Any) -> Axis:
         """From the two sizes, which may be symbols; a pixel's cell is that of ``Grid.row_starts``."""
         at = (torch.arange(size, dtype=torch.float64) + 0.5) * cells / size
-        on_border = ((at - at.round()).abs() < NEARLY).long()
+        on_border = ((at - at.round()).abs() < NEARLY).long()  # whole numbers suit ONNX
         left = on_border.cumsum(0) - 1
         right = on_border.sum() - 1 - left
-        stays = on_border * (
-            (torch.minimum(left, right) + (left > right).long()) % 2
-        )  # whole numbers suit ONNX
+        stays = on_border * ((torch.minimum(left, right) + (left > right).long()) % 2)
         cell = ((at + NEARLY).floor().long() - stays).clamp(max=cells - 1)
         return cls(cell, cells, torch.ones((), dtype=torch.float64) * size / cells)
 
@@ -105,8 +97,8 @@ class Rendering(nn.Module):
 
     def __init__(self, kernel: Any) -> None:
         super().__init__()
-        grid, blend = kernel.grid, kernel.blend
-        self.radius, self.passes = kernel.radius, 0 if blend is None else blend.passes
+        grid, blend = kernel.grid, kernel.blend or Blend()
+        self.radius, self.passes, self.plain_share = kernel.radius, blend.passes, blend.plain_share
         self.means, self.offset = kernel._means, kernel.offset
         back = [beside_corners(*axis) for axis in ((grid.height, grid.rows), (grid.width, grid.cols))]
         for name, index in zip(("back_rows", "back_cols"), back, strict=True):
@@ -114,18 +106,18 @@ class Rendering(nn.Module):
         self.register_buffer("guide", kernel.guide)
         self.register_buffer("lr_guide", kernel.lr_guide)
         self.register_buffer("seen", None if kernel.seen is None else kernel.seen.to(torch.float32))
-        sets = [(1.0, kernel.raw)] if blend is None else [(blend.first_share, kernel.raw)]
-        if blend is not None and blend.second is not None:
+        sets = [(blend.first_share, kernel.raw)]
+        if blend.second is not None:
             sets.append((blend.second_share, blend.second))
         self.shares = [share for share, _ in sets]
         self.shapes = [coefficients(parameters.from_raw(raw, parameters.highest(grid))) for _, raw in sets]
-        self.plain_share = 0.0 if blend is None else blend.plain_share
         if self.plain_share:
             for name, line in zip(("rows", "cols"), plain_lines(blend, grid), strict=True):
                 self.register_buffer(name, line)
         self.axes = (
-            Axis.of(grid.row_starts, grid.rows, grid.step_y), Axis.of(grid.col_starts, grid.cols, grid.step_x)
-        )  # fmt: skip
+            Axis(torch.from_numpy(grid.row_of), grid.rows, grid.step_y),
+            Axis(torch.from_numpy(grid.col_of), grid.cols, grid.step_x),
+        )
 
     def forward(self, signal: Tensor) -> Tensor:
         """[C, h, w] → [C, H, W]."""
@@ -133,7 +125,7 @@ class Rendering(nn.Module):
         parts = [
             share * mixed(sharp, self.guide, self.lr_guide, shape, self.axes, self.radius, self.seen)
             for share, shape in zip(self.shares, self.shapes, strict=True)
-            if share > 1e-6
+            if share > NO_SHARE
         ]
         if self.plain_share:
             parts.append(self.plain_share * (self.rows.T @ sharp @ self.cols))

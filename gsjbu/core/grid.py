@@ -91,6 +91,16 @@ class Grid:
         """``int64 [cols + 1]``: pixel columns of cell column ``j`` are ``col_starts[j]:col_starts[j + 1]``."""
         return _starts(self.width, self.cols, self.step_x)
 
+    @cached_property
+    def row_of(self) -> np.ndarray:
+        """``int64 [height]``: the cell row of each pixel row."""
+        return np.repeat(np.arange(self.rows), np.diff(self.row_starts))
+
+    @cached_property
+    def col_of(self) -> np.ndarray:
+        """``int64 [width]``: the cell column of each pixel column."""
+        return np.repeat(np.arange(self.cols), np.diff(self.col_starts))
+
     @property
     def pixels(self) -> np.ndarray:
         """int64 [h, w]: how many pixels each cell has."""
@@ -102,9 +112,7 @@ class Grid:
             raise ShapeError(
                 f"Pixel ({x}, {y}) lies outside the image: x must be 0–{self.width - 1}, y 0–{self.height - 1}."
             )
-        qx = int(np.searchsorted(self.col_starts, x, side="right")) - 1
-        qy = int(np.searchsorted(self.row_starts, y, side="right")) - 1
-        return qx, qy
+        return int(self.col_of[x]), int(self.row_of[y])
 
     def low_resolution(self, x: Tensor, how: str) -> Tensor:
         """``x [..., H, W]`` → ``[..., h, w]``: ``bilinear`` as :meth:`cell_samples`, ``area`` as :meth:`cell_means`."""
@@ -154,9 +162,7 @@ class Grid:
     def shares(self, classes: np.ndarray, number: int) -> np.ndarray:
         """Share of each class ``0…number − 1`` in each cell's pixels, float32 [number, h, w], as :meth:`cell_means` of
         one at a time; ``classes``: integers [H, W], below 0 for none."""
-        row = np.repeat(np.arange(self.rows), np.diff(self.row_starts))
-        col = np.repeat(np.arange(self.cols), np.diff(self.col_starts))
-        place = (classes * self.rows + row[:, None]) * self.cols + col
+        place = (classes * self.rows + self.row_of[:, None]) * self.cols + self.col_of
         shape = (number, self.rows, self.cols)
         counts = np.bincount(place[classes >= 0], minlength=math.prod(shape)).reshape(shape)
         return (counts / self.pixels).astype(np.float32)

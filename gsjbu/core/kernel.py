@@ -33,11 +33,7 @@ from gsjbu.errors import ShapeError
 FORMAT = "gsjbu-kernel-1"
 
 
-def _compile_refinement() -> None:
-    stage.compile_all()
-
-
-dispatch.warm_up.tasks.append(_compile_refinement)
+dispatch.warm_up.tasks.append(stage.compile_all)
 
 
 @dataclass(frozen=True)
@@ -55,9 +51,8 @@ class Kernel:
     backend_reason: str = ""
     device: str = "cpu"
     threads: int | None = None
-    blend: Blend | None = (
-        None  # further members of the mixture, and back-projection; None: these Gaussians alone
-    )
+    # Further members of the mixture, and back-projection; None: these Gaussians alone.
+    blend: Blend | None = None
     lr_image: str = "area"  # how the guide's LR pixels were sampled: bilinear or area
     refinement: Refinement | None = None  # what follows mixing; None: nothing
     # Pixels (right, down) by which the signal lies off the image: the guide is the image moved as far, and what is

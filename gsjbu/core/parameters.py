@@ -177,7 +177,7 @@ ADAM_EPS = 1e-8
 THETA = 0.6
 # The paper's, on the raw values.
 ADAM = Optimiser(
-    in_logs=False, start=(0.5, 0.2), rate=0.1, falling=False, beta1=0.9, beta2=0.999, pitch=1
+    in_logs=False, start=FIXED, rate=0.1, falling=False, beta1=0.9, beta2=0.999, pitch=1
 )  # fmt: skip
 # A step of log σ means the same at every stride and every σ. It starts near where fits end, with a falling rate, and so
 # needs few steps; a long memory of few steps would only hold it up.

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.forward_ad import unpack_dual
+
+from gsjbu.errors import ImageError
 
 _FUNC = torch._C._functorch  # there is no public word for it
 
@@ -59,6 +62,17 @@ def _inside(x: Tensor) -> Tensor:
     while _FUNC.is_gradtrackingtensor(x):
         x = _FUNC.get_unwrapped(x)
     return x if _FUNC.is_batchedtensor(x) else unpack_dual(x).primal
+
+
+def finite_image(image: Tensor) -> Tensor:
+    """``image`` itself, which must have a value everywhere. Raises ImageError."""
+    # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
+    if not np.isfinite(image.detach().to("cpu").numpy()).all():
+        raise ImageError(
+            "image_not_finite",
+            "The image holds NaN or infinite values; a guide needs a value everywhere but where guide_mask is not 0.",
+        )
+    return image
 
 
 def why_unreadable(x: Tensor) -> str:

@@ -26,13 +26,13 @@ class Recipe:
     sentence: str
     first: tuple[float, float]
     first_steps: int
-    second: tuple[float, float] | None
-    second_steps: int
-    second_share: float
     plain: str
     plain_share: float
     plain_share_untrusted: float
     passes: int
+    second: tuple[float, float] | None = None  # None: no second set, whatever its steps and its share
+    second_steps: int = 0
+    second_share: float = 0.0
     plain_passes: int = 0  # where the plain interpolation has all of it
     # Where these are not 0, a share depends on the stride s (px) instead: pixels / (pixels + s), more at finer ones.
     plain_pixels: float = 0.0
@@ -43,7 +43,7 @@ class Recipe:
     # Where it is not 0, at strides s (px) below it strengths are × (s / it)², and below half of it the graph × 2s / it.
     full_stride: float = 0.0
     # Where these are not 0, steps are the fewer the more cells around those with a value have none (none at all where
-    # this share has none), and the fewer the less than this the colours tell (trust.guide_gain).
+    # this share has none), and the fewer the less than this the colours tell (trust.Explained.gain).
     unfitted_missing: float = 0.0
     fitted_gain: float = 0.0
 
@@ -88,8 +88,8 @@ _MEASURED = Recipe(
 # second set is not fitted: at coarse strides, where its Gaussians are wide, it follows texture, and has a small share.
 _SCORES = Recipe(
     "The signal is taken for a network's own probabilities: it is mixed only.",
-    first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_steps=0, second_share=0.0,
-    plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0, second_pixels=10.0,
+    first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_pixels=10.0,
+    plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0,
     # The coarser the stride, the wider the mixture spreads by itself: strengths of 600 at ×8, of 67 at ×24.
     refinement=Refinement(
         graph=0.25, steps=60, strengths=(2.0, 1.0, 0.5), turns=1, lines=0.9, tolerance=0.0055, logs=True
@@ -98,7 +98,7 @@ _SCORES = Recipe(
 # Samples say nothing of what lies between them: there is nothing to fit to.
 _SAMPLES = Recipe(
     "The signal is one class a cell, without shares: it is mixed only, and there is nothing to fit.",
-    first=(0.6, 0.12), first_steps=0, second=None, second_steps=0, second_share=0.0,
+    first=(0.6, 0.12), first_steps=0,
     plain="bilinear", plain_share=0.5, plain_share_untrusted=1.0, passes=0,
 )  # fmt: skip
 
@@ -109,25 +109,25 @@ RECIPES: dict[str, Recipe] = {
     "even": replace(
         _MEASURED,
         sentence="The signal is taken for a quantity that rises evenly: wide Gaussians give it back, without a fit.",
-        first=(0.9, 0.3), first_steps=0, second=None, second_steps=0, second_share=0.0,
+        first=(0.9, 0.3), first_steps=0, second=None,
     ),
     "surface": replace(
         _MEASURED,
         sentence="The signal is smoother than the image tells: it is interpolated (Catmull–Rom) and given back.",
-        first_steps=0, second=None, second_steps=0, second_share=0.0,
+        first_steps=0, second=None,
         plain="Catmull–Rom", plain_share=1.0, plain_share_untrusted=1.0, plain_passes=1, refinement=None,
     ),
     # At ×8 and ×16 of depth an error of 8.84 and 13.14, where back-projection of samples has 9.91 and 14.65.
     "sampled": replace(
         _SAMPLES,
         sentence="The signal is taken for samples, as its edges are sharp: it is mixed only.",
-        plain_share=0.25, plain_share_untrusted=1.0,
+        plain_share=0.25,
         refinement=Refinement(strengths=(100.0,), lines=0.8, tolerance=0.02),
     ),
     "shares": replace(
         _MEASURED,
         sentence="The signal is taken for each class's share of the cell: it is given back (not pure mixing).",
-        second=None, second_steps=0, second_share=0.0, plain_share_untrusted=1.0, steps_of_large=STEPS_OF_LARGE_SHARES,
+        second=None, plain_share_untrusted=1.0, steps_of_large=STEPS_OF_LARGE_SHARES,
         plain_pixels=16.0,  # borders of labels follow the image's only to within some pixels
         # Smoothed less, too, at finer strides: Cityscapes ×4 95.6 → 96.2 mIoU, ×8 88.2 → 89.6, COCO-Stuff ×4 96.8 →
         # 97.4; but half of the graph at ×8 costs threads 0.4.
@@ -141,7 +141,7 @@ RECIPES: dict[str, Recipe] = {
     "soft": replace(
         _MEASURED,
         sentence="The signal is taken for shares with soft borders: it is given back (not pure mixing).",
-        second=None, second_steps=0, second_share=0.0, plain_share=0.5, plain_share_untrusted=0.75, passes=1,
+        second=None, plain_share=0.5, plain_share_untrusted=0.75, passes=1,
         refinement=None,
     ),
     # Among gaps a sharpened neighbour has nobody to answer it: of drawn scans 2.5 and 3.7, where the recipe for whole
@@ -154,7 +154,7 @@ RECIPES: dict[str, Recipe] = {
     "filled": replace(
         _MEASURED,
         sentence="Many cells repeat a neighbour, as filled gaps do: it is mostly interpolated. Better leave gaps NaN.",
-        first=(1.0, 0.35), first_steps=0, second=None, second_steps=0, second_share=0.0,
+        first=(1.0, 0.35), first_steps=0, second=None,
         plain="bilinear", plain_share=0.6, plain_share_untrusted=0.6, passes=1, refinement=None,
     ),
     "scores": _SCORES,

@@ -98,10 +98,8 @@ def weights(image: Tensor, raw: Tensor, radius: int, step: Step, lr_image: Tenso
     for dy in range(-radius, radius + 1):
         for dx in range(-radius, radius + 1):
             inside = (cell_y + dy >= 0) & (cell_y + dy < rows) & (cell_x + dx >= 0) & (cell_x + dx < cols)
-            qy, qx = (
-                (cell_y + dy).clamp(0, rows - 1),
-                (cell_x + dx).clamp(0, cols - 1),
-            )  # clamped only to index
+            # Clamped only to index.
+            qy, qx = (cell_y + dy).clamp(0, rows - 1), (cell_x + dx).clamp(0, cols - 1)
             delta_x = px - (qx + 0.5) * step[1]
             delta_y = py - (qy + 0.5) * step[0]
             cos, sin = torch.cos(theta[qy, qx]), torch.sin(theta[qy, qx])

@@ -64,7 +64,7 @@ class Registration:
     signal: Tensor  # [C, h, w]
     recipe: str  # its name in recipes.RECIPES
     trust: float  # 0…1: how far the guide, as it lies, is followed
-    gain: float  # what its colours tell of the signal (trust.guide_gain)
+    gain: float  # what its colours tell of the signal (trust.Explained.gain)
     even: bool  # it rises evenly: planes through neighbours tell more of it than their colours do
     smoother: bool  # a surface through a cell's neighbours tells it far better than the guide does
     blur: str | None = None  # its name in blur.BLURS

@@ -34,8 +34,6 @@ def error_left_out(values: np.ndarray) -> float:
     beside = at(0, 1) + at(0, -1) + at(1, 0) + at(-1, 0)
     corners = at(1, 1) + at(1, -1) + at(-1, 1) + at(-1, -1)
     beyond = at(0, 2) + at(0, -2) + at(2, 0) + at(-2, 0)
-    surfaces = (
-        (8 * beside - 2 * corners - beyond) / 20,
-        (4 * beside - beyond) / 12,
-    )  # least bending; cubic lines
+    # Least bending; cubic lines.
+    surfaces = ((8 * beside - 2 * corners - beyond) / 20, (4 * beside - beyond) / 12)
     return min(float(np.square(s - at(0, 0)).sum(axis=0).mean()) for s in surfaces)

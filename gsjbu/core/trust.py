@@ -78,13 +78,20 @@ class Explained:
         return Explained(self.signal.clamp_min(SUREST).log(), self.lr_guide, self.seen)
 
     def gain(self, ramps: bool = False) -> float:
-        """``guide_gain``."""
-        return _gain(self.values, self.errors(ramps))
+        """By how much (in log error) colours help to predict a cell from its neighbours; about 0 if unrelated.
+
+        Each cell is estimated from those around it, itself left out, once by distance alone and once by distance
+        and colour, at a few tolerances of which the best one counts. ramps: by a plane through them, not by their mean.
+        """
+        error = self.errors(ramps).mean(axis=(1, 2), dtype=np.float64)
+        if error[0] <= 1e-12 * float(self.values.double().square().mean()):
+            return 0.0  # a flat signal: nothing to explain
+        return float(np.log(error[0] / max(error[1:].min(), 1e-12 * error[0])))
 
     def errors(self, ramps: bool = False) -> np.ndarray:
         """Squared error of each cell by distance alone, and at each tolerance, [1 + n, h, w]."""
         if ramps not in self._errors:
-            self._errors[ramps] = _errors(torch.from_numpy(self.few), self.lr_guide, self.seen, ramps)
+            self._errors[ramps] = _errors(self.few, self.lr_guide, self.seen, ramps)
         return self._errors[ramps]
 
     def over(self, lr_guide: Tensor) -> Explained:
@@ -152,22 +159,6 @@ def _between(gain: float, low: float, high: float) -> float:
     return min(1.0, max(0.0, (gain - low) / (high - low)))
 
 
-def guide_gain(signal: Tensor, lr_guide: Tensor, seen: Tensor | None = None, ramps: bool = False) -> float:
-    """By how much (in log error) colours help to predict an LR pixel from its neighbours; about 0 if unrelated.
-
-    Each LR pixel is estimated from those around it, itself left out, once by distance alone and once by distance
-    and colour, at a few tolerances of which the best one counts. ramps: by a plane through them, not by their mean.
-    """
-    return _gain(signal, _errors(signal, lr_guide, seen, ramps))
-
-
-def _gain(signal: Tensor, errors: np.ndarray) -> float:
-    error = errors.mean(axis=(1, 2), dtype=np.float64)
-    if error[0] <= 1e-12 * float(signal.double().square().mean()):
-        return 0.0  # a flat signal: nothing to explain
-    return float(np.log(error[0] / max(error[1:].min(), 1e-12 * error[0])))
-
-
 def _spread(explained: Explained) -> float:
     """How large the gain is in most cells, times how evenly it is spread over the image; by planes."""
     errors = explained.errors(ramps=True)
@@ -194,9 +185,9 @@ def few_channels(signal: Tensor) -> np.ndarray:
     return shown.numpy()
 
 
-def _errors(signal: Tensor, lr_guide: Tensor, seen: Tensor | None, ramps: bool) -> np.ndarray:
-    """Squared error of each cell by distance alone, and at each tolerance, [1 + n, h, w]; 0 where nothing is seen."""
-    values, guide = few_channels(signal), lr_guide.detach().to("cpu", torch.float32).numpy()
+def _errors(values: np.ndarray, lr_guide: Tensor, seen: Tensor | None, ramps: bool) -> np.ndarray:
+    """``Explained.errors`` of ``values`` [K, h, w]; 0 where nothing is seen."""
+    guide = lr_guide.detach().to("cpu", torch.float32).numpy()
     rows, cols, r = values.shape[1], values.shape[2], GAIN_REACH
     near_values, near_guide = (np.pad(t, ((0, 0), (r, r), (r, r))) for t in (values, guide))
     there = np.ones((rows, cols), np.float32) if seen is None else seen.numpy().astype(np.float32)

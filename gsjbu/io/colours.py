@@ -78,11 +78,6 @@ def paint(values: np.ndarray, low: float, high: float, name: str = "viridis") ->
     return out
 
 
-def viridis(values: np.ndarray) -> np.ndarray:
-    """``[h, w]`` in 0–1 → uint8 ``[h, w, 3]``."""
-    return paint(values, 0, 1, "viridis")
-
-
 def hue(theta: np.ndarray) -> np.ndarray:
     """Radians → uint8 ``[h, w, 3]``, cyclic with period π: a Gaussian turned by π is the same one."""
     return paint(np.mod(np.asarray(theta, np.float64) / math.pi, 1.0), 0, 1, "twilight")

@@ -21,6 +21,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gsjbu.core.plain import finite_image
 from gsjbu.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
@@ -162,7 +163,7 @@ def to_image(x: Any) -> Tensor:
     out = np.ascontiguousarray(planes, dtype=np.float32)
     if scale is not None:
         out = out / np.float32(scale)
-    return _finite(torch.from_numpy(out))
+    return finite_image(torch.from_numpy(out))
 
 
 def shrunk_size(height: int, width: int, resolution: int) -> tuple[int, int]:
@@ -325,17 +326,7 @@ def _tensor_image(x: Tensor) -> Tensor:
         return torch.from_numpy(x.detach().to("cpu").numpy() / np.float32(255))
     if not x.is_floating_point():
         raise ImageError("image_type", f"An image tensor must be float or uint8, not {x.dtype}.")
-    return _finite(x.to(torch.float32))
-
-
-def _finite(x: Tensor) -> Tensor:
-    # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
-    if not np.isfinite(x.detach().to("cpu").numpy()).all():
-        raise ImageError(
-            "image_not_finite",
-            "The image holds NaN or infinite values; a guide needs a value everywhere but where guide_mask is not 0.",
-        )
-    return x
+    return finite_image(x.to(torch.float32))
 
 
 def sniffed(data: bytes) -> str | None:

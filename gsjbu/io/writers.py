@@ -71,7 +71,7 @@ def write(
     if form == "zarr":
         _replace(path, alone, lambda part: _write_zarr(part, shape, ready, kind, facts))
         return
-    header = _npy_header(shape, kind) if form == "npy" else _safetensors_header(shape, kind, facts)
+    header = npy_header(shape, kind) if form == "npy" else _safetensors_header(shape, kind, facts)
 
     def fill(part: Path) -> None:
         with open(part, "wb", buffering=0) as file:
@@ -165,7 +165,8 @@ def _write_all(file: io.FileIO, block: np.ndarray) -> None:
         rest = rest[file.write(rest) or 0 :]
 
 
-def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+def npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
+    """What an array file has before its data."""
     header = io.BytesIO()
     facts = {"descr": dtype.str, "fortran_order": False, "shape": tuple(int(n) for n in shape)}
     np.lib.format.write_array_header_1_0(header, facts)

@@ -211,10 +211,8 @@ def _hub() -> Any:
 
 def _failures() -> tuple[type[Exception], ...]:
     """What a broken line or a wrong address may raise."""
-    http = import_module(
-        _hub().errors.HTTPError.__module__
-    )  # httpx before version 2 of the hub, httpx2 since
-
+    # httpx before version 2 of the hub, httpx2 since.
+    http = import_module(_hub().errors.HTTPError.__module__)
     return (OSError, http.HTTPError, http.InvalidURL, ValueError)
 
 

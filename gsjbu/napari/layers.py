@@ -113,9 +113,8 @@ def _place(image: Any, ndim: int, at: int) -> dict[str, Any]:
     """The image's transforms; an axis of channels, at ``at``, has none of its own."""
     from napari.utils.transforms import Affine
 
-    shear = (
-        image.shear if image.shear.any() else None
-    )  # napari has one of no shear that it does not take back
+    # napari has one of no shear that it does not take back.
+    shear = image.shear if image.shear.any() else None
     own = Affine(scale=image.scale, translate=image.translate, rotate=image.rotate, shear=shear)
     outer, units = image.affine, {"units": image.units}
     if ndim > image.ndim:

@@ -74,7 +74,7 @@ class Fits:
 
     def pictures(self, lr_image: Tensor, ways: Mapping[str, Upsampler]) -> dict[str, Tensor]:
         """The image [3, H, W] from its own LR in all ``ways``, and by the fixed kernel, whose figures are told."""
-        every = {**ways, "fixed": ways.get("fixed", lambda x: self.fixed().render(x, threads=self.threads))}
+        every = {**ways, "fixed": ways.get("fixed", lambda x: self.fixed().render(x))}
         return {way: self.of_image(way, "picture", partial(every[way], lr_image)) for way in every}
 
     def on(self, objective: str, lr: Tensor | None, iters: int | None = None) -> Kernel:
@@ -85,16 +85,8 @@ class Fits:
         name = (objective, iters, id(about))
         if name not in self.made:
             if about is None:
-                key = (
-                    s.resolution,
-                    self.grid,
-                    s.radius,
-                    s.device,
-                    s.optimiser,
-                    self.lr_image,
-                    iters,
-                    self.threads,
-                )
+                chosen = (s.resolution, s.radius, s.device, s.optimiser)
+                key = (*chosen, self.grid, self.lr_image, iters, self.threads)
                 what = "kernel, fixed" if iters == 0 else "kernel"
                 self.made[name] = self.stages.cached(what, key, lambda: self._fit(objective, iters, None))
             else:
@@ -154,17 +146,20 @@ class Fits:
         def plain(x: Tensor) -> Tensor:
             return interpolation.bilinear(x, self.grid)
 
+        def by(kernel: Callable[[], Kernel]) -> Upsampler:  # which is fitted when it is first wanted
+            return lambda x: kernel().render(x, mask=mask, clip=mask is not None)
+
         found: dict[str, Upsampler] = {
             "bilinear": plain if mask is None else gaps.leaving_out(plain, mask),
-            "gsjbu": lambda x: self.main(lr).render(x, mask=mask, clip=mask is not None),
+            "gsjbu": by(lambda: self.main(lr)),
         }
         if self.settings.objective == "suited" and not of_image:
-            found["auto"] = lambda x: self.on("auto", lr).render(x, mask=mask, clip=mask is not None)
+            found["auto"] = by(lambda: self.on("auto", lr))
         if self.settings.methods == "all":
             found["bicubic"] = lambda x: interpolation.bicubic(x, self.grid)
-            found["fixed"] = lambda x: self.fixed().render(x, mask=mask, clip=mask is not None)
-            found["tto_rgb"] = lambda x: self.on("rgb", lr).render(x, mask=mask, clip=mask is not None)
-            found["tto_signal"] = lambda x: self.on("signal", lr).render(x, mask=mask, clip=mask is not None)
+            found["fixed"] = by(self.fixed)
+            found["tto_rgb"] = by(lambda: self.on("rgb", lr))
+            found["tto_signal"] = by(lambda: self.on("signal", lr))
         return found
 
     def signal_upsamplers(self) -> dict[str, Upsampler]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -21,11 +21,7 @@ class Measured:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, with the whole of it as a sentence."""
-        return {
-            "family": self.family, "row": self.row, "figure": self.figure, "best": self.best,
-            "bilinear": self.bilinear, "gsjbu": self.gsjbu, "auto": self.auto, "why": self.why,
-            "sentence": self.sentence,
-        }  # fmt: skip
+        return {**asdict(self), "sentence": self.sentence}
 
     @property
     def sentence(self) -> str:

@@ -15,11 +15,11 @@ from torch import Tensor
 from gsjbu.core import compiler
 from gsjbu.core.backends.dispatch import warm_up
 from gsjbu.errors import ShapeError
+from gsjbu.io.gaps import IGNORE
 
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
 SSIM_C1, SSIM_C2 = np.float32(0.01**2), np.float32(0.03**2)
-IGNORE = 255
 BINS = 32  # of a histogram
 
 

@@ -108,7 +108,7 @@ LR_SENTENCES = {
 
 
 def rgb(name: str, image: Tensor, sentence: str = "") -> Panel:
-    """``original``, ``lr``, ``bilinear_rgb`` or ``gsjbu_rgb`` from [C, h, w] in [0, 1] (first three channels)."""
+    """One of those named in ``_RGB_TEXTS``, from [C, h, w] in [0, 1] (first three channels)."""
     title, usual = _RGB_TEXTS[name]
     shown = image if image.shape[0] in (1, 3) else image[:3] if image.shape[0] > 3 else image[:1]
     return Panel(
@@ -218,7 +218,7 @@ def legend(labels: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
 def depth(maps: Mapping[str, Tensor], unit: str = "") -> list[Panel]:
     """``signal_lr``, ``signal_bilinear``, ``signal_gsjbu`` from one-channel maps [1, h, w] on one scale; NaN is grey.
 
-    The scale is that of the LR values: mixing never leaves their range.
+    The scale is that of the LR values; what lies beyond, as bicubic's may, has the colour of its end.
     """
     known = _values(maps["lr"]).numpy()
     known = known[np.isfinite(known)]

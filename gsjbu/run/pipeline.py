@@ -106,7 +106,7 @@ def run_reduced(
     with stages("panels"):
         parts.append(Part(panels.kernel(kernel.sigma_x, kernel.sigma_y, kernel.theta, kernel.sigma_r)))
     return Result(
-        settings=settings, kernel=kernel, timings_ms=stages.timings_ms, signal=signal, threads=threads,
+        settings=settings, kernel=kernel, timings_ms=stages.timings_ms, signal=signal,
         panels=[panel for part in parts for panel in part.panels],
         metrics={name: figures for part in parts for name, figures in part.metrics.items()},
         status={name: said for part in parts for name, said in part.status.items()},

@@ -44,7 +44,6 @@ class Result:
     signal_kernel: Kernel  # of the signal that was brought: what suits it, or what was chosen by hand
     features_lr: Tensor | None = None  # [C, h, w]
     signal: Signal | None = None
-    threads: int | None = None
     features_suited: Once[Kernel] | None = None
     methods: list[Method] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -148,7 +147,7 @@ class Result:
         lengths = self._lengths
         products = [self._products(mine / mine.norm().clamp_min(1e-12)) for mine in vectors]
         by_distance = interpolation.bilinear(products[0], g)[0]
-        by_kernel = self.features_kernel.render(products[1], threads=self.threads)[0]
+        by_kernel = self.features_kernel.render(products[1])[0]
         return (by_distance / lengths[0]).clamp(-1, 1), (by_kernel / lengths[1]).clamp(-1, 1)
 
     def alike(self, vectors: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
@@ -173,7 +172,7 @@ class Result:
         mixed = torch.zeros(g.height, g.width)
         for block in self._features.split(BLOCK):
             bilinear += interpolation.bilinear(block, g).square_().sum(dim=0)
-            mixed += self.features_kernel.render(block, threads=self.threads).square_().sum(dim=0)
+            mixed += self.features_kernel.render(block).square_().sum(dim=0)
         return bilinear.sqrt_().clamp_min_(1e-12), mixed.sqrt_().clamp_min_(1e-12)
 
     @property

@@ -169,9 +169,8 @@ def _features(x: np.ndarray, truth: Truth, known: np.ndarray, _: np.ndarray) -> 
         figures["cosine"] = float(np.mean((here * there).sum(axis=0) / np.maximum(lengths, 1e-12)))
     squared = float(np.mean(np.square(here - there)))
     peak = float(np.ptp(there)) or float(np.abs(there).max()) or 1.0  # a flat truth has no span
-    figures["psnr"] = (
-        10 * math.log10(peak * peak / squared) if squared > 0 else None
-    )  # None: there is no error
+    # None: there is no error.
+    figures["psnr"] = 10 * math.log10(peak * peak / squared) if squared > 0 else None
     return figures
 
 

@@ -75,10 +75,8 @@ def _nearness(values: Tensor) -> Tensor:
     centres, _ = kmeans2(flat.double().numpy(), count, iter=ROUNDS, minit="++", seed=0, missing="warn")
     by_share = torch.from_numpy(centres).float()
     near = by_share @ flat.T - by_share.square().sum(1, keepdim=True) / 2
-    order = (
-        near.argmax(0).bincount(minlength=count).argsort(descending=True, stable=True)
-    )  # the largest first
-    return near[order].reshape(count, *values.shape[1:])
+    largest_first = near.argmax(0).bincount(minlength=count).argsort(descending=True, stable=True)
+    return near[largest_first].reshape(count, *values.shape[1:])
 
 
 def _foreground(first: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import numpy as np
 from gsjbu.core.kernel import Kernel
 from gsjbu.io.exports import Export
 from gsjbu.io.signals import Signal
+from gsjbu.io.writers import npy_header
 from gsjbu.server.limits import KIB, MIB
 from gsjbu.server.results import Bundle, to_json
 from gsjbu.version import __version__
@@ -114,10 +115,7 @@ def _npy(
     shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterable[np.ndarray]
 ) -> Iterator[bytes | memoryview]:
     """An array file whose data come in blocks."""
-    head = io.BytesIO()
-    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(head, described)
-    yield head.getvalue()
+    yield npy_header(shape, dtype)
     for block in blocks:
         data = block.reshape(-1).view(np.uint8).data
         for first in range(0, len(data), PIECE_BYTES):

@@ -25,9 +25,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8000
     allowed_hosts: tuple[str, ...] = LOCAL_HOSTS
-    frame_ancestors: tuple[
-        str, ...
-    ] = ()  # sites that may show the page in a frame, such as https://huggingface.co
+    # Sites that may show the page in a frame, such as https://huggingface.co.
+    frame_ancestors: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     static_dir: Path = WEB / "static"
     templates_dir: Path = WEB / "templates"

@@ -9,7 +9,7 @@ from gsjbu.io.kinds import KINDS
 from gsjbu.server.problems import Problem
 from gsjbu.server.schemas import settings_schema
 from gsjbu.server.uploads import Form
-from gsjbu.settings import Settings
+from gsjbu.settings import Settings, truth_word
 
 _BINARY = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
 
@@ -24,14 +24,9 @@ def body(properties: dict[str, Any], *required: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-IMAGE_FORM = body(
-    {
-        "file": {**_BINARY, "description": "A JPEG, PNG, WebP or AVIF picture."},
-        "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
-    },
-    "file",
-    "sample",
-)
+_SCENE = {"type": "string", "description": "Instead of a file: the name of a built-in scene."}
+_IMAGE = {"file": {**_BINARY, "description": "A JPEG, PNG, WebP or AVIF picture."}, "sample": _SCENE}
+IMAGE_FORM = body(_IMAGE, "file", "sample")
 #: What a signal is, where its reader should not guess; the words are those of the library and the command line.
 SIGNAL_WORDS: dict[str, Any] = {
     "kind": {"type": "string", "description": f"auto, {', '.join(KINDS)}."},
@@ -58,7 +53,7 @@ SIGNAL_FORM = body(
 TRUTH_FORM = body(
     {
         "file": {**_BINARY, "description": "A full-resolution array or picture; what a signal may come in."},
-        "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
+        "sample": _SCENE,
         "what": {"enum": ["depth", "labels"], "description": "Of a built-in scene: which of its truths."},
     },
     "file",
@@ -66,8 +61,7 @@ TRUTH_FORM = body(
 )
 RUN_FORM = body(
     {
-        "file": {**_BINARY, "description": "A JPEG, PNG, WebP or AVIF picture."},
-        "sample": {"type": "string", "description": "Instead of a file: the name of a built-in scene."},
+        **_IMAGE,
         "signal": {**_BINARY, "description": "A low-resolution signal to upsample along with the image."},
         "truth": {**_BINARY, "description": "The signal's truth at full resolution, to measure against."},
         **SIGNAL_WORDS,
@@ -117,7 +111,7 @@ def signal_words(form: Form) -> dict[str, Any]:
 
 def flag(form: Form, name: str) -> bool:
     """A true/false field; false where it is missing."""
-    word = form.fields.get(name, "false").strip().lower()
-    if word not in ("true", "false", "1", "0", "on", "off", "yes", "no"):
+    said = truth_word(form.fields.get(name, "false"))
+    if said is None:
         raise Problem("request_invalid", f"{name} must be true or false.", setting=name)
-    return word in ("true", "1", "on", "yes")
+    return said

@@ -291,12 +291,9 @@ class Scheduler:
 
     def cancel(self, job: Job, code: str = "cancelled", detail: str = "The job was cancelled.") -> bool:
         """Stop one job; False if it had ended already."""
-        return self._stop(job, Problem(code, detail))
-
-    def _stop(self, job: Job, reason: Problem) -> bool:
         with self._lock:
             was_waiting = self._unqueue(job)
-            stopped = job.stop(reason)
+            stopped = job.stop(Problem(code, detail))
         if stopped and was_waiting:
             self.on_end(job)
         return stopped
@@ -309,14 +306,11 @@ class Scheduler:
                 job.events.compact()
         for job in self.live_jobs():
             if job.started is not None and now - job.started > self.limits.job_seconds:
-                self._stop(
-                    job,
-                    Problem(
-                        "timeout",
-                        f"The job took longer than the {self.limits.job_seconds:g} s allowed; "
-                        "lower resolution, iters or radius.",
-                    ),
-                )
+                self.cancel(
+                    job, "timeout",
+                    f"The job took longer than the {self.limits.job_seconds:g} s allowed; lower resolution, iters or "
+                    "radius.",
+                )  # fmt: skip
             elif job.watchers == 0 and now - job.seen > self._patience(job):
                 self.cancel(job, "client_gone", "Nobody asked for this job any more, so it was cancelled.")
 

@@ -24,6 +24,7 @@ from gsjbu.io.pictures import png_bytes
 from gsjbu.io.point_clouds import ply
 from gsjbu.run.estimate import Estimate
 from gsjbu.run.later import Later
+from gsjbu.run.panels import NO_PICTURE
 from gsjbu.server.problems import Problem
 from gsjbu.server.store import forget_oldest, size_of
 
@@ -31,7 +32,6 @@ _encoders = ThreadPoolExecutor(available(), thread_name_prefix="gsjbu-png", init
 VECTORS = 64  # pixels of a result whose features are kept as they were asked for
 _CELLS = 65536  # whose Gaussians are written at a time
 GONE = "The details of this result were kept for a while; run it again for them."
-_NOTHING = np.empty((0, 0, 3), np.uint8)
 
 
 class Bundle:
@@ -71,9 +71,8 @@ class Bundle:
             if self.evicted:
                 return None
             result = copy.copy(self._result)
-            own = {
-                name: said for name, said in result.status.items() if name != "files"
-            }  # that was the other's
+            # What is said of files is the other's.
+            own = {name: said for name, said in result.status.items() if name != "files"}
             result.status = {**own, "run": sentence}
             result.timings_ms = {}
             return Bundle(result, dict(self._pngs))
@@ -112,7 +111,7 @@ class Bundle:
                         self.panels[name] = held.head
                     continue
                 panel = held.now if isinstance(held, Later) else held
-                picture = _NOTHING if name in there else panel.picture
+                picture = NO_PICTURE if name in there else panel.picture
                 values = _halved(panel) if half else torch.empty(0)
                 self.panels[name] = dataclasses.replace(panel, picture=picture, values=values)
             if level >= 3:
@@ -310,10 +309,10 @@ def similarity_maps(
 
 def similarity(bundle: Bundle, points: Points, elsewhere: Elsewhere) -> dict[str, Any]:
     """The similarity maps as PNGs on one shared scale."""
-    from gsjbu.io.colours import viridis
+    from gsjbu.io.colours import paint
 
     maps, low, high = similarity_maps(bundle, points, elsewhere)
-    pictures = [png_bytes(viridis((m - low) / (high - low))) for m in maps]
+    pictures = [png_bytes(paint(m, low, high)) for m in maps]
     return {
         "points": points, "low": low, "high": high, "map": "viridis",
         "bilinear": base64.b64encode(pictures[0]).decode("ascii"),

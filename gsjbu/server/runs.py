@@ -167,5 +167,4 @@ class Runs:
                 if isinstance(panel, Later):
                     yield bundle.png(panel.name)
 
-        panels = max(readouts.of_panel(bundle, name) for name in bundle.panels)
-        return pieces(), max(readouts.of_similarity(bundle), panels)
+        return pieces(), max(readouts.of_similarity(bundle), readouts.of_pixel(bundle))

@@ -175,10 +175,8 @@ class TruthReduced(Strict):
     )
 
 
-class SignalWords(BaseModel):
+class SignalWords(Strict):
     """What a signal is, where its reader should not guess."""
-
-    model_config = ConfigDict(extra="forbid")
 
     kind: str = Field("auto", max_length=40)
     invalid: str = Field("auto", max_length=200)

@@ -150,9 +150,7 @@ class Store:
     def evict_inputs(self) -> None:
         """What was worked out for images goes, all of it: it can be worked out again."""
         with self._lock:
-            kept, self.max_bytes = self.max_bytes, -1
-            self._evict(self._inputs)
-            self.max_bytes = kept
+            self._evict(self._inputs, most=-1)
 
     def drop(self, entry_id: str) -> None:
         """Forget one thing."""
@@ -219,11 +217,13 @@ class Store:
         spared: Container[str] = (),
         before: float = math.inf,
         levels: tuple[int, ...] = LEVELS,
+        most: int | None = None,
     ) -> None:
         """Things on ``shelf`` but the ``spared`` ones, last used ``before`` a time, let go of what they can, level by
-        level."""
+        level, until all hold no more than ``most`` bytes (None: ``max_bytes``)."""
+        most = self.max_bytes if most is None else most
         for level in levels:
-            while self.bytes > self.max_bytes:
+            while self.bytes > most:
                 old = shelf.oldest(level - 1)
                 if old is None or old in spared or shelf.entries[old].used >= before:
                     break

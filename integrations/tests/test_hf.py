@@ -85,9 +85,8 @@ def test_semantic_segmentation():
 
 
 def test_queries_of_mask2former(tmp_path):
-    large = PICTURE.resize(
-        (784, 600)
-    )  # its processor enlarges pictures: the map must still be the smaller one
+    # Its processor enlarges pictures: the map must still be the smaller one.
+    large = PICTURE.resize((784, 600))
     ours = Upsampled(mask2former(tmp_path))(large)
     assert ours and all(part["mask"].size == large.size for part in ours)
 

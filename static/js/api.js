@@ -33,10 +33,10 @@ async function ask(path, options = {}) {
   return answer;
 }
 
-const json = async (path, options) => {
-  const answer = await ask(path, options);
-  return answer.status === 204 ? null : answer.json();
-};
+const json = async (path, options) => (await ask(path, options)).json();
+
+/** Numbers in an answer's headers. */
+const numbers = (answer, ...names) => names.map((name) => Number(answer.headers.get(name)));
 
 const sending = (body) => ({
   method: "POST",
@@ -46,10 +46,7 @@ const sending = (body) => ({
 
 function form(parts) {
   const data = new FormData();
-  for (const [name, value] of Object.entries(parts)) {
-    if (value instanceof File) data.append(name, value, value.name);
-    else data.append(name, value);
-  }
+  for (const [name, value] of Object.entries(parts)) data.append(name, value);
   return { method: "POST", body: data };
 }
 
@@ -89,7 +86,7 @@ export const cloudUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(na
 /** A panel's own numbers, NaN where there is none: {width, height, values}. */
 export async function values(id, name) {
   const answer = await ask(`${job(id)}/panels/${encodeURIComponent(name)}.f32`);
-  const [width, height] = ["x-width", "x-height"].map((header) => Number(answer.headers.get(header)));
+  const [width, height] = numbers(answer, "x-width", "x-height");
   return { width, height, values: new Float32Array(await answer.arrayBuffer()) };
 }
 export const panelUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(name)}.png`;
@@ -100,18 +97,15 @@ export const region = (id, { x0, y0, x1, y1 }) => json(`${job(id)}/region?x0=${x
  *  GS-JBU, exact to 16 bits. */
 export async function similarity(id, pixels) {
   const own = pixels.filter((one) => !one.job);
-  const [last, ...also] = own.reverse();
+  const last = own.pop();
   const asked = [
     ...(last ? [`x=${last.x}`, `y=${last.y}`] : []),
-    ...also.reverse().map((one) => `also=${one.x},${one.y}`),
+    ...own.map((one) => `also=${one.x},${one.y}`),
     ...pixels.filter((one) => one.job).map((one) => `elsewhere=${one.job},${one.x},${one.y}`),
   ];
   const place = last ? "similarity" : "similarity/elsewhere";
   const answer = await ask(`${job(id)}/${place}?${asked.join("&")}&format=u16`);
-  const low = Number(answer.headers.get("x-low"));
-  const high = Number(answer.headers.get("x-high"));
-  const width = Number(answer.headers.get("x-width"));
-  const height = Number(answer.headers.get("x-height"));
+  const [low, high, width, height] = numbers(answer, "x-low", "x-high", "x-width", "x-height");
   const raw = new Uint16Array(await answer.arrayBuffer());
   const count = width * height;
   return { width, height, low, high, bilinear: raw.subarray(0, count), gsjbu: raw.subarray(count, 2 * count) };

@@ -1,6 +1,7 @@
 // Small charts in SVG: lines, bars side by side, a histogram. Axes with round numbers, values on hover and by keys.
 
 import { h, put, svg } from "./dom.js";
+import { fixed, signed } from "./format.js";
 
 const MARGIN = { top: 14, right: 8, bottom: 28 };
 const FONT = 11; // px, as in report.css
@@ -25,12 +26,10 @@ export function tickTexts(values) {
   const ten = Math.floor(Math.log10(step) + 1e-9);
   const places = (Math.abs(step / 10 ** ten - Math.round(step / 10 ** ten)) > 1e-6 ? 1 : 0) - ten;
   const most = Math.max(...values.map(Math.abs));
-  if (places <= 6 && most < 1e6) return values.map((v) => signed(v.toFixed(Math.max(0, places))));
+  if (places <= 6 && most < 1e6) return values.map((v) => fixed(v, Math.max(0, places)));
   const digits = (v) => Math.max(0, places + Math.floor(Math.log10(Math.abs(v)) + 1e-9));
   return values.map((v) => (v === 0 ? "0" : signed(v.toExponential(digits(v)))));
 }
-
-const signed = (text) => text.replaceAll("-", "−");
 
 /** How wide the widest of `texts` is drawn, in px. */
 function widest(holder, texts) {

@@ -1,7 +1,7 @@
 // Class maps as pictures: which class a pixel has, told by its colour, and maps with some of the classes left out.
 
 import { rgb } from "./bar.js";
-import { h } from "./dom.js";
+import { h, sizeOf } from "./dom.js";
 import { state } from "./state.js";
 
 const drawings = new WeakMap(); // picture -> {hidden, canvas}
@@ -16,7 +16,7 @@ export const isHidden = (entry) => state.hiddenClasses.includes(entry.name);
 
 /** The pixels of a picture. */
 export function pixelsOf(picture) {
-  const [width, height] = [picture.naturalWidth ?? picture.width, picture.naturalHeight ?? picture.height];
+  const [width, height] = sizeOf(picture);
   const canvas = h("canvas", { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(picture, 0, 0);

@@ -119,6 +119,9 @@ export function allGroups(result = state.result) {
   return out;
 }
 
+/** The panel on the right, where the group on show has it. */
+export const rightPanel = () => allGroups().get(state.view.group)?.find((p) => p.name === state.view.right);
+
 /** Which group and pair of `result` to show: the same as now where it has them. */
 function choose(result) {
   const all = allGroups(result);

@@ -23,28 +23,26 @@ export async function meet() {
 
 const began = (health) => Date.now() - health.uptime_s * 1000;
 
+/** How the server is, null while it is away. */
+const health = () => api.health().catch(() => null);
+
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Called on any sign that the server is gone. */
 export async function lost() {
   if (looking) return;
   looking = true;
-  try {
-    const answer = await api.health(); // perhaps only one answer was lost
-    return await back(answer);
-  } catch {
+  let answer = await health(); // perhaps only one answer was lost
+  if (!answer) {
     set({ online: false });
     say("error", () => t("offline.gone"), { about: "offline" });
     announce(t("offline.gone"));
   }
-  for (;;) {
+  while (!answer) {
     await wait(EVERY);
-    try {
-      return await back(await api.health());
-    } catch {
-      continue; // still away: the notice stands, look again
-    }
+    answer = await health();
   }
+  await back(answer);
 }
 
 async function back(answer) {

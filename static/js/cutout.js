@@ -1,12 +1,12 @@
 // The photo cut out by what the right panel shows: a class, or where a value reaches a threshold. PNG with alpha.
 
-import { allGroups } from "./compare.js";
+import { rightPanel } from "./compare.js";
 import { colourAt, coloursOf, isHidden, pixelsOf } from "./classes.js";
-import { byId, h, put, savePng } from "./dom.js";
+import { byId, h, put, savePng, sizeOf } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
 import { cells, classWords, picture, title } from "./panels.js";
-import { valueOf } from "./profile.js";
+import { valuesOf } from "./profile.js";
 import { on, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -21,11 +21,7 @@ export function start() {
   byId("cut").addEventListener("click", () => open().catch(trouble));
   for (const id of ["cut-threshold", "cut-class", "cut-invert"]) byId(id).addEventListener("input", cut);
   for (const id of ["cut-ground", "cut-colour"]) byId(id).addEventListener("input", draw);
-  byId("cut-picture").addEventListener("change", async () => {
-    const file = byId("cut-picture").files[0];
-    background = file ? await createImageBitmap(file).catch(() => null) : null;
-    draw();
-  });
+  byId("cut-picture").addEventListener("change", bring);
   byId("cut-save").addEventListener("click", () => savePng(compose(null), "cutout"));
   byId("cut-save-mask").addEventListener("click", () => savePng(mask(), "mask"));
   byId("cut-save-ground").addEventListener("click", () => savePng(compose(ground()), "composed"));
@@ -33,9 +29,19 @@ export function start() {
   enable();
 }
 
+/** Take the person's own picture for the background; its box says so of a file that this browser cannot read. */
+async function bring() {
+  const box = byId("cut-picture");
+  const [file] = box.files;
+  background = file ? await createImageBitmap(file).catch(() => null) : null;
+  box.setCustomValidity(file && !background ? t("cut.unreadable", { name: file.name }) : "");
+  box.reportValidity();
+  draw();
+}
+
 /** The right panel, if something can be cut by it. */
 function panel() {
-  const shown = allGroups().get(state.view.group)?.find((p) => p.name === state.view.right);
+  const shown = rightPanel();
   return shown && (shown.legend || shown.bar) && state.view.group !== "kernel" ? shown : null;
 }
 
@@ -82,15 +88,13 @@ function keeps() {
   const { low, high, unit } = by.bar;
   const limit = low + ((high - low) * byId("cut-threshold").valueAsNumber) / STEPS;
   byId("cut-limit").textContent = `≥ ${number(limit)}${unit ? ` ${unit}` : ""}`;
-  if (by.read) return (px, py) => by.read(px, py)[0] >= limit;
-  const { image } = pixelsOf(drawn);
-  const value = valueOf(by);
-  return (px, py) => value(image.data, 4 * (py * image.width + px)) >= limit;
+  const value = valuesOf(by, drawn);
+  return (px, py) => value(px, py) >= limit;
 }
 
 function cut() {
   const { photo, columns, rows } = source;
-  const [width, height] = [photo.naturalWidth, photo.naturalHeight];
+  const [width, height] = sizeOf(photo);
   const kept = keeps();
   const inside = byId("cut-invert").checked ? 0 : 255;
   alpha = new Uint8ClampedArray(width * height);

@@ -1,7 +1,7 @@
 // How much two panels differ, place by place: as a picture, dark where they are alike.
 
 import { lookup } from "./bar.js";
-import { h } from "./dom.js";
+import { h, sizeOf } from "./dom.js";
 
 export const MAP = "inferno";
 let last = null; // {left, right, picture, high}
@@ -20,7 +20,7 @@ export function difference(left, right, { width, height }) {
     [right, "difference"],
   ]) {
     const { picture: drawn, step } = pane;
-    const [wide, high] = [drawn.naturalWidth ?? drawn.width, drawn.naturalHeight ?? drawn.height];
+    const [wide, high] = sizeOf(drawn);
     context.globalCompositeOperation = how;
     context.drawImage(drawn, 0, 0, wide * step[0], high * step[1]);
   }

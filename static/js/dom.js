@@ -2,16 +2,19 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** `children` flat, without what is not there. */
+const there = (children) =>
+  children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+
 function fill(node, props, children) {
   for (const [name, value] of Object.entries(props ?? {})) {
     if (value === undefined || value === null || value === false) continue;
     if (name === "on") for (const [event, fn] of Object.entries(value)) node.addEventListener(event, fn);
     else if (name === "data") Object.assign(node.dataset, value);
     else if (name === "style") Object.assign(node.style, value);
-    else if (name === "text") node.textContent = value;
     else node.setAttribute(name, value === true ? "" : String(value));
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...there(children));
   return node;
 }
 
@@ -34,9 +37,22 @@ export const byId = (id) => document.getElementById(id);
 
 /** Replace what a node holds. */
 export function put(node, ...children) {
-  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.replaceChildren(...there(children));
   return node;
 }
+
+/** A button that opens the file picker `input`; `take(file)` gets what is chosen. */
+export function picks(button, input, take) {
+  button.addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    const [file] = input.files;
+    if (file) take(file);
+    input.value = ""; // or the same file could not be chosen again
+  });
+}
+
+/** [width, height] of an image or a canvas in its own pixels. */
+export const sizeOf = (picture) => [picture.naturalWidth ?? picture.width, picture.naturalHeight ?? picture.height];
 
 /** Give the person what a canvas shows, as a PNG file. */
 export function savePng(canvas, name) {

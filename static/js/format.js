@@ -7,15 +7,16 @@ export function number(value, digits = 3) {
   if (value === -Infinity) return "−∞";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-4) return value.toExponential(digits - 1).replace("-", "−");
+  if (size >= 1e6 || size < 1e-4) return signed(value.toExponential(digits - 1));
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   return fixed(value, Math.min(decimals, 6));
 }
 
-/** A set count of decimals and a true minus sign. */
-export function fixed(value, decimals) {
-  return value.toFixed(decimals).replace("-", "−");
-}
+/** A number's text with true minus signs. */
+export const signed = (text) => text.replaceAll("-", "−");
+
+/** A set count of decimals. */
+export const fixed = (value, decimals) => signed(value.toFixed(decimals));
 
 export function seconds(value) {
   if (value < 0.0095) return `${fixed(value * 1000, 1)} ms`;

@@ -1,7 +1,7 @@
 // Where pictures come from: built-in scenes, the picker, drag and drop, paste, the camera, and this visit's own.
 
 import * as api from "./api.js";
-import { byId, h, put } from "./dom.js";
+import { byId, h, picks, put } from "./dom.js";
 import { served, t } from "./i18n.js";
 import { hush, say } from "./notice.js";
 import { sending } from "./sending.js";
@@ -20,12 +20,7 @@ export const chosenAny = () => turn > 0;
 
 export function start(whenChosen) {
   chosen = whenChosen;
-  const picker = byId("file");
-  byId("upload").addEventListener("click", () => picker.click());
-  picker.addEventListener("change", () => {
-    if (picker.files[0]) takeFile(picker.files[0]);
-    picker.value = "";
-  });
+  picks(byId("upload"), byId("file"), takeFile);
   const over = (event) => {
     if (![...event.dataTransfer.types].includes("Files")) return;
     event.preventDefault();

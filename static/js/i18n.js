@@ -6,6 +6,9 @@ import { set } from "./state.js";
 
 export const LANGUAGES = { en: "English", zh: "中文" };
 
+/** A language as HTML names it. */
+export const tag = (language) => (language === "zh" ? "zh-Hans" : language);
+
 let words = {};
 let code = "en";
 export const language = () => code;
@@ -15,7 +18,7 @@ export async function load(wanted) {
   const next = wanted in LANGUAGES ? wanted : "en";
   words = await api.words(next); // if they do not come, the page stays in its language
   code = next;
-  document.documentElement.lang = code === "zh" ? "zh-Hans" : code;
+  document.documentElement.lang = tag(code);
   translate(document);
   set({ language: code });
 }

@@ -24,5 +24,5 @@ export function start() {
 function draw() {
   const button = byId("language");
   button.textContent = i18n.LANGUAGES[other()];
-  button.lang = other() === "zh" ? "zh-Hans" : other();
+  button.lang = i18n.tag(other());
 }

@@ -2,11 +2,12 @@
 
 import { lookup } from "./bar.js";
 import { empty, lines } from "./chart.js";
+import { pixelsOf } from "./classes.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t, unitWords } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
-import { allGroups } from "./compare.js";
+import { allGroups, rightPanel } from "./compare.js";
 import { cells, isError, picture, title } from "./panels.js";
 import { on, set, state } from "./state.js";
 
@@ -49,10 +50,11 @@ const scale = ({ bar, unit }) => JSON.stringify(bar ?? unit);
 
 /** The panels of the group on show that have one scale with the right one, errors left out. */
 function comparable() {
-  const panels = allGroups().get(state.view.group) ?? [];
-  const right = panels.find((p) => p.name === state.view.right);
+  const right = rightPanel();
   if (!right || right.legend) return [];
-  return panels.filter((p) => !p.legend && scale(p) === scale(right) && isError(p) === isError(right));
+  return allGroups()
+    .get(state.view.group)
+    .filter((p) => !p.legend && scale(p) === scale(right) && isError(p) === isError(right));
 }
 
 async function collect() {
@@ -68,29 +70,26 @@ function along(panel, drawn, { x0, y0, x1, y1 }, { image, settings }) {
   const length = Math.hypot(x1 - x0, y1 - y0);
   const count = Math.max(2, Math.min(MOST, Math.round(length) + 1));
   const [columns, rows] = cells(panel, image, settings);
-  const { data, width } = read(drawn, panel);
-  const value = valueOf(panel);
+  const value = valuesOf(panel, drawn);
   return Array.from({ length: count }, (_, i) => {
     const share = i / (count - 1);
     const px = columns[Math.min(image.width - 1, Math.floor(x0 + (x1 - x0) * share + 0.5))];
     const py = rows[Math.min(image.height - 1, Math.floor(y0 + (y1 - y0) * share + 0.5))];
-    return [length * share, panel.read ? panel.read(px, py)[0] : value(data, 4 * (py * width + px))];
+    return [length * share, value(px, py)];
   });
 }
 
-function read(drawn, panel) {
-  if (panel.read) return { data: null, width: panel.width, height: panel.height };
-  if (!pixels.has(drawn)) {
-    const canvas = h("canvas", { width: panel.width, height: panel.height });
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(drawn, 0, 0);
-    pixels.set(drawn, context.getImageData(0, 0, panel.width, panel.height));
-  }
-  return pixels.get(drawn);
+/** A function that gives a panel's value at its pixel (px, py): its own, or what the colour of `drawn` stands for. */
+export function valuesOf(panel, drawn) {
+  if (panel.read) return (px, py) => panel.read(px, py)[0];
+  if (!pixels.has(drawn)) pixels.set(drawn, pixelsOf(drawn).image);
+  const { data, width } = pixels.get(drawn);
+  const value = valueOf(panel);
+  return (px, py) => value(data, 4 * (py * width + px));
 }
 
 /** What a pixel's colour stands for: the place on the panel's scale (to 1/255 of it), or brightness. */
-export function valueOf({ bar }) {
+function valueOf({ bar }) {
   if (!bar) return (data, at) => (data[at] + data[at + 1] + data[at + 2]) / 765;
   const table = lookup(bar.map);
   return (data, at) => {

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { pixelsOf } from "./classes.js";
-import { allGroups } from "./compare.js";
+import { rightPanel } from "./compare.js";
 import { byId, h, savePng } from "./dom.js";
 import { t } from "./i18n.js";
 import { picture, title } from "./panels.js";
@@ -35,7 +35,7 @@ export function start() {
 function panel() {
   const { result } = state;
   if (!result) return null;
-  const right = allGroups().get(state.view.group)?.find((p) => p.name === state.view.right);
+  const right = rightPanel();
   if (!right?.bar || right.canvas) return null;
   return right.width === result.image.width && right.height === result.image.height ? right : null;
 }

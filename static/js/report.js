@@ -220,11 +220,11 @@ function said(result) {
   );
 }
 
-const STAGES = (timings) => Object.entries(timings).filter(([name]) => name !== "total");
+const stagesOf = (timings) => Object.entries(timings).filter(([name]) => name !== "total");
 
 function ran(result) {
   const { settings, image, timings_ms: timings = {} } = result;
-  const total = timings.total ?? STAGES(timings).reduce((sum, [, ms]) => sum + ms, 0);
+  const total = timings.total ?? stagesOf(timings).reduce((sum, [, ms]) => sum + ms, 0);
   const line = t("ran.line", {
     width: image.width,
     height: image.height,
@@ -248,7 +248,7 @@ function ran(result) {
     ],
     [
       t("ran.stages"),
-      STAGES(timings)
+      stagesOf(timings)
         .map(([name, ms]) => `${stageWords(name)} ${number(ms, 2)} ms`)
         .join(", "),
     ],

@@ -1,7 +1,7 @@
 // A low-resolution signal that a person brings beside the picture: depth, labels, probabilities, features.
 
 import * as api from "./api.js";
-import { byId, h, put } from "./dom.js";
+import { byId, h, picks, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { hush } from "./notice.js";
 import { sending } from "./sending.js";
@@ -16,12 +16,7 @@ export const isSignalFile = (file) => /\.(np[yz]|safetensors|pth?|tiff?|p[fgp]m|
 
 export function start(whenChanged) {
   changed = whenChanged;
-  const picker = byId("signal-file");
-  byId("signal-open").addEventListener("click", () => picker.click());
-  picker.addEventListener("change", () => {
-    if (picker.files[0]) takeSignal(picker.files[0]);
-    picker.value = "";
-  });
+  picks(byId("signal-open"), byId("signal-file"), takeSignal);
   byId("signal-drop").addEventListener("click", async () => {
     turn++;
     set({ signal: null });

@@ -1,7 +1,7 @@
 // The truth at full resolution: brought beside a signal, or reduced to one here; a built-in scene has its own.
 
 import * as api from "./api.js";
-import { byId, h, put } from "./dom.js";
+import { byId, h, picks, put } from "./dom.js";
 import { gridOf } from "./grid.js";
 import { t } from "./i18n.js";
 import { hush } from "./notice.js";
@@ -18,13 +18,9 @@ let turn = 0; // number of the newest choice; an older answer is not taken
 
 export function start(whenChanged) {
   changed = whenChanged;
-  const picker = byId("truth-file");
-  byId("truth-open").addEventListener("click", () => picker.click());
-  picker.addEventListener("change", () => {
-    const [file] = picker.files;
-    if (file) bring(file.name, () => api.sendTruth(file), null, state.signal && !state.signal.made);
-    picker.value = "";
-  });
+  picks(byId("truth-open"), byId("truth-file"), (file) =>
+    bring(file.name, () => api.sendTruth(file), null, state.signal && !state.signal.made),
+  );
   byId("truth-drop").addEventListener("click", async () => {
     turn++;
     set({ truth: null, ...(state.signal?.made ? { signal: null } : {}) });

@@ -31,9 +31,7 @@ export function read(schema, search = location.search) {
 export function parse(setting, raw) {
   if (setting.kind === "bool") return { true: true, false: false, 1: true, 0: false }[String(raw)];
   if (setting.kind === "choice") return setting.choices.some((c) => c.value === raw && c.available !== false) ? raw : undefined;
-  const text = String(raw).trim();
-  const value = Number(text);
-  if (text === "" || !Number.isFinite(value)) return undefined;
+  const value = raw.trim() === "" ? NaN : Number(raw);
   if (setting.kind === "int" && !Number.isInteger(value)) return undefined;
   return value >= setting.low && value <= setting.high ? value : undefined;
 }

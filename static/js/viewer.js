@@ -3,7 +3,7 @@
 // Events: gs-point {x, y} (pressed, or moved by keys), gs-hover {x, y} | {}, gs-divider {at}, gs-line {x0, y0, x1, y1},
 // gs-region {x0, y0, x1, y1}, gs-full.
 
-import { h, put } from "./dom.js";
+import { h, put, sizeOf } from "./dom.js";
 import { colourBar } from "./bar.js";
 import { fixed } from "./format.js";
 import { t } from "./i18n.js";
@@ -14,6 +14,7 @@ import { Viewport } from "./viewport.js";
 const STEP = 1.25; // one press of + or notch of the wheel
 const PAN = 48; // stage pixels for one pan key
 const GAP = 2; // stage pixels between panels
+const PLACES = { 1: 0, 2: 50, 3: 100 }; // keys, and where they put the divider (percent)
 export const SIDES = ["left", "right", "third", "fourth"];
 
 class Viewer extends HTMLElement {
@@ -202,6 +203,12 @@ class Viewer extends HTMLElement {
     };
   }
 
+  /** The pixel in the middle of the stage. */
+  #middle() {
+    const { x, y, image } = this.view;
+    return this.#pixel({ x: x * image.width, y: y * image.height });
+  }
+
   // ---- hands
 
   #listen() {
@@ -266,9 +273,7 @@ class Viewer extends HTMLElement {
       PageUp: now + 10,
       Home: 0,
       End: 100,
-      1: 0,
-      2: 50,
-      3: 100,
+      ...PLACES,
     }[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (to === undefined) return this.#zoomKey(event);
@@ -297,16 +302,12 @@ class Viewer extends HTMLElement {
     ];
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      if (!this.point)
-        this.#tell(
-          "gs-point",
-          this.#pixel({ x: this.view.x * this.view.image.width, y: this.view.y * this.view.image.height }),
-        );
+      if (!this.point) this.#tell("gs-point", this.#middle());
       return;
     }
     if (event.key === "Escape") return this.#tell("gs-point", {});
     if (!dx && !dy) {
-      const at = { 1: 0, 2: 50, 3: 100 }[event.key];
+      const at = PLACES[event.key];
       if (at === undefined || event.ctrlKey || event.metaKey) return this.#zoomKey(event);
       return this.#divide(at);
     }
@@ -317,8 +318,7 @@ class Viewer extends HTMLElement {
       return;
     }
     const by = event.shiftKey ? 10 : 1;
-    const from =
-      this.point ?? this.#pixel({ x: this.view.x * this.view.image.width, y: this.view.y * this.view.image.height });
+    const from = this.point ?? this.#middle();
     this.#tell("gs-point", this.#pixel({ x: from.x + dx * by, y: from.y + dy * by }));
   }
 
@@ -459,13 +459,13 @@ class Viewer extends HTMLElement {
   /** Draw the part of a picture that `clip` shows, where one of its pixels covers `step` image pixels. */
   #picture(context, picture, [stepX, stepY], clip) {
     const { view } = this;
-    const whole = { width: picture.naturalWidth ?? picture.width, height: picture.naturalHeight ?? picture.height };
+    const [width, height] = sizeOf(picture);
     const [left, top] = view.into(clip.left, clip.top);
     const [right, bottom] = view.into(clip.right, clip.bottom);
     const x0 = Math.max(0, Math.floor(left / stepX) - 1);
     const y0 = Math.max(0, Math.floor(top / stepY) - 1);
-    const x1 = Math.min(whole.width, Math.ceil(right / stepX) + 1);
-    const y1 = Math.min(whole.height, Math.ceil(bottom / stepY) + 1);
+    const x1 = Math.min(width, Math.ceil(right / stepX) + 1);
+    const y1 = Math.min(height, Math.ceil(bottom / stepY) + 1);
     if (x1 <= x0 || y1 <= y0) return;
     const [px0, py0] = view.out(x0 * stepX, y0 * stepY);
     const [px1, py1] = view.out(x1 * stepX, y1 * stepY);

@@ -1,6 +1,6 @@
 // The one transform that every panel shares: image pixels to stage pixels.
 
-export const MOST = 32;
+const MOST = 32;
 
 export class Viewport {
   zoom = 1; // 1 shows the whole image

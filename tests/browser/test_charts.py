@@ -41,6 +41,11 @@ def test_ticks_have_the_decimals_their_step_needs(still: Page, values: list[floa
     assert still.evaluate("v => import('/static/js/chart.js').then((m) => m.tickTexts(v))", values) == texts
 
 
+@pytest.mark.parametrize(("value", "text"), [(-1.2e-5, "−1.20e−5"), (-2e6, "−2.00e+6"), (-1.5, "−1.50")])
+def test_each_minus_sign_is_a_true_one(still: Page, value: float, text: str) -> None:
+    assert still.evaluate("v => import('/static/js/format.js').then((m) => m.number(v))", value) == text
+
+
 @pytest.mark.parametrize("scale", [1e-9, 1e-6, 1.2e-5, 0.0217, 1, 123456])
 def test_no_number_is_cut(still: Page, scale: float) -> None:
     given(still, {"losses": [scale * (1 + 0.02 / (i + 1)) for i in range(50)], "fits": [50]})

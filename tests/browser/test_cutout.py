@@ -89,3 +89,19 @@ def test_a_threshold_of_similarity_is_cut_out(page: Page) -> None:
     sure = np.abs(np.array(values) - limit) > 1e-6
     assert ((cut[..., 3] == 255) == (values >= limit))[sure].all()
     assert 0 < (cut[..., 3] == 255).mean() < 1
+
+
+@pytest.mark.address(CLASSES)
+def test_a_background_that_cannot_be_read_is_said(page: Page) -> None:
+    page.click("#cut")
+    page.select_option("#cut-ground", "picture")
+    text = {"name": "notes.png", "mimeType": "image/png", "buffer": b"no picture"}
+    page.set_input_files("#cut-picture", text)  # type: ignore[arg-type]
+    page.wait_for_selector("#cut-picture:invalid")
+    assert "notes.png" in page.evaluate("document.getElementById('cut-picture').validationMessage")
+    assert page.is_disabled("#cut-save-ground")
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "PNG")
+    page.set_input_files("#cut-picture", {**text, "buffer": out.getvalue()})  # type: ignore[arg-type]
+    page.wait_for_selector("#cut-picture:valid")
+    assert page.is_enabled("#cut-save-ground")

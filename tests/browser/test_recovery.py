@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.browser.hands import Server, set_slider, shown, state, visit
 
@@ -50,3 +50,18 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         server.start()
         shown(page, job, timeout=60000)
         assert state(page, "result.settings.iters") == 1000
+
+
+def test_an_error_of_a_listener_is_not_taken_for_the_server_being_away(page: Page) -> None:
+    said = page.evaluate(
+        """async () => {
+          const {lost, onReturn} = await import('/static/js/connection.js');
+          const {set} = await import('/static/js/state.js');
+          onReturn(() => { throw new Error("the listener's own"); });
+          set({online: false});
+          const late = new Promise((done) => setTimeout(done, 3000, 'still looking'));
+          return Promise.race([lost().catch((error) => error.message), late]);
+        }"""
+    )
+    assert said == "the listener's own"
+    assert state(page, "online") is True

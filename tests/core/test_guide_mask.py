@@ -13,7 +13,7 @@ from gsjbu.core.fit import fit_kernel
 from gsjbu.core.graph import Rendering
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel_file import load
-from gsjbu.core.trust import guide_gain
+from gsjbu.core.trust import Explained
 from gsjbu.errors import KernelFileError
 
 H, W = 40, 52
@@ -91,8 +91,9 @@ def test_cells_without_a_guide_tell_nothing_of_it():
     seen = torch.ones(5, 6, dtype=torch.bool)
     seen[:2, 2:5] = False
     wrong = torch.where(seen, signal, 1 - signal)
-    assert guide_gain(signal, wrong, seen) == pytest.approx(guide_gain(signal, signal, seen))
-    assert guide_gain(signal, wrong) < guide_gain(signal, wrong, seen)
+    gain = Explained(signal, wrong, seen).gain()
+    assert gain == pytest.approx(Explained(signal, signal, seen).gain())
+    assert Explained(signal, wrong).gain() < gain
 
 
 def test_a_mask_of_nothing_is_no_mask():

@@ -66,10 +66,8 @@ def test_auto_reaches_its_target(data_dir, name, target) -> None:
 def test_cell_means_leave_out_what_is_not_valid() -> None:
     x = np.array([[[1.0, 2.0, 9.0, 9.0], [3.0, 9.0, 9.0, 9.0]]])
     valid = np.array([[True, True, False, False], [True, False, False, False]])
-    assert cell_means(x, valid, 2).flatten().tolist() == [
-        2.0,
-        2.0,
-    ]  # the second cell knows nothing: the others' mean
+    # The second cell knows nothing: the others' mean.
+    assert cell_means(x, valid, 2).flatten().tolist() == [2.0, 2.0]
 
 
 def test_scenes_are_cropped_scaled_and_masked() -> None:
@@ -91,9 +89,8 @@ def test_bands_lie_along_edges_only() -> None:
     depth[:, 20:] = 100
     depth[0, 0] = 255  # the scale's other end
     scene = depth_scene("d", torch.rand(3, 40, 40), depth, 8)
-    assert scene.band[30].nonzero()[0].tolist() == list(
-        range(14, 25)
-    )  # 19, the edge's pixel, and 5 either way
+    # 19, the edge's pixel, and 5 either way.
+    assert scene.band[30].nonzero()[0].tolist() == list(range(14, 25))
 
 
 def test_noise_is_the_same_draw_every_time_and_as_large_as_said() -> None:

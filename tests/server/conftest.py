@@ -92,9 +92,8 @@ def wait(client: httpx.Client, job_id: str, seconds: float = 20) -> dict[str, An
 def in_thread(config: Config, helper: bool = False) -> Iterator[Running]:
     """The server in a thread of this process; without ``helper`` pictures are decoded in this process too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            inputs, "Decoders", Decoders if helper else Here
-        )  # whatever another server of the test has
+        # Whatever another server of the test has.
+        patch.setattr(inputs, "Decoders", Decoders if helper else Here)
         with _in_thread(config) as running:
             yield running
 

@@ -29,8 +29,8 @@ def solved(
     grid: Grid,
     steps: int = 30,
     threads: int | None = None,
-    spans: np.ndarray
-    | None = None,  # int64 [C, h, 2]: per row of cells, the columns of cells that may change
+    # int64 [C, h, 2]: per row of cells, the columns of cells that may change; None: all
+    spans: np.ndarray | None = None,
     lone: float = 0.0,  # by which any two neighbours are joined at least
 ) -> np.ndarray:
     """The minimiser [C, H, W], as near as so many steps from ``start`` come. The same bits for any thread count."""

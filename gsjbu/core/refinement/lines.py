@@ -15,9 +15,8 @@ from gsjbu.core.compiler import LOOSE, LOOSE_BORROWS, njit
 from gsjbu.core.refinement.portable import strengths
 from gsjbu.core.threads import bands, each
 
-COLUMNS = (
-    4 * LINES
-)  # where lines lie beside each other: each row of them is some cache lines, one after another
+# Where lines lie beside each other: each row of them is some cache lines, one after another.
+COLUMNS = 4 * LINES
 
 
 def smoothed(

@@ -57,8 +57,8 @@ def solved(
     grid: Grid,
     steps: int,
     threads: int | None = None,
-    spans: np.ndarray
-    | None = None,  # int64 [C, h, 2]: per row of cells, the columns of cells that may change
+    # int64 [C, h, 2]: per row of cells, the columns of cells that may change; None: all
+    spans: np.ndarray | None = None,
     lone: float = 0.0,  # by which any two neighbours are joined at least
 ) -> np.ndarray:
     """The graph's answer, [C, H, W]; see graph.py."""
@@ -130,10 +130,8 @@ def _descend(
     ys, xs = grid.row_starts[i0 : i1 + 1], grid.col_starts[j0 : j1 + 1]
     top, bottom, left, right = int(ys[0]), int(ys[-1]), int(xs[0]), int(xs[-1])
     cells = (slice(i0, i1), slice(j0, j1))
-    down, across = (
-        _over(np.diff(ys)),
-        _over(np.diff(xs)),
-    )  # [h, H] and [w, W] of the box: 1 over a cell's pixels
+    # [h, H] and [w, W] of the box: 1 over a cell's pixels.
+    down, across = _over(np.diff(ys)), _over(np.diff(xs))
     tall, wide = down.sum(1, keepdim=True), across.sum(1, keepdim=True)
 
     def over_cells(x: Tensor) -> Tensor:
