@@ -32,8 +32,8 @@ LEAST_TOP, MOST_TOP = 1e-15, 1e15
 #: Largest values that are taken: a measured quantity is scaled, others are mixed as they are; float32 has no digits, or
 #: sums of it no room, beyond.
 TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
-#: Kinds whose values are shares of a whole, and stay in [0, 1].
 ONE_CHANNEL = ("depth", "labels", "heat_map")  # kinds of what tokens are not
+#: Kinds whose values are shares of a whole, and stay in [0, 1].
 UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
 UNIT_VECTORS = (
     "The signal's vectors have length 1, and those that are mixed of them have not: divide each by its length, as "
@@ -466,9 +466,14 @@ def class_names(signal: Signal, codes: Sequence[int]) -> tuple[str, ...]:
     def name(code: int) -> str:
         if 0 <= code < len(asked):
             return asked[code]
-        return known.get(code, f"#{code:06x}" if signal.colours else f"class {code}")
+        return known.get(code, number_name(code, signal.colours))
 
     return tuple(name(code) for code in codes)
+
+
+def number_name(code: int, colours: bool) -> str:
+    """The name of a class that has none but its number, or its colour."""
+    return f"#{code:06x}" if colours else f"class {code}"
 
 
 # ------------------------------------------------------------------------------------- other kinds
