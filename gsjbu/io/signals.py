@@ -101,6 +101,7 @@ class Signal:
     kind: Kind
     reason: str = ""
     runner_up: Kind | None = None
+    hint: str = ""  # what else it may be, a sentence
     names: tuple[str, ...] = ()  # one a channel, where channels are classes
     codes: tuple[int, ...] = ()  # the numbers (or 0xRRGGBB) that stand for the classes
     colours: bool = False
@@ -160,6 +161,7 @@ class Signal:
                 f"The signal is taken for {label(self.kind)} ({self.reason}), and may be {label(self.runner_up)}; "
                 "kind= says which."
             )
+        said += [self.hint] if self.hint else []
         if self.layout_doubt:
             said.append(f"The signal is taken for {self.layout_note}; it may be {self.layout_doubt}.")
         if self.as_large:
@@ -183,7 +185,7 @@ class Signal:
 
         An array whose axes or tokens were taken another way without the image is taken anew.
         """
-        if self.brought is None or self.asked.layout != layouts.AUTO:
+        if self.brought is None:
             aspects.check(self.shape[1:], (height, width), named=self.asked.grid is not None)
             return replace(self, as_large=self.shape[1:] == (height, width))
         laid = self.asked.laid(self.brought, (height, width))
@@ -244,7 +246,7 @@ class Looked:
         brought, guess, found = self.brought, self.guess, self.found
         return Signal(
             torch.zeros(1).expand(self.planes.shape), torch.from_numpy(found.known), guess.kind, guess.reason,
-            guess.runner_up,
+            guess.runner_up, guess.hint,
             colours=brought.colours and guess.kind == "labels", palette=brought.palette,
             dtype=self.planes.dtype.name, gaps=found.sentence, gaps_guessed=found.guessed,
             gap_codes=found.codes if brought.gap is None else (brought.gap, *found.codes),
@@ -490,6 +492,8 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         values = to_probabilities(values)
     elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
         whole = _whole_of(signal, values)
+        if kinds.sums_to_whole(values, whole):
+            values = values * (whole / values.sum(axis=0))  # what rounding took or gave
         values = (values.astype(np.float64) / whole if whole != 1 else values).clip(0, 1)
         # Levels come back as levels where the result has their dtype; shares of several classes are fractions.
         scale = 1.0 if signal.kind == "probabilities" or len(values) > 1 else whole
@@ -537,18 +541,10 @@ def to_probabilities(logits: np.ndarray) -> np.ndarray:
     return (tensor.sigmoid() if len(logits) == 1 else tensor.softmax(dim=0)).numpy().astype(np.float32)
 
 
-def whole_of_levels(dtype: np.dtype, top: float) -> float:
-    """The number that stands for 1 among shares of ``dtype``, the largest of which is ``top``: 255 of 8 bits, which
-    may be held in 32 or 64, 65535 of 16; 1 of fractions, and of 0 and 1."""
-    if top <= 1 or dtype.kind not in "iu":
-        return 1.0
-    return 255.0 if top <= 255 and dtype.itemsize != 2 else 65535.0
-
-
 def _whole_of(signal: Signal, values: np.ndarray) -> float:
     """The number that stands for 1. Raises SignalError beyond it."""
     low, high = float(values.min()), float(values.max())
-    whole = whole_of_levels(np.dtype(signal.dtype), high)
+    whole = kinds.whole_of_levels(np.dtype(signal.dtype), high)
     if low < -kinds.BEYOND * whole or high > (1 + kinds.BEYOND) * whole:
         what = "Heat maps" if signal.kind == "heat_map" else label(signal.kind).capitalize()
         raise SignalError(

@@ -27,7 +27,6 @@ from gsjbu.io.signals import (
     label,
     number_name,
     understand,
-    whole_of_levels,
 )
 
 Family = Literal["depth", "classes", "alpha", "features"]
@@ -78,7 +77,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
         return Truth(family, index[None], known, names, "; ".join(said))
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if family == "alpha":
-        values = values / whole_of_levels(planes.dtype, float(values.max()))
+        values = values / kinds.whole_of_levels(planes.dtype, float(values.max()))
         _check_shares(values[:, known], signal)
     values, known = _over(values, known, grid)
     if family == "depth":
@@ -213,7 +212,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
         return _shares(planes[0], found.known, grid, brought)
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if taken in UNIT_KINDS:
-        values = values / whole_of_levels(planes.dtype, float(values.max()))
+        values = values / kinds.whole_of_levels(planes.dtype, float(values.max()))
     means, there = _over(values, torch.from_numpy(found.known), grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
     return understand(
