@@ -269,7 +269,7 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         planes = colour_numbers(planes)
     open_ = asked.kind is None and brought.kind is None and brought.told is None
     guess = _with_classes_ruled_out(planes) if open_ else None
-    if guess is not None or asked.kind == "logits":
+    if guess is not None or (asked.kind or brought.told) == "logits":
         planes = _ruled_out(planes)
     known = _known_over(brought, planes)
     first = gaps.find(
@@ -359,7 +359,7 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
     if brought.kind is not None:
         return kinds.Guess(brought.kind, f"{len(np.unique(planes[0][known]))} different numbers")
     if brought.told is not None:
-        return kinds.Guess(brought.told, "as the file says")
+        return kinds.Guess(brought.told, "as it says itself")
     if brought.colours:
         count, equal = len(np.unique(planes[0][known])), kinds.patches(planes[0], known).equal
         unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
