@@ -67,6 +67,8 @@ OVERLAPPING = (
 )
 #: Sums of shares are so near to 1.
 SUM = 0.02
+#: Rounding takes or gives up to a level a channel, and of all of them no more than this part.
+MOST_ROUNDED = 0.6
 #: Of mixed levels of 8 bits so many are 1 in a network's shares (0.21 and more, as measured), fewer in those of cells
 #: (0.15 and less).
 LOWEST_LEVELS = 0.18
@@ -386,7 +388,7 @@ def sums_to_whole(values: np.ndarray, whole: float) -> bool:
     if whole == 1 or values.shape[0] < 2 or values.size == 0 or values.min() < 0:
         return False
     more = values.sum(axis=0, dtype=np.float64) - whole
-    least, most = (min(max(SUM * whole, n), whole / 2) for n in (len(values), len(values) / 2))
+    least, most = (min(max(SUM * whole, n), MOST_ROUNDED * whole) for n in (len(values), len(values) / 2))
     return bool(-least <= more.min() and more.max() <= most)
 
 
@@ -396,11 +398,12 @@ def _levels_of_shares(values: np.ndarray, whole: float, said: str) -> Guess:
     if np.abs(values.sum(axis=0) - whole).mean() > SUM * whole:
         return Guess("probabilities", said, "features")
     mixed = values[(values > 0) & (values < whole)]
-    if whole > TOP_CLASS or not mixed.size:
-        return Guess("soft_labels" if _are_shares(values / whole) else "probabilities", said)
-    if float((mixed == 1).mean()) < LOWEST_LEVELS and _are_shares(values / whole):
+    if not mixed.size:
+        return Guess("soft_labels", said)
+    fine = whole > TOP_CLASS
+    if _are_shares(values / whole) and (fine or float((mixed == 1).mean()) < LOWEST_LEVELS):
         return Guess("soft_labels", said, "probabilities")
-    return Guess("probabilities", said, "soft_labels")
+    return Guess("probabilities", said, None if fine else "soft_labels")
 
 
 def _are_shares(values: np.ndarray) -> bool:

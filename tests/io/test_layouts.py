@@ -273,7 +273,7 @@ def test_rows_and_columns_that_were_swapped_are_told(shape):
 )  # fmt: skip
 def test_no_refusal_advises_what_would_be_refused(shape, size):
     with pytest.raises(SignalError) as refusal:
-        lay(shape, size, dtype="f8", one_channel=True)
+        lay(shape, size, dtype="u2")
     advised = re.findall(r"(\d+) rows × (\d+) columns would fit", refusal.value.message)
     advised += re.findall(r"(\d+)x(\d+) has|layout='(\d+)x(\d+)'", refusal.value.message)
     for numbers in advised:
