@@ -82,14 +82,17 @@ def only(values: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask.to(values.device), values, torch.zeros_like(values))
 
 
-def fill(values: Tensor, known: Tensor) -> Tensor:
+def nearest_known(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """``values`` [C, h, w] with every cell that is not ``known`` (bool [h, w]) taking the nearest known one's."""
-    if bool(known.all()):
-        return values
     from scipy.ndimage import distance_transform_edt
 
-    y, x = distance_transform_edt(~known.numpy(), return_distances=False, return_indices=True)
-    return torch.from_numpy(values.numpy()[:, y, x])
+    y, x = distance_transform_edt(~known, return_distances=False, return_indices=True)
+    return values[:, y, x]
+
+
+def fill(values: Tensor, known: Tensor) -> Tensor:
+    """:func:`nearest_known` of tensors."""
+    return values if bool(known.all()) else torch.from_numpy(nearest_known(values.numpy(), known.numpy()))
 
 
 def is_filled(signal: Tensor) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import gsjbu
 from gsjbu.errors import SignalError
-from gsjbu.io.outputs import of_network
+from gsjbu.io.outputs import field
 
 
 def masks(image: Any, outputs: Any, inputs: Any, **options: Any) -> Tensor:
@@ -28,7 +28,7 @@ def masks(image: Any, outputs: Any, inputs: Any, **options: Any) -> Tensor:
     Raises:
         SignalError: masks of several images, or none.
     """
-    found = of_network(outputs)
+    found = field(outputs, "pred_masks")
     if not isinstance(found, Tensor) or found.ndim not in (4, 5) or len(found) != 1:
         shape = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
         text = f"The masks are {shape}; they must be pred_masks of one image, [1, prompts, masks, h, w]."
@@ -41,5 +41,9 @@ def masks(image: Any, outputs: Any, inputs: Any, **options: Any) -> Tensor:
             for axis in (0, 1)
         )
         low = low[:, :rows, :cols]
-    options = {"kind": "logits", **options}
+    options = {
+        "kind": "logits",
+        "grid": tuple(low.shape[1:]),
+        **options,
+    }  # they cover the image, squashed or not
     return torch.stack([gsjbu.upsample(image, mask, **options) for mask in low])

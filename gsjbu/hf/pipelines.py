@@ -53,7 +53,8 @@ class Upsampled:
         return self._features(picture, raw, inputs)
 
     def _depth(self, picture: Image.Image, raw: Any) -> dict[str, Any]:
-        full = gsjbu.upsample(picture, of_network(raw)[0].float().cpu(), **{"kind": "depth", **self.options})
+        low = of_network(raw)[0].float().cpu()
+        full = gsjbu.upsample(picture, low, **{"kind": "depth", **_covering(low), **self.options})
         full = full.reshape(full.shape[-2:])
         low, high = float(full.nan_to_num().min()), float(full.nan_to_num().max())
         grey = (full.nan_to_num() - low) / max(high - low, 1e-12) * 255
@@ -62,7 +63,8 @@ class Upsampled:
     def _segments(self, picture: Image.Image, raw: Any, inputs: Any) -> list[dict[str, Any]]:
         scores = _unpadded(of_network(raw).float().cpu(), inputs)
         kind = "probabilities" if raw.get("masks_queries_logits") is not None else "logits"
-        shares = gsjbu.upsample(picture, scores, probabilities=True, **{"kind": kind, **self.options})
+        options = {"kind": kind, **_covering(scores), **self.options}
+        shares = gsjbu.upsample(picture, scores, probabilities=True, **options)
         names = self.pipe.model.config.id2label
         best, found = shares.max(dim=0).values, shares.argmax(dim=0)
         return [
@@ -85,7 +87,14 @@ class Upsampled:
                 count = (height // patch) * (width // patch)
                 found = found[:, found.shape[1] - count :]  # class and register tokens come first
                 options.setdefault("layout", "tokens")
+        else:
+            options = _covering(found) | options
         return gsjbu.upsample(picture, found, **options)
+
+
+def _covering(low: Tensor) -> dict[str, Any]:
+    """The word that a map [..., h, w] covers the picture, whether a processor squashed it or not."""
+    return {"grid": tuple(low.shape[-2:])}
 
 
 def _unpadded(scores: Tensor, inputs: Any) -> Tensor:

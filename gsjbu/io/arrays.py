@@ -102,13 +102,26 @@ def read_torch(data: bytes, max_values: int, entry: str | None = None) -> np.nda
         ) from error
     if isinstance(found, list | tuple):
         found = dict(enumerate(found))
-    if entry is not None and not isinstance(found, dict):
+    if isinstance(found, dict):
+        return from_tensor(_tensor_of(found, entry), max_values)
+    if entry is not None:
         raise SignalError(
             "signal_missing", f"The .pt holds one tensor without a name; leave :{entry[:60]} out."
         )
-    if isinstance(found, dict):
-        found = entry_of(".pt", {str(name): tensor for name, tensor in found.items()}, entry)
     return from_tensor(found, max_values)
+
+
+def _tensor_of(held: dict[Any, Any], entry: str | None) -> Tensor:
+    """The one tensor among what a .pt holds, or the one under the name ``entry``; those that are nested are named."""
+    tensors = {str(name): part for name, part in held.items() if isinstance(part, Tensor)}
+    nested = [str(name)[:30] for name, part in held.items() if isinstance(part, dict | list | tuple)]
+    if nested and not (tensors if entry is None else entry in tensors):
+        raise SignalError(
+            "signal_type",
+            f"What the .pt holds under {', '.join(nested[:5])} is nested, and its tensors have no names here: save the "
+            "one that is meant, torch.save(tensor, path).",
+        )
+    return entry_of(".pt", tensors, entry)
 
 
 def read_safetensors(data: bytes, max_values: int, entry: str | None = None) -> np.ndarray:

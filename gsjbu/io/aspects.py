@@ -56,12 +56,13 @@ def check(cells: tuple[int, ...], size: Size, named: bool = False) -> None:
 def _larger(cells: tuple[int, ...], size: Size) -> SignalError:
     return SignalError(
         "signal_size",
-        f"{_both(cells, size)}: it is larger than the image and must be smaller. Give the image at its full size "
-        "(raise the resolution), or sharpen the signal with refine.",
+        f"{both(cells, size)}: it is larger than the image and must be smaller. Give the image at its full size "
+        "(raise the resolution); refine sharpens a signal that is as large as that.",
     )
 
 
-def _both(cells: tuple[int, ...], size: Size) -> str:
+def both(cells: tuple[int, ...], size: Size) -> str:
+    """What a refusal begins with."""
     return f"The signal is {size_text(*cells)} and the image {size_text(*size)}"
 
 
@@ -74,19 +75,29 @@ def mismatch(cells: tuple[int, ...], size: Size) -> SignalError:
     if turned and (suits((cols, rows), size) or is_exact((cols, rows), size)):
         why = (
             "it would fit turned by 90°. The picture may be turned by its EXIF orientation, and the signal made from "
-            "its unturned pixels; or the array is transposed. Turn one of the two."
+            "its unturned pixels; or the array is transposed. Turn one of the two"
         )
+        why += ", and make the signal smaller than the image." if cols > height or rows > width else "."
     elif larger and (is_exact(cells, size) or 1 / MAX_STRETCH <= stretch(cells, size) <= MAX_STRETCH):
         return _larger(cells, size)
     elif rows == cols:
         why = "a square signal over so long a picture was padded or cropped; cut it to the picture first."
     else:
+        fitting = _fitting(cells, size)
+        would = f". {size_text(*fitting)} would fit" if fitting else ""
         why = (
-            f"their shapes differ too much. {size_text(max(1, round(cols * height / width)), cols)} would fit; if the "
-            "signal was padded to a square or cropped, cut it to the picture's part first."
+            f"their shapes differ too much{would}; if the signal was padded to a square or cropped, cut it to the "
+            "picture's part first."
         )
     meant = "" if larger else (
         f" If it covers the picture with cells {height / rows:.3g} pixels high and {width / cols:.3g} wide, "
         f"layout='{rows}x{cols}' says so."
     )  # fmt: skip
-    return SignalError("signal_aspect", f"{_both(cells, size)}: {why}{meant}")
+    return SignalError("signal_aspect", f"{both(cells, size)}: {why}{meant}")
+
+
+def _fitting(cells: tuple[int, ...], size: Size) -> Size | None:
+    """A grid of as many columns, or of as many rows, that would go with the image; None if none is no larger."""
+    (rows, cols), (height, width) = cells, size
+    some = (max(1, round(cols * height / width)), cols), (rows, max(1, round(rows * width / height)))
+    return next((grid for grid in some if max(grid) > 1 and suits(grid, size)), None)

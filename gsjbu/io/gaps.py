@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gsjbu.core.gaps import nearest_known
 from gsjbu.core.grid import size_text
 from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
@@ -133,21 +134,16 @@ def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
             f"{MAX_GAPPY / 1e6:.1f} million are read: make it smaller, or fill them first.",
         )
     if values.dtype.kind != "f" or known.size > MAX_FAIR:
-        return _nearest(values, known)
+        return nearest_known(values, known)
     turns = [(rows, cols, swap) for rows in (1, -1) for cols in (1, -1) for swap in (False, True)]
     total = np.zeros(values.shape, np.float64)
     for rows, cols, swap in turns:
         some, there = values[:, ::rows, ::cols], known[::rows, ::cols]
-        filled = _nearest(some.swapaxes(1, 2), there.T).swapaxes(1, 2) if swap else _nearest(some, there)
+        filled = (
+            nearest_known(some.swapaxes(1, 2), there.T).swapaxes(1, 2) if swap else nearest_known(some, there)
+        )
         total += filled[:, ::rows, ::cols]
     return np.where(known, values, (total / len(turns)).astype(values.dtype))
-
-
-def _nearest(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import distance_transform_edt
-
-    y, x = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return values[:, y, x]
 
 
 def _cells(count: int, of: int) -> str:

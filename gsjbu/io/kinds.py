@@ -10,7 +10,7 @@ otherwise *probabilities*; channels whose softmax is sure of itself, in patches,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -61,17 +61,29 @@ SURE_OF_FEW = 0.75
 #: those outputs it is 0 to 0.63, as they are and as logarithms of probabilities; of vectors 0.7 to 3, chroma 0.1 to 2.
 FEW_CLASSES, MOST_COMMON = 8, 0.7
 MOST_CLASSES = 1024
+OVERLAPPING = (
+    "Each channel keeps away from 0, as the logits of a mask do: masks that overlap are brought one by one (x[0], …); "
+    "gsjbu.hf.masks does it for Segment Anything's."
+)
+#: Sums of shares are so near to 1.
+SUM = 0.02
+#: Rounding takes or gives up to a level a channel, and of all of them no more than this part.
+MOST_ROUNDED = 0.6
+#: Of mixed levels of 8 bits so many are 1 in a network's shares (0.21 and more, as measured), fewer in those of cells
+#: (0.15 and less).
+LOWEST_LEVELS = 0.18
 #: Values of several channels that are looked at: of larger signals every second, third, … cell.
 MOST_LOOKED_AT = 1 << 22
 
 
 @dataclass(frozen=True)
 class Guess:
-    """``kind``, why in words, and the kind that is about as likely, if there is one."""
+    """``kind``, why in words, and the kind that is about as likely, if there is one; ``hint``: what else it may be."""
 
     kind: Kind
     reason: str
     runner_up: Kind | None = None
+    hint: str = ""
 
 
 def parse(kind: str | None) -> Kind | None:
@@ -300,17 +312,34 @@ def _two_plateaus(values: np.ndarray) -> bool:
 
 
 def _several(planes: np.ndarray, known: np.ndarray) -> Guess:
-    channels = planes.shape[0]
     step = max(1, planes.size // MOST_LOOKED_AT)
     values = planes[:, known][:, ::step].astype(np.float64)  # [C, cells]
     if values.size == 0:
         return Guess("features", "no finite value")
+    found = _classes_or_features(planes, known, values)
+    return replace(found, hint=OVERLAPPING) if found.kind == "features" and _are_masks(values) else found
+
+
+def _are_masks(values: np.ndarray) -> bool:
+    """Whether most channels of [C, cells], taken alone, are the logits of a mask; no backbone has so few channels."""
+    count = len(values)
+    signed = (values.min(axis=1) < -1) & (values.max(axis=1) > 1) & (np.abs(values).max(axis=1) <= MASK_TOP)
+    if (count > 32 and count % 32 == 0) or 2 * np.count_nonzero(signed) <= count:
+        return False
+    return 2 * sum(map(_two_plateaus, values[signed])) > count
+
+
+def _classes_or_features(planes: np.ndarray, known: np.ndarray, values: np.ndarray) -> Guess:
+    """The guess of [C, h, w], of which ``values`` [C, cells] are looked at."""
+    channels = len(planes)
     said = f"{channels} channels"
     low, high = float(values.min()), float(values.max())
     if sums_to_one(values):
         if _are_shares(values):
             return Guess("soft_labels", f"{said} that sum to 1, mostly exactly 0 or 1")
         return Guess("probabilities", f"{said} that sum to 1")
+    if sums_to_whole(values, whole := whole_of_levels(planes.dtype, high)):
+        return _levels_of_shares(values, whole, said)
     if low >= 0 and high <= 1 and planes.dtype.kind in "iu":
         return Guess("soft_labels", f"{said} of 0 and 1: one a class")
     if planes.dtype.kind == "f" and low < -ROUNDING * abs(high) and channels <= MOST_CLASSES:
@@ -342,7 +371,39 @@ def sums_to_one(values: np.ndarray) -> bool:
     """Whether [C, …] is nothing negative, and 1 in all over the channels."""
     if values.shape[0] < 2 or values.size == 0 or not values.min() >= -1e-4:
         return False
-    return bool(np.abs(values.sum(axis=0, dtype=np.float64) - 1).max() <= 0.02)
+    return bool(np.abs(values.sum(axis=0, dtype=np.float64) - 1).max() <= SUM)
+
+
+def whole_of_levels(dtype: np.dtype, top: float) -> float:
+    """The number that stands for 1 among shares of ``dtype``, the largest of which is ``top``: 255 of 8 bits, which
+    may be held in 32 or 64, 65535 of 16; 1 of fractions, and of 0 and 1."""
+    if top <= 1 or dtype.kind not in "iu":
+        return 1.0
+    return 255.0 if top <= 255 and dtype.itemsize != 2 else 65535.0
+
+
+def sums_to_whole(values: np.ndarray, whole: float) -> bool:
+    """Whether whole numbers [C, …] are levels of which ``whole`` stands for 1, and 1 in all over the channels, but for
+    what each lost or gained as it was rounded, or lost as it was cut off."""
+    if whole == 1 or values.shape[0] < 2 or values.size == 0 or values.min() < 0:
+        return False
+    more = values.sum(axis=0, dtype=np.float64) - whole
+    least, most = (min(max(SUM * whole, n), MOST_ROUNDED * whole) for n in (len(values), len(values) / 2))
+    return bool(-least <= more.min() and more.max() <= most)
+
+
+def _levels_of_shares(values: np.ndarray, whole: float, said: str) -> Guess:
+    """Of 8 bits, which hold no tiny share, many of level 1 tell of a network."""
+    said = f"{said} of whole numbers that sum to {whole:g}, but for rounding"
+    if np.abs(values.sum(axis=0) - whole).mean() > SUM * whole:
+        return Guess("probabilities", said, "features")
+    mixed = values[(values > 0) & (values < whole)]
+    if not mixed.size:
+        return Guess("soft_labels", said)
+    fine = whole > TOP_CLASS
+    if _are_shares(values / whole) and (fine or float((mixed == 1).mean()) < LOWEST_LEVELS):
+        return Guess("soft_labels", said, "probabilities")
+    return Guess("probabilities", said, None if fine else "soft_labels")
 
 
 def _are_shares(values: np.ndarray) -> bool:

@@ -14,14 +14,17 @@ import numpy as np
 
 from gsjbu.core.grid import size_text
 from gsjbu.errors import SignalError
-from gsjbu.io import aspects, tokens
+from gsjbu.io import aspects, attention, tokens
 from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
 from gsjbu.io.evenness import is_even
-from gsjbu.io.kinds import sums_to_one
+from gsjbu.io.kinds import sums_to_one, sums_to_whole, whole_of_levels
+from gsjbu.io.padding import padding
 from gsjbu.io.tokens import LEAST_COUNT, USUAL_LEADING, WIDTHS
 
 AUTO = "auto"
 LEAST_TOKEN_CHANNELS = 32
+#: Channels that are looked at for evenness, and what share of them more is even of the axes that are rows and columns.
+LOOKED_AT, CLEARLY_EVEN = 16, 0.5
 _SHAPES = "it must be [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those"
 #: What people call them; a leading batch of one is always taken off.
 _NAMES = {"chw": "CHW", "bchw": "CHW", "hw": "CHW", "hwc": "HWC", "bhwc": "HWC",
@@ -68,19 +71,25 @@ def lay(
     one_channel: somebody says that it is of a kind that has one, which tokens have not.
     """
     names_channels = array.ndim == 4 or one_channel  # [1, 1, h, w] says itself what it is
-    batched = array.ndim > 2
+    batched, whole = array.ndim > 2, array
     array = _one_of_batch(array)
     ways = list(_ways(array)) if layout in (AUTO, "tokens") else [Laid(_turned(array, layout), layout)]
     named = next((way for way in ways if way.planes.shape[1:] == grid), None)
-    if layout == "tokens" or (grid is not None and named is None):
-        return _tokens(array, size, grid)
-    if layout != AUTO or named is not None:
-        laid = named or ways[0]
+    if named is not None:
         if size is not None:
-            aspects.check(laid.planes.shape[1:], size, named is not None)
-        return laid
+            aspects.check(named.planes.shape[1:], size, named=True)
+        return named
+    if grid is not None and any(way.planes.shape[1:] == grid[::-1] for way in ways):
+        raise _swapped(grid)
+    if layout == "tokens" or grid is not None:
+        return _tokens(array, size, grid)
     if size is None:
-        return _by_sizes(array, ways)
+        return ways[0] if layout != AUTO else _by_sizes(array, ways)
+    if layout != AUTO:
+        aspects.check(ways[0].planes.shape[1:], size)
+        return _if_squashed(ways[0], size)
+    if not one_channel and (refusal := attention.refusal(array, whole.ndim > array.ndim, size)):
+        raise refusal
     suiting = [way for way in ways if suits(way.planes.shape[1:], size)]
     flat = _flat(array)
     grids = [] if flat is None else tokens.grids(len(flat), *size)
@@ -88,12 +97,13 @@ def lay(
         if flat is None or not grids or names_channels or not _may_be_tokens(flat, grids[0], size):
             return _best(suiting, size)
         if batched or (grids[0].unlikely == 0 and not is_even(flat)):
-            return replace(_of_tokens(flat, grids), doubt="a map [h, w] (layout='chw')")
+            laid = _of_tokens(flat, grids)
+            return _if_squashed(replace(laid, doubt="a map [h, w] (layout='chw')"), size)
         laid = _best(suiting, size)
         return replace(
             laid, sentence=laid.sentence or "a map [h, w]", doubt="tokens [N, C] (layout='tokens')"
         )
-    return _tokens_alone(flat, grids, size, batched, _refusal(array, ways, size))
+    return _tokens_alone(flat, grids, size, batched, _refusal(array, ways, size, names_channels))
 
 
 def _tokens_alone(
@@ -120,7 +130,7 @@ def _tokens_alone(
     if grids and few and not whole:
         raise _or_tokens(shape, refusal, None, True)
     if grids:
-        return _doubted(_of_tokens(flat, grids), crossed, shape if as_map else None)
+        return _if_squashed(_doubted(_of_tokens(flat, grids), crossed, shape if as_map else None), size)
     if larger:
         raise _too_large(shape, size, refusal)
     raise _no_tokens(len(flat), size) if shape[1] % 16 == 0 else refusal
@@ -134,13 +144,16 @@ def _doubted(laid: Laid, crossed: tokens.Crossed | None, shape: tuple[int, ...] 
     return replace(laid, doubt=map_ if crossed is None else crossed.doubt)
 
 
-def _refusal(array: np.ndarray, ways: list[Laid], size: Size) -> SignalError:
-    """The refusal of planes that do not suit; of [C, 1, N] and [C, N, 1] whose last axis has the image's tokens."""
+def _refusal(array: np.ndarray, ways: list[Laid], size: Size, names_channels: bool) -> SignalError:
+    """The refusal of planes that do not suit; of [C, 1, N] and [C, N, 1] whose last axis has the image's tokens, and of
+    several [N, C]."""
     if array.ndim == 3 and len(array) > 1 and 1 in array.shape:
         flat = _flat(array.reshape(len(array), -1))
         crossed = None if flat is None else _crossed(flat, size)
         if crossed is not None:
             return _is_crossed(array.shape, crossed)
+    if array.ndim == 3 and not names_channels and _is_several(array, size):
+        return _several(array.shape, "tokens [N, C]")
     return mismatch(_by_sizes(array, ways).planes.shape[1:], size)
 
 
@@ -168,6 +181,13 @@ def _may_be_tokens(flat: np.ndarray, grid: tokens.TokenGrid, size: Size) -> bool
     return cols % WIDTHS == 0 and grid.leading in USUAL_LEADING and not right
 
 
+def _is_several(array: np.ndarray, size: Size) -> bool:
+    """Whether [B, N, C] are the tokens of several images."""
+    one = _flat(array[:1]) if len(array) > 1 else None
+    grids = [] if one is None else tokens.grids(len(one), *size)
+    return one is not None and bool(grids) and _may_be_tokens(one, grids[0], size)
+
+
 def _is_squashed(cells: tuple[int, ...], size: Size) -> bool:
     """Whether a grid of ``cells`` would lie over the image, but that its cells are up to twice as long as wide."""
     limit = MAX_STRETCH_OF_SQUARE
@@ -183,13 +203,18 @@ def _one_of_batch(array: np.ndarray) -> np.ndarray:
         raise SignalError("signal_shape", f"The array is {shape_text(array.shape)}; {_SHAPES}.")
     if array.ndim == 4:
         if shape[0] != 1:
-            raise SignalError(
-                "signal_shape",
-                f"The array is {shape_text(array.shape)}, a batch of {shape[0]}; one image takes one signal: give them "
-                "one by one.",
-            )
+            raise _several(array.shape)
         array = array[0]
     return array
+
+
+def _several(shape: tuple[int, ...], of: str = "") -> SignalError:
+    """The refusal of a batch."""
+    return SignalError(
+        "signal_shape",
+        f"The array is {shape_text(shape)}, a batch of {shape[0]}{of and f' of {of}'}; one image takes one signal: "
+        "give them one by one.",
+    )
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
@@ -222,7 +247,9 @@ def _by_sizes(array: np.ndarray, ways: list[Laid]) -> Laid:
 
 
 def _is_probabilities(planes: np.ndarray) -> bool:
-    if planes.dtype.kind not in "f":
+    if planes.dtype.kind in "iu":
+        return sums_to_whole(planes, whole_of_levels(planes.dtype, float(planes.max())))
+    if planes.dtype.kind != "f":
         return False
     with np.errstate(invalid="ignore", over="ignore"):
         sums = planes.sum(axis=0, dtype=np.float64)
@@ -231,25 +258,56 @@ def _is_probabilities(planes: np.ndarray) -> bool:
 
 
 def _best(suiting: list[Laid], size: Size) -> Laid:
-    """Probabilities say themselves which way they lie. Otherwise, in this order: [C, h, w] of the image's shape, or
-    square; [h, w, C] of the image's shape; whichever is stretched least."""
+    """Probabilities say themselves which way they lie. Otherwise, in this order: [C, h, w] of the image's shape;
+    [h, w, C] of the image's shape, but for a square [C, h, w] that is likelier; whichever is stretched least."""
     chosen = min(suiting, key=lambda way: abs(math.log(stretch(way.planes.shape[1:], size))))
-    first = suiting[0]
-    cells = first.planes.shape[1:]
+    first, last = suiting[0], suiting[-1]
+    rows, cols = first.planes.shape[1:]
     sums = [way for way in suiting if _is_probabilities(way.planes)]
     if len(sums) == 1:
         chosen = sums[0]
-    elif first.layout == "CHW" and (is_exact(cells, size) or cells[0] == cells[1]):
+    elif first.layout == "CHW" and is_exact((rows, cols), size):
         chosen = first
-    elif is_exact(suiting[-1].planes.shape[1:], size):
-        chosen = suiting[-1]
-    rows, cols = chosen.planes.shape[1:]
-    if rows == cols and not is_exact((rows, cols), size):
-        sentence = (
-            "a square signal over the whole picture, squashed; if it was padded, cut the padding off first"
-        )
-        return Laid(chosen.planes, chosen.layout, sentence)
-    return chosen
+    elif is_exact(last.planes.shape[1:], size):
+        chosen = _square_or_exact(first, last, size) if first.layout == "CHW" and rows == cols else last
+    elif first.layout == "CHW" and rows == cols:
+        chosen = first
+    return _if_squashed(chosen, size)
+
+
+def _square_or_exact(square: Laid, exact: Laid, size: Size) -> Laid:
+    """[C, n, n], squashed, or [h, n, n channels] of the image's shape: the one whose cells are like their neighbours.
+    Of noise, which may be either, the latter if its ratio along both axes is one number."""
+    likeness = [_evenness(way.planes) for way in (square, exact)]
+    if abs(likeness[0] - likeness[1]) > CLEARLY_EVEN:
+        return square if likeness[0] > likeness[1] else exact
+    channels, rows, cols = exact.planes.shape
+    if size[0] * cols != size[1] * rows:
+        return replace(square, doubt="[h, w, C] (layout='hwc')")
+    said = f"[h, w, C], {size_text(rows, cols)} of {channels} channels"
+    return replace(exact, sentence=said, doubt="[C, h, w], a square that was squashed (layout='chw')")
+
+
+def _evenness(planes: np.ndarray) -> float:
+    """The share of some channels that change evenly along both axes."""
+    return float(np.mean([is_even(plane) for plane in planes[:: -(-len(planes) // LOOKED_AT)]]))
+
+
+def _if_squashed(laid: Laid, size: Size) -> Laid:
+    """A square over a longer image with what else it may be. Raises SignalError where its padding is plain to see."""
+    rows, cols = laid.planes.shape[1:]
+    if rows != cols or is_exact((rows, cols), size):
+        return laid
+    named = f"layout='{rows}x{cols}' says that it is squashed"
+    seen = None if laid.layout == "tokens" else padding(laid.planes, size)
+    doubt = f"of the picture padded to a square (cut the padding off first), or of a square cut out of it; {named}"
+    if seen is not None:
+        step = f"{seen.sentence}: cut them off, {seen.cut(laid.layout)}"
+        if seen.sure:
+            raise SignalError("signal_aspect", f"{aspects.both((rows, cols), size)}: {step}; {named}.")
+        doubt = f"of the picture padded to a square ({step}); {named}"
+    sentence = ", ".join(filter(None, (laid.sentence, "a square signal over the whole picture, squashed")))
+    return replace(laid, sentence=sentence, doubt=" or ".join(filter(None, (laid.doubt, doubt))))
 
 
 def _of_tokens(flat: np.ndarray, grids: list[tokens.TokenGrid]) -> Laid:
@@ -267,6 +325,8 @@ def _of_tokens(flat: np.ndarray, grids: list[tokens.TokenGrid]) -> Laid:
 
 def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
     if array.ndim == 3 and array.shape[0] != 1:
+        if grid is None and size is not None and _is_several(array, size):
+            raise _several(array.shape, "tokens [N, C]")
         rows_and_columns = f"; as a map it has not {size_text(*grid)}" if grid else ""
         raise SignalError(
             "signal_shape",
@@ -288,7 +348,16 @@ def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
         raise _is_crossed(flat.shape, crossed)
     if not found:
         raise _no_tokens(len(flat), size)
-    return _of_tokens(flat, found)
+    return _if_squashed(_of_tokens(flat, found), size)
+
+
+def _swapped(grid: Size) -> SignalError:
+    """The refusal of rows and columns that a person named the wrong way round."""
+    return SignalError(
+        "signal_layout",
+        f"The signal has {size_text(*grid[::-1])}, and {size_text(*grid)} were named: rows come first; "
+        f"layout='{grid[1]}x{grid[0]}' says it.",
+    )
 
 
 def _not_named(shape: tuple[int, ...], grid: Size) -> SignalError:
@@ -332,8 +401,8 @@ def _too_large(shape: tuple[int, ...], size: Size, refusal: SignalError) -> Sign
     """The refusal of a map [h, w] of the image's shape that is larger than it; it might be tokens [N, C]."""
     return SignalError(
         refusal.code,
-        f"{refusal.message} Were it {shape[0]} tokens of {shape[1]} channels, layout='ROWSxCOLS' would name their grid "
-        f"({_likely(shape[0], size)}).",
+        f"{refusal.message} Were it {shape[0]} tokens of {shape[1]} channels, layout='ROWSxCOLS' would name their "
+        f"grid{_likely(shape[0], size)}.",
     )
 
 
@@ -341,12 +410,13 @@ def _no_tokens(count: int, size: Size) -> SignalError:
     return SignalError(
         "signal_tokens",
         f"{count} tokens are no grid over an image of {size_text(*size)}, with or without class and register "
-        f"tokens; say which: layout='ROWSxCOLS' ({_likely(count, size)}).",
+        f"tokens; say which: layout='ROWSxCOLS'{_likely(count, size)}.",
     )
 
 
 def _likely(count: int, size: Size) -> str:
-    """The grids nearest to the image's shape, for a person to choose from."""
-    rows = max(1, round(math.sqrt(count * size[0] / size[1])))
-    near = [(r, count // r) for r in (rows - 1, rows, rows + 1) if r > 0 and count // r]
-    return ", ".join(f"{r}x{c} has {r * c}" for r, c in near)
+    """In brackets, the grids nearest to the image's shape and no larger, for a person to choose from."""
+    rows = round(math.sqrt(count * size[0] / size[1]))
+    near = [(r, count // r) for r in (rows - 1, rows, rows + 1) if 0 < r <= min(count, size[0])]
+    some = [(r, c) for r, c in near if c <= size[1] and tokens.given(count, r, c)]
+    return f" ({', '.join(f'{r}x{c} has {r * c}' for r, c in some)})" if some else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,29 +10,49 @@ from torch import Tensor
 
 from gsjbu.errors import SignalError
 from gsjbu.io.brought import Brought
+from gsjbu.io.kinds import Kind, may_be_classes
 
-#: Where an output keeps its map, in the order in which they are looked for.
-_MAPS = ("predicted_depth", "segmentation", "pred_masks", "logits", "last_hidden_state")
+#: Where an output keeps its map, in the order in which they are looked for, and what such a one is.
+_MAPS: dict[str, Kind] = {
+    "predicted_depth": "depth", "segmentation": "labels", "logits": "logits", "last_hidden_state": "features",
+}  # fmt: skip
 
 
 def of_network(x: Any) -> Any:
     """The map in a network's output: a tensor, an array, a picture or a :class:`Brought`; None if ``x`` is none.
 
     ``pipeline("depth-estimation")``, ``pipeline("image-segmentation")``, ``SemanticSegmenterOutput``,
-    ``DepthEstimatorOutput``, ``BaseModelOutput`` (tokens), and the query masks of Mask2Former and its kin.
+    ``DepthEstimatorOutput``, ``BaseModelOutput`` (tokens), and the query masks of Mask2Former and its kin. Raises
+    SignalError for masks of prompts, Segment Anything's.
     """
     if isinstance(x, list | tuple) and x and all(isinstance(part, dict) and "mask" in part for part in x):
         return _segments(list(x))
-    if _get(x, "masks_queries_logits") is not None:
-        return _queries(_get(x, "class_queries_logits"), _get(x, "masks_queries_logits"))
-    for name in _MAPS:
-        found = _get(x, name)
-        if found is not None:
-            return found
-    return _get(x, "depth")
+    if field(x, "masks_queries_logits") is not None:
+        return _queries(field(x, "class_queries_logits"), field(x, "masks_queries_logits"))
+    if field(x, "pred_masks") is not None:
+        raise SignalError(
+            "signal_type",
+            "These are masks of prompts (pred_masks), which overlap and may cover padding: "
+            "gsjbu.hf.masks(image, outputs, inputs) upsamples each.",
+        )
+    name = _name(x)
+    return field(x, "depth" if name is None else name)
 
 
-def _get(x: Any, name: str) -> Any:
+def with_kind(brought: Brought, x: Any) -> Brought:
+    """What was ``brought`` of the output ``x`` with the kind that its field has, if its numbers can be that."""
+    name = None if brought.kind else _name(x)
+    if name is None or (name == "segmentation" and not may_be_classes(brought.array)):
+        return brought
+    return replace(brought, told=_MAPS[name], source=f"{name} of a network")
+
+
+def _name(x: Any) -> str | None:
+    """The field that holds the map."""
+    return next((name for name in _MAPS if field(x, name) is not None), None)
+
+
+def field(x: Any, name: str) -> Any:
     """A field of a dictionary or of an object; None if there is none."""
     if isinstance(x, dict):
         return x.get(name)

@@ -12,24 +12,27 @@ import torch
 from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Asked, Signal
 
-_PLAIN = ("kind", "reason", "runner_up", "names", "codes", "colours", "dtype", "offset", "scale", "gap_codes", "gaps",
-          "gaps_guessed", "layout", "layout_note", "layout_doubt", "flat", "as_large", "source")  # fmt: skip
+
+def _but(of: type, *others: str) -> list[str]:
+    """The fields of a dataclass that JSON holds as they are: all but ``others``."""
+    return [field.name for field in fields(of) if field.name not in others]
+
+
+_SIGNAL = _but(Signal, "values", "mask", "palette", "brought", "asked")
+_BROUGHT = _but(Brought, "array", "known", "palette", "names")
 
 
 def pack(signal: Signal) -> tuple[dict[str, Any], list[np.ndarray]]:
     """What to tell of a signal, and its arrays in order: values, mask, what was brought, its mask."""
     arrays = [signal.values.numpy(), signal.mask.numpy()]
-    told: dict[str, Any] = {name: getattr(signal, name) for name in _PLAIN}
+    told: dict[str, Any] = {name: getattr(signal, name) for name in _SIGNAL}
     told |= {"asked": asdict(signal.asked), "palette": signal.palette.hex()}
     brought = signal.brought
     if brought is not None:
         arrays.append(np.ascontiguousarray(brought.array))
         arrays += [] if brought.known is None else [brought.known]
-        told["brought"] = {
-            "source": brought.source, "layout": brought.layout, "kind": brought.kind, "codes": brought.codes,
-            "colours": brought.colours, "lossy": brought.lossy, "names": list(brought.names.items()),
-            "told": brought.told, "classes": brought.classes, "gap": brought.gap,
-        }  # fmt: skip
+        told["brought"] = {name: getattr(brought, name) for name in _BROUGHT}
+        told["brought"]["names"] = list(brought.names.items())
     told["arrays"] = [(array.dtype.str, array.shape) for array in arrays]
     return told, arrays
 
@@ -41,12 +44,12 @@ def unpack(told: dict[str, Any], body: bytes | bytearray) -> Signal:
         dtype, count = np.dtype(kind), math.prod(shape)
         arrays.append(np.frombuffer(body, dtype, count, at).reshape(shape))
         at += count * dtype.itemsize
-    plain = {name: _tupled(told[name]) for name in _PLAIN}
+    plain = {name: _tupled(told[name]) for name in _SIGNAL}
     palette = bytes.fromhex(told["palette"])
     brought = None
     if "brought" in told:
-        about = told["brought"] | {"names": {int(k): str(v) for k, v in told["brought"]["names"]}}
-        about |= {name: tuple(about[name]) for name in ("codes", "classes")}
+        about = {name: _tupled(told["brought"][name]) for name in _BROUGHT}
+        about["names"] = {int(k): str(v) for k, v in told["brought"]["names"]}
         known = arrays[3] if len(arrays) > 3 else None
         brought = Brought(arrays[2], known=known, palette=palette, **about)
     asked = Asked(**{field.name: _tupled(told["asked"][field.name]) for field in fields(Asked)})

@@ -255,7 +255,7 @@ def read_flo(data: bytes, max_values: int) -> Brought:
 
 
 def read_exr(data: bytes, max_values: int) -> Brought:
-    """An OpenEXR file: its depth (Z) where it has one, otherwise all channels."""
+    """An OpenEXR file: its depth (Z) or luminance (Y) where it has one, otherwise all channels."""
     if why := lacking("exr", "Reading .exr"):
         raise SignalError("signal_type", why)
     import OpenEXR

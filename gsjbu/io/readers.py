@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.extras import lacking
-from gsjbu.io import addresses, arrays, outputs, rasters
+from gsjbu.io import addresses, arrays, containers, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
 from gsjbu.io.meaning import notes_of, with_notes
 from gsjbu.io.pictures import sniffed
@@ -54,20 +54,32 @@ def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
     if not isinstance(x, np.ndarray):
         found = outputs.of_network(x)
         if found is not None:
-            return found if isinstance(found, Brought) else bring(found, max_values)
+            brought = found if isinstance(found, Brought) else bring(found, max_values)
+            return outputs.with_kind(brought, x)
+    array = _numbers(x)
+    check(array.dtype, array.shape, max_values)
+    return Brought(array)
+
+
+def _numbers(x: Any) -> np.ndarray:
+    """``x`` as an array of numbers; what holds several is refused, with the one to bring."""
+    holds = containers.refusal(x)
+    if holds and containers.is_several(x):
+        raise holds
     try:
         array = np.asarray(x)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise SignalError(
+        raise holds or SignalError(
             "signal_type", f"A {type(x).__name__} is no array of numbers. {ACCEPTED}"
         ) from error
+    if holds and array.dtype.kind == "O":
+        raise holds
     if array.dtype.kind not in "fiubc":
         raise SignalError(
             "signal_type",
             f"The signal is a {type(x).__name__} of {array.dtype.name}; it must hold real numbers.",
         )
-    check(array.dtype, array.shape, max_values)
-    return Brought(array)
+    return array
 
 
 def read(

@@ -18,7 +18,8 @@ from gsjbu.core import clipping
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler, bilinear, nearest
 from gsjbu.core.kernel import Kernel
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
+from gsjbu.io.kinds import SHARES
+from gsjbu.io.signals import CLASS_KINDS, Signal
 
 #: Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
 BLOCK = 16
@@ -59,7 +60,7 @@ def in_blocks(
 
 def in_unit(signal: Signal, high: np.ndarray, whole: bool = False) -> np.ndarray:
     """What was mixed, [C, H, W], in the unit and dtype of what was brought; ``whole`` keeps [1, H, W]."""
-    if signal.kind in UNIT_KINDS or signal.kind == "labels":
+    if signal.kind in SHARES:
         high = np.clip(high, 0, 1)  # NaN stays
     high = signal.real(high)
     return _of_dtype(signal, high[0] if signal.flat and not whole else high)

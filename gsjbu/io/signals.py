@@ -32,8 +32,8 @@ LEAST_TOP, MOST_TOP = 1e-15, 1e15
 #: Largest values that are taken: a measured quantity is scaled, others are mixed as they are; float32 has no digits, or
 #: sums of it no room, beyond.
 TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
-#: Kinds whose values are shares of a whole, and stay in [0, 1].
 ONE_CHANNEL = ("depth", "labels", "heat_map")  # kinds of what tokens are not
+#: Kinds whose values are shares of a whole, and stay in [0, 1].
 UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
 UNIT_VECTORS = (
     "The signal's vectors have length 1, and those that are mixed of them have not: divide each by its length, as "
@@ -101,6 +101,7 @@ class Signal:
     kind: Kind
     reason: str = ""
     runner_up: Kind | None = None
+    hint: str = ""  # what else it may be, a sentence
     names: tuple[str, ...] = ()  # one a channel, where channels are classes
     codes: tuple[int, ...] = ()  # the numbers (or 0xRRGGBB) that stand for the classes
     colours: bool = False
@@ -160,6 +161,7 @@ class Signal:
                 f"The signal is taken for {label(self.kind)} ({self.reason}), and may be {label(self.runner_up)}; "
                 "kind= says which."
             )
+        said += [self.hint] if self.hint else []
         if self.layout_doubt:
             said.append(f"The signal is taken for {self.layout_note}; it may be {self.layout_doubt}.")
         if self.as_large:
@@ -183,7 +185,7 @@ class Signal:
 
         An array whose axes or tokens were taken another way without the image is taken anew.
         """
-        if self.brought is None or self.asked.layout != layouts.AUTO:
+        if self.brought is None:
             aspects.check(self.shape[1:], (height, width), named=self.asked.grid is not None)
             return replace(self, as_large=self.shape[1:] == (height, width))
         laid = self.asked.laid(self.brought, (height, width))
@@ -244,7 +246,7 @@ class Looked:
         brought, guess, found = self.brought, self.guess, self.found
         return Signal(
             torch.zeros(1).expand(self.planes.shape), torch.from_numpy(found.known), guess.kind, guess.reason,
-            guess.runner_up,
+            guess.runner_up, guess.hint,
             colours=brought.colours and guess.kind == "labels", palette=brought.palette,
             dtype=self.planes.dtype.name, gaps=found.sentence, gaps_guessed=found.guessed,
             gap_codes=found.codes if brought.gap is None else (brought.gap, *found.codes),
@@ -267,7 +269,7 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         planes = colour_numbers(planes)
     open_ = asked.kind is None and brought.kind is None and brought.told is None
     guess = _with_classes_ruled_out(planes) if open_ else None
-    if guess is not None or asked.kind == "logits":
+    if guess is not None or (asked.kind or brought.told) == "logits":
         planes = _ruled_out(planes)
     known = _known_over(brought, planes)
     first = gaps.find(
@@ -357,7 +359,7 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
     if brought.kind is not None:
         return kinds.Guess(brought.kind, f"{len(np.unique(planes[0][known]))} different numbers")
     if brought.told is not None:
-        return kinds.Guess(brought.told, "as the file says")
+        return kinds.Guess(brought.told, "as it says itself")
     if brought.colours:
         count, equal = len(np.unique(planes[0][known])), kinds.patches(planes[0], known).equal
         unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
@@ -466,9 +468,14 @@ def class_names(signal: Signal, codes: Sequence[int]) -> tuple[str, ...]:
     def name(code: int) -> str:
         if 0 <= code < len(asked):
             return asked[code]
-        return known.get(code, f"#{code:06x}" if signal.colours else f"class {code}")
+        return known.get(code, number_name(code, signal.colours))
 
     return tuple(name(code) for code in codes)
+
+
+def number_name(code: int, colours: bool) -> str:
+    """The name of a class that has none but its number, or its colour."""
+    return f"#{code:06x}" if colours else f"class {code}"
 
 
 # ------------------------------------------------------------------------------------- other kinds
@@ -485,6 +492,8 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         values = to_probabilities(values)
     elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
         whole = _whole_of(signal, values)
+        if kinds.sums_to_whole(values, whole):
+            values = values * (whole / values.sum(axis=0))  # what rounding took or gave
         values = (values.astype(np.float64) / whole if whole != 1 else values).clip(0, 1)
         # Levels come back as levels where the result has their dtype; shares of several classes are fractions.
         scale = 1.0 if signal.kind == "probabilities" or len(values) > 1 else whole
@@ -532,18 +541,10 @@ def to_probabilities(logits: np.ndarray) -> np.ndarray:
     return (tensor.sigmoid() if len(logits) == 1 else tensor.softmax(dim=0)).numpy().astype(np.float32)
 
 
-def whole_of_levels(dtype: np.dtype, top: float) -> float:
-    """The number that stands for 1 among shares of ``dtype``, the largest of which is ``top``: 255 of 8 bits, which
-    may be held in 32 or 64, 65535 of 16; 1 of fractions, and of 0 and 1."""
-    if top <= 1 or dtype.kind not in "iu":
-        return 1.0
-    return 255.0 if top <= 255 and dtype.itemsize != 2 else 65535.0
-
-
 def _whole_of(signal: Signal, values: np.ndarray) -> float:
     """The number that stands for 1. Raises SignalError beyond it."""
     low, high = float(values.min()), float(values.max())
-    whole = whole_of_levels(np.dtype(signal.dtype), high)
+    whole = kinds.whole_of_levels(np.dtype(signal.dtype), high)
     if low < -kinds.BEYOND * whole or high > (1 + kinds.BEYOND) * whole:
         what = "Heat maps" if signal.kind == "heat_map" else label(signal.kind).capitalize()
         raise SignalError(

@@ -25,8 +25,8 @@ from gsjbu.io.signals import (
     Signal,
     colour_numbers,
     label,
+    number_name,
     understand,
-    whole_of_levels,
 )
 
 Family = Literal["depth", "classes", "alpha", "features"]
@@ -77,7 +77,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
         return Truth(family, index[None], known, names, "; ".join(said))
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if family == "alpha":
-        values = values / whole_of_levels(planes.dtype, float(values.max()))
+        values = values / kinds.whole_of_levels(planes.dtype, float(values.max()))
         _check_shares(values[:, known], signal)
     values, known = _over(values, known, grid)
     if family == "depth":
@@ -88,7 +88,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
 def _planes(brought: Brought, signal: Signal) -> np.ndarray:
     """[C, H, W] of as many channels as the truth of ``signal`` may have; colours that stand for classes as numbers."""
     classes = family_of(signal) == "classes"
-    array = _alone(brought)
+    array = brought.array[0] if brought.array.ndim == 4 and len(brought.array) == 1 else brought.array
     if classes and brought.colours:
         if not signal.colours:
             raise SignalError(
@@ -110,15 +110,9 @@ def _planes(brought: Brought, signal: Signal) -> np.ndarray:
     )
 
 
-def _alone(brought: Brought) -> np.ndarray:
-    """What was brought, without the axis of a batch of one."""
-    array = brought.array
-    return array[0] if array.ndim == 4 and len(array) == 1 else array
-
-
 def _of_colours(brought: Brought) -> np.ndarray:
     """A picture's colours as class numbers 0xRRGGBB [1, H, W]; a photograph is refused."""
-    return colour_numbers(layouts.lay(_alone(brought), None, brought.layout).planes)
+    return colour_numbers(layouts.lay(brought.array, None, brought.layout).planes)
 
 
 def _check(rows: int, cols: int, height: int, width: int) -> None:
@@ -148,7 +142,7 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
     place |= {code: count + n for n, code in enumerate(others)}
     index = np.full(known.shape, -1)
     index[known] = np.array([place.get(int(code), -1) for code in found], np.int64)[at]
-    return torch.from_numpy(index), (*names, *(_name(code, signal.colours) for code in others))
+    return torch.from_numpy(index), (*names, *(number_name(code, signal.colours) for code in others))
 
 
 def _whole(numbers: np.ndarray) -> np.ndarray:
@@ -160,10 +154,6 @@ def _whole(numbers: np.ndarray) -> np.ndarray:
             "numbers, or shares, one channel a class.",
         )
     return numbers
-
-
-def _name(code: int, colours: bool) -> str:
-    return f"#{code:06x}" if colours else f"class {code}"
 
 
 def _centres(size: int, pixels: int) -> Tensor:
@@ -209,7 +199,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
     ``kind``: of the truth: depth, labels, heat_map or features; it is looked at where it is not given.
     """
     of_colours = brought.colours and kind in (None, "labels")
-    planes = _of_colours(brought) if of_colours else layouts.lay(_alone(brought), None, brought.layout).planes
+    planes = _of_colours(brought) if of_colours else layouts.lay(brought.array, None, brought.layout).planes
     height, width = planes.shape[1:]
     grid = Grid.from_sizes(height, width, min(rows, height), min(cols, width))
     finite = gaps.finite(planes)
@@ -222,7 +212,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
         return _shares(planes[0], found.known, grid, brought)
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if taken in UNIT_KINDS:
-        values = values / whole_of_levels(planes.dtype, float(values.max()))
+        values = values / kinds.whole_of_levels(planes.dtype, float(values.max()))
     means, there = _over(values, torch.from_numpy(found.known), grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
     return understand(
@@ -242,6 +232,6 @@ def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) 
     index[known] = np.searchsorted(found, numbers)
     with np.errstate(invalid="ignore"):  # nothing of nothing is known: a gap
         shares = grid.shares(index, len(codes)) / grid.shares(known - 1, 1)
-    names = [brought.names.get(code, _name(code, brought.colours)) for code in codes]
+    names = [brought.names.get(code, number_name(code, brought.colours)) for code in codes]
     signal = understand(shares, kind="soft_labels", invalid="none", layout="chw", names=names)
     return replace(signal, codes=codes, colours=brought.colours)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from gsjbu.errors import SignalError
+from gsjbu.errors import SignalError, SignalWarning
 from gsjbu.hf import masks
 from gsjbu.models.torchvision_compat import torchvision
 
@@ -64,3 +64,12 @@ def test_masks_of_two_images_are_refused(sam):
     outputs.pred_masks = torch.zeros(2, 1, 3, MASK, MASK)
     with pytest.raises(SignalError, match="of one image"):
         masks(PICTURE, outputs, inputs)
+
+
+def test_masks_of_a_squashed_image_are_no_doubt(sam, recwarn):
+    """SAM 2 pads nothing: its processor says no sizes."""
+    inputs = {"pixel_values": sam[1]["pixel_values"]}
+    seen = F.interpolate(torch.from_numpy(DISC).float()[None, None], size=(MASK, MASK), mode="area")
+    found = masks(PICTURE, {"pred_masks": seen[None] * 12 - 6}, inputs)[0].numpy() > 0.5
+    assert (found & DISC).sum() / (found | DISC).sum() > 0.9
+    assert not [said for said in recwarn if issubclass(said.category, SignalWarning)]

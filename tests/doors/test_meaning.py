@@ -133,7 +133,7 @@ def test_what_levels_mean_is_said_on_the_terminal_in_the_file_beside_it_and_in_j
     beside = json.loads((tmp_path / "full.png.json").read_text())
     levels = np.asarray(Image.open(out)).astype(float)
     again = understand(out)
-    assert again.kind == "depth" and "as the file says" in again.note
+    assert again.kind == "depth" and "as it says itself" in again.note
     for said in (told, beside, json.loads(Image.open(out).text["gsjbu"])):
         values = said["offset"] + said["scale"] * levels
         np.testing.assert_allclose(values, again.brought.array, rtol=1e-6)

@@ -254,3 +254,42 @@ def test_features_with_a_rounded_zero_are_no_logits():
     right = guess(planes).kind
     planes[3, 4, 5] = -1e-8
     assert guess(planes).kind == right
+
+
+@pytest.mark.parametrize("classes", [2, 6, 40, 150])
+@pytest.mark.parametrize("scale", [3, 9, 30])
+@pytest.mark.parametrize(("whole", "dtype"), [(255, "u1"), (255, "i4"), (65535, "u2")])
+@pytest.mark.parametrize("how", [np.rint, np.floor])
+def test_levels_of_a_softmax_are_probabilities_or_asked_for(classes, scale, whole, dtype, how):
+    found = guess(how(softmax(softmax_of(classes, scale)) * whole).astype(dtype))
+    assert "probabilities" in (found.kind, found.runner_up), found
+
+
+def test_levels_of_shares_are_soft_labels():
+    levels = np.rint(255 * shares()).astype("u1")
+    assert guess(levels).kind == "soft_labels"
+    assert guess(255 * (np.arange(4)[:, None, None] == REGIONS).astype("u1")) == kinds.Guess(
+        "soft_labels", "4 channels of whole numbers that sum to 255, but for rounding"
+    )
+
+
+@pytest.mark.parametrize("channels", [2, 3, 16, 64, 384])
+def test_levels_of_features_are_no_shares(channels):
+    features = np.maximum(RNG.normal(0, 1, (channels, 12, 16)), 0)
+    found = guess(np.rint(255 * features / features.max()).astype("u1"))
+    assert (found.kind, found.runner_up) == ("features", None)
+
+
+def test_logits_of_masks_that_overlap_are_asked_for():
+    """Nested as Segment Anything's three; one that is nowhere is no hindrance."""
+    away = np.hypot(*np.mgrid[-24:24, -32:32])
+    masks = np.stack([np.where(away < radius, 9.0, -11.0) for radius in (22, 15, 9)])
+    masks += RNG.normal(0, 0.5, masks.shape)
+    assert "gsjbu.hf.masks" in guess(masks).hint
+    masks[2] = -11 + RNG.normal(0, 0.5, masks[2].shape)
+    assert guess(masks).hint
+
+
+@pytest.mark.parametrize("name", ["features", "features after ReLU", "normals", "class logits", "softmax"])
+def test_other_channels_are_no_masks(name):
+    assert guess(CASES[name][0]).hint == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -204,3 +206,84 @@ def test_an_even_map_that_suits_is_one_though_it_has_the_tokens_of_a_grid():
         layouts.lay(map_[:, ::-1][:, np.random.default_rng(0).permutation(320)], (512, 512)).layout
         == "tokens"
     )
+
+
+def _waves(*shape: int) -> np.ndarray:
+    """[C, h, w] that changes evenly along rows and columns, and not from channel to channel."""
+    channels, rows, cols = shape
+    at = np.random.default_rng(0).random((2, channels, 1, 1))
+    return np.sin(at[0] * np.arange(rows)[:, None] / 9 + at[1] * np.arange(cols) / 9).astype("f4")
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1, 96, 128, 128), (384, 512)), ((48, 64, 64), (384, 512)), ((14, 20, 20), (224, 320))],
+)
+def test_one_ratio_on_both_axes_goes_before_a_squashed_square(shape, size):
+    """Of noise, which may be either; of what is smooth its neighbours decide."""
+    laid = layouts.lay(np.random.default_rng(0).standard_normal(shape).astype("f4"), size)
+    assert laid.layout == "HWC" and "layout='chw'" in laid.doubt
+    rows, cols, channels = shape[-3:]
+    laid = layouts.lay(_waves(channels, rows, cols).transpose(1, 2, 0), size)
+    assert (laid.layout, laid.doubt) == ("HWC", "")
+    laid = layouts.lay(_waves(rows, cols, channels), size)
+    assert laid.layout == "CHW" and "hwc" not in laid.doubt
+
+
+def test_a_square_that_may_be_channels_last_of_nearly_one_ratio_is_asked_for():
+    assert "layout='hwc'" in lay((21, 32, 32), (333, 500)).doubt
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (3, 64, 64), (1, 257, 100)])
+@pytest.mark.parametrize("layout", ["auto", "said"])
+def test_a_squashed_square_is_a_doubt_unless_its_grid_is_named(shape, layout):
+    is_tokens = shape[-1] == 100
+    said = {"layout": "tokens" if is_tokens else "CHW"} if layout == "said" else {}
+    laid = lay(shape, (480, 640), **said)
+    assert "a square signal over the whole picture, squashed" in laid.sentence
+    assert "padded to a square" in laid.doubt
+    rows, cols = laid.planes.shape[1:]
+    assert f"layout='{rows}x{cols}' says that it is squashed" in laid.doubt
+    assert lay(shape, (480, 640), grid=(rows, cols)).doubt == ""
+    assert lay(shape, (480, 480), **said).doubt == ""
+
+
+def test_padding_that_is_plain_to_see_is_refused_with_its_cut():
+    logits = np.random.default_rng(0).standard_normal((3, 64, 64)).astype("f4")
+    logits[:, 48:] = -12
+    with pytest.raises(SignalError, match=r"its last 16 rows hold one value.*x\[\.\.\., :48, :\]"):
+        layouts.lay(logits, (384, 512))
+    assert layouts.lay(logits[..., :48, :], (384, 512)).doubt == ""
+    assert layouts.lay(logits, (384, 512), grid=(64, 64)).doubt == ""
+    mask = (logits > 1).astype("u1")
+    mask[:, 40] = 0  # other rows are flat as well
+    assert "x[..., :48, :]" in layouts.lay(mask, (384, 512)).doubt
+
+
+@pytest.mark.parametrize("shape", [(48, 64), (3, 48, 64), (48, 64, 3)])
+def test_rows_and_columns_that_were_swapped_are_told(shape):
+    with pytest.raises(SignalError, match=r"48 rows × 64 columns, and 64 rows × 48 columns .*layout='48x64'"):
+        lay(shape, (384, 512), grid=(64, 48))
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1, 1000), (224, 224)), ((196, 768), (224, 224)), ((700, 300), (100, 100)), ((50, 300), (100, 200)),
+     ((900, 4000), (20, 20)), ((768, 570), (384, 512)), ((300, 20), (200, 200))],
+)  # fmt: skip
+def test_no_refusal_advises_what_would_be_refused(shape, size):
+    with pytest.raises(SignalError) as refusal:
+        lay(shape, size, dtype="u2")
+    advised = re.findall(r"(\d+) rows × (\d+) columns would fit", refusal.value.message)
+    advised += re.findall(r"(\d+)x(\d+) has|layout='(\d+)x(\d+)'", refusal.value.message)
+    for numbers in advised:
+        rows, cols = (int(number) for number in numbers if number)
+        assert rows <= size[0] and cols <= size[1]
+        assert lay((rows, cols), size, grid=(rows, cols)).planes.shape == (1, rows, cols)
+
+
+@pytest.mark.parametrize("shape", [(4, 196, 768), (4, 197, 384)])
+@pytest.mark.parametrize("layout", ["auto", "tokens"])
+def test_tokens_of_several_images_are_a_batch(shape, layout):
+    with pytest.raises(SignalError, match=r"a batch of 4 of tokens \[N, C\]"):
+        lay(shape, (224, 224), layout=layout)

@@ -427,3 +427,46 @@ def test_vectors_of_length_1_are_told(channels, told, dtype):
     assert understand(unit, (96, 128), kind="features").unit_vectors
     for other in (2 * unit, x.astype(dtype)):
         assert not understand(other, (96, 128), kind="features").unit_vectors
+
+
+def test_a_squashed_square_is_said_by_the_library_and_by_the_page():
+    square = understand(DEPTH[:, :6], (48, 64))
+    assert any("padded to a square" in said for said in square.doubts)
+    for words in ({}, {"layout": "chw"}):
+        assert understand(DEPTH[:, :6], **words).fitted(48, 64).doubts == square.doubts
+    assert understand(DEPTH[:, :6], (48, 64), layout="6x6").doubts == []
+
+
+def test_levels_of_probabilities_sum_to_1_again():
+    levels = np.rint(255 * PROBS).astype(np.uint8)
+    found = understand(levels, (48, 64))
+    assert found.kind == "probabilities"
+    np.testing.assert_allclose(found.values.sum(0), 1, atol=1e-6)
+
+
+def saved(thing: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(thing, buffer)
+    return buffer.getvalue()
+
+
+def test_of_what_a_pt_holds_tensors_count():
+    depth = torch.from_numpy(DEPTH)
+    assert understand(saved({"depth": depth, "epoch": 3})).kind == "depth"
+    assert "holds 2 arrays (a, b)" in refusal(saved({"a": depth, "b": depth, "epoch": 3})).message
+    nested = refusal(saved({"model": {"depth": depth}, "epoch": 3})).message
+    assert "under model is nested" in nested and "torch.save(tensor, path)" in nested
+    assert "under 0 is nested" in refusal(saved([[depth]])).message
+
+
+@pytest.mark.parametrize("mode", ["P", "L"])
+def test_what_a_png_calls_transparent_stays_a_value(mode):
+    """Many tools make class 0 of a palette so; an alpha channel alone makes gaps."""
+    picture = Image.fromarray(LABELS.astype(np.uint8))
+    if mode == "P":
+        picture.putpalette(bytes(range(48)))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", transparency=0)
+    signal = understand(buffer.getvalue())
+    assert (signal.kind, signal.codes) == ("labels", (0, 3, 15)) and bool(signal.mask.all())
+    assert not understand(buffer.getvalue(), invalid=0).mask[0].any()

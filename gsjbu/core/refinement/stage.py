@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from gsjbu.core.gaps import fill
+from gsjbu.core.gaps import nearest_known
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import nearest
 from gsjbu.core.refinement import portable
@@ -52,7 +52,9 @@ def refined(
     by = _compiled_forms() if compiled else PORTABLE
     nothing = np.isnan(mix)  # no cell of the window has a value
     if mask is not None and nothing.any():
-        mix = np.where(nothing, nearest(fill(torch.from_numpy(given), mask), grid).numpy(), mix)
+        mix = np.where(
+            nothing, nearest(torch.from_numpy(nearest_known(given, mask.numpy())), grid).numpy(), mix
+        )
     if recipe.counts:
         there = np.flatnonzero((given > portable.LEAST).any(axis=(1, 2)))
         out = np.zeros_like(mix)  # of pages that nobody touches
@@ -131,7 +133,7 @@ def _steps(
         if recipe.logs:
             answer = _as_near_cells(
                 answer,
-                signal if known is None else fill(torch.from_numpy(signal), torch.from_numpy(known)).numpy(),
+                signal if known is None else nearest_known(signal, known),
                 grid,
             )
         base = _between(mix, answer, share)

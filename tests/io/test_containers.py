@@ -1,0 +1,54 @@
+"""What holds arrays is refused with the one to bring."""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from gsjbu.errors import SignalError
+from gsjbu.io.signals import understand
+
+T = torch.randn(4, 6, 8)
+
+
+class Output(OrderedDict):
+    """As a ModelOutput."""
+
+
+@pytest.mark.parametrize(
+    ("x", "said", "brought"),
+    [
+        ({"out": T[None], "aux": T}, "A dict with ['out'], ['aux']", "x['out']"),
+        ([{"height": 6, "sem_seg": T}], "A list of 1", "x[0]['sem_seg']"),
+        (Output(scores=T), "An Output with ['scores']", "x['scores']"),
+        ({"model": {"decoder": T}}, "A dict with ['model']", "x['model']['decoder']"),
+        (SimpleNamespace(loss=None, sem=T), "A SimpleNamespace with .loss, .sem", "x.sem"),
+        ((T[None],), "A tuple of 1", "x[0]"),
+        ((T.clone().requires_grad_(), T), "A tuple of 2", "x[0]"),
+        ([np.zeros((1, 4, 6, 8))] * 3, "A list of 3", "x[0]"),
+        ([T[0], T[1, :3]], "A list of 2", "x[0]"),
+    ],
+)
+def test_a_container_is_named_with_the_part_to_bring(x, said, brought):
+    with pytest.raises(SignalError) as refusal:
+        understand(x)
+    assert refusal.value.message == f"{said} is no signal itself: bring {brought}."
+    assert understand(eval(brought, {"x": x})).shape[1:] == (6, 8)
+
+
+def test_a_stream_and_what_holds_nothing():
+    with pytest.raises(SignalError, match=r"its bytes, x\.getvalue\(\)"):
+        understand(io.BytesIO(b"abc"))
+    with pytest.raises(SignalError, match="it holds no array"):
+        understand([{"score": 0.5}])
+
+
+def test_lists_of_numbers_and_of_channels_are_arrays():
+    assert understand([[0.0, 1.5], [2.5, 9.0]]).shape == (1, 2, 2)
+    assert understand([T[0].numpy(), T[1].numpy()]).shape == (2, 6, 8)
+    assert understand((T,)).shape == T.shape
