@@ -131,7 +131,7 @@ def _is_smoother(
 ) -> bool:
     """``trust.is_smoother`` of a quantity, where the guide lies as it is laid, or of features."""
     if recipe == "features":
-        return is_smooth(explained.signal) and is_smoother(explained, SMOOTHER_FEATURES)
+        return is_smooth(explained.signal) and is_smoother(explained, SMOOTHER_FEATURES, SMOOTHER_FEATURES)
     if recipe != "measured":
         return False
     if moved is not None and moved.of_sampling:

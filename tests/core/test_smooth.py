@@ -9,7 +9,7 @@ import torch
 import gsjbu
 from gsjbu.core import interpolation
 from gsjbu.core.grid import Grid
-from gsjbu.core.smooth import error_left_out, is_smooth
+from gsjbu.core.smooth import errors_left_out, is_even, is_smooth
 
 H, W = 480, 640  # cells of 69×91 pixels, wider than a Gaussian
 _y, _x = np.mgrid[:H, :W] / (H, W)[0]
@@ -59,8 +59,18 @@ def test_a_heat_map_with_borders_follows_the_image():
 def test_a_cell_left_out_is_on_the_surface_through_its_neighbours() -> None:
     y, x = np.mgrid[:9, :12].astype(np.float32)
     for smooth in (3 + 0 * x, 2 * x - y, x * x - 0.5 * y * y + x * y):
-        assert error_left_out(smooth[None]) <= 1e-6
+        assert errors_left_out(smooth[None]).mean() <= 1e-6
     draw = np.random.default_rng(0)
     noise = draw.normal(size=(2, 40, 50)).astype(np.float32)
-    assert error_left_out(noise) > 2  # and its variance, of two channels, is 2
-    assert error_left_out(noise[:, :4]) == float("inf")
+    assert errors_left_out(noise).mean() > 2  # and its variance, of two channels, is 2
+    assert errors_left_out(noise[:, :4]) is None
+
+
+def test_a_border_stands_out_by_its_errors() -> None:
+    y, x = np.mgrid[:48, :64].astype(np.float32)
+    smoke = torch.from_numpy(np.sin(x / 1.5) * np.cos(y / 2 + x / 9))[None]
+    ramps = torch.from_numpy(np.where(x < 30, x, 70 - x) / 64)[None]
+    assert is_even(smoke, errors_left_out(smoke.numpy()))
+    assert not is_even(ramps, errors_left_out(ramps.numpy()))
+    noise = torch.rand(1, 48, 64, generator=torch.Generator().manual_seed(0))  # even, but bent all over
+    assert not is_even(noise, errors_left_out(noise.numpy()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from benchmarks import families
 from gsjbu.core import trust
@@ -140,3 +141,18 @@ def test_what_is_smoother_than_the_guide_tells_is_told() -> None:
     assert not trust.is_smoother(Explained(field[:, :4], texture[:, :4]))
     for scene in (quarter("spheres", "depth", 8), *families._quantity(families.nearness, 8)):
         assert not trust.is_smoother(Explained(scene.signal, scene.grid.cell_means(scene.image)))
+
+
+def test_where_no_border_stands_out_a_surface_need_not_be_much_better() -> None:
+    draw = torch.Generator().manual_seed(1)
+    near = torch.exp(-(torch.arange(-5, 6) ** 2) / 2)
+    weights = (near / near.sum()).view(1, 1, 1, -1)
+    smoke = torch.randn(1, 1, 50, 60, generator=draw)
+    smoke = F.conv2d(F.conv2d(smoke, weights), weights.mT)[0]
+    smoke = smoke / smoke.std()
+    shown = Explained(smoke, 0.5 + 0.2 * smoke + 0.05 * torch.randn(3, *smoke.shape[1:], generator=draw))
+    assert trust.is_smoother(shown) and not trust.is_smoother(shown, even_by=trust.SMOOTHER)
+    x = torch.arange(60.0)
+    ramps = torch.where(x < 30, x, 70 - x).expand(1, 50, 60) / 64
+    shown = Explained(ramps, 0.5 + 0.2 * ramps + 0.05 * torch.randn(3, 50, 60, generator=draw))
+    assert trust.is_smoother(shown) == trust.is_smoother(shown, even_by=trust.SMOOTHER)
