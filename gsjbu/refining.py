@@ -23,7 +23,7 @@ from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
-from gsjbu.io.signals import UNIT_KINDS, Asked, Looked, Signal, class_names, look
+from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Asked, Looked, Signal, class_names, look
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
 from gsjbu.verbs import check_options, fit
@@ -150,7 +150,7 @@ def refined(
         )  # fmt: skip
         high, notes = restoring.restored(low, kernel, probabilities=bool(soft), clip=clip), kernel.notes
     high = _hardened(low, high, soft)
-    out = (high if seen.asked.fill else _with_gaps(high, seen)).view(Refined)
+    out = (high if seen.asked.fill else _with_gaps(high, seen, low)).view(Refined)
     out.grid, out.signal = grid_found, low
     out.notes = (*guide.notes, said, *notes)
     return out
@@ -252,10 +252,16 @@ def _hardened(signal: Signal, high: np.ndarray, soft: bool | None) -> np.ndarray
     return np.where(high >= whole / 2, whole, 0).astype(high.dtype)
 
 
-def _with_gaps(high: np.ndarray, seen: Looked) -> np.ndarray:
+def _with_gaps(high: np.ndarray, seen: Looked, low: Signal) -> np.ndarray:
     """What had no value before has none now."""
     known = seen.found.known
     if known.all():
         return high
+    if (
+        low.kind in CLASS_KINDS and high.ndim == 2 and (low.kind == "labels" or low.shape[0] > 1)
+    ):  # a map of them
+        high = high.astype(np.uint8) if high.dtype == bool else high
+        none = restoring.no_class(low, high.dtype, low.codes or range(low.shape[0]))
+        return high if none is None else np.where(known, high, high.dtype.type(none))
     gap = np.nan if high.dtype.kind == "f" else restoring.gap_number(seen.empty)
     return np.where(known, high, np.asarray(gap, high.dtype))
