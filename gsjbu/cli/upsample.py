@@ -14,7 +14,6 @@ Without --stride the ratio comes from the two sizes and need not be whole.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,36 +165,18 @@ def write_result(
 ) -> dict[str, float]:
     """Write the result; beside arrays of classes, with codes for gaps or that look like another kind, and beside
     fractions as levels, what the numbers mean, which is returned for the levels of a picture."""
-    from gsjbu.io import levels
-    from gsjbu.io.writers import write, write_bytes
+    from gsjbu.io import levels, restoring
+    from gsjbu.io.writers import write, write_bytes, write_notes
 
     if form == "png":
         write_bytes(output, levels.png(signal, high))
         if said := levels.scale(signal, high):
-            _beside(output, told | said)
+            write_notes(output, told | said)
         return said
     if form == "tiff":
         write_bytes(output, levels.tiff(signal, high))
     else:
         write(output, form, high.shape, [high], half, dtype=high.dtype, facts=told)
-        if form == "npy" and ("codes" in told or told["gaps"]["codes"] or not _tells(high, signal.kind)):
-            _beside(output, told | {"shape": list(high.shape)})
+        if form == "npy" and not restoring.says_enough(told, high):
+            write_notes(output, told | {"shape": list(high.shape)})
     return {}
-
-
-def _tells(high: np.ndarray, kind: str) -> bool:
-    """Whether who reads these numbers without a word takes them for what they are."""
-    import numpy as np
-
-    from gsjbu.io import kinds
-
-    planes = high if high.ndim == 3 else high[None]
-    return kinds.guess(planes, np.isfinite(planes).all(axis=0)).kind == kind
-
-
-def _beside(output: Path, told: dict[str, Any]) -> None:
-    from gsjbu.io.readers import BESIDE
-    from gsjbu.io.writers import write_bytes
-
-    path = output.with_name(output.name + BESIDE)
-    write_bytes(path, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())

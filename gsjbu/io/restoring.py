@@ -7,7 +7,7 @@ Integers in give integers out. A class map in gives a class map out, of the same
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from gsjbu.core import clipping
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler, bilinear, nearest
 from gsjbu.core.kernel import Kernel
+from gsjbu.io import kinds
 from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
 
 #: Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
@@ -238,3 +239,11 @@ def facts(signal: Signal, probabilities: bool = False) -> dict[str, Any]:
         told["codes"] = list(signal.codes or range(signal.shape[0]))
         told["names"] = list(signal.names)
     return told
+
+
+def says_enough(told: dict[str, Any], high: np.ndarray) -> bool:
+    """Whether who reads a result, or its first channels, without a word takes it for what its ``facts`` say."""
+    planes = high if high.ndim == 3 else high[None]
+    if "codes" in told or told["gaps"]["codes"]:
+        return False
+    return kinds.guess(planes, np.isfinite(planes).all(axis=0)).kind == told["kind"]

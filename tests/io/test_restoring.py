@@ -102,7 +102,8 @@ def test_a_gap_in_a_class_map_has_the_first_code_that_its_dtype_holds(kernel, dt
     ("labels", "none", "dtype"),
     [
         (LABELS.astype("f4"), np.nan, "f4"), (LABELS.astype("u1"), 255, "u1"), (LABELS.astype("i1"), -1, "i1"),
-        (LABELS.astype("<i8"), 255, "i8"), (LABELS > 0, 255, "u1"), (np.where(LABELS > 0, 255, 0).astype("u1"), 254, "u1"),
+        (LABELS.astype("<i8"), 255, "i8"), (LABELS > 0, 255, "u1"),
+        (np.where(LABELS > 0, 255, 0).astype("u1"), 254, "u1"),
         (np.where(LABELS > 0, 255, 7).astype("u2"), 65535, "u2"),
     ],
 )  # fmt: skip
