@@ -165,9 +165,9 @@ class GSJBU(nn.Module):
             check_normalised(image.is_floating_point())
         image = _unit(image)
         if self.std is not None:
-            image = image * torch.tensor(self.std)[:, None, None]
+            image = image * torch.tensor(self.std, dtype=torch.float32)[:, None, None]
         if self.mean is not None:
-            image = image + torch.tensor(self.mean)[:, None, None]
+            image = image + torch.tensor(self.mean, dtype=torch.float32)[:, None, None]
         if output_size is None:
             return image
         size = _size(output_size)

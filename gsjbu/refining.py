@@ -232,7 +232,7 @@ def _as_it_came(seen: Looked, shares: bool) -> tuple[np.ndarray, Signal]:
     if seen.guess.kind == "labels" and not shares:
         numbers = np.array(seen.planes[0])
         codes = tuple(int(code) for code in np.unique(numbers[seen.found.known]))
-        none = torch.zeros(1).expand(len(codes), height, width)
+        none = torch.zeros(1, dtype=torch.float32).expand(len(codes), height, width)
         signal = replace(seen.empty, values=none, codes=codes, flat=True)
         return numbers, replace(signal, names=class_names(signal, codes))
     signal = reduced(seen, Grid.from_sizes(height, width, height, width), PIXELS)

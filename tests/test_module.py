@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -136,6 +137,50 @@ def test_the_callers_modes_change_nothing(pair, objective, backend):
     asked = signal.clone().requires_grad_()
     upsampler(image, asked, kernels=kernels).sum().backward()
     assert asked.grad is not None and float(asked.grad.abs().sum()) > 0
+
+
+@contextmanager
+def default_dtype(dtype):
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+MODES = {
+    "autocast to bfloat16": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "autocast to float16": lambda: torch.autocast("cpu", dtype=torch.float16),
+    "default float64": lambda: default_dtype(torch.float64),
+    "default bfloat16": lambda: default_dtype(torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_precision_is_its_own_whatever_torch_is_set_to(pair, mode):
+    image, features = pair[0], torch.randn(2, 20, 9, 12, generator=torch.manual_seed(1))
+    depth, gappy = features[0, :1].clone(), features[0, :1].clone()
+    gappy[:, 2:4, 3:6] = torch.nan
+    labels = features[0, :3].argmax(dim=0).to(torch.uint8)
+
+    def all_doors():
+        yield GSJBU()(image, features)
+        yield GSJBU(iters=2, mean=(0.5,) * 3, std=(0.2,) * 3)(image, features, (30, 40))
+        for objective in ("rgb", "signal"):
+            yield GSJBU(iters=2, objective=objective, backend="attention")(image, features)
+        kernel = gsjbu.fit(image[0], lr_size=(9, 12), iters=2)
+        yield from (kernel.sigma_x, kernel.render(features[0]))
+        for signal in (features[0], depth, gappy, labels, features[0, :3].softmax(dim=0)):
+            yield gsjbu.upsample(image[0], signal, iters=2)
+        yield gsjbu.refine(
+            image[0], labels.repeat_interleave(4, 0)[:33].repeat_interleave(4, 1)[:, :47], stride=4
+        )
+
+    plain = list(all_doors())
+    with MODES[mode]():
+        others = list(all_doors())
+    for one, other in zip(plain, others, strict=True):
+        torch.testing.assert_close(other, one, atol=1e-5, rtol=1e-5, equal_nan=True)
 
 
 def test_bytes_are_taken_as_a_fit_takes_them_and_whole_numbers_keep_their_mix(pair):

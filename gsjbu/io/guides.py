@@ -386,7 +386,10 @@ def _brought_back(x: Tensor, low: float, high: float, step: float) -> tuple[Tens
     if around_0 and in_unit((low + 1) / 2, (high + 1) / 2, step):
         return ((x + 1) / 2).clamp(0, 1), f"{said}taken as −1 to 1."
     if (around_0 or high > 1 + OVERSHOOT) and low < 0 and x.shape[0] == 3:
-        plain = x * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
+        plain = (
+            x * torch.tensor(STD, dtype=torch.float32)[:, None, None]
+            + torch.tensor(MEAN, dtype=torch.float32)[:, None, None]
+        )
         if float(plain.min()) >= -0.01 and float(plain.max()) <= 1.01:
             return plain.clamp(
                 0, 1

@@ -174,7 +174,7 @@ class Signal:
         """The same labels with a channel for each of ``codes``, whether it is there or not."""
         if self.codes == codes:
             return self
-        values = torch.zeros(len(codes), *self.shape[1:])
+        values = torch.zeros(len(codes), *self.shape[1:], dtype=torch.float32)
         values[[codes.index(code) for code in self.codes]] = self.values
         return replace(self, values=values, codes=codes, names=class_names(self, codes))
 
@@ -243,8 +243,8 @@ class Looked:
         """A signal that says all this, and has no values yet: zeros that take no memory."""
         brought, guess, found = self.brought, self.guess, self.found
         return Signal(
-            torch.zeros(1).expand(self.planes.shape), torch.from_numpy(found.known), guess.kind, guess.reason,
-            guess.runner_up,
+            torch.zeros(1, dtype=torch.float32).expand(self.planes.shape), torch.from_numpy(found.known),
+            guess.kind, guess.reason, guess.runner_up,
             colours=brought.colours and guess.kind == "labels", palette=brought.palette,
             dtype=self.planes.dtype.name, gaps=found.sentence, gaps_guessed=found.guessed,
             gap_codes=found.codes if brought.gap is None else (brought.gap, *found.codes),
