@@ -23,7 +23,7 @@ from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Asked, Looked, Signal, class_names, look
+from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Asked, Looked, Signal, class_names, look, no_classes
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
 from gsjbu.verbs import check_options, fit
@@ -140,6 +140,8 @@ def refined(
     """:func:`refine` of a guide that is ready: doubts are in ``signal.doubts``, not warned of."""
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     seen = _seen(signal, size, Asked.parse(**words))
+    if soft is not None and seen.guess.kind not in ("labels", *UNIT_KINDS):
+        raise no_classes("soft", seen.guess.kind)
     low, grid_found, said = _low(seen, guide, _asked_grid(size, stride, grid))
     if low is None or grid_found is None:
         (high, low), notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()

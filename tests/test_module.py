@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import gsjbu
-from gsjbu.errors import ImageError, ShapeError
+from gsjbu.errors import ImageError, SettingError, ShapeError
 from gsjbu.module import GSJBU
 
 
@@ -250,7 +250,7 @@ def test_compiled_code_goes_round_it():
 def test_levels_are_not_normalised(dtype):
     levels = torch.randint(0, 256, (1, 3, 24, 32), dtype=dtype)
     with pytest.raises(ImageError, match="leave mean= and std= out"):
-        GSJBU(iters=0, mean=(0.5, 0.5, 0.5))(levels, torch.rand(1, 2, 6, 8))
+        GSJBU(iters=0, mean=(0.5, 0.5, 0.5), std=(1, 1, 1))(levels, torch.rand(1, 2, 6, 8))
 
 
 def test_whole_numbers_but_uint8_are_refused():
@@ -263,6 +263,43 @@ def test_an_empty_batch_gives_an_empty_one(size):
     image, signal = torch.rand(0, 3, 24, 32), torch.rand(0, 5, 6, 8, dtype=torch.float64)
     out = GSJBU(iters=0)(image, signal, output_size=size)
     assert (out.shape, out.dtype) == ((0, 5, *(size or (24, 32))), torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("image", "signal"),
+    [((1, 3, 48, 64), (1, 0, 6, 8)), ((1, 0, 48, 64), (1, 4, 6, 8)), ((1, 3, 0, 64), (1, 4, 6, 8))],
+)
+@pytest.mark.parametrize("iters", [0, 10])
+def test_no_axis_but_the_batch_may_be_empty(image, signal, iters):
+    with pytest.raises(ShapeError, match="only a batch may be empty"):
+        GSJBU(iters=iters)(torch.zeros(image), torch.zeros(signal))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"iters": -1},
+        {"radius": 0},
+        {"objective": "depth"},
+        {"device": "tpu"},
+        {"backend": "numpy"},
+        {"threads": 0},
+    ],
+)
+def test_wrong_settings_are_refused_when_it_is_made(wrong):
+    with pytest.raises(SettingError, match=next(iter(wrong))):
+        GSJBU(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mean": (0.5,) * 3}, {"std": (0.2,) * 3}, {"mean": 0.5, "std": 0.2}, {"mean": (0,), "std": (0,)}],
+)
+def test_mean_and_std_go_together(wrong):
+    with pytest.raises(ImageError, match=r"go together|one number a channel|may be 0"):
+        GSJBU(**wrong)
+    with pytest.raises(ImageError, match=r"go together|one number a channel|may be 0"):
+        gsjbu.fit(torch.rand(3, 48, 64), **wrong)
 
 
 def test_arrays_are_told_where_to_go():

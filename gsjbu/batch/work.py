@@ -106,6 +106,8 @@ class Worker:
         asked = self.asked
         guide = self._guide(item)
         signal, grid = self._signal(item, guide.pixels)
+        if asked.probabilities:
+            restoring.check_classes(signal)
         kernel = fit(
             guide,
             **grid,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gsjbu.cli import options
-from gsjbu.errors import GsjbuError
+from gsjbu.errors import GsjbuError, SignalError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     import gsjbu
     from gsjbu.core.fit import most_steps
     from gsjbu.io import levels, restoring
+    from gsjbu.io.guides import if_swapped
     from gsjbu.io.signals import understand
     from gsjbu.io.writers import write_kernel
 
@@ -78,7 +79,12 @@ def run(args: argparse.Namespace) -> int:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     guide = options.guide(args)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
-    signal = understand(args.signal, size, **options.signal_words(args))
+    try:
+        signal = understand(args.signal, size, **options.signal_words(args))
+    except SignalError as refusal:
+        raise if_swapped(refusal, guide, args.signal) from refusal
+    if args.probabilities:
+        restoring.check_classes(signal)
     if form == "png":
         levels.check_png(signal, (*signal.shape[:1], *size))
     options.say(args, [*guide.notes, *signal.doubts])

@@ -19,7 +19,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler, bilinear, nearest
 from gsjbu.core.kernel import Kernel
 from gsjbu.io import kinds
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
+from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal, no_classes
 
 #: Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
 BLOCK = 16
@@ -38,8 +38,10 @@ def restored(
 
     probabilities: the share of each class of a label
     map, [K, H, W], instead of the map; ``signal.codes`` are their numbers. clip: hold every pixel in the range of its
-    window.
+    window. Raises SignalError for probabilities of what has no classes.
     """
+    if probabilities:
+        check_classes(signal)
 
     def way(values: Tensor) -> Tensor:
         return kernel.render(values, mask=signal.mask, clip=clip, threads=threads)
@@ -48,7 +50,13 @@ def restored(
         return class_map(signal, kernel, strongest(way, signal.values, kernel.is_joint))
     high = way(signal.values).detach()
     high = filled(high, signal.values, kernel.grid) if signal.asked.fill else high
-    return in_unit(signal, high.numpy(), probabilities)
+    return in_unit(signal, high.numpy(), signal.kind == "labels")
+
+
+def check_classes(signal: Signal) -> None:
+    """Refuse shares of classes of a signal that has none."""
+    if signal.kind not in CLASS_KINDS:
+        raise no_classes("probabilities", signal.kind)
 
 
 def in_blocks(

@@ -281,7 +281,18 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
         raise _nothing_known(planes)
+    if asked.names and guess.kind not in CLASS_KINDS:
+        raise no_classes("names", guess.kind)
     return Looked(brought, asked, laid, planes, guess, found)
+
+
+def no_classes(word: str, kind: Kind) -> SignalError:
+    """The refusal of a ``word`` about classes where the signal has none."""
+    return SignalError(
+        "signal_kind",
+        f"{word} is of classes, and the signal is taken for {label(kind)}, which has none: leave {word} out; if its "
+        "numbers are classes, kind=labels says so.",
+    )
 
 
 def _nothing_known(planes: np.ndarray) -> SignalError:

@@ -112,13 +112,18 @@ def compile_form(name: str) -> None:
     cpu.mean_weights(problem, raw, alone(1), threads=1, form=form)
 
 
+def check_backend(backend: object) -> None:
+    """Refuse what is no word for a backend."""
+    if backend not in ("auto", "fused", "attention"):
+        raise SettingError("backend", f"backend is {backend!r}; it must be one of auto, fused, attention.")
+
+
 def choose(device: torch.device, backend: str = "auto", grid: Grid | None = None) -> Choice:
     """The backend for ``device``, and how it goes about ``grid``.
 
     Asking for one by name that cannot be had raises SettingError.
     """
-    if backend not in ("auto", "fused", "attention"):
-        raise SettingError("backend", f"backend is {backend!r}; it must be one of auto, fused, attention.")
+    check_backend(backend)
     if backend == "attention":
         return Choice("attention", "asked for by name")
     if device.type != "cpu":
