@@ -24,6 +24,7 @@ from gsjbu.errors import GsjbuError, SignalError
 if TYPE_CHECKING:
     import numpy as np
 
+    from gsjbu.io.guides import Guide
     from gsjbu.io.signals import Signal
 
 FORMS = {
@@ -65,9 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit, render, write."""
     import gsjbu
     from gsjbu.core.fit import most_steps
-    from gsjbu.io import levels, restoring
-    from gsjbu.io.guides import if_swapped
-    from gsjbu.io.signals import understand
+    from gsjbu.io import restoring
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
@@ -79,14 +78,7 @@ def run(args: argparse.Namespace) -> int:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     guide = options.guide(args)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
-    try:
-        signal = understand(args.signal, size, **options.signal_words(args))
-    except SignalError as refusal:
-        raise if_swapped(refusal, guide, args.signal) from refusal
-    if args.probabilities:
-        restoring.check_classes(signal)
-    if form == "png":
-        levels.check_png(signal, (*signal.shape[:1], *size))
+    signal = _signal(args, guide, form)
     options.say(args, [*guide.notes, *signal.doubts])
     started = time.perf_counter()
     with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:
@@ -125,6 +117,24 @@ def run(args: argparse.Namespace) -> int:
     sentence = f"{output}: {shape}, {seconds} on {kernel.device} ({backend}). {signal.note}"
     options.tell(args, facts, sentence + of_levels(told))
     return 0
+
+
+def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
+    """The signal over ``guide``; refuses, before the work, what cannot be made or written of it."""
+    from gsjbu.io import levels, restoring
+    from gsjbu.io.guides import if_swapped
+    from gsjbu.io.signals import understand
+
+    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
+    try:
+        signal = understand(args.signal, size, **options.signal_words(args))
+    except SignalError as refusal:
+        raise if_swapped(refusal, guide, args.signal) from refusal
+    if args.probabilities:
+        restoring.check_classes(signal)
+    if form == "png":
+        levels.check_png(signal, (*signal.shape[:1], *size))
+    return signal
 
 
 def _is_half(args: argparse.Namespace, high: np.ndarray) -> bool:

@@ -290,8 +290,8 @@ def no_classes(word: str, kind: Kind) -> SignalError:
     """The refusal of a ``word`` about classes where the signal has none."""
     return SignalError(
         "signal_kind",
-        f"{word} is of classes, and the signal is taken for {label(kind)}, which has none: leave {word} out; if its "
-        "numbers are classes, kind=labels says so.",
+        f"{word} is of classes, and the signal is taken for {label(kind)}, which has none: leave {word} out, or "
+        "say with kind= what it is.",
     )
 
 
