@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gsjbu.core.backends.dispatch import check_backend
 from gsjbu.core.eager import eager
 from gsjbu.core.graph import Fixed
 from gsjbu.core.grid import pair
@@ -18,9 +19,10 @@ from gsjbu.core.kind import FEW_CHANNELS
 from gsjbu.core.parameters import FIXED
 from gsjbu.core.plain import is_transformed, plain, untransformed, why_unreadable
 from gsjbu.core.recipes import RECIPES
+from gsjbu.core.threads import check_threads
 from gsjbu.errors import ImageError, ShapeError
-from gsjbu.io.guides import check_normalised
-from gsjbu.settings import default
+from gsjbu.io.guides import check_mean_and_std, check_normalised
+from gsjbu.settings import SETTINGS, default
 from gsjbu.verbs import fit
 
 
@@ -30,7 +32,7 @@ class GSJBU(nn.Module):
     Args:
         mean: per channel, if the images come normalised as the backbone wants them (ImageNet's, say): they
             are brought back to [0, 1] by ``image · std + mean`` first. None: the images are in [0, 1] already.
-        std: likewise.
+        std: likewise; the two go together.
 
     ``iters``, ``radius``, ``objective``, ``device``, ``backend`` and ``threads`` are those of :func:`gsjbu.fit`.
 
@@ -67,6 +69,12 @@ class GSJBU(nn.Module):
         std: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
+        for name, word in (("iters", iters), ("radius", radius), ("objective", objective)):
+            SETTINGS[name].parse(word)
+        SETTINGS["device"].parse(str(device).split(":")[0])  # whether it is there is asked when it is needed
+        check_backend(backend)
+        check_threads(threads)
+        check_mean_and_std(mean, std)
         self.options: dict[str, Any] = {
             "iters": iters,
             "radius": radius,
@@ -165,9 +173,9 @@ class GSJBU(nn.Module):
             check_normalised(image.is_floating_point())
         image = _unit(image)
         if self.std is not None:
-            image = image * torch.tensor(self.std)[:, None, None]
+            image = image * torch.tensor(self.std, dtype=torch.float32)[:, None, None]
         if self.mean is not None:
-            image = image + torch.tensor(self.mean)[:, None, None]
+            image = image + torch.tensor(self.mean, dtype=torch.float32)[:, None, None]
         if output_size is None:
             return image
         size = _size(output_size)
@@ -193,6 +201,8 @@ def _check_tensors(image: Any, signal: Any, rendered: bool = False) -> None:
             )
         if (why := why_unreadable(given)) and not (rendered and is_transformed(given)):
             raise ShapeError(f"The {name} {why}.")
+        if 0 in given.shape[1:] and not (rendered and name == "image"):
+            raise ShapeError(f"The {name} is {list(given.shape)}; only a batch may be empty, no other axis.")
 
 
 def _exporting() -> bool:

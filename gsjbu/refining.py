@@ -23,7 +23,7 @@ from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
-from gsjbu.io.signals import UNIT_KINDS, Asked, Looked, Signal, class_names, look
+from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Asked, Looked, Signal, class_names, look, no_classes
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
 from gsjbu.verbs import check_options, fit
@@ -140,6 +140,8 @@ def refined(
     """:func:`refine` of a guide that is ready: doubts are in ``signal.doubts``, not warned of."""
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     seen = _seen(signal, size, Asked.parse(**words))
+    if soft is not None and seen.guess.kind not in ("labels", *UNIT_KINDS):
+        raise no_classes("soft", seen.guess.kind)
     low, grid_found, said = _low(seen, guide, _asked_grid(size, stride, grid))
     if low is None or grid_found is None:
         (high, low), notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()
@@ -150,7 +152,7 @@ def refined(
         )  # fmt: skip
         high, notes = restoring.restored(low, kernel, probabilities=bool(soft), clip=clip), kernel.notes
     high = _hardened(low, high, soft)
-    out = (high if seen.asked.fill else _with_gaps(high, seen)).view(Refined)
+    out = (high if seen.asked.fill else _with_gaps(high, seen, low)).view(Refined)
     out.grid, out.signal = grid_found, low
     out.notes = (*guide.notes, said, *notes)
     return out
@@ -232,7 +234,7 @@ def _as_it_came(seen: Looked, shares: bool) -> tuple[np.ndarray, Signal]:
     if seen.guess.kind == "labels" and not shares:
         numbers = np.array(seen.planes[0])
         codes = tuple(int(code) for code in np.unique(numbers[seen.found.known]))
-        none = torch.zeros(1).expand(len(codes), height, width)
+        none = torch.zeros(1, dtype=torch.float32).expand(len(codes), height, width)
         signal = replace(seen.empty, values=none, codes=codes, flat=True)
         return numbers, replace(signal, names=class_names(signal, codes))
     signal = reduced(seen, Grid.from_sizes(height, width, height, width), PIXELS)
@@ -252,10 +254,16 @@ def _hardened(signal: Signal, high: np.ndarray, soft: bool | None) -> np.ndarray
     return np.where(high >= whole / 2, whole, 0).astype(high.dtype)
 
 
-def _with_gaps(high: np.ndarray, seen: Looked) -> np.ndarray:
+def _with_gaps(high: np.ndarray, seen: Looked, low: Signal) -> np.ndarray:
     """What had no value before has none now."""
     known = seen.found.known
     if known.all():
         return high
+    if (
+        low.kind in CLASS_KINDS and high.ndim == 2 and (low.kind == "labels" or low.shape[0] > 1)
+    ):  # a map of them
+        high = high.astype(np.uint8) if high.dtype == bool else high
+        none = restoring.no_class(low, high.dtype, low.codes or range(low.shape[0]))
+        return high if none is None else np.where(known, high, high.dtype.type(none))
     gap = np.nan if high.dtype.kind == "f" else restoring.gap_number(seen.empty)
     return np.where(known, high, np.asarray(gap, high.dtype))

@@ -19,8 +19,8 @@ from gsjbu.core.plain import untransformed
 from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import gaps
 from gsjbu.io.gaps import Invalid
-from gsjbu.io.guides import to_guide
-from gsjbu.io.restoring import restored
+from gsjbu.io.guides import if_swapped, to_guide
+from gsjbu.io.restoring import check_classes, restored
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
@@ -85,7 +85,7 @@ def fit(
         kind: what the signal is, for the objective ``auto``; it is looked at if not given.
         mask: bool [h, w], where the signal has a value of its own; everywhere if not given.
         mean: per channel, if the image comes normalised: ``image · std + mean`` is taken.
-        std: likewise.
+        std: likewise; the two go together.
         guide_mask: [H, W], not 0 where the image is not to be followed: clouds, no data, a sensor's rim. An array, a
             picture or a path; a masked array brings its own. Such pixels take no part in the fit, whatever they hold,
             and are mixed by place alone.
@@ -209,7 +209,12 @@ def upsample(
     with untransformed():
         guide = to_guide(image, mean, std, guide_mask, stretch)
         size = guide.pixels.shape[-2], guide.pixels.shape[-1]
-        brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
+        try:
+            brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
+        except SignalError as refusal:
+            raise if_swapped(refusal, guide, signal) from refusal
+    if probabilities:
+        check_classes(brought)
     learnt = isinstance(signal, Tensor) and wants_gradient(signal)
     if learnt and brought.kind == "labels":
         if kind != "auto":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import contextmanager
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import gsjbu
-from gsjbu.errors import ImageError, ShapeError
+from gsjbu.errors import ImageError, SettingError, ShapeError
 from gsjbu.module import GSJBU
 
 
@@ -138,6 +139,50 @@ def test_the_callers_modes_change_nothing(pair, objective, backend):
     assert asked.grad is not None and float(asked.grad.abs().sum()) > 0
 
 
+@contextmanager
+def default_dtype(dtype):
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+MODES = {
+    "autocast to bfloat16": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "autocast to float16": lambda: torch.autocast("cpu", dtype=torch.float16),
+    "default float64": lambda: default_dtype(torch.float64),
+    "default bfloat16": lambda: default_dtype(torch.bfloat16),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_precision_is_its_own_whatever_torch_is_set_to(pair, mode):
+    image, features = pair[0], torch.randn(2, 20, 9, 12, generator=torch.manual_seed(1))
+    depth, gappy = features[0, :1].clone(), features[0, :1].clone()
+    gappy[:, 2:4, 3:6] = torch.nan
+    labels = features[0, :3].argmax(dim=0).to(torch.uint8)
+
+    def all_doors():
+        yield GSJBU()(image, features)
+        yield GSJBU(iters=2, mean=(0.5,) * 3, std=(0.2,) * 3)(image, features, (30, 40))
+        for objective in ("rgb", "signal"):
+            yield GSJBU(iters=2, objective=objective, backend="attention")(image, features)
+        kernel = gsjbu.fit(image[0], lr_size=(9, 12), iters=2)
+        yield from (kernel.sigma_x, kernel.render(features[0]))
+        for signal in (features[0], depth, gappy, labels, features[0, :3].softmax(dim=0)):
+            yield gsjbu.upsample(image[0], signal, iters=2)
+        yield gsjbu.refine(
+            image[0], labels.repeat_interleave(4, 0)[:33].repeat_interleave(4, 1)[:, :47], stride=4
+        )
+
+    plain = list(all_doors())
+    with MODES[mode]():
+        others = list(all_doors())
+    for one, other in zip(plain, others, strict=True):
+        torch.testing.assert_close(other, one, atol=1e-5, rtol=1e-5, equal_nan=True)
+
+
 def test_bytes_are_taken_as_a_fit_takes_them_and_whole_numbers_keep_their_mix(pair):
     image, signal = pair
     upsampler = GSJBU(iters=3, objective="rgb")
@@ -205,7 +250,7 @@ def test_compiled_code_goes_round_it():
 def test_levels_are_not_normalised(dtype):
     levels = torch.randint(0, 256, (1, 3, 24, 32), dtype=dtype)
     with pytest.raises(ImageError, match="leave mean= and std= out"):
-        GSJBU(iters=0, mean=(0.5, 0.5, 0.5))(levels, torch.rand(1, 2, 6, 8))
+        GSJBU(iters=0, mean=(0.5, 0.5, 0.5), std=(1, 1, 1))(levels, torch.rand(1, 2, 6, 8))
 
 
 def test_whole_numbers_but_uint8_are_refused():
@@ -218,6 +263,43 @@ def test_an_empty_batch_gives_an_empty_one(size):
     image, signal = torch.rand(0, 3, 24, 32), torch.rand(0, 5, 6, 8, dtype=torch.float64)
     out = GSJBU(iters=0)(image, signal, output_size=size)
     assert (out.shape, out.dtype) == ((0, 5, *(size or (24, 32))), torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("image", "signal"),
+    [((1, 3, 48, 64), (1, 0, 6, 8)), ((1, 0, 48, 64), (1, 4, 6, 8)), ((1, 3, 0, 64), (1, 4, 6, 8))],
+)
+@pytest.mark.parametrize("iters", [0, 10])
+def test_no_axis_but_the_batch_may_be_empty(image, signal, iters):
+    with pytest.raises(ShapeError, match="only a batch may be empty"):
+        GSJBU(iters=iters)(torch.zeros(image), torch.zeros(signal))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"iters": -1},
+        {"radius": 0},
+        {"objective": "depth"},
+        {"device": "tpu"},
+        {"backend": "numpy"},
+        {"threads": 0},
+    ],
+)
+def test_wrong_settings_are_refused_when_it_is_made(wrong):
+    with pytest.raises(SettingError, match=next(iter(wrong))):
+        GSJBU(**wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mean": (0.5,) * 3}, {"std": (0.2,) * 3}, {"mean": 0.5, "std": 0.2}, {"mean": (0,), "std": (0,)}],
+)
+def test_mean_and_std_go_together(wrong):
+    with pytest.raises(ImageError, match=r"go together|one number a channel|may be 0"):
+        GSJBU(**wrong)
+    with pytest.raises(ImageError, match=r"go together|one number a channel|may be 0"):
+        gsjbu.fit(torch.rand(3, 48, 64), **wrong)
 
 
 def test_arrays_are_told_where_to_go():

@@ -67,6 +67,17 @@ def test_several_classes_and_their_gaps_stay():
     assert set(np.unique(gsjbu.refine(PHOTO, numbers, fill=True))) == {3, 4, 15}
 
 
+@pytest.mark.parametrize("numbers", [JAGGED, INSIDE, np.where(JAGGED, 15, 3).astype("i4")])
+def test_masked_pixels_of_a_class_map_have_no_class(numbers):
+    hidden = np.broadcast_to(_y < 8, (H, W))
+    out = gsjbu.refine(PHOTO, np.ma.masked_array(numbers, hidden))
+    assert ((out == 255) == hidden).all() and set(np.unique(out[8:])) == set(np.unique(numbers[8:]))
+    shares = np.stack([SOFT, 1 - SOFT])
+    shares[:, :8] = np.nan
+    hard = gsjbu.refine(PHOTO, shares, soft=False)
+    assert ((hard == 255) == hidden).all() and set(np.unique(hard[8:])) == {0, 1}
+
+
 def test_depth_keeps_its_scale_and_its_gaps():
     low = torch.where(SHARES > 0.5, 2.0, 5.0) + 0.01 * torch.arange(16)
     depth = bilinear(low, GRID)[0].numpy()

@@ -168,3 +168,52 @@ def test_an_option_that_is_none_is_named_by_its_verb():
 def test_what_is_on_or_off_is_no_text(name, wrong):
     with pytest.raises(SettingError, match=f"{name} is .*; it must be True or False"):
         gsjbu.upsample(torch.rand(3, 48, 64), torch.rand(2, 6, 8), **{name: wrong})
+
+
+NO_CLASSES = {
+    "depth": (1 + 9 * torch.rand(6, 8, generator=torch.manual_seed(0)), {"kind": "depth"}),
+    "a heat map": (torch.rand(6, 8, generator=torch.manual_seed(0)), {"kind": "heat_map"}),
+    "features": (torch.randn(20, 6, 8, generator=torch.manual_seed(0)), {"kind": "features"}),
+}
+
+
+@pytest.mark.parametrize("name", NO_CLASSES)
+def test_words_of_classes_are_refused_where_there_are_none(name, tmp_path):
+    image = torch.rand(3, 48, 64, generator=torch.manual_seed(1))
+    signal, kind = NO_CLASSES[name]
+    with pytest.raises(SignalError, match="probabilities is of classes"):
+        gsjbu.upsample(image, signal, probabilities=True, **kind)
+    with pytest.raises(SignalError, match="names is of classes"):
+        gsjbu.upsample(image, signal, names=["a", "b"], **kind)
+    if name != "a heat map":  # which can be made a mask
+        large = signal.repeat_interleave(8, -1).repeat_interleave(8, -2)
+        with pytest.raises(SignalError, match="soft is of classes"):
+            gsjbu.refine(image, large, soft=True, **kind)
+
+
+def test_shares_that_are_asked_for_keep_their_shape():
+    image, mask = torch.rand(3, 48, 64), torch.rand(6, 8).round()
+    soft = gsjbu.upsample(image, mask, kind="soft_labels", iters=1, probabilities=True)
+    assert soft.shape == (48, 64)
+    shares = torch.randn(3, 6, 8).softmax(dim=0)
+    assert gsjbu.upsample(image, shares, kind="probabilities", iters=1, probabilities=True).shape == (
+        3,
+        48,
+        64,
+    )
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [torch.rand(3, 48, 64), torch.rand(48, 64, 3).numpy(), (255 * torch.rand(48, 64)).to(torch.uint8)],
+)
+@pytest.mark.parametrize("signal", [torch.rand(6, 8), torch.randn(384, 6, 8)])
+def test_an_image_in_the_place_of_the_signal_is_told(picture, signal):
+    with pytest.raises(SignalError, match="Or are the two swapped"):
+        gsjbu.upsample(signal, picture)
+
+
+def test_a_large_signal_is_no_image():
+    with pytest.raises(SignalError) as refusal:
+        gsjbu.upsample(torch.rand(3, 24, 32), torch.randn(20, 48, 64))
+    assert "swapped" not in refusal.value.message

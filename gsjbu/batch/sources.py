@@ -73,8 +73,8 @@ class Item:
 def find(source: str, features: str = BESIDE) -> list[Item]:
     """Every image of ``source``, in the order of their keys, with its signal.
 
-    source: a folder (searched to the bottom, shards included), a ``.tar`` shard, a ``.txt`` list of paths (one a
-        line, relative to the list), or a glob such as ``photos/**/*.jpg``.
+    source: a folder (searched to the bottom, shards included, names that begin with a dot left out), a ``.tar`` shard,
+        a ``.txt`` list of paths (one a line, relative to the list), or a glob such as ``photos/**/*.jpg``.
     features: ``beside`` – the signal has the image's name and one of the endings ``SIGNALS``; ``backbone`` – none is
         looked for; otherwise a folder that holds the signals, pictures among them, under the images' names.
 
@@ -105,7 +105,7 @@ def _paths(source: str) -> tuple[list[Path], Path]:
     """Candidate files and the folder that their keys are relative to."""
     path = Path(source)
     if path.is_dir():
-        return sorted(p for p in path.rglob("*") if _counts(p)), path
+        return sorted(p for p in path.rglob("*") if _counts(p) and not is_hidden(p, path)), path
     if path.is_file():
         if path.suffix.lower() in LISTS:
             return _from_list(path)
@@ -119,6 +119,11 @@ def _paths(source: str) -> tuple[list[Path], Path]:
     raise SourceError(
         f"{addresses.missing(source)} Give a folder, a .tar shard, a .txt list of paths, or a glob."
     )
+
+
+def is_hidden(path: Path, base: Path) -> bool:
+    """Whether a name under ``base`` begins with a dot: what systems leave beside pictures (``._a.jpg``)."""
+    return any(part.startswith(".") for part in path.relative_to(base).parts)
 
 
 def _counts(path: Path) -> bool:
@@ -207,7 +212,8 @@ def passed_over(source: str, items: list[Item], features: str = BESIDE) -> list[
     """Files of a folder or a list, and of a folder of signals, that are neither an image nor the signal of one."""
     paths, _ = _paths(source)
     if features not in (BESIDE, BACKBONE):
-        paths += sorted(path for path in Path(features).rglob("*") if path.is_file())
+        folder = Path(features)
+        paths += sorted(p for p in folder.rglob("*") if p.is_file() and not is_hidden(p, folder))
     used = {blob.path for item in items for blob in (item.image, item.signal) if blob is not None}
     return [
         path.name

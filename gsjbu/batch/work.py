@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,15 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
 from gsjbu.io import guides, levels, readers, restoring, stretching
 from gsjbu.io.signals import Signal, understand
-from gsjbu.io.writers import is_there, result_dtype, result_path, write, write_bytes, write_kernel
+from gsjbu.io.writers import (
+    is_there,
+    result_dtype,
+    result_path,
+    write,
+    write_bytes,
+    write_kernel,
+    write_notes,
+)
 
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
 
@@ -97,6 +106,8 @@ class Worker:
         asked = self.asked
         guide = self._guide(item)
         signal, grid = self._signal(item, guide.pixels)
+        if asked.probabilities:
+            restoring.check_classes(signal)
         kernel = fit(
             guide,
             **grid,
@@ -119,18 +130,24 @@ class Worker:
             self._write(lambda: write_kernel(path, kernel, self.alone))
             return told
         result = self._results(kernel, signal)
+        first = next(result.blocks)
+        about = {"shape": list(result.shape), "dtype": result_dtype(result.dtype, asked.half).name}
         if asked.form == "png":
-            whole = next(result.blocks)
-            data = levels.png(signal, whole)
-            told |= levels.scale(signal, whole)
+            data, scale = levels.png(signal, first), levels.scale(signal, first)
             self._write(lambda: write_bytes(path, data, self.alone))
+            told, unsaid = told | scale, bool(scale)
         else:
+            own = item.signal is not None  # a backbone's features look like what they are
+            unsaid = asked.form == "npy" and own and not restoring.says_enough(told, first)
+            blocks = chain([first], result.blocks)
             self._write(
                 lambda: write(
-                    path, asked.form, result.shape, result.blocks, asked.half, self.alone, result.dtype, told
+                    path, asked.form, result.shape, blocks, asked.half, self.alone, result.dtype, told
                 )
             )
-        return told | {"shape": list(result.shape), "dtype": result_dtype(result.dtype, asked.half).name}
+        if unsaid:
+            self._write(lambda: write_notes(path, told | about, self.alone))
+        return told | about
 
     def describe(self, item: Item) -> dict[str, Any]:
         """What is told of an item's result, without making it: for one whose line in the journal was lost."""

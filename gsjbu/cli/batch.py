@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Source, folder, formats and the settings of a fit."""
     from gsjbu.io.writers import ENDINGS
 
-    parser.add_argument("source", metavar="IN", help="a folder, a .txt list of paths, a glob, or .tar shards")
+    parser.add_argument(
+        "source",
+        metavar="IN",
+        help="a folder (names that begin with a dot are left out), a .txt list of paths, a glob, or .tar shards",
+    )
     parser.add_argument("folder", metavar="OUT", help="where the results and the manifest go")
     parser.add_argument(
         "--signals",

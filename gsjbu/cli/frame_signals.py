@@ -142,7 +142,7 @@ def _files(folder: Path) -> list[Path]:
 
     if not folder.is_dir():
         raise GsjbuError("signal_missing", f"--signal {folder}: give rgb, features, or a folder of signals.")
-    found = [path for path in folder.iterdir() if path.suffix.lower() in ENDINGS]
+    found = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith(".")]
     if not found:
         raise GsjbuError(
             "signal_missing", f"{folder} holds no signal; one a frame is needed ({', '.join(ENDINGS)})."

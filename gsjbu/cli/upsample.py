@@ -14,17 +14,17 @@ Without --stride the ratio comes from the two sizes and need not be whole.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gsjbu.cli import options
-from gsjbu.errors import GsjbuError
+from gsjbu.errors import GsjbuError, SignalError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from gsjbu.io.guides import Guide
     from gsjbu.io.signals import Signal
 
 FORMS = {
@@ -66,8 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit, render, write."""
     import gsjbu
     from gsjbu.core.fit import most_steps
-    from gsjbu.io import levels, restoring
-    from gsjbu.io.signals import understand
+    from gsjbu.io import restoring
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
@@ -79,9 +78,7 @@ def run(args: argparse.Namespace) -> int:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     guide = options.guide(args)
     size = guide.pixels.shape[-2], guide.pixels.shape[-1]
-    signal = understand(args.signal, size, **options.signal_words(args))
-    if form == "png":
-        levels.check_png(signal, (*signal.shape[:1], *size))
+    signal = _signal(args, guide, form)
     options.say(args, [*guide.notes, *signal.doubts])
     started = time.perf_counter()
     with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:
@@ -120,6 +117,24 @@ def run(args: argparse.Namespace) -> int:
     sentence = f"{output}: {shape}, {seconds} on {kernel.device} ({backend}). {signal.note}"
     options.tell(args, facts, sentence + of_levels(told))
     return 0
+
+
+def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
+    """The signal over ``guide``; refuses, before the work, what cannot be made or written of it."""
+    from gsjbu.io import levels, restoring
+    from gsjbu.io.guides import if_swapped
+    from gsjbu.io.signals import understand
+
+    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
+    try:
+        signal = understand(args.signal, size, **options.signal_words(args))
+    except SignalError as refusal:
+        raise if_swapped(refusal, guide, args.signal) from refusal
+    if args.probabilities:
+        restoring.check_classes(signal)
+    if form == "png":
+        levels.check_png(signal, (*signal.shape[:1], *size))
+    return signal
 
 
 def _is_half(args: argparse.Namespace, high: np.ndarray) -> bool:
@@ -166,36 +181,18 @@ def write_result(
 ) -> dict[str, float]:
     """Write the result; beside arrays of classes, with codes for gaps or that look like another kind, and beside
     fractions as levels, what the numbers mean, which is returned for the levels of a picture."""
-    from gsjbu.io import levels
-    from gsjbu.io.writers import write, write_bytes
+    from gsjbu.io import levels, restoring
+    from gsjbu.io.writers import write, write_bytes, write_notes
 
     if form == "png":
         write_bytes(output, levels.png(signal, high))
         if said := levels.scale(signal, high):
-            _beside(output, told | said)
+            write_notes(output, told | said)
         return said
     if form == "tiff":
         write_bytes(output, levels.tiff(signal, high))
     else:
         write(output, form, high.shape, [high], half, dtype=high.dtype, facts=told)
-        if form == "npy" and ("codes" in told or told["gaps"]["codes"] or not _tells(high, signal.kind)):
-            _beside(output, told | {"shape": list(high.shape)})
+        if form == "npy" and not restoring.says_enough(told, high):
+            write_notes(output, told | {"shape": list(high.shape)})
     return {}
-
-
-def _tells(high: np.ndarray, kind: str) -> bool:
-    """Whether who reads these numbers without a word takes them for what they are."""
-    import numpy as np
-
-    from gsjbu.io import kinds
-
-    planes = high if high.ndim == 3 else high[None]
-    return kinds.guess(planes, np.isfinite(planes).all(axis=0)).kind == kind
-
-
-def _beside(output: Path, told: dict[str, Any]) -> None:
-    from gsjbu.io.readers import BESIDE
-    from gsjbu.io.writers import write_bytes
-
-    path = output.with_name(output.name + BESIDE)
-    write_bytes(path, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())

@@ -189,7 +189,7 @@ class Means:
     def of(cls, blend: Blend, gaussians: Gaussians, mix: MixGaussians) -> Means:
         """Read off by rendering, whatever the backend."""
         grid, radius = gaussians.grid, gaussians.radius
-        near = torch.zeros((2 * radius + 1) ** 2, grid.rows, grid.cols)
+        near = torch.zeros((2 * radius + 1) ** 2, grid.rows, grid.cols, dtype=torch.float32)
         for share, one in _sets(blend, gaussians):
             near += share * mean_weights(partial(mix, one), grid, radius)
         if not blend.plain_share:
@@ -221,7 +221,7 @@ def mean_weights(mix: Upsampler, grid: Grid, radius: int) -> Tensor:
     side = 2 * radius + 1
     qy, qx = torch.arange(grid.rows)[:, None], torch.arange(grid.cols)[None, :]
     residue = (qy % side) * side + qx % side
-    found = torch.empty(side * side, grid.rows, grid.cols)
+    found = torch.empty(side * side, grid.rows, grid.cols, dtype=torch.float32)
     for first in range(0, side * side, COMB_CHANNELS):
         teeth = torch.arange(first, min(first + COMB_CHANNELS, side * side))
         comb = (residue == teeth[:, None, None]).to(torch.float32)
@@ -257,7 +257,10 @@ def plain_lines(blend: Blend, grid: Grid) -> tuple[Tensor, Tensor]:
 
 def _lines(blend: Blend, grid: Grid) -> list[tuple[Grid, Tensor]]:
     """Per axis, rows first: a grid one pixel wide, and what each LR pixel of it adds to each HR pixel [n, N, 1]."""
-    return [(axis, blend.interpolate(torch.eye(axis.rows)[:, :, None], axis)) for axis in _axes(grid)]
+    return [
+        (axis, blend.interpolate(torch.eye(axis.rows, dtype=torch.float32)[:, :, None], axis))
+        for axis in _axes(grid)
+    ]
 
 
 def _axes(grid: Grid) -> tuple[Grid, Grid]:

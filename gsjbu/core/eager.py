@@ -1,8 +1,12 @@
-"""What torch.compile must not look into: compiled loops and numpy; it goes round them, and compiles what is beside."""
+"""What torch.compile must not look into: compiled loops and numpy; it goes round them, and compiles what is beside.
+
+Autocast does not reach it either: weights and sums need float32.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -27,6 +31,10 @@ def eager(call: Callable[P, R]) -> Callable[P, R]:
             )
         if torch.compiler.is_dynamo_compiling():
             return torch._dynamo.disable(call)(*args, **options)  # type: ignore[no-any-return,no-untyped-call]
-        return call(*args, **options)
+        with ExitStack() as stack:
+            for device in ("cpu", "cuda", "mps"):
+                if torch.is_autocast_enabled(device):
+                    stack.enter_context(torch.autocast(device, enabled=False))
+            return call(*args, **options)
 
     return inner

@@ -150,7 +150,7 @@ def _at_the_mean(signal: Tensor) -> Tensor:
 
 def _outside_neighbours(signal: Tensor, known: Tensor) -> Tensor:
     """bool [h, w]: cells whose values lie outside those of all known cells at most two away, in any channel."""
-    nothing = torch.tensor(-torch.inf)
+    nothing = torch.tensor(-torch.inf, dtype=torch.float32)
     most = _largest_near(torch.where(known, signal, nothing))
     least = -_largest_near(torch.where(known, -signal, nothing))
     return ((signal > most) | (signal < least)).any(dim=0)

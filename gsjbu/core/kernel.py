@@ -161,7 +161,8 @@ class Kernel:
         mask: Tensor | None = None,
         clip: bool = False,
     ) -> Tensor:
-        """Mix an LR signal: ``[C, h, w]`` or ``[B, C, h, w]`` → ``[C, H, W]`` or ``[B, C, H, W]``, float32.
+        """Mix an LR signal: ``[C, h, w]`` or ``[B, C, h, w]`` → ``[C, H, W]`` or ``[B, C, H, W]``, float32;
+        float64 where a float64 signal asks for a gradient.
 
         Every output value is a convex combination of LR values, unless ``is_pure`` is False: then ``clip`` holds it in
         the range of the values in its window, where without it the map is linear. ``out``: an array to write into, of
@@ -181,7 +182,7 @@ class Kernel:
         mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
         self._check(signal, out, clip)
         check_threads(threads)
-        if not signal.is_floating_point():
+        if signal.dtype != torch.float64:
             signal = signal.to(torch.float32)
         refinement = self.refinement if self._refines(signal) else None
         if mask is None and signal.ndim == 3 and (refinement is not None or self._looks_for_gaps(signal)):

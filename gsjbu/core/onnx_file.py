@@ -36,7 +36,7 @@ def write_kernel(kernel: Kernel, path: str | Path) -> None:
             stacklevel=3,
         )
     grid = kernel.grid
-    signal = torch.zeros(2, grid.rows, grid.cols)
+    signal = torch.zeros(2, grid.rows, grid.cols, dtype=torch.float32)
     _write(
         Rendering(kernel), (signal,), path, inputs=["signal"],
         shapes={"signal": {0: "channels"}}, about={"objective": kernel.objective, "radius": kernel.radius},
@@ -50,7 +50,7 @@ def write_fixed(fixed: Fixed, path: str | Path) -> None:
         name: {n: text.format(short) for n, text in dims.items()}
         for name, short in (("guide", "guide_"), ("signal", "signal_"))
     }
-    sizes = torch.zeros(2, 3, 22, 31), torch.zeros(2, 5, 6, 7)
+    sizes = tuple(torch.zeros(shape, dtype=torch.float32) for shape in ((2, 3, 22, 31), (2, 5, 6, 7)))
     _write(
         fixed, sizes, path, inputs=["guide", "signal"], shapes=shapes,
         about={"iters": 0, "radius": fixed.radius},

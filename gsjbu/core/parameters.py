@@ -92,9 +92,7 @@ def start(grid: Grid, sigma: float = FIXED[0], sigma_r: float = FIXED[1]) -> Ten
     sx = min(max(sigma * grid.step_x, SIGMA_LOW), high[0])
     sy = min(max(sigma * grid.step_y, SIGMA_LOW), high[1])
     sr = min(max(sigma_r, SIGMA_R_LOW), SIGMA_R_HIGH)
-    return to_raw(
-        Parameters(torch.full(shape, sx), torch.full(shape, sy), torch.zeros(shape), torch.full(shape, sr))
-    )
+    return to_raw(Parameters(*(torch.full(shape, value, dtype=torch.float32) for value in (sx, sy, 0.0, sr))))
 
 
 def coefficients(p: Parameters) -> tuple[Tensor, Tensor, Tensor, Tensor]:

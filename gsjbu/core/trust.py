@@ -184,7 +184,9 @@ def few_channels(signal: Tensor) -> np.ndarray:
     """float32 [K, h, w] of ``signal`` [C, h, w], K at most GAIN_CHANNELS."""
     shown = signal.detach().to("cpu", torch.float32)
     if len(shown) > GAIN_CHANNELS:  # a random projection keeps distances, on the whole
-        mixer = torch.randn(GAIN_CHANNELS, len(shown), generator=torch.Generator().manual_seed(0))
+        mixer = torch.randn(
+            GAIN_CHANNELS, len(shown), generator=torch.Generator().manual_seed(0), dtype=torch.float32
+        )
         shown = torch.einsum("kc,chw->khw", mixer, shown - shown.mean(dim=(1, 2), keepdim=True))
     return shown.numpy()
 

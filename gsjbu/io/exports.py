@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ class Export:
         self._best = restoring.Strongest()
         self._channels = max(1, block_bytes // (4 * size[0] * size[1]))
         if signal.kind == "labels" or signal.shape[0] == 1:
-            self._whole = restoring.restored(replace(signal, flat=False), kernel)
+            self._whole = restoring.restored(signal, kernel)
             self.shape: tuple[int, ...] = self._whole.shape
             self.dtype = self._whole.dtype.newbyteorder("<")
         else:

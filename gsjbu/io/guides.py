@@ -24,7 +24,7 @@ from torch import Tensor
 from gsjbu.core.gaps import fill
 from gsjbu.core.plain import plain, why_unreadable
 from gsjbu.core.rounding import ROUNDING, in_unit
-from gsjbu.errors import ImageError, SignalError
+from gsjbu.errors import GsjbuError, ImageError, SignalError
 from gsjbu.io import addresses, masks, pictures, readers, stretching
 from gsjbu.io.arrays import SeveralArrays
 from gsjbu.io.brought import Brought
@@ -296,6 +296,26 @@ def _from_whole_numbers(planes: Tensor) -> Tensor:
     return torch.from_numpy((wide.numpy() / 65535.0).astype(np.float32))
 
 
+PICTURES = (1, 3, 4)  # channels that pictures have
+
+
+def if_swapped(refusal: SignalError, guide: Guide, signal: Any) -> SignalError:
+    """The ``refusal`` of a signal's size, which says so where it is rather the picture to follow ``guide``."""
+    if refusal.code not in ("signal_size", "signal_aspect"):
+        return refusal
+    try:
+        other = to_guide(signal).pixels
+    except GsjbuError:
+        return refusal
+    larger = other[0].numel() > guide.pixels[0].numel()
+    if len(other) not in PICTURES or not (larger or len(guide.pixels) not in PICTURES):
+        return refusal
+    return SignalError(
+        refusal.code,
+        f"{refusal.message} Or are the two swapped? The image comes first, and then its low-resolution signal.",
+    )
+
+
 def check_normalised(floats: bool) -> None:
     """Refuse ``mean`` and ``std`` of levels. Raises ImageError."""
     if not floats:
@@ -308,11 +328,9 @@ def check_normalised(floats: bool) -> None:
 
 def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
     x = planes.to(torch.float32)
-    means, scales = _numbers("mean", mean, 0.0), _numbers("std", std, 1.0)
+    means, scales = check_mean_and_std(mean, std)
     if {len(means), len(scales)} - {1, len(x)}:
         raise ImageError("image_shape", f"mean and std must have one number for each of {len(x)} channels.")
-    if not all(0 < abs(number) < math.inf for number in scales):
-        raise ImageError("image_shape", f"std is {std!r}; no channel's may be 0 or infinite.")
     scale, shift = (torch.tensor(numbers, dtype=torch.float32)[:, None, None] for numbers in (scales, means))
     plain = x * scale + shift
     low, high = (float(v) for v in plain.aminmax())
@@ -325,10 +343,25 @@ def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[fl
     return _settled(pictures.to_image(plain), _step(planes.dtype))
 
 
-def _numbers(name: str, given: Sequence[float] | None, usual: float) -> list[float]:
-    """``mean`` or ``std`` as numbers, one a channel or one for all."""
+def check_mean_and_std(
+    mean: Sequence[float] | None, std: Sequence[float] | None
+) -> tuple[list[float], list[float]]:
+    """Both as numbers, one a channel or one for all. Raises ImageError where they are none, or one is there alone."""
+    means, scales = _numbers("mean", mean), _numbers("std", std)
+    if (mean is None) != (std is None):
+        raise ImageError(
+            "image_shape",
+            "mean= and std= go together, and one is missing: give both that the image was normalised by (std=[1], "
+            "mean=[0] where there was none).",
+        )
+    if not all(0 < abs(number) < math.inf for number in scales):
+        raise ImageError("image_shape", f"std is {std!r}; no channel's may be 0 or infinite.")
+    return means, scales
+
+
+def _numbers(name: str, given: Sequence[float] | None) -> list[float]:
     try:
-        return [usual] if given is None else [float(number) for number in given]
+        return [] if given is None else [float(number) for number in given]
     except (TypeError, ValueError) as error:
         raise ImageError(
             "image_shape", f"{name} is {given!r}; it must be one number a channel, as a list."
@@ -386,7 +419,10 @@ def _brought_back(x: Tensor, low: float, high: float, step: float) -> tuple[Tens
     if around_0 and in_unit((low + 1) / 2, (high + 1) / 2, step):
         return ((x + 1) / 2).clamp(0, 1), f"{said}taken as −1 to 1."
     if (around_0 or high > 1 + OVERSHOOT) and low < 0 and x.shape[0] == 3:
-        plain = x * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
+        plain = (
+            x * torch.tensor(STD, dtype=torch.float32)[:, None, None]
+            + torch.tensor(MEAN, dtype=torch.float32)[:, None, None]
+        )
         if float(plain.min()) >= -0.01 and float(plain.max()) <= 1.01:
             return plain.clamp(
                 0, 1

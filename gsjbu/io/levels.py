@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,7 +29,8 @@ def png(signal: Signal, result: np.ndarray) -> bytes:
     if result.ndim == 3 and len(result) == 1:
         result = result[0]
     if signal.kind in CLASS_KINDS and result.ndim == 3:  # shares of classes: the largest of each pixel
-        return classes_png(signal, restoring.codes_of(signal)[_strongest(result)])
+        numbers = restoring.codes_of(signal)[_strongest(result)]
+        return classes_png(signal, numbers, np.isnan(result).all(axis=0))
     if signal.kind == "labels":
         return classes_png(signal, result)
     told = restoring.facts(signal) | scale(signal, result)
@@ -51,7 +53,7 @@ def check_png(signal: Signal, shape: tuple[int, ...]) -> None:
     if signal.kind == "labels":
         codes, none = signal.codes or (0,), restoring.gap_of_classes(signal)
         _check_numbers(signal, f"The class numbers run from {min(codes)} to {max(codes)}", codes)
-        if none is not None:
+        if none is not None and not math.isnan(none):
             _check_numbers(signal, f"Pixels without a class have the number {none:g}", (none,))
 
 
@@ -126,9 +128,19 @@ def _strongest(shares: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(shares), -1, shares).argmax(axis=0)
 
 
-def classes_png(signal: Signal, numbers: np.ndarray) -> bytes:
-    """Class numbers [H, W]: in their palette, as grey of 8 or 16 bits, or as the colours that they are."""
+def classes_png(signal: Signal, numbers: np.ndarray, gap: np.ndarray | None = None) -> bytes:
+    """Class numbers [H, W]: in their palette, as grey of 8 or 16 bits, or as the colours that they are.
+
+    gap: bool [H, W], pixels without a class; NaN are some, too.
+    """
     told = restoring.facts(signal)
+    gap = np.isnan(numbers) if gap is None else gap
+    if gap.any():
+        dtype = np.dtype(np.int32 if signal.colours else np.uint16)
+        none = restoring.no_class(signal, dtype, restoring.codes_of(signal).tolist())
+        assert none is not None  # a picture has 256 classes at most
+        numbers = np.where(gap, none, numbers)
+        told["gaps"] |= {"codes": [none]}
     least, most = numbers.min(), numbers.max()
     _check_numbers(signal, f"The class numbers run from {least} to {most}", (least, most))
     numbers = numbers.astype(np.int64)

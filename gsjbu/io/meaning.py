@@ -1,12 +1,10 @@
 """What a file of ours says of its own numbers, read back: levels, kind, classes and gaps.
 
-The notes are JSON: a PNG's text, a TIFF's description, the metadata of safetensors and Zarr, the .json beside a .npy.
 A stranger may have written them, so each part is taken only where it is sound and goes with the array.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -16,21 +14,8 @@ import numpy as np
 from gsjbu.io.brought import Brought
 from gsjbu.io.kinds import KINDS, Kind, may_be_classes
 
-#: What a picture's own notes may take.
-MAX_TEXT = 1 << 20
 MAX_CLASSES = 4096
 MAX_NAME = 200
-
-
-def notes_of(text: Any) -> dict[str, Any]:
-    """The notes in a text; empty if there are none."""
-    if not isinstance(text, str) or not text or len(text) > MAX_TEXT:
-        return {}
-    try:
-        told = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def levels_of(told: dict[str, Any]) -> dict[str, float]:

@@ -23,7 +23,8 @@ from gsjbu.errors import ImageError, SignalError
 from gsjbu.extras import lacking
 from gsjbu.io import pictures
 from gsjbu.io.brought import MAX_CHANNELS, MAX_SIDE, Brought, check
-from gsjbu.io.meaning import levels_of, notes_of, with_notes
+from gsjbu.io.meaning import levels_of, with_notes
+from gsjbu.io.notes import notes_of
 from gsjbu.io.pictures import TEXT_KEY
 
 #: Colours of a TIFF page (its tag "photometric interpretation").

@@ -20,7 +20,8 @@ from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.extras import lacking
 from gsjbu.io import addresses, arrays, containers, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
-from gsjbu.io.meaning import notes_of, with_notes
+from gsjbu.io.meaning import with_notes
+from gsjbu.io.notes import beside, notes_of
 from gsjbu.io.pictures import sniffed
 
 _ACCEPTED_OF_STRANGERS = (
@@ -31,8 +32,6 @@ ACCEPTED = f"{_ACCEPTED_OF_STRANGERS}, or an EXR."
 #: Endings of files that may hold a signal, for those who look for them by name.
 ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".pgm", ".ppm", ".pbm",
            ".flo", ".exr", ".jpg", ".jpeg", ".bmp", ".webp", ".avif")  # fmt: skip
-#: What a .npy's numbers mean, beside it.
-BESIDE = ".json"
 #: What a whole number is masked by in NumPy where nobody says.
 NUMPYS_FILL = 999_999
 
@@ -136,10 +135,10 @@ def _from_path(address: str | os.PathLike[str], max_values: int) -> Brought:
         raise SignalError("signal_missing", addresses.missing(address)) from error
     except arrays.SeveralArrays as several:
         raise SignalError(several.code, several.of(path.name)) from several
-    beside = path.with_name(path.name + BESIDE)
-    if found.source != "npy" or not beside.is_file():
+    notes_at = beside(path)
+    if found.source != "npy" or not notes_at.is_file():
         return found
-    notes = notes_of(beside.read_text("utf-8", "replace"))
+    notes = notes_of(notes_at.read_text("utf-8", "replace"))
     return with_notes(found, notes) if notes.get("shape") == list(found.array.shape) else found
 
 

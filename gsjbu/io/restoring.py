@@ -7,7 +7,7 @@ Integers in give integers out. A class map in gives a class map out, of the same
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from gsjbu.core import clipping
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler, bilinear, nearest
 from gsjbu.core.kernel import Kernel
-from gsjbu.io.kinds import SHARES
-from gsjbu.io.signals import CLASS_KINDS, Signal
+from gsjbu.io import kinds
+from gsjbu.io.signals import CLASS_KINDS, Signal, no_classes
 
 #: Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
 BLOCK = 16
+#: Numbers that stand for "no class" where the signal has none of its own, likeliest first; and of colours: white.
+NO_CLASS = ((255, -1, 65535, *range(254, -1, -1)), (0xFFFFFF, 0, 255))
 
 
 def restored(
@@ -36,8 +38,10 @@ def restored(
 
     probabilities: the share of each class of a label
     map, [K, H, W], instead of the map; ``signal.codes`` are their numbers. clip: hold every pixel in the range of its
-    window.
+    window. Raises SignalError for probabilities of what has no classes.
     """
+    if probabilities:
+        check_classes(signal)
 
     def way(values: Tensor) -> Tensor:
         return kernel.render(values, mask=signal.mask, clip=clip, threads=threads)
@@ -46,7 +50,13 @@ def restored(
         return class_map(signal, kernel, strongest(way, signal.values, kernel.is_joint))
     high = way(signal.values).detach()
     high = filled(high, signal.values, kernel.grid) if signal.asked.fill else high
-    return in_unit(signal, high.numpy(), probabilities)
+    return in_unit(signal, high.numpy(), signal.kind == "labels")
+
+
+def check_classes(signal: Signal) -> None:
+    """Refuse shares of classes of a signal that has none."""
+    if signal.kind not in CLASS_KINDS:
+        raise no_classes("probabilities", signal.kind)
 
 
 def in_blocks(
@@ -60,7 +70,7 @@ def in_blocks(
 
 def in_unit(signal: Signal, high: np.ndarray, whole: bool = False) -> np.ndarray:
     """What was mixed, [C, H, W], in the unit and dtype of what was brought; ``whole`` keeps [1, H, W]."""
-    if signal.kind in SHARES:
+    if signal.kind in kinds.SHARES:
         high = np.clip(high, 0, 1)  # NaN stays
     high = signal.real(high)
     return _of_dtype(signal, high[0] if signal.flat and not whole else high)
@@ -70,7 +80,7 @@ def result_dtype(signal: Signal, probabilities: bool = False) -> np.dtype:
     """The dtype of a result: the one that was brought where its numbers mean something, float32 otherwise."""
     dtype = np.dtype(signal.dtype)
     if signal.kind == "labels":
-        return np.dtype(np.float32) if probabilities else dtype
+        return np.dtype(np.float32) if probabilities else _dtype_of_classes(signal)
     if (
         dtype.kind in "iu"
         and signal.kind not in ("features", "logits", "probabilities")
@@ -162,12 +172,10 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     dtype, codes = _dtype_of_classes(signal), codes_of(signal)
     if not bool(signal.mask.all()):
         gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius)
-        if bool(gap.any()):
-            near = nearest(signal.values, kernel.grid).argmax(dim=0)
-            best = torch.where(gap, near, best)
-            none = gap_of_classes(signal)
-            if none is not None:
-                return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
+        none = gap_of_classes(signal)
+        if none is not None:
+            return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
+        best = torch.where(gap, nearest(signal.values, kernel.grid).argmax(dim=0), best)
     return codes[best.numpy()].astype(dtype)
 
 
@@ -179,14 +187,35 @@ def codes_of(signal: Signal) -> np.ndarray:
 
 def gap_of_classes(signal: Signal) -> float | None:
     """What pixels without a class have in the map of classes; None where they take the nearest one's."""
-    has = not bool(signal.mask.all()) and not signal.asked.fill
-    return _held_code(signal, _dtype_of_classes(signal)) if has else None
+    if not _has_gaps(signal):
+        return None
+    return no_class(signal, _dtype_of_classes(signal), signal.codes or range(signal.shape[0]))
+
+
+def no_class(signal: Signal, dtype: np.dtype, codes: Iterable[int]) -> float | None:
+    """The number of ``dtype`` for pixels without a class: the signal's own, NaN, or one that none of ``codes`` is.
+
+    None if they are all numbers that the dtype holds.
+    """
+    own = _held_code(signal, dtype)
+    if own is not None or dtype.kind == "f":
+        return math.nan if own is None else own
+    classes = set(codes)
+    free = (code for code in NO_CLASS[signal.colours] if code not in classes and _holds(dtype, code))
+    return next(map(float, free), None)
+
+
+def _has_gaps(signal: Signal) -> bool:
+    """Whether pixels of the result may have no value."""
+    return not bool(signal.mask.all()) and not signal.asked.fill
 
 
 def _dtype_of_classes(signal: Signal) -> np.dtype:
     if signal.kind != "labels":  # a map of classes that came as shares
         codes, some = signal.codes or (signal.shape[0] - 1,), map(np.dtype, ("u1", "i4", "i8"))
         return next((dtype for dtype in some if all(_holds(dtype, c) for c in codes)), np.dtype(np.uint64))
+    if signal.dtype == "bool" and _has_gaps(signal):
+        return np.dtype(np.uint8)  # which has a number left for them
     return np.dtype(np.int32) if signal.colours else np.dtype(signal.dtype)
 
 
@@ -195,11 +224,11 @@ def _dtype_of_classes(signal: Signal) -> np.dtype:
 
 def _gap_codes(signal: Signal, probabilities: bool) -> list[float]:
     """The numbers that stand for "no value" in the result."""
-    if bool(signal.mask.all()) or signal.asked.fill:
+    if not _has_gaps(signal):
         return list(signal.gap_codes)
     if signal.kind == "labels" and not probabilities:
         code = gap_of_classes(signal)
-        return [] if code is None else [code]
+        return [] if code is None or math.isnan(code) else [code]  # NaN says it by itself, and is no JSON
     if result_dtype(signal, probabilities).kind in "iu":
         return [gap_number(signal)]
     return list(signal.gap_codes)
@@ -218,3 +247,11 @@ def facts(signal: Signal, probabilities: bool = False) -> dict[str, Any]:
         told["codes"] = list(signal.codes or range(signal.shape[0]))
         told["names"] = list(signal.names)
     return told
+
+
+def says_enough(told: dict[str, Any], high: np.ndarray) -> bool:
+    """Whether who reads a result, or its first channels, without a word takes it for what its ``facts`` say."""
+    planes = high if high.ndim == 3 else high[None]
+    if "codes" in told or told["gaps"]["codes"]:
+        return False
+    return kinds.guess(planes, np.isfinite(planes).all(axis=0)).kind == told["kind"]

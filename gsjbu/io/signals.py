@@ -176,7 +176,7 @@ class Signal:
         """The same labels with a channel for each of ``codes``, whether it is there or not."""
         if self.codes == codes:
             return self
-        values = torch.zeros(len(codes), *self.shape[1:])
+        values = torch.zeros(len(codes), *self.shape[1:], dtype=torch.float32)
         values[[codes.index(code) for code in self.codes]] = self.values
         return replace(self, values=values, codes=codes, names=class_names(self, codes))
 
@@ -245,8 +245,8 @@ class Looked:
         """A signal that says all this, and has no values yet: zeros that take no memory."""
         brought, guess, found = self.brought, self.guess, self.found
         return Signal(
-            torch.zeros(1).expand(self.planes.shape), torch.from_numpy(found.known), guess.kind, guess.reason,
-            guess.runner_up, guess.hint,
+            torch.zeros(1, dtype=torch.float32).expand(self.planes.shape),
+            torch.from_numpy(found.known), guess.kind, guess.reason, guess.runner_up, guess.hint,
             colours=brought.colours and guess.kind == "labels", palette=brought.palette,
             dtype=self.planes.dtype.name, gaps=found.sentence, gaps_guessed=found.guessed,
             gap_codes=found.codes if brought.gap is None else (brought.gap, *found.codes),
@@ -283,7 +283,18 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
         raise _nothing_known(planes)
+    if asked.names and guess.kind not in CLASS_KINDS:
+        raise no_classes("names", guess.kind)
     return Looked(brought, asked, laid, planes, guess, found)
+
+
+def no_classes(word: str, kind: Kind) -> SignalError:
+    """The refusal of a ``word`` about classes where the signal has none."""
+    return SignalError(
+        "signal_kind",
+        f"{word} is of classes, and the signal is taken for {label(kind)}, which has none: leave {word} out, or "
+        "say with kind= what it is.",
+    )
 
 
 def _nothing_known(planes: np.ndarray) -> SignalError:

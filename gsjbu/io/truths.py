@@ -62,6 +62,8 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
     """What was ``brought`` as the truth of ``signal``, over ``height × width`` pixels. Raises SignalError."""
     family = family_of(signal)
     planes = _planes(brought, signal)
+    if family == "depth":
+        _check_quantity(brought, planes, signal)
     rows, cols = planes.shape[1:]
     _check(rows, cols, height, width)
     kind: Kind = "labels" if family == "classes" else "depth" if family == "depth" else "heat_map"
@@ -108,6 +110,21 @@ def _planes(brought: Brought, signal: Signal) -> np.ndarray:
         f"The truth is {layouts.shape_text(array.shape)}; for this signal it must have {wanted} "
         f"{'channel' if wanted == '1' else 'channels'}.",
     )
+
+
+def _check_quantity(brought: Brought, planes: np.ndarray, signal: Signal) -> None:
+    """Refuse class numbers as the truth of a measured quantity; what may be either is one if a person says so."""
+    kind = brought.told or brought.kind
+    if kind is None and signal.asked.kind is None:
+        guess = kinds.guess(planes, gaps.finite(planes), brought.lossy)
+        kind = guess.kind if guess.runner_up is None else None
+    if kind == "labels":
+        raise SignalError(
+            "signal_kind",
+            "The truth is a map of class numbers, and the signal a measured quantity: bring the truth of what the "
+            "signal is. If the truth's numbers are the quantity, save them without a palette; kind=depth then says so. "
+            "If the signal's are classes, kind=labels says so.",
+        )
 
 
 def _of_colours(brought: Brought) -> np.ndarray:

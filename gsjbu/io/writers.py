@@ -1,4 +1,4 @@
-"""Results on disk: .npy, .safetensors, Zarr, or the fitted kernel alone.
+"""Results on disk: .npy, .safetensors, Zarr, or the fitted kernel alone; and the .json that says what a .npy means.
 
 Every writer works under a temporary name and renames at the end, so a result is there whole or not at all, and
 writes the same bytes for the same values.
@@ -23,6 +23,7 @@ from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
 from gsjbu.io.halving import halved
 from gsjbu.io.kinds import SHARES
+from gsjbu.io.notes import beside, notes_of
 
 if TYPE_CHECKING:
     from gsjbu.core.kernel import Kernel
@@ -35,6 +36,9 @@ ENDINGS = {
     "kernel": ".kernel.safetensors",
 }
 PART = ".part"
+#: No file has such a name, or can have.
+NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+_OURS = ("kind", "gaps", "brought")  # of notes beside a result
 
 
 class Unwritable(OSError):
@@ -94,6 +98,12 @@ def write_bytes(path: Path, data: bytes, alone: Callable[[], bool] = lambda: Tru
     _replace(path, alone, lambda part: part.write_bytes(data))
 
 
+def write_notes(path: Path, told: dict[str, Any], alone: Callable[[], bool] = lambda: True) -> None:
+    """What the numbers of the result at ``path`` mean, beside it."""
+    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    _replace(beside(path), alone, lambda part: part.write_bytes(text.encode()))
+
+
 def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda: True) -> None:
     """The kernel instead of the rendered values: thousands of times smaller, and renders any signal later."""
     _replace(path, alone, kernel.save)
@@ -137,6 +147,7 @@ def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any])
                 _discard(old)
             else:
                 os.replace(part, path)
+            _forget_notes(path)
     except OSError as error:
         if error.filename is None or Path(error.filename) != part:
             raise
@@ -144,6 +155,17 @@ def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any])
         raise Unwritable(error.errno, why, str(path)) from error  # by the name that was asked for
     finally:
         _discard(part)
+
+
+def _forget_notes(path: Path) -> None:
+    """Remove what was said of an earlier result under this name; a stranger's file stays."""
+    notes = beside(path)
+    try:
+        if set(_OURS) <= notes_of(notes.read_text("utf-8", "replace")).keys():
+            notes.unlink()
+    except OSError as error:
+        if error.errno not in NOT_THERE:
+            raise
 
 
 def _discard(path: Path) -> None:

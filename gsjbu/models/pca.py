@@ -47,7 +47,7 @@ def pca3(features: Tensor) -> Basis:
     mean = x.mean(1)
     x = x - mean[:, None]
     width = min(channels, 12)
-    start = torch.randn(channels, width, generator=torch.Generator().manual_seed(0))
+    start = torch.randn(channels, width, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
     q = torch.linalg.qr(start).Q
     for _ in range(24):
         q = torch.linalg.qr(x @ (x.T @ q)).Q
@@ -58,7 +58,7 @@ def pca3(features: Tensor) -> Basis:
     if channels == 1:
         components = components.expand(3, 1)  # one channel is shown as grey
     elif channels == 2:
-        components = torch.cat([components, torch.zeros(1, 2)])
+        components = torch.cat([components, torch.zeros(1, 2, dtype=torch.float32)])
     coordinates = components @ x
     order = coordinates.sort(dim=1).values
     last = order.shape[1] - 1

@@ -150,7 +150,7 @@ def pyramid(
 def _first_run(network: Any, unit: int) -> tuple[tuple[Any, Centres], tuple[int, int] | None]:
     """On a picture of 4×6 units; a network that cannot take it gets the size of its training, always."""
     try:
-        return watched(network, torch.zeros(1, 3, 4 * unit, 6 * unit)), None
+        return watched(network, torch.zeros(1, 3, 4 * unit, 6 * unit, dtype=torch.float32)), None
     except (AssertionError, RuntimeError, ValueError):
         height, width = network.pretrained_cfg["input_size"][1:]
-        return watched(network, torch.zeros(1, 3, height, width)), (height, width)
+        return watched(network, torch.zeros(1, 3, height, width, dtype=torch.float32)), (height, width)

@@ -76,7 +76,7 @@ def _measured() -> float:
     from gsjbu.core.backends import cpu
 
     grid = Grid.from_stride(128, 128, 16)
-    guide = torch.linspace(0, 1, 3 * 128 * 128).reshape(3, 128, 128)
+    guide = torch.linspace(0, 1, 3 * 128 * 128, dtype=torch.float32).reshape(3, 128, 128)
     problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 2)
     raw, steps, best = parameters.start(grid), 4, math.inf
     for _ in range(5):

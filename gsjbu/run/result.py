@@ -168,8 +168,8 @@ class Result:
     @cached_property
     def _lengths_now(self) -> tuple[Tensor, Tensor]:
         g = self.kernel.grid
-        bilinear = torch.zeros(g.height, g.width)
-        mixed = torch.zeros(g.height, g.width)
+        bilinear = torch.zeros(g.height, g.width, dtype=torch.float32)
+        mixed = torch.zeros(g.height, g.width, dtype=torch.float32)
         for block in self._features.split(BLOCK):
             bilinear += interpolation.bilinear(block, g).square_().sum(dim=0)
             mixed += self.features_kernel.render(block).square_().sum(dim=0)

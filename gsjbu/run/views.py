@@ -166,8 +166,8 @@ def classes(
 def _labels_at(sample: Sample, grid: Grid) -> Tensor:
     """The scene's exact labels at the run's size: the label under each pixel's centre."""
     height, width = sample.labels.shape
-    y = ((torch.arange(grid.height) + 0.5) * height / grid.height).long()
-    x = ((torch.arange(grid.width) + 0.5) * width / grid.width).long()
+    y = ((torch.arange(grid.height, dtype=torch.float32) + 0.5) * height / grid.height).long()
+    x = ((torch.arange(grid.width, dtype=torch.float32) + 0.5) * width / grid.width).long()
     return sample.labels[y][:, x]
 
 
@@ -179,8 +179,16 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
     from gsjbu.models.features import to_grid
 
     if how == "classes":
-        y = ((torch.arange(grid.rows) + 0.5) * grid.step_y * a / grid.height).long().clamp_max(a - 1)
-        x = ((torch.arange(grid.cols) + 0.5) * grid.step_x * b / grid.width).long().clamp_max(b - 1)
+        y = (
+            ((torch.arange(grid.rows, dtype=torch.float32) + 0.5) * grid.step_y * a / grid.height)
+            .long()
+            .clamp_max(a - 1)
+        )
+        x = (
+            ((torch.arange(grid.cols, dtype=torch.float32) + 0.5) * grid.step_x * b / grid.width)
+            .long()
+            .clamp_max(b - 1)
+        )
         return one_hot(scores.argmax(dim=0)[y][:, x], scores.shape[0]).permute(2, 0, 1).to(torch.float32)
     if (a, b) == (grid.height, grid.width):
         return grid.cell_means(scores)

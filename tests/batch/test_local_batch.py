@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import gsjbu
-from gsjbu import batch
+from gsjbu import batch, cli
 from gsjbu.batch import local
 from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.manifest import read_journal
@@ -250,3 +250,22 @@ def test_what_a_worker_wrote_before_it_died_is_told_by_the_next(dataset, tmp_pat
     assert "kind" in first
     for name in set(batch.KEPT) - {"status"}:
         assert first.get(name) == second.get(name), name
+
+
+def test_labels_and_fractions_say_beside_them_what_they_are_as_upsample_does(dataset, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    labels = np.arange(48, dtype=np.uint8).reshape(6, 8) // 16
+    np.save(photos / "p0.npy", labels)
+    (photos / "p0.png").write_bytes((dataset / "p0.png").read_bytes())
+    for form, words in (("npy", {"kind": "labels"}), ("png", {"kind": "heat_map"})):
+        out = tmp_path / form
+        asked = BatchConfig(iters=1, form=form, **words)
+        array = labels if form == "npy" else labels / np.float32(3)
+        np.save(photos / "p0.npy", array)
+        assert batch.run(str(photos), str(out), asked, workers=1).done == 1
+        ours = [photos / "p0.png", photos / "p0.npy", "-o", tmp_path / f"p0.{form}", "--iters", 1, "--quiet"]
+        assert cli.main(["upsample", *map(str, ours), "--kind", words["kind"]]) == 0
+        said = json.loads((out / f"p0.{form}.json").read_text())
+        alone = json.loads((tmp_path / f"p0.{form}.json").read_text())
+        assert said["kind"] == words["kind"] and alone.items() <= said.items()

@@ -149,6 +149,18 @@ def test_files_that_are_passed_over_are_named(folder, tmp_path):
     assert "other.npy" in passed_over(str(folder), items, str(tmp_path / "signals"))
 
 
+def test_names_that_begin_with_a_dot_are_no_pictures(folder, tmp_path):
+    before = find(str(folder))
+    for name in (".hidden.png", "._a.jpg", ".cache/c.png", ".thumbs/x.tar"):
+        put(folder / name)
+    put(tmp_path / "signals/._a.npy")
+    assert find(str(folder)) == before
+    assert not any(name.startswith(".") or name == "c.png" for name in passed_over(str(folder), before))
+    assert "._a.npy" not in passed_over(str(folder), before, str(tmp_path / "signals"))
+    (tmp_path / "list.txt").write_text(str(folder / ".hidden.png"))
+    assert len(find(str(tmp_path / "list.txt"), "backbone")) == 1, "one that is named is meant"
+
+
 def test_tiff_bmp_and_avif_are_images(tmp_path):
     for ending in (".tif", ".TIFF", ".bmp", ".avif", ".webp"):
         put(tmp_path / f"{ending[1:]}{ending}")

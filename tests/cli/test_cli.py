@@ -46,6 +46,23 @@ def run(capsys, *words) -> tuple[int, str, str]:
     return status, said.out, said.err
 
 
+def test_what_is_written_again_says_nothing_of_what_was_there(files, capsys):
+    np.save(files / "metres.npy", 100 + 9 * np.load(files / "depth.npy"))
+    photo, out, said = files / "photo.png", files / "h.npy", files / "h.npy.json"
+
+    def write(verb, *words):
+        assert run(capsys, verb, photo, *words, "-o", out, "--iters", 1, "--quiet")[0] == 0
+
+    write("upsample", files / "depth.npy", "--kind", "depth")  # between 0 and 1, as heat maps are
+    assert json.loads(said.read_text())["kind"] == "depth"
+    write("upsample", files / "metres.npy")
+    assert not said.exists()
+    write("upsample", files / "depth.npy", "--kind", "depth")
+    np.save(files / "large.npy", np.load(files / "metres.npy").repeat(8, axis=0).repeat(8, axis=1))
+    write("refine", files / "large.npy")
+    assert not said.exists()
+
+
 def test_upsample_writes_what_the_library_gives(files, capsys):
     status, out, _ = run(
         capsys, "upsample", files / "photo.png", files / "features.npy", "-o", files / "full.npy",

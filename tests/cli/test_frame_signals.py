@@ -10,6 +10,7 @@ import pytest
 
 import gsjbu
 from gsjbu import cli, samples, video
+from gsjbu.cli import frame_signals
 from gsjbu.io.films import Reader, Writer
 from gsjbu.io.pictures import to_uint8
 
@@ -38,6 +39,11 @@ def run(capsys: pytest.CaptureFixture[str], film: Path, *words: object) -> tuple
     status = cli.main([str(word) for word in asked])
     said = capsys.readouterr()
     return status, said.out, said.err
+
+
+def test_what_a_system_leaves_beside_signals_is_none(film: Path) -> None:
+    (film / "depth" / "._0.npy").write_bytes(b"of a system")
+    assert [path.name for path in frame_signals._files(film / "depth")] == ["0.npy", "1.npy"]
 
 
 def test_a_signal_of_ones_own_is_upsampled_as_suits_it(

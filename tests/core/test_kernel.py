@@ -529,3 +529,15 @@ def test_a_pixel_has_whole_numbers(pixel):
     with pytest.raises(ShapeError, match="x and y must be whole numbers"):
         kernel.weights_at(*pixel)
     assert kernel.weights_at(np.int64(3), np.uint8(2)).x == 3
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8])
+def test_a_render_is_float32_but_a_gradient_keeps_float64(dtype):
+    kernel = gsjbu.fit(torch.rand(3, 48, 64), stride=8, iters=0)
+    signal = torch.rand(4, 6, 8).to(dtype)
+    assert kernel.render(signal).dtype == torch.float32
+    if dtype.is_floating_point:
+        followed = kernel.render(signal.requires_grad_())
+        assert followed.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+        followed.sum().backward()
+        assert signal.grad.dtype == dtype

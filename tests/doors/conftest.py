@@ -67,16 +67,13 @@ def by_page(photo: Path, signal: Path, work: Path) -> np.ndarray:
     assert result.signal is not None
     export = exports.Export(result.signal, result.kernel, 1 << 20)
     blocks = list(export.blocks())
-    high = np.concatenate(blocks).reshape(export.shape)
-    return high[0] if result.signal.flat and high.ndim == 3 else high  # the zip keeps the axis of one channel
+    return np.concatenate(blocks).reshape(export.shape)
 
 
 def by_api(photo: Path, signal: Path, client: httpx.Client) -> np.ndarray:
     """Over HTTP, from the files to the zip."""
     with zipfile.ZipFile(io.BytesIO(zipped(photo, signal, client))) as archive:
-        high = np.load(io.BytesIO(archive.read("signal_hr.npy")))
-        flat = json.loads(archive.read("signal.json"))["kind"] not in ("features", "probabilities")
-    return high[0] if flat and high.ndim == 3 and len(high) == 1 else high
+        return np.load(io.BytesIO(archive.read("signal_hr.npy")))
 
 
 def zipped(photo: Path, signal: Path, client: httpx.Client) -> bytes:

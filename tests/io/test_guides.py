@@ -92,7 +92,9 @@ def test_a_normalisation_that_is_named_is_undone():
     normed = (PIXELS / 255 - 0.5) / 0.25
     torch.testing.assert_close(to_guide(normed, [0.5] * 3, [0.25] * 3).pixels, RIGHT, atol=1e-5, rtol=0)
     with pytest.raises(ImageError, match="one number for each"):
-        to_guide(normed, [0.5] * 2)
+        to_guide(normed, [0.5] * 2, [0.25] * 2)
+    with pytest.raises(ImageError, match="go together"):
+        to_guide(normed, [0.5] * 3)
 
 
 def test_bands_count_less_the_more_there_are():

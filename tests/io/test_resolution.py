@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bilinear, nearest
 from gsjbu.io.resolution import resolved
+from gsjbu.samples import SAMPLES
 
 RNG = np.random.default_rng(0)
 BLOB = np.hypot(*(np.mgrid[:120, :160] - np.array([60, 70])[:, None, None])) < 40
@@ -52,6 +56,49 @@ def test_a_blurred_mask_resolves_what_its_blur_leaves():
 )
 def test_what_is_sharp_has_no_coarser_grid(sharp):
     assert resolved(np.asarray(sharp, "f4")[None]) is None
+
+
+def test_jpeg_hides_no_blocks():
+    levels = np.rint(255 * enlarged(nearest, 120, 180, 10, 15)[0]).astype(np.uint8)
+    Image.fromarray(levels).save(file := io.BytesIO(), "JPEG", quality=90)
+    found = resolved(np.asarray(Image.open(file))[None])
+    assert found is not None and (found.grid.rows, found.grid.cols, found.how) == (10, 15, "blocks")
+
+
+def slopes_with_boxes(seed: int) -> np.ndarray:
+    """[H, W]: a plane, and rectangles and discs before it whose borders are steps of one pixel."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(150, 400, 2)
+    y, x = np.mgrid[:height, :width]
+    plane = 10 + 0.01 * (rng.normal() * x + rng.normal() * y)
+    for _ in range(rng.integers(1, 5)):
+        top, left, size = rng.integers(0, height - 40), rng.integers(0, width - 40), rng.integers(10, 120)
+        disc = np.hypot(y - top, x - left) < size
+        box = (y >= top) & (y < top + size) & (x >= left) & (x < left + size)
+        plane = np.where(disc if rng.random() < 0.5 else box, 6 * rng.random() + 0.005 * x, plane)
+    return plane
+
+
+@pytest.mark.parametrize("dtype", ["f4", "u2", "u1"])
+@pytest.mark.parametrize("seed", range(12))
+def test_steps_of_one_pixel_on_slopes_are_sharp(seed, dtype):
+    depth = slopes_with_boxes(seed)
+    assert resolved((depth if dtype == "f4" else np.rint(16 * depth)).astype(dtype)[None]) is None
+    depth[30:60, 40:70] = np.nan
+    assert resolved(depth[None]) is None
+
+
+@pytest.mark.parametrize("way", [nearest, bilinear])
+def test_a_box_on_a_slope_that_was_enlarged_is_not_sharp(way):
+    low = torch.from_numpy(np.repeat((10 - 0.1 * np.arange(48))[:, None], 64, 1).astype("f4"))[None]
+    low[:, 10:30, 20:40] = 3
+    found = resolved(way(low, Grid.from_stride(384, 512, 8)).numpy())
+    assert found is not None and found.grid.rows == 48
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_depth_of_the_scenes_is_sharp(name):
+    assert resolved(SAMPLES[name].depth.numpy()[None]) is None
 
 
 def test_holes_do_not_hide_the_grid():

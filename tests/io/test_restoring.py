@@ -80,7 +80,7 @@ def test_gaps_out_of_reach_are_gaps_or_filled(kernel):
     ("dtype", "invalid", "code"),
     [
         ("<i2", -1, -1), ("u1", 255, 255), ("u1", "-1,200", 200), ("u1", "1e20,255", 255), ("<i4", "0.5,-3", -3),
-        ("u1", "nan", None), ("u1", "1e20", None), ("<f4", "nan", np.nan), ("<f4", "-1", -1),
+        ("u1", "nan", 255), ("u1", "1e20", 255), ("<f4", "nan", np.nan), ("<f4", "-1", -1),
     ],
 )  # fmt: skip
 def test_a_gap_in_a_class_map_has_the_first_code_that_its_dtype_holds(kernel, dtype, invalid, code):
@@ -90,12 +90,53 @@ def test_a_gap_in_a_class_map_has_the_first_code_that_its_dtype_holds(kernel, dt
     out = restoring.restored(signal, kernel)
     assert out.dtype == np.dtype(dtype)
     others = out[~np.isin(out, [0, 3, 15])]
-    np.testing.assert_array_equal(np.unique(others), [] if code is None else [code])
-    np.testing.assert_array_equal(restoring.facts(signal)["gaps"]["codes"], [] if code is None else [code])
-    if code is not None and not code >= 0:
+    np.testing.assert_array_equal(np.unique(others), [code])
+    assert restoring.facts(signal)["gaps"]["codes"] == ([] if np.isnan(code) else [code])
+    if code < 0:
         for write_it in (lambda: levels.check_png(signal, out.shape), lambda: levels.png(signal, out)):
             with pytest.raises(GsjbuError, match="holds 0 to 65535"):
                 write_it()
+
+
+@pytest.mark.parametrize(
+    ("labels", "none", "dtype"),
+    [
+        (LABELS.astype("f4"), np.nan, "f4"), (LABELS.astype("u1"), 255, "u1"), (LABELS.astype("i1"), -1, "i1"),
+        (LABELS.astype("<i8"), 255, "i8"), (LABELS > 0, 255, "u1"),
+        (np.where(LABELS > 0, 255, 0).astype("u1"), 254, "u1"),
+        (np.where(LABELS > 0, 255, 7).astype("u2"), 65535, "u2"),
+    ],
+)  # fmt: skip
+def test_a_class_map_without_a_code_of_its_own_has_255_or_nan_in_gaps(kernel, labels, none, dtype):
+    signal = understand(np.ma.masked_array(labels, HOLE), kind="labels", invalid="none")
+    out = restoring.restored(signal, kernel)
+    gap = np.isnan(out) if np.isnan(none) else out == none
+    assert out.dtype == np.dtype(dtype) == restoring.result_dtype(signal) and gap[:, :40].all()
+    assert not gap[:, 56:].any() and set(np.unique(out[~gap])) <= set(np.unique(labels).astype(float))
+    if none != -1:  # which no picture holds
+        assert (read(levels.png(signal, out)).array[:, :40] == (255 if np.isnan(none) else none)).all()
+    filled = understand(np.ma.masked_array(labels, HOLE), kind="labels", invalid="none", fill=True)
+    whole = restoring.restored(filled, kernel)
+    assert whole.dtype == labels.dtype and set(np.unique(whole)) <= set(np.unique(labels))
+
+
+def test_the_picture_of_shares_with_gaps_has_255_in_them(kernel):
+    shares = np.where(HOLE, np.nan, np.arange(3)[:, None, None] == LABELS // 7).astype("f4")
+    signal = understand(shares, kind="probabilities")
+    picture = understand(levels.png(signal, restoring.restored(signal, kernel)))
+    assert (picture.brought.array[:, :40] == 255).all() and not bool(picture.mask[:, :40].any())
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA", "PA"])
+def test_transparent_class_numbers_are_gaps(kernel, mode):
+    colours = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250]], np.uint8)[np.searchsorted([0, 3, 15], LABELS)]
+    picture = Image.fromarray(colours if mode == "RGBA" else LABELS.astype(np.uint8)).convert(mode[:-1])
+    picture.putalpha(Image.fromarray(np.where(HOLE, 0, 255).astype(np.uint8)))
+    signal = understand(picture, kind="labels")
+    out = restoring.restored(signal, kernel)
+    assert (out[:, :40] == (0xFFFFFF if mode == "RGBA" else 255)).all()
+    again = read(levels.png(signal, out)).array
+    assert (again[:, :40] == 255).all() and not (again[:, 56:] == 255).any()
 
 
 def test_results_stay_in_the_range_of_their_window_unless_asked(sharpened):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import gsjbu
 from gsjbu.core.grid import Grid
@@ -216,3 +217,23 @@ def test_a_mask_that_rounding_took_beyond_1_is_a_truth_of_classes():
     signal = low("labels", LABELS[::4, ::4] // 2)
     assert set(truth_of(bring(mask), signal, 24, 32).values.unique().tolist()) == {0, 1}
     assert reduced(bring(mask), 6, 8).kind == "soft_labels"
+
+
+@pytest.mark.parametrize("palette", [False, True])
+def test_depth_is_not_measured_against_class_numbers(palette, tmp_path):
+    depth = understand(1 + 9 * np.random.default_rng(0).random((6, 8)).astype("f4"))
+    assert depth.kind == "depth"
+    numbers = np.random.default_rng(1).integers(0, 19, (6, 8)).repeat(8, axis=0).repeat(8, axis=1)
+    picture = Image.fromarray(numbers.astype(np.uint8))
+    if palette:
+        picture = picture.convert("P")
+    picture.save(tmp_path / "truth.png")
+    truth = bring(tmp_path / "truth.png")
+    with pytest.raises(SignalError, match="map of class numbers"):
+        truth_of(truth, depth, 48, 64)
+    said = understand(depth.brought.array, kind="depth")
+    if palette:  # leaves no doubt
+        with pytest.raises(SignalError, match="map of class numbers"):
+            truth_of(truth, said, 48, 64)
+    else:
+        assert truth_of(truth, said, 48, 64).family == "depth"

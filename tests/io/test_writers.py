@@ -97,3 +97,18 @@ def test_what_cannot_be_written_is_named_as_it_was_asked_for(tmp_path, refusal, 
         writers.write_kernel(tmp_path / "a.kernel.safetensors", Refused())
     assert caught.value.filename == str(tmp_path / "a.kernel.safetensors")
     assert caught.value.errno == refusal.errno and not isinstance(caught.value, FileNotFoundError)
+
+
+def test_what_was_said_of_an_earlier_result_goes_with_it(tmp_path):
+    path, notes = tmp_path / "a.npy", tmp_path / "a.npy.json"
+    writers.write(path, "npy", VALUES.shape, [VALUES])
+    writers.write_notes(path, {"kind": "heat_map", "gaps": {}, "brought": {}})
+    assert notes.is_file()
+    writers.write(path, "npy", VALUES.shape, [VALUES], alone=lambda: False)
+    assert notes.is_file()
+    writers.write(path, "npy", VALUES.shape, [VALUES])
+    assert not notes.exists()
+    for stranger in ("{}", "no JSON", '{"kind": "depth"}'):
+        notes.write_text(stranger)
+        writers.write(path, "npy", VALUES.shape, [VALUES])
+        assert notes.read_text() == stranger

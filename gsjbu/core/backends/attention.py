@@ -80,8 +80,8 @@ class Problem:
         self.x = ((col_starts[:-1, None] + pad_x) * part.pitch_x + part.left).clamp_max(g.width - 1)
         centre_y = (torch.arange(g.rows, dtype=torch.float64) + 0.5) * g.step_y
         centre_x = (torch.arange(g.cols, dtype=torch.float64) + 0.5) * g.step_x
-        self.rel_y = (self.y + 0.5 - centre_y[:, None]) / g.step_y  # in strides, about −½…½
-        self.rel_x = (self.x + 0.5 - centre_x[:, None]) / g.step_x
+        self.rel_y = (self.y.to(torch.float64) + 0.5 - centre_y[:, None]) / g.step_y  # in strides, about −½…½
+        self.rel_x = (self.x.to(torch.float64) + 0.5 - centre_x[:, None]) / g.step_x
         r = torch.arange(-self.radius, self.radius + 1)
         self.window = torch.stack([r.repeat(len(r)), r.repeat_interleave(len(r))], dim=1)  # [N, (dx, dy)]
         self._kept: list[Chunk] | None = None
@@ -136,7 +136,7 @@ class Problem:
         outside = ((qx < 0) | (qx >= cols) | (qy < 0) | (qy >= g.rows)).reshape(rows * cols, -1)
         index = (qy.clamp(0, g.rows - 1) * cols + qx.clamp(0, cols - 1)).reshape(rows * cols, -1)
         index, outside = index.to(device), outside.to(device)
-        colour = torch.zeros(rows * cols, pixels.shape[2], index.shape[1], device=device)
+        colour = torch.zeros(rows * cols, pixels.shape[2], index.shape[1], dtype=torch.float32, device=device)
         for channel, lr in zip(pixels, self.lr_guide.flatten(1), strict=True):
             colour += (channel[:, :, None] - lr[index][:, None, :]).square_()
         return Chunk(
@@ -238,7 +238,7 @@ class _Objective:
             at.grad = torch.zeros_like(at)
         else:
             at.grad.zero_()
-        total = torch.zeros((), device=at.device)
+        total = torch.zeros((), dtype=torch.float32, device=at.device)
         # The chunks share the map from there to coefficients: they add to the coefficients' gradient first.
         abc, kappa = psi_and_kappa(
             self.problem, self.optimiser.parameters(at, parameters.highest(self.problem.grid))
@@ -253,7 +253,7 @@ class _Objective:
 
     def _chunk_loss(self, chunk: Chunk, abc: Tensor, kappa: Tensor) -> Tensor:
         w = cell_weights(chunk, abc, kappa)
-        loss = torch.zeros((), device=w.device)
+        loss = torch.zeros((), dtype=torch.float32, device=w.device)
         if self.rgb:
             off = torch.matmul(w, self.lr_guide[chunk.lr_index]) - chunk.guide
             loss = loss + (off.abs() * chunk.valid[:, :, None]).sum() * self.rgb

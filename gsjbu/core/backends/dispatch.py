@@ -103,13 +103,19 @@ def compile_form(name: str) -> None:
 
     form = {"cells": forms.CELLS, "rows": forms.ROWS}[name]
     grid = Grid.from_stride(8, 8, 4)
-    guide = torch.linspace(0, 1, 3 * 64).reshape(3, 8, 8)
+    guide = torch.linspace(0, 1, 3 * 64, dtype=torch.float32).reshape(3, 8, 8)
     problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 1)
     raw = parameters.start(grid)
-    signal = torch.ones(1, 2, 2)
+    signal = torch.ones(1, 2, 2, dtype=torch.float32)
     cpu.fit(problem, raw, 1, 0.1, 1.0, signal, 1.0, threads=1, form=form)
     cpu.render(problem, raw, signal, threads=1, form=form)
     cpu.mean_weights(problem, raw, alone(1), threads=1, form=form)
+
+
+def check_backend(backend: object) -> None:
+    """Refuse what is no word for a backend."""
+    if backend not in ("auto", "fused", "attention"):
+        raise SettingError("backend", f"backend is {backend!r}; it must be one of auto, fused, attention.")
 
 
 def choose(device: torch.device, backend: str = "auto", grid: Grid | None = None) -> Choice:
@@ -117,8 +123,7 @@ def choose(device: torch.device, backend: str = "auto", grid: Grid | None = None
 
     Asking for one by name that cannot be had raises SettingError.
     """
-    if backend not in ("auto", "fused", "attention"):
-        raise SettingError("backend", f"backend is {backend!r}; it must be one of auto, fused, attention.")
+    check_backend(backend)
     if backend == "attention":
         return Choice("attention", "asked for by name")
     if device.type != "cpu":

@@ -96,7 +96,7 @@ def chebyshev(steps: int) -> tuple[np.ndarray, np.ndarray]:
 def _joined(seen: Tensor, lone: float) -> Tensor:
     """[4, H + 2, W + 2]: affinity of each pixel with its right, lower, lower right and lower left neighbour."""
     _, height, width = seen.shape
-    joined = torch.zeros(4, height + 2, width + 2)
+    joined = torch.zeros(4, height + 2, width + 2, dtype=torch.float32)
     inner = joined[:, 1:-1, 1:-1]
     for k, (a, b) in enumerate(_pairs(height, width)):
         off = (seen[:, a[0], a[1]] - seen[:, b[0], b[1]]).square_().sum(0)
@@ -169,7 +169,7 @@ def _descend(
 
 def _over(sizes: np.ndarray) -> Tensor:
     """[n, N]: 1 where pixel N lies in cell n, of these sizes."""
-    return torch.repeat_interleave(torch.eye(len(sizes)), torch.from_numpy(sizes), dim=1)
+    return torch.repeat_interleave(torch.eye(len(sizes), dtype=torch.float32), torch.from_numpy(sizes), dim=1)
 
 
 def matched(
@@ -180,7 +180,7 @@ def matched(
     known: np.ndarray | None = None,  # bool [h, w]: cells whose shares are known; None: all
 ) -> np.ndarray:
     """Scores whose counts are matched, [C, H, W]; see counts.py. Cells of one size are done together."""
-    out = torch.zeros(scores.shape)
+    out = torch.zeros(scores.shape, dtype=torch.float32)
     values, given = torch.from_numpy(scores), torch.from_numpy(np.ascontiguousarray(shares, np.float32))
     tall, wide = np.diff(grid.row_starts), np.diff(grid.col_starts)
     for height in np.unique(tall):

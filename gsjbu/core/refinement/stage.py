@@ -90,10 +90,11 @@ def _compiled_forms() -> Forms:
 def compile_all() -> None:
     """Every step once, on next to nothing: compiled, or read from the cache."""
     grid = Grid.from_stride(8, 8, 4)
-    shares = torch.tensor([0.0, 1.0, 0.5, 0.25]).reshape(1, 2, 2)
+    shares = torch.tensor([0.0, 1.0, 0.5, 0.25], dtype=torch.float32).reshape(1, 2, 2)
     shares = torch.cat([shares, 1 - shares])
     every = Refinement(graph=0.5, steps=2, counts=True, strengths=(10.0,), lines=0.5)
-    refined(nearest(shares, grid), shares, torch.linspace(0, 1, 192).reshape(3, 8, 8), grid, every, threads=1)
+    guide = torch.linspace(0, 1, 192, dtype=torch.float32).reshape(3, 8, 8)
+    refined(nearest(shares, grid), shares, guide, grid, every, threads=1)
 
 
 def _steps(
