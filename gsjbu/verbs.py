@@ -20,7 +20,7 @@ from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import gaps
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import to_guide
-from gsjbu.io.restoring import restored
+from gsjbu.io.restoring import check_shares, restored
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
@@ -210,6 +210,8 @@ def upsample(
         guide = to_guide(image, mean, std, guide_mask, stretch)
         size = guide.pixels.shape[-2], guide.pixels.shape[-1]
         brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
+    if probabilities:
+        check_shares(brought)
     learnt = isinstance(signal, Tensor) and wants_gradient(signal)
     if learnt and brought.kind == "labels":
         if kind != "auto":

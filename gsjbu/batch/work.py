@@ -97,6 +97,8 @@ class Worker:
         asked = self.asked
         guide = self._guide(item)
         signal, grid = self._signal(item, guide.pixels)
+        if self._shares(signal):
+            restoring.check_shares(signal)
         kernel = fit(
             guide,
             **grid,

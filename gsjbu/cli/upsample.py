@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
     signal = understand(args.signal, size, **options.signal_words(args))
     if form == "png":
         levels.check_png(signal, (*signal.shape[:1], *size))
+    if args.probabilities:
+        restoring.check_shares(signal)
     options.say(args, [*guide.notes, *signal.doubts])
     started = time.perf_counter()
     with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:

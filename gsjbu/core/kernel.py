@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -79,6 +80,14 @@ class Kernel:
     def is_joint(self) -> bool:
         """True if a signal's channels must be rendered together, as what follows mixing weighs them up."""
         return self.refinement is not None and self.refinement.is_joint
+
+    @property
+    def reach(self) -> int:
+        """LR pixels from its own that a pixel of the mixture may take from, back-projection left out."""
+        plain = 0 if self.blend is None or not self.blend.plain_share else blends.REACH[self.blend.plain]
+        g, (across, down) = self.grid, self.offset
+        off = max(math.ceil(abs(across) / g.step_x), math.ceil(abs(down) / g.step_y), int(self.corners))
+        return max(self.radius, plain) + off
 
     @property
     def fits(self) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from gsjbu.core.sharing import Shared
 from gsjbu.io.brought import Brought
 from gsjbu.io.signals import Asked, Signal
 
@@ -17,7 +18,7 @@ _PLAIN = ("kind", "reason", "runner_up", "names", "codes", "colours", "dtype", "
 
 
 def pack(signal: Signal) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """What to tell of a signal, and its arrays in order: values, mask, what was brought, its mask."""
+    """What to tell of a signal, and its arrays in order: values, mask, what was brought, its mask, its classes."""
     arrays = [signal.values.numpy(), signal.mask.numpy()]
     told: dict[str, Any] = {name: getattr(signal, name) for name in _PLAIN}
     told |= {"asked": asdict(signal.asked), "palette": signal.palette.hex()}
@@ -28,8 +29,11 @@ def pack(signal: Signal) -> tuple[dict[str, Any], list[np.ndarray]]:
         told["brought"] = {
             "source": brought.source, "layout": brought.layout, "kind": brought.kind, "codes": brought.codes,
             "colours": brought.colours, "lossy": brought.lossy, "names": list(brought.names.items()),
-            "told": brought.told, "classes": brought.classes, "gap": brought.gap,
+            "told": brought.told, "classes": brought.classes, "gap": brought.gap, "masked": brought.known is not None,
         }  # fmt: skip
+    if signal.shared is not None:
+        arrays += [signal.shared.places, signal.shared.channels]
+        told["reach"] = signal.shared.reach
     told["arrays"] = [(array.dtype.str, array.shape) for array in arrays]
     return told, arrays
 
@@ -46,12 +50,14 @@ def unpack(told: dict[str, Any], body: bytes | bytearray) -> Signal:
     brought = None
     if "brought" in told:
         about = told["brought"] | {"names": {int(k): str(v) for k, v in told["brought"]["names"]}}
+        del about["masked"]
         about |= {name: tuple(about[name]) for name in ("codes", "classes")}
-        known = arrays[3] if len(arrays) > 3 else None
+        known = arrays[3] if told["brought"]["masked"] else None
         brought = Brought(arrays[2], known=known, palette=palette, **about)
+    shared = Shared(*arrays[-2:], told["reach"]) if "reach" in told else None
     asked = Asked(**{field.name: _tupled(told["asked"][field.name]) for field in fields(Asked)})
     values, mask = (torch.from_numpy(np.array(array)) for array in arrays[:2])
-    return Signal(values, mask, **plain, palette=palette, brought=brought, asked=asked)
+    return Signal(values, mask, **plain, palette=palette, brought=brought, asked=asked, shared=shared)
 
 
 def _tupled(value: Any) -> Any:

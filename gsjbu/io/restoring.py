@@ -18,10 +18,10 @@ from gsjbu.core import clipping
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler, bilinear, nearest
 from gsjbu.core.kernel import Kernel
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
+from gsjbu.core.sharing import BLOCK
+from gsjbu.errors import SignalError
+from gsjbu.io.signals import CLASS_KINDS, OWN_CHANNEL, UNIT_KINDS, Signal
 
-#: Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
-BLOCK = 16
 
 
 def restored(
@@ -42,7 +42,9 @@ def restored(
         return kernel.render(values, mask=signal.mask, clip=clip, threads=threads)
 
     if signal.kind == "labels" and not probabilities:
-        return class_map(signal, kernel, strongest(way, signal.values, kernel.is_joint))
+        return class_map(signal, kernel, classes_by(way, signal, kernel.grid, kernel.reach, kernel.is_joint))
+    if probabilities:
+        check_shares(signal)
     high = way(signal.values).detach()
     high = filled(high, signal.values, kernel.grid) if signal.asked.fill else high
     return in_unit(signal, high.numpy(), probabilities)
@@ -153,6 +155,31 @@ def strongest(way: Upsampler, scores: Tensor, joint: bool = False) -> Tensor:
     return best.index
 
 
+def classes_by(way: Upsampler, signal: Signal, grid: Grid, reach: int, joint: bool = False) -> Tensor:
+    """Per HR pixel the class of ``signal`` with the largest score upsampled by ``way``, int64 [H, W].
+
+    ``reach``: LR pixels from its own that a pixel may take from. ``joint``: all channels must stay together.
+    """
+    if signal.shared is None:
+        return strongest(way, signal.values, joint)
+    return signal.shared.reaching(reach).strongest(way, grid, joint)
+
+
+def classes_at(signal: Signal) -> Tensor:
+    """The class of each cell, int64 [h, w]."""
+    return signal.values.argmax(dim=0) if signal.shared is None else torch.from_numpy(signal.shared.places)
+
+
+def check_shares(signal: Signal) -> None:
+    """Refuse each class's share where classes have no channels of their own. Raises SignalError."""
+    if signal.shared is not None:
+        raise SignalError(
+            "signal_classes",
+            f"The signal has {signal.classes} classes; shares, one channel a class, are given of at most {OWN_CHANNEL}: "
+            "ask for the map of classes.",
+        )
+
+
 def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     """The class of each pixel, ``best`` [H, W] as its channel, in the numbers that were brought and their dtype.
 
@@ -162,7 +189,7 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     if not bool(signal.mask.all()):
         gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius)
         if bool(gap.any()):
-            near = nearest(signal.values, kernel.grid).argmax(dim=0)
+            near = nearest(classes_at(signal)[None], kernel.grid)[0]
             best = torch.where(gap, near, best)
             none = gap_of_classes(signal)
             if none is not None:
@@ -213,7 +240,7 @@ def facts(signal: Signal, probabilities: bool = False) -> dict[str, Any]:
         "dtype": result_dtype(signal, probabilities).name,
         "gaps": {"cells": int((~signal.mask).sum()), "codes": _gap_codes(signal, probabilities)},
     }  # fmt: skip
-    if signal.kind in CLASS_KINDS and signal.shape[0] > 1:
+    if signal.kind in CLASS_KINDS and signal.shape[0] > 1 and signal.shared is None:
         told["codes"] = list(signal.codes or range(signal.shape[0]))
         told["names"] = list(signal.names)
     return told
