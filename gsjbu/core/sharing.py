@@ -1,8 +1,8 @@
 """Many classes in few channels, as a map is coloured: those that never meet in one window share a channel.
 
-A class has a score only where a cell of it lies in the pixel's window. Where no two classes of a window share a channel,
-each channel there is the score of one class, the same bits as if it had a channel of its own; which class that is, the
-window says.
+A class has a score only where a cell of it lies in the pixel's window. Where no two classes of a window share a
+channel, each channel there is the score of one class, the same bits as if it had a channel of its own; which class that
+is, the window says.
 """
 
 from __future__ import annotations
@@ -55,14 +55,19 @@ class Shared:
     def values(self) -> Tensor:
         """float32 [C, h, w]: 1 where a cell's class is one of the channel's."""
         mine = self.channels[self.places]
-        return torch.from_numpy((mine == np.arange(self.channels.max() + 1)[:, None, None]).astype(np.float32))
+        return torch.from_numpy(
+            (mine == np.arange(self.channels.max() + 1)[:, None, None]).astype(np.float32)
+        )
 
     def strongest(self, way: Upsampler, grid: Grid, together: bool = False) -> Tensor:
-        """The class with the largest upsampled score at each pixel, int64 [H, W]; of several the first.
+        """The class with the largest upsampled score at each pixel, int64 [H, W]; of several the first, −1 of none.
 
         ``together``: all channels must be upsampled at once.
         """
-        own = (np.repeat(np.arange(len(starts) - 1), np.diff(starts)) for starts in (grid.row_starts, grid.col_starts))
+        own = (
+            np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+            for starts in (grid.row_starts, grid.col_starts)
+        )
         rows, cols = (torch.from_numpy(cells) for cells in own)
         none = len(self.channels)
         index = torch.full((grid.height, grid.width), none)
@@ -74,7 +79,7 @@ class Shared:
                 here = torch.from_numpy(near)[rows][:, cols]
                 better = (here < none) & ((score > best) | ((score == best) & (here < index)))
                 index, best = torch.where(better, here, index), torch.where(better, score, best)
-        return index.clamp_max_(none - 1)  # of what has no score at all, a gap
+        return index.masked_fill_(index == none, -1)
 
     def _near(self, first: int, count: int) -> Iterator[np.ndarray]:
         """For each of some channels its class in the window of every cell, int64 [h, w]; n where it has none."""
@@ -88,12 +93,10 @@ class Shared:
 
 def crowd(places: np.ndarray, reach: int) -> int:
     """How many channels classes need at least: the most that some windows of ``reach``, side by side, have."""
-    side = 2 * reach + 1
-    rows, cols = (n // side * side for n in places.shape)
-    if not rows or not cols:
-        return len(np.unique(places))
-    windows = places[:rows, :cols].reshape(rows // side, side, cols // side, side).swapaxes(1, 2)
-    inside = np.sort(windows.reshape(-1, side * side), axis=1)
+    tall, wide = (min(2 * reach + 1, n) for n in places.shape)
+    rows, cols = (n // size for n, size in zip(places.shape, (tall, wide), strict=True))
+    windows = places[: rows * tall, : cols * wide].reshape(rows, tall, cols, wide).swapaxes(1, 2)
+    inside = np.sort(windows.reshape(-1, tall * wide), axis=1)
     return int((np.diff(inside, axis=1) != 0).sum(axis=1).max()) + 1
 
 

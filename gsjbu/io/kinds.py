@@ -242,7 +242,9 @@ def order(plane: np.ndarray, known: np.ndarray) -> Order:
 
 def may_be_classes(values: np.ndarray) -> bool:
     """Whether all are whole numbers that integers of 64 bits hold."""
-    return values.dtype.kind != "f" or bool(((values == np.rint(values)) & (np.abs(values) < 2.0**63)).all())
+    if values.dtype.kind != "f":
+        return True
+    return bool((values == np.rint(values)).all()) and float(np.abs(values).max(initial=0)) < 2.0**63
 
 
 def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
@@ -293,7 +295,7 @@ def _many(plane: np.ndarray, known: np.ndarray, lie: Patches, levels: str) -> Gu
 
 def _few(values: np.ndarray, lie: Patches, levels: str) -> Guess:
     """So few whole numbers that they are labels, unless they are none that classes have."""
-    if _has_no_class_number(values) and values.max() <= TOP_LEVEL:
+    if _has_no_class_number(values) and (values.max() <= TOP_LEVEL or lie.count == 1):
         return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
     if lie.equal < PATCHES or lie.alone >= PATCHES:
         return Guess("labels", f"only {levels}", "depth")

@@ -23,7 +23,6 @@ from gsjbu.errors import SignalError
 from gsjbu.io.signals import CLASS_KINDS, OWN_CHANNEL, UNIT_KINDS, Signal
 
 
-
 def restored(
     signal: Signal,
     kernel: Kernel,
@@ -126,7 +125,8 @@ def filled(high: Tensor, low: Tensor, grid: Grid) -> Tensor:
 
 
 class Strongest:
-    """Of scores that come in blocks of channels, the channel with the largest one at each pixel so far."""
+    """Of scores that come in blocks of channels, the channel with the largest one at each pixel so far; −1 where they
+    are NaN."""
 
     def __init__(self) -> None:
         self.index: Tensor | None = None  # int64 [H, W]
@@ -136,6 +136,7 @@ class Strongest:
     def add(self, scores: Tensor) -> None:
         """The next channels' scores, [c, H, W]."""
         values, which = scores.max(dim=0)
+        which = which.masked_fill_(values.isnan(), -1)
         if self._best is None or self.index is None:
             self._best, self.index = values, which
         else:
@@ -175,8 +176,8 @@ def check_shares(signal: Signal) -> None:
     if signal.shared is not None:
         raise SignalError(
             "signal_classes",
-            f"The signal has {signal.classes} classes; shares, one channel a class, are given of at most {OWN_CHANNEL}: "
-            "ask for the map of classes.",
+            f"The signal has {signal.classes} classes, and shares of each, a channel a class, are given of at most "
+            f"{OWN_CHANNEL}: ask for the map of classes.",
         )
 
 
@@ -187,7 +188,7 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     """
     dtype, codes = _dtype_of_classes(signal), codes_of(signal)
     if not bool(signal.mask.all()):
-        gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius)
+        gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius) | (best < 0)
         if bool(gap.any()):
             near = nearest(classes_at(signal)[None], kernel.grid)[0]
             best = torch.where(gap, near, best)

@@ -21,7 +21,6 @@ from gsjbu.io.brought import Brought, check
 from gsjbu.io.kinds import Kind
 from gsjbu.io.signals import (
     CLASS_KINDS,
-    OWN_CHANNEL,
     UNIT_KINDS,
     Signal,
     colour_numbers,
@@ -232,18 +231,11 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
 
 
 def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) -> Signal:
-    """Each class's share of the known pixels of each cell; channel n is class number n, where numbers are small.
-
-    Of more than OWN_CHANNEL classes the one at each cell's centre.
-    """
+    """Each class's share of the known pixels of each cell; channel n is class number n, where numbers are small."""
     numbers = _whole(kinds.settled(plane, known)[known])
     found = np.unique(numbers)
     if len(found) and found[0] >= 0 and found[-1] < 256 and not brought.colours:
         found = np.arange(int(found[-1]) + 1).astype(found.dtype)
-    if len(found) > OWN_CHANNEL:
-        y, x = (_centres(n, m).numpy() for n, m in ((grid.height, grid.rows), (grid.width, grid.cols)))
-        low = np.ma.masked_array(plane[y][:, x], ~known[y][:, x])
-        return understand(low, kind="labels", invalid="none", layout="chw")
     codes = tuple(map(int, found))
     check(np.dtype(np.float32), (len(codes), grid.rows, grid.cols))
     index = np.full(known.shape, -1)
