@@ -71,6 +71,11 @@ def _ids() -> Iterator[Map]:
         numbers = rng.permutation(count)
         yield f"superpixels {h}×{w}, {count} at random", "labels", numbers[found].astype(np.int32)
         yield f"superpixels {h}×{w}, {count} as read", "labels", counted(found).astype(np.int32)
+        yield (
+            f"superpixels {h}×{w}, {count} as read · 10 + 5",
+            "labels",
+            counted(found).astype(np.int32) * 10 + 5,
+        )
         yield f"superpixels {h}×{w}, {count} · 7 + 3", "labels", (numbers[found] * 7 + 3).astype(np.int64)
     for h, w, count in ((24, 32, 6), (48, 64, 30), (64, 64, 60), (128, 128, 200), (256, 256, 500)):
         found = blobs(h, w, count)

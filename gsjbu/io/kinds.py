@@ -38,9 +38,9 @@ PATCHES, CLEAR_PATCHES = 0.5, 0.75
 #: and maps of ids; and hardly more of them than by chance come next to each other in rank. Of quantities, enlarged or
 #: posterised ones too, the former is 0 to 0.58, and where large steps make it more, many come next all the same.
 UNORDERED, ORDERED, BY_CHANCE = 0.6, 0.5, 2.5
-#: Ids: each is one piece (1 to 1.4 on average), few are of one cell, and small ones have 30 % of neighbours equal; with
-#: half as many it is asked.
-ONE_PIECE, FEW_ALONE, ID_PATCHES, SOME_PATCHES = 1.5, 1 / 3, 0.3, 0.15
+#: Ids: each is one piece (1 to 1.4 on average), few are of one cell, and small ones have 25 % of neighbours equal; with
+#: fewer it is asked.
+ONE_PIECE, FEW_ALONE, ID_PATCHES, SOME_PATCHES = 1.5, 1 / 3, 0.25, 0.15
 #: Ids that were counted from one corner on have an order. Each is one piece all the same, and their numbers have no
 #: holes: values that fall anywhere would hit some levels twice before half of them are there. Those of a ramp do, too,
 #: but beside each other they come next in rank; of ids at most half do.
@@ -187,8 +187,8 @@ class Order:
 
     ``pieces``: connected ones of each number, on average. ``apart``: how far neighbours that differ are apart in rank
     among all numbers, in parts of what two numbers by chance are. ``next``: the share of those neighbours whose numbers
-    come next to each other, of ``count`` numbers. ``dense``: how many of the whole numbers from the least to the
-    largest there are, 0–1.
+    come next to each other, of ``count`` numbers. ``dense``: how many there are of the numbers that lie evenly from
+    the least to the largest, 0–1.
     """
 
     pieces: float
@@ -231,7 +231,9 @@ def order(plane: np.ndarray, known: np.ndarray) -> Order:
         links.append(both & (step == 0))
     parts = len(np.unique(pieces(links[0], links[1].T)[known]))
     step = np.concatenate(steps)
-    count, span = len(numbers), float(numbers[-1]) - float(numbers[0]) + 1 if len(numbers) else 1.0
+    count = len(numbers)
+    unit = float(np.gcd.reduce(np.diff(numbers).astype(np.int64))) if count > 1 else 1.0
+    span = (float(numbers[-1]) - float(numbers[0])) / unit + 1 if count else 1.0
     by_chance = (count + 1) / 3
     if not step.size:
         return Order(parts / max(1, count), 0.0, 0.0, count, count / span)

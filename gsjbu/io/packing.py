@@ -54,7 +54,9 @@ def unpack(told: dict[str, Any], body: bytes | bytearray) -> Signal:
         about |= {name: tuple(about[name]) for name in ("codes", "classes")}
         known = arrays[3] if told["brought"]["masked"] else None
         brought = Brought(arrays[2], known=known, palette=palette, **about)
-    shared = Shared(arrays[-2], arrays[-1], told["reach"]) if "reach" in told else None
+    shared = None
+    if "reach" in told:
+        shared = Shared(np.array(arrays[-2]), np.array(arrays[-1]), told["reach"])
     asked = Asked(**{field.name: _tupled(told["asked"][field.name]) for field in fields(Asked)})
     values, mask = (torch.from_numpy(np.array(array)) for array in arrays[:2])
     return Signal(values, mask, **plain, palette=palette, brought=brought, asked=asked, shared=shared)
