@@ -1,11 +1,11 @@
 """What kind of signal an array is: stated rules, each with its reason in words, and what else it might be.
 
-One channel of whole numbers is *labels* where equal numbers lie in patches, otherwise *depth*. One channel of
-fractions in [0, 1] is *soft labels* (mostly exactly 0 or 1), *probabilities* (mostly near 0 or 1) or a *heat map*; with
-both signs and two plateaus it is the *logits* of a mask; anything else is *depth*, which stands for any measured
-quantity. Several channels that sum to 1 are *soft labels* where most shares are exactly 0 or 1 and none is tiny,
-otherwise *probabilities*; channels whose softmax is sure of itself, in patches, are *logits*; all others are
-*features*.
+One channel of whole numbers is *labels* where equal numbers lie in patches and neighbours have no order, otherwise
+*depth*. One channel of fractions in [0, 1] is *soft labels* (mostly exactly 0 or 1), *probabilities* (mostly near 0 or
+1) or a *heat map*; with both signs and two plateaus it is the *logits* of a mask; anything else is *depth*, which
+stands for any measured quantity. Several channels that sum to 1 are *soft labels* where most shares are exactly 0 or 1
+and none is tiny, otherwise *probabilities*; channels whose softmax is sure of itself, in patches, are *logits*; all
+others are *features*.
 """
 
 from __future__ import annotations
