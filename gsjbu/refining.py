@@ -23,7 +23,17 @@ from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Asked, Looked, Signal, class_names, look, no_classes
+from gsjbu.io.signals import (
+    CLASS_KINDS,
+    OWN_CHANNEL,
+    UNIT_KINDS,
+    Asked,
+    Looked,
+    Signal,
+    class_names,
+    look,
+    no_classes,
+)
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
 from gsjbu.verbs import check_options, fit
@@ -146,6 +156,8 @@ def refined(
     if low is None or grid_found is None:
         (high, low), notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()
     else:
+        if soft and low.kind == "labels":
+            restoring.check_shares(low)
         kernel = fit(
             guide, grid=grid_found, objective="auto", signal=low.values, kind=low.kind, mask=low.mask,
             iters=iters, radius=radius, device=device, threads=threads,
@@ -187,7 +199,8 @@ def _low(seen: Looked, guide: Guide, asked: Grid | None) -> tuple[Signal | None,
     if asked is not None:
         same = found is not None and (asked.rows, asked.cols) == (found.grid.rows, found.grid.cols)
         how = WAYS[found.how] if found is not None and same else MEANS
-        return reduced(seen, asked, how), asked, f"Brought to {resolution.text(asked)}, as you said."
+        low = reduced(seen, asked, how)
+        return low, asked, f"Brought to {resolution.text(asked)}, as you said.{_left_out(low, how)}"
     if found is not None:
         low = reduced(seen, found.grid, WAYS[found.how])
         return _looked_at_again(seen, low), found.grid, f"{found.sentence}."
@@ -199,9 +212,20 @@ def _low(seen: Looked, guide: Guide, asked: Grid | None) -> tuple[Signal | None,
             f"Its border lies beside the image's edges, which run {abs(by):g} px {'inside' if by < 0 else 'outside'}: "
             f"moved there, and brought to {resolution.text(grid)}."
         )
-        return reduced(moved, grid, MEANS), grid, said
+        low = reduced(moved, grid, MEANS)
+        return low, grid, f"{said}{_left_out(low, MEANS)}"
     said = "It resolves every pixel of the image, as far as can be told, and comes back as it is"
     return None, None, f"{said}; stride= says otherwise."
+
+
+def _left_out(low: Signal, how: str) -> str:
+    """What is not done for so many classes, where ``how`` would do it for fewer; or nothing."""
+    if low.shared is None or how == PIXELS:
+        return ""
+    return (
+        f" Of {low.classes} classes, more than {OWN_CHANNEL}, each cell's shares are left out, and counts and edges of "
+        "the whole image, which need them: each cell takes the class in its middle."
+    )
 
 
 def _looked_at_again(seen: Looked, low: Signal) -> Signal:
@@ -238,6 +262,8 @@ def _as_it_came(seen: Looked, shares: bool) -> tuple[np.ndarray, Signal]:
         signal = replace(seen.empty, values=none, codes=codes, flat=True)
         return numbers, replace(signal, names=class_names(signal, codes))
     signal = reduced(seen, Grid.from_sizes(height, width, height, width), PIXELS)
+    if seen.guess.kind == "labels":
+        restoring.check_shares(signal)
     return restoring.in_unit(signal, signal.values.numpy(), signal.kind == "labels"), signal
 
 

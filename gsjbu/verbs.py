@@ -20,7 +20,7 @@ from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import gaps
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import if_swapped, to_guide
-from gsjbu.io.restoring import check_classes, restored
+from gsjbu.io.restoring import check_shares, restored
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
@@ -214,7 +214,7 @@ def upsample(
         except SignalError as refusal:
             raise if_swapped(refusal, guide, signal) from refusal
     if probabilities:
-        check_classes(brought)
+        check_shares(brought)
     learnt = isinstance(signal, Tensor) and wants_gradient(signal)
     if learnt and brought.kind == "labels":
         if kind != "auto":

@@ -78,6 +78,17 @@ def test_masked_pixels_of_a_class_map_have_no_class(numbers):
     assert ((hard == 255) == hidden).all() and set(np.unique(hard[8:])) == {0, 1}
 
 
+def test_more_classes_than_have_a_channel_each_say_what_is_left_out():
+    ids = (_y // 4 * 1000 + _x // 4).astype(np.int64)
+    out = gsjbu.refine(PHOTO, ids, kind="labels")
+    assert len(out.signal.codes) > 256 and set(np.unique(out)) <= set(out.signal.codes)
+    assert "left out" not in out.notes[0], "blocks are of one class each"
+    told = gsjbu.refine(PHOTO, ids, stride=6, kind="labels")
+    assert "shares are left out, and counts and edges" in told.notes[0]
+    with pytest.raises(SignalError, match="ask for the map of classes"):
+        gsjbu.refine(PHOTO, ids, kind="labels", soft=True)
+
+
 def test_depth_keeps_its_scale_and_its_gaps():
     low = torch.where(SHARES > 0.5, 2.0, 5.0) + 0.01 * torch.arange(16)
     depth = bilinear(low, GRID)[0].numpy()

@@ -107,7 +107,7 @@ class Worker:
         guide = self._guide(item)
         signal, grid = self._signal(item, guide.pixels)
         if asked.probabilities:
-            restoring.check_classes(signal)
+            restoring.check_shares(signal)
         kernel = fit(
             guide,
             **grid,

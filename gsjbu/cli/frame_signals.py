@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,20 @@ class FrameSignals:
         gives them back is not mixing alone."""
         if not self.by_itself or signal.kind == FEATURES:
             return filled(kernel.render(low, mask=signal.mask), low, kernel.grid)
+        if signal.shared is not None:
+            shared = signal.shared.reaching(kernel.reach)
+            best = shared.strongest(partial(kernel.render, mask=signal.mask), kernel.grid)
+            return self._painted(signal, best)
         high = filled(kernel.render(signal.values, mask=signal.mask), signal.values, kernel.grid)
         return self.colours(replace(signal, values=high)).clamp(0, 1)
+
+    @staticmethod
+    def _painted(signal: Signal, classes: Tensor) -> Tensor:
+        """[3, h, w]: the colours of classes [h, w], the same in every frame."""
+        from gsjbu.io import colours
+
+        palette = torch.from_numpy(colours.palette(signal.classes).astype(np.float32) / 255)
+        return palette[classes].permute(2, 0, 1)
 
     def colours(self, signal: Signal) -> Tensor:
         """``[C, h, w]`` → ``[3, h, w]`` in [0, 1]."""
@@ -113,6 +126,8 @@ class FrameSignals:
 
         if self.args.signal == RGB:
             return signal.values
+        if signal.shared is not None:
+            return self._painted(signal, torch.from_numpy(signal.shared.places))
         if signal.kind in CLASS_KINDS and signal.shape[0] > 1:  # a class has its colour in every frame
             palette = torch.from_numpy(colours.palette(signal.shape[0]).astype(np.float32) / 255)
             return torch.einsum("chw,ck->khw", signal.values, palette)

@@ -131,7 +131,7 @@ def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
     except SignalError as refusal:
         raise if_swapped(refusal, guide, args.signal) from refusal
     if args.probabilities:
-        restoring.check_classes(signal)
+        restoring.check_shares(signal)
     if form == "png":
         levels.check_png(signal, (*signal.shape[:1], *size))
     return signal

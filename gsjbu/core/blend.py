@@ -61,11 +61,6 @@ class Blend:
         return 1.0 - self.second_share - self.plain_share
 
     @property
-    def only_plain(self) -> bool:
-        """True if no Gaussian has a share: the plain interpolation is all there is."""
-        return self.plain_share > 1 - NO_SHARE
-
-    @property
     def is_pure(self) -> bool:
         """True if every output value is still a convex combination of LR values."""
         return self.passes == 0 and (self.plain_share == 0 or self.plain == "bilinear")

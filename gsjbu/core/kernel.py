@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -74,6 +75,14 @@ class Kernel:
     def is_joint(self) -> bool:
         """True if a signal's channels must be rendered together, as what follows mixing weighs them up."""
         return self.refinement is not None and self.refinement.is_joint
+
+    @property
+    def reach(self) -> int:
+        """LR pixels from its own that a pixel of the mixture may take from, back-projection left out."""
+        plain = 0 if self.blend is None or not self.blend.plain_share else blends.REACH[self.blend.plain]
+        g, (across, down) = self.grid, self.offset
+        off = max(math.ceil(abs(across) / g.step_x), math.ceil(abs(down) / g.step_y), int(self.corners))
+        return max(self.radius, plain) + off
 
     @property
     def fits(self) -> list[int]:
@@ -276,12 +285,14 @@ class Kernel:
                 signal = gaps.back_projected(signal, mask, kernel._means, blend.passes)
             kernel = replace(self, blend=replace(blend, plain="bilinear", passes=0))
         mixed = gaps.leaving_out(lambda v: kernel._rendered(v, None, threads), mask)(signal)
-        if blend is None or not blend.only_plain or not bool(mixed.isnan().any()):
+        unknown = mixed.isnan()
+        if not bool((unknown.any(dim=0).cpu() & clipping.within_reach(mask, self.grid, self.radius)).any()):
             return mixed
-        # An interpolation reaches the next cells alone: across a wider gap the window has the word, by place as well.
+        # An interpolation reaches the next cells alone, and a colour may be that of cells without a value: there the
+        # window has the word, by place as well.
         around = replace(self, gaussians=self.gaussians.by_place(), blend=None)
         filled = gaps.leaving_out(lambda v: around._rendered(v, None, threads), mask)(signal)
-        return torch.where(mixed.isnan(), filled.to(mixed), mixed)
+        return torch.where(unknown, filled.to(mixed), mixed)
 
     def _refines(self, signal: Tensor) -> bool:
         """True if mixing ``signal`` [..., C, h, w] is to be followed by the refinement."""

@@ -1,11 +1,11 @@
 """What kind of signal an array is: stated rules, each with its reason in words, and what else it might be.
 
-One channel of whole numbers is *labels* where equal numbers lie in patches, otherwise *depth*. One channel of
-fractions in [0, 1] is *soft labels* (mostly exactly 0 or 1), *probabilities* (mostly near 0 or 1) or a *heat map*; with
-both signs and two plateaus it is the *logits* of a mask; anything else is *depth*, which stands for any measured
-quantity. Several channels that sum to 1 are *soft labels* where most shares are exactly 0 or 1 and none is tiny,
-otherwise *probabilities*; channels whose softmax is sure of itself, in patches, are *logits*; all others are
-*features*.
+One channel of whole numbers is *labels* where equal numbers lie in patches and neighbours have no order, otherwise
+*depth*. One channel of fractions in [0, 1] is *soft labels* (mostly exactly 0 or 1), *probabilities* (mostly near 0 or
+1) or a *heat map*; with both signs and two plateaus it is the *logits* of a mask; anything else is *depth*, which
+stands for any measured quantity. Several channels that sum to 1 are *soft labels* where most shares are exactly 0 or 1
+and none is tiny, otherwise *probabilities*; channels whose softmax is sure of itself, in patches, are *logits*; all
+others are *features*.
 """
 
 from __future__ import annotations
@@ -30,14 +30,22 @@ _ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softl
 FEW = 8
 #: Up to so many different whole numbers, labels need no more than half of all neighbours to be equal.
 SOME = 40
-#: Class numbers of everyday data sets lie below; numbers of instances are larger, beside some that are not.
-TOP_CLASS = 255
+#: Class numbers of everyday data sets lie below; numbers of instances are larger, beside some that are not. No sensor's
+#: 16 bits hold what lies above the second.
+TOP_CLASS, TOP_LEVEL = 255, 65535
 PATCHES, CLEAR_PATCHES = 0.5, 0.75
-#: Of the neighbours that differ, the share that does so by little: above it, many numbers change by degrees.
-GRADED = 0.5
-#: … unless each number is one piece, as instances are that were counted row by row: depth has several of a level, or
-#: is a ramp, all of whose neighbours differ by little. So large a part in the middle is looked at.
-PIECES, RAMP = 2.0, 0.9
+#: Labels have no order: those beside each other are as far apart, in rank, as any two (1): 0.65 and more in data sets
+#: and maps of ids; and hardly more of them than by chance come next to each other in rank. Of quantities, enlarged or
+#: posterised ones too, the former is 0 to 0.58, and where large steps make it more, many come next all the same.
+UNORDERED, ORDERED, BY_CHANCE = 0.6, 0.5, 2.5
+#: Ids: each is one piece (1 to 1.4 on average), few are of one cell, and small ones have 25 % of neighbours equal; with
+#: fewer it is asked.
+ONE_PIECE, FEW_ALONE, ID_PATCHES, SOME_PATCHES = 1.5, 1 / 3, 0.25, 0.15
+#: Ids that were counted from one corner on have an order. Each is one piece all the same, and their numbers have no
+#: holes: values that fall anywhere would hit some levels twice before half of them are there. Those of a ramp do, too,
+#: but beside each other they come next in rank; of ids at most half do.
+COUNTED_PIECES, DENSE, NEXT = 1.2, 0.5, 0.6
+#: So large a part in the middle is looked at.
 PIECES_SIDE = 1024
 #: A share of a cell is at least one pixel of 64²; softmax has many values below.
 TINY = 2e-4
@@ -120,7 +128,7 @@ def guess(
         return Guess("depth", "no finite value")
     if may_be_classes(values):
         found = _whole(plane, known, lossy)
-        if found.kind == "labels":
+        if "labels" in (found.kind, found.runner_up):
             return found
     return _fractions(values)
 
@@ -153,12 +161,11 @@ def _boolean(planes: np.ndarray) -> Guess:
 class Patches:
     """How the values of a plane lie beside each other; shares of pairs of neighbours, 0–1.
 
-    ``equal``: pairs of one value. ``graded``: of the others, those that differ by a hundredth of the range at most.
-    ``alone``: different values that have no equal neighbour anywhere, of all different values. ``count`` of these.
+    ``equal``: pairs of one value. ``alone``: different values that have no equal neighbour anywhere, of all different
+    values. ``count`` of these.
     """
 
     equal: float
-    graded: float
     alone: float
     count: int
 
@@ -166,40 +173,92 @@ class Patches:
 def patches(plane: np.ndarray, known: np.ndarray) -> Patches:
     """The :class:`Patches` of [h, w], over neighbours that are both known."""
     values = np.unique(plane[known])
-    span = float(values[-1]) - float(values[0]) if values.size else 0.0
-    fine = np.result_type(plane.dtype, np.float32)
-    pairs = equal = graded = 0
+    pairs = equal = 0
     beside = []  # values that have an equal neighbour
     for axis in (0, 1):
-        a, b = (np.swapaxes(plane, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
-        ka, kb = (np.swapaxes(known, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
-        both = ka & kb
+        a, b, both = _neighbours(plane, known, axis)
         same = (a == b) & both
         beside.append(np.unique(a[same]))
-        with np.errstate(invalid="ignore"):  # ∞ − ∞, among those that are not known
-            near = np.abs(np.subtract(a, b, dtype=fine)) <= max(1.0, span / 100)
         pairs, equal = pairs + int(np.count_nonzero(both)), equal + int(np.count_nonzero(same))
-        graded += int(np.count_nonzero(near & both & ~same))
     if not pairs:
-        return Patches(1.0, 0.0, 0.0, len(values))
+        return Patches(1.0, 0.0, len(values))
     alone = 1 - len(np.unique(np.concatenate(beside))) / max(1, len(values))
-    return Patches(equal / pairs, graded / max(1, pairs - equal), alone, len(values))
+    return Patches(equal / pairs, alone, len(values))
 
 
-def pieces_each(plane: np.ndarray, known: np.ndarray) -> float:
-    """How many connected pieces each value of [h, w] has, on average."""
+def _neighbours(plane: np.ndarray, known: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of neighbours of [h, w] along an axis: one, the other, and whether both are known."""
+    a, b = (np.swapaxes(plane, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
+    ka, kb = (np.swapaxes(known, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
+    return a, b, ka & kb
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the numbers of a plane have to do with where they lie.
+
+    ``pieces``: connected ones of each number, on average. ``apart``: how far neighbours that differ are apart in rank
+    among all numbers, in parts of what two numbers by chance are. ``next``: the share of those neighbours whose numbers
+    come next to each other, of ``count`` numbers. ``dense``: how many there are of the numbers that lie evenly from
+    the least to the largest, 0–1.
+    """
+
+    pieces: float
+    apart: float
+    next: float
+    count: int
+    dense: float
+
+    @property
+    def counted(self) -> bool:
+        """Whether they are ids that were counted from one corner on."""
+        return self.pieces < COUNTED_PIECES and self.dense >= DENSE and self.next <= NEXT
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether neighbours have numbers as if by chance, as classes have."""
+        return self.apart >= UNORDERED and self.next < BY_CHANCE * 2 / self.count
+
+    @property
+    def ids(self) -> bool:
+        """Whether they look like ids."""
+        return self.counted or (self.pieces < ONE_PIECE and self.apart >= ORDERED)
+
+
+def order(plane: np.ndarray, known: np.ndarray) -> Order:
+    """The :class:`Order` of [h, w] of whole numbers, some of them known."""
     middle = tuple(slice(max(0, (n - PIECES_SIDE) // 2), (n + PIECES_SIDE) // 2) for n in plane.shape)
     plane, known = plane[middle], known[middle]
-    down, across = (
-        (plane[a] == plane[b]) & known[a] & known[b]
-        for a, b in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1]))
+    numbers = np.unique(plane[known])
+    ranks = (
+        np.searchsorted(numbers, np.where(known, plane, numbers[:1]))
+        if len(numbers)
+        else np.zeros(plane.shape)
     )
-    return len(np.unique(pieces(down, across)[known])) / max(1, len(np.unique(plane[known])))
+    steps, links = [], []
+    for axis in (0, 1):
+        a, b, both = _neighbours(ranks, known, axis)
+        step = np.abs(a - b)
+        steps.append(step[both & (step > 0)])
+        links.append(both & (step == 0))
+    parts = len(np.unique(pieces(links[0], links[1].T)[known]))
+    step = np.concatenate(steps)
+    count = len(numbers)
+    unit = float(np.gcd.reduce(np.diff(numbers).astype(np.int64))) if count > 1 else 1.0
+    span = (float(numbers[-1]) - float(numbers[0])) / unit + 1 if count else 1.0
+    by_chance = (count + 1) / 3
+    if not step.size:
+        return Order(parts / max(1, count), 0.0, 0.0, count, count / span)
+    return Order(
+        parts / count, float(step.mean()) / by_chance, float((step == 1).mean()), count, count / span
+    )
 
 
 def may_be_classes(values: np.ndarray) -> bool:
     """Whether all are whole numbers that integers of 64 bits hold."""
-    return values.dtype.kind != "f" or bool(((values == np.rint(values)) & (np.abs(values) < 2.0**63)).all())
+    if values.dtype.kind != "f":
+        return True
+    return bool((values == np.rint(values)).all()) and float(np.abs(values).max(initial=0)) < 2.0**63
 
 
 def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
@@ -217,25 +276,50 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
         return Guess("labels", f"two levels, {low} and {high}: a mask")
     if _is_matte(plane, values):
         return Guess("soft_labels", f"{bits}, mostly 0 or 255: an alpha matte")
+    if lie.count <= FEW:
+        return _few(values, lie, levels)
+    return _many(plane, known, lie, levels)
+
+
+def _many(plane: np.ndarray, known: np.ndarray, lie: Patches, levels: str) -> Guess:
+    """More than FEW whole numbers."""
+    values = plane[known]
     flat = f"{levels} in patches: {round(100 * lie.equal)} % of neighbours are equal"
-    if lie.count <= SOME and values.max() > TOP_CLASS and not ((values > 0) & (values <= TOP_CLASS)).any():
+    sparse = Guess("depth", f"{levels}, {round(100 * lie.equal)} % of neighbours equal")
+    if lie.equal < SOME_PATCHES or lie.alone >= PATCHES:
+        return sparse
+    lies = order(plane, known)
+    if lies.ids and lie.equal >= ID_PATCHES and lie.alone < FEW_ALONE:
+        no_class = lie.count <= SOME and _has_no_class_number(values) and values.max() <= TOP_LEVEL
+        unsure = no_class or (not lies.counted and lies.apart < UNORDERED)
+        return Guess("labels", f"{flat}, each number mostly one piece", "depth" if unsure else None)
+    if lies.ids:
+        return replace(sparse, runner_up="labels")
+    if lie.equal < (PATCHES if lie.count <= SOME else CLEAR_PATCHES):
+        return sparse
+    if lie.count <= SOME and _has_no_class_number(values):
         return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
-    if lie.count > SOME:
-        flat_ones = lie.equal >= CLEAR_PATCHES and lie.alone < PATCHES
-        if flat_ones and (lie.graded < GRADED or (lie.graded < RAMP and pieces_each(plane, known) < PIECES)):
-            return Guess("labels", flat)
-    elif lie.equal >= PATCHES and lie.alone < PATCHES:
-        wide = (
-            plane.dtype.kind in "iu" and plane.dtype.itemsize == 2
-        )  # as depth has it, and few class maps have
-        ordered = lie.count > FEW and (
-            lie.graded > CLEAR_PATCHES or (wide and (lie.graded > GRADED or values.min() > 0))
-        )
-        return Guess("labels", flat, "depth" if ordered else None)
-    elif lie.count <= FEW:
+    if lies.by_chance:
+        return Guess("labels", flat)
+    said = f"{flat}, and those that differ are near each other in order"
+    if lie.count <= SOME and lies.apart >= ORDERED:
+        return Guess("labels", said, "depth")
+    return Guess("depth", said, "labels" if lie.count <= SOME or lies.apart >= ORDERED else None)
+
+
+def _few(values: np.ndarray, lie: Patches, levels: str) -> Guess:
+    """So few whole numbers that they are labels, unless they are none that classes have."""
+    if _has_no_class_number(values) and (values.max() <= TOP_LEVEL or lie.count == 1):
+        return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
+    if lie.equal < PATCHES or lie.alone >= PATCHES:
         return Guess("labels", f"only {levels}", "depth")
-    unsure: Kind | None = "labels" if lie.count <= SOME and lie.equal >= PATCHES else None
-    return Guess("depth", f"{levels}, {round(100 * lie.equal)} % of neighbours equal", unsure)
+    flat = f"{levels} in patches: {round(100 * lie.equal)} % of neighbours are equal"
+    return Guess("labels", flat, "depth" if _has_no_class_number(values) else None)
+
+
+def _has_no_class_number(values: np.ndarray) -> bool:
+    """Whether some are larger than the class numbers of everyday data sets, and none is one, but for 0."""
+    return bool(values.max() > TOP_CLASS) and not bool(((values > 0) & (values <= TOP_CLASS)).any())
 
 
 def _are_ends(dtype: np.dtype, values: np.ndarray) -> bool:

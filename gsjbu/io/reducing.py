@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from gsjbu.core.grid import Grid
 from gsjbu.io import gaps
-from gsjbu.io.signals import Looked, Signal, class_names, codes_in, with_values
+from gsjbu.io.signals import OWN_CHANNEL, Looked, Signal, class_names, codes_in, sharing, with_values
 
 PIXELS, SAMPLES, MEANS = "pixels", "samples", "means"
 
@@ -42,10 +42,13 @@ def reduced(seen: Looked, grid: Grid, how: str) -> Signal:
 
 
 def _classes(seen: Looked, grid: Grid, how: str) -> Signal:
-    """Each class's share of each cell; all or nothing of it where pixels are taken."""
+    """Each class's share of each cell; all or nothing of it where pixels are taken, and of more than OWN_CHANNEL
+    classes, whose shares would need a channel each."""
     numbers, known = seen.planes[0], seen.found.known
     codes = codes_in(numbers, known)
     index = np.where(known, np.searchsorted(codes, numbers), -1)
+    if len(codes) > OWN_CHANNEL:
+        return _many_classes(seen, _taken(index, grid, PIXELS).astype(np.int64), codes)
     if how == PIXELS:
         values = (_taken(index, grid, PIXELS) == np.arange(len(codes))[:, None, None]).astype(np.float64)
     else:
@@ -57,6 +60,14 @@ def _classes(seen: Looked, grid: Grid, how: str) -> Signal:
     whole = tuple(int(code) for code in codes)
     array = np.ascontiguousarray(values, np.float32)
     return replace(signal, values=torch.from_numpy(array), codes=whole, names=class_names(signal, whole))
+
+
+def _many_classes(seen: Looked, low: np.ndarray, codes: np.ndarray) -> Signal:
+    """Labels on a grid, int64 [h, w] by their place among all ``codes``, −1 where there is none."""
+    there = low >= 0
+    whole = tuple(int(code) for code in codes)
+    signal = replace(seen.empty, mask=torch.from_numpy(there), flat=True, codes=whole)
+    return sharing(replace(signal, names=class_names(signal, whole)), gaps.fill(low[None], there)[0])
 
 
 def _taken(x: np.ndarray, grid: Grid, how: str) -> np.ndarray:

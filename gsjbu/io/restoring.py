@@ -18,11 +18,11 @@ from gsjbu.core import clipping
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler, bilinear, nearest
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.sharing import BLOCK
+from gsjbu.errors import SignalError
 from gsjbu.io import kinds
-from gsjbu.io.signals import CLASS_KINDS, Signal, no_classes
+from gsjbu.io.signals import CLASS_KINDS, OWN_CHANNEL, Signal, no_classes
 
-#: Class scores rendered at a time: only the strongest so far is kept, so many classes need little memory.
-BLOCK = 16
 #: Numbers that stand for "no class" where the signal has none of its own, likeliest first; and of colours: white.
 NO_CLASS = ((255, -1, 65535, *range(254, -1, -1)), (0xFFFFFF, 0, 255))
 
@@ -41,22 +41,16 @@ def restored(
     window. Raises SignalError for probabilities of what has no classes.
     """
     if probabilities:
-        check_classes(signal)
+        check_shares(signal)
 
     def way(values: Tensor) -> Tensor:
         return kernel.render(values, mask=signal.mask, clip=clip, threads=threads)
 
     if signal.kind == "labels" and not probabilities:
-        return class_map(signal, kernel, strongest(way, signal.values, kernel.is_joint))
+        return class_map(signal, kernel, classes_by(way, signal, kernel.grid, kernel.reach, kernel.is_joint))
     high = way(signal.values).detach()
     high = filled(high, signal.values, kernel.grid) if signal.asked.fill else high
     return in_unit(signal, high.numpy(), signal.kind == "labels")
-
-
-def check_classes(signal: Signal) -> None:
-    """Refuse shares of classes of a signal that has none."""
-    if signal.kind not in CLASS_KINDS:
-        raise no_classes("probabilities", signal.kind)
 
 
 def in_blocks(
@@ -135,7 +129,8 @@ def filled(high: Tensor, low: Tensor, grid: Grid) -> Tensor:
 
 
 class Strongest:
-    """Of scores that come in blocks of channels, the channel with the largest one at each pixel so far."""
+    """Of scores that come in blocks of channels, the channel with the largest one at each pixel so far; −1 where they
+    are NaN."""
 
     def __init__(self) -> None:
         self.index: Tensor | None = None  # int64 [H, W]
@@ -145,6 +140,7 @@ class Strongest:
     def add(self, scores: Tensor) -> None:
         """The next channels' scores, [c, H, W]."""
         values, which = scores.max(dim=0)
+        which = which.masked_fill_(values.isnan(), -1)
         if self._best is None or self.index is None:
             self._best, self.index = values, which
         else:
@@ -164,6 +160,33 @@ def strongest(way: Upsampler, scores: Tensor, joint: bool = False) -> Tensor:
     return best.index
 
 
+def classes_by(way: Upsampler, signal: Signal, grid: Grid, reach: int, joint: bool = False) -> Tensor:
+    """Per HR pixel the class of ``signal`` with the largest score upsampled by ``way``, int64 [H, W].
+
+    ``reach``: LR pixels from its own that a pixel may take from. ``joint``: all channels must stay together.
+    """
+    if signal.shared is None:
+        return strongest(way, signal.values, joint)
+    return signal.shared.reaching(reach).strongest(way, grid, joint)
+
+
+def classes_at(signal: Signal) -> Tensor:
+    """The class of each cell, int64 [h, w]."""
+    return signal.values.argmax(dim=0) if signal.shared is None else torch.from_numpy(signal.shared.places)
+
+
+def check_shares(signal: Signal) -> None:
+    """Refuse each class's share where there are no classes, or none have channels of their own. Raises SignalError."""
+    if signal.kind not in CLASS_KINDS:
+        raise no_classes("probabilities", signal.kind)
+    if signal.shared is not None:
+        raise SignalError(
+            "signal_classes",
+            f"The signal has {signal.classes} classes, and shares of each, a channel a class, are given of at most "
+            f"{OWN_CHANNEL}: ask for the map of classes.",
+        )
+
+
 def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     """The class of each pixel, ``best`` [H, W] as its channel, in the numbers that were brought and their dtype.
 
@@ -171,11 +194,13 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     """
     dtype, codes = _dtype_of_classes(signal), codes_of(signal)
     if not bool(signal.mask.all()):
-        gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius)
-        none = gap_of_classes(signal)
-        if none is not None:
-            return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
-        best = torch.where(gap, nearest(signal.values, kernel.grid).argmax(dim=0), best)
+        gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius) | (best < 0)
+        if bool(gap.any()):
+            near = nearest(classes_at(signal)[None], kernel.grid)[0]
+            best = torch.where(gap, near, best)
+            none = gap_of_classes(signal)
+            if none is not None:
+                return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
     return codes[best.numpy()].astype(dtype)
 
 
@@ -243,7 +268,7 @@ def facts(signal: Signal, probabilities: bool = False) -> dict[str, Any]:
         "dtype": result_dtype(signal, probabilities).name,
         "gaps": {"cells": int((~signal.mask).sum()), "codes": _gap_codes(signal, probabilities)},
     }  # fmt: skip
-    if signal.kind in CLASS_KINDS and signal.shape[0] > 1:
+    if signal.kind in CLASS_KINDS and signal.shape[0] > 1 and signal.shared is None:
         told["codes"] = list(signal.codes or range(signal.shape[0]))
         told["names"] = list(signal.names)
     return told

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.grid import pair, size_text
+from gsjbu.core.sharing import Shared, crowd
 from gsjbu.errors import SignalError
 from gsjbu.io import aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size
@@ -24,7 +25,9 @@ from gsjbu.io.kinds import Kind
 from gsjbu.io.readers import bring
 from gsjbu.settings import flag
 
-MAX_CLASSES = 256
+#: Up to so many classes have a channel each; more share some (core/sharing.py), which are laid out for windows of
+#: REACH cells: those of the test of the guide, and of the usual radius. To tell MAX_CLASSES apart takes a second.
+OWN_CHANNEL, REACH, MAX_CLASSES = 256, 2, 1 << 16
 #: float32 has seven digits: a measured quantity that is so many times its spread keeps too few of them, and so does
 #: one that is nearly nothing or nearly everything.
 OFFSET_OF_SPREADS = 64.0
@@ -93,7 +96,8 @@ class Signal:
     """An LR signal over a whole image.
 
     ``values`` is what is mixed, all finite: labels as one-hot, logits as probabilities, depth less ``offset`` and
-    over ``scale``, gaps filled from their neighbours. ``mask``: False where there is no value.
+    over ``scale``, gaps filled from their neighbours. ``mask``: False where there is no value. ``shared``: how more
+    than OWN_CHANNEL classes of labels share the channels.
     """
 
     values: Tensor  # float32 [C, h, w]
@@ -118,6 +122,7 @@ class Signal:
     flat: bool = False  # brought as [h, w]: the result is [H, W]
     unit_vectors: bool = False  # each cell's channels have length 1
     as_large: bool = False  # as the image over which it was laid
+    shared: Shared | None = None
     source: str = "array"
     brought: Brought | None = None
     asked: Asked = Asked()
@@ -127,6 +132,11 @@ class Signal:
         """Channels, rows, columns."""
         c, h, w = self.values.shape
         return c, h, w
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are, where channels are classes, or are shared by them."""
+        return self.shape[0] if self.shared is None else len(self.codes)
 
     @property
     def unit(self) -> str:
@@ -143,7 +153,8 @@ class Signal:
     def note(self) -> str:
         """What was understood, and why: ``16-bit grey PNG: depth on 19 rows × 28 columns; …``."""
         channels, rows, cols = self.shape
-        what = f", {channels} {'classes' if self.kind in CLASS_KINDS else 'channels'}" if channels > 1 else ""
+        many = f"{self.classes} classes" if self.kind in CLASS_KINDS else f"{channels} channels"
+        what = f", {many}" if channels > 1 else ""
         said = [f"{self.source}: {label(self.kind)}{what} on {size_text(rows, cols)}", self.reason]
         said += [part for part in (self.layout_note, self.gaps) if part]
         said += ["it is as large as the image"] if self.as_large else []
@@ -176,6 +187,10 @@ class Signal:
         """The same labels with a channel for each of ``codes``, whether it is there or not."""
         if self.codes == codes:
             return self
+        if len(codes) > OWN_CHANNEL:
+            at = np.searchsorted(np.array(codes), np.array(self.codes))
+            own = self.values.argmax(dim=0).numpy() if self.shared is None else self.shared.places
+            return sharing(replace(self, codes=codes, names=class_names(self, codes)), at[own])
         values = torch.zeros(len(codes), *self.shape[1:], dtype=torch.float32)
         values[[codes.index(code) for code in self.codes]] = self.values
         return replace(self, values=values, codes=codes, names=class_names(self, codes))
@@ -388,7 +403,7 @@ def _are_colours(planes: np.ndarray) -> bool:
 
 def _lie_in_patches(planes: np.ndarray) -> bool:
     lie = kinds.patches(_numbers(planes), np.ones(planes.shape[1:], bool))
-    return lie.equal >= kinds.PATCHES and lie.alone < kinds.PATCHES and lie.count <= MAX_CLASSES
+    return lie.equal >= kinds.PATCHES and lie.alone < kinds.PATCHES
 
 
 def _check_asked(kind: Kind, planes: np.ndarray) -> None:
@@ -419,11 +434,11 @@ def colour_numbers(planes: np.ndarray) -> np.ndarray:
             f"The picture has {lie.count} colours, most of them only between others: classes with soft edges. Save it "
             "without smoothing (nearest neighbour, no JPEG), or as class numbers.",
         )
-    if lie.count > MAX_CLASSES:
+    if lie.count > OWN_CHANNEL and lie.equal < kinds.PATCHES:
         raise SignalError(
             "signal_classes",
-            f"The picture has {lie.count} colours, which are no classes (at most {MAX_CLASSES}, in patches). For depth "
-            "save one grey channel; kind='features' takes the three colours as they are.",
+            f"The picture has {lie.count} colours, which are no classes (more than {OWN_CHANNEL} must lie in patches). "
+            "For depth save one grey channel; kind='features' takes the three colours as they are.",
         )
     return codes[None]
 
@@ -439,7 +454,7 @@ def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
     if not kinds.may_be_classes(plane[known]):
         raise SignalError(
             "signal_kind",
-            f"Labels must be whole numbers of at most 64 bits, and at most {MAX_CLASSES} classes.",
+            "Labels must be whole numbers of at most 64 bits.",
         )
     codes = np.unique(plane[known])
     if len(codes) > MAX_CLASSES:
@@ -453,23 +468,35 @@ def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
 def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_values: int) -> Signal:
     """One-hot channels, one a class that is there; gaps are of no class until they are filled."""
     codes = codes_in(plane, known)
-    rows, cols = plane.shape
-    if len(codes) * rows * cols > max_values:
-        raise SignalError(
-            "signal_too_large",
-            f"The signal has {len(codes)} classes on {size_text(rows, cols)}, and each needs a channel of its own; "
-            f"at most {max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
-        )
-    places = np.zeros((1, rows, cols), np.int64)
+    places = np.zeros((1, *plane.shape), np.int64)
+    if len(codes) <= OWN_CHANNEL:
+        _check_channels(len(codes), len(codes), plane.shape, max_values)
     places[0][known] = np.searchsorted(codes, plane[known])
     places = gaps.fill(places, known)
-    one_hot = np.zeros((len(codes), rows, cols), np.float32)
-    np.put_along_axis(one_hot, places, np.float32(1), axis=0)
     numbers = tuple(int(code) for code in codes)
-    return replace(
-        signal, values=torch.from_numpy(one_hot), codes=numbers, flat=True,
-        names=class_names(signal, numbers),
-    )  # fmt: skip
+    signal = replace(signal, codes=numbers, flat=True, names=class_names(signal, numbers))
+    if len(codes) > OWN_CHANNEL:
+        return sharing(signal, places[0], max_values)
+    one_hot = np.zeros((len(codes), *plane.shape), np.float32)
+    np.put_along_axis(one_hot, places, np.float32(1), axis=0)
+    return replace(signal, values=torch.from_numpy(one_hot))
+
+
+def sharing(signal: Signal, places: np.ndarray, max_values: int = MAX_VALUES) -> Signal:
+    """Labels of many classes, int64 [h, w] by their place among all, in channels that they share."""
+    _check_channels(len(signal.codes), crowd(places, REACH), places.shape, max_values)
+    shared = Shared.over(places, REACH)
+    _check_channels(len(signal.codes), int(shared.channels.max()) + 1, places.shape, max_values)
+    return replace(signal, values=shared.values, shared=shared)
+
+
+def _check_channels(classes: int, channels: int, cells: tuple[int, ...], max_values: int) -> None:
+    if channels * cells[0] * cells[1] > max_values:
+        raise SignalError(
+            "signal_too_large",
+            f"The signal has {classes} classes on {size_text(*cells)}, which need {channels} channels; "
+            f"at most {max_values / 1e6:.3g} million values are taken: make it smaller, a signal has low resolution.",
+        )
 
 
 def class_names(signal: Signal, codes: Sequence[int]) -> tuple[str, ...]:

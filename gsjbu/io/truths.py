@@ -149,7 +149,7 @@ def _check(rows: int, cols: int, height: int, width: int) -> None:
 
 def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Tensor, tuple[str, ...]]:
     """Channel numbers [H, W], −1 where there is none, and names; classes without a channel have numbers after it."""
-    count = signal.shape[0]
+    count = signal.classes
     names = signal.names or tuple(f"class {n}" for n in range(count))
     if len(planes) > 1:
         return torch.from_numpy(planes.argmax(axis=0)), names

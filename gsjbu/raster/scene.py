@@ -18,9 +18,11 @@ from gsjbu.core import clipping, interpolation
 from gsjbu.core.blend import Blend
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
+from gsjbu.core.sharing import Shared
 from gsjbu.errors import GsjbuError, SettingError
 from gsjbu.extras import lacking
 from gsjbu.io import addresses
+from gsjbu.io.signals import OWN_CHANNEL
 from gsjbu.raster.frame import Frame, frame_of, laid
 from gsjbu.raster.guide import Guide
 from gsjbu.raster.legend import copy_legend, has_colours
@@ -193,6 +195,13 @@ class _Work:
             return np.full((len(values), *seen.shape), np.nan)
         grid = Grid.from_sizes(*seen.shape, *known.shape)
         codes = np.unique(values[:, known]) if self.is_labels else None
+        if codes is not None and len(codes) > OWN_CHANNEL:
+            places = np.zeros(known.shape, np.int64)
+            places[known] = np.searchsorted(codes, values[0][known])
+            shared = Shared.over(places, self.radius)
+            mixed = torch.from_numpy(self._mixed(torch.from_numpy(picture), seen, shared.values, known, grid))
+            best = codes[shared.strongest(lambda _: mixed, grid, together=True).numpy()]
+            return np.where(np.isfinite(mixed[0].numpy()), best, np.nan)[None]
         offset = 0.0 if codes is not None else float(values[:, known].mean())
         low = (values[0] == codes[:, None, None]) if codes is not None else (values - offset) * known
         high = self._mixed(

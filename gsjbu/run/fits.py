@@ -132,6 +132,10 @@ class Fits:
         kernels = {"gsjbu": self.main(lr), "auto": self.suited(lr)}
         return {name for name, kernel in kernels.items() if kernel is not None and kernel.is_joint}
 
+    def reach(self, lr: Tensor) -> int:
+        """How many LR pixels from its own a pixel takes from in any way for ``lr``."""
+        return max(kernel.reach for kernel in (self.main(lr), self.best(lr)))
+
     def upsamplers(
         self, lr: Tensor, mask: Tensor | None = None, of_image: bool = False
     ) -> dict[str, Upsampler]:

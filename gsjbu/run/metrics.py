@@ -89,6 +89,15 @@ def ious(table: np.ndarray) -> np.ndarray:
     return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
 
 
+def class_ious(labels: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+    """The same of class numbers 0 … classes − 1 [n], without a table, which many classes have no room for."""
+    both = np.bincount(truth[labels == truth], minlength=classes).astype(np.float64)
+    either = (
+        np.bincount(labels[labels >= 0], minlength=classes) + np.bincount(truth, minlength=classes) - both
+    )
+    return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
+
+
 def boundary_f(labels: Any, truth: Any, tolerance: int = 2) -> float:
     """F-score of class boundaries, 0–1: found within ``tolerance`` pixels, both ways; higher is better.
 

@@ -172,7 +172,9 @@ def _brought(fits: Fits, signal: Signal | None, truth: Brought | None) -> Part:
         return Part()
     grid, ways = fits.grid, fits.signal_upsamplers()
     true = None if truth is None else truth_of(truth, signal, grid.height, grid.width)
-    shown, found = views.signal(signal, ways, grid, fits.joint(signal.values), true)
+    shown, found = views.signal(
+        signal, ways, grid, fits.joint(signal.values), true, fits.reach(signal.values)
+    )
     best = fits.best(signal.values)
     said = {"signal": " ".join([signal.note, *best.notes])}
     recipe = RECIPE_OF.get(signal.kind) or kind_of(signal.values)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.grid import Grid
+from gsjbu.core.interpolation import nearest
 from gsjbu.io.signals import Signal
 from gsjbu.io.truths import Truth
 from gsjbu.measures import MORE_IS_BETTER
@@ -51,6 +52,10 @@ def agreement(signal: Signal, grid: Grid, results: Mapping[str, Tensor]) -> Scor
     to give the cell means back does, right or wrong. ``results`` [C, H, W] as they were mixed; class maps [H, W].
     """
     known, values = signal.mask, signal.values
+    if signal.shared is not None:  # nothing but whole cells of one class were brought
+        own = nearest(torch.from_numpy(signal.shared.places)[None], grid)
+        same = {name: grid.cell_means((x == own[0])[None].float())[0] for name, x in results.items()}
+        return {name: {"agrees": float(means[known].double().mean())} for name, means in same.items()}
     return {name: {"agrees": _agreement(x, values, known, grid)} for name, x in results.items()}
 
 
@@ -146,12 +151,10 @@ def _depth(x: np.ndarray, truth: Truth, known: np.ndarray, near: np.ndarray) -> 
 
 def _classes(x: np.ndarray, truth: Truth, known: np.ndarray, near: np.ndarray) -> dict[str, Any]:
     there, count = truth.values[0].numpy(), len(truth.names)
-    table = metrics.confusion(x, np.where(known, there, -1), count, None)
-    band = metrics.confusion(x, np.where(near, there, -1), count, None)
-    each = metrics.ious(table)
+    each = metrics.class_ious(x[known], there[known], count)
     return {
-        "miou": _mean(each), "accuracy": float(np.trace(table) / table.sum()),
-        "boundary_miou": _mean(metrics.ious(band)),
+        "miou": _mean(each), "accuracy": float((x[known] == there[known]).mean()),
+        "boundary_miou": _mean(metrics.class_ious(x[near], there[near], count)),
         "classes": {truth.names[n]: float(iou) for n, iou in enumerate(each) if not math.isnan(iou)},
     }  # fmt: skip
 

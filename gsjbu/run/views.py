@@ -18,7 +18,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import ModelError
-from gsjbu.io.restoring import strongest
+from gsjbu.io.restoring import classes_at, classes_by, strongest
 from gsjbu.io.signals import CLASS_KINDS
 from gsjbu.run import metrics, panels
 from gsjbu.run import scores as scoring
@@ -211,11 +211,15 @@ def signal(
     grid: Grid,
     joint: Collection[str] = (),
     truth: Truth | None = None,
+    reach: int = 0,
 ) -> tuple[list[Panel], Scores]:
     """Panels that suit the kind: depth and heat maps with a bar, labels with a legend, probabilities as classes and
     confidence, features as PCA colours; with a ``truth`` it as well, and how far off each way is. The figures: how each
     way agrees with the truth, and with what was brought.
-    ``joint``: those that need all channels at once."""
+    ``joint``: those that need all channels at once. ``reach``: LR pixels from its own that a pixel may take from."""
+    if brought.shared is not None:
+        shared = brought.shared.reaching(reach)
+        brought = replace(brought, shared=shared, values=shared.values)
     values, channels = brought.values, brought.shape[0]
     if brought.kind == "labels" or (brought.kind in CLASS_KINDS and channels > 1):
         upsamplers = {
@@ -223,9 +227,10 @@ def signal(
             for name, upsampler in upsamplers.items()
         }
         results = {
-            name: strongest(upsampler, values, name in joint) for name, upsampler in upsamplers.items()
+            name: classes_by(upsampler, brought, grid, reach, name in joint)
+            for name, upsampler in upsamplers.items()
         }
-        maps = {"lr": values.argmax(dim=0), **_true_classes(truth), **results}
+        maps = {"lr": classes_at(brought), **_true_classes(truth), **results}
         names = brought.names if truth is None else truth.names
         shown = panels.classes({name: x.numpy() for name, x in maps.items()}, names, group="signal")
         if brought.kind != "labels":

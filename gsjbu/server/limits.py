@@ -29,7 +29,9 @@ class Limits:
     image_bytes: int = _limit(20 * MIB, "bytes", "Largest picture file, counted while it streams in.")
     signal_bytes: int = _limit(64 * MIB, "bytes", "Largest signal file, counted while it streams in.")
     image_pixels: int = _limit(40_000_000, "pixels", "Most pixels of a picture, read from its header.")
-    signal_values: int = _limit(2**24, "values", "Most values of a signal; labels have one channel a class.")
+    signal_values: int = _limit(
+        2**24, "values", "Most values of a signal; labels have a channel a class, more than 256 share some."
+    )
     form_files: int = _limit(3, "files", "Most files in one form.")
     form_fields: int = _limit(30, "fields", "Most text fields in one form.")
     field_bytes: int = _limit(64 * KIB, "bytes", "Largest text field of a form.")

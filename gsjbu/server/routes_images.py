@@ -118,7 +118,7 @@ def about_signal(signal_id: str, stored: StoredSignal) -> dict[str, object]:
     """A signal as the API tells of it."""
     found = stored.signal
     return {
-        "signal_id": signal_id, "shape": list(found.values.shape), "kind": found.kind, "name": stored.name,
+        "signal_id": signal_id, "shape": [found.classes, *found.shape[1:]], "kind": found.kind, "name": stored.name,
         "note": found.note, "reason": found.reason, "runner_up": found.runner_up, "gaps": found.gaps,
         "layout": found.layout.lower(), "names": list(found.names[:256]), "doubts": found.doubts,
         "words": stored.words, "made": stored.made,

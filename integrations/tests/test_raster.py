@@ -13,6 +13,7 @@ from rasterio.transform import from_origin
 
 import gsjbu.raster
 from gsjbu.errors import GsjbuError
+from gsjbu.raster import scene
 
 S = 8  # guide pixels to a signal pixel
 RNG = np.random.default_rng(0)
@@ -134,6 +135,20 @@ def test_labels_keep_their_numbers_and_colours(land):
     assert rasterio.open(folder / "labels.tif").colormap(1)[10] == (10, 245, 0, 255)
     nearest = low[0].repeat(S, 0).repeat(S, 1)[5:, 5:]
     assert (made[0] == classes).mean() > (nearest == classes).mean()
+
+
+def test_more_classes_than_have_a_channel_each_give_the_same_map(land, monkeypatch):
+    folder, guide, *_ = land
+    low = (
+        np.random.default_rng(0).permutation(26 * 12).reshape(26, 12).repeat(2, axis=1)[None].astype(np.int32)
+        * 100
+    )
+    coded = write(folder / "ids.tif", low, from_origin(500_000, 5_000_000, 80, 80))
+    gsjbu.raster.upsample(guide, coded, folder / "shared.tif", kind="labels")
+    monkeypatch.setattr(scene, "OWN_CHANNEL", 1000)
+    gsjbu.raster.upsample(guide, coded, folder / "own.tif", kind="labels")
+    assert np.array_equal(read(folder / "shared.tif")[0], read(folder / "own.tif")[0])
+    assert set(np.unique(read(folder / "own.tif")[0])) <= set(np.unique(low))
 
 
 def test_class_0_is_a_class_and_what_has_no_value_another_number(land):

@@ -24,6 +24,7 @@ import { trouble } from "./trouble.js";
 import * as api from "./api.js";
 
 const LAYOUTS = { layout: "side", grid: "grid", difference: "difference" }; // button -> layout
+const LEGEND = 256; // classes named in it, the largest first
 
 const viewer = () => byId("viewer");
 const extra = new Map(); // groups that the page makes itself: name -> panels
@@ -287,9 +288,10 @@ function legend({ left, right }) {
   const entries = right.legend ?? left.legend;
   byId("legend").hidden = !entries;
   if (!entries) return;
+  const more = entries.length - LEGEND;
   put(
     byId("legend"),
-    entries.map((one) =>
+    entries.slice(0, LEGEND).map((one) =>
       h(
         "li",
         {},
@@ -308,6 +310,7 @@ function legend({ left, right }) {
         ),
       ),
     ),
+    more > 0 && h("li", { class: "quiet" }, t("legend.more", { count: more })),
   );
 }
 

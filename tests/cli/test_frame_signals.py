@@ -85,3 +85,35 @@ def test_float16_that_loses_the_values_is_refused_only_if_asked_for(
 def test_the_picture_itself_is_given_back_by_rgb_only(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, err = run(capsys, film, "--objective", "auto")
     assert status == 2 and "--objective auto is for a signal of one's own" in err
+
+
+def test_classes_of_many_frames_have_their_colours_though_they_share_channels(
+    film: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (film / "ids").mkdir()
+    for frame in range(2):
+        np.save(
+            film / "ids" / f"{frame}.npy",
+            np.arange(16 * 16).reshape(16, 16).repeat(2, 0).repeat(2, 1) + 50 * frame,
+        )
+    shown = []
+    for own in (256, 1000):
+        monkeypatch.setattr("gsjbu.io.signals.OWN_CHANNEL", own)
+        words = (
+            "--signal",
+            film / "ids",
+            "--kind",
+            "labels",
+            "--iters",
+            1,
+            "--frames",
+            2,
+            "--values",
+            film / str(own),
+        )
+        assert run(capsys, film, *words)[0] == 0
+        with Reader(film / "out.mkv") as frames:
+            shown.append(np.stack(list(frames)))
+    for name in ("000000.npy", "000001.npy"):
+        assert np.array_equal(np.load(film / "256" / name), np.load(film / "1000" / name))
+    assert np.abs(shown[0].astype(float) - shown[1]).mean() < 20

@@ -86,3 +86,13 @@ def test_a_mask_may_be_of_numpy_and_must_be_of_the_grids_size() -> None:
             ask()
     with pytest.raises(ShapeError, match=r"\[0, 6, 8\]"):
         kernel.render(torch.zeros(0, 6, 8))
+
+
+def test_a_pixel_whose_colour_is_that_of_gaps_still_has_its_own_cell() -> None:
+    draw = torch.Generator().manual_seed(0)
+    image = torch.rand(3, 48, 64, generator=draw)
+    kernel = gsjbu.fit(image, 8, objective="rgb", iters=30, radius=1)
+    known = torch.zeros(6, 8, dtype=torch.bool)
+    known[:, 7] = True
+    out = kernel.render(torch.rand(1, 6, 8, generator=draw), mask=known)
+    assert not out[:, :, 56:].isnan().any() and out[:, :, :40].isnan().all()

@@ -26,6 +26,7 @@ CODES = np.array([0, 3, 15, 18], np.uint8)
 LABELS = CODES[REGION[4::8, 4::8]]
 IGNORED = np.where(np.arange(ROWS)[:, None] == 0, 255, LABELS).astype(np.uint8)
 LOGITS = 8.0 * (np.arange(21)[:, None, None] == LABELS) + RNG.normal(0, 0.5, (21, ROWS, COLS))
+IDS = RNG.permutation(14 * ROWS).reshape(ROWS, 14).repeat(2, axis=1) * 1_000_003 + 2**40
 FEATURES = RNG.normal(size=(64, ROWS, COLS)).astype("f4")
 
 
@@ -90,6 +91,11 @@ def are_classes(dtype: str) -> Callable[[np.ndarray], None]:
     return check
 
 
+def are_ids(out: np.ndarray) -> None:
+    assert out.shape == (H, W) and out.dtype == np.int64 and set(np.unique(out)) <= set(np.unique(IDS))
+    assert len(np.unique(IDS)) > 256 and (out[4::8, 4::8] == IDS).mean() > 0.6
+
+
 def are_shares(channels: int) -> Callable[[np.ndarray], None]:
     def check(out: np.ndarray) -> None:
         assert out.shape == (channels, H, W) and out.min() >= 0 and out.max() <= 1
@@ -143,6 +149,7 @@ CASES = {
     "palette": Case(palette(), ".png", are_classes("u1")),
     "class numbers as int64": Case(npy(IGNORED.astype("i8")), ".npy", are_classes("i8")),
     "class numbers as floats": Case(npy(LABELS.astype("f4")), ".npy", are_classes("f4")),
+    "more ids than have a channel each": Case(npy(IDS), ".npy", are_ids),
     "class logits": Case(npy(LOGITS[None].astype("f4")), ".npy", are_shares(21)),
     "mask logits": Case(
         npy((np.where(LABELS > 3, 9.0, -11.0) + RNG.normal(0, 0.4, (ROWS, COLS)))[None, None].astype("f4")),

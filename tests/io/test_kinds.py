@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.maps import cells, maps
 from gsjbu.errors import SignalError
 from gsjbu.io import kinds
 
@@ -153,9 +154,29 @@ def test_a_sigmoid_is_sure_of_a_small_object_and_a_peak_is_all_slope():
         assert kinds.guess(np.clip(plane, 1e-4, 0.9999)[None], known).kind == kind
 
 
-def test_steps_of_16_bits_without_a_0_may_be_depth():
-    steps = np.repeat(np.arange(64, 94, dtype=np.uint16) * 3, 40).reshape(1, 30, 40)
-    assert kinds.guess(steps, np.ones((30, 40), bool)).runner_up == "depth"
+def test_steps_that_rise_are_depth_and_may_be_classes():
+    steps = np.repeat(np.arange(64, 94, dtype=np.uint16) * 3, 40).reshape(30, 40)
+    assert (guess(steps).kind, guess(steps).runner_up) == ("depth", "labels")
+    assert guess(steps.astype(np.float32)).runner_up == "labels"
+
+
+MAPS = {name: (kind, numbers) for name, kind, numbers in maps() if numbers.size < 128 * 128}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_ids_are_labels_however_many_and_quantities_in_whole_numbers_are_none(name):
+    kind, numbers = MAPS[name]
+    found = guess(numbers)
+    assert kind in (found.kind, found.runner_up), found
+    assert kind == found.kind or len(np.unique(numbers)) < 20, found
+
+
+def test_ids_of_so_few_cells_that_they_may_be_chance_are_asked_for():
+    ids = np.random.default_rng(1).permutation(400)
+    assert guess(ids.reshape(20, 20).repeat(2, axis=1)).kind == "labels"
+    assert guess(ids.reshape(20, 20)).kind == "depth"
+    few = guess(ids[cells(19, 28, 300)])
+    assert (few.kind, few.runner_up) == ("depth", "labels")
 
 
 def softmax_of(classes: int, scale: float) -> np.ndarray:

@@ -15,9 +15,10 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 import gsjbu
+from benchmarks.maps import cells
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError, SignalError
-from gsjbu.io import levels, restoring
+from gsjbu.io import levels, restoring, signals
 from gsjbu.io.readers import read
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.writers import write
@@ -55,6 +56,67 @@ def test_class_maps_come_back_as_class_maps(kernel, dtype):
     labels = (LABELS - (5 if np.dtype(dtype).kind == "i" else 0)).astype(dtype)
     out = restoring.restored(understand(labels, kind="labels"), kernel)
     assert out.dtype == np.dtype(dtype) and set(np.unique(out)) == set(np.unique(labels))
+
+
+IDS = np.random.default_rng(2).permutation(600)[cells(48, 64, 600)] * 7 + 3
+
+
+@pytest.mark.parametrize("dtype", ["<u2", "<i4", "<i8", "<u8", "<f8"])
+def test_ids_come_back_exactly_however_many(dtype):
+    ids = IDS.astype(dtype) + np.array(0 if dtype == "<u2" else 2**40 if dtype == "<f8" else 0, dtype)
+    ids = np.where(ids == ids.max(), np.array(2**62 + 1 if dtype in ("<i8", "<u8") else 60_000), ids).astype(
+        dtype
+    )
+    signal = understand(ids, size=(192, 256))
+    assert (
+        signal.kind == "labels"
+        and signal.runner_up is None
+        and len(signal.codes) > 256 > 4 * len(signal.values)
+    )
+    assert f"{len(signal.codes)} classes on 48 rows" in signal.note
+    out = gsjbu.upsample(torch.rand(3, 192, 256, generator=torch.Generator().manual_seed(0)), ids).numpy()
+    assert out.dtype == np.dtype(dtype) and set(np.unique(out)) <= set(np.unique(ids))
+    assert (out[2::4, 2::4] == ids).mean() > 0.9
+
+
+@pytest.mark.parametrize("radius", [1, 2, 3])
+@pytest.mark.parametrize("objective", ["rgb", "auto"])
+@pytest.mark.parametrize("fill", [False, True])
+def test_classes_that_share_channels_give_the_map_of_a_channel_each(monkeypatch, radius, objective, fill):
+    image = np.random.default_rng(3).random((192, 256, 3))
+    ids = np.where(np.hypot(*np.mgrid[-24:24, -32:32]) < 8, -1, IDS)
+    words = {"invalid": -1, "fill": fill, "radius": radius, "objective": objective, "iters": 2}
+    shared = gsjbu.upsample(image, ids, **words)
+    monkeypatch.setattr(signals, "OWN_CHANNEL", 1000)
+    assert understand(ids).shared is None
+    own = gsjbu.upsample(image, ids, **words)
+    assert torch.equal(shared, own) and ((shared == -1).any() != fill)
+
+
+@pytest.mark.parametrize("ids", [IDS, IDS % 3], ids=["shared", "own"])
+def test_pixels_that_no_known_class_has_a_share_of_are_gaps_as_they_are_of_a_quantity(ids):
+    image = np.random.default_rng(3).random((192, 256, 3))
+    hole = np.hypot(*np.mgrid[-24:24, -32:32]) < 8
+    classes, depth = (
+        gsjbu.upsample(image, np.where(hole, -1, ids), objective="rgb", iters=2, invalid=-1, kind=kind)
+        for kind in ("labels", "depth")
+    )
+    assert torch.equal(classes == -1, depth == -1)
+
+
+def test_shares_of_more_classes_than_have_channels_are_refused():
+    with pytest.raises(SignalError, match=r"at most 256: ask for the map of classes"):
+        gsjbu.upsample(np.random.default_rng(3).random((192, 256, 3)), IDS, probabilities=True)
+
+
+def test_ids_in_pictures(tmp_path):
+    image = np.random.default_rng(3).random((192, 256, 3))
+    signal = understand(IDS, size=(192, 256))
+    high = gsjbu.upsample(image, IDS, iters=0).numpy()
+    back = understand(levels.png(signal, high))
+    assert back.kind == "labels" and set(back.codes) == set(np.unique(high).tolist())
+    with pytest.raises(GsjbuError, match=r"0 to 65535; write \.npy, \.tif"):
+        levels.check_png(understand(IDS * 70), (192, 256))
 
 
 def test_shares_come_in_the_order_of_their_codes(kernel):

@@ -100,7 +100,7 @@ def test_a_person_overrules_the_guess():
         (FEATURES, "heat_map", "one channel"),
         (DEPTH, "probabilities", "between 0 and 1"),
         (DEPTH, "colour", "depth, labels"),
-        (np.arange(600).reshape(20, 30), "labels", "600 different numbers"),
+        (np.arange(70_000).reshape(250, 280), "labels", "70000 different numbers"),
     ],
 )
 def test_a_kind_that_cannot_be_is_refused(array, kind, hint):

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.maps import cells
 from gsjbu.core import interpolation
 from gsjbu.core.grid import Grid
+from gsjbu.io import signals
 from gsjbu.io.signals import understand
 from gsjbu.io.truths import Truth
 from gsjbu.run import metrics, scores
@@ -117,6 +119,17 @@ def test_agreement_is_one_where_the_cell_means_are_given_back():
     found = scores.agreement(signal, grid, results)
     assert found["nearest"]["agrees"] == pytest.approx(1)
     assert found["bilinear"]["agrees"] < 0.9
+
+
+def test_agreement_of_classes_that_share_channels_counts_the_same(monkeypatch):
+    ids = np.random.default_rng(0).permutation(300)[cells(32, 48, 300)]
+    grid = Grid.from_stride(64, 96, 2)
+    own = torch.from_numpy(np.unique(ids, return_inverse=True)[1].reshape(ids.shape)).repeat_interleave(2, 0)
+    wrong = own.repeat_interleave(2, 1).roll(1, dims=1)
+    shared = scores.agreement(understand(ids), grid, {"way": wrong})["way"]["agrees"]
+    monkeypatch.setattr(signals, "OWN_CHANNEL", 1000)
+    assert shared == pytest.approx(scores.agreement(understand(ids), grid, {"way": wrong})["way"]["agrees"])
+    assert 0.3 < shared < 0.9
 
 
 def test_agreement_of_classes_counts_the_pixels_that_would_have_to_change():

@@ -10,10 +10,11 @@ import torch
 from torch.nn.functional import one_hot
 
 import gsjbu
+from benchmarks.maps import cells
 from gsjbu.core import interpolation
 from gsjbu.core.grid import Grid
 from gsjbu.errors import ModelError
-from gsjbu.io import restoring
+from gsjbu.io import restoring, signals
 from gsjbu.io.restoring import strongest
 from gsjbu.io.signals import understand
 from gsjbu.models import segmentation
@@ -164,6 +165,19 @@ def test_every_kind_of_signal_has_its_panels(kind, array, panels):
     assert all(p.values.shape[1:] == ((3, 4) if p.name.endswith("lr") else (24, 32)) for p in shown)
     assert (shown[0].bar is not None) == (kind == "depth")
     assert (shown[0].legend is not None) == (kind in ("labels", "probabilities"))
+
+
+def test_classes_that_share_channels_have_the_panels_of_a_channel_each(monkeypatch):
+    ids = cells(32, 48, 300) * 3
+    grid = Grid.from_stride(128, 192, 4)
+    kernel = gsjbu.fit(draw(3, 128, 192), lr_size=(32, 48), iters=0, radius=4)
+    ways = {"bilinear": lambda x: interpolation.bilinear(x, grid), "gsjbu": kernel.render}
+    shared, figures = views.signal(understand(ids), ways, grid, reach=4)
+    monkeypatch.setattr(signals, "OWN_CHANNEL", 1000)
+    own, known = views.signal(understand(ids), ways, grid)
+    for one, other in zip(shared, own, strict=True):
+        assert torch.equal(one.values, other.values) and one.legend == other.legend
+    assert figures["gsjbu"]["agrees"] == pytest.approx(known["gsjbu"]["agrees"])
 
 
 def test_the_notes_name_the_steps_and_the_losses():

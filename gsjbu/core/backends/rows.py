@@ -25,10 +25,10 @@ from gsjbu.core.backends.lanes import layout_at, pitch_of, whole_vectors
 from gsjbu.core.backends.phases import claim, finish, open_phase
 from gsjbu.core.backends.simd import (
     LANES,
+    any_at_most,
     exp2_negative,
     larger,
     load,
-    lowest_lane,
     magnitude,
     signed,
     smaller,
@@ -207,7 +207,7 @@ def choose(base, count, channels, guide, plane, layout, lines, pitch, work):
     k = 0
     for n in range(len(every.at)):
         least = load(lines, base + every.at[n] + LEAST * pitch) * every.apart[n]
-        if lowest_lane(least - bound) <= f32(0):
+        if any_at_most(least, bound):
             near.at[k], near.into[k], near.place[k] = every.at[n], every.into[n], every.place[n]
             near.shift_y[k], near.shift_x[k] = every.shift_y[n], every.shift_x[n]
             k += 1

@@ -255,6 +255,17 @@ def lowest_lane(typingctx, x):
 
 
 @intrinsic
+def any_at_most(typingctx, x, y):
+    """Whether x ≤ y in any lane."""
+
+    def codegen(context, builder, signature, args):
+        lanes = builder.bitcast(builder.fcmp_ordered("<=", *args), ir.IntType(LANES))
+        return builder.icmp_unsigned("!=", lanes, ir.IntType(LANES)(0))
+
+    return types.boolean(vector, vector), codegen
+
+
+@intrinsic
 def smaller(typingctx, x, y):
     """The smaller of each lane."""
 
