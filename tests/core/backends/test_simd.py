@@ -13,6 +13,7 @@ from gsjbu.core.backends import simd
 from gsjbu.core.backends.simd import (
     LANES,
     add_totals,
+    any_at_most,
     exp2_negative,
     larger,
     load,
@@ -52,6 +53,11 @@ def apply_two(x, y, out):
 @njit
 def lowest_and_total(x):
     return lowest_lane(load(x, 0)), total(load(x, 0))
+
+
+@njit
+def some_at_most(x, bound):
+    return any_at_most(load(x, 0), splat(bound))
 
 
 @njit
@@ -129,6 +135,7 @@ def test_lowest_lane_and_total():
         low, everything = lowest_and_total(x)
         assert low == -9
         assert everything == pytest.approx(x.sum(dtype=np.float64), abs=1e-5)
+        assert some_at_most(x, np.float32(-9)) and not some_at_most(x, np.float32(-9.01))
 
 
 def test_four_totals_go_where_they_belong():
