@@ -64,11 +64,7 @@ class Shared:
 
         ``together``: all channels must be upsampled at once.
         """
-        own = (
-            np.repeat(np.arange(len(starts) - 1), np.diff(starts))
-            for starts in (grid.row_starts, grid.col_starts)
-        )
-        rows, cols = (torch.from_numpy(cells) for cells in own)
+        rows, cols = torch.from_numpy(grid.row_of), torch.from_numpy(grid.col_of)
         none = len(self.channels)
         index = torch.full((grid.height, grid.width), none)
         best = torch.full(index.shape, -torch.inf)
