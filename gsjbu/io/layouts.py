@@ -14,7 +14,7 @@ import numpy as np
 
 from gsjbu.core.grid import size_text
 from gsjbu.errors import SignalError
-from gsjbu.io import aspects, attention, tokens
+from gsjbu.io import aspects, attention_maps, tokens
 from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
 from gsjbu.io.evenness import is_even
 from gsjbu.io.kinds import sums_to_one, sums_to_whole, whole_of_levels
@@ -88,7 +88,7 @@ def lay(
     if layout != AUTO:
         aspects.check(ways[0].planes.shape[1:], size)
         return _if_squashed(ways[0], size)
-    if not one_channel and (refusal := attention.refusal(array, whole.ndim > array.ndim, size)):
+    if not one_channel and (refusal := attention_maps.refusal(array, whole.ndim > array.ndim, size)):
         raise refusal
     suiting = [way for way in ways if suits(way.planes.shape[1:], size)]
     flat = _flat(array)
