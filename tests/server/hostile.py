@@ -185,6 +185,9 @@ def _npz(members: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
+NUMBERS = bytes(13 * k % 32 for k in range(32))  # in no order, as class numbers are
+
+
 def signals() -> dict[str, bytes]:
     """Signal files that must all be refused."""
     pickled = pickle.dumps({"x": 1})
@@ -203,7 +206,7 @@ def signals() -> dict[str, bytes]:
         "pickle.npy": pickled,
         # One known cell in a hole of 16 million; classes that would need 2 GB and 17 GB as one channel each.
         "npz_hole.npz": _npz({"a.npy": npy("(4096, 4096)", "<f4", bytes(4) + b"\0\0\xc0\x7f" * (4096**2 - 1))}),
-        "npz_32_classes.npz": _npz({"a.npy": npy("(4096, 4096)", "|u1", bytes(range(32)) * (4096**2 // 32))}),
+        "npz_32_classes.npz": _npz({"a.npy": npy("(4096, 4096)", "|u1", NUMBERS * (4096**2 // 32))}),
         "png_256_classes.png": png(
             4096, 4096, zlib.compress((b"\0" + bytes(range(256)) * 16) * 4096), chunk(b"PLTE", bytes(range(256)) * 3),
             bits=8, kind=3,
