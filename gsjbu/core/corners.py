@@ -96,7 +96,7 @@ def _stretch(pixels: int, cells: int) -> Tensor:
     if cells == 1:
         return torch.arange(pixels)
     at = (torch.arange(pixels, dtype=torch.float64) + 0.5) * cells / pixels - 0.5  # in cells
-    return (0.5 + at * (pixels - 1) / (cells - 1)).floor().long().clamp(0, pixels - 1)
+    return _pixels_at(0.5 + at * (pixels - 1) / (cells - 1), pixels)
 
 
 def beside_corners(pixels: int, cells: int) -> Tensor:
@@ -104,7 +104,15 @@ def beside_corners(pixels: int, cells: int) -> Tensor:
     if cells == 1:
         return torch.arange(pixels)
     at = torch.arange(pixels, dtype=torch.float64) * (cells - 1) / max(1, pixels - 1)  # in cells
-    return ((at + 0.5) * pixels / cells).floor().long().clamp(0, pixels - 1)
+    return _pixels_at((at + 0.5) * pixels / cells, pixels)
+
+
+def _pixels_at(places: Tensor, pixels: int) -> Tensor:
+    """int64: the pixel that each place lies in; on a border of two the one nearer to the middle, so that what is
+    mirrored comes out mirrored."""
+    places = places.round(decimals=9)  # 8 is on a border, however it was worked out
+    inner = torch.where(places < pixels / 2, places.floor(), places.ceil() - 1)
+    return inner.long().clamp(0, pixels - 1)
 
 
 def corner_centres(pixels: int, cells: int) -> np.ndarray:

@@ -9,6 +9,7 @@ the image, not by chance in a corner.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import product
 from typing import NamedTuple
 
@@ -194,10 +195,16 @@ def _standard(x: list[np.ndarray], weights: tuple[np.ndarray, np.ndarray]) -> li
 
 
 def _by_part(x: list[np.ndarray]) -> np.ndarray:
-    """The sum over each of PARTS × PARTS parts of the image."""
+    """The sum over each of PARTS × PARTS parts of the image, all of one size: what a border cuts is shared."""
     sums = np.zeros((PARTS, PARTS))
     for plane in x:
-        tops, lefts = ([n // PARTS * k + min(k, n % PARTS) for k in range(PARTS)] for n in plane.shape)
-        bands = np.add.reduceat(plane, tops, axis=0, dtype=np.float64)
-        sums += np.add.reduceat(bands, lefts, axis=1)
+        down, across = (_shares_of_parts(n) for n in plane.shape)
+        sums += down @ plane @ across.T
     return sums.ravel()
+
+
+@cache
+def _shares_of_parts(n: int) -> np.ndarray:
+    """float64 [PARTS, n]: how much of each of n places lies in each part."""
+    part, place = n / PARTS * np.arange(PARTS)[:, None], np.arange(n)
+    return np.clip(np.minimum(place + 1, part + n / PARTS) - np.maximum(place, part), 0, None)

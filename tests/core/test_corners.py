@@ -36,6 +36,14 @@ def test_a_signal_on_the_corners_lies_where_torch_puts_it(pixels, cells) -> None
     assert torch.equal(back.mT, corners.off_corners(corners.onto_corners(image.mT, grid), grid))
 
 
+@pytest.mark.parametrize(("pixels", "cells"), [(240, 15), (304, 19), (97, 13), (200, 25)])
+def test_a_stretch_is_the_same_from_either_side(pixels, cells) -> None:
+    for places in (corners.beside_corners(pixels, cells), corners._stretch(pixels, cells)):
+        outer = torch.cat([places[: pixels // 2], places[-(pixels // 2) :]])  # one in the middle has no other
+        other = pixels - 1 - torch.cat([places.flip(0)[: pixels // 2], places.flip(0)[-(pixels // 2) :]])
+        assert torch.equal(outer, other)
+
+
 def on_corners(scene: np.ndarray) -> torch.Tensor:
     """Means over windows of a cell's size about centres that reach from the first pixel to the last, cut at the rim."""
     sums = np.pad(scene.cumsum(0).cumsum(1), ((1, 0), (1, 0)))

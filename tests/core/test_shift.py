@@ -40,6 +40,17 @@ def test_a_shift_is_found(moved) -> None:
     assert abs(found.across - across) <= S / 4 and abs(found.down - down) <= S / 4
 
 
+def test_parts_of_what_is_mirrored_are_mirrored() -> None:
+    """Of sizes that no four parts share evenly."""
+    draw = np.random.default_rng(0)
+    planes = [draw.random((29, 38)), draw.random((30, 37))]
+    parts = shift._by_part(planes).reshape(shift.PARTS, shift.PARTS)
+    assert parts.sum() == pytest.approx(sum(plane.sum() for plane in planes))
+    for turned in (np.s_[::-1], np.s_[:, ::-1]):
+        others = shift._by_part([plane[turned] for plane in planes]).reshape(parts.shape)
+        np.testing.assert_allclose(others[turned], parts)
+
+
 @pytest.mark.parametrize("edges", [X + Y > 300, X > 170, (X // (2 * S)) % 2 == 0])
 def test_what_looks_the_same_when_it_is_moved_is_not_moved(edges) -> None:
     """Along a straight edge, or by a period, every shift is as good as none but for rounding."""
