@@ -25,7 +25,7 @@ from gsjbu.core.threads import available, torch_threads
 
 STRIDES = (16, 1, 2, 3, 3.5, 4, 8, 32, 64)  # the first is what the others are held against
 RADIUS = 2
-STEPS = 2
+STEPS = 8
 CHANNELS = (21, 384)
 TURNS, LARGE_TURNS = 7, 3  # the latter for results that take a second
 PAUSE = 0.01  # seconds, in which the threads of the job before stop looking for more work

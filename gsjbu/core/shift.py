@@ -29,9 +29,9 @@ AGREED = 0.2  # least correlation
 PEAK = 0.1  # and by how much it stands out
 TIE = 1e-3  # a straight edge looks the same wherever it is moved along itself, but for rounding
 PARTS = 4  # along each axis, that are asked one by one
-#: The gain over the parts in units of its standard error. None of 114 signals that lie where they should has 2.5, and
+#: The gain over the parts in units of its standard error. None of 114 signals that lie where they should has 2.71, and
 #: none of ten of depth 0.7.
-SURE, LIKELY = 2.5, 1.15
+SURE, LIKELY = 2.8, 1.15
 FLAT = 1e-6
 STRONG = 2.0  # differences of the signal count from so many times their mean on
 
