@@ -81,7 +81,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
         return Truth(family, index[None], known, names, "; ".join(said))
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if family == "alpha":
-        values = values / kinds.whole_of_levels(planes.dtype, float(values.max()))
+        values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
         _check_shares(values[:, known], signal)
     values, known = _over(values, known, grid)
     if family == "depth":
@@ -251,7 +251,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
         return _shares(planes[0], found.known, grid, brought)
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if taken in UNIT_KINDS:
-        values = values / kinds.whole_of_levels(planes.dtype, float(values.max()))
+        values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
     means, there = _over(values, torch.from_numpy(found.known), grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
     return understand(
