@@ -148,6 +148,11 @@ def _from_list(path: Path) -> tuple[list[Path], Path]:
         raise SourceError(f"{path.name} is not UTF-8 text; a list has one path a line.") from error
     lines = [line.strip() for line in text.splitlines()]
     listed = [path.parent / line for line in lines if line and not line.startswith("#")]
+    places = [os.path.normpath(one) for one in listed]
+    for one, count in Counter(places).items():
+        if count > 1:
+            name = Path(os.path.relpath(one, path.parent)).as_posix()
+            raise SourceError(f"{path.name} lists {name} {count} times; leave it there once.")
     return listed, path.parent
 
 
@@ -209,15 +214,18 @@ def _by_name(folder: Path) -> dict[str, str]:
 
 
 def passed_over(source: str, items: list[Item], features: str = BESIDE) -> list[str]:
-    """Files of a folder or a list, and of a folder of signals, that are neither an image nor the signal of one."""
-    paths, _ = _paths(source)
+    """Files of a folder or a list, and of a folder of signals, that are neither an image nor the signal of one, by
+    their places there."""
+    paths, base = _paths(source)
+    places = [(path, base) for path in paths]
     if features not in (BESIDE, BACKBONE):
         folder = Path(features)
-        paths += sorted(p for p in folder.rglob("*") if p.is_file() and not is_hidden(p, folder))
+        there = sorted(p for p in folder.rglob("*") if p.is_file() and not is_hidden(p, folder))
+        places += [(path, folder) for path in there]
     used = {blob.path for item in items for blob in (item.image, item.signal) if blob is not None}
     return [
-        path.name
-        for path in paths
+        (path.relative_to(top) if path.is_relative_to(top) else path).as_posix()
+        for path, top in places
         if str(path) not in used
         and str(path.with_suffix("")) not in used  # what a signal's numbers mean, beside it
         and path.suffix.lower() not in SHARDS

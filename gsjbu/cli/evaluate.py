@@ -60,22 +60,26 @@ def run(args: argparse.Namespace) -> int:
     warm_up.patient = True  # all pictures by one backend
     rows: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    found = pairs.found(args.image, args.signal, args.truth)
+    found, many = pairs.found(args.image, args.signal, args.truth), pairs.is_folder(args.image)
+    over = pairs.passed_over(args.image, found) if many else []
     with options.bar(args, len(found), "picture", "evaluate") as bar:
         for pair in found:
             try:
                 rows.append({"name": pair.name, **_measured(args, pair)})
             except GsjbuError as error:
-                if len(found) == 1:
+                if not many:
                     raise
                 failed.append({"name": pair.name, "code": error.code, "error": error.message})
             bar.update(1)
     if args.output:
         evaluation_report.write(Path(args.output), rows, failed)
-    facts = rows[0] if len(found) == 1 else {"pictures": rows, "failed": failed}
-    options.tell(
-        args, facts, "\n".join([*map(_sentence, rows), *(f"{one['name']}: {one['error']}" for one in failed)])
-    )
+    facts = {"pictures": rows, "failed": failed, "passed_over": over} if many else rows[0]
+    said = [*map(_sentence, rows), *(f"{one['name']}: {one['error']}" for one in failed)]
+    if over:
+        beside = "truth" if args.signal is None else "signal and truth"
+        said.append(f"{options.counted(len(over), 'picture')} passed over, without {beside} of the same name: "
+                    f"{', '.join(over)}.")  # fmt: skip
+    options.tell(args, facts, "\n".join(said))
     return 1 if failed else 0
 
 

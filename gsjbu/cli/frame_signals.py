@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,39 @@ from gsjbu.cli import options
 from gsjbu.core.grid import Grid, size_text
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
+from gsjbu.io.kinds import Kind
 from gsjbu.io.restoring import filled
-from gsjbu.io.signals import CLASS_KINDS, Signal, understand
+from gsjbu.io.signals import CLASS_KINDS, Signal, label, understand
 
 RGB, FEATURES = "rgb", "features"
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What is to be known of one file before the first frame."""
+
+    kind: Kind
+    channels: int
+    whole: bool  # whether it was brought in whole numbers
+    codes: tuple[int, ...]
+    range: tuple[float, float]  # of one channel
+
+    @classmethod
+    def at(cls, signal: Signal) -> Glance:
+        """From a signal as it was understood."""
+        own = signal.kind == "labels"
+        values = (
+            signal.real(signal.values[0][signal.mask].numpy()) if len(signal.values) == 1 else np.zeros(1)
+        )
+        return cls(
+            signal.kind, 1 if own else len(signal.values), np.dtype(signal.dtype).kind != "f", signal.codes,
+            (float(values.min()), float(values.max())),
+        )  # fmt: skip
+
+    @property
+    def flat(self) -> bool:
+        """Whether it has but one value, which tells nothing of a kind."""
+        return self.channels == 1 and len(self.codes) < 2 and self.range[0] == self.range[1]
 
 
 class FrameSignals:
@@ -34,6 +64,7 @@ class FrameSignals:
         self._files = [] if args.signal in (RGB, FEATURES) else _files(Path(args.signal))
         self._next = 0
         self._words = options.signal_words(args)
+        self._kinds: dict[Path, Kind] = {}  # of the files that alone would be taken for something else
         self.kind, self.sentence = FEATURES, ""
         if not self._files and args.objective not in ("suited", RGB):
             raise GsjbuError(
@@ -87,14 +118,14 @@ class FrameSignals:
     def _brought(self, grid: Grid) -> Signal:
         """The next frame's file."""
         path, self._next = self._files[self._next], self._next + 1
-        signal = understand(path, (grid.height, grid.width), **self._words)
+        signal = self._understood(path, (grid.height, grid.width))
         if signal.shape[1:] != (grid.rows, grid.cols):
             raise GsjbuError(
                 "signal_shape",
                 f"{path.name} is {size_text(*signal.shape[1:])}, and at --stride {self.args.stride} the film's grid is "
                 f"{size_text(grid.rows, grid.cols)}.",
             )
-        if not self.sentence:  # the first file's holds for all
+        if not self.sentence:  # the first file's holds for all: they are of one kind
             self.kind, self.sentence = signal.kind, f"Each frame: objective {self.objective}. {signal.note}"
             options.say(self.args, signal.doubts)
         return signal.over(self.codes) if signal.kind == "labels" else signal
@@ -139,17 +170,53 @@ class FrameSignals:
             self._basis = pca3(signal.values)
         return self._basis.colours(self._basis.apply(signal.values))
 
+    def _understood(self, path: Path, size: tuple[int, int] | None = None) -> Signal:
+        """One file, of the film's kind where that is decided. Errors name it."""
+        kind = self._kinds.get(path)
+        try:
+            signal = understand(path, size, **(self._words | {"kind": kind} if kind else self._words))
+        except GsjbuError as error:
+            raise GsjbuError(error.code, f"{path.name}: {error.message}") from error
+        return replace(signal, reason="as the film's other signals are") if kind else signal
+
     def _of_all(self) -> tuple[tuple[int, ...], tuple[float, float]]:
         """The classes, and the least and greatest value, of all files: they must mean the same in every frame."""
-        codes: set[int] = set()
-        low, high = float("inf"), float("-inf")
-        for path in self._files:
-            signal = understand(path, **self._words)
-            codes |= set(signal.codes)
-            if signal.shape[0] == 1:
-                values = signal.real(signal.values.numpy())
-                low, high = min(low, float(values.min())), max(high, float(values.max()))
-        return tuple(sorted(codes)), (low, high) if low <= high else (0.0, 1.0)
+        found = {path: Glance.at(self._understood(path)) for path in self._files}
+        self._decide(found)
+        found |= {path: Glance.at(self._understood(path)) for path in self._kinds}
+        codes = {code for one in found.values() for code in one.codes}
+        ranges = [one.range for one in found.values() if one.channels == 1]
+        low, high = zip(*ranges, strict=True) if ranges else ((0.0,), (1.0,))
+        return tuple(sorted(codes)), (min(low), max(high))
+
+    def _decide(self, found: dict[Path, Glance]) -> None:
+        """One kind for all: that of most files which have more than one value. Raises GsjbuError where files differ in
+        channels, or in kind and in whole numbers and fractions."""
+        telling = {path: one for path, one in found.items() if not one.flat} or found
+        if not telling:
+            return
+        (kind, _), *others = Counter(one.kind for one in telling.values()).most_common()
+        first = next(path for path, one in telling.items() if one.kind == kind)
+        for path, one in found.items():
+            apart = one.kind != kind and path in telling and one.whole != found[first].whole
+            if apart or one.channels != found[first].channels:
+                raise GsjbuError(
+                    "signal_kind",
+                    f"The film's signals differ: {first.name} is {_look(found[first])}, {path.name} is {_look(one)}. "
+                    "Give those of one kind.",
+                )
+        self._kinds = {path: kind for path, one in found.items() if one.kind != kind}
+        if others:
+            alone = ", ".join(
+                f"{path.name} {label(telling[path].kind)}" for path in self._kinds if path in telling
+            )
+            options.say(self.args, [f"All signals are taken for {label(kind)}, as most are; alone would be: {alone}. "
+                                    "--kind says otherwise."])  # fmt: skip
+
+
+def _look(one: Glance) -> str:
+    numbers = "whole numbers" if one.whole else "fractions"
+    return f"{label(one.kind)} ({options.counted(one.channels, 'channel')}, {numbers})"
 
 
 def _files(folder: Path) -> list[Path]:

@@ -35,12 +35,17 @@ class Pair:
         return scenes.truth_of(self.truth_name, self.picture)
 
 
+def is_folder(picture: str) -> bool:
+    """Whether it stands for any number of pictures."""
+    return not picture.startswith(scenes.SCENE) and Path(picture).is_dir()
+
+
 def found(picture: str, signal: str | None, truth: str) -> list[Pair]:
     """All pictures that there are. Raises GsjbuError where a folder has none with a truth, or two files of one name."""
     from gsjbu.batch import sources
     from gsjbu.io import readers  # only here, for it brings torch
 
-    if picture.startswith(scenes.SCENE) or not Path(picture).is_dir():
+    if not is_folder(picture):
         return [Pair(Path(picture).name, picture, None if signal is None else Path(signal), truth)]
     pictures = _by_name(Path(picture), sources.IMAGES)
     own = {path.resolve() for paths in pictures.values() for path in paths}
@@ -61,6 +66,15 @@ def found(picture: str, signal: str | None, truth: str) -> list[Pair]:
             + ("." if signal is None else f", and a signal in {signal}."),
         )
     return pairs
+
+
+def passed_over(folder: str, pairs: list[Pair]) -> list[str]:
+    """The pictures in ``folder`` that are in none of ``pairs``."""
+    from gsjbu.batch import sources
+
+    taken = {pair.name for pair in pairs}
+    names = (path.name for paths in _by_name(Path(folder), sources.IMAGES).values() for path in paths)
+    return sorted(name for name in names if name not in taken)
 
 
 def _by_name(folder: Path, endings: tuple[str, ...], others: Collection[Path] = ()) -> dict[str, list[Path]]:

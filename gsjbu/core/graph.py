@@ -150,6 +150,8 @@ class Fixed(nn.Module):
         (height, width), (rows, cols) = guide.shape[-2:], signal.shape[-2:]
         axes = Axis.between(height, rows), Axis.between(width, cols)
         y, x = axes
+        # a distance over many bands is brought to one over three, as the library's guides are
+        guide = guide * (3 / (torch.ones(()) * guide.shape[-3]).clamp_min(3)).sqrt()
         lr_guide = y.means() @ guide @ x.means().T
         sigma_y, sigma_x = (
             (self.start[0] * axis.step)

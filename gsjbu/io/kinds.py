@@ -422,9 +422,9 @@ def _classes_or_features(planes: np.ndarray, known: np.ndarray, values: np.ndarr
         if _are_shares(values):
             return Guess("soft_labels", f"{said} that sum to 1, mostly exactly 0 or 1")
         return Guess("probabilities", f"{said} that sum to 1")
-    if sums_to_whole(values, whole := whole_of_levels(planes.dtype, high)):
+    if sums_to_whole(values, whole := whole_of_levels(planes.dtype, values)):
         return _levels_of_shares(values, whole, said)
-    if low >= 0 and high <= 1 and planes.dtype.kind in "iu":
+    if low >= 0 and high <= 1 and may_be_classes(values):
         return Guess("soft_labels", f"{said} of 0 and 1: one a class")
     if planes.dtype.kind == "f" and low < -ROUNDING * abs(high) and channels <= MOST_CLASSES:
         peak = np.exp(values - values.max(axis=0))
@@ -458,12 +458,13 @@ def sums_to_one(values: np.ndarray) -> bool:
     return bool(np.abs(values.sum(axis=0, dtype=np.float64) - 1).max() <= SUM)
 
 
-def whole_of_levels(dtype: np.dtype, top: float) -> float:
-    """The number that stands for 1 among shares of ``dtype``, the largest of which is ``top``: 255 of 8 bits, which
-    may be held in 32 or 64, 65535 of 16; 1 of fractions, and of 0 and 1."""
-    if top <= 1 or dtype.kind not in "iu":
+def whole_of_levels(dtype: np.dtype, values: np.ndarray) -> float:
+    """The number that stands for 1 among shares of ``dtype``: 255 of 8 bits, which more bits or floats may hold, 65535
+    of 16; 1 of fractions, and of 0 and 1. ``values``: the known ones, in any dtype."""
+    top, whole = float(values.max(initial=0)), dtype.kind in "iu"
+    if top <= 1 or not (whole or may_be_classes(values)):
         return 1.0
-    return 255.0 if top <= 255 and dtype.itemsize != 2 else 65535.0
+    return 255.0 if top <= 255 and not (whole and dtype.itemsize == 2) else 65535.0
 
 
 def sums_to_whole(values: np.ndarray, whole: float) -> bool:

@@ -247,14 +247,15 @@ def _by_sizes(array: np.ndarray, ways: list[Laid]) -> Laid:
 
 
 def _is_probabilities(planes: np.ndarray) -> bool:
-    if planes.dtype.kind in "iu":
-        return sums_to_whole(planes, whole_of_levels(planes.dtype, float(planes.max())))
-    if planes.dtype.kind != "f":
+    if planes.dtype.kind not in "fiu":
         return False
     with np.errstate(invalid="ignore", over="ignore"):
         sums = planes.sum(axis=0, dtype=np.float64)
     known = np.isfinite(sums)
-    return bool(known.any()) and sums_to_one(planes[:, known])
+    values = planes[:, known]
+    if planes.dtype.kind == "f" and sums_to_one(values):
+        return bool(known.any())
+    return sums_to_whole(values, whole_of_levels(planes.dtype, values))
 
 
 def _best(suiting: list[Laid], size: Size) -> Laid:

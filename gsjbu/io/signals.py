@@ -529,7 +529,7 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
     if signal.kind == "logits":
         values = to_probabilities(values)
     elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
-        whole = _whole_of(signal, values)
+        whole = _whole_of(signal, values, known)
         if kinds.sums_to_whole(values, whole):
             values = values * (whole / values.sum(axis=0))  # what rounding took or gave
         values = (values.astype(np.float64) / whole if whole != 1 else values).clip(0, 1)
@@ -579,10 +579,10 @@ def to_probabilities(logits: np.ndarray) -> np.ndarray:
     return (tensor.sigmoid() if len(logits) == 1 else tensor.softmax(dim=0)).numpy().astype(np.float32)
 
 
-def _whole_of(signal: Signal, values: np.ndarray) -> float:
-    """The number that stands for 1. Raises SignalError beyond it."""
+def _whole_of(signal: Signal, values: np.ndarray, known: np.ndarray) -> float:
+    """The number that stands for 1 in [C, h, w]. Raises SignalError beyond it."""
     low, high = float(values.min()), float(values.max())
-    whole = kinds.whole_of_levels(np.dtype(signal.dtype), high)
+    whole = kinds.whole_of_levels(np.dtype(signal.dtype), values[:, known])
     if low < -kinds.BEYOND * whole or high > (1 + kinds.BEYOND) * whole:
         what = "Heat maps" if signal.kind == "heat_map" else label(signal.kind).capitalize()
         raise SignalError(

@@ -32,6 +32,8 @@ from gsjbu.io.signals import (
 Family = Literal["depth", "classes", "alpha", "features"]
 #: Medians of signal and truth that are so many times apart are of two units.
 UNITS_APART = 3.0
+#: Whole numbers whose cell means leave no more of their variance to the signal are the quantity that it is.
+LEFT = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
         return Truth(family, index[None], known, names, "; ".join(said))
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if family == "alpha":
-        values = values / kinds.whole_of_levels(planes.dtype, float(values.max()))
+        values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
         _check_shares(values[:, known], signal)
     values, known = _over(values, known, grid)
     if family == "depth":
@@ -113,18 +115,38 @@ def _planes(brought: Brought, signal: Signal) -> np.ndarray:
 
 
 def _check_quantity(brought: Brought, planes: np.ndarray, signal: Signal) -> None:
-    """Refuse class numbers as the truth of a measured quantity; what may be either is one if a person says so."""
+    """Refuse class numbers as the truth of a measured quantity; what may be either is one if a person says so, or if
+    its means are the signal."""
     kind = brought.told or brought.kind
-    if kind is None and signal.asked.kind is None:
+    advice = (
+        "save them without a palette and say kind=depth"
+        if brought.kind
+        else "save them without the word labels"
+    )
+    if kind is None and signal.asked.kind is None and not _gives(planes, signal):
         guess = kinds.guess(planes, gaps.finite(planes), brought.lossy)
         kind = guess.kind if guess.runner_up is None else None
+        advice = "kind=depth (--kind depth) says so"
     if kind == "labels":
         raise SignalError(
             "signal_kind",
             "The truth is a map of class numbers, and the signal a measured quantity: bring the truth of what the "
-            "signal is. If the truth's numbers are the quantity, save them without a palette; kind=depth then says so. "
-            "If the signal's are classes, kind=labels says so.",
+            f"signal is. If the truth's numbers are the quantity, {advice}. If the signal's are classes, kind=labels "
+            "(--kind labels) says so.",
         )
+
+
+def _gives(planes: np.ndarray, signal: Signal) -> bool:
+    """Whether the means over each cell of a truth [1, H, W] are the signal's values, but for what it may be off."""
+    (height, width), (rows, cols) = planes.shape[1:], signal.shape[1:]
+    if rows > height or cols > width:
+        return False
+    known = gaps.finite(planes)
+    values = torch.from_numpy(np.where(known, planes, 0).astype(np.float64))
+    means, there = _over(values, torch.from_numpy(known), Grid.from_sizes(height, width, rows, cols))
+    both = (there & signal.mask).numpy()
+    own, brought = signal.real(signal.values.numpy())[0][both], means[0].numpy()[both]
+    return bool(both.any()) and float(np.square(own - brought).mean()) <= LEFT * float(brought.var())
 
 
 def _of_colours(brought: Brought) -> np.ndarray:
@@ -229,7 +251,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
         return _shares(planes[0], found.known, grid, brought)
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if taken in UNIT_KINDS:
-        values = values / kinds.whole_of_levels(planes.dtype, float(values.max()))
+        values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
     means, there = _over(values, torch.from_numpy(found.known), grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
     return understand(

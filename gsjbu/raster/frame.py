@@ -15,9 +15,9 @@ SAME = 1e-3
 
 @dataclass(frozen=True)
 class Frame:
-    """Cells of ``stride`` guide pixels; the first begins at guide pixel (``top``, ``left``), 0 or before it."""
+    """Cells of ``step`` (y, x) guide pixels; the first begins at guide pixel (``top``, ``left``), 0 or before it."""
 
-    stride: int
+    step: tuple[int, int]
     top: int
     left: int
     rows: int
@@ -28,37 +28,38 @@ class Frame:
 def frame_of(guide: Any, signal: Any) -> Frame:
     """From two open datasets. Raises GsjbuError where they cannot be laid over each other."""
     for data, name in ((guide, "guide"), (signal, "signal")):
-        if data.crs is None or data.transform.is_identity:
+        if data.transform.is_identity:
             raise GsjbuError(
                 "raster_unplaced", f"The {name} has no georeference; gsjbu upsample goes by array shape."
+            )
+        if data.crs is None:
+            raise GsjbuError(
+                "raster_unplaced",
+                f"The {name} has a transform, and no projection that it is in; name it (gdal_edit.py -a_srs EPSG:...).",
             )
         if data.transform.b or data.transform.d:
             raise GsjbuError(
                 "raster_rotated", f"The {name} is rotated; warp it to a north-up grid first (gdalwarp)."
             )
     step, top, left = _steps(guide, signal) if guide.crs == signal.crs else (None, 0.0, 0.0)
-    if (
-        step is not None
-        and all(abs(v - round(v)) < SAME for v in (*step, top, left))
-        and round(step[0]) == round(step[1])
-    ):
-        stride, note = round(step[0]), "the signal's own pixels"
-        if stride < 2:
+    if step is not None and all(abs(v - round(v)) < SAME for v in (*step, top, left)):
+        down, across, note = round(step[0]), round(step[1]), "the signal's own pixels"
+        if min(down, across) < 1 or max(down, across) < 2:
             raise GsjbuError("raster_scale", "The signal's pixels are no larger than the guide's.")
-        first_row, first_col = -(-round(top) % stride), -(-round(left) % stride)
+        first_row, first_col = -(-round(top) % down), -(-round(left) % across)
     else:
-        stride = max(2, round(_ground(guide, signal)))
+        down = across = max(2, round(_ground(guide, signal)))
         first_row = first_col = 0
-        note = f"the signal resampled to cells of {stride} pixels of the guide, as its own do not meet them"
-    rows = -(-(guide.height - first_row) // stride)
-    cols = -(-(guide.width - first_col) // stride)
-    return Frame(stride, first_row, first_col, rows, cols, note)
+        note = f"the signal resampled to cells of {down} pixels of the guide, as its own do not meet them"
+    rows = -(-(guide.height - first_row) // down)
+    cols = -(-(guide.width - first_col) // across)
+    return Frame((down, across), first_row, first_col, rows, cols, note)
 
 
 def _steps(guide: Any, signal: Any) -> tuple[tuple[float, float], float, float]:
-    """Guide pixels per signal pixel (y, x), and the signal's first row and column in guide pixels."""
+    """Guide pixels per signal pixel (y, x), whichever way its rows run, and where it begins in guide pixels (y, x)."""
     g, s = guide.transform, signal.transform
-    return (s.e / g.e, s.a / g.a), (s.f - g.f) / g.e, (s.c - g.c) / g.a
+    return (abs(s.e / g.e), abs(s.a / g.a)), (s.f - g.f) / g.e, (s.c - g.c) / g.a
 
 
 def _ground(guide: Any, signal: Any) -> float:
@@ -83,7 +84,8 @@ def laid(guide: Any, signal: Any, frame: Frame, exact: bool) -> tuple[np.ndarray
     from rasterio.transform import Affine
     from rasterio.warp import reproject
 
-    to = guide.transform * Affine.translation(frame.left, frame.top) * Affine.scale(frame.stride)
+    down, across = frame.step
+    to = guide.transform * Affine.translation(frame.left, frame.top) * Affine.scale(across, down)
     own = frame.note.startswith("the signal's own")
     how = Resampling.nearest if own or exact else Resampling.bilinear
     values = signal.read(masked=True).astype(np.float64).filled(np.nan)

@@ -34,7 +34,7 @@ class Guide:
         return cls(data, clouds, low, high, (usual - low) / (high - low))
 
     def tile(
-        self, top: int, left: int, height: int, width: int, stride: int
+        self, top: int, left: int, height: int, width: int, step: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """float32 [G, height, width] of whole cells, and bool [height, width]: where there is something to follow.
 
@@ -55,7 +55,7 @@ class Guide:
         values = np.zeros((len(part), height, width), np.float32)
         for band, plane, low, high in zip(part.data, values, self.low, self.high, strict=True):
             plane[inside] = np.clip((band - low) / (high - low), 0, 1)  # one at a time, as it takes float64
-        cells = (len(values), height // stride, stride, width // stride, stride)
+        cells = (len(values), height // step[0], step[0], width // step[1], step[1])
         share = np.float32(np.sqrt(3 / max(3, len(values))))
         values *= share
         if seen.all():
@@ -66,7 +66,7 @@ class Guide:
             count > 0, sums / np.maximum(count, 1), np.broadcast_to(self.usual * share, sums.shape)
         )
         return np.where(
-            seen, values, means.astype(np.float32).repeat(stride, axis=1).repeat(stride, axis=2)
+            seen, values, means.astype(np.float32).repeat(step[0], axis=1).repeat(step[1], axis=2)
         ), seen
 
 

@@ -40,10 +40,12 @@ _Tile = tuple[int, int, int, int]  # its first cell and its cells (rows, columns
 
 @dataclass(frozen=True)
 class Report:
-    """What was done: ``shape`` [C, H, W], ``stride`` in guide pixels, tiles, kind, and sentences on choices."""
+    """What was done: ``shape`` [C, H, W], a cell's height and width in guide pixels, tiles, kind, and sentences on
+    choices."""
 
     shape: tuple[int, int, int]
     stride: int
+    stride_x: int
     tiles: int
     kind: str
     notes: tuple[str, ...]
@@ -111,15 +113,15 @@ def upsample(
                     out.nodata = numbers.gap
                     notes.append(numbers.note)
             _to_cog(plain, Path(output), is_labels)
-        return Report((coarse.count, fine.height, fine.width), frame.stride, len(tiles), kind, tuple(notes))
+        return Report((coarse.count, fine.height, fine.width), *frame.step, len(tiles), kind, tuple(notes))
 
 
 def _tiles(frame: Frame, height: int, width: int, tile: int) -> Iterator[_Tile]:
     """Whole cells of the frame, together the guide."""
-    side = max(1, tile // frame.stride)
-    for row in range(0, frame.rows, side):
-        for col in range(0, frame.cols, side):
-            yield row, col, min(side, frame.rows - row), min(side, frame.cols - col)
+    down, across = (max(1, tile // step) for step in frame.step)
+    for row in range(0, frame.rows, down):
+        for col in range(0, frame.cols, across):
+            yield row, col, min(down, frame.rows - row), min(across, frame.cols - col)
 
 
 @dataclass(frozen=True)
@@ -163,21 +165,21 @@ class _Work:
         """The tile's window on the guide, its values, float64 [C, height, width], and where there is none."""
         from rasterio.windows import Window
 
-        f, s = self.frame, self.frame.stride
+        f, (sy, sx) = self.frame, self.frame.step
         first_row, first_col = max(0, row - self.margin), max(0, col - self.margin)
         last_row, last_col = min(f.rows, row + rows + self.margin), min(f.cols, col + cols + self.margin)
         cells = np.s_[first_row:last_row, first_col:last_col]
-        height, width = (last_row - first_row) * s, (last_col - first_col) * s
-        picture, seen = self.guide.tile(f.top + first_row * s, f.left + first_col * s, height, width, s)
-        high = self._upsampled(picture, seen, self.values[(slice(None), *cells)], self.known[cells])
-        top, left = f.top + row * s, f.left + col * s
-        bottom, right = (
-            min(first + n * s, size)
-            for first, n, size in ((top, rows, self.guide.data.height), (left, cols, self.guide.data.width))
+        height, width = (last_row - first_row) * sy, (last_col - first_col) * sx
+        picture, seen = self.guide.tile(
+            f.top + first_row * sy, f.left + first_col * sx, height, width, f.step
         )
+        high = self._upsampled(picture, seen, self.values[(slice(None), *cells)], self.known[cells])
+        top, left = f.top + row * sy, f.left + col * sx
+        bottom = min(top + rows * sy, self.guide.data.height)
+        right = min(left + cols * sx, self.guide.data.width)
         inner_top, inner_left = max(top, 0), max(left, 0)
-        down = inner_top - (f.top + first_row * s)
-        across = inner_left - (f.left + first_col * s)
+        down = inner_top - (f.top + first_row * sy)
+        across = inner_left - (f.left + first_col * sx)
         part = high[:, down : down + bottom - inner_top, across : across + right - inner_left]
         window = Window(inner_left, inner_top, right - inner_left, bottom - inner_top)
         return window, part, ~np.isfinite(part).all(axis=0)

@@ -43,6 +43,16 @@ def test_the_fixed_kernel_takes_any_size(tmp_path, objective):
         assert theirs.shape == ours.shape and np.abs(theirs - ours).max() <= 1e-5
 
 
+def test_one_file_takes_guides_of_any_number_of_bands(tmp_path):
+    write_fixed(fixed_kernel(1, "rgb"), tmp_path / "fixed.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "fixed.onnx")
+    module = gsjbu.GSJBU(iters=0, radius=1, objective="rgb")
+    for bands in (1, 3, 4, 6):
+        guide, signal = torch.rand(1, bands, 45, 61, generator=DRAW), torch.randn(1, 5, 6, 9, generator=DRAW)
+        made = session.run(None, {"guide": guide.numpy(), "signal": signal.numpy()})[0]
+        assert np.abs(made - module(guide, signal).numpy()).max() <= 1e-5, bands
+
+
 @pytest.mark.parametrize("objective", ["auto", "rgb"])
 def test_torch_export(objective):
     image, signal = picture(45, 61), torch.randn(1, 12, 6, 9, generator=DRAW)
@@ -100,7 +110,7 @@ def test_a_fitted_kernel_at_an_odd_size_and_what_it_costs(tmp_path):
 
     ours, own = timed(lambda: kernel.render(values).numpy())
     (theirs,), runtime = timed(lambda: session.run(None, {"signal": values.numpy()}))
-    size = (tmp_path / "kernel.onnx").stat().st_size / 1e6
+    size = (tmp_path / "new" / "kernel.onnx").stat().st_size / 1e6
     print(
         f"16 channels, 13×17 to 181×243: own {own * 1e3:.1f} ms, onnxruntime {runtime * 1e3:.1f} ms, {size:.1f} MB"
     )

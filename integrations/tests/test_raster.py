@@ -239,6 +239,27 @@ def test_the_command_writes_what_the_library_writes(land, capsys):
     assert "none.tif" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("down", "across", "flipped"), [(8, 16, False), (16, 8, True), (8, 8, True), (1, 16, False)]
+)
+def test_cells_of_whole_numbers_of_pixels_on_each_axis_are_used_as_they_are(land, down, across, flipped):
+    """Whichever way their rows run."""
+    folder, guide, _, truth, _ = land
+    height, width = 208 // down, 176 // across
+    full = np.pad(truth, ((5, 0), (5, 0)), mode="edge")[: height * down, : width * across]
+    low = full.reshape(height, down, width, across).mean(axis=(1, 3))[None].astype(np.float32)
+    place = from_origin(500_000, 5_000_000, 10 * across, 10 * down)
+    if flipped:
+        low = low[:, ::-1]
+        place = rasterio.Affine(10 * across, 0, 500_000, 0, 10 * down, 5_000_000 - 10 * down * height)
+    signal = write(folder / "oblong.tif", low, place)
+    made = gsjbu.raster.upsample(guide, signal, folder / "oblong-fine.tif", tile=64)
+    assert (made.stride, made.stride_x) == (down, across) and "own pixels" in made.notes[0]
+    fine = read(folder / "oblong-fine.tif")[0][0]
+    inside = np.s_[: height * down - 5, : width * across - 5]
+    assert rmse(fine, truth, inside) < 0.7 * rmse(bilinear(folder, guide, signal), truth, inside)
+
+
 @pytest.mark.parametrize("fault", ["unplaced", "apart", "finer", "clouds"])
 def test_what_cannot_be_laid_over_each_other_is_told(land, fault):
     folder, guide, signal, *_ = land
@@ -256,5 +277,7 @@ def test_what_cannot_be_laid_over_each_other_is_told(land, fault):
             gsjbu.raster.upsample(guide, signal, folder / "no.tif", clouds=other)
         else:
             gsjbu.raster.upsample(guide, other, folder / "no.tif")
+    if fault == "unplaced":
+        assert "has a transform, and no projection" in caught.value.message
     assert caught.value.code.startswith("raster_") and caught.value.message.endswith(".")
     assert not (folder / "no.tif").exists()

@@ -128,6 +128,12 @@ def test_two_items_of_one_key_are_refused(tmp_path):
         find(str(tmp_path / "in"))
 
 
+def test_a_picture_that_is_listed_twice_is_named_as_that(folder):
+    listed = put(folder / "these.txt", b"b.jpg\ndeep/a.PNG\ndeep/../b.jpg\n")
+    with pytest.raises(SourceError, match=r"these\.txt lists b\.jpg 2 times"):
+        find(str(listed))
+
+
 def test_a_list_may_begin_with_a_mark_and_must_be_text(tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.png\n")
@@ -139,14 +145,14 @@ def test_a_list_may_begin_with_a_mark_and_must_be_text(tmp_path):
 
 def test_files_that_are_passed_over_are_named(folder, tmp_path):
     put(folder / "c.gif")
-    put(folder / "lonely.npy")
+    put(folder / "deep/lonely.npy")
     put(folder / "b.npy.json", b"{}")  # what the signal's numbers mean
-    assert sorted(passed_over(str(folder), find(str(folder)))) == ["c.gif", "lonely.npy", "notes.md"]
+    assert sorted(passed_over(str(folder), find(str(folder)))) == ["c.gif", "deep/lonely.npy", "notes.md"]
     put(tmp_path / "signals/B.NPY")
-    put(tmp_path / "signals/other.npy")
+    put(tmp_path / "signals/sub/other.npy")
     items = find(str(folder), str(tmp_path / "signals"))
     assert items[0].signal.name == "B.NPY"
-    assert "other.npy" in passed_over(str(folder), items, str(tmp_path / "signals"))
+    assert "sub/other.npy" in passed_over(str(folder), items, str(tmp_path / "signals"))
 
 
 def test_names_that_begin_with_a_dot_are_no_pictures(folder, tmp_path):

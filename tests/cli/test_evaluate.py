@@ -84,6 +84,21 @@ def test_what_cannot_be_measured_is_said(given, said, capsys):
     assert said in json.loads(capsys.readouterr().out)["error"]
 
 
+def test_a_folder_gives_a_list_however_many_pictures_have_a_truth_and_names_the_others(
+    folders, tmp_path, capsys
+):
+    (tmp_path / "spheres.png").write_bytes((folders / "truths" / "spheres.png").read_bytes())
+    asked = ["evaluate", *(str(folders / name) for name in ("photos", "signals")), "--truth", str(tmp_path)]
+    assert cli.main([*asked, *FEW]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [one["name"] for one in told["pictures"]] == ["spheres.png"] and "wires.png" in told["passed_over"]
+    assert cli.main([*asked, *FEW[:-1]]) == 0
+    assert "passed over, without signal and truth of the same name: " in capsys.readouterr().out
+    (tmp_path / "spheres.png").write_bytes(b"no truth")
+    assert cli.main([*asked, "-o", str(tmp_path / "report"), *FEW]) == 1, "one of one could not be measured"
+    assert [one["name"] for one in json.loads(capsys.readouterr().out)["failed"]] == ["spheres.png"]
+
+
 def test_folders_without_a_pair_are_refused(folders, tmp_path, capsys):
     assert cli.main(["evaluate", str(folders / "photos"), "--truth", str(tmp_path), *FEW]) == 2
     assert "same name" in json.loads(capsys.readouterr().out)["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import gsjbu
 from gsjbu import cli, samples, video
 from gsjbu.cli import frame_signals
+from gsjbu.core.grid import Grid
+from gsjbu.errors import GsjbuError
 from gsjbu.io.films import Reader, Writer
 from gsjbu.io.pictures import to_uint8
 
@@ -117,3 +120,65 @@ def test_classes_of_many_frames_have_their_colours_though_they_share_channels(
     for name in ("000000.npy", "000001.npy"):
         assert np.array_equal(np.load(film / "256" / name), np.load(film / "1000" / name))
     assert np.abs(shown[0].astype(float) - shown[1]).mean() < 20
+
+
+def signals(folder: Path, frames: list[np.ndarray], **words: object) -> frame_signals.FrameSignals:
+    """Of a film whose signals are ``frames`` [h, w]."""
+    folder.mkdir(exist_ok=True)
+    for number, frame in enumerate(frames):
+        np.save(folder / f"{number}.npy", frame)
+    asked = {
+        "kind": "auto",
+        "invalid": "auto",
+        "layout": "auto",
+        "fill": False,
+        "names": None,
+        "frames": None,
+    }
+    told = {"signal": str(folder), "objective": "suited", "stride": 8, "quiet": False}
+    return frame_signals.FrameSignals(argparse.Namespace(**asked | told | words), len(frames))
+
+
+Y, X = np.mgrid[:12, :16] / 16
+DISC = 1 / (1 + np.exp(40 * (np.hypot(Y - 0.4, X - 0.5) - 0.25)))
+
+
+@pytest.mark.parametrize(
+    ("frame", "flat", "kind", "shown"),
+    [
+        (DISC.astype("f4"), 0, "probabilities", (0, 0)),  # an empty mask is black
+        ((5 + 3 * X * Y).astype("f4"), 5, "depth", (0, 0)),
+        ((12 * (X + Y)).round().astype("u1") * 9 + 20, 110, "depth", (0.5, 0.5)),
+    ],
+)
+def test_a_flat_frame_is_what_the_others_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], frame: np.ndarray, flat: float, kind: str,
+    shown: tuple[float, float],
+) -> None:  # fmt: skip
+    source = signals(tmp_path / "in", [np.full_like(frame, flat), frame, frame])
+    assert source.range == pytest.approx((float(frame.min()), float(frame.max())), abs=1e-3)
+    first = source._brought(Grid.from_sizes(96, 128, 12, 16))
+    assert first.kind == source.kind == kind and capsys.readouterr().err == ""
+    colours = source.colours(first)
+    assert shown[0] - 1e-3 <= float(colours.min()) <= float(colours.max()) <= shown[1] + 1e-3
+
+
+def test_a_frame_that_alone_would_be_something_else_is_named_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quantity, heat = (5 * Y + X).astype("f4"), np.exp(-9 * (X - 0.5) ** 2 - 9 * (Y - 0.3) ** 2).astype("f4")
+    source = signals(tmp_path / "in", [quantity, heat, quantity])
+    assert "taken for depth, as most are; alone would be: 1.npy heat map." in capsys.readouterr().err
+    grid = Grid.from_sizes(96, 128, 12, 16)
+    assert {source._brought(grid).kind for _ in range(3)} == {"depth"}
+
+
+@pytest.mark.parametrize("other", [(np.hypot(X, Y) < 0.5).astype("i8"), np.stack([X, Y, X + Y]).astype("f4")])
+def test_frames_of_another_kind_are_refused_by_name(tmp_path: Path, other: np.ndarray) -> None:
+    with pytest.raises(GsjbuError, match=r"0\.npy is depth \(1 channel, fractions\), 1\.npy is"):
+        signals(tmp_path / "in", [5 * Y + X, other, 5 * Y + X])
+
+
+def test_a_file_that_cannot_be_taken_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GsjbuError, match=r"^1\.npy: The signal holds no value"):
+        signals(tmp_path / "in", [5 * Y + X, np.full((12, 16), np.nan)])

@@ -25,6 +25,7 @@ def test_folders_are_paired_by_name(folders):
     assert [(p.name, p.signal, p.truth_name) for p in found] == [
         ("x.png", folders / "b" / "x.npy", str(folders / "c" / "x.png"))
     ]
+    assert pairs.passed_over(a, found) == ["y.jpg", "z.png"]
     assert [p.name for p in pairs.found(a, None, c)] == ["x.png", "z.png"]
     assert {p.signal for p in pairs.found(a, None, c)} == {None}
 

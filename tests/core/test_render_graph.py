@@ -26,6 +26,14 @@ def test_the_fixed_kernel_exported_is_the_module(objective):
     torch.testing.assert_close(carried(IMAGE, signal), module(IMAGE, signal), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("bands", [1, 3, 4, 6])
+def test_a_distance_over_many_bands_is_brought_to_one_over_three(bands):
+    guide, signal = torch.rand(2, bands, 37, 45, generator=DRAW), torch.randn(2, 6, 5, 7, generator=DRAW)
+    module = gsjbu.GSJBU(iters=0, radius=1, objective="rgb")
+    carried = torch.export.export(module, (guide, signal)).module()
+    torch.testing.assert_close(carried(guide, signal), module(guide, signal), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("how", [{"stride": 8}, {"objective": "auto", "lr_size": (5, 7)}])
 def test_the_rendering_of_a_fitted_kernel(how):
     """Partial cells, and a mixture with back-projection."""

@@ -279,7 +279,9 @@ def test_features_with_a_rounded_zero_are_no_logits():
 
 @pytest.mark.parametrize("classes", [2, 6, 40, 150])
 @pytest.mark.parametrize("scale", [3, 9, 30])
-@pytest.mark.parametrize(("whole", "dtype"), [(255, "u1"), (255, "i4"), (65535, "u2")])
+@pytest.mark.parametrize(
+    ("whole", "dtype"), [(255, "u1"), (255, "i4"), (65535, "u2"), (255, "f2"), (255, "f4"), (65535, "f8")]
+)
 @pytest.mark.parametrize("how", [np.rint, np.floor])
 def test_levels_of_a_softmax_are_probabilities_or_asked_for(classes, scale, whole, dtype, how):
     found = guess(how(softmax(softmax_of(classes, scale)) * whole).astype(dtype))
@@ -288,7 +290,12 @@ def test_levels_of_a_softmax_are_probabilities_or_asked_for(classes, scale, whol
 
 def test_levels_of_shares_are_soft_labels():
     levels = np.rint(255 * shares()).astype("u1")
+    assert guess(levels) == guess(levels.astype("f4"))
     assert guess(levels).kind == "soft_labels"
+    assert (
+        guess(np.stack([REGIONS > 1, REGIONS > 2]).astype("f4")).reason
+        == "2 channels of 0 and 1: one a class"
+    )
     assert guess(255 * (np.arange(4)[:, None, None] == REGIONS).astype("u1")) == kinds.Guess(
         "soft_labels", "4 channels of whole numbers that sum to 255, but for rounding"
     )

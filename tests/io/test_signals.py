@@ -437,6 +437,19 @@ def test_a_squashed_square_is_said_by_the_library_and_by_the_page():
     assert understand(DEPTH[:, :6], (48, 64), layout="6x6").doubts == []
 
 
+def test_whole_numbers_in_floats_are_levels_as_those_in_integers_are():
+    levels = np.rint(255 * PROBS).astype(np.uint8)
+    for array, kind in ((levels, "auto"), (levels[0], "heat_map")):
+        whole, held = (
+            understand(array, (48, 64), kind=kind),
+            understand(array.astype("f4"), (48, 64), kind=kind),
+        )
+        assert (held.kind, held.scale) == (whole.kind, whole.scale) and torch.equal(held.values, whole.values)
+    held = levels[0].astype("f4")
+    held[2, 3] = np.nan  # is filled by fractions
+    assert float(understand(held, kind="heat_map").values.max()) <= 1
+
+
 def test_levels_of_probabilities_sum_to_1_again():
     levels = np.rint(255 * PROBS).astype(np.uint8)
     found = understand(levels, (48, 64))

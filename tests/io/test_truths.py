@@ -10,6 +10,7 @@ from PIL import Image
 import gsjbu
 from gsjbu.core.grid import Grid
 from gsjbu.errors import SignalError
+from gsjbu.io import kinds
 from gsjbu.io.brought import Brought
 from gsjbu.io.pictures import png_bytes
 from gsjbu.io.readers import bring
@@ -231,9 +232,24 @@ def test_depth_is_not_measured_against_class_numbers(palette, tmp_path):
     truth = bring(tmp_path / "truth.png")
     with pytest.raises(SignalError, match="map of class numbers"):
         truth_of(truth, depth, 48, 64)
+    with pytest.raises(
+        SignalError, match="without a palette" if palette else r"quantity, kind=depth \(--kind depth\)"
+    ):
+        truth_of(truth, depth, 48, 64)
     said = understand(depth.brought.array, kind="depth")
     if palette:  # leaves no doubt
         with pytest.raises(SignalError, match="map of class numbers"):
             truth_of(truth, said, 48, 64)
     else:
         assert truth_of(truth, said, 48, 64).family == "depth"
+
+
+@pytest.mark.parametrize("dtype", ["f4", "u2"])
+@pytest.mark.parametrize("off", [0, 5])
+def test_few_levels_are_a_quantity_where_the_signal_is_their_mean(dtype, off):
+    depth = np.array([20, 80, 110, 130], dtype)[np.roll(LABELS, (1, 2), axis=(0, 1))]
+    assert kinds.guess(depth[None], np.ones(depth.shape, bool)).kind == "labels"
+    means = depth.reshape(6, 4, 8, 4).mean(axis=(1, 3))
+    signal = understand((means + off * DRAW.standard_normal(means.shape)).astype("f4"))
+    found = truth_of(bring(depth), signal, 24, 32)
+    assert found.family == "depth" and (found.values[0].numpy() == depth).all()
