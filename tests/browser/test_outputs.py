@@ -136,3 +136,16 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
 def test_link_is_the_address(page: Page) -> None:
     page.wait_for_timeout(350)
     assert snippet(page, "link") == page.url
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_menu_of_copies_lies_in_its_card_at_every_width(page: Page, server: Server, language: str) -> None:
+    page.goto(f"{server.url}/?resolution=128&lang={language}")
+    shown(page)
+    page.click("#copy-menu summary")
+    for width in (375, 768, 1280, 1440, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        card, sheet = page.locator(".out").bounding_box(), page.locator(".menu .sheet").bounding_box()
+        assert card and sheet
+        assert card["x"] <= sheet["x"] and sheet["x"] + sheet["width"] <= card["x"] + card["width"]
+        assert 0 <= card["x"] and card["x"] + card["width"] <= width
