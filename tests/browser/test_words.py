@@ -166,7 +166,7 @@ def test_a_brought_signal_is_worded_as_what_it_is(page: Page, kind: str, title: 
     assert state(page, "signal.kind") == kind
     tab(page, "signal")
     zh = words("zh")
-    assert page.inner_text("#right option:checked") == zh[f"server.panel.{title}_auto.title"]
+    assert page.get_attribute("#right", "title") == zh[f"server.panel.{title}_auto.title"]
     assert page.text_content("#caption") == zh[f"server.panel.{sentence}_auto.sentence"]
 
 
