@@ -69,10 +69,11 @@ class StoredSignal:
 
 @dataclass(frozen=True)
 class StoredTruth:
-    """What a signal is measured against, as it was brought, and its file's name."""
+    """What a signal is measured against, as it was brought, and its file's name, or the built-in scene it is of."""
 
     brought: Brought
     name: str
+    sample: str | None = None
     kind: str | None = None  # where it is known: of a built-in scene
 
 
@@ -158,7 +159,7 @@ class Inputs:
                 "request_invalid", "A built-in scene has depth and labels; 'what' names one.", setting="what"
             )
         scene = await self.image_from_sample(name)
-        return StoredTruth(scene.sample.truth(what), f"{scene.name}: {what}", what)
+        return StoredTruth(scene.sample.truth(what), f"{scene.name}: {what}", name, what)
 
     async def signal_of_truth(
         self, stored: StoredTruth, rows: int, cols: int, kind: str | None
