@@ -146,6 +146,22 @@ class Inputs:
         )
         return StoredSignal(read, file.name, words)
 
+    async def truth_of(self, form: Form) -> StoredTruth | None:
+        """The truth that a run's form brings: a file, or by ``what`` the built-in scene's own."""
+        if "truth" in form.files:
+            if "what" in form.fields:
+                raise Problem(
+                    "request_invalid", "Send either a truth's file or 'what', not both.", setting="what"
+                )
+            return await self.truth_from_file(form.files["truth"])
+        if "what" not in form.fields:
+            return None
+        if "sample" not in form.fields:
+            raise Problem(
+                "request_invalid", "'what' names a truth of a built-in scene; send 'sample'.", setting="what"
+            )
+        return await self.truth_of_sample(form.fields["sample"], form.fields["what"])
+
     async def truth_from_file(self, file: File) -> StoredTruth:
         """Read an uploaded truth: as a quantity, whatever it is, so that classes need no channel each."""
         read = await self.signal_from_file(file, {"kind": "depth", "invalid": "none"})
