@@ -50,11 +50,12 @@ SIGNAL_FORM = body(
     },
     "file",
 )
+_WHAT = {"what": {"enum": ["depth", "labels"], "description": "Of a built-in scene: which of its truths."}}
 TRUTH_FORM = body(
     {
         "file": {**_BINARY, "description": "A full-resolution array or picture; what a signal may come in."},
         "sample": _SCENE,
-        "what": {"enum": ["depth", "labels"], "description": "Of a built-in scene: which of its truths."},
+        **_WHAT,
     },
     "file",
     "sample",
@@ -64,6 +65,7 @@ RUN_FORM = body(
         **_IMAGE,
         "signal": {**_BINARY, "description": "A low-resolution signal to upsample along with the image."},
         "truth": {**_BINARY, "description": "The signal's truth at full resolution, to measure against."},
+        **_WHAT,
         **SIGNAL_WORDS,
         "return_files": {
             "type": "boolean",
@@ -89,7 +91,7 @@ def only(form: Form, *names: str) -> None:
 def settings_of(form: Form) -> Settings:
     """The settings in a form: each as a field of its own, or all in one JSON field ``settings``."""
     given: dict[str, Any] = dict(form.fields)
-    for name in ("sample", "return_files", *SIGNAL_WORDS):
+    for name in ("sample", "what", "return_files", *SIGNAL_WORDS):
         given.pop(name, None)
     together = given.pop("settings", None)
     if together is not None:

@@ -69,10 +69,11 @@ class StoredSignal:
 
 @dataclass(frozen=True)
 class StoredTruth:
-    """What a signal is measured against, as it was brought, and its file's name."""
+    """What a signal is measured against, as it was brought, and its file's name, or the built-in scene it is of."""
 
     brought: Brought
     name: str
+    sample: str | None = None
     kind: str | None = None  # where it is known: of a built-in scene
 
 
@@ -145,6 +146,22 @@ class Inputs:
         )
         return StoredSignal(read, file.name, words)
 
+    async def truth_of(self, form: Form) -> StoredTruth | None:
+        """The truth that a run's form brings: a file, or by ``what`` the built-in scene's own."""
+        if "truth" in form.files:
+            if "what" in form.fields:
+                raise Problem(
+                    "request_invalid", "Send either a truth's file or 'what', not both.", setting="what"
+                )
+            return await self.truth_from_file(form.files["truth"])
+        if "what" not in form.fields:
+            return None
+        if "sample" not in form.fields:
+            raise Problem(
+                "request_invalid", "'what' names a truth of a built-in scene; send 'sample'.", setting="what"
+            )
+        return await self.truth_of_sample(form.fields["sample"], form.fields["what"])
+
     async def truth_from_file(self, file: File) -> StoredTruth:
         """Read an uploaded truth: as a quantity, whatever it is, so that classes need no channel each."""
         read = await self.signal_from_file(file, {"kind": "depth", "invalid": "none"})
@@ -158,7 +175,7 @@ class Inputs:
                 "request_invalid", "A built-in scene has depth and labels; 'what' names one.", setting="what"
             )
         scene = await self.image_from_sample(name)
-        return StoredTruth(scene.sample.truth(what), f"{scene.name}: {what}", what)
+        return StoredTruth(scene.sample.truth(what), f"{scene.name}: {what}", name, what)
 
     async def signal_of_truth(
         self, stored: StoredTruth, rows: int, cols: int, kind: str | None

@@ -50,10 +50,8 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
         if "signal" in form.files:
             signal = await service.inputs.signal_from_file(form.files["signal"], forms.signal_words(form))
             signal_id = service.store.add("signal", signal)
-        truth_id = None
-        if "truth" in form.files:
-            truth = await service.inputs.truth_from_file(form.files["truth"])
-            truth_id = service.store.add("truth", truth)
+        truth = await service.inputs.truth_of(form)
+        truth_id = None if truth is None else service.store.add("truth", truth)
     job = (await service.submit(client_of(request), image_id, settings, signal_id, answer, truth_id)).job
     assert job is not None  # it was not asked how long it takes
     await _wait(service, request, job)

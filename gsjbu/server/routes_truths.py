@@ -28,8 +28,13 @@ async def truths(service: Shared, request: Request) -> dict[str, object]:
             stored = await service.inputs.truth_of_sample(form.fields["sample"], form.fields.get("what", ""))
         else:
             raise Problem("file_missing", "The form has no file; attach the truth in the field 'file'.")
-    truth_id = service.store.add("truth", stored)
-    return {"truth_id": truth_id, "shape": list(stored.brought.array.shape), "name": stored.name}
+    return _about(service.store.add("truth", stored), stored)
+
+
+@router.get("/api/truths/{truth_id}", response_model=schemas.TruthMade, responses=refusals())
+async def truth(service: Shared, truth_id: schemas.Id) -> dict[str, object]:
+    """A kept truth: its shape and name."""
+    return _about(truth_id, service.store.get("truth", truth_id))
 
 
 @router.post(
@@ -43,3 +48,10 @@ async def reduced(service: Shared, truth_id: schemas.Id, wanted: schemas.TruthRe
     truth: StoredTruth = service.store.get("truth", truth_id)
     stored = await service.inputs.signal_of_truth(truth, wanted.rows, wanted.cols, wanted.kind)
     return about_signal(service.store.add("signal", stored), stored)
+
+
+def _about(truth_id: str, stored: StoredTruth) -> dict[str, object]:
+    return {
+        "truth_id": truth_id, "shape": list(stored.brought.array.shape), "name": stored.name,
+        "sample": stored.sample, "what": stored.kind,
+    }  # fmt: skip

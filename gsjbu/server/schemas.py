@@ -163,6 +163,8 @@ class TruthMade(BaseModel):
     truth_id: str
     shape: list[int]
     name: str
+    sample: str | None = Field(None, description="The built-in scene whose own it is.")
+    what: str | None = Field(None, description="Which of that scene's: depth or labels.")
 
 
 class TruthReduced(Strict):

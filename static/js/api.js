@@ -65,6 +65,8 @@ export const understandSignal = (id, words) =>
 export const sendTruth = (file) => json("/api/truths", form({ file }));
 /** What a built-in scene knows of itself: its depth or its labels. */
 export const sceneTruth = (sample, what) => json("/api/truths", form({ sample, what }));
+/** A truth the server still holds. */
+export const readTruth = (id) => json(`/api/truths/${encodeURIComponent(id)}`);
 /** The low-resolution signal that a truth gives. */
 export const reduceTruth = (id, cells) => json(`/api/truths/${encodeURIComponent(id)}/signal`, sending(cells));
 export const startJob = (body) => json("/api/jobs", sending(body));

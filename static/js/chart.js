@@ -3,7 +3,7 @@
 import { h, put, svg } from "./dom.js";
 import { fixed, signed } from "./format.js";
 
-const MARGIN = { top: 14, right: 8, bottom: 28 };
+const MARGIN = { top: 22, right: 8, bottom: 28 };
 const FONT = 11; // px, as in report.css
 const ruler = h("canvas").getContext("2d");
 
@@ -41,12 +41,12 @@ function widest(holder, texts) {
  * A drawing area with its scales. Sizes are those of the holder, so text keeps its size.
  * @param {HTMLElement} holder
  * @param {{x: number[], y: number[], label: string, xLabel?: string, yLabel?: string, xTicks?: number[],
- *   yTicks?: number[], margin?: object}} what
+ *   yTicks?: number[]}} what
  */
-function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks, margin = {} }) {
+function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks }) {
   const width = Math.max(120, holder.clientWidth);
   const height = Math.max(64, holder.clientHeight);
-  const m = { ...MARGIN, left: 0, ...margin };
+  const m = { ...MARGIN, left: 0 };
   const span = (from, to) => (from === to ? [from - 0.5, to + 0.5] : [from, to]);
   const [x0, x1] = span(...x);
   const [y0, y1] = span(...y);
@@ -178,7 +178,6 @@ export function histogram(holder, { edges, counts, label, title, unit, say }) {
     label,
     xLabel: unit,
     yLabel: title,
-    margin: { top: 20 },
     yTicks: [0, high],
   });
   const bars = counts.map((count, i) => {

@@ -5,6 +5,7 @@ import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { bestOf, measuredGroup, methodClass, methodOf } from "./methods.js";
 import {
+  brief,
   classWords,
   firstPair,
   groupTitle,
@@ -268,9 +269,10 @@ function place(chosen, pair, result) {
     if (!chosen[side]) continue;
     put(
       byId(side),
-      chosen.panels.map((p) => h("option", { value: p.name }, title(p))),
+      chosen.panels.map((p) => h("option", { value: p.name, title: title(p) }, brief(p))),
     );
     byId(side).value = chosen[side].name;
+    byId(side).title = title(chosen[side]);
   }
   byId("opacity-row").hidden = !overPhoto(chosen);
   caption(chosen);

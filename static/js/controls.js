@@ -215,7 +215,8 @@ function gpu(one, id, ask, change) {
   const reasons = one.choices
     .filter((c) => ACCELERATORS.includes(c.value))
     .map((c) => c.reason)
-    .filter(Boolean);
+    .filter(Boolean)
+    .map((reason) => served(`reason.${reason}`, reason));
   const box = h("input", {
     type: "checkbox",
     role: "switch",

@@ -125,10 +125,10 @@ async function begin() {
   await open(address);
 }
 
-/** Put on the signal and the picture that the address asks for, and say what of it could not be had. */
+/** Put on the signal, its truth and the picture that the address asks for, and say what of it could not be had. */
 async function open(address) {
   const { samples } = state.info;
-  const lost = { signal: false, image: false };
+  const lost = { signal: false, truth: false, image: false };
   const sample = samples.find((one) => one.name === address.sample);
   const notThere = () => [
     ...address.refused.map(({ setting, raw }) => `${controls.label(setting.name)} = ${raw}`),
@@ -139,6 +139,7 @@ async function open(address) {
       notThere().length && i18n.t("error.address", { asked: notThere().join(", ") }),
       lost.image && i18n.t("error.imageForgotten"),
       lost.signal && i18n.t("error.signalForgotten"),
+      lost.truth && i18n.t("error.truthForgotten"),
     ]
       .filter(Boolean)
       .join(" ");
@@ -146,6 +147,10 @@ async function open(address) {
   tell();
   if (address.signal && !(await signal.takeKnown(address.signal))) {
     lost.signal = true;
+    tell();
+  }
+  if (address.truth && !(await truth.takeKnown(address.truth))) {
+    lost.truth = true;
     tell();
   }
   if (gallery.chosenAny()) return; // somebody was quicker

@@ -27,6 +27,8 @@ const explained = (panel) =>
   panel.unit === "PCA coordinate" ? panel.name.replace(/^signal_/, "features_") : named(panel);
 
 export const title = (panel) => served(`panel.${named(panel)}.title`, panel.title);
+/** The title where room is short: "Segments, bilinear" begins with what tells it from "Segments, auto". */
+export const brief = (panel) => title(panel).replace(/^([^,，]+)(?:, |，)([^,，]+)$/, "$2 · $1");
 export const sentence = (panel) => served(`panel.${explained(panel)}.sentence`, panel.sentence ?? "");
 export const classWords = (entry) => served(`class.${entry.name}`, entry.name);
 

@@ -10,6 +10,8 @@ import { set, state } from "./state.js";
 import { renewed } from "./truth.js";
 import { isForgotten, onForgotten } from "./trouble.js";
 
+const FORGOTTEN = { signal: "error.signalForgotten", truth: "error.truthForgotten" };
+
 let recovering = false;
 
 export function start() {
@@ -48,15 +50,15 @@ async function again() {
     const { image: old, signal: oldSignal } = state;
     const image = await renewImage(old);
     const { truth: oldTruth } = state;
-    const remade = oldTruth ? await renewed(oldTruth, oldSignal) : {};
+    const remade = (oldTruth && (await held(renewed(oldTruth, oldSignal)))) ?? { truth: null };
     const signal = remade.signal?.made ? remade.signal : await renewSignal(oldSignal);
     const patch = { recent: state.recent.map((one) => (one.id === old.id && image ? image : one)) };
     if (state.image === old) patch.image = image; // another may have been chosen meanwhile
     if (state.signal === oldSignal) patch.signal = signal;
-    if (oldTruth && state.truth === oldTruth) patch.truth = remade.truth;
-    const taken = state.signal && patch.signal === null;
+    if (oldTruth && state.truth === oldTruth) patch.truth = signal && remade.truth; // it is that of its signal
+    const taken = ["signal", "truth"].filter((one) => state[one] && patch[one] === null);
     set(patch);
-    if (taken) say("error", () => t("error.signalForgotten"), { about: "signal" });
+    if (taken.length) say("error", () => taken.map((one) => t(FORGOTTEN[one])).join(" "), { about: "signal" });
     if (!state.image) {
       say("error", () => t("error.imageForgotten"), { about: "refusal" });
       set({ run: { phase: "failed" } });

@@ -9,24 +9,33 @@ const origin = () => location.origin;
 /** The signal's file, and what was said of it: one made of a truth is in the zip, as it was made. */
 const brought = ({ name, kind, made, words }) =>
   made ? { file: "signal_lr.npy", words: { kind, invalid: "none" } } : { file: name, words };
+/** The settings by which the signal's figures are made. */
+const MEASURED = ["iters", "radius", "resolution", "objective", "optimiser", "lr_image", "methods", "device"];
+const measured = (settings, one) => MEASURED.map((name) => one(name, settings[name]));
 const listed = (words, one) => Object.entries(words).map(([name, value]) => one(name, value));
 
-/** `python -m gsjbu compare …`: panels, figures and a report go into a folder. */
+/** `python -m gsjbu compare …`, or `evaluate …` of a truth: figures and a report go into a folder. */
 export function command({ result }) {
-  const { signal } = result;
-  const picture = result.from.sample ? `scene:${result.from.sample}` : fileName(result.from);
-  const settings = Object.entries(result.settings).filter(([name]) => !(signal && name === "stride")); // it has its own
-  const options = settings.map(([name, value]) => `--${name.replaceAll("_", "-")} ${option(value)}`);
-  if (signal) {
-    const { file, words } = brought(signal);
-    options.push(`--signal ${quoted(file)}`, ...listed(words, (name, value) => (value === true ? `--${name}` : `--${name} ${quoted(value)}`)));
+  const { signal, truth, settings } = result;
+  const picture = quoted(result.from.sample ? `scene:${result.from.sample}` : fileName(result.from));
+  const said = (name, value) => `--${name.replaceAll("_", "-")} ${option(value)}`;
+  const { file, words } = signal ? brought(signal) : {};
+  const taken = listed(words ?? {}, (name, value) => (value === true ? `--${name}` : `--${name} ${quoted(value)}`));
+  if (truth) {
+    const against = quoted(truth.scene ? `scene:${truth.what}` : truth.name);
+    const options = [...taken, `--truth ${against}`, "-o measured", ...measured(settings, said)];
+    return `python -m gsjbu evaluate ${picture} ${quoted(file)} ${options.join(" ")}`;
   }
-  return `python -m gsjbu compare ${quoted(picture)} compared ${options.join(" ")}`;
+  const options = Object.entries(settings)
+    .filter(([name]) => !(signal && name === "stride")) // it has its own
+    .map(([name, value]) => said(name, value));
+  if (signal) options.push(`--signal ${quoted(file)}`, ...taken);
+  return `python -m gsjbu compare ${picture} compared ${options.join(" ")}`;
 }
 
 /** The library, with the same figures printed. */
 export function python({ result }) {
-  const { settings, from, signal } = result;
+  const { settings, from, signal, truth } = result;
   const text = JSON.stringify; // a JSON string is a Python string
   const suited = settings.objective === "suited";
   const objective = suited ? "rgb" : settings.objective;
@@ -39,7 +48,9 @@ export function python({ result }) {
     signal && "from gsjbu.io.restoring import restored",
     "from gsjbu.metrics import psnr",
     "from gsjbu.render import bilinear",
+    truth && "from gsjbu.run.pipeline import run_reduced",
     from.sample && "from gsjbu.samples import SAMPLES",
+    truth && "from gsjbu.settings import Settings",
     signal && "from gsjbu.signals import understand",
     "",
     from.sample
@@ -56,6 +67,9 @@ export function python({ result }) {
     'print("GS-JBU", psnr(kernel.render(lr), image), "dB")',
     signal && suited && 'options["objective"] = "auto"  # what suits a signal',
     signal && (given || suited) && "kernel = gsjbu.fit(image, grid=grid, signal=signal.values, kind=signal.kind, mask=signal.mask, **options)",
+    truth && `truth = ${truth.scene ? `SAMPLES[${text(truth.scene)}].truth(${text(truth.what)})` : `understand(${text(truth.name)}, kind="depth", invalid="none").brought`}`,
+    truth && `settings = Settings(${measured(settings, (name, value) => `${name}=${text(value)}`).join(", ")}, features=False)`,
+    truth && 'print(run_reduced(image, settings, signal=signal, truth=truth).metrics["signal"])',
     signal && "high = restored(signal, kernel)  # as the zip's signal_hr.npy: in the signal's unit and dtype",
   ];
   return `${lines.filter((line) => line === "" || line).join("\n")}\n`;
@@ -63,7 +77,7 @@ export function python({ result }) {
 
 /** POST /api/run of this server; the whole result goes into result.json. */
 export function curl({ result }) {
-  const { signal } = result;
+  const { signal, truth } = result;
   const parts = Object.entries(result.settings).map(([name, value]) => `-F ${quoted(`${name}=${value}`)}`);
   const image = result.from.sample
     ? `-F ${quoted(`sample=${result.from.sample}`)}`
@@ -72,5 +86,6 @@ export function curl({ result }) {
     const { file, words } = brought(signal);
     parts.push(`-F ${attached("signal", file)}`, ...listed(words, (name, value) => `-F ${quoted(`${name}=${value}`)}`));
   }
+  if (truth) parts.push(`-F ${truth.scene ? quoted(`what=${truth.what}`) : attached("truth", truth.name)}`);
   return `curl -fsS -o result.json ${image} ${parts.join(" ")} ${quoted(`${origin()}/api/run`)}`;
 }

@@ -3,7 +3,7 @@
 import { byId, h } from "./dom.js";
 import { t } from "./i18n.js";
 import { methodClass, methodOf, methodWords, roleWords } from "./methods.js";
-import { isError, sentence, source, title } from "./panels.js";
+import { brief, isError, sentence, source, title } from "./panels.js";
 
 /** Draw (or redraw in place, so that pictures change without a flash) the strip of `chosen.panels`. */
 export function drawStrip(chosen, result, pick) {
@@ -50,7 +50,8 @@ function fill(node, panel, chosen, result, pick) {
   face.setAttribute("aria-label", t("strip.right", { panel: words }));
   face.onclick = () => pick("right", panel.name);
   const role = isMain(panel) && roleWords(result, chosen.group, methodOf(panel.name));
-  const named = short(panel, chosen.panels) ?? words;
+  const named = short(panel, chosen.panels) ?? brief(panel);
+  node.querySelector(".name").title = words;
   node.querySelector(".words").textContent = role ? t(role) : named;
   node.querySelector(".name .quiet").textContent = role ? named : "";
   node.querySelector(".dot").className = `dot ${methodClass(methodOf(panel.name))}`;

@@ -59,7 +59,7 @@ async function bring(name, send, of, beside, stride = state.settings.stride) {
     const answer = beside ? null : await api.reduceTruth(id, cells(stride));
     if (mine !== turn) return;
     hush("refusal");
-    if (answer) putOn(answer, { name: t("truth.reduced", { name, stride }), made: { stride } });
+    if (answer) putOn(answer, { name: t("truth.reduced", { name, stride }), made: {} });
     set({ truth: { ...truth, of: state.signal.name } });
     await changed();
   } catch (error) {
@@ -73,15 +73,43 @@ export function isWhole([, rows, cols]) {
   return rows >= picture.rows && cols >= picture.cols;
 }
 
+/** Whether the signal was made of its truth by this stride. */
+function isReduced(stride) {
+  const { rows, cols } = cells(stride);
+  return Boolean(state.signal?.made) && state.signal.shape.slice(1).join() === [rows, cols].join();
+}
+
 /** Bring the truth of the signal that is worn. */
 export const takeTruth = (file) => bring(file.name, () => api.sendTruth(file), null, true);
 
-/** After the server has forgotten: the same truth, and the signal that was made of it. */
+/** Put on a truth that the server still holds, from the address, beside its signal; false if it cannot be had. */
+export async function takeKnown(id) {
+  const mine = ++turn;
+  const { signal } = state;
+  if (!signal) return false;
+  try {
+    const { shape, name, sample: scene, what } = await api.readTruth(id);
+    if (mine !== turn || state.signal?.name !== signal.name) return true; // something was brought meanwhile
+    const own = scene && { name: t(OF_SCENES[what]), scene, what, send: () => api.sceneTruth(scene, what) };
+    set({ truth: { id, name, shape, of: signal.name, ...own } });
+    await changed();
+    return true;
+  } catch (error) {
+    if (!(error instanceof api.Problem)) throw error;
+    return mine !== turn;
+  }
+}
+
+/**
+ * After the server has forgotten: the same truth, and the signal that was made of it. A file's from an address cannot
+ * be sent again: the server may hold it still, or refuses.
+ */
 export async function renewed(truth, signal) {
-  const { truth_id: id } = await sending(truth.name, truth.send());
+  const { truth_id: id } = truth.send ? await sending(truth.name, truth.send()) : await api.readTruth(truth.id);
   const again = { ...truth, id };
   if (!signal?.made) return { truth: again, signal };
-  const answer = await api.reduceTruth(id, cells(signal.made.stride));
+  const [, rows, cols] = signal.shape;
+  const answer = await api.reduceTruth(id, { rows, cols });
   const taken = signal.words.kind ? await api.understandSignal(answer.signal_id, signal.words) : answer;
   return { truth: again, signal: { ...signal, id: taken.signal_id } };
 }
@@ -108,7 +136,7 @@ function draw() {
             type: "button",
             class: "small",
             data: { what, stride },
-            "aria-pressed": String(truth?.what === what && state.signal?.made?.stride === stride),
+            "aria-pressed": String(truth?.what === what && isReduced(stride)),
             on: { click: () => bring(t(words), () => api.sceneTruth(image.sample, what), { scene: image.sample, what }, false, stride) },
           },
           `${t(words)} ×${stride}`,

@@ -6,7 +6,7 @@ import { on, state } from "./state.js";
 
 const VIEW = ["group", "left", "right", "third", "fourth", "layout"];
 
-/** What the address asks for: {settings, sample, image, signal, lang, view}; values are checked against the schema. */
+/** What the address asks for: {settings, sample, image, signal, truth, lang, view}; values are checked against the schema. */
 export function read(schema, search = location.search) {
   const asked = new URLSearchParams(search);
   const settings = {};
@@ -23,8 +23,10 @@ export function read(schema, search = location.search) {
     const at = Number(asked.get("divider"));
     if (at >= 0 && at <= 100) view.divider = at;
   }
-  const [sample, image, signal, lang] = ["sample", "image", "signal", "lang"].map((name) => asked.get(name));
-  return { settings, refused, view, sample, image, signal, lang };
+  const [sample, image, signal, truth, lang] = ["sample", "image", "signal", "truth", "lang"].map((name) =>
+    asked.get(name),
+  );
+  return { settings, refused, view, sample, image, signal, truth, lang };
 }
 
 /** A setting's value from text, or undefined where it would be refused. */
@@ -42,6 +44,7 @@ export function search() {
   if (state.image?.sample) out.set("sample", state.image.sample);
   else if (state.image) out.set("image", state.image.id);
   if (state.signal) out.set("signal", state.signal.id);
+  if (state.truth) out.set("truth", state.truth.id);
   const view = { ...state.view, layout: state.view.before ?? state.view.layout }; // the maps' own layout is not chosen
   for (const name of VIEW) if (view[name]) out.set(name, view[name]);
   out.set("divider", String(Math.round(state.view.divider)));
@@ -53,5 +56,5 @@ export function search() {
 export const write = debounce(() => history.replaceState(null, "", search()), 250);
 
 export function start() {
-  on(["settings", "image", "signal", "view", "language"], write);
+  on(["settings", "image", "signal", "truth", "view", "language"], write);
 }

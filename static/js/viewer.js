@@ -136,8 +136,12 @@ class Viewer extends HTMLElement {
         : pane.panel.bar;
       put(
         this.tags[side],
-        !apart && h("span", { class: `dot ${pane.colour}` }),
-        h("span", { class: "name" }, apart ? t("viewer.between", { left: left.title, right: right.title }) : pane.title),
+        h(
+          "span",
+          { class: "name" },
+          !apart && h("span", { class: `dot ${pane.colour}` }),
+          apart ? t("viewer.between", { left: left.title, right: right.title }) : pane.title,
+        ),
         bar && colourBar(bar),
       );
     }

@@ -1,4 +1,4 @@
-"""The address holds every setting, the picture and the view."""
+"""The address holds every setting, the picture, its signal and truth, and the view."""
 
 from __future__ import annotations
 
@@ -125,6 +125,64 @@ def test_what_was_said_of_a_signal_survives_a_reload(page: Page, brought: str) -
     assert snippets() == before
     assert all(re.search("kind[= ][\"']?features", one) for one in before)
     assert all(("signal_lr.npy" in one) == (brought == "truth") for one in before)
+
+
+def bring_truth(page: Page) -> None:
+    """A signal and its truth, as files."""
+    job = shown(page)
+    page.set_input_files("#signal-file", depth("mine.npy", 20))
+    job = shown(page, job)
+    page.set_input_files("#truth-file", depth("full.npy", 512))
+    shown(page, job)
+
+
+@pytest.mark.parametrize("brought", ["file", "scene"])
+def test_a_truth_survives_a_reload(page: Page, brought: str) -> None:
+    pressed = "#truth-scene button[data-what=labels][data-stride='16']"
+    if brought == "file":
+        bring_truth(page)
+    else:
+        job = shown(page)
+        page.click(pressed)
+        shown(page, job)
+    named = page.inner_text("#truth-now b")
+    figures, truth = state(page, "result.metrics.signal"), state(page, "truth.id")
+    assert query(page)["truth"] == truth
+    page.goto(page.url)
+    shown(page)
+    assert (page.inner_text("#truth-now b"), state(page, "truth.id")) == (named, truth)
+    assert state(page, "result.metrics.signal") == figures, "the first run has it"
+    assert "closest to the truth" in page.inner_text("#verdict")
+    assert (page.locator(f"{pressed}[aria-pressed=true]").count() == 1) == (brought == "scene")
+    page.click("#truth-drop")
+    page.wait_for_selector("#truth-now", state="hidden")
+    assert "truth" not in query(page)
+
+
+def test_an_address_of_a_forgotten_truth(page: Page, watch: Watch) -> None:
+    watch.expect("status of 404")
+    bring_truth(page)
+    truth = query(page)["truth"]
+    page.goto(page.url.replace(truth, "0" * 32))
+    shown(page)
+    assert "truth of this address is gone" in page.inner_text("#notice p")
+    assert page.inner_text("#signal-name") == "mine.npy"
+    assert state(page, "truth") is None and "truth" not in query(page)
+
+
+def test_a_truth_of_an_address_is_forgotten_later(page: Page, watch: Watch) -> None:
+    watch.expect("status of 404")
+    bring_truth(page)
+    query(page)
+    page.goto(page.url)
+    job = shown(page)
+    forget(page, "**/api/truths/*")
+    forget(page, "**/api/jobs")
+    page.click("#run")
+    shown(page, job)
+    assert "truth of this address is gone" in page.inner_text("#notice p")
+    assert page.inner_text("#signal-name") == "mine.npy"
+    assert state(page, "truth") is None
 
 
 @pytest.mark.address(f"signal={'0' * 32}&stride=0&resolution=128")

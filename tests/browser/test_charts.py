@@ -55,6 +55,13 @@ def test_no_number_is_cut(still: Page, scale: float) -> None:
     assert len(set(ticks)) == len(ticks) >= 2
 
 
+def test_the_axis_name_stands_above_the_ticks(still: Page) -> None:
+    """A tick at the very top, as where the axis ends at a round number."""
+    given(still, {"losses": [0.9434 * (50 - i) / 50 for i in range(51)], "fits": [51]})
+    name, *ticks = (still.locator(f"#chart .{one}").bounding_box() for one in ("name.y", "tick-y >> nth=-1"))
+    assert name and ticks[0] and name["y"] + name["height"] <= ticks[0]["y"]
+
+
 def test_each_fit_is_a_curve_of_its_own(page: Page) -> None:
     losses = [0.5 / (i % 20 + 1) for i in range(40)]
     settings = state(page, "result.settings")

@@ -164,3 +164,21 @@ def test_a_rectangle_gives_mean_and_spread_of_every_method(page: Page) -> None:
     page.click("#line")
     page.wait_for_selector("#region-told", state="hidden")
     assert page.get_attribute("#region", "aria-pressed") == "false"
+
+
+@pytest.mark.address("group=segments&resolution=128")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_choosers_begin_with_what_tells_panels_apart(page: Page, language: str) -> None:
+    """And have the whole name as their title, as have those of the strip, which are cut short, too."""
+    if language == "zh":
+        page.click("#language")
+        page.wait_for_selector("html[lang=zh-Hans]")
+    left, right = (page.inner_text(f"#{side} option:checked") for side in ("left", "right"))
+    assert right.startswith("GS-JBU · ")
+    assert left.startswith({"en": "bilinear · ", "zh": "双线性 · "}[language])
+    for side in ("left", "right"):
+        whole = page.inner_text(f".tag.{side} .name")
+        assert page.get_attribute(f"#{side}", "title") == whole
+        name = page.locator(f"#strip .cell[data-panel={state(page, f'view.{side}')}] .name")
+        assert name.get_attribute("title") == whole
+        assert name.inner_text() == page.inner_text(f"#{side} option:checked")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import os
@@ -72,24 +73,35 @@ def run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
+def close(figures: Any, expected: Any) -> bool:
+    """Whether two sets of figures are the same, at any depth."""
+    if isinstance(expected, dict):
+        return figures.keys() == expected.keys() and all(close(figures[k], v) for k, v in expected.items())
+    return bool(figures == pytest.approx(expected, abs=1e-6))
+
+
 @pytest.mark.address("resolution=128")
-@pytest.mark.parametrize("brought", ["nothing", "files", "millimetres", "a scene's labels"])
+@pytest.mark.parametrize("brought", ["nothing", "files", "millimetres", "a truth", "a scene's labels"])
 def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: str) -> None:
     """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike;
-    levels of 16 bits; a signal that was made of a truth, which is in the zip, and taken for another kind. The signal
-    is the zip's, in its unit and dtype."""
+    levels of 16 bits; a signal with its truth; one that was made of a scene's, which is in the zip, and taken for
+    another kind. The signal is the zip's, in its unit and dtype."""
     job = shown(page)
-    if brought in ("files", "millimetres"):
+    if brought in ("files", "millimetres", "a truth"):
         picture, signal = tmp_path / "it's a, photo; 1.png", tmp_path / "my depth.npy"
         Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(picture)
         noise = np.random.default_rng(0).random((20, 30), np.float32)
-        np.save(signal, noise if brought == "files" else (900 + 3000 * noise).astype(np.uint16))
+        np.save(signal, noise if brought != "millimetres" else (900 + 3000 * noise).astype(np.uint16))
         page.set_input_files("#file", picture)
         job = shown(page, job)
         page.set_input_files("#signal-file", signal)
         job = shown(page, job)
         if brought == "files":
             page.select_option("[data-setting=objective] select", "signal")
+            shown(page, job)
+        if brought == "a truth":
+            np.save(tmp_path / "the truth.npy", np.random.default_rng(1).random((200, 300), np.float32))
+            page.set_input_files("#truth-file", tmp_path / "the truth.npy")
             shown(page, job)
     elif brought == "nothing":
         set_slider(page, "stride", 12)
@@ -110,23 +122,30 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
     if brought != "nothing":
         python += "import numpy\nnumpy.save('high.npy', high)\n"
     (tmp_path / "snippet.py").write_text(python)
-    said = [float(n) for n in re.findall(r"\d+\.\d+", run([zygote.python(), "snippet.py"], tmp_path))]
+    printed = run([zygote.python(), "snippet.py"], tmp_path)
+    said = [float(n) for n in re.findall(r"\d+\.\d+", printed)]
     assert said[:2] == pytest.approx(list(figures.values()), abs=1e-3)
 
-    run(["bash", "-c", snippet(page, "command")], tmp_path)
-    assert (tmp_path / "compared" / "gsjbu_rgb.png").is_file()
+    on_the_page = state(page, "result.metrics.signal")
+    command = snippet(page, "command")
+    if brought.startswith("a "):
+        told = json.loads(run(["bash", "-c", f"{command} --json --quiet"], tmp_path))
+        assert close(told["metrics"], on_the_page)
+        assert close(ast.literal_eval(printed.splitlines()[-1]), on_the_page)
+        results = [tmp_path / "result.json"]
+    else:
+        run(["bash", "-c", command], tmp_path)
+        assert (tmp_path / "compared" / "gsjbu_rgb.png").is_file()
+        results = [tmp_path / "compared" / "result.json", tmp_path / "result.json"]
     run(["bash", "-c", snippet(page, "curl")], tmp_path)
-    for path in (tmp_path / "compared" / "result.json", tmp_path / "result.json"):
+    for path in results:
         result = json.loads(path.read_text())
         for method, value in figures.items():
             assert result["metrics"]["rgb"][method]["psnr"] == pytest.approx(value, abs=1e-3)
         if brought != "nothing":
             kind = state(page, "signal.kind")
             assert f"{kind}".replace("_", " ") in result["status"]["signal"].split(";")[0]
-            if not str(brought).startswith("a scene"):  # whose run has its truth as well
-                assert result["metrics"]["signal"]["gsjbu"] == pytest.approx(
-                    state(page, "result.metrics.signal.gsjbu")
-                )
+            assert close(result["metrics"]["signal"], on_the_page)
     if brought != "nothing":
         high, zipped = np.load(tmp_path / "high.npy"), np.load(tmp_path / "signal_hr.npy")
         assert high.dtype == zipped.dtype
@@ -136,3 +155,18 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
 def test_link_is_the_address(page: Page) -> None:
     page.wait_for_timeout(350)
     assert snippet(page, "link") == page.url
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_menu_of_copies_lies_in_its_card_at_every_width(
+    page: Page, server: Server, language: str
+) -> None:
+    page.goto(f"{server.url}/?resolution=128&lang={language}")
+    shown(page)
+    page.click("#copy-menu summary")
+    for width in (375, 768, 1280, 1440, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        card, sheet = page.locator(".out").bounding_box(), page.locator(".menu .sheet").bounding_box()
+        assert card and sheet
+        assert card["x"] <= sheet["x"] and sheet["x"] + sheet["width"] <= card["x"] + card["width"]
+        assert card["x"] >= 0 and card["x"] + card["width"] <= width

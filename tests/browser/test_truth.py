@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 
 from gsjbu.samples import SAMPLES
 from tests import zygote
-from tests.browser.hands import ROOT, depth, shown, state
+from tests.browser.hands import ROOT, Server, depth, shown, state
 
 pytestmark = pytest.mark.address("resolution=128")
 
@@ -110,3 +110,17 @@ def test_a_verdict_is_what_the_digits_say(
     )
     assert said in page.inner_text("#verdict")
     assert page.get_attribute("#verdict", "data-winner") == winner
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("what", ["depth", "labels"])
+def test_no_figure_is_cut_off(page: Page, server: Server, what: str, language: str) -> None:
+    """With every method, also beside a scroll bar."""
+    page.goto(f"{server.url}/?resolution=128&methods=all&lang={language}")
+    job = shown(page)
+    page.click(f"#truth-scene button[data-what={what}][data-stride='16']")
+    shown(page, job, timeout=60000)
+    page.evaluate("document.getElementById('result').style.paddingRight = '15px'")
+    for width in (375, 1120, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.eval_on_selector("#result .scroll-x", "e => e.scrollWidth - e.clientWidth") == 0

@@ -257,3 +257,19 @@ def canvas_hash(page: Page) -> str:
     """The stage's picture, as text to compare."""
     painted(page)
     return str(page.evaluate("document.getElementById('viewer').canvas.toDataURL()"))
+
+
+@pytest.mark.address("group=segments&resolution=128")
+def test_a_panels_dot_stands_beside_its_name_where_that_wraps(page: Page) -> None:
+    page.set_viewport_size({"width": 375, "height": 800})
+    painted(page)
+    apart = page.eval_on_selector_all(
+        ".tag:not([hidden]):is(.left, .right)",
+        """tags => tags.map((tag) => {
+          const words = document.createRange();
+          words.selectNode(tag.querySelector('.name').lastChild);
+          const line = words.getClientRects()[0], dot = tag.querySelector('.dot').getBoundingClientRect();
+          return Math.abs((line.top + line.bottom) / 2 - (dot.top + dot.bottom) / 2);
+        })""",
+    )
+    assert len(apart) == 2 and max(apart) < 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import re
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
+from gsjbu.core import devices
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import schema
 from tests.browser.hands import ROOT, Server, Watch, shown, state, tab
@@ -70,6 +72,9 @@ def test_what_the_server_says_has_a_translation(code: str) -> None:
             if words_of_ours is None or choice["value"] in words_of_ours:
                 needed.add(f"server.choice.{one['name']}.{choice['value']}")
         needed |= {f"server.unit.{one['unit']}"} if one["unit"] else set()
+    reasons = re.findall(r'return "(.+)"', inspect.getsource(devices.unavailable_reason))
+    assert len(reasons) == 4
+    needed |= {f"server.reason.{one}" for one in reasons}
     needed |= {f"server.sample.{name}.{part}" for name in SAMPLES for part in ("title", "sentence")}
     needed |= {f"server.class.{name}" for scene in SAMPLES.values() for name in scene.label_names}
     assert needed - set(other) == set()
@@ -166,7 +171,7 @@ def test_a_brought_signal_is_worded_as_what_it_is(page: Page, kind: str, title: 
     assert state(page, "signal.kind") == kind
     tab(page, "signal")
     zh = words("zh")
-    assert page.inner_text("#right option:checked") == zh[f"server.panel.{title}_auto.title"]
+    assert page.get_attribute("#right", "title") == zh[f"server.panel.{title}_auto.title"]
     assert page.text_content("#caption") == zh[f"server.panel.{sentence}_auto.sentence"]
 
 
@@ -185,3 +190,13 @@ def test_a_scenes_classes_and_the_difference_of_shares_in_words(page: Page) -> N
     page.wait_for_selector("html[lang=zh-Hans]")
     assert "7.1 个百分点" in page.inner_text("#verdict")
     page.wait_for_function("() => document.getElementById('legend').textContent.includes('红球')")
+
+
+def test_why_there_is_no_accelerator_is_said_in_the_pages_language(page: Page) -> None:
+    reason = devices.unavailable_reason("cuda")
+    if reason is None or devices.unavailable_reason("mps") is None:
+        pytest.skip("there is one")
+    assert reason in page.inner_text("#controls-main")
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    assert words("zh")[f"server.reason.{reason}"] in page.inner_text("#controls-main")

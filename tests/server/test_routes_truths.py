@@ -59,6 +59,7 @@ def test_a_scenes_own_truth_is_reduced_and_measured_against(api: TestClient, wha
     assert truth.status_code == 201
     assert truth.json()["shape"] == [512, 512]
     truth_id = truth.json()["truth_id"]
+    assert truth.json() | {"sample": "spheres", "what": what} == api.get(f"/api/truths/{truth_id}").json()
     signal = api.post(f"/api/truths/{truth_id}/signal", json={"rows": 8, "cols": 8})
     assert signal.status_code == 201
     assert signal.json()["shape"][1:] == [8, 8]
@@ -99,3 +100,27 @@ def test_what_makes_no_sense_is_refused(api: TestClient) -> None:
     assert api.post("/api/truths", data={}, files={"x": ("x", b"x")}).status_code == 422
     unknown = api.post(f"/api/truths/{'0' * 32}/signal", json={"rows": 8, "cols": 8})
     assert unknown.json()["code"] == "not_found"
+
+
+def test_a_truth_that_is_kept_is_told_again(api: TestClient) -> None:
+    made = api.post("/api/truths", files={"file": ("full.npy", npy(np.ones((40, 30), np.float32)))}).json()
+    assert (made["name"], made["shape"], made["sample"]) == ("full.npy", [40, 30], None)
+    assert api.get(f"/api/truths/{made['truth_id']}").json() == made
+    assert api.get(f"/api/truths/{'0' * 32}").status_code == 404
+
+
+def test_a_run_in_one_request_is_measured_against_a_scenes_own_truth(api: TestClient) -> None:
+    signal = {"signal": ("depth.npy", npy(np.random.default_rng(0).random((4, 4), np.float32)))}
+    given = fields(sample="spheres", what="depth", kind="depth", features="false", iters="1", resolution="64")
+    answer = api.post("/api/run", files=given | signal)
+    assert answer.status_code == 200, answer.text
+    assert "rmse" in answer.json()["metrics"]["signal"]["gsjbu"]
+
+    both = api.post(
+        "/api/run", files=given | signal | {"truth": ("t.npy", npy(np.ones((64, 64), np.float32)))}
+    )
+    photo = {"file": ("p.png", api.get("/api/samples/spheres.png?size=64").content)}
+    nowhere = api.post("/api/run", files=fields(what="depth") | signal | photo)
+    for refused in (both, nowhere):
+        assert refused.status_code == 422
+        assert refused.json()["setting"] == "what"
