@@ -136,7 +136,7 @@ def bring_truth(page: Page) -> None:
     shown(page, job)
 
 
-NO_TRUTH = "!new URLSearchParams(location.search).has('truth')"  # the address follows a little later
+NO_TRUTH = "() => !new URLSearchParams(location.search).has('truth')"  # the address follows a little later
 
 
 @pytest.mark.parametrize("brought", ["file", "scene"])
