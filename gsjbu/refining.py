@@ -285,9 +285,8 @@ def _with_gaps(high: np.ndarray, seen: Looked, low: Signal) -> np.ndarray:
     known = seen.found.known
     if known.all():
         return high
-    if (
-        low.kind in CLASS_KINDS and high.ndim == 2 and (low.kind == "labels" or low.shape[0] > 1)
-    ):  # a map of them
+    is_map = high.ndim == 2 and (low.kind == "labels" or low.shape[0] > 1)
+    if low.kind in CLASS_KINDS and is_map:
         high = high.astype(np.uint8) if high.dtype == bool else high
         none = restoring.no_class(low, high.dtype, low.codes or range(low.shape[0]))
         return high if none is None else np.where(known, high, high.dtype.type(none))

@@ -36,9 +36,9 @@ def restored(
 ) -> np.ndarray:
     """``signal`` upsampled by ``kernel``: [H, W] where [h, w] or labels were brought, otherwise [C, H, W].
 
-    probabilities: the share of each class of a label
-    map, [K, H, W], instead of the map; ``signal.codes`` are their numbers. clip: hold every pixel in the range of its
-    window. Raises SignalError for probabilities of what has no classes.
+    probabilities: the share of each class of a label map, [K, H, W], instead of the map; ``signal.codes`` are their
+    numbers. clip: hold every pixel in the range of its window. Raises SignalError for probabilities of what has no
+    classes.
     """
     if probabilities:
         check_shares(signal)

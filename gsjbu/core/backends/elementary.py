@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 
+from gsjbu.core.backends.adam import LOG2E
 from gsjbu.core.backends.simd import larger, magnitude, scaled, splat, where_less
 from gsjbu.core.compiler import BORROWS, njit
 
 f32 = np.float32
-LOG2E = math.log2(math.e)
 # log 2 in two parts: whole multiples of the first are exact.
 _LOG2 = (0.693359375, math.log(2) - 0.693359375)
 _ROUND = 1.5 * 2.0**23  # added to a float32 and taken off again, it leaves the nearest whole number

@@ -303,21 +303,13 @@ def _add_four(sums, to, width, su, sv, suv, sd):
 @njit(**INLINED)
 def _rgb_sums(start, neighbours, guide, plane, layout, lines, pitch, work, s0, s1, s2, centre, sums, width):
     """δ and the sums of a chunk's only vector of pixels in one pass; as _add_sums."""
-    near, first, p, x0, y0 = (
-        work.near,
-        FIRST_LINE * pitch,
-        work.pixel[0],
-        load(layout.xs, work.place[0]),
-        work.ys[0],
-    )
+    near, first, p = work.near, FIRST_LINE * pitch, work.pixel[0]
+    x0, y0 = load(layout.xs, work.place[0]), work.ys[0]
     g0, g1, g2 = load(guide, p), load(guide, p + plane), load(guide, p + 2 * plane)
     for k in range(neighbours):
         t = work.here[k]
-        c0, c1, c2 = (
-            load(lines, t + first),
-            load(lines, t + first + pitch),
-            load(lines, t + first + 2 * pitch),
-        )
+        c = t + first
+        c0, c1, c2 = load(lines, c), load(lines, c + pitch), load(lines, c + 2 * pitch)
         delta = load(work.weights, k * work.room) * (s0 * c0 + s1 * c1 + s2 * c2 - centre)
         x, y = x0 - near.shift_x[k], y0 - near.shift_y[k]
         u = x * load(lines, t + UX * pitch) + load(lines, t + UY * pitch) * y
