@@ -38,7 +38,7 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         # away while a run goes on: the event stream breaks, the new server does not know the job
         set_slider(page, "radius", 8)
         job = shown(page, job)
-        set_slider(page, "iters", 1000)  # some seconds, or it may end before the server does
+        set_slider(page, "iters", 300)  # some seconds, or it may end before the server does
         page.wait_for_function("() => ['running', 'waiting'].includes(document.body.dataset.phase)")
         if page.get_attribute("body", "data-phase") == "waiting":
             page.click("#run")
@@ -49,7 +49,7 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         page.wait_for_selector("#notice.error")
         server.start()
         shown(page, job, timeout=60000)
-        assert state(page, "result.settings.iters") == 1000
+        assert state(page, "result.settings.iters") == 300
 
 
 def test_an_error_of_a_listener_is_not_taken_for_the_server_being_away(page: Page) -> None:
