@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     output = Path(args.output)
     options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output,))
-    form = upsample.form_of(output)
+    form = upsample.form_of(output, args.float16)
     output.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     guide = options.guide(args)

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
 
     output = Path(args.output)
     options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output, args.kernel))
-    form = form_of(output)
+    form = form_of(output, args.float16)
     _check_kernel(args.kernel)
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
@@ -151,14 +151,17 @@ def _check_kernel(path: str | None) -> None:
         )
 
 
-def form_of(output: Path) -> str:
-    """The format that a file's ending says. Raises GsjbuError."""
+def form_of(output: Path, half: bool) -> str:
+    """The format that a file's ending says. Raises GsjbuError, also where it has no ``half`` precision."""
     form = FORMS.get(output.suffix.lower())
     if form is None:
         raise GsjbuError(
             "output_format",
             f"{output.name or output} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
         )
+    if half and form in ("png", "tiff"):
+        text = f"{output.name} is a picture, which is not written in half precision; leave --float16 out."
+        raise GsjbuError("output_format", text)
     return form
 
 
