@@ -91,7 +91,7 @@ def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
 
     settings = options.settings_of(args, SETTINGS, features=False)
     image = pair.image()
-    options.say(args, image.notes)
+    options.say(args, [f"{pair.name}: {note}" for note in image.notes])
     guide = shrink(image.pixels, settings.resolution)
     height, width = int(guide.shape[-2]), int(guide.shape[-1])
     truth = pair.truth()
@@ -102,9 +102,10 @@ def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
             args, str(pair.signal), pair.picture, (height, width), (height, width), settings.stride
         )
     result = pipeline.run_reduced(guide, settings, signal=signal, truth=truth, notes=image.notes)
-    told = {name: result.status[name] for name in ("image", "signal", "truth") if name in result.status}
-    return {
-        "width": width, "height": height, **told, "kind": signal.kind, "metrics": result.metrics["signal"],
+    notes = {"image": result.status["image"]} if "image" in result.status else {}
+    return notes | {
+        "width": width, "height": height, "signal": result.status["signal"], "truth": result.status["truth"],
+        "kind": signal.kind, "metrics": result.metrics["signal"],
     }  # fmt: skip
 
 

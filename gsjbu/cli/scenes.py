@@ -72,7 +72,7 @@ def signal_of(
 
 
 def check_words(args: argparse.Namespace, signal: str | None, truth: str = "") -> None:
-    """Refuse, before the work, words that no ``signal`` takes, or not one that is made of a scene's or the ``truth``."""
+    """Refuse, before the work, words that no ``signal`` takes, or none that is made of a scene's or the ``truth``."""
     from gsjbu.io.signals import Asked
 
     kind = Asked.parse(**options.signal_words(args)).kind

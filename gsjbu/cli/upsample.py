@@ -151,7 +151,7 @@ def _check_kernel(path: str | None) -> None:
         )
 
 
-def form_of(output: Path, half: bool) -> str:
+def form_of(output: Path, half: bool = False) -> str:
     """The format that a file's ending says. Raises GsjbuError, also where it has no ``half`` precision."""
     form = FORMS.get(output.suffix.lower())
     if form is None:
