@@ -71,9 +71,7 @@ class Report:
     failed: list[dict[str, Any]]
     manifest: Path
     passed_over: list[str] = field(default_factory=list)  # files that are no picture, and no picture's signal
-    notes: dict[str, list[str]] = field(
-        default_factory=dict
-    )  # by key: what a person may know better of an image
+    notes: dict[str, list[str]] = field(default_factory=dict)  # by key: what a person may know better
 
 
 def run(

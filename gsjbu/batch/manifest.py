@@ -102,9 +102,7 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     outcomes = []
-    for line in path.read_text("utf-8", errors="replace").split(
-        "\n"
-    ):  # splitlines() cuts names at U+2028, too
+    for line in path.read_text("utf-8", errors="replace").split("\n"):  # splitlines() cuts at U+2028, too
         try:
             outcomes.append(json.loads(line))
         except json.JSONDecodeError:
