@@ -121,6 +121,7 @@ def _shown(raw: Any) -> str:
 
 
 WARM_ITERS = 8  # steps of each further frame of a film
+OF_BACKBONE = ("stride", "backbone", "seed")  # have no part in a batch of signals that are brought
 
 _ALL = (
     Setting(

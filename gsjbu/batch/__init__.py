@@ -6,6 +6,7 @@ are the same bytes either way.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,10 +19,20 @@ from filelock import FileLock, Timeout
 from gsjbu.batch import local
 from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
-from gsjbu.batch.sources import BESIDE, Item, SourceError, find, passed_over
+from gsjbu.batch.sources import (
+    BACKBONE,
+    BESIDE,
+    Item,
+    SourceError,
+    find,
+    goes_before,
+    is_one_of,
+    passed_over,
+)
 from gsjbu.core import threads
 from gsjbu.io import addresses
 from gsjbu.io.writers import check_folder, is_there, result_path, sweep
+from gsjbu.settings import OF_BACKBONE, default
 from gsjbu.version import __version__
 
 __all__ = ["BatchConfig", "Item", "Report", "ResumeError", "SourceError", "WriteFailed", "find", "run"]
@@ -36,6 +47,10 @@ KEPT = (
     "error",
     "kind",
     "reason",
+    "note",
+    "runner_up",
+    "unit",
+    "notes",
     "dtype",
     "shape",
     "codes",
@@ -56,6 +71,7 @@ class Report:
     failed: list[dict[str, Any]]
     manifest: Path
     passed_over: list[str] = field(default_factory=list)  # files that are no picture, and no picture's signal
+    notes: dict[str, list[str]] = field(default_factory=dict)  # by key: what a person may know better
 
 
 def run(
@@ -79,13 +95,16 @@ def run(
     WriteFailed when results cannot be written.
     """
     asked = asked or BatchConfig()
+    asked.check(signals)
+    if signals != BACKBONE:
+        asked = replace(asked, **{name: default(name) for name in OF_BACKBONE})
     check_folder(folder)
     items = find(source, signals)
-    if asked.guide_masks and not Path(asked.guide_masks).is_dir():
+    if asked.guide_masks and not os.path.isdir(asked.guide_masks):
         raise SourceError(f"There is no folder {asked.guide_masks}; the masks of the images must lie in one.")
     out = Path(folder)
+    _spare_inputs(source, items, out, asked)
     out.mkdir(parents=True, exist_ok=True)
-    _spare_inputs(items, out, asked)
     if asked.probabilities:
         from gsjbu.batch.work import classes_of  # here, as in _found
 
@@ -117,16 +136,20 @@ def run(
                 cluster.run(open_items, str(out.resolve()), asked, workers, finished, ray)
         finally:
             journal.close()
-        return _report(out, told, outcomes, passed_over(source, items, signals))
+        return _report(out, told, outcomes, passed_over(source, items, signals, out))
 
 
-def _spare_inputs(items: list[Item], out: Path, asked: BatchConfig) -> None:
-    """No result may take the place of an input, or an input pass for a result."""
+def _spare_inputs(source: str, items: list[Item], out: Path, asked: BatchConfig) -> None:
+    """No result may take the place of an input, or pass for one in the next run, or an input pass for a result."""
     read = {addresses.identity(blob.path) for item in items for blob in (item.image, item.signal) if blob}
     for item in items:
         path = result_path(out, item.key, asked.form)
         if addresses.identity(path) in read:
             raise SourceError(f"The result {path} would take the place of an input; choose another folder.")
+        if is_one_of(source, path) or (item.signal and goes_before(path, item.signal)):
+            raise SourceError(
+                f"The result {path} would pass for an input when this is run again; choose another folder."
+            )
 
 
 def _found(item: Item, out: Path, asked: BatchConfig, before: dict[str, Any] | None) -> dict[str, Any]:
@@ -149,7 +172,8 @@ def _report(out: Path, told: dict[str, Any], outcomes: list[dict[str, Any]], oth
         if kept["status"] == "found":
             kept["status"] = "done"
         plain.append(kept)
-    return Report(counts["done"], counts["found"], failed, write_manifest(out, told, plain), others)
+    notes = {one["key"]: one["notes"] for one in plain if one.get("notes")}
+    return Report(counts["done"], counts["found"], failed, write_manifest(out, told, plain), others, notes)
 
 
 @contextmanager

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gsjbu.batch.sources import BACKBONE
+from gsjbu.errors import GsjbuError
+from gsjbu.io import stretching
 from gsjbu.settings import default
+
+#: Forms of results without floats of their own.
+NO_FLOATS = ("png", "kernel")
+WORDS = ("kind", "invalid", "layout", "fill", "names")  # on a signal
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,25 @@ class BatchConfig:
     names: tuple[str, ...] = ()
     probabilities: bool = False  # of labels each class's share, over the classes of the whole folder
     codes: tuple[int, ...] = ()  # these classes; found when the run starts
+
+    def check(self, signals: str) -> None:
+        """Refuse what would be refused for every image. Raises GsjbuError; ``signals``: as for a run."""
+        if self.half and self.form in NO_FLOATS:
+            raise GsjbuError(
+                "output_format", f"float16 has no part in results of the form {self.form}; leave it out."
+            )
+        if self.stretch:
+            stretching.parse(self.stretch)
+        usual = BatchConfig()
+        if all(getattr(self, name) == getattr(usual, name) for name in (*WORDS, "probabilities")):
+            return
+        from gsjbu.io.signals import CLASS_KINDS, Asked, no_classes  # here: they bring torch
+
+        kind = Asked.parse(**{name: getattr(self, name) for name in WORDS}).kind
+        kind = "features" if signals == BACKBONE else kind
+        for name in ("names", "probabilities"):
+            if getattr(self, name) and kind not in (None, *CLASS_KINDS):
+                raise no_classes(name, kind)
 
     def as_dict(self) -> dict[str, Any]:
         """Name -> value, as JSON has them."""

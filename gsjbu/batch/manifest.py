@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gsjbu.errors import GsjbuError
-from gsjbu.io.writers import write_bytes
+from gsjbu.io.writers import ENDINGS, write_bytes
 
 SETTINGS, JOURNAL, MANIFEST = "settings.json", "journal.jsonl", "manifest.json"
 
@@ -40,9 +40,9 @@ def _encoded(text: str) -> bytes:
 
 
 def check_settings(folder: Path, asked: dict[str, Any]) -> None:
-    """Keep ``asked`` in the folder; raises ResumeError if it holds a run that was asked for something else."""
+    """Keep ``asked`` in the folder; raises ResumeError if it holds results that were asked for otherwise."""
     path = folder / SETTINGS
-    if path.is_file():
+    if path.is_file() and _holds_results(folder):
         try:
             before = dict(json.loads(path.read_text("utf-8")))
         except (ValueError, TypeError) as error:
@@ -57,7 +57,14 @@ def check_settings(folder: Path, asked: dict[str, Any]) -> None:
                 "take another output folder, or the same settings to go on."
             )
         return
+    if path.is_file():
+        (folder / JOURNAL).unlink(missing_ok=True)  # of results that are gone
     write_atomically(path, json.dumps(asked, indent=1, sort_keys=True) + "\n")
+
+
+def _holds_results(folder: Path) -> bool:
+    endings = tuple(ENDINGS.values())
+    return any(path.name.endswith(endings) for path in folder.rglob("*"))
 
 
 class Journal:
@@ -95,7 +102,7 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     outcomes = []
-    for line in path.read_text("utf-8", errors="replace").splitlines():
+    for line in path.read_text("utf-8", errors="replace").split("\n"):  # splitlines() cuts at U+2028, too
         try:
             outcomes.append(json.loads(line))
         except json.JSONDecodeError:

@@ -82,7 +82,7 @@ def find(source: str, features: str = BESIDE) -> list[Item]:
     Raises SourceError if there is no such source or no image in it.
     """
     paths, base = _paths(source)
-    if features not in (BESIDE, BACKBONE) and not Path(features).is_dir():
+    if features not in (BESIDE, BACKBONE) and not os.path.isdir(features):
         raise SourceError(
             f"There is no folder {features} of signals; give one, {BESIDE} (the images' own folder) or {BACKBONE}."
         )
@@ -104,9 +104,9 @@ def find(source: str, features: str = BESIDE) -> list[Item]:
 def _paths(source: str) -> tuple[list[Path], Path]:
     """Candidate files and the folder that their keys are relative to."""
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(path):
         return sorted(p for p in path.rglob("*") if _counts(p) and not is_hidden(p, path)), path
-    if path.is_file():
+    if os.path.isfile(path):
         if path.suffix.lower() in LISTS:
             return _from_list(path)
         if path.suffix.lower() in (*SHARDS, *IMAGES):
@@ -141,12 +141,33 @@ def _fixed_part(pattern: str) -> Path:
     return Path(*parts)
 
 
+def is_one_of(source: str, path: Path) -> bool:
+    """Whether ``path``, once it is there, is a picture of ``source``, a folder or a glob."""
+    if path.suffix.lower() not in IMAGES:
+        return False
+    top, path = Path(os.path.abspath(source)), Path(os.path.abspath(path))
+    if os.path.isdir(top):
+        return top in path.parents and not is_hidden(path, top)
+    anywhere = "**" in top.parts and _fixed_part(str(top)) in path.parents and path.match(top.name)
+    return glob.has_magic(source) and (anywhere or path.match(str(top)))
+
+
+def goes_before(path: Path, signal: Blob) -> bool:
+    """Whether ``path``, once it is there, is taken for the signal instead of ``signal``."""
+    own = Path(os.path.abspath(signal.path))
+    beside = own.with_suffix("") == Path(os.path.abspath(path)).with_suffix("")
+    there = [ending for ending in (*SIGNALS, *IMAGES) if ending in (path.suffix.lower(), own.suffix.lower())]
+    return beside and there[:1] == [path.suffix.lower()]
+
+
 def _from_list(path: Path) -> tuple[list[Path], Path]:
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(f"{path.name} is not UTF-8 text; a list has one path a line.") from error
-    lines = [line.strip() for line in text.splitlines()]
+    except OSError as error:
+        raise SourceError(addresses.unreadable(path, error)) from error
+    lines = [line.strip() for line in text.split("\n")]
     listed = [path.parent / line for line in lines if line and not line.startswith("#")]
     places = [os.path.normpath(one) for one in listed]
     for one, count in Counter(places).items():
@@ -185,8 +206,12 @@ def _signal_file(picture: Path, stem: str, features: str) -> Blob | None:
 
 
 def mask_file(folder: str, item: Item) -> Blob:
-    """The file in ``folder`` under the name of an item's image."""
-    return _named(Path(folder) / item.key, (*SIGNALS, *IMAGES))
+    """The file in ``folder`` under the name of an item's image, with its ending where two differ in it alone."""
+    where = Path(folder) / item.key
+    own = _named(where, (*SIGNALS, *IMAGES))
+    if where.name != item.image.name or os.path.exists(own.path):
+        return own
+    return _named(where.with_suffix(""), (*SIGNALS, *IMAGES))
 
 
 def _named(where: Path, endings: tuple[str, ...]) -> Blob:
@@ -213,10 +238,11 @@ def _by_name(folder: Path) -> dict[str, str]:
         return {}
 
 
-def passed_over(source: str, items: list[Item], features: str = BESIDE) -> list[str]:
+def passed_over(source: str, items: list[Item], features: str = BESIDE, out: Path | None = None) -> list[str]:
     """Files of a folder or a list, and of a folder of signals, that are neither an image nor the signal of one, by
-    their places there."""
+    their places there; without those in ``out``, a folder of results in it."""
     paths, base = _paths(source)
+    out = None if out is None else out.absolute()
     places = [(path, base) for path in paths]
     if features not in (BESIDE, BACKBONE):
         folder = Path(features)
@@ -226,7 +252,8 @@ def passed_over(source: str, items: list[Item], features: str = BESIDE) -> list[
     return [
         (path.relative_to(top) if path.is_relative_to(top) else path).as_posix()
         for path, top in places
-        if str(path) not in used
+        if not (out is not None and top.absolute() != out and out in path.absolute().parents)
+        and str(path) not in used
         and str(path.with_suffix("")) not in used  # what a signal's numbers mean, beside it
         and path.suffix.lower() not in SHARDS
         and not path.name.startswith(".")
@@ -254,6 +281,8 @@ def _from_shard(path: Path, base: Path, features: str) -> Iterator[Item]:
         raise SourceError(
             f"{path.name} is not a plain tar shard (compressed ones must be unpacked)."
         ) from error
+    except OSError as error:
+        raise SourceError(addresses.unreadable(path, error)) from error
     prefix = _key(path, base)
     for stem, members in samples.items():
         image = next((blob for ending, blob in members.items() if ending.endswith(IMAGES)), None)

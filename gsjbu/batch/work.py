@@ -124,7 +124,8 @@ class Worker:
         )
         shares = self._shares(signal)
         told: dict[str, Any] = {
-            "signal": signal.note, "backend": kernel.backend, **restoring.facts(signal, shares)
+            "signal": signal.note, "backend": kernel.backend, "notes": [*guide.notes, *signal.doubts],
+            **restoring.facts(signal, shares),
         }  # fmt: skip
         if asked.form == "kernel":
             self._write(lambda: write_kernel(path, kernel, self.alone))
@@ -152,12 +153,13 @@ class Worker:
     def describe(self, item: Item) -> dict[str, Any]:
         """What is told of an item's result, without making it: for one whose line in the journal was lost."""
         try:
-            image = self._guide(item).pixels
+            guide = self._guide(item)
+            image = guide.pixels
             signal, _ = self._signal(item, image)
         except (GsjbuError, OSError):  # the input has gone since; the result is there all the same
             return {}
         shares = self._shares(signal)
-        told = restoring.facts(signal, shares)
+        told = restoring.facts(signal, shares) | {"notes": [*guide.notes, *signal.doubts]}
         if self.asked.form != "kernel":
             size = (int(image.shape[-2]), int(image.shape[-1]))
             flat = not shares and (signal.kind == "labels" or signal.flat)

@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gsjbu.cli import options
-from gsjbu.settings import default
+from gsjbu.settings import OF_BACKBONE, default
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", choices=list(ENDINGS), default="npy", help="format of the results (default: npy)"
     )
-    parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
+    parser.add_argument(
+        "--float16", action="store_true", help="write arrays in half precision, half the size"
+    )
     parser.add_argument(
         "--probabilities",
         action="store_true",
@@ -63,17 +65,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_signal(parser)
     options.add_guide(parser, many=True)
-    options.add_settings(parser, SETTINGS, stride=None, resolution=None, objective="auto")
+    options.add_settings(parser, SETTINGS, resolution=None, objective="auto", **dict.fromkeys(OF_BACKBONE))
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run or go on with the batch; 1 if some images failed."""
     from gsjbu import batch
-    from gsjbu.io import stretching
 
-    if args.stretch:
-        stretching.parse(args.stretch)  # it would be refused for every image
+    if args.signals == "backbone":
+        options.refuse_signal_words(args, "the backbone makes the signals")
     asked = batch.BatchConfig(
         form=args.to, half=args.float16, probabilities=args.probabilities, guide_masks=args.guide_masks or "",
         stretch=args.stretch or "", **_settings(args), **options.signal_words(args),
@@ -121,17 +122,19 @@ def run(args: argparse.Namespace) -> int:
         some = ", ".join(report.passed_over[:5]) + (", …" if len(report.passed_over) > 5 else "")
         files = options.counted(len(report.passed_over), "file")
         sentence += f"; {files} passed over: no pictures, and no picture's signal ({some})"
+    for key, notes in list(report.notes.items())[:1]:
+        many = f"{len(report.notes)} of {options.counted(report.done + report.found, 'picture')}"
+        options.say(args, [f"The manifest has notes on {many}; {key}: {' '.join(notes)}"])
     options.tell(args, facts, f"{sentence}: {report.manifest}")
     return 1 if report.failed else 0
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings of every image, and a word where one of them has no part in it."""
-    settings = {name: getattr(args, name) for name in SETTINGS} | {"resolution": args.resolution or 0}
-    if args.stride is None:
-        settings["stride"] = default("stride")
-    elif args.signals != "backbone":
-        options.say(
-            args, ["--stride is that of --signals backbone; signals that are brought have their own."]
-        )
-    return settings
+    if args.signals != "backbone":
+        named = [f"--{name}" for name in OF_BACKBONE if getattr(args, name) is not None]
+        options.say(args, [f"{name} is that of --signals backbone; it has no part in signals that are brought."
+                           for name in named])  # fmt: skip
+    given = {name: getattr(args, name) for name in SETTINGS}
+    settings = {name: default(name) if given[name] is None else given[name] for name in SETTINGS}
+    return settings | {"resolution": args.resolution or 0}

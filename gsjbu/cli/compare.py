@@ -41,11 +41,16 @@ def run(args: argparse.Namespace) -> int:
     from gsjbu.run import pipeline
 
     check_folder(args.folder)
+    if args.signal is None:
+        options.refuse_signal_words(args, "there is no --signal")
+    else:
+        scenes.check_words(args, args.signal)
     settings = options.settings_of(args, SETTINGS)
     image, sample = scenes.image_of(args.image)
+    options.say(args, image.notes)
     signal = None
     if args.signal:
-        size = image.shape[-2], image.shape[-1]
+        size = image.pixels.shape[-2], image.pixels.shape[-1]
         worked = pictures.shrunk_size(*size, settings.resolution)
         signal = scenes.signal_of(args, args.signal, args.image, size, worked, settings.stride)
     folder = Path(args.folder)
@@ -56,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
             bar.set_description(now.stage)
             bar.update(round(100 * now.share) - bar.n)
 
-        result = pipeline.run(image, settings, signal=signal, sample=sample, progress=progress)
+        result = pipeline.run(
+            image.pixels, settings, signal=signal, sample=sample, notes=image.notes, progress=progress
+        )
     for panel in result.panels:
         write_bytes(folder / f"{panel.name}.png", pictures.png_bytes(panel.picture))
     facts = _facts(result)

@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.output:
         check_folder(args.output)
+    scenes.check_words(args, args.signal, args.truth)
     warm_up.patient = True  # all pictures by one backend
     rows: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
@@ -89,7 +90,9 @@ def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
     from gsjbu.run import pipeline
 
     settings = options.settings_of(args, SETTINGS, features=False)
-    guide = shrink(pair.image(), settings.resolution)
+    image = pair.image()
+    options.say(args, [f"{pair.name}: {note}" for note in image.notes])
+    guide = shrink(image.pixels, settings.resolution)
     height, width = int(guide.shape[-2]), int(guide.shape[-1])
     truth = pair.truth()
     if pair.signal is None:
@@ -98,8 +101,9 @@ def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
         signal = scenes.signal_of(
             args, str(pair.signal), pair.picture, (height, width), (height, width), settings.stride
         )
-    result = pipeline.run_reduced(guide, settings, signal=signal, truth=truth)
-    return {
+    result = pipeline.run_reduced(guide, settings, signal=signal, truth=truth, notes=image.notes)
+    notes = {"image": result.status["image"]} if "image" in result.status else {}
+    return notes | {
         "width": width, "height": height, "signal": result.status["signal"], "truth": result.status["truth"],
         "kind": signal.kind, "metrics": result.metrics["signal"],
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -72,6 +73,8 @@ class FrameSignals:
                 f"--objective {args.objective} is for a signal of one's own (--signal FOLDER); with --signal "
                 f"{args.signal} fits give the picture back (rgb).",
             )
+        if not self._files:
+            options.refuse_signal_words(args, f"the signal is {args.signal}")
         own = args.objective if args.objective != "suited" else "auto"
         self.objective = own if self._files else RGB
         if self._files:
@@ -222,7 +225,7 @@ def _look(one: Glance) -> str:
 def _files(folder: Path) -> list[Path]:
     from gsjbu.io.readers import ENDINGS
 
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise GsjbuError("signal_missing", f"--signal {folder}: give rgb, features, or a folder of signals.")
     found = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith(".")]
     if not found:

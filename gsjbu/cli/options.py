@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gsjbu.io.guides import Guide
 
+SIGNAL_WORDS = {"kind": "auto", "invalid": "auto", "layout": "auto", "fill": False, "names": None}
 FIT = ("stride", "iters", "radius", "objective", "lr_image", "optimiser", "device")
 
 
@@ -120,6 +121,13 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def refuse_signal_words(args: argparse.Namespace, where: str, but: Sequence[str] = ()) -> None:
+    """Refuse the options of :func:`add_signal`, ``but`` some, where no signal is read: ``where`` says why."""
+    for name, usual in SIGNAL_WORDS.items():
+        if getattr(args, name) != usual and name not in but:
+            raise GsjbuError("setting_invalid", f"--{name} has no part where {where}; leave it out.")
+
+
 def signal_words(args: argparse.Namespace) -> dict[str, Any]:
     """The options of :func:`add_signal`, as the reader takes them."""
     from gsjbu.io.names import names_of
@@ -152,7 +160,6 @@ def guide(args: argparse.Namespace) -> Guide:
     from gsjbu.io.guides import to_guide
 
     stretch = stretching.parse(args.stretch) if args.stretch else None
-    addresses.check_file(args.image)
     return to_guide(args.image, guide_mask=args.guide_mask, stretch=stretch)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,8 @@ from gsjbu.cli import scenes
 from gsjbu.errors import GsjbuError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from gsjbu.io.brought import Brought
+    from gsjbu.io.guides import Guide
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,9 @@ class Pair:
     signal: Path | None
     truth_name: str
 
-    def image(self) -> Tensor:
-        """[3, H, W] in [0, 1]."""
-        image: Tensor = scenes.image_of(self.picture)[0]
-        return image
+    def image(self) -> Guide:
+        """The picture as a fit follows it. Raises GsjbuError."""
+        return scenes.image_of(self.picture)[0]
 
     def truth(self) -> Brought:
         """The truth as it was brought. Raises SignalError, GsjbuError."""
@@ -37,7 +36,7 @@ class Pair:
 
 def is_folder(picture: str) -> bool:
     """Whether it stands for any number of pictures."""
-    return not picture.startswith(scenes.SCENE) and Path(picture).is_dir()
+    return not picture.startswith(scenes.SCENE) and os.path.isdir(picture)
 
 
 def found(picture: str, signal: str | None, truth: str) -> list[Pair]:
@@ -79,7 +78,7 @@ def passed_over(folder: str, pairs: list[Pair]) -> list[str]:
 
 def _by_name(folder: Path, endings: tuple[str, ...], others: Collection[Path] = ()) -> dict[str, list[Path]]:
     """The files of a folder with one of ``endings`` by their names without it, less the ``others``."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise GsjbuError("file_missing", f"{folder} is no folder; give a folder, as the pictures are one.")
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):

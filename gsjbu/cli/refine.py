@@ -36,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--soft", choices=list(SOFT), default="auto", help="shares, or a mask (default: auto, as it came)"
     )
-    parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
+    parser.add_argument(
+        "--float16", action="store_true", help="write arrays in half precision, half the size"
+    )
     options.add_signal(parser)
     options.add_guide(parser)
     options.add_settings(parser, ("stride", *FIT), stride=None)
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     output = Path(args.output)
     options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output,))
-    form = upsample.form_of(output)
+    form = upsample.form_of(output, args.float16)
     output.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     guide = options.guide(args)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from gsjbu.cli import options
 from gsjbu.errors import GsjbuError
-from gsjbu.io import addresses
 
 if TYPE_CHECKING:
     from gsjbu.io.brought import Brought
+    from gsjbu.io.guides import Guide
     from gsjbu.io.signals import Signal
 
 SCENE = "scene:"
@@ -18,13 +18,12 @@ SCENE = "scene:"
 TRUTHS = {SCENE + name: name for name in ("depth", "labels")}
 
 
-def image_of(name: str) -> tuple[Any, Any]:
-    """The image, [3, H, W] in [0, 1], and the built-in scene it is of, if it is one."""
-    from gsjbu.io.guides import to_guide
+def image_of(name: str) -> tuple[Guide, Any]:
+    """The image, and the built-in scene it is of, if it is one."""
+    from gsjbu.io.guides import Guide, to_guide
 
     if not name.startswith(SCENE):
-        addresses.check_file(name)
-        return to_guide(name).pixels, None
+        return to_guide(name), None
     from gsjbu.samples import SAMPLES
 
     sample = SAMPLES.get(name.removeprefix(SCENE))
@@ -33,7 +32,7 @@ def image_of(name: str) -> tuple[Any, Any]:
             "scene_unknown",
             f"There is no scene {name.removeprefix(SCENE)!r}; the built-in scenes are {', '.join(SAMPLES)}.",
         )
-    return sample.image, sample
+    return Guide(sample.image), sample
 
 
 def truth_of(name: str, picture: str) -> Brought:
@@ -72,11 +71,26 @@ def signal_of(
     return signal
 
 
+def check_words(args: argparse.Namespace, signal: str | None, truth: str = "") -> None:
+    """Refuse, before the work, words that no ``signal`` takes, or none that is made of a scene's or the ``truth``."""
+    from gsjbu.io.signals import Asked
+
+    kind = Asked.parse(**options.signal_words(args)).kind
+    made_of = truth if signal is None else signal
+    if signal is not None and not signal.startswith(SCENE):
+        return
+    options.refuse_signal_words(args, "the signal is made of the truth", but=("kind",))
+    own = TRUTHS.get(made_of)
+    if own and kind not in (None, own):
+        raise GsjbuError("signal_kind", f"{made_of} is {own}, and --kind says {args.kind}; leave it out.")
+
+
 def made_of(
     args: argparse.Namespace, name: str, truth: Brought, worked: tuple[int, int], stride: int
 ) -> Signal:
     """The low-resolution signal that the ``truth`` called ``name`` gives."""
+    from gsjbu.io import kinds
     from gsjbu.io.truths import reduced
 
-    kind = TRUTHS.get(name) or (None if args.kind == "auto" else args.kind)
+    kind = TRUTHS.get(name) or kinds.parse(args.kind)
     return reduced(truth, -(-worked[0] // stride), -(-worked[1] // stride), kind)

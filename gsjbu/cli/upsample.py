@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, help="where the result goes; its ending says the format"
     )
-    parser.add_argument("--float16", action="store_true", help="write half precision, half the size")
+    parser.add_argument(
+        "--float16", action="store_true", help="write arrays in half precision, half the size"
+    )
     parser.add_argument("--kernel", metavar="PATH", help="keep the fitted kernel too (.safetensors)")
     parser.add_argument(
         "--probabilities", action="store_true", help="of labels, write each class's share instead of the map"
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
     output = Path(args.output)
     options.spare_inputs((args.image, args.signal, args.guide_mask), (args.output, args.kernel))
-    form = form_of(output)
+    form = form_of(output, args.float16)
     _check_kernel(args.kernel)
     for path in (args.output, args.kernel):  # before an hour of work, not after it
         if path:
@@ -151,14 +153,17 @@ def _check_kernel(path: str | None) -> None:
         )
 
 
-def form_of(output: Path) -> str:
-    """The format that a file's ending says. Raises GsjbuError."""
+def form_of(output: Path, half: bool = False) -> str:
+    """The format that a file's ending says. Raises GsjbuError, also where it has no ``half`` precision."""
     form = FORMS.get(output.suffix.lower())
     if form is None:
         raise GsjbuError(
             "output_format",
             f"{output.name or output} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
         )
+    if half and form in ("png", "tiff"):
+        text = f"{output.name} is a picture, which is not written in half precision; leave --float16 out."
+        raise GsjbuError("output_format", text)
     return form
 
 

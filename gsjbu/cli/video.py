@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from gsjbu.io.signals import Signal
 
-RGB = "rgb"
 SETTINGS = ("stride", "iters", "radius", "resolution", "objective", "lr_image", "device", "backbone", "seed")
 
 
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("film", metavar="IN", help="the film to read")
     parser.add_argument("output", metavar="OUT", help="the film to write (.mp4, .mkv, .mov)")
     parser.add_argument(
-        "--signal", default=RGB, metavar="rgb|features|FOLDER", help="what is upsampled (default: rgb)"
+        "--signal", default="rgb", metavar="rgb|features|FOLDER", help="what is upsampled (default: rgb)"
     )
     parser.add_argument(
         "--values", metavar="FOLDER", help="also keep each frame's result there, as .npy of its own dtype"
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, fit, render, write, report."""
     from gsjbu import video
-    from gsjbu.cli.frame_signals import FrameSignals
+    from gsjbu.cli.frame_signals import RGB, FrameSignals
     from gsjbu.core.backends.dispatch import warm_up
     from gsjbu.io import films
 
@@ -132,9 +132,13 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
     options.spare_inputs((args.film,), (args.output,))
     if not args.values:
+        if args.float16:
+            raise GsjbuError(
+                "setting_invalid", "--float16 is that of --values, which is not asked for; leave it out."
+            )
         return
     check_folder(args.values)
-    if Path(args.signal).is_dir() and Path(args.values).exists() and Path(args.values).samefile(args.signal):
+    if os.path.isdir(args.signal) and Path(args.values).exists() and Path(args.values).samefile(args.signal):
         raise GsjbuError(
             "output_is_input", f"{args.values} is the folder of the signals; keep the values in another one."
         )

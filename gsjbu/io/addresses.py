@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import stat
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 
@@ -24,13 +22,6 @@ def parted(address: str | os.PathLike[str]) -> tuple[Path, str | None]:
             return Path(text[:at]), text[at + 1 :]
         at = text.rfind(":", 0, at)
     return Path(text), None
-
-
-def check_file(address: str | os.PathLike[str]) -> None:
-    """Raise OSError, as opening it would, where there is no file; what can be read only once is not touched."""
-    path = parted(address)[0]
-    if stat.S_ISDIR(os.stat(path).st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
 
 
 def identity(path: str | os.PathLike[str]) -> Hashable:
@@ -58,3 +49,13 @@ def missing(address: str | os.PathLike[str]) -> str:
         return f"There is no {text}."
     whole = f"{found[1]}://{text[found.end() :]}"
     return f"{whole} is no path: addresses are not fetched. Save the file, and give the path to it."
+
+
+def unreadable(address: str | os.PathLike[str], error: OSError) -> str:
+    """The sentence on what could not be read, by the ``error`` of it."""
+    if isinstance(error, FileNotFoundError):
+        return missing(address)
+    path = parted(address)[0]
+    if os.path.isdir(path):
+        return f"{path} is a folder; a file is needed."
+    return f"{path} cannot be read: {error.strerror or error}."

@@ -45,7 +45,7 @@ class Reader:
 
     def __init__(self, path: str | Path) -> None:
         av = _av()
-        if not Path(path).is_file():
+        if not os.path.isfile(path):
             raise GsjbuError("video_unreadable", addresses.missing(path))
         try:
             self._file = av.open(str(path))

@@ -134,12 +134,8 @@ def _pixels(x: Any, max_pixels: int) -> _Pixels:
 def _bytes_of(path: Path, address: str | os.PathLike[str]) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ImageError("image_missing", addresses.missing(address)) from error
     except OSError as error:
-        if path.is_dir():
-            raise ImageError("image_missing", f"{path} is a folder; a file is needed.") from error
-        raise ImageError("image_missing", f"{path} cannot be read: {error.strerror}.") from error
+        raise ImageError("image_missing", addresses.unreadable(address, error)) from error
 
 
 def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str = "") -> _Pixels:

@@ -110,10 +110,12 @@ def tiff(signal: Signal, result: np.ndarray) -> bytes:
     ):
         result = result.astype(np.int32)
     stream = io.BytesIO()
+    # Not `"shape":`, by which tifffile tells descriptions of its own, which ours is not.
+    description = json.dumps(restoring.facts(signal), separators=(", ", " : "))
     tifffile.imwrite(
         stream,
         result,
-        description=json.dumps(restoring.facts(signal)),
+        description=description,
         photometric="minisblack",
         metadata=None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,7 +54,7 @@ def names_of(source: str | Path) -> tuple[str, ...]:
         raise SignalError("signal_names", f"{path.name} is larger than names are.")
     if text.lstrip()[:1] in ("{", "["):
         return _of_json(text, path.name)
-    return tuple(line.strip() for line in text.splitlines())[:MAX_NAMES]
+    return tuple(line.strip() for line in io.StringIO(text, newline=None))[:MAX_NAMES]
 
 
 def _of_json(text: str, name: str) -> tuple[str, ...]:

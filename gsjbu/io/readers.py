@@ -37,7 +37,7 @@ NUMPYS_FILL = 999_999
 
 
 def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
-    """Anything that a signal may be → the array that is in it. Raises SignalError, or OSError for a missing path."""
+    """Anything that a signal may be → the array that is in it. Raises SignalError."""
     if isinstance(x, Brought):
         return x
     if isinstance(x, bytes | bytearray | memoryview):
@@ -128,15 +128,15 @@ def read(
 def _from_path(address: str | os.PathLike[str], max_values: int) -> Brought:
     path, entry = addresses.parted(address)
     try:
-        if path.is_dir():
+        if os.path.isdir(path):
             return _zarr(path, max_values, entry)
         found = read(path.read_bytes(), path.name, max_values, entry=entry)
-    except FileNotFoundError as error:
-        raise SignalError("signal_missing", addresses.missing(address)) from error
+    except OSError as error:
+        raise SignalError("signal_missing", addresses.unreadable(address, error)) from error
     except arrays.SeveralArrays as several:
         raise SignalError(several.code, several.of(path.name)) from several
     notes_at = beside(path)
-    if found.source != "npy" or not notes_at.is_file():
+    if found.source != "npy" or not os.path.isfile(notes_at):
         return found
     notes = notes_of(notes_at.read_text("utf-8", "replace"))
     return with_notes(found, notes) if notes.get("shape") == list(found.array.shape) else found

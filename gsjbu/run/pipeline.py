@@ -63,6 +63,7 @@ def run_reduced(
     signal: Signal | None = None,
     truth: Brought | None = None,
     sample: Sample | None = None,
+    notes: Sequence[str] = (),
     cache: MutableMapping[Any, Any] | None = None,
     progress: Callable[[Progress], object] | None = None,
     threads: int | None = None,
@@ -71,8 +72,9 @@ def run_reduced(
 
     ``signal``: an LR signal to upsample as well; the LR grid is then the signal's. ``truth``: the same at full
     resolution, against which every way is measured. ``sample``: the built-in scene
-    the image is of, if it is one, whose exact labels may stand in for a segmentation. ``cache``: kept by the caller
-    per image. ``progress``: called often; what it raises (``Cancelled``, say) passes through.
+    the image is of, if it is one, whose exact labels may stand in for a segmentation. ``notes``: what was done to the
+    image before. ``cache``: kept by the caller per image. ``progress``: called often; what it raises (``Cancelled``,
+    say) passes through.
     """
     stages = Stages(progress, {} if cache is None else cache)
     device = devices.resolve(settings.device)
@@ -92,7 +94,7 @@ def run_reduced(
     with stages("rgb"):
         first = views.rgb(fits, lr_image, {name: pictures[name] for name in ways})
         stages.show(first)
-        parts = [Part(first), _rgb(fits, kernel, ways, pictures, image.notes)]
+        parts = [Part(first), _rgb(fits, kernel, ways, pictures, (*notes, *image.notes))]
     with stages("backbone"):
         features_lr, said = _backbone_features(guide, grid, settings, device, stages)
         parts.append(Part(status={"features": said}))

@@ -21,7 +21,7 @@ from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.manifest import read_journal
 from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Worker
-from gsjbu.io.pictures import decode
+from gsjbu.io.pictures import decode, png_bytes
 from tests import zygote
 
 ASKED = BatchConfig(objective="rgb", iters=6)
@@ -146,6 +146,7 @@ def test_results_that_would_take_the_place_of_inputs_are_refused(dataset):
 def test_other_signals_into_the_same_folder_are_refused(dataset, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
+    (tmp_path / "one" / "p0.npy").write_bytes((dataset / "p0.npy").read_bytes())
     batch.run(
         str(dataset / "p0.png"), str(tmp_path / "out"), BatchConfig(iters=0), signals=str(tmp_path / "one")
     )
@@ -160,6 +161,7 @@ def test_other_signals_into_the_same_folder_are_refused(dataset, tmp_path):
 
 def test_damaged_settings_are_a_refusal(dataset, tmp_path):
     (tmp_path / "settings.json").write_text("{")
+    (tmp_path / "p0.npy").touch()
     with pytest.raises(batch.ResumeError, match="damaged"):
         batch.run(str(dataset), str(tmp_path), BatchConfig(iters=0))
 
@@ -269,3 +271,31 @@ def test_labels_and_fractions_say_beside_them_what_they_are_as_upsample_does(dat
         said = json.loads((out / f"p0.{form}.json").read_text())
         alone = json.loads((tmp_path / f"p0.{form}.json").read_text())
         assert said["kind"] == words["kind"] and alone.items() <= said.items()
+
+
+def test_the_manifest_keeps_what_a_signal_may_be_as_well_and_a_person_is_told(tmp_path, capsys, monkeypatch):
+    def here(items, folder, asked, _workers, finished):
+        for item in items:
+            finished(Worker(folder, asked)(item))
+
+    monkeypatch.setattr(local, "run", here)
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    (photos / "a.png").write_bytes(png_bytes(np.arange(48 * 64 * 3, dtype=np.uint8).reshape(48, 64, 3) // 12))
+    np.save(photos / "a.npy", 1000 * np.repeat(np.arange(12, dtype=np.uint16), 4).reshape(6, 8))
+    words = ["batch", str(photos), str(out), "--iters", "1"]
+    assert cli.main(words) == 0
+    said = capsys.readouterr().err
+    (item,) = json.loads((out / "manifest.json").read_text())["items"]
+    assert (item["kind"], item["runner_up"], item["unit"]) == ("labels", "depth", "")
+    assert "it might be depth" in item["note"]
+    assert "fills only" in item["notes"][0] and "kind= says which" in item["notes"][1]
+    assert f"The manifest has notes on 1 of 1 picture; a: {' '.join(item['notes'])}" in said
+    (out / "journal.jsonl").unlink()
+    assert cli.main(words) == 0
+    assert json.loads((out / "manifest.json").read_text())["items"] == [item]
+
+
+def test_settings_without_a_part_do_not_tell_two_runs_apart(dataset, undisturbed):
+    asked = BatchConfig(objective="rgb", iters=6, stride=8, backbone="resnet18", seed=7)
+    assert batch.run(str(dataset), str(undisturbed[0]), asked, workers=1).found == 8

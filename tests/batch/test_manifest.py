@@ -18,9 +18,9 @@ from gsjbu.batch.manifest import (
 
 def test_journal_keeps_what_was_added(tmp_path):
     journal = Journal(tmp_path)
-    journal.add({"key": "ä", "status": "done"})
+    journal.add({"key": "ä\u2028\x85", "status": "done"})
     assert read_journal(tmp_path) == [
-        {"key": "ä", "status": "done"}
+        {"key": "ä\u2028\x85", "status": "done"}
     ]  # before it is closed: a kill loses nothing
     journal.close()
 
@@ -39,9 +39,11 @@ def test_no_journal_is_no_outcome(tmp_path):
     assert read_journal(tmp_path) == []
 
 
-def test_other_settings_are_refused_by_name(tmp_path):
-    check_settings(tmp_path, {"iters": 50, "radius": 2})
-    check_settings(tmp_path, {"iters": 50, "radius": 2})
+def test_other_settings_are_refused_by_name_where_there_are_results(tmp_path):
+    for iters in (50, 20, 50, 50):
+        check_settings(tmp_path, {"iters": iters, "radius": 2})
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.png").touch()
     with pytest.raises(ResumeError, match="iters = 50, and now it is 20"):
         check_settings(tmp_path, {"iters": 20, "radius": 2})
 

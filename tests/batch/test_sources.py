@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gsjbu.batch import BatchConfig, run
-from gsjbu.batch.sources import Blob, SourceError, find, passed_over
+from gsjbu.batch.sources import Blob, SourceError, find, mask_file, passed_over
 
 
 def put(path, data=b"x"):
@@ -52,6 +52,9 @@ def test_glob_and_list_give_the_same_keys_as_the_folder(folder):
     assert [item.key for item in by_glob] == ["b", "deep/a"]
     listed = put(folder / "these.txt", b"# photos\nb.jpg\n\ndeep/a.PNG\n")
     assert [item.key for item in find(str(listed))] == ["b", "deep/a"]
+    put(folder / "b\u2028c.png")
+    listed = put(folder / "these.txt", "b.jpg\r\nb\u2028c.png\r\n".encode())
+    assert [item.key for item in find(str(listed))] == ["b", "b\u2028c"]
 
 
 def test_signals_from_another_folder_and_from_the_backbone(folder, tmp_path):
@@ -165,6 +168,39 @@ def test_names_that_begin_with_a_dot_are_no_pictures(folder, tmp_path):
     assert "._a.npy" not in passed_over(str(folder), before, str(tmp_path / "signals"))
     (tmp_path / "list.txt").write_text(str(folder / ".hidden.png"))
     assert len(find(str(tmp_path / "list.txt"), "backbone")) == 1, "one that is named is meant"
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "form", "signals"),
+    [
+        ("in", "in/full", "png", "backbone"),
+        ("in", "in", "png", "backbone"),
+        ("in/**/*.*", "in/full", "png", "backbone"),
+        ("in/*.*", "in", "png", "backbone"),
+        ("in", "signals", "npy", "signals"),
+    ],
+)
+def test_a_result_that_would_be_an_input_of_the_next_run_is_refused(
+    folder, tmp_path, monkeypatch, source, out, form, signals
+):
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "signals/b.npz")
+    with pytest.raises(SourceError, match="would pass for an input when this is run again"):
+        run(source, out, BatchConfig(form), signals=signals)
+    assert not (tmp_path / "in/full").exists()
+
+
+def test_results_in_a_folder_of_the_source_are_not_passed_over(folder):
+    put(folder / "full/settings.json")
+    assert passed_over(str(folder), find(str(folder)), out=folder / "full") == ["notes.md"]
+
+
+def test_pictures_that_differ_in_their_endings_share_a_mask_as_they_share_a_signal(folder, tmp_path):
+    put(folder / "b.png", b"another b")
+    masks = tmp_path / "masks"
+    put(masks / "b.npy")
+    put(masks / "b.png.png")
+    assert [mask_file(str(masks), item).name for item in find(str(folder))[:2]] == ["b.npy", "b.png.png"]
 
 
 def test_tiff_bmp_and_avif_are_images(tmp_path):

@@ -124,6 +124,9 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
     assert run(capsys, *words, 16)[0] == 2
 
 
+LONG = 300 * "x"
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -187,6 +190,34 @@ def test_upsample_at_a_stride_that_fits(files, capsys):
         (["batch", "photo.png", "words.txt"], "words.txt is a file, and the results need a folder"),
         (["batch", "photo.png", "out", "--signals", "nope"], "There is no folder nope of signals"),
         (["batch", "photo.png", "out", "--guide-masks", "nope"], "There is no folder nope; the masks"),
+        (["upsample", LONG, "depth.npy", "-o", "x.npy"], f"{LONG} cannot be read: File name too long."),
+        (["upsample", "photo.png", LONG, "-o", "x.npy"], f"{LONG} cannot be read: File name too long."),
+        (["evaluate", "photo.png", "--truth", LONG], f"{LONG} cannot be read: File name too long."),
+        (["batch", LONG, "out"], f"There is no {LONG}"),
+        (
+            ["upsample", "photo.png", "depth.npy", "-o", "x.png", "--float16"],
+            "x.png is a picture, which is not",
+        ),
+        (
+            ["refine", "photo.png", "depth.npy", "-o", "x.tif", "--float16"],
+            "x.tif is a picture, which is not",
+        ),
+        (["video", "photo.png", "x.mp4", "--float16"], "--float16 is that of --values"),
+        (
+            ["batch", "photo.png", "out", "--to", "png", "--float16"],
+            "float16 has no part in results of the form png",
+        ),
+        (["batch", "photo.png", "out", "--kind", "nonsense"], "There is no kind of signal 'nonsense'"),
+        (["batch", "photo.png", "out", "--invalid", "x"], "invalid is 'x'"),
+        (["batch", "photo.png", "out", "--kind", "depth", "--probabilities"], "probabilities is of classes"),
+        (
+            ["batch", "photo.png", "out", "--signals", "backbone", "--fill"],
+            "--fill has no part where the backbone",
+        ),
+        (["evaluate", "scene:spheres", "--truth", "scene:depth", "--kind", "labels"], "scene:depth is depth"),
+        (["evaluate", "photo.png", "--truth", "depth.npy", "--invalid", "0"], "--invalid has no part where"),
+        (["evaluate", "photo.png", "--truth", "depth.npy", "--layout", "banana"], "layout is 'banana'"),
+        (["compare", "photo.png", "out", "--kind", "depth"], "--kind has no part where there is no --signal"),
         ([], "COMMAND"),
     ],
 )
@@ -206,7 +237,7 @@ def test_refusals_are_sentences_and_status_2(files, capsys, monkeypatch, words, 
 def test_a_refusal_with_json_is_json(files, capsys):
     status, out, _ = run(capsys, "upsample", "none.png", "none.npy", "-o", "x.npy", "--json")
     assert status == 2
-    assert json.loads(out) == {"error": "There is no none.png.", "code": "file_missing"}
+    assert json.loads(out) == {"error": "There is no none.png.", "code": "image_missing"}
 
 
 def test_what_cannot_be_written_is_status_3(files, capsys):

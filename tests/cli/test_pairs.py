@@ -38,7 +38,7 @@ def test_one_of_each_is_a_pair():
 def test_a_scene_has_its_own_truth():
     (one,) = pairs.found("scene:spheres", None, "scene:labels")
     assert one.truth().kind == "labels"
-    assert one.image().shape == (3, 512, 512)
+    assert one.image().pixels.shape == (3, 512, 512)
 
 
 def test_what_is_no_pair_is_refused(folders):
