@@ -215,8 +215,8 @@ def test_a_grid_that_is_said_twice_is_refused(given):
         gsjbu.fit(torch.rand(3, 48, 64), iters=0, **given)
 
 
-def test_layout_and_grid_say_the_same():
-    with pytest.raises(SettingError, match="layout and grid say the same in two ways"):
+def test_layout_and_grid_do_not_contradict():
+    with pytest.raises(SignalError, match="layout says 6 rows × 8 columns, and grid 3 rows × 4 columns"):
         gsjbu.upsample(torch.rand(3, 48, 64), torch.rand(6, 8), layout="6x8", grid=(3, 4))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core.grid import one_of, pair, size_text
+from gsjbu.core.grid import pair, size_text
 from gsjbu.core.sharing import Shared, crowd
 from gsjbu.errors import SignalError
 from gsjbu.io import aspects, gaps, kinds, layouts
@@ -76,8 +76,13 @@ class Asked:
     ) -> Asked:
         """The words as they are given to any door. Raises SignalError."""
         axes, token_grid = layouts.parse(layout)
-        one_of(layout=token_grid, grid=grid)
-        token_grid = token_grid if grid is None else pair("grid", grid)
+        if grid is not None:
+            said, token_grid = token_grid, pair("grid", grid)
+            if said not in (None, token_grid):
+                raise SignalError(
+                    "signal_layout",
+                    f"layout says {size_text(*said)}, and grid {size_text(*token_grid)}; give one of them.",
+                )
         if isinstance(names, str) or not isinstance(names, Iterable):
             raise SignalError(
                 "signal_names",
