@@ -214,7 +214,8 @@ warm_up.tasks.append(_compile_ssim)
 def _checked(picture: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:
     if picture.shape != reference.shape or picture.ndim != 3 or not picture.numel():
         raise ShapeError(
-            f"Both must be [C, H, W] of one shape that is not empty, not {list(picture.shape)} and {list(reference.shape)}."
+            f"Both must be [C, H, W] of one shape that is not empty, not {list(picture.shape)} and "
+            f"{list(reference.shape)}."
         )
     a, b = (t.detach().to("cpu", torch.float32).numpy() for t in (picture, reference))
     return a, b
