@@ -99,7 +99,7 @@ class FrameSignals:
             grid = Grid.from_stride(int(guide.pixels.shape[1]), int(guide.pixels.shape[2]), self.args.stride)
             signal = self._brought(grid)
             kernel = verbs.fit(
-                guide, grid=grid, iters=self.args.iters, objective=self.objective, signal=signal.values,
+                guide, iters=self.args.iters, objective=self.objective, signal=signal.values,
                 kind=signal.kind, mask=signal.mask, **fit,
             )  # fmt: skip
             yield kernel, signal
