@@ -153,7 +153,7 @@ def _refusal(array: np.ndarray, ways: list[Laid], size: Size, names_channels: bo
         if crossed is not None:
             return _is_crossed(array.shape, crossed)
     if array.ndim == 3 and not names_channels and _is_several(array, size):
-        return _several(array.shape, "tokens [N, C]")
+        return several(array.shape, "tokens [N, C]")
     return mismatch(_by_sizes(array, ways).planes.shape[1:], size)
 
 
@@ -203,12 +203,12 @@ def _one_of_batch(array: np.ndarray) -> np.ndarray:
         raise SignalError("signal_shape", f"The array is {shape_text(array.shape)}; {_SHAPES}.")
     if array.ndim == 4:
         if shape[0] != 1:
-            raise _several(array.shape)
+            raise several(array.shape)
         array = array[0]
     return array
 
 
-def _several(shape: tuple[int, ...], of: str = "") -> SignalError:
+def several(shape: tuple[int, ...], of: str = "") -> SignalError:
     """The refusal of a batch."""
     return SignalError(
         "signal_shape",
@@ -327,7 +327,7 @@ def _of_tokens(flat: np.ndarray, grids: list[tokens.TokenGrid]) -> Laid:
 def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
     if array.ndim == 3 and array.shape[0] != 1:
         if grid is None and size is not None and _is_several(array, size):
-            raise _several(array.shape, "tokens [N, C]")
+            raise several(array.shape, "tokens [N, C]")
         rows_and_columns = f"; as a map it has not {size_text(*grid)}" if grid else ""
         raise SignalError(
             "signal_shape",
