@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -45,6 +45,18 @@ class Brought:
     classes: tuple[int, ...] = ()
     gap: float | None = None
     pages: int = 1
+
+
+def one_of_equal(brought: Brought) -> Brought:
+    """What was ``brought``; of a picture's levels in three equal channels (as ``cv2.imread`` gives grey) one of them."""
+    array = brought.array[0] if brought.array.ndim == 4 and len(brought.array) == 1 else brought.array
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or brought.kind or brought.told:
+        return brought
+    for axis in (2, 0):
+        one = array.take(0, axis)
+        if array.shape[axis] == 3 and np.ptp(one) and (array == np.expand_dims(one, axis)).all():
+            return replace(brought, array=one, source=f"{brought.source} of equal channels", layout="auto")
+    return brought
 
 
 def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES) -> None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.extras import lacking
 from gsjbu.io import addresses, arrays, containers, outputs, rasters
-from gsjbu.io.brought import MAX_VALUES, Brought, check
+from gsjbu.io.brought import MAX_VALUES, Brought, check, one_of_equal
 from gsjbu.io.meaning import with_notes
 from gsjbu.io.notes import beside, notes_of
 from gsjbu.io.pictures import sniffed
@@ -38,6 +38,10 @@ NUMPYS_FILL = 999_999
 
 def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
     """Anything that a signal may be → the array that is in it. Raises SignalError, or OSError for a missing path."""
+    return one_of_equal(_bring(x, max_values))
+
+
+def _bring(x: Any, max_values: int) -> Brought:
     if isinstance(x, Brought):
         return x
     if isinstance(x, bytes | bytearray | memoryview):
