@@ -355,6 +355,7 @@ class Kernel:
         # Not save_file: it hides a full disk in an error of its own, and lets nobody else read the file.
         Path(path).write_bytes(self.to_bytes())
 
+    @eager
     def to_onnx(self, path: str | Path) -> None:
         """Write the render as an ONNX file: ``signal`` [C, h, w], of any C, → ``upsampled`` [C, H, W].
 
@@ -365,6 +366,7 @@ class Kernel:
 
         write_kernel(self, path)
 
+    @eager
     def to_bytes(self) -> bytes:
         """What ``save`` writes."""
         from safetensors.torch import save

@@ -393,7 +393,9 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
     guess = kinds.guess(planes, known, brought.lossy)
     if guess.runner_up is None and _are_colours(planes) and _lie_in_patches(planes):
         return replace(guess, runner_up="labels")
-    return guess if guess.kind == brought.maybe else replace(guess, runner_up=guess.runner_up or brought.maybe)
+    return (
+        guess if guess.kind == brought.maybe else replace(guess, runner_up=guess.runner_up or brought.maybe)
+    )
 
 
 def _are_colours(planes: np.ndarray) -> bool:

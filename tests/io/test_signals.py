@@ -485,11 +485,18 @@ def test_what_a_png_calls_transparent_stays_a_value(mode):
     assert not understand(buffer.getvalue(), invalid=0).mask[0].any()
 
 
-@pytest.mark.parametrize("levels", [LABELS.astype("u1"), (LABELS > 0) * np.uint8(255), (1000 * DEPTH).astype("u2")])
+@pytest.mark.parametrize(
+    "levels", [LABELS.astype("u1"), (LABELS > 0) * np.uint8(255), (1000 * DEPTH).astype("u2")]
+)
 def test_a_grey_picture_is_one_channel_as_an_array_too(levels):
     alone = understand(levels)
     for grey in (levels[..., None].repeat(3, 2), torch.from_numpy(levels)[None, None].repeat(1, 3, 1, 1)):
         found = understand(grey)
-        assert (found.kind, found.codes, found.shape, found.flat) == (alone.kind, alone.codes, alone.shape, True)
+        assert (found.kind, found.codes, found.shape, found.flat) == (
+            alone.kind,
+            alone.codes,
+            alone.shape,
+            True,
+        )
         assert "of equal channels" in found.note
     assert understand(np.zeros((3, 6, 8), np.uint8)).shape[0] == 3  # three empty masks
