@@ -48,7 +48,7 @@ class Brought:
 
 
 def one_of_equal(brought: Brought) -> Brought:
-    """What was ``brought``; of a picture's levels in three equal channels (as ``cv2.imread`` gives grey) one of them."""
+    """What was ``brought``; of a picture's levels in three equal channels (grey, as of ``cv2.imread``) one."""
     array = brought.array[0] if brought.array.ndim == 4 and len(brought.array) == 1 else brought.array
     if array.dtype not in (np.uint8, np.uint16) or array.ndim != 3 or brought.kind or brought.told:
         return brought

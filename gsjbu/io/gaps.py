@@ -86,8 +86,8 @@ def find(
     """The gaps of a signal of ``kind``.
 
     ``auto``: in depth, 0 (and 65535 of 16 bits) where it repeats and nothing else is near it; in one channel, a
-    number far from all others, or a lone negative one, that repeats exactly; in labels of 8 bits 255, unless it is one of two levels or of
-    evenly spaced ones.
+    number far from all others, or a lone negative one, that repeats exactly; in labels of 8 bits 255, unless it is one
+    of two levels or of evenly spaced ones.
     """
     known = finite(planes)
     missing = int((~known).sum())
