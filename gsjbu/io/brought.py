@@ -77,7 +77,7 @@ def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES)
         raise SignalError(
             "signal_shape",
             f"The array is {len(shape)}-dimensional, {shape_text(shape)}; it must be [h, w], [C, h, w], [h, w, C], "
-            "tokens [N, C], or a batch of one of those.",
+            "tokens [N, C], or a batch of one of those" + (": x.reshape(h, w)." if len(shape) == 1 else "."),
         )
     if any(not isinstance(n, int) or n < 1 for n in shape):
         raise SignalError("signal_shape", f"The array is {shape_text(shape)}; no side may be empty.")

@@ -25,6 +25,8 @@ AUTO = "auto"
 LEAST_TOKEN_CHANNELS = 32
 #: Channels that are looked at for evenness, and what share of them more is even of the axes that are rows and columns.
 LOOKED_AT, CLEARLY_EVEN = 16, 0.5
+#: A map [h, w] of cells that are so many times as wide as high is tokens [N, C] of few channels rather.
+LONG = 4.0
 _SHAPES = "it must be [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those"
 #: What people call them; a leading batch of one is always taken off.
 _NAMES = {"chw": "CHW", "bchw": "CHW", "hw": "CHW", "hwc": "HWC", "bhwc": "HWC",
@@ -154,7 +156,22 @@ def _refusal(array: np.ndarray, ways: list[Laid], size: Size, names_channels: bo
             return _is_crossed(array.shape, crossed)
     if array.ndim == 3 and not names_channels and _is_several(array, size):
         return several(array.shape, "tokens [N, C]")
+    long = not names_channels and (array.ndim == 2 or len(array) == 1) and array.shape[-2] >= LEAST_COUNT
+    if long and stretch(array.shape[-2:], size) > LONG:
+        grids = tokens.grids(array.shape[-2], *size)
+        if grids and grids[0].leading in USUAL_LEADING:
+            return _few_channels(array.shape, grids[0], size)
     return mismatch(_by_sizes(array, ways).planes.shape[1:], size)
+
+
+def _few_channels(shape: tuple[int, ...], grid: tokens.TokenGrid, size: Size) -> SignalError:
+    """The refusal of [N, C] that has too few channels to be taken for tokens."""
+    rows, cols = shape[-2:]
+    as_map = f"; layout='{rows}x{cols}' that it is a map" if rows <= size[0] and cols <= size[1] else ""
+    return SignalError(
+        "signal_tokens",
+        f"The array is {shape_text(shape)}, which may be {grid.sentence}: layout='tokens' says so{as_map}.",
+    )
 
 
 def _crossed(flat: np.ndarray, size: Size) -> tokens.Crossed | None:

@@ -287,3 +287,12 @@ def test_no_refusal_advises_what_would_be_refused(shape, size):
 def test_tokens_of_several_images_are_a_batch(shape, layout):
     with pytest.raises(SignalError, match=r"a batch of 4 of tokens \[N, C\]"):
         lay(shape, (224, 224), layout=layout)
+
+
+@pytest.mark.parametrize("shape", [(1, 196, 5), (1024, 1), (1, 1024, 1), (197, 3)])
+def test_tokens_of_few_channels_are_told_by_the_word_that_takes_them(shape):
+    with pytest.raises(SignalError, match="layout='tokens' says so"):
+        lay(shape, (448, 448))
+    assert lay(shape, (448, 448), layout="tokens").planes.shape[0] == shape[-1]
+    with pytest.raises(SignalError, match="turned by 90°"):
+        lay((48, 32), (96, 144))
