@@ -37,7 +37,7 @@ FORMAT = "gsjbu-kernel-1"
 dispatch.warm_up.tasks.append(stage.compile_all)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """Made by ``gsjbu.fit`` or ``gsjbu.load``; never changes.
 

@@ -385,8 +385,8 @@ def _not_named(shape: tuple[int, ...], grid: Size) -> SignalError:
         return _is_crossed(shape, tokens.Crossed(shape[0], across))
     return SignalError(
         "signal_tokens",
-        f"There are {shape[0]} tokens, and a grid of {size_text(*grid)} has {grid[0] * grid[1]}; with class and "
-        "register tokens in front there may be a few more.",
+        f"{size_text(*grid)} were named: as a map the signal has {size_text(*shape)}, as tokens {shape[0]}, where such "
+        f"a grid has {grid[0] * grid[1]} (with class and register tokens in front a few more).",
     )
 
 

@@ -78,9 +78,14 @@ def test_a_map_that_is_larger_than_the_image_is_called_so():
     assert refusal.value.code == "signal_size"
 
 
+def test_a_grid_that_the_map_has_not_is_told_with_the_maps_own_size():
+    with pytest.raises(SignalError, match="as a map the signal has 32 rows × 32 columns, as tokens 32"):
+        lay((32, 32), (512, 512), grid=(16, 64))
+
+
 def test_tokens_of_a_named_grid():
     assert lay((530, 384), (304, 448), grid=(23, 23)).planes.shape == (384, 23, 23)
-    with pytest.raises(SignalError, match="a grid of 19 rows × 28 columns has 532"):
+    with pytest.raises(SignalError, match="530, where such a grid has 532"):
         lay((530, 384), (304, 448), grid=(19, 28))
 
 
