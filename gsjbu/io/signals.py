@@ -17,7 +17,7 @@ from torch import Tensor
 from gsjbu.core.grid import pair, size_text
 from gsjbu.core.sharing import Shared, crowd
 from gsjbu.errors import SignalError
-from gsjbu.io import aspects, gaps, kinds, layouts
+from gsjbu.io import angles, aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
@@ -295,6 +295,8 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     guess = guess or _guess(brought, asked, planes, first.known)
     if guess.kind == "labels":
         planes = kinds.settled(planes, first.known)
+    elif guess.kind == "depth" and len(planes) == 1 and not guess.hint:
+        guess = replace(guess, hint=angles.doubt(planes[0], first.known))
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
         raise _nothing_known(planes)
