@@ -82,7 +82,7 @@ class Upsampled:
         the network did not see it."""
         (width, height), (rows, cols) = picture.size, low.shape[-2:]
         if picture.size not in self._spans:
-            self._spans[picture.size] = spans(lambda x: self._processed(x)["pixel_values"], width, height)
+            self._spans[picture.size] = spans(lambda x: self._processed(x).get("pixel_values"), width, height)
         down, across = (
             (first, first + part * (last - first))
             for part, (first, last) in zip(used, self._spans[picture.size], strict=True)

@@ -20,8 +20,15 @@ LEAST, RIM = 8, 3  # pixels of a ramp, and of each end, which resizing flattens
 
 
 def spans(processed: Callable[[Image.Image], Any], width: int, height: int) -> tuple[Span, Span]:
-    """The spans of rows and columns of a picture's input, [1, C, h, w] as ``processed`` gives it."""
-    dark, light = (_middle(processed(Image.new("RGB", (width, height), (n, n, n)))) for n in (0, 255))
+    """The spans of rows and columns of a picture's input, [1, C, h, w] as ``processed`` gives it; the whole picture's
+    where that is no picture."""
+    whole = (0.0, float(height)), (0.0, float(width))
+    flat = [processed(Image.new("RGB", (width, height), (n, n, n))) for n in (0, 255)]
+    if any(np.ndim(pixels) != 4 for pixels in flat):
+        return whole
+    dark, light = map(_middle, flat)
+    if dark == light:
+        return whole
     found = []
     for axis, side in enumerate((height, width)):
         levels = np.rint((np.arange(side) + 0.5) / side * 255).astype(np.uint8)

@@ -25,7 +25,7 @@ class Brought:
     ``kind``: where the container leaves no choice (a palette is labels). ``codes``: numbers that mean "no value".
     ``palette``: RGB triples of a palette PNG. ``colours``: class numbers are 0xRRGGBB. ``lossy``: levels are not exact.
     ``told``: the kind that the file's own notes say; ``codes`` are then all of them. ``classes``: channels' numbers.
-    ``maybe``: a kind that it may be, whatever its numbers say.
+    ``maybe``: a kind that it may be whatever its numbers say, and is if they are sure.
     ``gap``: the number that a result has where there is none, if it is to be none of ``codes``. ``pages``: pictures
     in the file, of which this is the first.
     """

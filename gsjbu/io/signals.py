@@ -395,9 +395,11 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
     guess = kinds.guess(planes, known, brought.lossy)
     if guess.runner_up is None and _are_colours(planes) and _lie_in_patches(planes):
         return replace(guess, runner_up="labels")
-    return (
-        guess if guess.kind == brought.maybe else replace(guess, runner_up=guess.runner_up or brought.maybe)
-    )
+    if brought.maybe is None:
+        return guess
+    if guess.kind == brought.maybe:  # its numbers are sure of it, or may be another
+        return replace(guess, kind=guess.runner_up or guess.kind, runner_up=guess.runner_up and brought.maybe)
+    return replace(guess, runner_up=brought.maybe)
 
 
 def _are_colours(planes: np.ndarray) -> bool:

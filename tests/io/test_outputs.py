@@ -85,7 +85,8 @@ def test_one_prompt_and_tokens_in_order_are_taken():
 
 
 def test_logits_of_a_classifier_are_what_their_numbers_say():
-    flow = 9 * torch.randn(1, 12, 16, 2, generator=DRAW)
-    found = understand(_of("PerceiverClassifierOutput", logits=flow), (96, 128))
-    assert (found.kind, found.runner_up) == ("features", "logits")
+    along = torch.linspace(-4, 7, 16)[None, None, :, None].expand(1, 12, 16, 1)
+    for flow in (9 * torch.randn(1, 12, 16, 2, generator=DRAW), torch.cat([along, -along], 3)):
+        found = understand(_of("PerceiverClassifierOutput", logits=flow), (96, 128))
+        assert (found.kind, found.runner_up) == ("features", "logits")
     assert "logits of a PerceiverClassifierOutput" in found.note
