@@ -92,15 +92,15 @@ class GSJBU(nn.Module):
         image: Tensor,
         signal: Tensor,
         output_size: int | tuple[int, int] | None = None,
-        kernels: Sequence[Kernel] | None = None,
+        kernels: Sequence[Kernel] | Kernel | None = None,
         **others: Any,
     ) -> Tensor:
         """``signal [B, C, h, w]`` → ``[B, C, H, W]``, on the signal's device and in its dtype (float32 for integers).
 
         image: ``[B, G, H', W']``, the pictures to follow; uint8 is taken as 0–255. output_size: (H, W), or one
-        number for both; the image's own size if None. kernels: what :meth:`kernels` gave for these images, to fit
-        once and render often; they have their output's size. others: options of peers that mean nothing here
-        (``q_chunk_size`` of AnyUp, say) are ignored, with one warning.
+        number for both; the image's own size if None. kernels: what :meth:`kernels` gave for these images (or the one
+        of a batch of one), to fit once and render often; they have their output's size. others: options of peers that
+        mean nothing here (``q_chunk_size`` of AnyUp, say) are ignored, with one warning.
 
         Raises ShapeError if the sizes do not go together.
         """
@@ -111,6 +111,7 @@ class GSJBU(nn.Module):
             )
         if _exporting():
             return self._exported(image, signal, output_size)
+        kernels = [kernels] if isinstance(kernels, Kernel) else kernels
         _check_tensors(image, signal, rendered=kernels is not None)
         if kernels is None:
             kernels = self.kernels(image, signal, output_size)

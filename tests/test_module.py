@@ -310,3 +310,15 @@ def test_arrays_are_told_where_to_go():
                 ShapeError, match=r"GSJBU takes tensors, as modules do\. gsjbu\.upsample takes arrays"
             ):
                 call(*given)
+
+
+def test_one_kernel_is_taken_for_a_batch_of_one(pair):
+    image, signal = (x[:1] for x in pair)
+    upsampler = GSJBU(iters=0)
+    (kernel,) = upsampler.kernels(image, signal)
+    torch.testing.assert_close(
+        upsampler(image, signal, kernels=kernel), upsampler(image, signal, kernels=[kernel])
+    )
+    assert {kernel: 1}[kernel] == 1  # by identity
+    with pytest.raises(ShapeError, match="1 kernels and 2 signals"):
+        upsampler(*(x[:1].repeat(2, 1, 1, 1) for x in pair), kernels=kernel)

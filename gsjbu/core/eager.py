@@ -1,6 +1,7 @@
 """What torch.compile must not look into: compiled loops and numpy; it goes round them, and compiles what is beside.
 
-Autocast does not reach it either: weights and sums need float32.
+Autocast does not reach it either: weights and sums need float32. Nor does another default device: what is made within
+is the CPU's, or says where.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def eager(call: Callable[P, R]) -> Callable[P, R]:
         if torch.compiler.is_dynamo_compiling():
             return torch._dynamo.disable(call)(*args, **options)  # type: ignore[no-any-return,no-untyped-call]
         with ExitStack() as stack:
+            if torch.empty(0).device.type != "cpu":  # get_default_device fails in torch.func
+                stack.enter_context(torch.device("cpu"))
             for device in ("cpu", "cuda", "mps"):
                 if torch.is_autocast_enabled(device):
                     stack.enter_context(torch.autocast(device, enabled=False))

@@ -37,7 +37,7 @@ FORMAT = "gsjbu-kernel-1"
 dispatch.warm_up.tasks.append(stage.compile_all)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kernel:
     """Made by ``gsjbu.fit`` or ``gsjbu.load``; never changes.
 
@@ -354,6 +354,7 @@ class Kernel:
         # Not save_file: it hides a full disk in an error of its own, and lets nobody else read the file.
         Path(path).write_bytes(self.to_bytes())
 
+    @eager
     def to_onnx(self, path: str | Path) -> None:
         """Write the render as an ONNX file: ``signal`` [C, h, w], of any C, → ``upsampled`` [C, H, W].
 
@@ -364,6 +365,7 @@ class Kernel:
 
         write_kernel(self, path)
 
+    @eager
     def to_bytes(self) -> bytes:
         """What ``save`` writes."""
         from safetensors.torch import save

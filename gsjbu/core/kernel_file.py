@@ -11,6 +11,7 @@ import torch
 from gsjbu.core import blend as blends
 from gsjbu.core.blend import Blend
 from gsjbu.core.blur import BLURS
+from gsjbu.core.eager import eager
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import FORMAT, Kernel
@@ -19,6 +20,7 @@ from gsjbu.errors import KernelFileError
 from gsjbu.settings import SETTINGS
 
 
+@eager
 def load(path: str | Path) -> Kernel:
     """Read a kernel that ``Kernel.save`` wrote. Raises KernelFileError if the file is not one."""
     from safetensors import SafetensorError, safe_open

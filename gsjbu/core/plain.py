@@ -66,6 +66,8 @@ def _inside(x: Tensor) -> Tensor:
 
 def finite_image(image: Tensor) -> Tensor:
     """``image`` itself, which must have a value everywhere. Raises ImageError."""
+    if why := why_unreadable(image):  # FakeTensorMode makes such of an array, too
+        raise ImageError("image_type", f"The image {why}.")
     # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
     if not np.isfinite(image.detach().to("cpu").numpy()).all():
         raise ImageError(
@@ -79,6 +81,8 @@ def why_unreadable(x: Tensor) -> str:
     """What ``x`` is that has no numbers to be read, and what would have, as the end of a sentence; empty: it has."""
     if x.is_complex():
         return "is complex; give its real and imaginary parts as channels"
+    if x.is_nested:
+        return "is nested; give one of its parts, x.unbind()[0]"
     if x.layout is not torch.strided:
         return "is sparse; give it as .to_dense()"
     if x.is_quantized:

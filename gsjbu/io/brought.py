@@ -25,6 +25,7 @@ class Brought:
     ``kind``: where the container leaves no choice (a palette is labels). ``codes``: numbers that mean "no value".
     ``palette``: RGB triples of a palette PNG. ``colours``: class numbers are 0xRRGGBB. ``lossy``: levels are not exact.
     ``told``: the kind that the file's own notes say; ``codes`` are then all of them. ``classes``: channels' numbers.
+    ``maybe``: a kind that it may be whatever its numbers say, and is if they are sure.
     ``gap``: the number that a result has where there is none, if it is to be none of ``codes``. ``pages``: pictures
     in the file, of which this is the first.
     """
@@ -40,6 +41,7 @@ class Brought:
     lossy: bool = False
     names: dict[int, str] = field(default_factory=dict)
     told: Kind | None = None
+    maybe: Kind | None = None
     classes: tuple[int, ...] = ()
     gap: float | None = None
     pages: int = 1
@@ -63,7 +65,7 @@ def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES)
         raise SignalError(
             "signal_shape",
             f"The array is {len(shape)}-dimensional, {shape_text(shape)}; it must be [h, w], [C, h, w], [h, w, C], "
-            "tokens [N, C], or a batch of one of those.",
+            "tokens [N, C], or a batch of one of those" + (": x.reshape(h, w)." if len(shape) == 1 else "."),
         )
     if any(not isinstance(n, int) or n < 1 for n in shape):
         raise SignalError("signal_shape", f"The array is {shape_text(shape)}; no side may be empty.")

@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from torch import Tensor
+from torch.utils.dlpack import from_dlpack
 
 from gsjbu.errors import SignalError
 
 #: As deep and as far arrays are looked for.
 DEPTH, FIRST = 3, 8
+
+
+def unwrapped(x: Any) -> Any:
+    """The array in a memoryview of more than bytes, or the tensor that is handed over by DLPack; others as they are."""
+    if isinstance(x, memoryview) and (x.ndim > 1 or x.format != "B"):
+        return np.asarray(x)
+    return from_dlpack(x) if hasattr(x, "__dlpack__") and not hasattr(x, "__array__") else x
 
 
 def is_several(x: Any) -> bool:

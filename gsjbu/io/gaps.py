@@ -29,6 +29,8 @@ SPECKLES = 0.05
 MANY = 1 / 3
 #: A number that repeats exactly is no measurement where it lies so many spreads from all others.
 FAR_FROM_REST = 3.0
+#: … nor is a negative whole one among others that are not, so many of their steps from the least.
+FAR_IN_STEPS = 2.0
 MOST_CODES = 4
 #: Codes that are known for it: one cell is enough.
 KNOWN_CODES = (-9999.0, -32768.0, 65504.0, 1e10, 1e20, -3.4028234663852886e38)
@@ -84,8 +86,8 @@ def find(
     """The gaps of a signal of ``kind``.
 
     ``auto``: in depth, 0 (and 65535 of 16 bits) where it repeats and nothing else is near it; in one channel, a
-    number far from all others that repeats exactly; in labels of 8 bits 255, unless it is one of two levels or of
-    evenly spaced ones.
+    number far from all others, or a lone negative one, that repeats exactly; in labels of 8 bits 255, unless it is one
+    of two levels or of evenly spaced ones.
     """
     known = finite(planes)
     missing = int((~known).sum())
@@ -240,9 +242,17 @@ def _outliers(values: np.ndarray) -> Iterator[float]:
                 yield float(end)
                 values = rest
                 break
-            if end == -1 and rest.min() >= -ROUNDING * rest.max() and same.sum() > 1:
-                yield -1.0
+            if same.sum() > 1 and _is_lone(float(end), rest):
+                yield float(end)
                 values = rest
                 break
         else:
             return
+
+
+def _is_lone(end: float, rest: np.ndarray) -> bool:
+    """Whether a number is −1, or a negative whole one apart, where none of the ``rest`` is negative."""
+    if end >= 0 or end != round(end) or rest.min() < -ROUNDING * rest.max():
+        return False
+    steps = np.diff(np.unique(rest))
+    return end == -1 or bool(steps.size and rest.min() - end > FAR_IN_STEPS * steps.mean())

@@ -25,7 +25,7 @@ from gsjbu.core.gaps import fill
 from gsjbu.core.plain import plain, why_unreadable
 from gsjbu.core.rounding import ROUNDING, in_unit
 from gsjbu.errors import GsjbuError, ImageError, SignalError
-from gsjbu.io import addresses, masks, pictures, readers, stretching
+from gsjbu.io import addresses, containers, masks, pictures, readers, stretching
 from gsjbu.io.arrays import SeveralArrays
 from gsjbu.io.brought import Brought
 from gsjbu.io.stretching import Stretch
@@ -116,6 +116,7 @@ def shrunk(guide: Guide, resolution: int) -> Guide:
 
 
 def _pixels(x: Any, max_pixels: int) -> _Pixels:
+    x = containers.unwrapped(x)
     if isinstance(x, str | os.PathLike):
         path, entry = addresses.parted(x)
         return _of_file(_bytes_of(path, x), max_pixels, entry, path.name)

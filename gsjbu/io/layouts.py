@@ -25,6 +25,8 @@ AUTO = "auto"
 LEAST_TOKEN_CHANNELS = 32
 #: Channels that are looked at for evenness, and what share of them more is even of the axes that are rows and columns.
 LOOKED_AT, CLEARLY_EVEN = 16, 0.5
+#: A map [h, w] of cells that are so many times as wide as high is tokens [N, C] of few channels rather.
+LONG = 4.0
 _SHAPES = "it must be [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those"
 #: What people call them; a leading batch of one is always taken off.
 _NAMES = {"chw": "CHW", "bchw": "CHW", "hw": "CHW", "hwc": "HWC", "bhwc": "HWC",
@@ -153,8 +155,23 @@ def _refusal(array: np.ndarray, ways: list[Laid], size: Size, names_channels: bo
         if crossed is not None:
             return _is_crossed(array.shape, crossed)
     if array.ndim == 3 and not names_channels and _is_several(array, size):
-        return _several(array.shape, "tokens [N, C]")
+        return several(array.shape, "tokens [N, C]")
+    long = not names_channels and (array.ndim == 2 or len(array) == 1) and array.shape[-2] >= LEAST_COUNT
+    if long and stretch(array.shape[-2:], size) > LONG:
+        grids = tokens.grids(array.shape[-2], *size)
+        if grids and grids[0].leading in USUAL_LEADING:
+            return _few_channels(array.shape, grids[0], size)
     return mismatch(_by_sizes(array, ways).planes.shape[1:], size)
+
+
+def _few_channels(shape: tuple[int, ...], grid: tokens.TokenGrid, size: Size) -> SignalError:
+    """The refusal of [N, C] that has too few channels to be taken for tokens."""
+    rows, cols = shape[-2:]
+    as_map = f"; layout='{rows}x{cols}' that it is a map" if rows <= size[0] and cols <= size[1] else ""
+    return SignalError(
+        "signal_tokens",
+        f"The array is {shape_text(shape)}, which may be {grid.sentence}: layout='tokens' says so{as_map}.",
+    )
 
 
 def _crossed(flat: np.ndarray, size: Size) -> tokens.Crossed | None:
@@ -203,12 +220,12 @@ def _one_of_batch(array: np.ndarray) -> np.ndarray:
         raise SignalError("signal_shape", f"The array is {shape_text(array.shape)}; {_SHAPES}.")
     if array.ndim == 4:
         if shape[0] != 1:
-            raise _several(array.shape)
+            raise several(array.shape)
         array = array[0]
     return array
 
 
-def _several(shape: tuple[int, ...], of: str = "") -> SignalError:
+def several(shape: tuple[int, ...], of: str = "") -> SignalError:
     """The refusal of a batch."""
     return SignalError(
         "signal_shape",
@@ -327,7 +344,7 @@ def _of_tokens(flat: np.ndarray, grids: list[tokens.TokenGrid]) -> Laid:
 def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
     if array.ndim == 3 and array.shape[0] != 1:
         if grid is None and size is not None and _is_several(array, size):
-            raise _several(array.shape, "tokens [N, C]")
+            raise several(array.shape, "tokens [N, C]")
         rows_and_columns = f"; as a map it has not {size_text(*grid)}" if grid else ""
         raise SignalError(
             "signal_shape",
@@ -368,8 +385,8 @@ def _not_named(shape: tuple[int, ...], grid: Size) -> SignalError:
         return _is_crossed(shape, tokens.Crossed(shape[0], across))
     return SignalError(
         "signal_tokens",
-        f"There are {shape[0]} tokens, and a grid of {size_text(*grid)} has {grid[0] * grid[1]}; with class and "
-        "register tokens in front there may be a few more.",
+        f"{size_text(*grid)} were named: as a map the signal has {size_text(*shape)}, as tokens {shape[0]}, where such "
+        f"a grid has {grid[0] * grid[1]} (with class and register tokens in front a few more).",
     )
 
 

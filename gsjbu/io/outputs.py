@@ -9,8 +9,10 @@ import numpy as np
 from torch import Tensor
 
 from gsjbu.errors import SignalError
+from gsjbu.io import layouts
 from gsjbu.io.brought import Brought
 from gsjbu.io.kinds import Kind, may_be_classes
+from gsjbu.io.layouts import shape_text
 
 #: Where an output keeps its map, in the order in which they are looked for, and what such a one is.
 _MAPS: dict[str, Kind] = {
@@ -23,7 +25,7 @@ def of_network(x: Any) -> Any:
 
     ``pipeline("depth-estimation")``, ``pipeline("image-segmentation")``, ``SemanticSegmenterOutput``,
     ``DepthEstimatorOutput``, ``BaseModelOutput`` (tokens), and the query masks of Mask2Former and its kin. Raises
-    SignalError for masks of prompts, Segment Anything's.
+    SignalError for masks of prompts (Segment Anything's, CLIPSeg's), a batch, and shuffled tokens.
     """
     if isinstance(x, list | tuple) and x and all(isinstance(part, dict) and "mask" in part for part in x):
         return _segments(list(x))
@@ -36,7 +38,44 @@ def of_network(x: Any) -> Any:
             "gsjbu.hf.masks(image, outputs, inputs) upsamples each.",
         )
     name = _name(x)
-    return field(x, "depth" if name is None else name)
+    if name is None:
+        return field(x, "depth")
+    _check(x, name)
+    return field(x, name)
+
+
+def _check(x: Any, name: str) -> None:
+    """Refuse what is no map of one image in the field ``name``. Raises SignalError."""
+    shape = tuple(getattr(field(x, name), "shape", ()))
+    of_class = type(x).__name__.endswith("Output")  # a model's own, whose first axis is the batch
+    several = len(shape) == 3 and shape[0] > 1 and (of_class or name in ("predicted_depth", "segmentation"))
+    if several and name == "logits" and _is_segmentation(x):
+        raise SignalError(
+            "signal_type",
+            f"These are masks of {shape[0]} prompts (logits {shape_text(shape)}), which overlap: bring them one by "
+            "one, x.logits[0], with kind='logits'.",
+        )
+    if several:
+        raise layouts.several(shape)
+    if name == "last_hidden_state" and not _in_order(field(x, "ids_restore"), shape):
+        raise SignalError(
+            "signal_tokens",
+            f"last_hidden_state {shape_text(shape)} holds the tokens that were not masked, in another order than the "
+            "image's (ids_restore): mask none (config.mask_ratio = 0), and for ViTMAE keep the order by "
+            "noise=torch.arange(N)[None], of N patches.",
+        )
+
+
+def _is_segmentation(x: Any) -> bool:
+    """Whether the field ``logits`` of ``x`` holds scores of classes: of a dictionary, say, or of a model's own output
+    for segmentation; those of classifiers are anything (Perceiver's, optical flow)."""
+    name = type(x).__name__
+    return not name.endswith("Output") or "Segment" in name or "CLIPSeg" in name
+
+
+def _in_order(ids: Tensor | None, shape: tuple[int, ...]) -> bool:
+    """Whether tokens [1, N, C] of which ``ids`` [1, N] restore the order, if there are such, are all there, in it."""
+    return ids is None or (ids.shape[-1] <= shape[1] and bool((ids.diff(dim=-1) == 1).all()))
 
 
 def with_kind(brought: Brought, x: Any) -> Brought:
@@ -44,6 +83,8 @@ def with_kind(brought: Brought, x: Any) -> Brought:
     name = None if brought.kind else _name(x)
     if name is None or (name == "segmentation" and not may_be_classes(brought.array)):
         return brought
+    if name == "logits" and not _is_segmentation(x):
+        return replace(brought, maybe="logits", source=f"logits of a {type(x).__name__}")
     return replace(brought, told=_MAPS[name], source=f"{name} of a network")
 
 

@@ -38,6 +38,7 @@ NUMPYS_FILL = 999_999
 
 def bring(x: Any, max_values: int = MAX_VALUES) -> Brought:
     """Anything that a signal may be → the array that is in it. Raises SignalError."""
+    x = containers.unwrapped(x)
     if isinstance(x, Brought):
         return x
     if isinstance(x, bytes | bytearray | memoryview):
@@ -78,7 +79,18 @@ def _numbers(x: Any) -> np.ndarray:
             "signal_type",
             f"The signal is a {type(x).__name__} of {array.dtype.name}; it must hold real numbers.",
         )
-    return array
+    return _in_64_bits(array) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
+
+
+def _in_64_bits(array: np.ndarray) -> np.ndarray:
+    """longdouble as float64. Raises SignalError beyond it."""
+    with np.errstate(over="ignore"):
+        found = array.astype(np.float64)
+    if (np.isinf(found) & np.isfinite(array)).any():
+        raise SignalError(
+            "signal_range", "The signal holds values beyond float64's range; give it in another unit."
+        )
+    return found
 
 
 def read(

@@ -17,7 +17,7 @@ from torch import Tensor
 from gsjbu.core.grid import pair, size_text
 from gsjbu.core.sharing import Shared, crowd
 from gsjbu.errors import SignalError
-from gsjbu.io import aspects, gaps, kinds, layouts
+from gsjbu.io import angles, aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
@@ -49,6 +49,7 @@ DIRECTIONS = (
 AS_LARGE = (
     "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 )
+EQUAL = "The signal has three equal channels, as a grey picture read as colours; bring one, to be taken for what it is."
 #: Kinds whose channels are classes.
 CLASS_KINDS = ("labels", "soft_labels", "probabilities", "logits")
 
@@ -284,11 +285,13 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         raise SignalError(
             "signal_too_large", f"The signal has {planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
         )
+    open_ = asked.kind is None and brought.kind is None and brought.told is None
+    if asked.kind == "labels" or open_:
+        planes = _one_of_equal(planes, asked)
     if asked.kind == "labels" and _are_colours(planes):
         brought = replace(brought, colours=True)
     if brought.colours and asked.kind in (None, "labels"):
         planes = colour_numbers(planes)
-    open_ = asked.kind is None and brought.kind is None and brought.told is None
     guess = _with_classes_ruled_out(planes) if open_ else None
     if guess is not None or (asked.kind or brought.told) == "logits":
         planes = _ruled_out(planes)
@@ -301,6 +304,8 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     guess = guess or _guess(brought, asked, planes, first.known)
     if guess.kind == "labels":
         planes = kinds.settled(planes, first.known)
+    elif not guess.hint:
+        guess = replace(guess, hint=_hint(guess.kind, planes, first.known))
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
         raise _nothing_known(planes)
@@ -399,7 +404,32 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
     guess = kinds.guess(planes, known, brought.lossy)
     if guess.runner_up is None and _are_colours(planes) and _lie_in_patches(planes):
         return replace(guess, runner_up="labels")
-    return guess
+    if brought.maybe is None:
+        return guess
+    if guess.kind == brought.maybe:  # its numbers are sure of it, or may be another
+        return replace(guess, kind=guess.runner_up or guess.kind, runner_up=guess.runner_up and brought.maybe)
+    return replace(guess, runner_up=brought.maybe)
+
+
+def _are_equal(planes: np.ndarray) -> bool:
+    """Whether planes are a grey picture's in three channels, as of ``cv2.imread``."""
+    three = planes.dtype in (np.uint8, np.uint16) and len(planes) == 3
+    return three and bool(np.ptp(planes[0])) and bool((planes == planes[0]).all())
+
+
+def _one_of_equal(planes: np.ndarray, asked: Asked) -> np.ndarray:
+    """One of three equal planes, where it holds classes; otherwise a result's shape would hang on what is shown."""
+    if not _are_equal(planes):
+        return planes
+    everywhere = np.ones(planes.shape[1:], bool)
+    classes = asked.kind == "labels" or kinds.guess(planes[:1], everywhere).kind == "labels"
+    return planes[:1] if classes else planes
+
+
+def _hint(kind: Kind, planes: np.ndarray, known: np.ndarray) -> str:
+    if _are_equal(planes):
+        return EQUAL
+    return angles.doubt(planes[0], known) if kind == "depth" and len(planes) == 1 else ""
 
 
 def _are_colours(planes: np.ndarray) -> bool:

@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 import gsjbu
-from gsjbu.errors import ModelError
+from gsjbu.errors import ModelError, SignalWarning
 from gsjbu.hf import Upsampled
+from gsjbu.hf.placement import placed, spans
 from gsjbu.models.torchvision_compat import torchvision
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # whatever is not given is not asked for
@@ -122,6 +123,56 @@ def test_tokens(tmp_path, family, before):
     made = Upsampled(pipe, iters=0)(PICTURE)
     assert made.shape == (len(low), 150, 196)
     torch.testing.assert_close(made, gsjbu.upsample(PICTURE, low, kind="features", iters=0))
+
+
+@pytest.mark.parametrize(
+    ("processor", "rows", "cols"),
+    [
+        (t.BitImageProcessor(size={"shortest_edge": 256}, crop_size=224), (9.4, 140.6), (32.7, 163.5)),
+        (t.ZoeDepthImageProcessor(), (-25, 175), (-29, 225)),
+        (t.SegformerImageProcessor(), (0, 150), (0, 196)),
+    ],
+)
+def test_what_of_a_picture_the_network_saw(processor, rows, cols):
+    found = spans(lambda x: processor(x, return_tensors="pt")["pixel_values"], *PICTURE.size)
+    np.testing.assert_allclose(found, (rows, cols), atol=0.6)
+
+
+def test_padding_is_left_out_and_cells_keep_their_place():
+    assert placed((-25.0, 175.0), 8, 150) == (slice(1, 7), slice(0, 150))
+    assert placed((10.2, 140.0), 8, 150) == (slice(0, 8), slice(10, 140))
+
+
+def test_what_a_processor_cuts_off_has_no_value(tmp_path):
+    from tests import tiny_models
+
+    processor = t.BitImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 56, "width": 56})
+    pipe = t.pipeline(
+        "image-feature-extraction",
+        model=str(tiny_models.dinov2(tmp_path / "dino")),
+        image_processor=processor,
+    )
+    with pytest.warns(SignalWarning, match="rows 10 to 140 of 150 and columns 31 to 163 of 196"):
+        made = Upsampled(pipe, iters=0)(PICTURE)
+    there = made[0].isfinite()
+    assert made.shape[1:] == there.shape == (150, 196)
+    assert there[10:140, 31:163].all() and there.sum() == 130 * 132
+
+
+def test_zeros_of_a_network_are_values():
+    pipe = depth("dpt")
+    found = torch.rand(1, 56, 56)
+    found[:, :20] = 0  # the sky, after a ReLU
+    pipe.model.forward = lambda **_: {"predicted_depth": found}
+    assert Upsampled(pipe)(PICTURE)["predicted_depth"].isfinite().all()
+
+
+def test_keywords_and_iterators():
+    ours = Upsampled(segformer())
+    (parts,) = ours(iter([PICTURE]), batch_size=4)
+    assert parts[0]["mask"].size == PICTURE.size
+    with pytest.raises(ModelError, match="takes no subtask"):
+        ours(PICTURE, subtask="panoptic")
 
 
 def test_other_tasks_are_refused():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import gsjbu
 from gsjbu.core.eager import eager
 
 
@@ -24,3 +25,18 @@ def test_it_runs_as_it_is_within_compiled_code() -> None:
     torch.testing.assert_close(compiled(x), 6 * x.flip(0) + 1)
     torch.testing.assert_close(upside_down(x), x.flip(0))
     assert upside_down.__doc__ is not None
+
+
+@pytest.mark.parametrize("how", ["fit", "grad", "file"])
+def test_it_runs_on_the_cpu_whatever_the_callers_default_is(how, tmp_path) -> None:
+    image, signal = torch.rand(3, 24, 32), torch.rand(20, 6, 8)
+    kernel = gsjbu.fit(image, stride=4, iters=1)
+    expected = kernel.render(signal)
+    with torch.device("meta"):
+        if how == "fit":
+            torch.testing.assert_close(gsjbu.fit(image, stride=4, iters=1).render(signal), expected)
+        elif how == "grad":
+            assert torch.func.grad(lambda x: kernel.render(x).sum())(signal).device.type == "cpu"
+        else:
+            kernel.save(tmp_path / "kernel")
+            torch.testing.assert_close(gsjbu.load(tmp_path / "kernel").render(signal), expected)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 
 import gsjbu
 from gsjbu import GSJBU
@@ -15,6 +16,7 @@ from gsjbu.errors import GsjbuError, ShapeError
 
 torch.manual_seed(0)
 IMAGE, SIGNAL = torch.rand(1, 3, 48, 64), torch.rand(1, 4, 12, 16)
+ARRAY = IMAGE[0].movedim(0, -1).numpy()
 
 
 @pytest.fixture(params=["rgb", "signal", "auto"])
@@ -25,6 +27,7 @@ def module(request: pytest.FixtureRequest) -> GSJBU:
 UNREADABLE: dict[str, tuple[Any, str]] = {
     "meta": (lambda x: x.to("meta"), "holds no values"),
     "sparse": (lambda x: x.to_sparse(), r"is sparse; give it as \.to_dense\(\)"),
+    "nested": (lambda x: torch.nested.nested_tensor([x]), r"is nested; give one of its parts"),
     "quantised": (
         lambda x: torch.quantize_per_tensor(x, 0.01, 0, torch.quint8),
         r"is quantised; give it as \.dequantize\(\)",
@@ -111,3 +114,8 @@ def test_a_trace_is_refused() -> None:
     for call, example in ((upsampler, (IMAGE, SIGNAL)), (lambda s: kernel.render(s), (SIGNAL[0],))):
         with pytest.raises(GsjbuError, match=r"torch\.export takes GSJBU\(iters=0\)"):
             torch.jit.trace(call, example)
+
+
+def test_an_array_that_fake_tensors_hide_is_refused():
+    with FakeTensorMode(), pytest.raises(GsjbuError, match="holds no values"):
+        gsjbu.upsample(ARRAY, ARRAY[::4, ::4, 0])

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from gsjbu.errors import SignalError
+from gsjbu.io.guides import to_guide
 from gsjbu.io.signals import understand
 
 T = torch.randn(4, 6, 8)
@@ -52,3 +53,28 @@ def test_lists_of_numbers_and_of_channels_are_arrays():
     assert understand([[0.0, 1.5], [2.5, 9.0]]).shape == (1, 2, 2)
     assert understand([T[0].numpy(), T[1].numpy()]).shape == (2, 6, 8)
     assert understand((T,)).shape == T.shape
+
+
+class Lent(SimpleNamespace):
+    """What hands over its memory by DLPack."""
+
+    def __dlpack__(self, **_):
+        return T[0].__dlpack__()
+
+    def __dlpack_device__(self):
+        return T[0].__dlpack_device__()
+
+
+@pytest.mark.parametrize("x", [memoryview(T[0].numpy()), Lent(), T[0].numpy().astype(np.longdouble)])
+def test_views_of_memory_and_long_floats_are_arrays(x):
+    assert torch.equal(understand(x, kind="features").values[0], T[0])
+    if not isinstance(x, np.ndarray):
+        assert to_guide(x).pixels.shape[-2:] == (6, 8)
+
+
+@pytest.mark.skipif(
+    np.finfo(np.longdouble).max == np.finfo(np.float64).max, reason="longdouble is float64 here"
+)
+def test_floats_beyond_64_bits_are_no_gaps():
+    with pytest.raises(SignalError, match="beyond float64's range"):
+        understand(T[0].numpy() * np.longdouble("1e400"))

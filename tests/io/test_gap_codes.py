@@ -109,3 +109,26 @@ def test_a_code_of_minus_1_is_told_beside_a_0_that_was_rounded():
     depth = with_hole(-1)
     depth[:, 0, 0] = -1e-8
     assert gaps.find(depth, "depth").codes == (-1.0,)
+
+
+@pytest.mark.parametrize(
+    ("code", "least", "span", "dtype"),
+    [(-16, 100, 900, "i2"), (-99, 502, 2600, "f4"), (-999, 502, 2600, "f8"), (-1, 0, 900, "i2")],
+)
+def test_a_lone_negative_number_that_repeats_is_a_code(code, least, span, dtype):
+    values = np.where(HOLE, code, least + span * RNG.random((1, 10, 14))).astype(dtype)
+    found = gaps.find(values, "depth")
+    assert found.codes == (code,) and found.guessed
+    np.testing.assert_array_equal(found.known, ~HOLE)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.where(HOLE, -2, RNG.integers(0, 30, (1, 10, 14))),  # degrees
+        np.where(HOLE, -28.4, 500 * RNG.random((1, 10, 14))),  # no code is a fraction
+        np.where(HOLE, -16, RNG.integers(-40, 900, (1, 10, 14))),  # not alone
+    ],
+)
+def test_negative_values_beside_others_are_values(values):
+    assert gaps.find(values, "depth").known.all()

@@ -78,9 +78,14 @@ def test_a_map_that_is_larger_than_the_image_is_called_so():
     assert refusal.value.code == "signal_size"
 
 
+def test_a_grid_that_the_map_has_not_is_told_with_the_maps_own_size():
+    with pytest.raises(SignalError, match="as a map the signal has 32 rows × 32 columns, as tokens 32"):
+        lay((32, 32), (512, 512), grid=(16, 64))
+
+
 def test_tokens_of_a_named_grid():
     assert lay((530, 384), (304, 448), grid=(23, 23)).planes.shape == (384, 23, 23)
-    with pytest.raises(SignalError, match="a grid of 19 rows × 28 columns has 532"):
+    with pytest.raises(SignalError, match="530, where such a grid has 532"):
         lay((530, 384), (304, 448), grid=(19, 28))
 
 
@@ -287,3 +292,12 @@ def test_no_refusal_advises_what_would_be_refused(shape, size):
 def test_tokens_of_several_images_are_a_batch(shape, layout):
     with pytest.raises(SignalError, match=r"a batch of 4 of tokens \[N, C\]"):
         lay(shape, (224, 224), layout=layout)
+
+
+@pytest.mark.parametrize("shape", [(1, 196, 5), (1024, 1), (1, 1024, 1), (197, 3)])
+def test_tokens_of_few_channels_are_told_by_the_word_that_takes_them(shape):
+    with pytest.raises(SignalError, match="layout='tokens' says so"):
+        lay(shape, (448, 448))
+    assert lay(shape, (448, 448), layout="tokens").planes.shape[0] == shape[-1]
+    with pytest.raises(SignalError, match="turned by 90°"):
+        lay((48, 32), (96, 144))

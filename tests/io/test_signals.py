@@ -483,3 +483,19 @@ def test_what_a_png_calls_transparent_stays_a_value(mode):
     signal = understand(buffer.getvalue())
     assert (signal.kind, signal.codes) == ("labels", (0, 3, 15)) and bool(signal.mask.all())
     assert not understand(buffer.getvalue(), invalid=0).mask[0].any()
+
+
+@pytest.mark.parametrize("levels", [LABELS.astype("u1"), (LABELS > 0) * np.uint8(255)])
+@pytest.mark.parametrize("kind", [None, "labels"])
+def test_classes_in_three_equal_channels_are_those_of_one(levels, kind):
+    alone = understand(levels, kind=kind)
+    for grey in (levels[..., None].repeat(3, 2), torch.from_numpy(levels)[None, None].repeat(1, 3, 1, 1)):
+        found = understand(grey, kind=kind)
+        assert (found.kind, found.codes, found.shape) == (alone.kind, alone.codes, alone.shape)
+    assert understand(np.zeros((3, 6, 8), np.uint8)).shape[0] == 3  # three empty masks
+
+
+def test_a_grey_picture_keeps_its_three_channels_and_a_person_is_told():
+    """The shape of a result must not hang on what the picture shows."""
+    found = understand((50 * DEPTH).astype("u1")[..., None].repeat(3, 2))
+    assert found.shape == (3, 6, 8) and any("equal" in doubt for doubt in found.doubts)
