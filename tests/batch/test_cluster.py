@@ -35,6 +35,7 @@ def many(tmp_path_factory):
     return folder
 
 
+@pytest.mark.posix
 def test_the_guide_gives_the_bytes_of_one_machine(root, tmp_path, contents):
     """The commands of docs/cluster.md, and the same folder by one process."""
     follow(script_of((root / "docs/cluster.md").read_text("utf-8")), root, tmp_path, zygote.python())

@@ -87,6 +87,7 @@ def test_other_settings_into_the_same_folder_are_refused(dataset, undisturbed):
         batch.run(str(dataset), str(folder), BatchConfig(objective="rgb", iters=7))
 
 
+@pytest.mark.posix
 def test_killed_and_started_again_gives_the_same_bytes_once(dataset, undisturbed, contents, tmp_path, root):
     """SIGKILL to the whole group as soon as the third result is there."""
     command = [sys.executable, "-m", "gsjbu", "batch", str(dataset), str(tmp_path), "--objective", "rgb"]
@@ -112,6 +113,7 @@ def test_killed_and_started_again_gives_the_same_bytes_once(dataset, undisturbed
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.posix
 def test_a_worker_that_dies_costs_its_image_and_no_other(dataset, tmp_path, monkeypatch, fresh_workers):
     items = batch.find(str(dataset))
     poison = Item("poison", Blob("/dev/null", "kill"), None)
