@@ -29,7 +29,6 @@ from gsjbu.batch.sources import (
     is_one_of,
     passed_over,
 )
-from gsjbu.core import threads
 from gsjbu.io import addresses
 from gsjbu.io.writers import check_folder, is_there, result_path, sweep
 from gsjbu.settings import OF_BACKBONE, default
@@ -87,7 +86,7 @@ def run(
     """Upsample the signal of every image of ``source`` into ``folder``; a second call goes on where the first stopped.
 
     source, signals: as for :func:`gsjbu.batch.sources.find`.
-    workers: processes or actors at once; all cores (of the cluster, or all its GPUs) if None.
+    workers: processes or actors at once; if None all cores, or two on a GPU (of a cluster all cores, or all GPUs).
     ray: None for this machine alone, ``local`` or a cluster's address for Ray.
     progress: called with (finished, of how many, outcome) after each image.
 
@@ -129,7 +128,7 @@ def run(
 
         try:
             if ray is None:
-                local.run(open_items, str(out), asked, max(1, workers or threads.available()), finished)
+                local.run(open_items, str(out), asked, workers, finished)
             else:
                 from gsjbu.batch import cluster
 
