@@ -70,6 +70,17 @@ def test_development_requirements_lie_in_the_ranges_of_the_extras(root, pyprojec
     assert outside == []
 
 
+@pytest.mark.parametrize(
+    ("python", "machine", "wanted"),
+    [("3.11", "AMD64", True), ("3.11", "arm64", True), ("3.11", "ARM64", False), ("3.12", "ARM64", True),
+     ("3.15", "x86_64", False)],
+)  # fmt: skip
+def test_numba_is_installed_where_it_has_wheels(pyproject, python, machine, wanted):
+    (numba,) = [line for line in pyproject["project"]["dependencies"] if line.startswith("numba")]
+    environment = {"python_version": python, "platform_machine": machine}
+    assert Requirement(numba).marker.evaluate(environment) == wanted
+
+
 def test_every_package_is_shipped(root, pyproject):
     there = {
         ".".join(p.parent.relative_to(root).parts)
