@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvicorn
 
+from gsjbu.server import serve
 from tests import zygote
 from tests.server.conftest import ROOT, Process, Running, in_process, start, upload
 from tests.server.fake import FakeRun
@@ -57,6 +59,16 @@ def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Sig
     assert len(ends) == 5
     assert seconds < 10
     assert list(tmp_path.iterdir()) == [], "a temporary file is left"
+
+
+def test_what_else_uvicorn_takes_for_a_stop_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGBREAK on Windows."""
+    monkeypatch.setattr(serve, "HANDLED_SIGNALS", (signal.SIGINT, signal.SIGABRT))
+    server = serve.Server(uvicorn.Config("none"))
+    before = signal.getsignal(signal.SIGABRT)
+    with server.capture_signals():
+        assert signal.getsignal(signal.SIGABRT) == server.handle_exit
+    assert signal.getsignal(signal.SIGABRT) == before
 
 
 @pytest.mark.posix
