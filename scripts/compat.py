@@ -1,4 +1,4 @@
-"""Runs the library's tests on the lowest and the newest versions that pyproject.toml allows, in fresh environments.
+"""Runs the library's tests on the lowest and newest versions of its dependencies (no extras), in fresh environments.
 
     python scripts/compat.py                 both ends
     python scripts/compat.py lowest          one of them; `newest` takes what the package index has today

@@ -51,6 +51,7 @@ def free_port() -> int:
 FRESH = "docs/backbones.md"
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("guide", GUIDES)
 def test_the_commands_of_a_guide_run(root, tmp_path, guide):
     script = script_of((root / guide).read_text("utf-8")).replace("8765", str(free_port()))

@@ -70,6 +70,17 @@ def test_development_requirements_lie_in_the_ranges_of_the_extras(root, pyprojec
     assert outside == []
 
 
+@pytest.mark.parametrize(
+    ("python", "machine", "wanted"),
+    [("3.11", "AMD64", True), ("3.11", "arm64", True), ("3.11", "ARM64", False), ("3.12", "ARM64", True),
+     ("3.15", "x86_64", False)],
+)  # fmt: skip
+def test_numba_is_installed_where_it_has_wheels(pyproject, python, machine, wanted):
+    (numba,) = [line for line in pyproject["project"]["dependencies"] if line.startswith("numba")]
+    environment = {"python_version": python, "platform_machine": machine}
+    assert Requirement(numba).marker.evaluate(environment) == wanted
+
+
 def test_every_package_is_shipped(root, pyproject):
     there = {
         ".".join(p.parent.relative_to(root).parts)
@@ -151,6 +162,7 @@ def test_nothing_committed_names_a_place_on_one_machine(root):
     assert found == []
 
 
+@pytest.mark.posix
 def test_ci_is_executable_and_runs_lint_and_tests(root):
     script = root / ".ci" / "run"
     assert script.stat().st_mode & 0o111
@@ -158,6 +170,7 @@ def test_ci_is_executable_and_runs_lint_and_tests(root):
     assert [line.split()[1] for line in commands if line.startswith("make ")] == ["lint", "test"]
 
 
+@pytest.mark.posix
 def test_a_second_make_installs_nothing_and_serves(root, tmp_path):
     (tmp_path / "bin").mkdir()
     for name in ("bin/python", ".stamp-runtime", ".stamp-dev"):
@@ -175,6 +188,7 @@ def test_a_second_make_installs_nothing_and_serves(root, tmp_path):
     assert done.stdout.splitlines() == [f"{tmp_path}/bin/python app.py --host 127.0.0.1 --port 8123 "]
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("version", ["3.10.9", "3.15.0"])
 def test_a_python_of_another_version_is_passed_over(root, tmp_path, version):
     """A stand-in that answers as Python `version` would is not taken; with none left, a sentence says what to do."""

@@ -12,6 +12,7 @@ import pytest
 
 from tests import zygote
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is a fresh one")
 PROGRAM = "import os, sys; print(sys.argv, os.getcwd(), os.environ['MINE'], sys.stdin.read()); sys.exit(3)"
 
 
@@ -54,7 +55,6 @@ def test_open_files_are_handed_over_and_closed_ones_stay_closed(tmp_path: Path) 
     assert (tmp_path / "f").read_text() == "x"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is a fresh one")
 def test_torch_is_there_already_and_signals_reach_it() -> None:
     program = "import sys, signal; assert 'torch' in sys.modules; print('up', flush=True); signal.pause()"
     for number in (signal.SIGTERM, signal.SIGKILL):

@@ -9,7 +9,6 @@ Linux, ``python()`` is that too.
 from __future__ import annotations
 
 import atexit
-import fcntl
 import gc
 import json
 import multiprocessing
@@ -184,6 +183,8 @@ class Children:
 
 def become(asked: dict[str, Any]) -> None:
     """Make this child look like a Python that was started afresh with these arguments."""
+    import fcntl  # here: Windows has none, and asks this module for ``python()`` alone
+
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,11 +7,13 @@ are the same bytes either way.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -29,9 +31,8 @@ from gsjbu.batch.sources import (
     is_one_of,
     passed_over,
 )
-from gsjbu.core import threads
 from gsjbu.io import addresses
-from gsjbu.io.writers import check_folder, is_there, result_path, sweep
+from gsjbu.io.writers import PART, check_folder, is_there, result_path, sweep
 from gsjbu.settings import OF_BACKBONE, default
 from gsjbu.version import __version__
 
@@ -87,7 +88,7 @@ def run(
     """Upsample the signal of every image of ``source`` into ``folder``; a second call goes on where the first stopped.
 
     source, signals: as for :func:`gsjbu.batch.sources.find`.
-    workers: processes or actors at once; all cores (of the cluster, or all its GPUs) if None.
+    workers: processes or actors at once; if None all cores, or two on a GPU (of a cluster all cores, or all GPUs).
     ray: None for this machine alone, ``local`` or a cluster's address for Ray.
     progress: called with (finished, of how many, outcome) after each image.
 
@@ -110,6 +111,7 @@ def run(
 
         asked = replace(asked, codes=classes_of(items, asked))
     with _alone(out):
+        _tell_apart(items, out)
         told = asked.as_dict() | {"signals": signals}
         told["version"] = __version__
         check_settings(out, told)
@@ -129,7 +131,7 @@ def run(
 
         try:
             if ray is None:
-                local.run(open_items, str(out), asked, max(1, workers or threads.available()), finished)
+                local.run(open_items, str(out), asked, workers, finished)
             else:
                 from gsjbu.batch import cluster
 
@@ -150,6 +152,26 @@ def _spare_inputs(source: str, items: list[Item], out: Path, asked: BatchConfig)
             raise SourceError(
                 f"The result {path} would pass for an input when this is run again; choose another folder."
             )
+
+
+def _tell_apart(items: list[Item], out: Path) -> None:
+    """Refuse names that are one to the disk of the results: A and a, or an é written in two ways."""
+    alike: dict[str, str] = {}
+    for item in items:
+        other = alike.setdefault(unicodedata.normalize("NFC", item.key).casefold(), item.key)
+        if other != item.key and _are_one(other, item.key, out):
+            raise SourceError(
+                f"The results of {other} and {item.key} would be one file in {out}; rename one of them."
+            )
+
+
+def _are_one(one: str, other: str, out: Path) -> bool:
+    with TemporaryDirectory(PART, ".", out) as place:
+        try:
+            Path(place, one).mkdir(parents=True)
+            return Path(place, other).exists()
+        except OSError:  # no such name can be, as its own outcome will tell
+            return False
 
 
 def _found(item: Item, out: Path, asked: BatchConfig, before: dict[str, Any] | None) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import json
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Worker
-from gsjbu.core import threads
+from gsjbu.core import devices, threads
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
 
@@ -47,7 +47,9 @@ def run(
 
     if not items:
         return
-    gpu = asked.device.startswith("cuda")
+    # One device on all machines, that of this one; which of a machine's GPUs an actor has, Ray says.
+    asked = replace(asked, device=devices.type_of(asked.device))
+    gpu = asked.device == "cuda"
     ours = not ray.is_initialized()
     if ours and address == LOCAL:
         ray.init(
@@ -59,8 +61,10 @@ def run(
     elif ours:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     try:
-        if workers is None:
-            workers = max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
+        there = int(ray.cluster_resources().get("GPU" if gpu else "CPU", 0))
+        if gpu and not there:  # actors would be waited for without end
+            raise GsjbuError("device_unavailable", "The cluster has no GPU; give --device cpu.")
+        workers = workers or max(1, there)
         ray.data.DataContext.get_current().enable_progress_bars = False
         rows = [{"item": json.dumps(asdict(item))} for item in items]
         blocks = max(1, min(len(rows), max(workers, -(-len(rows) // BLOCK))))

@@ -1,4 +1,4 @@
-"""A batch on one machine: as many processes as cores, one image and one thread each, nothing to install.
+"""A batch on one machine: a process a core, or two where a GPU computes, one image and one thread each.
 
 Each worker holds one end of a pipe. The parent hands an item to whoever is free, so nothing queues up anywhere,
 and a worker that dies (out of memory, say) tells by its pipe which image it had.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection, wait
@@ -17,7 +18,11 @@ from typing import Any
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.sources import Item
+from gsjbu.core import threads
+from gsjbu.errors import GsjbuError
 
+MOST = 60 if sys.platform == "win32" else sys.maxsize  # Windows waits for no more than 63 pipes at once
+A_GPU = 2  # workers that share one: each has its own copy of CUDA in it
 TRIES = 2  # how often an image may take its worker down before it is given up
 # Read by the numerical libraries when they load: the processes are the parallelism, each computes alone.
 ONE_THREAD = dict.fromkeys(
@@ -29,19 +34,24 @@ def run(
     items: Iterable[Item],
     folder: str,
     asked: BatchConfig,
-    workers: int,
+    workers: int | None,
     finished: Callable[[dict[str, Any]], None],
 ) -> None:
     """Work on ``items`` in ``workers`` processes; ``finished`` is called with each outcome as it comes.
 
-    Raises WriteFailed when results cannot be written.
+    workers: a process a core, or ``A_GPU``, if None.
+
+    Raises WriteFailed when results cannot be written, and GsjbuError where no worker comes up.
     """
     waiting = deque((item, 1) for item in items)
     # a worker takes seconds to start: it should have two images at least
-    processes = [_WorkerProcess(folder, asked) for _ in range(min(workers, -(-len(waiting) // 2)))]
+    most = min(max(1, workers or threads.available()), MOST, -(-len(waiting) // 2))
+    # what ``auto`` is they tell, as this process has no torch; on a CPU the others start then
+    first = most if workers or asked.device == "cpu" else min(most, A_GPU)
+    processes: list[_WorkerProcess] = []
+    came_up = False
     try:
-        for worker in processes:
-            worker.give(waiting)
+        _add(processes, first, waiting, folder, asked)
         while busy := {worker.pipe: worker for worker in processes if worker.holds}:
             for pipe in wait(list(busy)):
                 worker = busy[pipe]  # type: ignore[index]
@@ -49,12 +59,19 @@ def run(
                 try:
                     outcome = worker.pipe.recv()
                 except (EOFError, OSError):  # the process is gone
+                    if not came_up:
+                        raise _unguarded(worker.death()) from None
                     if tries < TRIES:
                         waiting.append((item, tries + 1))
                     else:
                         finished(_lost(item, worker.death()))
                     worker.replace()
                 else:
+                    came_up = True
+                    if isinstance(outcome, str):  # the device that it computes on
+                        if outcome == "cpu":
+                            _add(processes, most, waiting, folder, asked)
+                        continue
                     if isinstance(outcome, WriteFailed):
                         raise outcome
                     finished(outcome)
@@ -62,6 +79,27 @@ def run(
     finally:
         for worker in processes:
             worker.stop()
+
+
+def _add(
+    processes: list[_WorkerProcess],
+    most: int,
+    waiting: deque[tuple[Item, int]],
+    folder: str,
+    asked: BatchConfig,
+) -> None:
+    """Start processes, each with an item, until there are ``most``."""
+    while waiting and len(processes) < most:
+        processes.append(_WorkerProcess(folder, asked))
+        processes[-1].give(waiting)
+
+
+def _unguarded(death: str) -> GsjbuError:
+    return GsjbuError(
+        "batch_no_worker",
+        f"No worker process came up ({death}); what it said of that stands above. In a script, what starts a batch "
+        "must stand under if __name__ == '__main__':, as each worker runs the script again.",
+    )
 
 
 def _lost(item: Item, death: str) -> dict[str, Any]:
@@ -124,13 +162,16 @@ class _WorkerProcess:
 
 
 def _serve(pipe: Connection, folder: str, asked: BatchConfig) -> None:
-    """A worker's life: take an item, answer with its outcome, until the pipe closes."""
+    """A worker's life: tell the device, take an item, answer with its outcome, until the pipe closes."""
     from gsjbu.batch.work import Worker  # here: the parent that hands out the work needs no torch
+    from gsjbu.core import devices
 
     # A worker whose parent was killed must not finish under the eyes of the run that takes over.
     parent = multiprocessing.parent_process()
     assert parent is not None
     worker = Worker(folder, asked, alone=parent.is_alive)
+    with contextlib.suppress(OSError):  # the parent is gone, as reading will tell
+        pipe.send(devices.type_of(asked.device))
     while True:
         try:
             item = pipe.recv()

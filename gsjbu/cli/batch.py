@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=options.count(),
         metavar="N",
-        help="images at once (default: all cores, or GPUs on Ray)",
+        help="images at once (default: all cores, or two on a GPU; on Ray all GPUs)",
     )
     parser.add_argument(
         "--ray", metavar="local|ADDRESS", help="run on Ray: here, or on the cluster at ADDRESS"

@@ -17,5 +17,6 @@ def start(code: str, environment: Mapping[str, str] | None = None, **pipes: Any)
         # Not sys.executable: where Python is part of an application, multiprocessing is told which program is Python.
         [os.fsdecode(spawn.get_executable()), "-c", code],
         env={**os.environ, "PYTHONPATH": path, **(environment or {})},
-        bufsize=0, start_new_session=True, **pipes,
+        # a group of its own; Windows has a flag for it
+        bufsize=0, start_new_session=True, **{"creationflags": 0x200 if sys.platform == "win32" else 0, **pipes},
     )  # fmt: skip

@@ -25,6 +25,11 @@ def unavailable_reason(name: str) -> str | None:
     return "MPS is built in but no Apple GPU is available."
 
 
+def type_of(name: str) -> str:
+    """``cpu``, ``cuda`` or ``mps``: of ``name`` (``cuda:1``), available or not, or what auto takes here."""
+    return resolve(name).type if name == "auto" else name.split(":")[0]
+
+
 def resolve(name: str | torch.device) -> torch.device:
     """The torch device for ``name`` (``cuda:1``); auto takes CUDA, then MPS, then the CPU.
 

@@ -6,6 +6,7 @@ from gsjbu.server import rlimits
 
 # More helps nobody, and an endless limit makes some libraries walk all of it.
 ENOUGH = 65536
+OPEN_MAX = 10240  # macOS may promise more and refuse it
 # For listening, pipes of helpers, result files, the log.
 RESERVED = 40
 FEWEST = 8
@@ -13,8 +14,9 @@ FEWEST = 8
 
 def raise_limit() -> int:
     """Raise the soft limit as far as it may go; what it is now. Windows has none."""
-    if rlimits.limits(rlimits.FILES)[0] < ENOUGH:
-        rlimits.set_soft(rlimits.FILES, ENOUGH)
+    for value in (ENOUGH, OPEN_MAX):
+        if rlimits.limits(rlimits.FILES)[0] < value:
+            rlimits.set_soft(rlimits.FILES, value)
     return min(ENOUGH, rlimits.limits(rlimits.FILES)[0])
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import HANDLED_SIGNALS
 
 from gsjbu.core import allocator
 from gsjbu.server import logs
@@ -112,7 +113,7 @@ class Server(uvicorn.Server):
             yield
             return
         # uvicorn raises the signal again at the end, which would make the exit status 143 of a clean stop.
-        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in HANDLED_SIGNALS}
         try:
             yield
         finally:

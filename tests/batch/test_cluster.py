@@ -8,8 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from gsjbu import batch
+from gsjbu.batch import cluster
 from gsjbu.batch.config import BatchConfig
 from gsjbu.batch.manifest import read_journal
 from gsjbu.errors import GsjbuError
@@ -35,6 +37,7 @@ def many(tmp_path_factory):
     return folder
 
 
+@pytest.mark.posix
 def test_the_guide_gives_the_bytes_of_one_machine(root, tmp_path, contents):
     """The commands of docs/cluster.md, and the same folder by one process."""
     follow(script_of((root / "docs/cluster.md").read_text("utf-8")), root, tmp_path, zygote.python())
@@ -71,6 +74,18 @@ def test_two_ray_workers_one_of_them_killed_give_the_bytes_of_one_machine(
     assert survivors
     again = batch.run(str(many), str(tmp_path / "there"), ASKED, workers=2, ray="local")
     assert (again.done, again.found, len(again.failed)) == (0, COUNT - 1, 1)
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda:1"])
+def test_actors_compute_on_the_device_of_this_machine_and_a_cluster_without_it_is_refused(
+    monkeypatch, device
+):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(cluster.devices, "resolve", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 4.0})
+    with pytest.raises(GsjbuError, match="The cluster has no GPU"):
+        cluster.run([None], "out", BatchConfig(device=device), None, print)
 
 
 def test_without_ray_it_says_what_to_install(many, tmp_path, monkeypatch):

@@ -47,6 +47,7 @@ def twice(source, out):
     return {f["key"]: f for f in first.failed}, first
 
 
+@pytest.mark.posix
 def test_a_signal_that_is_a_pipe_is_not_waited_for(source, tmp_path):
     shutil.copy(source / "p0.png", source / "pipe.png")
     os.mkfifo(source / "pipe.npy")
@@ -56,6 +57,7 @@ def test_a_signal_that_is_a_pipe_is_not_waited_for(source, tmp_path):
     assert failed["pipe"]["error"] == "pipe.npy cannot be read: it is not a regular file."
 
 
+@pytest.mark.posix
 def test_what_is_called_like_a_picture_and_is_none_is_told_of(source, tmp_path):
     (source / "dangling.png").symlink_to(source / "nowhere.png")
     (source / "folder.png").mkdir()
@@ -73,6 +75,7 @@ def test_a_missing_signal_is_not_said_to_be_the_pictures_fault(source, tmp_path)
     assert ".npy" in failed["p1"]["error"]
 
 
+@pytest.mark.posix
 def test_a_name_that_is_no_utf8_is_done_and_written_down(source, tmp_path):
     odd = os.fsdecode(b"caf\xe9")
     for ending in (".png", ".npy"):

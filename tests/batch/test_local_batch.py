@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -87,6 +88,7 @@ def test_other_settings_into_the_same_folder_are_refused(dataset, undisturbed):
         batch.run(str(dataset), str(folder), BatchConfig(objective="rgb", iters=7))
 
 
+@pytest.mark.posix
 def test_killed_and_started_again_gives_the_same_bytes_once(dataset, undisturbed, contents, tmp_path, root):
     """SIGKILL to the whole group as soon as the third result is there."""
     command = [sys.executable, "-m", "gsjbu", "batch", str(dataset), str(tmp_path), "--objective", "rgb"]
@@ -112,6 +114,7 @@ def test_killed_and_started_again_gives_the_same_bytes_once(dataset, undisturbed
     assert not list(tmp_path.rglob("*.part"))
 
 
+@pytest.mark.posix
 def test_a_worker_that_dies_costs_its_image_and_no_other(dataset, tmp_path, monkeypatch, fresh_workers):
     items = batch.find(str(dataset))
     poison = Item("poison", Blob("/dev/null", "kill"), None)
@@ -132,6 +135,44 @@ def test_a_worker_that_dies_costs_its_image_and_no_other(dataset, tmp_path, monk
     by_key = {outcome["key"]: outcome for outcome in outcomes}
     assert by_key.pop("poison")["code"] == "worker_died"
     assert [outcome["status"] for outcome in by_key.values()] == ["done"] * 4
+
+
+def test_a_script_that_each_worker_would_run_again_is_told_of_its_guard(dataset, tmp_path, root):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import gsjbu.batch as b; b.run({str(dataset)!r}, {str(tmp_path / 'out')!r}, workers=2)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    done = subprocess.run([zygote.python(), script], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "gsjbu.errors.GsjbuError: No worker process came up (exit status 1)" in done.stderr
+    assert "if __name__ == '__main__':" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "expected"),
+    [(8, "cuda", 8), (9, "cpu", 8), (None, "cpu", 6), (None, "cuda", 2), (None, "mps", 2)],
+)
+def test_a_gpu_has_two_workers_and_no_more_start_than_can_be_waited_for(monkeypatch, asked, device, expected):
+    class Told:
+        """A worker that tells its device and then does what it is given."""
+
+        death = stop = Mock()
+
+        def __init__(self, *_):
+            started.append(self)
+            self.pipe = Mock(recv=Mock(side_effect=[device, *[{}] * 20]))
+
+        def give(self, waiting):
+            self.holds = waiting.popleft() if waiting else None
+
+    started, finished = [], []
+    monkeypatch.setattr(local, "MOST", 8)
+    monkeypatch.setattr(local.threads, "available", lambda: 6)
+    monkeypatch.setattr(local, "wait", list)
+    monkeypatch.setattr(local, "_WorkerProcess", Told)
+    local.run([None] * 20, "", BatchConfig(), asked, finished.append)
+    assert (len(started), len(finished)) == (expected, 20)
 
 
 def test_results_that_would_take_the_place_of_inputs_are_refused(dataset):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 
 import pytest
 from PIL import Image
 
-from gsjbu.batch import BatchConfig, run
+from gsjbu.batch import BatchConfig, _tell_apart, run
 from gsjbu.batch.sources import Blob, SourceError, find, mask_file, passed_over
 
 
@@ -78,6 +79,17 @@ def test_a_folder_of_signals_that_is_not_there_is_refused(folder, tmp_path):
 def test_two_endings_of_one_name_stay_two_items(folder):
     put(folder / "b.png", b"another b")
     assert [item.key for item in find(str(folder))] == ["b.jpg", "b.png", "deep/a"]
+
+
+@pytest.mark.parametrize("names", [("Caf\u00e9", "caf\u00e9"), ("caf\u00e9", "cafe\u0301")])
+def test_names_that_are_one_to_the_disk_of_the_results_are_refused(tmp_path, monkeypatch, names):
+    items = find(str(shard(tmp_path / "s.tar", {f"{name}.png": b"x" for name in names})), "backbone")
+    if sys.platform == "linux":
+        _tell_apart(items, tmp_path)
+    monkeypatch.setattr("pathlib.Path.exists", lambda path: len(list(path.parent.iterdir())) == 1)
+    with pytest.raises(SourceError, match="would be one file in"):
+        _tell_apart(items, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["s.tar"]
 
 
 def test_shards_group_by_the_name_up_to_the_first_dot(tmp_path):

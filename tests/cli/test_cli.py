@@ -267,6 +267,7 @@ def test_a_batch_that_cannot_write_is_status_3(files, capsys, monkeypatch):
     assert "No space left on device" in err
 
 
+@pytest.mark.posix
 def test_the_kernel_may_be_read_by_others_and_gets_its_folder(files, capsys):
     words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / "new/x.npy", "--iters", 0)
     before = os.umask(0o022)
@@ -311,6 +312,7 @@ def test_float16_that_would_overflow_is_refused(files, capsys):
     assert not (files / "x.npy").exists()
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("to", ["/dev/full", "closed pipe"])
 def test_a_standard_output_that_takes_nothing_is_status_3(files, root, to):
     python = sys.executable if to == "/dev/full" else zygote.python()
@@ -538,6 +540,7 @@ def test_the_module_runs_as_a_program(root):
     assert done.stdout == f"gsjbu {gsjbu.__version__}\n"
 
 
+@pytest.mark.posix
 def test_an_output_never_takes_its_own_inputs_place(files, capsys):
     for output in ("depth.npy", "photo.png", "link.npy"):
         (files / "link.npy").unlink(missing_ok=True)
@@ -564,6 +567,7 @@ def test_a_result_that_cannot_be_written_leaves_the_one_before(files, capsys, mo
     assert sorted(files.iterdir()) == listed, "nothing half-written is left"
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("how", [signal.SIGINT])
 @pytest.mark.parametrize("seconds", [0.1, 0.4, 0.8, 1.6])
 def test_an_interrupt_at_the_start_is_a_sentence_and_a_status(files, root, how, seconds):

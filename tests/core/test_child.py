@@ -17,12 +17,26 @@ def test_it_finds_the_same_modules_and_has_the_environment_that_is_given(
 ) -> None:
     (tmp_path / "only_here.py").write_text("WORD = 'found'")
     monkeypatch.setattr(sys, "path", [str(tmp_path), "", *sys.path])
-    words = ("only_here.WORD", "os.environ['A']", "os.environ['KEPT']", "os.getpgrp() == os.getpid()")
+    group = "os.name == 'nt' or os.getpgrp() == os.getpid()"
+    words = ("only_here.WORD", "os.environ['A']", "os.environ['KEPT']", group)
     code = f"import only_here, os; print({', '.join(words)})"
     monkeypatch.setenv("KEPT", "kept")
     process = child.start(code, {"A": "given"}, stdout=subprocess.PIPE)
     assert process.communicate()[0].decode().split() == ["found", "given", "kept", "True"]
     assert "A" not in os.environ and process.returncode == 0
+
+
+@pytest.mark.parametrize(("platform", "flags"), [("win32", 0x200), ("linux", 0)])
+def test_windows_is_asked_for_a_group_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, platform: str, flags: int
+) -> None:
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(subprocess, "Popen", lambda _, **how: asked.update(how))
+    child.start("")
+    assert asked["creationflags"] == flags
+    child.start("", creationflags=0x4208)  # as apart.py has it
+    assert asked["creationflags"] == 0x4208
 
 
 def test_where_there_is_no_python_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -107,6 +107,7 @@ def test_an_address_is_named_whole_and_not_fetched(address, read, kind):
     assert "addresses are not fetched" in caught.value.message
 
 
+@pytest.mark.posix
 def test_no_output_takes_the_place_of_an_input_by_whatever_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "a.npy"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -156,6 +155,8 @@ class Process(Running):
 
     def memory(self) -> int:
         """Resident bytes now."""
+        if not Path("/proc/self/statm").exists():
+            pytest.skip("reads the server's size from /proc")
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf(
             "SC_PAGE_SIZE"
         )
@@ -212,7 +213,7 @@ def in_process(
         for client in running.clients:
             client.close()
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
         process.wait()
         reader.join(5)
         assert process.stderr is not None

@@ -66,6 +66,7 @@ def test_other_names_come_nowhere_near_the_file_system(tmp_path: Path, job: str,
         out.write(job, {name: b""})
 
 
+@pytest.mark.posix
 def test_links_are_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     secret.write_text("x")
@@ -84,6 +85,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.posix
 def test_a_sweep_touches_nothing_but_its_own(tmp_path: Path) -> None:
     out = OutFiles(tmp_path, 1, 1e-9)
     for name in ("holiday", "0" * 31, "G" * 32, f"{JOBS[0]}.parts"):

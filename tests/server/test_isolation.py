@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -75,7 +74,7 @@ def test_a_process_that_ends_is_one_job_that_ends(serve: Callable[..., Running],
     assert server.service.jobs.get(job).isolated
     until(lambda: len(workers()) == 1, 20)
     if end == "killed":
-        workers()[0].send_signal(signal.SIGKILL)
+        workers()[0].kill()
     elif end == "cancelled":
         client.delete(f"/api/jobs/{job}")
     body = wait(client, job)

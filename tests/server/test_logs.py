@@ -61,6 +61,7 @@ def _answers(client: httpx.Client) -> bool:
     return False
 
 
+@pytest.mark.posix
 def test_every_line_of_a_hostile_minute_is_json() -> None:
     # Few descriptors, and a limit that may not be raised: what asyncio says of it is a line like any other.
     few = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (64, 64)); import runpy, sys; sys.argv[0] = 'app'; "

@@ -99,6 +99,7 @@ def test_cross_site_post(plain: Running, headers: dict[str, str], refused: bool)
     assert embedded.status_code == 403
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("prefix", ["/static/", "/static/out/", "/static/out/" + "0" * 32 + "/"])
 @pytest.mark.parametrize(
     "path",
@@ -134,6 +135,7 @@ def hall(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-d
         yield running
 
 
+@pytest.mark.posix
 def test_a_good_file_is_served_and_linked_folders_are_not(hall: Running) -> None:
     client = hall.client()
     good = client.get(f"/static/out/{'0' * 32}/good.png")

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import uvicorn
 
+from gsjbu.server import serve
 from tests import zygote
 from tests.server.conftest import ROOT, Process, Running, in_process, start, upload
 from tests.server.fake import FakeRun
@@ -33,6 +35,7 @@ def streams_of(server: Process, jobs: list[str]) -> tuple[list[threading.Thread]
     return threads, last
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Signals, tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "1.5"}
@@ -58,6 +61,17 @@ def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Sig
     assert list(tmp_path.iterdir()) == [], "a temporary file is left"
 
 
+def test_what_else_uvicorn_takes_for_a_stop_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGBREAK on Windows."""
+    monkeypatch.setattr(serve, "HANDLED_SIGNALS", (signal.SIGINT, signal.SIGABRT))
+    server = serve.Server(uvicorn.Config("none"))
+    before = signal.getsignal(signal.SIGABRT)
+    with server.capture_signals():
+        assert signal.getsignal(signal.SIGABRT) == server.handle_exit
+    assert signal.getsignal(signal.SIGABRT) == before
+
+
+@pytest.mark.posix
 def test_a_job_that_will_not_end_is_told_to_stop_when_the_time_is_over(tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100", "GSJBU_LIMIT_SHUTDOWN_SECONDS": "1"}
     with in_process(module=FAKE, env=env, python=zygote.python()) as server:
@@ -74,6 +88,7 @@ def test_a_job_that_will_not_end_is_told_to_stop_when_the_time_is_over(tmp_path:
     assert last == {job_id: "cancelled"}
 
 
+@pytest.mark.posix
 def test_a_thread_that_does_not_come_out_holds_nobody_up(tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100", "GSJBU_LIMIT_SHUTDOWN_SECONDS": "0.5"}
     with in_process(module=FAKE, env=env, python=zygote.python()) as server:
@@ -89,6 +104,7 @@ def test_a_thread_that_does_not_come_out_holds_nobody_up(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.posix
 @pytest.mark.soak
 def test_the_twenty_seconds_of_the_defaults(tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "100"}
