@@ -27,8 +27,8 @@ class Measured:
     def sentence(self) -> str:
         """Which was measured best for such a signal, and why."""
         return (
-            f"Best for such a signal in our benchmark: {self.best} ({self.row}, {self.figure}: bilinear {self.bilinear:g}, "
-            f"the paper's kernel {self.gsjbu:g}, auto {self.auto:g}). {self.why}"
+            f"Best for such a signal in our benchmark: {self.best} ({self.row}, {self.figure}: bilinear "
+            f"{self.bilinear:g}, the paper's kernel {self.gsjbu:g}, auto {self.auto:g}). {self.why}"
         )
 
 

@@ -69,5 +69,5 @@ export const write = debounce(() => history.replaceState(null, "", search()), 25
 
 export function start() {
   on(["settings", "image", "signal", "truth", "view", "point", "language"], write);
-  byId("viewer").addEventListener("gs-zoom", write);
+  byId("viewer").addEventListener("gs-zoom", () => search() !== location.search && write());
 }
