@@ -68,9 +68,12 @@ def test_what_is_looked_at_is_in_the_address_and_goes_with_another_size(page: Pa
 def test_an_uploaded_picture_survives_a_reload(page: Page) -> None:
     job = shown(page)
     out = io.BytesIO()
-    Image.radial_gradient("L").convert("RGB").resize((200, 150)).save(out, "PNG")
+    picture = Image.radial_gradient("L").resize((200, 150)).convert("LA")
+    picture.putalpha(picture.getchannel("L"))
+    picture.save(out, "PNG")
     page.set_input_files("#file", {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()})
     shown(page, job)
+    assert page.inner_text("#said") == "Transparent parts of the picture are taken as white."
     assert query(page)["image"] == state(page, "image.id")
     page.goto(page.url)
     shown(page)
