@@ -49,9 +49,9 @@ class Scene:
         else:
             edges = np.zeros(self.truth.shape, bool)
             for axis in (0, 1):
-                known = np.logical_and(*metrics.pair(self.valid, axis))
-                a, b = metrics.pair(self.truth, axis)
-                metrics.pair(edges, axis)[0][...] |= known & (self.unit * np.abs(b - a) > DEPTH_STEP)
+                known = np.logical_and(*metrics.neighbours(self.valid, axis))
+                a, b = metrics.neighbours(self.truth, axis)
+                metrics.neighbours(edges, axis)[0][...] |= known & (self.unit * np.abs(b - a) > DEPTH_STEP)
         return metrics.dilate(edges, BAND) & self.valid
 
 

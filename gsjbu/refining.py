@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.eager import eager
-from gsjbu.core.grid import Grid, pair, size_text
-from gsjbu.errors import SettingError, SignalError, SignalWarning
+from gsjbu.core.grid import Grid, one_of, pair, size_text
+from gsjbu.errors import SignalError, SignalWarning
 from gsjbu.io import borders, gaps, kinds, layouts, resolution, restoring
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
@@ -185,9 +185,8 @@ def _seen(signal: Any, size: tuple[int, int], asked: Asked) -> Looked:
 
 
 def _asked_grid(size: tuple[int, int], stride: int | None, grid: Sequence[int] | None) -> Grid | None:
+    one_of(stride=stride, grid=grid)
     if grid is not None:
-        if stride is not None:
-            raise SettingError("stride", "stride and grid say the same in two ways; give one of them.")
         return Grid.from_sizes(*size, *pair("grid", grid))
     return None if stride is None else Grid.from_stride(*size, int(SETTINGS["stride"].parse(stride)))
 

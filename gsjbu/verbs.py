@@ -13,11 +13,11 @@ from torch import Tensor
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.eager import eager
 from gsjbu.core.fit import fit_kernel
-from gsjbu.core.grid import Grid, pair
+from gsjbu.core.grid import Grid, one_of, pair
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.plain import untransformed
 from gsjbu.errors import SettingError, SignalError, SignalWarning
-from gsjbu.io import gaps
+from gsjbu.io import gaps, kinds
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import if_swapped, to_guide
 from gsjbu.io.restoring import check_shares, restored
@@ -30,7 +30,7 @@ from gsjbu.settings import SETTINGS, default, flag
 @untransformed()
 def fit(
     image: Any,
-    stride: int = default("stride"),
+    stride: int | None = None,
     iters: int = default("iters"),
     radius: int = default("radius"),
     objective: str = "rgb",
@@ -61,9 +61,9 @@ def fit(
         image: a path, a PIL picture, an array or a tensor: [H, W], [H, W, C], [C, H, W] or a batch of one; uint8,
             uint16 or float in [0, 1]. What lies beyond, or fills less than an eighth of it, is stretched, which
             ``notes`` of the kernel say.
-        stride: HR pixels per LR pixel, 2–64. ``lr_size=(h, w)`` may be given instead: the ratio then comes from
-            the sizes and may be non-integer and differ per axis. ``grid`` says it all at once; rows and columns there
-            are those of ``lr_size``.
+        stride: HR pixels per LR pixel, 2–64; 16 if no grid is given. ``lr_size=(h, w)`` may be given instead: the ratio
+            then comes from the sizes and may be non-integer and differ per axis. ``grid``, likewise instead, is a Grid,
+            or rows and columns as ``lr_size`` has them.
         iters: steps of the fit, 0–1000; 0 is the fixed kernel.
         radius: the window is (2·radius + 1)² LR pixels, 1–8.
         objective: ``rgb``: mean |Î − I|. ``signal``: the rendered signal's cell means give back ``signal``.
@@ -82,7 +82,8 @@ def fit(
         optimiser: of the objective ``rgb``. ``log-adam``: Adam on log σx, log σy, θ and log σr, each step on every
             other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
         rate: of the first step, instead of the optimiser's own.
-        kind: what the signal is, for the objective ``auto``; it is looked at if not given.
+        kind: what the signal is, for the objective ``auto``, as for :func:`gsjbu.upsample`. depth, probabilities,
+            logits and heat_map count there; of the others, and if it is not given, the values are looked at.
         mask: bool [h, w], where the signal has a value of its own; everywhere if not given.
         mean: per channel, if the image comes normalised: ``image · std + mean`` is taken.
         std: likewise; the two go together.
@@ -97,6 +98,7 @@ def fit(
 
     Raises:
         ImageError: what is no image. SettingError, ShapeError: a setting out of bounds, or sizes that do not fit.
+        SignalError: a kind that there is not.
 
     Example:
         >>> import torch, gsjbu
@@ -105,12 +107,14 @@ def fit(
         >>> kernel.render(torch.rand(7, 8, 6)).shape
         torch.Size([7, 64, 48])
     """
+    known = kinds.parse(kind)
+    one_of(stride=stride, lr_size=lr_size, grid=grid)
     found = to_guide(image, mean, std, guide_mask, stretch)
     guide = found.pixels.detach().to("cpu", torch.float32).contiguous()
     if not isinstance(grid, Grid):
         grid = _grid(guide, stride, lr_size if grid is None else pair("grid", grid))
     kernel = fit_kernel(
-        guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, kind=kind, mask=mask,
+        guide, grid, iters=iters, radius=radius, objective=objective, signal=signal, kind=known, mask=mask,
         seen=found.seen, device=device,
         progress=progress, init=init, threads=threads, backend=backend, optimiser=optimiser,
         lr_image=lr_image,
@@ -119,11 +123,12 @@ def fit(
     return replace(kernel, notes=(*found.notes, *kernel.notes)) if found.notes else kernel
 
 
-def _grid(guide: Tensor, stride: int, lr_size: tuple[int, int] | None) -> Grid:
+def _grid(guide: Tensor, stride: int | None, lr_size: tuple[int, int] | None) -> Grid:
     height, width = guide.shape[1:]
     if lr_size is not None:
         return Grid.from_sizes(height, width, *pair("lr_size", lr_size))
-    return Grid.from_stride(height, width, int(SETTINGS["stride"].parse(stride)))
+    asked = default("stride") if stride is None else SETTINGS["stride"].parse(stride)
+    return Grid.from_stride(height, width, int(asked))
 
 
 #: What upsample hands on to fit.
@@ -187,8 +192,9 @@ def upsample(
     Returns:
         [H, W] where [h, w] came, otherwise [C, H, W], in the signal's unit: class numbers and other integers in their
         own dtype, logits as probabilities, float32 or float64 otherwise; gaps are NaN, or the integer that stood for
-        them. Where the signal asks for a gradient the values are the same, and the gradient is that of mixing: what is
-        done to the signal before and to the mixture after it has none. Whole numbers are then a quantity, no classes.
+        them. Where the signal asks for a gradient the values are the same, and the gradient is that of mixing, and of
+        what makes shares of the signal: the softmax of logits, the division of levels by their whole. What else is done
+        before and after has none. Whole numbers are then a quantity, no classes.
 
     Raises:
         SignalError, ImageError, ShapeError, SettingError: with a sentence on what would be right.
@@ -241,7 +247,7 @@ def upsample(
 
 
 def _with_gradient(high: Tensor, signal: Tensor, brought: Signal, kernel: Kernel) -> Tensor:
-    """``high`` with the gradient that mixing has; what is done before and after it has none."""
+    """``high`` with the gradient of mixing, and of what makes shares of logits and levels."""
     rows, cols = brought.shape[1:]
     values = signal
     if brought.layout == "tokens":
@@ -252,6 +258,6 @@ def _with_gradient(high: Tensor, signal: Tensor, brought: Signal, kernel: Kernel
     values = torch.where(brought.mask.to(values.device), values, 0)  # NaN times a gradient of 0 is NaN
     if brought.kind == "logits":
         values = values.softmax(dim=0) if len(values) > 1 else values.sigmoid()
-    mixed = kernel.render(values, mask=brought.mask).reshape(high.shape)
+    mixed = kernel.render(values / brought.levels, mask=brought.mask).reshape(high.shape)
     # Nothing is added to the values: they are those of a signal that asks for no gradient.
     return high.to(mixed.device) + (mixed - mixed.detach()).nan_to_num().to(high.dtype)

@@ -60,6 +60,53 @@ def test_the_gradient_is_that_of_mixing():
     torch.testing.assert_close(asked.grad, again.grad)
 
 
+def _levels(top: int, *shape: int) -> Tensor:
+    return torch.randint(2, top - 1, shape, generator=torch.manual_seed(0)).float()
+
+
+def _sum_to_whole(levels: Tensor) -> Tensor:
+    return torch.cat([levels, 255 - levels.sum(dim=0, keepdim=True)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "signal"),
+    [
+        ("depth", _levels(9, 6, 8)),
+        ("depth", 1e6 + _levels(9, 6, 8)),  # mixed less an offset
+        ("features", torch.rand(2, 6, 8)),
+        ("heat_map", torch.rand(6, 8)),
+        ("heat_map", _levels(255, 6, 8)),
+        ("probabilities", _levels(255, 1, 6, 8)),
+        ("probabilities", _sum_to_whole(_levels(120, 2, 6, 8))),
+        ("soft_labels", _sum_to_whole(_levels(120, 2, 6, 8))),
+        ("soft_labels", _levels(255, 6, 8)),
+        ("soft_labels", _levels(65535, 1, 6, 8)),
+        ("logits", torch.randn(3, 6, 8)),
+        ("logits", torch.randn(6, 8)),
+    ],
+)
+def test_the_gradient_is_that_of_finite_differences(kind, signal):
+    signal, image = signal.double(), torch.rand(3, 48, 64, generator=torch.manual_seed(0))
+
+    def high(x: Tensor) -> Tensor:
+        return (
+            gsjbu.upsample(image, x, kind=kind, iters=0, objective="rgb")[..., 20:28, 20:28]
+            .double()
+            .square()
+            .sum()
+        )
+
+    asked = signal.clone().requires_grad_(True)
+    high(asked).backward()
+    step = torch.zeros_like(signal)
+    step[..., 2:4, 2:4] = 1 if (signal == signal.round()).all() else 0.01  # levels are whole numbers
+    if signal.ndim == 3 and len(signal) > 1:  # shares stay a whole
+        step[-1] = -step[:-1].sum(dim=0)
+    assert asked.grad is not None
+    expected = float(high(signal + step) - high(signal - step)) / 2
+    assert float((asked.grad * step).sum()) == pytest.approx(expected, rel=0.02)
+
+
 def test_class_numbers_have_no_gradient():
     numbers = SHARES.signal.argmax(dim=0).float()
     with pytest.raises(SignalError, match="no gradient: detach the signal"):
@@ -154,6 +201,34 @@ def test_a_fit_takes_rows_and_columns_for_a_grid():
             gsjbu.fit(image, grid=wrong, iters=0)
         with pytest.raises(ShapeError, match="it must be two whole numbers from 1, rows and columns"):
             gsjbu.upsample(image, torch.rand(48, 32), grid=wrong)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"lr_size": (6, 8), "grid": (4, 4)}, {"stride": 8, "grid": (4, 4)}, {"stride": 8, "lr_size": (4, 4)}],
+)
+def test_a_grid_that_is_said_twice_is_refused(given):
+    with pytest.raises(
+        SettingError,
+        match=f"{' and '.join(sorted(given, key='stride lr_size grid'.index))} say the same in two ways",
+    ):
+        gsjbu.fit(torch.rand(3, 48, 64), iters=0, **given)
+
+
+def test_layout_and_grid_do_not_contradict():
+    with pytest.raises(SignalError, match="layout says 6 rows × 8 columns, and grid 3 rows × 4 columns"):
+        gsjbu.upsample(torch.rand(3, 48, 64), torch.rand(6, 8), layout="6x8", grid=(3, 4))
+
+
+def test_a_fit_takes_a_kind_by_the_words_of_upsample():
+    image, signal = torch.rand(3, 48, 64), torch.rand(1, 6, 8, generator=torch.manual_seed(0))
+    with pytest.raises(SignalError, match="There is no kind of signal 'banana'"):
+        gsjbu.fit(image, iters=1, objective="auto", signal=signal, kind="banana", lr_size=(6, 8))
+    first, second = (
+        gsjbu.fit(image, iters=1, objective="auto", signal=signal, kind=kind, lr_size=(6, 8))
+        for kind in ("heat_map", "heatmap")
+    )
+    assert torch.equal(first.render(signal), second.render(signal))
 
 
 def test_an_option_that_is_none_is_named_by_its_verb():

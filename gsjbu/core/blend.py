@@ -65,7 +65,7 @@ class Blend:
         """True if every output value is still a convex combination of LR values."""
         return self.passes == 0 and (self.plain_share == 0 or self.plain == "bilinear")
 
-    def fits(self, radius: int) -> bool:
+    def within(self, radius: int) -> bool:
         """True if all that is mixed lies in a window of ``radius``, so that one render can do it."""
         return self.first_share > NO_SHARE and (self.plain_share == 0 or REACH[self.plain] <= radius)
 

@@ -209,6 +209,13 @@ def pair(name: str, size: Any) -> tuple[int, int]:
     return rows, cols
 
 
+def one_of(**given: object) -> None:
+    """Refuse more than one way to say a grid. Raises SettingError."""
+    said = [name for name, value in given.items() if value is not None]
+    if len(said) > 1:
+        raise SettingError(said[0], f"{' and '.join(said)} say the same in two ways; give one of them.")
+
+
 def _area_means(x: np.ndarray, starts: np.ndarray, step: float, axis: int) -> np.ndarray:
     """Means along an axis over cells as they lie: those of their pixels, and what each border cuts off one."""
     size = x.shape[axis]

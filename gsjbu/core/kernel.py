@@ -127,7 +127,7 @@ class Kernel:
             return None
         # Kept, also for a render that wants gradients.
         with untransformed(), torch.inference_mode(False), torch.no_grad():
-            if self.seen is None and self.blend.fits(self.radius) and dispatch.is_compiled(self.backend):
+            if self.seen is None and self.blend.within(self.radius) and dispatch.is_compiled(self.backend):
                 mixed = blends.members(self.blend, self.gaussians)
                 return Means(dispatch.mean_weights(self.gaussians, mixed, self.threads), self.radius)
             return Means.of(self.blend, self.gaussians, self._mix(self.threads))
@@ -258,9 +258,8 @@ class Kernel:
                 f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}] "
                 f"or [B, C, {grid.rows}, {grid.cols}]."
             )
-        size = (*signal.shape[:-2], grid.height, grid.width)
-        if out is not None and tuple(out.shape) != size:
-            raise ShapeError(f"out is {list(out.shape)}; it must be {list(size)}.")
+        if out is not None:
+            _check_out(out, (*signal.shape[:-2], grid.height, grid.width))
 
     def _rendered(self, signal: Tensor, out: np.ndarray | None, threads: int | None) -> Tensor:
         """``signal`` [C, h, w] by these Gaussians alone, or by the blend."""
@@ -268,7 +267,7 @@ class Kernel:
             return dispatch.render(
                 self.gaussians, signal, out, backend=self.backend, device=self.device, threads=threads
             )
-        if self.blend.fits(self.radius) and dispatch.is_compiled(self.backend, signal):
+        if self.blend.within(self.radius) and dispatch.is_compiled(self.backend, signal):
             sharp = blends.sharpened(self.blend, self._means, signal)
             return dispatch.render(
                 self.gaussians, sharp, out, backend=self.backend, threads=threads,
@@ -387,3 +386,18 @@ class Kernel:
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
         return save(tensors, metadata={"gsjbu": json.dumps(notes)})
+
+
+def _check_out(out: object, size: tuple[int, ...]) -> None:
+    """Refuse what a result of ``size`` cannot be written into."""
+    right = f"it must be a writable array of floats, {list(size)}."
+    if isinstance(out, Tensor):
+        raise ShapeError("out is a tensor; give out.numpy(), which shares the memory of one on the CPU.")
+    if not isinstance(out, np.ndarray):
+        raise ShapeError(f"out is a {type(out).__name__}; {right}")
+    if out.shape != size:
+        raise ShapeError(f"out is {list(out.shape)}; it must be {list(size)}.")
+    if out.dtype.kind != "f":
+        raise ShapeError(f"out is of {out.dtype}; {right}")
+    if not out.flags.writeable:
+        raise ShapeError(f"out is read-only; {right}")

@@ -51,8 +51,17 @@ def names_of(source: str | Path) -> tuple[str, ...]:
         ) from error
     if len(data) > MAX_BYTES:
         raise SignalError("signal_names", f"{path.name} is larger than names are.")
+    return _of_text(text, path.name)
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The same from the text that such a file holds, or the word for a data set."""
+    return KNOWN.get(text.lower()) or _of_text(text, "names")
+
+
+def _of_text(text: str, name: str) -> tuple[str, ...]:
     if text.lstrip()[:1] in ("{", "["):
-        return _of_json(text, path.name)
+        return _of_json(text, name)
     return tuple(line.strip() for line in text.splitlines())[:MAX_NAMES]
 
 

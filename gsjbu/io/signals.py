@@ -77,7 +77,12 @@ class Asked:
         """The words as they are given to any door. Raises SignalError."""
         axes, token_grid = layouts.parse(layout)
         if grid is not None:
-            token_grid = pair("grid", grid)
+            said, token_grid = token_grid, pair("grid", grid)
+            if said not in (None, token_grid):
+                raise SignalError(
+                    "signal_layout",
+                    f"layout says {size_text(*said)}, and grid {size_text(*token_grid)}; give one of them.",
+                )
         if isinstance(names, str) or not isinstance(names, Iterable):
             raise SignalError(
                 "signal_names",
@@ -113,6 +118,7 @@ class Signal:
     dtype: str = "float32"  # of what was brought: it decides that of the result
     offset: float = 0.0
     scale: float = 1.0
+    levels: float = 1.0  # of what was brought for 1 of the result: 255 where levels of 8 bits give fractions
     gap_codes: tuple[float, ...] = ()
     gaps: str = ""  # a sentence on them, or nothing
     gaps_guessed: bool = False
@@ -525,7 +531,7 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         values = planes.astype(np.float64 if planes.shape[0] == 1 else np.float32)
     values = gaps.fill(values, known)
     _check_range(signal, values)
-    offset, scale = 0.0, 1.0
+    offset, scale, levels = 0.0, 1.0, 1.0
     if signal.kind == "logits":
         values = to_probabilities(values)
     elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
@@ -535,6 +541,7 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         values = (values.astype(np.float64) / whole if whole != 1 else values).clip(0, 1)
         # Levels come back as levels where the result has their dtype; shares of several classes are fractions.
         scale = 1.0 if signal.kind == "probabilities" or len(values) > 1 else whole
+        levels = whole / scale
     elif signal.kind == "depth":
         offset, scale = _centre_and_spread(values[:, known])
         if (offset, scale) != (0.0, 1.0):
@@ -550,7 +557,7 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
             "signal_range", "The signal holds values beyond float32's range; give it in another unit."
         )
     return replace(
-        signal, values=torch.from_numpy(array), offset=offset, scale=scale, names=names,
+        signal, values=torch.from_numpy(array), offset=offset, scale=scale, levels=levels, names=names,
         unit_vectors=signal.kind == "features" and _are_unit_vectors(array, known),
     )  # fmt: skip
 

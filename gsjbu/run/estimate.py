@@ -61,8 +61,8 @@ def estimate(
 ) -> Estimate:  # fmt: skip
     """Estimate a run (fit, renders, features, panels) on an image of ``height × width`` pixels.
 
-    ``settings``: as for a run, or name them: ``estimate(2160, 3840, stride=16, iters=50)``; named ones without a
-    ``resolution`` are for the image at its own size, as ``fit`` takes it. ``stages["fit"]`` is the fit alone.
+    ``settings``: as for a run, or name them: ``estimate(2160, 3840, stride=16, iters=50)``, which go before; named ones
+    without a ``resolution`` are for the image at its own size, as ``fit`` takes it. ``stages["fit"]`` is the fit alone.
     ``channels`` and ``lr_size`` (rows, columns): of a signal to upsample as well; the LR grid is then the signal's,
     whatever the stride. Raises SettingError as a run would.
 
@@ -79,11 +79,10 @@ def estimate(
         raise ShapeError(f"channels is {channels!r}; it must be a whole number from 1.")
     lr_size = None if lr_size is None else pair("lr_size", lr_size)
     check_threads(threads)
-    if not isinstance(settings, Settings):
-        asked = {**(settings or {}), **given}
-        settings = Settings.parse(asked)
-        if "resolution" not in asked:  # as for fit, which takes the image as it is
-            settings = replace(settings, resolution=max(height, width))
+    asked = {**(settings.as_dict() if isinstance(settings, Settings) else settings or {}), **given}
+    settings = Settings.parse(asked)
+    if "resolution" not in asked:  # as for fit, which takes the image as it is
+        settings = replace(settings, resolution=max(height, width))
     signal = _Signal(channels, lr_size)
     plain = _cost(height, width, settings, threads, signal)
     if plain.backend == "attention on a GPU":

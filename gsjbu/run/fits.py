@@ -36,7 +36,8 @@ class Fits:
     threads: int | None
     stages: Stages
     signal: Signal | None = None  # the one that was brought: what it is and where its gaps are is known
-    made: dict[Any, Kernel] = field(default_factory=dict)
+    # With the signal each was fitted to, which keeps the id in its key from becoming another's.
+    made: dict[Any, tuple[Kernel, Tensor | None]] = field(default_factory=dict)
 
     def main(self, lr: Tensor) -> Kernel:
         """The kernel of the chosen objective; on RGB, and where each is to have what suits it, one for all signals."""
@@ -88,10 +89,11 @@ class Fits:
                 chosen = (s.resolution, s.radius, s.device, s.optimiser)
                 key = (*chosen, self.grid, self.lr_image, iters, self.threads)
                 what = "kernel, fixed" if iters == 0 else "kernel"
-                self.made[name] = self.stages.cached(what, key, lambda: self._fit(objective, iters, None))
+                kernel = self.stages.cached(what, key, lambda: self._fit(objective, iters, None))
             else:
-                self.made[name] = self._fit(objective, iters, about)
-        return self.made[name]
+                kernel = self._fit(objective, iters, about)
+            self.made[name] = kernel, about
+        return self.made[name][0]
 
     def _fit(self, objective: str, iters: int, about: Tensor | None) -> Kernel:
         return fit_kernel(

@@ -25,14 +25,14 @@ BINS = 32  # of a histogram
 
 def psnr(picture: Tensor, reference: Tensor) -> float:
     """Peak signal-to-noise ratio in dB, peak 1; higher is better, infinite when equal."""
-    a, b = _pair(picture, reference)
+    a, b = _checked(picture, reference)
     error = float(np.mean(np.square(a - b), dtype=np.float64))
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
 def l1(picture: Tensor, reference: Tensor) -> float:
     """Mean absolute difference, 0–1; lower is better."""
-    a, b = _pair(picture, reference)
+    a, b = _checked(picture, reference)
     return float(np.mean(np.abs(a - b), dtype=np.float64))
 
 
@@ -42,7 +42,7 @@ def ssim(picture: Tensor, reference: Tensor) -> float:
     Gaussian window of 11 × 11 pixels, σ = 1.5, K₁ = 0.01, K₂ = 0.03, over whole windows only, mean over
     channels (Wang et al. 2004). Pictures under 11 pixels either way are mirrored out to fit one window.
     """
-    a, b = _pair(picture, reference)
+    a, b = _checked(picture, reference)
     short = [max(0, SSIM_WINDOW - n) for n in a.shape[1:]]
     if any(short):
         pad = ((0, 0), *((n // 2, n - n // 2) for n in short))
@@ -64,7 +64,10 @@ def compare(picture: Tensor, reference: Tensor) -> dict[str, float | None]:
 
 
 def confusion(labels: Any, truth: Any, classes: int, ignore: int | None = IGNORE) -> np.ndarray:
-    """int64 ``[classes, classes]``: pixels of class row in ``truth`` that ``labels`` calls class column."""
+    """int64 ``[classes, classes]``: pixels of class row in ``truth`` that ``labels`` calls class column.
+
+    What either calls none of the classes is not counted.
+    """
     a, b = _labels(labels, truth)
     keep = (b >= 0) & (b < classes) & (a >= 0) & (a < classes)
     if ignore is not None:
@@ -73,28 +76,28 @@ def confusion(labels: Any, truth: Any, classes: int, ignore: int | None = IGNORE
 
 
 def miou(labels: Any, truth: Any, classes: int | None = None, ignore: int | None = IGNORE) -> float:
-    """Mean intersection over union, 0–1, over the classes present in either; higher is better."""
+    """Mean intersection over union, 0–1, over the classes present in either; higher is better.
+
+    Where ``truth`` has none of the classes it is not known; where ``labels`` has none it is wrong. NaN where nothing is
+    known.
+    """
     a, b = _labels(labels, truth)
+    known = b >= 0 if ignore is None else (b >= 0) & (b != ignore)
     if classes is None:
-        valid = b[b != ignore] if ignore is not None else b
-        classes = int(max(a.max(initial=0), valid.max(initial=0))) + 1
-    each = ious(confusion(a, b, classes, ignore))
+        classes = int(max(a.max(initial=0), b[known].max(initial=0))) + 1
+    known &= b < classes
+    each = class_ious(a[known], b[known], classes)
     return math.nan if np.isnan(each).all() else float(np.nanmean(each))
 
 
-def ious(table: np.ndarray) -> np.ndarray:
-    """Intersection over union of each class of a confusion table, float64 [classes]; NaN for one that is nowhere."""
-    both = np.diag(table).astype(np.float64)
-    either = table.sum(0) + table.sum(1) - both
-    return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
-
-
 def class_ious(labels: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    """The same of class numbers 0 … classes − 1 [n], without a table, which many classes have no room for."""
+    """Intersection over union of each class, float64 [classes], NaN for one that is nowhere.
+
+    ``truth`` [n] has numbers from 0 to classes − 1; others in ``labels`` [n] are of no class, and wrong.
+    """
     both = np.bincount(truth[labels == truth], minlength=classes).astype(np.float64)
-    either = (
-        np.bincount(labels[labels >= 0], minlength=classes) + np.bincount(truth, minlength=classes) - both
-    )
+    named = labels[(labels >= 0) & (labels < classes)]
+    either = np.bincount(named, minlength=classes) + np.bincount(truth, minlength=classes) - both
     return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
 
 
@@ -136,11 +139,16 @@ def changed(labels: Any, other: Any) -> float:
 
 
 def rmse(values: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
-    """Root mean squared difference where ``mask`` [H, W] holds, in the signal's unit; lower is better."""
-    a, b = _pair(values, truth)
+    """Root mean squared difference where ``mask`` [H, W] holds, in the signal's unit; lower is better.
+
+    NaN where nothing is known.
+    """
+    a, b = _checked(values, truth)
     keep = np.isfinite(a).all(0) & np.isfinite(b).all(0)
     if mask is not None:
         keep &= mask.numpy()
+    if not keep.any():
+        return math.nan
     return math.sqrt(float(np.mean(np.square(a[:, keep] - b[:, keep]), dtype=np.float64)))
 
 
@@ -171,8 +179,8 @@ def boundaries(labels: Any) -> np.ndarray:
     return out
 
 
-def pair(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours along an axis of [H, W]: views of all but the last, and of all but the first."""
+def neighbours(x: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Along an axis of [H, W]: views of all but the last, and of all but the first."""
     return (x[:-1], x[1:]) if axis == 0 else (x[:, :-1], x[:, 1:])
 
 
@@ -203,10 +211,11 @@ def _compile_ssim() -> None:
 warm_up.tasks.append(_compile_ssim)
 
 
-def _pair(picture: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    if picture.shape != reference.shape or picture.ndim != 3:
+def _checked(picture: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    if picture.shape != reference.shape or picture.ndim != 3 or not picture.numel():
         raise ShapeError(
-            f"Both must be [C, H, W] of one shape, not {list(picture.shape)} and {list(reference.shape)}."
+            f"Both must be [C, H, W] of one shape that is not empty, not {list(picture.shape)} and "
+            f"{list(reference.shape)}."
         )
     a, b = (t.detach().to("cpu", torch.float32).numpy() for t in (picture, reference))
     return a, b
@@ -214,6 +223,8 @@ def _pair(picture: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 def _labels(labels: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
     a, b = (np.asarray(t).astype(np.int64) for t in (labels, truth))
-    if a.shape != b.shape or a.ndim != 2:
-        raise ShapeError(f"Class maps must be [H, W] of one shape, not {list(a.shape)} and {list(b.shape)}.")
+    if a.shape != b.shape or a.ndim != 2 or not a.size:
+        raise ShapeError(
+            f"Class maps must be [H, W] of one shape that is not empty, not {list(a.shape)} and {list(b.shape)}."
+        )
     return a, b

@@ -1,6 +1,6 @@
 """Tensors to the pictures a person looks at: each panel keeps its values, its unit and what its colours mean.
 
-Panels that are to be compared share one scale: the two error maps, the two σ, the three of a signal.
+Panels that are to be compared share one scale: the error maps, the two σ, those of a signal.
 Parameter panels have the size of the low-resolution (LR) grid; the page enlarges them without smoothing.
 """
 
@@ -133,8 +133,8 @@ def errors(image: Tensor, bilinear: Tensor, gsjbu: Tensor) -> list[Panel]:
 
 # ---------------------------------------------------------------------------------------- features
 
-#: The ways in the words of a panel's title.
-PAIR = {
+#: The ways in the words of a panel's title, in the order in which their panels stand (views.py).
+WAYS = {
     "lr": "low resolution",
     "bilinear": "bilinear",
     "gsjbu": "GS-JBU",
@@ -148,9 +148,9 @@ PAIR = {
 
 
 def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "features") -> list[Panel]:
-    """``features_lr``, ``_bilinear``, ``_gsjbu`` (or ``signal_…``) from their three PCA channels [3, h, w].
+    """``features_lr``, ``features_bilinear`` … (or ``signal_…``), one a way, from three PCA channels [3, h, w].
 
-    ``projected`` maps ``lr``, ``bilinear``, ``gsjbu`` to ``basis.apply(features)`` or a rendering of it: projecting
+    ``projected`` maps each way to ``basis.apply(features)`` or a rendering of it: projecting
     and mixing commute, so no full-resolution feature array is needed for a picture.
     """
     return [
@@ -167,7 +167,7 @@ def features_head(key: str, channels: int, group: str = "features") -> Panel:
         f"The three strongest directions of the {channels} channels as red, green, blue: "
         "equal colours, equal features."
     )
-    title = f"{group.capitalize()}, {PAIR[key]}"
+    title = f"{group.capitalize()}, {WAYS[key]}"
     return Panel(f"{group}_{key}", group, title, sentence, NO_PICTURE, torch.empty(0), "PCA coordinate")
 
 
@@ -175,7 +175,7 @@ def features_head(key: str, channels: int, group: str = "features") -> Panel:
 
 
 def classes(labels: Mapping[str, Any], names: Sequence[str], group: str = "segmentation") -> list[Panel]:
-    """``seg_lr``, ``seg_bilinear``, ``seg_gsjbu`` (or ``signal_…``) from integer class maps [h, w]."""
+    """``seg_lr``, ``seg_bilinear`` … (or ``signal_…``), one a way, from integer class maps [h, w]."""
     prefix = "seg" if group == "segmentation" else group
     paint = _class_colours(names)
     how = {
@@ -192,7 +192,7 @@ def classes(labels: Mapping[str, Any], names: Sequence[str], group: str = "segme
         picture = np.where(a[..., None] < 0, np.array(colours.NOTHING, np.uint8), paint[a])
         out.append(
             Panel(
-                f"{prefix}_{key}", group, f"Classes, {PAIR[key]}", how.get(key, other),
+                f"{prefix}_{key}", group, f"Classes, {WAYS[key]}", how.get(key, other),
                 picture, torch.from_numpy(a[None].astype(np.float32)), "class number", None, legend(a, names),
             )
         )  # fmt: skip
@@ -216,7 +216,7 @@ def legend(labels: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def depth(maps: Mapping[str, Tensor], unit: str = "") -> list[Panel]:
-    """``signal_lr``, ``signal_bilinear``, ``signal_gsjbu`` from one-channel maps [1, h, w] on one scale; NaN is grey.
+    """``signal_lr``, ``signal_bilinear`` …, one a way, from one-channel maps [1, h, w] on one scale; NaN is grey.
 
     The scale is that of the LR values; what lies beyond, as bicubic's may, has the colour of its end.
     """
@@ -226,7 +226,7 @@ def depth(maps: Mapping[str, Tensor], unit: str = "") -> list[Panel]:
     bar = ColourBar(low, high, unit, "viridis")
     return [
         Panel(
-            f"signal_{key}", "signal", f"Signal, {PAIR[key]}", "The values, all panels on one scale.",
+            f"signal_{key}", "signal", f"Signal, {WAYS[key]}", "The values, all panels on one scale.",
             paint(_values(x), bar), _values(x), unit, bar,
         )
         for key, x in maps.items()
@@ -246,7 +246,7 @@ def off(maps: Mapping[str, Tensor], unit: str, most: float | None = None) -> lis
     sentence = "How far {} is from the truth, on the same scale as the other error maps; black is no error."
     return [
         Panel(
-            f"signal_error_{key}", "signal", f"Error, {PAIR[key]}", sentence.format(PAIR[key]), paint(x, bar), x,
+            f"signal_error_{key}", "signal", f"Error, {WAYS[key]}", sentence.format(WAYS[key]), paint(x, bar), x,
             unit, bar,
         )
         for key, x in maps.items()
@@ -263,7 +263,7 @@ def confidence(maps: Mapping[str, Tensor]) -> list[Panel]:
         sentence = "The strongest class's share of all classes' probability; dark is undecided."
         out.append(
             Panel(
-                f"signal_confidence_{key}", "signal", f"Confidence, {PAIR[key]}", sentence,
+                f"signal_confidence_{key}", "signal", f"Confidence, {WAYS[key]}", sentence,
                 paint(top, bar), top, bar.unit, bar,
             )
         )  # fmt: skip

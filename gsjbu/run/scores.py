@@ -81,9 +81,9 @@ def edges(truth: Truth) -> np.ndarray:
     step = DEPTH_STEP * max(float(np.ptp(plane[known])) for plane in values)
     found = np.zeros_like(known)
     for axis in (0, 1):
-        both = metrics.pair(known, axis)[0] & metrics.pair(known, axis)[1]
+        both = metrics.neighbours(known, axis)[0] & metrics.neighbours(known, axis)[1]
         jump = np.abs(np.diff(values.astype(np.float64), axis=axis + 1)).max(axis=0) > step
-        metrics.pair(found, axis)[0][...] |= both & jump
+        metrics.neighbours(found, axis)[0][...] |= both & jump
     return metrics.dilate(found, BAND) & known
 
 

@@ -17,7 +17,7 @@ from gsjbu.core.interpolation import Upsampler
 from gsjbu.io.colours import ColourBar, hexadecimal, palette
 from gsjbu.run.later import Later
 from gsjbu.run.once import Once
-from gsjbu.run.panels import NO_PICTURE, PAIR, Panel, paint
+from gsjbu.run.panels import NO_PICTURE, WAYS, Panel, paint
 
 GROUP = "segments"
 COUNT = 6  # segments; what most scenes of a few things need, and few enough to tell by colour
@@ -94,7 +94,7 @@ def _segments_head(name: str, count: int) -> Panel:
         {"name": f"segment {i + 1}", "colour": hexadecimal(colours[i]), "index": i} for i in range(count)
     ]
     return Panel(
-        f"segments_{name}", GROUP, f"Segments, {PAIR[name]}", SEGMENTS.format(count), NO_PICTURE, torch.empty(0),
+        f"segments_{name}", GROUP, f"Segments, {WAYS[name]}", SEGMENTS.format(count), NO_PICTURE, torch.empty(0),
         "segment number", None, legend,
     )  # fmt: skip
 
@@ -111,7 +111,7 @@ def _foreground_head(name: str) -> Panel:
     return Panel(
         f"foreground_{name}",
         GROUP,
-        f"Foreground, {PAIR[name]}",
+        f"Foreground, {WAYS[name]}",
         FOREGROUND,
         NO_PICTURE,
         torch.empty(0),

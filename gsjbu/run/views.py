@@ -77,7 +77,7 @@ def features(
     ways: dict[str, Upsampler] = {**upsamplers}
     if suited is not None:
         ways["auto"] = partial(_rendered, suited)
-    order = sorted({"lr": torch.clone, **ways}.items(), key=lambda way: list(panels.PAIR).index(way[0]))
+    order = sorted({"lr": torch.clone, **ways}.items(), key=lambda way: list(panels.WAYS).index(way[0]))
     shown = [
         Later(
             panels.features_head(name, len(values)), (values.shape[1], values.shape[2]) if name == "lr" else size,

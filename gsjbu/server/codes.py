@@ -19,7 +19,10 @@ CODES: dict[str, tuple[int, str]] = {
     "field_too_large": (413, "A field larger than `field_bytes`."),
     "headers_too_large": (431, "More headers than `header_count`, or larger than `header_bytes`."),
     "body_too_large": (413, "A JSON body larger than `json_bytes`."),
-    "upload_too_large": (413, "A file larger than `image_bytes` or `signal_bytes`."),
+    "upload_too_large": (
+        413,
+        "A file over `image_bytes` or `signal_bytes`, or a form over `client_upload_bytes`.",
+    ),
     "upload_timeout": (408, "The body paused for `idle_seconds` or took `upload_seconds`."),
     "upload_incomplete": (400, "The body ended before its length."),
     "uploads_busy": (429, "Uploads under way hold their share of memory already."),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from gsjbu.io.kinds import KINDS
+from gsjbu.io.names import KNOWN
 from gsjbu.server.problems import Problem
 from gsjbu.server.schemas import settings_schema
 from gsjbu.server.uploads import Form
@@ -37,6 +38,10 @@ SIGNAL_WORDS: dict[str, Any] = {
     "layout": {
         "type": "string",
         "description": "auto, chw, hwc, tokens, or rows x columns of tokens or of a map.",
+    },
+    "names": {
+        "type": "string",
+        "description": f"Of its classes: one a line, JSON (a list or id2label), or {', '.join(KNOWN)}.",
     },
     "fill": {"type": "boolean", "description": "Fill pixels without a value from the nearest one."},
 }

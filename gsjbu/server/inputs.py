@@ -17,6 +17,7 @@ from torch import Tensor
 from gsjbu.core.threads import step_back
 from gsjbu.errors import SignalError
 from gsjbu.io.brought import Brought
+from gsjbu.io.names import names_in
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.truths import reduced
@@ -142,7 +143,7 @@ class Inputs:
         """Read an uploaded low-resolution signal; ``words`` are what was said of it."""
         most = int(self.limits.signal_values)
         read = await self._in_thread(
-            lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most, words)),
+            lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most, _read(words))),
             len(file.data),
         )
         return StoredSignal(read, file.name, words)
@@ -188,7 +189,9 @@ class Inputs:
     async def signal_anew(self, stored: StoredSignal, words: dict[str, Any]) -> StoredSignal:
         """The same file taken for what ``words`` say."""
         most = int(self.limits.signal_values)
-        anew = await self._in_thread(lambda: understand(stored.signal.brought, max_values=most, **words))
+        anew = await self._in_thread(
+            lambda: understand(stored.signal.brought, max_values=most, **_read(words))
+        )
         return StoredSignal(anew, stored.name, words, stored.made)
 
     def reduced(self, image: StoredImage, resolution: int) -> Tensor:
@@ -241,6 +244,11 @@ class Inputs:
         return Problem(
             "decode_timeout", f"The file took longer than {most:g} s to decode; save it more simply."
         )
+
+
+def _read(words: dict[str, Any]) -> dict[str, Any]:
+    """``words`` as :func:`gsjbu.io.signals.understand` takes them, the names of classes read from their text."""
+    return {**words, "names": names_in(words["names"])} if "names" in words else words
 
 
 def check_sample(name: str) -> None:

@@ -194,12 +194,12 @@ class Scheduler:
         self,
         limits: Limits,
         on_end: Callable[[Job], None] = lambda job: None,
-        fits: Callable[[Job, int], bool] = lambda job, running: True,
+        may_begin: Callable[[Job, int], bool] = lambda job, running: True,
     ) -> None:
-        """``on_end`` is told of every job that has ended; ``fits`` says whether one may begin beside running ones
+        """``on_end`` is told of every job that has ended; ``may_begin`` says whether one may begin beside running ones
         that were given so many bytes."""
         self.limits = limits
-        self.on_end, self.fits = on_end, fits
+        self.on_end, self.may_begin = on_end, may_begin
         self.stopping = False
         self._lock = threading.RLock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
@@ -378,7 +378,7 @@ class Scheduler:
             for client, jobs in list(clients.items()):
                 if jobs[0].uses_gpu and self._gpu_running >= self.limits.gpu_jobs:
                     continue
-                if self._running and not self.fits(jobs[0], self.running_bytes):
+                if self._running and not self.may_begin(jobs[0], self.running_bytes):
                     return None  # it is this one's turn: others wait with it until there is room
                 job = jobs.popleft()
                 clients.move_to_end(client)

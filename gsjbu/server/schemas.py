@@ -183,10 +183,11 @@ class SignalWords(Strict):
     kind: str = Field("auto", max_length=40)
     invalid: str = Field("auto", max_length=200)
     layout: str = Field("auto", max_length=40)
+    names: str = Field("", description="Of its classes: one a line, JSON, or the word for a data set.")
     fill: bool = False
 
     def words(self) -> dict[str, Any]:
-        """As :func:`gsjbu.io.signals.understand` takes them."""
+        """Those that were said, as a form has them."""
         return self.model_dump(exclude_defaults=True)
 
 

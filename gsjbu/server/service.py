@@ -71,7 +71,7 @@ class Service:
         self.buffers = Buffers(limits)
         self.inputs = Inputs(limits)
         self.runs = Runs(config, self.store, self.out, self.inputs)
-        self.jobs = Scheduler(limits, self._job_ended, self._fits)
+        self.jobs = Scheduler(limits, self._job_ended, self._may_begin)
         self.started = time.monotonic()
         self.warm = False
         self.streams = Streams()
@@ -213,7 +213,7 @@ class Service:
             )
         return cost, int(cost.bytes * MARGIN) + besides, isolated
 
-    def _fits(self, job: Job, running: int) -> bool:
+    def _may_begin(self, job: Job, running: int) -> bool:
         """Whether a job may begin beside others that were given ``running`` bytes, used by now or not."""
         return self._is_there(job.bytes, running)
 

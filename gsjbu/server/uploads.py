@@ -85,14 +85,15 @@ class Form:
 
 
 def form_bytes(limits: Limits, path: str) -> int:
-    """Most bytes that a form at ``path`` can rightly have."""
+    """Most bytes that a form at ``path`` can rightly have, and that there is room for when nothing else comes."""
     files = {
         "/api/images": limits.image_bytes,
         "/api/signals": limits.signal_bytes,
         "/api/truths": limits.signal_bytes,
     }
     allowed = files.get(path, limits.image_bytes + 2 * limits.signal_bytes)
-    return allowed + limits.form_fields * limits.field_bytes + 64 * KIB
+    room = min(limits.upload_buffer_bytes, limits.address_upload_bytes, limits.client_upload_bytes)
+    return min(allowed + limits.form_fields * limits.field_bytes + 64 * KIB, room)
 
 
 class IntakeMiddleware:

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { byId, h, picks, put } from "./dom.js";
 import { served, t, unitWords } from "./i18n.js";
 import { hush, say } from "./notice.js";
-import { sending } from "./sending.js";
+import { isSmallEnough, sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 import { isSignalFile, takeSignal } from "./signal.js";
@@ -137,12 +137,7 @@ export async function takeSample(name) {
 
 /** Use a picture that a person brings; true if it was chosen. */
 export async function takeFile(blob, name = blob.name || t("picture.pasted"), andRun = true) {
-  const limit = state.info.limits?.image_bytes;
-  if (limit && blob.size > limit) {
-    const sizes = { size: Math.round(blob.size / 1e6), limit: Math.round(limit / 1e6) };
-    say("error", () => t("error.fileTooLarge", sizes), { about: "refusal" });
-    return false;
-  }
+  if (!isSmallEnough(blob, "image_bytes")) return false;
   const mine = ++turn;
   try {
     const file = blob instanceof File && blob.name ? blob : new File([blob], name, { type: blob.type });

@@ -168,7 +168,7 @@ function follow(id, key, mine, sent) {
     "failed",
     end((event) => {
       const { error } = JSON.parse(event.data);
-      if (error.status !== BUSY) throw new api.Problem(500, error);
+      if (error.status !== BUSY) throw new api.Problem(error.status, error);
       run({ asked: true }); // its place in the queue went to another address
     }),
   );

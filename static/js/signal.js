@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { byId, h, picks, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { hush } from "./notice.js";
-import { sending } from "./sending.js";
+import { isSmallEnough, sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -70,6 +70,9 @@ const KINDS = {
 /** A kind of signal in words. */
 export const kindWords = (kind) => t(KINDS[kind] ?? "signal.kind.other");
 
+/** What a signal keeps that is sent again or taken for another kind: its file, or else what tells it from others. */
+export const origin = (signal) => signal && (signal.blob ?? signal.made ?? signal.name);
+
 /** What the page keeps of the server's answer about a signal. */
 const kept = ({ signal_id: id, shape, kind, note, name, reason, gaps, doubts, runner_up, words }) => ({
   id, shape, kind, note, name, reason, gaps, doubts, runner_up, words,
@@ -121,6 +124,7 @@ export function putOn(answer, more) {
  * @param {(shape: number[]) => any} [otherwise] what may be made of one of this shape instead
  */
 export async function takeSignal(file, otherwise) {
+  if (!isSmallEnough(file, "signal_bytes")) return false;
   const mine = ++turn;
   try {
     const answer = await sending(file.name, api.sendSignal(file));

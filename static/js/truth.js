@@ -5,8 +5,8 @@ import { byId, h, picks, put } from "./dom.js";
 import { gridOf } from "./grid.js";
 import { t } from "./i18n.js";
 import { hush, say } from "./notice.js";
-import { sending } from "./sending.js";
-import { putOn } from "./signal.js";
+import { isSmallEnough, sending } from "./sending.js";
+import { origin, putOn } from "./signal.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -22,7 +22,7 @@ let turn = 0; // number of the newest choice; an older answer is not taken
 export function start(whenChanged) {
   changed = whenChanged;
   picks(byId("truth-open"), byId("truth-file"), (file) =>
-    bring(file.name, () => api.sendTruth(file), null, state.signal && !state.signal.made),
+    bringFile(file, state.signal && !state.signal.made),
   );
   byId("truth-drop").addEventListener("click", async () => {
     turn++;
@@ -44,7 +44,7 @@ function leave() {
 
 /** A truth is that of one signal; taken for another kind it still is. */
 function forget() {
-  if (state.truth && state.signal?.name !== state.truth.of) set({ truth: null });
+  if (state.truth && origin(state.signal) !== state.truth.of) set({ truth: null });
 }
 
 /** Cells of the low-resolution grid, of the picture as a run has it. */
@@ -56,6 +56,7 @@ const cells = (stride) => gridOf(state.image, state.settings.resolution, stride)
  */
 async function bring(name, send, of, beside, stride = state.settings.stride) {
   const mine = ++turn;
+  const signal = origin(state.signal);
   try {
     const { truth_id: id, shape } = await sending(name, send());
     const truth = { id, name, shape, send, ...of };
@@ -65,10 +66,10 @@ async function bring(name, send, of, beside, stride = state.settings.stride) {
       return;
     }
     const answer = beside ? null : await api.reduceTruth(id, cells(stride));
-    if (mine !== turn) return;
+    if (mine !== turn || (beside && origin(state.signal) !== signal)) return;
     hush("refusal");
     if (answer) putOn(answer, { made: { called: () => t("truth.reduced", { name: called(truth), stride }) } });
-    set({ truth: { ...truth, of: state.signal.name } });
+    set({ truth: { ...truth, of: origin(state.signal) } });
     await changed();
   } catch (error) {
     await trouble(error);
@@ -91,7 +92,11 @@ function isReduced(stride) {
 }
 
 /** Bring the truth of the signal that is worn. */
-export const takeTruth = (file) => bring(file.name, () => api.sendTruth(file), null, true);
+export const takeTruth = (file) => bringFile(file, true);
+
+async function bringFile(file, beside) {
+  if (isSmallEnough(file, "signal_bytes")) await bring(file.name, () => api.sendTruth(file), null, beside);
+}
 
 /** Put on a truth that the server still holds, from the address, beside its signal; false if it cannot be had. */
 export async function takeKnown(id) {
@@ -100,9 +105,9 @@ export async function takeKnown(id) {
   if (!signal) return false;
   try {
     const { shape, name, sample: scene, what } = await api.readTruth(id);
-    if (mine !== turn || state.signal?.name !== signal.name) return true; // something was brought meanwhile
+    if (mine !== turn || origin(state.signal) !== origin(signal)) return true; // something was brought meanwhile
     const own = scene && { scene, what, send: () => api.sceneTruth(scene, what) };
-    set({ truth: { id, name, shape, of: signal.name, ...own } });
+    set({ truth: { id, name, shape, of: origin(signal), ...own } });
     await changed();
     return true;
   } catch (error) {

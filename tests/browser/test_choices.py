@@ -46,6 +46,19 @@ def let_go(page: Page, held: list[Route]) -> None:
     page.wait_for_timeout(300)
 
 
+def test_a_truth_whose_signal_goes_meanwhile_goes_too(page: Page) -> None:
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    job = shown(page, job)
+    held = hold_first(page, "**/api/truths")
+    with page.expect_request("**/api/truths"):
+        page.set_input_files("#truth-file", depth("full.npy", side=128))
+    page.click("#signal-drop")
+    job = shown(page, job)
+    let_go(page, held)
+    assert state(page, "truth") is None and shown(page) == job
+
+
 def test_of_two_quick_scenes_the_second_stays(page: Page) -> None:
     job = shown(page)
     held = hold_first(page, "**/api/images")

@@ -193,6 +193,16 @@ def test_a_busy_server_is_asked_again_and_the_newest_wish_runs(page: Page, watch
     assert asked == [11, 21, 21], "what nobody wishes for any more is not asked for again"
 
 
+def test_a_job_that_fails_tells_its_own_status(page: Page) -> None:
+    shown(page)
+    error = {"code": "job_timeout", "detail": "The job ran too long.", "status": 408}
+    body = f"event: failed\ndata: {json.dumps({'error': error})}\nid: 1\n\n"
+    page.route("**/api/jobs/*/events", lambda r: r.fulfill(content_type="text/event-stream", body=body))
+    set_slider(page, "stride", 22)
+    page.wait_for_selector("body[data-phase=failed]")
+    assert state(page, "run.problem.status") == 408
+
+
 def test_a_run_that_starts_is_not_said_to_wait_for_a_place(page: Page) -> None:
     job = shown(page)
     told = {"queued": "event: queued\ndata: {}\nid: 1\n\n", "running": "event: running\ndata: {}\nid: 2\n\n"}

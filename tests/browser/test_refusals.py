@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.browser.hands import Watch, set_slider, shown, state
+from tests.browser.hands import Watch, depth, set_slider, shown, state
 
 pytestmark = pytest.mark.address("resolution=128")
 
@@ -54,6 +54,18 @@ def test_too_large_is_refused_before_it_is_sent(page: Page) -> None:
     )
     page.wait_for_selector("#notice.error")
     assert "MB" in page.inner_text("#notice p")
+
+
+@pytest.mark.parametrize("field", ["#signal-file", "#truth-file"])
+def test_so_is_what_is_too_large_for_a_signal(page: Page, field: str) -> None:
+    shown(page)
+    page.evaluate(
+        "import('/static/js/state.js').then(({state}) => { state.info.limits.signal_bytes = 100; })"
+    )
+    page.on("request", lambda request: request.method == "POST" and pytest.fail("it is sent"))
+    page.set_input_files(field, depth())
+    page.wait_for_selector("#notice.error")
+    assert "up to 0 MB" in page.inner_text("#notice p")
 
 
 def test_a_number_out_of_bounds(page: Page) -> None:

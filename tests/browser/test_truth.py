@@ -89,6 +89,20 @@ def test_a_truth_that_is_brought_and_taken_away(page: Page) -> None:
     assert "No truth to measure against" in page.inner_text("#verdict")
 
 
+def test_a_truth_is_that_of_one_file_whatever_its_name(page: Page) -> None:
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    job = shown(page, job)
+    page.set_input_files("#truth-file", depth("full.npy", side=128))
+    job = shown(page, job)
+    page.select_option("#signal-kind", "heat_map")
+    job = shown(page, job)
+    assert page.inner_text("#truth-name") == "Truth: full.npy", "it is the same file"
+    page.set_input_files("#signal-file", depth(side=8))
+    shown(page, job)
+    assert page.inner_text("#signal-name") == "depth.npy" and state(page, "truth") is None
+
+
 def test_one_at_full_size_is_reduced_here_and_goes_with_its_picture(page: Page) -> None:
     job = shown(page)
     out = io.BytesIO()

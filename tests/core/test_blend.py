@@ -67,7 +67,7 @@ FINE = (Grid.from_stride(37, 50, 2), Grid.from_sizes(45, 70, 13, 20))  # one cel
 def test_one_render_mixes_what_its_members_do_one_by_one(grid, radius, shares) -> None:
     kernel = blended(grid, "fused", radius, **shares)
     signal, blend = signal_for(kernel, 5), kernel.blend
-    if not blend.fits(radius):
+    if not blend.within(radius):
         assert (radius == 1 and blend.plain == "bicubic") or blend.first_share == 0
         return
     members = blends.members(blend, kernel.gaussians)

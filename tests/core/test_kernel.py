@@ -225,9 +225,22 @@ def test_a_signal_of_another_size_is_refused(kernel, shape, sentence):
     assert refusal.value.code == "shape_invalid"
 
 
-def test_an_out_of_another_size_is_refused(kernel):
-    with pytest.raises(ShapeError, match=r"out is \[4, 33, 46\]; it must be \[4, 33, 47\]"):
-        kernel.render(signal_for(kernel), out=np.zeros((4, 33, 46), dtype=np.float32))
+@pytest.mark.parametrize(
+    ("out", "sentence"),
+    [
+        (np.zeros((4, 33, 46), np.float32), r"out is \[4, 33, 46\]; it must be \[4, 33, 47\]"),
+        (
+            np.zeros((4, 33, 47), np.int32),
+            r"out is of int32; it must be a writable array of floats, \[4, 33, 47\]",
+        ),
+        (np.broadcast_to(np.float32(0), (4, 33, 47)), "out is read-only; it must be a writable array"),
+        ([0.0], "out is a list; it must be a writable array"),
+        (torch.zeros(4, 33, 47), r"out is a tensor; give out.numpy\(\)"),
+    ],
+)
+def test_an_out_that_cannot_hold_the_result_is_refused(kernel, out, sentence):
+    with pytest.raises(ShapeError, match=sentence):
+        kernel.render(signal_for(kernel), out=out)
 
 
 def test_a_kernel_does_not_change(kernel):

@@ -88,6 +88,12 @@ def test_without_the_fused_kernel_the_estimate_says_attention(monkeypatch: pytes
     assert other.seconds > fused.seconds
 
 
+def test_named_settings_go_before_those_that_are_given_together() -> None:
+    named = gsjbu.estimate(512, 512, iters=900)
+    for together in (Settings(iters=5, resolution=512), {"iters": 5}):
+        assert gsjbu.estimate(512, 512, together, iters=900).stages == pytest.approx(named.stages)
+
+
 def test_a_brought_signal_sets_the_grid() -> None:
     """The LR grid is the signal's: a fine one costs what a fine stride costs, and the stride changes nothing."""
     plain = gsjbu.estimate(480, 640, iters=50)

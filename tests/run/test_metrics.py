@@ -72,6 +72,29 @@ def test_miou_by_hand():
     np.testing.assert_array_equal(metrics.confusion(labels, truth, 2), [[3, 1], [0, 3]])
 
 
+def test_what_is_none_of_the_classes_is_missed():
+    for wrong in (7, -1):
+        labels, truth = np.array([[0, wrong, 1]]), np.array([[0, 1, 255]])
+        assert metrics.miou(labels, truth, 2) == 0.5
+        np.testing.assert_array_equal(metrics.class_ious(labels[0, :2], truth[0, :2], 3), [1, 0, np.nan])
+
+
+@pytest.mark.filterwarnings("error")
+def test_of_nothing_known_there_is_no_figure():
+    one = torch.rand(1, 2, 2)
+    assert math.isnan(metrics.rmse(one, one, torch.zeros(2, 2).bool()))
+    assert math.isnan(metrics.miou(np.zeros((2, 2)), np.full((2, 2), 255)))
+    for figure, shape in (
+        (metrics.psnr, (1, 0, 4)),
+        (metrics.l1, (0, 4, 4)),
+        (metrics.ssim, (1, 4, 0)),
+        (metrics.rmse, (1, 0, 0)),
+        (metrics.changed, (0, 4)),
+    ):
+        with pytest.raises(ShapeError, match="not empty"):
+            figure(torch.zeros(shape), torch.zeros(shape))
+
+
 def test_miou_leaves_absent_classes_out():
     assert metrics.miou(np.zeros((2, 2)), np.zeros((2, 2)), classes=50) == 1
 

@@ -433,6 +433,13 @@ def test_a_signal_says_what_was_said_of_it_and_what_it_was_made_of(client: httpx
     plain = client.post("/api/signals", files=file).json()
     said = client.post("/api/signals", files=file, data={"kind": "depth", "invalid": "0"}).json()
     assert (plain["words"], said["words"]) == ({}, {"kind": "depth", "invalid": "0"})
+    named = client.post("/api/signals", files=file, data={"names": "sky\nsea, far\nland"}).json()
+    assert (named["names"], named["words"]) == (["sky", "sea, far", "land"], {"names": "sky\nsea, far\nland"})
+    for names, first in (('["a", "b", "c"]', "a"), ("VOC", "background")):
+        answer = client.patch(f"/api/signals/{plain['signal_id']}", json={"names": names}).json()
+        assert answer["names"][0] == first
+    wrong = client.post("/api/signals", files=file, data={"names": "{no"})
+    assert wrong.json()["code"] == "signal_names" and "names holds no names" in wrong.json()["detail"]
     anew = client.patch(f"/api/signals/{plain['signal_id']}", json={"kind": "depth"}).json()
     assert client.get(f"/api/signals/{anew['signal_id']}").json()["words"] == {"kind": "depth"}
     truth = client.post("/api/truths", files={"sample": (None, SCENE), "what": (None, "depth")}).json()[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -15,9 +16,9 @@ import pytest
 
 from gsjbu.server.decoder import DecodeTimeout
 from gsjbu.server.inputs import LARGE_BYTES
-from gsjbu.server.limits import MIB
-from gsjbu.server.uploads import clean_name
-from tests.server.conftest import Running, picture, upload
+from gsjbu.server.limits import MIB, Limits
+from gsjbu.server.uploads import Buffers, clean_name, form_bytes
+from tests.server.conftest import ROOT, Running, picture, upload
 from tests.server.test_jobs import until
 
 BOUNDARY = "xyzzy"
@@ -250,8 +251,7 @@ def test_waiting_for_a_free_decoder_is_not_decode_time(
 def test_all_uploads_together_are_bounded(serve: Callable[..., Running]) -> None:
     server = serve(upload_buffer_bytes=100_000)
     answer = server.client().post("/api/images", files={"file": bytes(150_000)})
-    assert code_of(answer) == (429, "uploads_busy")
-    assert answer.headers["retry-after"]
+    assert code_of(answer) == (413, "upload_too_large"), "there is never room for it"
     assert server.service.buffers.used == 0
     assert upload(server.client())
 
@@ -336,6 +336,20 @@ def test_uploads_of_one_client_or_address_leave_room_for_others(
         if limit == "client_upload_bytes":
             assert server.client("other").post("/api/images", files={"file": picture()}).status_code == 201
     until(lambda: server.service.buffers.used == 0)
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits().within(256 * MIB, ())])
+def test_a_form_that_there_is_never_room_for_is_too_large(limits: Limits) -> None:
+    most = form_bytes(limits, "/api/run")
+    Buffers(limits).take(("address", "client"), most)
+    assert most == min(limits.client_upload_bytes, limits.upload_buffer_bytes)
+    assert form_bytes(limits, "/api/images") > min(limits.image_bytes, most - 1)
+
+
+@pytest.mark.parametrize("file", ["deploy/nginx.conf", "docs/server.md"])
+def test_nginx_lets_the_largest_form_through(file: str) -> None:
+    (most,) = re.findall(r"client_max_body_size (\d+)m;", (ROOT / file).read_text("utf-8"))
+    assert int(most) * MIB == form_bytes(Limits(), "/api/run")
 
 
 def test_a_small_file_passes_large_ones_that_wait(
