@@ -149,12 +149,12 @@ def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str =
     if pictures.sniffed(data) is not None or not data:
         pixels = pictures.decode(data, max_pixels)
         with Image.open(io.BytesIO(data)) as file:
-            return _Pixels(pixels, ready=True, notes=_first_of(pictures.frames(file)))
+            return _Pixels(pixels, ready=True, notes=pictures.notes(file))
     try:
         with Image.open(io.BytesIO(data)) as file:
             pictures.check_size(file.size, max_pixels)
             pixels = pictures.to_image(pictures.upright(file))
-            return _Pixels(pixels, ready=True, notes=_first_of(pictures.frames(file)))
+            return _Pixels(pixels, ready=True, notes=pictures.notes(file))
     except ImageError:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
@@ -162,10 +162,6 @@ def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str =
             "image_type",
             "The file is not a JPEG, PNG, WebP or AVIF picture, nor another that can be read; save it as PNG or TIFF.",
         ) from error
-
-
-def _first_of(pictures: int) -> tuple[str, ...]:
-    return () if pictures == 1 else (f"The file holds {pictures} pictures, of which the first is followed.",)
 
 
 def _array_of(data: bytes, max_pixels: int, entry: str | None = None, name: str = "") -> Brought:
@@ -190,7 +186,7 @@ def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
         array = palette[np.minimum(array, len(palette) - 1)]
     array = np.moveaxis(array, -1, 0) if brought.layout == "HWC" else array
     planes = _planes_of_tensor(torch.from_numpy(_plain(array)))
-    return _Pixels(planes, notes=_first_of(brought.pages))
+    return _Pixels(planes, notes=pictures.first_of(brought.pages))
 
 
 # --------------------------------------------------------------------------------------------- axes

@@ -261,6 +261,11 @@ def may_be_classes(values: np.ndarray) -> bool:
     return bool((values == np.rint(values)).all()) and float(np.abs(values).max(initial=0)) < 2.0**63
 
 
+def different(count: int, what: str = "numbers") -> str:
+    """How many there are, in words."""
+    return f"{count} different {what}" if count > 1 else "one number"
+
+
 def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
     """One channel of whole numbers."""
     values = plane[known]
@@ -270,7 +275,7 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
     bits = f"{8 * plane.dtype.itemsize}-bit whole numbers" if plane.dtype.kind in "iu" else "whole numbers"
     if lossy:
         return Guess("depth", f"grey levels of a JPEG ({lie.count} different)", "heat_map")
-    levels = f"{lie.count} different {bits}"
+    levels = different(lie.count, bits)
     if lie.count == 2 and (values.max() <= TOP_CLASS or _are_ends(plane.dtype, values)):
         low, high = (int(v) for v in np.unique(values))
         return Guess("labels", f"two levels, {low} and {high}: a mask")

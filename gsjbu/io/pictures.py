@@ -134,6 +134,28 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
+def notes(file: Image.Image) -> tuple[str, ...]:
+    """What a loaded file holds that the picture does not show, in sentences."""
+    said = first_of(frames(file))
+    return (*said, "Transparent parts of the picture are taken as white.") if _is_clear(file) else said
+
+
+def first_of(count: int) -> tuple[str, ...]:
+    """What is said of a file of ``count`` pictures."""
+    return () if count == 1 else (f"The file holds {count} pictures, of which the first is followed.",)
+
+
+def _is_clear(image: Image.Image) -> bool:
+    """Whether any pixel is not opaque."""
+    if not image.has_transparency_data:
+        return False
+    clear = image.info.get("transparency")
+    if image.mode.startswith("I"):
+        return bool((np.asarray(image) == clear).any())
+    seen = image if image.mode in ("RGBA", "LA") else image.convert("RGBA")
+    return bool(np.asarray(seen.getchannel("A")).min() < 255)
+
+
 def to_image(x: Any) -> Tensor:
     """PIL image, array or tensor → float32 ``[C, H, W]``.
 

@@ -394,7 +394,7 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
         _check_asked(asked.kind, planes)
         return kinds.Guess(asked.kind, "as you said")
     if brought.kind is not None:
-        return kinds.Guess(brought.kind, f"{len(np.unique(planes[0][known]))} different numbers")
+        return kinds.Guess(brought.kind, kinds.different(len(np.unique(planes[0][known]))))
     if brought.told is not None:
         return kinds.Guess(brought.told, "as it says itself")
     if brought.colours:

@@ -32,6 +32,8 @@ from gsjbu.io.signals import (
 Family = Literal["depth", "classes", "alpha", "features"]
 #: Medians of signal and truth that are so many times apart are of two units.
 UNITS_APART = 3.0
+#: Why a signal that was made of its truth is of its kind.
+MADE = "made of its truth, cell by cell"
 #: Whole numbers whose cell means leave no more of their variance to the signal are the quantity that it is.
 LEFT = 0.25
 
@@ -254,9 +256,10 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
         values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
     means, there = _over(values, torch.from_numpy(found.known), grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
-    return understand(
+    signal = understand(
         torch.where(there, means, torch.nan).numpy(), kind=as_kind, invalid="none", layout="chw"
     )
+    return replace(signal, reason=MADE)
 
 
 def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) -> Signal:
@@ -273,4 +276,4 @@ def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) 
         shares = grid.shares(index, len(codes)) / grid.shares(known - 1, 1)
     names = [brought.names.get(code, number_name(code, brought.colours)) for code in codes]
     signal = understand(shares, kind="soft_labels", invalid="none", layout="chw", names=names)
-    return replace(signal, codes=codes, colours=brought.colours)
+    return replace(signal, codes=codes, colours=brought.colours, reason=MADE)

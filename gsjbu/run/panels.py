@@ -164,8 +164,8 @@ def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "featur
 def features_head(key: str, channels: int, group: str = "features") -> Panel:
     """What is known of such a panel before its picture is made."""
     sentence = (
-        f"The three strongest of {channels} feature channels' directions as red, green and blue; "
-        "one projection for all panels, so equal colours are equal features."
+        f"The three strongest directions of the {channels} channels as red, green, blue: "
+        "equal colours, equal features."
     )
     title = f"{group.capitalize()}, {WAYS[key]}"
     return Panel(f"{group}_{key}", group, title, sentence, NO_PICTURE, torch.empty(0), "PCA coordinate")

@@ -133,7 +133,8 @@ class Decoder:
         asked: dict[str, Any] = {"max_pixels": self.max_pixels, "resolution": resolution, "whole": whole}
         told, body = self._answered(data, {"what": "picture", **asked})
         array = np.frombuffer(body, told["dtype"]).reshape(told["shape"]) if told["kind"] else None
-        return Decoded(told["width"], told["height"], **({told["kind"]: array} if told["kind"] else {}))
+        made: dict[str, Any] = {told["kind"]: array} if told["kind"] else {}
+        return Decoded(told["width"], told["height"], notes=tuple(told["notes"]), **made)
 
     def signal(
         self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None

@@ -18,7 +18,7 @@ import numpy as np
 
 from gsjbu.errors import GsjbuError, ImageError, SignalError
 from gsjbu.io.packing import pack
-from gsjbu.io.pictures import loaded, shrink, upright, upright_size
+from gsjbu.io.pictures import loaded, notes, shrink, upright, upright_size
 from gsjbu.io.readers import OPEN, read
 from gsjbu.io.signals import Signal, understand
 from gsjbu.server import rlimits, wire
@@ -46,12 +46,14 @@ _FIRST_OF_WINDOWS = 0xC0000000  # statuses of Windows from here on are access vi
 
 @dataclass(frozen=True)
 class Decoded:
-    """True size; ``pixels`` uint8 ``[H, W, 3]`` or uint16 ``[H, W]``; ``reduced`` float32 ``[3, h, w]``; or neither."""
+    """True size; ``pixels`` uint8 ``[H, W, 3]`` or uint16 ``[H, W]``; ``reduced`` float32 ``[3, h, w]``; or neither.
+    ``notes``: what they do not show of the file."""
 
     width: int
     height: int
     pixels: np.ndarray | None = None
     reduced: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,13 @@ def decode(data: bytes, max_pixels: int, resolution: int, whole: bool) -> Decode
     and of a large one only that it is sound. Otherwise: the picture reduced to ``resolution``."""
     with loaded(data, max_pixels) as file:
         width, height = upright_size(file)
+        said = notes(file)
         if whole and height * width > MIDDLING_PIXELS:
-            return Decoded(width, height)
+            return Decoded(width, height, notes=said)
         pixels = upright(file, data)
     if whole and height * width <= SMALL_PIXELS:
-        return Decoded(width, height, pixels=pixels)
-    return Decoded(width, height, reduced=shrink(pixels, resolution).numpy())
+        return Decoded(width, height, pixels=pixels, notes=said)
+    return Decoded(width, height, reduced=shrink(pixels, resolution).numpy(), notes=said)
 
 
 def understood(data: bytes, name: str, max_values: int, words: dict[str, Any]) -> Signal:
@@ -97,7 +100,7 @@ def by_the_file(status: int | None) -> bool:
 
 def _answer_picture(data: bytes, asked: dict[str, Any], out: Any) -> None:
     found = decode(data, **asked)
-    told: dict[str, Any] = {"width": found.width, "height": found.height, "kind": ""}
+    told: dict[str, Any] = {"width": found.width, "height": found.height, "kind": "", "notes": found.notes}
     array = found.pixels if found.pixels is not None else found.reduced
     if array is None:
         wire.send(out, told)

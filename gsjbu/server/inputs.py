@@ -44,6 +44,7 @@ class StoredImage:
     data: bytes = b""
     sample: Any = None
     decode_ms: float = 0.0
+    notes: tuple[str, ...] = ()  # what its pixels do not show of the file
     cache: dict[Any, Any] = field(default_factory=dict)
 
     def evict(self, _level: int) -> None:
@@ -115,7 +116,7 @@ class Inputs:
             began = time.perf_counter()
             data, usual = bytes(file.data), Settings().resolution
             found = self._decoded(data, usual, whole=True)
-            image = StoredImage(found.width, found.height, file.name, found.pixels)
+            image = StoredImage(found.width, found.height, file.name, found.pixels, notes=found.notes)
             if found.pixels is None:
                 image.data = data
             if found.reduced is not None:

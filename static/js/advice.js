@@ -1,5 +1,6 @@
 // How long a run will take, and the one change that would help most.
 
+import { look } from "./connection.js";
 import { byId, h, put } from "./dom.js";
 import { about, bytes } from "./format.js";
 import { label, shownValue } from "./controls.js";
@@ -8,7 +9,8 @@ import { on, state } from "./state.js";
 import { run } from "./runner.js";
 
 export function start(change) {
-  on(["estimate", "run", "language"], () => draw(change));
+  on(["estimate", "run", "warm", "language"], () => draw(change));
+  on("result", () => state.warm || look());
 }
 
 function draw(change) {
@@ -20,6 +22,7 @@ function draw(change) {
     return;
   }
   put(line, t("run.estimate", { time: about(estimate.seconds), memory: bytes(estimate.bytes) }));
+  byId("cold").hidden = state.warm;
   if (now.phase !== "waiting") {
     put(byId("advice"));
     return;

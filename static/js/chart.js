@@ -7,12 +7,12 @@ const MARGIN = { top: 22, right: 8, bottom: 28 };
 const FONT = 11; // px, as in report.css
 const ruler = h("canvas").getContext("2d");
 
-/** About `count` round numbers that span low…high. */
-export function ticks(low, high, count = 4) {
+/** About `count` round numbers that span low…high; `whole`: of things that have no parts. */
+export function ticks(low, high, count = 4, whole = false) {
   if (!(high > low)) return [low];
   const raw = (high - low) / count;
   const ten = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 2.5, 5, 10].map((m) => m * ten).find((s) => s >= raw * 0.999);
+  const step = [1, 2, 2.5, 5, 10].map((m) => m * ten).find((s) => s >= raw * 0.999 && (!whole || Number.isInteger(s))) ?? 1;
   const out = [];
   for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++)
     out.push(Number((n * step).toPrecision(12)));
@@ -70,7 +70,7 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks }) {
       svg("text", { x: m.left - 6, y: sy(v) + 4, "text-anchor": "end", class: "tick-y" }, yTexts[i]),
     );
   });
-  const xs = xTicks ?? ticks(x0, x1, Math.max(2, Math.floor((width - m.left - m.right) / 64)));
+  const xs = xTicks ?? ticks(x0, x1, Math.max(2, Math.floor((width - m.left - m.right) / 64)), x.every(Number.isInteger));
   const xTexts = tickTexts(xs);
   xs.forEach((v, i) => {
     root.append(

@@ -4,9 +4,9 @@ import { byId, h, put } from "./dom.js";
 import { empty, fitted, bars, histogram, lines } from "./chart.js";
 import { number } from "./format.js";
 import { t, unitWords } from "./i18n.js";
-import { methodClass, methodOrder } from "./methods.js";
+import { methodClass, methodOrder, methodTitle } from "./methods.js";
 import { drawProfile } from "./profile.js";
-import { mainFigure, methodTitle } from "./report.js";
+import { mainFigure } from "./report.js";
 import { drawRuns } from "./runs.js";
 import { on, state } from "./state.js";
 import { drawTabs, tabKeys } from "./tabs.js";
@@ -48,6 +48,13 @@ function grow() {
 export function show(name) {
   shown = name;
   draw();
+}
+
+/** Bring a chart to the front and into sight, where the report scrolls by itself and no picture goes out of it. */
+export function reveal(name) {
+  show(name);
+  const report = byId("report");
+  report.scrollTop += byId("chart").getBoundingClientRect().bottom - report.getBoundingClientRect().bottom;
 }
 
 function draw() {

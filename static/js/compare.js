@@ -5,13 +5,13 @@ import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { bestOf, measuredGroup, methodClass, methodOf } from "./methods.js";
 import {
-  brief,
   classWords,
   firstPair,
   groupTitle,
   groups,
   inherit,
   isError,
+  nameIn,
   picture,
   sentence,
   steps,
@@ -75,12 +75,25 @@ export function start() {
   }
   byId("tabs").addEventListener("keydown", tabKeys);
   on(["view", "line", "region"], marks);
+  on(["result", "image", "run", "language"], awaiting);
   on("run", () => early && state.run.phase !== "running" && state.run.phase !== "idle" && showPair());
   on("language", () => {
     viewer().words();
     showPair();
   });
   viewer().words();
+  awaiting();
+}
+
+/** Before there is a result: the picture itself, what to do where the run waits, and tools that wait with it. */
+function awaiting() {
+  const { result, image, run } = state;
+  byId("panel").classList.toggle("bare", !result);
+  for (const tool of byId("panel").querySelectorAll(".tools button")) tool.disabled = !result;
+  if (result || !image) return;
+  byId("awaited-picture").src = image.thumb;
+  const press = ["waiting", "failed", "cancelled"].includes(run.phase);
+  byId("awaited-words").textContent = press ? t("viewer.press") : "";
 }
 
 /** Left and right change places while a button is held, by pointer or by key. */
@@ -163,7 +176,7 @@ async function load(result, chosen) {
     panel,
     ...(await drawing(panel, result)),
     step: steps(panel, result.image, result.settings),
-    title: title(panel),
+    title: nameIn(panel, chosen.panels, result),
     colour: methodClass(methodOf(panel.name)),
   });
   const sides = SIDES.filter((side) => chosen[side]);
@@ -207,7 +220,7 @@ export async function showEarly({ job, from, panels }) {
   if (!whole(left) || !whole(right)) return;
   const mine = round;
   try {
-    const pair = await load({ ...result, job, panels }, { group: view.group, left, right });
+    const pair = await load({ ...result, job, panels }, { group: view.group, left, right, panels: panels.filter((p) => p.group === view.group) });
     if (mine !== round || state.run.job !== job || state.run.phase !== "running") return;
     early = { job, panels };
     viewer().show(pair);
@@ -269,7 +282,7 @@ function place(chosen, pair, result) {
     if (!chosen[side]) continue;
     put(
       byId(side),
-      chosen.panels.map((p) => h("option", { value: p.name, title: title(p) }, brief(p))),
+      chosen.panels.map((p) => h("option", { value: p.name, title: title(p) }, nameIn(p, chosen.panels, result))),
     );
     byId(side).value = chosen[side].name;
     byId(side).title = title(chosen[side]);
@@ -322,7 +335,6 @@ async function toggle(one) {
   const without = hiddenClasses.filter((name) => name !== one.name);
   set({ hiddenClasses: without.length < hiddenClasses.length ? without : [...hiddenClasses, one.name] });
   await showPair();
-  [...byId("legend").querySelectorAll("button")].find((button) => button.dataset.class === one.name)?.focus();
 }
 
 function tabs(names, present) {

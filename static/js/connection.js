@@ -18,7 +18,15 @@ export function onReturn(fn) {
 
 /** Note which server process we talk to. */
 export async function meet() {
-  started = began(await api.health());
+  const answer = await api.health();
+  started = began(answer);
+  set({ warm: answer.warm });
+}
+
+/** Ask again whether the server has compiled all that makes runs fast. */
+export async function look() {
+  const answer = await health();
+  if (answer) set({ warm: answer.warm });
 }
 
 const began = (health) => Date.now() - health.uptime_s * 1000;

@@ -25,6 +25,9 @@ export function shownChoice(name, value) {
   return choice ? choiceWords(setting(name), choice) : value;
 }
 
+/** A setting's value in words, a choice by its name. */
+export const shownSetting = (name, value) => (setting(name)?.kind === "choice" ? shownChoice(name, value) : shownValue(value));
+
 /** Where a slider stops: every whole number in a short range, round numbers in a long one. */
 export function stops({ low, high, default: usual }) {
   if (high - low <= 100) return Array.from({ length: high - low + 1 }, (_, i) => low + i);
@@ -90,7 +93,7 @@ function row(one, change) {
       class: "ask",
       "aria-expanded": "false",
       "aria-controls": help.id,
-      "aria-label": t("controls.about", { setting: label(one.name) }),
+      "aria-label": t("controls.about", { setting: one.name === "device" ? t("controls.gpu") : label(one.name) }),
       title: sentence(one),
       on: {
         click: () => {

@@ -35,9 +35,14 @@ export function svg(tag, props, ...children) {
  */
 export const byId = (id) => document.getElementById(id);
 
-/** Replace what a node holds. */
+/** What an element that is built again is known by: its data, where it has any. */
+const mark = (node) => node.dataset && Object.keys(node.dataset).length && JSON.stringify({ ...node.dataset });
+
+/** Replace what a node holds; the focus goes over to its element's successor. */
 export function put(node, ...children) {
+  const held = node.contains(document.activeElement) && mark(document.activeElement);
   node.replaceChildren(...there(children));
+  if (held) [...node.querySelectorAll("[tabindex], button")].find((one) => mark(one) === held)?.focus();
   return node;
 }
 

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, h, picks, put } from "./dom.js";
-import { served, t } from "./i18n.js";
+import { served, t, unitWords } from "./i18n.js";
 import { hush, say } from "./notice.js";
 import { isSmallEnough, sending } from "./sending.js";
 import { on, set, state } from "./state.js";
@@ -91,6 +91,7 @@ function draw() {
           title: image.name,
           "aria-label": t("picture.recent", { name: image.name }),
           "aria-pressed": String(state.image?.id === image.id),
+          data: { image: image.id },
           on: {
             click: () => {
               turn++;
@@ -111,7 +112,8 @@ function draw() {
   if (!now) return;
   byId("picture-thumb").src = now.thumb;
   byId("picture-name").textContent = now.sample ? served(`sample.${now.sample}.title`, now.name) : now.name;
-  byId("picture-size").textContent = `${now.width} × ${now.height} px`;
+  byId("picture-name").title = byId("picture-name").textContent;
+  byId("picture-size").textContent = `${now.width} × ${now.height} ${unitWords("px")}`;
 }
 
 async function choose(image, andRun = true) {

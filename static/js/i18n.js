@@ -23,6 +23,11 @@ export async function load(wanted) {
   set({ language: code });
 }
 
+const PLACE = /(\p{sc=Han}?)\{(\w+)\}(?=(\p{sc=Han}?))/gu;
+/** What is filled in stands apart from a Chinese character beside it where it begins or ends with a Latin letter. */
+const apart = (before, value, after) =>
+  `${before && /^\w/.test(value) ? " " : ""}${value}${after && /\w$/.test(value) ? " " : ""}`;
+
 /** The words for `key`, with {names} filled in. */
 export function t(key, values) {
   const text = words[key];
@@ -30,7 +35,7 @@ export function t(key, values) {
     console.error(`no words for ${key} in ${code}`);
     return key;
   }
-  return values ? text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "") : text;
+  return values ? text.replace(PLACE, (_, before, name, after) => before + apart(before, String(values[name] ?? ""), after)) : text;
 }
 
 /** A text that the server sends in English: this language's own if it has one, otherwise the server's. */

@@ -1,7 +1,9 @@
 // The button that changes the page's language.
 
+import * as api from "./api.js";
 import { byId } from "./dom.js";
 import * as i18n from "./i18n.js";
+import { say } from "./notice.js";
 import { on } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -14,6 +16,7 @@ export function start() {
       await i18n.load(wanted);
       i18n.remember(wanted);
     } catch (error) {
+      if (error instanceof api.Unreachable) say("info", () => i18n.t("offline.short"));
       await trouble(error);
     }
   });

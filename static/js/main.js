@@ -40,6 +40,17 @@ function change(name, value, settled = true) {
   else if (isNew) runner.later();
 }
 
+/**
+ * A pixel, region or line at the same place of a picture that has another size now.
+ * @returns {any}
+ */
+function carried(shape, from, to) {
+  const at = (key, pixel) => Math.floor((pixel + 0.5) * (key[0] === "x" ? to.width / from.width : to.height / from.height));
+  return shape && Object.fromEntries(Object.entries(shape).map(([key, pixel]) => [key, at(key, pixel)]));
+}
+
+const isInside = ({ x, y }, { width, height }) => x < width && y < height;
+
 /** A finished run: load what is on show, then change everything in one frame. */
 async function present(result, stillWanted) {
   const brought = result.signal?.blob ?? result.signal?.made;
@@ -47,9 +58,13 @@ async function present(result, stillWanted) {
   if (brought && state.result && brought !== (before?.blob ?? before?.made)) compare.next("signal"); // it is why they came
   const swap = await compare.prepare(result);
   if (!stillWanted()) return;
-  if (state.point && (state.point.x >= result.image.width || state.point.y >= result.image.height))
-    set({ point: null });
-  set({ result });
+  const { image: to } = result;
+  const { image: from = to } = state.result ?? {};
+  const { region, line } = state;
+  const point = carried(state.point, from, to);
+  set({ result, point: point && isInside(point, to) ? point : null });
+  if (from.width !== to.width || from.height !== to.height)
+    set({ region: carried(region, from, to), line: carried(line, from, to) });
   if (!swap()) await compare.showPair(); // another tab or panel was chosen meanwhile: show that, of this result
   notice.hush("refusal");
   document.body.dataset.job = result.job;
@@ -71,7 +86,7 @@ async function comeBack(result) {
 
 /** Fold the settings away where the page is one column, so that the picture is near the top. */
 function fold() {
-  const wide = matchMedia("(min-width: 1120px)");
+  const wide = matchMedia("(min-width: 70em)");
   const apply = () => {
     byId("settings").open = wide.matches;
   };
@@ -94,7 +109,7 @@ function startAll() {
   report.start();
   charts.start();
   runs.start(comeBack);
-  profile.start(() => charts.show("profile"));
+  profile.start(() => charts.reveal("profile"));
   region.start();
   inspector.start();
   similarity.start();
@@ -118,7 +133,9 @@ async function begin() {
   set({
     settings: { ...Object.fromEntries(state.info.settings.map((s) => [s.name, s.default])), ...address.settings },
     view: { ...state.view, ...address.view },
+    point: address.point,
   });
+  byId("viewer").asked = address.place;
   startAll();
   fold();
   document.body.dataset.ready = "true";

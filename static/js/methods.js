@@ -1,6 +1,8 @@
 // The ways to upsample, and which panel was made by which. Each has one colour everywhere on the page
 // (static/css/base.css, --m-<method>).
 
+import { served, t } from "./i18n.js";
+
 const WORDS = {
   bilinear: "method.bilinear",
   bicubic: "method.bicubic",
@@ -14,11 +16,10 @@ const WORDS = {
 };
 const ORDER = ["bilinear", "bicubic", "fixed", "gsjbu", "auto", "tto_rgb", "tto_signal"];
 
-/** The words key of a method, or null for one this page does not know. */
-export const methodWords = (method) => WORDS[method] ?? null;
+export const isMethod = (method) => method in WORDS;
 
 /** The class that gives a method its colour. */
-export const methodClass = (method) => `m-${method in WORDS ? method : "other"}`;
+export const methodClass = (method) => `m-${isMethod(method) ? method : "other"}`;
 
 /** A method's place in lists; unknown ones come last. */
 const place = (method) => (ORDER.includes(method) ? ORDER.indexOf(method) : ORDER.length);
@@ -39,10 +40,18 @@ const TRIO = ["bilinear", "gsjbu", "auto"];
 const ofGroup = (result, group) => (result.methods ?? []).filter((one) => one.group === group);
 
 /** The words key of what a method is there for, or null where three do not stand side by side. */
-export function roleWords(result, group, method) {
+function roleWords(result, group, method) {
   const all = ofGroup(result, group);
   if (!TRIO.includes(method) || !all.some((one) => one.id === "auto")) return null;
   return ROLES[all.find((one) => one.id === method)?.role] ?? null;
+}
+
+export const methodTitle = (method) => (isMethod(method) ? t(WORDS[method]) : served(`method.${method}`, method));
+
+/** A method as it is called in a group: by what it is there for, and its name. */
+export function methodIn(result, group, method) {
+  const role = roleWords(result, group, method);
+  return role ? t("method.role", { role: t(role), name: methodTitle(method) }) : methodTitle(method);
 }
 
 /** The group whose methods are measured in place of those of `group`: similarity is of features. */

@@ -2,13 +2,14 @@
 
 import { byId, h, put } from "./dom.js";
 import { hasServed, language, served, t } from "./i18n.js";
-import { on } from "./state.js";
+import { on, state } from "./state.js";
 
 const NEWS = 6000; // ms that news stays, longer while a pointer or the focus is on it
 
 let showing = null; // the error that stands: {words, options}
 let news = null; // the news that is shown, the same
 let timer = 0;
+let before = null; // what had the focus before it came to a notice
 
 const now = (words) => (typeof words === "function" ? words() : words);
 
@@ -49,22 +50,35 @@ function drawError() {
           type: "button",
           on: {
             click: () => {
-              hush();
+              leave(() => hush());
               action.run();
             },
           },
         },
         now(action.label),
       ),
-    close(() => hush()),
+    close(() => leave(() => hush())),
   );
   box.hidden = false;
 }
 
 function drawNews() {
   const box = byId("toast");
-  put(box, h("p", {}, now(news.words)), close(quiet));
+  put(box, h("p", {}, now(news.words)), close(() => leave(quiet)));
   box.hidden = false;
+}
+
+for (const id of ["notice", "toast"]) {
+  byId(id).addEventListener("focusin", ({ relatedTarget: from }) => {
+    if (!from || !byId(id).contains(from)) before = from;
+  });
+}
+
+/** Take a notice away by `fn`; the focus goes back to where it came from, or else to Run. */
+function leave(fn) {
+  const back = before?.isConnected ? before : byId("run");
+  fn();
+  back.focus();
 }
 
 for (const event of ["pointerenter", "focusin"]) byId("toast").addEventListener(event, () => clearTimeout(timer));
@@ -97,13 +111,26 @@ export function hush(about) {
   put(box);
 }
 
+const isTranslated = ({ code }) => language() !== "en" && hasServed(`error.${code}`);
+
+/** A refusal, or that the server is away, in the person's language. */
+export function told(problem) {
+  if (problem.code === "unreachable") return t("offline.short");
+  if (problem.words) return problem.words();
+  return isTranslated(problem) ? served(`error.${problem.code}`) : problem.message;
+}
+
+/** A refusal may name an argument of the library: where such a thing is said. */
+function where({ message }) {
+  if (!/\b(kind|layout|invalid)=/.test(message)) return "";
+  return ` ${t(/\bkind=/.test(message) && state.signal ? "notice.kind" : "notice.argument")}`;
+}
+
 /** Show a refusal in the person's language; the server's exact sentence stands beside a translated one. */
 export function refuse(problem, options = {}) {
   if (problem.code === "unreachable") return; // the offline notice says it
-  const key = `error.${problem.code}`;
-  const translated = () => language() !== "en" && hasServed(key);
-  say("error", problem.words ?? (() => (translated() ? served(key) : problem.message)), {
-    detail: () => (translated() ? problem.message : null),
+  say("error", () => told(problem) + where(problem), {
+    detail: () => (isTranslated(problem) ? problem.message : null),
     about: "refusal",
     ...options,
   });

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { cellsOf } from "./grid.js";
 import { served, t } from "./i18n.js";
-import { methodOf } from "./methods.js";
+import { isMethod, methodIn, methodOf } from "./methods.js";
 
 const pictures = new WeakMap();
 
@@ -27,8 +27,16 @@ const explained = (panel) =>
   panel.unit === "PCA coordinate" ? panel.name.replace(/^signal_/, "features_") : named(panel);
 
 export const title = (panel) => served(`panel.${named(panel)}.title`, panel.title);
-/** The title where room is short: "Segments, bilinear" begins with what tells it from "Segments, auto". */
-export const brief = (panel) => title(panel).replace(/^([^,，]+)(?:, |，)([^,，]+)$/, "$2 · $1");
+/**
+ * What a panel is called among those of its group, in lists and on the picture: by its method where no other has the
+ * same; otherwise "Segments, bilinear" begins with what tells it from "Segments, auto".
+ */
+export function nameIn(panel, panels, result) {
+  const method = methodOf(panel.name);
+  const another = panels.some((p) => p !== panel && methodOf(p.name) === method && isMain(p) === isMain(panel));
+  if (isMethod(method) && isMain(panel) && !another) return methodIn(result, panel.group, method);
+  return title(panel).replace(/^([^,，]+)(?:, |，)([^,，]+)$/, "$2 · $1");
+}
 export const sentence = (panel) => served(`panel.${explained(panel)}.sentence`, panel.sentence ?? "");
 export const classWords = (entry) => served(`class.${entry.name}`, entry.name);
 
@@ -106,6 +114,8 @@ export function cells(panel, image, settings) {
 
 /** Whether a panel shows how far off a method is. */
 export const isError = ({ name }) => /(^|_)error_/.test(name);
+/** Whether a panel is a method's own result, not something said of it. */
+const isMain = (panel) => !isError(panel) && !panel.name.includes("_confidence_");
 
 /** The two panels that a group shows first: bilinear against what measured best, or the first two. */
 export function firstPair(panels, best) {

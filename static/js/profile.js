@@ -16,17 +16,20 @@ const pixels = new WeakMap(); // picture -> ImageData
 
 let shown = null; // {curves, line}, of what is on show
 
-/** `show()` brings the chart to the front when a line is first asked for. */
-export function start(show) {
+/** `reveal()` brings the chart to the front and into sight when a line is asked for or drawn. */
+export function start(reveal) {
   const viewer = byId("viewer");
   byId("line").addEventListener("click", () => {
     if (!state.result) return;
     const drawing = viewer.tool !== "line";
     viewer.set({ tool: drawing ? "line" : "probe" });
     set({ line: drawing ? row() : null });
-    if (drawing) show();
+    if (drawing) reveal();
   });
-  viewer.addEventListener("gs-line", (event) => set({ line: event.detail }));
+  viewer.addEventListener("gs-line", (event) => {
+    set({ line: event.detail });
+    reveal();
+  });
   on("point", () => {
     if (viewer.tool === "line" && state.point) set({ line: row() }); // arrow keys carry the line along
   });

@@ -3,7 +3,7 @@
 import { byId, put, h } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
 import { t } from "./i18n.js";
-import { announce } from "./notice.js";
+import { announce, told } from "./notice.js";
 import { on, state } from "./state.js";
 import { cancel, run } from "./runner.js";
 
@@ -17,10 +17,10 @@ export function start() {
   byId("run").addEventListener("click", () => run({ asked: true }));
   byId("cancel").addEventListener("click", () => {
     cancel();
-    announce(t("run.cancelled"));
+    announce(ended(t("run.cancelled")));
     byId("run").focus();
   });
-  on(["run", "sending", "language"], draw);
+  on(["run", "sending", "online", "language"], draw);
 }
 
 const STAGES = {
@@ -80,12 +80,16 @@ function waits() {
   return state.run.queued ? "run.queued" : "run.starting";
 }
 
+/** What is said of a run without a result, and that the one on show is an older one. */
+const ended = (said) => (state.result ? `${said} ${t("run.stays")}` : said);
+
 function words(phase, progress) {
   if (state.sending.length) return [h("b", {}, t("picture.sending", state.sending.at(-1)))];
-  if (phase === "cancelled") return [t("run.cancelled")];
+  if (phase === "cancelled") return [ended(t("run.cancelled"))];
   if (phase === "waiting") return [t("run.waiting")];
-  if (phase === "failed") return [t("run.failed")];
+  if (phase === "failed") return [ended(t("run.failed", { why: told(state.run.problem) }))];
   if (!shown) return [];
+  if (!state.online) return [t("offline.short")];
   if (!progress) return [t(waits())];
   const parts = [h("b", {}, `${fixed(progress.share * 100, 0)} %`), ` ${stageWords(progress.stage)}`];
   if (progress.steps > 1) parts.push(` ${progress.step}/${progress.steps}`);

@@ -12,6 +12,8 @@ import { isForgotten, onForgotten } from "./trouble.js";
 
 const FORGOTTEN = { signal: "error.signalForgotten", truth: "error.truthForgotten" };
 
+const forgotten = () => Object.assign(new api.Problem(404, { code: "expired" }), { words: () => t("error.imageForgotten") });
+
 let recovering = false;
 
 export function start() {
@@ -60,8 +62,8 @@ async function again() {
     set(patch);
     if (taken.length) say("error", () => taken.map((one) => t(FORGOTTEN[one])).join(" "), { about: "signal" });
     if (!state.image) {
-      say("error", () => t("error.imageForgotten"), { about: "refusal" });
-      set({ run: { phase: "failed" } });
+      refuse(forgotten());
+      set({ run: { phase: "failed", problem: forgotten() } });
       return;
     }
   } catch (error) {

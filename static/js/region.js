@@ -6,7 +6,7 @@ import { byId, debounce, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t, unitWords } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
-import { classWords, title } from "./panels.js";
+import { classWords, nameIn } from "./panels.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -88,16 +88,16 @@ function draw() {
   put(
     byId("region-table"),
     h("thead", {}, h("tr", {}, head)),
-    h("tbody", {}, panels.map((panel) => row(panel, values[panel.name]))),
+    h("tbody", {}, panels.map((panel) => row(panel, nameIn(panel, panels, result), values[panel.name]))),
   );
 }
 
-function row(panel, found) {
+function row(panel, called, found) {
   const name = h(
     "th",
     { scope: "row" },
     h("span", { class: `dot ${methodClass(methodOf(panel.name))}` }),
-    title(panel),
+    called,
   );
   const cells = found.shares ? [h("td", { colspan: "2" }, classes(panel, found.shares))] : numbers(panel, found);
   return h("tr", { data: { panel: panel.name, told: JSON.stringify(found) } }, name, cells);

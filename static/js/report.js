@@ -1,10 +1,10 @@
 // What a run means: who is closer to the truth and by how much, every figure with its unit and direction, what ran.
 
-import { shownChoice } from "./controls.js";
+import { label, shownChoice, shownSetting } from "./controls.js";
 import { byId, h, put } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
 import { served, t } from "./i18n.js";
-import { bestOf, measuredGroup, methodClass, methodOrder, methodWords, roleWords } from "./methods.js";
+import { bestOf, measuredGroup, methodClass, methodIn, methodOrder } from "./methods.js";
 import { groupTitle } from "./panels.js";
 import { stageWords } from "./progress.js";
 import { on, state } from "./state.js";
@@ -29,9 +29,6 @@ const METRICS = {
   agrees: { words: "metric.agrees", unit: "%", better: 1, decimals: 1, scale: 100 },
 };
 const NAMES = Object.keys(METRICS);
-
-export const methodTitle = (method) =>
-  methodWords(method) ? t(methodWords(method)) : served(`method.${method}`, method);
 
 export function start() {
   on(["result", "view", "language"], draw);
@@ -76,7 +73,7 @@ function verdict(group, metrics) {
   box.className = "verdict";
   delete box.dataset.winner;
   put(box);
-  const unmeasured = ["features", "signal"].includes(state.view.group) && group !== state.view.group;
+  const unmeasured = !["runs", group].includes(state.view.group) && group;
   if (unmeasured) {
     put(box, t("verdict.unmeasured", { group: groupTitle(state.view.group) }));
     return;
@@ -125,11 +122,7 @@ function closest(box, metrics) {
   put(box, t(how, { ...who, others: others.join(", ") }));
 }
 
-/** A method as it is called in a group: by one word, and its name. */
-function named(group, method) {
-  const role = roleWords(state.result, group, method);
-  return role ? `${t(role)} (${methodTitle(method)})` : methodTitle(method);
-}
+const named = (group, method) => methodIn(state.result, group, method);
 
 /** Which way was measured best for such a signal, and why. */
 function measured({ measured: all = {} }) {
@@ -141,7 +134,7 @@ function measured({ measured: all = {} }) {
   byId("measured").textContent = t("measured.line", {
     best: named(group, best),
     figure: served(`figure.${figure}`, figure),
-    row: name,
+    row: served(`row.${name}`, name),
     bilinear: fixed(bilinear, 1),
     gsjbu: fixed(gsjbu, 1),
     auto: fixed(auto, 1),
@@ -233,7 +226,7 @@ function ran(result) {
     steps: t(result.losses.length === 1 ? "ran.step" : "ran.steps", { count: result.losses.length }),
     device: String(result.device).toUpperCase(),
     backend: result.backend,
-    time: seconds(total / 1000),
+    time: result.status?.run ? t("ran.again") : seconds(total / 1000),
   });
   put(byId("ran"), line);
   const rows = [
@@ -243,8 +236,8 @@ function ran(result) {
     [
       t("ran.settings"),
       Object.entries(settings)
-        .map(([k, v]) => `${k} ${v}`)
-        .join(", "),
+        .map(([name, value]) => `${label(name)}: ${shownSetting(name, value)}`)
+        .join("; "),
     ],
     [
       t("ran.stages"),

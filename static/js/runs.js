@@ -7,7 +7,7 @@ import { fixed } from "./format.js";
 import { served, t } from "./i18n.js";
 import { bestOf, methodOf } from "./methods.js";
 import { isError } from "./panels.js";
-import { kindWords } from "./signal.js";
+import { kindWords, nameOf } from "./signal.js";
 import { on, set, state } from "./state.js";
 
 const KEEP = 12;
@@ -40,7 +40,7 @@ function words({ settings, signal }) {
   const differ = ({ name, default: usual }) =>
     !ALWAYS.has(name) && state.runs.some((one) => one.settings[name] !== usual || one.settings[name] !== settings[name]);
   const others = state.info.settings.filter(differ).map(({ name }) => `${label(name)} ${shownValue(settings[name])}`);
-  const brought = signal ? [`${signal.name} (${kindWords(signal.kind)})`] : [];
+  const brought = signal ? [`${nameOf(signal)} (${kindWords(signal.kind)})`] : [];
   return [t("runs.line", { stride, iters, radius, objective }), ...others, ...brought].join(" · ");
 }
 
@@ -51,7 +51,6 @@ const figure = ({ metrics }) => {
 
 /** The list, into the holder of the charts. */
 export function drawRuns(holder) {
-  const held = holder.contains(document.activeElement) && document.activeElement.getAttribute("data-job");
   put(
     holder,
     h(
@@ -79,6 +78,7 @@ export function drawRuns(holder) {
             {
               type: "button",
               class: "icon",
+              data: { beside: one.job },
               "aria-label": t("runs.beside", { run: words(one) }),
               title: t("runs.beside", { run: words(one) }),
               disabled: !comparable(one, state.result),
@@ -90,7 +90,6 @@ export function drawRuns(holder) {
       ),
     ),
   );
-  if (held) holder.querySelector(`[data-job="${held}"]`)?.focus();
 }
 
 const sameSize = (a, b) => a.width === b.width && a.height === b.height;

@@ -28,15 +28,18 @@ export function start(whenChanged) {
   on(["signal", "image", "settings"], look);
 }
 
+/** What a signal is called: one made of a truth by this page in the language that is shown. */
+export const nameOf = ({ name, made }) => made?.called?.() ?? name;
+
 function draw() {
   const { signal } = state;
   byId("signal-now").hidden = !signal;
   byId("signal-more").hidden = !signal;
   byId("signal-open").hidden = Boolean(signal);
   if (!signal) return;
-  byId("signal-name").textContent = signal.name;
+  byId("signal-name").textContent = nameOf(signal);
   byId("signal-shape").textContent = `${signal.shape.join(" × ")} · ${kindWords(signal.kind)}`;
-  byId("signal-name").title = signal.note ?? "";
+  byId("signal-name").title = [nameOf(signal), signal.note].filter(Boolean).join("\n");
   put(
     byId("signal-kind"),
     Object.keys(KINDS).map((kind) => h("option", { value: kind }, kindWords(kind))),

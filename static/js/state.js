@@ -33,6 +33,7 @@ export const state = {
   point: null, // {x, y} in image pixels
   kept: [], // further points that similarity is asked for
   online: true,
+  warm: true, // whether the server has compiled what makes its runs fast
 };
 
 const listeners = new Map();

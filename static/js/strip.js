@@ -2,8 +2,8 @@
 
 import { byId, h } from "./dom.js";
 import { t } from "./i18n.js";
-import { methodClass, methodOf, methodWords, roleWords } from "./methods.js";
-import { brief, isError, sentence, source, title } from "./panels.js";
+import { methodClass, methodOf } from "./methods.js";
+import { nameIn, sentence, source, title } from "./panels.js";
 
 /** Draw (or redraw in place, so that pictures change without a flash) the strip of `chosen.panels`. */
 export function drawStrip(chosen, result, pick) {
@@ -19,7 +19,7 @@ function cell() {
     "li",
     { class: "cell" },
     h("button", { type: "button", class: "face" }),
-    h("span", { class: "name" }, h("span", { class: "dot" }), h("span", { class: "words" }), h("span", { class: "quiet" })),
+    h("span", { class: "name" }, h("span", { class: "dot" }), h("span", { class: "words" })),
     h(
       "span",
       { class: "sides" },
@@ -30,30 +30,16 @@ function cell() {
   );
 }
 
-/** Whether a panel is a method's own result, not something said of it. */
-const isMain = (panel) => !isError(panel) && !panel.name.includes("_confidence_");
-
-/** The method's name says enough where no other panel of the group has the same method. */
-function short(panel, panels) {
-  const method = methodOf(panel.name);
-  const another = panels.some((p) => p !== panel && methodOf(p.name) === method && isMain(p) === isMain(panel));
-  if (!methodWords(method) || !isMain(panel) || another) return null;
-  return t(methodWords(method));
-}
-
 function fill(node, panel, chosen, result, pick) {
   const { job } = result;
   const words = title(panel);
   node.dataset.panel = panel.name;
   const face = node.querySelector(".face");
   face.title = sentence(panel);
-  face.setAttribute("aria-label", t("strip.right", { panel: words }));
+  face.setAttribute("aria-label", words);
   face.onclick = () => pick("right", panel.name);
-  const role = isMain(panel) && roleWords(result, chosen.group, methodOf(panel.name));
-  const named = short(panel, chosen.panels) ?? brief(panel);
   node.querySelector(".name").title = words;
-  node.querySelector(".words").textContent = role ? t(role) : named;
-  node.querySelector(".name .quiet").textContent = role ? named : "";
+  node.querySelector(".words").textContent = nameIn(panel, chosen.panels, result);
   node.querySelector(".dot").className = `dot ${methodClass(methodOf(panel.name))}`;
   const [left, right] = node.querySelectorAll(".side");
   for (const [button, side, label] of [

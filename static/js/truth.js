@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { byId, h, picks, put } from "./dom.js";
 import { gridOf } from "./grid.js";
 import { t } from "./i18n.js";
-import { hush } from "./notice.js";
+import { hush, say } from "./notice.js";
 import { isSmallEnough, sending } from "./sending.js";
 import { origin, putOn } from "./signal.js";
 import { on, set, state } from "./state.js";
@@ -12,6 +12,9 @@ import { trouble } from "./trouble.js";
 
 const STRIDES = [8, 16];
 const OF_SCENES = { depth: "truth.depth", labels: "truth.labels" };
+
+/** What a truth is called; a scene's own has no file's name. */
+const called = ({ what, name }) => (what ? t(OF_SCENES[what]) : name);
 
 let changed = async () => {};
 let turn = 0; // number of the newest choice; an older answer is not taken
@@ -57,16 +60,24 @@ async function bring(name, send, of, beside, stride = state.settings.stride) {
   try {
     const { truth_id: id, shape } = await sending(name, send());
     const truth = { id, name, shape, send, ...of };
+    if (!isLarge(shape)) {
+      const sizes = { size: shape.join(" × "), ...cells(1) };
+      if (mine === turn) say("error", () => t("truth.small", { name: called(truth), ...sizes }), { about: "refusal" });
+      return;
+    }
     const answer = beside ? null : await api.reduceTruth(id, cells(stride));
     if (mine !== turn || (beside && origin(state.signal) !== signal)) return;
     hush("refusal");
-    if (answer) putOn(answer, { name: t("truth.reduced", { name, stride }), made: {} });
+    if (answer) putOn(answer, { made: { called: () => t("truth.reduced", { name: called(truth), stride }) } });
     set({ truth: { ...truth, of: origin(state.signal) } });
     await changed();
   } catch (error) {
     await trouble(error);
   }
 }
+
+/** Whether a truth of this shape may have a value for each pixel: its channels may come first or last. */
+const isLarge = (shape) => [shape.slice(-2), shape.slice(0, 2)].some(([rows, cols]) => isWhole([1, rows, cols]));
 
 /** Whether an array [C, rows, columns] has a value for each pixel of the picture as a run has it. */
 export function isWhole([, rows, cols]) {
@@ -95,7 +106,7 @@ export async function takeKnown(id) {
   try {
     const { shape, name, sample: scene, what } = await api.readTruth(id);
     if (mine !== turn || origin(state.signal) !== origin(signal)) return true; // something was brought meanwhile
-    const own = scene && { name: t(OF_SCENES[what]), scene, what, send: () => api.sceneTruth(scene, what) };
+    const own = scene && { scene, what, send: () => api.sceneTruth(scene, what) };
     set({ truth: { id, name, shape, of: origin(signal), ...own } });
     await changed();
     return true;
@@ -125,7 +136,8 @@ function draw() {
   byId("truth-open").hidden = Boolean(truth);
   byId("truth-open").textContent = t(state.signal && !state.signal.made ? "truth.open" : "truth.instead");
   if (truth) {
-    byId("truth-name").textContent = t("truth.is", { name: truth.name });
+    byId("truth-name").textContent = t("truth.is", { name: called(truth) });
+    byId("truth-name").title = called(truth);
     byId("truth-shape").textContent = truth.shape.join(" × ");
   }
   byId("truth-scene").hidden = !image?.sample;

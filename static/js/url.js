@@ -1,12 +1,12 @@
 // The address carries every setting, the picture and the view, so that a copied link shows the same thing.
 
 import { language } from "./i18n.js";
-import { debounce } from "./dom.js";
+import { byId, debounce } from "./dom.js";
 import { on, state } from "./state.js";
 
 const VIEW = ["group", "left", "right", "third", "fourth", "layout"];
 
-/** What the address asks for: {settings, sample, image, signal, truth, lang, view}; values are checked against the schema. */
+/** What the address asks for: {settings, sample, image, signal, truth, lang, view, point, place}; values are checked against the schema. */
 export function read(schema, search = location.search) {
   const asked = new URLSearchParams(search);
   const settings = {};
@@ -17,7 +17,7 @@ export function read(schema, search = location.search) {
     if (value === undefined) refused.push({ setting, raw: asked.get(setting.name) });
     else settings[setting.name] = value;
   }
-  const view = {};
+  const view = { ellipses: asked.get("ellipses") === "true" };
   for (const name of VIEW) if (asked.has(name)) view[name] = asked.get(name);
   if (asked.has("divider")) {
     const at = Number(asked.get("divider"));
@@ -26,7 +26,15 @@ export function read(schema, search = location.search) {
   const [sample, image, signal, truth, lang] = ["sample", "image", "signal", "truth", "lang"].map((name) =>
     asked.get(name),
   );
-  return { settings, refused, view, sample, image, signal, truth, lang };
+  const [x, y] = numbers(asked.get("point"), 2) ?? [];
+  const point = Number.isInteger(x) && Number.isInteger(y) ? { x, y } : null;
+  return { settings, refused, view, point, place: numbers(asked.get("place"), 3), sample, image, signal, truth, lang };
+}
+
+/** So many numbers from 0 up, apart by commas, or null. */
+function numbers(text, count) {
+  const all = (text ?? "").split(",").map((one) => (one ? Number(one) : NaN));
+  return all.length === count && all.every((one) => one >= 0) ? all : null;
 }
 
 /** A setting's value from text, or undefined where it would be refused. */
@@ -48,6 +56,10 @@ export function search() {
   const view = { ...state.view, layout: state.view.before ?? state.view.layout }; // the maps' own layout is not chosen
   for (const name of VIEW) if (view[name]) out.set(name, view[name]);
   out.set("divider", String(Math.round(state.view.divider)));
+  if (view.ellipses) out.set("ellipses", "true");
+  if (state.point) out.set("point", `${state.point.x},${state.point.y}`);
+  const { place } = byId("viewer");
+  if (place) out.set("place", place.map((one) => Number(one.toFixed(4))).join());
   out.set("lang", language());
   return `?${out}`;
 }
@@ -56,5 +68,6 @@ export function search() {
 export const write = debounce(() => history.replaceState(null, "", search()), 250);
 
 export function start() {
-  on(["settings", "image", "signal", "truth", "view", "language"], write);
+  on(["settings", "image", "signal", "truth", "view", "point", "language"], write);
+  byId("viewer").addEventListener("gs-zoom", () => search() !== location.search && write());
 }

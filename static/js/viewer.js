@@ -14,6 +14,7 @@ import { Viewport } from "./viewport.js";
 const STEP = 1.25; // one press of + or notch of the wheel
 const PAN = 48; // stage pixels for one pan key
 const GAP = 2; // stage pixels between panels
+const SLIP = 8; // stage pixels that a tap may move
 const PLACES = { 1: 0, 2: 50, 3: 100 }; // keys, and where they put the divider (percent)
 export const SIDES = ["left", "right", "third", "fourth"];
 
@@ -32,6 +33,8 @@ class Viewer extends HTMLElement {
   ellipses = null; // all Gaussians
   windowEllipses = null; // those of the point's window, with weights
   gripped = null; // where and at what place the divider was taken
+  tapped = null; // where a finger came down that may be about to scroll the page
+  asked = null; // a place to show with the first pair
   #pointers = new Map();
   #due = 0;
 
@@ -72,6 +75,8 @@ class Viewer extends HTMLElement {
     const old = this.view.image;
     if (old.width * image.height !== old.height * image.width) this.view.reset();
     this.view.image = image;
+    if (this.asked) this.view.place = this.asked;
+    this.asked = null;
     forget();
     this.panes = panes;
     this.under = under;
@@ -112,6 +117,11 @@ class Viewer extends HTMLElement {
   fit() {
     this.view.reset();
     this.#moved();
+  }
+
+  /** [zoom, x, y] of what is in the middle, for the address; null where all is seen. */
+  get place() {
+    return this.asked ?? this.view.place;
   }
 
   /** What each pane was last drawn with: {left: [scale, dx, dy], right: …}, in stage pixels. */
@@ -345,8 +355,10 @@ class Viewer extends HTMLElement {
     this.panning = event.button === 1 || event.shiftKey || this.tool === "move";
     if (event.button === 1) event.preventDefault();
     if (this.#pointers.size === 2) this.panning = true;
+    this.tapped = null;
     if (this.panning || event.button !== 0 || !this.#inside(at)) return;
     if (this.tool === "line" || this.tool === "region") this.from = this.#pixel(at);
+    else if (event.pointerType === "touch") this.tapped = at;
     else this.#tell("gs-point", this.#pixel(at));
   }
 
@@ -372,8 +384,11 @@ class Viewer extends HTMLElement {
       this.#moved();
     } else if (this.tool === "line" || this.tool === "region") {
       if (this.from) this.#drawn(this.from, this.#pixel(at));
-    } else if (this.panes) {
+    } else if (event.pointerType !== "touch") {
       this.#tell("gs-point", this.#pixel(at));
+    } else if (this.tapped && Math.hypot(at.px - this.tapped.px, at.py - this.tapped.py) > SLIP) {
+      this.tapped = null;
+      this.panning = true; // a finger that moves shows another part, of a picture that is larger than the stage
     }
     this.#pointers.set(event.pointerId, this.#locate(event));
   }
@@ -386,6 +401,8 @@ class Viewer extends HTMLElement {
   }
 
   #up(event) {
+    if (this.tapped && event.type === "pointerup") this.#tell("gs-point", this.#pixel(this.tapped));
+    this.tapped = null;
     this.#pointers.delete(event.pointerId);
     this.from = null;
     if (this.#pointers.size === 0) this.panning = false;

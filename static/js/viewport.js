@@ -48,6 +48,17 @@ export class Viewport {
     };
   }
 
+  /** [zoom, x, y] as they are, null where all of the image is seen. */
+  get place() {
+    return this.zoom === 1 ? null : [this.zoom, this.x, this.y];
+  }
+
+  set place([zoom, x, y]) {
+    this.zoom = Math.min(MOST, Math.max(1 / MOST, zoom));
+    [this.x, this.y] = [x, y];
+    this.hold();
+  }
+
   /** Zoom so that what is under (px, py) stays there. */
   zoomAt(factor, px = this.pane.width / 2, py = this.pane.height / 2) {
     const [x, y] = this.into(px, py);

@@ -49,12 +49,31 @@ def test_reload_gives_the_same(page: Page) -> None:
     assert page.input_value("[data-setting=stride] input[type=number]") == "10"
 
 
+@pytest.mark.address("resolution=128&point=60,93&place=2,0.5,0.25&ellipses=true")
+def test_what_is_looked_at_is_in_the_address_and_goes_with_another_size(page: Page) -> None:
+    job = shown(page)
+    page.wait_for_selector("#pixel[data-x='60'][data-y='93']")
+    assert page.get_attribute("#viewer", "data-zoom") == "2.00"
+    assert page.get_attribute("#ellipses", "aria-pressed") == "true"
+    asked = query(page)
+    assert (asked["point"], asked["place"], asked["ellipses"]) == ("60,93", "2,0.5,0.25", "true")
+    page.click("#region")
+    page.wait_for_selector("#region-told[data-region='52 85 68 101']")
+    set_slider(page, "resolution", 64)
+    shown(page, job)
+    page.wait_for_selector("#pixel[data-x='30'][data-y='46']")
+    page.wait_for_selector("#region-told[data-region='26 42 34 50']")
+
+
 def test_an_uploaded_picture_survives_a_reload(page: Page) -> None:
     job = shown(page)
     out = io.BytesIO()
-    Image.radial_gradient("L").convert("RGB").resize((200, 150)).save(out, "PNG")
+    picture = Image.radial_gradient("L").resize((200, 150)).convert("LA")
+    picture.putalpha(picture.getchannel("L"))
+    picture.save(out, "PNG")
     page.set_input_files("#file", {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()})
     shown(page, job)
+    assert page.inner_text("#said") == "Transparent parts of the picture are taken as white."
     assert query(page)["image"] == state(page, "image.id")
     page.goto(page.url)
     shown(page)

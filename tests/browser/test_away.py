@@ -39,6 +39,7 @@ def test_another_group_while_the_server_is_away(chromium: Browser, tmp_path: Pat
         page.wait_for_timeout(300)
         assert page.get_attribute("html", "lang") == "en"
         assert "not reachable" in page.inner_text("#notice p")
+        assert page.inner_text("#toast p") == "The server is not reachable."
         assert view(page) == before
 
         server.start()

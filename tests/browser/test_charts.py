@@ -41,6 +41,12 @@ def test_ticks_have_the_decimals_their_step_needs(still: Page, values: list[floa
     assert still.evaluate("v => import('/static/js/chart.js').then((m) => m.tickTexts(v))", values) == texts
 
 
+@pytest.mark.parametrize(("high", "ticks"), [(10, [5, 10]), (3, [1, 2, 3]), (1, [1])])
+def test_there_are_no_half_steps(still: Page, high: int, ticks: list[int]) -> None:
+    found = still.evaluate("v => import('/static/js/chart.js').then((m) => m.ticks(1, v, 4, true))", high)
+    assert found == ticks
+
+
 @pytest.mark.parametrize(("value", "text"), [(-1.2e-5, "−1.20e−5"), (-2e6, "−2.00e+6"), (-1.5, "−1.50")])
 def test_each_minus_sign_is_a_true_one(still: Page, value: float, text: str) -> None:
     assert still.evaluate("v => import('/static/js/format.js').then((m) => m.number(v))", value) == text

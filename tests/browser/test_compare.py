@@ -118,6 +118,12 @@ def test_a_line_gives_the_profile_of_every_method(page: Page) -> None:
     assert state(page, "line.y0") == state(page, "point.y")
     page.click("#line")
     assert state(page, "line") is None
+    page.evaluate("document.getElementById('report').scrollTop = 0")
+    page.click("#line")
+    chart, report = (page.locator(f"#{one}").bounding_box() for one in ("chart", "report"))
+    assert chart and report and chart["y"] + chart["height"] <= report["y"] + report["height"] + 1, (
+        "it is seen"
+    )
 
 
 def test_a_hundred_percent_and_full_screen(page: Page) -> None:
@@ -177,8 +183,10 @@ def test_the_choosers_begin_with_what_tells_panels_apart(page: Page, language: s
     assert right.startswith("GS-JBU · ")
     assert left.startswith({"en": "bilinear · ", "zh": "双线性 · "}[language])
     for side in ("left", "right"):
-        whole = page.inner_text(f".tag.{side} .name")
+        whole = page.get_attribute(f"#{side} option:checked", "title")
         assert page.get_attribute(f"#{side}", "title") == whole
+        assert page.inner_text(f".tag.{side} .name") == page.inner_text(f"#{side} option:checked")
         name = page.locator(f"#strip .cell[data-panel={state(page, f'view.{side}')}] .name")
         assert name.get_attribute("title") == whole
         assert name.inner_text() == page.inner_text(f"#{side} option:checked")
+    assert page.get_attribute("#verdict", "data-winner") is None, "RGB's figures are not those of segments"

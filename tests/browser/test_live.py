@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Page, Route
 
-from tests.browser.hands import Watch, make_slow, set_slider, shown, state
+from tests.browser.hands import Server, Watch, make_slow, set_slider, shown, state
 
 pytestmark = pytest.mark.address("resolution=128")
 
@@ -113,6 +113,17 @@ def test_a_slow_run_waits_and_advises(page: Page) -> None:
     assert state(page, "estimate.seconds") < before  # type: ignore[operator]
 
 
+def test_a_link_to_a_slow_run_shows_its_picture(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/?resolution=512&stride=2&radius=8&iters=1000")
+    page.wait_for_selector("body[data-phase=waiting]")
+    assert page.inner_text("#awaited") == "Press Run to compare this picture."
+    page.wait_for_function("() => document.getElementById('awaited-picture').naturalWidth")
+    assert page.locator("#left").is_hidden() and page.locator("#grid").is_disabled()
+    page.click("#advice button")
+    shown(page)
+    assert page.locator("#awaited").is_hidden() and page.locator("#grid").is_enabled()
+
+
 def test_progress_is_shown_and_cancel_stops(page: Page) -> None:
     """A long run shows share, stage and loss, draws the curve live, and ends within a second of Cancel."""
     job = shown(page)
@@ -126,6 +137,16 @@ def test_progress_is_shown_and_cancel_stops(page: Page) -> None:
     assert bar.get_attribute("role") == "progressbar"
     page.wait_for_function("() => document.querySelectorAll('#chart .curve').length === 1")
     assert page.inner_text("#announcer"), "a screen reader hears of it"
+    stage, cold = page.evaluate(
+        """() => import('/static/js/state.js').then(({set}) => {
+          const seen = (patch, id) => (set(patch), document.getElementById(id).innerText);
+          const said = [seen({online: false}, 'stage'), seen({warm: false}, 'cold')];
+          set({online: true, warm: true});
+          return said;
+        })"""
+    )
+    assert stage == "The server is not reachable.", "instead of seconds that are counted no more"
+    assert "still being compiled" in cold and page.locator("#cold").is_hidden()
     running = str(state(page, "run.job"))
     page.click("#cancel")
     page.wait_for_selector("body[data-phase=cancelled]", timeout=1000)
@@ -139,6 +160,7 @@ def test_progress_is_shown_and_cancel_stops(page: Page) -> None:
     assert answer["state"] == "cancelled"
     assert page.evaluate("document.body.dataset.job") == job, "the last result stays"
     assert page.evaluate("document.activeElement.id") == "run"
+    assert page.inner_text("#stage") == "Cancelled. The last result stays on show."
 
 
 def test_a_busy_server_is_asked_again_and_the_newest_wish_runs(page: Page, watch: Watch) -> None:

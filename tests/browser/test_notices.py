@@ -21,6 +21,11 @@ def test_an_error_goes_with_the_number_it_is_about(page: Page) -> None:
     assert box.input_value() == "16"
     assert page.locator("#notice").is_hidden()
     shown(page, job)
+    box.fill("0")
+    box.press("Enter")
+    page.focus("#notice .close")
+    page.keyboard.press("Enter")
+    assert box.evaluate("one => one === document.activeElement"), "the focus goes back"
 
 
 def test_a_number_without_a_unit(page: Page) -> None:

@@ -108,6 +108,20 @@ def test_a_bad_signal(page: Page, watch: Watch) -> None:
     )
     page.wait_for_selector("#notice.error")
     assert len(page.inner_text("#notice p")) > 20
+    page.evaluate(
+        """() => Promise.all(['notice', 'api', 'state'].map((name) => import(`/static/js/${name}.js`))).then(
+          ([notice, api, { set }]) => {
+            const problem = new api.Problem(422, {code: 'signal_shape', detail: "Say which: layout='4x40'."});
+            notice.refuse(problem);
+            set({run: {phase: 'failed', problem}});
+          })"""
+    )
+    assert "in Python or on the command line" in page.inner_text("#notice p"), "the page has no such word"
+    page.click("#notice .close")
+    assert (
+        page.inner_text("#stage")
+        == "The run failed: Say which: layout='4x40'. The last result stays on show."
+    )
 
 
 def test_unavailable_choices_say_why(page: Page) -> None:

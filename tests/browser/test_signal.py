@@ -50,8 +50,8 @@ def test_a_depth_map(page: Page) -> None:
     assert page.get_attribute("#viewer", "data-left") == "signal_bilinear"
     assert page.get_attribute("#viewer", "data-right") == "signal_auto", "what measured best for a depth"
     words = page.eval_on_selector_all("#strip .words", "all => all.map((one) => one.textContent)")
-    assert words == ["Low resolution", "Plain", "Paper", "Adapted"]
-    assert "Measured best for such a signal: Adapted (auto)." in page.inner_text("#measured")
+    assert words == ["Low resolution", "Plain (Bilinear)", "Paper (GS-JBU)", "Adapted (auto)"]
+    assert "Adapted (auto) is best for such a signal" in page.inner_text("#measured")
     assert page.locator("#warning").count() == 0
     assert page.locator(".tag .bar").count() == 2, "what the colours mean"
     x, y = 300, 410

@@ -22,8 +22,14 @@ FIRST = next(iter(SAMPLES))
 @pytest.mark.parametrize(("what", "stride"), [("depth", 16), ("labels", 8)])
 def test_a_scenes_own_by_one_click_has_the_command_lines_figures(page: Page, what: str, stride: int) -> None:
     job = shown(page)
-    page.click(f"#truth-scene button[data-what={what}][data-stride='{stride}']")
+    button = f"#truth-scene button[data-what={what}][data-stride='{stride}']"
+    page.focus(button)
+    page.keyboard.press("Enter")
     shown(page, job, timeout=60000)
+    assert page.eval_on_selector(button, "one => one === document.activeElement"), (
+        "the new button has the focus"
+    )
+    assert page.inner_text("#signal-reason") == "made of its truth, cell by cell."
     assert page.get_attribute("#tab-signal", "aria-selected") == "true"
     assert page.get_attribute("#viewer", "data-left") == "signal_bilinear"
     assert page.get_attribute("#viewer", "data-right") == "signal_auto"
@@ -33,6 +39,12 @@ def test_a_scenes_own_by_one_click_has_the_command_lines_figures(page: Page, wha
     assert rows == ["bilinear", "gsjbu", "auto"]
     panels = page.eval_on_selector_all("#strip .cell", "all => all.map((c) => c.dataset.panel)")
     assert {"signal_truth", "signal_error_bilinear", "signal_error_gsjbu", "signal_error_auto"} <= set(panels)
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    named = {"depth": "深度", "labels": "标签"}[what]
+    assert page.inner_text("#signal-name") == f"{named}，缩小 ×{stride}"
+    page.click("#language")
+    page.wait_for_selector("html[lang=en]")
     page.click("#chart-psnr")
     assert {"depth": "RMSE", "labels": "mIoU"}[what] in (page.get_attribute("#chart svg", "aria-label") or "")
 
@@ -58,6 +70,10 @@ def test_a_truth_that_is_brought_and_taken_away(page: Page) -> None:
     job = shown(page, job)
     assert "Agrees" in page.inner_text("#metrics")
     assert "No truth to measure against" in page.inner_text("#verdict")
+    page.set_input_files("#truth-file", depth("wrong.npy", 20))
+    page.wait_for_selector("#notice.error")
+    assert "wrong.npy is 20 × 20: a truth needs a value for each" in page.inner_text("#notice")
+    assert shown(page) == job and state(page, "truth") is None
     out = io.BytesIO()
     np.save(out, np.random.default_rng(1).random((512, 512), np.float32))
     page.set_input_files(

@@ -169,6 +169,23 @@ def test_pan_by_dragging(page: Page) -> None:
     assert state(page, "point") is None, "moving the view chooses no pixel"
 
 
+@pytest.mark.address("resolution=128")
+def test_a_finger_that_scrolls_the_page_chooses_nothing(page: Page) -> None:
+    hands = page.context.new_cdp_session(page)
+
+    def finger(*places: tuple[float, float]) -> None:
+        for kind, (x, y) in zip(["touchStart", *["touchMove"] * (len(places) - 1)], places, strict=True):
+            hands.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        hands.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        painted(page)
+
+    x, y = on_stage(page, 40.5, 60.5)
+    finger((x, y), (x, y - 20), (x, y - 60))
+    assert state(page, "point") is None
+    finger((x, y))
+    assert state(page, "point") == {"x": 40, "y": 60}
+
+
 def test_readout_equals_the_values_of_the_run(page: Page) -> None:
     """20 random pixels: the numbers under the pointer are those of the library's own run."""
     first = next(iter(SAMPLES))

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from gsjbu.core import devices
+from gsjbu.run.measured import MEASURED
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import schema
 from tests.browser.hands import ROOT, Server, Watch, shown, state, tab
@@ -77,6 +78,8 @@ def test_what_the_server_says_has_a_translation(code: str) -> None:
     needed |= {f"server.reason.{one}" for one in reasons}
     needed |= {f"server.sample.{name}.{part}" for name in SAMPLES for part in ("title", "sentence")}
     needed |= {f"server.class.{name}" for scene in SAMPLES.values() for name in scene.label_names}
+    needed |= {f"server.row.{one.row}" for one in MEASURED.values()}
+    needed |= {f"server.figure.{one.figure}" for one in MEASURED.values()}
     assert needed - set(other) == set()
 
 
@@ -101,6 +104,7 @@ def test_switching_language_keeps_everything(page: Page) -> None:
     page.click("#language")
     page.wait_for_selector("html[lang=zh-Hans]")
     page.wait_for_function("before => document.getElementById('verdict').textContent !== before", arg=title)
+    assert page.inner_text("#verdict").startswith("GS-JBU 比双线性"), "letters of two kinds stand apart"
     assert page.inner_text("#run") == words("zh")["run.button"]
     assert page.inner_text("[data-setting=stride] label") == words("zh")["server.setting.stride.label"]
     assert page.evaluate("document.body.dataset.job") == job, "no new run for new words"

@@ -244,6 +244,30 @@ def test_of_several_pictures_the_first_is_followed_and_said(form):
     torch.testing.assert_close(guide.pixels, RIGHT, atol=1e-6 if form != "GIF" else 0.5, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("mode", "info"),
+    [
+        ("RGBA", {}),
+        ("LA", {}),
+        ("P", {"transparency": 0}),
+        ("L", {"transparency": 0}),
+        ("I;16", {"transparency": 0}),
+    ],
+)
+def test_transparent_parts_are_said(mode, info):
+    seen = Image.fromarray(np.full((4, 4), 255, np.uint8))
+    picture = seen.convert("L" if mode == "I;16" else mode)
+    for clear in (False, True):
+        if clear and mode in ("RGBA", "LA"):
+            picture.putalpha(Image.radial_gradient("L").resize((4, 4)))
+        elif clear:
+            picture.putpixel((0, 0), 0)
+        stream = io.BytesIO()
+        (picture.convert(mode) if mode == "I;16" else picture).save(stream, "PNG", **info)
+        said = to_guide(stream.getvalue()).notes
+        assert said == (("Transparent parts of the picture are taken as white.",) if clear else ())
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("planar", ["contig", "separate"])
 def test_the_first_colour_page_of_a_tiff_is_the_image(dtype, planar):

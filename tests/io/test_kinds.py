@@ -91,6 +91,10 @@ def test_grey_levels_of_a_jpeg_are_never_classes():
     assert guess(np.array([10, 200], np.uint8)[REGIONS % 2], lossy=True).kind == "depth"
 
 
+def test_one_number_is_said_as_one():
+    assert guess(np.zeros((12, 16), np.uint8)).reason.startswith("one number in patches")
+
+
 def test_two_likely_kinds_are_both_named():
     between = guess(np.linspace(0.4, 0.9, 192).reshape(12, 16))
     assert (between.kind, between.runner_up) == ("depth", "heat_map")

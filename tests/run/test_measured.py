@@ -29,7 +29,7 @@ def test_every_figure_is_in_the_table_and_the_best_is_the_best(row):
     best = min if "lower" in row.figure else max
     assert values[row.best] == best(values.values())
     assert row.why.endswith(".")
-    assert row.sentence.startswith(f"Measured best for such a signal: {row.best} ({row.row}")
+    assert row.sentence.startswith(f"Best for such a signal in our benchmark: {row.best} ({row.row}")
 
 
 def test_every_kind_of_signal_has_a_family():
