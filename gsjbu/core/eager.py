@@ -6,7 +6,7 @@ Autocast does not reach it either: weights and sums need float32.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -33,8 +33,13 @@ def eager(call: Callable[P, R]) -> Callable[P, R]:
             return torch._dynamo.disable(call)(*args, **options)  # type: ignore[no-any-return,no-untyped-call]
         with ExitStack() as stack:
             for device in ("cpu", "cuda", "mps"):
-                if torch.is_autocast_enabled(device):
-                    stack.enter_context(torch.autocast(device, enabled=False))
+                stack.enter_context(without_autocast(device))
             return call(*args, **options)
 
     return inner
+
+
+def without_autocast(device: str) -> AbstractContextManager[None]:
+    """Autocast switched off on ``device`` where it is on. torch before 2.5 has none on mps, and raises if asked."""
+    on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if on else nullcontext()

@@ -20,7 +20,7 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means, MixGaussians
 from gsjbu.core.corners import beside_corners, corner_centres, off_corners
-from gsjbu.core.eager import eager
+from gsjbu.core.eager import eager, without_autocast
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.plain import is_batched, is_beside, is_followed, is_transformed, untransformed, why_unreadable
@@ -205,7 +205,7 @@ class Kernel:
         target = None if out is None else out.reshape(-1, *size)
         direct = whole and refinement is None and not any(self.offset) and not self.corners
         threads = self.threads if threads is None else threads
-        with torch.autocast(flat.device.type, enabled=False):  # weights and sums need float32
+        with without_autocast(flat.device.type):  # weights and sums need float32
             if whole:
                 mixed = self._rendered(flat, target if direct else None, threads)
             else:

@@ -74,7 +74,7 @@ class WarmUp:
         process of its own, and takes about half a minute."""
         if self.state != "cold":
             return self.state != "compiling"
-        if self.patient or apart.is_done() or compiler.unavailable_reason() is not None:
+        if self.patient or compiler.unavailable_reason() is not None or apart.is_done():
             return True
         # The code is text, as arrows between rooms point down: kernel.py hands in what it has to compile.
         return not apart.start("from gsjbu.core import kernel; kernel.dispatch.warm_up.run_alone()")
