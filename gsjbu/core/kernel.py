@@ -191,6 +191,10 @@ class Kernel:
         mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
         self._check(signal, out, clip)
         check_threads(threads)
+        if not wants_gradient(signal):
+            signal = signal.to(
+                "cpu"
+            )  # where the result is: what looks at it takes float64, which mps has not
         if signal.dtype != torch.float64:
             signal = signal.to(torch.float32)
         refinement = self.refinement if self._refines(signal) else None
@@ -213,7 +217,7 @@ class Kernel:
                 mixed = self._rendered_from(flat, mask, threads)
             mixed = self._finished(mixed, signal, refinement, mask, clip, threads)
             if target is not None and not direct:  # the result is in memory as a whole
-                target[...] = mixed.detach().numpy()
+                target[...] = mixed.detach().cpu().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
         return mixed.reshape(*signal.shape[:-2], *size)

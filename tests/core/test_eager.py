@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gsjbu.core.eager import eager
+from gsjbu.core.eager import eager, without_autocast
 
 
 @eager
@@ -24,3 +24,19 @@ def test_it_runs_as_it_is_within_compiled_code() -> None:
     torch.testing.assert_close(compiled(x), 6 * x.flip(0) + 1)
     torch.testing.assert_close(upside_down(x), x.flip(0))
     assert upside_down.__doc__ is not None
+
+
+def test_a_device_that_has_no_autocast_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torch 2.4 has none on mps, and raises."""
+
+    def refuse(device: str, *_: object, **__: object) -> bool:
+        if device == "mps":
+            raise RuntimeError("unknown device type for autocast")
+        return False
+
+    monkeypatch.setattr(torch, "is_autocast_enabled", refuse)
+    monkeypatch.setattr(torch, "autocast", refuse)
+    monkeypatch.setattr(torch.amp, "is_autocast_available", lambda device: device != "mps")
+    torch.testing.assert_close(upside_down(torch.ones(3, 4)), torch.ones(3, 4))
+    with without_autocast("mps"):
+        pass
