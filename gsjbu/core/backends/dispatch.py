@@ -219,8 +219,8 @@ def render(
         return torch.from_numpy(cpu.render(problem, gaussians.raw, signal, out, threads, members=members))
     assert members is None
     # A kernel may have been fitted on a device that this machine does not have, or on one of more GPUs.
-    ways = (device, device.split(":")[0], "cpu")
-    fitted_on = torch.device(next(name for name in ways if devices.unavailable_reason(name) is None))
+    names = (device, device.split(":")[0], "cpu")
+    fitted_on = torch.device(next(name for name in names if devices.unavailable_reason(name) is None))
     where = signal.device if with_gradient else fitted_on
     with torch.set_grad_enabled(with_gradient), torch_threads(beside(threads)):
         mixed = attention.render(
