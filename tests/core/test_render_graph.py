@@ -17,7 +17,9 @@ IMAGE = torch.nn.functional.interpolate(
     torch.rand(2, 3, 5, 6, generator=DRAW), size=(37, 45), mode="bilinear"
 )
 
-exports = pytest.mark.skipif(not hasattr(torch.compiler, "is_exporting"), reason="torch.export wants torch 2.7")
+exports = pytest.mark.skipif(
+    not hasattr(torch.compiler, "is_exporting"), reason="torch.export wants torch 2.7"
+)
 
 
 @exports
