@@ -17,15 +17,6 @@ def upside_down(x: torch.Tensor, by: float = 1.0) -> torch.Tensor:
     return torch.from_numpy(np.flipud(x.numpy()).copy()) * by
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="torch.compile wants Linux or macOS")
-def test_it_runs_as_it_is_within_compiled_code() -> None:
-    x = torch.rand(3, 4)
-    compiled = torch.compile(lambda x: upside_down(2 * x, by=3) + 1, backend="eager")
-    torch.testing.assert_close(compiled(x), 6 * x.flip(0) + 1)
-    torch.testing.assert_close(upside_down(x), x.flip(0))
-    assert upside_down.__doc__ is not None
-
-
 def test_a_device_that_has_no_autocast_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """As torch 2.4 has none on mps, and raises."""
 
@@ -40,3 +31,12 @@ def test_a_device_that_has_no_autocast_is_not_asked_for_it(monkeypatch: pytest.M
     torch.testing.assert_close(upside_down(torch.ones(3, 4)), torch.ones(3, 4))
     with without_autocast("mps"):
         pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="torch.compile wants Linux or macOS")
+def test_it_runs_as_it_is_within_compiled_code() -> None:
+    x = torch.rand(3, 4)
+    compiled = torch.compile(lambda x: upside_down(2 * x, by=3) + 1, backend="eager")
+    torch.testing.assert_close(compiled(x), 6 * x.flip(0) + 1)
+    torch.testing.assert_close(upside_down(x), x.flip(0))
+    assert upside_down.__doc__ is not None
