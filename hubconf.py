@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-dependencies = ["torch", "numpy", "numba", "PIL", "safetensors"]
+# Without numba the attention form computes; safetensors is for kernels that are saved.
+dependencies = ["torch", "numpy", "scipy", "PIL", "platformdirs", "filelock"]
 
 
 def gsjbu(**options: Any) -> Any:

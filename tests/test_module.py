@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 import gsjbu
 from gsjbu.errors import ImageError, SettingError, ShapeError
@@ -181,6 +182,37 @@ def test_precision_is_its_own_whatever_torch_is_set_to(pair, mode):
         others = list(all_doors())
     for one, other in zip(plain, others, strict=True):
         torch.testing.assert_close(other, one, atol=1e-5, rtol=1e-5, equal_nan=True)
+
+
+class OnDevice(Tensor):
+    """As on a GPU without float64, mps: numpy does not read it, and with tensors of the CPU it does not mix."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        given, name = tree_leaves((args, kwargs)), func.__name__
+        beside = [x for x in given if isinstance(x, Tensor) and not isinstance(x, OnDevice) and x.ndim]
+        if name in ("numpy", "__array__", "double") or any(x is torch.float64 for x in given):
+            raise TypeError(f"{name} of a tensor on mps")
+        if beside and name != "__get__":
+            raise RuntimeError(f"{name} of tensors on mps and on the CPU")
+        out = super().__torch_function__(func, types, args, kwargs or {})
+        home = name == "cpu" or (name == "to" and any(isinstance(x, str) and x == "cpu" for x in given))
+        return out.as_subclass(Tensor) if home else out
+
+
+def test_a_device_without_float64_is_left_before_values_are_looked_at(pair):
+    image, features = pair
+    depth, known = features[0, :1], features[0, 0] < 1
+    far_image, far_features, far_depth, far_known = (
+        x.as_subclass(OnDevice) for x in (image, features, depth, known)
+    )
+    upsampler = GSJBU(iters=1)
+    assert torch.equal(upsampler(far_image, far_features), upsampler(image, features))
+    high = gsjbu.upsample(image[0], depth, iters=1)
+    assert torch.equal(gsjbu.upsample(far_image[0], far_depth, iters=1), high)
+    kernel = gsjbu.fit(image[0], lr_size=(9, 12), objective="auto", signal=depth, mask=known, iters=1)
+    again = kernel.render(far_depth, mask=far_known, clip=True)
+    assert torch.equal(again, kernel.render(depth, mask=known, clip=True))
 
 
 def test_bytes_are_taken_as_a_fit_takes_them_and_whole_numbers_keep_their_mix(pair):

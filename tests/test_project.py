@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -220,3 +221,11 @@ def test_the_repository_has_one_address(root, pyproject):
         for a in re.findall(rf"https://github\.com/{owner}/[\w-]+", (root / n).read_text("utf-8"))
     }
     assert found == {home}
+
+
+def test_torch_hub_asks_for_what_the_module_needs(root, pyproject):
+    needed = {Requirement(line).name for line in pyproject["project"]["dependencies"]}
+    used_elsewhere = {"numba", "safetensors", "tqdm"}  # faster; where a kernel is saved; in commands
+    namespace = runpy.run_path(str(root / "hubconf.py"))
+    asked = {{"PIL": "pillow"}.get(name, name) for name in namespace["dependencies"]}
+    assert asked == needed - used_elsewhere

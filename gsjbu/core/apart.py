@@ -12,10 +12,11 @@ import platform
 import subprocess
 import sys
 import time
-from importlib.metadata import version
+import uuid
 from pathlib import Path
 
 import filelock
+import numpy as np
 import torch
 from platformdirs import user_cache_path
 
@@ -28,7 +29,9 @@ BESIDE = Path(__file__).parent / "backends" / "__pycache__"
 # So long the call that asked has all cores to itself (seconds).
 HEAD_START = 3.0
 
-_started: list[tuple[subprocess.Popen[bytes], float]] = []  # at most one, and when it begins to work
+_started: list[
+    tuple[subprocess.Popen[bytes], float, int]
+] = []  # at most one, when it begins to work, and for whom
 
 
 def is_done() -> bool:
@@ -62,7 +65,7 @@ def start(code: str) -> bool:
         )  # fmt: skip
     except OSError:
         return False
-    _started.append((process, time.monotonic() + HEAD_START))
+    _started.append((process, time.monotonic() + HEAD_START, os.getpid()))
     return True
 
 
@@ -73,7 +76,13 @@ def was_started() -> bool:
 
 def is_going() -> bool:
     """True while the process that this one started is at it."""
-    return any(time.monotonic() > begins and process.poll() is None for process, begins in _started)
+    return any(time.monotonic() > begins and process.poll() is None for process, begins, _ in _started)
+
+
+def has_ended() -> bool:
+    """True if the process that this one started has done what it could: who still finds nothing has to compile."""
+    # A fork has no say on it: poll() is 0 there at once.
+    return any(starter == os.getpid() and process.poll() == 0 for process, _, starter in _started)
 
 
 def alone() -> filelock.BaseFileLock:
@@ -84,25 +93,42 @@ def alone() -> filelock.BaseFileLock:
 
 def _can_keep() -> bool:
     """Whether what another process compiles will be there for this one: not in a folder that goes with this one."""
-    return "gsjbu-compiled-" not in os.environ.get("NUMBA_CACHE_DIR", "")
+    return "gsjbu-compiled-" not in os.environ.get("NUMBA_CACHE_DIR", "") and _is_writable(_stamp().parent)
+
+
+def _is_writable(folder: Path) -> bool:
+    """Tried, as os.access says of Windows and of some network disks that they can be written where they cannot.
+
+    Not by tempfile, which on Windows tries for minutes.
+    """
+    probe = folder / f"gsjbu-{uuid.uuid4().hex}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _stamp() -> Path:
     """Where numba looks first: the folder that it was given, beside the code, the user's own."""
     given = os.environ.get("NUMBA_CACHE_DIR")
-    beside = BESIDE if BESIDE.exists() else BESIDE.parent
     place = (
         Path(given)
         if given
         else BESIDE
-        if os.access(beside, os.W_OK)
+        if _is_writable(BESIDE)
         else user_cache_path("gsjbu", appauthor=False)
     )
     return place / f"gsjbu-compiled-{_code()}"
 
 
 def _code() -> str:
-    """What compiled functions depend on, as a short name."""
+    """What compiled functions depend on, as a short name. Nobody asks where there is no numba."""
+    import llvmlite
+    import numba
+
     sources = sorted((PACKAGE / "core").rglob("*.py"))
     facts = [
         str(PACKAGE),
@@ -110,6 +136,6 @@ def _code() -> str:
         platform.machine(),
         torch.backends.cpu.get_cpu_capability(),
     ]
-    facts += [version(name) for name in ("numba", "llvmlite", "numpy")]
+    facts += [package.__version__ for package in (numba, llvmlite, np)]
     facts += [f"{path.name} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in sources]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]

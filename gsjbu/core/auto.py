@@ -119,7 +119,7 @@ def fit(
         found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, unfitted, did, _on_trust(trust, recipe),
     )  # fmt: skip
     return Kernel(
-        first, losses, "auto", chosen.name, chosen.reason, device.type, threads, blend=blend, lr_image=how,
+        first, losses, "auto", chosen.name, chosen.reason, str(device), threads, blend=blend, lr_image=how,
         refinement=refinement, offset=moved.pixels if moved is not None and moved.of_sampling else (0, 0),
         blur=lies.blur, corners=lies.on_corners,
         notes=tuple(note for note in (*notes, *lies.sentences) if note),

@@ -117,7 +117,7 @@ def render(
     channels = max(1, BLOCK_BYTES // (4 * grid.height * grid.width))
     for first in range(0, len(sharp), channels):
         some = _mixture(blend, gaussians, sharp[first : first + channels], mix)
-        out[first : first + channels] = some.detach().numpy()
+        out[first : first + channels] = some.detach().cpu().numpy()
     return torch.from_numpy(np.asarray(out))
 
 

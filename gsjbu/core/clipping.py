@@ -56,7 +56,7 @@ def _extremes(low: Tensor, reach: int, known: Tensor | None) -> tuple[Tensor, Te
     """Least and greatest value of the window of each LR pixel, [C, h, w] each; of known ones where there are any."""
     if known is None or bool(known.all()):
         return -_grown(-low, reach), _grown(low, reach)
-    far = torch.tensor(float("inf"), dtype=low.dtype)
+    known, far = known.to(low.device), torch.tensor(float("inf"), dtype=low.dtype)
     return -_grown(torch.where(known, -low, -far), reach), _grown(torch.where(known, low, -far), reach)
 
 

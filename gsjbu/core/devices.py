@@ -7,16 +7,27 @@ import torch
 from gsjbu.errors import SettingError
 from gsjbu.settings import SETTINGS
 
+NO_CUDA = (
+    "This build of torch has no CUDA; pip install -U torch torchvision --index-url "
+    "https://download.pytorch.org/whl/cu130 brings one for NVIDIA GPUs."
+)
+
 
 def unavailable_reason(name: str) -> str | None:
-    """Why device ``name`` (auto, cpu, cuda, mps) cannot be used here, or None if it can."""
-    if name in ("auto", "cpu"):
+    """Why device ``name`` (auto, cpu, cuda, cuda:1, mps) cannot be used here, or None if it can."""
+    kind, _, number = name.partition(":")
+    if kind in ("auto", "cpu"):
         return None
-    if name == "cuda":
+    if kind == "cuda":
         if torch.cuda.is_available():
-            return None
+            count = torch.cuda.device_count()
+            return (
+                f"torch sees {count} CUDA GPUs, counted from 0."
+                if int(number or 0) >= max(1, count)
+                else None
+            )
         if torch.version.cuda is None:
-            return "This build of torch has no CUDA."
+            return NO_CUDA
         return "No CUDA GPU is visible to torch."
     if torch.backends.mps.is_available():
         return None
@@ -39,13 +50,11 @@ def resolve(name: str | torch.device) -> torch.device:
     SETTINGS["device"].parse(name.split(":")[0])
     if name == "auto":
         name = next((n for n in ("cuda", "mps") if unavailable_reason(n) is None), "cpu")
-    reason = unavailable_reason(name.split(":")[0])
     try:
         found = torch.device(name)
     except RuntimeError:
         raise SettingError("device", f"device is {name!r}; after the colon goes a number: cuda:1.") from None
-    if reason is None and found.type == "cuda" and (found.index or 0) >= max(1, torch.cuda.device_count()):
-        reason = f"torch sees {torch.cuda.device_count()} CUDA GPUs, counted from 0."
+    reason = unavailable_reason(str(found))
     if reason is not None:
         raise SettingError(
             "device",

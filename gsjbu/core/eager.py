@@ -7,7 +7,7 @@ is the CPU's, or says where.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -36,8 +36,13 @@ def eager(call: Callable[P, R]) -> Callable[P, R]:
             if torch.empty(0).device.type != "cpu":  # get_default_device fails in torch.func
                 stack.enter_context(torch.device("cpu"))
             for device in ("cpu", "cuda", "mps"):
-                if torch.is_autocast_enabled(device):
-                    stack.enter_context(torch.autocast(device, enabled=False))
+                stack.enter_context(without_autocast(device))
             return call(*args, **options)
 
     return inner
+
+
+def without_autocast(device: str) -> AbstractContextManager[None]:
+    """Autocast switched off on ``device`` where it is on. torch before 2.5 has none on mps, and raises if asked."""
+    on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if on else nullcontext()

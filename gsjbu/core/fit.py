@@ -75,7 +75,7 @@ def fit_kernel(
         device=where, optimiser=adam, rate=rate, threads=threads, progress=progress,
     )  # fmt: skip
     return Kernel(
-        gaussians, losses, objective, chosen.name, chosen.reason, where.type, threads, lr_image=how,
+        gaussians, losses, objective, chosen.name, chosen.reason, str(where), threads, lr_image=how,
         notes=parameters.highest_note(grid),
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means, MixGaussians
 from gsjbu.core.corners import beside_corners, corner_centres, off_corners
-from gsjbu.core.eager import eager
+from gsjbu.core.eager import eager, without_autocast
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.plain import is_batched, is_beside, is_followed, is_transformed, untransformed, why_unreadable
@@ -191,6 +191,10 @@ class Kernel:
         mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
         self._check(signal, out, clip)
         check_threads(threads)
+        if not wants_gradient(signal):
+            signal = signal.to(
+                "cpu"
+            )  # where the result is: what looks at it takes float64, which mps has not
         if signal.dtype != torch.float64:
             signal = signal.to(torch.float32)
         refinement = self.refinement if self._refines(signal) else None
@@ -205,7 +209,7 @@ class Kernel:
         target = None if out is None else out.reshape(-1, *size)
         direct = whole and refinement is None and not any(self.offset) and not self.corners
         threads = self.threads if threads is None else threads
-        with torch.autocast(flat.device.type, enabled=False):  # weights and sums need float32
+        with without_autocast(flat.device.type):  # weights and sums need float32
             if whole:
                 mixed = self._rendered(flat, target if direct else None, threads)
             else:
@@ -213,7 +217,7 @@ class Kernel:
                 mixed = self._rendered_from(flat, mask, threads)
             mixed = self._finished(mixed, signal, refinement, mask, clip, threads)
             if target is not None and not direct:  # the result is in memory as a whole
-                target[...] = mixed.detach().numpy()
+                target[...] = mixed.detach().cpu().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
         return mixed.reshape(*signal.shape[:-2], *size)

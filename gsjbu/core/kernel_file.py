@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
     grid = Grid(guide.shape[1], guide.shape[2], raw.shape[1], raw.shape[2], step_y, step_x)
     if not grid.is_regular:
         raise ValueError(f"a step of {step_x} × {step_y} does not go with its sizes")
-    for name, known in (("backend", ("fused", "attention")), ("device", ("cpu", "cuda", "mps"))):
-        if notes[name] not in known:
+    for name, known in (("backend", "fused|attention"), ("device", "(cpu|cuda|mps)(:(0|[1-9][0-9]?))?")):
+        if not re.fullmatch(known, notes[name]):
             raise ValueError(f"{name} is {notes[name]!r}")
     radius = SETTINGS["radius"].parse(notes["radius"])
     blend = None

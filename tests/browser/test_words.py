@@ -73,7 +73,7 @@ def test_what_the_server_says_has_a_translation(code: str) -> None:
             if words_of_ours is None or choice["value"] in words_of_ours:
                 needed.add(f"server.choice.{one['name']}.{choice['value']}")
         needed |= {f"server.unit.{one['unit']}"} if one["unit"] else set()
-    reasons = re.findall(r'return "(.+)"', inspect.getsource(devices.unavailable_reason))
+    reasons = [*re.findall(r'return "(.+)"', inspect.getsource(devices.unavailable_reason)), devices.NO_CUDA]
     assert len(reasons) == 4
     needed |= {f"server.reason.{one}" for one in reasons}
     needed |= {f"server.sample.{name}.{part}" for name in SAMPLES for part in ("title", "sentence")}

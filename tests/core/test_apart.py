@@ -22,7 +22,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(apart, "_started", started := [])
     monkeypatch.setattr(apart, "HEAD_START", 0.0)
     yield tmp_path
-    for process, _ in started:
+    for process, *_ in started:
         process.kill()
         process.wait()
 
@@ -51,8 +51,10 @@ def test_the_stamp_lies_where_numba_keeps_its_own(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setattr(apart, "BESIDE", tmp_path / "__pycache__")
     assert apart._stamp().parent == tmp_path / "__pycache__"
-    monkeypatch.setattr(apart.os, "access", lambda path, mode: False)
     monkeypatch.setattr(apart, "user_cache_path", lambda *_, **__: tmp_path / "own")
+    monkeypatch.setattr(apart.os, "access", lambda path, mode: True)  # so says Windows of any folder
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(apart, "BESIDE", tmp_path / "file" / "__pycache__")
     assert apart._stamp().parent == tmp_path / "own"
 
 
@@ -77,12 +79,20 @@ def test_one_process_is_started_and_begins_after_a_while(
     assert (empty / "ran").read_text() == "once " and apart.is_going()
     apart._started[0][0].kill()
     apart._started[0][0].wait()
-    assert not apart.is_going()
+    assert not apart.is_going() and not apart.has_ended()  # it was not done
+    apart._started[0][0].returncode = 0
+    assert apart.has_ended()
+    monkeypatch.setattr(apart.os, "getpid", lambda: -1)
+    assert not apart.has_ended(), "a fork cannot know"
 
 
 def test_it_is_not_started_where_it_could_keep_nothing(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("NUMBA_CACHE_DIR", str(empty / "gsjbu-compiled-1234"))  # as compiler.py makes one
+        assert not apart.start("")
+    (empty / "file").write_text("")
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMBA_CACHE_DIR", str(empty / "file"))
         assert not apart.start("")
     with monkeypatch.context() as patch:
         patch.setattr(sys, "frozen", True, raising=False)  # its executable is an application

@@ -16,7 +16,7 @@ from gsjbu.core import blend as blends
 from gsjbu.core import interpolation, parameters
 from gsjbu.core.backends import dispatch
 from gsjbu.core.blend import Blend, Means
-from gsjbu.core.clipping import within_reach
+from gsjbu.core.clipping import clip_, within_reach
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
@@ -234,3 +234,10 @@ def test_a_file_with_a_senseless_blend_is_refused(tmp_path, wrong) -> None:
     save_file(load_file(path), path, metadata={"gsjbu": json.dumps(notes)})
     with pytest.raises(KernelFileError):
         gsjbu.load(path)
+
+
+def test_a_mask_goes_where_the_signal_is():
+    """Of a signal on a GPU that asks for a gradient; ``meta`` is a device that is everywhere."""
+    high, low = torch.empty(2, 8, 8, device="meta", requires_grad=True), torch.empty(2, 4, 4, device="meta")
+    held = clip_(high, low, Grid.from_stride(8, 8, 2), 1, torch.arange(16).reshape(4, 4) > 3)
+    assert held.device == high.device

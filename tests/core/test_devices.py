@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+import gsjbu
 from gsjbu.core import devices
+from gsjbu.core.backends import dispatch
 from gsjbu.errors import SettingError
 
 
@@ -40,7 +42,7 @@ def test_auto_takes_the_first_there_is(machine, has, taken):
 @pytest.mark.parametrize(
     ("name", "has", "reason"),
     [
-        ("cuda", {}, "This build of torch has no CUDA."),
+        ("cuda", {}, "This build of torch has no CUDA; pip install"),
         ("cuda", {"cuda_build": "13.0"}, "No CUDA GPU is visible to torch."),
         ("mps", {}, "This build of torch has no MPS"),
         ("mps", {"mps_build": True}, "no Apple GPU is available"),
@@ -72,6 +74,9 @@ def test_a_gpu_beyond_the_last_is_refused(machine, monkeypatch):
     machine(cuda=True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert devices.resolve("cuda:1") == torch.device("cuda:1")
+    monkeypatch.setattr(dispatch.attention, "fit", lambda problem, raw, *_, **__: (raw, [], raw))
+    monkeypatch.setattr(dispatch, "_on", lambda gaussians, device: None)
+    assert gsjbu.fit(torch.rand(3, 8, 8), stride=4, device="cuda:1").device == "cuda:1"
     with pytest.raises(SettingError, match="torch sees 2 CUDA GPUs") as refusal:
         devices.resolve("cuda:2")
     assert refusal.value.code == "device_unavailable"

@@ -9,13 +9,29 @@ import pytest
 import torch
 
 import gsjbu
-from gsjbu.core.eager import eager
+from gsjbu.core.eager import eager, without_autocast
 
 
 @eager
 def upside_down(x: torch.Tensor, by: float = 1.0) -> torch.Tensor:
     """By numpy, whose result torch.compile cannot know."""
     return torch.from_numpy(np.flipud(x.numpy()).copy()) * by
+
+
+def test_a_device_that_has_no_autocast_is_not_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torch 2.4 has none on mps, and raises."""
+
+    def refuse(device: str, *_: object, **__: object) -> bool:
+        if device == "mps":
+            raise RuntimeError("unknown device type for autocast")
+        return False
+
+    monkeypatch.setattr(torch, "is_autocast_enabled", refuse)
+    monkeypatch.setattr(torch, "autocast", refuse)
+    monkeypatch.setattr(torch.amp, "is_autocast_available", lambda device: device != "mps")
+    torch.testing.assert_close(upside_down(torch.ones(3, 4)), torch.ones(3, 4))
+    with without_autocast("mps"):
+        pass
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="torch.compile wants Linux or macOS")

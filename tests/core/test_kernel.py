@@ -261,10 +261,14 @@ def test_the_gradient_to_the_signal_is_the_transposed_render(kernel):
         assert float(signal.grad[0, row, col]) == pytest.approx(numerical, rel=1e-4, abs=1e-4)
 
 
-def test_a_kernel_from_a_gpu_renders_where_there_is_none(monkeypatch):
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps:0"])
+def test_a_kernel_from_a_gpu_renders_where_there_is_none(monkeypatch, tmp_path, device):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     here = random_kernel(20, 20, Grid.from_stride(20, 20, 4), 1, "attention")
-    there = replace(here, device="cuda")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    replace(here, device=device).save(tmp_path / "kernel")
+    there = gsjbu.load(tmp_path / "kernel")
+    assert there.device == device
     assert torch.equal(there.render(signal_for(here)), here.render(signal_for(here)))
 
 
@@ -394,6 +398,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         (tensors(), notes(step=[1.0, 1.0])),
         (tensors(), notes(backend="nobody")),
         (tensors(), notes(device="moon")),
+        (tensors(), notes(device="cuda:01")),
         ({"raw": torch.zeros(4, 3, 3)}, notes()),
         (tensors(raw=torch.zeros(3, 3, 3)), notes()),
         (tensors(raw=torch.zeros(4, 9)), notes()),

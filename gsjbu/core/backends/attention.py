@@ -24,6 +24,7 @@ from torch import Tensor
 
 from gsjbu.core import parameters
 from gsjbu.core.backends.lattices import WHOLE, Lattice, lattices
+from gsjbu.core.eager import without_autocast
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import ADAM, Optimiser, Parameters
 
@@ -179,9 +180,10 @@ def fit(
 ) -> tuple[Tensor, list[float], Tensor]:
     """Adam; returns raw, the loss before each step and the last gradient (see ``cpu.fit``), all on the CPU.
 
-    Whatever the caller's own modes are (no_grad, inference_mode, autocast): a fit needs gradients, in float32.
+    Whatever the caller's own modes are (no_grad, inference_mode, autocast): a fit needs gradients, in float32. Half
+    precision has no room for logits: where σr is small they run to hundreds.
     """
-    with torch.inference_mode(False), torch.enable_grad(), _in_float32(problem.device):
+    with torch.inference_mode(False), torch.enable_grad(), without_autocast(problem.device.type):
         at = optimiser.coordinates(raw.detach(), parameters.highest(problem.grid))
         at = at.to(problem.device, torch.float32).clone().requires_grad_(True)
         objectives = [
@@ -202,11 +204,6 @@ def fit(
         losses = torch.stack(recorded).tolist() if recorded else []
         gradient = at.grad if at.grad is not None else torch.zeros_like(at)
         return optimiser.raw(at.detach().cpu()), losses, gradient.detach().cpu()
-
-
-def _in_float32(device: torch.device) -> torch.autocast:
-    """Half precision has no room for logits: where σr is small they run to hundreds."""
-    return torch.autocast(device.type, enabled=False)
 
 
 class _Objective:
@@ -308,6 +305,7 @@ def _cuda_graph_step(
         pass
     if objective.problem._kept is None:
         return None
+    device = objective.problem.device  # not always the current one
     optimiser = torch.optim.Adam([raw], lr=rate, capturable=True)
 
     def eager() -> Tensor:
@@ -317,14 +315,14 @@ def _cuda_graph_step(
         return loss
 
     before = raw.detach().clone()
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
+    stream, graph = torch.cuda.Stream(device), torch.cuda.CUDAGraph()
+    stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
         for _ in range(3):
             eager()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    torch.cuda.current_stream(device).wait_stream(stream)
+    # What other threads do on a GPU meanwhile is no part of it.
+    with torch.cuda.device(device), torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         captured = eager()
     # The warm-up steps moved the raw values and Adam's state: put both back.
     with torch.no_grad():
@@ -333,7 +331,8 @@ def _cuda_graph_step(
             value.zero_()
 
     def replay(step: int) -> Tensor:
-        graph.replay()
+        with torch.cuda.device(device):
+            graph.replay()
         return captured
 
     return replay
@@ -341,7 +340,7 @@ def _cuda_graph_step(
 
 def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     """Mix signal [C, h, w] to [C, H, W]; differentiable in ``signal`` (and in ``raw``)."""
-    with _in_float32(problem.device):
+    with without_autocast(problem.device.type):
         g = problem.grid
         values = signal.flatten(1).T  # [h·w, C]
         abc, kappa = psi_and_kappa(

@@ -17,7 +17,7 @@ from gsjbu.core import threads as cores
 from gsjbu.core.backends import forms
 from gsjbu.core.backends.lattices import WHOLE, Lattice, lattices
 from gsjbu.core.backends.members import Members, alone
-from gsjbu.core.backends.phases import CAN_YIELD, STOP, new_control, open_phase
+from gsjbu.core.backends.phases import STOP, new_control, open_phase
 from gsjbu.core.backends.simd import LANES
 from gsjbu.core.grid import Grid
 from gsjbu.core.memory import allocate
@@ -69,8 +69,6 @@ class Problem:
 
     def threads(self, asked: int | None) -> int:
         """At most what was asked for (default: all cores), fewer where there is too little to share."""
-        if not CAN_YIELD:
-            return 1
         neighbours = min(2 * self.radius + 1, self.grid.rows) * min(2 * self.radius + 1, self.grid.cols)
         pairs = self.grid.height * self.grid.width * neighbours
         return max(1, min(asked or cores.available(), math.ceil(pairs / PAIRS_PER_THREAD)))

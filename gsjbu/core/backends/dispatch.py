@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
-import filelock
 import numpy as np
 import torch
 from torch import Tensor
@@ -74,14 +72,14 @@ class WarmUp:
         process of its own, and takes about half a minute."""
         if self.state != "cold":
             return self.state != "compiling"
-        if self.patient or apart.is_done() or compiler.unavailable_reason() is not None:
+        if self.patient or compiler.unavailable_reason() is not None or apart.is_done() or apart.has_ended():
             return True
         # The code is text, as arrows between rooms point down: kernel.py hands in what it has to compile.
         return not apart.start("from gsjbu.core import kernel; kernel.dispatch.warm_up.run_alone()")
 
     def run_alone(self) -> None:
-        """All of it, in the process that was started for that; nothing if another is at it."""
-        with suppress(filelock.Timeout), apart.alone():
+        """All of it, in the process that was started for that. Raises filelock.Timeout if another is at it."""
+        with apart.alone():
             self.run(whole=True)
             apart.done()  # also where it failed: whoever comes next is to hear why
 
@@ -220,8 +218,9 @@ def render(
         problem = cpu.Problem.of(gaussians.guide, gaussians.lr_guide, gaussians.grid, gaussians.radius)
         return torch.from_numpy(cpu.render(problem, gaussians.raw, signal, out, threads, members=members))
     assert members is None
-    # A kernel may have been fitted on a device that this machine does not have.
-    fitted_on = torch.device(device if devices.unavailable_reason(device) is None else "cpu")
+    # A kernel may have been fitted on a device that this machine does not have, or on one of more GPUs.
+    names = (device, device.split(":")[0], "cpu")
+    fitted_on = torch.device(next(name for name in names if devices.unavailable_reason(name) is None))
     where = signal.device if with_gradient else fitted_on
     with torch.set_grad_enabled(with_gradient), torch_threads(beside(threads)):
         mixed = attention.render(

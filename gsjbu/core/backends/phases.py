@@ -14,10 +14,11 @@ All state is one int64 array, one cache line apart per field:
 
 from __future__ import annotations
 
-import os
+import ctypes
+import sys
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -29,7 +30,18 @@ SIZE = 24
 SHIFT = 32
 MASK = (1 << 32) - 1
 CLOSED = 1 << 31  # a phase that waits for the leader: every claim is past the last task
-CAN_YIELD = os.name == "posix"
+
+
+def _yielding() -> str:
+    """The system's function that offers the core to another thread, by a name under which compiled code finds it."""
+    if sys.platform != "win32":
+        return "sched_yield"
+    address = ctypes.cast(ctypes.windll.kernel32.SwitchToThread, ctypes.c_void_p).value
+    binding.add_symbol("SwitchToThread", address)
+    return "SwitchToThread"
+
+
+YIELDING = _yielding()
 
 
 def new_control() -> np.ndarray:
@@ -80,13 +92,12 @@ def atomic_add(typingctx, array, index, value):
 
 @intrinsic
 def _yield_core(typingctx):
-    """Offer the core to another thread (sched_yield; nothing where the system has none)."""
+    """Offer the core to another thread."""
 
     def codegen(context, builder, signature, args):
-        if CAN_YIELD:
-            function_type = ir.FunctionType(ir.IntType(32), [])
-            function = cgutils.get_or_insert_function(builder.module, function_type, "sched_yield")
-            builder.call(function, [])
+        function_type = ir.FunctionType(ir.IntType(32), [])
+        function = cgutils.get_or_insert_function(builder.module, function_type, YIELDING)
+        builder.call(function, [])
         return context.get_dummy_value()
 
     return types.none(), codegen

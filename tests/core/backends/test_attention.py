@@ -6,6 +6,9 @@ issue asks for 1e-5 and 1e-4. At the clamps, see TOLERANCE.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from unittest.mock import MagicMock
+
 import pytest
 import torch
 
@@ -224,3 +227,26 @@ def test_steps_are_those_of_torchs_adam(optimiser):
                     at[c].clamp_(*bounds)
     raw, _, _ = attention.fit(on("cpu", problem), problem.raw, 6, optimiser.rate, 1.0, optimiser=optimiser)
     assert torch.equal(raw, optimiser.raw(at.detach()))
+
+
+def test_a_cuda_graph_is_made_and_replayed_on_the_gpu_that_was_named(monkeypatch):
+    """Not on the current one. torch.cuda is a stand-in that notes which it is asked for."""
+    gpu, asked = torch.device("cuda:1"), []
+
+    def note(*args, **options):
+        asked.append([x for x in (*args, *options.values()) if isinstance(x, torch.device)])
+        return MagicMock()
+
+    for name in ("Stream", "current_stream", "device"):
+        monkeypatch.setattr(torch.cuda, name, note)
+    for name in ("stream", "graph", "CUDAGraph"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    monkeypatch.setattr(torch.optim, "Adam", lambda *_, **__: MagicMock(state=defaultdict(dict)))
+    objective = MagicMock()
+    objective.problem.device = gpu
+    objective.problem.chunks.return_value = []
+    step = attention._cuda_graph_step(objective, torch.zeros(4, 2, 2), 0.1, True)
+    assert step is not None
+    step(0)
+    assert asked == [[gpu]] * 5  # a stream, twice the one that waits, the graph, its replay
+    assert torch.cuda.graph.call_args.kwargs["capture_error_mode"] == "thread_local"

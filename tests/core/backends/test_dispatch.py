@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from importlib.metadata import Distribution, PackageNotFoundError
 
+import filelock
 import pytest
 import torch
 
@@ -43,8 +45,17 @@ def cold(monkeypatch) -> dispatch.WarmUp:
 
 @pytest.fixture
 def without_numba(monkeypatch, cold):
-    """``import numba`` raises, and the modules that need it are not loaded."""
+    """``import numba`` raises, nothing tells its version, and the modules that need it are not loaded."""
     import gsjbu.core.backends as package
+
+    found = Distribution.from_name
+
+    def missing(name: str) -> Distribution:
+        if name in ("numba", "llvmlite"):
+            raise PackageNotFoundError(name)
+        return found(name)
+
+    monkeypatch.setattr(Distribution, "from_name", missing)
 
     for name in COMPILED:
         monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}", raising=False)
@@ -206,9 +217,10 @@ def test_while_nothing_is_compiled_attention_answers_and_another_process_compile
     torch.testing.assert_close(high, later.render(lr), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("why", ["patient", "asked for", "no process"])
+@pytest.mark.parametrize("why", ["patient", "asked for", "no process", "it has ended"])
 def test_whoever_needs_the_fused_kernel_waits(cold, monkeypatch, why):
     monkeypatch.setattr(dispatch.apart, "is_done", lambda: False)
+    monkeypatch.setattr(dispatch.apart, "has_ended", lambda: why == "it has ended")
     monkeypatch.setattr(dispatch.apart, "start", lambda code: why != "no process")
     cold.patient = why == "patient"
     assert dispatch.choose(CPU, "fused" if why == "asked for" else "auto").name == "fused"
@@ -217,7 +229,7 @@ def test_whoever_needs_the_fused_kernel_waits(cold, monkeypatch, why):
 def test_the_process_that_compiles_says_when_it_is_done_also_where_it_fails(cold, monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(dispatch, "compile_form", lambda name: 1 / 0)
-    with dispatch.apart.alone():
+    with dispatch.apart.alone(), pytest.raises(filelock.Timeout):
         cold.run_alone()
     assert cold.state == "cold" and not dispatch.apart.is_done()  # another is at it
     cold.run_alone()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -167,3 +169,23 @@ def test_load_and_store():
     array = np.array([1, 2, 3], dtype=np.int64)
     assert swap(array) == 2
     assert array.tolist() == [1, -5, 3]
+
+
+def test_where_there_is_no_sched_yield_windows_own_is_called(monkeypatch):
+    """A stand-in of SwitchToThread at an address of its own, as DLLs have them."""
+    called = []
+    switch = ctypes.CFUNCTYPE(ctypes.c_int32)(lambda: called.append(1) or 1)
+    kernel32 = SimpleNamespace(SwitchToThread=switch)
+    with monkeypatch.context() as patch:
+        patch.setattr(phases.ctypes, "windll", SimpleNamespace(kernel32=kernel32), raising=False)
+        patch.setattr(phases.sys, "platform", "win32")
+        name = phases._yielding()
+    monkeypatch.setattr(phases, "YIELDING", name)
+
+    @njit
+    def twice():
+        phases._yield_core()
+        phases._yield_core()
+
+    twice()
+    assert (name, called) == ("SwitchToThread", [1, 1])
