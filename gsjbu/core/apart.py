@@ -29,9 +29,8 @@ BESIDE = Path(__file__).parent / "backends" / "__pycache__"
 # So long the call that asked has all cores to itself (seconds).
 HEAD_START = 3.0
 
-_started: list[
-    tuple[subprocess.Popen[bytes], float, int]
-] = []  # at most one, when it begins to work, and for whom
+# At most one process, when it begins to work, and for whom.
+_started: list[tuple[subprocess.Popen[bytes], float, int]] = []
 
 
 def is_done() -> bool:

@@ -192,9 +192,7 @@ class Kernel:
         self._check(signal, out, clip)
         check_threads(threads)
         if not wants_gradient(signal):
-            signal = signal.to(
-                "cpu"
-            )  # where the result is: what looks at it takes float64, which mps has not
+            signal = signal.to("cpu")  # as the result; it is looked at in float64, which mps has not
         if signal.dtype != torch.float64:
             signal = signal.to(torch.float32)
         refinement = self.refinement if self._refines(signal) else None
