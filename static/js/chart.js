@@ -62,6 +62,7 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks }) {
     role: "img",
     "aria-label": label,
     tabindex: "0",
+    "data-focus": "chart", // which it keeps when it is drawn anew
     class: "chart",
   });
   ys.forEach((v, i) => {
