@@ -77,7 +77,7 @@ def test_each_fit_is_a_curve_of_its_own(page: Page) -> None:
     assert "fit 1 from 0.500 to 0.0250, fit 2 from 0.500 to 0.0250" in label(page)
     page.focus("#chart svg")
     before = page.query_selector("#chart svg")
-    page.set_viewport_size({"width": 1300, "height": 900})  # it is drawn anew, and keeps the focus
+    page.set_viewport_size({"width": 700, "height": 900})  # it is drawn anew, and keeps the focus
     page.wait_for_function("(before) => document.querySelector('#chart svg') !== before", arg=before)
     page.keyboard.press("End")
     assert page.text_content("#chart .note") == "fit 2, step 40: 0.02500"
