@@ -55,8 +55,9 @@ def extract(
     The stage whose stride is nearest the grid's is taken; cells larger than its stride get the mean over their
     pixels, smaller ones a bilinear reading. ``backbone`` is one of the list or ``timm:NAME``. One whose weights are not
     to be had is replaced by ``auto`` (see ``catalogue.backbone``), a failing accelerator by the CPU; ``status`` says so
-    each time, and ``as_named`` whether it is the network that was named. ``progress`` hears of downloads and may raise to give up. ``maps``: kept by the caller for this image and
-    device; the network does not run again for a grid that its last map serves as well.
+    each time, and ``as_named`` whether it is the network that was named. ``progress`` hears of downloads and may raise
+    to give up. ``maps``: kept by the caller for this image and device; the network does not run again for a grid that
+    its last map serves as well.
     """
     if tuple(image.shape[-2:]) != (grid.height, grid.width):
         raise ShapeError(

@@ -35,7 +35,7 @@ def test_a_named_backbone_that_is_not_to_be_had_ends_a_batch_before_it_starts(
 ):
     monkeypatch.setattr(catalogue, "find", lambda spec: None)
     monkeypatch.setattr(catalogue, "_resnet18_weights", lambda *_: (None, "none are here."))
-    with pytest.raises(GsjbuError, match="nonsense|random weights"):
+    with pytest.raises(GsjbuError, match=r"nonsense|random weights"):
         batch.run(
             str(dataset), str(tmp_path / "out"), BatchConfig(backbone=backbone), signals="backbone", workers=1
         )
