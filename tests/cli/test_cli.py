@@ -538,6 +538,7 @@ def test_help_is_made_from_the_settings(command, capsys):
         for setting in SETTINGS.values():
             assert f"--{setting.name.replace('_', '-')}" in out
             assert setting.sentence in flat
+        assert "timm:NAME, local:FOLDER" in flat and "auto|resnet18" not in out and "off|labels" not in out
 
 
 def test_the_module_runs_as_a_program(root):
