@@ -103,6 +103,11 @@ def run(
     items = find(source, signals)
     if asked.guide_masks and not os.path.isdir(asked.guide_masks):
         raise SourceError(f"There is no folder {asked.guide_masks}; the masks of the images must lie in one.")
+    if signals == BACKBONE and asked.backbone != "auto":
+        from gsjbu.models import catalogue, features  # here, as in _found
+
+        features.check_named(asked.backbone, asked.seed)
+        catalogue.release("backbone")
     out = Path(folder)
     _spare_inputs(source, items, out, asked)
     out.mkdir(parents=True, exist_ok=True)

@@ -8,10 +8,12 @@ from typing import Any
 from gsjbu.batch.sources import BACKBONE
 from gsjbu.errors import GsjbuError
 from gsjbu.io import stretching
-from gsjbu.settings import default
+from gsjbu.io.writers import ENDINGS
+from gsjbu.settings import Settings, default
 
 #: Forms of results without floats of their own.
 NO_FLOATS = ("png", "kernel")
+OF_FIT = ("stride", "iters", "radius", "objective", "optimiser", "lr_image", "seed")
 WORDS = ("kind", "invalid", "layout", "fill", "names")  # on a signal
 
 
@@ -43,6 +45,17 @@ class BatchConfig:
 
     def check(self, signals: str) -> None:
         """Refuse what would be refused for every image. Raises GsjbuError; ``signals``: as for a run."""
+        if self.form not in ENDINGS:
+            raise GsjbuError(
+                "output_format", f"form is {self.form!r}; it must be one of {', '.join(ENDINGS)}."
+            )
+        Settings.parse({name: getattr(self, name) for name in OF_FIT})
+        if self.resolution:
+            Settings.parse({"resolution": self.resolution})
+        if self.device not in ("auto", "cpu"):
+            from gsjbu.core import devices  # here: it brings torch
+
+            devices.resolve(self.device)
         if self.half and self.form in NO_FLOATS:
             raise GsjbuError(
                 "output_format", f"float16 has no part in results of the form {self.form}; leave it out."

@@ -24,7 +24,7 @@ from gsjbu.batch.config import BatchConfig, WriteFailed
 from gsjbu.batch.sources import IMAGES, SIGNALS, Blob, Item, mask_file
 from gsjbu.core.backends.dispatch import warm_up
 from gsjbu.core.kernel import Kernel
-from gsjbu.errors import GsjbuError
+from gsjbu.errors import GsjbuError, ModelError
 from gsjbu.io import guides, levels, readers, restoring, stretching
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.writers import (
@@ -230,8 +230,12 @@ class Worker:
         grid = Grid.from_stride(height, width, self.asked.stride)
         device = devices.resolve(self.asked.device)
         found = features.extract(image, grid, self.asked.backbone, device, self.asked.seed)
+        if not found.as_named:  # a folder is of one network's features
+            raise ModelError("model_unavailable", found.status)
         known = torch.ones(grid.rows, grid.cols, dtype=torch.bool)
-        signal = Signal(found.values, known, "features", reason=found.status, source=self.asked.backbone)
+        signal = Signal(
+            found.values, known, "features", reason=found.status.removesuffix("."), source=self.asked.backbone
+        )
         return signal, {"stride": self.asked.stride}
 
     @staticmethod

@@ -66,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         )
     for panel in result.panels:
         write_bytes(folder / f"{panel.name}.png", pictures.png_bytes(panel.picture))
+    if settings.features and settings.backbone != "auto":
+        options.say(args, [f"Features: {result.status['features']}"])
     facts = _facts(result)
     text = json.dumps(facts, indent=1, ensure_ascii=False)
     write_bytes(folder / "result.json", (text + "\n").encode())

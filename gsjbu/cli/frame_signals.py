@@ -115,6 +115,8 @@ class FrameSignals:
 
             device = devices.resolve(self.args.device)
             found = features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed)
+            if self._basis is None and self.args.backbone != "auto":  # the first frame's
+                options.say(self.args, [f"Features: {found.status}"])
             return Signal(found.values, everywhere, "features")
         return self._brought(kernel.grid)
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from gsjbu.io.guides import Guide
 
 SIGNAL_WORDS = {"kind": "auto", "invalid": "auto", "layout": "auto", "fill": False, "names": None}
+#: Settings that take names of models; the names that may follow what a setting's sentence says.
+MODELS = {
+    "backbone": "NAME: auto, resnet18, timm:NAME, local:FOLDER (of GSJBU_MODELS_DIR), or a backbone of the README.",
+    "segmentation": "NAME: off, labels, local:FOLDER (of GSJBU_MODELS_DIR), or a segmentation model of the README.",
+}
 FIT = ("stride", "iters", "radius", "objective", "lr_image", "optimiser", "device")
 
 
@@ -60,6 +65,8 @@ def _look_further(text: str) -> None:
 def _values(setting: Setting) -> str:
     if setting.kind == "int":
         return f"{setting.low}…{setting.high}"
+    if setting.name in MODELS:
+        return "NAME"
     return "on|off" if setting.kind == "bool" else "|".join(setting.choices or {})
 
 
@@ -75,7 +82,8 @@ def _help(setting: Setting, overridden: bool, default: Any) -> str:
         shown = "on" if shown else "off"
     unit = f", in {setting.unit}" if setting.unit else ""
     ending = "" if shown is None else f" (default: {shown}{unit})"
-    return (setting.sentence + ending).replace("%", "%%")
+    sentence = f"{setting.sentence} {MODELS[setting.name]}" if setting.name in MODELS else setting.sentence
+    return (sentence + ending).replace("%", "%%")
 
 
 def count(least: int = 1) -> Callable[[str], int]:

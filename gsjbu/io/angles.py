@@ -13,6 +13,9 @@ RIM, LEAST_OF_EIGHTH = 0.05, 0.01
 #: Neighbours that are so far apart jump between the ends; those half as far, of which an edge of the scene has many,
 #: may be so few beside them. Jumps are so many pairs of all at least.
 JUMP, BETWEEN, MOST_BETWEEN, LEAST_JUMPS = 0.75, 0.25, 0.1, 0.005
+#: A seam is a line: of jumps that go on as angles do, against the rise on both sides, so many a row (or column) do, and
+#: there may be more steps between, as around a summit. So much of all jumps goes on.
+LEAST_OF_SIDE, MOST_AROUND, LEAST_ON = 0.25, 1.5, 0.5
 
 
 def doubt(plane: np.ndarray, known: np.ndarray) -> str:
@@ -31,11 +34,17 @@ def _turns(plane: np.ndarray, known: np.ndarray, parts: np.ndarray, turn: float)
     if np.bincount((8 * parts).astype(int).clip(0, 7), minlength=8).min() < LEAST_OF_EIGHTH * parts.size:
         return False
     whole = np.where(known, plane, np.nan).astype(np.float64) / turn
-    steps = np.concatenate([np.abs(np.diff(whole, axis=axis)).ravel() for axis in (0, 1)])
-    steps = steps[np.isfinite(steps)]
-    jumps = int((steps > JUMP).sum())
-    between = int((steps > BETWEEN).sum()) - jumps
-    return jumps >= LEAST_JUMPS * steps.size and between <= MOST_BETWEEN * jumps
+    pairs = jumps = between = on = 0
+    for rises in (np.diff(whole, axis=0), np.diff(whole, axis=1).T):
+        steps = np.abs(rises)
+        pairs += int(np.isfinite(steps).sum())
+        jumps += int((steps > JUMP).sum())
+        between += int(((steps > BETWEEN) & (steps <= JUMP)).sum())
+        before, jump, after = rises[:-2], rises[1:-1], rises[2:]
+        on += int(((np.abs(jump) > JUMP) & (jump * before < 0) & (jump * after < 0)).sum())
+    sharp = jumps >= LEAST_JUMPS * pairs and between <= MOST_BETWEEN * jumps
+    seam = jumps >= LEAST_OF_SIDE * min(plane.shape) and between <= MOST_AROUND * jumps
+    return sharp or (seam and on >= LEAST_ON * jumps)
 
 
 def _sentence(start: float, turn: float) -> str:

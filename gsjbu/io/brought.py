@@ -27,7 +27,7 @@ class Brought:
     ``told``: the kind that the file's own notes say; ``codes`` are then all of them. ``classes``: channels' numbers.
     ``maybe``: a kind that it may be whatever its numbers say, and is if they are sure.
     ``gap``: the number that a result has where there is none, if it is to be none of ``codes``. ``pages``: pictures
-    in the file, of which this is the first.
+    in the file, of which this is the first. ``alpha``: the last channel is one, by the file's own mark.
     """
 
     array: np.ndarray
@@ -45,6 +45,7 @@ class Brought:
     classes: tuple[int, ...] = ()
     gap: float | None = None
     pages: int = 1
+    alpha: bool = False
 
 
 def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES) -> None:

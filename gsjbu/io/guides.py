@@ -123,7 +123,7 @@ def _pixels(x: Any, max_pixels: int) -> _Pixels:
     if isinstance(x, bytes | bytearray | memoryview):
         return _of_file(bytes(x), max_pixels)
     if isinstance(x, Image.Image):
-        return _Pixels(pictures.to_image(x), ready=True)
+        return _Pixels(pictures.to_image(x), ready=True, notes=pictures.clear_parts(x))
     if isinstance(x, Tensor):
         return _Pixels(_planes_of_tensor(x))
     if isinstance(x, np.ma.MaskedArray):
@@ -186,7 +186,12 @@ def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
         array = palette[np.minimum(array, len(palette) - 1)]
     array = np.moveaxis(array, -1, 0) if brought.layout == "HWC" else array
     planes = _planes_of_tensor(torch.from_numpy(_plain(array)))
-    return _Pixels(planes, notes=pictures.first_of(brought.pages))
+    notes = pictures.first_of(brought.pages)
+    if brought.known is not None:  # an alpha, in a file that Pillow read
+        notes += ("The colours of the picture's transparent parts are followed as they are.",)
+    elif brought.alpha and not _without_opaque_alpha(planes)[1]:  # or infrared: GDAL marks any fourth band so
+        notes += (f"The file marks its channel {len(planes)} as alpha; it is followed as the others are.",)
+    return _Pixels(planes, notes=notes)
 
 
 # --------------------------------------------------------------------------------------------- axes

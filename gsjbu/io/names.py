@@ -57,7 +57,18 @@ def names_of(source: str | Path) -> tuple[str, ...]:
 
 def names_in(text: str) -> tuple[str, ...]:
     """The same from the text that such a file holds, or the word for a data set."""
-    return KNOWN.get(text.lower()) or _of_text(text, "names")
+    return KNOWN.get(text.strip().lower()) or _of_text(text, "names")
+
+
+def check_word(text: str, classes: int) -> None:
+    """Refuse one line that is no known word, where there are several classes to name. Raises SignalError."""
+    one = text.strip()
+    if classes > 1 and one and len(one.splitlines()) == 1 and one[0] not in "{[" and one.lower() not in KNOWN:
+        raise SignalError(
+            "signal_names",
+            f"names is {one[:40]!r}, and there are {classes} classes; give a name a line, JSON (a list or id2label), "
+            f"or {', '.join(KNOWN)}.",
+        )
 
 
 def _of_text(text: str, name: str) -> tuple[str, ...]:

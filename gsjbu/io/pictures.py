@@ -136,13 +136,17 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 def notes(file: Image.Image) -> tuple[str, ...]:
     """What a loaded file holds that the picture does not show, in sentences."""
-    said = first_of(frames(file))
-    return (*said, "Transparent parts of the picture are taken as white.") if _is_clear(file) else said
+    return (*first_of(frames(file)), *clear_parts(file))
 
 
 def first_of(count: int) -> tuple[str, ...]:
     """What is said of a file of ``count`` pictures."""
     return () if count == 1 else (f"The file holds {count} pictures, of which the first is followed.",)
+
+
+def clear_parts(image: Image.Image) -> tuple[str, ...]:
+    """What is said of a picture with pixels that are not opaque."""
+    return ("Transparent parts of the picture are taken as white.",) if _is_clear(image) else ()
 
 
 def _is_clear(image: Image.Image) -> bool:

@@ -30,6 +30,7 @@ from gsjbu.io.pictures import TEXT_KEY
 #: Colours of a TIFF page (its tag "photometric interpretation").
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _NODATA_TAG = 42113  # GDAL's
+_MARKED_ALPHA = (1, 2)  # of the tag "extra samples"
 _ALPHA = {"LA": "L", "PA": "P", "RGBA": "RGB", "La": "L", "RGBa": "RGB"}
 #: More is unknown, by the reader of those who made the format.
 _MOST_FLOW = 1e9
@@ -186,7 +187,8 @@ def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[fl
     if plane.dtype == np.uint8 and plane.shape[-1] == 3:
         return _of_colours(plane, source, None, False)
     contiguous = int(first.planarconfig or 1) == 1
-    return Brought(plane, source, layout="HWC" if contiguous else "CHW", codes=codes)
+    alpha = any(int(extra) in _MARKED_ALPHA for extra in first.extrasamples)
+    return Brought(plane, source, layout="HWC" if contiguous else "CHW", codes=codes, alpha=alpha)
 
 
 def _nodata(page: Any) -> tuple[float, ...]:

@@ -34,6 +34,7 @@ class Features:
     status: str
     pretrained: bool
     stage: str
+    as_named: bool = True  # False: something stands in for the backbone that was named
 
 
 # The last map, who made it, and a sentence if that was not done where it was asked for.
@@ -54,8 +55,9 @@ def extract(
     The stage whose stride is nearest the grid's is taken; cells larger than its stride get the mean over their
     pixels, smaller ones a bilinear reading. ``backbone`` is one of the list or ``timm:NAME``. One whose weights are not
     to be had is replaced by ``auto`` (see ``catalogue.backbone``), a failing accelerator by the CPU; ``status`` says so
-    each time. ``progress`` hears of downloads and may raise to give up. ``maps``: kept by the caller for this image and
-    device; the network does not run again for a grid that its last map serves as well.
+    each time, and ``as_named`` whether it is the network that was named. ``progress`` hears of downloads and may raise
+    to give up. ``maps``: kept by the caller for this image and device; the network does not run again for a grid that
+    its last map serves as well.
     """
     if tuple(image.shape[-2:]) != (grid.height, grid.width):
         raise ShapeError(
@@ -73,9 +75,8 @@ def extract(
             found, fallback = on_device(lambda d: loaded.features(picture, stride, d), device)
             if maps is not None:
                 maps["last"] = weakref.ref(loaded), found, fallback
-        return Features(
-            to_grid(found, grid), loaded.label, loaded.status + fallback, loaded.pretrained, found.stage
-        )
+        status, as_named = loaded.status + fallback, name == "auto" or loaded.pretrained
+        return Features(to_grid(found, grid), loaded.label, status, loaded.pretrained, found.stage, as_named)
 
     try:
         return run(backbone)
@@ -83,7 +84,13 @@ def extract(
         if backbone in ("auto", "resnet18"):
             raise
         instead = run("auto")
-        return replace(instead, status=f"{error.message} Shown instead: {instead.status}")
+        return replace(instead, status=f"{error.message} Shown instead: {instead.status}", as_named=False)
+
+
+def check_named(backbone: str, seed: int = 0) -> None:
+    """Refuse a backbone that is named and that something would stand in for. Raises ModelError."""
+    if backbone != "auto" and not (made := catalogue.backbone(backbone, seed)).pretrained:
+        raise ModelError("model_unavailable", made.status)
 
 
 def on_device(work: Callable[[torch.device], T], device: torch.device | str) -> tuple[T, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from gsjbu.io.kinds import KINDS
 from gsjbu.io.names import KNOWN
 from gsjbu.server.problems import Problem
-from gsjbu.server.schemas import settings_schema
+from gsjbu.server.schemas import SignalWords, settings_schema
 from gsjbu.server.uploads import Form
 from gsjbu.settings import Settings, truth_word
 
@@ -77,6 +77,7 @@ RUN_FORM = body(
             "description": "Write the panels under /static/out and give links.",
         },
         **settings_schema()["properties"],
+        "settings": {**settings_schema(), "description": "All settings in one, instead of a field for each."},
     },
     "file",
     "sample",
@@ -114,6 +115,17 @@ def signal_words(form: Form) -> dict[str, Any]:
     """What the form says of its signal."""
     words: dict[str, Any] = {name: form.fields[name] for name in SIGNAL_WORDS if name in form.fields}
     return words | ({"fill": flag(form, "fill")} if "fill" in words else {})
+
+
+def no_signal_words(form: Form) -> None:
+    """Refuse what is said of a signal where none is sent."""
+    for name, said in signal_words(form).items():
+        if said != SignalWords.model_fields[name].default:
+            raise Problem(
+                "request_invalid",
+                f"{name} is said of a signal, and none is sent; leave it out.",
+                setting=name,
+            )
 
 
 def flag(form: Form, name: str) -> bool:

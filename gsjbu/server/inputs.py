@@ -17,7 +17,7 @@ from torch import Tensor
 from gsjbu.core.threads import step_back
 from gsjbu.errors import SignalError
 from gsjbu.io.brought import Brought
-from gsjbu.io.names import names_in
+from gsjbu.io.names import check_word, names_in
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.truths import reduced
@@ -146,7 +146,7 @@ class Inputs:
             lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most, _read(words))),
             len(file.data),
         )
-        return StoredSignal(read, file.name, words)
+        return StoredSignal(_named(read, words), file.name, words)
 
     async def truth_of(self, form: Form) -> StoredTruth | None:
         """The truth that a run's form brings: a file, or by ``what`` the built-in scene's own."""
@@ -192,7 +192,7 @@ class Inputs:
         anew = await self._in_thread(
             lambda: understand(stored.signal.brought, max_values=most, **_read(words))
         )
-        return StoredSignal(anew, stored.name, words, stored.made)
+        return StoredSignal(_named(anew, words), stored.name, words, stored.made)
 
     def reduced(self, image: StoredImage, resolution: int) -> Tensor:
         """The picture that a run works on, float32 ``[3, h, w]`` in [0, 1]; made once per resolution."""
@@ -249,6 +249,12 @@ class Inputs:
 def _read(words: dict[str, Any]) -> dict[str, Any]:
     """``words`` as :func:`gsjbu.io.signals.understand` takes them, the names of classes read from their text."""
     return {**words, "names": names_in(words["names"])} if "names" in words else words
+
+
+def _named(signal: Signal, words: dict[str, Any]) -> Signal:
+    """``signal``, unless ``words`` have a name for one of its classes alone."""
+    check_word(words.get("names", ""), signal.classes)
+    return signal
 
 
 def check_sample(name: str) -> None:

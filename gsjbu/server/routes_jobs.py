@@ -45,6 +45,8 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
     async with read_form(request, limits, service.buffers, allowed) as form:
         settings = forms.settings_of(form)
         answer = Answer("files" if forms.flag(form, "return_files") else "png")
+        if "signal" not in form.files:
+            forms.no_signal_words(form)
         image_id = service.store.add("image", await service.inputs.image_of(form))
         signal_id = None
         if "signal" in form.files:

@@ -8,6 +8,7 @@ from fastapi import Header, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, WithJsonSchema
 
 from gsjbu.errors import SettingError
+from gsjbu.run import offers  # noqa: F401  (the settings know this machine's models before they are described)
 from gsjbu.server.clients import PATTERN
 from gsjbu.settings import SETTINGS, Settings, unavailable_reason
 

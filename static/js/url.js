@@ -17,7 +17,7 @@ export function read(schema, search = location.search) {
     if (value === undefined) refused.push({ setting, raw: asked.get(setting.name) });
     else settings[setting.name] = value;
   }
-  const view = { ellipses: asked.get("ellipses") === "true" };
+  const view = { ellipses: saidTrue(asked.get("ellipses")) ?? false };
   for (const name of VIEW) if (asked.has(name)) view[name] = asked.get(name);
   if (asked.has("divider")) {
     const at = Number(asked.get("divider"));
@@ -37,9 +37,16 @@ function numbers(text, count) {
   return all.length === count && all.every((one) => one >= 0) ? all : null;
 }
 
+/** What a word for true or false says, as for the command line and the API; undefined: it is none. */
+function saidTrue(text) {
+  const word = String(text).trim().toLowerCase();
+  if (["true", "1", "yes", "on"].includes(word)) return true;
+  return ["false", "0", "no", "off"].includes(word) ? false : undefined;
+}
+
 /** A setting's value from text, or undefined where it would be refused. */
 export function parse(setting, raw) {
-  if (setting.kind === "bool") return { true: true, false: false, 1: true, 0: false }[String(raw)];
+  if (setting.kind === "bool") return saidTrue(raw);
   if (setting.kind === "choice") return setting.choices.some((c) => c.value === raw && c.available !== false) ? raw : undefined;
   const value = raw.trim() === "" ? NaN : Number(raw);
   if (setting.kind === "int" && !Number.isInteger(value)) return undefined;

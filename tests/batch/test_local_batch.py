@@ -267,6 +267,9 @@ def test_backbone_features_where_no_signal_is_brought(dataset, tmp_path):
     assert outcome["status"] == "done", outcome
     assert outcome["shape"][1:] == [48, 64]
     assert "random" in outcome["signal"] or "pretrained" in outcome["signal"].lower()
+    assert not outcome["signal"].endswith("..")
+    named = Worker(str(tmp_path / "named"), BatchConfig(backbone="timm:nonsense"))
+    assert named(items[0])["code"] == "model_unavailable", "never another's in its place"
 
 
 def test_resolution_makes_images_smaller_first(dataset, tmp_path):

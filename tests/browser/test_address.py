@@ -49,7 +49,7 @@ def test_reload_gives_the_same(page: Page) -> None:
     assert page.input_value("[data-setting=stride] input[type=number]") == "10"
 
 
-@pytest.mark.address("resolution=128&point=60,93&place=2,0.5,0.25&ellipses=true")
+@pytest.mark.address("resolution=128&point=60,93&place=2,0.5,0.25&ellipses=on&features=off")
 def test_what_is_looked_at_is_in_the_address_and_goes_with_another_size(page: Page) -> None:
     job = shown(page)
     page.wait_for_selector("#pixel[data-x='60'][data-y='93']")
@@ -57,6 +57,7 @@ def test_what_is_looked_at_is_in_the_address_and_goes_with_another_size(page: Pa
     assert page.get_attribute("#ellipses", "aria-pressed") == "true"
     asked = query(page)
     assert (asked["point"], asked["place"], asked["ellipses"]) == ("60,93", "2,0.5,0.25", "true")
+    assert asked["features"] == "false"
     page.click("#region")
     page.wait_for_selector("#region-told[data-region='52 85 68 101']")
     set_slider(page, "resolution", 64)

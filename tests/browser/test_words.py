@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from playwright.sync_api import Browser, Page
 
 from gsjbu.core import devices
+from gsjbu.run import panels
 from gsjbu.run.measured import MEASURED
+from gsjbu.run.views import CONFIDENT
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import schema
 from tests.browser.hands import ROOT, Server, Watch, shown, state, tab
@@ -60,6 +63,17 @@ def test_languages_have_the_same_strings(code: str) -> None:
         assert sorted(set(re.findall(r"\{\w+\}", other[key]))) == names, f"{key}: other values to fill in"
 
 
+def panel_names() -> set[str]:
+    """Every panel that a result may have."""
+    some = torch.ones(2, 2)
+    made = [*panels.kernel(some, some, some, some), *panels.errors(some[None], some[None], some[None])]
+    families = {"features": {"truth"}, "seg": set(), "signal": set(), "signal_error": {"lr", "truth"}}
+    names = {f"{family}_{way}" for family, without in families.items() for way in {*panels.WAYS} - without}
+    few = ("segments", "foreground", "signal_confidence")
+    names |= {f"{family}_{way}" for family in few for way in ("lr", *CONFIDENT)}
+    return names | {panel.name for panel in made} | set(panels._RGB_TEXTS)
+
+
 @pytest.mark.parametrize("code", OTHERS)
 def test_what_the_server_says_has_a_translation(code: str) -> None:
     """Settings with their choices, scenes, panels and refusals: declared in Python, worded here for other languages."""
@@ -78,6 +92,7 @@ def test_what_the_server_says_has_a_translation(code: str) -> None:
     needed |= {f"server.reason.{one}" for one in reasons}
     needed |= {f"server.sample.{name}.{part}" for name in SAMPLES for part in ("title", "sentence")}
     needed |= {f"server.class.{name}" for scene in SAMPLES.values() for name in scene.label_names}
+    needed |= {f"server.panel.{name}.{part}" for name in panel_names() for part in ("title", "sentence")}
     needed |= {f"server.row.{one.row}" for one in MEASURED.values()}
     needed |= {f"server.figure.{one.figure}" for one in MEASURED.values()}
     assert needed - set(other) == set()

@@ -447,6 +447,13 @@ def test_batch_reports_failures_with_status_1(files, capsys):
     assert out.startswith("0 done, 1 there already, 0 failed")
 
 
+def test_what_stands_in_for_a_backbone_that_was_named_is_said(files, capsys):
+    words = ("--backbone", "timm:nonsense", "--iters", 0, "--resolution", 32)
+    status, _, err = run(capsys, "compare", files / "photo.png", files / "out", *words)
+    assert status == 0
+    assert err.startswith("Features: ") and "Shown instead: " in err
+
+
 def test_a_batch_says_that_a_stride_is_the_backbones(files, capsys):
     np.save(files / "photo.npy", np.load(files / "depth.npy"))
     words = ("batch", files / "photo.png", files / "out", "--iters", 0)
@@ -531,6 +538,7 @@ def test_help_is_made_from_the_settings(command, capsys):
         for setting in SETTINGS.values():
             assert f"--{setting.name.replace('_', '-')}" in out
             assert setting.sentence in flat
+        assert "timm:NAME, local:FOLDER" in flat and "auto|resnet18" not in out and "off|labels" not in out
 
 
 def test_the_module_runs_as_a_program(root):

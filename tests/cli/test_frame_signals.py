@@ -49,6 +49,17 @@ def test_what_a_system_leaves_beside_signals_is_none(film: Path) -> None:
     assert [path.name for path in frame_signals._files(film / "depth")] == ["0.npy", "1.npy"]
 
 
+def test_what_stands_in_for_a_backbone_that_was_named_is_said_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["video", "a.mkv", "b.mkv", "--signal", "features", "--backbone", "timm:nonsense"]
+    source = frame_signals.FrameSignals(cli.parser().parse_args(words), FRAMES)
+    kernel = gsjbu.fit(np.zeros((32, 32, 3)), stride=STRIDE, iters=0)
+    for _ in range(FRAMES):
+        source.colours(source._of(kernel))
+    assert capsys.readouterr().err.count("Shown instead: ") == 1
+
+
 def test_a_signal_of_ones_own_is_upsampled_as_suits_it(
     film: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

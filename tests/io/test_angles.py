@@ -32,6 +32,38 @@ def test_angles_are_told(values, ends):
     assert any("atan2" in said for said in understand(values, kind="depth").doubts)
 
 
+def terrain(cells):
+    """A drawn one, [cells, cells]."""
+    waves = np.random.default_rng(cells).uniform(-8, 8, (9, 3))
+    y, x = np.mgrid[:cells, :cells] / cells
+    return sum(np.sin(a * x + b * y + c) for a, b, c in waves)
+
+
+@pytest.mark.parametrize("cells", [(12, 16), (32, 32), (64, 64), (128, 128)])
+def test_aspects_are_told_at_any_size(cells):
+    y, x = np.mgrid[: cells[0], : cells[1]]
+    hill = np.rad2deg(np.arctan2(y - cells[0] / 2, x - cells[1] / 2)) % 360
+    assert "0 and 360" in doubt(hill, np.ones(cells, bool))
+    aspects = np.arctan2(*np.gradient(terrain(2 * cells[0])[::2, ::2]))
+    assert "-3.142 and 3.142" in doubt(aspects, np.ones(aspects.shape, bool))
+
+
+@pytest.mark.parametrize("top", [360, 3.14])
+@pytest.mark.parametrize("cells", [16, 64, 128])
+def test_sharp_objects_whose_values_reach_both_ends_are_no_angles(cells, top):
+    y, x = np.mgrid[:cells, :cells] / cells
+    drawn = np.random.default_rng(cells)
+    depth = np.where(y > 0.4, ((1 - y) / 0.6) ** 2, 0.99)  # a floor, before a wall
+    for height in (0, 0.02, 0.3, 0.9):
+        row, col, tall, wide = drawn.uniform(0.1, 0.5, 4)
+        depth = np.where(
+            (abs(y - row) < tall / 2) & (abs(x - 2 * col) < wide / 2), height + 0.1 * (y - row) ** 2, depth
+        )
+    assert doubt(top * depth, np.ones(depth.shape, bool)) == ""
+    low = terrain(cells)
+    assert doubt(top * (low - low.min()) / np.ptp(low), np.ones(low.shape, bool)) == ""
+
+
 @pytest.mark.parametrize(
     "values",
     [

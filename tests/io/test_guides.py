@@ -264,8 +264,21 @@ def test_transparent_parts_are_said(mode, info):
             picture.putpixel((0, 0), 0)
         stream = io.BytesIO()
         (picture.convert(mode) if mode == "I;16" else picture).save(stream, "PNG", **info)
-        said = to_guide(stream.getvalue()).notes
-        assert said == (("Transparent parts of the picture are taken as white.",) if clear else ())
+        for brought in (stream.getvalue(), Image.open(stream)):
+            said = to_guide(brought).notes
+            assert said == (("Transparent parts of the picture are taken as white.",) if clear else ())
+
+
+@pytest.mark.parametrize(
+    ("compression", "said"),
+    [(None, "marks its channel 4 as alpha"), ("tiff_lzw", "transparent parts are followed as they are")],
+)
+def test_what_becomes_of_a_tiffs_alpha_is_said(compression, said):
+    picture = Image.fromarray(np.repeat(PIXELS[..., :1], 4, axis=2) // 2)
+    picture.putpixel((0, 0), (0, 0, 0, 0))
+    stream = io.BytesIO()
+    picture.save(stream, "TIFF", compression=compression)
+    assert said in to_guide(stream.getvalue()).notes[0]
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

@@ -114,6 +114,8 @@ def test_a_photo_of_1024_by_768(client: httpx.Client) -> None:
         (picture(), {"radius": "x"}, 422, "from 1 to 8"),
         (picture(), {"iters": "1001"}, 422, "from 0 to 1000"),
         (picture(), {"device": "tpu"}, 422, "one of"),
+        (picture(), {"kind": "depth"}, 422, "said of a signal, and none is sent"),
+        (picture(), {"names": "voc"}, 422, "said of a signal, and none is sent"),
     ],
 )
 def test_refusals_say_what_would_be_right(
@@ -438,8 +440,9 @@ def test_a_signal_says_what_was_said_of_it_and_what_it_was_made_of(client: httpx
     for names, first in (('["a", "b", "c"]', "a"), ("VOC", "background")):
         answer = client.patch(f"/api/signals/{plain['signal_id']}", json={"names": names}).json()
         assert answer["names"][0] == first
-    wrong = client.post("/api/signals", files=file, data={"names": "{no"})
-    assert wrong.json()["code"] == "signal_names" and "names holds no names" in wrong.json()["detail"]
+    for names, why in (("{no", "names holds no names"), ("nope", "there are 3 classes")):
+        wrong = client.post("/api/signals", files=file, data={"names": names})
+        assert wrong.json()["code"] == "signal_names" and why in wrong.json()["detail"]
     anew = client.patch(f"/api/signals/{plain['signal_id']}", json={"kind": "depth"}).json()
     assert client.get(f"/api/signals/{anew['signal_id']}").json()["words"] == {"kind": "depth"}
     truth = client.post("/api/truths", files={"sample": (None, SCENE), "what": (None, "depth")}).json()[
@@ -607,6 +610,12 @@ def test_settings_estimate_health_and_metrics(client: httpx.Client, done: dict[s
     shown = client.get("/api/settings").json()
     assert [s["name"] for s in shown["settings"]] == list(Settings().as_dict())
     assert {s["name"] for s in shown["samples"]} == set(SAMPLES)
+    bodies = client.get("/openapi.json").json()["paths"]["/api/run"]["post"]["requestBody"]["content"]
+    described = bodies["multipart/form-data"]["schema"]["properties"]
+    for one in shown["settings"]:
+        offered = [choice["value"] for choice in one["choices"] or () if choice["available"]]
+        assert described[one["name"]].get("enum", []) == offered
+        assert described["settings"]["properties"][one["name"]] == described[one["name"]]
     thumb = client.get(shown["samples"][0]["thumb_url"])
     assert decode(thumb.content).shape == (3, 160, 160)
     slow = client.post(
