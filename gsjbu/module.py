@@ -42,7 +42,9 @@ class GSJBU(nn.Module):
     thread, as its helpers do not survive a fork.
 
     The kernels depend on the images (and, with the objectives ``signal`` and ``auto``, on the values of the signal)
-    but carry no gradient; the output is linear in the signal, and gradients flow to it through the render.
+    but carry no gradient; mixing is linear in the signal, and gradients flow to it through that. With ``auto`` a
+    refinement follows where no gradient is wanted. Values are not held in the range of their window;
+    ``Kernel.render`` with ``clip=True`` does that.
 
     Example:
         >>> import torch
