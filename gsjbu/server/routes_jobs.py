@@ -137,6 +137,8 @@ async def events(
     last = last_event_id(seen)
     if job.events.ended and last >= job.events.last:
         return Response(status_code=204)
+    if job.state == "done":
+        service.result(job_id)  # the last event gives its address: refused like that once it has gone
     return EventSourceResponse(
         _watched(job, last), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )

@@ -74,7 +74,7 @@ class SharpenDepth:
 
 
 class UpsampleLatentMap:
-    """Any map on a latent's grid (LATENT samples [B, C, h, w], or [B, C, 1, h, w]; 1/8 of the image) to its pixels, as MASKs."""
+    """Any map on a latent's grid (LATENT samples [B, C, h, w] or [B, C, 1, h, w]) to the image's pixels, as MASKs."""
 
     CATEGORY, FUNCTION, RETURN_TYPES = CATEGORY, "run", ("MASK",)
 
