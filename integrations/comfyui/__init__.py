@@ -85,7 +85,7 @@ class UpsampleLatentMap:
 
     def run(self, image: Tensor, latent: dict[str, Tensor], channel: int) -> tuple[Tensor]:
         samples = latent["samples"]
-        if samples.ndim == 5 and samples.shape[2] == 1:  # of video models, which give pictures as films of one frame
+        if samples.ndim == 5 and samples.shape[2] == 1:  # a picture of a video model's
             samples = samples[:, :, 0]
         if samples.ndim != 4:
             raise ValueError(

@@ -36,7 +36,8 @@ def test_unknown_parameters_and_names_that_come_twice(serve: Callable[..., Runni
     ):
         body = answer.json()
         assert (answer.status_code, body["code"], body["setting"]) == (400, "json_invalid", "stride")
-    assert client.post("/api/jobs", content=twice.replace('"stride": 8, ', ""), headers=JSON).status_code == 202
+    once = twice.replace('"stride": 8, ', "")
+    assert client.post("/api/jobs", content=once, headers=JSON).status_code == 202
 
 
 @pytest.mark.parametrize("address", ["/api/settings/", "/docs/", "/static"])
