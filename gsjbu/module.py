@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
@@ -10,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gsjbu.core.backends.dispatch import check_backend
+from gsjbu.core.backends.dispatch import check_backend, wants_gradient
 from gsjbu.core.eager import eager
 from gsjbu.core.graph import Fixed
 from gsjbu.core.grid import pair
@@ -22,6 +23,7 @@ from gsjbu.core.recipes import RECIPES
 from gsjbu.core.threads import check_threads
 from gsjbu.errors import ImageError, ShapeError
 from gsjbu.io.guides import check_mean_and_std, check_normalised
+from gsjbu.io.signals import centre_and_spread
 from gsjbu.settings import SETTINGS, default
 from gsjbu.verbs import fit
 
@@ -40,7 +42,9 @@ class GSJBU(nn.Module):
     thread, as its helpers do not survive a fork.
 
     The kernels depend on the images (and, with the objectives ``signal`` and ``auto``, on the values of the signal)
-    but carry no gradient; the output is linear in the signal, and gradients flow to it through the render.
+    but carry no gradient; mixing is linear in the signal, and gradients flow to it through that. With ``auto`` a
+    refinement follows where no gradient is wanted. Values are not held in the range of their window;
+    ``Kernel.render`` with ``clip=True`` does that.
 
     Example:
         >>> import torch
@@ -127,7 +131,7 @@ class GSJBU(nn.Module):
                     f"{list((fitted - {wanted}).pop())}; fit them for the size that is wanted."
                 )
         wide = signal if signal.dtype in (torch.float32, torch.float64) else signal.to(torch.float32)
-        rendered = [kernel.render(one) for kernel, one in zip(kernels, wide, strict=True)]
+        rendered = [_rendered(kernel, one) for kernel, one in zip(kernels, wide, strict=True)]
         dtype = signal.dtype if signal.is_floating_point() else torch.float32
         if not rendered:  # an empty batch
             size = image.shape[-2:] if output_size is None else _size(output_size)
@@ -164,7 +168,7 @@ class GSJBU(nn.Module):
                 "[B, C, h, w] with the same B."
             )
         guide = self._guide(plain(image).to("cpu"), output_size)
-        values = plain(signal).to("cpu", torch.float32)
+        values = [_held(one)[0] for one in plain(signal).to("cpu")]
         size = (signal.shape[-2], signal.shape[-1])
         return [fit(g, signal=v, lr_size=size, **self.options) for g, v in zip(guide, values, strict=True)]
 
@@ -189,6 +193,31 @@ class GSJBU(nn.Module):
     def extra_repr(self) -> str:
         """Options as they print."""
         return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+
+
+@eager
+def _rendered(kernel: Kernel, signal: Tensor) -> Tensor:
+    """``signal`` [C, h, w] by ``kernel``, in its dtype, an offset that float32 has no digits for kept."""
+    if wants_gradient(signal):
+        return kernel.render(signal)
+    with untransformed():
+        values, offset, scale = _held(signal.to("cpu"))
+        high = kernel.render(values)
+        return high if (offset, scale) == (0.0, 1.0) else high.to(signal.dtype) * scale + offset
+
+
+def _held(signal: Tensor) -> tuple[Tensor, float, float]:
+    """``signal`` [C, h, w] as float32 holds it, what was taken off, and what the rest was divided by.
+
+    Left as they are: flat signals and shares of a whole, which would become something else, and what is not finite.
+    """
+    low, high = (float(v) for v in signal.aminmax())
+    if not -math.inf < low < high < math.inf or (low >= 0 and high <= 1):
+        return signal.to(torch.float32), 0.0, 1.0
+    offset, scale = centre_and_spread(low, high)
+    if (offset, scale) == (0.0, 1.0):
+        return signal.to(torch.float32), offset, scale
+    return ((signal.to(torch.float64) - offset) / scale).to(torch.float32), offset, scale
 
 
 @eager

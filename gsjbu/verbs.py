@@ -110,7 +110,10 @@ def fit(
     known = kinds.parse(kind)
     one_of(stride=stride, lr_size=lr_size, grid=grid)
     found = to_guide(image, mean, std, guide_mask, stretch)
-    guide = found.pixels.detach().to("cpu", torch.float32).contiguous()
+    guide = found.pixels.detach().to("cpu", torch.float32)
+    # A kernel outlives the call: it must not change with a buffer that is filled anew.
+    lent = found.lent and found is not image
+    guide = guide.clone(memory_format=torch.contiguous_format) if lent else guide.contiguous()
     if not isinstance(grid, Grid):
         grid = _grid(guide, stride, lr_size if grid is None else pair("grid", grid))
     kernel = fit_kernel(

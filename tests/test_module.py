@@ -108,6 +108,36 @@ def test_the_signals_dtype_comes_back(pair, dtype):
     assert GSJBU(iters=1, objective="rgb")(image, signal.to(dtype)).dtype == dtype
 
 
+@pytest.mark.parametrize(("scale", "offset"), [(500, 4.5e6), (100, 1000), (1e-20, 0)])
+@pytest.mark.parametrize("objective", ["rgb", "auto"])
+def test_a_large_offset_keeps_the_digits_of_float64(pair, scale, offset, objective):
+    image, signal = pair
+    upsampler, signal = GSJBU(iters=5, objective=objective), signal.double()
+    high = upsampler(image, signal * scale + offset)
+    expected = upsampler(image, signal)
+    assert high.dtype == torch.float64
+    assert ((high - offset) / scale - expected).abs().max() <= 1e-4 * (signal.max() - signal.min())
+
+
+def test_without_a_value_the_rest_keeps_its_own(pair):
+    """One pixel without a value must not spread by an offset that is taken off."""
+    image, signal = (x[:1] for x in pair)
+    upsampler = GSJBU(iters=0)
+    kernels = upsampler.kernels(image, signal)
+    signal = 1000 + signal
+    signal[..., 0, 0] = torch.nan
+    assert upsampler(image, signal, kernels=kernels)[..., 20:, 30:].isfinite().all()
+
+
+def test_kernels_stay_what_they_are_when_a_buffer_is_filled_anew(pair):
+    image, signal = pair
+    buffer, upsampler = image.clone(), GSJBU(iters=0)
+    kernels = upsampler.kernels(buffer, signal)
+    before = upsampler(image, signal, kernels=kernels)
+    buffer.fill_(0.5)
+    assert torch.equal(upsampler(buffer, signal, kernels=kernels), before)
+
+
 def test_sizes_that_do_not_go_together_are_refused(pair):
     image, signal = pair
     upsampler = GSJBU(iters=1, objective="rgb")

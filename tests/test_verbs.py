@@ -152,6 +152,23 @@ def test_a_fit_takes_arrays_as_tensors(objective, of):
     assert one.losses == other.losses and torch.equal(one.raw, other.raw)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        torch.rand(3, 48, 64),
+        torch.rand(48, 64),
+        torch.rand(48, 64, 3).permute(2, 0, 1),
+        np.random.default_rng(0).random((48, 64, 3), np.float32),
+        np.random.default_rng(0).random((3, 48, 64), np.float32),
+    ],
+)
+def test_a_kernel_owns_its_guide(given):
+    kernel = gsjbu.fit(given, 8, iters=0)
+    before = kernel.guide.clone()
+    given[...] = 0.5
+    assert torch.equal(kernel.guide, before) and kernel.guide.is_contiguous()
+
+
 @pytest.mark.parametrize("objective", ["signal", "auto"])
 def test_a_fit_takes_rows_and_columns_for_one_channel(objective):
     image, signal = torch.rand(3, 48, 64), torch.rand(6, 8)

@@ -174,10 +174,10 @@ class Kernel:
         float64 where a float64 signal asks for a gradient.
 
         Every output value is a convex combination of LR values, unless ``is_pure`` is False: then ``clip`` holds it in
-        the range of the values in its window, where without it the map is linear. ``out``: an array to write into, of
-        any float type, a memory-mapped .npy included; it is filled in bands of rows (with a blend, in blocks of
-        channels), so it may be larger than memory. ``mask`` (bool [h, w]): the LR pixels that have a value; the others
-        take no part in the mix, and a pixel with no other in its window is NaN (see gaps.py).
+        the range of the values in its window. ``out``: an array to write into, of any float type, a memory-mapped .npy
+        included; it is filled in bands of rows (with a blend, in blocks of channels), so it may be larger than memory.
+        ``mask`` (bool [h, w]): the LR pixels that have a value; the others take no part in the mix, and a pixel with no
+        other in its window is NaN (see gaps.py).
         A refinement follows where the signal is of its kind; cells that hold the mean of all others are then taken for
         such without a value, and the result is in memory as a whole. A ``blur`` is undone before. Neither has a
         gradient: where ``signal`` asks for one the result is the mixture, through which gradients flow. Raises

@@ -55,6 +55,7 @@ class Guide:
     pixels: Tensor
     notes: tuple[str, ...] = ()
     seen: Tensor | None = None
+    lent: bool = False  # the pixels may lie in the memory of what was given, and change with it
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,9 @@ def to_guide(
         if not planes.is_floating_point():
             planes = _from_whole_numbers(planes)
         guide = _scaled(pictures.to_image(planes.to(torch.float32)), _step(planes.dtype))
-    return replace(guide, notes=(*found.notes, *guide.notes, *opaque, *masks.note(seen)), seen=seen)
+    lent = guide.pixels.untyped_storage().data_ptr() == found.planes.untyped_storage().data_ptr()
+    notes = (*found.notes, *guide.notes, *opaque, *masks.note(seen))
+    return replace(guide, notes=notes, seen=seen, lent=lent and not found.ready)
 
 
 def shrunk(guide: Guide, resolution: int) -> Guide:

@@ -30,7 +30,7 @@ from gsjbu.settings import flag
 OWN_CHANNEL, REACH, MAX_CLASSES = 256, 2, 1 << 16
 #: float32 has seven digits: a measured quantity that is so many times its spread keeps too few of them, and so does
 #: one that is nearly nothing or nearly everything.
-OFFSET_OF_SPREADS = 64.0
+OFFSET_OF_SPREADS = 8.0
 LEAST_TOP, MOST_TOP = 1e-15, 1e15
 #: Largest values that are taken: a measured quantity is scaled, others are mixed as they are; float32 has no digits, or
 #: sums of it no room, beyond.
@@ -573,7 +573,8 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         scale = 1.0 if signal.kind == "probabilities" or len(values) > 1 else whole
         levels = whole / scale
     elif signal.kind == "depth":
-        offset, scale = _centre_and_spread(values[:, known])
+        held = values[:, known]
+        offset, scale = centre_and_spread(float(held.min()), float(held.max()))
         if (offset, scale) != (0.0, 1.0):
             values = (values.astype(np.float64) - offset) / scale
     names: tuple[str, ...] = ()
@@ -630,9 +631,9 @@ def _whole_of(signal: Signal, values: np.ndarray, known: np.ndarray) -> float:
     return whole
 
 
-def _centre_and_spread(values: np.ndarray) -> tuple[float, float]:
-    """What to take off and to divide by, so that float32 holds the differences: 0 and 1 where it does anyway."""
-    low, high = float(values.min()), float(values.max())
+def centre_and_spread(low: float, high: float) -> tuple[float, float]:
+    """What to take off values from ``low`` to ``high`` and to divide them by, so that float32 holds the differences:
+    0 and 1 where it does anyway."""
     top, spread = max(abs(low), abs(high)), high / 2 - low / 2
     if top <= OFFSET_OF_SPREADS * spread and LEAST_TOP <= top <= MOST_TOP:
         return 0.0, 1.0

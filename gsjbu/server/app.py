@@ -54,6 +54,7 @@ def create_app(config: Config | None = None) -> FastAPI:
         version=service.version,
         summary="Upsample any low-resolution signal along the edges of its image.",
         docs_url=None, redoc_url=None, openapi_url=None, lifespan=life,  # routes_page has them
+        redirect_slashes=False,  # behind a proxy of TLS it would lead to http
     )  # fmt: skip
     app.state.service = service
     problems.install(app)

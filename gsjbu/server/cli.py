@@ -76,7 +76,11 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG)
         limits=limits,
     )  # fmt: skip
     if out is not None:
-        config = replace(config, out_dir=out.expanduser().absolute())
+        out = out.expanduser().absolute()
+        nearest = next(path for path in (out, *out.parents) if os.path.lexists(path))
+        if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+            parser.error(f"--out-dir {out}: {nearest} is no folder that can be written into; name another.")
+        config = replace(config, out_dir=out)
     return config
 
 

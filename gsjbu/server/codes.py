@@ -8,7 +8,7 @@ from __future__ import annotations
 CODES: dict[str, tuple[int, str]] = {
     # the request
     "request_invalid": (422, "A field is missing, unknown or out of bounds."),
-    "json_invalid": (400, "The body, or the field `settings`, is no JSON."),
+    "json_invalid": (400, "The body, or the field `settings`, is no JSON, or says a name twice."),
     "multipart_invalid": (422, "The form is malformed."),
     "content_type": (415, "The body is no form where one is needed."),
     "encoding_unsupported": (415, "The body is compressed."),

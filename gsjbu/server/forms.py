@@ -9,6 +9,7 @@ from gsjbu.io.kinds import KINDS
 from gsjbu.io.names import KNOWN
 from gsjbu.server.problems import Problem
 from gsjbu.server.schemas import SignalWords, settings_schema
+from gsjbu.server.strict import once_each
 from gsjbu.server.uploads import Form
 from gsjbu.settings import Settings, truth_word
 
@@ -102,7 +103,7 @@ def settings_of(form: Form) -> Settings:
     together = given.pop("settings", None)
     if together is not None:
         try:
-            parsed = json.loads(together)
+            parsed = json.loads(together, object_pairs_hook=once_each)
         except (ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict):

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gsjbu.server.meters import Meters
@@ -114,6 +115,7 @@ class RequestLogMiddleware:
             nonlocal status, bytes_out
             if message["type"] == "http.response.start":
                 status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = scope["gsjbu.request_id"]
             bytes_out += len(message.get("body", b""))
             await send(message)
 

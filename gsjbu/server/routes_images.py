@@ -15,12 +15,13 @@ from gsjbu.server.clients import introduce
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.inputs import StoredImage, StoredSignal, check_sample
 from gsjbu.server.problems import Problem, refusals
+from gsjbu.server.strict import StrictRoute
 from gsjbu.server.uploads import read_form
 from gsjbu.settings import Settings
 
 THUMB = 160  # px, long side of a kept image's small picture
 
-router = APIRouter(tags=["images"])
+router = APIRouter(tags=["images"], route_class=StrictRoute)
 
 
 @router.post(

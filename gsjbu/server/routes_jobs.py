@@ -20,6 +20,7 @@ from gsjbu.server.problems import internal, refusals
 from gsjbu.server.runs import Answer
 from gsjbu.server.schemas import ClientId, Id
 from gsjbu.server.service import Service
+from gsjbu.server.strict import StrictRoute
 from gsjbu.server.uploads import read_form
 
 JSON = "application/json"
@@ -32,7 +33,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
     204: {"description": "Nothing is left to send: the terminal event has been seen."},
 }
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 
 @router.post(
@@ -62,6 +63,7 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
     bundle = service.result(job.id)
     headers = {"X-Job-Id": job.id}
     if bundle.refusal is not None:
+        request.scope["gsjbu.code"] = bundle.refusal.code  # nothing is raised, so nobody else notes it
         refused = bundle.refusal.response()
         refused.headers.update(headers)
         return refused
@@ -137,6 +139,8 @@ async def events(
     last = last_event_id(seen)
     if job.events.ended and last >= job.events.last:
         return Response(status_code=204)
+    if job.state == "done":
+        service.result(job_id)  # the last event gives its address: refused like that once it has gone
     return EventSourceResponse(
         _watched(job, last), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )

@@ -17,9 +17,10 @@ from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
 from gsjbu.server.ready import Ready
 from gsjbu.server.service import Service
+from gsjbu.server.strict import StrictRoute
 from gsjbu.settings import schema
 
-router = APIRouter(tags=["server"])
+router = APIRouter(tags=["server"], route_class=StrictRoute)
 #: Which models are there is looked up on the disk, at most so often.
 SETTINGS_SECONDS = 1.0
 

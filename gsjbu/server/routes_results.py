@@ -14,13 +14,14 @@ from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
 from gsjbu.server.schemas import Id, MorePixels, PixelsElsewhere, PixelX, PixelY, SomeElsewhere
 from gsjbu.server.service import Service
+from gsjbu.server.strict import StrictRoute
 
 JSON = "application/json"
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": schemas.BINARY}, "description": "A zip."}
 }
 
-router = APIRouter(tags=["jobs"])
+router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 
 @router.get(

@@ -9,9 +9,10 @@ from gsjbu.server.dependencies import Shared
 from gsjbu.server.inputs import StoredTruth
 from gsjbu.server.problems import Problem, refusals
 from gsjbu.server.routes_images import about_signal
+from gsjbu.server.strict import StrictRoute
 from gsjbu.server.uploads import read_form
 
-router = APIRouter(tags=["images"])
+router = APIRouter(tags=["images"], route_class=StrictRoute)
 
 
 @router.post(

@@ -74,7 +74,7 @@ class SharpenDepth:
 
 
 class UpsampleLatentMap:
-    """Any map on a latent's grid (LATENT samples [B, C, h, w], 1/8 of the image) to the image's pixels, as MASKs."""
+    """Any map on a latent's grid (LATENT samples [B, C, h, w] or [B, C, 1, h, w]) to the image's pixels, as MASKs."""
 
     CATEGORY, FUNCTION, RETURN_TYPES = CATEGORY, "run", ("MASK",)
 
@@ -85,6 +85,13 @@ class UpsampleLatentMap:
 
     def run(self, image: Tensor, latent: dict[str, Tensor], channel: int) -> tuple[Tensor]:
         samples = latent["samples"]
+        if samples.ndim == 5 and samples.shape[2] == 1:  # a picture of a video model's
+            samples = samples[:, :, 0]
+        if samples.ndim != 4:
+            raise ValueError(
+                f"The latent's samples are {list(samples.shape)}; they must be [B, C, h, w], or [B, C, 1, h, w]: "
+                "take one frame of a film."
+            )
         if not 0 <= channel < samples.shape[1]:
             raise ValueError(
                 f"The latent has channels 0 to {samples.shape[1] - 1}; {channel} is none of them."

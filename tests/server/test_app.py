@@ -467,8 +467,9 @@ def test_a_result_that_had_to_go_answers_expired(serve: Callable[..., Running]) 
     first = start(client, upload(client))
     assert wait(client, first)["state"] == "done"
     wait(client, start(client, upload(client, picture(200, 200))))
-    answer = client.get(f"/api/jobs/{first}")
-    assert (answer.status_code, answer.json()["code"]) == (404, "expired")
+    for address in (f"/api/jobs/{first}", f"/api/jobs/{first}/events"):
+        answer = client.get(address)
+        assert (answer.status_code, answer.json()["code"]) == (404, "expired")
     assert client.get(f"/api/jobs/{first}/pixel?x=0&y=0").json()["code"] == "expired"
 
 

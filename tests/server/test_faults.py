@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from gsjbu.run import pipeline
 from gsjbu.run.stages import SHARES
 from tests.server.conftest import Running, picture, start, upload, wait
 from tests.server.fake import FakeRun
+from tests.server.test_jobs import until
 
 ERRORS = {"internal": RuntimeError("injected, in /secret/place"), "out_of_memory": MemoryError("injected")}
 DOOMED = 1234  # the seed that marks the job to fail
@@ -82,10 +84,15 @@ def test_a_fault_in_the_servers_own_steps(
 
 @pytest.mark.parametrize("wrong", ["full", "read-only", "a file in its place"])
 def test_without_an_output_folder_the_result_is_given_by_links(
-    serve: Callable[..., Running], wrong: str, monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., Running],
+    wrong: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = serve()
     client = server.client()
+    monkeypatch.setattr(logging.getLogger("gsjbu.server"), "propagate", True)
+    caplog.set_level(logging.INFO, "gsjbu.server")
     image = upload(client)
     if wrong == "a file in its place":
         server.service.out.folder.write_text("")
@@ -100,6 +107,9 @@ def test_without_an_output_folder_the_result_is_given_by_links(
         assert client.get(panel["url"]).content.startswith(b"\x89PNG")
     answer = client.post("/api/run", files={"file": picture()}, data={"return_files": "true"})
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    until(lambda: any(getattr(r, "status", 0) == 507 for r in caplog.records))
+    (line,) = [r for r in caplog.records if getattr(r, "status", 0) == 507]
+    assert (line.code, line.id) == ("storage_full", answer.headers["x-request-id"])  # type: ignore[attr-defined]
     kept = client.get(f"/api/jobs/{answer.headers['x-job-id']}").json()
     assert kept["state"] == "done" and client.get(kept["result"]["panels"][0]["url"]).status_code == 200
     assert str(server.service.out.folder) not in str(body) + answer.text

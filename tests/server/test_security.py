@@ -288,11 +288,19 @@ def test_a_method_that_is_not_there(plain: Running) -> None:
     assert answer.headers["allow"] == "GET"
 
 
-def test_results_go_to_the_users_own_folder_or_where_the_option_says(tmp_path: Path) -> None:
+def test_results_go_to_the_users_own_folder_or_where_the_option_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert Config().out_dir == user_cache_path("gsjbu") / "out"
     assert not Config().out_dir.is_relative_to(Config().static_dir), "an installed package may be read-only"
     assert config_of(["--out-dir", str(tmp_path)], {}).out_dir == tmp_path
     assert config_of([], {"GSJBU_OUT_DIR": str(tmp_path)}).out_dir == tmp_path
+    (tmp_path / "file").touch()
+    for wrong in ("file", "file/below/it"):
+        with pytest.raises(SystemExit):
+            config_of(["--out-dir", str(tmp_path / wrong)], {})
+    assert "is no folder that can be written into" in capsys.readouterr().err
+    assert config_of(["--out-dir", str(tmp_path / "to/be/made")], {}).out_dir == tmp_path / "to/be/made"
 
 
 @contextlib.contextmanager
