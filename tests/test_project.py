@@ -144,6 +144,23 @@ def test_links_between_the_pages_lead_somewhere(root):
     assert broken == []
 
 
+def test_commits_that_measurements_name_are_there(root):
+    def git(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True)
+
+    if git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+        pytest.skip("the history is not at hand")
+    named = {
+        commit
+        for page in (*(root / "benchmarks").glob("*.md"), *(root / "docs").glob("*.md"))
+        for commit in re.findall(r"`([0-9a-f]{7})`", page.read_text("utf-8"))
+    }
+    assert len(named) > 10
+    assert [
+        commit for commit in sorted(named) if git("cat-file", "-e", f"{commit}^{{commit}}").returncode
+    ] == []
+
+
 def test_nothing_committed_names_a_place_on_one_machine(root):
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
