@@ -107,4 +107,6 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         where = here if files.get_file_from_path(here) else f"{config['repo_url']}/tree/main/{path}"
         return f"]({where}{'#' + anchor if anchor else ''})"
 
+    # The mark of blocks that tests run is no option of mkdocs, which would show them and what follows as they are.
+    markdown = re.sub(r"^(```\w+) run$", r"\1", markdown, flags=re.MULTILINE)
     return re.sub(r"\]\(([^)\s]+)\)", led, markdown)

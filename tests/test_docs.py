@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import re
 import shutil
 import socket
 import sys
@@ -59,6 +60,19 @@ def test_the_commands_of_a_guide_run(root, tmp_path, guide):
     if "curl " in script:
         assert shutil.which("curl"), "this guide's commands need curl"
     follow(script, root, tmp_path, sys.executable if guide == FRESH else zygote.python())
+
+
+def test_the_guide_of_the_page_names_what_its_address_names(root):
+    source = (root / "static" / "js" / "url.js").read_text("utf-8")
+    named = set(re.findall(r'(?:asked\.(?:has|get)|out\.set)\("(\w+)"', source))
+    for several in re.findall(r'(?<!on\()\[((?:"\w+"(?:, )?)+)\]', source):
+        named |= set(re.findall(r"\w+", several))
+    page = (root / "docs" / "page.md").read_text("utf-8")
+    table = page[page.index("## The address") : page.index("## Keys")]
+    cells = re.findall(r"^\| (`[^|]+) \|", table, re.M)
+    told = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    assert len(named) > 10
+    assert sorted(told) == sorted(named)
 
 
 def test_the_notebook_runs_from_top_to_bottom(root, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import runpy
@@ -142,6 +143,16 @@ def test_links_between_the_pages_lead_somewhere(root):
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.relative_to(root)} -> {target}")
     assert broken == []
+
+
+def test_what_contributing_names_is_there(root):
+    text = (root / "CONTRIBUTING.md").read_text("utf-8")
+    paths = re.findall(r"`((?:gsjbu|tests|scripts|static|docs)/[\w./-]+\.\w+)`", text)
+    assert len(paths) > 10
+    assert [path for path in paths if not (root / path).is_file()] == []
+    said = text[text.index("a `Spec` with ") : text.index("Then run")]
+    parts = set(re.findall(r"`(\w+)`", said)) - {"Spec"}
+    assert parts <= {part.name for part in dataclasses.fields(catalogue.Spec)}
 
 
 def test_nothing_committed_names_a_place_on_one_machine(root):

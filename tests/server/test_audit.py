@@ -34,6 +34,23 @@ def test_every_pin_is_in_the_list_that_was_looked_over(root: Path) -> None:
         assert version in row, f"{name} {version}: look it over and note it in docs/audit.md"
 
 
+def test_the_list_has_the_versions_of_the_lock(root: Path) -> None:
+    """Those that requirements.txt leaves to others as well; torch and torchvision are not in the lock."""
+    lock = dict(
+        re.findall(r"^([\w.-]+)==([^\s;]+)", (root / "requirements.lock").read_text("utf-8"), re.MULTILINE)
+    )
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([\d., ]+) \|", (root / "docs" / "audit.md").read_text("utf-8"), re.MULTILINE
+    )
+    told = {
+        name: version
+        for names, versions in rows
+        for name, version in zip(names.split(", "), versions.split(", "), strict=True)
+    }
+    assert told.keys() - lock.keys() == {"torch", "torchvision"}
+    assert told == {name: lock.get(name, version) for name, version in told.items()}
+
+
 @pytest.mark.soak
 def test_no_known_fault_in_what_is_pinned(root: Path) -> None:
     if importlib.util.find_spec("pip_audit") is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import ast
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gsjbu.errors import SettingError
-from gsjbu.server.cli import config_of
+from gsjbu.server.cli import add_arguments, config_of
 from gsjbu.server.codes import STATUS
 from gsjbu.server.limits import GIB, KIB, MIB, Limits
 from scripts import server_tables
@@ -93,6 +95,42 @@ def test_every_code_that_the_server_answers_is_in_the_table() -> None:
         raised |= set(re.findall(r'Problem\(\s*"(\w+)"', path.read_text("utf-8")))
     assert len(raised) > 30
     assert raised <= set(STATUS)
+
+
+def codes_raised(source: str) -> set[str]:
+    """The codes that refusals of a module are made with: a first argument, ``code=``, or its default."""
+    found: list[ast.expr] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            found += node.args.defaults
+        elif isinstance(node, ast.Call) and re.search(r"Error$|__init__$", ast.unparse(node.func)):
+            first = (
+                [] if ast.unparse(node.func).endswith("SettingError") else node.args[:1]
+            )  # there a setting
+            found += [*first, *(k.value for k in node.keywords if k.arg == "code")]
+    texts = {node.value for node in found if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {text for text in texts if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", text)}
+
+
+def test_the_guide_names_each_code_of_the_library() -> None:
+    raised = set()
+    for path in Path("gsjbu").rglob("*.py"):
+        raised |= set() if "server" in path.parts else codes_raised(path.read_text("utf-8"))
+    page = server_tables.PAGE.read_text("utf-8")
+    table = page[page.index("<!-- own codes -->") : page.index("<!-- end of own codes -->")]
+    named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(named) == sorted(raised - set(STATUS))
+
+
+def test_each_option_and_variable_of_the_server_is_in_a_guide() -> None:
+    told = "".join(path.read_text("utf-8") for path in Path("docs").glob("*.md"))
+    parser = argparse.ArgumentParser(add_help=False)
+    add_arguments(parser)
+    wanted = {option for action in parser._actions for option in action.option_strings}
+    for path in (*Path("gsjbu").rglob("*.py"), Path("deploy/compose.yaml"), Path("Dockerfile")):
+        wanted |= set(re.findall(r"\bGSJBU_[A-Z_]*[A-Z]\b", path.read_text("utf-8")))
+    assert len(wanted) > 10
+    assert [name for name in sorted(wanted) if not re.search(rf"(?<![\w-]){name}(?![\w-])", told)] == []
 
 
 def test_what_is_kept_shrinks_with_the_machine_but_not_what_was_asked_for() -> None:

@@ -352,6 +352,12 @@ def test_nginx_lets_the_largest_form_through(file: str) -> None:
     assert int(most) * MIB == form_bytes(Limits(), "/api/run")
 
 
+@pytest.mark.parametrize("file", ["deploy/nginx.conf", "docs/server.md"])
+def test_nginx_waits_a_tenth_longer_than_the_longest_job(file: str) -> None:
+    (seconds,) = re.findall(r"proxy_read_timeout (\d+)s;", (ROOT / file).read_text("utf-8"))
+    assert int(seconds) == 1.1 * Limits().job_seconds
+
+
 def test_a_small_file_passes_large_ones_that_wait(
     serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
