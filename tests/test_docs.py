@@ -65,7 +65,7 @@ def test_the_commands_of_a_guide_run(root, tmp_path, guide):
 def test_the_guide_of_the_page_names_what_its_address_names(root):
     source = (root / "static" / "js" / "url.js").read_text("utf-8")
     named = set(re.findall(r'(?:asked\.(?:has|get)|out\.set)\("(\w+)"', source))
-    for several in re.findall(r'(?<!on\()\[((?:"\w+"(?:, )?)+)\]', source):
+    for several in re.findall(r'= \[((?:"\w+"(?:, )?)+)\]', source):
         named |= set(re.findall(r"\w+", several))
     page = (root / "docs" / "page.md").read_text("utf-8")
     table = page[page.index("## The address") : page.index("## Keys")]
