@@ -12,7 +12,8 @@ export function ticks(low, high, count = 4, whole = false) {
   if (!(high > low)) return [low];
   const raw = (high - low) / count;
   const ten = 10 ** Math.floor(Math.log10(raw));
-  const step = [1, 2, 2.5, 5, 10].map((m) => m * ten).find((s) => s >= raw * 0.999 && (!whole || Number.isInteger(s))) ?? 1;
+  const fits = (s) => s >= raw * 0.999 && (!whole || Number.isInteger(s));
+  const step = [1, 2, 2.5, 5, 10].map((m) => m * ten).find(fits) ?? 1;
   const out = [];
   for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++)
     out.push(Number((n * step).toPrecision(12)));

@@ -220,7 +220,8 @@ export async function showEarly({ job, from, panels }) {
   if (!whole(left) || !whole(right)) return;
   const mine = round;
   try {
-    const pair = await load({ ...result, job, panels }, { group: view.group, left, right, panels: panels.filter((p) => p.group === view.group) });
+    const chosen = { group: view.group, left, right, panels: panels.filter((p) => p.group === view.group) };
+    const pair = await load({ ...result, job, panels }, chosen);
     if (mine !== round || state.run.job !== job || state.run.phase !== "running") return;
     early = { job, panels };
     viewer().show(pair);

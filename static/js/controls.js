@@ -26,7 +26,8 @@ export function shownChoice(name, value) {
 }
 
 /** A setting's value in words, a choice by its name. */
-export const shownSetting = (name, value) => (setting(name)?.kind === "choice" ? shownChoice(name, value) : shownValue(value));
+export const shownSetting = (name, value) =>
+  setting(name)?.kind === "choice" ? shownChoice(name, value) : shownValue(value);
 
 /** Where a slider stops: every whole number in a short range, round numbers in a long one. */
 export function stops({ low, high, default: usual }) {

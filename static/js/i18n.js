@@ -35,7 +35,8 @@ export function t(key, values) {
     console.error(`no words for ${key} in ${code}`);
     return key;
   }
-  return values ? text.replace(PLACE, (_, before, name, after) => before + apart(before, String(values[name] ?? ""), after)) : text;
+  const filled = (_, before, name, after) => before + apart(before, String(values[name] ?? ""), after);
+  return values ? text.replace(PLACE, filled) : text;
 }
 
 /** A text that the server sends in English: this language's own if it has one, otherwise the server's. */

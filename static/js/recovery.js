@@ -12,7 +12,8 @@ import { isForgotten, onForgotten } from "./trouble.js";
 
 const FORGOTTEN = { signal: "error.signalForgotten", truth: "error.truthForgotten" };
 
-const forgotten = () => Object.assign(new api.Problem(404, { code: "expired" }), { words: () => t("error.imageForgotten") });
+const forgotten = () =>
+  Object.assign(new api.Problem(404, { code: "expired" }), { words: () => t("error.imageForgotten") });
 
 let recovering = false;
 
