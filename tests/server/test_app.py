@@ -246,7 +246,8 @@ def test_a_region_is_between_two_pixels(client: httpx.Client, done: dict[str, An
     for name, found in told["values"].items():
         assert found["pixels"] == wanted[name]["pixels"]
         if "mean" in wanted[name]:
-            assert found["mean"] == pytest.approx(wanted[name]["mean"], rel=1e-6)
+            # A network's sums hang on its threads: 1.6e-6 was seen.
+            assert found["mean"] == pytest.approx(wanted[name]["mean"], rel=1e-5)
         else:
             assert found["shares"] == wanted[name]["shares"]
     turned = client.get(url, params={"x0": 60, "y0": 50, "x1": 10, "y1": 20}).json()
