@@ -51,7 +51,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests that do not stop it."""
-    server = Server(tmp_path_factory.mktemp("server")).start()
+    # Dozens of pictures a minute from one address would fill what is kept, and results on show lose their values.
+    server = Server(tmp_path_factory.mktemp("server"), None, "--limit", "cache_bytes=1000000000").start()
     yield server
     server.stop()
 
