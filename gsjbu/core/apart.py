@@ -41,8 +41,9 @@ def is_done() -> bool:
 def done() -> None:
     """Say so; where nothing can be written it is not said."""
     try:
-        _stamp().parent.mkdir(parents=True, exist_ok=True)
-        _stamp().touch()
+        stamp = _stamp()
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.touch()
     except OSError:
         return
 
@@ -86,8 +87,9 @@ def has_ended() -> bool:
 
 def alone() -> filelock.BaseFileLock:
     """For the process that compiles: it raises ``filelock.Timeout`` where another is at it already."""
-    _stamp().parent.mkdir(parents=True, exist_ok=True)
-    return filelock.FileLock(_stamp().with_suffix(".lock"), timeout=0)
+    stamp = _stamp()
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(stamp.with_suffix(".lock"), timeout=0)
 
 
 def _can_keep() -> bool:

@@ -110,13 +110,10 @@ class Runs:
     def _compute(self, job: Job, order: Order, reduced: torch.Tensor, threads: int) -> Any:
         compute = partial(isolation.run, job, self.pipeline) if job.isolated else self.pipeline
         more: dict[str, Any] = {} if job.isolated else {"cache": order.image.cache}
-        result = compute(
+        return compute(
             reduced, order.settings, signal=order.signal, truth=order.truth, sample=order.image.sample,
-            progress=job.report, threads=threads, **more,
+            notes=order.image.notes, progress=job.report, threads=threads, **more,
         )  # fmt: skip
-        if order.image.notes:
-            result.status["image"] = " ".join([*order.image.notes, result.status.get("image", "")]).strip()
-        return result
 
     def _seen(self, scene: Hashable | None) -> Bundle | None:
         """The result of ``scene`` as somebody has had it already, if it is still kept whole."""

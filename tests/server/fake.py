@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -86,6 +86,7 @@ class FakeRun:
         signal: Any = None,
         truth: Any = None,
         sample: Any = None,
+        notes: Sequence[str] = (),
         cache: dict[Any, Any] | None = None,
         progress: Callable[[Any], None] = lambda p: None,
         threads: int | None = None,
