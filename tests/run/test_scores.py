@@ -79,7 +79,7 @@ def test_who_is_closest_is_said_by_the_familys_own_measure():
     found = {"bilinear": {"rmse": 2.0}, "auto": {"rmse": 1.0}}
     assert scores.decided(found, "depth") == {
         "metric": "rmse", "winner": "auto",
-        "sentence": "auto is closest to the truth: rmse 1 against 2 bilinear.",
+        "sentence": "auto is closest to the truth: rmse 1 against 2 (bilinear).",
     }  # fmt: skip
     assert scores.decided({"auto": {}}, "depth") is None
 
