@@ -36,6 +36,7 @@ export const fill = (text, of) =>
 
 const [OPEN, CLOSE] = ["\uE000", "\uE001"]; // around what stays English
 const LEFT = -8;
+const MANY = 60; // signs: a text of more is somebody's list of names
 const FEW = 6; // letters: "{} of {}" is within one sentence
 const BETWEEN = { ".": "{1}{2}", ";": "{1}；{2}", ":": "{1}：{2}", ",": "{1}，{2}", and: "{1}和{2}", or: "{1}或{2}" };
 const SIGN = /([.;:,])\s+|\s(and|or)\s/g;
@@ -66,11 +67,12 @@ function* readings(text) {
   }
   if (begins) return;
   if (/[^.]\.$/.test(text)) yield filled("{1}。", 1e-4 * text.length, [text.slice(0, -1)]);
-  for (const { index, 0: sign, 1: point, 2: word } of text.matchAll(SIGN)) {
-    if (!index) continue;
+  const signs = [...text.matchAll(SIGN)].filter(({ index }) => index > 0);
+  for (const { index, 0: sign, 1: point, 2: word } of signs.length > MANY ? [] : signs) {
     const left = text.slice(0, index + (point === "." ? 1 : 0));
     yield filled(BETWEEN[point ?? word], 1e-4 * text.length, [left, text.slice(index + sign.length)]);
-    yield filled("{1}{2}", 1e-4 * text.length, [text.slice(0, index), text.slice(index).trim()]); // a part may begin with the sign
+    // a part may begin with the sign
+    yield filled("{1}{2}", 1e-4 * text.length, [text.slice(0, index), text.slice(index).trim()]);
   }
 }
 
