@@ -84,7 +84,6 @@ def _settings(service: Service) -> dict[str, Any]:
     return {
         "settings": entries,
         "limits": service.limits.as_dict(),
-        "limit_notes": service.limits.notes(),
         "samples": samples,
         "models": models,
         "devices": choices["device"],

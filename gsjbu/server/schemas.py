@@ -340,7 +340,6 @@ class SettingsBody(BaseModel):
 
     settings: list[dict[str, Any]]
     limits: dict[str, float]
-    limit_notes: dict[str, dict[str, Any]]
     samples: list[dict[str, Any]]
     models: list[dict[str, Any]]
     devices: list[dict[str, Any]]
