@@ -30,8 +30,7 @@ router = APIRouter(tags=["images"], route_class=StrictRoute)
 )  # fmt: skip
 async def images(service: Shared, request: Request, response: Response) -> dict[str, object]:
     introduce(request, response, service.config.is_framed)
-    limits = service.limits
-    async with read_form(request, limits, service.buffers, {"file": limits.image_bytes}) as form:
+    async with read_form(request, service.limits, service.buffers) as form:
         forms.only(form, "sample")
         stored = await service.inputs.image_of(form)
     return _about_image(service.store.add("image", stored), stored)
@@ -60,8 +59,7 @@ async def thumb(service: Shared, image_id: schemas.Id) -> Response:
     responses=refusals(408, 413, 415, 429), openapi_extra=forms.SIGNAL_FORM, summary="Keep a signal for later runs",
 )  # fmt: skip
 async def signals(service: Shared, request: Request) -> dict[str, object]:
-    limits = service.limits
-    async with read_form(request, limits, service.buffers, {"file": limits.signal_bytes}) as form:
+    async with read_form(request, service.limits, service.buffers) as form:
         forms.only(form, *forms.SIGNAL_WORDS)
         if "file" not in form.files:
             raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")

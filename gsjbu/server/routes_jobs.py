@@ -41,9 +41,7 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute)
     responses={200: {"model": schemas.ResultBody}, **refusals(408, 409, 413, 415, 429, 507)},
 )  # fmt: skip
 async def run(service: Shared, request: Request, client_id: ClientId = None) -> Response:
-    limits = service.limits
-    allowed = {"file": limits.image_bytes, "signal": limits.signal_bytes, "truth": limits.signal_bytes}
-    async with read_form(request, limits, service.buffers, allowed) as form:
+    async with read_form(request, service.limits, service.buffers) as form:
         settings = forms.settings_of(form)
         answer = Answer("files" if forms.flag(form, "return_files") else "png")
         if "signal" not in form.files:

@@ -20,8 +20,7 @@ router = APIRouter(tags=["images"], route_class=StrictRoute)
     responses=refusals(408, 413, 415, 429), openapi_extra=forms.TRUTH_FORM, summary="Keep a signal's truth",
 )  # fmt: skip
 async def truths(service: Shared, request: Request) -> dict[str, object]:
-    limits = service.limits
-    async with read_form(request, limits, service.buffers, {"file": limits.signal_bytes}) as form:
+    async with read_form(request, service.limits, service.buffers) as form:
         forms.only(form, "sample", "what")
         if "file" in form.files:
             stored = await service.inputs.truth_from_file(form.files["file"])

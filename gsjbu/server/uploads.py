@@ -29,7 +29,13 @@ from gsjbu.server.problems import Problem
 # After a refusal the rest of a body is thrown away up to here, so that the answer is not lost in a reset.
 DRAIN_BYTES = 512 * KIB
 DRAIN_SECONDS = 1.0
-_FORM_PATHS = ("/api/run", "/api/images", "/api/signals", "/api/truths")
+#: The forms by address: each file's field, and the limit that its size has.
+FORMS = {
+    "/api/run": {"file": "image_bytes", "signal": "signal_bytes", "truth": "signal_bytes"},
+    "/api/images": {"file": "image_bytes"},
+    "/api/signals": {"file": "signal_bytes"},
+    "/api/truths": {"file": "signal_bytes"},
+}
 
 
 class Buffers:
@@ -84,16 +90,16 @@ class Form:
     files: dict[str, File] = field(default_factory=dict)
 
 
+def file_bytes(limits: Limits, path: str) -> dict[str, int]:
+    """The file fields of the form at ``path``, and the largest size of each in bytes."""
+    return {name: getattr(limits, limit) for name, limit in FORMS[path].items()}
+
+
 def form_bytes(limits: Limits, path: str) -> int:
     """Most bytes that a form at ``path`` can rightly have, and that there is room for when nothing else comes."""
-    files = {
-        "/api/images": limits.image_bytes,
-        "/api/signals": limits.signal_bytes,
-        "/api/truths": limits.signal_bytes,
-    }
-    allowed = files.get(path, limits.image_bytes + 2 * limits.signal_bytes)
+    files = sum(file_bytes(limits, path).values())
     room = min(limits.upload_buffer_bytes, limits.address_upload_bytes, limits.client_upload_bytes)
-    return min(allowed + limits.form_fields * limits.field_bytes + 64 * KIB, room)
+    return min(files + limits.form_fields * limits.field_bytes + 64 * KIB, room)
 
 
 class IntakeMiddleware:
@@ -107,9 +113,7 @@ class IntakeMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = (
-            form_bytes(self.limits, scope["path"]) if scope["path"] in _FORM_PATHS else self.limits.json_bytes
-        )
+        limit = form_bytes(self.limits, scope["path"]) if scope["path"] in FORMS else self.limits.json_bytes
         body = _Body(receive, limit, self.limits, dict(scope["headers"]))
 
         async def closing(message: Message) -> None:
@@ -201,16 +205,8 @@ class _Body:
 
 
 @asynccontextmanager
-async def read_form(
-    request: Request,
-    limits: Limits,
-    buffers: Buffers,
-    files: Mapping[str, int],
-) -> AsyncIterator[Form]:
-    """The request's multipart form; its bytes count against ``buffers`` until the block is left.
-
-    ``files`` maps each allowed file field to its largest size in bytes.
-    """
+async def read_form(request: Request, limits: Limits, buffers: Buffers) -> AsyncIterator[Form]:
+    """The request's multipart form; its bytes count against ``buffers`` until the block is left."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
@@ -218,7 +214,7 @@ async def read_form(
             "content_type", "Send a form as multipart/form-data, with the picture in the field 'file'."
         )
     client = client_of(request)
-    reader = _FormReader(limits, files)
+    reader = _FormReader(limits, file_bytes(limits, request.scope["path"]))
     taken = 0
     try:
         try:
