@@ -3,17 +3,17 @@
 import { look } from "./connection.js";
 import { byId, h, put } from "./dom.js";
 import { about, bytes } from "./format.js";
-import { label, shownValue } from "./controls.js";
+import { label, shownValue, take } from "./controls.js";
 import { t } from "./i18n.js";
 import { on, state } from "./state.js";
 import { run } from "./runner.js";
 
-export function start(change) {
-  on(["estimate", "run", "warm", "language"], () => draw(change));
+export function start() {
+  on(["estimate", "run", "warm", "language"], draw);
   on("result", () => state.warm || look());
 }
 
-function draw(change) {
+function draw() {
   const { estimate, run: now } = state;
   const line = byId("estimate");
   if (!estimate) {
@@ -38,7 +38,7 @@ function draw(change) {
           class: "advice",
           on: {
             click: () => {
-              change(first.setting, first.value);
+              take(first.setting, first.value);
               run({ asked: true }); // they have seen how long it takes
             },
           },

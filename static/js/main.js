@@ -34,7 +34,7 @@ import * as url from "./url.js";
 import * as webcam from "./webcam.js";
 
 /** A control was moved: take the value over and run, at once if the hand has let go. */
-function change(name, value, settled = true) {
+function change(name, value, settled) {
   const isNew = controls.take(name, value);
   if (settled) runner.run();
   else if (isNew) runner.later();
@@ -100,7 +100,7 @@ function startAll() {
   controls.start(change);
   recovery.start();
   progress.start();
-  advice.start(controls.take);
+  advice.start();
   compare.start();
   ellipses.start();
   cutout.start();
@@ -113,15 +113,13 @@ function startAll() {
   region.start();
   inspector.start();
   similarity.start();
-  outputs.start(() => runner.run());
-  gallery.start(() => runner.run());
+  outputs.start();
+  gallery.start();
   webcam.start();
-  signal.start(() => runner.run());
-  truth.start(() => runner.run());
+  signal.start();
+  truth.start();
   url.start();
-  runner.onPictures(compare.showEarly);
-  runner.onResult(present);
-  runner.onAdvice(({ setting, value }) => change(setting, value));
+  runner.start({ pictures: compare.showEarly, result: present });
 }
 
 async function begin() {
