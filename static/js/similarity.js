@@ -7,6 +7,7 @@ import { byId, h, latest, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { t } from "./i18n.js";
 import { addGroup, showPair } from "./compare.js";
+import { methodTitle } from "./methods.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -147,7 +148,7 @@ function panel(method, maps) {
     name: `similarity_${method}`,
     group: "similarity",
     get title() {
-      return t(method === "bilinear" ? "method.bilinear" : "method.gsjbu");
+      return methodTitle(method);
     },
     get sentence() {
       return t("similarity.sentence");
@@ -217,7 +218,7 @@ function draw() {
   for (const figure of byId("similarity-maps").children) {
     const { method } = figure.dataset;
     const raw = maps[method];
-    const words = t(method === "bilinear" ? "method.bilinear" : "method.gsjbu");
+    const words = methodTitle(method);
     const said = { method: words, x, y, share: shares[method], alike: ALIKE };
     canvases[method].setAttribute("aria-label", t("similarity.label", said));
     put(
@@ -247,7 +248,7 @@ function explained(shares) {
     t("similarity.saysShare", { ...shares, alike: ALIKE }),
     Math.abs(by) < 0.005
       ? t("similarity.saysSame")
-      : t("similarity.saysApart", { ...at, method: t(`method.${greater}`), by: fixed(Math.abs(by), 2) }),
+      : t("similarity.saysApart", { ...at, method: methodTitle(greater), by: fixed(Math.abs(by), 2) }),
   ];
 }
 
