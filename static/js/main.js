@@ -3,6 +3,7 @@
 import "./viewer.js";
 import * as advice from "./advice.js";
 import * as api from "./api.js";
+import * as awaited from "./awaited.js";
 import * as charts from "./charts.js";
 import * as compare from "./compare.js";
 import * as connection from "./connection.js";
@@ -29,6 +30,7 @@ import * as signal from "./signal.js";
 import * as similarity from "./similarity.js";
 import { set, state } from "./state.js";
 import * as truth from "./truth.js";
+import * as tools from "./tools.js";
 import { trouble } from "./trouble.js";
 import * as url from "./url.js";
 import * as webcam from "./webcam.js";
@@ -102,6 +104,8 @@ function startAll() {
   progress.start();
   advice.start();
   compare.start();
+  tools.start();
+  awaited.start();
   ellipses.start();
   cutout.start();
   relief.start();
