@@ -15,19 +15,10 @@ export function start() {
 
 function draw() {
   const { estimate, run: now } = state;
-  const line = byId("estimate");
-  if (!estimate) {
-    put(line);
-    put(byId("advice"));
-    return;
-  }
-  put(line, t("run.estimate", { time: about(estimate.seconds), memory: bytes(estimate.bytes) }));
-  byId("cold").hidden = state.warm;
-  if (now.phase !== "waiting") {
-    put(byId("advice"));
-    return;
-  }
-  const [first] = [...(estimate.advice ?? [])].sort((a, b) => a.seconds - b.seconds);
+  const { seconds, bytes: memory, advice } = estimate ?? {};
+  put(byId("estimate"), estimate && t("run.estimate", { time: about(seconds), memory: bytes(memory) }));
+  byId("cold").hidden = !estimate || state.warm;
+  const [first] = now.phase === "waiting" ? [...(advice ?? [])].sort((a, b) => a.seconds - b.seconds) : [];
   put(
     byId("advice"),
     first &&

@@ -17,7 +17,7 @@ const MOST = 16; // points; the server takes no more
 const ALIKE = 0.8; // from here on a pixel is counted as alike
 
 const canvases = Object.fromEntries(METHODS.map((m) => [m, h("canvas", { role: "img" })]));
-let shown = null; // {job, x, y, points, maps}; no x and y where all pixels are of other pictures
+let shown = null; // {job, points, others, maps}: pixels of this picture, the chosen one last, and of others
 
 export function start() {
   const ask = latest(fetchMaps);
@@ -85,8 +85,7 @@ async function fetchMaps() {
     if (state.result !== result || !pixels().length) return;
     const maps = { ...answer, range: span(answer) };
     const first = shown === null;
-    const now = asked.at(-1).job ? {} : { x: asked.at(-1).x, y: asked.at(-1).y };
-    shown = { job: result.job, ...now, points: asked.filter((one) => !one.job), others: asked.filter((one) => one.job), maps };
+    shown = { job: result.job, points: asked.filter((one) => !one.job), others: asked.filter((one) => one.job), maps };
     for (const method of METHODS) paint(method, maps);
     addGroup(
       "similarity",
@@ -169,8 +168,6 @@ export function values() {
   const { maps } = shown;
   const all = (raw) => Float32Array.from(raw, (v) => maps.low + ((maps.high - maps.low) * v) / 65535);
   return {
-    x: shown.x,
-    y: shown.y,
     width: maps.width,
     height: maps.height,
     bilinear: all(maps.bilinear),
