@@ -8,7 +8,7 @@ from typing import Any
 from gsjbu.io.kinds import KINDS
 from gsjbu.io.names import KNOWN
 from gsjbu.server.problems import Problem
-from gsjbu.server.schemas import SignalWords, settings_schema
+from gsjbu.server.schemas import SignalWords, settings_schema, strict_settings
 from gsjbu.server.strict import once_each
 from gsjbu.server.uploads import Form
 from gsjbu.settings import Settings, truth_word
@@ -112,7 +112,7 @@ def settings_of(form: Form) -> Settings:
         parsed = None
     if not isinstance(parsed, dict):
         raise Problem("json_invalid", "The field 'settings' must be a JSON object.", setting="settings")
-    return Settings.parse(parsed)
+    return strict_settings(parsed)
 
 
 def signal_words(form: Form) -> dict[str, Any]:
