@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from gsjbu.io import restoring
+    from gsjbu.io.results import Result
     from gsjbu.refining import refined
 
     output = Path(args.output)
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     signal = high.signal
     options.say(args, [*guide.notes, *signal.doubts])
     told = restoring.facts(signal, signal.kind == "labels" and high.dtype.kind == "f")
-    told |= upsample.write_result(output, form, signal, np.asarray(high), args.float16, told)
+    told |= Result.whole(signal, np.asarray(high), told).write(output, form, args.float16)
     facts = _facts(high, output, time.perf_counter() - started) | told
     options.tell(
         args,

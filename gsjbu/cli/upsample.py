@@ -22,8 +22,6 @@ from gsjbu.cli import options
 from gsjbu.errors import GsjbuError, SignalError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from gsjbu.io.guides import Guide
     from gsjbu.io.signals import Signal
 
@@ -69,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     import gsjbu
     from gsjbu.core.fit import most_steps
     from gsjbu.io import restoring
+    from gsjbu.io.results import Result
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
@@ -97,12 +96,11 @@ def run(args: argparse.Namespace) -> int:
     high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
     rendered = time.perf_counter()
     told = restoring.facts(signal, args.probabilities)
-    told |= write_result(output, form, signal, high, args.float16, told)
+    told |= Result.whole(signal, high, told).write(output, form, args.float16)
     if args.kernel:
         write_kernel(Path(args.kernel), kernel)
     facts = {
         "output": str(output),
-        "shape": list(high.shape),
         "signal": signal.kind,
         **told,
         "device": str(kernel.device),
@@ -112,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         "losses": kernel.losses,
         "seconds": {"fit": round(fitted - started, 4), "render": round(rendered - fitted, 4)},
     }
-    facts |= {"dtype": "picture" if form == "png" else "float16" if _is_half(args, high) else high.dtype.name}
+    facts |= {"dtype": "picture"} if form == "png" else {}
     shape = "×".join(str(n) for n in high.shape)
     seconds = f"fit {fitted - started:.2f} s, render {rendered - fitted:.2f} s"
     backend = "fused" if kernel.backend == "fused" else f"{kernel.backend}: {kernel.backend_reason}"
@@ -137,10 +135,6 @@ def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
     if form == "png":
         levels.check_png(signal, (*signal.shape[:1], *size))
     return signal
-
-
-def _is_half(args: argparse.Namespace, high: np.ndarray) -> bool:
-    return args.float16 and high.dtype.kind == "f"
 
 
 def _check_kernel(path: str | None) -> None:
@@ -179,25 +173,3 @@ def of_levels(told: dict[str, Any]) -> str:
         return ""
     gap = ", and level 0 is a gap" if told["gap_level"] == 0 else ""
     return f" The value is {told['offset']:.6g} + {told['scale']:.6g} · level{gap}."
-
-
-def write_result(
-    output: Path, form: str, signal: Signal, high: np.ndarray, half: bool, told: dict[str, Any]
-) -> dict[str, float]:
-    """Write the result; beside arrays of classes, with codes for gaps or that look like another kind, and beside
-    fractions as levels, what the numbers mean, which is returned for the levels of a picture."""
-    from gsjbu.io import levels, restoring
-    from gsjbu.io.writers import write, write_bytes, write_notes
-
-    if form == "png":
-        write_bytes(output, levels.png(signal, high))
-        if said := levels.scale(signal, high):
-            write_notes(output, told | said)
-        return said
-    if form == "tiff":
-        write_bytes(output, levels.tiff(signal, high))
-    else:
-        write(output, form, high.shape, [high], half, dtype=high.dtype, facts=told)
-        if form == "npy" and not restoring.says_enough(told, high):
-            write_notes(output, told | {"shape": list(high.shape)})
-    return {}

@@ -166,13 +166,10 @@ def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.
 
 def _keep(folder: Path, number: int, signal: Signal, kernel: Any, half: bool) -> None:
     from gsjbu.io import restoring
-    from gsjbu.io.writers import write, write_notes
+    from gsjbu.io.results import Result
 
-    values = restoring.restored(signal, kernel)
-    path, facts = folder / f"{number:06d}.npy", restoring.facts(signal)
-    write(path, "npy", values.shape, [values], half=half, dtype=values.dtype)
-    if not restoring.says_enough(facts, values):
-        write_notes(path, facts | {"shape": list(values.shape)})
+    result = Result.whole(signal, restoring.restored(signal, kernel), restoring.facts(signal))
+    result.write(folder / f"{number:06d}.npy", "npy", half)
 
 
 def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:
