@@ -23,7 +23,7 @@ from gsjbu.io import addresses
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff")
 #: Endings of signals beside their images, likeliest first; in a folder of their own they may be pictures too.
-SIGNALS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pfm", ".pgm", ".flo", ".exr")
+SIGNALS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pfm", ".pgm", ".flo", ".exr", ".mat")
 LISTS = (".txt", ".lst")
 SHARDS = (".tar",)
 BESIDE, BACKBONE = "beside", "backbone"

@@ -112,7 +112,7 @@ class Worker:
         if asked.form == "kernel":
             self._write(lambda: write_kernel(path, kernel, self.alone))
             return told
-        result = Result(signal, *self._form_of(signal, guide.pixels), self._blocks(kernel, signal), told)
+        result = Result(signal, *self._form_of(signal, guide.size), self._blocks(kernel, signal), told)
         own = item.signal is not None  # a backbone's features look like what they are
         return told | self._write(lambda: result.write(path, asked.form, asked.half, self.alone, notes=own))
 
@@ -120,14 +120,13 @@ class Worker:
         """What is told of an item's result, without making it: for one whose line in the journal was lost."""
         try:
             guide = self._guide(item)
-            image = guide.pixels
-            signal, _ = self._signal(item, image)
+            signal, _ = self._signal(item, guide.pixels)
         except (GsjbuError, OSError):  # the input has gone since; the result is there all the same
             return {}
         shares = self._shares(signal)
         told = restoring.facts(signal, shares) | {"notes": [*guide.notes, *signal.doubts]}
         if self.asked.form != "kernel":
-            shape, dtype = self._form_of(signal, image)
+            shape, dtype = self._form_of(signal, guide.size)
             told |= {"shape": list(shape), "dtype": result_dtype(dtype, self.asked.half).name}
         return told
 
@@ -145,9 +144,9 @@ class Worker:
     def _shares(self, signal: Signal) -> bool:
         return self.asked.probabilities and signal.kind == "labels"
 
-    def _form_of(self, signal: Signal, image: Tensor) -> tuple[tuple[int, ...], np.dtype]:
-        """Shape and dtype of the result over ``image``."""
-        shares, size = self._shares(signal), (int(image.shape[-2]), int(image.shape[-1]))
+    def _form_of(self, signal: Signal, size: tuple[int, int]) -> tuple[tuple[int, ...], np.dtype]:
+        """Shape and dtype of the result over an image of ``size`` (height, width)."""
+        shares = self._shares(signal)
         return restoring.result_shape(signal, size, shares), restoring.result_dtype(signal, shares)
 
     def _blocks(self, kernel: Kernel, signal: Signal) -> Iterator[np.ndarray]:
@@ -189,10 +188,8 @@ class Worker:
         found = features.extract(image, grid, self.asked.backbone, device, self.asked.seed)
         if not found.as_named:  # a folder is of one network's features
             raise ModelError("model_unavailable", found.status)
-        known = torch.ones(grid.rows, grid.cols, dtype=torch.bool)
-        signal = Signal(
-            found.values, known, "features", reason=found.status.removesuffix("."), source=self.asked.backbone
-        )
+        reason = found.status.removesuffix(".")
+        signal = Signal.of_features(found.values, reason, source=self.asked.backbone)
         return signal, {"stride": self.asked.stride}
 
     @staticmethod

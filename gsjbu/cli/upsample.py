@@ -78,14 +78,13 @@ def run(args: argparse.Namespace) -> int:
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     guide = options.guide(args)
-    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     signal = _signal(args, guide, form)
     options.say(args, [*guide.notes, *signal.doubts])
     started = time.perf_counter()
     with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:
         kernel = gsjbu.fit(
             guide,
-            **_grid(args.stride, size, signal.shape),
+            **_grid(args.stride, guide.size, signal.shape),
             **{name: getattr(args, name) for name in options.FIT if name != "stride"},
             signal=signal.values,
             kind=signal.kind,
@@ -125,15 +124,14 @@ def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
     from gsjbu.io.guides import if_swapped
     from gsjbu.io.signals import understand
 
-    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     try:
-        signal = understand(args.signal, size, **options.signal_words(args))
+        signal = understand(args.signal, guide.size, **options.signal_words(args))
     except SignalError as refusal:
         raise if_swapped(refusal, guide, args.signal) from refusal
     if args.probabilities:
         restoring.check_shares(signal)
     if form == "png":
-        levels.check_png(signal, (*signal.shape[:1], *size))
+        levels.check_png(signal, (*signal.shape[:1], *guide.size))
     return signal
 
 
