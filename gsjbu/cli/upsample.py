@@ -7,8 +7,8 @@
 
 The signal is an array (.npy, .npz, .safetensors, .pt) [C, h, w], [h, w], [h, w, C] or tokens [N, C], or a picture of
 depth or classes (PNG, TIFF, PFM, EXR, grey JPEG). What it is taken for is told, and --kind, --invalid and --layout say
-otherwise. The result has the image's size and is written by its ending: .npy, .safetensors, .zarr, .tif or .png.
-Without --stride the ratio comes from the two sizes and need not be whole.
+otherwise. The result has the image's size and is written by its ending: .npy, .safetensors, .zarr, .tif, .png, .pfm,
+.exr or .flo. Without --stride the ratio comes from the two sizes and need not be whole.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ FORMS = {
     ".png": "png",
     ".tif": "tiff",
     ".tiff": "tiff",
+    ".pfm": "pfm",
+    ".flo": "flo",
+    ".exr": "exr",
 }
 
 
@@ -120,8 +123,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
     """The signal over ``guide``; refuses, before the work, what cannot be made or written of it."""
-    from gsjbu.io import levels, restoring
+    from gsjbu.io import restoring
     from gsjbu.io.guides import if_swapped
+    from gsjbu.io.results import Result
     from gsjbu.io.signals import understand
 
     try:
@@ -130,8 +134,7 @@ def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
         raise if_swapped(refusal, guide, args.signal) from refusal
     if args.probabilities:
         restoring.check_shares(signal)
-    if form == "png":
-        levels.check_png(signal, (*signal.shape[:1], *guide.size))
+    Result.check(signal, form, restoring.result_shape(signal, guide.size, args.probabilities))
     return signal
 
 
@@ -153,7 +156,7 @@ def form_of(output: Path, half: bool = False) -> str:
             "output_format",
             f"{output.name or output} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
         )
-    if half and form in ("png", "tiff"):
+    if half and form not in ("npy", "safetensors", "zarr"):
         text = f"{output.name} is a picture, which is not written in half precision; leave --float16 out."
         raise GsjbuError("output_format", text)
     return form

@@ -30,8 +30,8 @@ _ACCEPTED_OF_STRANGERS = (
 )
 ACCEPTED = f"{_ACCEPTED_OF_STRANGERS}, an EXR, or a .mat of MATLAB (up to version 7)."
 #: Endings of files that may hold a signal, for those who look for them by name.
-ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".mat", ".png", ".tif", ".tiff", ".pfm", ".pgm", ".ppm", ".pbm",
-           ".flo", ".exr", ".jpg", ".jpeg", ".bmp", ".webp", ".avif")  # fmt: skip
+ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".mat", ".png", ".tif", ".tiff", ".pfm", ".pgm", ".ppm",
+           ".pbm", ".flo", ".exr", ".jpg", ".jpeg", ".bmp", ".webp", ".avif")  # fmt: skip
 #: What a whole number is masked by in NumPy where nobody says.
 NUMPYS_FILL = 999_999
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gsjbu.io import levels, restoring
+from gsjbu.io import float_maps, levels, restoring
 from gsjbu.io.signals import Signal
 from gsjbu.io.writers import result_dtype, write, write_bytes, write_notes
 
@@ -33,6 +33,14 @@ class Result:
         """A result that is there."""
         return cls(signal, array.shape, array.dtype, [array], facts)
 
+    @staticmethod
+    def check(signal: Signal, form: str, shape: tuple[int, ...]) -> None:
+        """Refuse, before the work, a ``form`` that does not hold a result of this ``shape``. Raises GsjbuError."""
+        if form == "png":
+            levels.check_png(signal, shape)
+        elif form in float_maps.CHANNELS:
+            float_maps.check(form, shape)
+
     def write(
         self,
         path: Path,
@@ -53,6 +61,8 @@ class Result:
             about, due = about | scale, bool(scale)
         elif form == "tiff":
             write_bytes(path, levels.tiff(self.signal, first), alone)
+        elif form in float_maps.CHANNELS:
+            write_bytes(path, float_maps.encoded(form, first), alone)
         else:
             due = form == "npy" and notes and not restoring.says_enough(self.facts, first)
             write(path, form, self.shape, chain([first], blocks), half, alone, self.dtype, self.facts)

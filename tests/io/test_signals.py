@@ -353,7 +353,9 @@ def test_what_is_no_matrix_of_matlab_is_refused_with_what_to_save():
     assert "holds 0 arrays" in refusal(mat(camera={"f": 1})).message
     assert "complex" in refusal(mat(x=DEPTH + 1j)).message
     assert "0.001 million values" in refusal(mat(x=np.zeros((100, 100))), max_values=1000).message
-    newest = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM" + bytes(384) + b"\x89HDF\r\n\x1a\n"
+    newest = (
+        b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM" + bytes(384) + b"\x89HDF\r\n\x1a\n"
+    )
     assert "'-v7'" in refusal(newest).message
 
 
