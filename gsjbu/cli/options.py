@@ -158,6 +158,13 @@ def guide(args: argparse.Namespace) -> Guide:
     return to_guide(args.image, guide_mask=args.guide_mask, stretch=stretch)
 
 
+def add_half(parser: argparse.ArgumentParser) -> None:
+    """Results of half the size."""
+    parser.add_argument(
+        "--float16", action="store_true", help="write arrays in half precision, half the size"
+    )
+
+
 def say(args: argparse.Namespace, sentences: Iterable[str]) -> None:
     """Choices that a person may know better, on standard error."""
     if not args.quiet:

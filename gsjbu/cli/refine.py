@@ -36,9 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--soft", choices=list(SOFT), default="auto", help="shares, or a mask (default: auto, as it came)"
     )
-    parser.add_argument(
-        "--float16", action="store_true", help="write arrays in half precision, half the size"
-    )
+    options.add_half(parser)
     options.add_signal(parser)
     options.add_guide(parser)
     options.add_settings(parser, ("stride", *FIT), stride=None)

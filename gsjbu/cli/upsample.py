@@ -49,9 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, help="where the result goes; its ending says the format"
     )
-    parser.add_argument(
-        "--float16", action="store_true", help="write arrays in half precision, half the size"
-    )
+    options.add_half(parser)
     parser.add_argument("--kernel", metavar="PATH", help="keep the fitted kernel too (.safetensors)")
     parser.add_argument(
         "--probabilities", action="store_true", help="of labels, write each class's share instead of the map"

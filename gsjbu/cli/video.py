@@ -184,9 +184,9 @@ def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:
     return alone
 
 
-def _numbers(steadiness: Any) -> dict[str, float]:
-    return {"psnr": round(steadiness.psnr, 3), "flicker": round(steadiness.flicker, 4)}
+def _numbers(metrics: Any) -> dict[str, float]:
+    return {"psnr": round(metrics.psnr, 3), "flicker": round(metrics.flicker, 4)}
 
 
-def _words(steadiness: Any) -> str:
-    return f"{steadiness.psnr:.2f} dB, flicker {steadiness.flicker:.3f}"
+def _words(metrics: Any) -> str:
+    return f"{metrics.psnr:.2f} dB, flicker {metrics.flicker:.3f}"
