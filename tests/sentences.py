@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "gsjbu"
 
 #: Rooms and modules whose sentences never come to the page, by reason.
 ELSEWHERE = {
-    "command line": "cli entry.py io/films.py io/halving.py io/levels.py io/writers.py io/stretching.py server/cli.py "
+    "command line": "cli entry.py io/films.py io/float_maps.py io/halving.py io/levels.py io/writers.py io/stretching.py server/cli.py "
     "server/serve.py",
     "library": "__init__.py batch hf napari raster verbs.py refining.py module.py video.py core/blend.py core/eager.py "
     "core/compiler.py core/fit.py core/kernel.py core/kernel_file.py core/onnx_file.py core/threads.py core/tto.py "
@@ -21,7 +21,7 @@ ELSEWHERE = {
     "server/schemas.py server/security.py server/strict.py",
     "descriptions of the API, logs, numbers for machines, files": "server/archive.py server/codes.py server/decoder.py "
     "server/app.py server/files.py server/limits.py server/logs.py server/meters.py io/colours.py io/point_clouds.py "
-    "models/torchvision_compat.py",
+    "io/words.py models/torchvision_compat.py",
 }
 #: Modules of which the page hears these functions alone; "" is the module's own level.
 HEARD = {

@@ -46,7 +46,7 @@ function grow() {
 }
 
 /** Bring a chart to the front. */
-export function show(name) {
+function show(name) {
   shown = name;
   draw();
 }

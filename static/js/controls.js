@@ -1,6 +1,6 @@
 // Controls built from the server's schema: a slider with its number, a list, a switch; each with its sentence.
 
-import { byId, h, put, uid } from "./dom.js";
+import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { inWords, said } from "./said.js";
 import { on, set, state } from "./state.js";
@@ -86,7 +86,7 @@ function show() {
 }
 
 function row(one, change) {
-  const id = uid("setting");
+  const id = `setting-${one.name}`;
   const help = h("p", { class: "help", id: `${id}-help`, hidden: true }, sentence(one));
   const ask = h(
     "button",
@@ -109,6 +109,9 @@ function row(one, change) {
   const make = one.name === "device" ? gpu : ({ bool: toggle, choice: list }[one.kind] ?? slider);
   return h("div", { class: `setting ${one.kind}`, data: { setting: one.name } }, make(one, id, ask, change), help);
 }
+
+const line = (id, words, ask, control) =>
+  h("div", { class: "line" }, h("label", { for: id }, words), ask, control);
 
 const numberError = ({ name, low, high, unit }) =>
   t("error.number", { setting: label(name), low, high: unit ? `${high} ${said(unit)}` : high });
@@ -170,15 +173,9 @@ function slider(one, id, ask, change) {
   };
   range?.addEventListener("input", slide(false));
   range?.addEventListener("change", slide(true));
-  const line = h(
-    "div",
-    { class: "line" },
-    h("label", { for: id }, name),
-    ask,
-    h("span", { class: "amount" }, number, h("span", { class: "unit" }, unit)),
-  );
   shows.push(showing);
-  return [line, range, why].filter(Boolean);
+  const amount = h("span", { class: "amount" }, number, h("span", { class: "unit" }, unit));
+  return [line(id, name, ask, amount), range, why];
 }
 
 function list(one, id, ask, change) {
@@ -193,11 +190,10 @@ function list(one, id, ask, change) {
       ),
     );
   }
-  const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, select);
   shows.push(() => {
     select.value = state.settings[one.name];
   });
-  return [line];
+  return line(id, label(one.name), ask, select);
 }
 
 function toggle(one, id, ask, change) {
@@ -207,11 +203,10 @@ function toggle(one, id, ask, change) {
     id,
     on: { change: () => change(one.name, box.checked, true) },
   });
-  const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, box);
   shows.push(() => {
     box.checked = state.settings[one.name];
   });
-  return [line];
+  return line(id, label(one.name), ask, box);
 }
 
 /** The device, as a switch: on takes the accelerator there is, off the CPU; greyed with the reason where there is none. */
@@ -230,7 +225,6 @@ function gpu(one, id, ask, change) {
     "aria-describedby": `${id}-why`,
     on: { change: () => change(one.name, box.checked ? found.value : "cpu", true) },
   });
-  const line = h("div", { class: "line" }, h("label", { for: id }, t("controls.gpu")), ask, box);
   const why = h(
     "p",
     { class: "why", id: `${id}-why` },
@@ -240,7 +234,7 @@ function gpu(one, id, ask, change) {
   shows.push(() => {
     box.checked = Boolean(found) && state.settings[one.name] !== "cpu";
   });
-  return [line, why];
+  return [line(id, t("controls.gpu"), ask, box), why];
 }
 
 /** Take a new value over into the settings; true if it is one. */

@@ -37,7 +37,7 @@ export function t(key, values) {
 }
 
 /** Fill in data-i18n (text) and data-i18n-label (accessible name, and title where it can be pressed). */
-export function translate(root) {
+function translate(root) {
   for (const node of root.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
   for (const node of root.querySelectorAll("[data-i18n-label]")) {
     node.setAttribute("aria-label", t(node.dataset.i18nLabel));

@@ -30,9 +30,9 @@ SAID = ROOT / "static" / "lang" / "said"
 MADE = {"{} png", "{} jpeg", "{} webp", *(label(kind) for kind in ("soft_labels", "heat_map"))}
 #: Names, which every language writes so; arguments and files are told by their form.
 NAMES = set(
-    "AVIF CPU Catmull DINOv2 EXIF EXR EfficientNet GB GS GSJBU_MODELS_DIR HF_HUB_OFFLINE ImageNet JBU JPEG Lite0 NaN "
-    "PFM PGM PNG Python RGB RMSE ResNet Rom TIFF WebP atan2 attention auto false features fused logits npy npz pickle "
-    "probabilities px refine small softmax stride true".split()
+    "AVIF CPU Catmull DINOv2 EXIF EXR EfficientNet GB GS GSJBU_MODELS_DIR HF_HUB_OFFLINE ImageNet JBU JPEG Lite0 "
+    "MATLAB NaN PFM PGM PNG Python RGB RMSE ResNet Rom TIFF WebP atan2 attention auto false features fused logits "
+    "npy npz pickle probabilities px refine small softmax stride true".split()
 )
 
 
