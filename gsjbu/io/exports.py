@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.strongest import Strongest
 from gsjbu.errors import GsjbuError
 from gsjbu.io import levels, restoring
 from gsjbu.io.signals import CLASS_KINDS, Signal
@@ -22,7 +23,7 @@ class Export:
         size = kernel.grid.height, kernel.grid.width
         self.signal, self.kernel = signal, kernel
         self._whole: np.ndarray | None = None
-        self._best = restoring.Strongest()
+        self._best = Strongest()
         self._channels = max(1, block_bytes // (4 * size[0] * size[1]))
         if signal.kind == "labels" or signal.shape[0] == 1:
             self._whole = restoring.restored(signal, kernel)
@@ -39,7 +40,7 @@ class Export:
             return
         for block in restoring.in_blocks(self.signal, self.kernel, self._channels):
             if self.signal.kind in CLASS_KINDS:
-                self._best.add(torch.from_numpy(block))
+                self._best.add_next(torch.from_numpy(block))
             yield np.ascontiguousarray(block, dtype=self.dtype)
 
     def facts(self) -> dict[str, Any]:
