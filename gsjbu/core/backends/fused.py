@@ -185,8 +185,7 @@ def list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guid
 
 @njit(**BORROWS)
 def block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights):
-    """Unnormalised weights of 16 pixels, weights[k·room + b]; stores also log₂ of the largest, relative to which
-    they are, nowhere: a softmax does not need it. Returns their sum over the window."""
+    """Weights of 16 pixels relative to the largest, at weights[k·room + b]; returns their sum over the window."""
     x, y = load(xs, b), load(ys, b)
     peak = splat(f32(-BIG))
     if channels == 3:
@@ -272,7 +271,7 @@ def _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weigh
 
 @njit(**BORROWS)
 def _mean_weights(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area):
-    """Weights of the chunk; ``inverse`` = 1/(Σw · area), 0 on pads. Returns nothing: see _add_mean_weights."""
+    """Weights of the chunk; ``inverse`` = 1/(Σw · area), 0 on pads."""
     for b in range(0, end, LANES):
         weight_sum = block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
         store(inverse, b, load(valid, b) / (weight_sum * area))
