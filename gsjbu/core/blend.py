@@ -258,10 +258,8 @@ def _lines(blend: Blend, grid: Grid) -> list[tuple[Grid, Tensor]]:
 
 def _axes(grid: Grid) -> tuple[Grid, Grid]:
     """The grid along each axis, rows first: one pixel and one cell wide."""
-    return (
-        Grid(grid.height, 1, grid.rows, 1, grid.step_y, 1.0),
-        Grid(grid.width, 1, grid.cols, 1, grid.step_x, 1.0),
-    )
+    down, across = (Grid(pixels, 1, cells, 1, step, 1.0) for pixels, cells, step in grid.axes)
+    return down, across
 
 
 def _in_window(blend: Blend, axis: Grid, radius: int) -> np.ndarray:

@@ -331,11 +331,9 @@ class Kernel:
 
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
         """Where on the image the LR pixels have their centres, float64: x of each column [w], y of each row [h]."""
-        g, (across, down) = self.grid, self.offset
-        axes = ((g.width, g.cols, g.step_x, across), (g.height, g.rows, g.step_y, down))
-        xs, ys = (
+        ys, xs = (
             corner_centres(pixels, cells) if self.corners else (np.arange(cells) + 0.5) * step - off
-            for pixels, cells, step, off in axes
+            for (pixels, cells, step), off in zip(self.grid.axes, reversed(self.offset), strict=True)
         )  # fmt: skip
         return xs, ys
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from gsjbu.core.backends import dispatch
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import ADAM, Optimiser, Progress
+from gsjbu.core.parameters import Optimiser, Progress
 from gsjbu.core.plain import plain, why_unreadable
 from gsjbu.errors import ShapeError
 
@@ -26,10 +26,10 @@ def fit_gaussians(
     *,
     backend: str,
     device: torch.device,
-    optimiser: Optimiser = ADAM,
+    optimiser: Optimiser,
     rate: float | None = None,
-    threads: int | None = None,
-    progress: Progress | None = None,
+    threads: int | None,
+    progress: Progress | None,
 ) -> tuple[Gaussians, list[float]]:
     """Minimise the objective from ``start``; returns where it ends, and the loss before each step.
 
