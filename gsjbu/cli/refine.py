@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from gsjbu.io import restoring
+    from gsjbu.io.signals import CLASS_KINDS
     from gsjbu.refining import refined
 
     output = Path(args.output)
@@ -64,8 +65,9 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     signal = high.signal
     options.say(args, [*guide.notes, *signal.doubts])
-    told = restoring.facts(signal, signal.kind == "labels" and high.dtype.kind == "f")
-    told |= upsample.write_result(output, form, signal, np.asarray(high), args.float16, told)
+    shares = args.soft == "on" and signal.kind in CLASS_KINDS
+    told = restoring.facts(signal, shares and signal.kind == "labels")
+    told |= upsample.write_result(output, form, signal, np.asarray(high), args.float16, told, shares)
     facts = _facts(high, output, time.perf_counter() - started) | told
     options.tell(
         args,

@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
     rendered = time.perf_counter()
     told = restoring.facts(signal, args.probabilities)
-    told |= write_result(output, form, signal, high, args.float16, told)
+    told |= write_result(output, form, signal, high, args.float16, told, args.probabilities)
     if args.kernel:
         write_kernel(Path(args.kernel), kernel)
     facts = {
@@ -135,7 +135,7 @@ def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
     if args.probabilities:
         restoring.check_shares(signal)
     if form == "png":
-        levels.check_png(signal, (*signal.shape[:1], *size))
+        levels.check_png(signal, (*signal.shape[:1], *size), args.probabilities)
     return signal
 
 
@@ -182,20 +182,29 @@ def of_levels(told: dict[str, Any]) -> str:
 
 
 def write_result(
-    output: Path, form: str, signal: Signal, high: np.ndarray, half: bool, told: dict[str, Any]
+    output: Path,
+    form: str,
+    signal: Signal,
+    high: np.ndarray,
+    half: bool,
+    told: dict[str, Any],
+    shares: bool = False,
 ) -> dict[str, float]:
     """Write the result; beside arrays of classes, with codes for gaps or that look like another kind, and beside
-    fractions as levels, what the numbers mean, which is returned for the levels of a picture."""
+    fractions as levels, what the numbers mean, which is returned for the levels of a picture.
+
+    shares: whether shares of classes were asked for.
+    """
     from gsjbu.io import levels, restoring
     from gsjbu.io.writers import write, write_bytes, write_notes
 
     if form == "png":
-        write_bytes(output, levels.png(signal, high))
-        if said := levels.scale(signal, high):
+        write_bytes(output, levels.png(signal, high, shares))
+        if said := levels.scale(signal, high, shares):
             write_notes(output, told | said)
         return said
     if form == "tiff":
-        write_bytes(output, levels.tiff(signal, high))
+        write_bytes(output, levels.tiff(signal, high, shares))
     else:
         write(output, form, high.shape, [high], half, dtype=high.dtype, facts=told)
         if form == "npy" and not restoring.says_enough(told, high):

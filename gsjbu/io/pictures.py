@@ -125,13 +125,13 @@ def upright(image: Image.Image, data: bytes = b"") -> np.ndarray:
 
     ``data`` is the file it came from, if it did.
     """
-    return _turn(_flatten(image, data), _orientation(image))
+    return turned(_flatten(image, data), orientation(image))
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height as they are to be seen, from the header alone."""
     width, height = image.size
-    return (height, width) if _orientation(image) >= 5 else (width, height)
+    return (height, width) if orientation(image) >= 5 else (width, height)
 
 
 def notes(file: Image.Image) -> tuple[str, ...]:
@@ -466,7 +466,7 @@ def _over_white(rgba: np.ndarray) -> np.ndarray:
     return out
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """EXIF orientation 1–8. Unreadable EXIF means upright: the picture itself is still good."""
     try:
         value = image.getexif().get(EXIF_ORIENTATION, 1)
@@ -475,8 +475,8 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo EXIF orientation: 5–8 swap the axes, then each of the two axes may be reversed."""
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """``pixels`` [H, W, …] without their EXIF orientation: 5–8 swap the axes, then each of the two may be reversed."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

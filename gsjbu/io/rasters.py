@@ -30,6 +30,7 @@ from gsjbu.io.pictures import TEXT_KEY
 #: Colours of a TIFF page (its tag "photometric interpretation").
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _NODATA_TAG = 42113  # GDAL's
+_ORIENTATION_TAG = pictures.EXIF_ORIENTATION
 _MARKED_ALPHA = (1, 2)  # of the tag "extra samples"
 _ALPHA = {"LA": "L", "PA": "P", "RGBA": "RGB", "La": "L", "RGBa": "RGB"}
 #: More is unknown, by the reader of those who made the format.
@@ -63,8 +64,17 @@ def read_picture(data: bytes, form: str, max_values: int) -> Brought:
         if file.size != (width, height):
             raise ValueError("the picture changes its size")
         found = from_picture(file, f"{_MODES.get(file.mode, file.mode)} {form}", form == "JPEG")
-        found = replace(found, pages=pictures.frames(file))
+        found = replace(_upright(found, pictures.orientation(file)), pages=pictures.frames(file))
         return _with_meaning(found, str(getattr(file, "text", {}).get(TEXT_KEY, "")))
+
+
+def _upright(found: Brought, orientation: int) -> Brought:
+    """What was found in a file, [h, w] or [h, w, C], turned as the file says."""
+    if orientation == 1:
+        return found
+    known = None if found.known is None else pictures.turned(found.known, orientation)
+    source = f"{found.source}, turned as its EXIF says"
+    return replace(found, array=pictures.turned(found.array, orientation), known=known, source=source)
 
 
 @contextmanager
@@ -171,8 +181,42 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
         if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
             planes = [~plane if plane.dtype == bool else 255 - plane for plane in planes]
+        planes, source = _upright_pages(alike, planes, source)
         found = replace(_of_pages(first, planes, source, codes), pages=several)
         return with_notes(found, notes_of(first.description))
+
+
+def _upright_pages(pages: list[Any], planes: list[np.ndarray], source: str) -> tuple[list[np.ndarray], str]:
+    """Pages' pixels turned as each says, and what is said of it."""
+    usual = _orientation(pages[0], 1)  # tags of a stack may stand in its first page alone
+    ways = [_orientation(page, usual) for page in pages]
+    if set(ways) == {1}:
+        return planes, source
+    if len({way >= 5 for way in ways}) > 1 and planes[0].shape[-1] != planes[0].shape[-2]:
+        raise SignalError(
+            "signal_shape", "The TIFF's pages are turned in different ways; save them upright, in one shape."
+        )
+    first = [
+        0 if plane.ndim == 2 or _is_contiguous(page) else 1 for page, plane in zip(pages, planes, strict=True)
+    ]
+    planes = [
+        np.moveaxis(pictures.turned(np.moveaxis(plane, 0, -1), way), -1, 0)
+        if axis
+        else pictures.turned(plane, way)
+        for plane, way, axis in zip(planes, ways, first, strict=True)
+    ]
+    return planes, f"{source}, turned as its orientation says"
+
+
+def _orientation(page: Any, usual: int) -> int:
+    tag = page.tags.get(_ORIENTATION_TAG)
+    value = tag.value if tag is not None else usual
+    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _is_contiguous(page: Any) -> bool:
+    """Whether the channels of each pixel lie together."""
+    return int(page.planarconfig or 1) == 1
 
 
 def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[float, ...]) -> Brought:
@@ -186,9 +230,8 @@ def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[fl
         return Brought(plane, source, codes=codes)
     if plane.dtype == np.uint8 and plane.shape[-1] == 3:
         return _of_colours(plane, source, None, False)
-    contiguous = int(first.planarconfig or 1) == 1
     alpha = any(int(extra) in _MARKED_ALPHA for extra in first.extrasamples)
-    return Brought(plane, source, layout="HWC" if contiguous else "CHW", codes=codes, alpha=alpha)
+    return Brought(plane, source, layout="HWC" if _is_contiguous(first) else "CHW", codes=codes, alpha=alpha)
 
 
 def _nodata(page: Any) -> tuple[float, ...]:

@@ -210,6 +210,7 @@ LONG = 300 * "x"
         (["batch", "photo.png", "out", "--kind", "nonsense"], "There is no kind of signal 'nonsense'"),
         (["batch", "photo.png", "out", "--invalid", "x"], "invalid is 'x'"),
         (["batch", "photo.png", "out", "--kind", "depth", "--probabilities"], "probabilities is of classes"),
+        (["batch", "photo.png", "out", "--to", "png", "--probabilities"], "not the share of each class"),
         (
             ["batch", "photo.png", "out", "--signals", "backbone", "--fill"],
             "--fill has no part where the backbone",

@@ -1,0 +1,85 @@
+"""Signals in picture files, as those who made them see them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gsjbu.io import pictures
+from gsjbu.io.guides import to_guide
+from gsjbu.io.readers import read
+from gsjbu.signals import understand
+
+tifffile = pytest.importorskip("tifffile")
+WAYS = range(1, 9)
+LABELS = np.array([3, 7, 11, 26], np.uint8)[np.arange(48).reshape(6, 8) // 7 % 4]
+COLOURS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+BACK = {6: 8, 8: 6}  # all other ways undo themselves
+
+
+def saved(pixels: np.ndarray, form: str, way: int, **more: object) -> bytes:
+    """A file whose pixels lie so that its orientation, ``way``, brings them upright."""
+    exif = Image.Exif()
+    exif[pictures.EXIF_ORIENTATION] = way
+    stream = io.BytesIO()
+    Image.fromarray(pictures.turned(pixels, BACK.get(way, way))).save(stream, form, exif=exif, **more)
+    return stream.getvalue()
+
+
+def as_tiff(pixels: np.ndarray, way: int, **more: object) -> bytes:
+    stream = io.BytesIO()
+    tag = (pictures.EXIF_ORIENTATION, "H", 1, way, True)
+    tifffile.imwrite(stream, pixels, metadata=None, extratags=[tag], **more)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
+def test_a_signal_is_turned_as_its_exif_says(form, way):
+    more = {"lossless": True} if form == "WEBP" else {}
+    found = read(saved(LABELS, form, way, **more))
+    np.testing.assert_array_equal(found.array, LABELS)
+    assert ("turned as its" in found.source) == (way != 1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_known_of_a_picture_is_turned_with_it(way):
+    alpha = np.where(np.arange(48).reshape(6, 8) < 5, 0, 255).astype(np.uint8)
+    found = read(saved(np.dstack([COLOURS, alpha]), "PNG", way))
+    np.testing.assert_array_equal(found.array, COLOURS)
+    np.testing.assert_array_equal(found.known, alpha > 0)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_pages_and_planes_of_a_tiff_are_turned(way):
+    plane = pictures.turned(LABELS.astype(np.float32), BACK.get(way, way))
+    pages = read(as_tiff(np.stack([plane, plane + 1]), way, photometric="minisblack"))
+    np.testing.assert_array_equal(pages.array, np.stack([LABELS, LABELS + 1]))
+    turned = pictures.turned(COLOURS, BACK.get(way, way))
+    planes = np.ascontiguousarray(np.moveaxis(turned, -1, 0)).astype(np.uint16)
+    found = read(as_tiff(planes, way, photometric="rgb", planarconfig="separate"))
+    np.testing.assert_array_equal(np.moveaxis(found.array, 0, -1), COLOURS)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("more", [{}, {"compression": "tiff_lzw"}, {"compression": "jpeg", "quality": 100}])
+def test_an_image_is_turned_as_its_tiff_says(way, more):
+    smooth = np.linspace(0, 200, 48).reshape(6, 8, 1) * [1, 0.5, 0.25]
+    guide = to_guide(saved(smooth.astype(np.uint8), "TIFF", way, **more))
+    np.testing.assert_allclose(
+        255 * guide.pixels.permute(1, 2, 0), smooth, atol=40 if "quality" in more else 1
+    )
+    assert guide.pixels.shape == (3, 6, 8)
+
+
+def test_every_door_turns_a_file(tmp_path: Path):
+    for name, pixels in (("image", COLOURS), ("signal", LABELS), ("mask", (LABELS == 3).astype(np.uint8))):
+        (tmp_path / f"{name}.png").write_bytes(saved(pixels, "PNG", 6))
+    guide = to_guide(tmp_path / "image.png", guide_mask=tmp_path / "mask.png")
+    np.testing.assert_array_equal(guide.seen, LABELS != 3)
+    signal = understand(tmp_path / "signal.png", (12, 16))
+    assert signal.kind == "labels" and "turned as its EXIF says" in signal.note
