@@ -218,7 +218,7 @@ def _may_be_class(plane: np.ndarray, known: np.ndarray, code: float) -> bool:
 
 
 def _are_many(plane: np.ndarray, code: float) -> bool:
-    return np.count_nonzero(plane == code) >= MANY * plane.size
+    return int((plane == code).sum()) >= MANY * plane.size
 
 
 def _are_two_levels(plane: np.ndarray, known: np.ndarray) -> bool:
