@@ -1,4 +1,4 @@
-"""Signals in picture files: PNG, JPEG and what else Pillow reads, TIFF, PFM, PGM, EXR and the .flo of optical flow.
+"""Signals in picture files: PNG, JPEG and what else Pillow reads, TIFF, PFM, PGM and the .flo of optical flow.
 
 Their numbers are as they are.
 """
@@ -9,11 +9,9 @@ import io
 import math
 import re
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -241,7 +239,7 @@ def _nodata(page: Any) -> tuple[float, ...]:
     return ()
 
 
-# ------------------------------------------------------------------------------ PFM, PGM, .flo, EXR
+# ------------------------------------------------------------------------------ PFM, PGM, .flo
 
 
 def read_pfm(data: bytes, max_values: int) -> Brought:
@@ -298,25 +296,3 @@ def read_flo(data: bytes, max_values: int) -> Brought:
     values = np.frombuffer(data, "<f4", count, offset=12).astype(np.float32).reshape(height, width, 2)
     values[~(np.abs(values) <= _MOST_FLOW)] = np.nan
     return Brought(values, "optical flow (.flo)", layout="HWC", told="features")
-
-
-def read_exr(data: bytes, max_values: int) -> Brought:
-    """An OpenEXR file: its depth (Z) or luminance (Y) where it has one, otherwise all channels."""
-    if why := lacking("exr", "Reading .exr"):
-        raise SignalError("signal_type", why)
-    import OpenEXR
-
-    with tempfile.TemporaryDirectory() as folder:  # it reads from paths only
-        path = Path(folder) / "signal.exr"
-        path.write_bytes(data)
-        (low, high) = OpenEXR.File(str(path), header_only=True).header()["dataWindow"]
-        width, height = (int(b) - int(a) + 1 for a, b in zip(low, high, strict=True))
-        check(np.dtype(np.float32), (1, max(0, height), max(0, width)), max_values)
-        channels = OpenEXR.File(str(path), separate_channels=True).channels()
-    depth = [name for name in channels if name.lower() in ("z", "depth", "depth.z", "y")]
-    names = depth[:1] or sorted(channels, key=lambda name: "RGBA".find(name[-1:]))
-    check(np.dtype(np.float32), (len(names), height, width), max_values)
-    planes = [np.asarray(channels[name].pixels) for name in names]
-    if len(planes) == 1:
-        return Brought(planes[0], f"EXR, channel {names[0]}")
-    return Brought(np.stack(planes), f"EXR, channels {', '.join(names)}", layout="CHW")
