@@ -6,6 +6,7 @@ Their numbers are as they are.
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import struct
@@ -149,7 +150,7 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         raise SignalError("signal_type", why)
     import tifffile
 
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
+    with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as file:
         pages, offsets = [], set()
         for index, page in enumerate(file.pages):
             if index >= MAX_CHANNELS:
@@ -169,11 +170,12 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         check(first.dtype, (len(alike), *first.shape), max_values)
         try:
             planes = [page.asarray() for page in alike]
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
+        except (ValueError, NotImplementedError, ImportError) as error:
+            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
                 raise
-            # Compressed in a way that Pillow knows, which reads the first page.
-            return replace(read_picture(data, "TIFF", max_values), pages=max(several, len(alike)))
+            # Compressed in a way that Pillow may know, which reads the first page.
+            found = _by_pillow(data, first, max_values)
+            return replace(found, codes=_nodata(first), pages=max(several, len(alike)))
         codes = _nodata(first)
         bits = 8 * first.dtype.itemsize
         source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
@@ -182,6 +184,39 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         planes, source = _upright_pages(alike, planes, source)
         found = replace(_of_pages(first, planes, source, codes), pages=several)
         return with_notes(found, notes_of(first.description))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What tifffile logs of tags that it does not need is nothing to those who bring a file."""
+    log = logging.getLogger("tifffile")
+    log.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        log.removeFilter(_nothing)
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
+
+
+def _by_pillow(data: bytes, page: Any, max_values: int) -> Brought:
+    """The first ``page`` as Pillow reads it; what it does not read either is refused by what it is."""
+    try:
+        return read_picture(data, "TIFF", max_values)
+    except (SignalError, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises nearly anything on what it does not know
+        how = getattr(page.compression, "name", page.compression)
+        bits = (
+            "" if page.bitspersample in (1, 8, 16, 32, 64) else f"of {page.bitspersample} bits a value and "
+        )
+        raise SignalError(
+            "signal_type",
+            f"The TIFF is {bits}of the compression {how}, predictor {int(page.predictor)}, which is not read; save it "
+            "with 8, 16 or 32 bits, uncompressed or by Deflate (gdal_translate -co COMPRESS=DEFLATE).",
+        ) from error
 
 
 def _upright_pages(pages: list[Any], planes: list[np.ndarray], source: str) -> tuple[list[np.ndarray], str]:

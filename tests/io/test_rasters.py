@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
+from gsjbu.errors import GsjbuError
 from gsjbu.io import pictures
 from gsjbu.io.guides import to_guide
 from gsjbu.io.readers import read
@@ -74,6 +76,41 @@ def test_an_image_is_turned_as_its_tiff_says(way, more):
         255 * guide.pixels.permute(1, 2, 0), smooth, atol=40 if "quality" in more else 1
     )
     assert guide.pixels.shape == (3, 6, 8)
+
+
+def test_a_tiff_that_only_pillow_reads_keeps_its_nodata():
+    """Of LZW with a predictor tifffile reads nothing without a further package."""
+    values = np.where(LABELS == 3, -9999, 100 + np.arange(48).reshape(6, 8)).astype(np.float32)
+    stream = io.BytesIO()
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[42113], tags[317] = "-9999", 2
+    tags.tagtype[42113] = 2
+    Image.fromarray(values.astype(np.int32)).save(stream, "TIFF", compression="tiff_lzw", tiffinfo=tags)
+    found = read(stream.getvalue())
+    assert found.codes == (-9999,)
+    np.testing.assert_array_equal(found.array, values)
+
+
+@pytest.mark.parametrize("way", [read, to_guide])
+@pytest.mark.parametrize(
+    ("tag", "value", "said"), [(259, 34887, "compression LERC"), (258, 24, "of 24 bits a value")]
+)
+def test_what_no_reader_knows_of_a_tiff_is_named(way, tag, value, said):
+    """It was said to be damaged."""
+    data = bytearray(as_tiff(np.arange(48, dtype=np.uint16).reshape(6, 8), 1, byteorder="<"))
+    at = data.index(struct.pack("<HH", tag, 3))
+    data[at + 8 : at + 10] = struct.pack("<H", value)
+    with pytest.raises(GsjbuError, match=said) as caught:
+        way(bytes(data))
+    assert "damaged" not in caught.value.message and "COMPRESS=DEFLATE" in caught.value.message
+
+
+def test_nothing_is_logged_of_a_nodata_that_is_none(caplog):
+    tags = [(42113, "s", 0, "-3.4028234663852886e+38", True)]
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, np.ones((6, 8), np.float32), metadata=None, extratags=tags)
+    assert read(stream.getvalue()).codes == (-3.4028234663852886e38,)
+    assert not caplog.records
 
 
 def test_every_door_turns_a_file(tmp_path: Path):
