@@ -124,14 +124,24 @@ def tiff(signal: Signal, result: np.ndarray, shares: bool = False) -> bytes:
     stream = io.BytesIO()
     # Not `"shape":`, by which tifffile tells descriptions of its own, which ours is not.
     description = json.dumps(restoring.facts(signal, shares), separators=(", ", " : "))
+    has_palette = bool(signal.palette) and signal.kind == "labels" and not shares and result.dtype == np.uint8
     tifffile.imwrite(
         stream,
         result,
         description=description,
-        photometric="minisblack",
+        photometric="palette" if has_palette else "minisblack",
+        colormap=_colormap(signal.palette) if has_palette else None,
         metadata=None,
     )
     return stream.getvalue()
+
+
+def _colormap(palette: bytes) -> np.ndarray:
+    """RGB triples as a TIFF has them: uint16 [3, 256]."""
+    colours = np.zeros((256, 3), np.uint16)
+    triples = np.frombuffer(palette, np.uint8).reshape(-1, 3)[:256]
+    colours[: len(triples)] = triples
+    return np.ascontiguousarray(257 * colours.T)
 
 
 def _text(told: dict[str, Any]) -> str:

@@ -27,7 +27,7 @@ from gsjbu.io.notes import notes_of
 from gsjbu.io.pictures import TEXT_KEY
 
 #: Colours of a TIFF page (its tag "photometric interpretation").
-_WHITE_IS_ZERO, _PALETTE = 0, 3
+_WHITE_IS_ZERO, _PALETTE, _LAB = 0, 3, 8
 _NODATA_TAG = 42113  # GDAL's
 _ORIENTATION_TAG = pictures.EXIF_ORIENTATION
 _MARKED_ALPHA = (1, 2)  # of the tag "extra samples"
@@ -62,7 +62,10 @@ def read_picture(data: bytes, form: str, max_values: int) -> Brought:
         file.load()
         if file.size != (width, height):
             raise ValueError("the picture changes its size")
-        found = from_picture(file, f"{_MODES.get(file.mode, file.mode)} {form}", form == "JPEG")
+        source = f"{_MODES.get(file.mode, file.mode)} {form}"
+        if form == "PNG" and colour == 0 and bits in (2, 4):
+            source = f"{bits}-bit {source}, whose levels 0 to {2**bits - 1} stand for 0 to 255"
+        found = from_picture(file, source, form == "JPEG")
         found = replace(_upright(found, pictures.orientation(file)), pages=pictures.frames(file))
         return _with_meaning(found, str(getattr(file, "text", {}).get(TEXT_KEY, "")))
 
@@ -179,8 +182,7 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         codes = _nodata(first)
         bits = 8 * first.dtype.itemsize
         source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
-        if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
-            planes = [~plane if plane.dtype == bool else 255 - plane for plane in planes]
+        planes = _rising(first, planes)
         planes, source = _upright_pages(alike, planes, source)
         found = replace(_of_pages(first, planes, source, codes), pages=several)
         return with_notes(found, notes_of(first.description))
@@ -239,6 +241,22 @@ def _upright_pages(pages: list[Any], planes: list[np.ndarray], source: str) -> t
         for plane, way, axis in zip(planes, ways, first, strict=True)
     ]
     return planes, f"{source}, turned as its orientation says"
+
+
+def _rising(first: Any, planes: list[np.ndarray]) -> list[np.ndarray]:
+    """Pages whose levels rise with what they show, where it is the other way round, or by signed bits."""
+    if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
+        return [~plane if plane.dtype == bool else 255 - plane for plane in planes]
+    if int(first.photometric) == _LAB and first.dtype in (np.uint8, np.uint16) and len(first.shape) == 3:
+        return [_around_middle(plane, _is_contiguous(first)) for plane in planes]
+    return planes
+
+
+def _around_middle(plane: np.ndarray, contiguous: bool) -> np.ndarray:
+    """A page of CIELAB whose a* and b*, signed by their bits, rise through neutral, as L* rises through grey."""
+    channels = np.moveaxis(plane.copy(), -1 if contiguous else 0, 0)
+    channels[1:3] ^= plane.dtype.type(1 << (8 * plane.dtype.itemsize - 1))
+    return np.moveaxis(channels, 0, -1 if contiguous else 0)
 
 
 def _orientation(page: Any, usual: int) -> int:

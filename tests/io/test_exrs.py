@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gsjbu.errors import SignalError
+from gsjbu.errors import ImageError, SignalError
+from gsjbu.io.guides import to_guide
 from gsjbu.io.readers import bring
 
 OpenEXR = pytest.importorskip("OpenEXR")
@@ -107,3 +108,10 @@ def test_of_several_layers_it_is_asked(written):
 
 def test_colours_beside_a_depth_have_a_name(written):
     assert bring(f"{written(part(None, {**COLOURS, 'Z': DEPTH}))}:RGB").array.shape == (3, 6, 8)
+
+
+def test_an_image_is_the_layer_that_is_named(written):
+    path = written(part(None, {**COLOURS, "Z": DEPTH}))
+    with pytest.raises(ImageError, match=r"name the one to follow, a\.exr:RGB"):
+        to_guide(path)
+    np.testing.assert_allclose(to_guide(f"{path}:RGB").pixels[1], DEPTH / 9)

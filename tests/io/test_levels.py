@@ -36,3 +36,13 @@ def test_shares_of_several_classes_are_refused(count):
     with pytest.raises(GsjbuError, match="not the share of each class"):
         levels.png(signal, np.stack([SHARE] * count), shares=True)
     levels.png(signal, np.full((96, 128), 7), shares=False)
+
+
+def test_a_palette_stays_in_a_tiff():
+    pytest.importorskip("tifffile")
+    picture = Image.fromarray(np.array([3, 7, 11], np.uint8)[CELLS // 16])
+    picture.putpalette(list(range(200, 236)))
+    signal = understand(picture)
+    again = understand(levels.tiff(signal, np.full((96, 128), 7, np.uint8)))
+    assert again.palette[:36] == signal.palette[:36] == bytes(range(200, 236))
+    assert again.kind == "labels" and again.codes == (7,)

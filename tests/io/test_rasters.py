@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,36 @@ def test_every_door_turns_a_file(tmp_path: Path):
     np.testing.assert_array_equal(guide.seen, LABELS != 3)
     signal = understand(tmp_path / "signal.png", (12, 16))
     assert signal.kind == "labels" and "turned as its EXIF says" in signal.note
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_levels_that_a_png_scales_are_told(bits):
+    """Class numbers 0, 1, 2 of 2 bits are read as 0, 85, 170."""
+    top = 2**bits - 1
+    rows = b"".join(b"\0" + _packed(row % 4, bits) for row in LABELS)
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in (
+            (b"IHDR", struct.pack(">IIBBBBB", 8, 6, bits, 0, 0, 0, 0)),
+            (b"IDAT", zlib.compress(rows)),
+            (b"IEND", b""),
+        )
+    )
+    found = read(data)
+    np.testing.assert_array_equal(found.array, LABELS % 4 * (255 // top))
+    assert f"{bits}-bit grey PNG, whose levels 0 to {top} stand for 0 to 255" in found.source
+
+
+def _packed(row: np.ndarray, bits: int) -> bytes:
+    ones = (row[:, None] >> np.arange(bits)[::-1]) & 1
+    return np.packbits(ones.astype(np.uint8)).tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+def test_colours_of_cielab_rise_through_neutral(dtype):
+    """a* and b* are signed by their bits, and wrapped beside 0."""
+    half = 1 << (8 * np.dtype(dtype).itemsize - 1)
+    signed = np.stack([np.full((6, 8), half), *2 * [np.arange(48).reshape(6, 8) - 24]], axis=-1)
+    found = read(as_tiff(signed.astype(dtype), 1, photometric="cielab"))
+    expected = signed + np.array([0, half, half])
+    np.testing.assert_array_equal(found.array, expected)
