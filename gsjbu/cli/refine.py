@@ -36,9 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--soft", choices=list(SOFT), default="auto", help="shares, or a mask (default: auto, as it came)"
     )
-    parser.add_argument(
-        "--float16", action="store_true", help="write arrays in half precision, half the size"
-    )
+    options.add_half(parser)
     options.add_signal(parser)
     options.add_guide(parser)
     options.add_settings(parser, ("stride", *FIT), stride=None)
@@ -50,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from gsjbu.io import restoring
+    from gsjbu.io.results import Result
     from gsjbu.io.signals import CLASS_KINDS
     from gsjbu.refining import refined
 
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     options.say(args, [*guide.notes, *signal.doubts])
     shares = args.soft == "on" and signal.kind in CLASS_KINDS
     told = restoring.facts(signal, shares and signal.kind == "labels")
-    told |= upsample.write_result(output, form, signal, np.asarray(high), args.float16, told, shares)
+    told |= Result.whole(signal, np.asarray(high), told, shares).write(output, form, args.float16)
     facts = _facts(high, output, time.perf_counter() - started) | told
     options.tell(
         args,

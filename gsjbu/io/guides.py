@@ -38,8 +38,6 @@ LEAST_SPAN = 1 / 8
 OVERSHOOT = 1 / 4
 #: ImageNet's, with which nearly all backbones want their images.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-#: Files that hold arrays.
-_ARRAYS = ("npy", "zip", "safetensors", "pt", "pfm")
 #: What an opaque alpha is in each scale.
 _FULL = (1.0, 255.0, 65535.0)
 LAYERS = (
@@ -59,6 +57,11 @@ class Guide:
     notes: tuple[str, ...] = ()
     seen: Tensor | None = None
     lent: bool = False  # the pixels may lie in the memory of what was given, and change with it
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[-2], self.pixels.shape[-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +153,7 @@ def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str =
     form = readers.form_of(data)
     if form == "exr" and entry is None:
         raise ImageError("image_type", LAYERS.format(name or "FILE"))
-    if form in _ARRAYS or entry is not None:
+    if form in (*readers.OF_ARRAYS, "pfm") or entry is not None:
         found = _array_of(data, max_pixels, entry, name)
         hidden = None if found.known is None else torch.from_numpy(~found.known)
         return _Pixels(_planes_of_array(found.array), hidden=hidden)
