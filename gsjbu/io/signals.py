@@ -310,10 +310,9 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     if guess.kind == "labels":
         planes = kinds.settled(planes, first.known)
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
-    if guess.kind == "labels":
-        guess = replace(guess, hint=guess.hint or found.doubt)
-    elif not guess.hint:
-        guess = replace(guess, hint=EQUAL if equal else _hint(guess.kind, planes, first.known))
+    if not guess.hint:
+        hint = found.doubt or (EQUAL if equal else _hint(guess.kind, planes, first.known))
+        guess = replace(guess, hint=hint)
     if not found.known.any():
         raise _nothing_known(planes)
     if asked.names and guess.kind not in CLASS_KINDS:

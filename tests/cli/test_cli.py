@@ -571,7 +571,7 @@ def test_a_result_that_cannot_be_written_leaves_the_one_before(files, capsys, mo
         "os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
     status, _, err = run(capsys, *words)
-    assert (status, err) == (3, "gsjbu: No space left on device.\n")
+    assert (status, err) == (3, f"gsjbu: No space left on device ({files / name}).\n")
     assert (files / name).read_bytes() == before
     assert sorted(files.iterdir()) == listed, "nothing half-written is left"
 
