@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
     rendered = time.perf_counter()
     told = restoring.facts(signal, args.probabilities)
-    told |= Result.whole(signal, high, told).write(output, form, args.float16)
+    told |= Result.whole(signal, high, told, args.probabilities).write(output, form, args.float16)
     if args.kernel:
         write_kernel(Path(args.kernel), kernel)
     facts = {
@@ -132,7 +132,8 @@ def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
         raise if_swapped(refusal, guide, args.signal) from refusal
     if args.probabilities:
         restoring.check_shares(signal)
-    Result.check(signal, form, restoring.result_shape(signal, guide.size, args.probabilities))
+    shape = restoring.result_shape(signal, guide.size, args.probabilities)
+    Result.check(signal, form, shape, args.probabilities)
     return signal
 
 

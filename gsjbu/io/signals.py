@@ -303,22 +303,33 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     if guess is not None or (asked.kind or brought.told) == "logits":
         planes = _ruled_out(planes)
     known = _known_over(brought, planes)
-    first = gaps.find(
-        planes, "heat_map", asked.invalid, known
-    )  # far outliers and what is not finite: no kind has them
+    first = _first(planes, asked, known)
     if not first.known.any():
         raise _nothing_known(planes)
     guess = guess or _guess(brought, asked, planes, first.known)
     if guess.kind == "labels":
         planes = kinds.settled(planes, first.known)
-    elif not guess.hint:
-        guess = replace(guess, hint=EQUAL if equal else _hint(guess.kind, planes, first.known))
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
+    if not guess.hint:
+        hint = found.doubt or (EQUAL if equal else _hint(guess.kind, planes, first.known))
+        guess = replace(guess, hint=hint)
     if not found.known.any():
         raise _nothing_known(planes)
     if asked.names and guess.kind not in CLASS_KINDS:
         raise no_classes("names", guess.kind)
     return Looked(brought, asked, laid, planes, guess, found)
+
+
+def _first(planes: np.ndarray, asked: Asked, known: np.ndarray | None) -> gaps.Gaps:
+    """Gaps of [C, h, w] before its kind is known: far outliers and what is not finite, which no kind has; of whole
+    numbers that are classes only those that are none, however far apart the others lie."""
+    far = gaps.find(planes, "heat_map", asked.invalid, known)
+    if asked.invalid != gaps.AUTO or not far.codes or planes.dtype == bool:
+        return far
+    there = gaps.finite(planes) if known is None else gaps.finite(planes) & known
+    below = gaps.ignored(planes[0], there)
+    near = gaps.find(planes, "heat_map", below or gaps.NONE, known)
+    return near if kinds.guess(planes, near.known).kind == "labels" else far
 
 
 def no_classes(word: str, kind: Kind) -> SignalError:

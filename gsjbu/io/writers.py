@@ -133,7 +133,8 @@ def sweep(folder: Path) -> int:
     return len(parts)
 
 
-def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:
+def _replace(asked: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:
+    path = Path(os.path.realpath(asked)) if asked.is_symlink() else asked  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own: the result's may be as long as names can be.
     part = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{PART}")
@@ -147,12 +148,15 @@ def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any])
                 _discard(old)
             else:
                 os.replace(part, path)
-            _forget_notes(path)
+            _forget_notes(asked)
     except OSError as error:
-        if error.filename is None or Path(error.filename) != part:
+        of_part = error.filename is None or Path(error.filename).is_relative_to(
+            part
+        )  # a full disk has no name
+        if not of_part or error.errno is None:
             raise
         why = "No file can be made there" if error.errno == errno.ENOENT else error.strerror
-        raise Unwritable(error.errno, why, str(path)) from error  # by the name that was asked for
+        raise Unwritable(error.errno, why, str(asked)) from error  # by the name that was asked for
     finally:
         _discard(part)
 

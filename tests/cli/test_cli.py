@@ -210,6 +210,7 @@ LONG = 300 * "x"
         (["batch", "photo.png", "out", "--kind", "nonsense"], "There is no kind of signal 'nonsense'"),
         (["batch", "photo.png", "out", "--invalid", "x"], "invalid is 'x'"),
         (["batch", "photo.png", "out", "--kind", "depth", "--probabilities"], "probabilities is of classes"),
+        (["batch", "photo.png", "out", "--to", "png", "--probabilities"], "not the share of each class"),
         (
             ["batch", "photo.png", "out", "--signals", "backbone", "--fill"],
             "--fill has no part where the backbone",
@@ -570,7 +571,7 @@ def test_a_result_that_cannot_be_written_leaves_the_one_before(files, capsys, mo
         "os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
     status, _, err = run(capsys, *words)
-    assert (status, err) == (3, "gsjbu: No space left on device.\n")
+    assert (status, err) == (3, f"gsjbu: No space left on device ({files / name}).\n")
     assert (files / name).read_bytes() == before
     assert sorted(files.iterdir()) == listed, "nothing half-written is left"
 
