@@ -82,6 +82,7 @@ def find(source: str, features: str = BESIDE) -> list[Item]:
     Raises SourceError if there is no such source or no image in it.
     """
     paths, base = _paths(source)
+    addresses.named(features, "The name of the folder of signals")
     if features not in (BESIDE, BACKBONE) and not os.path.isdir(features):
         raise SourceError(
             f"There is no folder {features} of signals; give one, {BESIDE} (the images' own folder) or {BACKBONE}."
@@ -103,7 +104,7 @@ def find(source: str, features: str = BESIDE) -> list[Item]:
 
 def _paths(source: str) -> tuple[list[Path], Path]:
     """Candidate files and the folder that their keys are relative to."""
-    path = Path(source)
+    path = addresses.named(source)
     if os.path.isdir(path):
         return sorted(p for p in path.rglob("*") if _counts(p) and not is_hidden(p, path)), path
     if os.path.isfile(path):

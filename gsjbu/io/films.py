@@ -45,6 +45,7 @@ class Reader:
 
     def __init__(self, path: str | Path) -> None:
         av = _av()
+        addresses.named(path)
         if not os.path.isfile(path):
             raise GsjbuError("video_unreadable", addresses.missing(path))
         try:
@@ -118,7 +119,7 @@ class Writer:
     """
 
     def __init__(self, path: str | Path, rate: Fraction | int = 24, like: Reader | None = None) -> None:
-        self._path = Path(path)
+        self._path = addresses.named(path)
         if self._path.suffix.lower() not in ENDINGS:
             raise GsjbuError(
                 "output_format",

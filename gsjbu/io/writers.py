@@ -21,6 +21,7 @@ import numpy as np
 
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
+from gsjbu.io import addresses
 from gsjbu.io.halving import halved
 from gsjbu.io.kinds import SHARES
 from gsjbu.io.notes import beside, notes_of
@@ -110,7 +111,8 @@ def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda:
 
 
 def check_folder(path: str | Path) -> None:
-    """Refuse, before the work, a folder for results that is a file."""
+    """Refuse, before the work, a folder for results that is a file or has no name."""
+    addresses.named(path, "The name of the folder for results")
     if os.path.exists(path) and not os.path.isdir(path):
         raise GsjbuError(
             "output_in_the_way", f"{path} is a file, and the results need a folder; choose another name."

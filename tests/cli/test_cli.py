@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -649,3 +650,33 @@ def test_a_warning_is_a_sentence_alone(files, capsys, monkeypatch):
         with pytest.warns(UserWarning, match=r"^Of another library\.$"):
             status, _, told = run(capsys, "export", "-o", files / "k.onnx", *quiet)
         assert (status, told) == (0, said)
+
+
+def arguments_of(command: argparse.ArgumentParser) -> list[tuple[str, list[str]]]:
+    """Each argument of a command that takes a word: its name, and a command line in which that word is empty."""
+    takes = [action for action in command._actions if action.nargs != 0]
+    takes.sort(key=lambda action: bool(action.option_strings))
+    needed = [action for action in takes if action.required]
+    lines = []
+    for empty in takes:
+        words = []
+        for action in [one for one in takes if one is empty or one in needed]:
+            words += [*action.option_strings[-1:], "" if action is empty else "x"]
+        lines.append((empty.option_strings[-1] if empty.option_strings else empty.dest, words))
+    return lines
+
+
+def test_no_argument_of_any_command_may_be_empty(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    commands = next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
+    lines = [(name, *one) for name, command in commands.items() for one in arguments_of(command)]
+    assert {("batch", "folder"), ("batch", "--signals"), ("video", "--values")} <= {
+        line[:2] for line in lines
+    }
+    for name, argument, words in lines:
+        status, _, said = run(capsys, name, *words)
+        assert status == 2 and "error: argument " in said, (name, argument, said)
+    assert run(capsys, "batch", ".", "")[2].endswith(
+        "set; name a file or a folder (. is the current folder)\n"
+    )
+    assert not os.listdir()
