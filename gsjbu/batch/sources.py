@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gsjbu.errors import GsjbuError
 from gsjbu.io import addresses
@@ -59,6 +60,15 @@ class Blob:
                 errno.EIO, f"it is cut short: {len(data)} of {self.size} bytes are there", self.path
             )
         return data
+
+
+    def stamp(self) -> list[Any] | None:
+        """What differs once the bytes have changed; None where there is no file."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return [self.name, self.offset, self.size, found.st_size, found.st_mtime_ns]
 
 
 @dataclass(frozen=True, slots=True)

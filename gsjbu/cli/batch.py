@@ -109,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
     facts = {
         "done": report.done,
         "found": report.found,
+        "again": report.again,
         "failed": report.failed,
         "passed_over": report.passed_over,
         "manifest": str(report.manifest),
@@ -122,6 +123,10 @@ def run(args: argparse.Namespace) -> int:
         some = ", ".join(report.passed_over[:5]) + (", …" if len(report.passed_over) > 5 else "")
         files = options.counted(len(report.passed_over), "file")
         sentence += f"; {files} passed over: no pictures, and no picture's signal ({some})"
+    if report.again:
+        some = ", ".join(report.again[:5]) + (", …" if len(report.again) > 5 else "")
+        results = options.counted(len(report.again), "result")
+        options.say(args, [f"{results} made again, as the image, signal or mask has changed since: {some}."])
     for key, notes in list(report.notes.items())[:1]:
         many = f"{len(report.notes)} of {options.counted(report.done + report.found, 'picture')}"
         options.say(args, [f"The manifest has notes on {many}; {key}: {' '.join(notes)}"])

@@ -131,7 +131,7 @@ def sweep(folder: Path) -> int:
     """Remove what killed runs left under temporary names; returns how many."""
     parts = list(folder.rglob(f".*{PART}"))
     for path in parts:
-        _discard(path)
+        discard(path)
     return len(parts)
 
 
@@ -146,7 +146,7 @@ def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any])
                 old = part.with_name(f"{part.stem}-old{PART}")
                 os.replace(path, old)
                 os.replace(part, path)
-                _discard(old)
+                discard(old)
             else:
                 os.replace(part, path)
             _forget_notes(path)
@@ -156,7 +156,7 @@ def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any])
         why = "No file can be made there" if error.errno == errno.ENOENT else error.strerror
         raise Unwritable(error.errno, why, str(path)) from error  # by the name that was asked for
     finally:
-        _discard(part)
+        discard(part)
 
 
 def _forget_notes(path: Path) -> None:
@@ -170,7 +170,8 @@ def _forget_notes(path: Path) -> None:
             raise
 
 
-def _discard(path: Path) -> None:
+def discard(path: Path) -> None:
+    """Remove a file, or a folder with all in it."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
