@@ -61,7 +61,6 @@ class Blob:
             )
         return data
 
-
     def stamp(self) -> list[Any] | None:
         """What differs once the bytes have changed; None where there is no file."""
         try:

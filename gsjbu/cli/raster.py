@@ -28,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="depth: any measured quantity, given back; labels: numbers stay what they are; features: mixed only",
     )  # fmt: skip
     parser.add_argument(
+        "--invalid", default="auto", metavar="auto|none|N,N",
+        help='numbers that mean "no value" (default: auto, the signal\'s nodata; without one, as gsjbu upsample)',
+    )  # fmt: skip
+    parser.add_argument(
         "--clouds", metavar="FILE", help="a raster on the guide's grid, not 0 where it is no guide"
     )
     parser.add_argument(
@@ -51,8 +55,8 @@ def run(args: argparse.Namespace) -> int:
             bar.update(1)
 
         report = raster.upsample(
-            args.guide, args.signal, args.output, kind=args.kind, clouds=args.clouds, radius=args.radius,
-            progress=progress, **({"tile": args.tile} if args.tile else {}),
+            args.guide, args.signal, args.output, kind=args.kind, invalid=args.invalid, clouds=args.clouds,
+            radius=args.radius, progress=progress, **({"tile": args.tile} if args.tile else {}),
         )  # fmt: skip
     options.say(args, report.notes)
     shape = "×".join(str(n) for n in report.shape)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -166,9 +167,10 @@ def test_a_run_killed_while_it_makes_a_result_again_goes_on_with_that(source, tm
     batch.run(str(source), str(out), ASKED, workers=1)
     before = (out / "p0.npy").read_bytes()
     np.save(source / "p0.npy", 10 * np.load(source / "p0.npy"))
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(batch.local, "run", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
-        batch.run(str(source), str(out), ASKED, workers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(batch.local, "run", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            batch.run(str(source), str(out), ASKED, workers=1)
     report = batch.run(str(source), str(out), ASKED, workers=1)
     assert (report.done, report.found) == (1, 1)
     assert (out / "p0.npy").read_bytes() != before
