@@ -8,7 +8,7 @@ from typing import Any
 from gsjbu.io.kinds import KINDS
 from gsjbu.io.names import KNOWN
 from gsjbu.server.problems import Problem
-from gsjbu.server.schemas import SignalWords, settings_schema
+from gsjbu.server.schemas import SignalWords, settings_schema, strict_settings
 from gsjbu.server.strict import once_each
 from gsjbu.server.uploads import Form
 from gsjbu.settings import Settings, truth_word
@@ -101,15 +101,18 @@ def settings_of(form: Form) -> Settings:
     for name in ("sample", "what", "return_files", *SIGNAL_WORDS):
         given.pop(name, None)
     together = given.pop("settings", None)
-    if together is not None:
-        try:
-            parsed = json.loads(together, object_pairs_hook=once_each)
-        except (ValueError, RecursionError):
-            parsed = None
-        if not isinstance(parsed, dict):
-            raise Problem("json_invalid", "The field 'settings' must be a JSON object.", setting="settings")
-        given = {**parsed, **given}
-    return Settings.parse(given)
+    if together is None:
+        return Settings.parse(given)
+    for name in given:
+        detail = f"The form has the field 'settings' and {name[:60]!r} besides; say all settings in one way."
+        raise Problem("request_invalid", detail, setting=name[:60])
+    try:
+        parsed = json.loads(together, object_pairs_hook=once_each)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Problem("json_invalid", "The field 'settings' must be a JSON object.", setting="settings")
+    return strict_settings(parsed)
 
 
 def signal_words(form: Form) -> dict[str, Any]:
