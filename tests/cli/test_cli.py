@@ -373,6 +373,18 @@ def test_interrupting_is_status_130(files, capsys, monkeypatch):
     assert run(capsys, *words)[0] == 130
 
 
+def test_compare_leaves_no_panel_of_an_earlier_report(files, capsys):
+    folder = files / "report"
+    words = ("compare", files / "photo.png", folder, "--iters", 1, "--features", "off")
+    assert run(capsys, *words, "--signal", files / "depth.npy")[0] == 0
+    (folder / "mine.png").write_bytes(b"")
+    assert {"signal_lr.png", "signal_gsjbu.png"} <= {path.name for path in folder.iterdir()}
+    status, _, err = run(capsys, *words, "--stride", 8)
+    listed = {panel["file"] for panel in json.loads((folder / "result.json").read_text())["panels"]}
+    assert status == 0 and "of an earlier report removed: signal_" in err
+    assert {path.name for path in folder.iterdir()} == {*listed, "mine.png", "index.html", "result.json"}
+
+
 def test_compare_writes_panels_numbers_and_a_page_that_needs_nothing(files, capsys):
     folder = files / "report"
     words = ("compare", files / "photo.png", folder, "--stride", 8, "--iters", 10, "--features", "off")
