@@ -30,6 +30,7 @@ from gsjbu.io.pictures import TEXT_KEY
 #: Colours of a TIFF page (its tag "photometric interpretation").
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _NODATA_TAG = 42113  # GDAL's
+_PLACES = (33550, 34264)  # GeoTIFF's tags of a pixel's size on the ground, or of the way there
 _MARKED_ALPHA = (1, 2)  # of the tag "extra samples"
 _ALPHA = {"LA": "L", "PA": "P", "RGBA": "RGB", "La": "L", "RGBa": "RGB"}
 #: More is unknown, by the reader of those who made the format.
@@ -165,13 +166,14 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
             if "imagecodecs" not in str(error):
                 raise
             # Compressed in a way that Pillow knows, which reads the first page.
-            return replace(read_picture(data, "TIFF", max_values), pages=max(several, len(alike)))
+            found = read_picture(data, "TIFF", max_values)
+            return replace(found, pages=max(several, len(alike)), placed=_is_placed(first))
         codes = _nodata(first)
         bits = 8 * first.dtype.itemsize
         source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
         if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
             planes = [~plane if plane.dtype == bool else 255 - plane for plane in planes]
-        found = replace(_of_pages(first, planes, source, codes), pages=several)
+        found = replace(_of_pages(first, planes, source, codes), pages=several, placed=_is_placed(first))
         return with_notes(found, notes_of(first.description))
 
 
@@ -189,6 +191,10 @@ def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[fl
     contiguous = int(first.planarconfig or 1) == 1
     alpha = any(int(extra) in _MARKED_ALPHA for extra in first.extrasamples)
     return Brought(plane, source, layout="HWC" if contiguous else "CHW", codes=codes, alpha=alpha)
+
+
+def _is_placed(page: Any) -> bool:
+    return any(tag in page.tags for tag in _PLACES)
 
 
 def _nodata(page: Any) -> tuple[float, ...]:
