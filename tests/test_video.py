@@ -341,3 +341,14 @@ def test_title_comment_and_time_of_making_are_kept(tmp_path, ending):
     with av.open(str(tmp_path / f"out.{ending}")) as file:
         kept = {name.lower(): text for name, text in file.metadata.items()}
     assert {name: kept.get(name) for name in words} == words
+
+
+def test_what_is_there_and_no_film_is_not_said_to_be_missing(tmp_path):
+    with pytest.raises(
+        GsjbuError, match=r"is a folder, and a film is one file; of numbered pictures .*ffmpeg"
+    ):
+        films.Reader(tmp_path)
+    with pytest.raises(GsjbuError, match=r"^/dev/null is no regular file"):
+        films.Reader("/dev/null")
+    with pytest.raises(GsjbuError, match=r"^There is no "):
+        films.Reader(tmp_path / "none.mp4")

@@ -49,7 +49,7 @@ class Reader:
         av = _av()
         addresses.named(path)
         if not os.path.isfile(path):
-            raise GsjbuError("video_unreadable", addresses.missing(path))
+            raise GsjbuError("video_unreadable", _no_film(path))
         try:
             self._file = av.open(str(path))
         except av.FFmpegError as error:
@@ -250,3 +250,15 @@ def _not_kept(film: Reader, written: str) -> list[str]:
     ):
         lost.append("the size of its colours (half each way is written)")
     return [f"Not kept of the film ({brought.name}): {', '.join(lost)}."] if lost else []
+
+
+def _no_film(path: str | Path) -> str:
+    """The sentence on what is no file."""
+    if os.path.isdir(path):
+        return (
+            f"{path} is a folder, and a film is one file; of numbered pictures this makes one: ffmpeg -framerate 24 "
+            f"-pattern_type glob -i '{path}/*.png' -c:v ffv1 film.mkv"
+        )
+    return (
+        f"{path} is no regular file, as a film must be." if os.path.exists(path) else addresses.missing(path)
+    )
