@@ -32,9 +32,14 @@ def given(text: str) -> str:
 
 
 def parted(address: str | os.PathLike[str]) -> tuple[Path, str | None]:
-    """The file, and the entry of it that is named; a file whose own name has a colon is that file."""
+    """The file, and the entry of it that is named; a file whose own name has a colon is that file.
+
+    ``-`` is standard input, unless a file is called so.
+    """
     named(address)
     text = os.fspath(address)
+    if text == "-" and not os.path.exists(text):
+        return Path("/dev/stdin"), None
     at = len(text) if os.path.exists(text) else text.rfind(":")
     while 1 < at < len(text):  # the colon of a drive stands after one letter
         if text[at + 1 :] and os.path.exists(text[:at]):

@@ -692,3 +692,16 @@ def test_no_argument_of_any_command_may_be_empty(tmp_path, monkeypatch, capsys):
         "set; name a file or a folder (. is the current folder)\n"
     )
     assert not os.listdir()
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("stands_in", ["photo.png", "depth.npy"])
+def test_a_dash_is_standard_input(files, root, stands_in):
+    names = ["-" if name == stands_in else name for name in ("photo.png", "depth.npy")]
+    command = [zygote.python(), "-m", "gsjbu", "upsample", *names, "-o", "out.npy", "--iters", "1"]
+    done = subprocess.run(
+        command, cwd=files, env=os.environ | {"PYTHONPATH": str(root)}, input=(files / stands_in).read_bytes(),
+        capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert np.load(files / "out.npy").shape == (48, 64)
