@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gsjbu.cli import options
+from gsjbu.io.words import WORDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="depth: any measured quantity, given back; labels: numbers stay what they are; features: mixed only",
     )  # fmt: skip
     parser.add_argument(
-        "--invalid", default="auto", metavar="auto|none|N,N",
-        help='numbers that mean "no value" (default: auto, the signal\'s nodata; without one, as gsjbu upsample)',
+        "--invalid", default=WORDS["invalid"].usual, metavar=options.METAVARS["invalid"],
+        help=f"{WORDS['invalid'].sentence} (default: auto, the signal's nodata; without one, as gsjbu upsample)",
     )  # fmt: skip
     parser.add_argument(
         "--clouds", metavar="FILE", help="a raster on the guide's grid, not 0 where it is no guide"

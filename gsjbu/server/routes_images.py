@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from gsjbu.io.pictures import png_bytes, shrink, shrunk_size, to_uint8
+from gsjbu.io.words import WORDS
 from gsjbu.samples import SAMPLES
 from gsjbu.server import forms, schemas
 from gsjbu.server.clients import introduce
@@ -60,7 +61,7 @@ async def thumb(service: Shared, image_id: schemas.Id) -> Response:
 )  # fmt: skip
 async def signals(service: Shared, request: Request) -> dict[str, object]:
     async with read_form(request, service.limits, service.buffers) as form:
-        forms.only(form, *forms.SIGNAL_WORDS)
+        forms.only(form, *WORDS)
         if "file" not in form.files:
             raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")
         stored = await service.inputs.signal_from_file(form.files["file"], forms.signal_words(form))

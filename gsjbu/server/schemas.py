@@ -9,6 +9,7 @@ from fastapi import Header, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, WithJsonSchema
 
 from gsjbu.errors import SettingError
+from gsjbu.io.words import WORDS
 from gsjbu.run import offers  # noqa: F401  (the settings know this machine's models before they are described)
 from gsjbu.server.clients import PATTERN
 from gsjbu.settings import SETTINGS, Settings, unavailable_reason
@@ -190,14 +191,19 @@ class TruthReduced(Strict):
     )
 
 
+def _word(name: str, longest: int | None = None) -> Any:
+    """A field for one of the words on a signal."""
+    return Field(WORDS[name].usual, description=WORDS[name].sentence, max_length=longest)
+
+
 class SignalWords(Strict):
     """What a signal is, where its reader should not guess."""
 
-    kind: str = Field("auto", max_length=40)
-    invalid: str = Field("auto", max_length=200)
-    layout: str = Field("auto", max_length=40)
-    names: str = Field("", description="Of its classes: one a line, JSON, or the word for a data set.")
-    fill: bool = False
+    kind: str = _word("kind", 40)
+    invalid: str = _word("invalid", 200)
+    layout: str = _word("layout", 40)
+    names: str = _word("names")
+    fill: bool = _word("fill")
 
     def words(self) -> dict[str, Any]:
         """Those that were said, as a form has them."""
