@@ -105,20 +105,11 @@ def run(
         _tell_apart(items, out)
         told = asked.as_dict() | {"signals": signals}
         told["version"] = __version__
-        before = known_results(out)
-        there = {item.key: item for item in items if is_there(result_path(out, item.key, asked.form))}
-        _spare_strangers([result_path(out, key, asked.form) for key in there if key not in before])
-        check_settings(out, told)
-        sweep(out)
-        inputs = {item.key: _stamps(item, asked) for item in items}
-        again = [key for key in there if _has_changed(before[key].get("inputs"), inputs[key])]
-        for key in again:
-            del there[key]
-            discard(result_path(out, key, asked.form))
+        there, again = _there(items, out, asked, told)
         open_items = [item for item in items if item.key not in there]
-        outcomes = [_found(item, out, asked, before[key]) for key, item in there.items()]
+        outcomes = [_found(item, out, asked, there[item.key]) for item in items if item.key in there]
         journal = Journal(out)
-        journal.begin({item.key: inputs[item.key] for item in open_items})
+        journal.begin({item.key: _stamps(item, asked) for item in open_items})
 
         def finished(outcome: dict[str, Any]) -> None:
             outcomes.append(outcome)
@@ -136,6 +127,23 @@ def run(
         finally:
             journal.close()
         return replace(_report(out, told, outcomes, passed_over(source, items, signals, out)), again=again)
+
+
+def _there(
+    items: list[Item], out: Path, asked: BatchConfig, told: dict[str, Any]
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What earlier runs say of the results that are there, by key; and the keys of those whose inputs have changed
+    since, which are removed."""
+    known = known_results(out)
+    there = [item for item in items if is_there(result_path(out, item.key, asked.form))]
+    _spare_strangers([result_path(out, item.key, asked.form) for item in there if item.key not in known])
+    check_settings(out, told)
+    sweep(out)
+    again = [i.key for i in there if _has_changed(known[i.key].get("inputs"), _stamps(i, asked))]
+    for key in again:
+        discard(result_path(out, key, asked.form))
+    changed = set(again)
+    return {item.key: known[item.key] for item in there if item.key not in changed}, again
 
 
 def _spare_inputs(source: str, items: list[Item], out: Path, asked: BatchConfig) -> None:
