@@ -162,10 +162,10 @@ def _spare_inputs(source: str, items: list[Item], out: Path, asked: BatchConfig)
 def _spare_strangers(paths: list[Path]) -> None:
     """No file counts for a result, or is replaced by one, that no run is known to have made."""
     if paths:
-        many = f", and {len(paths) - 1} more," if len(paths) > 1 else ""
+        many = f", nor {len(paths) - 1} more" if len(paths) > 1 else ""
         raise ResumeError(
-            f"{paths[0]}{many} is in the place of a result, and no run with a journal in that folder made it; move it "
-            "away, or take another output folder."
+            f"{paths[0]} is in the place of a result, and no run with a journal in that folder made it{many}; move "
+            "what is yours away, or take another output folder."
         )
 
 
