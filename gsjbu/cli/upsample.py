@@ -7,8 +7,8 @@
 
 The signal is an array (.npy, .npz, .safetensors, .pt) [C, h, w], [h, w], [h, w, C] or tokens [N, C], or a picture of
 depth or classes (PNG, TIFF, PFM, EXR, grey JPEG). What it is taken for is told, and --kind, --invalid and --layout say
-otherwise. The result has the image's size and is written by its ending: .npy, .safetensors, .zarr, .tif, .png, .pfm,
-.exr or .flo. Without --stride the ratio comes from the two sizes and need not be whole.
+otherwise. - is standard input. The result has the image's size and is written by its ending: .npy, .safetensors,
+.zarr, .tif, .png, .pfm, .exr or .flo. Without --stride the ratio comes from the two sizes and need not be whole.
 """
 
 from __future__ import annotations

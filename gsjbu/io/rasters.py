@@ -30,6 +30,7 @@ from gsjbu.io.pictures import TEXT_KEY
 _WHITE_IS_ZERO, _PALETTE, _LAB = 0, 3, 8
 _NODATA_TAG = 42113  # GDAL's
 _ORIENTATION_TAG = pictures.EXIF_ORIENTATION
+_PLACES = (33550, 34264)  # GeoTIFF's tags of a pixel's size on the ground, or of the way there
 _MARKED_ALPHA = (1, 2)  # of the tag "extra samples"
 _ALPHA = {"LA": "L", "PA": "P", "RGBA": "RGB", "La": "L", "RGBa": "RGB"}
 #: More is unknown, by the reader of those who made the format.
@@ -178,13 +179,15 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
                 raise
             # Compressed in a way that Pillow may know, which reads the first page.
             found = _by_pillow(data, first, max_values)
-            return replace(found, codes=_nodata(first), pages=max(several, len(alike)))
+            return replace(
+                found, codes=_nodata(first), pages=max(several, len(alike)), placed=_is_placed(first)
+            )
         codes = _nodata(first)
         bits = 8 * first.dtype.itemsize
         source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
         planes = _rising(first, planes)
         planes, source = _upright_pages(alike, planes, source)
-        found = replace(_of_pages(first, planes, source, codes), pages=several)
+        found = replace(_of_pages(first, planes, source, codes), pages=several, placed=_is_placed(first))
         return with_notes(found, notes_of(first.description))
 
 
@@ -283,6 +286,10 @@ def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[fl
         return _of_colours(plane, source, None, False)
     alpha = any(int(extra) in _MARKED_ALPHA for extra in first.extrasamples)
     return Brought(plane, source, layout="HWC" if _is_contiguous(first) else "CHW", codes=codes, alpha=alpha)
+
+
+def _is_placed(page: Any) -> bool:
+    return any(tag in page.tags for tag in _PLACES)
 
 
 def _nodata(page: Any) -> tuple[float, ...]:

@@ -49,6 +49,10 @@ DIRECTIONS = (
 AS_LARGE = (
     "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 )
+PLACED = (
+    "The signal's file says where on the ground it lies, which has no part here: it is laid over the whole image, and "
+    "the result has no georeference; gsjbu raster goes by it, and keeps it."
+)
 EQUAL = "The signal has three equal channels, as a grey picture read as colours; bring one, to be taken for what it is."
 #: Kinds whose channels are classes.
 CLASS_KINDS = ("labels", "soft_labels", "probabilities", "logits")
@@ -188,6 +192,8 @@ class Signal:
         said += [self.hint] if self.hint else []
         if self.layout_doubt:
             said.append(f"The signal is taken for {self.layout_note}; it may be {self.layout_doubt}.")
+        if self.brought is not None and self.brought.placed:
+            said.append(PLACED)
         if self.as_large:
             said.append(AS_LARGE)
         if self.unit_vectors and len(self.values) <= DIRECTIONS:

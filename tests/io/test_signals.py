@@ -538,3 +538,13 @@ def test_a_grey_picture_keeps_its_three_channels_and_a_person_is_told():
     """The shape of a result must not hang on what the picture shows."""
     found = understand((50 * DEPTH).astype("u1")[..., None].repeat(3, 2))
     assert found.shape == (3, 6, 8) and any("equal" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("tags", [[(33550, "d", 3, (80.0, 80.0, 0.0))], [(34264, "d", 16, (1.0,) * 16)], []])
+def test_a_georeference_that_has_no_part_is_told(compression, tags):
+    depth = np.random.default_rng(0).uniform(5, 9, (16, 20)).astype(np.float32)
+    file = io.BytesIO()
+    tifffile.imwrite(file, depth, extratags=[(*tag, True) for tag in tags], compression=compression)
+    said = [doubt for doubt in understand(file.getvalue(), (128, 160)).doubts if "gsjbu raster" in doubt]
+    assert len(said) == len(tags)
