@@ -81,7 +81,7 @@ def read_exr(data: bytes, max_values: int, entry: str | None = None) -> Brought:
     check(np.dtype(np.float32), (len(chosen), *first.whole.shape), max_values)
     laid = [_laid(one) for one in chosen]
     known = laid[0][1]
-    source = f"EXR, channel{'s' if len(chosen) > 1 else ''} {_names(chosen)}"
+    source = f"EXR, {'channels' if len(chosen) > 1 else 'channel'} {_names(chosen)}"
     if left := len(channels) - len(chosen):
         source += f" of {left + len(chosen)}"
     if first.data != first.whole:

@@ -214,13 +214,11 @@ def _by_pillow(data: bytes, page: Any, max_values: int) -> Brought:
         raise
     except Exception as error:  # Pillow raises nearly anything on what it does not know
         how = getattr(page.compression, "name", page.compression)
-        bits = (
-            "" if page.bitspersample in (1, 8, 16, 32, 64) else f"of {page.bitspersample} bits a value and "
-        )
         raise SignalError(
             "signal_type",
-            f"The TIFF is {bits}of the compression {how}, predictor {int(page.predictor)}, which is not read; save it "
-            "with 8, 16 or 32 bits, uncompressed or by Deflate (gdal_translate -co COMPRESS=DEFLATE).",
+            f"The TIFF has {page.bitspersample} bits a value, the compression {how} and predictor "
+            f"{int(page.predictor)}, which is not read; save it with 8, 16 or 32 bits, uncompressed or by Deflate "
+            "(gdal_translate -co COMPRESS=DEFLATE).",
         ) from error
 
 
