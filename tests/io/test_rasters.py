@@ -94,7 +94,7 @@ def test_a_tiff_that_only_pillow_reads_keeps_its_nodata():
 
 @pytest.mark.parametrize("way", [read, to_guide])
 @pytest.mark.parametrize(
-    ("tag", "value", "said"), [(259, 34887, "compression LERC"), (258, 24, "of 24 bits a value")]
+    ("tag", "value", "said"), [(259, 34887, "compression LERC"), (258, 24, "has 24 bits a value")]
 )
 def test_what_no_reader_knows_of_a_tiff_is_named(way, tag, value, said):
     """It was said to be damaged."""
