@@ -22,6 +22,7 @@ import { SIDES } from "./viewer.js";
 import { look, on, set, state } from "./state.js";
 import { drawTabs, tabKeys } from "./tabs.js";
 import { trouble } from "./trouble.js";
+import { valuesOver } from "./values.js";
 import * as api from "./api.js";
 
 const LAYOUTS = { layout: "side", grid: "grid", difference: "difference" }; // button -> layout
@@ -53,11 +54,8 @@ export function start() {
     marks();
   });
   for (const [id, layout] of Object.entries(LAYOUTS)) {
-    byId(id).addEventListener("click", async () => {
-      look({ layout: state.view.layout === layout ? "divider" : layout });
-      viewer().set({ layout: state.view.layout });
-      await showPair(); // the grid needs two panels more
-    });
+    // the grid needs two panels more, the difference their values
+    byId(id).addEventListener("click", () => want({ layout: state.view.layout === layout ? "divider" : layout }));
   }
   holdToFlip(byId("blink"));
   byId("actual").addEventListener("click", () => viewer().actual());
@@ -145,8 +143,9 @@ function choose(result) {
   const panels = all.get(group);
   const [first, second] = firstPair(panels, bestOf(result, measuredGroup(group)));
   const find = (name, otherwise) => panels.find((p) => p.name === name) ?? otherwise;
-  const chosen = { group, panels, left: find(view.left, first), right: find(view.right, second) };
-  return view.layout === "grid" ? { ...chosen, ...further(chosen, view) } : chosen;
+  const { layout, before } = layoutOf(group, view);
+  const chosen = { group, panels, layout, before, left: find(view.left, first), right: find(view.right, second) };
+  return layout === "grid" ? { ...chosen, ...further(chosen, view) } : chosen;
 }
 
 /** The grid's third and fourth panel: those chosen before, or the first that are not shown yet; errors come last. */
@@ -170,11 +169,16 @@ async function drawing(panel, result) {
   return { picture: whole, drawn: withoutHidden(panel, whole) };
 }
 
+/** Whether two panels are numbers in one unit. */
+const haveOneScale = ({ left, right }) => Boolean(left.bar && right.bar) && left.bar.unit === right.bar.unit;
+
 async function load(result, chosen) {
+  const byValue = chosen.layout === "difference" && haveOneScale(chosen);
   const under = overPhoto(chosen) ? result.panels.find((p) => p.name === "original") : null;
   const pane = async (panel) => ({
     panel,
     ...(await drawing(panel, result)),
+    value: byValue ? await valuesOver(panel, result) : null,
     step: steps(panel, result.image, result.settings),
     title: nameIn(panel, chosen.panels, result),
     colour: methodClass(methodOf(panel.name)),
@@ -265,14 +269,13 @@ async function missing(result) {
 }
 
 /** Similarity maps stand side by side; who leaves them has the layout from before again. */
-function layoutOf(group) {
-  const { layout, before } = state.view;
+function layoutOf(group, { layout, before }) {
   if (group === "similarity") return before ? { layout, before } : { layout: "side", before: layout };
   return { layout: before ?? layout, before: null };
 }
 
 function place(chosen, pair, result) {
-  const { layout, before } = layoutOf(chosen.group);
+  const { layout, before } = chosen;
   viewer().set({ divider: state.view.divider, layout, opacity: state.view.opacity / 100 });
   viewer().show(pair);
   const names = Object.fromEntries(SIDES.filter((side) => chosen[side]).map((side) => [side, chosen[side].name]));

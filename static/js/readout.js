@@ -103,7 +103,7 @@ function words({ pane: { panel }, values }) {
 
 function difference(left, right) {
   const [a, b] = [left.values, right.values];
-  if (!a || !b || a.length !== b.length) return "";
+  if (!a || !b || a.length !== b.length || [...a, ...b].includes(null)) return ""; // null: there is no value
   const panels = [left.pane.panel, right.pane.panel];
   if (panels.every((p) => p.legend)) return t(a.every((v, i) => v === b[i]) ? "readout.same" : "readout.other");
   if (panels[0].unit !== panels[1].unit) return "";

@@ -9,6 +9,7 @@ import { picture, title } from "./panels.js";
 import { surface } from "./relief_gl.js";
 import { on, state } from "./state.js";
 import { trouble } from "./trouble.js";
+import { numbersOf } from "./values.js";
 
 const MOST = 384; // points along each side: more are nearer than a screen's pixels
 const TURN = Math.PI / 36; // of an arrow key
@@ -50,7 +51,7 @@ async function open() {
   const { job, panels } = state.result;
   const original = panels.find((p) => p.name === "original");
   const [found, drawn, photo] = await Promise.all([
-    api.values(job, by.name),
+    numbersOf(by, job),
     picture(by, job),
     picture(original, job),
   ]);

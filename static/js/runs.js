@@ -113,7 +113,8 @@ async function beside(one) {
     "runs",
     [one, result].map((run) => {
       // a name of its own: the values under the pointer are asked for by name, of the run on show
-      return { ...main(run, group), group: "runs", name: `run_${run.job}`, title: words(run) };
+      const { name, ...panel } = main(run, group);
+      return { ...panel, group: "runs", name: `run_${run.job}`, of: { job: run.job, name }, title: words(run) };
     }),
   );
   await go("runs");
