@@ -37,12 +37,22 @@ export function start() {
   );
   viewer.addEventListener("gs-divider", (event) => look({ divider: event.detail.at }));
   byId("tabs").addEventListener("keydown", tabKeys);
+  on("result", () => state.result || clear());
   on("run", () => early && state.run.phase !== "running" && state.run.phase !== "idle" && showPair());
   on("language", () => {
     viewer.words();
     showPair();
   });
   viewer.words();
+}
+
+/** Nothing is on show: the picture that is chosen has no result. */
+function clear() {
+  wanted = {};
+  early = null;
+  for (const id of ["tabs", "strip", "caption"]) put(byId(id));
+  for (const id of ["opacity-row", "legend"]) byId(id).hidden = true;
+  byId("panel").removeAttribute("aria-labelledby");
 }
 
 /** A group that the page makes itself (similarity maps); null takes it away. */

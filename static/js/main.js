@@ -123,7 +123,7 @@ function startAll() {
   signal.start();
   truth.start();
   url.start();
-  runner.start({ pictures: compare.showEarly, result: present });
+  runner.start({ pictures: compare.showEarly, result: present, refusal: signal.misfit });
 }
 
 async function begin() {

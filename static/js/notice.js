@@ -121,8 +121,8 @@ export function told(problem) {
 }
 
 /** A refusal may name an argument of the library: where such a thing is said. */
-function where({ message }) {
-  if (!/\b(kind|layout|invalid)=/.test(message)) return "";
+function where({ message, words }) {
+  if (words || !/\b(kind|layout|invalid)=/.test(message)) return "";
   return ` ${t(/\bkind=/.test(message) && state.signal ? "notice.kind" : "notice.argument")}`;
 }
 

@@ -62,6 +62,7 @@ function comparable() {
 
 async function collect() {
   const { result, line } = state;
+  if (!result) return;
   const panels = comparable();
   const read = await Promise.all(panels.map((panel) => (panel.bar ? valuesOver : brightness)(panel, result))).catch(refused);
   if (!read || state.result !== result || !state.line) return;
