@@ -54,7 +54,8 @@ function show(name) {
 export function reveal(name) {
   show(name);
   const report = byId("report");
-  report.scrollTop += byId("chart").getBoundingClientRect().bottom - report.getBoundingClientRect().bottom;
+  const seen = byId("out").getBoundingClientRect().top; // which is pinned to the report's end
+  report.scrollTop += byId("chart").getBoundingClientRect().bottom - seen;
 }
 
 function draw() {

@@ -88,7 +88,7 @@ async function comeBack(result) {
 
 /** Fold the settings away where the page is one column, so that the picture is near the top. */
 function fold() {
-  const wide = matchMedia("(min-width: 70em)");
+  const wide = matchMedia("(min-width: 48em)");
   const apply = () => {
     byId("settings").open = wide.matches;
   };
