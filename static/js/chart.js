@@ -224,7 +224,7 @@ export function histogram(holder, { edges, counts, label, title, unit, say }) {
 /** Bars that lie: [{name, value, class}], from zero, each with its value. */
 export function bars(holder, { rows, label, text, axis }) {
   const { root, width, height } = sheet(holder, label);
-  const left = 108;
+  const left = Math.ceil(widest(holder, rows.map((row) => row.name))) + 10;
   const high = Math.max(...rows.map((r) => (Number.isFinite(r.value) ? r.value : 0)), 1e-9);
   const step = Math.min(32, (height - 18) / rows.length);
   rows.forEach((row, i) => {

@@ -71,6 +71,9 @@ export function allGroups(result = state.result) {
 /** The panel on the right, where the group on show has it. */
 export const rightPanel = () => allGroups().get(state.view.group)?.find((p) => p.name === state.view.right);
 
+/** What a panel of the result on show is called among those of its group. */
+export const calledNow = (panel) => nameIn(panel, allGroups().get(panel.group) ?? [], state.result);
+
 /** Which group and pair of `result` to show: the same as now where it has them. */
 function choose(result) {
   const all = allGroups(result);

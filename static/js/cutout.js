@@ -1,11 +1,11 @@
 // The photo cut out by what the right panel shows: a class, or where a value reaches a threshold. PNG with alpha.
 
-import { rightPanel } from "./compare.js";
+import { calledNow, rightPanel } from "./compare.js";
 import { colourAt, coloursOf, isHidden, pixelsOf } from "./classes.js";
 import { byId, h, put, savePng, sizeOf } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
-import { cells, classWords, picture, title } from "./panels.js";
+import { cells, classWords, picture } from "./panels.js";
 import { on, state } from "./state.js";
 import { trouble } from "./trouble.js";
 import { valuesOf } from "./values.js";
@@ -62,7 +62,7 @@ async function open() {
   ]);
   const [columns, rows] = cells(by, result.image, result.settings);
   source = { panel: by, drawn, value, photo, columns, rows };
-  byId("cut-title").textContent = t("cut.by", { panel: title(by) });
+  byId("cut-title").textContent = t("cut.by", { panel: calledNow(by) });
   byId("cut-class-row").hidden = !by.legend;
   byId("cut-threshold-row").hidden = Boolean(by.legend);
   if (by.legend) {

@@ -34,8 +34,12 @@ export const title = (panel) => served(`panel.${named(panel)}.title`, panel.titl
 export function nameIn(panel, panels, result) {
   const method = methodOf(panel.name);
   const another = panels.some((p) => p !== panel && methodOf(p.name) === method && isMain(p) === isMain(panel));
-  if (isMethod(method) && isMain(panel) && !another) return methodIn(result, panel.group, method);
-  return title(panel).replace(/^([^,，]+)(?:, |，)([^,，]+)$/, "$2 · $1");
+  const called = isMethod(method) && methodIn(result, panel.group, method);
+  if (called && isMain(panel) && !another) return called;
+  const [, what, other] = title(panel).match(/^([^,，]+)(?:, |，)([^,，]+)$/) ?? [];
+  if (!what) return title(panel);
+  const first = called || other;
+  return `${first[0].toUpperCase()}${first.slice(1)} · ${what}`;
 }
 export const sentence = (panel) => served(`panel.${explained(panel)}.sentence`, panel.sentence ?? "");
 export const classWords = (entry) => served(`class.${entry.name}`, entry.name);

@@ -7,9 +7,9 @@ import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t, unitWords } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
-import { allGroups, rightPanel } from "./compare.js";
+import { allGroups, calledNow, rightPanel } from "./compare.js";
 import { told } from "./notice.js";
-import { cells, isError, picture, title } from "./panels.js";
+import { cells, isError, picture } from "./panels.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 import { valuesOver } from "./values.js";
@@ -110,14 +110,14 @@ export function drawProfile(holder) {
   const { curves, line } = shown;
   const { bar } = curves[0].panel;
   const unit = bar?.unit ? unitWords(bar.unit) : "";
-  const names = curves.map(({ panel }) => title(panel));
+  const names = curves.map(({ panel }) => calledNow(panel));
   const box = h("div", { class: "plot" });
   put(
     holder,
     h(
       "ul",
       { class: "key" },
-      curves.map(({ panel }) => h("li", {}, h("span", { class: `dot ${methodClass(methodOf(panel.name))}` }), title(panel))),
+      curves.map(({ panel }, n) => h("li", {}, h("span", { class: `dot ${methodClass(methodOf(panel.name))}` }), names[n])),
     ),
     box,
   );

@@ -99,7 +99,7 @@ function verdict(group, metrics) {
   const by = Math.abs((ours[name] ?? Infinity) - (theirs[name] ?? Infinity)) * scale;
   const size = by === Infinity ? "∞" : fixed(by, decimals);
   const amount = unit === "%" ? t("verdict.points", { size }) : `${size}${unit ? ` ${unit}` : ""}`;
-  const what = { metric: t(METRICS[name].words), amount, group: groupTitle(group), ours: named(group, best) };
+  const what = { metric: t(METRICS[name].words), amount, group: groupTitle(group), ours: named(group, best), theirs: named(group, "bilinear") };
   box.classList.add(winner);
   box.dataset.winner = winner;
   put(box, t({ win: "verdict.win", loss: "verdict.loss", tie: "verdict.tie" }[winner], what));
@@ -202,10 +202,10 @@ function table(group, metrics) {
 
 /** What the person should know of what is on show: which weights, what could not be had, how much was filled in. */
 function said(result) {
-  const { status = {}, settings, panels } = result;
+  const { status = {}, settings, panels, metrics } = result;
   const missing = { features: settings.features, segmentation: settings.segmentation !== "off" };
   const lines = ["truth", "features", "segmentation", "signal"].filter((name) => {
-    if (name === "truth") return status.truth && state.view.group === "signal";
+    if (name === "truth") return status.truth && state.view.group === "signal" && !mainFigure(metrics.signal ?? {}); // the verdict says it
     const there = panels.some((p) => p.group === name);
     return status[name] && (there ? state.view.group === name : missing[name]);
   });
@@ -238,7 +238,7 @@ function ran(result) {
   put(byId("ran"), line);
   const rows = [
     ...Object.entries(result.status ?? {})
-      .filter(([, said]) => said)
+      .filter(([, said]) => said && said !== "Off.") // as the settings say
       .map(([name, said]) => [STATUS[name] ? t(STATUS[name]) : name, h("span", { lang: "en" }, said)]),
     [
       t("ran.settings"),

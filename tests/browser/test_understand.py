@@ -211,8 +211,8 @@ def test_figures_say_which_way_is_better(page: Page, library: Any) -> None:
 @pytest.mark.parametrize(
     ("bilinear", "gsjbu", "said"),
     [
-        (160.9, 150.2, "GS-JBU and bilinear are equally close (PSNR, RGB)."),
-        (None, 146.0, "GS-JBU and bilinear are equally close (PSNR, RGB)."),
+        (160.9, 150.2, "GS-JBU and Bilinear are equally close (PSNR, RGB)."),
+        (None, 146.0, "GS-JBU and Bilinear are equally close (PSNR, RGB)."),
         (None, 60.0, "Bilinear is closer than GS-JBU by ∞ dB (PSNR, RGB)."),
     ],
 )
