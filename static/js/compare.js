@@ -257,6 +257,8 @@ export function next(group) {
 /** Show another group. */
 export async function go(group) {
   const focused = document.activeElement?.getAttribute("role") === "tab";
+  const from = state.view.group;
   await want({ group, left: null, right: null, third: null, fourth: null });
+  if (state.view.group !== from) look({ turns: state.view.turns + 1 });
   if (focused) byId(`tab-${state.view.group}`)?.focus();
 }

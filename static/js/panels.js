@@ -18,6 +18,7 @@ const GROUPS = {
   runs: "group.runs",
 };
 
+export const isGroup = (group) => group in GROUPS;
 export const groupTitle = (group) => (group in GROUPS ? t(GROUPS[group]) : group);
 
 /** Whose words a panel has: a signal of classes reads like a segmentation. */

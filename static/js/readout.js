@@ -11,6 +11,7 @@ const REST = 60; // ms without movement before the server is asked
 
 let at = null; // {x, y} of what is shown
 let known = null; // {job, x, y, values}
+let asking = ""; // the job and the pixel whose values are on their way
 
 export function start() {
   const viewer = byId("viewer");
@@ -39,6 +40,9 @@ const ask = debounce(async () => {
   if (!at || !result || exact()) return;
   const { x, y } = at;
   if (x >= result.image.width || y >= result.image.height) return;
+  const mine = [result.job, x, y].join();
+  if (mine === asking) return;
+  asking = mine;
   try {
     const { values } = await api.pixel(result.job, x, y);
     known = { job: result.job, x, y, values };
@@ -46,6 +50,8 @@ const ask = debounce(async () => {
   } catch (error) {
     // a read-out that cannot be had leaves the local values standing; runs and clicks report the trouble
     if (!(error instanceof api.Problem) && !(error instanceof api.Unreachable)) throw error;
+  } finally {
+    if (mine === asking) asking = "";
   }
 }, REST);
 
