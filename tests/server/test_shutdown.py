@@ -40,15 +40,16 @@ def streams_of(server: Process, jobs: list[str]) -> tuple[list[threading.Thread]
 def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Signals, tmp_path: Path) -> None:
     env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "3"}
     with in_process(module=FAKE, env=env, python=zygote.python()) as server:
-        image = upload(server.client())
+        another = server.client()
+        image = upload(another)
         jobs = [start(server.client(f"number-{n}"), image, iters=50) for n in range(5)]
         threads, last = streams_of(server, jobs)
         time.sleep(0.4)
         server.process.send_signal(how)
         began = time.monotonic()
-        while server.client().get("/healthz").json()["status"] != "stopping":
+        while another.get("/healthz").json()["status"] != "stopping":
             time.sleep(0.01)
-        late = server.client().post("/api/jobs", json={"image_id": image})
+        late = another.post("/api/jobs", json={"image_id": image})
         assert (late.status_code, late.json()["code"]) == (503, "server_stopping")
         assert server.process.wait(25) == 0
         seconds = time.monotonic() - began
