@@ -6,6 +6,7 @@ import json
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
@@ -79,6 +80,11 @@ class _Whole(StaticFiles):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"range"]
         await super().__call__({**scope, "headers": headers}, receive, send)
+
+    def file_response(self, *args: Any, **more: Any) -> Response:
+        response = super().file_response(*args, **more)
+        response.headers["Accept-Ranges"] = "none"
+        return response
 
 
 def mount_static(service: Service, app: FastAPI) -> None:

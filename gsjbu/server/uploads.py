@@ -140,6 +140,7 @@ class _Body:
         self.encoding = headers.get(b"content-encoding", b"identity").lower()
         declared = headers.get(b"content-length", b"")
         self.declared = int(declared) if declared.isdigit() else None
+        self.is_ambiguous = bool(declared) and b"transfer-encoding" in headers
         # Without either header there is no body (RFC 9112, section 6.3).
         self.done = not self.declared and b"transfer-encoding" not in headers
         self.count = 0
@@ -147,6 +148,9 @@ class _Body:
 
     def refusal(self) -> Problem | None:
         """What the header alone is enough to refuse."""
+        if self.is_ambiguous:  # a proxy may see another end of it (RFC 9112, section 6.1)
+            detail = "The request has Content-Length and Transfer-Encoding; send one of them."
+            return Problem("request_invalid", detail, close=True)
         if self.done:
             return None
         if self.encoding != b"identity":
@@ -314,7 +318,7 @@ class _FormReader:
                 f"A file came in the field {self._name!r}; files belong in {', '.join(self.allowed)}.",
                 close=True,
             )
-        self._file = File(clean_name(raw_name.decode("utf-8", "replace")))
+        self._file = File(clean_name(_as_typed(raw_name)))
         self._room, self._data = self.allowed[self._name], self._file.data
 
     def _part(self, data: bytes, start: int, end: int) -> None:
@@ -344,6 +348,13 @@ class _FormReader:
         return Problem(
             "too_many_fields", f"The form has more than {self.limits.form_fields} fields.", close=True
         )
+
+
+def _as_typed(raw_name: bytes) -> str:
+    """A part's file name as it was before a browser wrote it into the form: three characters are escaped there
+    (HTML, multipart/form-data encoding algorithm), others that look so are the name's own."""
+    escaped = {b"%0A": b"\n", b"%0D": b"\r", b"%22": b'"'}
+    return re.sub(rb"%0A|%0D|%22", lambda found: escaped[found[0]], raw_name).decode("utf-8", "replace")
 
 
 def clean_name(name: str) -> str:

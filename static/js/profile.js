@@ -5,11 +5,12 @@ import { empty, lines } from "./chart.js";
 import { pixelsOf } from "./classes.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { t, unitWords } from "./i18n.js";
+import { t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { allGroups, calledNow, rightPanel } from "./compare.js";
 import { told } from "./notice.js";
 import { cells, isError, picture } from "./panels.js";
+import { said } from "./said.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 import { valuesOver } from "./values.js";
@@ -109,7 +110,7 @@ export function drawProfile(holder) {
   if (!shown.curves.some(({ points }) => points.some(([, y]) => Number.isFinite(y)))) return empty(holder, t("profile.gaps"));
   const { curves, line } = shown;
   const { bar } = curves[0].panel;
-  const unit = bar?.unit ? unitWords(bar.unit) : "";
+  const unit = said(bar?.unit ?? "");
   const names = curves.map(({ panel }) => calledNow(panel));
   const box = h("div", { class: "plot" });
   put(

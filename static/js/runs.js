@@ -3,10 +3,11 @@
 import { addGroup, go } from "./compare.js";
 import { label, shownSetting } from "./controls.js";
 import { h, put } from "./dom.js";
-import { served, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import { bestOf, methodOf } from "./methods.js";
 import { isError } from "./panels.js";
 import { mainFigure } from "./report.js";
+import { said } from "./said.js";
 import { kindWords, nameOf } from "./signal.js";
 import { on, set, state } from "./state.js";
 
@@ -30,7 +31,7 @@ function keep(result) {
   set({ runs: [result, ...others].slice(0, KEEP) });
 }
 
-const pictureName = ({ from }) => (from.sample ? served(`sample.${from.sample}.title`, from.name) : from.name);
+const pictureName = ({ from }) => (from.sample ? said(from.name) : from.name);
 
 const ALWAYS = new Set(["stride", "iters", "radius"]); // what every run's line has
 
@@ -48,10 +49,10 @@ function words({ settings, signal }) {
 /** What tells a run from another one, in as few words; all of it where nothing does. */
 function apart(run, other) {
   const differ = ({ name }) => run.settings[name] !== other.settings[name];
-  const said = state.info.settings.filter(differ).map(settingWords(run.settings));
-  if (run.from.id !== other.from.id) said.unshift(pictureName(run));
-  if (run.signal?.id !== other.signal?.id) said.push(run.signal ? signalWords(run.signal) : t("runs.bare"));
-  return said.join(" · ") || words(run);
+  const parts = state.info.settings.filter(differ).map(settingWords(run.settings));
+  if (run.from.id !== other.from.id) parts.unshift(pictureName(run));
+  if (run.signal?.id !== other.signal?.id) parts.push(run.signal ? signalWords(run.signal) : t("runs.bare"));
+  return parts.join(" · ") || words(run);
 }
 
 /** A run's figure with its name: against the truth of its signal where there is one, else of RGB. */
