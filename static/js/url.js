@@ -6,7 +6,7 @@ import { isGroup } from "./panels.js";
 import { on, state } from "./state.js";
 
 const VIEW = ["group", "left", "right", "third", "fourth", "layout"];
-const LAYOUTS = ["divider", "side", "grid", "difference"];
+const LAYOUTS = new Set(["divider", "side", "grid", "difference"]);
 let last = ""; // which picture, signal and tab the newest entry of the history is of
 let returning = false; // to an entry of the history
 
@@ -29,7 +29,7 @@ export function read(schema, search = location.search) {
     return value;
   };
   const view = { ellipses: taken("ellipses", saidTrue) ?? false };
-  const known = { group: isGroup, layout: (one) => LAYOUTS.includes(one) };
+  const known = { group: isGroup, layout: (one) => LAYOUTS.has(one) };
   for (const name of VIEW) {
     const value = taken(name, (raw) => ((known[name] ?? Boolean)(raw) ? raw : null));
     if (value !== undefined) view[name] = value;
