@@ -105,7 +105,8 @@ def lay(
         return replace(
             laid, sentence=laid.sentence or "a map [h, w]", doubt="tokens [N, C] (layout='tokens')"
         )
-    return _tokens_alone(flat, grids, size, batched, _refusal(array, ways, size, names_channels))
+    may_be_tokens = None if one_channel else flat
+    return _tokens_alone(may_be_tokens, grids, size, batched, _refusal(array, ways, size, names_channels))
 
 
 def _tokens_alone(
@@ -120,7 +121,10 @@ def _tokens_alone(
     few = len(flat) < LEAST_COUNT
     larger = not batched and refusal.code == "signal_size"
     as_map = not batched and _is_squashed(shape, size)
-    if not batched and (grids or sure) and is_even(flat):
+    even = is_even(flat)
+    if even and not grids and sure is None:
+        raise refusal  # nothing speaks for tokens
+    if not batched and even:
         raise _or_tokens(shape, refusal, None, bool(grids))
     if is_exact(shape, size) or is_exact(shape[::-1], size):
         raise _or_tokens(shape, refusal, sure, whole and shape[1] % WIDTHS == 0)

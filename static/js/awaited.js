@@ -14,6 +14,7 @@ function draw() {
   byId("panel").classList.toggle("bare", !result);
   if (result || !image) return;
   byId("awaited-picture").src = image.thumb;
-  const press = ["waiting", "failed", "cancelled"].includes(run.phase);
+  const refused = run.phase === "failed" && run.problem.status < 500; // and would be once more
+  const press = ["waiting", "failed", "cancelled"].includes(run.phase) && !refused;
   byId("awaited-words").textContent = press ? t("viewer.press") : "";
 }

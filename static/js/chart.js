@@ -132,25 +132,41 @@ function walk(plot, count, placeOf, show) {
   });
 }
 
-/** Curves through points [[x, y], …], one after the other and not joined; `say(x, y, curve)` gives a point's words. */
+/** The parts of a curve between its gaps, where y is no number. */
+function parts(curve) {
+  const out = [[]];
+  for (const point of curve) {
+    if (Number.isFinite(point[1])) out.at(-1).push(point);
+    else if (out.at(-1).length) out.push([]);
+  }
+  return out.filter((part) => part.length);
+}
+
+/**
+ * Curves through points [[x, y], …], one after the other and not joined, nor over a gap; `say(x, y, curve)` gives a
+ * point's words.
+ */
 export function lines(holder, { curves, xLabel, yLabel, label, say, colour = "", colours = [], from = null }) {
-  const points = curves.flatMap((curve, n) => curve.map(([x, y]) => ({ x, y, n })));
+  const all = curves.flat().map(([x]) => x);
+  const points = curves.flatMap((curve, n) => parts(curve).flat().map(([x, y]) => ({ x, y, n })));
   const xs = points.map((p) => p.x);
   const ys = points.map((p) => p.y);
   const low = Math.min(...ys);
   const high = Math.max(...ys);
   const pad = (high - low) * 0.06 || Math.abs(high) * 0.06 || 0.5;
   const plot = area(holder, {
-    x: [from?.[0] ?? Math.min(...xs), from?.[1] ?? Math.max(...xs)],
-    y: [Math.max(0, low - pad), high + pad],
+    x: [from?.[0] ?? Math.min(...all), from?.[1] ?? Math.max(...all)],
+    y: [low < 0 ? low - pad : Math.max(0, low - pad), high + pad],
     xLabel,
     yLabel,
     label,
   });
   for (const [n, curve] of curves.entries()) {
-    const at = curve.map(([x, y]) => `${plot.sx(x).toFixed(1)} ${plot.sy(y).toFixed(1)}`);
-    const alone = at.length === 1 ? "h0.01" : ""; // a single point is a dot: the line's ends are round
-    plot.root.append(svg("path", { d: `M${at.join("L")}${alone}`, class: `curve ${colours[n] ?? colour}` }));
+    const drawn = parts(curve).map((part) => {
+      const at = part.map(([x, y]) => `${plot.sx(x).toFixed(1)} ${plot.sy(y).toFixed(1)}`);
+      return `M${at.join("L")}${at.length === 1 ? "h0.01" : ""}`; // a single point is a dot: the line's ends are round
+    });
+    plot.root.append(svg("path", { d: drawn.join(""), class: `curve ${colours[n] ?? colour}` }));
   }
   const dot = svg("circle", { r: 3.5, class: `mark ${colour}`, visibility: "hidden" });
   plot.root.append(dot);
@@ -208,7 +224,7 @@ export function histogram(holder, { edges, counts, label, title, unit, say }) {
 /** Bars that lie: [{name, value, class}], from zero, each with its value. */
 export function bars(holder, { rows, label, text, axis }) {
   const { root, width, height } = sheet(holder, label);
-  const left = 108;
+  const left = Math.ceil(widest(holder, rows.map((row) => row.name))) + 10;
   const high = Math.max(...rows.map((r) => (Number.isFinite(r.value) ? r.value : 0)), 1e-9);
   const step = Math.min(32, (height - 18) / rows.length);
   rows.forEach((row, i) => {

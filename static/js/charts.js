@@ -4,7 +4,7 @@ import { byId, h, put } from "./dom.js";
 import { empty, fitted, bars, histogram, lines } from "./chart.js";
 import { number } from "./format.js";
 import { t } from "./i18n.js";
-import { methodClass, methodOrder, methodTitle } from "./methods.js";
+import { methodClass, methodIn, methodOrder } from "./methods.js";
 import { drawProfile } from "./profile.js";
 import { mainFigure } from "./report.js";
 import { drawRuns } from "./runs.js";
@@ -55,7 +55,8 @@ function show(name) {
 export function reveal(name) {
   show(name);
   const report = byId("report");
-  report.scrollTop += byId("chart").getBoundingClientRect().bottom - report.getBoundingClientRect().bottom;
+  const seen = byId("out").getBoundingClientRect().top; // which is pinned to the report's end
+  report.scrollTop += byId("chart").getBoundingClientRect().bottom - seen;
 }
 
 function draw() {
@@ -122,12 +123,13 @@ function loss() {
 /** Each method's main figure: of the group on show, or else of RGB. */
 function psnr() {
   const holder = byId("chart");
-  const metrics = state.result.metrics[state.view.group] ?? state.result.metrics.rgb ?? {};
+  const group = state.result.metrics[state.view.group] ? state.view.group : "rgb";
+  const metrics = state.result.metrics[group] ?? {};
   const figure = mainFigure(metrics);
   const rows = Object.keys(metrics)
     .filter((method) => figure && typeof metrics[method]?.[figure.name] === "number")
     .sort(methodOrder)
-    .map((method) => ({ name: methodTitle(method), value: metrics[method][figure.name], class: methodClass(method) }));
+    .map((method) => ({ name: methodIn(state.result, group, method), value: metrics[method][figure.name], class: methodClass(method) }));
   if (!rows.length) {
     empty(holder, t("chart.noPsnr"));
     return;

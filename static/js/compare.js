@@ -22,6 +22,7 @@ import { SIDES } from "./viewer.js";
 import { look, on, set, state } from "./state.js";
 import { drawTabs, tabKeys } from "./tabs.js";
 import { trouble } from "./trouble.js";
+import { valuesOver } from "./values.js";
 import * as api from "./api.js";
 
 const viewer = byId("viewer");
@@ -36,12 +37,22 @@ export function start() {
   );
   viewer.addEventListener("gs-divider", (event) => look({ divider: event.detail.at }));
   byId("tabs").addEventListener("keydown", tabKeys);
+  on("result", () => state.result || clear());
   on("run", () => early && state.run.phase !== "running" && state.run.phase !== "idle" && showPair());
   on("language", () => {
     viewer.words();
     showPair();
   });
   viewer.words();
+}
+
+/** Nothing is on show: the picture that is chosen has no result. */
+function clear() {
+  wanted = {};
+  early = null;
+  for (const id of ["tabs", "strip", "caption"]) put(byId(id));
+  for (const id of ["opacity-row", "legend"]) byId(id).hidden = true;
+  byId("panel").removeAttribute("aria-labelledby");
 }
 
 /** A group that the page makes itself (similarity maps); null takes it away. */
@@ -60,6 +71,9 @@ export function allGroups(result = state.result) {
 /** The panel on the right, where the group on show has it. */
 export const rightPanel = () => allGroups().get(state.view.group)?.find((p) => p.name === state.view.right);
 
+/** What a panel of the result on show is called among those of its group. */
+export const calledNow = (panel) => nameIn(panel, allGroups().get(panel.group) ?? [], state.result);
+
 /** Which group and pair of `result` to show: the same as now where it has them. */
 function choose(result) {
   const all = allGroups(result);
@@ -68,8 +82,9 @@ function choose(result) {
   const panels = all.get(group);
   const [first, second] = firstPair(panels, bestOf(result, measuredGroup(group)));
   const find = (name, otherwise) => panels.find((p) => p.name === name) ?? otherwise;
-  const chosen = { group, panels, left: find(view.left, first), right: find(view.right, second) };
-  return view.layout === "grid" ? { ...chosen, ...further(chosen, view) } : chosen;
+  const { layout, before } = layoutOf(group, view);
+  const chosen = { group, panels, layout, before, left: find(view.left, first), right: find(view.right, second) };
+  return layout === "grid" ? { ...chosen, ...further(chosen, view) } : chosen;
 }
 
 /** The grid's third and fourth panel: those chosen before, or the first that are not shown yet; errors come last. */
@@ -93,15 +108,23 @@ async function drawing(panel, result) {
   return { picture: whole, drawn: withoutHidden(panel, whole) };
 }
 
+/** Whether two panels are numbers in one unit. */
+const haveOneScale = ({ left, right }) => Boolean(left.bar && right.bar) && left.bar.unit === right.bar.unit;
+
 async function load(result, chosen) {
+  const byValue = chosen.layout === "difference" && haveOneScale(chosen);
   const under = overPhoto(chosen) ? result.panels.find((p) => p.name === "original") : null;
-  const pane = async (panel) => ({
-    panel,
-    ...(await drawing(panel, result)),
-    step: steps(panel, result.image, result.settings),
-    title: nameIn(panel, chosen.panels, result),
-    colour: methodClass(methodOf(panel.name)),
-  });
+  const pane = async (panel) => {
+    const [drawn, value] = await Promise.all([drawing(panel, result), byValue ? valuesOver(panel, result) : null]);
+    return {
+      panel,
+      ...drawn,
+      value,
+      step: steps(panel, result.image, result.settings),
+      title: nameIn(panel, chosen.panels, result),
+      colour: methodClass(methodOf(panel.name)),
+    };
+  };
   const sides = SIDES.filter((side) => chosen[side]);
   const [below, ...panes] = await Promise.all([
     under && picture(under, result.job),
@@ -188,14 +211,13 @@ async function missing(result) {
 }
 
 /** Similarity maps stand side by side; who leaves them has the layout from before again. */
-function layoutOf(group) {
-  const { layout, before } = state.view;
+function layoutOf(group, { layout, before }) {
   if (group === "similarity") return before ? { layout, before } : { layout: "side", before: layout };
   return { layout: before ?? layout, before: null };
 }
 
 function place(chosen, pair, result) {
-  const { layout, before } = layoutOf(chosen.group);
+  const { layout, before } = chosen;
   viewer.set({ divider: state.view.divider, layout, opacity: state.view.opacity / 100 });
   viewer.show(pair);
   const names = Object.fromEntries(SIDES.filter((side) => chosen[side]).map((side) => [side, chosen[side].name]));
@@ -235,6 +257,8 @@ export function next(group) {
 /** Show another group. */
 export async function go(group) {
   const focused = document.activeElement?.getAttribute("role") === "tab";
+  const from = state.view.group;
   await want({ group, left: null, right: null, third: null, fourth: null });
+  if (state.view.group !== from) look({ turns: state.view.turns + 1 });
   if (focused) byId(`tab-${state.view.group}`)?.focus();
 }

@@ -1,20 +1,20 @@
 // The photo cut out by what the right panel shows: a class, or where a value reaches a threshold. PNG with alpha.
 
-import { rightPanel } from "./compare.js";
+import { calledNow, rightPanel } from "./compare.js";
 import { colourAt, coloursOf, isHidden, pixelsOf } from "./classes.js";
 import { byId, h, put, savePng, sizeOf } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
-import { cells, classWords, picture, title } from "./panels.js";
+import { cells, classWords, picture } from "./panels.js";
 import { said } from "./said.js";
-import { valuesOf } from "./profile.js";
 import { on, state } from "./state.js";
 import { trouble } from "./trouble.js";
+import { valuesOf } from "./values.js";
 
 const STEPS = 200; // places of the threshold's slider
 const SHOWN = "\n"; // stands for all classes on show; no class has this name
 
-let source = null; // {panel, drawn, photo, columns, rows} of what is cut
+let source = null; // {panel, drawn, value, photo, columns, rows} of what is cut
 let alpha = null; // Uint8ClampedArray, one for each pixel of the photo
 let background = null; // a picture of the person's own
 
@@ -56,10 +56,14 @@ async function open() {
   const { result } = state;
   const by = panel();
   const original = result.panels.find((p) => p.name === "original");
-  const [drawn, photo] = await Promise.all([picture(by, result.job), picture(original, result.job)]);
+  const [drawn, value, photo] = await Promise.all([
+    by.legend && picture(by, result.job),
+    by.legend ? null : valuesOf(by, result.job),
+    picture(original, result.job),
+  ]);
   const [columns, rows] = cells(by, result.image, result.settings);
-  source = { panel: by, drawn, photo, columns, rows };
-  byId("cut-title").textContent = t("cut.by", { panel: title(by) });
+  source = { panel: by, drawn, value, photo, columns, rows };
+  byId("cut-title").textContent = t("cut.by", { panel: calledNow(by) });
   byId("cut-class-row").hidden = !by.legend;
   byId("cut-threshold-row").hidden = Boolean(by.legend);
   if (by.legend) {
@@ -77,20 +81,26 @@ async function open() {
   cut();
 }
 
-/** A function that says whether the panel's pixel (px, py) is kept. */
+/** A function that says whether the panel's pixel (px, py) is kept; null where the panel has nothing. */
 function keeps() {
-  const { panel: by, drawn } = source;
+  const { panel: by, drawn, value } = source;
   if (by.legend) {
     const name = byId("cut-class").value;
     const kept = coloursOf(by.legend, (one) => (name === SHOWN ? !isHidden(one) : one.name === name));
+    const all = coloursOf(by.legend, () => true);
     const { image } = pixelsOf(drawn);
-    return (px, py) => kept.has(colourAt(image.data, 4 * (py * image.width + px)));
+    return (px, py) => {
+      const colour = colourAt(image.data, 4 * (py * image.width + px));
+      return all.has(colour) ? kept.has(colour) : null;
+    };
   }
   const { low, high, unit } = by.bar;
   const limit = low + ((high - low) * byId("cut-threshold").valueAsNumber) / STEPS;
   byId("cut-limit").textContent = `≥ ${number(limit)}${unit ? ` ${said(unit)}` : ""}`;
-  const value = valuesOf(by, drawn);
-  return (px, py) => value(px, py) >= limit;
+  return (px, py) => {
+    const here = value(px, py);
+    return Number.isFinite(here) ? here >= limit : null;
+  };
 }
 
 function cut() {
@@ -99,16 +109,19 @@ function cut() {
   const kept = keeps();
   const inside = byId("cut-invert").checked ? 0 : 255;
   alpha = new Uint8ClampedArray(width * height);
-  let count = 0;
+  let [count, gaps] = [0, 0];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const is = kept(columns[x], rows[y]);
-      const a = is ? inside : 255 - inside;
-      alpha[y * width + x] = a;
-      if (a) count++;
+      if (is === null) gaps++; // which are neither the part nor the rest, and stay 0
+      else if ((alpha[y * width + x] = is ? inside : 255 - inside)) count++;
     }
   }
-  byId("cut-share").textContent = t("cut.share", { share: fixed((100 * count) / alpha.length, 1) });
+  const share = (part) => fixed((100 * part) / alpha.length, 1);
+  byId("cut-share").textContent = [
+    t("cut.share", { share: share(count) }),
+    ...(gaps ? [t("cut.gaps", { share: share(gaps) })] : []),
+  ].join(" ");
   draw();
 }
 

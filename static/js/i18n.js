@@ -6,6 +6,8 @@ import { set } from "./state.js";
 
 export const LANGUAGES = { en: "English", zh: "中文" };
 
+export const isLanguage = (name) => name in LANGUAGES;
+
 /** A language as HTML names it. */
 export const tag = (language) => (language === "zh" ? "zh-Hans" : language);
 

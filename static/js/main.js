@@ -53,6 +53,8 @@ function carried(shape, from, to) {
 
 const isInside = ({ x, y }, { width, height }) => x < width && y < height;
 
+let whenShown = () => {}; // to be done once the first result is on show
+
 /** A finished run: load what is on show, then change everything in one frame. */
 async function present(result, stillWanted) {
   const brought = result.signal?.blob ?? result.signal?.made;
@@ -70,6 +72,8 @@ async function present(result, stillWanted) {
   if (!swap()) await compare.showPair(); // another tab or panel was chosen meanwhile: show that, of this result
   notice.hush("refusal");
   document.body.dataset.job = result.job;
+  whenShown();
+  whenShown = () => {};
 }
 
 /** Have an earlier run back, with its picture, signal and settings. */
@@ -86,9 +90,26 @@ async function comeBack(result) {
   }
 }
 
+/** An older entry of the history: its run, if it is kept, with the tab and panels of its address. */
+async function goBack(address) {
+  const { settings, view, sample, image, signal: brought } = address;
+  const wanted = { ...defaults(), ...settings };
+  const isIt = (one) =>
+    (sample ? one.from.sample === sample : one.from.id === image) &&
+    (one.signal?.id ?? null) === brought &&
+    Object.entries(one.settings).every(([name, value]) => !(name in wanted) || wanted[name] === value);
+  const run = state.runs.find(isIt);
+  if (!run) return location.reload(); // it is run again, as that address says
+  const pair = Object.fromEntries(["group", "left", "right", "third", "fourth", "layout"].map((name) => [name, view[name] ?? null]));
+  if (run !== state.result) await comeBack(run);
+  await compare.want(pair);
+}
+
+const defaults = () => Object.fromEntries(state.info.settings.map((s) => [s.name, s.default]));
+
 /** Fold the settings away where the page is one column, so that the picture is near the top. */
 function fold() {
-  const wide = matchMedia("(min-width: 70em)");
+  const wide = matchMedia("(min-width: 48em)");
   const apply = () => {
     byId("settings").open = wide.matches;
   };
@@ -122,8 +143,8 @@ function startAll() {
   webcam.start();
   signal.start();
   truth.start();
-  url.start();
-  runner.start({ pictures: compare.showEarly, result: present });
+  url.start(goBack);
+  runner.start({ pictures: compare.showEarly, result: present, refusal: signal.misfit });
 }
 
 async function begin() {
@@ -133,7 +154,7 @@ async function begin() {
   await connection.meet();
   const address = url.read(state.info.settings);
   set({
-    settings: { ...Object.fromEntries(state.info.settings.map((s) => [s.name, s.default])), ...address.settings },
+    settings: { ...defaults(), ...address.settings },
     view: { ...state.view, ...address.view },
     point: address.point,
   });
@@ -150,7 +171,7 @@ async function open(address) {
   const lost = { signal: false, truth: false, image: false };
   const sample = samples.find((one) => one.name === address.sample);
   const notThere = () => [
-    ...address.refused.map(({ setting, raw }) => `${controls.label(setting.name)} = ${raw}`),
+    ...address.refused.map(({ name, raw }) => `${controls.label(name)} = ${raw}`),
     ...(address.sample && !sample ? [i18n.t("picture.sample", { title: address.sample })] : []),
   ];
   const words = () =>
@@ -164,6 +185,11 @@ async function open(address) {
       .join(" ");
   const tell = () => words() && notice.say("error", words, { about: "address" });
   tell();
+  whenShown = () => {
+    const other = ["group", "left", "right"].filter((name) => address.view[name] && address.view[name] !== state.view[name]);
+    address.refused.push(...other.map((name) => ({ name, raw: address.view[name] })));
+    if (other.length) tell();
+  };
   if (address.signal && !(await signal.takeKnown(address.signal))) {
     lost.signal = true;
     tell();

@@ -118,8 +118,8 @@ const own = (problem) => (problem.code === "unreachable" ? t("offline.short") : 
 export const told = (problem) => own(problem) ?? said(problem.message);
 
 /** A refusal may name an argument of the library: where such a thing is said. */
-function where({ message }) {
-  if (!/\b(kind|layout|invalid)=/.test(message)) return "";
+function where({ message, words }) {
+  if (words || !/\b(kind|layout|invalid)=/.test(message)) return "";
   return ` ${t(/\bkind=/.test(message) && state.signal ? "notice.kind" : "notice.argument")}`;
 }
 

@@ -19,6 +19,7 @@ const GROUPS = {
   runs: "group.runs",
 };
 
+export const isGroup = (group) => group in GROUPS;
 export const groupTitle = (group) => (group in GROUPS ? t(GROUPS[group]) : group);
 
 export const title = (panel) => said(panel.title);
@@ -29,8 +30,12 @@ export const title = (panel) => said(panel.title);
 export function nameIn(panel, panels, result) {
   const method = methodOf(panel.name);
   const another = panels.some((p) => p !== panel && methodOf(p.name) === method && isMain(p) === isMain(panel));
-  if (isMethod(method) && isMain(panel) && !another) return methodIn(result, panel.group, method);
-  return title(panel).replace(/^([^,，]+)(?:, |，)([^,，]+)$/, "$2 · $1");
+  const called = isMethod(method) && methodIn(result, panel.group, method);
+  if (called && isMain(panel) && !another) return called;
+  const [, what, other] = title(panel).match(/^([^,，]+)(?:, |，)([^,，]+)$/) ?? [];
+  if (!what) return title(panel);
+  const first = called || other;
+  return `${first[0].toUpperCase()}${first.slice(1)} · ${what}`;
 }
 export const sentence = (panel) => said(panel.sentence ?? "");
 export const classWords = (entry) => said(entry.name);

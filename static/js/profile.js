@@ -1,21 +1,24 @@
 // The values of every method along a line across the picture, as a chart.
 
-import { lookup } from "./bar.js";
+import * as api from "./api.js";
 import { empty, lines } from "./chart.js";
 import { pixelsOf } from "./classes.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
-import { allGroups, rightPanel } from "./compare.js";
-import { cells, isError, picture, title } from "./panels.js";
+import { allGroups, calledNow, rightPanel } from "./compare.js";
+import { told } from "./notice.js";
+import { cells, isError, picture } from "./panels.js";
 import { said } from "./said.js";
 import { on, set, state } from "./state.js";
+import { trouble } from "./trouble.js";
+import { valuesOver } from "./values.js";
 
 const MOST = 512; // places along the line: a chart shows no more
 const pixels = new WeakMap(); // picture -> ImageData
 
-let shown = null; // {curves, line}, of what is on show
+let shown = null; // {curves, line}, of what is on show, or {problem}: why there is nothing
 
 /** `reveal()` brings the chart to the front and into sight when a line is asked for or drawn. */
 export function start(reveal) {
@@ -60,66 +63,62 @@ function comparable() {
 
 async function collect() {
   const { result, line } = state;
+  if (!result) return;
   const panels = comparable();
-  const pictures = await Promise.all(panels.map((p) => picture(p, result.job)));
-  if (state.result !== result || !state.line) return;
-  shown = { line, curves: panels.map((panel, i) => ({ panel, points: along(panel, pictures[i], line, result) })) };
+  const read = await Promise.all(panels.map((panel) => (panel.bar ? valuesOver : brightness)(panel, result))).catch(refused);
+  if (!read || state.result !== result || !state.line) return;
+  shown = { line, curves: panels.map((panel, i) => ({ panel, points: along(read[i], line, result.image) })) };
   set({ profile: shown });
 }
 
-function along(panel, drawn, { x0, y0, x1, y1 }, { image, settings }) {
+/** What the server says where the values cannot be had stands in their place. */
+async function refused(problem) {
+  if (!(problem instanceof api.Problem)) return trouble(problem);
+  shown = { problem };
+  set({ profile: shown });
+}
+
+/** The points of a curve, [pixels along the line, value]; NaN where there is no value. */
+function along(value, { x0, y0, x1, y1 }, image) {
   const length = Math.hypot(x1 - x0, y1 - y0);
   const count = Math.max(2, Math.min(MOST, Math.round(length) + 1));
-  const [columns, rows] = cells(panel, image, settings);
-  const value = valuesOf(panel, drawn);
   return Array.from({ length: count }, (_, i) => {
     const share = i / (count - 1);
-    const px = columns[Math.min(image.width - 1, Math.floor(x0 + (x1 - x0) * share + 0.5))];
-    const py = rows[Math.min(image.height - 1, Math.floor(y0 + (y1 - y0) * share + 0.5))];
-    return [length * share, value(px, py)];
+    const x = Math.min(image.width - 1, Math.floor(x0 + (x1 - x0) * share + 0.5));
+    const y = Math.min(image.height - 1, Math.floor(y0 + (y1 - y0) * share + 0.5));
+    return [length * share, value(x, y)];
   });
 }
 
-/** A function that gives a panel's value at its pixel (px, py): its own, or what the colour of `drawn` stands for. */
-export function valuesOf(panel, drawn) {
-  if (panel.read) return (px, py) => panel.read(px, py)[0];
+/** A function that gives how bright a panel of colours is at the image's pixel (x, y). */
+async function brightness(panel, { job, image, settings }) {
+  const drawn = await picture(panel, job);
   if (!pixels.has(drawn)) pixels.set(drawn, pixelsOf(drawn).image);
   const { data, width } = pixels.get(drawn);
-  const value = valueOf(panel);
-  return (px, py) => value(data, 4 * (py * width + px));
-}
-
-/** What a pixel's colour stands for: the place on the panel's scale (to 1/255 of it), or brightness. */
-function valueOf({ bar }) {
-  if (!bar) return (data, at) => (data[at] + data[at + 1] + data[at + 2]) / 765;
-  const table = lookup(bar.map);
-  return (data, at) => {
-    let best = 0;
-    let least = Infinity;
-    for (let i = 0; i < 256; i++) {
-      const off =
-        (data[at] - table[3 * i]) ** 2 + (data[at + 1] - table[3 * i + 1]) ** 2 + (data[at + 2] - table[3 * i + 2]) ** 2;
-      if (off < least) [best, least] = [i, off];
-    }
-    return bar.low + ((bar.high - bar.low) * best) / 255;
+  const [columns, rows] = cells(panel, image, settings);
+  return (x, y) => {
+    const at = 4 * (rows[y] * width + columns[x]);
+    return (data[at] + data[at + 1] + data[at + 2]) / 765;
   };
 }
 
 /** The chart, into the holder of the charts. */
 export function drawProfile(holder) {
   if (!state.line) return empty(holder, t("profile.none"));
+  if (shown?.problem) return empty(holder, told(shown.problem));
   if (!shown?.curves.length) return empty(holder, t("profile.classes"));
+  if (!shown.curves.some(({ points }) => points.some(([, y]) => Number.isFinite(y)))) return empty(holder, t("profile.gaps"));
   const { curves, line } = shown;
   const { bar } = curves[0].panel;
   const unit = said(bar?.unit ?? "");
-  const names = curves.map(({ panel }) => title(panel));
+  const names = curves.map(({ panel }) => calledNow(panel));
   const box = h("div", { class: "plot" });
   put(
     holder,
     h(
       "ul",
       { class: "key" },
-      curves.map(({ panel }) => h("li", {}, h("span", { class: `dot ${methodClass(methodOf(panel.name))}` }), title(panel))),
+      curves.map(({ panel }, n) => h("li", {}, h("span", { class: `dot ${methodClass(methodOf(panel.name))}` }), names[n])),
     ),
     box,
   );

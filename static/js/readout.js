@@ -12,6 +12,7 @@ const REST = 60; // ms without movement before the server is asked
 
 let at = null; // {x, y} of what is shown
 let known = null; // {job, x, y, values}
+let asking = ""; // the job and the pixel whose values are on their way
 
 export function start() {
   const viewer = byId("viewer");
@@ -40,6 +41,9 @@ const ask = debounce(async () => {
   if (!at || !result || exact()) return;
   const { x, y } = at;
   if (x >= result.image.width || y >= result.image.height) return;
+  const mine = [result.job, x, y].join();
+  if (mine === asking) return;
+  asking = mine;
   try {
     const { values } = await api.pixel(result.job, x, y);
     known = { job: result.job, x, y, values };
@@ -47,6 +51,8 @@ const ask = debounce(async () => {
   } catch (error) {
     // a read-out that cannot be had leaves the local values standing; runs and clicks report the trouble
     if (!(error instanceof api.Problem) && !(error instanceof api.Unreachable)) throw error;
+  } finally {
+    if (mine === asking) asking = "";
   }
 }, REST);
 
@@ -104,7 +110,7 @@ function words({ pane: { panel }, values }) {
 
 function difference(left, right) {
   const [a, b] = [left.values, right.values];
-  if (!a || !b || a.length !== b.length) return "";
+  if (!a || !b || a.length !== b.length || [...a, ...b].includes(null)) return ""; // null: there is no value
   const panels = [left.pane.panel, right.pane.panel];
   if (panels.every((p) => p.legend)) return t(a.every((v, i) => v === b[i]) ? "readout.same" : "readout.other");
   if (panels[0].unit !== panels[1].unit) return "";

@@ -2,13 +2,14 @@
 
 import * as api from "./api.js";
 import { pixelsOf } from "./classes.js";
-import { rightPanel } from "./compare.js";
+import { calledNow, rightPanel } from "./compare.js";
 import { byId, h, savePng } from "./dom.js";
 import { t } from "./i18n.js";
-import { picture, title } from "./panels.js";
+import { picture } from "./panels.js";
 import { surface } from "./relief_gl.js";
 import { on, state } from "./state.js";
 import { trouble } from "./trouble.js";
+import { numbersOf } from "./values.js";
 
 const MOST = 384; // points along each side: more are nearer than a screen's pixels
 const TURN = Math.PI / 36; // of an arrow key
@@ -50,14 +51,14 @@ async function open() {
   const { job, panels } = state.result;
   const original = panels.find((p) => p.name === "original");
   const [found, drawn, photo] = await Promise.all([
-    api.values(job, by.name),
+    numbersOf(by, job),
     picture(by, job),
     picture(original, job),
   ]);
   if (gl === undefined) gl = surface(byId("relief-canvas"));
   shown = { panel: by, skins: { photo, panel: drawn, plain: plain() }, ...heights(found) };
   view = { ...START };
-  byId("relief-title").textContent = t("relief.of", { panel: title(by) });
+  byId("relief-title").textContent = t("relief.of", { panel: calledNow(by) });
   byId("relief-hint").textContent = t(gl ? "relief.hint" : "relief.flat");
   byId("relief-cloud").href = api.cloudUrl(job, by.name);
   byId("relief-dialog").showModal();
@@ -105,7 +106,7 @@ const degrees = (angle) => Math.round((angle * 180) / Math.PI);
 
 function draw() {
   const canvas = byId("relief-canvas");
-  const words = { panel: title(shown.panel), turn: degrees(view.yaw), tilt: degrees(view.pitch) };
+  const words = { panel: calledNow(shown.panel), turn: degrees(view.yaw), tilt: degrees(view.pitch) };
   canvas.setAttribute("aria-label", t("relief.label", words));
   if (gl) gl.draw({ ...view, rise: rise() });
 }

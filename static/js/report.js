@@ -31,6 +31,7 @@ const METRICS = {
   agrees: { words: "metric.agrees", better: 1, ...SHARE },
 };
 const NAMES = Object.keys(METRICS);
+const EXACT = 100; // dB: beyond it lies the rounding of float32
 
 export function start() {
   on(["result", "view", "language"], draw);
@@ -65,12 +66,16 @@ export function mainFigure(metrics) {
   return { name, better, words: t(words), unit, text: (value) => withUnit(name, value) };
 }
 
+/** A figure as it is compared: without any error, or nearly, a picture is as close as can be. */
+const figureOf = (figures, name) => (name === "psnr" ? Math.min(figures.psnr ?? EXACT, EXACT) : figures[name]);
+const isKnown = (figures, name) => Boolean(figures) && name in figures && typeof figureOf(figures, name) === "number";
+
 /** A plain sentence: who wins, on which figure, by how much; losing is said as plainly as winning. */
 function verdict(group, metrics) {
   const best = group ? bestOf(state.result, group) : "gsjbu";
   const ours = metrics[best];
   const theirs = metrics.bilinear;
-  const name = NAMES.find((one) => typeof ours?.[one] === "number" && typeof theirs?.[one] === "number");
+  const name = NAMES.find((one) => isKnown(ours, one) && isKnown(theirs, one));
   const box = byId("verdict");
   box.className = "verdict";
   delete box.dataset.winner;
@@ -89,12 +94,13 @@ function verdict(group, metrics) {
     return;
   }
   const { better, unit, decimals, scale = 1 } = METRICS[name];
-  const gain = (ours[name] - theirs[name]) * better * scale;
+  const gain = (figureOf(ours, name) - figureOf(theirs, name)) * better * scale;
   const tie = Math.abs(gain) < 0.5 * 10 ** -decimals;
   const winner = tie ? "tie" : gain > 0 ? "win" : "loss";
-  const size = fixed(Math.abs(gain), decimals);
+  const by = Math.abs((ours[name] ?? Infinity) - (theirs[name] ?? Infinity)) * scale;
+  const size = by === Infinity ? "∞" : fixed(by, decimals);
   const amount = unit === "%" ? t("verdict.points", { size }) : `${size}${unit ? ` ${unit}` : ""}`;
-  const what = { metric: t(METRICS[name].words), amount, group: groupTitle(group), ours: named(group, best) };
+  const what = { metric: t(METRICS[name].words), amount, group: groupTitle(group), ours: named(group, best), theirs: named(group, "bilinear") };
   box.classList.add(winner);
   box.dataset.winner = winner;
   put(box, t({ win: "verdict.win", loss: "verdict.loss", tie: "verdict.tie" }[winner], what));
@@ -110,11 +116,11 @@ function closest(box, metrics) {
     return;
   }
   const { name, better, words, text } = figure;
-  const of = (m) => (name === "psnr" ? (metrics[m].psnr ?? Infinity) : metrics[m][name]); // no error: beyond all
-  const known = Object.keys(metrics).filter((m) => metrics[m] && name in metrics[m] && typeof of(m) === "number");
+  const of = (m) => figureOf(metrics[m], name);
+  const known = Object.keys(metrics).filter((m) => isKnown(metrics[m], name));
   known.sort((a, b) => better * Math.sign(of(b) - of(a)) || methodOrder(a, b));
   const value = text(metrics[known[0]][name]);
-  const best = known.filter((m) => text(metrics[m][name]) === value); // to the digits that are shown
+  const best = known.filter((m) => of(m) === of(known[0]) || text(metrics[m][name]) === value); // to the digits shown
   const others = known.slice(best.length).map((m) => `${text(metrics[m][name])} ${named("signal", m)}`);
   const winner = best.length > 1 ? "tie" : best[0];
   box.classList.add({ bilinear: "loss", tie: "tie" }[winner] ?? "win");
@@ -197,10 +203,10 @@ function table(group, metrics) {
 
 /** What the person should know of what is on show: which weights, what could not be had, how much was filled in. */
 function notes(result) {
-  const { status = {}, settings, panels } = result;
+  const { status = {}, settings, panels, metrics } = result;
   const missing = { features: settings.features, segmentation: settings.segmentation !== "off" };
   const lines = ["truth", "features", "segmentation", "signal"].filter((name) => {
-    if (name === "truth") return status.truth && state.view.group === "signal";
+    if (name === "truth") return status.truth && state.view.group === "signal" && !mainFigure(metrics.signal ?? {}); // the verdict says it
     const there = panels.some((p) => p.group === name);
     return status[name] && (there ? state.view.group === name : missing[name]);
   });

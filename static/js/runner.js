@@ -18,9 +18,10 @@ let flight = null; // {id, events, key} of the job that is running
 let posting = Promise.resolve(); // the job that is on its way to the server
 /**
  * What shows the pictures of a run whose figures are still made, and what puts a finished result on the page: a run
- * counts as done once it is there.
+ * counts as done once it is there. What mends a refusal may be known elsewhere: the options of its notice, or null.
  * @type {{pictures: (early: {job: string, from: object, panels: object[]}) => Promise<void>,
- *   result: (result: object, stillWanted: () => boolean) => Promise<void>}}
+ *   result: (result: object, stillWanted: () => boolean) => Promise<void>,
+ *   refusal: (problem: api.Problem) => {action: {label: () => string, run: () => void}} | null}}
  */
 let show;
 
@@ -181,6 +182,10 @@ function follow(id, key, mine, sent) {
   };
 }
 
+/** Whether a result is of the chosen picture, sent once or again. */
+const isOfPicture = ({ from: { sample, blob, id } }, image) =>
+  (sample ?? blob ?? id) === (image.sample ?? image.blob ?? image.id);
+
 async function failed(error, mine) {
   if (mine !== turn) return;
   if (error instanceof api.Unreachable) {
@@ -196,11 +201,13 @@ async function failed(error, mine) {
     await trouble(error);
     return;
   }
-  set({ run: { phase: "failed", problem: error } });
+  const remedied = show.refusal(error);
+  const older = state.result && !isOfPicture(state.result, state.image); // of another picture than is chosen now
+  set({ run: { phase: "failed", problem: error }, ...(older ? { result: null } : {}) });
   const [first] = error.advice ?? [];
   refuse(
     error,
-    first && {
+    remedied ?? (first && {
       action: {
         label: () => t("advice.take", { setting: label(first.setting), value: shownValue(first.value) }),
         run: () => {
@@ -208,6 +215,6 @@ async function failed(error, mine) {
           run();
         },
       },
-    },
+    }),
   );
 }

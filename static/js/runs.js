@@ -1,12 +1,12 @@
 // The runs of this visit, each with its figure: press one to have it back, or put it beside what is on show.
 
 import { addGroup, go } from "./compare.js";
-import { label, shownValue } from "./controls.js";
+import { label, shownSetting } from "./controls.js";
 import { h, put } from "./dom.js";
-import { fixed } from "./format.js";
 import { t } from "./i18n.js";
 import { bestOf, methodOf } from "./methods.js";
 import { isError } from "./panels.js";
+import { mainFigure } from "./report.js";
 import { said } from "./said.js";
 import { kindWords, nameOf } from "./signal.js";
 import { on, set, state } from "./state.js";
@@ -33,22 +33,36 @@ function keep(result) {
 
 const pictureName = ({ from }) => (from.sample ? said(from.name) : from.name);
 
-const ALWAYS = new Set(["stride", "iters", "radius", "objective"]); // what every run's line has
+const ALWAYS = new Set(["stride", "iters", "radius"]); // what every run's line has
+
+const settingWords = (settings) => ({ name }) => `${label(name)} ${shownSetting(name, settings[name])}`;
+const signalWords = (signal) => `${nameOf(signal)} (${kindWords(signal.kind)})`;
 
 /** What a run was asked for: beside what is always said, what is not as usual or not as in another run. */
 function words({ settings, signal }) {
-  const { stride, iters, radius, objective } = settings;
   const differ = ({ name, default: usual }) =>
     !ALWAYS.has(name) && state.runs.some((one) => one.settings[name] !== usual || one.settings[name] !== settings[name]);
-  const others = state.info.settings.filter(differ).map(({ name }) => `${label(name)} ${shownValue(settings[name])}`);
-  const brought = signal ? [`${nameOf(signal)} (${kindWords(signal.kind)})`] : [];
-  return [t("runs.line", { stride, iters, radius, objective }), ...others, ...brought].join(" · ");
+  const others = state.info.settings.filter(differ).map(settingWords(settings));
+  return [t("runs.line", settings), ...others, ...(signal ? [signalWords(signal)] : [])].join(" · ");
 }
 
-const figure = ({ metrics }) => {
-  const { psnr } = metrics.rgb?.gsjbu ?? {};
-  return typeof psnr === "number" ? `${fixed(psnr, 2)} dB` : "–";
-};
+/** What tells a run from another one, in as few words; all of it where nothing does. */
+function apart(run, other) {
+  const differ = ({ name }) => run.settings[name] !== other.settings[name];
+  const parts = state.info.settings.filter(differ).map(settingWords(run.settings));
+  if (run.from.id !== other.from.id) parts.unshift(pictureName(run));
+  if (run.signal?.id !== other.signal?.id) parts.push(run.signal ? signalWords(run.signal) : t("runs.bare"));
+  return parts.join(" · ") || words(run);
+}
+
+/** A run's figure with its name: against the truth of its signal where there is one, else of RGB. */
+function figure(run) {
+  const measured = mainFigure(run.metrics.signal ?? {});
+  const group = measured && measured.name !== "agrees" ? "signal" : "rgb";
+  const shown = mainFigure(run.metrics[group] ?? {});
+  const value = run.metrics[group]?.[bestOf(run, group)]?.[shown?.name];
+  return value === undefined ? "–" : `${shown.words} ${shown.text(value)}`;
+}
 
 /** The list, into the holder of the charts. */
 export function drawRuns(holder) {
@@ -114,7 +128,9 @@ async function beside(one) {
     "runs",
     [one, result].map((run) => {
       // a name of its own: the values under the pointer are asked for by name, of the run on show
-      return { ...main(run, group), group: "runs", name: `run_${run.job}`, title: words(run) };
+      const { name, ...panel } = main(run, group);
+      const title = apart(run, run === one ? result : one);
+      return { ...panel, group: "runs", name: `run_${run.job}`, of: { job: run.job, name }, title };
     }),
   );
   await go("runs");

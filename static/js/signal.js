@@ -3,12 +3,15 @@
 import * as api from "./api.js";
 import { byId, h, picks, put } from "./dom.js";
 import { t } from "./i18n.js";
+import { gridOf } from "./grid.js";
 import { hush } from "./notice.js";
 import { run } from "./runner.js";
 import { inWords, said } from "./said.js";
 import { isSmallEnough, sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
+
+const MISFITS = ["signal_aspect", "signal_size", "signal_tokens"]; // refusals of a shape over a picture's
 
 let looked = ""; // the signal, the image and the resolution that the server was last asked about
 let turn = 0; // number of the newest choice; an older answer is not taken
@@ -17,15 +20,34 @@ export const isSignalFile = (file) => /\.(np[yz]|safetensors|pth?|tiff?|p[fgp]m|
 
 export function start() {
   picks(byId("signal-open"), byId("signal-file"), takeSignal);
-  byId("signal-drop").addEventListener("click", async () => {
-    turn++;
-    set({ signal: null });
-    byId("signal-open").focus();
-    await run();
-  });
+  byId("signal-drop").addEventListener("click", drop);
   byId("signal-kind").addEventListener("change", () => understandAs(byId("signal-kind").value));
   on(["signal", "language"], draw);
   on(["signal", "image", "settings"], look);
+}
+
+async function drop() {
+  turn++;
+  set({ signal: null });
+  byId("signal-open").focus();
+  await run();
+}
+
+/**
+ * Where a run refuses the signal's shape, a button takes it off. One that went with another picture was not brought for
+ * this one: that says more than how it could be laid out.
+ */
+export function misfit(problem) {
+  const { signal, image, runs, settings } = state;
+  if (!signal || !MISFITS.includes(problem.code)) return null;
+  const went = runs.find((one) => origin(one.signal) === origin(signal));
+  if (went && went.from !== image) {
+    const [rows, cols] = signal.shape.slice(1);
+    const picture = gridOf(image, settings.resolution, 1);
+    problem.words = () =>
+      t("signal.misfit", { name: nameOf(signal), rows, cols, height: picture.rows, width: picture.cols });
+  }
+  return { action: { label: () => t("signal.drop"), run: drop } };
 }
 
 /** What a signal is called: one made of a truth by this page in the language that is shown. */

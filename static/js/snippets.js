@@ -61,11 +61,11 @@ export function python({ result }) {
       ? "grid = Grid.from_sizes(*image.shape[1:], *signal.shape[1:])"
       : `grid = Grid.from_stride(*image.shape[1:], ${settings.stride})`,
     `lr = grid.low_resolution(image, "${result.lr_image}")`,
-    `options = dict(iters=${settings.iters}, radius=${settings.radius}, objective=${text(objective)}, optimiser=${text(settings.optimiser)}, lr_image=${text(result.lr_image)}, device=${text(settings.device)})`,
+    `options = dict(iters=${settings.iters}, radius=${settings.radius}, objective=${text(objective)}, optimiser=${text(settings.optimiser)}, lr_image=${text(objective === "auto" ? settings.lr_image : result.lr_image)}, device=${text(settings.device)})`,
     `kernel = gsjbu.fit(image, grid=grid, ${given ? "signal=lr, " : ""}**options)`,
     'print("bilinear", psnr(bilinear(lr, grid), image), "dB")',
     'print("GS-JBU", psnr(kernel.render(lr), image), "dB")',
-    signal && suited && 'options["objective"] = "auto"  # what suits a signal',
+    signal && suited && `options |= dict(objective="auto", lr_image=${text(settings.lr_image)})  # what suits a signal`,
     signal && (given || suited) && "kernel = gsjbu.fit(image, grid=grid, signal=signal.values, kind=signal.kind, mask=signal.mask, **options)",
     truth && `truth = ${truth.scene ? `SAMPLES[${text(truth.scene)}].truth(${text(truth.what)})` : `understand(${text(truth.name)}, kind="depth", invalid="none").brought`}`,
     truth && `settings = Settings(${measured(settings, (name, value) => `${name}=${text(value)}`).join(", ")}, features=False)`,

@@ -22,6 +22,7 @@ export const state = {
     fourth: null,
     divider: 50,
     layout: "divider",
+    turns: 0, // how often another tab was chosen
     before: null, // the layout to go back to after the similarity maps
     ellipses: false,
     opacity: 70,

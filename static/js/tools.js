@@ -1,6 +1,6 @@
 // The controls round the viewer: zoom, layout, what the pointer does, and which panel is on which side.
 
-import { showPair, want } from "./compare.js";
+import { want } from "./compare.js";
 import { byId } from "./dom.js";
 import { look, on, state } from "./state.js";
 import { SIDES } from "./viewer.js";
@@ -25,11 +25,8 @@ export function start() {
     marks();
   });
   for (const [id, layout] of Object.entries(LAYOUTS)) {
-    byId(id).addEventListener("click", async () => {
-      look({ layout: state.view.layout === layout ? "divider" : layout });
-      viewer.set({ layout: state.view.layout });
-      await showPair(); // the grid needs two panels more
-    });
+    // the grid needs two panels more, the difference their values
+    byId(id).addEventListener("click", () => want({ layout: state.view.layout === layout ? "divider" : layout }));
   }
   holdToFlip(byId("blink"));
   byId("actual").addEventListener("click", () => viewer.actual());

@@ -1,12 +1,16 @@
 // The address carries every setting, the picture and the view, so that a copied link shows the same thing.
 
-import { language } from "./i18n.js";
+import { isLanguage, language } from "./i18n.js";
 import { byId, debounce } from "./dom.js";
+import { isGroup } from "./panels.js";
 import { on, state } from "./state.js";
 
 const VIEW = ["group", "left", "right", "third", "fourth", "layout"];
+const LAYOUTS = new Set(["divider", "side", "grid", "difference"]);
+let last = ""; // which picture, signal and tab the newest entry of the history is of
+let returning = false; // to an entry of the history
 
-/** What the address asks for: {settings, sample, image, signal, truth, lang, view, point, place}; values are checked against the schema. */
+/** What the address asks for: {settings, sample, image, signal, truth, lang, view, point, place}; values are checked against the schema. Which panels there are is known with the result. */
 export function read(schema, search = location.search) {
   const asked = new URLSearchParams(search);
   const settings = {};
@@ -14,27 +18,36 @@ export function read(schema, search = location.search) {
   for (const setting of schema) {
     if (!asked.has(setting.name)) continue;
     const value = parse(setting, asked.get(setting.name));
-    if (value === undefined) refused.push({ setting, raw: asked.get(setting.name) });
+    if (value === undefined) refused.push({ name: setting.name, raw: asked.get(setting.name) });
     else settings[setting.name] = value;
   }
-  const view = { ellipses: saidTrue(asked.get("ellipses")) ?? false };
-  for (const name of VIEW) if (asked.has(name)) view[name] = asked.get(name);
-  if (asked.has("divider")) {
-    const at = Number(asked.get("divider"));
-    if (at >= 0 && at <= 100) view.divider = at;
+  /** What `take` makes of the text; where that is nothing it is refused. */
+  const taken = (name, take) => {
+    if (!asked.has(name)) return undefined;
+    const value = take(asked.get(name)) ?? undefined;
+    if (value === undefined) refused.push({ name, raw: asked.get(name) });
+    return value;
+  };
+  const view = { ellipses: taken("ellipses", saidTrue) ?? false };
+  const known = { group: isGroup, layout: (one) => LAYOUTS.has(one) };
+  for (const name of VIEW) {
+    const value = taken(name, (raw) => ((known[name] ?? Boolean)(raw) ? raw : null));
+    if (value !== undefined) view[name] = value;
   }
-  const [sample, image, signal, truth, lang] = ["sample", "image", "signal", "truth", "lang"].map((name) =>
-    asked.get(name),
-  );
-  const [x, y] = numbers(asked.get("point"), 2) ?? [];
-  const point = Number.isInteger(x) && Number.isInteger(y) ? { x, y } : null;
-  return { settings, refused, view, point, place: numbers(asked.get("place"), 3), sample, image, signal, truth, lang };
+  const divider = taken("divider", (raw) => numbers(raw, 1)?.find((at) => at <= 100));
+  if (divider !== undefined) view.divider = divider;
+  const [x, y] = taken("point", (raw) => numbers(raw, 2, Number.isInteger)) ?? [];
+  const point = x === undefined ? null : { x, y };
+  const place = taken("place", (raw) => numbers(raw, 3)) ?? null;
+  const lang = taken("lang", (raw) => (isLanguage(raw) ? raw : null));
+  const [sample, image, signal, truth] = ["sample", "image", "signal", "truth"].map((name) => asked.get(name));
+  return { settings, refused, view, point, place, sample, image, signal, truth, lang };
 }
 
 /** So many numbers from 0 up, apart by commas, or null. */
-function numbers(text, count) {
-  const all = (text ?? "").split(",").map((one) => (one ? Number(one) : NaN));
-  return all.length === count && all.every((one) => one >= 0) ? all : null;
+function numbers(text, count, are = Number.isFinite) {
+  const all = text.split(",").map((one) => (one ? Number(one) : NaN));
+  return all.length === count && all.every((one) => one >= 0 && are(one)) ? all : null;
 }
 
 /** What a word for true or false says, as for the command line and the API; undefined: it is none. */
@@ -53,9 +66,11 @@ export function parse(setting, raw) {
   return value >= setting.low && value <= setting.high ? value : undefined;
 }
 
+const said = (value) => ({ true: "on", false: "off" })[String(value)] ?? String(value);
+
 export function search() {
   const out = new URLSearchParams();
-  for (const [name, value] of Object.entries(state.settings)) out.set(name, String(value));
+  for (const [name, value] of Object.entries(state.settings)) out.set(name, said(value));
   if (state.image?.sample) out.set("sample", state.image.sample);
   else if (state.image) out.set("image", state.image.id);
   if (state.signal) out.set("signal", state.signal.id);
@@ -63,7 +78,7 @@ export function search() {
   const view = { ...state.view, layout: state.view.before ?? state.view.layout }; // the maps' own layout is not chosen
   for (const name of VIEW) if (view[name]) out.set(name, view[name]);
   out.set("divider", String(Math.round(state.view.divider)));
-  if (view.ellipses) out.set("ellipses", "true");
+  if (view.ellipses) out.set("ellipses", said(true));
   if (state.point) out.set("point", `${state.point.x},${state.point.y}`);
   const { place } = byId("viewer");
   if (place) out.set("place", place.map((one) => Number(one.toFixed(4))).join());
@@ -71,10 +86,43 @@ export function search() {
   return `?${out}`;
 }
 
-/** Put the present state into the address (browsers allow only so many changes a second). */
-export const write = debounce(() => history.replaceState(null, "", search()), 250);
+/** Which picture, signal and tab are chosen: one that is sent again has another number, and is the same. */
+function chosen() {
+  const { image, signal, view } = state;
+  return image ? [number(image), number(signal), view.turns].join() : "";
+}
 
-export function start() {
+const numbered = new Map(); // what was chosen -> a number of its own
+function number(one) {
+  const own = one && (one.sample ?? one.blob ?? one.made ?? one.id);
+  if (!numbered.has(own)) numbered.set(own, numbered.size);
+  return numbered.get(own);
+}
+
+/**
+ * Put the present state into the address (browsers allow only so many changes a second). Another picture, signal or tab
+ * is another entry of the history, to which Back leads.
+ */
+export const write = debounce(() => {
+  if (returning) return;
+  const now = chosen();
+  const is = last && now !== last ? "pushState" : "replaceState";
+  last = now;
+  history[is](null, "", search());
+}, 250);
+
+/** `back(address)` shows what an older entry of the history asks for. */
+export function start(back) {
   on(["settings", "image", "signal", "truth", "view", "point", "language"], write);
   byId("viewer").addEventListener("gs-zoom", () => search() !== location.search && write());
+  addEventListener("popstate", async () => {
+    returning = true;
+    try {
+      await back(read(state.info.settings));
+    } finally {
+      returning = false;
+      last = chosen();
+      write();
+    }
+  });
 }

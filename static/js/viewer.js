@@ -141,21 +141,20 @@ class Viewer extends HTMLElement {
   #tags() {
     if (!this.panes) return;
     const { left, right } = this.panes;
-    const apart = this.layout === "difference";
+    const apart = this.layout === "difference" && difference(left, right, this.view.image);
     for (const side of SIDES) {
       const pane = this.#paneOf(side);
       this.tags[side].hidden = !pane || (apart && side !== "left");
       if (!pane) continue;
-      const bar = apart
-        ? { low: 0, high: difference(left, right, this.view.image).high, unit: "", map: MAP }
-        : pane.panel.bar;
+      const bar = apart ? { low: 0, high: apart.high, unit: apart.unit ?? "", map: MAP } : pane.panel.bar;
+      const between = apart && (apart.unit === null ? "viewer.between" : "viewer.apart");
       put(
         this.tags[side],
         h(
           "span",
           { class: "name" },
           !apart && h("span", { class: `dot ${pane.colour}` }),
-          apart ? t("viewer.between", { left: left.title, right: right.title }) : pane.title,
+          between ? t(between, { left: left.title, right: right.title }) : pane.title,
         ),
         bar && colourBar(bar),
       );

@@ -125,7 +125,12 @@ def shown(page: Page, but: str | None = None, timeout: float = 20000) -> str:
 
 def settled(page: Page) -> None:
     """Wait until the address, which follows with a delay, says what the page shows."""
-    page.wait_for_function("import('/static/js/url.js').then(({search}) => search() === location.search)")
+    page.evaluate(
+        """async () => {
+          const { search } = await import('/static/js/url.js');
+          while (search() !== location.search) await new Promise((done) => setTimeout(done, 20));
+        }"""
+    )
 
 
 def painted(page: Page) -> None:

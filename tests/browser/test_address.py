@@ -56,8 +56,8 @@ def test_what_is_looked_at_is_in_the_address_and_goes_with_another_size(page: Pa
     assert page.get_attribute("#viewer", "data-zoom") == "2.00"
     assert page.get_attribute("#ellipses", "aria-pressed") == "true"
     asked = query(page)
-    assert (asked["point"], asked["place"], asked["ellipses"]) == ("60,93", "2,0.5,0.25", "true")
-    assert asked["features"] == "false"
+    assert (asked["point"], asked["place"], asked["ellipses"]) == ("60,93", "2,0.5,0.25", "on")
+    assert asked["features"] == "off"
     page.click("#region")
     page.wait_for_selector("#region-told[data-region='52 85 68 101']")
     set_slider(page, "resolution", 64)
@@ -235,3 +235,46 @@ def test_a_signal_of_an_address_is_forgotten_later(page: Page, watch: Watch) -> 
     assert "no longer holds the signal" in page.inner_text("#notice p")
     assert state(page, "signal") is None and state(page, "result.signal") is None
     assert page.locator("#signal-open").is_visible()
+
+
+@pytest.mark.address("resolution=128&features=off")
+def test_back_leads_to_the_picture_and_the_tab_before(page: Page) -> None:
+    """Settings and the divider are no steps of their own; what is had back is not run again."""
+    first = shown(page)
+    page.wait_for_timeout(300)
+    before = page.evaluate("history.length")
+    page.click("#samples [data-sample=wires]")
+    second = shown(page, first)
+    page.focus(".handle")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(300)
+    page.click("#tab-kernel")
+    page.wait_for_selector("#tab-kernel[aria-selected=true]")
+    page.wait_for_timeout(300)
+    assert page.evaluate("history.length") == before + 2
+    page.go_back()
+    page.wait_for_selector("#tab-rgb[aria-selected=true]")
+    assert shown(page) == second
+    page.wait_for_timeout(300)  # the address is written late, and may be no new entry
+    page.go_back()
+    assert shown(page, second) == first and state(page, "image.sample") != "wires"
+    page.wait_for_timeout(300)
+    page.go_forward()
+    assert shown(page, first) == second
+    page.wait_for_timeout(300)
+    assert page.evaluate("history.length") == before + 2 and "sample=wires" in page.url
+
+
+@pytest.mark.address(
+    "resolution=128&features=off&group=nowhere&layout=pile&divider=101&point=1,x&place=2&lang=xx&left=nonesuch"
+)
+def test_what_an_address_cannot_have_is_named(page: Page) -> None:
+    shown(page)
+    said = page.inner_text("#notice p")
+    for name, raw in (
+        ("group", "nowhere"), ("layout", "pile"), ("divider", "101"), ("point", "1,x"), ("place", "2"), ("lang", "xx"),
+        ("left", "nonesuch"),
+    ):  # fmt: skip
+        assert f"{name} = {raw}" in said, name
+    page.wait_for_timeout(350)
+    assert "features=off" in page.url, "as it is read"

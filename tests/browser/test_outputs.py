@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
+from gsjbu.samples import SAMPLES
 from tests import zygote
 from tests.browser.hands import ROOT, Server, set_slider, settled, shown, state
 
@@ -81,11 +82,13 @@ def close(figures: Any, expected: Any) -> bool:
 
 
 @pytest.mark.address("resolution=128")
-@pytest.mark.parametrize("brought", ["nothing", "files", "millimetres", "a truth", "a scene's labels"])
+@pytest.mark.parametrize(
+    "brought", ["nothing", "files", "millimetres", "samples", "a truth", "a scene's labels"]
+)
 def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: str) -> None:
     """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike;
-    levels of 16 bits; a signal with its truth; one that was made of a scene's, which is in the zip, and taken for
-    another kind. The signal is the zip's, in its unit and dtype."""
+    levels of 16 bits; samples of a depth; a signal with its truth; one that was made of a scene's, which is in the
+    zip, and taken for another kind. The signal is the zip's, in its unit and dtype."""
     job = shown(page)
     if brought in ("files", "millimetres", "a truth"):
         picture, signal = tmp_path / "it's a, photo; 1.png", tmp_path / "my depth.npy"
@@ -103,6 +106,11 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
             np.save(tmp_path / "the truth.npy", np.random.default_rng(1).random((200, 300), np.float32))
             page.set_input_files("#truth-file", tmp_path / "the truth.npy")
             shown(page, job)
+    elif brought == "samples":
+        depth = tmp_path / "samples.npy"
+        np.save(depth, SAMPLES["spheres"].depth[::16, ::16].numpy())
+        page.set_input_files("#signal-file", depth)
+        shown(page, job)
     elif brought == "nothing":
         set_slider(page, "stride", 12)
         shown(page, job)

@@ -19,11 +19,13 @@ def test_runs_are_listed_had_back_and_compared(page: Page) -> None:
     assert page.locator(".runs li").count() == 2
     assert page.locator(f".runs .back[data-job='{second}']").get_attribute("aria-current") == "true"
     older = page.locator(f".runs .back[data-job='{first}']")
-    assert figure in older.inner_text() and "stride 16" in older.inner_text()
+    assert f"PSNR {figure} dB" in older.inner_text() and "stride 16" in older.inner_text()
 
     page.click(f".runs li:has([data-job='{first}']) .icon")
     page.wait_for_selector(f"#viewer[data-left='run_{first}'][data-right='run_{second}']")
     assert page.get_attribute("#tab-runs", "aria-selected") == "true"
+    names = page.eval_on_selector_all("#strip .words", "all => all.map((one) => one.textContent)")
+    assert names == ["Stride 16", "Stride 32"], "what tells them apart, and no more"
 
     older.focus()
     page.keyboard.press("Enter")
@@ -61,15 +63,24 @@ def test_what_differs_between_runs_is_named(page: Page) -> None:
     first = shown(page)
     page.click("#chart-runs")
     said = ".runs .back[data-job='{}'] .quiet"
-    assert page.inner_text(said.format(first)) == "stride 16, 10 steps, radius 2, suited · Resolution 128"
+    assert page.inner_text(said.format(first)) == "stride 16, 10 steps, radius 2 · Resolution 128"
     page.select_option("[data-setting=optimiser] select", "adam")
     second = shown(page, first)
     page.select_option("[data-setting=lr_image] select", "area")
     third = shown(page, second)
     lines = [page.inner_text(said.format(job)) for job in (first, second, third)]
     assert len(set(lines)) == 3, lines
-    assert "Optimiser log-adam · " in lines[0] + " · " and "Optimiser adam" in lines[1]
-    assert "LR image auto" in lines[1] and "LR image area" in lines[2]
+    choices = {
+        name: page.eval_on_selector_all(f"[data-setting={name}] option", "all => all.map((o) => o.text)")
+        for name in ("optimiser", "lr_image")
+    }
+    assert (
+        f"Optimiser {choices['optimiser'][0]}" in lines[0]
+        and f"Optimiser {choices['optimiser'][1]}" in lines[1]
+    )
+    assert (
+        f"LR image {choices['lr_image'][0]}" in lines[1] and f"LR image {choices['lr_image'][2]}" in lines[2]
+    )
     page.set_input_files("#signal-file", depth())
     fourth = shown(page, third)
     assert page.inner_text(said.format(fourth)).endswith("depth.npy (heat map)")

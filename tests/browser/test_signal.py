@@ -251,3 +251,27 @@ def test_noise_for_a_signal_is_warned_of(page: Page) -> None:
     assert "GS-JBU is not expected to help" in page.inner_text("#warning")
     tab(page, "rgb")
     assert page.locator("#warning").count() == 0, "it is about the signal"
+
+
+@pytest.mark.address("resolution=128&features=off")
+def test_a_signal_that_does_not_go_with_the_next_picture_is_named_and_taken_off(
+    page: Page, tmp_path: Path
+) -> None:
+    """And what was on show goes, as it is not of the picture that is chosen."""
+    y, x = np.mgrid[:16, :16].astype(np.float32)
+    np.save(tmp_path / "my depth.npy", 2 + np.sin(x / 3) + y / 9)
+    job = shown(page)
+    page.set_input_files("#signal-file", tmp_path / "my depth.npy")
+    job = shown(page, job)
+    Image.new("RGB", (600, 60), (90, 120, 40)).save(tmp_path / "strip.png")
+    page.set_input_files("#file", tmp_path / "strip.png")
+    page.wait_for_selector("body[data-phase=failed]")
+    said = "my depth.npy (16 rows × 16 columns) does not have the shape of this picture (13 × 128)"
+    assert said in page.inner_text("#notice p") and "token" not in page.inner_text("main")
+    assert said in page.inner_text("#stage") and "stays on show" not in page.inner_text("#stage")
+    assert page.is_hidden("gs-viewer") and page.is_visible("#awaited-picture") and page.is_hidden("#result")
+    assert page.locator("#tabs button, #strip li").count() == 0
+    page.click("#notice button:has-text('Remove the signal')")
+    shown(page, job)
+    assert state(page, "signal") is None and state(page, "result.from.name") == "strip.png"
+    assert page.is_visible("gs-viewer") and page.is_hidden("#notice")

@@ -208,6 +208,26 @@ def test_figures_say_which_way_is_better(page: Page, library: Any) -> None:
     assert heads and all("better" in head for head in heads if "Changed" not in head)
 
 
+@pytest.mark.parametrize(
+    ("bilinear", "gsjbu", "said"),
+    [
+        (160.9, 150.2, "GS-JBU and Bilinear are equally close (PSNR, RGB)."),
+        (None, 146.0, "GS-JBU and Bilinear are equally close (PSNR, RGB)."),
+        (None, 60.0, "Bilinear is closer than GS-JBU by ∞ dB (PSNR, RGB)."),
+    ],
+)
+def test_rounding_is_no_gain(page: Page, bilinear: float | None, gsjbu: float, said: str) -> None:
+    """Of a picture of one colour both are exact but for float32; one that is exact is beyond all."""
+    page.evaluate(
+        """(psnr) => import('/static/js/state.js').then(({state, set}) => {
+          const rgb = {bilinear: {psnr: psnr[0], ssim: 1}, gsjbu: {psnr: psnr[1], ssim: 1}};
+          set({result: {...state.result, metrics: {...state.result.metrics, rgb}}});
+        })""",
+        [bilinear, gsjbu],
+    )
+    assert page.inner_text("#verdict") == said
+
+
 def test_losing_is_said_as_plainly(page: Page) -> None:
     """The same sentence the other way round when bilinear is closer."""
     page.evaluate(

@@ -290,3 +290,23 @@ def test_a_panels_dot_stands_beside_its_name_where_that_wraps(page: Page) -> Non
         })""",
     )
     assert len(apart) == 2 and max(apart) < 6
+
+
+@pytest.mark.address("resolution=128")
+def test_a_clicked_pixel_is_asked_for_once(page: Page) -> None:
+    page.evaluate(
+        """() => {
+          const fetched = window.fetch;
+          window.pixels = [];
+          window.fetch = async (address, ...more) => {
+            if (String(address).includes('/pixel?')) {
+              window.pixels.push(address);
+              await new Promise((done) => setTimeout(done, 400));  // what the click brings comes before
+            }
+            return fetched(address, ...more);
+          };
+        }"""
+    )
+    choose_pixel(page, 60, 70)
+    page.wait_for_selector("#readout[data-exact=true]")
+    assert sum("x=60&y=70" in one for one in page.evaluate("window.pixels")) == 1

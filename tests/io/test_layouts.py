@@ -301,3 +301,24 @@ def test_tokens_of_few_channels_are_told_by_the_word_that_takes_them(shape):
     assert lay(shape, (448, 448), layout="tokens").planes.shape[0] == shape[-1]
     with pytest.raises(SignalError, match="turned by 90°"):
         lay((48, 32), (96, 144))
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+@pytest.mark.parametrize("size", [(64, 64), (90, 64)])
+def test_a_map_over_another_picture_is_refused_as_a_map(size, gaps):
+    """Kept beside a picture of another shape: 80 columns may be channels, but its values lie in rows and columns."""
+    y, x = np.mgrid[:60, :80].astype(np.float32)
+    depth = 2 + np.sin(x / 9) + y / 30
+    if gaps:
+        depth[:, :20] = np.nan
+    for array in (depth, depth[None]):
+        with pytest.raises(SignalError) as refused:
+            layouts.lay(array, size)
+        assert refused.value.code in ("signal_aspect", "signal_size") and "token" not in refused.value.message
+
+
+def test_what_is_said_to_have_one_channel_is_refused_as_a_map():
+    noise = np.random.default_rng(0).random((60, 80), np.float32)
+    with pytest.raises(SignalError) as refused:
+        layouts.lay(noise, (64, 64), one_channel=True)
+    assert refused.value.code == "signal_aspect" and "token" not in refused.value.message

@@ -61,3 +61,11 @@ def test_without_numba_there_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> No
     a = torch.rand(3, 20, 30)
     monkeypatch.setattr(compiler, "unavailable_reason", lambda: "not here")
     assert metrics.compare(a, a.flip(2))["ssim"] is None
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 0.7, 0.95, 1.0])
+def test_nothing_is_more_like_a_plane_than_itself(value: float) -> None:
+    """In float32 the quotient of what are equal sums is a little above 1 here and there."""
+    plane = np.full((64, 64), value, np.float32)
+    assert compiled(plane, plane + np.float32(1e-7)) <= 1
+    assert compiled(plane, plane) <= 1
