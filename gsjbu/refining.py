@@ -148,7 +148,7 @@ def refined(
     **words: Any,
 ) -> Refined:
     """:func:`refine` of a guide that is ready: doubts are in ``signal.doubts``, not warned of."""
-    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
+    size = guide.size
     seen = _seen(signal, size, Asked.parse(**words))
     if soft is not None and seen.guess.kind not in ("labels", *UNIT_KINDS):
         raise no_classes("soft", seen.guess.kind)

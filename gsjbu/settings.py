@@ -7,12 +7,16 @@ command line makes its options from ``SETTINGS`` and the README's table is held 
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from gsjbu.errors import SettingError
+
+# int() takes 1_0 and the digits of other scripts as well.
+_DIGITS = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 
 Kind = Literal["int", "bool", "choice"]
 
@@ -74,13 +78,10 @@ class Setting:
         if hasattr(raw, "__index__") and not isinstance(raw, bool):  # NumPy's whole numbers are ones too
             with suppress(TypeError):
                 value = operator.index(raw)
-        elif isinstance(raw, float) and raw.is_integer():
+        elif (isinstance(raw, float) and raw.is_integer()) or (
+            isinstance(raw, str) and _DIGITS.fullmatch(raw)
+        ):
             value = int(raw)
-        elif isinstance(raw, str) and len(raw) <= 20:
-            try:
-                value = int(raw.strip())
-            except ValueError:
-                value = None
         if value is None:
             raise SettingError(self.name, f"{self.name} is {_shown(raw)}; {right}.")
         assert self.low is not None and self.high is not None

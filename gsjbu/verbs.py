@@ -217,7 +217,7 @@ def upsample(
     probabilities, clip = flag("probabilities", probabilities), flag("clip", clip)
     with untransformed():
         guide = to_guide(image, mean, std, guide_mask, stretch)
-        size = guide.pixels.shape[-2], guide.pixels.shape[-1]
+        size = guide.size
         try:
             brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
         except SignalError as refusal:

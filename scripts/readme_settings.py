@@ -33,11 +33,7 @@ def bounds(setting: Setting) -> str:
 
 def default(setting: Setting) -> str:
     """The default as a person writes it."""
-    return (
-        {True: "on", False: "off"}.get(setting.default, str(setting.default))
-        if setting.kind == "bool"
-        else str(setting.default)
-    )
+    return ("off", "on")[setting.default] if setting.kind == "bool" else str(setting.default)
 
 
 def rewritten(text: str, own_sentences: bool) -> str:

@@ -6,13 +6,13 @@ import doctest
 import importlib
 import re
 import shutil
-import socket
 import sys
 
 import pytest
 
 from tests import zygote
 from tests.guides import follow, script_of
+from tests.ports import free_port
 
 #: But for docs/cluster.md: tests/batch/test_cluster.py.
 GUIDES = [
@@ -40,12 +40,6 @@ DOCTESTED = (
     "gsjbu.core.grid",
     "gsjbu.run.estimate",
 )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 #: Of this one each command is a fresh Python, as a reader's is; of the others a fork of one (tests/zygote.py).

@@ -41,26 +41,9 @@ __all__ = ["BatchConfig", "Item", "Report", "ResumeError", "SourceError", "Write
 
 # What of an outcome the manifest keeps: no timings.
 KEPT = (
-    "key",
-    "status",
-    "output",
-    "code",
-    "error",
-    "kind",
-    "reason",
-    "note",
-    "runner_up",
-    "unit",
-    "notes",
-    "dtype",
-    "shape",
-    "codes",
-    "names",
-    "gaps",
-    "offset",
-    "scale",
-    "gap_level",
-)
+    "key", "status", "output", "code", "error", "kind", "reason", "note", "runner_up", "unit", "notes", "dtype",
+    "shape", "codes", "names", "gaps", "offset", "scale", "gap_level",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from typing import Any
 from gsjbu.batch.sources import BACKBONE
 from gsjbu.errors import GsjbuError
 from gsjbu.io import stretching
+from gsjbu.io.words import WORDS
 from gsjbu.io.writers import ENDINGS
 from gsjbu.settings import Settings, default
 
 #: Forms of results without floats of their own.
 NO_FLOATS = ("png", "kernel")
 OF_FIT = ("stride", "iters", "radius", "objective", "optimiser", "lr_image", "seed")
-WORDS = ("kind", "invalid", "layout", "fill", "names")  # on a signal
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
+from gsjbu.batch.manifest import failed
 from gsjbu.batch.sources import Item
 from gsjbu.core import threads
 from gsjbu.errors import GsjbuError
@@ -24,6 +25,7 @@ from gsjbu.errors import GsjbuError
 MOST = 60 if sys.platform == "win32" else sys.maxsize  # Windows waits for no more than 63 pipes at once
 A_GPU = 2  # workers that share one: each has its own copy of CUDA in it
 TRIES = 2  # how often an image may take its worker down before it is given up
+LOST = f"The worker died {TRIES} times on this image ({{}}); it may be too large for the memory."
 # Read by the numerical libraries when they load: the processes are the parallelism, each computes alone.
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
@@ -64,7 +66,7 @@ def run(
                     if tries < TRIES:
                         waiting.append((item, tries + 1))
                     else:
-                        finished(_lost(item, worker.death()))
+                        finished(failed(item, "worker_died", LOST.format(worker.death())))
                     worker.replace()
                 else:
                     came_up = True
@@ -100,11 +102,6 @@ def _unguarded(death: str) -> GsjbuError:
         f"No worker process came up ({death}); what it said of that stands above. In a script, what starts a batch "
         "must stand under if __name__ == '__main__':, as each worker runs the script again.",
     )
-
-
-def _lost(item: Item, death: str) -> dict[str, Any]:
-    sentence = f"The worker died {TRIES} times on this image ({death}); it may be too large for the memory."
-    return {"key": item.key, "status": "failed", "code": "worker_died", "error": sentence}
 
 
 class _WorkerProcess:

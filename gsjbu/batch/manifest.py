@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from gsjbu.batch.sources import Item
 from gsjbu.errors import GsjbuError
 from gsjbu.io.writers import ENDINGS, write_bytes
 
@@ -27,6 +28,11 @@ class ResumeError(GsjbuError):
 
     def __init__(self, message: str) -> None:
         super().__init__("batch_resume_mismatch", message)
+
+
+def failed(item: Item, code: str, error: str) -> dict[str, Any]:
+    """The outcome of an item of which nothing came."""
+    return {"key": item.key, "status": "failed", "code": code, "error": error}
 
 
 def write_atomically(path: Path, text: str) -> None:

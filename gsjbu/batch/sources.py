@@ -23,7 +23,7 @@ from gsjbu.io import addresses
 
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff")
 #: Endings of signals beside their images, likeliest first; in a folder of their own they may be pictures too.
-SIGNALS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pfm", ".pgm", ".flo", ".exr")
+SIGNALS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".pfm", ".pgm", ".flo", ".exr", ".mat")
 LISTS = (".txt", ".lst")
 SHARDS = (".tar",)
 BESIDE, BACKBONE = "beside", "backbone"
@@ -70,27 +70,27 @@ class Item:
     signal: Blob | None
 
 
-def find(source: str, features: str = BESIDE) -> list[Item]:
+def find(source: str, signals: str = BESIDE) -> list[Item]:
     """Every image of ``source``, in the order of their keys, with its signal.
 
     source: a folder (searched to the bottom, shards included, names that begin with a dot left out), a ``.tar`` shard,
         a ``.txt`` list of paths (one a line, relative to the list), or a glob such as ``photos/**/*.jpg``.
-    features: ``beside`` – the signal has the image's name and one of the endings ``SIGNALS``; ``backbone`` – none is
+    signals: ``beside`` – the signal has the image's name and one of the endings ``SIGNALS``; ``backbone`` – none is
         looked for; otherwise a folder that holds the signals, pictures among them, under the images' names.
 
     An image whose signal is missing stays in the list: it is reported as failed, with the rest done.
     Raises SourceError if there is no such source or no image in it.
     """
     paths, base = _paths(source)
-    if features not in (BESIDE, BACKBONE) and not os.path.isdir(features):
+    if signals not in (BESIDE, BACKBONE) and not os.path.isdir(signals):
         raise SourceError(
-            f"There is no folder {features} of signals; give one, {BESIDE} (the images' own folder) or {BACKBONE}."
+            f"There is no folder {signals} of signals; give one, {BESIDE} (the images' own folder) or {BACKBONE}."
         )
     items = [
-        item for path in paths if path.suffix.lower() in SHARDS for item in _from_shard(path, base, features)
+        item for path in paths if path.suffix.lower() in SHARDS for item in _from_shard(path, base, signals)
     ]
     pictures = [path for path in paths if path.suffix.lower() in IMAGES]
-    items += _from_files(pictures, base, features)
+    items += _from_files(pictures, base, signals)
     if not items:
         raise SourceError(
             f"{source} holds no image: {', '.join(IMAGES)} files, or .tar shards of them, are needed."
@@ -188,21 +188,21 @@ def _key(path: Path, base: Path) -> str:
     return relative.with_suffix("").as_posix()
 
 
-def _from_files(pictures: list[Path], base: Path, features: str) -> Iterator[Item]:
+def _from_files(pictures: list[Path], base: Path, signals: str) -> Iterator[Item]:
     stems = Counter(_key(path, base) for path in pictures)
     for path in pictures:
         stem = _key(path, base)
         # a.jpg and a.png in one folder keep their endings in their keys: a.jpg, a.png
         key = stem if stems[stem] == 1 else stem + path.suffix
-        yield Item(key, Blob(str(path), path.name), _signal_file(path, stem, features))
+        yield Item(key, Blob(str(path), path.name), _signal_file(path, stem, signals))
 
 
-def _signal_file(picture: Path, stem: str, features: str) -> Blob | None:
-    if features == BACKBONE:
+def _signal_file(picture: Path, stem: str, signals: str) -> Blob | None:
+    if signals == BACKBONE:
         return None
-    if features == BESIDE:
+    if signals == BESIDE:
         return _named(picture.with_suffix(""), SIGNALS)
-    return _named(Path(features) / stem, (*SIGNALS, *IMAGES))
+    return _named(Path(signals) / stem, (*SIGNALS, *IMAGES))
 
 
 def mask_file(folder: str, item: Item) -> Blob:
@@ -238,14 +238,14 @@ def _by_name(folder: Path) -> dict[str, str]:
         return {}
 
 
-def passed_over(source: str, items: list[Item], features: str = BESIDE, out: Path | None = None) -> list[str]:
+def passed_over(source: str, items: list[Item], signals: str = BESIDE, out: Path | None = None) -> list[str]:
     """Files of a folder or a list, and of a folder of signals, that are neither an image nor the signal of one, by
     their places there; without those in ``out``, a folder of results in it."""
     paths, base = _paths(source)
     out = None if out is None else out.absolute()
     places = [(path, base) for path in paths]
-    if features not in (BESIDE, BACKBONE):
-        folder = Path(features)
+    if signals not in (BESIDE, BACKBONE):
+        folder = Path(signals)
         there = sorted(p for p in folder.rglob("*") if p.is_file() and not is_hidden(p, folder))
         places += [(path, folder) for path in there]
     used = {blob.path for item in items for blob in (item.image, item.signal) if blob is not None}
@@ -260,7 +260,7 @@ def passed_over(source: str, items: list[Item], features: str = BESIDE, out: Pat
     ]
 
 
-def _from_shard(path: Path, base: Path, features: str) -> Iterator[Item]:
+def _from_shard(path: Path, base: Path, signals: str) -> Iterator[Item]:
     """WebDataset's grouping: members that agree up to the first dot of their file name are one sample."""
     samples: dict[str, dict[str, Blob]] = defaultdict(dict)
     try:
@@ -289,10 +289,8 @@ def _from_shard(path: Path, base: Path, features: str) -> Iterator[Item]:
         if image is None:
             continue
         key = f"{prefix}/{stem}"
-        if features == BACKBONE:
-            yield Item(key, image, None)
-        elif features == BESIDE:
+        if signals == BESIDE:
             beside = next((blob for ending, blob in members.items() if ending.endswith(SIGNALS)), None)
             yield Item(key, image, beside or Blob(str(path) + "/" + stem + SIGNALS[0], stem + SIGNALS[0]))
         else:
-            yield Item(key, image, _signal_file(path, key, features))
+            yield Item(key, image, _signal_file(path, key, signals))

@@ -11,46 +11,31 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
+from gsjbu.batch.manifest import failed
 from gsjbu.batch.sources import IMAGES, SIGNALS, Blob, Item, mask_file
 from gsjbu.core.backends.dispatch import warm_up
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError, ModelError
-from gsjbu.io import guides, levels, readers, restoring, stretching
+from gsjbu.io import guides, readers, restoring, stretching
+from gsjbu.io.results import Result
 from gsjbu.io.signals import Signal, understand
-from gsjbu.io.writers import (
-    is_there,
-    result_dtype,
-    result_path,
-    write,
-    write_bytes,
-    write_kernel,
-    write_notes,
-)
+from gsjbu.io.writers import is_there, result_dtype, result_path, write_kernel
+
+Written = TypeVar("Written")
 
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
 
 
 # What a result's own name can be refused for; anything else would refuse every further one.
 ITS_NAME = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EILSEQ, errno.EINVAL)
-
-
-@dataclass(frozen=True)
-class _Results:
-    """A result to be written: its shape and dtype, and its blocks of whole channels, or itself as one."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    blocks: Iterator[np.ndarray]
 
 
 class Worker:
@@ -86,17 +71,14 @@ class Worker:
         except WriteFailed:
             raise
         except GsjbuError as error:
-            outcome = {"key": item.key, "status": "failed", "code": error.code, "error": error.message}
+            outcome = failed(item, error.code, error.message)
         except FileNotFoundError as error:
-            sentence = _missing(item, str(error.filename or ""))
-            outcome = {"key": item.key, "status": "failed", "code": "file_unreadable", "error": sentence}
+            outcome = failed(item, "file_unreadable", _missing(item, str(error.filename or "")))
         except OSError as error:
             name = Path(os.fsdecode(error.filename)).name if error.filename else item.image.name
-            sentence = f"{name} cannot be read: {error.strerror or error}."
-            outcome = {"key": item.key, "status": "failed", "code": "file_unreadable", "error": sentence}
+            outcome = failed(item, "file_unreadable", f"{name} cannot be read: {error.strerror or error}.")
         except Exception as error:  # one image's surprise must not stop a night's run; it is reported as one
-            sentence = f"Unexpected {type(error).__name__}: {error}"
-            outcome = {"key": item.key, "status": "failed", "code": "unexpected", "error": sentence}
+            outcome = failed(item, "unexpected", f"Unexpected {type(error).__name__}: {error}")
         spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - busy}
         return outcome | {name: round(value, 4) for name, value in spent.items()} | {"worker": os.getpid()}
 
@@ -130,41 +112,22 @@ class Worker:
         if asked.form == "kernel":
             self._write(lambda: write_kernel(path, kernel, self.alone))
             return told
-        result = self._results(kernel, signal)
-        first = next(result.blocks)
-        about = {"shape": list(result.shape), "dtype": result_dtype(result.dtype, asked.half).name}
-        if asked.form == "png":
-            data, scale = levels.png(signal, first), levels.scale(signal, first)
-            self._write(lambda: write_bytes(path, data, self.alone))
-            told, unsaid = told | scale, bool(scale)
-        else:
-            own = item.signal is not None  # a backbone's features look like what they are
-            unsaid = asked.form == "npy" and own and not restoring.says_enough(told, first)
-            blocks = chain([first], result.blocks)
-            self._write(
-                lambda: write(
-                    path, asked.form, result.shape, blocks, asked.half, self.alone, result.dtype, told
-                )
-            )
-        if unsaid:
-            self._write(lambda: write_notes(path, told | about, self.alone))
-        return told | about
+        result = Result(signal, *self._form_of(signal, guide.size), self._blocks(kernel, signal), told)
+        own = item.signal is not None  # a backbone's features look like what they are
+        return told | self._write(lambda: result.write(path, asked.form, asked.half, self.alone, notes=own))
 
     def describe(self, item: Item) -> dict[str, Any]:
         """What is told of an item's result, without making it: for one whose line in the journal was lost."""
         try:
             guide = self._guide(item)
-            image = guide.pixels
-            signal, _ = self._signal(item, image)
+            signal, _ = self._signal(item, guide.pixels)
         except (GsjbuError, OSError):  # the input has gone since; the result is there all the same
             return {}
         shares = self._shares(signal)
         told = restoring.facts(signal, shares) | {"notes": [*guide.notes, *signal.doubts]}
         if self.asked.form != "kernel":
-            size = (int(image.shape[-2]), int(image.shape[-1]))
-            flat = not shares and (signal.kind == "labels" or signal.flat)
-            dtype = result_dtype(restoring.result_dtype(signal, shares), self.asked.half)
-            told |= {"shape": list(size if flat else (signal.shape[0], *size)), "dtype": dtype.name}
+            shape, dtype = self._form_of(signal, guide.size)
+            told |= {"shape": list(shape), "dtype": result_dtype(dtype, self.asked.half).name}
         return told
 
     def _guide(self, item: Item) -> guides.Guide:
@@ -181,32 +144,25 @@ class Worker:
     def _shares(self, signal: Signal) -> bool:
         return self.asked.probabilities and signal.kind == "labels"
 
-    def _results(self, kernel: Kernel, signal: Signal) -> _Results:
-        """The result: whole where it is one map, otherwise some channels at a time.
+    def _form_of(self, signal: Signal, size: tuple[int, int]) -> tuple[tuple[int, ...], np.dtype]:
+        """Shape and dtype of the result over an image of ``size`` (height, width)."""
+        shares = self._shares(signal)
+        return restoring.result_shape(signal, size, shares), restoring.result_dtype(signal, shares)
 
-        A few weights are computed again for each block; a result that is never in memory as a whole is worth more.
-        """
-        size = kernel.grid.height, kernel.grid.width
-        if signal.kind == "labels" or signal.shape[0] == 1 or self.asked.form == "png":
-            whole = restoring.restored(signal, kernel, self._shares(signal), threads=1)
-            return _Results(whole.shape, whole.dtype, iter([whole]))
-        channels = max(1, BLOCK_BYTES // (4 * size[0] * size[1]))
-        dtype = restoring.result_dtype(signal)
-        plain = (
-            bool(signal.mask.all())
-            and signal.kind == "features"
-            and dtype == np.float32
-            and not kernel.is_joint
-        )
-        if plain:
-            return _Results((signal.shape[0], *size), dtype, self._blocks(kernel, signal, channels))
-        blocks = restoring.in_blocks(signal, kernel, channels, 1)
-        return _Results((signal.shape[0], *size), dtype, blocks)
+    def _blocks(self, kernel: Kernel, signal: Signal) -> Iterator[np.ndarray]:
+        """The result: of a picture whole, otherwise some channels at a time."""
+        if self.asked.form == "png":
+            return iter([restoring.restored(signal, kernel, self._shares(signal), threads=1)])
+        plain = bool(signal.mask.all()) and signal.kind == "features" and signal.shape[0] > 1
+        if plain and restoring.result_dtype(signal) == np.float32 and not kernel.is_joint:
+            return self._of_features(kernel, signal)
+        return restoring.in_blocks(signal, kernel, BLOCK_BYTES, self._shares(signal), threads=1)
 
-    def _blocks(self, kernel: Kernel, signal: Signal, channels: int) -> Iterator[np.ndarray]:
+    def _of_features(self, kernel: Kernel, signal: Signal) -> Iterator[np.ndarray]:
         """Features, rendered into memory that is kept from image to image: fresh memory costs as much as the
         arithmetic."""
         height, width = kernel.grid.height, kernel.grid.width
+        channels = max(1, BLOCK_BYTES // (4 * height * width))
         size = channels * height * width
         if self._buffer.size < size:
             self._buffer = np.empty(size, np.float32)
@@ -232,16 +188,14 @@ class Worker:
         found = features.extract(image, grid, self.asked.backbone, device, self.asked.seed)
         if not found.as_named:  # a folder is of one network's features
             raise ModelError("model_unavailable", found.status)
-        known = torch.ones(grid.rows, grid.cols, dtype=torch.bool)
-        signal = Signal(
-            found.values, known, "features", reason=found.status.removesuffix("."), source=self.asked.backbone
-        )
+        reason = found.status.removesuffix(".")
+        signal = Signal.of_features(found.values, reason, source=self.asked.backbone)
         return signal, {"stride": self.asked.stride}
 
     @staticmethod
-    def _write(do: Callable[[], None]) -> None:
+    def _write(do: Callable[[], Written]) -> Written:
         try:
-            do()
+            return do()
         except OSError as error:
             if error.errno in ITS_NAME:
                 raise GsjbuError(

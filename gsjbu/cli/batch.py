@@ -46,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", choices=list(ENDINGS), default="npy", help="format of the results (default: npy)"
     )
-    parser.add_argument(
-        "--float16", action="store_true", help="write arrays in half precision, half the size"
-    )
+    options.add_half(parser)
     parser.add_argument(
         "--probabilities",
         action="store_true",

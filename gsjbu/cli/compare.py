@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     options.say(args, image.notes)
     signal = None
     if args.signal:
-        size = image.pixels.shape[-2], image.pixels.shape[-1]
+        size = image.size
         worked = pictures.shrunk_size(*size, settings.resolution)
         signal = scenes.signal_of(args, args.signal, args.image, size, worked, settings.stride)
     folder = Path(args.folder)

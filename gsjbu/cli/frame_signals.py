@@ -96,7 +96,7 @@ class FrameSignals:
             return
         for frame in frames:
             guide = video.as_it_is(frame)
-            grid = Grid.from_stride(int(guide.pixels.shape[1]), int(guide.pixels.shape[2]), self.args.stride)
+            grid = Grid.from_stride(*guide.size, self.args.stride)
             signal = self._brought(grid)
             kernel = verbs.fit(
                 guide, iters=self.args.iters, objective=self.objective, signal=signal.values,
@@ -106,9 +106,8 @@ class FrameSignals:
 
     def _of(self, kernel: Kernel) -> Signal:
         """The signal of the next frame, on the kernel's grid."""
-        everywhere = torch.ones(kernel.grid.rows, kernel.grid.cols, dtype=torch.bool)
         if self.args.signal == RGB:
-            return Signal(kernel.lr_guide, everywhere, "features")
+            return Signal.of_features(kernel.lr_guide)
         if self.args.signal == FEATURES:
             from gsjbu.core import devices
             from gsjbu.models import features
@@ -117,7 +116,7 @@ class FrameSignals:
             found = features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed)
             if self._basis is None and self.args.backbone != "auto":  # the first frame's
                 options.say(self.args, [f"Features: {found.status}"])
-            return Signal(found.values, everywhere, "features")
+            return Signal.of_features(found.values)
         return self._brought(kernel.grid)
 
     def _brought(self, grid: Grid) -> Signal:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from gsjbu.errors import GsjbuError, SettingError
 from gsjbu.io import addresses
+from gsjbu.io.names import KNOWN, names_of
+from gsjbu.io.words import WORDS
 from gsjbu.settings import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
     from gsjbu.io.guides import Guide
 
-SIGNAL_WORDS = {"kind": "auto", "invalid": "auto", "layout": "auto", "fill": False, "names": None}
+#: How a word on a signal is typed.
+METAVARS = {
+    "kind": "KIND", "invalid": "auto|none|N,N", "layout": "auto|chw|hwc|tokens|ROWSxCOLS",
+    "names": f"FILE|{'|'.join(KNOWN)}",
+}  # fmt: skip
 #: Settings that take names of models; the names that may follow what a setting's sentence says.
 MODELS = {
     "backbone": "NAME: auto, resnet18, timm:NAME, local:FOLDER (of GSJBU_MODELS_DIR), or a backbone of the README.",
@@ -99,49 +105,30 @@ def count(least: int = 1) -> Callable[[str], int]:
 
 
 def add_signal(parser: argparse.ArgumentParser) -> None:
-    """What a signal is, where its reader should not guess; the words are those of the library and the API."""
+    """What a signal is, where its reader should not guess."""
     group = parser.add_argument_group("signal")
-    group.add_argument(
-        "--kind",
-        default="auto",
-        metavar="KIND",
-        help="depth (any measured quantity), labels, soft_labels, probabilities, logits, features or heat_map "
-        "(default: auto, which says what it took it for and why)",
-    )
-    group.add_argument(
-        "--invalid",
-        default="auto",
-        metavar="auto|none|N,N",
-        help='numbers that mean "no value" (default: auto; NaN and infinity always do)',
-    )
-    group.add_argument(
-        "--layout",
-        default="auto",
-        metavar="auto|chw|hwc|tokens|ROWSxCOLS",
-        help="which axis is what, or rows and columns: of tokens, or of a map whose cells are not square (default: "
-        "auto, by the image's shape)",
-    )
-    group.add_argument("--fill", action="store_true", help="fill pixels without a value from the nearest one")
-    group.add_argument(
-        "--names",
-        metavar="FILE",
-        help="names of the classes: one a line, JSON with id2label, or voc, cityscapes, coco",
-    )
+    for name, word in WORDS.items():
+        if isinstance(word.usual, bool):
+            group.add_argument(f"--{name}", action="store_true", help=word.sentence)
+        else:
+            ending = f" (default: {word.usual})" if word.usual else ""
+            group.add_argument(
+                f"--{name}", default=word.usual, metavar=METAVARS[name], help=word.sentence + ending
+            )
 
 
 def refuse_signal_words(args: argparse.Namespace, where: str, but: Sequence[str] = ()) -> None:
     """Refuse the options of :func:`add_signal`, ``but`` some, where no signal is read: ``where`` says why."""
-    for name, usual in SIGNAL_WORDS.items():
-        if getattr(args, name) != usual and name not in but:
+    for name, word in WORDS.items():
+        if getattr(args, name) != word.usual and name not in but:
             raise GsjbuError("setting_invalid", f"--{name} has no part where {where}; leave it out.")
 
 
 def signal_words(args: argparse.Namespace) -> dict[str, Any]:
     """The options of :func:`add_signal`, as the reader takes them."""
-    from gsjbu.io.names import names_of
-
-    words = {name: getattr(args, name) for name in ("kind", "invalid", "layout", "fill")}
-    return words | {"names": names_of(args.names) if args.names else ()}
+    return {name: getattr(args, name) for name in WORDS} | {
+        "names": names_of(args.names) if args.names else ()
+    }
 
 
 def add_guide(parser: argparse.ArgumentParser, many: bool = False) -> None:
@@ -169,6 +156,13 @@ def guide(args: argparse.Namespace) -> Guide:
 
     stretch = stretching.parse(args.stretch) if args.stretch else None
     return to_guide(args.image, guide_mask=args.guide_mask, stretch=stretch)
+
+
+def add_half(parser: argparse.ArgumentParser) -> None:
+    """Results of half the size."""
+    parser.add_argument(
+        "--float16", action="store_true", help="write arrays in half precision, half the size"
+    )
 
 
 def say(args: argparse.Namespace, sentences: Iterable[str]) -> None:

@@ -36,9 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--soft", choices=list(SOFT), default="auto", help="shares, or a mask (default: auto, as it came)"
     )
-    parser.add_argument(
-        "--float16", action="store_true", help="write arrays in half precision, half the size"
-    )
+    options.add_half(parser)
     options.add_signal(parser)
     options.add_guide(parser)
     options.add_settings(parser, ("stride", *FIT), stride=None)
@@ -50,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from gsjbu.io import restoring
+    from gsjbu.io.results import Result
     from gsjbu.refining import refined
 
     output = Path(args.output)
@@ -65,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     signal = high.signal
     options.say(args, [*guide.notes, *signal.doubts])
     told = restoring.facts(signal, signal.kind == "labels" and high.dtype.kind == "f")
-    told |= upsample.write_result(output, form, signal, np.asarray(high), args.float16, told)
+    told |= Result.whole(signal, np.asarray(high), told).write(output, form, args.float16)
     facts = _facts(high, output, time.perf_counter() - started) | told
     options.tell(
         args,

@@ -7,8 +7,8 @@
 
 The signal is an array (.npy, .npz, .safetensors, .pt) [C, h, w], [h, w], [h, w, C] or tokens [N, C], or a picture of
 depth or classes (PNG, TIFF, PFM, EXR, grey JPEG). What it is taken for is told, and --kind, --invalid and --layout say
-otherwise. The result has the image's size and is written by its ending: .npy, .safetensors, .zarr, .tif or .png.
-Without --stride the ratio comes from the two sizes and need not be whole.
+otherwise. The result has the image's size and is written by its ending: .npy, .safetensors, .zarr, .tif, .png, .pfm,
+.exr or .flo. Without --stride the ratio comes from the two sizes and need not be whole.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from gsjbu.cli import options
 from gsjbu.errors import GsjbuError, SignalError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from gsjbu.io.guides import Guide
     from gsjbu.io.signals import Signal
 
@@ -34,6 +32,9 @@ FORMS = {
     ".png": "png",
     ".tif": "tiff",
     ".tiff": "tiff",
+    ".pfm": "pfm",
+    ".flo": "flo",
+    ".exr": "exr",
 }
 
 
@@ -48,9 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", required=True, help="where the result goes; its ending says the format"
     )
-    parser.add_argument(
-        "--float16", action="store_true", help="write arrays in half precision, half the size"
-    )
+    options.add_half(parser)
     parser.add_argument("--kernel", metavar="PATH", help="keep the fitted kernel too (.safetensors)")
     parser.add_argument(
         "--probabilities", action="store_true", help="of labels, write each class's share instead of the map"
@@ -69,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     import gsjbu
     from gsjbu.core.fit import most_steps
     from gsjbu.io import restoring
+    from gsjbu.io.results import Result
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
@@ -79,14 +79,13 @@ def run(args: argparse.Namespace) -> int:
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     guide = options.guide(args)
-    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     signal = _signal(args, guide, form)
     options.say(args, [*guide.notes, *signal.doubts])
     started = time.perf_counter()
     with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:
         kernel = gsjbu.fit(
             guide,
-            **_grid(args.stride, size, signal.shape),
+            **_grid(args.stride, guide.size, signal.shape),
             **{name: getattr(args, name) for name in options.FIT if name != "stride"},
             signal=signal.values,
             kind=signal.kind,
@@ -97,12 +96,11 @@ def run(args: argparse.Namespace) -> int:
     high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
     rendered = time.perf_counter()
     told = restoring.facts(signal, args.probabilities)
-    told |= write_result(output, form, signal, high, args.float16, told)
+    told |= Result.whole(signal, high, told).write(output, form, args.float16)
     if args.kernel:
         write_kernel(Path(args.kernel), kernel)
     facts = {
         "output": str(output),
-        "shape": list(high.shape),
         "signal": signal.kind,
         **told,
         "device": str(kernel.device),
@@ -112,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         "losses": kernel.losses,
         "seconds": {"fit": round(fitted - started, 4), "render": round(rendered - fitted, 4)},
     }
-    facts |= {"dtype": "picture" if form == "png" else "float16" if _is_half(args, high) else high.dtype.name}
+    facts |= {"dtype": "picture"} if form == "png" else {}
     shape = "×".join(str(n) for n in high.shape)
     seconds = f"fit {fitted - started:.2f} s, render {rendered - fitted:.2f} s"
     backend = "fused" if kernel.backend == "fused" else f"{kernel.backend}: {kernel.backend_reason}"
@@ -123,24 +121,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
     """The signal over ``guide``; refuses, before the work, what cannot be made or written of it."""
-    from gsjbu.io import levels, restoring
+    from gsjbu.io import restoring
     from gsjbu.io.guides import if_swapped
+    from gsjbu.io.results import Result
     from gsjbu.io.signals import understand
 
-    size = guide.pixels.shape[-2], guide.pixels.shape[-1]
     try:
-        signal = understand(args.signal, size, **options.signal_words(args))
+        signal = understand(args.signal, guide.size, **options.signal_words(args))
     except SignalError as refusal:
         raise if_swapped(refusal, guide, args.signal) from refusal
     if args.probabilities:
         restoring.check_shares(signal)
-    if form == "png":
-        levels.check_png(signal, (*signal.shape[:1], *size))
+    Result.check(signal, form, restoring.result_shape(signal, guide.size, args.probabilities))
     return signal
-
-
-def _is_half(args: argparse.Namespace, high: np.ndarray) -> bool:
-    return args.float16 and high.dtype.kind == "f"
 
 
 def _check_kernel(path: str | None) -> None:
@@ -161,7 +154,7 @@ def form_of(output: Path, half: bool = False) -> str:
             "output_format",
             f"{output.name or output} ends in {output.suffix or 'nothing'}; use one of {', '.join(FORMS)}.",
         )
-    if half and form in ("png", "tiff"):
+    if half and form not in ("npy", "safetensors", "zarr"):
         text = f"{output.name} is a picture, which is not written in half precision; leave --float16 out."
         raise GsjbuError("output_format", text)
     return form
@@ -179,25 +172,3 @@ def of_levels(told: dict[str, Any]) -> str:
         return ""
     gap = ", and level 0 is a gap" if told["gap_level"] == 0 else ""
     return f" The value is {told['offset']:.6g} + {told['scale']:.6g} · level{gap}."
-
-
-def write_result(
-    output: Path, form: str, signal: Signal, high: np.ndarray, half: bool, told: dict[str, Any]
-) -> dict[str, float]:
-    """Write the result; beside arrays of classes, with codes for gaps or that look like another kind, and beside
-    fractions as levels, what the numbers mean, which is returned for the levels of a picture."""
-    from gsjbu.io import levels, restoring
-    from gsjbu.io.writers import write, write_bytes, write_notes
-
-    if form == "png":
-        write_bytes(output, levels.png(signal, high))
-        if said := levels.scale(signal, high):
-            write_notes(output, told | said)
-        return said
-    if form == "tiff":
-        write_bytes(output, levels.tiff(signal, high))
-    else:
-        write(output, form, high.shape, [high], half, dtype=high.dtype, facts=told)
-        if form == "npy" and not restoring.says_enough(told, high):
-            write_notes(output, told | {"shape": list(high.shape)})
-    return {}

@@ -166,13 +166,10 @@ def _picture(shown: Tensor, beside: str | None, low: Tensor, kernel: Any) -> np.
 
 def _keep(folder: Path, number: int, signal: Signal, kernel: Any, half: bool) -> None:
     from gsjbu.io import restoring
-    from gsjbu.io.writers import write, write_notes
+    from gsjbu.io.results import Result
 
-    values = restoring.restored(signal, kernel)
-    path, facts = folder / f"{number:06d}.npy", restoring.facts(signal)
-    write(path, "npy", values.shape, [values], half=half, dtype=values.dtype)
-    if not restoring.says_enough(facts, values):
-        write_notes(path, facts | {"shape": list(values.shape)})
+    result = Result.whole(signal, restoring.restored(signal, kernel), restoring.facts(signal))
+    result.write(folder / f"{number:06d}.npy", "npy", half)
 
 
 def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:
@@ -187,9 +184,9 @@ def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:
     return alone
 
 
-def _numbers(steadiness: Any) -> dict[str, float]:
-    return {"psnr": round(steadiness.psnr, 3), "flicker": round(steadiness.flicker, 4)}
+def _numbers(metrics: Any) -> dict[str, float]:
+    return {"psnr": round(metrics.psnr, 3), "flicker": round(metrics.flicker, 4)}
 
 
-def _words(steadiness: Any) -> str:
-    return f"{steadiness.psnr:.2f} dB, flicker {steadiness.flicker:.3f}"
+def _words(metrics: Any) -> str:
+    return f"{metrics.psnr:.2f} dB, flicker {metrics.flicker:.3f}"

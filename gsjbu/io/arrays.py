@@ -1,4 +1,4 @@
-"""Arrays in files: .npy, .npz, .safetensors, and .pt of ``torch.save``.
+"""Arrays in files: .npy, .npz, .safetensors, .pt of ``torch.save``, and .mat of MATLAB.
 
 Files come from strangers: nothing is unpickled but by torch's ``weights_only`` reader, every size is checked in the
 header before memory is taken for it.
@@ -27,6 +27,14 @@ from gsjbu.io.layouts import shape_text
 MAX_HEADER = 4096
 #: How members of a .npz may be compressed.
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_MAT_OF_HDF5 = b"MATLAB 7.3 MAT-file"
+MAT = (b"MATLAB 5.0 MAT-file", _MAT_OF_HDF5)
+_OF_NUMBERS = (
+    "double",
+    "single",
+    "logical",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+)
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
@@ -136,6 +144,25 @@ def safetensors_notes(data: bytes) -> str:
     (length,) = struct.unpack("<Q", data[:8])
     told = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
     return str(told.get("gsjbu", ""))
+
+
+def read_mat(data: bytes, max_values: int, entry: str | None = None) -> np.ndarray:
+    """A matrix of a MATLAB file, versions 5 to 7; cells, structs and texts are none."""
+    if data.startswith(_MAT_OF_HDF5):
+        raise SignalError(
+            "signal_type",
+            "The .mat is of version 7.3, which is HDF5 and is not read here; save it by save('signal.mat', 'depth', "
+            "'-v7').",
+        )
+    from scipy.io import loadmat, whosmat
+
+    matrices = {name: (shape, of) for name, shape, of in whosmat(io.BytesIO(data)) if of in _OF_NUMBERS}
+    shape, of = entry_of(".mat", matrices, entry)
+    check(np.dtype(np.float64), shape, max_values)  # before memory is taken for it
+    name = next(iter(matrices)) if entry is None else entry
+    array = np.ascontiguousarray(loadmat(io.BytesIO(data), variable_names=[name])[name])
+    check(array.dtype, array.shape, max_values)
+    return array.astype(bool) if of == "logical" else array
 
 
 def from_tensor(tensor: Any, max_values: int) -> np.ndarray:

@@ -19,26 +19,18 @@ class Export:
     """A signal upsampled by a kernel: ``shape``, ``dtype``, its blocks in order, and then its picture."""
 
     def __init__(self, signal: Signal, kernel: Kernel, block_bytes: int) -> None:
-        size = kernel.grid.height, kernel.grid.width
-        self.signal, self.kernel = signal, kernel
+        self.signal, self.kernel, self._block_bytes = signal, kernel, block_bytes
+        self.shape = restoring.result_shape(signal, (kernel.grid.height, kernel.grid.width))
+        self.dtype = restoring.result_dtype(signal).newbyteorder("<")
         self._whole: np.ndarray | None = None
         self._best = restoring.Strongest()
-        self._channels = max(1, block_bytes // (4 * size[0] * size[1]))
-        if signal.kind == "labels" or signal.shape[0] == 1:
-            self._whole = restoring.restored(signal, kernel)
-            self.shape: tuple[int, ...] = self._whole.shape
-            self.dtype = self._whole.dtype.newbyteorder("<")
-        else:
-            self.shape = (signal.shape[0], *size)
-            self.dtype = restoring.result_dtype(signal).newbyteorder("<")
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The result from its first channel to its last, in this order and dtype."""
-        if self._whole is not None:
-            yield np.ascontiguousarray(self._whole, dtype=self.dtype)
-            return
-        for block in restoring.in_blocks(self.signal, self.kernel, self._channels):
-            if self.signal.kind in CLASS_KINDS:
+        for block in restoring.in_blocks(self.signal, self.kernel, self._block_bytes):
+            if self.signal.kind == "labels" or self.signal.shape[0] == 1:
+                self._whole = block
+            elif self.signal.kind in CLASS_KINDS:
                 self._best.add(torch.from_numpy(block))
             yield np.ascontiguousarray(block, dtype=self.dtype)
 

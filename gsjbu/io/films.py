@@ -22,7 +22,6 @@ CLOCK = Fraction(1, 90000)
 ENDINGS = (".mp4", ".mkv", ".mov")
 #: What a frame says of its colours, and the number that says nothing.
 UNKNOWN = {"color_range": 0, "colorspace": 2, "color_primaries": 2, "color_trc": 2}
-COLOURS = tuple(UNKNOWN)
 #: FFmpeg's numbers of matrices, as the scaler numbers them: BT.709, FCC, BT.601 (twice), SMPTE 240M, BT.2020.
 MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 
@@ -74,7 +73,7 @@ class Reader:
                 start = frame.pts * unit if frame.pts is not None else len(self.times) / self.rate
                 self.times.append((start, frame.duration * unit if frame.duration else 1 / self.rate))
                 self.quarters = round(frame.rotation / 90) % 4
-                self.colours = {name: int(getattr(frame, name) or 0) for name in COLOURS}
+                self.colours = {name: int(getattr(frame, name) or 0) for name in UNKNOWN}
                 pixels = torch.from_numpy(np.rot90(frame.to_ndarray(format="rgb24"), self.quarters).copy())
                 yield pixels.permute(2, 0, 1).to(torch.float32).div_(255).contiguous()
         except self._error as error:

@@ -38,8 +38,6 @@ LEAST_SPAN = 1 / 8
 OVERSHOOT = 1 / 4
 #: ImageNet's, with which nearly all backbones want their images.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-#: Files that hold arrays.
-_ARRAYS = ("npy", "zip", "safetensors", "pt")
 #: What an opaque alpha is in each scale.
 _FULL = (1.0, 255.0, 65535.0)
 _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
@@ -56,6 +54,11 @@ class Guide:
     notes: tuple[str, ...] = ()
     seen: Tensor | None = None
     lent: bool = False  # the pixels may lie in the memory of what was given, and change with it
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[-2], self.pixels.shape[-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +148,7 @@ def _bytes_of(path: Path, address: str | os.PathLike[str]) -> bytes:
 def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str = "") -> _Pixels:
     """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF or an array of many bands."""
     form = readers.form_of(data)
-    if form in _ARRAYS or entry is not None:
+    if form in readers.OF_ARRAYS or entry is not None:
         return _Pixels(_planes_of_array(_array_of(data, max_pixels, entry, name).array))
     if form == "tiff":
         return _of_tiff(data, max_pixels)

@@ -201,6 +201,10 @@ def _nodata(page: Any) -> tuple[float, ...]:
 # ------------------------------------------------------------------------------ PFM, PGM, .flo, EXR
 
 
+def _ends_early(form: str, width: int, height: int) -> SignalError:
+    return SignalError("signal_corrupt", f"The .{form} ends early: its header promises {width}×{height}.")
+
+
 def read_pfm(data: bytes, max_values: int) -> Brought:
     """A portable float map; its rows run upwards."""
     head = _PFM.match(data)
@@ -212,7 +216,7 @@ def read_pfm(data: bytes, max_values: int) -> Brought:
     count = channels * width * height
     body = data[head.end() :]
     if len(body) < 4 * count:
-        raise SignalError("signal_corrupt", f"The .pfm ends early: its header promises {width}×{height}.")
+        raise _ends_early("pfm", width, height)
     values = np.frombuffer(body, "<f4" if scale < 0 else ">f4", count).astype(np.float32)
     rows = values.reshape(height, width, channels)[::-1]
     return Brought(np.ascontiguousarray(rows[..., 0] if channels == 1 else rows), "PFM",
@@ -235,7 +239,7 @@ def read_pnm(data: bytes, max_values: int) -> Brought:
     else:
         values = np.frombuffer(body[: count * dtype.itemsize], dtype)
     if len(values) < count:
-        raise SignalError("signal_corrupt", f"The .pgm ends early: its header promises {width}×{height}.")
+        raise _ends_early("pgm", width, height)
     if values.min() < 0 or values.max() > top:
         raise SignalError("signal_corrupt", f"The .pgm has levels beyond {top}, the largest by its header.")
     pixels = values.astype(np.uint8 if top < 256 else np.uint16).reshape(shape)
@@ -251,7 +255,7 @@ def read_flo(data: bytes, max_values: int) -> Brought:
     check(np.dtype(np.float32), (2, height, width), max_values)
     count = 2 * width * height
     if len(data) < 12 + 4 * count:
-        raise SignalError("signal_corrupt", f"The .flo ends early: its header promises {width}×{height}.")
+        raise _ends_early("flo", width, height)
     values = np.frombuffer(data, "<f4", count, offset=12).astype(np.float32).reshape(height, width, 2)
     values[~(np.abs(values) <= _MOST_FLOW)] = np.nan
     return Brought(values, "optical flow (.flo)", layout="HWC", told="features")

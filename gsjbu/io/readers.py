@@ -28,10 +28,10 @@ _ACCEPTED_OF_STRANGERS = (
     "A signal is a .npy, .npz, .safetensors or .pt file with one array, "
     "a grey or palette PNG, a TIFF, a PFM, a PGM or a .flo of optical flow"
 )
-ACCEPTED = f"{_ACCEPTED_OF_STRANGERS}, or an EXR."
+ACCEPTED = f"{_ACCEPTED_OF_STRANGERS}, an EXR, or a .mat of MATLAB (up to version 7)."
 #: Endings of files that may hold a signal, for those who look for them by name.
-ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".png", ".tif", ".tiff", ".pfm", ".pgm", ".ppm", ".pbm",
-           ".flo", ".exr", ".jpg", ".jpeg", ".bmp", ".webp", ".avif")  # fmt: skip
+ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".mat", ".png", ".tif", ".tiff", ".pfm", ".pgm", ".ppm",
+           ".pbm", ".flo", ".exr", ".jpg", ".jpeg", ".bmp", ".webp", ".avif")  # fmt: skip
 #: What a whole number is masked by in NumPy where nobody says.
 NUMPYS_FILL = 999_999
 
@@ -249,8 +249,11 @@ _STARTS: tuple[tuple[str, bytes | tuple[bytes, ...], Reader], ...] = (
     ("exr", b"\x76\x2f\x31\x01", rasters.read_exr),
     ("bmp", b"BM", _as_picture("BMP")),
     ("pt", arrays.LEGACY_TORCH, _as_array("pt", arrays.read_torch)),
+    ("mat", arrays.MAT, _as_array("mat", arrays.read_mat)),
 )
 #: What an open server reads of strangers: .npz and .pt are zips.
 OPEN = ("png", "npy", "zip", "tiff", "pfm", "pnm", "flo", "safetensors", "pt", "jpeg")
 #: Whose arrays have names.
-_OF_ENTRIES = ("zip", "safetensors", "pt")
+_OF_ENTRIES = ("zip", "safetensors", "pt", "mat")
+#: Files that hold arrays, and no picture.
+OF_ARRAYS = ("npy", *_OF_ENTRIES)

@@ -54,12 +54,25 @@ def restored(
 
 
 def in_blocks(
-    signal: Signal, kernel: Kernel, channels: int, threads: int | None = None
+    signal: Signal, kernel: Kernel, most_bytes: int, probabilities: bool = False, threads: int | None = None
 ) -> Iterator[np.ndarray]:
-    """A result [C, H, W] of many channels, so many at a time."""
+    """:func:`restored`, as many channels at a time as ``most_bytes`` of float32 hold; classes and one channel at once.
+
+    A few weights are computed again for each block; a result that is never in memory as a whole is worth more.
+    """
+    if signal.kind == "labels" or signal.shape[0] == 1:
+        yield restored(signal, kernel, probabilities, threads=threads)
+        return
+    channels = max(1, most_bytes // (4 * kernel.grid.height * kernel.grid.width))
     for some in signal.values.split(signal.shape[0] if kernel.is_joint else channels):
         high = kernel.render(some, mask=signal.mask, clip=True, threads=threads).detach()
         yield in_unit(signal, (filled(high, some, kernel.grid) if signal.asked.fill else high).numpy(), True)
+
+
+def result_shape(signal: Signal, size: tuple[int, int], probabilities: bool = False) -> tuple[int, ...]:
+    """The shape of a result over an image of ``size`` (height, width): [H, W] or [C, H, W]."""
+    is_map = signal.kind == "labels" and not probabilities
+    return size if is_map or (signal.flat and signal.kind != "labels") else (signal.shape[0], *size)
 
 
 def in_unit(signal: Signal, high: np.ndarray, whole: bool = False) -> np.ndarray:

@@ -134,6 +134,12 @@ class Signal:
     brought: Brought | None = None
     asked: Asked = Asked()
 
+    @classmethod
+    def of_features(cls, values: Tensor, reason: str = "", source: str = "array") -> Signal:
+        """A network's features, or an image's own colours, [C, h, w] with a value everywhere."""
+        known = torch.ones(values.shape[1:], dtype=torch.bool)
+        return cls(values, known, "features", reason=reason, source=source)
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, rows, columns."""
@@ -286,8 +292,9 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
             "signal_too_large", f"The signal has {planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
         )
     open_ = asked.kind is None and brought.kind is None and brought.told is None
-    if asked.kind == "labels" or open_:
-        planes = _one_of_equal(planes, asked)
+    equal = _are_equal(planes)
+    if equal and (asked.kind == "labels" or (open_ and _are_classes(planes[:1]))):
+        planes, equal = planes[:1], False  # otherwise a result's shape would hang on what is shown
     if asked.kind == "labels" and _are_colours(planes):
         brought = replace(brought, colours=True)
     if brought.colours and asked.kind in (None, "labels"):
@@ -305,7 +312,7 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     if guess.kind == "labels":
         planes = kinds.settled(planes, first.known)
     elif not guess.hint:
-        guess = replace(guess, hint=_hint(guess.kind, planes, first.known))
+        guess = replace(guess, hint=EQUAL if equal else _hint(guess.kind, planes, first.known))
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not found.known.any():
         raise _nothing_known(planes)
@@ -417,18 +424,12 @@ def _are_equal(planes: np.ndarray) -> bool:
     return three and bool(np.ptp(planes[0])) and bool((planes == planes[0]).all())
 
 
-def _one_of_equal(planes: np.ndarray, asked: Asked) -> np.ndarray:
-    """One of three equal planes, where it holds classes; otherwise a result's shape would hang on what is shown."""
-    if not _are_equal(planes):
-        return planes
-    everywhere = np.ones(planes.shape[1:], bool)
-    classes = asked.kind == "labels" or kinds.guess(planes[:1], everywhere).kind == "labels"
-    return planes[:1] if classes else planes
+def _are_classes(plane: np.ndarray) -> bool:
+    """Whether whole numbers [1, h, w] alone would be taken for labels."""
+    return kinds.guess(plane, np.ones(plane.shape[1:], bool)).kind == "labels"
 
 
 def _hint(kind: Kind, planes: np.ndarray, known: np.ndarray) -> str:
-    if _are_equal(planes):
-        return EQUAL
     return angles.doubt(planes[0], known) if kind == "depth" and len(planes) == 1 else ""
 
 

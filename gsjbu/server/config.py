@@ -29,7 +29,6 @@ class Config:
     frame_ancestors: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
     static_dir: Path = WEB / "static"
-    templates_dir: Path = WEB / "templates"
     out_dir: Path = field(default_factory=lambda: user_cache_path("gsjbu", appauthor=False) / "out")
     warm_up: bool = True
     # The computation and its estimate; None is gsjbu's own. Tests put faults in here.

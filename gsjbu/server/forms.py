@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gsjbu.io.kinds import KINDS
-from gsjbu.io.names import KNOWN
+from gsjbu.io.words import WORDS
 from gsjbu.server.problems import Problem
-from gsjbu.server.schemas import SignalWords, settings_schema
+from gsjbu.server.schemas import settings_schema, strict_settings
 from gsjbu.server.strict import once_each
 from gsjbu.server.uploads import Form
 from gsjbu.settings import Settings, truth_word
@@ -29,22 +28,10 @@ def body(properties: dict[str, Any], *required: str) -> dict[str, Any]:
 _SCENE = {"type": "string", "description": "Instead of a file: the name of a built-in scene."}
 _IMAGE = {"file": {**_BINARY, "description": "A JPEG, PNG, WebP or AVIF picture."}, "sample": _SCENE}
 IMAGE_FORM = body(_IMAGE, "file", "sample")
-#: What a signal is, where its reader should not guess; the words are those of the library and the command line.
+#: What a signal is, where its reader should not guess.
 SIGNAL_WORDS: dict[str, Any] = {
-    "kind": {"type": "string", "description": f"auto, {', '.join(KINDS)}."},
-    "invalid": {
-        "type": "string",
-        "description": "Numbers that mean “no value”: auto, none, or a list such as 0,65535.",
-    },
-    "layout": {
-        "type": "string",
-        "description": "auto, chw, hwc, tokens, or rows x columns of tokens or of a map.",
-    },
-    "names": {
-        "type": "string",
-        "description": f"Of its classes: one a line, JSON (a list or id2label), or {', '.join(KNOWN)}.",
-    },
-    "fill": {"type": "boolean", "description": "Fill pixels without a value from the nearest one."},
+    name: {"type": "boolean" if isinstance(word.usual, bool) else "string", "description": word.sentence}
+    for name, word in WORDS.items()
 }
 SIGNAL_FORM = body(
     {
@@ -98,30 +85,33 @@ def only(form: Form, *names: str) -> None:
 def settings_of(form: Form) -> Settings:
     """The settings in a form: each as a field of its own, or all in one JSON field ``settings``."""
     given: dict[str, Any] = dict(form.fields)
-    for name in ("sample", "what", "return_files", *SIGNAL_WORDS):
+    for name in ("sample", "what", "return_files", *WORDS):
         given.pop(name, None)
     together = given.pop("settings", None)
-    if together is not None:
-        try:
-            parsed = json.loads(together, object_pairs_hook=once_each)
-        except (ValueError, RecursionError):
-            parsed = None
-        if not isinstance(parsed, dict):
-            raise Problem("json_invalid", "The field 'settings' must be a JSON object.", setting="settings")
-        given = {**parsed, **given}
-    return Settings.parse(given)
+    if together is None:
+        return Settings.parse(given)
+    for name in given:
+        detail = f"The form has the field 'settings' and {name[:60]!r} besides; say all settings in one way."
+        raise Problem("request_invalid", detail, setting=name[:60])
+    try:
+        parsed = json.loads(together, object_pairs_hook=once_each)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Problem("json_invalid", "The field 'settings' must be a JSON object.", setting="settings")
+    return strict_settings(parsed)
 
 
 def signal_words(form: Form) -> dict[str, Any]:
     """What the form says of its signal."""
-    words: dict[str, Any] = {name: form.fields[name] for name in SIGNAL_WORDS if name in form.fields}
+    words: dict[str, Any] = {name: form.fields[name] for name in WORDS if name in form.fields}
     return words | ({"fill": flag(form, "fill")} if "fill" in words else {})
 
 
 def no_signal_words(form: Form) -> None:
     """Refuse what is said of a signal where none is sent."""
     for name, said in signal_words(form).items():
-        if said != SignalWords.model_fields[name].default:
+        if said != WORDS[name].usual:
             raise Problem(
                 "request_invalid",
                 f"{name} is said of a signal, and none is sent; leave it out.",

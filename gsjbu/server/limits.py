@@ -1,7 +1,7 @@
 """Every bound of the server, declared once: its default, its unit and what it protects.
 
 ``Limits()`` is the default set; ``Limits.parse`` takes overrides (``--limit name=value`` on the command line,
-``GSJBU_LIMIT_NAME`` in the environment). ``/api/settings`` shows the values in force.
+``GSJBU_LIMIT_NAME`` in the environment). ``/api/settings`` shows the values in force, docs/server.md tells each.
 """
 
 from __future__ import annotations
@@ -105,14 +105,3 @@ class Limits:
     def as_dict(self) -> dict[str, float]:
         """Name -> value."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    def notes(self) -> dict[str, dict[str, Any]]:
-        """Name -> value, unit and description, for a person to read."""
-        return {
-            f.name: {
-                "value": getattr(self, f.name),
-                "unit": f.metadata["unit"],
-                "sentence": f.metadata["description"],
-            }
-            for f in fields(self)
-        }

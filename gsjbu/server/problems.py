@@ -129,10 +129,15 @@ def internal() -> Problem:
     return Problem("internal", "Something went wrong inside the server; its log says what. Please try again.")
 
 
+#: What a route that takes a body may also answer: too slow, too large, of the wrong kind.
+OF_BODIES = (408, 413, 415)
+
+
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of a route: its own refusals and those that any route may answer."""
     common = (400, 403, 404, 405, 422, 431, 500, 503)
-    described = {"model": ProblemBody, "content": {"application/problem+json": {}}}
+    body = {"$ref": f"#/components/schemas/{ProblemBody.__name__}"}
+    described = {"content": {"application/problem+json": {"schema": body}}}
     out: dict[int | str, dict[str, Any]] = {}
     for status in sorted({*common, *statuses}):
         out[status] = {**described, "description": HTTPStatus(status).phrase}

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from gsjbu.io.pictures import png_bytes, shrink, shrunk_size, to_uint8
+from gsjbu.io.words import WORDS
 from gsjbu.samples import SAMPLES
 from gsjbu.server import forms, schemas
 from gsjbu.server.clients import introduce
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.inputs import StoredImage, StoredSignal, check_sample
-from gsjbu.server.problems import Problem, refusals
+from gsjbu.server.problems import OF_BODIES, Problem, refusals
 from gsjbu.server.strict import StrictRoute
 from gsjbu.server.uploads import read_form
 from gsjbu.settings import Settings
@@ -26,12 +27,11 @@ router = APIRouter(tags=["images"], route_class=StrictRoute)
 
 @router.post(
     "/api/images", status_code=201, response_model=schemas.ImageMade,
-    responses=refusals(408, 413, 415, 429), openapi_extra=forms.IMAGE_FORM, summary="Keep an image for later runs",
+    responses=refusals(*OF_BODIES, 429), openapi_extra=forms.IMAGE_FORM, summary="Keep an image for later runs",
 )  # fmt: skip
 async def images(service: Shared, request: Request, response: Response) -> dict[str, object]:
     introduce(request, response, service.config.is_framed)
-    limits = service.limits
-    async with read_form(request, limits, service.buffers, {"file": limits.image_bytes}) as form:
+    async with read_form(request, service.limits, service.buffers) as form:
         forms.only(form, "sample")
         stored = await service.inputs.image_of(form)
     return _about_image(service.store.add("image", stored), stored)
@@ -57,12 +57,11 @@ async def thumb(service: Shared, image_id: schemas.Id) -> Response:
 
 @router.post(
     "/api/signals", status_code=201, response_model=schemas.SignalMade,
-    responses=refusals(408, 413, 415, 429), openapi_extra=forms.SIGNAL_FORM, summary="Keep a signal for later runs",
+    responses=refusals(*OF_BODIES, 429), openapi_extra=forms.SIGNAL_FORM, summary="Keep a signal for later runs",
 )  # fmt: skip
 async def signals(service: Shared, request: Request) -> dict[str, object]:
-    limits = service.limits
-    async with read_form(request, limits, service.buffers, {"file": limits.signal_bytes}) as form:
-        forms.only(form, *forms.SIGNAL_WORDS)
+    async with read_form(request, service.limits, service.buffers) as form:
+        forms.only(form, *WORDS)
         if "file" not in form.files:
             raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")
         stored = await service.inputs.signal_from_file(form.files["file"], forms.signal_words(form))
@@ -86,7 +85,10 @@ async def signal(
     return about_signal(signal_id, stored)
 
 
-@router.patch("/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals())
+@router.patch(
+    "/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals(*OF_BODIES),
+    summary="A kept signal, taken for something else",
+)  # fmt: skip
 async def understood_as(
     service: Shared, signal_id: schemas.Id, wanted: schemas.SignalWords
 ) -> dict[str, object]:

@@ -11,12 +11,12 @@ from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse
 from starlette.requests import ClientDisconnect
 
-from gsjbu.server import forms, results, schemas
+from gsjbu.server import forms, results, schemas, shapes
 from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.events import last_event_id, sse
 from gsjbu.server.jobs import Job
-from gsjbu.server.problems import internal, refusals
+from gsjbu.server.problems import OF_BODIES, internal, refusals
 from gsjbu.server.runs import Answer
 from gsjbu.server.schemas import ClientId, Id
 from gsjbu.server.service import Service
@@ -38,12 +38,10 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
 @router.post(
     "/api/run", response_class=Response, openapi_extra=forms.RUN_FORM, summary="Upload, run and get the result",
-    responses={200: {"model": schemas.ResultBody}, **refusals(408, 409, 413, 415, 429, 507)},
+    responses={200: {"model": shapes.ResultBody}, **refusals(*OF_BODIES, 409, 429, 507)},
 )  # fmt: skip
 async def run(service: Shared, request: Request, client_id: ClientId = None) -> Response:
-    limits = service.limits
-    allowed = {"file": limits.image_bytes, "signal": limits.signal_bytes, "truth": limits.signal_bytes}
-    async with read_form(request, limits, service.buffers, allowed) as form:
+    async with read_form(request, service.limits, service.buffers) as form:
         settings = forms.settings_of(form)
         answer = Answer("files" if forms.flag(form, "return_files") else "png")
         if "signal" not in form.files:
@@ -73,7 +71,8 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
 @router.post(
     "/api/jobs", status_code=202, response_model=schemas.JobMade,
     responses={
-        200: {"model": schemas.JobMade, "description": "It would take longer than patience_s."}, **refusals(413, 429),
+        200: {"model": schemas.JobMade, "description": "It would take longer than patience_s."},
+        **refusals(*OF_BODIES, 429),
     },
     summary="Start a run on a kept image",
 )  # fmt: skip
@@ -105,7 +104,7 @@ async def start(
 
 @router.get(
     "/api/jobs/{job_id}", response_class=Response, summary="State, progress, and the result when done",
-    responses={200: {"model": schemas.JobState}, **refusals()},
+    responses={200: {"model": shapes.JobState}, **refusals()},
 )  # fmt: skip
 async def state(service: Shared, job_id: Id) -> Response:
     job = service.jobs.get(job_id)
@@ -121,7 +120,7 @@ async def state(service: Shared, job_id: Id) -> Response:
 
 @router.delete(
     "/api/jobs/{job_id}", response_class=Response, summary="Cancel",
-    responses={200: {"model": schemas.JobState}, **refusals()},
+    responses={200: {"model": shapes.JobState}, **refusals()},
 )  # fmt: skip
 async def cancel(service: Shared, job_id: Id) -> Response:
     job = service.jobs.get(job_id)

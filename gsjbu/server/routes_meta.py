@@ -14,7 +14,7 @@ from gsjbu.core.threads import available
 from gsjbu.io.colours import MAPS, stops
 from gsjbu.server import results, schemas
 from gsjbu.server.dependencies import Shared
-from gsjbu.server.problems import refusals
+from gsjbu.server.problems import OF_BODIES, refusals
 from gsjbu.server.ready import Ready
 from gsjbu.server.service import Service
 from gsjbu.server.strict import StrictRoute
@@ -31,7 +31,7 @@ async def settings(service: Shared) -> Response:
     return Response(await _settings_of(service).get(service.read), media_type="application/json")
 
 
-@router.post("/api/estimate", response_model=schemas.EstimateBody, responses=refusals(413))
+@router.post("/api/estimate", response_model=schemas.EstimateBody, responses=refusals(*OF_BODIES))
 async def estimate(service: Shared, wanted: schemas.EstimateRequest) -> Response:
     """How long a run would take, how much memory, and what would make it quicker."""
     asked = schemas.strict_settings(wanted.settings)
@@ -84,7 +84,6 @@ def _settings(service: Service) -> dict[str, Any]:
     return {
         "settings": entries,
         "limits": service.limits.as_dict(),
-        "limit_notes": service.limits.notes(),
         "samples": samples,
         "models": models,
         "devices": choices["device"],

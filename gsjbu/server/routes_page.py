@@ -6,32 +6,31 @@ import json
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, FileSystemLoader, Template
+from jinja2 import Environment, FileSystemLoader
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from gsjbu.server.clients import introduce
+from gsjbu.server.config import WEB
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import Problem, refusals
 from gsjbu.server.service import Service
 
 HERE = Path(__file__).parent
-PAGE = "index.html"
+PAGE = WEB / "templates" / "index.html"
 _KINDS = {".png": "image/png", ".json": "application/json"}
-
-
 GET = ["GET", "HEAD"]  # whoever watches whether a server is up asks for the head alone
 router = APIRouter(include_in_schema=False)
 
 
 @router.api_route("/", methods=GET, response_class=HTMLResponse)
 async def index(service: Shared, request: Request) -> Response:
-    config = service.config
-    answer = HTMLResponse(_page(config.templates_dir, config.static_dir, service.version))
-    introduce(request, answer, config.is_framed)
+    answer = HTMLResponse(PAGE.read_text("utf-8"))
+    introduce(request, answer, service.config.is_framed)
     return answer
 
 
@@ -64,24 +63,6 @@ async def no_out(rest: str) -> Response:
     raise Problem("not_found", "There is no such file.")
 
 
-def _page(templates_dir: Path, static_dir: Path, version: str) -> str:
-    """The page's HTML: made again once a file that it is made of has changed."""
-    files = (templates_dir / PAGE, *sorted((static_dir / "lang").glob("*.json")))
-    return _rendered(files, tuple(file.stat().st_mtime_ns for file in files), version)
-
-
-@lru_cache(maxsize=8)
-def _rendered(files: tuple[Path, ...], changed: tuple[int, ...], version: str) -> str:
-    """``files``: the template, and the strings of the page, one JSON file a language."""
-    template, *languages = files
-    strings = {file.stem: json.loads(file.read_text("utf-8")) for file in languages}
-    return _template(template).render(version=version, languages=strings)
-
-
-def _template(file: Path) -> Template:
-    return Environment(loader=FileSystemLoader(file.parent), autoescape=True).get_template(file.name)
-
-
 @lru_cache(maxsize=8)
 def _described(app: FastAPI) -> bytes:
     return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
@@ -89,7 +70,8 @@ def _described(app: FastAPI) -> bytes:
 
 @lru_cache(maxsize=8)
 def _docs_of(app: FastAPI) -> str:
-    return _template(HERE / "docs" / "docs.html").render(api=app.openapi(), operations=_operations(app))
+    template = Environment(loader=FileSystemLoader(HERE / "docs"), autoescape=True).get_template("docs.html")
+    return template.render(api=app.openapi(), operations=_operations(app))
 
 
 class _Whole(StaticFiles):
@@ -98,6 +80,11 @@ class _Whole(StaticFiles):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"range"]
         await super().__call__({**scope, "headers": headers}, receive, send)
+
+    def file_response(self, *args: Any, **more: Any) -> Response:
+        response = super().file_response(*args, **more)
+        response.headers["Accept-Ranges"] = "none"
+        return response
 
 
 def mount_static(service: Service, app: FastAPI) -> None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gsjbu.io.point_clouds import POINT_BYTES
-from gsjbu.server import archive, readouts, results, schemas
+from gsjbu.server import archive, readouts, results, schemas, shapes
 from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
@@ -17,6 +17,10 @@ from gsjbu.server.service import Service
 from gsjbu.server.strict import StrictRoute
 
 JSON = "application/json"
+_SIZE: dict[str, Any] = {
+    "X-Height": {"schema": {"type": "integer"}, "description": "Rows."},
+    "X-Width": {"schema": {"type": "integer"}, "description": "Columns."},
+}
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": schemas.BINARY}, "description": "A zip."}
 }
@@ -42,7 +46,14 @@ async def panel(service: Shared, job_id: Id, name: str) -> Response:
 
 @router.get(
     "/api/jobs/{job_id}/panels/{name}.f32", response_class=Response,
-    responses={200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409)},
+    responses={
+        200: {
+            "content": {"application/octet-stream": schemas.BINARY},
+            "description": "h × w little-endian float32, NaN for none.",
+            "headers": _SIZE,
+        },
+        **refusals(409),
+    },
     summary="One panel's values",
 )  # fmt: skip
 async def values(service: Shared, job_id: Id, name: str) -> Response:
@@ -70,7 +81,12 @@ async def cloud(service: Shared, request: Request, job_id: Id, name: str) -> Res
     )
 
 
-@router.get("/api/jobs/{job_id}/pixel", response_model=schemas.Pixel, responses=refusals(409))
+@router.get(
+    "/api/jobs/{job_id}/pixel",
+    response_model=shapes.Pixel,
+    responses=refusals(409),
+    summary="All panels at a pixel",
+)
 async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     """Every panel's values at one pixel of the image."""
     bundle = service.result(job_id)
@@ -83,7 +99,12 @@ async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=JSON)
 
 
-@router.get("/api/jobs/{job_id}/region", response_model=schemas.Region, responses=refusals(409))
+@router.get(
+    "/api/jobs/{job_id}/region",
+    response_model=shapes.Region,
+    responses=refusals(409),
+    summary="All panels in a rectangle",
+)
 async def region(service: Shared, job_id: Id, x0: PixelX, y0: PixelY, x1: PixelX, y1: PixelY) -> Response:
     """Every panel's mean, standard deviation, least and greatest value in a rectangle, both corners included."""
     bundle = service.result(job_id)
@@ -94,11 +115,27 @@ async def region(service: Shared, job_id: Id, x0: PixelX, y0: PixelY, x1: PixelX
 
 Format = Literal["png", "u16"]
 _MAPS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": schemas.BINARY}}, **refusals(409),
-}  # fmt: skip
+    200: {
+        "content": {"application/octet-stream": schemas.BINARY},
+        "headers": {
+            name: {**header, "description": f"{header['description']} With `format=u16`."}
+            for name, header in {
+                **_SIZE,
+                "X-Low": {"schema": {"type": "number"}, "description": "What 0 stands for."},
+                "X-High": {"schema": {"type": "number"}, "description": "What 65535 stands for."},
+            }.items()
+        },
+    },
+    **refusals(409),
+}
 
 
-@router.get("/api/jobs/{job_id}/similarity", response_model=schemas.Similarity, responses=_MAPS)
+@router.get(
+    "/api/jobs/{job_id}/similarity",
+    response_model=shapes.Similarity,
+    responses=_MAPS,
+    summary="Similarity to a pixel",
+)
 async def similarity(
     service: Shared,
     job_id: Id,
@@ -116,7 +153,12 @@ async def similarity(
     return await _similarity(service, job_id, [*map(results.point, also), (x, y)], elsewhere, format)
 
 
-@router.get("/api/jobs/{job_id}/similarity/elsewhere", response_model=schemas.Similarity, responses=_MAPS)
+@router.get(
+    "/api/jobs/{job_id}/similarity/elsewhere",
+    response_model=shapes.Similarity,
+    responses=_MAPS,
+    summary="Similarity to pixels of other pictures",
+)
 async def similarity_elsewhere(
     service: Shared, job_id: Id, elsewhere: SomeElsewhere, format: Format = "png"
 ) -> Response:
@@ -137,7 +179,12 @@ async def _similarity(
     return Response(body, media_type=JSON)
 
 
-@router.get("/api/jobs/{job_id}/kernel", response_model=schemas.KernelWindow, responses=refusals(409))
+@router.get(
+    "/api/jobs/{job_id}/kernel",
+    response_model=shapes.KernelWindow,
+    responses=refusals(409),
+    summary="What a pixel is made of",
+)
 async def kernel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     """The LR pixels that one pixel is mixed from, with their weights and Gaussians."""
     bundle = service.result(job_id)
@@ -147,7 +194,12 @@ async def kernel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     return Response(results.to_json({"x": x, "y": y, "cell": cell, "window": window}), media_type=JSON)
 
 
-@router.get("/api/jobs/{job_id}/kernels", response_model=schemas.Ellipses, responses=refusals(409))
+@router.get(
+    "/api/jobs/{job_id}/kernels",
+    response_model=shapes.Ellipses,
+    responses=refusals(409),
+    summary="All Gaussians",
+)
 async def kernels(service: Shared, job_id: Id) -> Response:
     """All Gaussians, to be drawn as ellipses."""
     bundle = service.result(job_id)
@@ -155,8 +207,9 @@ async def kernels(service: Shared, job_id: Id) -> Response:
 
 
 @router.get(
-    "/api/jobs/{job_id}/download", response_class=Response, responses={**_ZIP, **refusals(409, 413, 429)}
-)
+    "/api/jobs/{job_id}/download", response_class=Response, responses={**_ZIP, **refusals(409, 413, 429)},
+    summary="All of it as a zip",
+)  # fmt: skip
 async def download(service: Shared, request: Request, job_id: Id) -> Response:
     """Panels, parameters, HR signal, metrics, settings and versions in one zip."""
     bundle = service.result(job_id)

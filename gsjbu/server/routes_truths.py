@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from gsjbu.server import forms, schemas
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.inputs import StoredTruth
-from gsjbu.server.problems import Problem, refusals
+from gsjbu.server.problems import OF_BODIES, Problem, refusals
 from gsjbu.server.routes_images import about_signal
 from gsjbu.server.strict import StrictRoute
 from gsjbu.server.uploads import read_form
@@ -17,18 +17,23 @@ router = APIRouter(tags=["images"], route_class=StrictRoute)
 
 @router.post(
     "/api/truths", status_code=201, response_model=schemas.TruthMade,
-    responses=refusals(408, 413, 415, 429), openapi_extra=forms.TRUTH_FORM, summary="Keep a signal's truth",
+    responses=refusals(*OF_BODIES, 429), openapi_extra=forms.TRUTH_FORM, summary="Keep a signal's truth",
 )  # fmt: skip
 async def truths(service: Shared, request: Request) -> dict[str, object]:
-    limits = service.limits
-    async with read_form(request, limits, service.buffers, {"file": limits.signal_bytes}) as form:
+    async with read_form(request, service.limits, service.buffers) as form:
         forms.only(form, "sample", "what")
+        if "file" not in form.files and "sample" not in form.fields:
+            raise Problem("file_missing", "The form has no file; attach the truth in the field 'file'.")
+        for name in ("sample", "what"):
+            if "file" in form.files and name in form.fields:
+                detail = (
+                    f"Send either a truth's file or a built-in scene's own, not both: leave out {name!r}."
+                )
+                raise Problem("request_invalid", detail, setting=name)
         if "file" in form.files:
             stored = await service.inputs.truth_from_file(form.files["file"])
-        elif "sample" in form.fields:
-            stored = await service.inputs.truth_of_sample(form.fields["sample"], form.fields.get("what", ""))
         else:
-            raise Problem("file_missing", "The form has no file; attach the truth in the field 'file'.")
+            stored = await service.inputs.truth_of_sample(form.fields["sample"], form.fields.get("what", ""))
     return _about(service.store.add("truth", stored), stored)
 
 
@@ -42,7 +47,8 @@ async def truth(service: Shared, truth_id: schemas.Id) -> dict[str, object]:
     "/api/truths/{truth_id}/signal",
     status_code=201,
     response_model=schemas.SignalMade,
-    responses=refusals(413),
+    responses=refusals(*OF_BODIES),
+    summary="The signal that a truth gives",
 )
 async def reduced(service: Shared, truth_id: schemas.Id, wanted: schemas.TruthReduced) -> dict[str, object]:
     """The low-resolution signal that a kept truth gives: cell means, of classes each one's share."""

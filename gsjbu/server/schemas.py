@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, WithJsonSchema
 
 from gsjbu.errors import SettingError
+from gsjbu.io.words import WORDS
 from gsjbu.run import offers  # noqa: F401  (the settings know this machine's models before they are described)
 from gsjbu.server.clients import PATTERN
 from gsjbu.settings import SETTINGS, Settings, unavailable_reason
@@ -16,15 +18,26 @@ Id = Annotated[str, Path(max_length=64, description="As given when the thing was
 UnderImage = Annotated[
     str | None, Query(max_length=64, description="Id of the image that a signal goes with.")
 ]
+
+
+def _in_digits(value: Any) -> Any:
+    """An address's whole number in ASCII digits; pydantic takes 1_0 for 10."""
+    if isinstance(value, str) and not re.fullmatch("[+-]?[0-9]+", value):
+        raise ValueError("must be a whole number, in digits")
+    return value
+
+
 AtResolution = Annotated[
     int | None,
+    BeforeValidator(_in_digits),
     Query(
         ge=SETTINGS["resolution"].low, le=SETTINGS["resolution"].high,
         description="The setting of the run that is meant; its default where not given.",
     ),
 ]  # fmt: skip
-PixelX = Annotated[int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left.")]
-PixelY = Annotated[int, Query(ge=0, le=65535, description="Row of the image, from 0 at the top.")]
+_Place = Annotated[int, BeforeValidator(_in_digits)]
+PixelX = Annotated[_Place, Query(ge=0, le=65535, description="Column of the image, from 0 at the left.")]
+PixelY = Annotated[_Place, Query(ge=0, le=65535, description="Row of the image, from 0 at the top.")]
 MorePixels = Annotated[
     list[Annotated[str, Field(pattern="^[0-9]{1,5},[0-9]{1,5}$")]],
     Query(max_length=15, description="Further pixels, each as `column,row`."),
@@ -178,18 +191,32 @@ class TruthReduced(Strict):
     )
 
 
+def _word(name: str, longest: int | None = None) -> Any:
+    """A field for one of the words on a signal."""
+    return Field(WORDS[name].usual, description=WORDS[name].sentence, max_length=longest)
+
+
 class SignalWords(Strict):
     """What a signal is, where its reader should not guess."""
 
-    kind: str = Field("auto", max_length=40)
-    invalid: str = Field("auto", max_length=200)
-    layout: str = Field("auto", max_length=40)
-    names: str = Field("", description="Of its classes: one a line, JSON, or the word for a data set.")
-    fill: bool = False
+    kind: str = _word("kind", 40)
+    invalid: str = _word("invalid", 200)
+    layout: str = _word("layout", 40)
+    names: str = _word("names")
+    fill: bool = _word("fill")
 
     def words(self) -> dict[str, Any]:
         """Those that were said, as a form has them."""
         return self.model_dump(exclude_defaults=True)
+
+
+class AdviceBody(BaseModel):
+    """One setting that would make a run cheaper."""
+
+    setting: str
+    value: bool | int | str
+    seconds: float = Field(description="What the run would then take.")
+    sentence: str
 
 
 class EstimateBody(BaseModel):
@@ -197,8 +224,8 @@ class EstimateBody(BaseModel):
 
     seconds: float
     bytes: int
-    stages: dict[str, float]
-    advice: list[dict[str, Any]]
+    stages: dict[str, float] = Field(description="Seconds of each.")
+    advice: list[AdviceBody] = Field(description="Best first; only for slow or large runs on a CPU.")
 
 
 class JobMade(BaseModel):
@@ -206,118 +233,6 @@ class JobMade(BaseModel):
 
     job_id: str | None
     estimate: EstimateBody
-
-
-class JobState(BaseModel):
-    """Where a job is."""
-
-    job_id: str
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
-    progress: dict[str, Any]
-    result: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
-
-
-class MethodBody(BaseModel):
-    """One way of upsampling in one group of panels."""
-
-    group: str
-    id: str = Field(description="What its panels' names end in, and its key in the metrics.")
-    role: Literal["plain", "paper", "suited", "unfitted", "chosen"] = Field(
-        description="plain: looks at no image; paper: one kernel that gives back the image's colours; suited: fitted "
-        "to the signal itself; unfitted: no steps taken; chosen: the objective that was asked for."
-    )
-    measured_best: bool = Field(description="Whether it measured best for signals of this family.")
-    family: str | None = Field(description="Of signals; null for the image itself.")
-
-
-class MeasuredBody(BaseModel):
-    """A row of the measurements that the choice rests on."""
-
-    family: str
-    row: str
-    figure: str
-    best: str
-    bilinear: float
-    gsjbu: float = Field(description="The paper's kernel, fitted to the image's colours.")
-    auto: float
-    why: str
-    sentence: str
-
-
-class ResultBody(BaseModel):
-    """A whole result."""
-
-    job_id: str
-    settings: dict[str, Any]
-    device: str
-    backend: str
-    backend_reason: str | None
-    image: dict[str, Any]
-    panels: list[dict[str, Any]]
-    methods: list[MethodBody] = Field(description="The ways that are compared, group by group.")
-    measured: dict[str, MeasuredBody] = Field(
-        description="By group: which way was measured best for such a signal, on pictures with ground truth."
-    )
-    metrics: dict[str, Any]
-    losses: list[float | None]
-    fits: list[int] = Field(description="Steps of each fit whose losses are joined in ``losses``.")
-    histograms: dict[str, Any]
-    status: dict[str, Any]
-    timings_ms: dict[str, float]
-
-
-class Pixel(BaseModel):
-    """Every panel's values at one pixel."""
-
-    x: int
-    y: int
-    values: dict[str, list[float | None]]
-
-
-class Region(BaseModel):
-    """Every panel's mean and spread in a rectangle of pixels, or the share of each of its classes."""
-
-    x0: int
-    y0: int
-    x1: int
-    y1: int
-    values: dict[str, dict[str, Any]] = Field(
-        description="Per panel the `pixels` that are no gap, and per channel their `mean`, `std`, `low` and `high`; "
-        "of classes their `shares`, [number, share] each."
-    )
-
-
-class Similarity(BaseModel):
-    """Two cosine-similarity maps as base64 PNGs on one scale; ``x``, ``y`` is the last of ``points``, if any."""
-
-    x: int | None = None
-    y: int | None = None
-    points: list[list[int]]
-    low: float
-    high: float
-    map: str
-    bilinear: str
-    gsjbu: str
-
-
-class KernelWindow(BaseModel):
-    """What one pixel is made of."""
-
-    x: int
-    y: int
-    cell: list[int]
-    window: list[dict[str, Any]]
-
-
-class Ellipses(BaseModel):
-    """All Gaussians, flat lists in LR order (row by row)."""
-
-    cx: list[float]
-    cy: list[float]
-    sigma_x: list[float]
-    sigma_y: list[float]
-    theta: list[float]
 
 
 class Health(BaseModel):
@@ -335,15 +250,55 @@ class Health(BaseModel):
     helpers_lost: int = Field(description="Decoding helpers that ended for no fault of a file.")
 
 
+class ChoiceBody(BaseModel):
+    """One thing that a setting can be."""
+
+    value: str
+    label: str
+    available: bool
+    reason: str | None = Field(description="Why it cannot be had on this machine.")
+
+
+class ModelBody(ChoiceBody):
+    """A network, by the setting that takes it."""
+
+    kind: str = Field(description="backbone or segmentation.")
+
+
+class SettingBody(BaseModel):
+    """What a control needs to know of a setting."""
+
+    name: str
+    kind: Literal["int", "bool", "choice"]
+    default: bool | int | str
+    low: int | None
+    high: int | None
+    unit: str
+    label: str
+    sentence: str
+    group: str
+    choices: list[ChoiceBody] | None
+
+
+class SampleBody(BaseModel):
+    """A built-in scene."""
+
+    name: str
+    title: str
+    sentence: str
+    width: int
+    height: int
+    thumb_url: str
+
+
 class SettingsBody(BaseModel):
     """All that the page builds its controls from."""
 
-    settings: list[dict[str, Any]]
+    settings: list[SettingBody]
     limits: dict[str, float]
-    limit_notes: dict[str, dict[str, Any]]
-    samples: list[dict[str, Any]]
-    models: list[dict[str, Any]]
-    devices: list[dict[str, Any]]
-    colour_maps: dict[str, list[str]]
+    samples: list[SampleBody]
+    models: list[ModelBody]
+    devices: list[ChoiceBody]
+    colour_maps: dict[str, list[str]] = Field(description="Colours from low to high, at even distances.")
     version: str
     threads: int

@@ -255,7 +255,8 @@ class Service:
         if job.live:
             raise Problem("not_done", "The job is not done yet; follow its events, or ask again.")
         if job.state != "done":
-            raise Problem("job_failed", f"The job {job.state}; there is no result.")
+            how = "was cancelled" if job.state == "cancelled" else "failed"
+            raise Problem("job_failed", f"The job {how}; there is no result.")
         bundle: Bundle = self.store.get("result", job_id)
         return bundle
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, get_origin
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -35,14 +36,17 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         if not self.path.startswith("/api/"):  # probes of health and metrics may send what they like
             return handle
-        known = [parameter.alias for parameter in self.dependant.query_params]
+        known = {one.alias: get_origin(one.field_info.annotation) for one in self.dependant.query_params}
 
         async def strict(request: Request) -> Response:
-            for name in request.query_params:
+            for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
                 if name not in known:
                     has = f"it has {', '.join(known)}" if known else "it has none"
                     detail = f"The address has no parameter {name[:60]!r}; {has}."
                     raise Problem("request_invalid", detail, setting=name[:60])
+                if count > 1 and known[name] is not list:
+                    detail = f"The address has the parameter {name!r} twice; it must say once what is meant."
+                    raise Problem("request_invalid", detail, setting=name)
             return await handle(_StrictRequest(request.scope, request.receive))
 
         return strict

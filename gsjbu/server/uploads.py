@@ -29,7 +29,13 @@ from gsjbu.server.problems import Problem
 # After a refusal the rest of a body is thrown away up to here, so that the answer is not lost in a reset.
 DRAIN_BYTES = 512 * KIB
 DRAIN_SECONDS = 1.0
-_FORM_PATHS = ("/api/run", "/api/images", "/api/signals", "/api/truths")
+#: The forms by address: each file's field, and the limit that its size has.
+FORMS = {
+    "/api/run": {"file": "image_bytes", "signal": "signal_bytes", "truth": "signal_bytes"},
+    "/api/images": {"file": "image_bytes"},
+    "/api/signals": {"file": "signal_bytes"},
+    "/api/truths": {"file": "signal_bytes"},
+}
 
 
 class Buffers:
@@ -84,16 +90,16 @@ class Form:
     files: dict[str, File] = field(default_factory=dict)
 
 
+def file_bytes(limits: Limits, path: str) -> dict[str, int]:
+    """The file fields of the form at ``path``, and the largest size of each in bytes."""
+    return {name: getattr(limits, limit) for name, limit in FORMS[path].items()}
+
+
 def form_bytes(limits: Limits, path: str) -> int:
     """Most bytes that a form at ``path`` can rightly have, and that there is room for when nothing else comes."""
-    files = {
-        "/api/images": limits.image_bytes,
-        "/api/signals": limits.signal_bytes,
-        "/api/truths": limits.signal_bytes,
-    }
-    allowed = files.get(path, limits.image_bytes + 2 * limits.signal_bytes)
+    files = sum(file_bytes(limits, path).values())
     room = min(limits.upload_buffer_bytes, limits.address_upload_bytes, limits.client_upload_bytes)
-    return min(allowed + limits.form_fields * limits.field_bytes + 64 * KIB, room)
+    return min(files + limits.form_fields * limits.field_bytes + 64 * KIB, room)
 
 
 class IntakeMiddleware:
@@ -107,9 +113,7 @@ class IntakeMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        limit = (
-            form_bytes(self.limits, scope["path"]) if scope["path"] in _FORM_PATHS else self.limits.json_bytes
-        )
+        limit = form_bytes(self.limits, scope["path"]) if scope["path"] in FORMS else self.limits.json_bytes
         body = _Body(receive, limit, self.limits, dict(scope["headers"]))
 
         async def closing(message: Message) -> None:
@@ -136,6 +140,7 @@ class _Body:
         self.encoding = headers.get(b"content-encoding", b"identity").lower()
         declared = headers.get(b"content-length", b"")
         self.declared = int(declared) if declared.isdigit() else None
+        self.is_ambiguous = bool(declared) and b"transfer-encoding" in headers
         # Without either header there is no body (RFC 9112, section 6.3).
         self.done = not self.declared and b"transfer-encoding" not in headers
         self.count = 0
@@ -143,6 +148,9 @@ class _Body:
 
     def refusal(self) -> Problem | None:
         """What the header alone is enough to refuse."""
+        if self.is_ambiguous:  # a proxy may see another end of it (RFC 9112, section 6.1)
+            detail = "The request has Content-Length and Transfer-Encoding; send one of them."
+            return Problem("request_invalid", detail, close=True)
         if self.done:
             return None
         if self.encoding != b"identity":
@@ -201,16 +209,8 @@ class _Body:
 
 
 @asynccontextmanager
-async def read_form(
-    request: Request,
-    limits: Limits,
-    buffers: Buffers,
-    files: Mapping[str, int],
-) -> AsyncIterator[Form]:
-    """The request's multipart form; its bytes count against ``buffers`` until the block is left.
-
-    ``files`` maps each allowed file field to its largest size in bytes.
-    """
+async def read_form(request: Request, limits: Limits, buffers: Buffers) -> AsyncIterator[Form]:
+    """The request's multipart form; its bytes count against ``buffers`` until the block is left."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
@@ -218,7 +218,7 @@ async def read_form(
             "content_type", "Send a form as multipart/form-data, with the picture in the field 'file'."
         )
     client = client_of(request)
-    reader = _FormReader(limits, files)
+    reader = _FormReader(limits, file_bytes(limits, request.scope["path"]))
     taken = 0
     try:
         try:
@@ -318,7 +318,7 @@ class _FormReader:
                 f"A file came in the field {self._name!r}; files belong in {', '.join(self.allowed)}.",
                 close=True,
             )
-        self._file = File(clean_name(raw_name.decode("utf-8", "replace")))
+        self._file = File(clean_name(_as_typed(raw_name)))
         self._room, self._data = self.allowed[self._name], self._file.data
 
     def _part(self, data: bytes, start: int, end: int) -> None:
@@ -348,6 +348,13 @@ class _FormReader:
         return Problem(
             "too_many_fields", f"The form has more than {self.limits.form_fields} fields.", close=True
         )
+
+
+def _as_typed(raw_name: bytes) -> str:
+    """A part's file name as it was before a browser wrote it into the form: three characters are escaped there
+    (HTML, multipart/form-data encoding algorithm), others that look so are the name's own."""
+    escaped = {b"%0A": b"\n", b"%0D": b"\r", b"%22": b'"'}
+    return re.sub(rb"%0A|%0D|%22", lambda found: escaped[found[0]], raw_name).decode("utf-8", "replace")
 
 
 def clean_name(name: str) -> str:

@@ -3,31 +3,22 @@
 import { look } from "./connection.js";
 import { byId, h, put } from "./dom.js";
 import { about, bytes } from "./format.js";
-import { label, shownValue } from "./controls.js";
+import { label, shownValue, take } from "./controls.js";
 import { t } from "./i18n.js";
 import { on, state } from "./state.js";
 import { run } from "./runner.js";
 
-export function start(change) {
-  on(["estimate", "run", "warm", "language"], () => draw(change));
+export function start() {
+  on(["estimate", "run", "warm", "language"], draw);
   on("result", () => state.warm || look());
 }
 
-function draw(change) {
+function draw() {
   const { estimate, run: now } = state;
-  const line = byId("estimate");
-  if (!estimate) {
-    put(line);
-    put(byId("advice"));
-    return;
-  }
-  put(line, t("run.estimate", { time: about(estimate.seconds), memory: bytes(estimate.bytes) }));
-  byId("cold").hidden = state.warm;
-  if (now.phase !== "waiting") {
-    put(byId("advice"));
-    return;
-  }
-  const [first] = [...(estimate.advice ?? [])].sort((a, b) => a.seconds - b.seconds);
+  const { seconds, bytes: memory, advice } = estimate ?? {};
+  put(byId("estimate"), estimate && t("run.estimate", { time: about(seconds), memory: bytes(memory) }));
+  byId("cold").hidden = !estimate || state.warm;
+  const [first] = now.phase === "waiting" ? [...(advice ?? [])].sort((a, b) => a.seconds - b.seconds) : [];
   put(
     byId("advice"),
     first &&
@@ -38,7 +29,7 @@ function draw(change) {
           class: "advice",
           on: {
             click: () => {
-              change(first.setting, first.value);
+              take(first.setting, first.value);
               run({ asked: true }); // they have seen how long it takes
             },
           },

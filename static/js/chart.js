@@ -32,6 +32,15 @@ export function tickTexts(values) {
   return values.map((v) => (v === 0 ? "0" : signed(v.toExponential(digits(v)))));
 }
 
+/** An empty drawing as large as its holder: text keeps its size. */
+function sheet(holder, label, more = {}) {
+  const width = Math.max(120, holder.clientWidth);
+  const height = Math.max(64, holder.clientHeight);
+  const frame = { viewBox: `0 0 ${width} ${height}`, width, height };
+  const root = svg("svg", { ...frame, role: "img", "aria-label": label, class: "chart", ...more });
+  return { root, width, height };
+}
+
 /** How wide the widest of `texts` is drawn, in px. */
 function widest(holder, texts) {
   ruler.font = `${FONT}px ${getComputedStyle(holder).fontFamily}`;
@@ -39,14 +48,14 @@ function widest(holder, texts) {
 }
 
 /**
- * A drawing area with its scales. Sizes are those of the holder, so text keeps its size.
+ * A drawing area with its scales.
  * @param {HTMLElement} holder
  * @param {{x: number[], y: number[], label: string, xLabel?: string, yLabel?: string, xTicks?: number[],
  *   yTicks?: number[]}} what
  */
 function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks }) {
-  const width = Math.max(120, holder.clientWidth);
-  const height = Math.max(64, holder.clientHeight);
+  // its focus it keeps when it is drawn anew
+  const { root, width, height } = sheet(holder, label, { tabindex: "0", "data-focus": "chart" });
   const m = { ...MARGIN, left: 0 };
   const span = (from, to) => (from === to ? [from - 0.5, to + 0.5] : [from, to]);
   const [x0, x1] = span(...x);
@@ -56,16 +65,6 @@ function area(holder, { x, y, xLabel, yLabel, label, xTicks, yTicks }) {
   m.left = Math.ceil(Math.max(16, widest(holder, yTexts) + 1)) + 6;
   const sx = (v) => m.left + ((v - x0) / (x1 - x0)) * (width - m.left - m.right);
   const sy = (v) => height - m.bottom - ((v - y0) / (y1 - y0)) * (height - m.top - m.bottom);
-  const root = svg("svg", {
-    viewBox: `0 0 ${width} ${height}`,
-    width,
-    height,
-    role: "img",
-    "aria-label": label,
-    tabindex: "0",
-    "data-focus": "chart", // which it keeps when it is drawn anew
-    class: "chart",
-  });
   ys.forEach((v, i) => {
     root.append(
       svg("line", { x1: m.left, x2: width - m.right, y1: sy(v), y2: sy(v), class: "grid" }),
@@ -208,19 +207,10 @@ export function histogram(holder, { edges, counts, label, title, unit, say }) {
 
 /** Bars that lie: [{name, value, class}], from zero, each with its value. */
 export function bars(holder, { rows, label, text, axis }) {
-  const width = Math.max(120, holder.clientWidth);
-  const height = Math.max(64, holder.clientHeight);
+  const { root, width, height } = sheet(holder, label);
   const left = 108;
   const high = Math.max(...rows.map((r) => (Number.isFinite(r.value) ? r.value : 0)), 1e-9);
   const step = Math.min(32, (height - 18) / rows.length);
-  const root = svg("svg", {
-    viewBox: `0 0 ${width} ${height}`,
-    width,
-    height,
-    role: "img",
-    "aria-label": label,
-    class: "chart",
-  });
   rows.forEach((row, i) => {
     const y = 16 + i * step;
     const long = Math.max(1, (Math.min(row.value, high) / high) * (width - left - 68));

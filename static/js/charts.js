@@ -45,7 +45,7 @@ function grow() {
 }
 
 /** Bring a chart to the front. */
-export function show(name) {
+function show(name) {
   shown = name;
   draw();
 }

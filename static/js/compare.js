@@ -1,11 +1,11 @@
-// The comparison: which group and which two panels are on the stage, and the controls round the viewer.
+// The comparison: which group and which of its panels are on the stage.
 
-import { isHidden, withoutHidden } from "./classes.js";
+import { withoutHidden } from "./classes.js";
 import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
+import { drawLegend } from "./legend.js";
 import { bestOf, measuredGroup, methodClass, methodOf } from "./methods.js";
 import {
-  classWords,
   firstPair,
   groupTitle,
   groups,
@@ -24,101 +24,24 @@ import { drawTabs, tabKeys } from "./tabs.js";
 import { trouble } from "./trouble.js";
 import * as api from "./api.js";
 
-const LAYOUTS = { layout: "side", grid: "grid", difference: "difference" }; // button -> layout
-const LEGEND = 256; // classes named in it, the largest first
-
-const viewer = () => byId("viewer");
+const viewer = byId("viewer");
 const extra = new Map(); // groups that the page makes itself: name -> panels
 let round = 0; // the newest request to show something
 let wanted = {}; // what was chosen and is not on show yet: a part of the view
 let early = null; // {job, panels} of a run that goes on, whose pictures are on show
 
 export function start() {
-  viewer().addEventListener("gs-point", (event) =>
+  viewer.addEventListener("gs-point", (event) =>
     set({ point: event.detail.x === undefined ? null : event.detail }),
   );
-  viewer().addEventListener("gs-divider", (event) => look({ divider: event.detail.at }));
-  viewer().addEventListener("gs-zoom", () => {
-    byId("zoom-level").textContent = `${viewer().dataset.zoom.replace(/\.?0+$/, "")}×`;
-  });
-  byId("zoom-in").addEventListener("click", () => viewer().zoom(1.5));
-  byId("zoom-out").addEventListener("click", () => viewer().zoom(1 / 1.5));
-  byId("zoom-fit").addEventListener("click", () => viewer().fit());
-  byId("swap").addEventListener("click", () => {
-    const { left, right } = state.view;
-    want({ left: right, right: left });
-  });
-  byId("tool").addEventListener("click", () => {
-    viewer().set({ tool: viewer().tool === "move" ? "probe" : "move" });
-    marks();
-  });
-  for (const [id, layout] of Object.entries(LAYOUTS)) {
-    byId(id).addEventListener("click", async () => {
-      look({ layout: state.view.layout === layout ? "divider" : layout });
-      viewer().set({ layout: state.view.layout });
-      await showPair(); // the grid needs two panels more
-    });
-  }
-  holdToFlip(byId("blink"));
-  byId("actual").addEventListener("click", () => viewer().actual());
-  byId("full").hidden = !document.fullscreenEnabled;
-  byId("full").addEventListener("click", fullScreen);
-  viewer().addEventListener("gs-full", fullScreen);
-  document.addEventListener("fullscreenchange", marks);
-  byId("opacity").addEventListener("input", () => {
-    look({ opacity: byId("opacity").valueAsNumber });
-    viewer().set({ opacity: state.view.opacity / 100 });
-    viewer().draw();
-  });
-  for (const side of SIDES) {
-    byId(side).addEventListener("change", () => want({ [side]: byId(side).value }));
-  }
+  viewer.addEventListener("gs-divider", (event) => look({ divider: event.detail.at }));
   byId("tabs").addEventListener("keydown", tabKeys);
-  on(["view", "line", "region"], marks);
-  on(["result", "image", "run", "language"], awaiting);
   on("run", () => early && state.run.phase !== "running" && state.run.phase !== "idle" && showPair());
   on("language", () => {
-    viewer().words();
+    viewer.words();
     showPair();
   });
-  viewer().words();
-  awaiting();
-}
-
-/** Before there is a result: the picture itself, what to do where the run waits, and tools that wait with it. */
-function awaiting() {
-  const { result, image, run } = state;
-  byId("panel").classList.toggle("bare", !result);
-  for (const tool of byId("panel").querySelectorAll(".tools button")) tool.disabled = !result;
-  if (result || !image) return;
-  byId("awaited-picture").src = image.thumb;
-  const press = ["waiting", "failed", "cancelled"].includes(run.phase);
-  byId("awaited-words").textContent = press ? t("viewer.press") : "";
-}
-
-/** Left and right change places while a button is held, by pointer or by key. */
-function holdToFlip(button) {
-  const held = (event) => event.key === " " || event.key === "Enter";
-  button.addEventListener("pointerdown", () => viewer().flip(true));
-  button.addEventListener("keydown", (event) => held(event) && viewer().flip(true));
-  button.addEventListener("keyup", (event) => held(event) && viewer().flip(false));
-  for (const end of ["pointerup", "pointerleave", "pointercancel", "blur"])
-    button.addEventListener(end, () => viewer().flip(false));
-}
-
-async function fullScreen() {
-  if (!document.fullscreenEnabled) return;
-  if (document.fullscreenElement) await document.exitFullscreen();
-  else await byId("panel").requestFullscreen();
-}
-
-function marks() {
-  for (const [id, layout] of Object.entries(LAYOUTS))
-    byId(id).setAttribute("aria-pressed", String(state.view.layout === layout));
-  for (const [id, tool] of Object.entries({ tool: "move", line: "line", region: "region" }))
-    byId(id).setAttribute("aria-pressed", String(viewer().tool === tool));
-  byId("full").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
-  byId("opacity").value = state.view.opacity;
+  viewer.words();
 }
 
 /** A group that the page makes itself (similarity maps); null takes it away. */
@@ -224,7 +147,7 @@ export async function showEarly({ job, from, panels }) {
     const pair = await load({ ...result, job, panels }, chosen);
     if (mine !== round || state.run.job !== job || state.run.phase !== "running") return;
     early = { job, panels };
-    viewer().show(pair);
+    viewer.show(pair);
   } catch (error) {
     if (!(error instanceof DOMException)) throw error; // a picture did not come; the result will, or say why not
   }
@@ -242,7 +165,7 @@ export async function showPair() {
 }
 
 /** Show another part of the view; tabs, lists and address follow once its pictures are there. */
-async function want(patch) {
+export async function want(patch) {
   wanted = { ...wanted, ...patch };
   await showPair();
 }
@@ -273,8 +196,8 @@ function layoutOf(group) {
 
 function place(chosen, pair, result) {
   const { layout, before } = layoutOf(chosen.group);
-  viewer().set({ divider: state.view.divider, layout, opacity: state.view.opacity / 100 });
-  viewer().show(pair);
+  viewer.set({ divider: state.view.divider, layout, opacity: state.view.opacity / 100 });
+  viewer.show(pair);
   const names = Object.fromEntries(SIDES.filter((side) => chosen[side]).map((side) => [side, chosen[side].name]));
   look({ group: chosen.group, ...names, layout, before });
   tabs([...allGroups(result).keys()], chosen.group);
@@ -290,7 +213,7 @@ function place(chosen, pair, result) {
   }
   byId("opacity-row").hidden = !overPhoto(chosen);
   caption(chosen);
-  legend(chosen);
+  drawLegend(chosen, showPair);
   drawStrip(chosen, result, (side, name) => want({ [side]: name }));
 }
 
@@ -298,44 +221,6 @@ function caption({ left, right }) {
   const said = [right, left].map(sentence).find(Boolean) ?? "";
   byId("caption").textContent = said;
   byId("caption").title = said; // where the line is cut short
-}
-
-function legend({ left, right }) {
-  const entries = right.legend ?? left.legend;
-  byId("legend").hidden = !entries;
-  if (!entries) return;
-  const more = entries.length - LEGEND;
-  put(
-    byId("legend"),
-    entries.slice(0, LEGEND).map((one) =>
-      h(
-        "li",
-        {},
-        h(
-          "button",
-          {
-            type: "button",
-            "aria-pressed": String(!isHidden(one)),
-            title: t(isHidden(one) ? "legend.show" : "legend.hide", { name: classWords(one) }),
-            data: { class: one.name },
-            on: { click: () => toggle(one) },
-          },
-          h("span", { class: "chip", style: { backgroundColor: one.colour } }),
-          classWords(one),
-          one.share !== undefined && h("span", { class: "quiet" }, ` ${(one.share * 100).toFixed(1)} %`),
-        ),
-      ),
-    ),
-    more > 0 && h("li", { class: "quiet" }, t("legend.more", { count: more })),
-  );
-}
-
-/** Show or hide a class in every panel. */
-async function toggle(one) {
-  const { hiddenClasses } = state;
-  const without = hiddenClasses.filter((name) => name !== one.name);
-  set({ hiddenClasses: without.length < hiddenClasses.length ? without : [...hiddenClasses, one.name] });
-  await showPair();
 }
 
 function tabs(names, present) {

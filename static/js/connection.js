@@ -1,6 +1,7 @@
 // Whether the server is there. When it goes, say so and look for it; when it comes back, tell who waits.
 
 import * as api from "./api.js";
+import { wait } from "./dom.js";
 import { set, state } from "./state.js";
 import { announce, hush, say } from "./notice.js";
 import { t } from "./i18n.js";
@@ -33,8 +34,6 @@ const began = (health) => Date.now() - health.uptime_s * 1000;
 
 /** How the server is, null while it is away. */
 const health = () => api.health().catch(() => null);
-
-const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Called on any sign that the server is gone. */
 export async function lost() {

@@ -1,6 +1,6 @@
 // Controls built from the server's schema: a slider with its number, a list, a switch; each with its sentence.
 
-import { byId, h, put, uid } from "./dom.js";
+import { byId, h, put } from "./dom.js";
 import { served, t, unitWords } from "./i18n.js";
 import { on, set, state } from "./state.js";
 import { say, hush } from "./notice.js";
@@ -85,7 +85,7 @@ function show() {
 }
 
 function row(one, change) {
-  const id = uid("setting");
+  const id = `setting-${one.name}`;
   const help = h("p", { class: "help", id: `${id}-help`, hidden: true }, sentence(one));
   const ask = h(
     "button",
@@ -108,6 +108,9 @@ function row(one, change) {
   const make = one.name === "device" ? gpu : ({ bool: toggle, choice: list }[one.kind] ?? slider);
   return h("div", { class: `setting ${one.kind}`, data: { setting: one.name } }, make(one, id, ask, change), help);
 }
+
+const line = (id, words, ask, control) =>
+  h("div", { class: "line" }, h("label", { for: id }, words), ask, control);
 
 const numberError = ({ name, low, high, unit }) =>
   t("error.number", { setting: label(name), low, high: unit ? `${high} ${unitWords(unit)}` : high });
@@ -169,15 +172,9 @@ function slider(one, id, ask, change) {
   };
   range?.addEventListener("input", slide(false));
   range?.addEventListener("change", slide(true));
-  const line = h(
-    "div",
-    { class: "line" },
-    h("label", { for: id }, name),
-    ask,
-    h("span", { class: "amount" }, number, h("span", { class: "unit" }, unit)),
-  );
   shows.push(showing);
-  return [line, range, why].filter(Boolean);
+  const amount = h("span", { class: "amount" }, number, h("span", { class: "unit" }, unit));
+  return [line(id, name, ask, amount), range, why];
 }
 
 function list(one, id, ask, change) {
@@ -192,11 +189,10 @@ function list(one, id, ask, change) {
       ),
     );
   }
-  const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, select);
   shows.push(() => {
     select.value = state.settings[one.name];
   });
-  return [line];
+  return line(id, label(one.name), ask, select);
 }
 
 function toggle(one, id, ask, change) {
@@ -206,11 +202,10 @@ function toggle(one, id, ask, change) {
     id,
     on: { change: () => change(one.name, box.checked, true) },
   });
-  const line = h("div", { class: "line" }, h("label", { for: id }, label(one.name)), ask, box);
   shows.push(() => {
     box.checked = state.settings[one.name];
   });
-  return [line];
+  return line(id, label(one.name), ask, box);
 }
 
 /** The device, as a switch: on takes the accelerator there is, off the CPU; greyed with the reason where there is none. */
@@ -229,7 +224,6 @@ function gpu(one, id, ask, change) {
     "aria-describedby": `${id}-why`,
     on: { change: () => change(one.name, box.checked ? found.value : "cpu", true) },
   });
-  const line = h("div", { class: "line" }, h("label", { for: id }, t("controls.gpu")), ask, box);
   const why = h(
     "p",
     { class: "why", id: `${id}-why` },
@@ -239,7 +233,7 @@ function gpu(one, id, ask, change) {
   shows.push(() => {
     box.checked = Boolean(found) && state.settings[one.name] !== "cpu";
   });
-  return [line, why];
+  return [line(id, t("controls.gpu"), ask, box), why];
 }
 
 /** Take a new value over into the settings; true if it is one. */

@@ -68,10 +68,6 @@ export function savePng(canvas, name) {
   }, "image/png");
 }
 
-/** A number that no other element of this page carries, for ids. */
-let counter = 0;
-export const uid = (prefix) => `${prefix}-${++counter}`;
-
 /** Calls of `fn` while one is in flight collapse into one later call with the newest arguments. */
 export function latest(fn) {
   let busy = false;
@@ -95,12 +91,14 @@ export function latest(fn) {
   };
 }
 
-/** `fn` after `wait` ms of quiet; `.now(...)` skips the wait, `.cancel()` forgets. */
-export function debounce(fn, wait) {
+export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** `fn` after `quiet` ms without a call; `.now(...)` skips them, `.cancel()` forgets. */
+export function debounce(fn, quiet) {
   let timer = 0;
   const later = (...args) => {
     clearTimeout(timer);
-    timer = setTimeout(() => fn(...args), wait);
+    timer = setTimeout(() => fn(...args), quiet);
   };
   later.now = (...args) => {
     clearTimeout(timer);

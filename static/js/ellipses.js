@@ -18,17 +18,12 @@ export function start() {
 
 async function draw() {
   const { result } = state;
-  if (!state.view.ellipses || !result) return put(null);
+  const viewer = byId("viewer");
+  if (!state.view.ellipses || !result) return viewer.mark({ ellipses: null });
   try {
     if (known?.job !== result.job) known = { job: result.job, set: await api.kernels(result.job) };
-    if (state.result === result && state.view.ellipses) put(known.set);
+    if (state.result === result && state.view.ellipses) viewer.mark({ ellipses: known.set });
   } catch (error) {
     await trouble(error);
   }
-}
-
-function put(set) {
-  const viewer = byId("viewer");
-  viewer.ellipses = set;
-  viewer.draw();
 }

@@ -4,6 +4,7 @@ import * as api from "./api.js";
 import { byId, h, picks, put } from "./dom.js";
 import { served, t, unitWords } from "./i18n.js";
 import { hush, say } from "./notice.js";
+import { run } from "./runner.js";
 import { isSmallEnough, sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
@@ -13,13 +14,11 @@ import { isWhole, takeTruth } from "./truth.js";
 const KEEP = 6; // recent pictures shown
 const THUMB = 96; // px
 
-let chosen = async () => {};
 let turn = 0; // number of the newest choice; the answer to an older one is not chosen
 
 export const chosenAny = () => turn > 0;
 
-export function start(whenChosen) {
-  chosen = whenChosen;
+export function start() {
   picks(byId("upload"), byId("file"), takeFile);
   const over = (event) => {
     if (![...event.dataTransfer.types].includes("Files")) return;
@@ -53,11 +52,19 @@ async function takeAll(files) {
   if (picture && !(await takeFile(picture, picture.name, !signal))) return; // why has been said
   const worn = !picture && state.signal && !state.signal.made;
   const taken = signal && (await takeSignal(signal, (shape) => worn && asTruth(signal, shape)));
-  if (picture && signal && !taken) await chosen();
+  if (picture && signal && !taken) await run();
   if (second && !taken) left.push(second);
   else if (second) await takeSignal(second, async (shape) => (await asTruth(second, shape)) || left.push(second));
   if (left.length > 0) say("info", () => t("picture.left", { names: left.map((file) => file.name).join(", ") }));
 }
+
+/** A picture to press. */
+const thumb = (src, size, pressed, props, click) =>
+  h(
+    "button",
+    { type: "button", class: "thumb", "aria-pressed": String(pressed), ...props, on: { click } },
+    h("img", { src, alt: "", width: size, height: size }),
+  );
 
 /** Build the scenes' buttons (again, in another language). */
 function draw() {
@@ -65,43 +72,22 @@ function draw() {
     byId("samples"),
     state.info.samples.map((sample) => {
       const title = served(`sample.${sample.name}.title`, sample.title);
-      return h(
-        "button",
-        {
-          type: "button",
-          class: "thumb",
-          title,
-          "aria-label": t("picture.sample", { title }),
-          "aria-pressed": String(state.image?.sample === sample.name),
-          data: { sample: sample.name },
-          on: { click: () => takeSample(sample.name) },
-        },
-        h("img", { src: sample.thumb_url, alt: "", width: 48, height: 48 }),
-      );
+      const named = { title, "aria-label": t("picture.sample", { title }), data: { sample: sample.name } };
+      const take = () => takeSample(sample.name);
+      return thumb(sample.thumb_url, 48, state.image?.sample === sample.name, named, take);
     }),
   );
   put(
     byId("recent"),
-    state.recent.map((image) =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: "thumb",
-          title: image.name,
-          "aria-label": t("picture.recent", { name: image.name }),
-          "aria-pressed": String(state.image?.id === image.id),
-          data: { image: image.id },
-          on: {
-            click: () => {
-              turn++;
-              choose(image);
-            },
-          },
-        },
-        h("img", { src: image.thumb, alt: "", width: 32, height: 32 }),
-      ),
-    ),
+    state.recent.map((image) => {
+      const { id, name } = image;
+      const named = { title: name, "aria-label": t("picture.recent", { name }), data: { image: id } };
+      const again = () => {
+        turn++;
+        choose(image);
+      };
+      return thumb(image.thumb, 32, state.image?.id === id, named, again);
+    }),
   );
   byId("recent-row").hidden = state.recent.length === 0;
   const now = state.image;
@@ -119,7 +105,7 @@ function draw() {
 async function choose(image, andRun = true) {
   hush("refusal");
   set({ image });
-  if (andRun) await chosen();
+  if (andRun) await run();
 }
 
 /** Use a built-in scene. */

@@ -49,7 +49,7 @@ export const unitWords = (unit) => served(`unit.${unit}`, unit);
 export const hasServed = (key) => words[`server.${key}`] !== undefined;
 
 /** Fill in data-i18n (text) and data-i18n-label (accessible name, and title where it can be pressed). */
-export function translate(root) {
+function translate(root) {
   for (const node of root.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
   for (const node of root.querySelectorAll("[data-i18n-label]")) {
     node.setAttribute("aria-label", t(node.dataset.i18nLabel));

@@ -20,17 +20,14 @@ let shown = null; // {job, x, y, cell, window}
 
 export function start() {
   const ask = latest(fetchWindow);
-  on("point", () => (state.point ? ask() : clear()));
-  on("result", () => (state.point ? ask() : clear()));
+  on(["point", "result"], () => (state.point ? ask() : clear()));
   on("language", draw);
   clear();
 }
 
 function clear() {
   shown = null;
-  byId("viewer").windowEllipses = null;
-  byId("viewer").point = null;
-  byId("viewer").draw();
+  byId("viewer").mark({ point: null, windowEllipses: null });
   draw();
 }
 
@@ -39,15 +36,13 @@ async function fetchWindow() {
   if (!result || !point) return;
   const { width, height } = result.image;
   const viewer = byId("viewer");
-  viewer.point = point;
-  viewer.draw();
+  viewer.mark({ point });
   if (point.x >= width || point.y >= height) return clear();
   try {
     const answer = await api.kernel(result.job, point.x, point.y);
     if (state.result !== result || !state.point) return;
     shown = { job: result.job, ...answer };
-    viewer.windowEllipses = ellipses(answer.window);
-    viewer.draw();
+    viewer.mark({ windowEllipses: ellipses(answer.window) });
     draw();
   } catch (error) {
     await trouble(error);

@@ -3,6 +3,7 @@
 import "./viewer.js";
 import * as advice from "./advice.js";
 import * as api from "./api.js";
+import * as awaited from "./awaited.js";
 import * as charts from "./charts.js";
 import * as compare from "./compare.js";
 import * as connection from "./connection.js";
@@ -29,12 +30,13 @@ import * as signal from "./signal.js";
 import * as similarity from "./similarity.js";
 import { set, state } from "./state.js";
 import * as truth from "./truth.js";
+import * as tools from "./tools.js";
 import { trouble } from "./trouble.js";
 import * as url from "./url.js";
 import * as webcam from "./webcam.js";
 
 /** A control was moved: take the value over and run, at once if the hand has let go. */
-function change(name, value, settled = true) {
+function change(name, value, settled) {
   const isNew = controls.take(name, value);
   if (settled) runner.run();
   else if (isNew) runner.later();
@@ -100,8 +102,10 @@ function startAll() {
   controls.start(change);
   recovery.start();
   progress.start();
-  advice.start(controls.take);
+  advice.start();
   compare.start();
+  tools.start();
+  awaited.start();
   ellipses.start();
   cutout.start();
   relief.start();
@@ -113,15 +117,13 @@ function startAll() {
   region.start();
   inspector.start();
   similarity.start();
-  outputs.start(() => runner.run());
-  gallery.start(() => runner.run());
+  outputs.start();
+  gallery.start();
   webcam.start();
-  signal.start(() => runner.run());
-  truth.start(() => runner.run());
+  signal.start();
+  truth.start();
   url.start();
-  runner.onPictures(compare.showEarly);
-  runner.onResult(present);
-  runner.onAdvice(({ setting, value }) => change(setting, value));
+  runner.start({ pictures: compare.showEarly, result: present });
 }
 
 async function begin() {

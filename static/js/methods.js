@@ -1,5 +1,5 @@
 // The ways to upsample, and which panel was made by which. Each has one colour everywhere on the page
-// (static/css/base.css, --m-<method>).
+// (static/css/base.css, .m-<method>).
 
 import { served, t } from "./i18n.js";
 

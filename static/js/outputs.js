@@ -4,18 +4,19 @@ import * as api from "./api.js";
 import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 import { say } from "./notice.js";
+import { run } from "./runner.js";
 import { command, curl, python } from "./snippets.js";
 import { on, set, state } from "./state.js";
 import { write } from "./url.js";
 
 const SNIPPETS = { "copy-command": command, "copy-python": python, "copy-curl": curl };
 
-export function start(whenChanged) {
+export function start() {
   on("result", draw);
   on(["view", "result", "language"], needs);
   byId("return-files").addEventListener("change", () => {
     set({ returnFiles: byId("return-files").checked });
-    if (state.returnFiles) whenChanged();
+    if (state.returnFiles) run();
   });
   for (const [id, make] of Object.entries(SNIPPETS)) byId(id).addEventListener("click", () => copy(make(state)));
   const menu = byId("copy-menu");

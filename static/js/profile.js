@@ -33,10 +33,7 @@ export function start(reveal) {
   on("point", () => {
     if (viewer.tool === "line" && state.point) set({ line: row() }); // arrow keys carry the line along
   });
-  on("line", () => {
-    viewer.line = state.line;
-    viewer.draw();
-  });
+  on("line", () => viewer.mark({ line: state.line }));
   byId("tool").addEventListener("click", () => state.line && set({ line: null }));
   const ask = latest(collect);
   on(["line", "view", "result"], () => state.line && ask());

@@ -32,8 +32,7 @@ export function start() {
   });
   const ask = debounce(latest(collect), REST);
   on(["region", "result"], () => {
-    viewer.region = state.region;
-    viewer.draw();
+    viewer.mark({ region: state.region });
     draw();
     if (state.region) ask();
   });

@@ -9,24 +9,25 @@ import { groupTitle } from "./panels.js";
 import { stageWords } from "./progress.js";
 import { on, state } from "./state.js";
 
+const SHARE = { unit: "%", decimals: 1, scale: 100 };
 // better: 1 up, -1 down. The verdict is about the first that there is.
 const METRICS = {
-  cosine: { words: "metric.cosine", unit: "", better: 1, decimals: 4 },
+  cosine: { words: "metric.cosine", better: 1, decimals: 4 },
   psnr: { words: "metric.psnr", unit: "dB", better: 1, decimals: 2 },
-  miou: { words: "metric.miou", unit: "%", better: 1, decimals: 1, scale: 100 },
-  rmse: { words: "metric.rmse", unit: "", better: -1 },
-  mse: { words: "metric.mse", unit: "", better: -1 },
-  mae: { words: "metric.mae", unit: "", better: -1 },
-  sad: { words: "metric.sad", unit: "", better: -1 },
-  edge_rmse: { words: "metric.edge_rmse", unit: "", better: -1 },
-  delta1: { words: "metric.delta1", unit: "%", better: 1, decimals: 1, scale: 100 },
-  accuracy: { words: "metric.accuracy", unit: "%", better: 1, decimals: 1, scale: 100 },
-  boundary_miou: { words: "metric.boundary_miou", unit: "%", better: 1, decimals: 1, scale: 100 },
-  boundary_f: { words: "metric.boundary_f", unit: "%", better: 1, decimals: 1, scale: 100 },
-  ssim: { words: "metric.ssim", unit: "", better: 1, decimals: 3 },
-  l1: { words: "metric.l1", unit: "", better: -1, decimals: 4 },
+  miou: { words: "metric.miou", better: 1, ...SHARE },
+  rmse: { words: "metric.rmse", better: -1 },
+  mse: { words: "metric.mse", better: -1 },
+  mae: { words: "metric.mae", better: -1 },
+  sad: { words: "metric.sad", better: -1 },
+  edge_rmse: { words: "metric.edge_rmse", better: -1 },
+  delta1: { words: "metric.delta1", better: 1, ...SHARE },
+  accuracy: { words: "metric.accuracy", better: 1, ...SHARE },
+  boundary_miou: { words: "metric.boundary_miou", better: 1, ...SHARE },
+  boundary_f: { words: "metric.boundary_f", better: 1, ...SHARE },
+  ssim: { words: "metric.ssim", better: 1, decimals: 3 },
+  l1: { words: "metric.l1", better: -1, decimals: 4 },
   edge_alignment: { words: "metric.edge_alignment", unit: "×", better: 1, decimals: 1 },
-  agrees: { words: "metric.agrees", unit: "%", better: 1, decimals: 1, scale: 100 },
+  agrees: { words: "metric.agrees", better: 1, ...SHARE },
 };
 const NAMES = Object.keys(METRICS);
 

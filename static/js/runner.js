@@ -3,8 +3,8 @@
 import * as api from "./api.js";
 import * as connection from "./connection.js";
 import { refuse } from "./notice.js";
-import { debounce } from "./dom.js";
-import { label, shownValue } from "./controls.js";
+import { debounce, wait } from "./dom.js";
+import { label, shownValue, take } from "./controls.js";
 import { set, state } from "./state.js";
 import { t } from "./i18n.js";
 import { isForgotten, sendAgain, trouble } from "./trouble.js";
@@ -16,20 +16,16 @@ const QUIET = 120; // ms without a further change before a run starts while a sl
 let turn = 0; // number of the newest request; older ones give way
 let flight = null; // {id, events, key} of the job that is running
 let posting = Promise.resolve(); // the job that is on its way to the server
-/** @type {(result: object, stillWanted: () => boolean) => Promise<void>} */
-let presenting = async () => {};
+/**
+ * What shows the pictures of a run whose figures are still made, and what puts a finished result on the page: a run
+ * counts as done once it is there.
+ * @type {{pictures: (early: {job: string, from: object, panels: object[]}) => Promise<void>,
+ *   result: (result: object, stillWanted: () => boolean) => Promise<void>}}
+ */
+let show;
 
-/** @type {(early: {job: string, from: object, panels: object[]}) => Promise<void>} */
-let showing = async () => {};
-
-/** `fn({job, from, panels})` shows the pictures of a run whose figures are still made. */
-export function onPictures(fn) {
-  showing = fn;
-}
-
-/** `fn(result)` puts a finished result on the page; a run counts as done once it is there. */
-export function onResult(fn) {
-  presenting = fn;
+export function start(showing) {
+  show = showing;
 }
 
 const body = () => ({
@@ -78,7 +74,7 @@ async function accepted(wanted, mine, run) {
     } catch (error) {
       if (mine !== turn || error.status !== BUSY) throw error;
       set({ run: { ...run, busy: true } });
-      await new Promise((done) => setTimeout(done, 1000 * error.retryAfter));
+      await wait(1000 * error.retryAfter);
       if (mine !== turn) return {};
     }
   }
@@ -142,7 +138,7 @@ function follow(id, key, mine, sent) {
     });
   }
   events.addEventListener("pictures", (event) => {
-    if (flight?.id === id) showing({ job: id, from: sent.image, ...JSON.parse(event.data) });
+    if (flight?.id === id) show.pictures({ job: id, from: sent.image, ...JSON.parse(event.data) });
   });
   const end = (fn) => async (event) => {
     if (flight?.id !== id) return;
@@ -160,7 +156,7 @@ function follow(id, key, mine, sent) {
       const done = await api.readJob(id);
       if (mine !== turn) return;
       const result = { ...done.result, job: id, from: sent.image, signal: sent.signal, truth: sent.truth };
-      await presenting(result, () => mine === turn);
+      await show.result(result, () => mine === turn);
       if (mine === turn) set({ run: { phase: "idle" } });
     }),
   );
@@ -207,16 +203,11 @@ async function failed(error, mine) {
     first && {
       action: {
         label: () => t("advice.take", { setting: label(first.setting), value: shownValue(first.value) }),
-        run: () => advised(first),
+        run: () => {
+          take(first.setting, first.value);
+          run();
+        },
       },
     },
   );
-}
-
-/** @type {(advice: {setting: string, value: unknown}) => void} */
-let advised = () => {};
-
-/** `fn({setting, value})` takes an advice over and runs. */
-export function onAdvice(fn) {
-  advised = fn;
 }

@@ -4,24 +4,23 @@ import * as api from "./api.js";
 import { byId, h, picks, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { hush } from "./notice.js";
+import { run } from "./runner.js";
 import { isSmallEnough, sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
-let changed = async () => {};
 let looked = ""; // the signal, the image and the resolution that the server was last asked about
 let turn = 0; // number of the newest choice; an older answer is not taken
 
 export const isSignalFile = (file) => /\.(np[yz]|safetensors|pth?|tiff?|p[fgp]m|flo)$/i.test(file.name);
 
-export function start(whenChanged) {
-  changed = whenChanged;
+export function start() {
   picks(byId("signal-open"), byId("signal-file"), takeSignal);
   byId("signal-drop").addEventListener("click", async () => {
     turn++;
     set({ signal: null });
     byId("signal-open").focus();
-    await changed();
+    await run();
   });
   byId("signal-kind").addEventListener("change", () => understandAs(byId("signal-kind").value));
   on(["signal", "language"], draw);
@@ -105,7 +104,7 @@ async function understandAs(kind) {
     if (mine !== turn) return;
     hush("refusal");
     set({ signal: { ...signal, ...kept(answer), name: signal.name } });
-    await changed();
+    await run();
   } catch (error) {
     draw(); // the list goes back to what holds
     await trouble(error);
@@ -133,7 +132,7 @@ export async function takeSignal(file, otherwise) {
     hush("refusal");
     hush("signal");
     set({ signal: { ...kept(answer), name: file.name, blob: file } });
-    await changed();
+    await run();
     return true;
   } catch (error) {
     await trouble(error);
@@ -148,7 +147,7 @@ export async function takeKnown(id) {
     const answer = await api.readSignal(id);
     if (mine !== turn) return true;
     set({ signal: { ...kept(answer), ...(answer.made ? { made: {} } : {}) } });
-    await changed();
+    await run();
     return true;
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;

@@ -7,6 +7,7 @@ import { byId, h, latest, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { t } from "./i18n.js";
 import { addGroup, showPair } from "./compare.js";
+import { methodTitle } from "./methods.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -16,7 +17,7 @@ const MOST = 16; // points; the server takes no more
 const ALIKE = 0.8; // from here on a pixel is counted as alike
 
 const canvases = Object.fromEntries(METHODS.map((m) => [m, h("canvas", { role: "img" })]));
-let shown = null; // {job, x, y, points, maps}; no x and y where all pixels are of other pictures
+let shown = null; // {job, points, others, maps}: pixels of this picture, the chosen one last, and of others
 
 export function start() {
   const ask = latest(fetchMaps);
@@ -84,8 +85,7 @@ async function fetchMaps() {
     if (state.result !== result || !pixels().length) return;
     const maps = { ...answer, range: span(answer) };
     const first = shown === null;
-    const now = asked.at(-1).job ? {} : { x: asked.at(-1).x, y: asked.at(-1).y };
-    shown = { job: result.job, ...now, points: asked.filter((one) => !one.job), others: asked.filter((one) => one.job), maps };
+    shown = { job: result.job, points: asked.filter((one) => !one.job), others: asked.filter((one) => one.job), maps };
     for (const method of METHODS) paint(method, maps);
     addGroup(
       "similarity",
@@ -147,7 +147,7 @@ function panel(method, maps) {
     name: `similarity_${method}`,
     group: "similarity",
     get title() {
-      return t(method === "bilinear" ? "method.bilinear" : "method.gsjbu");
+      return methodTitle(method);
     },
     get sentence() {
       return t("similarity.sentence");
@@ -168,8 +168,6 @@ export function values() {
   const { maps } = shown;
   const all = (raw) => Float32Array.from(raw, (v) => maps.low + ((maps.high - maps.low) * v) / 65535);
   return {
-    x: shown.x,
-    y: shown.y,
     width: maps.width,
     height: maps.height,
     bilinear: all(maps.bilinear),
@@ -217,7 +215,7 @@ function draw() {
   for (const figure of byId("similarity-maps").children) {
     const { method } = figure.dataset;
     const raw = maps[method];
-    const words = t(method === "bilinear" ? "method.bilinear" : "method.gsjbu");
+    const words = methodTitle(method);
     const said = { method: words, x, y, share: shares[method], alike: ALIKE };
     canvases[method].setAttribute("aria-label", t("similarity.label", said));
     put(
@@ -247,7 +245,7 @@ function explained(shares) {
     t("similarity.saysShare", { ...shares, alike: ALIKE }),
     Math.abs(by) < 0.005
       ? t("similarity.saysSame")
-      : t("similarity.saysApart", { ...at, method: t(`method.${greater}`), by: fixed(Math.abs(by), 2) }),
+      : t("similarity.saysApart", { ...at, method: methodTitle(greater), by: fixed(Math.abs(by), 2) }),
   ];
 }
 

@@ -5,6 +5,7 @@ import { byId, h, picks, put } from "./dom.js";
 import { gridOf } from "./grid.js";
 import { t } from "./i18n.js";
 import { hush, say } from "./notice.js";
+import { run } from "./runner.js";
 import { isSmallEnough, sending } from "./sending.js";
 import { origin, putOn } from "./signal.js";
 import { on, set, state } from "./state.js";
@@ -16,11 +17,9 @@ const OF_SCENES = { depth: "truth.depth", labels: "truth.labels" };
 /** What a truth is called; a scene's own has no file's name. */
 const called = ({ what, name }) => (what ? t(OF_SCENES[what]) : name);
 
-let changed = async () => {};
 let turn = 0; // number of the newest choice; an older answer is not taken
 
-export function start(whenChanged) {
-  changed = whenChanged;
+export function start() {
   picks(byId("truth-open"), byId("truth-file"), (file) =>
     bringFile(file, state.signal && !state.signal.made),
   );
@@ -28,7 +27,7 @@ export function start(whenChanged) {
     turn++;
     set({ truth: null, ...(state.signal?.made ? { signal: null } : {}) });
     byId("truth-open").focus();
-    await changed();
+    await run();
   });
   on("image", leave);
   on("signal", forget);
@@ -70,7 +69,7 @@ async function bring(name, send, of, beside, stride = state.settings.stride) {
     hush("refusal");
     if (answer) putOn(answer, { made: { called: () => t("truth.reduced", { name: called(truth), stride }) } });
     set({ truth: { ...truth, of: origin(state.signal) } });
-    await changed();
+    await run();
   } catch (error) {
     await trouble(error);
   }
@@ -108,7 +107,7 @@ export async function takeKnown(id) {
     if (mine !== turn || origin(state.signal) !== origin(signal)) return true; // something was brought meanwhile
     const own = scene && { scene, what, send: () => api.sceneTruth(scene, what) };
     set({ truth: { id, name, shape, of: origin(signal), ...own } });
-    await changed();
+    await run();
     return true;
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
@@ -151,7 +150,6 @@ function draw() {
           "button",
           {
             type: "button",
-            class: "small",
             data: { what, stride },
             "aria-pressed": String(truth?.what === what && isReduced(stride)),
             on: { click: () => bring(t(words), () => api.sceneTruth(image.sample, what), { scene: image.sample, what }, false, stride) },

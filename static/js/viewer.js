@@ -59,7 +59,6 @@ class Viewer extends HTMLElement {
     put(this, this.frame, this.ruler);
     this.#listen();
     new ResizeObserver(() => this.#resize()).observe(this.frame);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
   }
 
   /** Names in the present language; to be called once there are words, and again in another language. */
@@ -92,6 +91,12 @@ class Viewer extends HTMLElement {
     this.dataset.tool = tool;
     this.#resize();
     this.#spoken();
+  }
+
+  /** Draw `marks` over the panels: {point, line, region, ellipses, windowEllipses}, null for those that go. */
+  mark(marks) {
+    Object.assign(this, marks);
+    this.draw();
   }
 
   /** Let left and right change places while a key or button is held. */

@@ -35,7 +35,6 @@ export function start() {
     dialog.close();
     await takeFile(new File([blob], "camera.png", { type: "image/png" }), t("camera.name"));
   });
-  byId("camera-close").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => {
     for (const track of stream?.getTracks() ?? []) track.stop();
     stream = null;

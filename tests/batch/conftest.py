@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gsjbu import batch
+from gsjbu.batch.work import Worker
 from gsjbu.io.pictures import png_bytes
 
 
@@ -34,3 +36,15 @@ def contents():
         return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*.npy"))}
 
     return read
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """The work of a batch is done in this process: none has to start, and a fault can be put at any call."""
+
+    def run(items, folder, asked, workers, finished):
+        worker = Worker(folder, asked)
+        for item in items:
+            finished(worker(item))
+
+    monkeypatch.setattr(batch.local, "run", run)

@@ -17,8 +17,9 @@ import pytest
 
 from gsjbu import batch
 from gsjbu.batch.config import BatchConfig
-from gsjbu.batch.work import Worker
 from gsjbu.errors import GsjbuError
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 ASKED = BatchConfig(objective="rgb", iters=1)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE)
@@ -26,20 +27,6 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE)
 
 class Killed(BaseException):
     """The process is gone at this point: nothing after it is done, not even what tidies up."""
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The work is done in this process, where a fault can be put at any call."""
-
-    def run(
-        items: Any, folder: str, asked: BatchConfig, _workers: int, finished: Callable[..., None]
-    ) -> None:
-        worker = Worker(folder, asked)
-        for item in items:
-            finished(worker(item))
-
-    monkeypatch.setattr(batch.local, "run", run)
 
 
 @pytest.fixture

@@ -11,21 +11,10 @@ import pytest
 
 from gsjbu import batch
 from gsjbu.batch.config import BatchConfig
-from gsjbu.batch.work import Worker
+
+pytestmark = pytest.mark.usefixtures("in_this_process")
 
 ASKED = BatchConfig(objective="rgb", iters=1)
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch):
-    """The work is done in this process: none has to start."""
-
-    def run(items, folder, asked, workers, finished):
-        worker = Worker(folder, asked)
-        for item in items:
-            finished(worker(item))
-
-    monkeypatch.setattr(batch.local, "run", run)
 
 
 @pytest.fixture

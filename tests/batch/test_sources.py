@@ -226,12 +226,12 @@ def test_a_missing_signal_says_what_was_looked_for_and_what_is_there(folder, tmp
     from gsjbu.batch.work import Worker
 
     put(folder / "b.npy").unlink()
-    put(folder / "b.mat")
+    put(folder / "b.h5")
     Image.new("RGB", (32, 32)).save(folder / "b.jpg")
     told = Worker(str(tmp_path / "out"), BatchConfig())(find(str(folder))[0])["error"]
-    assert ".npy, .npz" in told and ".jpg" not in told.replace("b.jpg", "") and "b.mat is there" in told
-    put(tmp_path / "signals/b.mat")
+    assert ".npy, .npz" in told and ".jpg" not in told.replace("b.jpg", "") and "b.h5 is there" in told
+    put(tmp_path / "signals/b.h5")
     other = Worker(str(tmp_path / "out"), BatchConfig())(find(str(folder), str(tmp_path / "signals"))[0])[
         "error"
     ]
-    assert ".exr, .jpg" in other and "b.mat is there" in other
+    assert ".mat, .jpg" in other and "b.h5 is there" in other

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import io
 import re
-import socket
 import subprocess
 import time
 import urllib.error
@@ -19,6 +17,8 @@ import numpy as np
 from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, Request
 
 from tests import zygote
+from tests.npy import npy
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app.py"
@@ -59,13 +59,6 @@ class Server:
             self.process.kill()
             self.process.wait(20)
             self.process = None
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 class Watch:
@@ -128,6 +121,11 @@ def shown(page: Page, but: str | None = None, timeout: float = 20000) -> str:
         timeout=timeout,
     )
     return str(page.evaluate("document.body.dataset.job"))
+
+
+def settled(page: Page) -> None:
+    """Wait until the address, which follows with a delay, says what the page shows."""
+    page.wait_for_function("import('/static/js/url.js').then(({search}) => search() === location.search)")
 
 
 def painted(page: Page) -> None:
@@ -233,11 +231,14 @@ def similarity(page: Page, method: str) -> np.ndarray:  # [H, W]
     return np.frombuffer(base64.b64decode(text), np.float32).reshape(-1, width)
 
 
+def npy_file(name: str, array: np.ndarray) -> FilePayload:
+    """An array as a file to be chosen."""
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": npy(array)}
+
+
 def depth(name: str = "depth.npy", side: int = 16) -> FilePayload:
     """A small signal as a file."""
-    out = io.BytesIO()
-    np.save(out, np.random.default_rng(0).random((side, side), np.float32))
-    return {"name": name, "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+    return npy_file(name, np.random.default_rng(0).random((side, side), np.float32))
 
 
 def forget(page: Page, pattern: str) -> None:

@@ -11,14 +11,14 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from gsjbu.settings import SETTINGS
-from tests.browser.hands import Server, Watch, depth, forget, set_slider, shown, state, tab
+from tests.browser.hands import Server, Watch, depth, forget, set_slider, settled, shown, state, tab
 
 pytestmark = pytest.mark.address("resolution=128")
 
 
 def query(page: Page) -> dict[str, str]:
     """The address's values, once it has settled."""
-    page.wait_for_timeout(350)
+    settled(page)
     return {k: v[0] for k, v in parse_qs(urlsplit(page.url).query).items()}
 
 

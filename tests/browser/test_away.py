@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser.hands import Server, Watch, shown, state, tab, visit
+from tests.browser.hands import Server, Watch, settled, shown, state, tab, visit
 
 
 def view(page: Page) -> dict[str, object]:
@@ -25,18 +25,18 @@ def test_another_group_while_the_server_is_away(chromium: Browser, tmp_path: Pat
     server = Server(tmp_path)
     with visit(chromium, server, "net::ERR_", address="/?resolution=128") as page:
         job = shown(page)
-        page.wait_for_timeout(400)  # the address follows
+        settled(page)
         before = view(page)
         server.stop()
 
         page.click("#tab-kernel")
         page.wait_for_selector("#notice.error")
-        page.wait_for_timeout(400)
+        settled(page)
         assert view(page) == before
         assert page.evaluate("document.activeElement.id") == before["tab"]
 
         page.click("#language")
-        page.wait_for_timeout(300)
+        page.wait_for_selector("#toast:not([hidden])")
         assert page.get_attribute("html", "lang") == "en"
         assert "not reachable" in page.inner_text("#notice p")
         assert page.inner_text("#toast p") == "The server is not reachable."
@@ -57,12 +57,12 @@ def test_a_picture_that_does_not_come(chromium: Browser, server: Server, watch: 
     page.route("**/panels/error_gsjbu.png", lambda route: route.abort())
     page.goto(f"{server.url}/?resolution=128")
     shown(page)
-    page.wait_for_timeout(400)
+    settled(page)
     before = view(page)
     page.select_option("#right", "error_gsjbu")
     page.wait_for_selector("#notice.error")
     assert page.inner_text("#notice p") == "A picture of this result could not be loaded; run again."
-    page.wait_for_timeout(400)
+    settled(page)
     assert view(page) == before
     page.click("#language")
     page.wait_for_selector("html[lang=zh-Hans]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from itertools import product
 
 import numpy as np
@@ -12,7 +11,7 @@ from playwright.sync_api import Page
 
 from gsjbu.core.grid import Grid
 from gsjbu.io.pictures import shrunk_size
-from tests.browser.hands import on_stage, shown, tab
+from tests.browser.hands import npy_file, on_stage, shown, tab
 
 SIZES = (1, 2, 5, 7, 12, 35, 45, 90, 97, 120, 225, 480, 512)
 BY_SIZES = [
@@ -54,9 +53,7 @@ def test_a_panel_is_read_and_cut_where_its_cells_lie(page: Page) -> None:
     job = shown(page)
     grid = Grid.from_sizes(120, 120, 48, 48)  # 2.5 pixels a cell
     signal = np.where(np.random.default_rng(0).random((48, 48)) > 0.5, 5.0, 0.8).astype(np.float32)
-    out = io.BytesIO()
-    np.save(out, signal)
-    file = {"name": "depth.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+    file = npy_file("depth.npy", signal)
     page.set_input_files("#signal-file", file)
     shown(page, job)
     tab(page, "signal")

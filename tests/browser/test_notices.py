@@ -67,6 +67,7 @@ def test_a_notice_that_stands_is_said_in_the_new_language(page: Page, watch: Wat
 def test_copied_is_said_aside_and_goes_by_itself(page: Page) -> None:
     """It moves nothing, leaves an error standing, is heard, stays while a pointer is on it, and goes."""
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.clock.install()
     error = page.inner_text("#notice p")
     before = page.locator("main").bounding_box()
     page.click(".menu > summary")
@@ -76,7 +77,10 @@ def test_copied_is_said_aside_and_goes_by_itself(page: Page) -> None:
     assert page.locator("main").bounding_box() == before
     assert page.inner_text("#notice p") == error
     page.hover("#toast p")
-    page.wait_for_timeout(6500)
+    page.clock.fast_forward(6500)
     assert page.locator("#toast").is_visible()
     page.mouse.move(5, 500)
-    page.wait_for_selector("#toast", state="hidden", timeout=8000)
+    page.clock.fast_forward(5500)
+    assert page.locator("#toast").is_visible()
+    page.clock.fast_forward(1000)
+    page.wait_for_selector("#toast", state="hidden", timeout=1000)

@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from tests import zygote
-from tests.browser.hands import ROOT, Server, set_slider, shown, state
+from tests.browser.hands import ROOT, Server, set_slider, settled, shown, state
 
 
 def test_a_panel_is_saved_as_png(page: Page) -> None:
@@ -153,7 +153,7 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
 
 
 def test_link_is_the_address(page: Page) -> None:
-    page.wait_for_timeout(350)
+    settled(page)
     assert snippet(page, "link") == page.url
 
 

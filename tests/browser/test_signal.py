@@ -18,29 +18,25 @@ from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.restoring import restored
 from gsjbu.io.signals import understand
 from gsjbu.samples import SAMPLES
-from tests.browser.hands import depth, on_stage, shown, state, tab
+from tests.browser.hands import depth, npy_file, on_stage, shown, state, tab
+from tests.npy import npy
 
 pytestmark = pytest.mark.address("resolution=128")
 
 FIRST = next(iter(SAMPLES))
 
 
-def depth_file() -> tuple[np.ndarray, bytes]:
-    """The first scene's depth on a grid of 40 × 32 cells (ratios 12.8 and 16), and as a file."""
+def coarse_depth() -> np.ndarray:
+    """The first scene's depth on a grid of 40 × 32 cells (ratios 12.8 and 16)."""
     depth = SAMPLES[FIRST].depth
-    lr = Grid.from_sizes(512, 512, 40, 32).cell_means(depth[None]).numpy()[0]
-    out = io.BytesIO()
-    np.save(out, lr.astype(np.float32))
-    return lr, out.getvalue()
+    return Grid.from_sizes(512, 512, 40, 32).cell_means(depth[None]).numpy()[0].astype(np.float32)
 
 
 @pytest.mark.address("")
 def test_a_depth_map(page: Page) -> None:
     job = shown(page)
-    lr, data = depth_file()
-    page.set_input_files(
-        "#signal-file", {"name": "depth.npy", "mimeType": "application/octet-stream", "buffer": data}
-    )
+    lr = coarse_depth()
+    page.set_input_files("#signal-file", npy_file("depth.npy", lr))
     job = shown(page, job)
     assert page.inner_text("#signal-name") == "depth.npy"
     assert "depth" in page.inner_text("#signal-shape")
@@ -112,8 +108,6 @@ def test_every_method_in_every_group(page: Page) -> None:
 def test_the_card_says_what_the_run_has(page: Page) -> None:
     """Over the picture of the moment: tokens of a photo lie in rows over it, and over another in others."""
     shown(page)
-    out = io.BytesIO()
-    np.save(out, np.random.default_rng(0).normal(size=(1 + 28 * 19, 384)).astype(np.float32))
     files = []
     for size in ((448, 304), (304, 448)):
         photo = io.BytesIO()
@@ -122,7 +116,8 @@ def test_the_card_says_what_the_run_has(page: Page) -> None:
     job = shown(page)
     page.set_input_files("#file", files[0])
     job = shown(page, job)
-    tokens = {"name": "tokens.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+    values = np.random.default_rng(0).standard_normal((1 + 28 * 19, 384), np.float32)
+    tokens = npy_file("tokens.npy", values)
     page.set_input_files("#signal-file", tokens)
     job = shown(page, job)
     words = "text => document.getElementById('signal-shape').textContent.startsWith(text)"
@@ -138,12 +133,10 @@ def test_labels(page: Page, how: str) -> None:
     """Labels come back with a legend, and an .npy may be dropped anywhere."""
     job = shown(page)
     labels = SAMPLES[FIRST].labels[8::16, 8::16].numpy().astype(np.uint8)
-    out = io.BytesIO()
-    np.save(out, labels)
     if how == "picker":
         page.set_input_files(
             "#signal-file",
-            {"name": "labels.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()},
+            npy_file("labels.npy", labels),
         )
     else:
         page.evaluate(
@@ -152,7 +145,7 @@ def test_labels(page: Page, how: str) -> None:
               moved.items.add(new File([new Uint8Array(bytes)], 'labels.npy'));
               dispatchEvent(new DragEvent('drop', {dataTransfer: moved, cancelable: true}));
             }""",
-            list(out.getvalue()),
+            list(npy(labels)),
         )
     shown(page, job)
     tab(page, "signal")
@@ -202,11 +195,9 @@ def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
     job = shown(page)
     page.set_input_files("#file", str(photo))
     job = shown(page, job)
-    out = io.BytesIO()
-    np.save(out, lr)
     page.set_input_files(
         "#signal-file",
-        {"name": "signal.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()},
+        npy_file("signal.npy", lr),
     )
     shown(page, job)
     with page.expect_download() as caught:
@@ -215,7 +206,7 @@ def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
         through_the_page = np.load(io.BytesIO(archive.read("signal_hr.npy")))
 
     image = shrink(decode(photo.read_bytes()), 512)
-    signal = understand(out.getvalue())
+    signal = understand(npy(lr))
     signal = signal.fitted(*image.shape[1:])
     kernel = gsjbu.fit(image, lr_size=lr.shape[-2:], objective="auto", signal=signal.values, kind=signal.kind)
     expected = restored(signal, kernel)
@@ -244,10 +235,8 @@ def test_a_doubt_is_said_once_and_where_to_answer_it(page: Page) -> None:
     """Of the kind, in the page's language; of gaps, in the server's sentence."""
     job = shown(page)
     object_ = np.where(np.hypot(*np.mgrid[-16:16, -16:16]) < 9, 9.0, -9.0).astype(np.float32)
-    out = io.BytesIO()
-    np.save(out, object_ + 0.1 * np.arange(32, dtype=np.float32) / 32)
     page.set_input_files(
-        "#signal-file", {"name": "mask.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+        "#signal-file", npy_file("mask.npy", object_ + 0.1 * np.arange(32, dtype=np.float32) / 32)
     )
     shown(page, job)
     said = page.inner_text("#signal-reason")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 
@@ -12,7 +11,7 @@ from playwright.sync_api import Page
 
 from gsjbu.samples import SAMPLES
 from tests import zygote
-from tests.browser.hands import ROOT, Server, depth, shown, state
+from tests.browser.hands import ROOT, Server, depth, npy_file, shown, state
 
 pytestmark = pytest.mark.address("resolution=128")
 
@@ -74,10 +73,8 @@ def test_a_truth_that_is_brought_and_taken_away(page: Page) -> None:
     page.wait_for_selector("#notice.error")
     assert "wrong.npy is 20 × 20: a truth needs a value for each" in page.inner_text("#notice")
     assert shown(page) == job and state(page, "truth") is None
-    out = io.BytesIO()
-    np.save(out, np.random.default_rng(1).random((512, 512), np.float32))
     page.set_input_files(
-        "#truth-file", {"name": "full.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+        "#truth-file", npy_file("full.npy", np.random.default_rng(1).random((512, 512), np.float32))
     )
     job = shown(page, job)
     assert page.inner_text("#truth-name") == "Truth: full.npy"
@@ -105,11 +102,7 @@ def test_a_truth_is_that_of_one_file_whatever_its_name(page: Page) -> None:
 
 def test_one_at_full_size_is_reduced_here_and_goes_with_its_picture(page: Page) -> None:
     job = shown(page)
-    out = io.BytesIO()
-    np.save(out, SAMPLES[FIRST].depth.numpy())
-    page.set_input_files(
-        "#truth-file", {"name": "full.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
-    )
+    page.set_input_files("#truth-file", npy_file("full.npy", SAMPLES[FIRST].depth.numpy()))
     job = shown(page, job)
     assert "reduced ×16" in page.inner_text("#signal-name")
     assert page.get_attribute("#verdict", "data-winner") == "auto"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import io
 import json
 import re
 from pathlib import Path
@@ -19,7 +18,7 @@ from gsjbu.run.measured import MEASURED
 from gsjbu.run.views import CONFIDENT
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import schema
-from tests.browser.hands import ROOT, Server, Watch, shown, state, tab
+from tests.browser.hands import ROOT, Server, Watch, npy_file, shown, state, tab
 
 pytestmark = pytest.mark.address("resolution=128")
 
@@ -177,14 +176,12 @@ def test_a_brought_signal_is_worded_as_what_it_is(page: Page, kind: str, title: 
         "features": rng.standard_normal((8, 16, 16), np.float32),
         "depth": 7 * rng.random((16, 16), np.float32),
     }[kind]
-    out = io.BytesIO()
-    np.save(out, values)
     job = shown(page)
     page.click("#language")
     page.wait_for_selector("html[lang=zh-Hans]")
     page.set_input_files(
         "#signal-file",
-        {"name": "x.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()},
+        npy_file("x.npy", values),
     )
     shown(page, job)
     assert state(page, "signal.kind") == kind

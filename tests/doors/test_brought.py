@@ -15,6 +15,7 @@ from PIL import Image
 
 from gsjbu.errors import GsjbuError
 from tests.doors.conftest import COLS, REGION, ROWS, H, W, cells
+from tests.npy import npy
 
 RNG = np.random.default_rng(0)
 METRES = np.array([0.9, 1.5, 2.3, 3.1])[REGION]
@@ -28,12 +29,6 @@ IGNORED = np.where(np.arange(ROWS)[:, None] == 0, 255, LABELS).astype(np.uint8)
 LOGITS = 8.0 * (np.arange(21)[:, None, None] == LABELS) + RNG.normal(0, 0.5, (21, ROWS, COLS))
 IDS = RNG.permutation(14 * ROWS).reshape(ROWS, 14).repeat(2, axis=1) * 1_000_003 + 2**40
 FEATURES = RNG.normal(size=(64, ROWS, COLS)).astype("f4")
-
-
-def npy(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array)
-    return stream.getvalue()
 
 
 def picture(image: Image.Image | np.ndarray, form: str = "PNG") -> bytes:

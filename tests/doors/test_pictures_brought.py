@@ -16,6 +16,7 @@ import gsjbu
 from gsjbu.errors import GsjbuError, SignalWarning
 from gsjbu.io.guides import MEAN, STD
 from tests.doors.conftest import REGION, ROWS, H, W, cells
+from tests.npy import npy
 
 METRES = cells(np.array([0.9, 1.5, 2.3, 3.1])[REGION]).astype("f4")
 
@@ -35,12 +36,6 @@ def of_four_bands(image: Image.Image) -> np.ndarray:
 def tiff(array: np.ndarray) -> bytes:
     stream = io.BytesIO()
     tifffile.imwrite(stream, array, photometric="minisblack", planarconfig="contig")
-    return stream.getvalue()
-
-
-def npy(array: np.ndarray) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, array)
     return stream.getvalue()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import BatchConfig, Worker
 from gsjbu.errors import GsjbuError, SignalWarning
 from tests.doors.conftest import by_page, zipped
+from tests.npy import npy
 
 H, W, ROWS, COLS = 32, 40, 8, 10
 _y, _x = np.mgrid[:H, :W]
@@ -154,10 +154,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("door", ["command line", "batch", "page", "api"])
 def test_any_array_is_a_result_or_a_sentence(door, folder, client, array):
     """The library's own is in tests/io/test_restoring.py."""
-    stream = io.BytesIO()
-    np.save(stream, array)
     image, path = folder / "photo.png", folder / "signal.npy"
-    path.write_bytes(stream.getvalue())
+    path.write_bytes(npy(array))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SignalWarning)
         if door == "command line":

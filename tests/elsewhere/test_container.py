@@ -17,7 +17,8 @@ import yaml
 
 from gsjbu.server.cli import config_of
 from tests.elsewhere import namespaces
-from tests.server.conftest import ROOT, free_port
+from tests.ports import free_port
+from tests.server.conftest import ROOT
 
 
 @pytest.fixture(scope="module")

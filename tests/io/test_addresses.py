@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
+from scipy.io import savemat
 
 import gsjbu
 from gsjbu.errors import GsjbuError, ImageError, SignalError
@@ -32,6 +33,7 @@ FILES = {
     "a.npz": lambda path: np.savez(path, depth=DEPTH, conf=CONF),
     "a.safetensors": lambda path: save_file({"conf": CONF, "depth": DEPTH}, path),
     "a.pt": lambda path: torch.save({"depth": torch.from_numpy(DEPTH), "conf": torch.from_numpy(CONF)}, path),
+    "a.mat": lambda path: savemat(path, {"depth": DEPTH, "conf": CONF, "unit": "m"}, do_compression=True),
     "a.zarr": _zarr,
 }
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import scipy.io
 import tifffile
 import torch
 from PIL import Image
@@ -72,6 +73,9 @@ FILES: dict[str, Callable[[], bytes]] = {
     "big tiff": lambda: _written(lambda s: tifffile.imwrite(s, ARRAY, bigtiff=True)),
     "png": lambda: _written(lambda s: Image.fromarray(WHOLE).save(s, "PNG")),
     "exr": _exr,
+    "mat": lambda: _written(
+        lambda s: scipy.io.savemat(s, {"x": ARRAY, "note": "depth"}, do_compression=True)
+    ),
 }
 #: Numbers of four bytes that a header lies with.
 LIES = [struct.pack("<I", n) for n in (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 24)] + [b"9999"]

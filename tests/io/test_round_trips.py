@@ -13,8 +13,9 @@ from PIL import Image
 from safetensors.numpy import save_file
 
 import gsjbu
-from gsjbu.cli.upsample import form_of, write_result
+from gsjbu.cli.upsample import form_of
 from gsjbu.io import restoring
+from gsjbu.io.results import Result
 from gsjbu.io.signals import understand
 
 ROWS, COLS, STEP = 8, 10, 4
@@ -87,7 +88,7 @@ def test_what_is_written_and_read_again_is_the_result(kind, before, after, kerne
     result = restoring.restored(signal, kernel)
     assert result.dtype == array.dtype
     out = tmp_path / f"result{after}"
-    write_result(out, form_of(out), signal, result, False, restoring.facts(signal))
+    Result.whole(signal, result, restoring.facts(signal)).write(out, form_of(out))
     again = understand(out, max_values=1 << 20)
     assert again.kind == kind
     gaps = (
@@ -121,7 +122,7 @@ def test_depth_that_looks_like_shares_or_classes_stays_depth(after, kernel, tmp_
         signal = understand(array.astype("f4"), kind="depth")
         result = restoring.restored(signal, kernel)
         out = tmp_path / f"result{after}"
-        write_result(out, form_of(out), signal, result, False, restoring.facts(signal))
+        Result.whole(signal, result, restoring.facts(signal)).write(out, form_of(out))
         assert understand(out, max_values=1 << 20).kind == "depth"
 
 
@@ -133,7 +134,7 @@ def test_channels_are_kept_by_all_formats_but_png(kind, after, kernel, tmp_path)
     signal = understand({"features": noise, "logits": 4 * noise}.get(kind, shares), kind=kind)
     result = restoring.restored(signal, kernel)
     out = tmp_path / f"result{after}"
-    write_result(out, form_of(out), signal, result, False, restoring.facts(signal))
+    Result.whole(signal, result, restoring.facts(signal)).write(out, form_of(out))
     again = understand(out, max_values=1 << 20)
     assert again.kind == ("probabilities" if kind == "logits" else kind)
     np.testing.assert_array_equal(again.brought.array, result)

@@ -12,6 +12,7 @@ import pytest
 import tifffile
 import torch
 from PIL import Image
+from scipy.io import savemat
 
 import gsjbu
 from gsjbu.errors import GsjbuError, SignalError
@@ -333,6 +334,29 @@ def test_a_mask_that_was_rounded_is_a_mask():
     for kind in (None, "labels"):
         signal = understand(mask, kind=kind)
         assert (signal.kind, signal.codes) == ("labels", (0, 1))
+
+
+def mat(**held: object) -> bytes:
+    buffer = io.BytesIO()
+    savemat(buffer, held)
+    return buffer.getvalue()
+
+
+def test_a_matrix_of_matlab_is_what_it_is_there():
+    signal = understand(mat(depth=DEPTH, note="m", camera={"f": 1}), (48, 64))
+    assert signal.kind == "depth" and np.allclose(signal.real(signal.values[0].numpy()), DEPTH, rtol=1e-6)
+    assert understand(mat(mask=DEPTH > 3)).dtype == "bool"
+    assert understand(mat(x=FEATURES.transpose(1, 2, 0)), (48, 64)).shape == (20, 6, 8)
+
+
+def test_what_is_no_matrix_of_matlab_is_refused_with_what_to_save():
+    assert "holds 0 arrays" in refusal(mat(camera={"f": 1})).message
+    assert "complex" in refusal(mat(x=DEPTH + 1j)).message
+    assert "0.001 million values" in refusal(mat(x=np.zeros((100, 100))), max_values=1000).message
+    newest = (
+        b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM" + bytes(384) + b"\x89HDF\r\n\x1a\n"
+    )
+    assert "'-v7'" in refusal(newest).message
 
 
 def several(form: str, mode: str) -> bytes:

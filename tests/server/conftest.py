@@ -24,6 +24,7 @@ from gsjbu.server.config import Config
 from gsjbu.server.decoder import Decoders
 from gsjbu.server.limits import Limits
 from gsjbu.server.serve import Server, make_server
+from tests.ports import free_port
 from tests.server.fake import FakeRun, fake_estimate
 from tests.server.here import Here
 
@@ -175,13 +176,6 @@ class Process(Running):
     def files(self) -> int:
         """Open files now."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 @contextlib.contextmanager

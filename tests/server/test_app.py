@@ -27,6 +27,7 @@ from gsjbu.run.pipeline import run
 from gsjbu.samples import SAMPLES
 from gsjbu.server.config import Config
 from gsjbu.settings import Settings
+from tests.npy import npy
 from tests.server.conftest import Running, in_thread, picture, start, upload, wait
 from tests.server.test_jobs import until
 
@@ -343,9 +344,7 @@ def test_the_zip_holds_what_is_needed_to_go_on(
 
 def test_a_brought_signal_is_upsampled_and_comes_in_the_zip(client: httpx.Client, image: str) -> None:
     depth = np.linspace(0, 5, 12 * 12, dtype=np.float32).reshape(12, 12)
-    file = io.BytesIO()
-    np.save(file, depth)
-    made = client.post("/api/signals", files={"file": ("depth.npy", file.getvalue())})
+    made = client.post("/api/signals", files={"file": ("depth.npy", npy(depth))})
     assert made.status_code == 201, made.text
     assert made.json()["shape"] == [1, 12, 12]
     wanted = {"image_id": image, "settings": FAST, "signal_id": made.json()["signal_id"]}
@@ -369,9 +368,7 @@ def test_cells_that_a_brought_signal_does_not_know_are_left_out_of_the_zip_s_mix
 ) -> None:
     depth = np.full((12, 12), 2.0, np.float32)
     depth[3:5, 4:6] = np.nan
-    file = io.BytesIO()
-    np.save(file, depth)
-    made = client.post("/api/signals", files={"file": ("depth.npy", file.getvalue())}).json()
+    made = client.post("/api/signals", files={"file": ("depth.npy", npy(depth))}).json()
     wanted = {"image_id": image, "settings": FAST, "signal_id": made["signal_id"]}
     body = wait(client, client.post("/api/jobs", json=wanted).json()["job_id"])
     archive = zipfile.ZipFile(io.BytesIO(client.get(f"/api/jobs/{body['job_id']}/download").content))
@@ -415,9 +412,8 @@ def test_signals_that_are_none(client: httpx.Client, name: str) -> None:
 
 def test_a_signal_is_told_as_a_run_on_an_image_has_it(client: httpx.Client) -> None:
     image = client.post("/api/images", files={"file": picture(448, 304)}).json()["image_id"]
-    out = io.BytesIO()
-    np.save(out, np.random.default_rng(0).normal(size=(1 + 28 * 19, 384)).astype(np.float32))
-    made = client.post("/api/signals", files={"file": ("tokens.npy", out.getvalue())}).json()
+    tokens = npy(np.random.default_rng(0).standard_normal((1 + 28 * 19, 384), np.float32))
+    made = client.post("/api/signals", files={"file": ("tokens.npy", tokens)}).json()
     url = f"/api/signals/{made['signal_id']}"
     assert client.get(url).json() == made and made["shape"] != [384, 19, 28]
     told = client.get(url, params={"image": image}).json()
@@ -430,9 +426,7 @@ def test_a_signal_is_told_as_a_run_on_an_image_has_it(client: httpx.Client) -> N
 
 
 def test_a_signal_says_what_was_said_of_it_and_what_it_was_made_of(client: httpx.Client) -> None:
-    out = io.BytesIO()
-    np.save(out, np.random.default_rng(0).integers(0, 3, (12, 12)).astype(np.uint8))
-    file = {"file": ("x.npy", out.getvalue())}
+    file = {"file": ("x.npy", npy(np.random.default_rng(0).integers(0, 3, (12, 12), np.uint8)))}
     plain = client.post("/api/signals", files=file).json()
     said = client.post("/api/signals", files=file, data={"kind": "depth", "invalid": "0"}).json()
     assert (plain["words"], said["words"]) == ({}, {"kind": "depth", "invalid": "0"})

@@ -19,15 +19,14 @@ from gsjbu.run.pipeline import run
 from gsjbu.server import archive
 from gsjbu.server.results import Bundle
 from gsjbu.settings import Settings
+from tests.npy import npy
 from tests.server.conftest import Running, picture, start, upload, wait
 from tests.server.test_jobs import until
 
 
 def bundle_of(*shape: int, side: int = 64) -> Bundle:
     """A result on a picture of ``side`` pixels, with a signal of ``shape`` if one is given."""
-    file = io.BytesIO()
-    np.save(file, np.random.default_rng(1).random(shape, dtype=np.float32))
-    signal = understand(file.getvalue()) if shape else None
+    signal = understand(npy(np.random.default_rng(1).random(shape, dtype=np.float32))) if shape else None
     image = torch.rand(3, side, side, generator=torch.Generator().manual_seed(2))
     settings = Settings(iters=1, stride=8, features=not shape, objective="rgb")
     return Bundle(run(image, settings, signal=signal, threads=1))
@@ -56,9 +55,8 @@ def test_a_signal_is_made_in_blocks_and_is_the_same(monkeypatch: pytest.MonkeyPa
 
 def long_signal(server: Running, channels: int, side: int) -> tuple[Any, str]:
     client = server.client()
-    file = io.BytesIO()
-    np.save(file, np.ones((channels, 8, 8), np.float32))
-    made = client.post("/api/signals", files={"file": ("a.npy", file.getvalue())}).json()["signal_id"]
+    file = npy(np.ones((channels, 8, 8), np.float32))
+    made = client.post("/api/signals", files={"file": ("a.npy", file)}).json()["signal_id"]
     wanted = {
         "image_id": upload(client, picture(side, side)), "signal_id": made, "panels": "links",
         "settings": {"iters": 0, "features": False, "resolution": side},

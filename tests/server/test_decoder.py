@@ -23,6 +23,7 @@ from gsjbu.io.pictures import EXIF_ORIENTATION, decode_pixels, shrink
 from gsjbu.server import helper as helpers
 from gsjbu.server import wire
 from gsjbu.server.decoder import Decoder, Decoders, DecodeTimeout, HelperLost
+from tests.npy import npy
 from tests.server import hostile
 from tests.server.conftest import ROOT, Running, picture, start, upload, wait
 
@@ -206,9 +207,8 @@ def test_without_fork_a_helper_decodes_one_file_after_another(unforked: Decoder)
     for data in (hostile.good_png(), hostile.good_jpeg(), hostile.files()["png_16bit.png"]):
         found = unforked.decode(data, 512, whole=True)
         np.testing.assert_array_equal(found.pixels, decode_pixels(data))
-    stream = io.BytesIO()
-    np.save(stream, np.linspace(1.5, 9, 20, dtype=np.float32).reshape(4, 5))
-    assert unforked.signal(stream.getvalue(), "depth.npy", 1000).values.shape == (1, 4, 5)
+    depth = npy(np.linspace(1.5, 9, 20, dtype=np.float32).reshape(4, 5))
+    assert unforked.signal(depth, "depth.npy", 1000).values.shape == (1, 4, 5)
     with pytest.raises(ImageError) as refused:
         unforked.decode(b"not a picture", 512, whole=True)
     assert refused.value.code == "image_type"

@@ -34,11 +34,12 @@ def test_the_defaults_are_those_that_were_promised() -> None:
 
 def test_every_limit_has_a_unit_and_a_sentence_and_is_shown(serve: Callable[..., Running]) -> None:
     shown = serve(queue_jobs=7).client().get("/api/settings").json()
-    assert set(shown["limits"]) == {f.name for f in fields(Limits)} == set(shown["limit_notes"])
+    assert set(shown["limits"]) == {f.name for f in fields(Limits)}
     assert shown["limits"]["queue_jobs"] == 7
-    for note in shown["limit_notes"].values():
-        assert note["unit"]
-        assert note["sentence"].endswith(".")
+    assert "limit_notes" not in shown, "they are given once"
+    for limit in fields(Limits):
+        assert limit.metadata["unit"]
+        assert limit.metadata["description"].endswith(".")
 
 
 def test_options_and_environment_change_limits_and_options_win() -> None:

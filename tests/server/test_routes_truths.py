@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from gsjbu.samples import SAMPLES
 from gsjbu.server.app import create_app
 from gsjbu.server.config import Config
 from gsjbu.settings import Settings
+from tests.npy import npy
 
 QUICK = {"features": False, "iters": 1, "resolution": 64}
 
@@ -26,12 +26,6 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder: Path = tmp_path_factory.mktemp("truths")
     with TestClient(create_app(Config(out_dir=folder)), base_url="http://127.0.0.1") as client:
         yield client
-
-
-def npy(array: np.ndarray) -> bytes:
-    out = io.BytesIO()
-    np.save(out, array)
-    return out.getvalue()
 
 
 def fields(**given: str) -> dict[str, tuple[None, str]]:

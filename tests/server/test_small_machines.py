@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import random
 from collections import Counter
@@ -15,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
+from tests.npy import npy
 from tests.server.conftest import Process, in_process, picture, start, upload, wait
 from tests.server.test_jobs import until
 
@@ -68,9 +68,9 @@ def brought(client: httpx.Client, chance: random.Random) -> str | None:
     """Now and then a signal, some of many channels; one that is refused for its size is not sent."""
     if chance.random() < 0.7:
         return None
-    file = io.BytesIO()
-    np.save(file, np.random.default_rng(1).random((chance.choice([1, 4, 64, 384]), 16, 16), np.float32))
-    answer = client.post("/api/signals", files={"file": ("s.npy", file.getvalue())})
+    channels = chance.choice([1, 4, 64, 384])
+    file = npy(np.random.default_rng(1).random((channels, 16, 16), np.float32))
+    answer = client.post("/api/signals", files={"file": ("s.npy", file)})
     return answer.json()["signal_id"] if answer.status_code == 201 else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 import statistics
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from gsjbu.io.pictures import png_bytes
+from tests.npy import npy
 from tests.server.conftest import Process, in_process, picture, start, wait
 from tests.server.test_events import follow
 
@@ -100,9 +100,8 @@ class Visitor:
         assert self.job(settings={"stride": 0}).status_code == 422
 
     def signal(self) -> None:
-        file = io.BytesIO()
-        np.save(file, np.ones((4, 12, 12), np.float32))
-        made = self.client.post("/api/signals", files={"file": file.getvalue()}).json()["signal_id"]
+        file = npy(np.ones((4, 12, 12), np.float32))
+        made = self.client.post("/api/signals", files={"file": file}).json()["signal_id"]
         image = self._image(picture(96, 96))
         wanted = {"image_id": image, "signal_id": made, "settings": {"iters": 2, "features": False}}
         job = self.client.post("/api/jobs", json=wanted).json()["job_id"]

@@ -36,8 +36,32 @@ def test_unknown_parameters_and_names_that_come_twice(serve: Callable[..., Runni
     ):
         body = answer.json()
         assert (answer.status_code, body["code"], body["setting"]) == (400, "json_invalid", "stride")
+    for address, setting in (
+        ("/api/samples/paper.png?size=64&size=128", "size"),
+        (f"/api/signals/{image}?image=a&resolution=64&image=b", "image"),
+        (f"/api/jobs/{image}/pixel?x=1&y=2&x=1", "x"),
+        (f"/api/jobs/{image}/similarity?x=1&y=2&format=u16&format=png", "format"),
+    ):
+        body = client.get(address).json()
+        assert (body["code"], body["setting"]) == ("request_invalid", setting)
+        assert "twice" in body["detail"]
+    several = f"/api/jobs/{image}/similarity?x=1&y=2&also=3,4&also=5,6"
+    assert client.get(several).json()["code"] == "not_found", "a list of pixels comes one by one"
     once = twice.replace('"stride": 8, ', "")
     assert client.post("/api/jobs", content=once, headers=JSON).status_code == 202
+
+
+@pytest.mark.parametrize("beside", [{"stride": "16"}, {"stride": "8"}, {"iters": "3"}, {"stirde": "8"}])
+def test_settings_come_in_one_field_or_in_fields_of_their_own(
+    serve: Callable[..., Running], beside: dict[str, str]
+) -> None:
+    client = serve().client()
+    files, together = {"file": picture()}, {"settings": '{"stride": 8}'}
+    body = client.post("/api/run", files=files, data={**together, **beside}).json()
+    assert (body["code"], body["setting"]) == ("request_invalid", *beside)
+    for given in (together, {"stride": "8"}, {**together, "return_files": "false", "kind": "auto"}):
+        answer = client.post("/api/run", files=files, data=given)
+        assert answer.json()["settings"]["stride"] == 8
 
 
 @pytest.mark.parametrize("address", ["/api/settings/", "/docs/", "/static"])

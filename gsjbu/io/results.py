@@ -1,0 +1,71 @@
+"""A result's file: written by its form, and what its numbers mean beside it, where the file does not tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gsjbu.io import float_maps, levels, restoring
+from gsjbu.io.signals import Signal
+from gsjbu.io.writers import result_dtype, write, write_bytes, write_notes
+
+
+@dataclass(frozen=True)
+class Result:
+    """``signal`` upsampled: ``blocks`` of whole channels in order, or itself as one, which pictures have to be.
+
+    ``facts``: what its reader has to know, those of :func:`gsjbu.io.restoring.facts` and more.
+    """
+
+    signal: Signal
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    blocks: Iterable[np.ndarray]
+    facts: dict[str, Any]
+
+    @classmethod
+    def whole(cls, signal: Signal, array: np.ndarray, facts: dict[str, Any]) -> Result:
+        """A result that is there."""
+        return cls(signal, array.shape, array.dtype, [array], facts)
+
+    @staticmethod
+    def check(signal: Signal, form: str, shape: tuple[int, ...]) -> None:
+        """Refuse, before the work, a ``form`` that does not hold a result of this ``shape``. Raises GsjbuError."""
+        if form == "png":
+            levels.check_png(signal, shape)
+        elif form in float_maps.CHANNELS:
+            float_maps.check(form, shape)
+
+    def write(
+        self,
+        path: Path,
+        form: str,
+        half: bool = False,
+        alone: Callable[[], bool] = lambda: True,
+        notes: bool = True,
+    ) -> dict[str, Any]:
+        """Write the file, and the notes beside it where they are due and wanted; ``half``, ``alone``: as for
+        :func:`gsjbu.io.writers.write`. Returns shape and dtype in the file, and what levels of a picture mean."""
+        blocks = iter(self.blocks)
+        first = next(blocks)
+        about: dict[str, Any] = {"shape": list(self.shape), "dtype": result_dtype(self.dtype, half).name}
+        due = False
+        if form == "png":
+            write_bytes(path, levels.png(self.signal, first), alone)
+            scale = levels.scale(self.signal, first)
+            about, due = about | scale, bool(scale)
+        elif form == "tiff":
+            write_bytes(path, levels.tiff(self.signal, first), alone)
+        elif form in float_maps.CHANNELS:
+            write_bytes(path, float_maps.encoded(form, first), alone)
+        else:
+            due = form == "npy" and notes and not restoring.says_enough(self.facts, first)
+            write(path, form, self.shape, chain([first], blocks), half, alone, self.dtype, self.facts)
+        if due:
+            write_notes(path, self.facts | about, alone)
+        return about
