@@ -201,9 +201,8 @@ class Kernel:
         whole = mask is None or bool(mask.all())
         if self.blur is not None and whole and not wants_gradient(signal):
             signal = blurs.undone(signal, self.blur, refinement is not None and refinement.in_unit)
-        if refinement is not None and refinement.odds:
-            signal = log_odds(signal)
-        flat = signal.reshape(-1, *signal.shape[-2:])
+        odds = refinement is not None and refinement.odds
+        flat = (log_odds(signal) if odds else signal).reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
         direct = whole and refinement is None and not any(self.offset) and not self.corners
         threads = self.threads if threads is None else threads
@@ -230,11 +229,14 @@ class Kernel:
         threads: int | None,
     ) -> Tensor:
         """What follows mixing, and the way back to where the image lies."""
+        odds = refinement is not None and refinement.odds
         if refinement is not None:
-            mixed = self._refined(mixed, signal, refinement, mask, threads)
-        if refinement is not None and refinement.odds:
+            was_mixed = log_odds(signal) if odds else signal
+            mixed = self._refined(mixed, was_mixed, refinement, mask, threads)
+        if odds:
             mixed = mixed.sigmoid()
-        elif clip and not self.is_pure and not (refinement is not None and refinement.in_unit):
+        # Of several classes each pixel may be surer than any cell: the refinement shares it out anew.
+        if clip and not self.is_pure and (odds or refinement is None or not refinement.in_unit):
             flat, channels = signal.reshape(-1, *signal.shape[-2:]), signal.shape[-3]
             mixed = clipping.clip_(mixed, flat, self.grid, self.radius, mask)
             pairs = zip(mixed.split(channels), flat.detach().split(channels), strict=True)
