@@ -53,9 +53,12 @@ def untransformed() -> Iterator[None]:
 
 
 def plain(x: Tensor) -> Tensor:
-    """``x`` without the transforms that differentiate by it: its numbers as they are, without a gradient."""
+    """``x`` without the transforms that differentiate by it: its numbers as they are, without a gradient.
+
+    A view that is negated as it is read (``x.conj().imag``), which NumPy does not know, is negated.
+    """
     with untransformed():
-        return _inside(x).detach()
+        return _inside(x).detach().resolve_neg()
 
 
 def _inside(x: Tensor) -> Tensor:
@@ -69,7 +72,7 @@ def finite_image(image: Tensor) -> Tensor:
     if why := why_unreadable(image):  # FakeTensorMode makes such of an array, too
         raise ImageError("image_type", f"The image {why}.")
     # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
-    if not np.isfinite(image.detach().to("cpu").numpy()).all():
+    if not np.isfinite(plain(image).to("cpu").numpy()).all():
         raise ImageError(
             "image_not_finite",
             "The image holds NaN or infinite values; a guide needs a value everywhere but where guide_mask is not 0.",
