@@ -45,6 +45,10 @@ from gsjbu.core.tto import checked_signal, fit_gaussians
 LARGE = 3_000_000
 KEEP, KEEP_OF_SMALL, SMALL_CELL = 4, 2, 8
 
+MIXED_ONLY = (
+    "The signal is taken for a quantity averaged over each cell: it is mixed only, as it seems to lie off the "
+    "image."
+)
 UNFITTED = (
     "Too few cells around those with a value have one, or the image tells too little of them, for a fit: the Gaussians"
     " are as they start."
@@ -171,7 +175,7 @@ def _off_the_guide(name: str, moved: Shift) -> Recipe:
     if moved.sure or name != "measured":
         return recipe
     return replace(
-        recipe, sentence=recipe.sentence.split(":")[0] + ": it is mixed only, as it seems to lie off the image.",
+        recipe, sentence=MIXED_ONLY,
         plain="bicubic", plain_share=0.5, plain_share_untrusted=1.0, plain_pixels=0.0, passes=0, refinement=None,
     )  # fmt: skip
 

@@ -48,9 +48,9 @@ def _turns(plane: np.ndarray, known: np.ndarray, parts: np.ndarray, turn: float)
 
 
 def _sentence(start: float, turn: float) -> str:
-    ends = f"{start:.4g} and {start + turn:.4g}"
     double = "" if turn in (360.0, 2 * math.pi) else " of twice the angle"
     return (
-        f"The signal's values jump between {ends} as angles do, and numbers on both sides are mixed to those between: "
-        f"bring cosine and sine{double} as two channels, and take the angle (atan2) of the result."
+        f"The signal's values jump between {start:.4g} and {start + turn:.4g} as angles do, and numbers on both sides "
+        f"are mixed to those between: bring cosine and sine{double} as two channels, and take the angle (atan2) of the "
+        "result."
     )

@@ -117,13 +117,13 @@ def decided(found: Scores, family: str) -> dict[str, Any] | None:
     winner = (max if MORE_IS_BETTER[name] else min)(figures, key=lambda method: figures[method])
     shown = {method: f"{figure:.4g}" for method, figure in figures.items()}
     best = [method for method in shown if shown[method] == shown[winner]]
-    others = ", ".join(f"{shown[m]} {m}" for m in shown if m not in best)
-    against = f" against {others}" if others else ""
+    others = ", ".join(f"{shown[m]} ({m})" for m in shown if m not in best)
+    far = f"{shown[winner]} against {others}" if others else shown[winner]
     alone = len(best) == 1
     who = f"{winner} is closest" if alone else f"{', '.join(best[:-1])} and {best[-1]} are equally close"
     return {
         "metric": name, "winner": winner if alone else None,
-        "sentence": f"{who} to the truth: {name} {shown[winner]}{against}.",
+        "sentence": f"{who} to the truth: {name} {far}.",
     }  # fmt: skip
 
 

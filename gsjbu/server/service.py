@@ -134,9 +134,11 @@ class Service:
         running = self.jobs.running_bytes
         with self._lock:  # the look and the count in one step: two at a time must not both find the same room
             if need and not self._has_room(need, running):
-                detail = f"Looking at this takes about {_size(need)}, more than the server has left at this moment; "
                 raise Problem(
-                    "memory_limit", detail + "lower resolution, or try again.", setting="resolution"
+                    "memory_limit",
+                    f"Looking at this takes about {_size(need)}, more than the server has left at this moment; "
+                    "lower resolution, or try again.",
+                    setting="resolution",
                 )
             self._held += need
 
@@ -371,7 +373,7 @@ def _size(count: float) -> str:
 def _what_to_lower(advice: list[Any]) -> str:
     if not advice:
         return "lower resolution, or raise stride"
-    return "to lower that, set " + " or ".join(f"{a.setting} to {a.value}" for a in advice[:3])
+    return f"to lower that, set {' or '.join(f'{a.setting} to {a.value}' for a in advice[:3])}"
 
 
 def _uses_gpu(settings: Settings) -> bool:

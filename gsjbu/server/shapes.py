@@ -47,7 +47,7 @@ class LegendEntry(BaseModel):
 
     name: str
     colour: str = Field(description="#rrggbb")
-    share: float = Field(description="Of the panel's pixels, 0–1.")
+    share: float | None = Field(None, description="Of the panel's pixels, 0–1; not of segments.")
     index: int = Field(description="Its number.")
 
 

@@ -54,6 +54,8 @@ const job = (id) => `/api/jobs/${encodeURIComponent(id)}`;
 
 /** A language's words. */
 export const words = (code) => json(`/static/lang/${code}.json`);
+/** A language's words for what the server says. */
+export const serversWords = (code) => json(`/static/lang/said/${code}.json`);
 export const settings = () => json("/api/settings");
 export const health = () => json("/healthz", { cache: "no-store" });
 export const sendImage = (file) => json("/api/images", form({ file }));

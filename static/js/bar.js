@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { number } from "./format.js";
-import { unitWords } from "./i18n.js";
+import { said } from "./said.js";
 import { state } from "./state.js";
 
 const tables = new Map(); // name -> bytes
@@ -35,7 +35,7 @@ export function colourBar(bar) {
   const image = context.createImageData(256, 1);
   for (let i = 0; i < 256; i++) image.data.set([table[3 * i], table[3 * i + 1], table[3 * i + 2], 255], 4 * i);
   context.putImageData(image, 0, 0);
-  const unit = bar.unit ? ` ${unitWords(bar.unit)}` : "";
+  const unit = bar.unit ? ` ${said(bar.unit)}` : "";
   return h(
     "span",
     { class: "bar" },

@@ -3,11 +3,12 @@
 import { byId, h, put } from "./dom.js";
 import { empty, fitted, bars, histogram, lines } from "./chart.js";
 import { number } from "./format.js";
-import { t, unitWords } from "./i18n.js";
+import { t } from "./i18n.js";
 import { methodClass, methodOrder, methodTitle } from "./methods.js";
 import { drawProfile } from "./profile.js";
 import { mainFigure } from "./report.js";
 import { drawRuns } from "./runs.js";
+import { said } from "./said.js";
 import { on, state } from "./state.js";
 import { drawTabs, tabKeys } from "./tabs.js";
 
@@ -150,7 +151,7 @@ function histograms() {
   for (const [name, box] of boxes) {
     const { edges, counts, unit } = all[name];
     const title = t(PARAMETERS[name]);
-    const words = unit ? unitWords(unit) : "";
+    const words = said(unit ?? "");
     const total = counts.reduce((a, b) => a + b, 0);
     const peak = counts.indexOf(Math.max(...counts));
     histogram(box, {

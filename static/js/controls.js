@@ -1,7 +1,8 @@
 // Controls built from the server's schema: a slider with its number, a list, a switch; each with its sentence.
 
 import { byId, h, put } from "./dom.js";
-import { served, t, unitWords } from "./i18n.js";
+import { t } from "./i18n.js";
+import { inWords, said } from "./said.js";
 import { on, set, state } from "./state.js";
 import { say, hush } from "./notice.js";
 import { parse } from "./url.js";
@@ -10,19 +11,19 @@ const MORE = new Set(["features", "seed", "seg_resolution", "seg_input"]); // fo
 const ACCELERATORS = ["cuda", "mps"];
 
 const setting = (name) => state.info.settings.find((one) => one.name === name);
-export const label = (name) => served(`setting.${name}.label`, setting(name)?.label ?? name);
+export const label = (name) => said(setting(name)?.label ?? name);
 
 /** A setting's value in words. */
 export function shownValue(value) {
   return typeof value === "boolean" ? t(value ? "controls.on" : "controls.off") : String(value);
 }
 
-const sentence = (one) => served(`setting.${one.name}.sentence`, one.sentence);
-const choiceWords = (one, choice) => served(`choice.${one.name}.${choice.value}`, choice.label);
+const sentence = (one) => said(one.sentence);
+const choiceWords = (choice) => said(choice.label);
 /** One of a setting's choices in words. */
 export function shownChoice(name, value) {
   const choice = setting(name).choices.find((one) => one.value === value);
-  return choice ? choiceWords(setting(name), choice) : value;
+  return choice ? choiceWords(choice) : value;
 }
 
 /** A setting's value in words, a choice by its name. */
@@ -74,7 +75,7 @@ function absent() {
       "details",
       { class: "absent" },
       h("summary", {}, t("controls.absent")),
-      [...reasons].map((reason) => h("p", { class: "why", lang: "en" }, reason)),
+      [...reasons].map((reason) => h("p", { class: "why" }, inWords(reason))),
     )
   );
 }
@@ -113,7 +114,7 @@ const line = (id, words, ask, control) =>
   h("div", { class: "line" }, h("label", { for: id }, words), ask, control);
 
 const numberError = ({ name, low, high, unit }) =>
-  t("error.number", { setting: label(name), low, high: unit ? `${high} ${unitWords(unit)}` : high });
+  t("error.number", { setting: label(name), low, high: unit ? `${high} ${said(unit)}` : high });
 
 /** The stride does nothing beside a signal, whose grid is used: say so, and take no other. */
 function given(why, inputs) {
@@ -125,7 +126,7 @@ function given(why, inputs) {
 
 function slider(one, id, ask, change) {
   const name = label(one.name);
-  const unit = one.unit ? unitWords(one.unit) : "";
+  const unit = said(one.unit ?? "");
   const places = stops(one);
   const long = one.high - one.low > 1e5; // a slider over billions of values would mean nothing
   const number = h("input", {
@@ -180,11 +181,11 @@ function slider(one, id, ask, change) {
 function list(one, id, ask, change) {
   const select = h("select", { id, on: { change: () => change(one.name, select.value, true) } });
   for (const choice of one.choices) {
-    const words = choiceWords(one, choice);
+    const words = choiceWords(choice);
     select.append(
       h(
         "option",
-        { value: choice.value, disabled: !choice.available, title: choice.reason },
+        { value: choice.value, disabled: !choice.available, title: choice.reason && said(choice.reason) },
         choice.available ? words : t("controls.unavailable", { choice: words }),
       ),
     );
@@ -215,7 +216,7 @@ function gpu(one, id, ask, change) {
     .filter((c) => ACCELERATORS.includes(c.value))
     .map((c) => c.reason)
     .filter(Boolean)
-    .map((reason) => served(`reason.${reason}`, reason));
+    .map(said);
   const box = h("input", {
     type: "checkbox",
     role: "switch",
@@ -227,7 +228,7 @@ function gpu(one, id, ask, change) {
   const why = h(
     "p",
     { class: "why", id: `${id}-why` },
-    found ? choiceWords(one, found) : t("controls.noGpu", { reason: reasons[0] }),
+    found ? choiceWords(found) : t("controls.noGpu", { reason: reasons[0] }),
   );
   if (!found) why.title = reasons.join(" ");
   shows.push(() => {

@@ -6,6 +6,7 @@ import { byId, h, put, savePng, sizeOf } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
 import { cells, classWords, picture, title } from "./panels.js";
+import { said } from "./said.js";
 import { valuesOf } from "./profile.js";
 import { on, state } from "./state.js";
 import { trouble } from "./trouble.js";
@@ -87,7 +88,7 @@ function keeps() {
   }
   const { low, high, unit } = by.bar;
   const limit = low + ((high - low) * byId("cut-threshold").valueAsNumber) / STEPS;
-  byId("cut-limit").textContent = `≥ ${number(limit)}${unit ? ` ${unit}` : ""}`;
+  byId("cut-limit").textContent = `≥ ${number(limit)}${unit ? ` ${said(unit)}` : ""}`;
   const value = valuesOf(by, drawn);
   return (px, py) => value(px, py) >= limit;
 }

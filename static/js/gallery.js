@@ -2,9 +2,10 @@
 
 import * as api from "./api.js";
 import { byId, h, picks, put } from "./dom.js";
-import { served, t, unitWords } from "./i18n.js";
+import { t } from "./i18n.js";
 import { hush, say } from "./notice.js";
 import { run } from "./runner.js";
+import { said } from "./said.js";
 import { isSmallEnough, sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
@@ -71,7 +72,7 @@ function draw() {
   put(
     byId("samples"),
     state.info.samples.map((sample) => {
-      const title = served(`sample.${sample.name}.title`, sample.title);
+      const title = said(sample.title);
       const named = { title, "aria-label": t("picture.sample", { title }), data: { sample: sample.name } };
       const take = () => takeSample(sample.name);
       return thumb(sample.thumb_url, 48, state.image?.sample === sample.name, named, take);
@@ -93,13 +94,13 @@ function draw() {
   const now = state.image;
   const scene = now?.sample && state.info.samples.find((one) => one.name === now.sample);
   byId("lookfor").textContent =
-    `${scene ? `${served(`sample.${scene.name}.sentence`, scene.sentence)} ` : ""}${t("page.look")}`;
+    `${scene ? `${said(scene.sentence)} ` : ""}${t("page.look")}`;
   byId("picture-now").hidden = !now;
   if (!now) return;
   byId("picture-thumb").src = now.thumb;
-  byId("picture-name").textContent = now.sample ? served(`sample.${now.sample}.title`, now.name) : now.name;
+  byId("picture-name").textContent = now.sample ? said(now.name) : now.name;
   byId("picture-name").title = byId("picture-name").textContent;
-  byId("picture-size").textContent = `${now.width} × ${now.height} ${unitWords("px")}`;
+  byId("picture-size").textContent = `${now.width} × ${now.height} ${said("px")}`;
 }
 
 async function choose(image, andRun = true) {

@@ -1,7 +1,7 @@
-// Words. All of them are in static/lang/<code>.json; English texts that come from the server (settings,
-// panels, errors) are used as they come, other languages carry theirs under "server.…".
+// Words of the page itself: static/lang/<code>.json. What the server says has its words in said.js.
 
 import * as api from "./api.js";
+import { fill, learn } from "./said.js";
 import { set } from "./state.js";
 
 export const LANGUAGES = { en: "English", zh: "中文" };
@@ -16,17 +16,15 @@ export const language = () => code;
 /** Fetch a language's words and put them on the page; what was written by script listens to "language". */
 export async function load(wanted) {
   const next = wanted in LANGUAGES ? wanted : "en";
-  words = await api.words(next); // if they do not come, the page stays in its language
+  // if they do not come, the page stays in its language
+  const [own, servers] = await Promise.all([api.words(next), next === "en" ? {} : api.serversWords(next)]);
+  words = own;
+  learn(servers);
   code = next;
   document.documentElement.lang = tag(code);
   translate(document);
   set({ language: code });
 }
-
-const PLACE = /(\p{sc=Han}?)\{(\w+)\}(?=(\p{sc=Han}?))/gu;
-/** What is filled in stands apart from a Chinese character beside it where it begins or ends with a Latin letter. */
-const apart = (before, value, after) =>
-  `${before && /^\w/.test(value) ? " " : ""}${value}${after && /\w$/.test(value) ? " " : ""}`;
 
 /** The words for `key`, with {names} filled in. */
 export function t(key, values) {
@@ -35,18 +33,8 @@ export function t(key, values) {
     console.error(`no words for ${key} in ${code}`);
     return key;
   }
-  const filled = (_, before, name, after) => before + apart(before, String(values[name] ?? ""), after);
-  return values ? text.replace(PLACE, filled) : text;
+  return values ? fill(text, (name) => String(values[name] ?? "")) : text;
 }
-
-/** A text that the server sends in English: this language's own if it has one, otherwise the server's. */
-export function served(key, english) {
-  return words[`server.${key}`] ?? english;
-}
-
-export const unitWords = (unit) => served(`unit.${unit}`, unit);
-
-export const hasServed = (key) => words[`server.${key}`] !== undefined;
 
 /** Fill in data-i18n (text) and data-i18n-label (accessible name, and title where it can be pressed). */
 function translate(root) {

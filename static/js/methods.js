@@ -1,7 +1,7 @@
 // The ways to upsample, and which panel was made by which. Each has one colour everywhere on the page
 // (static/css/base.css, .m-<method>).
 
-import { served, t } from "./i18n.js";
+import { t } from "./i18n.js";
 
 const WORDS = {
   bilinear: "method.bilinear",
@@ -46,7 +46,7 @@ function roleWords(result, group, method) {
   return ROLES[all.find((one) => one.id === method)?.role] ?? null;
 }
 
-export const methodTitle = (method) => (isMethod(method) ? t(WORDS[method]) : served(`method.${method}`, method));
+export const methodTitle = (method) => (isMethod(method) ? t(WORDS[method]) : method);
 
 /** A method as it is called in a group: by what it is there for, and its name. */
 export function methodIn(result, group, method) {

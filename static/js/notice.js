@@ -1,7 +1,8 @@
 // One place for what the page has to say: errors stay above the page until they are settled, news goes by itself.
 
 import { byId, h, put } from "./dom.js";
-import { hasServed, language, served, t } from "./i18n.js";
+import { t } from "./i18n.js";
+import { inWords, said } from "./said.js";
 import { on, state } from "./state.js";
 
 const NEWS = 6000; // ms that news stays, longer while a pointer or the focus is on it
@@ -36,13 +37,12 @@ on("language", () => {
 
 function drawError() {
   const { words, options } = showing;
-  const { detail, action } = options;
+  const { action } = options;
   const box = byId("notice");
   box.className = "notice error";
-  const exact = now(detail);
   put(
     box,
-    h("p", {}, now(words), exact && h("span", { class: "detail", lang: "en" }, ` ${exact}`)),
+    h("p", {}, now(words)),
     action &&
       h(
         "button",
@@ -111,14 +111,11 @@ export function hush(about) {
   put(box);
 }
 
-const isTranslated = ({ code }) => language() !== "en" && hasServed(`error.${code}`);
+/** What the page itself has to say of a problem. */
+const own = (problem) => (problem.code === "unreachable" ? t("offline.short") : problem.words?.());
 
 /** A refusal, or that the server is away, in the person's language. */
-export function told(problem) {
-  if (problem.code === "unreachable") return t("offline.short");
-  if (problem.words) return problem.words();
-  return isTranslated(problem) ? served(`error.${problem.code}`) : problem.message;
-}
+export const told = (problem) => own(problem) ?? said(problem.message);
 
 /** A refusal may name an argument of the library: where such a thing is said. */
 function where({ message }) {
@@ -126,11 +123,10 @@ function where({ message }) {
   return ` ${t(/\bkind=/.test(message) && state.signal ? "notice.kind" : "notice.argument")}`;
 }
 
-/** Show a refusal in the person's language; the server's exact sentence stands beside a translated one. */
+/** Show a refusal in the person's language. */
 export function refuse(problem, options = {}) {
   if (problem.code === "unreachable") return; // the offline notice says it
-  say("error", () => told(problem) + where(problem), {
-    detail: () => (isTranslated(problem) ? problem.message : null),
+  say("error", () => [own(problem) ?? inWords(problem.message), where(problem)].flat(), {
     about: "refusal",
     ...options,
   });

@@ -2,8 +2,9 @@
 
 import * as api from "./api.js";
 import { cellsOf } from "./grid.js";
-import { served, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import { isMethod, methodIn, methodOf } from "./methods.js";
+import { said } from "./said.js";
 
 const pictures = new WeakMap();
 
@@ -20,13 +21,7 @@ const GROUPS = {
 
 export const groupTitle = (group) => (group in GROUPS ? t(GROUPS[group]) : group);
 
-/** Whose words a panel has: a signal of classes reads like a segmentation. */
-const named = ({ name, legend }) => (legend ? name.replace(/^signal_/, "seg_") : name);
-/** What is said of it: a signal shown by its principal directions is explained like features. */
-const explained = (panel) =>
-  panel.unit === "PCA coordinate" ? panel.name.replace(/^signal_/, "features_") : named(panel);
-
-export const title = (panel) => served(`panel.${named(panel)}.title`, panel.title);
+export const title = (panel) => said(panel.title);
 /**
  * What a panel is called among those of its group, in lists and on the picture: by its method where no other has the
  * same; otherwise "Segments, bilinear" begins with what tells it from "Segments, auto".
@@ -37,8 +32,8 @@ export function nameIn(panel, panels, result) {
   if (isMethod(method) && isMain(panel) && !another) return methodIn(result, panel.group, method);
   return title(panel).replace(/^([^,，]+)(?:, |，)([^,，]+)$/, "$2 · $1");
 }
-export const sentence = (panel) => served(`panel.${explained(panel)}.sentence`, panel.sentence ?? "");
-export const classWords = (entry) => served(`class.${entry.name}`, entry.name);
+export const sentence = (panel) => said(panel.sentence ?? "");
+export const classWords = (entry) => said(entry.name);
 
 /** Groups in the order of the tabs, each with its panels. */
 export function groups(result) {

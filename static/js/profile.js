@@ -5,10 +5,11 @@ import { empty, lines } from "./chart.js";
 import { pixelsOf } from "./classes.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { t, unitWords } from "./i18n.js";
+import { t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { allGroups, rightPanel } from "./compare.js";
 import { cells, isError, picture, title } from "./panels.js";
+import { said } from "./said.js";
 import { on, set, state } from "./state.js";
 
 const MOST = 512; // places along the line: a chart shows no more
@@ -110,7 +111,7 @@ export function drawProfile(holder) {
   if (!shown?.curves.length) return empty(holder, t("profile.classes"));
   const { curves, line } = shown;
   const { bar } = curves[0].panel;
-  const unit = bar?.unit ? unitWords(bar.unit) : "";
+  const unit = said(bar?.unit ?? "");
   const names = curves.map(({ panel }) => title(panel));
   const box = h("div", { class: "plot" });
   put(

@@ -4,6 +4,7 @@ import { byId, put, h } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
 import { t } from "./i18n.js";
 import { announce, told } from "./notice.js";
+import { said } from "./said.js";
 import { on, state } from "./state.js";
 import { cancel, run } from "./runner.js";
 
@@ -39,8 +40,8 @@ const STAGES = {
   total: "stage.total",
 };
 
-/** What a stage is called; one that this page does not know keeps the server's name. */
-export const stageWords = (name) => (STAGES[name] ? t(STAGES[name]) : name);
+/** What a stage is called; one that this page does not know is called as the server says. */
+export const stageWords = (name) => (STAGES[name] ? t(STAGES[name]) : said(name));
 
 function draw() {
   const { phase, progress, busy } = state.run;

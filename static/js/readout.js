@@ -3,8 +3,9 @@
 import * as api from "./api.js";
 import { byId, debounce, h, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { t, unitWords } from "./i18n.js";
+import { t } from "./i18n.js";
 import { bytesAt, cells, classWords } from "./panels.js";
+import { said } from "./said.js";
 import { on, state } from "./state.js";
 
 const REST = 60; // ms without movement before the server is asked
@@ -96,7 +97,7 @@ function words({ pane: { panel }, values }) {
     if (entry) return classWords(entry);
   }
   const unit =
-    panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${unitWords(panel.unit)}` : "";
+    panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${said(panel.unit)}` : "";
   const shown = values.slice(0, 4).map((v) => (values.length === 1 ? number(v, 4) : fixed(v, 3)));
   return `${shown.join(" ")}${values.length > 4 ? ` … (${values.length})` : ""}${unit}`;
 }

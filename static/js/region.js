@@ -4,9 +4,10 @@ import * as api from "./api.js";
 import { allGroups } from "./compare.js";
 import { byId, debounce, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { t, unitWords } from "./i18n.js";
+import { t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { classWords, nameIn } from "./panels.js";
+import { said } from "./said.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -115,7 +116,7 @@ function numbers({ unit, group }, { mean, std }) {
   const list = mean.slice(0, MOST).map((v) => number(v, digits));
   const known = std.filter((v) => v !== null);
   const together = Math.hypot(...known) / Math.sqrt(known.length);
-  const shown = unit && mean.length === 1 && group !== "rgb" ? ` ${unitWords(unit)}` : "";
+  const shown = unit && mean.length === 1 && group !== "rgb" ? ` ${said(unit)}` : "";
   return [
     h("td", {}, list.join(" ") + (mean.length > MOST ? " …" : "") + shown),
     h("td", {}, number(together, digits)),

@@ -3,10 +3,11 @@
 import { label, shownChoice, shownSetting } from "./controls.js";
 import { byId, h, put } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
-import { served, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import { bestOf, measuredGroup, methodClass, methodIn, methodOrder } from "./methods.js";
 import { groupTitle } from "./panels.js";
 import { stageWords } from "./progress.js";
+import { inWords, said } from "./said.js";
 import { on, state } from "./state.js";
 
 const SHARE = { unit: "%", decimals: 1, scale: 100 };
@@ -45,7 +46,7 @@ function draw() {
   verdict(group, metrics);
   measured(result);
   table(group, metrics);
-  said(result);
+  notes(result);
   ran(result);
 }
 
@@ -131,15 +132,15 @@ function measured({ measured: all = {} }) {
   const row = all[group];
   byId("measured").hidden = !row;
   if (!row) return;
-  const { family, best, figure, row: name, bilinear, gsjbu, auto, why } = row;
+  const { best, figure, row: name, bilinear, gsjbu, auto, why } = row;
   byId("measured").textContent = t("measured.line", {
     best: named(group, best),
-    figure: served(`figure.${figure}`, figure),
-    row: served(`row.${name}`, name),
+    figure: said(figure),
+    row: said(name),
     bilinear: fixed(bilinear, 1),
     gsjbu: fixed(gsjbu, 1),
     auto: fixed(auto, 1),
-    why: served(`why.${family}`, why),
+    why: said(why),
   });
 }
 
@@ -195,7 +196,7 @@ function table(group, metrics) {
 }
 
 /** What the person should know of what is on show: which weights, what could not be had, how much was filled in. */
-function said(result) {
+function notes(result) {
   const { status = {}, settings, panels } = result;
   const missing = { features: settings.features, segmentation: settings.segmentation !== "off" };
   const lines = ["truth", "features", "segmentation", "signal"].filter((name) => {
@@ -208,9 +209,9 @@ function said(result) {
   byId("said").hidden = !lines.length && !byHand && !status.warning;
   put(
     byId("said"),
-    status.warning && state.view.group === "signal" && h("p", { id: "warning" }, t("warning.unrelated")),
+    status.warning && state.view.group === "signal" && h("p", { id: "warning" }, inWords(status.warning)),
     byHand && h("p", { id: "by-hand" }, t("objective.byHand", { objective: shownChoice("objective", settings.objective) })),
-    lines.map((name) => h("p", { lang: "en", title: status[name] }, status[name])),
+    lines.map((name) => h("p", { title: said(status[name]) }, inWords(status[name]))),
   );
 }
 
@@ -232,8 +233,8 @@ function ran(result) {
   put(byId("ran"), line);
   const rows = [
     ...Object.entries(result.status ?? {})
-      .filter(([, said]) => said)
-      .map(([name, said]) => [STATUS[name] ? t(STATUS[name]) : name, h("span", { lang: "en" }, said)]),
+      .filter(([, text]) => text)
+      .map(([name, text]) => [STATUS[name] ? t(STATUS[name]) : name, inWords(text)]),
     [
       t("ran.settings"),
       Object.entries(settings)
@@ -247,7 +248,7 @@ function ran(result) {
         .join(", "),
     ],
   ];
-  put(byId("ran-more"), rows.map(([name, said]) => [h("dt", {}, name), h("dd", {}, said)]).flat());
+  put(byId("ran-more"), rows.map(([name, words]) => [h("dt", {}, name), h("dd", {}, words)]).flat());
   const files = result.panels.filter((p) => p.url?.startsWith("/static/out/")).map((p) => p.url);
   byId("files-row").hidden = !files.length;
   put(

@@ -4,9 +4,10 @@ import { addGroup, go } from "./compare.js";
 import { label, shownValue } from "./controls.js";
 import { h, put } from "./dom.js";
 import { fixed } from "./format.js";
-import { served, t } from "./i18n.js";
+import { t } from "./i18n.js";
 import { bestOf, methodOf } from "./methods.js";
 import { isError } from "./panels.js";
+import { said } from "./said.js";
 import { kindWords, nameOf } from "./signal.js";
 import { on, set, state } from "./state.js";
 
@@ -30,7 +31,7 @@ function keep(result) {
   set({ runs: [result, ...others].slice(0, KEEP) });
 }
 
-const pictureName = ({ from }) => (from.sample ? served(`sample.${from.sample}.title`, from.name) : from.name);
+const pictureName = ({ from }) => (from.sample ? said(from.name) : from.name);
 
 const ALWAYS = new Set(["stride", "iters", "radius", "objective"]); // what every run's line has
 

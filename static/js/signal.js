@@ -5,6 +5,7 @@ import { byId, h, picks, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { hush } from "./notice.js";
 import { run } from "./runner.js";
+import { inWords, said } from "./said.js";
 import { isSmallEnough, sending } from "./sending.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
@@ -38,14 +39,14 @@ function draw() {
   if (!signal) return;
   byId("signal-name").textContent = nameOf(signal);
   byId("signal-shape").textContent = `${signal.shape.join(" × ")} · ${kindWords(signal.kind)}`;
-  byId("signal-name").title = [nameOf(signal), signal.note].filter(Boolean).join("\n");
+  byId("signal-name").title = [nameOf(signal), said(signal.note ?? "")].filter(Boolean).join("\n");
   put(
     byId("signal-kind"),
     Object.keys(KINDS).map((kind) => h("option", { value: kind }, kindWords(kind))),
   );
   byId("signal-kind").value = signal.kind;
   put(byId("signal-reason"), [
-    h("span", { lang: "en" }, because(signal)),
+    h("span", {}, inWords(because(signal))),
     signal.runner_up && ` ${t("signal.maybe", { kind: kindWords(signal.runner_up) })}`,
   ]);
 }

@@ -248,6 +248,6 @@ def test_noise_for_a_signal_is_warned_of(page: Page) -> None:
     job = shown(page)
     page.set_input_files("#signal-file", depth())
     shown(page, job)
-    assert "GS-JBU is not expected to help here" in page.inner_text("#warning")
+    assert "GS-JBU is not expected to help" in page.inner_text("#warning")
     tab(page, "rgb")
     assert page.locator("#warning").count() == 0, "it is about the signal"

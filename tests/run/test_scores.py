@@ -79,7 +79,7 @@ def test_who_is_closest_is_said_by_the_familys_own_measure():
     found = {"bilinear": {"rmse": 2.0}, "auto": {"rmse": 1.0}}
     assert scores.decided(found, "depth") == {
         "metric": "rmse", "winner": "auto",
-        "sentence": "auto is closest to the truth: rmse 1 against 2 bilinear.",
+        "sentence": "auto is closest to the truth: rmse 1 against 2 (bilinear).",
     }  # fmt: skip
     assert scores.decided({"auto": {}}, "depth") is None
 
@@ -91,7 +91,7 @@ def test_features_of_one_channel_are_measured_by_psnr():
     assert found["near"] == {"psnr": pytest.approx(40, abs=1e-3)} and found["same"] == {"psnr": None}
     decision = scores.decided(found, "features")
     assert decision is not None and decision["winner"] == "same"
-    assert "psnr inf against 40 near, 20 far" in decision["sentence"]
+    assert "psnr inf against 40 (near), 20 (far)" in decision["sentence"]
     assert scores.errors(truth, {"far": there - 0.4})["far"].numpy() == pytest.approx(0.4, abs=1e-6)
     flat = scores.scores(Truth("features", torch.full((1, 8, 8), 3.0), KNOWN), {"off": torch.ones(1, 8, 8)})
     assert flat["off"]["psnr"] == pytest.approx(20 * math.log10(3 / 2))
@@ -101,7 +101,7 @@ def test_a_tie_is_said_to_the_digits_shown():
     found = {"bilinear": {"rmse": 1.00001}, "gsjbu": {"rmse": 2.0}, "auto": {"rmse": 1.0}}
     assert scores.decided(found, "depth") == {
         "metric": "rmse", "winner": None,
-        "sentence": "bilinear and auto are equally close to the truth: rmse 1 against 2 gsjbu.",
+        "sentence": "bilinear and auto are equally close to the truth: rmse 1 against 2 (gsjbu).",
     }  # fmt: skip
     found["gsjbu"]["rmse"] = 1.0
     decision = scores.decided(found, "depth")
