@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from gsjbu.core.graph import Rendering
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement
-from gsjbu.errors import KernelFileError, SettingError, ShapeError
+from gsjbu.errors import KernelFileError, SettingError, ShapeError, SignalError, SignalWarning
 from tests.oracle_cases import one_torch_thread
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
@@ -559,3 +560,27 @@ def test_a_render_is_float32_but_a_gradient_keeps_float64(dtype):
         assert followed.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
         followed.sum().backward()
         assert signal.grad.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64])
+def test_numbers_that_float32_has_no_digits_for_are_said(dtype):
+    kernel = gsjbu.fit(torch.rand(3, 24, 32), stride=8, iters=0)
+    ramp = torch.arange(12, dtype=torch.float64).reshape(1, 3, 4)
+    with pytest.warns(SignalWarning, match="between 500000000 and 500000011.*take its mean off") as told:
+        kernel.render((5e8 + ramp).to(dtype))
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernel.render((5e8 + 1e6 * ramp).to(dtype))
+        kernel.render(torch.full((1, 3, 4), 5e8, dtype=dtype))
+        kernel.render((5e8 + ramp).float())  # has lost them already
+        kernel.render((5e8 + ramp).requires_grad_())  # stays in float64
+
+
+def test_numbers_beyond_float32_are_refused():
+    kernel = gsjbu.fit(torch.rand(3, 24, 32), stride=8, iters=0)
+    with pytest.raises(SignalError, match=r"1e\+39, beyond float32"):
+        kernel.render(torch.full((1, 3, 4), 1e39, dtype=torch.float64))
+    with_gap = torch.ones(1, 3, 4, dtype=torch.float64)
+    with_gap[0, 0, 0] = torch.nan
+    assert kernel.render(with_gap, mask=with_gap[0].isfinite()).isfinite().any()
