@@ -415,8 +415,8 @@ def _check_digits(signal: Tensor) -> None:
         )
     if top * torch.finfo(torch.float32).eps > FEWEST_DIGITS * (high - low) > 0:
         warnings.warn(
-            f"The signal lies between {low:.10g} and {high:.10g}, and is mixed in float32, which has too few digits for "
-            "what is between: take its mean off before and add it after, or gsjbu.upsample, which does.",
+            f"The signal lies between {low:.10g} and {high:.10g}, and is mixed in float32, which has too few digits "
+            "for what is between: take its mean off before and add it after, or gsjbu.upsample, which does.",
             SignalWarning,
             stacklevel=4,  # of the caller, beyond eager()
         )

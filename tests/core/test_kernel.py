@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from dataclasses import FrozenInstanceError, replace
@@ -584,3 +585,18 @@ def test_numbers_beyond_float32_are_refused():
     with_gap = torch.ones(1, 3, 4, dtype=torch.float64)
     with_gap[0, 0, 0] = torch.nan
     assert kernel.render(with_gap, mask=with_gap[0].isfinite()).isfinite().any()
+
+
+def test_a_kernel_is_read_from_bytes_and_open_files(tmp_path):
+    kernel = gsjbu.fit(torch.rand(3, 24, 32), stride=8, iters=1)
+    kernel.save(tmp_path / "k")
+    with (tmp_path / "k").open("rb") as file:
+        for source in (kernel.to_bytes(), bytearray(kernel.to_bytes()), io.BytesIO(kernel.to_bytes()), file):
+            again = gsjbu.load(source)
+            assert torch.equal(again.raw, kernel.raw) and again.losses == kernel.losses
+    for wrong, said in (
+        (b"", "What was given cannot be read"), (io.BytesIO(b"12345678" * 9), "The open file cannot be read"),
+        (io.StringIO("text"), "binary mode"), (7, "this is a int"), (kernel, "this is a Kernel"),
+    ):  # fmt: skip
+        with pytest.raises(KernelFileError, match=said):
+            gsjbu.load(wrong)
