@@ -62,6 +62,12 @@ class Refined(np.ndarray):
         if hasattr(whole, "signal"):
             self.signal = whole.signal
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """What is reduced to one number is that number."""
+        if return_scalar or array.ndim == 0:
+            return array[()]
+        return super().__array_wrap__(array, context)
+
     def __reduce__(self) -> Any:
         """What is pickled says the same, too."""
         make, args, state = cast(tuple[Any, ...], super().__reduce__())
