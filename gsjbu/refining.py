@@ -114,8 +114,9 @@ def refine(
         options: ``iters``, ``radius``, ``device``, ``threads`` of :func:`gsjbu.fit`.
 
     Returns:
-        [H, W] or [C, H, W], in the unit and dtype that came: a :class:`Refined` array, which has ``grid`` and
-        ``notes``; a tensor where a tensor came. It is what came where no coarser grid is found.
+        [H, W] or [C, H, W], in the unit that came, class numbers and other integers in their dtype, all else in float32
+        or float64: a :class:`Refined` array, which has ``grid`` and ``notes``; a tensor where a tensor came. It is what
+        came where no coarser grid is found.
 
     Raises:
         SignalError, ImageError, SettingError: with a sentence on what would be right.

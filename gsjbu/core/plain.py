@@ -75,13 +75,16 @@ def finite_image(image: Tensor) -> Tensor:
     if not np.isfinite(plain(image).to("cpu").numpy()).all():
         raise ImageError(
             "image_not_finite",
-            "The image holds NaN or infinite values; a guide needs a value everywhere but where guide_mask is not 0.",
+            "The image holds NaN or infinite values; a guide needs a value everywhere, but where a guide_mask (of fit, "
+            "upsample and refine) is not 0.",
         )
     return image
 
 
 def why_unreadable(x: Tensor) -> str:
     """What ``x`` is that has no numbers to be read, and what would have, as the end of a sentence; empty: it has."""
+    if type(x).__name__ == "MaskedTensor":
+        return "is a masked tensor; give x.to_tensor(torch.nan), or a masked array of NumPy's"
     if x.is_complex():
         return "is complex; give its real and imaginary parts as channels"
     if x.is_nested:

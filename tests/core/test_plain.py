@@ -33,6 +33,7 @@ UNREADABLE: dict[str, tuple[Any, str]] = {
         r"is quantised; give it as \.dequantize\(\)",
     ),
     "complex": (lambda x: x.to(torch.complex64), "is complex"),
+    "masked": (lambda x: torch.masked.masked_tensor(x, x > 0.1), r"give x\.to_tensor\(torch\.nan\)"),
 }
 
 

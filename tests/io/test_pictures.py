@@ -397,3 +397,10 @@ def test_whoever_is_asked_for_a_picture_is_told_every_format() -> None:
     assert accepted[1].split(",") == [f"image/{one.lower()}" for one in pictures.FORMATS]
     for sentence in told:
         assert all(one in sentence.upper() for one in pictures.FORMATS), sentence
+
+
+def test_a_png_is_written_from_an_array():
+    with pytest.raises(ImageError, match="not Tensor; to_uint8"):
+        pictures.png_bytes(torch.zeros(3, 4, 4))
+    with pytest.raises(ImageError, match="not list"):
+        pictures.png_bytes([[0]])
