@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.probe import WEIGHTS, squeezenet
 from benchmarks.scenes import DATA, IGNORE, cell_means, read_image, read_labels
-from gsjbu.models.torchvision_compat import torchvision
+from gsjbu.models.feature_map import normalised
 
 #: What the numbers of a depth map stand for, to be whole ones: millimetres of Kinect, quarters of a disparity.
 PER_UNIT = {"nyu": 1000.0}
@@ -182,14 +183,11 @@ def _reduced(name: str, kind: str, planes_of: dict[str, np.ndarray]) -> Iterator
 
 def _features() -> Iterator[Known]:
     """Features of a network with real weights, as they are and centred; and class activation maps of the same."""
-    weights = next(DATA.glob("weights/squeezenet*.pth"), None)
-    if weights is None:
+    if not list(DATA.glob(WEIGHTS)):
         return
-    net = torchvision().models.squeezenet1_0()
-    net.load_state_dict(torch.load(weights, weights_only=True))
-    net.eval()
+    net = squeezenet()
     for folder in sorted(DATA.glob("seg/*"))[::4] + sorted(DATA.glob("depth/*")):
-        image, _ = (read_image(next(folder.glob("rgb.*"))), None)
+        image = read_image(next(folder.glob("rgb.*")))
         size = int(image.shape[1]), int(image.shape[2])
         for name, kind, values in _maps(net, image):
             yield Known(f"{folder.name} {name}", kind, values, size)
@@ -197,8 +195,7 @@ def _features() -> Iterator[Known]:
 
 @torch.no_grad()
 def _maps(net: torch.nn.Module, image: Tensor) -> Iterator[tuple[str, str, np.ndarray]]:
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    x = ((image - mean[:, None, None]) / std[:, None, None])[None]
+    x = normalised(image)[None]
     for index, layer in enumerate(net.features):
         x = layer(x)
         if index in (3, 7, 12):

@@ -8,6 +8,7 @@ ways round. Its strength is chosen inside the learning half. Training sees every
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from benchmarks.methods import Method
 from benchmarks.scenes import DATA, IGNORE, read_labels
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler
+from gsjbu.models.feature_map import normalised
 from gsjbu.models.torchvision_compat import torchvision
 from gsjbu.run import metrics
 
@@ -24,7 +26,6 @@ CLASSES = 11
 EVERY = 3
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 WEIGHTS = "weights/squeezenet1_0*.pth"
-MEAN, STD = (torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
 
 
 def missing() -> str | None:
@@ -37,7 +38,7 @@ def missing() -> str | None:
 
 def load(features_of: Callable[[Tensor], Tensor] | None = None) -> list[tuple[Tensor, Tensor, np.ndarray]]:
     """Image, features [C, h, w] and class numbers of each CamVid scene; SqueezeNet's 512 channels by default."""
-    features_of = features_of or _squeezenet()
+    features_of = features_of or _of_squeezenet()
     scenes = []
     with torch.no_grad():
         for folder in sorted(DATA.glob("seg/camvid_*")):
@@ -47,11 +48,16 @@ def load(features_of: Callable[[Tensor], Tensor] | None = None) -> list[tuple[Te
     return scenes
 
 
-def _squeezenet() -> Callable[[Tensor], Tensor]:
+def _of_squeezenet() -> Callable[[Tensor], Tensor]:
+    network = squeezenet()
+    return lambda image: network.features(normalised(image)[None])[0]
+
+
+def squeezenet() -> Any:
+    """The network with its weights, which are not shipped."""
     network = torchvision().models.squeezenet1_0(weights=None)
     network.load_state_dict(torch.load(next(DATA.glob(WEIGHTS)), weights_only=True))
-    network.eval()
-    return lambda image: network.features((image - MEAN)[None] / STD)[0]
+    return network.eval()
 
 
 class Half:

@@ -5,7 +5,7 @@
 Every ratio is taken within one run, on medians of five or more; where one repetition takes over three seconds,
 of three. The spread is half the distance between the quartiles, in percent of the median. Peak memory is what the
 process grew by at its highest (Linux; elsewhere a dash). A render's bilinear is F.interpolate on the same threads.
-Each render's result is let go of before the next, which may be given its pages again (gsjbu/memory.py); torch's too,
+Each render's result is let go of before the next, which may be given its pages again (core/memory.py); torch's too,
 where glibc has kept them.
 
 The floor of a step is what the machine would need for 40 vector operations per pixel and neighbour at the rate that

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from benchmarks.scenes import ROWS as SOUND
 from benchmarks.scenes import Row, Scene
+from gsjbu.core.corners import corner_centres
 
 SCENES = 4  # of each row, at most
 QUALITY = 30  # of the JPEG
@@ -56,7 +57,7 @@ def shifted(scene: Scene) -> Scene:
 def corners(scene: Scene) -> Scene:
     """Sampled with align_corners: the first and the last cell are centred on the image's first and last pixel."""
     grid = scene.grid
-    rows, cols = np.linspace(0.5, grid.height - 0.5, grid.rows), np.linspace(0.5, grid.width - 0.5, grid.cols)
+    rows, cols = (corner_centres(pixels, cells) for pixels, cells, _ in grid.axes)
     return replace(scene, signal=_means(scene, rows, cols))
 
 

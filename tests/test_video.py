@@ -303,3 +303,64 @@ def test_dark_frames_are_not_stretched_by_themselves():
     dark[:, :, 16:] = 0.05
     (kernel,) = video.kernels([dark], first_iters=1, stride=8)
     assert float(kernel.guide.max()) < 0.06
+
+
+@pytest.mark.parametrize(
+    ("codec", "form", "marked", "lost"),
+    [
+        ("ffv1", "yuv422p10le", False, ["10 bits a colour", "the size of its colours"]),
+        ("ffv1", "yuv420p10le", False, ["10 bits a colour"]),
+        ("ffv1", "yuv444p", False, ["the size of its colours"]),
+        ("ffv1", "gray16le", False, ["16 bits a colour"]),
+        ("ffv1", "yuva420p", False, ["its alpha channel"]),
+        ("ffv1", "yuv420p", True, ["its alpha channel"]),
+        ("ffv1", "yuv420p", False, []),
+        ("ffv1", "gray", False, []),
+        ("ffv1", "bgra", False, ["its alpha channel", "the size of its colours"]),
+    ],
+)
+def test_what_the_pixels_of_a_film_lose_is_said(tmp_path, codec, form, marked, lost):
+    import av
+
+    with av.open(str(tmp_path / "in.mkv"), "w") as file:
+        picture = file.add_stream(codec, rate=10)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, form
+        if marked:
+            picture.metadata["alpha_mode"] = "1"
+        frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), format="rgb24")
+        file.mux(picture.encode(frame.reformat(format=form)))
+        file.mux(picture.encode(None))
+    said = copied(tmp_path / "in.mkv", tmp_path / "out.mp4")
+    parts = said[0].split(": ", 1)[1].split(", ") if said else []
+    assert len(said) <= 1 and len(parts) == len(lost)
+    assert all(part.startswith(start) for part, start in zip(parts, lost, strict=True))
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
+def test_title_comment_and_time_of_making_are_kept(tmp_path, ending):
+    import av
+
+    words = {"title": "Ein Tal", "comment": "von oben", "creation_time": "2020-01-02T03:04:05.000000Z"}
+    a_plain_film(tmp_path / "plain.mp4", 32, 32, 2)
+    with av.open(str(tmp_path / "plain.mp4")) as source, av.open(str(tmp_path / "in.mp4"), "w") as file:
+        file.metadata.update(words)
+        stream = file.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                file.mux(packet)
+    copied(tmp_path / "in.mp4", tmp_path / f"out.{ending}")
+    with av.open(str(tmp_path / f"out.{ending}")) as file:
+        kept = {name.lower(): text for name, text in file.metadata.items()}
+    assert {name: kept.get(name) for name in words} == words
+
+
+def test_what_is_there_and_no_film_is_not_said_to_be_missing(tmp_path):
+    with pytest.raises(
+        GsjbuError, match=r"is a folder, and a film is one file; of numbered pictures .*ffmpeg"
+    ):
+        films.Reader(tmp_path)
+    with pytest.raises(GsjbuError, match=r"^/dev/null is no regular file"):
+        films.Reader("/dev/null")
+    with pytest.raises(GsjbuError, match=r"^There is no "):
+        films.Reader(tmp_path / "none.mp4")

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from gsjbu.batch import local
 from gsjbu.batch.config import BatchConfig, WriteFailed
-from gsjbu.batch.manifest import Journal, ResumeError, check_settings, read_journal, write_manifest
+from gsjbu.batch.manifest import BEGUN, Journal, ResumeError, check_settings, known_results, write_manifest
 from gsjbu.batch.sources import (
     BACKBONE,
     BESIDE,
@@ -29,10 +29,11 @@ from gsjbu.batch.sources import (
     find,
     goes_before,
     is_one_of,
+    mask_file,
     passed_over,
 )
 from gsjbu.io import addresses
-from gsjbu.io.writers import PART, check_folder, is_there, result_path, sweep
+from gsjbu.io.writers import PART, check_folder, discard, is_there, result_path, sweep
 from gsjbu.settings import OF_BACKBONE, default
 from gsjbu.version import __version__
 
@@ -56,6 +57,7 @@ class Report:
     manifest: Path
     passed_over: list[str] = field(default_factory=list)  # files that are no picture, and no picture's signal
     notes: dict[str, list[str]] = field(default_factory=dict)  # by key: what a person may know better
+    again: list[str] = field(default_factory=list)  # keys of results whose image, signal or mask had changed
 
 
 def run(
@@ -68,15 +70,16 @@ def run(
     ray: str | None = None,
     progress: Callable[[int, int, dict[str, Any]], None] | None = None,
 ) -> Report:
-    """Upsample the signal of every image of ``source`` into ``folder``; a second call goes on where the first stopped.
+    """Upsample the signal of every image of ``source`` into ``folder``; a second call goes on where the first stopped,
+    and makes again what is of an image, a signal or a mask that has changed.
 
     source, signals: as for :func:`gsjbu.batch.sources.find`.
     workers: processes or actors at once; if None all cores, or two on a GPU (of a cluster all cores, or all GPUs).
     ray: None for this machine alone, ``local`` or a cluster's address for Ray.
     progress: called with (finished, of how many, outcome) after each image.
 
-    Raises SourceError, ResumeError (the folder holds a run with other settings, or one that is still going), and
-    WriteFailed when results cannot be written.
+    Raises SourceError, ResumeError (the folder holds a run with other settings, or one that is still going, or files
+    under the results' names that no run made), and WriteFailed when results cannot be written.
     """
     asked = asked or BatchConfig()
     asked.check(signals)
@@ -102,14 +105,11 @@ def run(
         _tell_apart(items, out)
         told = asked.as_dict() | {"signals": signals}
         told["version"] = __version__
-        check_settings(out, told)
-        sweep(out)
-        there = [item for item in items if is_there(result_path(out, item.key, asked.form))]
-        known = {item.key for item in there}
-        open_items = [item for item in items if item.key not in known]
-        before = {line["key"]: line for line in read_journal(out) if line.get("status") == "done"}
-        outcomes = [_found(item, out, asked, before.get(item.key)) for item in there]
+        there, again = _there(items, out, asked, told)
+        open_items = [item for item in items if item.key not in there]
+        outcomes = [_found(item, out, asked, there[item.key]) for item in items if item.key in there]
         journal = Journal(out)
+        journal.begin({item.key: _stamps(item, asked) for item in open_items})
 
         def finished(outcome: dict[str, Any]) -> None:
             outcomes.append(outcome)
@@ -126,7 +126,24 @@ def run(
                 cluster.run(open_items, str(out.resolve()), asked, workers, finished, ray)
         finally:
             journal.close()
-        return _report(out, told, outcomes, passed_over(source, items, signals, out))
+        return replace(_report(out, told, outcomes, passed_over(source, items, signals, out)), again=again)
+
+
+def _there(
+    items: list[Item], out: Path, asked: BatchConfig, told: dict[str, Any]
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """What earlier runs say of the results that are there, by key; and the keys of those whose inputs have changed
+    since, which are removed."""
+    known = known_results(out)
+    there = [item for item in items if is_there(result_path(out, item.key, asked.form))]
+    _spare_strangers([result_path(out, item.key, asked.form) for item in there if item.key not in known])
+    check_settings(out, told)
+    sweep(out)
+    again = [i.key for i in there if _has_changed(known[i.key].get("inputs"), _stamps(i, asked))]
+    for key in again:
+        discard(result_path(out, key, asked.form))
+    changed = set(again)
+    return {item.key: known[item.key] for item in there if item.key not in changed}, again
 
 
 def _spare_inputs(source: str, items: list[Item], out: Path, asked: BatchConfig) -> None:
@@ -140,6 +157,28 @@ def _spare_inputs(source: str, items: list[Item], out: Path, asked: BatchConfig)
             raise SourceError(
                 f"The result {path} would pass for an input when this is run again; choose another folder."
             )
+
+
+def _spare_strangers(paths: list[Path]) -> None:
+    """No file counts for a result, or is replaced by one, that no run is known to have made."""
+    if paths:
+        many = f", nor {len(paths) - 1} more" if len(paths) > 1 else ""
+        raise ResumeError(
+            f"{paths[0]} is in the place of a result, and no run with a journal in that folder made it{many}; move "
+            "what is yours away, or take another output folder."
+        )
+
+
+def _stamps(item: Item, asked: BatchConfig) -> dict[str, Any]:
+    """By what it is: the stamp of each file that an item's result is made of, where it is there."""
+    mask = mask_file(asked.guide_masks, item) if asked.guide_masks else None
+    files = {"image": item.image, "signal": item.signal, "mask": mask}
+    return {what: stamp for what, blob in files.items() if blob and (stamp := blob.stamp()) is not None}
+
+
+def _has_changed(before: dict[str, Any] | None, now: dict[str, Any]) -> bool:
+    """Whether a file is another than it was; what has gone since, or was not noted, is none."""
+    return before is not None and any(before.get(what) != stamp for what, stamp in now.items())
 
 
 def _tell_apart(items: list[Item], out: Path) -> None:
@@ -162,9 +201,9 @@ def _are_one(one: str, other: str, out: Path) -> bool:
             return False
 
 
-def _found(item: Item, out: Path, asked: BatchConfig, before: dict[str, Any] | None) -> dict[str, Any]:
+def _found(item: Item, out: Path, asked: BatchConfig, before: dict[str, Any]) -> dict[str, Any]:
     """The outcome of what an earlier run made: as it told it then, or as the result itself tells it."""
-    if before is None:
+    if before["status"] == BEGUN:
         from gsjbu.batch.work import Worker  # here: it brings torch, which the parent does without
 
         before = Worker(str(out), asked, threads=None).describe(item)

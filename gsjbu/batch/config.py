@@ -60,6 +60,10 @@ class BatchConfig:
             raise GsjbuError(
                 "output_format", f"float16 has no part in results of the form {self.form}; leave it out."
             )
+        if self.probabilities and self.form == "png":
+            from gsjbu.io.levels import SHARES  # here: it brings torch
+
+            raise GsjbuError("output_format", SHARES)
         if self.stretch:
             stretching.parse(self.stretch)
         usual = BatchConfig()

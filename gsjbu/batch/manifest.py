@@ -4,7 +4,8 @@ The results themselves are the record: each is written under a temporary name an
 final name is a finished one. Beside them:
 
 ``settings.json``   what the run was asked for; a second run into the same folder must ask for the same
-``journal.jsonl``   one line per finished item as it finishes, timings included; a line cut short is ignored
+``journal.jsonl``   one line per item as it is begun, with the stamps of its inputs, and one as it finishes, timings
+                    included; a line cut short is ignored. A result that no line tells of is somebody else's file
 ``manifest.json``   written when a run ends: every item with its outcome, sorted, the same for the same work
 """
 
@@ -21,6 +22,7 @@ from gsjbu.errors import GsjbuError
 from gsjbu.io.writers import ENDINGS, write_bytes
 
 SETTINGS, JOURNAL, MANIFEST = "settings.json", "journal.jsonl", "manifest.json"
+BEGUN = "begun"
 
 
 class ResumeError(GsjbuError):
@@ -81,10 +83,19 @@ class Journal:
         _end_last_line(self.path)
         self._file: BinaryIO = open(self.path, "ab")  # noqa: SIM115 - closed by close()
 
+    def begin(self, inputs: dict[str, dict[str, Any]]) -> None:
+        """Items that will be worked on, by key, each with the stamps of its ``inputs``."""
+        for key, stamps in inputs.items():
+            self._write({"key": key, "status": BEGUN, "inputs": stamps})
+        self._file.flush()
+
     def add(self, outcome: dict[str, Any]) -> None:
         """One item's outcome."""
-        self._file.write(_encoded(json.dumps(outcome, ensure_ascii=False) + "\n"))
+        self._write(outcome)
         self._file.flush()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(_encoded(json.dumps(line, ensure_ascii=False) + "\n"))
 
     def close(self) -> None:
         """Flush to the disk and close."""
@@ -114,6 +125,30 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             continue  # the line that was being written when the run was killed
     return outcomes
+
+
+def known_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """By key what earlier runs say of the results that they made, or were making when they were killed (``BEGUN``)."""
+    if not (folder / SETTINGS).is_file():
+        return {}  # nobody knows what they were made with
+    known = {item["key"]: item for item in _read_manifest(folder) if item.get("status") == "done"}
+    for line in read_journal(folder):
+        key, status = line.get("key"), line.get("status")
+        if status == "failed":
+            known.pop(key, None)
+        elif status == BEGUN:
+            known[key] = line
+        elif key is not None:
+            known[key] = known.get(key, {}) | line
+    return known
+
+
+def _read_manifest(folder: Path) -> list[dict[str, Any]]:
+    path = folder / MANIFEST
+    try:
+        return list(json.loads(path.read_text("utf-8"))["items"]) if path.is_file() else []
+    except (ValueError, KeyError, TypeError):  # another program's, or damaged: it tells of no result
+        return []
 
 
 def write_manifest(folder: Path, asked: dict[str, Any], outcomes: Iterable[dict[str, Any]]) -> Path:

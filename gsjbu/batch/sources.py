@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gsjbu.errors import GsjbuError
 from gsjbu.io import addresses
@@ -60,6 +61,14 @@ class Blob:
             )
         return data
 
+    def stamp(self) -> list[Any] | None:
+        """What differs once the bytes have changed; None where there is no file."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return [self.name, self.offset, self.size, found.st_size, found.st_mtime_ns]
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -82,6 +91,7 @@ def find(source: str, signals: str = BESIDE) -> list[Item]:
     Raises SourceError if there is no such source or no image in it.
     """
     paths, base = _paths(source)
+    addresses.named(signals, "The name of the folder of signals")
     if signals not in (BESIDE, BACKBONE) and not os.path.isdir(signals):
         raise SourceError(
             f"There is no folder {signals} of signals; give one, {BESIDE} (the images' own folder) or {BACKBONE}."
@@ -103,7 +113,7 @@ def find(source: str, signals: str = BESIDE) -> list[Item]:
 
 def _paths(source: str) -> tuple[list[Path], Path]:
     """Candidate files and the folder that their keys are relative to."""
-    path = Path(source)
+    path = addresses.named(source)
     if os.path.isdir(path):
         return sorted(p for p in path.rglob("*") if _counts(p) and not is_hidden(p, path)), path
     if os.path.isfile(path):

@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
             add_help=not _takes_the_rest(module),
         )
         command.set_defaults(run=module.run, json=False, rest=None)
+        command.register("type", None, addresses.given)
         module.add_arguments(command)
         if _takes_the_rest(module):
             command.set_defaults(rest=[])

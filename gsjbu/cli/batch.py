@@ -20,7 +20,11 @@ from gsjbu.cli import options
 from gsjbu.settings import OF_BACKBONE, default
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tqdm import tqdm
+
+    from gsjbu.batch import Report
 
 SETTINGS = (
     "stride", "iters", "radius", "resolution", "objective", "lr_image", "optimiser", "device", "backbone", "seed",
@@ -107,6 +111,7 @@ def run(args: argparse.Namespace) -> int:
     facts = {
         "done": report.done,
         "found": report.found,
+        "again": report.again,
         "failed": report.failed,
         "passed_over": report.passed_over,
         "manifest": str(report.manifest),
@@ -120,11 +125,20 @@ def run(args: argparse.Namespace) -> int:
         some = ", ".join(report.passed_over[:5]) + (", …" if len(report.passed_over) > 5 else "")
         files = options.counted(len(report.passed_over), "file")
         sentence += f"; {files} passed over: no pictures, and no picture's signal ({some})"
-    for key, notes in list(report.notes.items())[:1]:
-        many = f"{len(report.notes)} of {options.counted(report.done + report.found, 'picture')}"
-        options.say(args, [f"The manifest has notes on {many}; {key}: {' '.join(notes)}"])
+    options.say(args, _remarks(report))
     options.tell(args, facts, f"{sentence}: {report.manifest}")
     return 1 if report.failed else 0
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    """What a person may not expect of a run, or may know better."""
+    if report.again:
+        some = ", ".join(report.again[:5]) + (", …" if len(report.again) > 5 else "")
+        results = options.counted(len(report.again), "result")
+        yield f"{results} made again, as the image, signal or mask has changed since: {some}."
+    for key, notes in list(report.notes.items())[:1]:
+        many = f"{len(report.notes)} of {options.counted(report.done + report.found, 'picture')}"
+        yield f"The manifest has notes on {many}; {key}: {' '.join(notes)}"
 
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:

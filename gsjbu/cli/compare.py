@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from gsjbu.cli import options, report, scenes
 from gsjbu.settings import SETTINGS
+
+REPORT = "result.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,16 +67,36 @@ def run(args: argparse.Namespace) -> int:
         result = pipeline.run(
             image.pixels, settings, signal=signal, sample=sample, notes=image.notes, progress=progress
         )
+    _sweep(args, folder, {f"{panel.name}.png" for panel in result.panels})
     for panel in result.panels:
         write_bytes(folder / f"{panel.name}.png", pictures.png_bytes(panel.picture))
     if settings.features and settings.backbone != "auto":
         options.say(args, [f"Features: {result.status['features']}"])
     facts = _facts(result)
     text = json.dumps(facts, indent=1, ensure_ascii=False)
-    write_bytes(folder / "result.json", (text + "\n").encode())
+    write_bytes(folder / REPORT, (text + "\n").encode())
     write_bytes(folder / "index.html", report.page(Path(args.image).name, facts).encode())
     options.tell(args, facts | {"folder": str(folder)}, _sentence(folder, facts))
     return 0
+
+
+def _sweep(args: argparse.Namespace, folder: Path, files: set[str]) -> None:
+    """Remove the panels of an earlier report in ``folder``, by its own list, that are none of the new ``files``."""
+    from gsjbu.io.notes import notes_of
+
+    listed = folder / REPORT
+    panels = notes_of(listed.read_text("utf-8", "replace")).get("panels") if listed.is_file() else None
+    names = {str(panel.get("file")) for panel in panels or () if isinstance(panel, dict)} - files
+    old = [
+        folder / name
+        for name in sorted(names)
+        if re.fullmatch(r"\w+\.png", name) and (folder / name).is_file()
+    ]
+    for path in old:
+        path.unlink()
+    if old:
+        some = ", ".join(path.name for path in old[:3]) + (", …" if len(old) > 3 else "")
+        options.say(args, [f"{options.counted(len(old), 'panel')} of an earlier report removed: {some}."])
 
 
 def _facts(result: Any) -> dict[str, Any]:

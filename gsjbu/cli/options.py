@@ -113,14 +113,14 @@ def add_signal(parser: argparse.ArgumentParser) -> None:
         else:
             ending = f" (default: {word.usual})" if word.usual else ""
             group.add_argument(
-                f"--{name}", default=word.usual, metavar=METAVARS[name], help=word.sentence + ending
+                f"--{name}", default=word.usual or None, metavar=METAVARS[name], help=word.sentence + ending
             )
 
 
 def refuse_signal_words(args: argparse.Namespace, where: str, but: Sequence[str] = ()) -> None:
     """Refuse the options of :func:`add_signal`, ``but`` some, where no signal is read: ``where`` says why."""
     for name, word in WORDS.items():
-        if getattr(args, name) != word.usual and name not in but:
+        if (getattr(args, name) or word.usual) != word.usual and name not in but:
             raise GsjbuError("setting_invalid", f"--{name} has no part where {where}; leave it out.")
 
 

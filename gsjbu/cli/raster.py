@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gsjbu.cli import options
+from gsjbu.io.words import WORDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind", choices=("auto", "depth", "labels", "features"), default="auto",
         help="depth: any measured quantity, given back; labels: numbers stay what they are; features: mixed only",
+    )  # fmt: skip
+    parser.add_argument(
+        "--invalid", default=WORDS["invalid"].usual, metavar=options.METAVARS["invalid"],
+        help=f"{WORDS['invalid'].sentence} (default: auto, the signal's nodata; without one, as gsjbu upsample)",
     )  # fmt: skip
     parser.add_argument(
         "--clouds", metavar="FILE", help="a raster on the guide's grid, not 0 where it is no guide"
@@ -51,8 +56,8 @@ def run(args: argparse.Namespace) -> int:
             bar.update(1)
 
         report = raster.upsample(
-            args.guide, args.signal, args.output, kind=args.kind, clouds=args.clouds, radius=args.radius,
-            progress=progress, **({"tile": args.tile} if args.tile else {}),
+            args.guide, args.signal, args.output, kind=args.kind, invalid=args.invalid, clouds=args.clouds,
+            radius=args.radius, progress=progress, **({"tile": args.tile} if args.tile else {}),
         )  # fmt: skip
     options.say(args, report.notes)
     shape = "×".join(str(n) for n in report.shape)

@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     from gsjbu.io import restoring
     from gsjbu.io.results import Result
+    from gsjbu.io.signals import CLASS_KINDS
     from gsjbu.refining import refined
 
     output = Path(args.output)
@@ -63,8 +64,9 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     signal = high.signal
     options.say(args, [*guide.notes, *signal.doubts])
-    told = restoring.facts(signal, signal.kind == "labels" and high.dtype.kind == "f")
-    told |= Result.whole(signal, np.asarray(high), told).write(output, form, args.float16)
+    shares = args.soft == "on" and signal.kind in CLASS_KINDS
+    told = restoring.facts(signal, shares and signal.kind == "labels")
+    told |= Result.whole(signal, np.asarray(high), told, shares).write(output, form, args.float16)
     facts = _facts(high, output, time.perf_counter() - started) | told
     options.tell(
         args,

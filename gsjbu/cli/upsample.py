@@ -7,8 +7,8 @@
 
 The signal is an array (.npy, .npz, .safetensors, .pt) [C, h, w], [h, w], [h, w, C] or tokens [N, C], or a picture of
 depth or classes (PNG, TIFF, PFM, EXR, grey JPEG). What it is taken for is told, and --kind, --invalid and --layout say
-otherwise. The result has the image's size and is written by its ending: .npy, .safetensors, .zarr, .tif, .png, .pfm,
-.exr or .flo. Without --stride the ratio comes from the two sizes and need not be whole.
+otherwise. - is standard input. The result has the image's size and is written by its ending: .npy, .safetensors,
+.zarr, .tif, .png, .pfm, .exr or .flo. Without --stride the ratio comes from the two sizes and need not be whole.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
     rendered = time.perf_counter()
     told = restoring.facts(signal, args.probabilities)
-    told |= Result.whole(signal, high, told).write(output, form, args.float16)
+    told |= Result.whole(signal, high, told, args.probabilities).write(output, form, args.float16)
     if args.kernel:
         write_kernel(Path(args.kernel), kernel)
     facts = {
@@ -132,7 +132,8 @@ def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
         raise if_swapped(refusal, guide, args.signal) from refusal
     if args.probabilities:
         restoring.check_shares(signal)
-    Result.check(signal, form, restoring.result_shape(signal, guide.size, args.probabilities))
+    shape = restoring.result_shape(signal, guide.size, args.probabilities)
+    Result.check(signal, form, shape, args.probabilities)
     return signal
 
 

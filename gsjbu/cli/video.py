@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
     seconds, count = 0.0, 0
     with films.Reader(args.film) as film, films.Writer(args.output, film.rate, like=film) as out:
         source = FrameSignals(args, film.count)
+        _check_values(args, film.count)
         with options.bar(args, args.frames or film.count, "frame", "video") as bar:
             started = time.perf_counter()
             for kernel, signal in source.fitted(_frames(film, args), fit):
@@ -104,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
                 started = time.perf_counter()
         if not count:
             raise GsjbuError("video_unreadable", f"{Path(args.film).name} has no frame.")
+    if args.values and (left := _beyond(args.values, count)):
+        out.notes.append(f"{left}.")
     options.say(args, out.notes)
     facts: dict[str, Any] = {
         "output": args.output, "frames": count, "notes": out.notes, "signal": source.kind,
@@ -144,6 +148,13 @@ def _check_outputs(args: argparse.Namespace) -> None:
         )
 
 
+def _check_values(args: argparse.Namespace, frames: int) -> None:
+    """Refuse a folder of values in which those of a longer film would stay; ``frames`` is 0 where it is not known."""
+    count = min((number for number in (args.frames, frames) if number), default=0)
+    if args.values and count and (left := _beyond(args.values, count)):
+        raise GsjbuError("output_in_the_way", f"{left}; remove them, or choose another folder.")
+
+
 def _frames(film: Any, args: argparse.Namespace) -> Iterator[Tensor]:
     from gsjbu.io import pictures
 
@@ -170,6 +181,16 @@ def _keep(folder: Path, number: int, signal: Signal, kernel: Any, half: bool) ->
 
     result = Result.whole(signal, restoring.restored(signal, kernel), restoring.facts(signal))
     result.write(folder / f"{number:06d}.npy", "npy", half)
+
+
+def _beyond(folder: str, count: int) -> str:
+    """What to say of frames in ``folder`` that an earlier run kept beyond ``count``; nothing where there are none."""
+    names = (path.stem for path in Path(folder).glob("*.npy"))
+    old = sorted(name for name in names if re.fullmatch(r"\d{6,}", name) and int(name) >= count)
+    if not old:
+        return ""
+    many = options.counted(len(old), "frame")
+    return f"{folder} holds {many} beyond the {count} of this film, from {old[0]}.npy on, which would pass for its own"
 
 
 def _independent(frames: list[Tensor], iters: int, fit: dict[str, Any]) -> Any:

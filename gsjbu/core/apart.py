@@ -94,7 +94,9 @@ def alone() -> filelock.BaseFileLock:
 
 def _can_keep() -> bool:
     """Whether what another process compiles will be there for this one: not in a folder that goes with this one."""
-    return "gsjbu-compiled-" not in os.environ.get("NUMBA_CACHE_DIR", "") and _is_writable(_stamp().parent)
+    return "gsjbu-compiled-" not in os.environ.get("NUMBA_CACHE_DIR", "") and any(
+        map(_is_writable, _places())
+    )
 
 
 def _is_writable(folder: Path) -> bool:
@@ -112,17 +114,16 @@ def _is_writable(folder: Path) -> bool:
     return True
 
 
-def _stamp() -> Path:
-    """Where numba looks first: the folder that it was given, beside the code, the user's own."""
+def _places() -> list[Path]:
+    """Where numba looks, one after another: the folder that it was given; or beside the code, and the user's own."""
     given = os.environ.get("NUMBA_CACHE_DIR")
-    place = (
-        Path(given)
-        if given
-        else BESIDE
-        if _is_writable(BESIDE)
-        else user_cache_path("gsjbu", appauthor=False)
-    )
-    return place / f"gsjbu-compiled-{_code()}"
+    return [Path(given)] if given else [BESIDE, user_cache_path("gsjbu", appauthor=False)]
+
+
+def _stamp() -> Path:
+    """In the first of them that can be written, or the last."""
+    *first, last = _places()
+    return next(filter(_is_writable, first), last) / f"gsjbu-compiled-{_code()}"
 
 
 def _code() -> str:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core import noise, parameters
-from gsjbu.core.backends.dispatch import Choice, Progress
+from gsjbu.core.backends.dispatch import Choice
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
 from gsjbu.core.gaps import fill, is_filled, missing_nearby, without_stand_ins
@@ -29,7 +29,7 @@ from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.kind import kind_of
-from gsjbu.core.parameters import ADAM, Optimiser
+from gsjbu.core.parameters import ADAM, Optimiser, Progress
 from gsjbu.core.recipes import RECIPE_OF, RECIPES, STEPS, STEPS_AN_ITERATION, Recipe
 from gsjbu.core.refinement.recipe import log_odds
 from gsjbu.core.registration import registered
@@ -214,8 +214,8 @@ class _Fits:
             return answer
 
         return fit_gaussians(
-            self.base.at(parameters.start(self.base.grid, *start)), 0 if self.stopped else steps, "signal",
-            self.signal, backend=self.chosen.name, device=self.device, threads=self.threads,
+            self.base.at(parameters.start(self.base.grid, *start)), 0 if self.stopped else steps, self.signal,
+            backend=self.chosen.name, device=self.device, threads=self.threads,
             optimiser=optimiser_on(self.base.grid), progress=report if self.progress is not None else None,
         )  # fmt: skip
 

@@ -104,13 +104,11 @@ def checked(blend: Blend, grid: Grid) -> Blend:
 def render(
     blend: Blend,
     gaussians: Gaussians,
-    means: Means | None,  # needed where the blend has passes
-    signal: Tensor,  # [C, h, w]
+    sharp: Tensor,  # [C, h, w], see ``sharpened``
     out: np.ndarray | None,  # [C, H, W]
     mix: MixGaussians,
 ) -> Tensor:
-    """Upsample ``signal`` member by member; into ``out`` where one is given, in blocks of channels."""
-    sharp = sharpened(blend, means, signal)
+    """Mix ``sharp`` member by member; into ``out`` where one is given, in blocks of channels."""
     if out is None:
         return _mixture(blend, gaussians, sharp, mix)
     grid = gaussians.grid
@@ -121,9 +119,9 @@ def render(
     return torch.from_numpy(np.asarray(out))
 
 
-def sharpened(blend: Blend, means: Means | None, signal: Tensor) -> Tensor:
-    """What is mixed in place of ``signal`` [C, h, w]: V' where the blend has passes."""
-    return signal if means is None else back_projected(signal, means, blend.passes)
+def sharpened(blend: Blend | None, means: Means | None, signal: Tensor) -> Tensor:
+    """What is mixed in place of ``signal`` [C, h, w]: V' where the blend has passes, which need its ``means``."""
+    return signal if blend is None or means is None else back_projected(signal, means, blend.passes)
 
 
 def members(blend: Blend, gaussians: Gaussians) -> Members:
@@ -260,10 +258,8 @@ def _lines(blend: Blend, grid: Grid) -> list[tuple[Grid, Tensor]]:
 
 def _axes(grid: Grid) -> tuple[Grid, Grid]:
     """The grid along each axis, rows first: one pixel and one cell wide."""
-    return (
-        Grid(grid.height, 1, grid.rows, 1, grid.step_y, 1.0),
-        Grid(grid.width, 1, grid.cols, 1, grid.step_x, 1.0),
-    )
+    down, across = (Grid(pixels, 1, cells, 1, step, 1.0) for pixels, cells, step in grid.axes)
+    return down, across
 
 
 def _in_window(blend: Blend, axis: Grid, radius: int) -> np.ndarray:

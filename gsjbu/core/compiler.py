@@ -8,12 +8,17 @@ and of those that it starts.
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import tempfile
 import warnings
 from collections.abc import Callable
+from copy import copy
+from functools import partial
 from typing import Any
+
+log = logging.getLogger("gsjbu")
 
 FAST: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 # Sums may be taken in any order: in what follows mixing, whose steps are the same for any number of threads anyway.
@@ -42,7 +47,7 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def compiled(function: Callable[..., Any]) -> Any:
         try:
-            return numba.njit(**options)(function)
+            return _read_again(numba.njit(**options)(function))
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
@@ -50,6 +55,24 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         return numba.njit(**{**options, "cache": bool(place)})(function)
 
     return compiled
+
+
+def _read_again(dispatcher: Any) -> Any:
+    """``dispatcher``, which compiles anew what it cannot read: numba unpickles what was kept before it looks whether
+    that is of the same source, and fails at a class that an upgrade has renamed, or at a file cut short."""
+    file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    for name, nothing in (("_load_index", {}), ("_load_data", None)):
+        if (read := getattr(file, name, None)) is not None:  # numba's own, and may be gone in another numba
+            setattr(file, name, partial(_or_nothing, read, nothing))
+    return dispatcher
+
+
+def _or_nothing(read: Callable[..., Any], nothing: Any, *args: Any) -> Any:
+    try:
+        return read(*args)
+    except Exception as error:
+        log.info("Compiled anew, as what was kept cannot be read: %r", error)
+        return copy(nothing)
 
 
 def _place_for_now() -> str:

@@ -79,15 +79,13 @@ def _error(values: np.ndarray, parts: np.ndarray, there: np.ndarray) -> float:
 def onto_corners(x: Tensor, grid: Grid) -> Tensor:
     """``x`` [C, H, W] stretched to where a signal is taken to lie that was sampled with align_corners: the centres of
     its outer cells are those of the image's outer pixels, not half a cell inside. Whole pixels, the nearest ones."""
-    rows, cols = (_stretch(n, cells) for n, cells in ((grid.height, grid.rows), (grid.width, grid.cols)))
+    rows, cols = (_stretch(pixels, cells) for pixels, cells, _ in grid.axes)
     return x[:, rows][:, :, cols]
 
 
 def off_corners(x: Tensor, grid: Grid) -> Tensor:
     """``x`` [C, H, W], which lies so, back on the image."""
-    rows, cols = (
-        beside_corners(n, cells) for n, cells in ((grid.height, grid.rows), (grid.width, grid.cols))
-    )
+    rows, cols = (beside_corners(pixels, cells) for pixels, cells, _ in grid.axes)
     return x[:, rows][:, :, cols]
 
 

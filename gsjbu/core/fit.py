@@ -10,12 +10,11 @@ from torch import Tensor
 
 from gsjbu.core import auto, devices, parameters
 from gsjbu.core.backends import dispatch
-from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaps import checked_mask
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid, size_text
 from gsjbu.core.kernel import Kernel
-from gsjbu.core.parameters import ADAM, FIXED, optimiser_of
+from gsjbu.core.parameters import ADAM, FIXED, Progress, optimiser_of
 from gsjbu.core.plain import finite_image
 from gsjbu.core.threads import check_threads
 from gsjbu.core.tto import checked_signal, fit_gaussians
@@ -71,8 +70,8 @@ def fit_kernel(
     usual = adam.start if objective == "rgb" and (iters or how == "bilinear") else FIXED
     raw = _start(grid, sigma, sigma_r, usual) if init is None else _raw_of(init, grid)
     gaussians, losses = fit_gaussians(
-        Gaussians.over(guide, grid, radius, raw, how, seen), iters, objective, given_back, backend=chosen.name,
-        device=where, optimiser=adam, rate=rate, threads=threads, progress=progress,
+        Gaussians.over(guide, grid, radius, raw, how, seen), iters, given_back, backend=chosen.name, device=where,
+        optimiser=adam, rate=rate, threads=threads, progress=progress,
     )  # fmt: skip
     return Kernel(
         gaussians, losses, objective, chosen.name, chosen.reason, str(where), threads, lr_image=how,

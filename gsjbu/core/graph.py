@@ -100,7 +100,7 @@ class Rendering(nn.Module):
         grid, blend = kernel.grid, kernel.blend or Blend()
         self.radius, self.passes, self.plain_share = kernel.radius, blend.passes, blend.plain_share
         self.means, self.offset = kernel._means, kernel.offset
-        back = [beside_corners(*axis) for axis in ((grid.height, grid.rows), (grid.width, grid.cols))]
+        back = [beside_corners(pixels, cells) for pixels, cells, _ in grid.axes]
         for name, index in zip(("back_rows", "back_cols"), back, strict=True):
             self.register_buffer(name, index if kernel.corners else None)
         self.register_buffer("guide", kernel.guide)

@@ -76,10 +76,14 @@ class Grid:
         return self in (by_sizes, Grid.from_stride(self.height, self.width, max(1, int(self.step_y))))
 
     @property
+    def axes(self) -> tuple[tuple[int, int, float], tuple[int, int, float]]:
+        """Pixels, cells and pixels to a cell along each axis, down first."""
+        return (self.height, self.rows, self.step_y), (self.width, self.cols, self.step_x)
+
+    @property
     def is_whole(self) -> bool:
         """True if all cells have the same size, a whole number of pixels each way: none is partial."""
-        axes = ((self.height, self.rows, self.step_y), (self.width, self.cols, self.step_x))
-        return all(step % 1 == 0 and cells * step == size for size, cells, step in axes)
+        return all(step % 1 == 0 and cells * step == size for size, cells, step in self.axes)
 
     @cached_property
     def row_starts(self) -> np.ndarray:
@@ -129,10 +133,7 @@ class Grid:
         """
         self._check(x)
         a = x.detach().to("cpu", torch.float32)
-        for dim, size, cells, step in (
-            (-1, self.width, self.cols, self.step_x),
-            (-2, self.height, self.rows, self.step_y),
-        ):
+        for dim, (size, cells, step) in ((-1, self.axes[1]), (-2, self.axes[0])):
             at = ((torch.arange(cells, dtype=torch.float64) + 0.5) * step - 0.5).clamp(0, size - 1)
             low = at.long()
             part = (at - low).to(torch.float32).reshape(-1, *[1] * (-1 - dim))

@@ -32,10 +32,7 @@ def bicubic(lr: Tensor, grid: Grid) -> Tensor:
 
 def catmull_rom(lr: Tensor, grid: Grid) -> Tensor:
     """Cubic between cell centres (Keys, a = −½: exact on parabolas), [C, h, w] → [C, H, W]; may overshoot too."""
-    for dim, pixels, cells, step in (
-        (1, grid.height, grid.rows, grid.step_y),
-        (2, grid.width, grid.cols, grid.step_x),
-    ):
+    for dim, (pixels, cells, step) in enumerate(grid.axes, start=1):
         at = (torch.arange(pixels, dtype=torch.float64) + 0.5) / step - 0.5
         own = at.floor().long()
         t = (at - own).to(lr.dtype)

@@ -19,7 +19,7 @@ from gsjbu.core import blur as blurs
 from gsjbu.core import clipping, compiler, gaps, parameters, shift
 from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
-from gsjbu.core.blend import Blend, Means, MixGaussians
+from gsjbu.core.blend import Blend, Means
 from gsjbu.core.corners import beside_corners, corner_centres, off_corners
 from gsjbu.core.eager import eager, without_autocast
 from gsjbu.core.gaussians import Gaussians
@@ -135,9 +135,9 @@ class Kernel:
                 return Means(dispatch.mean_weights(self.gaussians, mixed, self.threads), self.radius)
             return Means.of(self.blend, self.gaussians, self._mix(self.threads))
 
-    def _mix(self, threads: int | None) -> MixGaussians:
+    def _mix(self, threads: int | None) -> partial[Tensor]:
         """Mixing by one set of Gaussians, on this kernel's backend."""
-        return partial(dispatch.render, out=None, backend=self.backend, device=self.device, threads=threads)
+        return partial(dispatch.render, backend=self.backend, device=self.device, threads=threads)
 
     @cached_property
     def _parameters(self) -> parameters.Parameters:
@@ -195,16 +195,17 @@ class Kernel:
         mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
         self._check(signal, out, clip)
         check_threads(threads)
-        if not wants_gradient(signal):
+        learnt = wants_gradient(signal)
+        if not learnt:
             signal = signal.to("cpu")  # as the result; it is looked at in float64, which mps has not
             _check_digits(signal)
         if signal.dtype != torch.float64:
             signal = signal.to(torch.float32)
-        refinement = self.refinement if self._refines(signal) else None
-        if mask is None and signal.ndim == 3 and (refinement is not None or self._looks_for_gaps(signal)):
+        refinement = None if learnt else self._refinement_of(signal)
+        if mask is None and signal.ndim == 3 and not learnt and (refinement or self.objective == "auto"):
             mask = gaps.without_stand_ins(signal)
         whole = mask is None or bool(mask.all())
-        if self.blur is not None and whole and not wants_gradient(signal):
+        if self.blur is not None and whole and not learnt:
             signal = blurs.undone(signal, self.blur, refinement is not None and refinement.in_unit)
         odds = refinement is not None and refinement.odds
         flat = (log_odds(signal) if odds else signal).reshape(-1, *signal.shape[-2:])
@@ -212,11 +213,11 @@ class Kernel:
         direct = whole and refinement is None and not any(self.offset) and not self.corners
         threads = self.threads if threads is None else threads
         with without_autocast(flat.device.type):  # weights and sums need float32
-            if whole:
-                mixed = self._rendered(flat, target if direct else None, threads)
+            if mask is None or whole:
+                sharp = blends.sharpened(self.blend, self._means, flat)
+                mixed = self._mixed(sharp, target if direct else None, threads)
             else:
-                assert mask is not None
-                mixed = self._rendered_from(flat, mask, threads)
+                mixed = self._mixed_from(flat, mask, threads)
             mixed = self._finished(mixed, signal, refinement, mask, clip, threads)
             if target is not None and not direct:  # the result is in memory as a whole
                 target[...] = mixed.detach().cpu().numpy()
@@ -270,47 +271,38 @@ class Kernel:
         if out is not None:
             _check_out(out, (*signal.shape[:-2], grid.height, grid.width))
 
-    def _rendered(self, signal: Tensor, out: np.ndarray | None, threads: int | None) -> Tensor:
-        """``signal`` [C, h, w] by these Gaussians alone, or by the blend."""
+    def _mixed(self, sharp: Tensor, out: np.ndarray | None, threads: int | None) -> Tensor:
+        """``sharp`` [C, h, w] (see ``blend.sharpened``) by these Gaussians alone, or by the blend."""
         if self.blend is None:
-            return dispatch.render(
-                self.gaussians, signal, out, backend=self.backend, device=self.device, threads=threads
-            )
-        if self.blend.within(self.radius) and dispatch.is_compiled(self.backend, signal):
-            sharp = blends.sharpened(self.blend, self._means, signal)
-            return dispatch.render(
-                self.gaussians, sharp, out, backend=self.backend, threads=threads,
-                members=blends.members(self.blend, self.gaussians),
-            )  # fmt: skip
-        return blends.render(self.blend, self.gaussians, self._means, signal, out, self._mix(threads))
+            return self._mix(threads)(self.gaussians, sharp, out=out)
+        if self.blend.within(self.radius) and dispatch.is_compiled(self.backend, sharp):
+            members = blends.members(self.blend, self.gaussians)
+            return self._mix(threads)(self.gaussians, sharp, out=out, members=members)
+        return blends.render(self.blend, self.gaussians, sharp, out, self._mix(threads))
 
-    def _rendered_from(self, signal: Tensor, mask: Tensor, threads: int | None) -> Tensor:
+    def _mixed_from(self, signal: Tensor, mask: Tensor, threads: int | None) -> Tensor:
         """``signal`` [C, h, w] from the LR pixels alone that have a value, [C, H, W]."""
         kernel, blend = self, self.blend
         if blend is not None and not blend.is_pure:
             kernel = replace(self, blend=replace(blend, plain="bilinear"))
             if kernel._means is not None:
                 signal = gaps.back_projected(signal, mask, kernel._means, blend.passes)
-            kernel = replace(self, blend=replace(blend, plain="bilinear", passes=0))
-        mixed = gaps.leaving_out(lambda v: kernel._rendered(v, None, threads), mask)(signal)
+        mixed = gaps.leaving_out(lambda v: kernel._mixed(v, None, threads), mask)(signal)
         unknown = mixed.isnan()
         if not bool((unknown.any(dim=0).cpu() & clipping.within_reach(mask, self.grid, self.radius)).any()):
             return mixed
         # An interpolation reaches the next cells alone, and a colour may be that of cells without a value: there the
         # window has the word, by place as well.
         around = replace(self, gaussians=self.gaussians.by_place(), blend=None)
-        filled = gaps.leaving_out(lambda v: around._rendered(v, None, threads), mask)(signal)
+        filled = gaps.leaving_out(lambda v: around._mixed(v, None, threads), mask)(signal)
         return torch.where(unknown, filled.to(mixed), mixed)
 
-    def _refines(self, signal: Tensor) -> bool:
-        """True if mixing ``signal`` [..., C, h, w] is to be followed by the refinement."""
-        if self.refinement is None or wants_gradient(signal):
-            return False
-        return all(self.refinement.suits(one) for one in signal.reshape(-1, *signal.shape[-3:]))
-
-    def _looks_for_gaps(self, signal: Tensor) -> bool:
-        """True if cells that hold the mean of all others are to be left out, whatever follows mixing."""
-        return self.objective == "auto" and not wants_gradient(signal)
+    def _refinement_of(self, signal: Tensor) -> Refinement | None:
+        """What follows mixing ``signal`` [..., C, h, w]: the refinement, if every one of the batch is of its kind."""
+        if self.refinement is None:
+            return None
+        each = signal.reshape(-1, *signal.shape[-3:])
+        return self.refinement if all(self.refinement.suits(one) for one in each) else None
 
     def _refined(
         self, mixed: Tensor, signal: Tensor, refinement: Refinement, mask: Tensor | None, threads: int | None
@@ -346,11 +338,9 @@ class Kernel:
 
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
         """Where on the image the LR pixels have their centres, float64: x of each column [w], y of each row [h]."""
-        g, (across, down) = self.grid, self.offset
-        axes = ((g.width, g.cols, g.step_x, across), (g.height, g.rows, g.step_y, down))
-        xs, ys = (
+        ys, xs = (
             corner_centres(pixels, cells) if self.corners else (np.arange(cells) + 0.5) * step - off
-            for pixels, cells, step, off in axes
+            for (pixels, cells, step), off in zip(self.grid.axes, reversed(self.offset), strict=True)
         )  # fmt: skip
         return xs, ys
 

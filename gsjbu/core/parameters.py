@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -122,6 +123,10 @@ def log_bounds(high: Highest) -> dict[int, tuple[float, float]]:
         1: (math.log(SIGMA_LOW), math.log(high[1])),
         3: (math.log(SIGMA_R_LOW), math.log(SIGMA_R_HIGH)),
     }
+
+
+#: Called with each step of a fit and the loss before it; False stops the fit.
+Progress = Callable[[int, float], object]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import product
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -57,6 +58,19 @@ ON_CORNERS = ("measured", "shares")  # recipes of signals that are asked for it
 AS_MUCH = 0.06
 
 
+class Movable(NamedTuple):
+    """A guide [G, H, W] that may be moved over the grid."""
+
+    guide: Tensor
+    grid: Grid
+    roughly: bool = False  # moved cell means are taken of a view of it, as it is large (shift.means_of_moved)
+
+    def explains(self, explained: Explained, across: int, down: int) -> Explained:
+        """The same signal over this guide, moved to the right and down by so many pixels."""
+        means = shift.means_of_moved(self.guide, self.grid, across, down, roughly=self.roughly)
+        return explained.over(means)
+
+
 @dataclass(frozen=True, eq=False)
 class Registration:
     """A signal before its blur, and where it lies."""
@@ -95,11 +109,11 @@ def registered(
     grid: Grid,
     lr_guide: Tensor,  # [G, h, w]
     known: Tensor | None,  # bool [h, w]: cells where there are a value and a guide; None: all
-    roughly: bool,  # a moved guide's cell means are taken of a view of it, as it is large (shift.means_of_moved)
+    roughly: bool,  # see Movable
 ) -> Registration:
     """``signal`` without the blur that was put on it, and where it lies on ``guide``."""
-    explained = Explained(signal, lr_guide, known)
-    trust, moved = _place(explained, recipe, guide, grid, roughly)
+    explained, movable = Explained(signal, lr_guide, known), Movable(guide, grid, roughly)
+    trust, moved = _place(explained, recipe, movable)
     name = None
     if (moved is None or not moved.sure) and _may_be_blurred(recipe, known):
         softest = 0.0 if recipe != "measured" else SOFTEST / min(grid.step_y, grid.step_x)
@@ -110,7 +124,7 @@ def registered(
         # What is smooth by itself turns into waves that no image explains; a quantity that was blurred, into itself.
         if recipe != "measured" or _explains_what_was(explained, sharp, recipe):
             signal, explained, recipe = undone, sharp, "measured" if recipe == "measured" else "shares"
-            trust, moved = _place(explained, recipe, guide, grid, roughly)
+            trust, moved = _place(explained, recipe, movable)
         else:
             name = None
     on_corners = (
@@ -118,7 +132,7 @@ def registered(
         and corners.found(explained.few, guide, grid, explained.seen)
     )  # fmt: skip
     # What was blurred and is sharp again is no smooth quantity.
-    smoother = name is None and _is_smoother(explained, recipe, guide, grid, moved, roughly)
+    smoother = name is None and _is_smoother(explained, recipe, movable, moved)
     if smoother and moved is not None and not moved.of_sampling:
         moved = None  # the guide is not followed, wherever it lies
     return Registration(
@@ -126,16 +140,14 @@ def registered(
     )
 
 
-def _is_smoother(
-    explained: Explained, recipe: str, guide: Tensor, grid: Grid, moved: Shift | None, roughly: bool
-) -> bool:
+def _is_smoother(explained: Explained, recipe: str, movable: Movable, moved: Shift | None) -> bool:
     """``trust.is_smoother`` of a quantity, where the guide lies as it is laid, or of features."""
     if recipe == "features":
         return is_smooth(explained.signal) and is_smoother(explained, SMOOTHER_FEATURES, SMOOTHER_FEATURES)
     if recipe != "measured":
         return False
     if moved is not None and moved.of_sampling:
-        explained = explained.over(shift.means_of_moved(guide, grid, *moved.pixels, roughly=roughly))
+        explained = movable.explains(explained, *moved.pixels)
     return is_smoother(explained)
 
 
@@ -144,69 +156,63 @@ def _explains_what_was(blurred: Explained, sharp: Explained, recipe: str) -> boo
     return trust_in(recipe, sharp) >= AGREES and blurred.gain() + SHARPER <= sharp.gain()
 
 
-def _place(
-    explained: Explained, recipe: str, guide: Tensor, grid: Grid, roughly: bool
-) -> tuple[float, Shift | None]:
+def _place(explained: Explained, recipe: str, movable: Movable) -> tuple[float, Shift | None]:
     """How far the guide is followed; and how far the signal lies off it, where it explains it better moved as far."""
     trust = trust_in(recipe, explained)
     if trust == 0:
         return trust, None
-    moved = moved_as(explained, guide, grid, roughly)
+    moved = moved_as(explained, movable)
     if recipe == "scores" and (moved is None or not moved.sure):
         # Logarithms change where a network is not sure, too: of four outputs that are half a cell off, probabilities
         # tell two, and logarithms one more.
-        moved = moved_as(explained.logs, guide, grid, roughly)
+        moved = moved_as(explained.logs, movable)
     if moved is None or not moved.sure:
-        moved = _half_a_cell(explained, guide, grid, roughly) or moved
+        moved = _half_a_cell(explained, movable) or moved
     if moved is not None and moved.sure:
-        there = explained.over(shift.means_of_moved(guide, grid, *moved.pixels, roughly=roughly))
+        there = movable.explains(explained, *moved.pixels)
         if trust_in(recipe, there) == 0:  # edges agree there, and colours tell nothing: it lies where it is
             moved = None
     return trust, moved
 
 
-def _half_a_cell(explained: Explained, guide: Tensor, grid: Grid, roughly: bool) -> Shift | None:
+def _half_a_cell(explained: Explained, movable: Movable) -> Shift | None:
     """Half a cell right and down, where the guide, moved so, explains more than as it is and in any other direction."""
-    half = Shift(grid.step_x / 2, grid.step_y / 2, sure=True, of_sampling=True)
+    half = Shift(movable.grid.step_x / 2, movable.grid.step_y / 2, sure=True, of_sampling=True)
     across, down = half.pixels
     if min(across, down) <= 0:
         return None
 
-    def over(x: int, y: int) -> Explained:
-        return explained.over(shift.means_of_moved(guide, grid, x, y, roughly=roughly))
-
-    there = over(across, down)
+    there = movable.explains(explained, across, down)
     if _least_more(explained, there) < _beyond_chance(explained, HALF):
         return None
     by = _beyond_chance(explained, ELSEWHERE)
     for x, y in ((across, -down), (-across, down), (-across, -down)):
-        other = over(x, y)
+        other = movable.explains(explained, x, y)
         if max(there.more(other, ramps) for ramps in (False, True)) > -by:
             return None
     return half
 
 
-def moved_as(explained: Explained, guide: Tensor, grid: Grid, roughly: bool = False) -> Shift | None:
+def moved_as(explained: Explained, movable: Movable) -> Shift | None:
     """The shift that the edges of the signal show, where the guide, moved as far, does not explain less.
 
     A body that stands on even ground has no edge at its foot, and looks moved up: by half a cell or more, over all of
     the drawn grounds.
     """
-    likely = shift.found(explained.signal, guide, grid, explained.seen)
+    likely = shift.found(explained.signal, movable.guide, movable.grid, explained.seen)
     if likely is None:
         return None
 
     @cache
     def more_at(across: int, down: int) -> float:
-        there = shift.means_of_moved(guide, grid, across, down, roughly=roughly)
-        return explained.more(explained.over(there), ramps=True)
+        return explained.more(movable.explains(explained, across, down), ramps=True)
 
     def more(moved: Shift) -> float:
         return more_at(*moved.pixels)
 
     if more(likely) <= -SLIGHT:
         return None
-    return _exactly(likely, grid, more) if likely.sure else likely
+    return _exactly(likely, movable.grid, more) if likely.sure else likely
 
 
 def _exactly(likely: Shift, grid: Grid, more: Callable[[Shift], float]) -> Shift | None:

@@ -18,9 +18,7 @@ from torch import Tensor
 
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler
-
-#: Channels rendered at a time: only the strongest class so far is kept.
-BLOCK = 16
+from gsjbu.core.strongest import BLOCK, Strongest
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +63,15 @@ class Shared:
         ``together``: all channels must be upsampled at once.
         """
         rows, cols = torch.from_numpy(grid.row_of), torch.from_numpy(grid.col_of)
-        none = len(self.channels)
-        index = torch.full((grid.height, grid.width), none)
-        best = torch.full(index.shape, -torch.inf)
+        none, best = len(self.channels), Strongest()
         block = len(self.values) if together else BLOCK
         for first in range(0, len(self.values), block):
             scores = way(self.values[first : first + block])
             for score, near in zip(scores, self._near(first, len(scores)), strict=True):
                 here = torch.from_numpy(near)[rows][:, cols]
-                better = (here < none) & ((score > best) | ((score == best) & (here < index)))
-                index, best = torch.where(better, here, index), torch.where(better, score, best)
-        return index.masked_fill_(index == none, -1)
+                best.add(score.masked_fill(here == none, -torch.inf), here)
+        assert best.index is not None
+        return best.index.masked_fill_(best.index == none, -1)
 
     def _near(self, first: int, count: int) -> Iterator[np.ndarray]:
         """For each of some channels its class in the window of every cell, int64 [h, w]; n where it has none."""

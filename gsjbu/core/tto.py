@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.backends import dispatch
-from gsjbu.core.backends.dispatch import Progress
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import ADAM, Optimiser
+from gsjbu.core.parameters import Optimiser, Progress
 from gsjbu.core.plain import plain, why_unreadable
 from gsjbu.errors import ShapeError
 
@@ -22,19 +21,19 @@ FLAT = 1e-6  # of its largest value: a signal that spreads less is what float32'
 def fit_gaussians(
     start: Gaussians,
     iters: int,
-    objective: str,  # rgb or signal
-    signal: Tensor | None = None,  # [C, h, w], see checked_signal
+    signal: Tensor
+    | None = None,  # [C, h, w], see checked_signal: what is to be given back; None: the guide's colours
     *,
     backend: str,
     device: torch.device,
-    optimiser: Optimiser = ADAM,
+    optimiser: Optimiser,
     rate: float | None = None,
-    threads: int | None = None,
-    progress: Progress | None = None,
+    threads: int | None,
+    progress: Progress | None,
 ) -> tuple[Gaussians, list[float]]:
     """Minimise the objective from ``start``; returns where it ends, and the loss before each step.
 
-    ``rgb``: L = mean|Î − I|. ``signal``: mean squared difference between the rendered signal's cell means and the
+    Of colours: L = mean|Î − I|. Of a signal: mean squared difference between the rendered signal's cell means and the
     signal, in units of its mean magnitude. ``rate``: instead of the optimiser's own.
     """
     unit = 1.0
@@ -43,8 +42,8 @@ def fit_gaussians(
         signal, spread = standardised(signal)
         unit = (spread * float(signal.double().abs().mean()) / (magnitude or 1.0)) ** 2
     found, losses = dispatch.fit(
-        start, iters, optimiser, rate, float(objective == "rgb"), signal, float(objective == "signal"), backend=backend,
-        device=device, threads=threads, progress=_in_unit(progress, unit),
+        start, iters, optimiser, rate, signal, backend=backend, device=device, threads=threads,
+        progress=_in_unit(progress, unit),
     )  # fmt: skip
     return found, [unit * loss for loss in losses]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 from collections.abc import Hashable, Iterable
@@ -13,9 +14,32 @@ from gsjbu.errors import GsjbuError
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+-]+):/+")
 
 
+EMPTY = "is empty, as a variable is that was never set; name a file or a folder (. is the current folder)"
+
+
+def named(address: str | os.PathLike[str], what: str = "The path") -> Path:
+    """``address``, unless it is empty: that would be the current folder, which nobody means by it."""
+    if os.fspath(address):
+        return Path(address)
+    raise GsjbuError("path_empty", f"{what} {EMPTY}.")
+
+
+def given(text: str) -> str:
+    """The argparse type of what has no other: any word but none, for no option has a use for that."""
+    if not text:
+        raise argparse.ArgumentTypeError(EMPTY)
+    return text
+
+
 def parted(address: str | os.PathLike[str]) -> tuple[Path, str | None]:
-    """The file, and the entry of it that is named; a file whose own name has a colon is that file."""
+    """The file, and the entry of it that is named; a file whose own name has a colon is that file.
+
+    ``-`` is standard input, unless a file is called so.
+    """
+    named(address)
     text = os.fspath(address)
+    if text == "-" and not os.path.exists(text):
+        return Path("/dev/stdin"), None
     at = len(text) if os.path.exists(text) else text.rfind(":")
     while 1 < at < len(text):  # the colon of a drive stands after one letter
         if text[at + 1 :] and os.path.exists(text[:at]):
@@ -35,7 +59,8 @@ def identity(path: str | os.PathLike[str]) -> Hashable:
 
 
 def spare(inputs: Iterable[str | os.PathLike[str]], output: str | os.PathLike[str]) -> None:
-    """Refuse an ``output`` that would take the place of an input."""
+    """Refuse an ``output`` that would take the place of an input, or is empty."""
+    named(output, "The result's name")
     if identity(output) in map(identity, inputs):
         text = f"The result {output} would take the place of an input; choose another name."
         raise GsjbuError("output_is_input", text)

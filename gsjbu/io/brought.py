@@ -28,6 +28,7 @@ class Brought:
     ``maybe``: a kind that it may be whatever its numbers say, and is if they are sure.
     ``gap``: the number that a result has where there is none, if it is to be none of ``codes``. ``pages``: pictures
     in the file, of which this is the first. ``alpha``: the last channel is one, by the file's own mark.
+    ``placed``: the file says where on the ground it lies.
     """
 
     array: np.ndarray
@@ -46,6 +47,7 @@ class Brought:
     gap: float | None = None
     pages: int = 1
     alpha: bool = False
+    placed: bool = False
 
 
 def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.strongest import Strongest
 from gsjbu.errors import GsjbuError
 from gsjbu.io import levels, restoring
 from gsjbu.io.signals import CLASS_KINDS, Signal
@@ -23,7 +24,7 @@ class Export:
         self.shape = restoring.result_shape(signal, (kernel.grid.height, kernel.grid.width))
         self.dtype = restoring.result_dtype(signal).newbyteorder("<")
         self._whole: np.ndarray | None = None
-        self._best = restoring.Strongest()
+        self._best = Strongest()
 
     def blocks(self) -> Iterator[np.ndarray]:
         """The result from its first channel to its last, in this order and dtype."""
@@ -31,7 +32,7 @@ class Export:
             if self.signal.kind == "labels" or self.signal.shape[0] == 1:
                 self._whole = block
             elif self.signal.kind in CLASS_KINDS:
-                self._best.add(torch.from_numpy(block))
+                self._best.add_next(torch.from_numpy(block))
             yield np.ascontiguousarray(block, dtype=self.dtype)
 
     def facts(self) -> dict[str, Any]:

@@ -22,6 +22,8 @@ CLOCK = Fraction(1, 90000)
 ENDINGS = (".mp4", ".mkv", ".mov")
 #: What a frame says of its colours, and the number that says nothing.
 UNKNOWN = {"color_range": 0, "colorspace": 2, "color_primaries": 2, "color_trc": 2}
+#: What a container says of itself, and not of the film.
+OF_CONTAINER = ("encoder", "major_brand", "minor_version", "compatible_brands")
 #: FFmpeg's numbers of matrices, as the scaler numbers them: BT.709, FCC, BT.601 (twice), SMPTE 240M, BT.2020.
 MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 
@@ -39,13 +41,14 @@ class Reader:
 
     ``times``: when each frame so far is shown, and for how long, in seconds. ``aspect``: width of a pixel over its
     height, as the film's own turn has it. ``colours``: range, matrix, primaries and transfer of its colours, as numbers
-    of FFmpeg.
+    of FFmpeg. ``format``: of its frames' pixels, PyAV's. ``words``: title, comment, time of making and the like.
     """
 
     def __init__(self, path: str | Path) -> None:
         av = _av()
+        addresses.named(path)
         if not os.path.isfile(path):
-            raise GsjbuError("video_unreadable", addresses.missing(path))
+            raise GsjbuError("video_unreadable", _no_film(path))
         try:
             self._file = av.open(str(path))
         except av.FFmpegError as error:
@@ -63,6 +66,9 @@ class Reader:
         self.times: list[tuple[Fraction, Fraction]] = []
         self.quarters = 0  # turns counterclockwise that put a frame upright
         self.colours: dict[str, int] = {}
+        self.format: Any = None
+        said = self._file.metadata
+        self.words = {name: text for name, text in said.items() if name.lower() not in OF_CONTAINER}
         self._error = av.FFmpegError
         self._name, self._path = Path(path).name, str(path)
 
@@ -72,12 +78,19 @@ class Reader:
                 unit = frame.time_base or Fraction(1)
                 start = frame.pts * unit if frame.pts is not None else len(self.times) / self.rate
                 self.times.append((start, frame.duration * unit if frame.duration else 1 / self.rate))
+                self.format = frame.format
                 self.quarters = round(frame.rotation / 90) % 4
                 self.colours = {name: int(getattr(frame, name) or 0) for name in UNKNOWN}
                 pixels = torch.from_numpy(np.rot90(frame.to_ndarray(format="rgb24"), self.quarters).copy())
                 yield pixels.permute(2, 0, 1).to(torch.float32).div_(255).contiguous()
         except self._error as error:
             raise GsjbuError("video_unreadable", f"{self._name} is damaged: {error}.") from error
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether its frames have one, be it beside them as WebM has it."""
+        beside = {name.lower(): text for name, text in self._stream.metadata.items()}.get("alpha_mode") == "1"
+        return beside or any(part.is_alpha for part in self.format.components)
 
     def sound_for(self, file: Any) -> tuple[dict[int, Any], list[str]]:
         """A track in ``file`` for each of this film's tracks of sound, by its index; the codecs that it cannot hold."""
@@ -111,13 +124,13 @@ class Reader:
 class Writer:
     """Writes uint8 ``[H, W, 3]`` pictures as H.264; use it in a ``with`` block.
 
-    ``like``: a film whose presentation times, pixel aspect, colour range and sound it takes over. What was at ``path``
-    before stays until the film is whole; where there was nothing, the frames before an error are kept. ``notes``: what
-    a person should know of the file.
+    ``like``: a film whose presentation times, pixel aspect, colour range, words and sound it takes over. What was at
+    ``path`` before stays until the film is whole; where there was nothing, the frames before an error are kept.
+    ``notes``: what a person should know of the file.
     """
 
     def __init__(self, path: str | Path, rate: Fraction | int = 24, like: Reader | None = None) -> None:
-        self._path = Path(path)
+        self._path = addresses.named(path)
         if self._path.suffix.lower() not in ENDINGS:
             raise GsjbuError(
                 "output_format",
@@ -174,6 +187,8 @@ class Writer:
                 self.notes.append(
                     f"The sound ({', '.join(left)}) is left out, as {self._path.suffix} does not hold it; .mkv does."
                 )
+            self._file.metadata.update(self._like.words)
+            self.notes += _not_kept(self._like, self._stream.pix_fmt)
             for name, value in self._like.colours.items():
                 setattr(self._stream.codec_context, name, value)
 
@@ -218,3 +233,31 @@ class Writer:
                     error.args = (error.message,)
         finally:
             self._part.unlink(missing_ok=True)
+
+
+def _not_kept(film: Reader, written: str) -> list[str]:
+    """What of a film's pixels those of the format ``written`` do not hold, as a sentence."""
+    brought = film.format
+    parts = [part for part in brought.components if not part.is_alpha]
+    bits = max(part.bits for part in parts)
+    lost = ["its alpha channel"] if film.has_alpha else []
+    lost += [f"{bits} bits a colour (8 are written)"] if bits > 8 else []
+    if (
+        len(parts) > 1
+        and written == "yuv420p"
+        and (brought.chroma_width(2), brought.chroma_height(2)) != (1, 1)
+    ):
+        lost.append("the size of its colours (half each way is written)")
+    return [f"Not kept of the film ({brought.name}): {', '.join(lost)}."] if lost else []
+
+
+def _no_film(path: str | Path) -> str:
+    """The sentence on what is no file."""
+    if os.path.isdir(path):
+        return (
+            f"{path} is a folder, and a film is one file; of numbered pictures this makes one: ffmpeg -framerate 24 "
+            f"-pattern_type glob -i '{path}/*.png' -c:v ffv1 film.mkv"
+        )
+    return (
+        f"{path} is no regular file, as a film must be." if os.path.exists(path) else addresses.missing(path)
+    )

@@ -17,7 +17,7 @@ from gsjbu.core.grid import size_text
 from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
 from gsjbu.io import ends
-from gsjbu.io.kinds import Kind
+from gsjbu.io.kinds import FEW, Kind, may_be_classes
 
 AUTO, NONE = "auto", "none"
 Invalid = str | float | Sequence[float] | None
@@ -32,6 +32,8 @@ FAR_FROM_REST = 3.0
 #: … nor is a negative whole one among others that are not, so many of their steps from the least.
 FAR_IN_STEPS = 2.0
 MOST_CODES = 4
+#: Class numbers below 0 are of no class where they are one of these, or the only one: what losses ignore, and fills.
+IGNORED = (-1.0, -99.0, -100.0, -255.0, -999.0, -9999.0, -32768.0)
 #: Codes that are known for it: one cell is enough.
 KNOWN_CODES = (-9999.0, -32768.0, 65504.0, 1e10, 1e20, -3.4028234663852886e38)
 #: Cells of a signal with gaps: to find each gap's nearest neighbour takes half a second for so many.
@@ -45,12 +47,14 @@ class Gaps:
     """``known`` bool [h, w]; ``codes``: the numbers that stand for no value; ``sentence`` says so, or is empty.
 
     ``guessed``: a code was told by lying far from all others, or many cells have it: a person may know better.
+    ``doubt``: a sentence on a class number that may mean no class.
     """
 
     known: np.ndarray
     codes: tuple[float, ...] = ()
     sentence: str = ""
     guessed: bool = False
+    doubt: str = ""
 
 
 def parse(invalid: Invalid) -> str | tuple[float, ...]:
@@ -87,7 +91,7 @@ def find(
 
     ``auto``: in depth, 0 (and 65535 of 16 bits) where it repeats and nothing else is near it; in one channel, a
     number far from all others, or a lone negative one, that repeats exactly; in labels of 8 bits 255, unless it is one
-    of two levels or of evenly spaced ones.
+    of two levels or of evenly spaced ones, and −1, −100 and their kind below all others.
     """
     known = finite(planes)
     missing = int((~known).sum())
@@ -97,9 +101,10 @@ def find(
         known &= brought
         parts += [f"{_cells(masked, known.size)} masked"] if masked else []
     codes: tuple[float, ...] = ()
-    guessed = False
+    guessed, doubt = False, ""
     if invalid == AUTO and planes.shape[0] == 1:
         usual, unusual = (_labels if kind == "labels" else _depth)(planes[0], known, kind)
+        doubt = _doubt(planes[0], known, unusual) if kind == "labels" else ""
         many = kind != "labels" and int((known & np.isin(planes[0], usual)).sum()) > MANY * known.size
         codes, guessed = usual + unusual, many or bool(unusual)
     elif not isinstance(invalid, str):
@@ -110,7 +115,7 @@ def find(
         if equal.any():
             means = "ignore" if kind == "labels" else "no value"
             parts.append(f"{_cells(int(equal.sum()), known.size)} {code:g}, which means {means}")
-    return Gaps(known, codes, "; ".join(parts), guessed)
+    return Gaps(known, codes, "; ".join(parts), guessed, doubt)
 
 
 def finite(planes: np.ndarray) -> np.ndarray:
@@ -164,7 +169,62 @@ Codes = tuple[tuple[float, ...], tuple[float, ...]]  # those that everybody uses
 
 
 def _labels(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
-    return ((float(IGNORE),), ()) if _has_ignored(plane, known) else ((), ())
+    below = ignored(plane, known)
+    classes = known & ~np.isin(plane, below)
+    return ((float(IGNORE),), below) if _has_ignored(plane, classes) else ((), below)
+
+
+def ignored(plane: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
+    """The numbers of [h, w] that are no class numbers, as −1 and −100 are none, also where unsigned integers hold −1.
+
+    −1 may be a class, that of the ground before which things stand: where a third of all cells have it, or it is one of
+    two levels with 0 or 1.
+    """
+    codes, _ = _below(plane, known)
+    return tuple(code for code in codes if not _may_be_class(plane, known, code))
+
+
+def _doubt(plane: np.ndarray, known: np.ndarray, taken: tuple[float, ...]) -> str:
+    """A sentence on a −1 of labels [h, w] that is not ``taken`` for a gap."""
+    codes, as_minus_1 = _below(plane, known)
+    kept = [code for code in codes if code not in taken]
+    if not kept or (as_minus_1 and _are_two_levels(plane, known)):
+        return ""
+    return f"{kept[0]:.20g} is taken for a class; if it means that there is none, invalid={kept[0]:.20g} says so."
+
+
+def _below(plane: np.ndarray, known: np.ndarray) -> tuple[tuple[float, ...], bool]:
+    """Numbers of [h, w] that may be of no class, and whether it is a −1 that unsigned integers hold."""
+    values = np.unique(plane[known])
+    if plane.dtype.kind == "u" and plane.dtype.itemsize > 1:
+        top = np.iinfo(plane.dtype).max
+        there = values.size > 1 and values[-1] == top and not _is_even(values)
+        return ((float(top),) if there else ()), True
+    low = values[values < 0] if plane.dtype.kind in "if" else values[:0]
+    rest = values[low.size :].astype(np.float64)
+    codes = tuple(map(float, low))
+    lone = len(codes) == 1 and rest.size and _is_lone(codes[0], rest)
+    return (codes if rest.size and (lone or set(codes) <= set(IGNORED)) else ()), False
+
+
+def _may_be_class(plane: np.ndarray, known: np.ndarray, code: float) -> bool:
+    """Whether a −1 of labels [h, w] may be their ground."""
+    if plane.dtype.kind == "u":
+        return _are_two_levels(plane, known) or _are_many(plane, code)
+    if code != -1:
+        return False
+    others = np.unique(plane[known & (plane != code)])
+    return (others.size == 1 and others[0] in (0, 1)) or _are_many(plane, code)
+
+
+def _are_many(plane: np.ndarray, code: float) -> bool:
+    return int((plane == code).sum()) >= MANY * plane.size
+
+
+def _are_two_levels(plane: np.ndarray, known: np.ndarray) -> bool:
+    """Whether [h, w] holds 0 and one other level."""
+    values = np.unique(plane[known])
+    return values.size == 2 and values[0] == 0
 
 
 def _has_ignored(plane: np.ndarray, known: np.ndarray) -> bool:
@@ -175,10 +235,13 @@ def _has_ignored(plane: np.ndarray, known: np.ndarray) -> bool:
         return False
     if values.size == 2 and values[0] == 0:
         return False  # a mask of 8 bits
+    return values.size == 2 or not _is_even(values)
+
+
+def _is_even(values: np.ndarray) -> bool:
+    """Whether rising ``values`` are grey levels, spread evenly up to white."""
     steps = np.diff(values.astype(np.float64))
-    return values.size == 2 or bool(
-        steps[-1] > 1.5 * steps.min()
-    )  # else grey levels, spread evenly up to white
+    return values.size > 2 and bool(steps[-1] <= 1.5 * steps.min())
 
 
 def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
@@ -225,6 +288,8 @@ def _outliers(values: np.ndarray) -> Iterator[float]:
             known_code = any(np.isclose(end, code, rtol=1e-6) for code in KNOWN_CODES)
             if rest.size < 2 or not (known_code or same.sum() > 1):
                 continue
+            if end > 0 and not known_code and _are_few(rest):
+                continue
             gap = float(np.abs(rest - end).min())
             spread = float(np.ptp(rest))
             far = gap > FAR_FROM_REST * spread and same.sum() < 0.5 * values.size
@@ -238,6 +303,13 @@ def _outliers(values: np.ndarray) -> Iterator[float]:
                 break
         else:
             return
+
+
+def _are_few(values: np.ndarray) -> bool:
+    """Whether values are so few whole numbers that they tell of no span: ids may lie anywhere."""
+    some = np.unique(values[: FEW * FEW])  # most have more at once
+    few = len(some) <= FEW and len(np.unique(values)) <= FEW
+    return few and may_be_classes(values)
 
 
 def _is_lone(end: float, rest: np.ndarray) -> bool:

@@ -43,6 +43,9 @@ MOSTLY = 0.5
 FOURTH = "The fourth channel is followed as the others are, as a band; if it is an alpha, leave it out."
 #: What an opaque alpha is in each scale.
 _FULL = (1.0, 255.0, 65535.0)
+LAYERS = (
+    "An .exr has layers of linear light: name the one to follow, {}:RGB, or save the picture as PNG or TIFF."
+)
 _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
 
 
@@ -156,8 +159,12 @@ def _bytes_of(path: Path, address: str | os.PathLike[str]) -> bytes:
 def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str = "") -> _Pixels:
     """A picture file's bytes: what the page takes, and whatever else Pillow opens; a TIFF or an array of many bands."""
     form = readers.form_of(data)
-    if form in readers.OF_ARRAYS or entry is not None:
-        return _bare(_planes_of_array(_array_of(data, max_pixels, entry, name).array))
+    if form == "exr" and entry is None:
+        raise ImageError("image_type", LAYERS.format(name or "FILE"))
+    if form in (*readers.OF_ARRAYS, "pfm") or entry is not None:
+        found = _array_of(data, max_pixels, entry, name)
+        hidden = None if found.known is None else torch.from_numpy(~found.known)
+        return _bare(_planes_of_array(found.array), hidden)
     if form == "tiff":
         return _of_tiff(data, max_pixels)
     if pictures.sniffed(data) is not None or not data:

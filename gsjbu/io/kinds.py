@@ -295,7 +295,7 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
             return Guess("depth", f"{bits}, many of them 0 and nothing near it", "soft_labels")
         return Guess("soft_labels", f"{bits}, mostly 0 or 255: an alpha matte")
     if lie.count <= FEW:
-        return _few(values, lie, levels)
+        return _few(values, lie, levels, plane.dtype)
     return _many(plane, known, lie, levels)
 
 
@@ -325,13 +325,18 @@ def _many(plane: np.ndarray, known: np.ndarray, lie: Patches, levels: str) -> Gu
     return Guess("depth", said, "labels" if lie.count <= SOME or lies.apart >= ORDERED else None)
 
 
-def _few(values: np.ndarray, lie: Patches, levels: str) -> Guess:
+def _few(values: np.ndarray, lie: Patches, levels: str, dtype: np.dtype) -> Guess:
     """So few whole numbers that they are labels, unless they are none that classes have."""
-    if _has_no_class_number(values) and (values.max() <= TOP_LEVEL or lie.count == 1):
-        return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
-    if lie.equal < PATCHES or lie.alone >= PATCHES:
-        return Guess("labels", f"only {levels}", "depth")
+    in_patches = lie.equal >= PATCHES and lie.alone < PATCHES
     flat = f"{levels} in patches: {round(100 * lie.equal)} % of neighbours are equal"
+    if _has_no_class_number(values) and (values.max() <= TOP_LEVEL or lie.count == 1):
+        if (
+            in_patches and lie.count > 2 and dtype.kind in "iu" and dtype.itemsize > 2
+        ):  # as no sensor has them
+            return Guess("labels", f"{flat}, ids by their size", "depth")
+        return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
+    if not in_patches:
+        return Guess("labels", f"only {levels}", "depth")
     return Guess("labels", flat, "depth" if _has_no_class_number(values) else None)
 
 

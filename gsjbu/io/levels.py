@@ -21,19 +21,25 @@ from gsjbu.io import pictures, restoring
 from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
 
 TOP, TOP_OF_COLOURS = 65535, 255
+SHARES = (
+    "A .png holds the map of classes, and not the share of each class; write .npy, .safetensors or .zarr."
+)
 
 
-def png(signal: Signal, result: np.ndarray) -> bytes:
-    """A result, as :func:`gsjbu.io.restoring.restored` gives it, as a PNG. Raises GsjbuError where no PNG holds it."""
-    check_png(signal, result.shape)
+def png(signal: Signal, result: np.ndarray, shares: bool = False) -> bytes:
+    """A result, as :func:`gsjbu.io.restoring.restored` gives it, as a PNG. Raises GsjbuError where no PNG holds it.
+
+    shares: whether shares of classes were asked for.
+    """
+    check_png(signal, result.shape, shares)
     if result.ndim == 3 and len(result) == 1:
         result = result[0]
     if signal.kind in CLASS_KINDS and result.ndim == 3:  # shares of classes: the largest of each pixel
         numbers = restoring.codes_of(signal)[_strongest(result)]
         return classes_png(signal, numbers, np.isnan(result).all(axis=0))
-    if signal.kind == "labels":
+    if signal.kind == "labels" and not shares:
         return classes_png(signal, result)
-    told = restoring.facts(signal) | scale(signal, result)
+    told = restoring.facts(signal, shares) | scale(signal, result, shares)
     if "scale" not in told:
         dtype = np.uint8 if result.dtype.itemsize == 1 else np.uint16
         return pictures.png_bytes(result.astype(dtype), text=_text(told))
@@ -43,8 +49,13 @@ def png(signal: Signal, result: np.ndarray) -> bytes:
     return pictures.png_bytes(levels, text=_text(told))
 
 
-def check_png(signal: Signal, shape: tuple[int, ...]) -> None:
-    """Refuse, before any work, what a PNG cannot hold: features of many channels, class numbers below 0."""
+def check_png(signal: Signal, shape: tuple[int, ...], shares: bool = False) -> None:
+    """Refuse, before any work, what a PNG cannot hold: features of many channels, class numbers below 0, and shares of
+    several classes that were asked for."""
+    if shares and len(shape) == 3 and shape[0] > 1:
+        raise GsjbuError("output_format", SHARES)
+    if shares:
+        return
     if signal.kind not in CLASS_KINDS and len(shape) == 3 and shape[0] not in (1, 3):
         raise GsjbuError(
             "output_format",
@@ -63,14 +74,15 @@ def _check_numbers(signal: Signal, told: str, numbers: Iterable[float]) -> None:
         raise GsjbuError("output_format", f"{told}, and a .png holds 0 to {top}; write .npy, .tif.")
 
 
-def scale(signal: Signal, result: np.ndarray) -> dict[str, float]:
+def scale(signal: Signal, result: np.ndarray, shares: bool = False) -> dict[str, float]:
     """What the levels of a PNG of ``result`` mean: ``offset``, ``scale`` and ``gap_level`` (-1: there is none).
 
     Empty where it holds the numbers as they are, or classes.
     """
     if result.ndim == 3 and len(result) == 1:
         result = result[0]
-    if signal.kind == "labels" or (signal.kind in CLASS_KINDS and result.ndim == 3):
+    hard = signal.kind == "labels" and not shares
+    if hard or (signal.kind in CLASS_KINDS and result.ndim == 3):
         return {}
     whole = result.dtype.kind in "iub"
     if whole and result.ndim == 2 and int(result.min()) >= 0 and int(result.max()) <= TOP:
@@ -79,7 +91,7 @@ def scale(signal: Signal, result: np.ndarray) -> dict[str, float]:
     known = np.isfinite(result)
     first = 0 if known.all() else 1
     low, high = (float(result[known].min()), float(result[known].max())) if known.any() else (0.0, 1.0)
-    if signal.kind in UNIT_KINDS or (result.ndim == 3 and low >= 0 and high <= 1):
+    if shares or signal.kind in UNIT_KINDS or (result.ndim == 3 and low >= 0 and high <= 1):
         low, high = 0.0, 1.0
     step = (high - low) / (top - first) or 1.0
     return {"offset": low - first * step, "scale": step, "gap_level": 0 if first else -1}
@@ -94,7 +106,7 @@ def to_levels(result: np.ndarray, told: dict[str, Any]) -> np.ndarray:
     return np.where(known, np.clip(levels, first, top), 0).astype(np.uint16)
 
 
-def tiff(signal: Signal, result: np.ndarray) -> bytes:
+def tiff(signal: Signal, result: np.ndarray, shares: bool = False) -> bytes:
     """A result as a TIFF of its own dtype, channels as pages; what the numbers mean is its description."""
     if why := lacking("geo", "Writing TIFF"):
         raise GsjbuError("tiff_missing", why)
@@ -111,15 +123,25 @@ def tiff(signal: Signal, result: np.ndarray) -> bytes:
         result = result.astype(np.int32)
     stream = io.BytesIO()
     # Not `"shape":`, by which tifffile tells descriptions of its own, which ours is not.
-    description = json.dumps(restoring.facts(signal), separators=(", ", " : "))
+    description = json.dumps(restoring.facts(signal, shares), separators=(", ", " : "))
+    has_palette = bool(signal.palette) and signal.kind == "labels" and not shares and result.dtype == np.uint8
     tifffile.imwrite(
         stream,
         result,
         description=description,
-        photometric="minisblack",
+        photometric="palette" if has_palette else "minisblack",
+        colormap=_colormap(signal.palette) if has_palette else None,
         metadata=None,
     )
     return stream.getvalue()
+
+
+def _colormap(palette: bytes) -> np.ndarray:
+    """RGB triples as a TIFF has them: uint16 [3, 256]."""
+    colours = np.zeros((256, 3), np.uint16)
+    triples = np.frombuffer(palette, np.uint8).reshape(-1, 3)[:256]
+    colours[: len(triples)] = triples
+    return np.ascontiguousarray(257 * colours.T)
 
 
 def _text(told: dict[str, Any]) -> str:

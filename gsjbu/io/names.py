@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gsjbu.errors import SignalError
+from gsjbu.io import addresses
 
 MAX_BYTES = 1 << 20
 MAX_NAMES = 65536
@@ -41,7 +42,7 @@ def names_of(source: str | Path) -> tuple[str, ...]:
     """
     if str(source).lower() in KNOWN:
         return KNOWN[str(source).lower()]
-    path = Path(source)
+    path = addresses.named(source)
     try:
         data = path.read_bytes()[: MAX_BYTES + 1]
         text = data.decode("utf-8-sig")

@@ -40,6 +40,11 @@ MAX_PNG_CHUNKS = 50_000
 #: Under which a PNG keeps what its levels mean.
 TEXT_KEY = "gsjbu"
 
+# How Pillow gives the low bytes of a PNG's channels of 16 bits, by its kind of colours: as if they were the high ones.
+# Grey with alpha has no such way; its four bytes are taken as four channels.
+_LOW = {2: "RGB;16L", 4: "RGBA", 6: "RGBA;16L"}
+_ALPHA = 4  # a bit of that kind
+
 _SCALES = {"uint8": 255.0, "uint16": 65535.0}
 _ACCEPTED = "A JPEG, PNG, WebP or AVIF picture is needed."
 
@@ -48,13 +53,13 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Tensor:
     """Picture file → ``[3, H, W]`` float32 in [0, 1].
 
     First frame only, EXIF orientation applied, transparency over white, grey repeated to three channels,
-    16-bit values kept to 1/65535 where the file is grey.
+    16-bit values kept to 1/65535.
     """
     return to_image(decode_pixels(data, max_pixels))
 
 
 def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """As :func:`decode`, but the compact array: uint8 ``[H, W, 3]``, or uint16 ``[H, W]``."""
+    """As :func:`decode`, but the compact array: uint8 or uint16 ``[H, W, 3]``, or uint16 ``[H, W]``."""
     with loaded(data, max_pixels) as file:
         return upright(file, data)
 
@@ -121,17 +126,18 @@ def check_scans(scans: int, size: tuple[int, int]) -> None:
 
 
 def upright(image: Image.Image, data: bytes = b"") -> np.ndarray:
-    """The pixels as they are to be seen, over white: uint8 ``[H, W, 3]``, or uint16 ``[H, W]`` for 16-bit grey.
+    """The pixels as they are to be seen, over white: uint8 ``[H, W, 3]``, or of 16 bits uint16 ``[H, W]`` for grey and
+    ``[H, W, 3]`` for colours.
 
-    ``data`` is the file it came from, if it did.
+    ``data`` is the file it came from, if it did: Pillow's image has but 8 bits of a PNG's deep colours.
     """
-    return _turn(_flatten(image, data), _orientation(image))
+    return turned(_flatten(image, data), orientation(image))
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height as they are to be seen, from the header alone."""
     width, height = image.size
-    return (height, width) if _orientation(image) >= 5 else (width, height)
+    return (height, width) if orientation(image) >= 5 else (width, height)
 
 
 def notes(file: Image.Image) -> tuple[str, ...]:
@@ -228,24 +234,30 @@ def shrink(image: Tensor | np.ndarray, resolution: int) -> Tensor:
 
 
 def _as_in_a_file(x: Tensor) -> np.ndarray | None:
-    """The whole numbers that ``x`` [3, H, W] was decoded from, uint8 [H, W, 3] or uint16 [H, W]; None if from none.
+    """The whole numbers that ``x`` [3, H, W] was decoded from, of 8 or 16 bits, [H, W, 3] or [H, W]; None if from none.
 
     A fit follows the last bit of its picture. Whether a caller decodes first or hands over what the file holds, the
     smaller picture is the same to that bit.
     """
     if x.shape[0] != 3 or x.device.type != "cpu":
         return None
-    planes = []
-    for plane in x.detach().to(torch.float32).numpy():
-        levels = _levels(plane, np.uint8)
-        if levels is None:
-            break
-        planes.append(levels)
-    if len(planes) == 3:
-        return np.stack(planes, axis=-1)
+    planes = x.detach().to(torch.float32).numpy()
+    if (levels := _all_levels(planes, np.uint8)) is not None:
+        return levels
     if torch.equal(x[0], x[1]) and torch.equal(x[0], x[2]):
-        return _levels(x[0].detach().to(torch.float32).numpy(), np.uint16)
-    return None
+        return _levels(planes[0], np.uint16)
+    return _all_levels(planes, np.uint16)
+
+
+def _all_levels(planes: np.ndarray, kind: type[np.unsignedinteger]) -> np.ndarray | None:
+    """``planes`` [3, H, W] as levels [H, W, 3], if all are some."""
+    found = []
+    for plane in planes:
+        levels = _levels(plane, kind)
+        if levels is None:
+            return None
+        found.append(levels)
+    return np.stack(found, axis=-1)
 
 
 def _levels(plane: np.ndarray, kind: type[np.unsignedinteger]) -> np.ndarray | None:
@@ -435,8 +447,12 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 
 def _flatten(image: Image.Image, data: bytes) -> np.ndarray:
-    """Pixels over white: uint8 ``[H, W, 3]``, or uint16 ``[H, W]`` for 16-bit grey."""
+    """Pixels over white, as of :func:`upright`."""
     clear = image.info.get("transparency")
+    if (deep := _deep_colours(image, data)) is not None:
+        if isinstance(clear, tuple):
+            deep[(deep == np.array(clear)).all(axis=2)] = 65535
+        return deep[..., 0] if (deep == deep[..., :1]).all() else deep
     if image.mode.startswith("I") or image.mode == "F":
         if image.mode == "F":
             raise ImageError(
@@ -448,28 +464,45 @@ def _flatten(image: Image.Image, data: bytes) -> np.ndarray:
         return grey
     if image.mode == "RGB" and isinstance(clear, tuple):
         rgb = np.array(image)
-        deep = data[:4] == b"\x89PNG" and data[24] == 16  # Pillow keeps the high byte of 16-bit colours
-        key = np.array([v >> 8 if deep else v for v in clear], np.int64)
-        rgb[(rgb == key).all(axis=2)] = 255
+        rgb[(rgb == np.array(clear, np.int64)).all(axis=2)] = 255
         return rgb
     if clear is None and image.mode not in ("RGBA", "LA", "PA", "La", "RGBa"):
         return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     return _over_white(np.asarray(image.convert("RGBA")))
 
 
+def _deep_colours(image: Image.Image, data: bytes) -> np.ndarray | None:
+    """The uint16 ``[H, W, 3]`` over white of a PNG of more than one channel of 16 bits; None of any other picture."""
+    bits, colours = data[24:26] if data[:4] == b"\x89PNG" else (0, 0)
+    if bits != 16 or colours not in _LOW:
+        return None
+    high, low = np.asarray(image), _bytes_as(data, _LOW[colours])
+    if _LOW[colours] == "RGBA":
+        high, low = low[..., [0, 0, 0, 2]], low[..., [1, 1, 1, 3]]
+    deep = high.astype(np.uint16) << 8
+    deep |= low
+    return _over_white(deep) if colours & _ALPHA else deep
+
+
+def _bytes_as(data: bytes, mode: str) -> np.ndarray:
+    """A PNG's bytes taken apart as Pillow's raw ``mode`` does."""
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as file:
+        file.tile = [(*tile[:3], mode) for tile in file.tile]  # type: ignore[misc] # tuples do
+        return np.asarray(file)
+
+
 def _over_white(rgba: np.ndarray) -> np.ndarray:
-    out = np.empty((*rgba.shape[:2], 3), np.uint8)
-    for top in range(0, rgba.shape[0], 64):  # in bands: a 40-megapixel picture stays one copy
-        band = rgba[top : top + 64].astype(np.uint16)
+    """``[H, W, 4]`` of 8 or 16 bits over white, rounded."""
+    top = np.iinfo(rgba.dtype).max
+    out = np.empty((*rgba.shape[:2], 3), rgba.dtype)
+    for row in range(0, rgba.shape[0], 64):  # in bands: a 40-megapixel picture stays one copy
+        band = rgba[row : row + 64].astype(np.uint32)
         alpha = band[:, :, 3:]
-        mixed = band[:, :, :3] * alpha
-        mixed += 255 * (255 - alpha) + 128
-        mixed += mixed >> 8  # (v + 128 + (v + 128 >> 8)) >> 8 is v / 255, rounded, for every v up to 255²
-        out[top : top + 64] = mixed >> 8
+        out[row : row + 64] = (band[:, :, :3] * alpha + top * (top - alpha) + top // 2) // top  # below 2³²
     return out
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """EXIF orientation 1–8. Unreadable EXIF means upright: the picture itself is still good."""
     try:
         value = image.getexif().get(EXIF_ORIENTATION, 1)
@@ -478,8 +511,8 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undo EXIF orientation: 5–8 swap the axes, then each of the two axes may be reversed."""
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """``pixels`` [H, W, …] without their EXIF orientation: 5–8 swap the axes, then each of the two may be reversed."""
     if orientation >= 5:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

@@ -1,4 +1,4 @@
-"""Signals in picture files: PNG, JPEG and what else Pillow reads, TIFF, PFM, PGM, EXR and the .flo of optical flow.
+"""Signals in picture files: PNG, JPEG and what else Pillow reads, TIFF, PFM, PGM and the .flo of optical flow.
 
 Their numbers are as they are.
 """
@@ -6,14 +6,13 @@ Their numbers are as they are.
 from __future__ import annotations
 
 import io
+import logging
 import math
 import re
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,10 @@ from gsjbu.io.notes import notes_of
 from gsjbu.io.pictures import TEXT_KEY
 
 #: Colours of a TIFF page (its tag "photometric interpretation").
-_WHITE_IS_ZERO, _PALETTE = 0, 3
+_WHITE_IS_ZERO, _PALETTE, _LAB = 0, 3, 8
 _NODATA_TAG = 42113  # GDAL's
+_ORIENTATION_TAG = pictures.EXIF_ORIENTATION
+_PLACES = (33550, 34264)  # GeoTIFF's tags of a pixel's size on the ground, or of the way there
 _MARKED_ALPHA = (1, 2)  # of the tag "extra samples"
 _ALPHA = {"LA": "L", "PA": "P", "RGBA": "RGB", "La": "L", "RGBa": "RGB"}
 #: More is unknown, by the reader of those who made the format.
@@ -62,9 +63,21 @@ def read_picture(data: bytes, form: str, max_values: int) -> Brought:
         file.load()
         if file.size != (width, height):
             raise ValueError("the picture changes its size")
-        found = from_picture(file, f"{_MODES.get(file.mode, file.mode)} {form}", form == "JPEG")
-        found = replace(found, pages=pictures.frames(file))
+        source = f"{_MODES.get(file.mode, file.mode)} {form}"
+        if form == "PNG" and colour == 0 and bits in (2, 4):
+            source = f"{bits}-bit {source}, whose levels 0 to {2**bits - 1} stand for 0 to 255"
+        found = from_picture(file, source, form == "JPEG")
+        found = replace(_upright(found, pictures.orientation(file)), pages=pictures.frames(file))
         return _with_meaning(found, str(getattr(file, "text", {}).get(TEXT_KEY, "")))
+
+
+def _upright(found: Brought, orientation: int) -> Brought:
+    """What was found in a file, [h, w] or [h, w, C], turned as the file says."""
+    if orientation == 1:
+        return found
+    known = None if found.known is None else pictures.turned(found.known, orientation)
+    source = f"{found.source}, turned as its EXIF says"
+    return replace(found, array=pictures.turned(found.array, orientation), known=known, source=source)
 
 
 @contextmanager
@@ -141,7 +154,7 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         raise SignalError("signal_type", why)
     import tifffile
 
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
+    with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as file:
         pages, offsets = [], set()
         for index, page in enumerate(file.pages):
             if index >= MAX_CHANNELS:
@@ -161,18 +174,101 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         check(first.dtype, (len(alike), *first.shape), max_values)
         try:
             planes = [page.asarray() for page in alike]
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
+        except (ValueError, NotImplementedError, ImportError) as error:
+            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
                 raise
-            # Compressed in a way that Pillow knows, which reads the first page.
-            return replace(read_picture(data, "TIFF", max_values), pages=max(several, len(alike)))
+            # Compressed in a way that Pillow may know, which reads the first page.
+            found = _by_pillow(data, first, max_values)
+            return replace(
+                found, codes=_nodata(first), pages=max(several, len(alike)), placed=_is_placed(first)
+            )
         codes = _nodata(first)
         bits = 8 * first.dtype.itemsize
         source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
-        if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
-            planes = [~plane if plane.dtype == bool else 255 - plane for plane in planes]
-        found = replace(_of_pages(first, planes, source, codes), pages=several)
+        planes = _rising(first, planes)
+        planes, source = _upright_pages(alike, planes, source)
+        found = replace(_of_pages(first, planes, source, codes), pages=several, placed=_is_placed(first))
         return with_notes(found, notes_of(first.description))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What tifffile logs of tags that it does not need is nothing to those who bring a file."""
+    log = logging.getLogger("tifffile")
+    log.addFilter(_nothing)
+    try:
+        yield
+    finally:
+        log.removeFilter(_nothing)
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
+
+
+def _by_pillow(data: bytes, page: Any, max_values: int) -> Brought:
+    """The first ``page`` as Pillow reads it; what it does not read either is refused by what it is."""
+    try:
+        return read_picture(data, "TIFF", max_values)
+    except (SignalError, MemoryError):
+        raise
+    except Exception as error:  # Pillow raises nearly anything on what it does not know
+        how = getattr(page.compression, "name", page.compression)
+        raise SignalError(
+            "signal_type",
+            f"The TIFF has {page.bitspersample} bits a value, the compression {how} and predictor "
+            f"{int(page.predictor)}, which is not read; save it with 8, 16 or 32 bits, uncompressed or by Deflate "
+            "(gdal_translate -co COMPRESS=DEFLATE).",
+        ) from error
+
+
+def _upright_pages(pages: list[Any], planes: list[np.ndarray], source: str) -> tuple[list[np.ndarray], str]:
+    """Pages' pixels turned as each says, and what is said of it."""
+    usual = _orientation(pages[0], 1)  # tags of a stack may stand in its first page alone
+    ways = [_orientation(page, usual) for page in pages]
+    if set(ways) == {1}:
+        return planes, source
+    if len({way >= 5 for way in ways}) > 1 and planes[0].shape[-1] != planes[0].shape[-2]:
+        raise SignalError(
+            "signal_shape", "The TIFF's pages are turned in different ways; save them upright, in one shape."
+        )
+    first = [
+        0 if plane.ndim == 2 or _is_contiguous(page) else 1 for page, plane in zip(pages, planes, strict=True)
+    ]
+    planes = [
+        np.moveaxis(pictures.turned(np.moveaxis(plane, 0, -1), way), -1, 0)
+        if axis
+        else pictures.turned(plane, way)
+        for plane, way, axis in zip(planes, ways, first, strict=True)
+    ]
+    return planes, f"{source}, turned as its orientation says"
+
+
+def _rising(first: Any, planes: list[np.ndarray]) -> list[np.ndarray]:
+    """Pages whose levels rise with what they show, where it is the other way round, or by signed bits."""
+    if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
+        return [~plane if plane.dtype == bool else 255 - plane for plane in planes]
+    if int(first.photometric) == _LAB and first.dtype in (np.uint8, np.uint16) and len(first.shape) == 3:
+        return [_around_middle(plane, _is_contiguous(first)) for plane in planes]
+    return planes
+
+
+def _around_middle(plane: np.ndarray, contiguous: bool) -> np.ndarray:
+    """A page of CIELAB whose a* and b*, signed by their bits, rise through neutral, as L* rises through grey."""
+    channels = np.moveaxis(plane.copy(), -1 if contiguous else 0, 0)
+    channels[1:3] ^= plane.dtype.type(1 << (8 * plane.dtype.itemsize - 1))
+    return np.moveaxis(channels, 0, -1 if contiguous else 0)
+
+
+def _orientation(page: Any, usual: int) -> int:
+    tag = page.tags.get(_ORIENTATION_TAG)
+    value = tag.value if tag is not None else usual
+    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _is_contiguous(page: Any) -> bool:
+    """Whether the channels of each pixel lie together."""
+    return int(page.planarconfig or 1) == 1
 
 
 def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[float, ...]) -> Brought:
@@ -186,9 +282,12 @@ def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[fl
         return Brought(plane, source, codes=codes)
     if plane.dtype == np.uint8 and plane.shape[-1] == 3:
         return _of_colours(plane, source, None, False)
-    contiguous = int(first.planarconfig or 1) == 1
     alpha = any(int(extra) in _MARKED_ALPHA for extra in first.extrasamples)
-    return Brought(plane, source, layout="HWC" if contiguous else "CHW", codes=codes, alpha=alpha)
+    return Brought(plane, source, layout="HWC" if _is_contiguous(first) else "CHW", codes=codes, alpha=alpha)
+
+
+def _is_placed(page: Any) -> bool:
+    return any(tag in page.tags for tag in _PLACES)
 
 
 def _nodata(page: Any) -> tuple[float, ...]:
@@ -198,7 +297,7 @@ def _nodata(page: Any) -> tuple[float, ...]:
     return ()
 
 
-# ------------------------------------------------------------------------------ PFM, PGM, .flo, EXR
+# ------------------------------------------------------------------------------ PFM, PGM, .flo
 
 
 def _ends_early(form: str, width: int, height: int) -> SignalError:
@@ -259,25 +358,3 @@ def read_flo(data: bytes, max_values: int) -> Brought:
     values = np.frombuffer(data, "<f4", count, offset=12).astype(np.float32).reshape(height, width, 2)
     values[~(np.abs(values) <= _MOST_FLOW)] = np.nan
     return Brought(values, "optical flow (.flo)", layout="HWC", told="features")
-
-
-def read_exr(data: bytes, max_values: int) -> Brought:
-    """An OpenEXR file: its depth (Z) or luminance (Y) where it has one, otherwise all channels."""
-    if why := lacking("exr", "Reading .exr"):
-        raise SignalError("signal_type", why)
-    import OpenEXR
-
-    with tempfile.TemporaryDirectory() as folder:  # it reads from paths only
-        path = Path(folder) / "signal.exr"
-        path.write_bytes(data)
-        (low, high) = OpenEXR.File(str(path), header_only=True).header()["dataWindow"]
-        width, height = (int(b) - int(a) + 1 for a, b in zip(low, high, strict=True))
-        check(np.dtype(np.float32), (1, max(0, height), max(0, width)), max_values)
-        channels = OpenEXR.File(str(path), separate_channels=True).channels()
-    depth = [name for name in channels if name.lower() in ("z", "depth", "depth.z", "y")]
-    names = depth[:1] or sorted(channels, key=lambda name: "RGBA".find(name[-1:]))
-    check(np.dtype(np.float32), (len(names), height, width), max_values)
-    planes = [np.asarray(channels[name].pixels) for name in names]
-    if len(planes) == 1:
-        return Brought(planes[0], f"EXR, channel {names[0]}")
-    return Brought(np.stack(planes), f"EXR, channels {', '.join(names)}", layout="CHW")

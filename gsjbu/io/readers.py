@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.extras import lacking
-from gsjbu.io import addresses, arrays, containers, outputs, rasters
+from gsjbu.io import addresses, arrays, containers, exrs, outputs, rasters
 from gsjbu.io.brought import MAX_VALUES, Brought, check
 from gsjbu.io.meaning import with_notes
 from gsjbu.io.notes import beside, notes_of
@@ -246,7 +246,7 @@ _STARTS: tuple[tuple[str, bytes | tuple[bytes, ...], Reader], ...] = (
     ("flo", b"PIEH", rasters.read_flo),
     ("pnm", (b"P2", b"P3", b"P5", b"P6"), rasters.read_pnm),
     ("pnm", (b"P1", b"P4"), _as_picture("PPM")),
-    ("exr", b"\x76\x2f\x31\x01", rasters.read_exr),
+    ("exr", b"\x76\x2f\x31\x01", exrs.read_exr),
     ("bmp", b"BM", _as_picture("BMP")),
     ("pt", arrays.LEGACY_TORCH, _as_array("pt", arrays.read_torch)),
     ("mat", arrays.MAT, _as_array("mat", arrays.read_mat)),
@@ -254,6 +254,6 @@ _STARTS: tuple[tuple[str, bytes | tuple[bytes, ...], Reader], ...] = (
 #: What an open server reads of strangers: .npz and .pt are zips.
 OPEN = ("png", "npy", "zip", "tiff", "pfm", "pnm", "flo", "safetensors", "pt", "jpeg")
 #: Whose arrays have names.
-_OF_ENTRIES = ("zip", "safetensors", "pt", "mat")
+_OF_ENTRIES = ("zip", "safetensors", "pt", "mat", "exr")
 #: Files that hold arrays, and no picture.
-OF_ARRAYS = ("npy", *_OF_ENTRIES)
+OF_ARRAYS = ("npy", "zip", "safetensors", "pt", "mat")

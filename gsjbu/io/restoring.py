@@ -18,7 +18,7 @@ from gsjbu.core import clipping
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler, bilinear, nearest
 from gsjbu.core.kernel import Kernel
-from gsjbu.core.sharing import BLOCK
+from gsjbu.core.strongest import strongest
 from gsjbu.errors import SignalError
 from gsjbu.io import kinds
 from gsjbu.io.signals import CLASS_KINDS, OWN_CHANNEL, Signal, no_classes
@@ -141,38 +141,6 @@ def filled(high: Tensor, low: Tensor, grid: Grid) -> Tensor:
 # ------------------------------------------------------------------------------------------ classes
 
 
-class Strongest:
-    """Of scores that come in blocks of channels, the channel with the largest one at each pixel so far; −1 where they
-    are NaN."""
-
-    def __init__(self) -> None:
-        self.index: Tensor | None = None  # int64 [H, W]
-        self._best: Tensor | None = None
-        self._first = 0
-
-    def add(self, scores: Tensor) -> None:
-        """The next channels' scores, [c, H, W]."""
-        values, which = scores.max(dim=0)
-        which = which.masked_fill_(values.isnan(), -1)
-        if self._best is None or self.index is None:
-            self._best, self.index = values, which
-        else:
-            better = values > self._best
-            self.index = torch.where(better, which + self._first, self.index)
-            self._best = torch.where(better, values, self._best)
-        self._first += len(scores)
-
-
-def strongest(way: Upsampler, scores: Tensor, joint: bool = False) -> Tensor:
-    """Per HR pixel the channel with the largest upsampled score, int64 [H, W]; ``scores`` [C, h, w], in blocks of
-    channels unless they must stay together (``joint``)."""
-    best = Strongest()
-    for some in scores.split(len(scores) if joint else BLOCK):
-        best.add(way(some))
-    assert best.index is not None
-    return best.index
-
-
 def classes_by(way: Upsampler, signal: Signal, grid: Grid, reach: int, joint: bool = False) -> Tensor:
     """Per HR pixel the class of ``signal`` with the largest score upsampled by ``way``, int64 [H, W].
 
@@ -206,15 +174,14 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     Colours stay numbers 0xRRGGBB, as int32.
     """
     dtype, codes = _dtype_of_classes(signal), codes_of(signal)
-    if not bool(signal.mask.all()):
-        gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius) | (best < 0)
-        if bool(gap.any()):
-            near = nearest(classes_at(signal)[None], kernel.grid)[0]
-            best = torch.where(gap, near, best)
-            none = gap_of_classes(signal)
-            if none is not None:
-                return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
-    return codes[best.numpy()].astype(dtype)
+    if bool(signal.mask.all()):
+        return codes[best.numpy()].astype(dtype)
+    gap = ~clipping.within_reach(signal.mask, kernel.grid, kernel.radius) | (best < 0)
+    none = gap_of_classes(signal)
+    if none is not None:
+        return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
+    near = nearest(classes_at(signal)[None], kernel.grid)[0]
+    return codes[torch.where(gap, near, best).numpy()].astype(dtype)
 
 
 def codes_of(signal: Signal) -> np.ndarray:

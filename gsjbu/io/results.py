@@ -19,7 +19,8 @@ from gsjbu.io.writers import result_dtype, write, write_bytes, write_notes
 class Result:
     """``signal`` upsampled: ``blocks`` of whole channels in order, or itself as one, which pictures have to be.
 
-    ``facts``: what its reader has to know, those of :func:`gsjbu.io.restoring.facts` and more.
+    ``facts``: what its reader has to know, those of :func:`gsjbu.io.restoring.facts` and more. ``shares``: whether
+    shares of classes were asked for.
     """
 
     signal: Signal
@@ -27,17 +28,18 @@ class Result:
     dtype: np.dtype
     blocks: Iterable[np.ndarray]
     facts: dict[str, Any]
+    shares: bool = False
 
     @classmethod
-    def whole(cls, signal: Signal, array: np.ndarray, facts: dict[str, Any]) -> Result:
+    def whole(cls, signal: Signal, array: np.ndarray, facts: dict[str, Any], shares: bool = False) -> Result:
         """A result that is there."""
-        return cls(signal, array.shape, array.dtype, [array], facts)
+        return cls(signal, array.shape, array.dtype, [array], facts, shares)
 
     @staticmethod
-    def check(signal: Signal, form: str, shape: tuple[int, ...]) -> None:
+    def check(signal: Signal, form: str, shape: tuple[int, ...], shares: bool = False) -> None:
         """Refuse, before the work, a ``form`` that does not hold a result of this ``shape``. Raises GsjbuError."""
         if form == "png":
-            levels.check_png(signal, shape)
+            levels.check_png(signal, shape, shares)
         elif form in float_maps.CHANNELS:
             float_maps.check(form, shape)
 
@@ -56,11 +58,11 @@ class Result:
         about: dict[str, Any] = {"shape": list(self.shape), "dtype": result_dtype(self.dtype, half).name}
         due = False
         if form == "png":
-            write_bytes(path, levels.png(self.signal, first), alone)
-            scale = levels.scale(self.signal, first)
+            write_bytes(path, levels.png(self.signal, first, self.shares), alone)
+            scale = levels.scale(self.signal, first, self.shares)
             about, due = about | scale, bool(scale)
         elif form == "tiff":
-            write_bytes(path, levels.tiff(self.signal, first), alone)
+            write_bytes(path, levels.tiff(self.signal, first, self.shares), alone)
         elif form in float_maps.CHANNELS:
             write_bytes(path, float_maps.encoded(form, first), alone)
         else:

@@ -49,6 +49,10 @@ DIRECTIONS = (
 AS_LARGE = (
     "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 )
+PLACED = (
+    "The signal's file says where on the ground it lies, which has no part here: it is laid over the whole image, and "
+    "the result has no georeference; gsjbu raster goes by it, and keeps it."
+)
 EQUAL = "The signal has three equal channels, as a grey picture read as colours; bring one, to be taken for what it is."
 #: Kinds whose channels are classes.
 CLASS_KINDS = ("labels", "soft_labels", "probabilities", "logits")
@@ -188,6 +192,8 @@ class Signal:
         said += [self.hint] if self.hint else []
         if self.layout_doubt:
             said.append(f"The signal is taken for {self.layout_note}; it may be {self.layout_doubt}.")
+        if self.brought is not None and self.brought.placed:
+            said.append(PLACED)
         if self.as_large:
             said.append(AS_LARGE)
         if self.unit_vectors and len(self.values) <= DIRECTIONS:
@@ -303,22 +309,33 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     if guess is not None or (asked.kind or brought.told) == "logits":
         planes = _ruled_out(planes)
     known = _known_over(brought, planes)
-    first = gaps.find(
-        planes, "heat_map", asked.invalid, known
-    )  # far outliers and what is not finite: no kind has them
+    first = _first(planes, asked, known)
     if not first.known.any():
         raise _nothing_known(planes)
     guess = guess or _guess(brought, asked, planes, first.known)
     if guess.kind == "labels":
         planes = kinds.settled(planes, first.known)
-    elif not guess.hint:
-        guess = replace(guess, hint=EQUAL if equal else _hint(guess.kind, planes, first.known))
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
+    if not guess.hint:
+        hint = found.doubt or (EQUAL if equal else _hint(guess.kind, planes, first.known))
+        guess = replace(guess, hint=hint)
     if not found.known.any():
         raise _nothing_known(planes)
     if asked.names and guess.kind not in CLASS_KINDS:
         raise no_classes("names", guess.kind)
     return Looked(brought, asked, laid, planes, guess, found)
+
+
+def _first(planes: np.ndarray, asked: Asked, known: np.ndarray | None) -> gaps.Gaps:
+    """Gaps of [C, h, w] before its kind is known: far outliers and what is not finite, which no kind has; of whole
+    numbers that are classes only those that are none, however far apart the others lie."""
+    far = gaps.find(planes, "heat_map", asked.invalid, known)
+    if asked.invalid != gaps.AUTO or not far.codes or planes.dtype == bool:
+        return far
+    there = gaps.finite(planes) if known is None else gaps.finite(planes) & known
+    below = gaps.ignored(planes[0], there)
+    near = gaps.find(planes, "heat_map", below or gaps.NONE, known)
+    return near if kinds.guess(planes, near.known).kind == "labels" else far
 
 
 def no_classes(word: str, kind: Kind) -> SignalError:

@@ -71,9 +71,10 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
     rows, cols = planes.shape[1:]
     _check(rows, cols, height, width)
     kind: Kind = "labels" if family == "classes" else "depth" if family == "depth" else "heat_map"
-    if family == "classes" and len(planes) == 1 and planes.dtype.kind == "f":
-        planes = np.where(np.isfinite(planes), planes, -1)
     found = gaps.find(planes, kind, brought.codes or gaps.AUTO, brought.known)
+    if set(found.codes) & set(signal.codes):  # the signal takes them for classes
+        others = tuple(code for code in found.codes if code not in signal.codes)
+        found = gaps.find(planes, kind, others or gaps.NONE, brought.known)
     known, grid = torch.from_numpy(found.known), Grid.from_sizes(rows, cols, height, width)
     said = [f"{brought.source} of {size_text(rows, cols)}"] + ([found.sentence] if found.sentence else [])
     if family == "classes":

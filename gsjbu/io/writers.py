@@ -21,6 +21,7 @@ import numpy as np
 
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
+from gsjbu.io import addresses
 from gsjbu.io.halving import halved
 from gsjbu.io.kinds import SHARES
 from gsjbu.io.notes import beside, notes_of
@@ -110,7 +111,8 @@ def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda:
 
 
 def check_folder(path: str | Path) -> None:
-    """Refuse, before the work, a folder for results that is a file."""
+    """Refuse, before the work, a folder for results that is a file or has no name."""
+    addresses.named(path, "The name of the folder for results")
     if os.path.exists(path) and not os.path.isdir(path):
         raise GsjbuError(
             "output_in_the_way", f"{path} is a file, and the results need a folder; choose another name."
@@ -129,11 +131,12 @@ def sweep(folder: Path) -> int:
     """Remove what killed runs left under temporary names; returns how many."""
     parts = list(folder.rglob(f".*{PART}"))
     for path in parts:
-        _discard(path)
+        discard(path)
     return len(parts)
 
 
-def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:
+def _replace(asked: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:
+    path = Path(os.path.realpath(asked)) if asked.is_symlink() else asked  # a link stays one
     path.parent.mkdir(parents=True, exist_ok=True)
     # A name of its own: the result's may be as long as names can be.
     part = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{PART}")
@@ -144,17 +147,20 @@ def _replace(path: Path, alone: Callable[[], bool], fill: Callable[[Path], Any])
                 old = part.with_name(f"{part.stem}-old{PART}")
                 os.replace(path, old)
                 os.replace(part, path)
-                _discard(old)
+                discard(old)
             else:
                 os.replace(part, path)
-            _forget_notes(path)
+            _forget_notes(asked)
     except OSError as error:
-        if error.filename is None or Path(error.filename) != part:
+        of_part = error.filename is None or Path(error.filename).is_relative_to(
+            part
+        )  # a full disk has no name
+        if not of_part or error.errno is None:
             raise
         why = "No file can be made there" if error.errno == errno.ENOENT else error.strerror
-        raise Unwritable(error.errno, why, str(path)) from error  # by the name that was asked for
+        raise Unwritable(error.errno, why, str(asked)) from error  # by the name that was asked for
     finally:
-        _discard(part)
+        discard(part)
 
 
 def _forget_notes(path: Path) -> None:
@@ -168,7 +174,8 @@ def _forget_notes(path: Path) -> None:
             raise
 
 
-def _discard(path: Path) -> None:
+def discard(path: Path) -> None:
+    """Remove a file, or a folder with all in it."""
     if path.is_dir():
         shutil.rmtree(path)
     else:

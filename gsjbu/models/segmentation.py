@@ -21,11 +21,6 @@ class Segmentation:
     names: tuple[str, ...]
     status: str
 
-    @property
-    def labels(self) -> Tensor:
-        """The strongest class, int64 [a, b]."""
-        return self.probabilities.argmax(0)
-
 
 def segment(
     image: Tensor,

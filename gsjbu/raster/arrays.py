@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from gsjbu.errors import GsjbuError
-from gsjbu.raster.scene import need_rasterio, upsample
+from gsjbu.raster.opening import need_rasterio
+from gsjbu.raster.scene import upsample
 
 #: What the two axes on the ground are called.
 AXES = (("y", "x"), ("lat", "lon"), ("latitude", "longitude"), ("northing", "easting"))
-#: Two arrays without a projection lie on one plane; any that is a plane stands for it, and is dropped afterwards.
-PLANE = "EPSG:3857"
 #: Of a step: coordinates that stray no further from even ones are even.
 EVEN = 1e-3
 
@@ -26,7 +25,8 @@ def upsample_xarray(guide: Any, signal: Any, clouds: Any = None, **options: Any)
         guide, signal, clouds: DataArrays whose last two axes are y and x (or lat and lon, …), with even coordinates of
             pixel centres; what stands before them are bands. The projection is ``.rio.crs``, or the attribute
             ``crs_wkt`` of a coordinate such as ``spatial_ref``; if neither has one, they lie on one plane.
-        options: ``kind``, ``tile``, ``radius``, ``threads`` and ``progress`` of :func:`gsjbu.raster.upsample`.
+        options: ``kind``, ``invalid``, ``tile``, ``radius``, ``threads`` and ``progress`` of
+            :func:`gsjbu.raster.upsample`.
 
     Returns:
         A DataArray with the guide's coordinates on the ground and its projection, and all else – bands, name,
@@ -101,10 +101,10 @@ def _fill(array: Any) -> Any:
 
 
 def _crs(array: Any) -> Any:
-    """What rioxarray says, or a coordinate's own words, or the plane."""
+    """What rioxarray says, or a coordinate's own words; None of a plane that has no name."""
     told = getattr(getattr(array, "rio", None), "crs", None)
     words = [wkt for c in array.coords.values() if (wkt := _wkt(c))]
-    return told or (words[0] if words else "EPSG:4326" if array.dims[-2:] in AXES[1:3] else PLANE)
+    return told or (words[0] if words else "EPSG:4326" if array.dims[-2:] in AXES[1:3] else None)
 
 
 def _wkt(coordinate: Any) -> str | None:

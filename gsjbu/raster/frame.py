@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from gsjbu.errors import GsjbuError
+from gsjbu.raster.coarse import Coarse
 
 #: Pixels of the guide: edges that lie so near each other are the same edge.
 SAME = 1e-3
+#: Two rasters without a projection lie on one plane; any that is a plane stands for it.
+PLANE = "EPSG:3857"
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,20 @@ class Frame:
 
 
 def frame_of(guide: Any, signal: Any) -> Frame:
-    """From two open datasets. Raises GsjbuError where they cannot be laid over each other."""
+    """From two open datasets. Raises GsjbuError where they cannot be laid over each other.
+
+    Where neither names a projection, it is one and the same.
+    """
     for data, name in ((guide, "guide"), (signal, "signal")):
         if data.transform.is_identity:
             raise GsjbuError(
                 "raster_unplaced", f"The {name} has no georeference; gsjbu upsample goes by array shape."
             )
-        if data.crs is None:
+        if data.crs is None and (guide.crs or signal.crs):
             raise GsjbuError(
                 "raster_unplaced",
-                f"The {name} has a transform, and no projection that it is in; name it (gdal_edit.py -a_srs EPSG:...).",
+                f"The {name} has a transform, and no projection that it is in, which the other has; name it "
+                "(gdal_edit.py -a_srs EPSG:...).",
             )
         if data.transform.b or data.transform.d:
             raise GsjbuError(
@@ -67,7 +74,7 @@ def _ground(guide: Any, signal: Any) -> float:
     from rasterio.warp import calculate_default_transform
 
     there, _, _ = calculate_default_transform(
-        signal.crs, guide.crs, signal.width, signal.height, *signal.bounds
+        signal.crs or PLANE, guide.crs or PLANE, signal.width, signal.height, *signal.bounds
     )
     ratio = float(np.sqrt(abs(there.a * there.e / (guide.transform.a * guide.transform.e))))
     if ratio < 1.5:
@@ -75,27 +82,44 @@ def _ground(guide: Any, signal: Any) -> float:
     return ratio
 
 
-def laid(guide: Any, signal: Any, frame: Frame, exact: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The signal on the frame's cells, float64 [C, rows, cols], and where it has values, bool [rows, cols].
+def laid(guide: Any, coarse: Coarse, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """The signal on the frame's cells, float64 [C, rows, cols], and where it has values, bool [rows, cols]."""
+    is_own = frame.note.startswith("the signal's own")
+    out = _placed(guide, coarse, frame) if is_own else _resampled(guide, coarse, frame)
+    known = np.asarray(np.isfinite(out).all(axis=0))
+    if not known.any():
+        raise GsjbuError("raster_apart", "Guide and signal do not overlap on the ground.")
+    return np.where(known, out, 0), known
 
-    ``exact``: numbers that stand for something are not averaged.
-    """
+
+def _placed(guide: Any, coarse: Coarse, frame: Frame) -> np.ndarray:
+    """The signal's own pixels in the frame's cells: none is computed."""
+    g, s = guide.transform, coarse.data.transform
+    y = frame.top + frame.step[0] * (np.arange(frame.rows) + 0.5)
+    x = frame.left + frame.step[1] * (np.arange(frame.cols) + 0.5)
+    rows = np.floor((g.f + g.e * y - s.f) / s.e).astype(int)
+    cols = np.floor((g.c + g.a * x - s.c) / s.a).astype(int)
+    height, width = coarse.values.shape[1:]
+    inside = np.ix_((rows >= 0) & (rows < height), (cols >= 0) & (cols < width))
+    out = np.full((len(coarse.values), frame.rows, frame.cols), np.nan)
+    there = np.ix_(rows[inside[0].ravel()], cols[inside[1].ravel()])
+    out[(slice(None), *inside)] = coarse.values[(slice(None), *there)]
+    return out
+
+
+def _resampled(guide: Any, coarse: Coarse, frame: Frame) -> np.ndarray:
+    """The signal on the frame's cells; numbers that stand for something are not averaged."""
     from rasterio.enums import Resampling
     from rasterio.transform import Affine
     from rasterio.warp import reproject
 
     down, across = frame.step
     to = guide.transform * Affine.translation(frame.left, frame.top) * Affine.scale(across, down)
-    own = frame.note.startswith("the signal's own")
-    how = Resampling.nearest if own or exact else Resampling.bilinear
-    values = signal.read(masked=True).astype(np.float64).filled(np.nan)
-    out = np.full((signal.count, frame.rows, frame.cols), np.nan)
-    for plane, target in zip(values, out, strict=True):
+    out = np.full((len(coarse.values), frame.rows, frame.cols), np.nan)
+    for plane, target in zip(coarse.values, out, strict=True):
         reproject(
-            plane, target, src_transform=signal.transform, src_crs=signal.crs, src_nodata=np.nan, dst_transform=to,
-            dst_crs=guide.crs, dst_nodata=np.nan, resampling=how,
+            plane, target, src_transform=coarse.data.transform, src_crs=coarse.data.crs or PLANE, src_nodata=np.nan,
+            dst_transform=to, dst_crs=guide.crs or PLANE, dst_nodata=np.nan,
+            resampling=Resampling.nearest if coarse.is_labels else Resampling.bilinear,
         )  # fmt: skip
-    known = np.asarray(np.isfinite(out).all(axis=0))
-    if not known.any():
-        raise GsjbuError("raster_apart", "Guide and signal do not overlap on the ground.")
-    return np.where(known, out, 0), known
+    return out

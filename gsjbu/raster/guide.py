@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gsjbu.raster.legend import has_colours
+from gsjbu.raster.opening import check_real, reading
+
 #: The scale of the bands is taken from so many patches a side, of so many pixels a side, over the whole scene. (A
 #: reduced copy would be nearer at hand, but without overviews GDAL takes minutes to make one.)
 PATCHES, PATCH = 16, 64
@@ -27,6 +30,7 @@ class Guide:
     @classmethod
     def over(cls, data: Any, clouds: Any = None) -> Guide:
         """Look at patches of it once, so that every tile is scaled alike."""
+        check_real(data, "guide")
         bands = _sample(data, clouds)
         ends = np.array([np.percentile(band, ENDS) if band.size else (0, 1) for band in bands])
         low, high = ends[:, 0, None, None], np.maximum(ends[:, 1], ends[:, 0] + 1e-12)[:, None, None]
@@ -47,11 +51,11 @@ class Guide:
         last_row, last_col = min(self.data.height, top + height), min(self.data.width, left + width)
         window = Window(first_col, first_row, last_col - first_col, last_row - first_row)
         inside = np.s_[first_row - top : last_row - top, first_col - left : last_col - left]
-        part = self.data.read(window=window, masked=True)
+        part = _bands(self.data, window)
         seen = np.zeros((height, width), bool)
         seen[inside] = ~np.ma.getmaskarray(part).any(axis=0) & np.isfinite(part.data).all(axis=0)
         if self.clouds is not None:
-            seen[inside] &= self.clouds.read(1, window=window) == 0
+            seen[inside] &= _clear(self.clouds, window)
         values = np.zeros((len(part), height, width), np.float32)
         for band, plane, low, high in zip(part.data, values, self.low, self.high, strict=True):
             plane[inside] = np.clip((band - low) / (high - low), 0, 1)  # one at a time, as it takes float64
@@ -72,13 +76,32 @@ class Guide:
 
 def _sample(data: Any, clouds: Any) -> list[np.ndarray]:
     """Each band's finite numbers in patches all over the scene, or in all of a small one."""
-    bands: list[list[np.ndarray]] = [[] for _ in range(data.count)]
+    patches: list[list[np.ndarray]] = []
     for window in _patches(*data.shape):
-        seen = data.read(window=window, masked=True)
-        clear = True if clouds is None else clouds.read(1, window=window) == 0
-        for plane, found in zip(seen, bands, strict=True):
-            found.append(plane.data[~np.ma.getmaskarray(plane) & np.isfinite(plane.data) & clear])
-    return [np.concatenate(found).astype(np.float64) for found in bands]
+        clear = True if clouds is None else _clear(clouds, window)
+        patches.append(
+            [p.data[~np.ma.getmaskarray(p) & np.isfinite(p.data) & clear] for p in _bands(data, window)]
+        )
+    return [np.concatenate(found).astype(np.float64) for found in zip(*patches, strict=True)]
+
+
+def _bands(data: Any, window: Any) -> np.ma.MaskedArray:
+    """[G, H, W] of a window: of a picture with a palette its colours, not their numbers."""
+    with reading(data.name):
+        part = data.read(window=window, masked=True)
+    if len(part) > 1 or not has_colours(data):
+        return part
+    table = data.colormap(1)
+    colours = np.array([table.get(n, (0, 0, 0, 0)) for n in range(max(table) + 1)], np.uint8)  # [N, RGBA]
+    found = colours[np.clip(part.data[0], 0, len(colours) - 1)].transpose(2, 0, 1)
+    hidden = np.ma.getmaskarray(part)[0] | (found[3] == 0)
+    return np.ma.MaskedArray(found[:3], np.broadcast_to(hidden, found[:3].shape))
+
+
+def _clear(clouds: Any, window: Any) -> np.ndarray:
+    """bool [H, W] of a window: where there are no clouds."""
+    with reading(clouds.name):
+        return np.asarray(clouds.read(1, window=window) == 0)
 
 
 def _patches(height: int, width: int) -> Iterator[Any]:

@@ -12,18 +12,17 @@ from gsjbu.errors import GsjbuError
 
 @dataclass(frozen=True)
 class Numbers:
-    """``gap`` stands where there is no value; it is None where every number is one. ``told``: the signal names it."""
+    """``gap`` stands where there is no value; it is None where every number is one. ``told``: the signal has it."""
 
     dtype: np.dtype[Any]
     gap: float | None
     told: bool
 
     @classmethod
-    def of(cls, coarse: Any, values: np.ndarray) -> Numbers:
-        """From the signal's open dataset and ``values``, all that it has on the frame."""
-        dtype = np.dtype(coarse.dtypes[0])
-        if coarse.nodata is not None:
-            return cls(dtype, coarse.nodata, told=True)
+    def of(cls, dtype: np.dtype[Any], gap: float | None, values: np.ndarray) -> Numbers:
+        """From the signal's data type, its own number for a gap, and ``values``, all that it has."""
+        if gap is not None:
+            return cls(dtype, gap, told=True)
         return cls(dtype, float("nan") if dtype.kind == "f" else _free(dtype, values), told=False)
 
     @property
@@ -32,7 +31,7 @@ class Numbers:
         return f"Pixels without a value are {self.gap}: the signal names no nodata, and no value is this."
 
     def held(self, made: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """``made`` float64 [C, H, W] in the data type, the gap where ``missing`` [H, W].
+        """``made`` [C, H, W], float64 or of the data type, in that type, the gap where ``missing`` [H, W].
 
         A value is never the gap: rounded to it, it takes the number beside it.
         """
@@ -43,7 +42,8 @@ class Numbers:
             )
             raise GsjbuError("raster_nodata", text)
         whole = self.dtype.kind in "iu"
-        out = np.where(missing, 0, np.rint(made) if whole else made).astype(self.dtype)
+        near = np.rint(made) if whole and made.dtype != self.dtype else made
+        out = np.where(missing, made.dtype.type(0), near).astype(self.dtype)
         if self.gap is None:
             return out
         gap = self.dtype.type(self.gap)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,18 +21,22 @@ from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.core.sharing import Shared
 from gsjbu.errors import GsjbuError, SettingError
-from gsjbu.extras import lacking
-from gsjbu.io import addresses
+from gsjbu.io import addresses, gaps
+from gsjbu.io.gaps import Invalid
 from gsjbu.io.signals import OWN_CHANNEL
+from gsjbu.io.writers import Unwritable
+from gsjbu.raster.coarse import coarse_of
 from gsjbu.raster.frame import Frame, frame_of, laid
 from gsjbu.raster.guide import Guide
-from gsjbu.raster.legend import copy_legend, has_colours
+from gsjbu.raster.legend import copy_legend
 from gsjbu.raster.numbers import Numbers
+from gsjbu.raster.opening import need_rasterio, opened
 from gsjbu.settings import default
 
 PASSES = 3  # of back-projection, for a measured quantity: as the objective auto has it
 START = (0.6, 0.2)  # of the fixed kernel: σ in strides, σr; that of measured quantities
 KINDS = ("auto", "depth", "labels", "features")
+ENDINGS = (".tif", ".tiff")
 CACHE_MB = 64
 TILE = 768  # pixels a side: larger ones are hardly faster, and with six bands come near a gigabyte
 
@@ -57,6 +62,7 @@ def upsample(
     output: str | Path,
     *,
     kind: str = "auto",
+    invalid: Invalid = gaps.AUTO,
     clouds: str | Path | None = None,
     tile: int = TILE,
     radius: int = default("radius"),
@@ -67,53 +73,77 @@ def upsample(
 
     Args:
         guide, signal: rasters that rasterio opens, aligned by their georeference; the signal's pixels are larger. 1 to
-            many bands each. Where the guide has no data, or ``clouds`` (a raster on the guide's grid) is not 0, the
-            result is bilinear; where the signal has none in reach, it is nodata: the signal's, or NaN, or a whole
-            number that no value is, which a note says.
+            many bands each. A guide's palette stands for its colours. Where the guide has no data, or ``clouds`` (a
+            raster on the guide's grid) is not 0, the result is bilinear; where the signal has none in reach, it is
+            nodata: the signal's, or NaN, or a whole number that no value is, which a note says.
         kind: depth (any measured quantity: cell means are given back, in the range of each window), labels (numbers
-            stay what they are), features (mixed only), or auto: labels where there is a colour table, depth otherwise.
+            stay what they are), features (mixed only), or auto: labels where one band has a colour table or is taken
+            for them by :func:`gsjbu.io.signals.understand`, depth otherwise.
+        invalid: numbers of the signal that mean "no value": auto (its nodata, or what ``understand`` finds where it
+            names none), none, or the numbers.
         tile: pixels a side that are worked on at once, besides an overlap that makes tiles agree with one piece.
         progress: called with tiles done and tiles in all.
 
     Raises:
-        GsjbuError: with a sentence, where the two cannot be laid over each other, where ``output`` is one of the files
-            read, where no number is left to stand for no value. OSError: what cannot be read.
+        GsjbuError: with a sentence, where one cannot be read, where the two cannot be laid over each other, where
+            ``output`` is one of the files read or is called otherwise than .tif or .tiff, where no number is left to
+            stand for no value. OSError: what cannot be written.
     """
     rasterio = need_rasterio()
     if kind not in KINDS:
         raise SettingError("kind", f"kind is {kind!r}; for rasters it must be one of {', '.join(KINDS)}.")
+    place = addresses.named(output, "The result's name")
+    if place.suffix.lower() not in ENDINGS:
+        text = f"{place.name} ends in {place.suffix or 'nothing'}; a GeoTIFF is written: use {' or '.join(ENDINGS)}."
+        raise GsjbuError("output_format", text)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_MB))
-        fine, coarse = (stack.enter_context(rasterio.open(path)) for path in (guide, signal))
-        cloudy = None if clouds is None else stack.enter_context(rasterio.open(clouds))
-        read = [file for data in (fine, coarse, cloudy) if data is not None for file in data.files]
+        fine, low = (stack.enter_context(opened(path)) for path in (guide, signal))
+        cloudy = None if clouds is None else stack.enter_context(opened(clouds))
+        read = [file for data in (fine, low, cloudy) if data is not None for file in data.files]
         addresses.spare(read, output)
         if cloudy is not None and cloudy.shape != fine.shape:
             raise GsjbuError("raster_clouds", "The clouds must lie on the guide's own grid.")
-        is_labels = kind == "labels" or (kind == "auto" and has_colours(coarse))
-        if is_labels and coarse.count > 1:
-            raise GsjbuError(
-                "raster_bands", f"Labels are one band of numbers; the signal has {coarse.count}."
-            )
-        frame = frame_of(fine, coarse)
-        values, known = laid(fine, coarse, frame, exact=is_labels)
-        numbers = Numbers.of(coarse, values[:, known])
+        frame = frame_of(fine, low)
+        coarse = coarse_of(low, kind, invalid)
+        values, known = laid(fine, coarse, frame)
+        used = values[:, known] if coarse.classes is None else coarse.classes
+        numbers = Numbers.of(np.dtype(low.dtypes[0]), coarse.gap, used)
         work = _Work(
-            Guide.over(fine, cloudy), frame, values, known, radius, threads, kind, is_labels, numbers
+            Guide.over(fine, cloudy),
+            frame,
+            values,
+            known,
+            radius,
+            threads,
+            coarse.kind,
+            coarse.classes,
+            numbers,
         )
         tiles = list(_tiles(frame, fine.height, fine.width, tile))
-        kind = "labels" if is_labels else "features" if kind == "features" else "depth"
-        notes = [f"The LR grid: {frame.note}.", f"The signal is taken for {kind}."]
-        with tempfile.TemporaryDirectory(dir=Path(output).resolve().parent) as folder:
-            plain = Path(folder) / "tiles.tif"
-            with rasterio.open(plain, "w", **work.profile(fine, coarse)) as out:
+        notes = [f"The LR grid: {frame.note}.", *coarse.notes]
+        with _beside(place) as plain:
+            with rasterio.open(plain, "w", **work.profile(fine, low)) as out:
                 some_missing = work.write(out, tiles, progress)
-                copy_legend(coarse, out)
+                copy_legend(low, out)
                 if some_missing and not numbers.told:
                     out.nodata = numbers.gap
                     notes.append(numbers.note)
-            _to_cog(plain, Path(output), is_labels)
-        return Report((coarse.count, fine.height, fine.width), *frame.step, len(tiles), kind, tuple(notes))
+            _to_cog(plain, place, coarse.is_labels)
+        return Report(
+            (low.count, fine.height, fine.width), *frame.step, len(tiles), coarse.kind, tuple(notes)
+        )
+
+
+@contextmanager
+def _beside(output: Path) -> Iterator[Path]:
+    """A place for the tiles in the result's own folder; what cannot be written there is told by the result's name."""
+    try:
+        with tempfile.TemporaryDirectory(dir=output.resolve().parent) as folder:
+            yield Path(folder) / "tiles.tif"
+    except OSError as error:
+        why = "No file can be made there" if error.errno == errno.ENOENT else error.strerror or str(error)
+        raise Unwritable(error.errno, why, str(output)) from error
 
 
 def _tiles(frame: Frame, height: int, width: int, tile: int) -> Iterator[_Tile]:
@@ -128,12 +158,12 @@ def _tiles(frame: Frame, height: int, width: int, tile: int) -> Iterator[_Tile]:
 class _Work:
     guide: Guide
     frame: Frame
-    values: np.ndarray  # [C, rows, cols]
+    values: np.ndarray  # float64 [C, rows, cols]
     known: np.ndarray  # bool [rows, cols]
     radius: int
     threads: int | None
     kind: str
-    is_labels: bool
+    classes: np.ndarray | None  # of labels, whose values are places among them
     numbers: Numbers
 
     def profile(self, fine: Any, coarse: Any) -> dict[str, Any]:
@@ -150,6 +180,8 @@ class _Work:
         some_missing = False
         for number, place in enumerate(tiles, 1):
             window, made, missing = self.tile(*place)
+            if self.classes is not None:
+                made = self.classes[np.where(missing, 0, made).astype(np.intp)]
             out.write(self.numbers.held(made, missing), window=window)
             some_missing |= bool(missing.any())
             if progress is not None:
@@ -159,7 +191,7 @@ class _Work:
     @property
     def margin(self) -> int:
         """Cells that a tile's values depend on beyond it: the window, and one more window for each pass."""
-        return self.radius * (1 if self.kind == "features" or self.is_labels else PASSES + 1)
+        return self.radius * (PASSES + 1 if self.kind == "depth" else 1)
 
     def tile(self, row: int, col: int, rows: int, cols: int) -> tuple[Any, np.ndarray, np.ndarray]:
         """The tile's window on the guide, its values, float64 [C, height, width], and where there is none."""
@@ -196,7 +228,7 @@ class _Work:
         if not known.any():
             return np.full((len(values), *seen.shape), np.nan)
         grid = Grid.from_sizes(*seen.shape, *known.shape)
-        codes = np.unique(values[:, known]) if self.is_labels else None
+        codes = None if self.classes is None else np.unique(values[:, known])
         if codes is not None and len(codes) > OWN_CHANNEL:
             places = np.zeros(known.shape, np.int64)
             places[known] = np.searchsorted(codes, values[0][known])
@@ -225,7 +257,7 @@ class _Work:
             picture, grid, iters=0, radius=self.radius, objective="rgb", lr_image="area", sigma=START[0],
             sigma_r=START[1], threads=self.threads,
         )  # fmt: skip
-        if not (self.is_labels or self.kind == "features"):
+        if self.kind == "depth":
             kernel = replace(kernel, blend=Blend(passes=PASSES))
         mask = torch.from_numpy(known)
         high = kernel.render(low, mask=mask).numpy()
@@ -250,12 +282,3 @@ def _to_cog(plain: Path, output: Path, is_labels: bool) -> None:
         overview_resampling="nearest" if is_labels else "average",
     )
     shutil.move(part, output)
-
-
-def need_rasterio() -> Any:
-    """The package, or a sentence on how to get it."""
-    if why := lacking("raster", "Upsampling rasters"):
-        raise GsjbuError("raster_missing", why)
-    import rasterio
-
-    return rasterio

@@ -33,7 +33,7 @@ def fused_step(grid: Grid, radius: int, optimiser: Optimiser = ADAM) -> float:
     pixels = grid.height / part.pitch_y * grid.width / part.pitch_x
     cells = grid.rows * grid.cols
     near = 1.0
-    for count, step in ((grid.rows, grid.step_y), (grid.cols, grid.step_x)):
+    for _, count, step in grid.axes:
         sigma = max(optimiser.start[0], SIGMA_LOW / step)  # strides
         near *= mean_window(count, min(radius, REACH * sigma))
     form = quicker(grid, part)[0].name

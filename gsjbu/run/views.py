@@ -17,8 +17,9 @@ from torch.nn.functional import one_hot
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler
 from gsjbu.core.kernel import Kernel
+from gsjbu.core.strongest import strongest
 from gsjbu.errors import ModelError
-from gsjbu.io.restoring import classes_at, classes_by, strongest
+from gsjbu.io.restoring import classes_at, classes_by
 from gsjbu.io.signals import CLASS_KINDS
 from gsjbu.run import metrics, panels
 from gsjbu.run import scores as scoring
@@ -166,8 +167,10 @@ def classes(
 def _labels_at(sample: Sample, grid: Grid) -> Tensor:
     """The scene's exact labels at the run's size: the label under each pixel's centre."""
     height, width = sample.labels.shape
-    y = ((torch.arange(grid.height, dtype=torch.float32) + 0.5) * height / grid.height).long()
-    x = ((torch.arange(grid.width, dtype=torch.float32) + 0.5) * width / grid.width).long()
+    y, x = (
+        _under(torch.arange(grid.height), grid.height, height),
+        _under(torch.arange(grid.width), grid.width, width),
+    )
     return sample.labels[y][:, x]
 
 
@@ -175,25 +178,23 @@ def _onto_grid(scores: Tensor, grid: Grid, how: str) -> Tensor:
     """Scores over the whole image [C, a, b] onto the LR grid [C, h, w]: the class at each cell's centre as one-hot,
     or the mean probability over each cell."""
     a, b = scores.shape[1:]
-    from gsjbu.models.feature_map import FeatureMap
-    from gsjbu.models.features import to_grid
-
     if how == "classes":
-        y = (
-            ((torch.arange(grid.rows, dtype=torch.float32) + 0.5) * grid.step_y * a / grid.height)
-            .long()
-            .clamp_max(a - 1)
-        )
-        x = (
-            ((torch.arange(grid.cols, dtype=torch.float32) + 0.5) * grid.step_x * b / grid.width)
-            .long()
-            .clamp_max(b - 1)
-        )
+        y = _under(torch.arange(grid.rows), grid.height, a, grid.step_y)
+        x = _under(torch.arange(grid.cols), grid.width, b, grid.step_x)
         return one_hot(scores.argmax(dim=0)[y][:, x], scores.shape[0]).permute(2, 0, 1).to(torch.float32)
     if (a, b) == (grid.height, grid.width):
         return grid.cell_means(scores)
+    from gsjbu.models.feature_map import FeatureMap
+    from gsjbu.models.features import to_grid
+
     step = grid.height / a, grid.width / b
     return to_grid(FeatureMap(scores, step, (step[0] / 2, step[1] / 2), ""), grid)
+
+
+def _under(places: Tensor, size: int, count: int, step: float = 1.0) -> Tensor:
+    """Which of ``count`` values over ``size`` pixels lies under the centre of each place, ``step`` pixels long."""
+    centres = (places.to(torch.float32) + 0.5) * step
+    return (centres * count / size).long().clamp_max(count - 1)
 
 
 # --- a signal that a person brought --------------------------------------------------------------------------------

@@ -84,9 +84,6 @@ class Scene:
     draw: Callable[[Canvas, float], None]
 
 
-# --------------------------------------------------------------------------------------- the canvas
-
-
 _SCENES = {
     s.name: s
     for s in (

@@ -12,8 +12,10 @@ from gsjbu.samples.canvas import SIZE, Canvas, Colour, blend, smooth, spread
 
 
 def draw(c: Canvas, turn: float) -> None:
-    """The scene at ``turn`` radians of its time."""
-    """Balls on a floor, seen through a pinhole at (0, 1.5, 0) looking along z; light from the upper left."""
+    """The scene at ``turn`` radians of its time.
+
+    Balls on a floor, seen through a pinhole at (0, 1.5, 0) looking along z; light from the upper left.
+    """
     eye_y, focal, horizon = np.float32(1.5), np.float32(560.0), np.float32(150.0)
     light = np.array([-0.52, 0.74, -0.43], np.float32)
     light /= np.linalg.norm(light)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gsjbu.errors import SettingError
+from gsjbu.io import addresses
 from gsjbu.server.config import LOCAL_HOSTS, Config
 from gsjbu.server.headroom import available_bytes
 from gsjbu.server.limits import Limits
@@ -25,6 +26,7 @@ _LIMIT = "change a limit; /api/settings lists them; also GSJBU_LIMIT_NAME in the
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The server's options; ``gsjbu serve`` may take the same."""
+    parser.register("type", None, addresses.given)
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; any but 127.0.0.1 is a risk"
     )
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frame-ancestor", action="append", default=[], type=_origin, metavar="ORIGIN", help=_FRAME
     )
     parser.add_argument("--models-dir", metavar="DIR", help="folder with model weights")
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help=_OUT)
+    parser.add_argument("--out-dir", metavar="DIR", help=_OUT)
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help=_LIMIT)
 
 
@@ -70,13 +72,13 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG)
     if options.models_dir:
         os.environ["GSJBU_MODELS_DIR"] = options.models_dir
     hosts = (*LOCAL_HOSTS, *options.allowed_host)
-    out = options.out_dir or (Path(environ["GSJBU_OUT_DIR"]) if environ.get("GSJBU_OUT_DIR") else None)
+    out_dir = options.out_dir or environ.get("GSJBU_OUT_DIR")
     config = Config(
         host=options.host, port=options.port, allowed_hosts=hosts, frame_ancestors=tuple(options.frame_ancestor),
         limits=limits,
     )  # fmt: skip
-    if out is not None:
-        out = out.expanduser().absolute()
+    if out_dir:
+        out = Path(out_dir).expanduser().absolute()
         nearest = next(path for path in (out, *out.parents) if os.path.lexists(path))
         if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
             parser.error(f"--out-dir {out}: {nearest} is no folder that can be written into; name another.")

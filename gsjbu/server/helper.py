@@ -46,7 +46,7 @@ _FIRST_OF_WINDOWS = 0xC0000000  # statuses of Windows from here on are access vi
 
 @dataclass(frozen=True)
 class Decoded:
-    """True size; ``pixels`` uint8 ``[H, W, 3]`` or uint16 ``[H, W]``; ``reduced`` float32 ``[3, h, w]``; or neither.
+    """True size; ``pixels`` of 8 or 16 bits, ``[H, W]`` or ``[H, W, 3]``; ``reduced`` float32 ``[3, h, w]``; or none.
     ``notes``: what they do not show of the file."""
 
     width: int

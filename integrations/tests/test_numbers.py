@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ from gsjbu.raster.numbers import Numbers
 
 
 def numbers(values, dtype="uint8", nodata=None) -> Numbers:
-    return Numbers.of(SimpleNamespace(dtypes=(dtype,), nodata=nodata), np.asarray(values, np.float64))
+    return Numbers.of(np.dtype(dtype), nodata, np.asarray(values, np.float64))
 
 
 @pytest.mark.parametrize(

@@ -281,3 +281,125 @@ def test_what_cannot_be_laid_over_each_other_is_told(land, fault):
         assert "has a transform, and no projection" in caught.value.message
     assert caught.value.code.startswith("raster_") and caught.value.message.endswith(".")
     assert not (folder / "no.tif").exists()
+
+
+NORTH_WEST = from_origin(500_000, 5_000_000, 80, 80)
+
+
+def test_an_undeclared_code_for_no_value_is_found_as_upsample_finds_it(land):
+    folder, guide, signal, *_ = land
+    low = read(signal)[0]
+    low[0, :, -5:] = -9999
+    holed = write(folder / "holed.tif", low, NORTH_WEST)
+    report = gsjbu.raster.upsample(guide, holed, folder / "unholed.tif")
+    made, about = read(folder / "unholed.tif")
+    assert about.nodata == -9999 and (made[..., -16:] == -9999).all()
+    assert made[made != -9999].min() >= low[low != -9999].min()
+    assert any("are -9999, which means no value" in note for note in report.notes)
+    report = gsjbu.raster.upsample(guide, holed, folder / "unholed.tif", invalid="none")
+    assert read(folder / "unholed.tif")[1].nodata is None and "no value" not in "".join(report.notes)
+    own = write(folder / "own-nodata.tif", low, NORTH_WEST, nodata=float(low[0, 0, 0]))
+    gsjbu.raster.upsample(guide, own, folder / "unholed.tif", invalid=-9999)
+    made, about = read(folder / "unholed.tif")
+    assert about.nodata == -9999 and (made != -9999).mean() > 0.8  # a person goes before the file
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float32"])
+def test_class_numbers_are_told_without_a_colour_table_and_none_is_invented(land, dtype):
+    folder, guide, _, _, plots = land
+    codes = np.array([7, 11, 26])
+    low = codes[np.pad(plots, ((5, 0), (5, 0)), mode="edge")[S // 2 :: S, S // 2 :: S] % 3].astype(dtype)
+    low[3:6, 3:6] = 255
+    mapped = write(folder / "mapped.tif", low[None], NORTH_WEST, nodata=255)
+    report = gsjbu.raster.upsample(guide, mapped, folder / "fine-map.tif")
+    assert report.kind == "labels" and "taken for labels (" in report.notes[1]
+    made, about = read(folder / "fine-map.tif")
+    assert set(np.unique(made)) <= {*codes, 255} and made.dtype == dtype and about.nodata == 255
+
+
+def test_class_numbers_that_no_float_holds_stay_what_they_are(land):
+    folder, guide, _, _, plots = land
+    ids = np.array([2**53 + 1, 2**60 + 3, 5])
+    low = ids[np.pad(plots, ((5, 0), (5, 0)), mode="edge")[S // 2 :: S, S // 2 :: S] % 3]
+    mapped = write(folder / "ids.tif", low[None], NORTH_WEST)
+    gsjbu.raster.upsample(guide, mapped, folder / "fine-ids.tif", kind="labels", tile=40)
+    made, about = read(folder / "fine-ids.tif")
+    assert set(np.unique(made)) == set(ids) and made.dtype == np.int64 and about.nodata is None
+
+
+def test_a_guide_with_a_palette_is_followed_by_its_colours(land):
+    folder, guide, signal, _, plots = land
+    place = rasterio.open(guide).transform
+    colours = {n: (*(int(v) for v in RNG.integers(0, 256, 3)), 255) for n in range(24)}
+    table = np.array([colours[n][:3] for n in range(24)], np.uint8)
+    indexed = write(folder / "indexed.tif", plots[None].astype(np.uint8), place, colours=colours)
+    direct = write(folder / "direct.tif", table[plots].transpose(2, 0, 1), place)
+    for tile in (768, 40):
+        for name in ("indexed", "direct"):
+            gsjbu.raster.upsample({"indexed": indexed, "direct": direct}[name], signal, folder / f"by-{name}.tif",
+                                  tile=tile)  # fmt: skip
+        np.testing.assert_array_equal(read(folder / "by-indexed.tif")[0], read(folder / "by-direct.tif")[0])
+
+
+def test_neither_has_a_projection_they_lie_on_one_plane(land):
+    folder, guide, signal, *_ = land
+    gsjbu.raster.upsample(guide, signal, folder / "placed.tif")
+    bare = [
+        write(folder / f"bare-{path.name}", read(path)[0], rasterio.open(path).transform, crs=None)
+        for path in (guide, signal)
+    ]
+    gsjbu.raster.upsample(*bare, folder / "bare.tif")
+    made, about = read(folder / "bare.tif")
+    assert about.crs is None
+    np.testing.assert_array_equal(made, read(folder / "placed.tif")[0])
+    odd = write(folder / "odd.tif", read(signal)[0], from_origin(500_003, 5_000_000, 81, 81), crs=None)
+    assert "resampled" in gsjbu.raster.upsample(bare[0], odd, folder / "odd-fine.tif").notes[0]
+
+
+@pytest.mark.parametrize("which", ["guide", "signal", "clouds"])
+@pytest.mark.parametrize("fault", ["missing", "folder", "empty", "text", "cut", "complex"])
+def test_a_raster_that_cannot_be_read_is_refused_with_a_sentence(land, capsys, which, fault):
+    from gsjbu.cli import main
+
+    if (which, fault) == ("clouds", "complex"):
+        return  # there is a cloud where they are not 0
+    folder, guide, signal, *_ = land
+    model = signal if which == "signal" else guide
+    bad = folder / f"bad-{fault}-{which}.tif"
+    if fault == "folder":
+        bad.mkdir()
+    elif fault == "complex":
+        values, about = read(model)
+        write(bad, values[:1].astype(np.complex64), about.transform)
+    elif fault != "missing":
+        some = model.read_bytes()
+        bad.write_bytes({"empty": b"", "text": b"no raster", "cut": some[: len(some) * 9 // 10]}[fault])
+    given = {"guide": guide, "signal": signal, "clouds": guide, which: bad}
+    words = ["raster", given["guide"], given["signal"], "--clouds", given["clouds"]]
+    assert main([*map(str, words), "-o", str(folder / "bad-out.tif"), "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert bad.name in said and said.count("\n") == 1
+    assert not (folder / "bad-out.tif").exists()
+
+
+@pytest.mark.parametrize("name", ["out.png", "out", "out.nc"])
+def test_a_result_is_called_what_it_is(land, name):
+    folder, guide, signal, *_ = land
+    with pytest.raises(GsjbuError, match=r"use \.tif or \.tiff") as caught:
+        gsjbu.raster.upsample(guide, signal, folder / name)
+    assert caught.value.code == "output_format" and not (folder / name).exists()
+
+
+def test_where_nothing_can_be_written_the_results_name_is_told(land, capsys):
+    from gsjbu.cli import main
+
+    _, guide, signal, *_ = land
+    assert main(["raster", str(guide), str(signal), "-o", "/proc/fine.tif", "--quiet"]) == 3
+    assert "(/proc/fine.tif)." in capsys.readouterr().err
+
+
+def test_an_empty_name_is_refused(land):
+    folder, guide, signal, *_ = land
+    for words in (("", signal, folder / "o.tif"), (guide, "", folder / "o.tif"), (guide, signal, "")):
+        with pytest.raises(GsjbuError, match="is empty"):
+            gsjbu.raster.upsample(*words)

@@ -37,6 +37,7 @@ export const fill = (text, of) =>
 const [OPEN, CLOSE] = ["\uE000", "\uE001"]; // around what stays English
 const LEFT = -8;
 const MANY = 60; // signs: a text of more is somebody's list of names
+const EFFORT = 20_000; // readings of one text: names that somebody's file brings may have any number of signs
 const FEW = 6; // letters: "{} of {}" is within one sentence
 const BETWEEN = { ".": "{1}{2}", ";": "{1}；{2}", ":": "{1}：{2}", ",": "{1}，{2}", and: "{1}和{2}", or: "{1}或{2}" };
 const SIGN = /([.;:,])\s+|\s(and|or)\s/g;
@@ -45,11 +46,16 @@ const letters = (text) => text.match(/\p{L}/gu)?.length ?? 0;
 const BEGINS = /^(?:[.;:,]\s|(?:and|or)\s)/;
 const isProse = (text) => /[a-z]{2,} [a-z]{2,}/i.test(text);
 
+let left = 0; // of EFFORT
+
 function best(text) {
   const before = known.get(text);
   if (before) return before;
   let found = isProse(text) || BEGINS.test(text) ? { words: OPEN + text + CLOSE, score: LEFT } : { words: text, score: 0 };
-  for (const one of readings(text)) if (one.score >= 1 && one.score > found.score) found = one;
+  for (const one of readings(text)) {
+    if (one.score >= 1 && one.score > found.score) found = one;
+    if (--left < 0) break;
+  }
   if (known.size > MOST) known.clear();
   known.set(text, found);
   return found;
@@ -103,14 +109,21 @@ function filled(words, weight, holes) {
   return { words: fill(words, of), score };
 }
 
+/** Sentence by sentence, which is quick; as one text where that leaves something: a template may have two sentences. */
+function read(text) {
+  left = EFFORT;
+  const each = text.trim().split(/(?<=[^.]\.)\s+(?=[A-Z])/).map((one) => best(one).words);
+  return each.some((words) => words.includes(OPEN)) ? best(text.trim()).words : each.join("");
+}
+
 /** A text of the server in the page's language. @param {string} text */
-export const said = (text) => (templates.length ? best(text.trim()).words.replaceAll(/[\uE000\uE001]/g, "") : text);
+export const said = (text) => (templates.length ? read(text).replaceAll(/[\uE000\uE001]/g, "") : text);
 
 /** The same for the page: parts that stay English say so. @param {string} text @returns {(string | HTMLElement)[]} */
 export function inWords(text) {
   if (!templates.length) return [text];
-  return best(text.trim())
-    .words.split(/(\uE000[^\uE001]*\uE001)/)
+  return read(text)
+    .split(/(\uE000[^\uE001]*\uE001)/)
     .filter(Boolean)
     .map((part) => (part.startsWith(OPEN) ? h("span", { lang: "en" }, part.slice(1, -1)) : part));
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from gsjbu import batch
+from gsjbu import batch, cli
 from gsjbu.batch.config import BatchConfig
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
@@ -105,3 +107,70 @@ def test_a_folder_in_a_results_place_is_no_result(source, tmp_path):
         "output_name", "The result's name cannot be used: Is a directory."
     )  # fmt: skip
     assert np.load(tmp_path / "out" / "p1.npy").shape == (6, 48, 64)
+
+
+def test_files_that_no_run_made_are_no_results_and_stay(source, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    own = np.zeros((6, 6, 8), np.float32)
+    np.save(out / "p1.npy", own)
+    for _ in range(2):  # nothing of the first refusal makes it pass for a result
+        with pytest.raises(batch.ResumeError, match=r"p1\.npy is in the place of a result, and no run"):
+            batch.run(str(source), str(out), ASKED, workers=1)
+    assert not (out / "settings.json").exists() and not (out / "p0.npy").exists()
+    (out / "p1.npy").rename(tmp_path / "p1.npy")
+    assert batch.run(str(source), str(out), ASKED, workers=1).done == 2
+    for ending in (".png", ".npy"):
+        shutil.copy(source / f"p0{ending}", source / f"p2{ending}")
+    np.save(out / "p2.npy", own)  # among the results of a run
+    with pytest.raises(batch.ResumeError, match=r"p2\.npy is in"):
+        batch.run(str(source), str(out), ASKED, workers=1)
+    np.testing.assert_array_equal(np.load(out / "p2.npy"), own)
+
+
+@pytest.mark.parametrize("what", ["signal", "image", "mask"])
+def test_what_has_changed_is_made_again_and_told(source, tmp_path, what):
+    out, masks = tmp_path / "out", tmp_path / "masks"
+    masks.mkdir()
+    for name in ("p0.npy", "p1.npy"):
+        np.save(masks / name, np.zeros((48, 64), np.uint8))
+    asked = replace(ASKED, guide_masks=str(masks))
+    assert batch.run(str(source), str(out), asked, workers=1).done == 2
+    before = {name: (out / name).read_bytes() for name in ("p0.npy", "p1.npy")}
+    if what == "signal":
+        np.save(source / "p0.npy", 10 * np.load(source / "p0.npy"))
+    elif what == "image":
+        shutil.copy(source / "p1.png", source / "p0.png")
+    else:
+        np.save(masks / "p0.npy", np.eye(48, 64, dtype=np.uint8) + np.eye(48, 64, 9, dtype=np.uint8))
+    report = batch.run(str(source), str(out), asked, workers=1)
+    assert (report.done, report.found, report.again) == (1, 1, ["p0"])
+    assert (out / "p0.npy").read_bytes() != before["p0.npy"]
+    assert (out / "p1.npy").read_bytes() == before["p1.npy"]
+    report = batch.run(str(source), str(out), asked, workers=1)
+    assert (report.done, report.found, report.again) == (0, 2, [])
+
+
+def test_a_run_killed_while_it_makes_a_result_again_goes_on_with_that(source, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    batch.run(str(source), str(out), ASKED, workers=1)
+    before = (out / "p0.npy").read_bytes()
+    np.save(source / "p0.npy", 10 * np.load(source / "p0.npy"))
+    with monkeypatch.context() as patch:
+        patch.setattr(batch.local, "run", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            batch.run(str(source), str(out), ASKED, workers=1)
+    report = batch.run(str(source), str(out), ASKED, workers=1)
+    assert (report.done, report.found) == (1, 1)
+    assert (out / "p0.npy").read_bytes() != before
+
+
+def test_a_command_says_what_was_made_again(source, tmp_path, capsys):
+    words = ["batch", str(source), str(tmp_path / "out"), "--iters", "1"]
+    assert cli.main(words) == 0
+    os.utime(source / "p1.npy", (1, 1))
+    capsys.readouterr()
+    assert cli.main(words) == 0
+    said = capsys.readouterr()
+    assert "1 result made again, as the image, signal or mask has changed since: p1." in said.err
+    assert said.out.startswith("1 done, 1 there already, 0 failed")

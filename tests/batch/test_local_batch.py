@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from unittest.mock import Mock
 
 import numpy as np
@@ -135,6 +136,21 @@ def test_a_worker_that_dies_costs_its_image_and_no_other(dataset, tmp_path, monk
     by_key = {outcome["key"]: outcome for outcome in outcomes}
     assert by_key.pop("poison")["code"] == "worker_died"
     assert [outcome["status"] for outcome in by_key.values()] == ["done"] * 4
+
+
+@pytest.mark.posix
+def test_an_interrupt_of_all_is_nothing_to_a_worker_that_starts(dataset, tmp_path, fresh_workers, capfd):
+    (item,) = [item for item in batch.find(str(dataset)) if item.key == "p1"]
+    worker = local._WorkerProcess(str(tmp_path), ASKED)
+    try:
+        os.kill(worker.process.pid, signal.SIGINT)
+        worker.give(deque([(item, 1)]))
+        assert worker.pipe.recv() == "cpu"
+        os.kill(worker.process.pid, signal.SIGINT)
+        assert worker.pipe.recv()["status"] == "done"
+    finally:
+        worker.stop()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_script_that_each_worker_would_run_again_is_told_of_its_guard(dataset, tmp_path, root):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -250,3 +251,18 @@ def test_the_page_says_it(page: Page, watch: Watch) -> None:
             "#controls-main"
         )
     assert page.locator("#said [lang=en], #notice [lang=en], #signal-reason [lang=en]").count() == 0
+
+
+LISTS = (
+    "The file has the channels " + ", ".join(f"class_{i}" for i in range(58)) + ".",
+    "; ".join(f"{i} of {i + 1} cells are NaN" for i in range(40)) + ".",
+    "x is " * 200 + "; it must be one of auto.",
+)
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_names_with_any_number_of_signs_do_not_hold_up_the_page(still: Page, text: str) -> None:
+    """A text has as many readings as its signs to the power of a template's holes."""
+    began = time.monotonic()
+    assert still.evaluate(IN_CHINESE, [text])
+    assert time.monotonic() - began < 15  # 0.1 s on a quiet machine; minutes without a bound

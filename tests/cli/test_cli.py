@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -210,6 +211,7 @@ LONG = 300 * "x"
         (["batch", "photo.png", "out", "--kind", "nonsense"], "There is no kind of signal 'nonsense'"),
         (["batch", "photo.png", "out", "--invalid", "x"], "invalid is 'x'"),
         (["batch", "photo.png", "out", "--kind", "depth", "--probabilities"], "probabilities is of classes"),
+        (["batch", "photo.png", "out", "--to", "png", "--probabilities"], "not the share of each class"),
         (
             ["batch", "photo.png", "out", "--signals", "backbone", "--fill"],
             "--fill has no part where the backbone",
@@ -370,6 +372,18 @@ def test_interrupting_is_status_130(files, capsys, monkeypatch):
     monkeypatch.setattr(gsjbu, "fit", interrupted)
     words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / "x.npy")
     assert run(capsys, *words)[0] == 130
+
+
+def test_compare_leaves_no_panel_of_an_earlier_report(files, capsys):
+    folder = files / "report"
+    words = ("compare", files / "photo.png", folder, "--iters", 1, "--features", "off")
+    assert run(capsys, *words, "--signal", files / "depth.npy")[0] == 0
+    (folder / "mine.png").write_bytes(b"")
+    assert {"signal_lr.png", "signal_gsjbu.png"} <= {path.name for path in folder.iterdir()}
+    status, _, err = run(capsys, *words, "--stride", 8)
+    listed = {panel["file"] for panel in json.loads((folder / "result.json").read_text())["panels"]}
+    assert status == 0 and "of an earlier report removed: signal_" in err
+    assert {path.name for path in folder.iterdir()} == {*listed, "mine.png", "index.html", "result.json"}
 
 
 def test_compare_writes_panels_numbers_and_a_page_that_needs_nothing(files, capsys):
@@ -570,7 +584,7 @@ def test_a_result_that_cannot_be_written_leaves_the_one_before(files, capsys, mo
         "os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
     status, _, err = run(capsys, *words)
-    assert (status, err) == (3, "gsjbu: No space left on device.\n")
+    assert (status, err) == (3, f"gsjbu: No space left on device ({files / name}).\n")
     assert (files / name).read_bytes() == before
     assert sorted(files.iterdir()) == listed, "nothing half-written is left"
 
@@ -649,3 +663,46 @@ def test_a_warning_is_a_sentence_alone(files, capsys, monkeypatch):
         with pytest.warns(UserWarning, match=r"^Of another library\.$"):
             status, _, told = run(capsys, "export", "-o", files / "k.onnx", *quiet)
         assert (status, told) == (0, said)
+
+
+def arguments_of(command: argparse.ArgumentParser) -> list[tuple[str, list[str]]]:
+    """Each argument of a command that takes a word: its name, and a command line in which that word is empty."""
+    takes = [action for action in command._actions if action.nargs != 0]
+    takes.sort(key=lambda action: bool(action.option_strings))
+    needed = [action for action in takes if action.required]
+    lines = []
+    for empty in takes:
+        words = []
+        for action in [one for one in takes if one is empty or one in needed]:
+            words += [*action.option_strings[-1:], "" if action is empty else "x"]
+        lines.append((empty.option_strings[-1] if empty.option_strings else empty.dest, words))
+    return lines
+
+
+def test_no_argument_of_any_command_may_be_empty(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    commands = next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
+    lines = [(name, *one) for name, command in commands.items() for one in arguments_of(command)]
+    assert {("batch", "folder"), ("batch", "--signals"), ("video", "--values")} <= {
+        line[:2] for line in lines
+    }
+    for name, argument, words in lines:
+        status, _, said = run(capsys, name, *words)
+        assert status == 2 and "error: argument " in said, (name, argument, said)
+    assert run(capsys, "batch", ".", "")[2].endswith(
+        "set; name a file or a folder (. is the current folder)\n"
+    )
+    assert not os.listdir()
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("stands_in", ["photo.png", "depth.npy"])
+def test_a_dash_is_standard_input(files, root, stands_in):
+    names = ["-" if name == stands_in else name for name in ("photo.png", "depth.npy")]
+    command = [zygote.python(), "-m", "gsjbu", "upsample", *names, "-o", "out.npy", "--iters", "1"]
+    done = subprocess.run(
+        command, cwd=files, env=os.environ | {"PYTHONPATH": str(root)}, input=(files / stands_in).read_bytes(),
+        capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert np.load(files / "out.npy").shape == (48, 64)

@@ -193,3 +193,27 @@ def test_frames_of_another_kind_are_refused_by_name(tmp_path: Path, other: np.nd
 def test_a_file_that_cannot_be_taken_is_named(tmp_path: Path) -> None:
     with pytest.raises(GsjbuError, match=r"^1\.npy: The signal holds no value"):
         signals(tmp_path / "in", [5 * Y + X, np.full((12, 16), np.nan)])
+
+
+def test_values_of_a_longer_film_do_not_stay_beside_those_of_a_shorter_one(
+    film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = film / "longer"
+    words = "--signal", film / "depth", "--iters", 1, "--values", kept
+    assert run(capsys, film, *words)[0] == 0
+    before = (kept / "000000.npy").read_bytes()
+    status, _, said = run(capsys, film, *words, "--frames", 1, "--kind", "features")
+    assert status == 2 and "longer holds 1 frame beyond the 1 of this film, from 000001.npy on" in said
+    assert (kept / "000000.npy").read_bytes() == before
+    assert run(capsys, film, *words)[0] == 0  # as many as before take their places
+
+
+def test_values_of_a_longer_film_are_told_where_it_is_not_known_how_long_this_is(
+    film: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = film / "unknown"
+    kept.mkdir()
+    np.save(kept / "000002.npy", np.zeros(3))
+    monkeypatch.setattr("gsjbu.cli.video._check_values", lambda args, frames: None)
+    status, out, _ = run(capsys, film, "--signal", film / "depth", "--iters", 1, "--values", kept, "--json")
+    assert status == 0 and "1 frame beyond the 2 of this film" in json.loads(out)["notes"][-1]

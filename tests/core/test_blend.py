@@ -71,7 +71,7 @@ def test_one_render_mixes_what_its_members_do_one_by_one(grid, radius, shares) -
         assert (radius == 1 and blend.plain == "bicubic") or blend.first_share == 0
         return
     members = blends.members(blend, kernel.gaussians)
-    one_by_one = blends.render(blend, kernel.gaussians, None, signal, None, kernel._mix(1))
+    one_by_one = blends.render(blend, kernel.gaussians, signal, None, kernel._mix(1))
     torch.testing.assert_close(kernel.render(signal), one_by_one, atol=1e-5, rtol=0)
     means = Means(dispatch.mean_weights(kernel.gaussians, members, 1), radius)
     torch.testing.assert_close(means(signal), grid.cell_means(one_by_one), atol=1e-5, rtol=1e-5)

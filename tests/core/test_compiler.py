@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import numba
 import pytest
@@ -46,3 +49,36 @@ def test_another_error_is_nobodys_to_hide(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(numba, "njit", njit)
     with pytest.raises(RuntimeError, match="something else"):
         compiler.njit(cache=True)(abs)
+
+
+class Older(NamedTuple):
+    value: float
+
+
+def halved(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def of_a_class_that_is_gone(data: bytes) -> bytes:
+    assert b"Older" in data
+    return data.replace(b"Older", b"Elder")
+
+
+@pytest.mark.parametrize(
+    ("ending", "damage"), [(".nbi", halved), (".nbi", of_a_class_that_is_gone), (".nbc", halved)]
+)
+def test_what_was_kept_and_cannot_be_read_is_compiled_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, damage: Callable[[bytes], bytes]
+) -> None:
+    """After an upgrade that renamed a class, or a machine that went down while it wrote."""
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    def double(pair):  # type: ignore[no-untyped-def]
+        return 2 * pair.value
+
+    assert compiler.njit(**compiler.FAST)(double)(Older(2.0)) == 4
+    kept = list(tmp_path.rglob("*" + ending))
+    assert kept
+    for file in kept:
+        file.write_bytes(damage(file.read_bytes()))
+    assert compiler.njit(**compiler.FAST)(double)(Older(3.0)) == 6

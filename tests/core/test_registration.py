@@ -11,7 +11,7 @@ from benchmarks import families
 from benchmarks.scenes import fitted_to
 from gsjbu.core import blur, corners, registration, shift
 from gsjbu.core.grid import Grid
-from gsjbu.core.registration import moved_as, registered
+from gsjbu.core.registration import Movable, moved_as, registered
 from gsjbu.core.trust import Explained, trust_of
 from gsjbu.samples import SAMPLES
 from tests.quarters import quarter
@@ -29,11 +29,11 @@ def test_a_body_on_even_ground_is_not_taken_for_moved() -> None:
     for scene in families._quantity(families.nearness, 8):
         lr_guide = scene.grid.cell_means(scene.image)
         assert shift.found(scene.signal, scene.image, scene.grid) is not None
-        assert moved_as(Explained(scene.signal, lr_guide), scene.image, scene.grid) is None
+        assert moved_as(Explained(scene.signal, lr_guide), Movable(scene.image, scene.grid)) is None
     scene = quarter("paper", "depth", 8)
     image = shift.moved(scene.image, 6, -5)
     torch.testing.assert_close(image[:, :-5, 6:], scene.image[:, 5:, :-6])
-    found = moved_as(Explained(scene.signal, scene.grid.cell_means(image)), image, scene.grid)
+    found = moved_as(Explained(scene.signal, scene.grid.cell_means(image)), Movable(image, scene.grid))
     assert found is not None and abs(found.across + 6) <= 2 and abs(found.down - 5) <= 2
 
 
@@ -124,7 +124,7 @@ def test_less_than_a_pixel_is_no_shift() -> None:
     assert registration._exactly(likely, scene.grid, lambda at: -abs(at.across) - abs(at.down)) is None
     found = registration._exactly(likely, scene.grid, lambda at: -abs(at.across - 1) - abs(at.down + 2))
     assert found is not None and found.pixels != (0, 0)
-    assert moved_as(explained, scene.image, scene.grid) is None
+    assert moved_as(explained, Movable(scene.image, scene.grid)) is None
 
 
 def test_of_few_cells_more_is_chance_and_of_scores_logarithms_are_asked_too(monkeypatch) -> None:
@@ -134,9 +134,9 @@ def test_of_few_cells_more_is_chance_and_of_scores_logarithms_are_asked_too(monk
     assert registration._beyond_chance(explained, 0.5) == 0.5
     asked = []
     monkeypatch.setattr(registration, "moved_as", lambda of, *_: asked.append(of))
-    registration._place(explained, "shares", scene.image, scene.grid, False)
+    registration._place(explained, "shares", Movable(scene.image, scene.grid))
     assert asked == [explained]
-    registration._place(explained, "scores", scene.image, scene.grid, False)
+    registration._place(explained, "scores", Movable(scene.image, scene.grid))
     assert asked == [explained, explained, explained.logs]
 
 

@@ -12,10 +12,14 @@ from safetensors.numpy import save_file
 from scipy.io import savemat
 
 import gsjbu
+from gsjbu import batch
 from gsjbu.errors import GsjbuError, ImageError, SignalError
-from gsjbu.io import addresses
+from gsjbu.io import addresses, films
 from gsjbu.io.guides import to_guide
+from gsjbu.io.names import names_of
+from gsjbu.io.pictures import png_bytes
 from gsjbu.io.readers import bring
+from gsjbu.io.writers import check_folder
 
 DEPTH = np.random.default_rng(0).random((6, 8), dtype=np.float32)
 CONF = DEPTH > 0.5
@@ -124,3 +128,27 @@ def test_no_output_takes_the_place_of_an_input_by_whatever_name(tmp_path, monkey
     for name in ("b.npy", "loop.npy"):
         addresses.spare([file], name)
     assert addresses.identity("b.npy") == addresses.identity(tmp_path / "x" / ".." / "b.npy")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: bring(""),
+        lambda: to_guide(""),
+        lambda: names_of(""),
+        lambda: check_folder(""),
+        lambda: addresses.spare([], ""),
+        lambda: batch.find(""),
+        lambda: batch.find(".", ""),
+        lambda: batch.run(".", ""),
+        lambda: films.Reader(""),
+        lambda: films.Writer(""),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(tmp_path, monkeypatch, use):
+    np.save(tmp_path / "a.npy", DEPTH)
+    (tmp_path / "a.png").write_bytes(png_bytes(IMAGE))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GsjbuError, match=r"is empty, .*; name a file or a folder") as caught:
+        use()
+    assert caught.value.code == "path_empty" and len(os.listdir()) == 2

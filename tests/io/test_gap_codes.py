@@ -57,6 +57,52 @@ def test_255_is_ignored_in_labels_unless_it_is_a_level():
     assert gaps.find(np.where(HOLE, 255, labels // 15 * 127)[None][0], "labels").known.all()
 
 
+CLASSES = np.array([0, 2, 13, 5])[np.arange(140).reshape(1, 10, 14) // 35]
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2", "<i4", ">i4", "i8", "f2", "f4", "f8"])
+@pytest.mark.parametrize("code", [-1, -100])
+def test_what_losses_ignore_is_no_class(code, dtype):
+    found = gaps.find(np.where(HOLE, code, CLASSES).astype(dtype), "labels")
+    np.testing.assert_array_equal(found.known, ~HOLE)
+    assert found.codes == (code,) and found.guessed and f"12 of 140 cells are {code}" in found.sentence
+
+
+@pytest.mark.parametrize("dtype", ["u2", "u4", "u8"])
+def test_a_minus_1_that_unsigned_integers_hold_is_no_class(dtype):
+    classes = np.where(HOLE, np.iinfo(dtype).max, CLASSES.astype(dtype))
+    np.testing.assert_array_equal(gaps.find(classes, "labels").known, ~HOLE)
+    assert gaps.find(np.where(HOLE, np.iinfo(dtype).max, np.zeros(1, dtype))[None], "labels").known.all()
+
+
+def test_several_of_them_are_no_classes_and_255_beside_them_neither():
+    several = np.where(HOLE, -1, CLASSES)
+    several[0, 9, 9:], several[0, 0, :3] = -100, 255
+    found = gaps.find(several, "labels")
+    assert set(found.codes) == {-1, -100, 255} and int(found.known.sum()) == 140 - 12 - 5 - 3
+
+
+@pytest.mark.parametrize(
+    ("values", "doubt"),
+    [
+        (np.where(CLASSES == 0, -1, CLASSES)[:, :, ::-1], ""),
+        (np.where(CLASSES < 5, -1, CLASSES), "-1 is taken for a class"),  # the ground of instances
+        (np.where(HOLE, -1, 0)[None], "-1 is taken for a class"),
+        (np.where(HOLE, -1, 1)[None], "-1 is taken for a class"),
+        (CLASSES - 5, ""),  # not alone: numbers of any sign
+    ],
+)
+def test_a_ground_of_minus_1_is_a_class_and_asked_for(values, doubt):
+    found = gaps.find(values.astype(np.int64), "labels")
+    assert found.doubt.startswith(doubt) and (found.known.all() or not doubt)
+
+
+def test_ids_far_from_others_are_no_code():
+    ids = np.array([7001, 11000, 26012])[np.arange(140).reshape(1, 10, 14) // 47]
+    assert gaps.find(ids, "depth").known.all()
+    assert not gaps.find(np.where(HOLE, 32767, DEPTH * 1000).astype("i4"), "depth").known.all()
+
+
 def test_what_a_person_says_counts():
     array = with_hole(0, "u2", 1000)
     assert gaps.find(array, "depth", gaps.NONE).known.all()

@@ -299,6 +299,12 @@ def test_the_first_colour_page_of_a_tiff_is_the_image(dtype, planar):
     torch.testing.assert_close(guide.pixels, RIGHT, atol=0.01, rtol=0)
 
 
+def test_a_float_map_may_be_the_picture():
+    values = np.linspace(0, 1, 4 * 5 * 3, dtype="<f4").reshape(4, 5, 3)
+    pixels = to_guide(b"PF\n5 4\n-1.0\n" + values[::-1].tobytes()).pixels
+    np.testing.assert_array_equal(pixels, values.transpose(2, 0, 1))
+
+
 @pytest.mark.parametrize("form", ["array", "tensor", "npy"])
 def test_a_fourth_channel_that_may_be_an_alpha_is_said(form, tmp_path):
     rng = np.random.default_rng(0)

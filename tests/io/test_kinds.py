@@ -325,3 +325,12 @@ def test_logits_of_masks_that_overlap_are_asked_for():
 @pytest.mark.parametrize("name", ["features", "features after ReLU", "normals", "class logits", "softmax"])
 def test_other_channels_are_no_masks(name):
     assert guess(CASES[name][0]).hint == ""
+
+
+@pytest.mark.parametrize(
+    ("dtype", "kind"), [("i4", "labels"), ("i8", "labels"), ("u4", "labels"), ("u2", "depth")]
+)
+def test_a_few_ids_of_more_bits_than_sensors_have_are_labels_and_asked_for(dtype, kind):
+    ids = np.array([7001, 11000, 26012], dtype)[np.arange(320).reshape(16, 20) // 107]
+    found = kinds.guess(ids[None], np.ones(ids.shape, bool))
+    assert {found.kind, found.runner_up} == {"labels", "depth"} and found.kind == kind

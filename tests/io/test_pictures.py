@@ -112,7 +112,7 @@ def test_colour_key_transparency_lies_over_white():
 def test_sixteen_bit_colour_key_lies_over_white():
     rows = b"\0" + struct.pack(">6H", 300, 40000, 7, 65535, 0, 0)
     x = pictures.decode_pixels(png_of(2, 1, 16, 2, rows, chunk(b"tRNS", struct.pack(">3H", 300, 40000, 7))))
-    np.testing.assert_array_equal(x, [[[255, 255, 255], [255, 0, 0]]])
+    np.testing.assert_array_equal(x, [[[65535, 65535, 65535], [65535, 0, 0]]])
 
 
 def test_sixteen_bit_grey_keeps_its_precision():
@@ -397,6 +397,42 @@ def test_whoever_is_asked_for_a_picture_is_told_every_format() -> None:
     assert accepted[1].split(",") == [f"image/{one.lower()}" for one in pictures.FORMATS]
     for sentence in told:
         assert all(one in sentence.upper() for one in pictures.FORMATS), sentence
+
+
+# ---------------------------------------------------------------------------------- colours of 16 bits
+
+
+def deep_png(pixels: np.ndarray) -> bytes:
+    """uint16 [H, W, C] as a PNG of that many channels."""
+    height, width, channels = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return png_of(width, height, 16, {2: 4, 3: 2, 4: 6}[channels], rows)
+
+
+DEEP = np.random.default_rng(3).integers(0, 3000, (70, 9, 4), dtype=np.uint16)
+
+
+def test_colours_of_16_bits_keep_them_all():
+    found = pictures.decode_pixels(deep_png(DEEP[..., :3]))
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, DEEP[..., :3])
+    np.testing.assert_allclose(
+        pictures.decode(deep_png(DEEP[..., :3])), DEEP[..., :3].transpose(2, 0, 1) / 65535, atol=1e-7
+    )
+    np.testing.assert_array_equal(pictures.shrink(found, 35), pictures.shrink(pictures.to_image(found), 35))
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colours_of_16_bits_lie_over_white(channels):
+    pixels = DEEP[..., 4 - channels :].copy()
+    pixels[..., -1] = np.arange(630).reshape(70, 9) * 104
+    share = pixels[..., -1:] / 65535
+    white = pixels[..., :-1] * share + 65535 * (1 - share)
+    found = pictures.decode_pixels(deep_png(pixels))
+    assert found.dtype == np.uint16 and found.ndim == (
+        2 if channels == 2 else 3
+    )  # three equal channels are grey
+    np.testing.assert_array_equal(found, np.rint(white)[..., 0] if channels == 2 else np.rint(white))
 
 
 def test_a_png_is_written_from_an_array():

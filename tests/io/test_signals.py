@@ -69,6 +69,21 @@ def test_negative_class_numbers_are_class_numbers():
     assert understand(np.where(LABELS == 3, -1, LABELS)).codes == (-1, 0, 15)
 
 
+@pytest.mark.parametrize("code", [-1, -100])
+def test_what_losses_ignore_is_mixed_with_no_class(code):
+    brought = np.repeat(LABELS, 2, axis=1)
+    brought[2:4, 5:8] = code
+    s = understand(brought)
+    assert s.codes == (0, 3, 15) and int(s.mask.sum()) == brought.size - 6 and "3 different" in s.reason
+    assert any(f"6 of 96 cells are {code}" in said and "invalid=" in said for said in s.doubts)
+    assert understand(brought, invalid="none").codes == (code, 0, 3, 15)
+
+
+def test_a_class_far_from_the_others_is_counted():
+    s = understand(np.where(LABELS == 3, 2, LABELS))
+    assert s.kind == "labels" and s.reason.startswith("3 different") and s.codes == (0, 2, 15)
+
+
 def test_logits_become_probabilities():
     logits = 6.0 * (np.arange(5)[:, None, None] == LABELS // 7) - 3
     s = understand(logits, (96, 128))
@@ -523,3 +538,13 @@ def test_a_grey_picture_keeps_its_three_channels_and_a_person_is_told():
     """The shape of a result must not hang on what the picture shows."""
     found = understand((50 * DEPTH).astype("u1")[..., None].repeat(3, 2))
     assert found.shape == (3, 6, 8) and any("equal" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("tags", [[(33550, "d", 3, (80.0, 80.0, 0.0))], [(34264, "d", 16, (1.0,) * 16)], []])
+def test_a_georeference_that_has_no_part_is_told(compression, tags):
+    depth = np.random.default_rng(0).uniform(5, 9, (16, 20)).astype(np.float32)
+    file = io.BytesIO()
+    tifffile.imwrite(file, depth, extratags=[(*tag, True) for tag in tags], compression=compression)
+    said = [doubt for doubt in understand(file.getvalue(), (128, 160)).doubts if "gsjbu raster" in doubt]
+    assert len(said) == len(tags)

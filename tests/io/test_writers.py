@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import numpy as np
@@ -112,3 +113,24 @@ def test_what_was_said_of_an_earlier_result_goes_with_it(tmp_path):
         notes.write_text(stranger)
         writers.write(path, "npy", VALUES.shape, [VALUES])
         assert notes.read_text() == stranger
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_one_and_its_file_is_written(tmp_path, there):
+    target, link = tmp_path / "far" / "a.npy", tmp_path / "link.npy"
+    target.parent.mkdir()
+    if there:
+        target.write_bytes(b"old")
+    link.symlink_to(target)
+    writers.write(link, "npy", VALUES.shape, BLOCKS)
+    assert link.is_symlink() and not target.is_symlink()
+    np.testing.assert_array_equal(np.load(target), VALUES)
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    def full(_part):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(writers.Unwritable) as caught:
+        writers._replace(tmp_path / "a.npy", lambda: True, full)
+    assert caught.value.filename == str(tmp_path / "a.npy") and list(tmp_path.iterdir()) == []

@@ -13,9 +13,9 @@ import gsjbu
 from benchmarks.maps import cells
 from gsjbu.core import interpolation
 from gsjbu.core.grid import Grid
+from gsjbu.core.strongest import BLOCK
 from gsjbu.errors import ModelError
-from gsjbu.io import restoring, signals
-from gsjbu.io.restoring import strongest
+from gsjbu.io import signals
 from gsjbu.io.signals import understand
 from gsjbu.models import segmentation
 from gsjbu.run import views
@@ -35,21 +35,6 @@ def sample():
 
 def draw(*shape: int) -> torch.Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(len(shape) + shape[0]))
-
-
-@pytest.mark.parametrize("classes", [1, 2, restoring.BLOCK, restoring.BLOCK + 1, 3 * restoring.BLOCK + 5])
-def test_the_strongest_class_in_blocks_is_the_strongest_of_all(classes):
-    grid = Grid.from_stride(20, 30, 5)
-    scores = draw(classes, 4, 6)
-    found = strongest(lambda x: interpolation.bilinear(x, grid), scores)
-    assert found.dtype == torch.int64
-    assert torch.equal(found, interpolation.bilinear(scores, grid).argmax(dim=0))
-
-
-def test_equal_scores_go_to_the_first_class_across_blocks():
-    scores = torch.zeros(restoring.BLOCK + 3, 2, 2)
-    scores[3] = scores[restoring.BLOCK + 1] = 0.5
-    assert (strongest(lambda x: x, scores) == 3).all()
 
 
 def test_labels_at_the_size_of_the_run_are_those_under_the_pixels_centres(sample):
@@ -124,8 +109,8 @@ def test_scores_against_exact_labels(sample):
     nothing[0] = 1
 
     def whole(answer: torch.Tensor):
-        place = iter(range(0, count, restoring.BLOCK))
-        return lambda _: answer[(first := next(place)) : first + restoring.BLOCK]
+        place = iter(range(0, count, BLOCK))
+        return lambda _: answer[(first := next(place)) : first + BLOCK]
 
     shown, numbers = views.classes(found, sample.image, {"bilinear": whole(nothing), "gsjbu": whole(truth)})
     assert [p.name for p in shown] == ["seg_lr", "seg_bilinear", "seg_gsjbu"]

@@ -57,7 +57,8 @@ def test_bad_limits_are_refused(given: dict[str, str]) -> None:
         Limits.parse(given)
 
 
-@pytest.mark.parametrize("argv", [["--limit", "queue_jobs"], ["--limit", "queue_jobs=x"], ["--port", "x"]])
+@pytest.mark.parametrize("argv", [["--limit", "queue_jobs"], ["--limit", "queue_jobs=x"], ["--port", "x"],
+                                  ["--out-dir", ""], ["--models-dir="], ["--host", ""]])  # fmt: skip
 def test_a_bad_command_line_ends_with_a_sentence(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         config_of(argv, {})

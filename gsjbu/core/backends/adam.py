@@ -92,11 +92,9 @@ def set_gradient(at, i, j, in_logs, high, su, sv, suv, sd, gradient):
 
 
 @njit(**BORROWS)
-def take_step(at, i, j, in_logs, high, gradient, first, second, rates, betas, step):
-    """Move LR pixel (i, j) by Adam's step number ``step`` (from 0).
-
-    rates [steps]. betas: β1, 1 − β1, β2, 1 − β2.
-    """
+def take_step(at, i, j, job, gradient, first, second, step):
+    """Move LR pixel (i, j) by Adam's step number ``step`` (from 0); ``job``: forms.Job."""
+    betas, high = job.betas, job.high
     correction1, correction2 = 1.0 - betas[0] ** (step + 1), 1.0 - betas[2] ** (step + 1)
     for c in range(4):
         g = np.float64(gradient[c, i, j])
@@ -104,8 +102,8 @@ def take_step(at, i, j, in_logs, high, gradient, first, second, rates, betas, st
         s2 = betas[2] * second[c, i, j] + betas[3] * g * g
         first[c, i, j] = m
         second[c, i, j] = s2
-        at[c, i, j] -= rates[step] * (m / correction1) / (math.sqrt(s2 / correction2) + ADAM_EPS)
-    if in_logs:
+        at[c, i, j] -= job.rates[step] * (m / correction1) / (math.sqrt(s2 / correction2) + ADAM_EPS)
+    if job.in_logs:
         at[0, i, j] = _clamped(at[0, i, j], math.log(SIGMA_LOW), math.log(high[0]))
         at[1, i, j] = _clamped(at[1, i, j], math.log(SIGMA_LOW), math.log(high[1]))
         at[3, i, j] = _clamped(at[3, i, j], math.log(SIGMA_R_LOW), math.log(SIGMA_R_HIGH))

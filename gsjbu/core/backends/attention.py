@@ -26,15 +26,13 @@ from gsjbu.core import parameters
 from gsjbu.core.backends.lattices import WHOLE, Lattice, lattices
 from gsjbu.core.eager import without_autocast
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import ADAM, Optimiser, Parameters
+from gsjbu.core.parameters import ADAM, Optimiser, Parameters, Progress
 
 # Elements of one chunk's [cells, pixels, window] logits; about eight such arrays valid at once in a step. On a CPU they
 # should stay in its cache: a fit takes 2.7, 1.8 and 1.6 times as long at strides 16, 8 and 4 with those of a GPU.
 CHUNK_ELEMENTS, CHUNK_ELEMENTS_OF_CPU = 4_000_000, 700_000
 # The colour part is kept between steps while it stays below this many elements.
 KEPT_ELEMENTS = 64_000_000
-
-Progress = Callable[[int, float], object]
 
 
 class Chunk(NamedTuple):

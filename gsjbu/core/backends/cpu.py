@@ -21,7 +21,7 @@ from gsjbu.core.backends.phases import STOP, new_control, open_phase
 from gsjbu.core.backends.simd import LANES
 from gsjbu.core.grid import Grid
 from gsjbu.core.memory import allocate
-from gsjbu.core.parameters import ADAM, Optimiser, highest
+from gsjbu.core.parameters import ADAM, Optimiser, Progress, highest
 
 # A thread is worth borrowing from about 0.1 ms of work a step on: so many pixel × neighbour pairs.
 PAIRS_PER_THREAD = 250_000
@@ -34,8 +34,6 @@ CACHED_BAND_BYTES = 4 * 1024 * 1024
 FEWEST_GROUPED = 64  # channels, as their pixels' weights are made again for each group of channels
 # Results larger than this are written past the cache: they would only push other things out of it (bytes).
 STREAM_BYTES = 15 * 1024 * 1024
-
-Progress = Callable[[int, float], object]
 
 
 @dataclass

@@ -17,12 +17,10 @@ from gsjbu.core.backends import attention
 from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
-from gsjbu.core.parameters import Optimiser
+from gsjbu.core.parameters import Optimiser, Progress
 from gsjbu.core.plain import is_transformed
 from gsjbu.core.threads import torch_threads
 from gsjbu.errors import SettingError
-
-Progress = Callable[[int, float], object]
 
 
 class Choice(NamedTuple):
@@ -150,9 +148,7 @@ def fit(
     iters: int,
     optimiser: Optimiser,
     rate: float | None,
-    rgb_weight: float,
-    signal: Tensor | None = None,  # [C, h, w]
-    signal_weight: float = 0.0,
+    signal: Tensor | None = None,  # [C, h, w] what is to be given back; None: the guide's colours
     *,
     backend: str,
     device: torch.device,
@@ -162,13 +158,14 @@ def fit(
     """From ``start`` by the chosen backend: the Gaussians it ends at, and the loss before each step."""
     if iters == 0:
         return start, []
+    of_colours, of_signal = (1.0, 0.0) if signal is None else (0.0, 1.0)
     rate = optimiser.rate if rate is None else rate
     if backend == "fused":
         from gsjbu.core.backends import cpu
 
         problem = cpu.Problem.of(start.guide, start.lr_guide, start.grid, start.radius, start.seen)
         raw, losses, _ = cpu.fit(
-            problem, start.raw, iters, rate, rgb_weight, signal, signal_weight, threads=threads, progress=progress,
+            problem, start.raw, iters, rate, of_colours, signal, of_signal, threads=threads, progress=progress,
             optimiser=optimiser,
         )  # fmt: skip
         return start.at(raw), losses
@@ -180,7 +177,7 @@ def fit(
 
     with torch_threads(beside(threads)):
         raw, losses, _ = attention.fit(
-            _on(start, device), start.raw, iters, rate, rgb_weight, signal, signal_weight, optimiser=optimiser,
+            _on(start, device), start.raw, iters, rate, of_colours, signal, of_signal, optimiser=optimiser,
             progress=step_done if apart.was_started() else progress,
         )  # fmt: skip
     return start.at(raw), losses

@@ -39,14 +39,14 @@ class Means(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What both forms' fits are told, in the order in which their loops take it."""
+    """What both forms' compiled fits are told."""
 
     rgb_weight: float
     signal_scale: float
     in_logs: bool
     high: Highest
     rates: np.ndarray  # float64 [steps]
-    betas: tuple[float, float, float, float]
+    betas: tuple[float, float, float, float]  # β1, 1 − β1, β2, 1 − β2
     move: bool
 
 
@@ -98,8 +98,8 @@ class Cells:
         first, second, gradient = (np.zeros_like(at) for _ in range(3))
         arguments = (
             gate, *_packed(problem, parts), problem.lr_guide, _channels_last(values), grid.step_y / pitch[0],
-            grid.step_x / pitch[1], radius, tile, job.rgb_weight, job.signal_scale, job.in_logs, job.high, pitch,
-            job.rates, job.betas, job.move, at, first, second, gradient, _shapes(at, job.in_logs, job.high, pitch),
+            grid.step_x / pitch[1], radius, tile, job, pitch, at, first, second, gradient,
+            _shapes(at, job.in_logs, job.high, pitch),
             np.empty((tiles, (2 * radius + 1) * (tile + 2 * radius) * 4), dtype=np.float32),
             np.zeros((tiles, 2), dtype=np.float64), losses,
         )  # fmt: skip
@@ -168,7 +168,7 @@ class Rows:
         arguments = (
             gate, lanes.pixels_in_lanes([part.pixels(problem.guide) for part in parts], layouts), layouts,
             rows.lines_of(problem.lr_guide, state, job.in_logs, job.high, radius), lanes.padded(values, radius),
-            len(values), *job, state, np.empty(sums, dtype=np.float32), np.zeros((sums[0], 2), dtype=np.float64),
+            len(values), job, state, np.empty(sums, dtype=np.float32), np.zeros((sums[0], 2), dtype=np.float64),
             losses,
         )  # fmt: skip
         reached, gradient = (

@@ -185,8 +185,7 @@ def list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guid
 
 @njit(**BORROWS)
 def block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights):
-    """Unnormalised weights of 16 pixels, weights[k·room + b]; stores also log₂ of the largest, relative to which
-    they are, nowhere: a softmax does not need it. Returns their sum over the window."""
+    """Weights of 16 pixels relative to the largest, at weights[k·room + b]; returns their sum over the window."""
     x, y = load(xs, b), load(ys, b)
     peak = splat(f32(-BIG))
     if channels == 3:
@@ -272,7 +271,7 @@ def _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weigh
 
 @njit(**BORROWS)
 def _mean_weights(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area):
-    """Weights of the chunk; ``inverse`` = 1/(Σw · area), 0 on pads. Returns nothing: see _add_mean_weights."""
+    """Weights of the chunk; ``inverse`` = 1/(Σw · area), 0 on pads."""
     for b in range(0, end, LANES):
         weight_sum = block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
         store(inverse, b, load(valid, b) / (weight_sum * area))
@@ -484,8 +483,8 @@ def _fit_tile(i, a, tile, guide, seen, sizes, lr_guide, signal, coefficients, ro
 
 
 @njit(**BORROWS)
-def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, in_logs, high, pitch,
-                rates, betas, step, move):  # fmt: skip
+def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, job, pitch,
+                step):  # fmt: skip
     """Gather row i's sums from every tile that reached it, chain rule to the coordinates, one step of Adam."""
     rows, cols = coefficients.shape[0], coefficients.shape[1]
     width = tile + 2 * radius
@@ -499,10 +498,10 @@ def _update_row(i, radius, tile, tiles_across, sums, at, first, second, gradient
                 sv += sums[t, n + 1]
                 suv += sums[t, n + 2]
                 sd += sums[t, n + 3]
-        set_gradient(at, i, j, in_logs, high, su, sv, suv, sd, gradient)
-        if move:
-            take_step(at, i, j, in_logs, high, gradient, first, second, rates, betas, step)
-            set_coefficients(at, i, j, in_logs, high, pitch, coefficients)
+        set_gradient(at, i, j, job.in_logs, job.high, su, sv, suv, sd, gradient)
+        if job.move:
+            take_step(at, i, j, job, gradient, first, second, step)
+            set_coefficients(at, i, j, job.in_logs, job.high, pitch, coefficients)
 
 
 @njit(**FAST)
@@ -522,14 +521,8 @@ def fit_steps(
     step_x,
     radius,
     tile,
-    rgb_weight,
-    signal_scale,
-    in_logs,
-    high,
+    job,
     pitch,
-    rates,
-    betas,
-    move,
     at,
     first,
     second,
@@ -550,7 +543,7 @@ def fit_steps(
     cell, shifts [K, 2] (y, x) where the cells' centres are, all in units of a lattice's own pixels, as step_y and
     step_x are; ``pitch`` (y, x) is their distance in the image.
 
-    lr_guide [h, w, G], signal [h, w, C], rates [steps], at … gradient [4, h, w], coefficients [h, w, COEFFICIENTS],
+    job: forms.Job, lr_guide [h, w, G], signal [h, w, C], at … gradient [4, h, w], coefficients [h, w, COEFFICIENTS],
     sums [tiles, (2R+1)·(tile + 2R)·4], tile_loss [tiles, 2], losses [steps].
     """
     rows, cols, channels = coefficients.shape[0], coefficients.shape[1], lr_guide.shape[2]
@@ -578,18 +571,18 @@ def fit_steps(
             values = np.float64(sizes[k, 1]) * sizes[k, 4]
             rgb_loss, signal_loss = _fit_tile(
                 task // tiles_across, task % tiles_across, tile, guide, seen, sizes[k], lr_guide, signal, coefficients,
-                row_starts[k], col_starts[k], step_y, step_x, shifts[k], radius, room, f32(rgb_weight / values),
-                signal_scale, pixels, lines, weights, grad_out, near, par, mean_weight, lift, sums[task],
+                row_starts[k], col_starts[k], step_y, step_x, shifts[k], radius, room, f32(job.rgb_weight / values),
+                job.signal_scale, pixels, lines, weights, grad_out, near, par, mean_weight, lift, sums[task],
             )  # fmt: skip
             tile_loss[task, 0], tile_loss[task, 1] = rgb_loss, signal_loss
             if finish(control, tiles):
                 loss = 0.0
                 for t in range(tiles):
-                    loss += tile_loss[t, 0] / values * rgb_weight + tile_loss[t, 1] * signal_scale
+                    loss += tile_loss[t, 0] / values * job.rgb_weight + tile_loss[t, 1] * job.signal_scale
                 losses[step] = loss
                 open_phase(control, phase + 1, False)
         else:
-            _update_row(task, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, in_logs,
-                        high, pitch, rates, betas, step, move)  # fmt: skip
+            _update_row(task, radius, tile, tiles_across, sums, at, first, second, gradient, coefficients, job, pitch,
+                        step)  # fmt: skip
             if finish(control, rows):
                 open_phase(control, phase + 1, phase + 1 >= gate[0])

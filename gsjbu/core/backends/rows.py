@@ -564,13 +564,7 @@ def fit_steps(
     lines,
     signal,
     values,
-    rgb_weight,
-    signal_scale,
-    in_logs,
-    high,
-    rates,
-    betas,
-    move,
+    job,
     state,
     sums,
     task_loss,
@@ -589,7 +583,7 @@ def fit_steps(
     tasks = sums.shape[0]
     work = work_for(layouts, channels, row, 4 * width, CHUNK)
     line = np.empty(4 * pitch, dtype=np.float32)
-    signal_scale32 = f32(signal_scale)
+    signal_scale = f32(job.signal_scale)
     while True:
         phase, task = claim(control, tasks, layouts.rows, last)
         if phase < 0:
@@ -599,7 +593,7 @@ def fit_steps(
             k = step % len(guide)
             layout, flat = layout_at(layouts, k), guide[k].reshape(-1)
             number = np.float64(channels) * layout.pixels
-            rgb_scale = f32(rgb_weight / number)
+            rgb_scale = f32(job.rgb_weight / number)
             top, left = task // tiles_across * band, task % tiles_across * tile
             mine = sums[task].reshape(-1)
             mine[:] = f32(0)
@@ -607,23 +601,23 @@ def fit_steps(
             for i in range(top, min(top + band, layout.rows)):
                 for j in range(left, min(left + tile, layout.lanes), LANES):
                     base, start = i * row + j, (i - top) * 4 * width + j - left
-                    if signal_scale != 0:
+                    if job.signal_scale != 0:
                         signal_loss += _signal_block(i, j, base, start, flat, channels, plane, layout, flat_lines,
-                                                     pitch, work, signal, values, signal_scale32, mine,
+                                                     pitch, work, signal, values, signal_scale, mine,
                                                      width)  # fmt: skip
-                    if rgb_weight != 0:
+                    if job.rgb_weight != 0:
                         rgb_loss += _rgb_block(i, j, base, start, flat, channels, plane, layout, flat_lines, pitch,
                                                work, rgb_scale, mine, width)  # fmt: skip
             task_loss[task, 0], task_loss[task, 1] = rgb_loss, signal_loss
             if finish(control, tasks):
                 loss = 0.0
                 for t in range(tasks):
-                    loss += task_loss[t, 0] / number * rgb_weight + task_loss[t, 1] * signal_scale
+                    loss += task_loss[t, 0] / number * job.rgb_weight + task_loss[t, 1] * job.signal_scale
                 losses[step] = loss
                 open_phase(control, phase + 1, False)
         else:
             _gather_row(task, layouts, sums, line, pitch)
-            update_row(flat_state, task * state[0].size, layouts.lanes, in_logs, high, line, radius, flat_lines,
-                       (task + radius) * row + radius, pitch, rates[step], betas, step, move)  # fmt: skip
+            update_row(flat_state, task * state[0].size, layouts.lanes, job, line, radius, flat_lines,
+                       (task + radius) * row + radius, pitch, step)  # fmt: skip
             if finish(control, layouts.rows):
                 open_phase(control, phase + 1, phase + 1 >= gate[0])

@@ -89,18 +89,19 @@ def gradient_of(n, state, in_logs, high, s, sums, pitch):
 
 
 @njit(**BORROWS)
-def update_row(state, start, lanes, in_logs, high, sums, s, lines, t, pitch, rate, betas, step, move):
-    """Chain rule, Adam's step number ``step`` (from 0) and the new shapes of one LR row.
+def update_row(state, start, lanes, job, sums, s, lines, t, pitch, step):
+    """Chain rule, Adam's step number ``step`` (from 0) and the new shapes of one LR row; ``job``: forms.Job.
 
-    Where its lines begin: ``start``, ``s``, ``t``. betas: β1, 1 − β1, β2, 1 − β2; see adam.py.
+    Where its lines begin: ``start``, ``s``, ``t``.
     """
+    in_logs, high, rate, betas = job.in_logs, job.high, job.rates[step], job.betas
     rate1, share2 = rate / (1.0 - betas[0] ** (step + 1)), 1 / (1.0 - betas[2] ** (step + 1))
     for j in range(0, lanes, LANES):
         gradient = gradient_of(start + j, state, in_logs, high, s + j, sums, pitch)
         for c in range(4):
             n, g = start + c * pitch + j, gradient[c]
             store(state, n + GRADIENT * pitch, g)
-            if move:
+            if job.move:
                 m = load(state, n + MEAN * pitch) * betas[0] + g * betas[1]
                 q = load(state, n + SQUARE * pitch) * betas[2] + g * g * betas[3]
                 store(state, n + MEAN * pitch, m)
@@ -110,5 +111,5 @@ def update_row(state, start, lanes, in_logs, high, sums, s, lines, t, pitch, rat
                     low, top = (SIGMA_R_LOW, SIGMA_R_HIGH) if c == 3 else (SIGMA_LOW, high[min(c, 1)])
                     moved = _clamped(moved, math.log(low), math.log(top))
                 store(state, n, moved)
-        if move:
+        if job.move:
             set_lines(start + j, state, in_logs, high, t + j, lines, pitch)

@@ -51,7 +51,7 @@ def solved(
     return out
 
 
-def joined_pixels(colours: np.ndarray, threads: int | None = None, lone: float = 0.0) -> np.ndarray:
+def joined_pixels(colours: np.ndarray, threads: int | None, lone: float) -> np.ndarray:
     """Affinities [4, H + 2, W + 2] of each pixel of ``colours`` with its right, lower, lower right and lower left
     neighbour; a frame of nothing around, so that no loop asks for borders.
     """

@@ -55,15 +55,13 @@ def refined(
         mix = np.where(
             nothing, nearest(torch.from_numpy(nearest_known(given, mask.numpy())), grid).numpy(), mix
         )
-    if recipe.counts:
-        there = np.flatnonzero((given > portable.LEAST).any(axis=(1, 2)))
-        out = np.zeros_like(mix)  # of pages that nobody touches
-        if len(there) == len(mix):
-            out = _steps(mix, given, guide, grid, recipe, threads, known, by)
-        elif len(there):
-            out[there] = _steps(mix[there], given[there], guide, grid, recipe, threads, known, by)
-    else:
+    there = (given > portable.LEAST).any(axis=(1, 2)) if recipe.counts else np.ones(len(given), bool)
+    if there.all():
         out = _steps(mix, given, guide, grid, recipe, threads, known, by)
+    else:
+        out = np.zeros_like(mix)  # of pages that nobody touches
+        if there.any():
+            out[there] = _steps(mix[there], given[there], guide, grid, recipe, threads, known, by)
     if nothing.any():
         out = np.where(nothing, np.float32(np.nan), out)
     return torch.from_numpy(out)

@@ -8,6 +8,7 @@ import torch
 
 from gsjbu.core import parameters
 from gsjbu.core.backends import adam
+from gsjbu.core.backends.forms import Job
 from gsjbu.core.parameters import OPTIMISERS
 
 
@@ -43,6 +44,7 @@ def test_steps_are_torchs_adam(optimiser):
     at = right.detach().clone().numpy()
     theirs = torch.optim.Adam([right], betas=(optimiser.beta1, optimiser.beta2))
     first, second, rates = np.zeros_like(at), np.zeros_like(at), optimiser.rates(6)
+    job = Job(1.0, 0.0, optimiser.in_logs, parameters.USUAL, rates, optimiser.betas, True)
     for step in range(6):
         gradient = draw(4, 2, 3) * (step + 1) - 0.5
         right.grad = gradient
@@ -50,19 +52,7 @@ def test_steps_are_torchs_adam(optimiser):
         theirs.step()
         for i in range(2):
             for j in range(3):
-                adam.take_step(
-                    at,
-                    i,
-                    j,
-                    optimiser.in_logs,
-                    parameters.USUAL,
-                    gradient.numpy(),
-                    first,
-                    second,
-                    rates,
-                    optimiser.betas,
-                    step,
-                )
+                adam.take_step(at, i, j, job, gradient.numpy(), first, second, step)
     assert np.abs(at - right.detach().numpy()).max() <= 1e-5
 
 
@@ -70,7 +60,6 @@ def test_logarithms_stop_at_their_bounds():
     at = np.log(np.array([1.02, 63.0, 1.0, 0.0101], np.float32)).reshape(4, 1, 1)
     gradient = np.array([1.0, -1.0, 0.0, 1.0], np.float32).reshape(4, 1, 1)
     moments = [np.zeros_like(at) for _ in range(2)]
-    adam.take_step(
-        at, 0, 0, True, parameters.USUAL, gradient, *moments, np.array([0.5]), parameters.LOG_ADAM.betas, 0
-    )
+    job = Job(1.0, 0.0, True, parameters.USUAL, np.array([0.5]), parameters.LOG_ADAM.betas, True)
+    adam.take_step(at, 0, 0, job, gradient, *moments, 0)
     assert np.exp(at.reshape(-1)) == pytest.approx([1.0, 64.0, 1.0, 0.01])

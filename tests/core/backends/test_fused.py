@@ -24,6 +24,7 @@ from tests.oracle_cases import (
     oracle_answers,
     raw_of_logs,
     relative,
+    ten_steps,
 )
 
 __all__ = ["one_torch_thread", "oracle_answers"]  # fixtures: they are used by being here
@@ -119,21 +120,12 @@ def test_neighbours_that_cannot_matter_are_left_out_without_a_trace():
 def test_ten_steps_are_adam_on_the_oracle(weights):
     """The whole loop (chain rule, moments, bias correction, update) against torch's Adam in float64."""
     problem = Problem(Case(40, 33, 8, 1, seed=3))
-    raw = problem.raw.double().requires_grad_(True)
-    adam = torch.optim.Adam([raw], lr=0.1)
-    right = []
-    for _ in range(10):
-        adam.zero_grad()
-        loss = weights[0] * reference.rgb_loss(problem.guide, raw, 1, problem.step)
-        loss = loss + weights[1] * reference.signal_loss(problem.guide, raw, 1, problem.step, problem.signal)
-        loss.backward()
-        adam.step()
-        right.append(loss.item())
+    raw, right = ten_steps(problem, *weights)
     found, losses, _ = cpu.fit(
         ours(problem), problem.raw, 10, 0.1, weights[0], problem.signal, weights[1], threads=1
     )
     assert losses == pytest.approx(right, rel=TEN_STEPS[0])
-    assert (found - raw.detach()).abs().max() <= TEN_STEPS[1]
+    assert (found - raw).abs().max() <= TEN_STEPS[1]
 
 
 @pytest.mark.parametrize("case", INSIDE, ids=str)

@@ -10,11 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from gsjbu.core import parameters, reference
+from gsjbu.core import parameters
 from gsjbu.core.backends import cpu, forms
 from gsjbu.core.parameters import ADAM, LOG_ADAM
-from tests.core.backends.test_fused import TEN_STEPS, TOLERANCE
-from tests.oracle_cases import CLAMPS, INSIDE, Case, Problem, one_torch_thread, oracle_answers, relative
+from tests.core.backends.test_fused import TEN_STEPS, TOLERANCE, ours
+from tests.oracle_cases import (
+    CLAMPS,
+    INSIDE,
+    Case,
+    Problem,
+    one_torch_thread,
+    oracle_answers,
+    relative,
+    ten_steps,
+)
 
 __all__ = ["one_torch_thread", "oracle_answers"]  # fixtures: they are used by being here
 
@@ -56,10 +65,6 @@ AT_THE_CLAMPS = tuple(
 )
 
 
-def ours(problem: Problem) -> cpu.Problem:
-    return cpu.Problem.of(problem.guide, problem.lr_guide, problem.grid, problem.case.radius)
-
-
 def rendered(problem: Problem, signal: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(cpu.render(ours(problem), problem.raw, signal, threads=1, form=forms.ROWS))
 
@@ -85,16 +90,7 @@ def test_values_and_gradients(case):
 def test_ten_steps_are_adam_on_the_oracle(weights):
     """The whole loop (chain rule, moments, bias correction, update) against torch's Adam in float64."""
     problem = Problem(Case(20, 45, 3, 1, seed=3))
-    raw = problem.raw.double().requires_grad_(True)
-    adam = torch.optim.Adam([raw], lr=0.1)
-    right = []
-    for _ in range(10):
-        adam.zero_grad()
-        loss = weights[0] * reference.rgb_loss(problem.guide, raw, 1, problem.step)
-        loss = loss + weights[1] * reference.signal_loss(problem.guide, raw, 1, problem.step, problem.signal)
-        loss.backward()
-        adam.step()
-        right.append(loss.item())
+    raw, right = ten_steps(problem, *weights)
     found, losses, _ = cpu.fit(
         ours(problem),
         problem.raw,
@@ -107,7 +103,7 @@ def test_ten_steps_are_adam_on_the_oracle(weights):
         form=forms.ROWS,
     )
     assert losses == pytest.approx(right, rel=TEN_STEPS[0])
-    assert (found - raw.detach()).abs().max() <= TEN_STEPS[1]
+    assert (found - raw).abs().max() <= TEN_STEPS[1]
 
 
 # Cases as wide as they are tall; and not two cells whose gradient is 1e-12 of the loss, less than weights are kept.
