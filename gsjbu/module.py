@@ -192,7 +192,8 @@ class GSJBU(nn.Module):
 
     def extra_repr(self) -> str:
         """Options as they print."""
-        return ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        means = {name: value for name, value in (("mean", self.mean), ("std", self.std)) if value is not None}
+        return ", ".join(f"{name}={value!r}" for name, value in (self.options | means).items())
 
 
 @eager
@@ -258,4 +259,7 @@ def _unit(image: Tensor) -> Tensor:
 
 def _size(size: int | tuple[int, int]) -> tuple[int, int]:
     """Rows and columns of an ``output_size``."""
-    return pair("output_size", (size, size) if isinstance(size, SupportsIndex) else size)
+    one = isinstance(size, SupportsIndex) and not getattr(
+        size, "shape", ()
+    )  # an array of two has an index, too
+    return pair("output_size", (size, size) if one else size)

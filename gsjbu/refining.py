@@ -62,6 +62,12 @@ class Refined(np.ndarray):
         if hasattr(whole, "signal"):
             self.signal = whole.signal
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """What is reduced to one number is that number."""
+        if return_scalar or array.ndim == 0:
+            return array[()]
+        return super().__array_wrap__(array, context)
+
     def __reduce__(self) -> Any:
         """What is pickled says the same, too."""
         make, args, state = cast(tuple[Any, ...], super().__reduce__())
@@ -108,8 +114,9 @@ def refine(
         options: ``iters``, ``radius``, ``device``, ``threads`` of :func:`gsjbu.fit`.
 
     Returns:
-        [H, W] or [C, H, W], in the unit and dtype that came: a :class:`Refined` array, which has ``grid`` and
-        ``notes``; a tensor where a tensor came. It is what came where no coarser grid is found.
+        [H, W] or [C, H, W], in the unit that came, class numbers and other integers in their dtype, all else in float32
+        or float64: a :class:`Refined` array, which has ``grid`` and ``notes``; a tensor where a tensor came. It is what
+        came where no coarser grid is found.
 
     Raises:
         SignalError, ImageError, SettingError: with a sentence on what would be right.

@@ -193,11 +193,11 @@ def upsample(
         options: those of :func:`gsjbu.fit`, but for ``stride``, ``lr_size`` and ``mask``, which the signal says.
 
     Returns:
-        [H, W] where [h, w] came, otherwise [C, H, W], in the signal's unit: class numbers and other integers in their
-        own dtype, logits as probabilities, float32 or float64 otherwise; gaps are NaN, or the integer that stood for
-        them. Where the signal asks for a gradient the values are the same, and the gradient is that of mixing, and of
-        what makes shares of the signal: the softmax of logits, the division of levels by their whole. What else is done
-        before and after has none. Whole numbers are then a quantity, no classes.
+        [H, W] where [h, w] came and of a map of classes, otherwise [C, H, W], in the signal's unit: class numbers and
+        other integers in their own dtype, logits as probabilities, float32 or float64 otherwise; gaps are NaN, or the
+        integer that stood for them. Where the signal asks for a gradient the values are the same, and the gradient is
+        that of mixing, and of what makes shares of the signal: the softmax of logits, the division of levels by their
+        whole. What else is done before and after has none. Whole numbers are then a quantity, no classes.
 
     Raises:
         SignalError, ImageError, ShapeError, SettingError: with a sentence on what would be right.

@@ -18,6 +18,7 @@ import numpy as np
 from torch import Tensor
 
 from gsjbu.core.kernel import Kernel
+from gsjbu.io.compared import two_pictures
 from gsjbu.io.guides import Guide
 from gsjbu.io.pictures import to_image
 from gsjbu.settings import WARM_ITERS, default
@@ -90,22 +91,27 @@ class TemporalMetrics:
 
     squares: list[float] = field(default_factory=list)
     changes: list[float] = field(default_factory=list)
-    _before: Tensor | None = None
+    _before: np.ndarray | None = None
 
-    def add(self, shown: Tensor, reference: Tensor) -> None:
-        """One frame as it is shown, and as it should be; both ``[C, H, W]`` in [0, 1]."""
-        error = shown - reference
-        self.squares.append(float(error.square().mean()))
+    def add(self, shown: Any, reference: Any) -> None:
+        """One frame as it is shown, and as it should be: pictures as :func:`gsjbu.metrics.psnr` takes them."""
+        frame, right = two_pictures(shown, reference)
+        error = frame - right
+        self.squares.append(float(np.mean(np.square(error), dtype=np.float64)))
         if self._before is not None and self._before.shape == error.shape:
-            self.changes.append(float((error - self._before).abs().mean()))
+            self.changes.append(float(np.mean(np.abs(error - self._before), dtype=np.float64)))
         self._before = error
 
     @property
     def psnr(self) -> float:
-        """Mean over the frames, dB; higher is better."""
+        """Mean over the frames, dB; higher is better. NaN before there is one."""
+        if not self.squares:
+            return math.nan
         return float(np.mean([-10 * math.log10(max(square, 1e-12)) for square in self.squares]))
 
     @property
     def flicker(self) -> float:
-        """Grey levels of 255; lower is better."""
+        """Grey levels of 255; lower is better. 0 of one frame, NaN of none."""
+        if not self.squares:
+            return math.nan
         return 255 * float(np.mean(self.changes)) if self.changes else 0.0

@@ -6,6 +6,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -384,3 +385,17 @@ def test_one_kernel_is_taken_for_a_batch_of_one(pair):
     assert {kernel: 1}[kernel] == 1  # by identity
     with pytest.raises(ShapeError, match="1 kernels and 2 signals"):
         upsampler(*(x[:1].repeat(2, 1, 1, 1) for x in pair), kernels=kernel)
+
+
+@pytest.mark.parametrize("size", [np.array([24, 16]), torch.tensor([24, 16]), [24, 16]])
+def test_a_size_may_be_an_array(size):
+    image, signal = torch.rand(1, 3, 32, 32), torch.rand(1, 5, 4, 4)
+    upsampler = GSJBU(iters=0)
+    assert upsampler(image, signal, size).shape == (1, 5, 24, 16)
+    for one in (24, np.int64(24), torch.tensor(24)):
+        assert upsampler(image, signal, one).shape == (1, 5, 24, 24)
+
+
+def test_mean_and_std_are_among_the_options_that_print():
+    assert "mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)" in repr(GSJBU(mean=[0.5] * 3, std=[0.2] * 3))
+    assert "mean" not in repr(GSJBU())

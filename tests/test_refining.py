@@ -222,3 +222,14 @@ def test_what_refine_does_not_know_is_refused_in_words():
     with pytest.raises(ShapeError, match="grid is 5; it must be two whole numbers"):
         gsjbu.refine(PHOTO, JAGGED, grid=5)
     assert gsjbu.refine(PHOTO, JAGGED, soft=np.bool_(True)).dtype == np.float32
+
+
+def test_what_a_result_is_reduced_to_is_a_number():
+    mask = np.zeros((48, 64), bool)
+    mask[8:24, 16:40] = True
+    out = gsjbu.refine(np.random.default_rng(0).random((48, 64, 3)), mask, stride=8)
+    for number in (out.max(), out.mean(), out.sum(), np.min(out), out.any(), np.median(out)):
+        assert not isinstance(number, np.ndarray) and {number: 1}
+    assert (
+        isinstance(out + 1, type(out)) and (out + 1).grid is out.grid and out.sum(axis=0).notes == out.notes
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from fractions import Fraction
@@ -66,6 +67,17 @@ def test_steadiness_tells_a_standing_error_from_one_that_comes_and_goes():
     assert flickering.psnr == pytest.approx(standing.psnr, abs=1e-3)
     assert standing.flicker == pytest.approx(0, abs=1e-5)
     assert flickering.flicker == pytest.approx(255 * 0.2, rel=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_frames_may_be_arrays_and_levels_and_of_none_there_is_no_figure():
+    found, right = video.TemporalMetrics(), video.TemporalMetrics()
+    assert math.isnan(found.psnr) and math.isnan(found.flicker)
+    for number in range(3):
+        frame, reference = np.full((3, 4, 4), 51 * number, np.uint8), np.full((3, 4, 4), 102, np.uint8)
+        found.add(frame, torch.from_numpy(reference))
+        right.add(torch.from_numpy(frame) / 255, torch.from_numpy(reference) / 255)
+    assert found.psnr == pytest.approx(right.psnr) and found.flicker == pytest.approx(right.flicker) == 51
 
 
 def test_a_film_that_is_written_is_read_back(tmp_path):

@@ -54,6 +54,7 @@ def catmull_rom(lr: Tensor, grid: Grid) -> Tensor:
 def _interpolate(lr: Tensor, grid: Grid, mode: str) -> Tensor:
     # scale_factor, not size: the step must stay exact where the last cells are partial; what sticks out is cut off.
     scale = (grid.step_y, grid.step_x)
+    lr = lr if lr.is_floating_point() else lr.to(torch.float32)
     if all(float(s).is_integer() for s in scale):
         big = F.interpolate(lr[None], scale_factor=scale, mode=mode, align_corners=False)[0]
         return big[:, : grid.height, : grid.width].contiguous()

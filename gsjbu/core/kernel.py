@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -29,9 +30,11 @@ from gsjbu.core.refinement.recipe import Refinement, log_odds
 from gsjbu.core.threads import check_threads, torch_threads
 from gsjbu.core.tto import as_tensor
 from gsjbu.core.window import Window, pixel, window_at
-from gsjbu.errors import ShapeError
+from gsjbu.errors import ShapeError, SignalError, SignalWarning
 
 FORMAT = "gsjbu-kernel-1"
+#: float32 rounds a signal to no more than this part of its range, or it is said.
+FEWEST_DIGITS = 1e-3
 
 
 dispatch.warm_up.tasks.append(stage.compile_all)
@@ -181,7 +184,8 @@ class Kernel:
         A refinement follows where the signal is of its kind; cells that hold the mean of all others are then taken for
         such without a value, and the result is in memory as a whole. A ``blur`` is undone before. Neither has a
         gradient: where ``signal`` asks for one the result is the mixture, through which gradients flow. Raises
-        ShapeError if the sizes do not fit.
+        ShapeError if the sizes do not fit, SignalError for numbers beyond float32's range; where it has too few digits
+        for them, a SignalWarning says so.
         """
         if is_beside(signal):
             with untransformed():
@@ -194,6 +198,7 @@ class Kernel:
         learnt = wants_gradient(signal)
         if not learnt:
             signal = signal.to("cpu")  # as the result; it is looked at in float64, which mps has not
+            _check_digits(signal)
         if signal.dtype != torch.float64:
             signal = signal.to(torch.float32)
         refinement = None if learnt else self._refinement_of(signal)
@@ -202,9 +207,8 @@ class Kernel:
         whole = mask is None or bool(mask.all())
         if self.blur is not None and whole and not learnt:
             signal = blurs.undone(signal, self.blur, refinement is not None and refinement.in_unit)
-        if refinement is not None and refinement.odds:
-            signal = log_odds(signal)
-        flat = signal.reshape(-1, *signal.shape[-2:])
+        odds = refinement is not None and refinement.odds
+        flat = (log_odds(signal) if odds else signal).reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
         direct = whole and refinement is None and not any(self.offset) and not self.corners
         threads = self.threads if threads is None else threads
@@ -231,11 +235,14 @@ class Kernel:
         threads: int | None,
     ) -> Tensor:
         """What follows mixing, and the way back to where the image lies."""
+        odds = refinement is not None and refinement.odds
         if refinement is not None:
-            mixed = self._refined(mixed, signal, refinement, mask, threads)
-        if refinement is not None and refinement.odds:
+            was_mixed = log_odds(signal) if odds else signal
+            mixed = self._refined(mixed, was_mixed, refinement, mask, threads)
+        if odds:
             mixed = mixed.sigmoid()
-        elif clip and not self.is_pure and not (refinement is not None and refinement.in_unit):
+        # Of several classes each pixel may be surer than any cell: the refinement shares it out anew.
+        if clip and not self.is_pure and (odds or refinement is None or not refinement.in_unit):
             flat, channels = signal.reshape(-1, *signal.shape[-2:]), signal.shape[-3]
             mixed = clipping.clip_(mixed, flat, self.grid, self.radius, mask)
             pairs = zip(mixed.split(channels), flat.detach().split(channels), strict=True)
@@ -380,6 +387,29 @@ class Kernel:
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
         return save(tensors, metadata={"gsjbu": json.dumps(notes)})
+
+
+def _check_digits(signal: Tensor) -> None:
+    """Refuse numbers beyond float32's range; warn where it has too few digits for what differs among them."""
+    if signal.dtype.itemsize <= 2 or signal.dtype == torch.float32 or is_transformed(signal):
+        return
+    known = signal[signal.isfinite()].double()
+    if not known.numel():
+        return
+    low, high = (float(v) for v in known.aminmax())
+    top = max(-low, high)
+    if top > torch.finfo(torch.float32).max:
+        raise SignalError(
+            "signal_range",
+            f"The signal's largest value is {top:.3g}, beyond float32, in which it is mixed; give it in another unit.",
+        )
+    if top * torch.finfo(torch.float32).eps > FEWEST_DIGITS * (high - low) > 0:
+        warnings.warn(
+            f"The signal lies between {low:.10g} and {high:.10g}, and is mixed in float32, which has too few digits "
+            "for what is between: take its mean off before and add it after, or gsjbu.upsample, which does.",
+            SignalWarning,
+            stacklevel=4,  # of the caller, beyond eager()
+        )
 
 
 def _check_out(out: object, size: tuple[int, ...]) -> None:

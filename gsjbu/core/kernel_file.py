@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import struct
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
+from torch import Tensor
 
 from gsjbu.core import blend as blends
 from gsjbu.core.blend import Blend
@@ -22,30 +25,53 @@ from gsjbu.settings import SETTINGS
 
 
 @eager
-def load(path: str | Path) -> Kernel:
-    """Read a kernel that ``Kernel.save`` wrote. Raises KernelFileError if the file is not one."""
-    from safetensors import SafetensorError, safe_open
+def load(file: str | PathLike[str] | bytes | BinaryIO) -> Kernel:
+    """A kernel from the file that ``Kernel.save`` wrote, open or not, or from what ``Kernel.to_bytes`` gave.
 
-    name = Path(path).name or str(path)
+    Raises KernelFileError if it is none.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load as tensors_of
+
+    name, data = _content(file)
     try:
-        with safe_open(str(path), framework="pt") as file:
-            notes = json.loads((file.metadata() or {}).get("gsjbu", "{}"))
-            if not isinstance(notes, dict) or notes.get("format") != FORMAT:
-                raise KernelFileError(f"{name} is not a saved kernel; it must be a file from Kernel.save.")
-            return _from_file(file, notes)
+        tensors = tensors_of(data)
+        (length,) = struct.unpack("<Q", data[:8])
+        notes = json.loads((json.loads(data[8 : 8 + length]).get("__metadata__") or {}).get("gsjbu", "{}"))
+        if not isinstance(notes, dict) or notes.get("format") != FORMAT:
+            raise KernelFileError(f"{name} is not a saved kernel; it must be a file from Kernel.save.")
+        return _from_tensors(tensors, notes)
     except KernelFileError:
         raise
-    except FileNotFoundError as e:
-        raise KernelFileError(f"There is no file {name}.") from e
-    except OSError as e:
-        raise KernelFileError(f"{name} cannot be opened; it must be a file from Kernel.save.") from e
     except (SafetensorError, ValueError, KeyError, TypeError) as e:
         raise KernelFileError(f"{name} cannot be read as a saved kernel: {str(e).rstrip('.')}.") from e
 
 
-def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
+def _content(file: Any) -> tuple[str, bytes]:
+    """What ``file`` is called in sentences, and its bytes. Raises KernelFileError."""
+    if isinstance(file, bytes | bytearray | memoryview):
+        return "What was given", bytes(file)
+    if hasattr(file, "read"):
+        data = file.read()
+        if not isinstance(data, bytes):
+            raise KernelFileError("The file is open as text; open it in binary mode, 'rb'.")
+        return "The open file", data
+    if not isinstance(file, str | PathLike):
+        raise KernelFileError(
+            f"A kernel is read from a path, an open file or bytes, and this is a {type(file).__name__}."
+        )
+    name = Path(file).name or str(file)
+    try:
+        return name, Path(file).read_bytes()
+    except FileNotFoundError as e:
+        raise KernelFileError(f"There is no file {name}.") from e
+    except OSError as e:
+        raise KernelFileError(f"{name} cannot be opened; it must be a file from Kernel.save.") from e
+
+
+def _from_tensors(tensors: dict[str, Tensor], notes: dict[str, Any]) -> Kernel:
     """Everything is checked: compiled code reads what the sizes and the grid say, without looking."""
-    guide, raw, losses = (file.get_tensor(name) for name in ("guide", "raw", "losses"))
+    guide, raw, losses = (tensors[name] for name in ("guide", "raw", "losses"))
     if guide.ndim != 3 or 0 in guide.shape or raw.ndim != 3 or raw.shape[0] != 4 or losses.ndim != 1:
         raise ValueError(f"its guide is {list(guide.shape)}, its raw values {list(raw.shape)}")
     if not bool(torch.isfinite(guide).all()) or not bool(torch.isfinite(raw).all()):
@@ -60,9 +86,9 @@ def _from_file(file: Any, notes: dict[str, Any]) -> Kernel:
     radius = SETTINGS["radius"].parse(notes["radius"])
     blend = None
     if notes.get("blend") is not None:
-        second = file.get_tensor("second").to(torch.float32) if "second" in file.keys() else None  # noqa: SIM118
+        second = tensors["second"].to(torch.float32) if "second" in tensors else None
         blend = blends.checked(Blend(second=second, **notes["blend"]), grid)
-    seen = file.get_tensor("seen") if "seen" in file.keys() else None  # noqa: SIM118
+    seen = tensors.get("seen")
     if seen is not None and (
         seen.dtype != torch.bool or seen.shape != guide.shape[1:] or not bool(seen.any())
     ):

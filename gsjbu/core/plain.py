@@ -53,9 +53,12 @@ def untransformed() -> Iterator[None]:
 
 
 def plain(x: Tensor) -> Tensor:
-    """``x`` without the transforms that differentiate by it: its numbers as they are, without a gradient."""
+    """``x`` without the transforms that differentiate by it: its numbers as they are, without a gradient.
+
+    A view that is negated as it is read (``x.conj().imag``), which NumPy does not know, is negated.
+    """
     with untransformed():
-        return _inside(x).detach()
+        return _inside(x).detach().resolve_neg()
 
 
 def _inside(x: Tensor) -> Tensor:
@@ -69,16 +72,19 @@ def finite_image(image: Tensor) -> Tensor:
     if why := why_unreadable(image):  # FakeTensorMode makes such of an array, too
         raise ImageError("image_type", f"The image {why}.")
     # By numpy: torch would wake its thread pool, which takes a tenth of a second where cores are shared.
-    if not np.isfinite(image.detach().to("cpu").numpy()).all():
+    if not np.isfinite(plain(image).to("cpu").numpy()).all():
         raise ImageError(
             "image_not_finite",
-            "The image holds NaN or infinite values; a guide needs a value everywhere but where guide_mask is not 0.",
+            "The image holds NaN or infinite values; a guide needs a value everywhere, but where a guide_mask (of fit, "
+            "upsample and refine) is not 0.",
         )
     return image
 
 
 def why_unreadable(x: Tensor) -> str:
     """What ``x`` is that has no numbers to be read, and what would have, as the end of a sentence; empty: it has."""
+    if type(x).__name__ == "MaskedTensor":
+        return "is a masked tensor; give x.to_tensor(torch.nan), or a masked array of NumPy's"
     if x.is_complex():
         return "is complex; give its real and imaginary parts as channels"
     if x.is_nested:

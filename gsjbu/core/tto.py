@@ -80,7 +80,7 @@ def as_tensor(signal: Any) -> Tensor:
         # torch takes no steps backwards, and warns of what is not writable
         return torch.as_tensor(
             np.require(signal, None, ["C", "W"]) if isinstance(signal, np.ndarray) else signal
-        )
+        ).resolve_neg()  # numpy does not know of it
     except (TypeError, ValueError, RuntimeError) as error:
         raise ShapeError(
             f"The signal is a {type(signal).__name__}; it must be an array or a tensor [C, h, w]. gsjbu.upsample takes "

@@ -16,6 +16,7 @@ from gsjbu.core.gaps import nearest_known
 from gsjbu.core.grid import size_text
 from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
+from gsjbu.io import ends
 from gsjbu.io.kinds import FEW, Kind, may_be_classes
 
 AUTO, NONE = "auto", "none"
@@ -24,7 +25,6 @@ Invalid = str | float | Sequence[float] | None
 IGNORE = 255  # of label maps of 8 bits
 #: 0 is no distance where what lies beside it is this far off, in medians of all that is seen, but for a few speckles.
 FAR_FROM_ZERO = 0.05
-SPECKLES = 0.05
 #: Where more of all cells have one number, it may be a value after all: the ground of heights above ground.
 MANY = 1 / 3
 #: A number that repeats exactly is no measurement where it lies so many spreads from all others.
@@ -260,24 +260,14 @@ def _codes_of_sensors(plane: np.ndarray, known: np.ndarray) -> Iterator[float]:
     """0 in [h, w] where nothing beside it is near, and the top of 16 bits."""
     values = plane[known]
     rest = values[values > 0]
-    if (values == 0).any() and rest.size and values.min() >= 0 and rest.size < values.size:
-        beside = plane[_grown((plane == 0) & known) & known & (plane > 0)]
-        nearest = float(np.quantile(beside if beside.size else rest, SPECKLES, method="lower"))
+    if (values == 0).any() and rest.size and values.min() >= 0:
+        nearest = ends.nearest_to_zero(plane, known)
         if nearest >= FAR_FROM_ZERO * float(np.median(rest)) and (values.dtype.kind == "f" or nearest > 1):
             yield 0.0
     if values.dtype == np.uint16:
         below = values[values < 65535]
         if 0 < below.size < values.size and below.max() < 0.9 * 65535:
             yield 65535.0
-
-
-def _grown(cells: np.ndarray) -> np.ndarray:
-    """Cells of [h, w] and those beside them."""
-    out = cells.copy()
-    for a, b in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        out[a] |= cells[b]
-        out[b] |= cells[a]
-    return out
 
 
 def _repeats(equal: np.ndarray) -> bool:

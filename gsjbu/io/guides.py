@@ -38,6 +38,9 @@ LEAST_SPAN = 1 / 8
 OVERSHOOT = 1 / 4
 #: ImageNet's, with which nearly all backbones want their images.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: An alpha is nothing or full in this part of a picture.
+MOSTLY = 0.5
+FOURTH = "The fourth channel is followed as the others are, as a band; if it is an alpha, leave it out."
 #: What an opaque alpha is in each scale.
 _FULL = (1.0, 255.0, 65535.0)
 LAYERS = (
@@ -134,11 +137,16 @@ def _pixels(x: Any, max_pixels: int) -> _Pixels:
     if isinstance(x, Image.Image):
         return _Pixels(pictures.to_image(x), ready=True, notes=pictures.clear_parts(x))
     if isinstance(x, Tensor):
-        return _Pixels(_planes_of_tensor(x))
+        return _bare(_planes_of_tensor(x))
     if isinstance(x, np.ma.MaskedArray):
         hidden = _planes_of_array(np.ma.getmaskarray(x)).any(dim=0)
-        return _Pixels(_planes_of_array(np.ma.getdata(x)), hidden=hidden)
-    return _Pixels(_planes_of_array(x))
+        return _bare(_planes_of_array(np.ma.getdata(x)), hidden)
+    return _bare(_planes_of_array(x))
+
+
+def _bare(planes: Tensor, hidden: Tensor | None = None) -> _Pixels:
+    """Numbers [C, H, W] that say nothing of themselves: a fourth channel may be a band, or an alpha."""
+    return _Pixels(planes, hidden=hidden, notes=(FOURTH,) if _may_have_alpha(planes) else ())
 
 
 def _bytes_of(path: Path, address: str | os.PathLike[str]) -> bytes:
@@ -156,7 +164,7 @@ def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str =
     if form in (*readers.OF_ARRAYS, "pfm") or entry is not None:
         found = _array_of(data, max_pixels, entry, name)
         hidden = None if found.known is None else torch.from_numpy(~found.known)
-        return _Pixels(_planes_of_array(found.array), hidden=hidden)
+        return _bare(_planes_of_array(found.array), hidden)
     if form == "tiff":
         return _of_tiff(data, max_pixels)
     if pictures.sniffed(data) is not None or not data:
@@ -275,6 +283,14 @@ def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     if not any(max(full - low, high - full) <= ROUNDING * full for full in _FULL):
         return planes, ()
     return planes[:3], ("The fourth channel is the same everywhere, an opaque alpha: it is left out.",)
+
+
+def _may_have_alpha(planes: Tensor) -> bool:
+    """Whether the fourth of four channels is one of a picture's 8 bits, or mostly nothing or full, and is followed."""
+    if planes.shape[0] != 4 or planes.dtype == torch.bool or _without_opaque_alpha(planes)[1]:
+        return False
+    ends = sum(float((planes[3] == end).double().mean()) for end in {0, *_FULL})
+    return planes.dtype == torch.uint8 or ends >= MOSTLY
 
 
 def _plain(a: np.ndarray) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 One channel of whole numbers is *labels* where equal numbers lie in patches and neighbours have no order, otherwise
 *depth*. One channel of fractions in [0, 1] is *soft labels* (mostly exactly 0 or 1), *probabilities* (mostly near 0 or
-1) or a *heat map*; with both signs and two plateaus it is the *logits* of a mask; anything else is *depth*, which
-stands for any measured quantity. Several channels that sum to 1 are *soft labels* where most shares are exactly 0 or 1
-and none is tiny, otherwise *probabilities*; channels whose softmax is sure of itself, in patches, are *logits*; all
-others are *features*.
+1) or a *heat map*, unless nothing is near its 0 (no depth there); with both signs and two plateaus it is the *logits*
+of a mask; anything else is *depth*, which stands for any measured quantity. Several channels that sum to 1 are *soft
+labels* where most shares are exactly 0 or 1 and none is tiny, otherwise *probabilities*; channels whose softmax is sure
+of itself, in patches, are *logits*; all others are *features*.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from gsjbu.core.pieces import pieces
 from gsjbu.core.rounding import ROUNDING, in_unit
 from gsjbu.errors import SignalError
+from gsjbu.io import ends
 
 Kind = Literal["depth", "labels", "soft_labels", "probabilities", "logits", "features", "heat_map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -56,6 +57,15 @@ BEYOND = 1e-3 + ROUNDING
 LEAST_SHARE = 0.01
 #: A network is never further from sure than this in the cells that show a mask's sigmoid for what it is.
 NEAR = 0.1
+#: Fractions that touch neither 0 nor 1: 0 to 0.28 of shares of cells where few are 1 or nothing is near 0, 0.38 to 0.97
+#: of quantities, 0.27 and more of heat maps whose largest is 1.
+INSIDE, INSIDE_HEAT = 1 / 3, 1 / 4
+#: A 0 is no fraction where what lies beside it is this far off, in medians of all that is seen: 0.38 to 0.86 of depth
+#: with holes or without a sky. Of heat maps that were cut off at a tenth it is 0.1 to 0.37, and so it is asked.
+HOLES, MAYBE_HOLES = 0.35, 0.1
+MOST_HOLES = 2 / 3
+#: Shares of cells are 1 in more than this part of those that are not 0, a heat map at its peaks alone.
+FEW_ONES = 0.05
 #: A quantity is taken for standardised if its mean and its spread are no further from 0 and 1.
 STANDARD = 0.05
 #: Logits are no larger than this, and of few classes hardly as large as that; a measured quantity often is. Those of a
@@ -130,7 +140,7 @@ def guess(
         found = _whole(plane, known, lossy)
         if "labels" in (found.kind, found.runner_up):
             return found
-    return _fractions(values)
+    return _fractions(plane, known)
 
 
 def settled(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -280,6 +290,9 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
         low, high = (int(v) for v in np.unique(values))
         return Guess("labels", f"two levels, {low} and {high}: a mask")
     if _is_matte(plane, values):
+        apart = ends.inside(plane, known, 255) >= INSIDE and ends.off_zero(plane, known) >= HOLES
+        if apart:
+            return Guess("depth", f"{bits}, many of them 0 and nothing near it", "soft_labels")
         return Guess("soft_labels", f"{bits}, mostly 0 or 255: an alpha matte")
     if lie.count <= FEW:
         return _few(values, lie, levels, plane.dtype)
@@ -346,19 +359,13 @@ def _is_matte(plane: np.ndarray, values: np.ndarray) -> bool:
     return min(none, all_) >= 0.05 and none + all_ >= 0.5 and len(np.unique(values)) > FEW
 
 
-def _fractions(values: np.ndarray) -> Guess:
-    """One channel of floats that are not labels."""
+def _fractions(plane: np.ndarray, known: np.ndarray) -> Guess:
+    """One channel of floats [h, w] that are not labels."""
+    values = plane[known].astype(np.float64)
     low, high = float(values.min()), float(values.max())
     said = f"values from {low:.4g} to {high:.4g}"
     if low >= 0 and LEAST_SHARE <= high <= 1:
-        none, all_ = (float((values == end).mean()) for end in (0.0, 1.0))
-        if all_ > 0 and none + all_ >= 0.4 and (none > 0 or low > 0):
-            return Guess("soft_labels", f"{said}, {round(100 * (none + all_))} % exactly 0 or 1")
-        if _is_sigmoid(values):
-            return Guess("probabilities", f"{said}, mostly near 0 or 1: a mask's sigmoid", "heat_map")
-        if low > NEAR * high:
-            return Guess("depth", f"{said}, none of them near 0 as most of a heat map is", "heat_map")
-        return Guess("heat_map", f"{said}, most of them between", _besides_heat(low, high))
+        return _in_unit(plane, known, said)
     if low < -1 and high > 1 and max(-low, high) <= LOGITS_TOP:
         if abs(values.mean()) < STANDARD and abs(values.std() - 1) < STANDARD:
             return Guess(
@@ -368,8 +375,45 @@ def _fractions(values: np.ndarray) -> Guess:
             return Guess("logits", f"{said}, few near 0: the logits of a mask", "depth")
         return Guess("depth", f"{said}", "logits")
     if low >= -BEYOND * high and LEAST_SHARE <= high <= 1 + BEYOND:
-        return _nearly_fractions(said, _fractions(values.clip(0, 1)))
+        return _nearly_fractions(said, _in_unit(plane.clip(0, 1), known, said))
     return Guess("depth", said)
+
+
+def _in_unit(plane: np.ndarray, known: np.ndarray, said: str) -> Guess:
+    """One channel of fractions in [0, 1]; a 0 that nothing is near is none of them, but says that nothing was seen."""
+    values, inside = plane[known].astype(np.float64), ends.inside(plane, known)
+    found = _shares_or_heat(values, inside, said)
+    off = ends.off_zero(plane, known) if inside >= INSIDE and found.kind != "depth" else 0.0
+    none = float((values == 0).mean())
+    if off >= HOLES and none <= MOST_HOLES:
+        why = f"{round(100 * none)} % exactly 0 and nothing near it, as where there is no depth"
+        return Guess("depth", f"{said}, {why}", found.kind)
+    return replace(found, runner_up="depth") if off >= MAYBE_HOLES else found
+
+
+def _shares_or_heat(values: np.ndarray, inside: float, said: str) -> Guess:
+    """The guess of fractions, ``inside`` of which touch neither 0 nor 1, whose 0 is one of them."""
+    low, high = float(values.min()), float(values.max())
+    none, all_ = (float((values == end).mean()) for end in (0.0, 1.0))
+    if all_ > 0 and none + all_ >= 0.4 and (none > 0 or low > 0):
+        if not none and inside >= INSIDE:
+            why = f"{round(100 * all_)} % exactly 1, as far as it reaches, and none 0"
+            return Guess("depth", f"{said}, {why}", "soft_labels")
+        if all_ >= FEW_ONES * (1 - none) or inside < INSIDE_HEAT:
+            mostly = f"{said}, {round(100 * (none + all_))} % exactly 0 or 1"
+            return Guess("soft_labels", mostly, "depth" if low > NEAR else None)
+        return _sigmoid_or_heat(values, said, "soft_labels")
+    return _sigmoid_or_heat(values, said, _besides_heat(low, high))
+
+
+def _sigmoid_or_heat(values: np.ndarray, said: str, besides: Kind | None) -> Guess:
+    """The guess of fractions that are no shares; ``besides``: what a heat map of them may be."""
+    low, high = float(values.min()), float(values.max())
+    if _is_sigmoid(values):
+        return Guess("probabilities", f"{said}, mostly near 0 or 1: a mask's sigmoid", "heat_map")
+    if low > NEAR * high:
+        return Guess("depth", f"{said}, none of them near 0 as most of a heat map is", "heat_map")
+    return Guess("heat_map", f"{said}, most of them between", besides)
 
 
 def _nearly_fractions(said: str, inside: Guess) -> Guess:

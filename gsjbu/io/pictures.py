@@ -320,6 +320,9 @@ def png_bytes(pixels: np.ndarray, palette: bytes = b"", text: str = "") -> bytes
     photographs a third of the time of Pillow's fastest setting and no larger. zlib releases the GIL, so
     threads help.
     """
+    if not isinstance(pixels, np.ndarray):
+        what = "; to_uint8 makes them of a tensor" if isinstance(pixels, Tensor) else ""
+        raise ImageError("image_type", f"A PNG is written from an array, not {type(pixels).__name__}{what}.")
     if pixels.dtype not in (np.uint8, np.uint16) or pixels.size == 0:
         raise ImageError(
             "image_shape", f"A PNG is written from uint8 or uint16 pixels, not {pixels.dtype.name}."

@@ -1,12 +1,13 @@
 """How near a picture or a class map is to its reference. Every function says which way is better.
 
-Pictures are ``[C, H, W]`` in [0, 1]; class maps are integer ``[H, W]``.
+Pictures are ``[C, H, W]``, floats in [0, 1] or levels of 8 or 16 bits; class maps are whole numbers ``[H, W]``, NaN for
+no class. All may be arrays or tensors. What is none of these is refused in words.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from gsjbu.core import compiler
 from gsjbu.core.backends.dispatch import warm_up
-from gsjbu.errors import ShapeError
+from gsjbu.errors import SettingError, ShapeError
+from gsjbu.io.compared import class_numbers, numbers, two_class_maps, two_maps, two_pictures
 from gsjbu.io.gaps import IGNORE
 
 SSIM_WINDOW = 11
@@ -23,37 +25,37 @@ SSIM_C1, SSIM_C2 = np.float32(0.01**2), np.float32(0.03**2)
 BINS = 32  # of a histogram
 
 
-def psnr(picture: Tensor, reference: Tensor) -> float:
+def psnr(picture: Any, reference: Any) -> float:
     """Peak signal-to-noise ratio in dB, peak 1; higher is better, infinite when equal."""
-    a, b = _checked(picture, reference)
+    a, b = two_pictures(picture, reference)
     error = float(np.mean(np.square(a - b), dtype=np.float64))
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
-def l1(picture: Tensor, reference: Tensor) -> float:
+def l1(picture: Any, reference: Any) -> float:
     """Mean absolute difference, 0–1; lower is better."""
-    a, b = _checked(picture, reference)
+    a, b = two_pictures(picture, reference)
     return float(np.mean(np.abs(a - b), dtype=np.float64))
 
 
-def ssim(picture: Tensor, reference: Tensor) -> float:
+def ssim(picture: Any, reference: Any) -> float:
     """Structural similarity, at most 1; higher is better.
 
     Gaussian window of 11 × 11 pixels, σ = 1.5, K₁ = 0.01, K₂ = 0.03, over whole windows only, mean over
     channels (Wang et al. 2004). Pictures under 11 pixels either way are mirrored out to fit one window.
     """
-    a, b = _checked(picture, reference)
+    a, b = two_pictures(picture, reference)
     short = [max(0, SSIM_WINDOW - n) for n in a.shape[1:]]
     if any(short):
         pad = ((0, 0), *((n // 2, n - n // 2) for n in short))
         a, b = np.pad(a, pad, mode="symmetric"), np.pad(b, pad, mode="symmetric")
     from gsjbu.run.ssim import mean_ssim
 
-    planes = zip(np.ascontiguousarray(a), np.ascontiguousarray(b), strict=True)
+    planes = zip(*(np.ascontiguousarray(x, dtype=np.float32) for x in (a, b)), strict=True)
     return float(np.mean([mean_ssim(p, q, _window(), SSIM_C1, SSIM_C2) for p, q in planes]))
 
 
-def compare(picture: Tensor, reference: Tensor) -> dict[str, float | None]:
+def compare(picture: Any, reference: Any) -> dict[str, float | None]:
     """``{"psnr", "ssim", "l1"}``; psnr is None where the two are equal, as JSON has no infinity, ssim without numba."""
     ratio = psnr(picture, reference)
     return {
@@ -68,7 +70,7 @@ def confusion(labels: Any, truth: Any, classes: int, ignore: int | None = IGNORE
 
     What either calls none of the classes is not counted.
     """
-    a, b = _labels(labels, truth)
+    a, b = two_class_maps(labels, truth)
     keep = (b >= 0) & (b < classes) & (a >= 0) & (a < classes)
     if ignore is not None:
         keep &= b != ignore
@@ -81,7 +83,7 @@ def miou(labels: Any, truth: Any, classes: int | None = None, ignore: int | None
     Where ``truth`` has none of the classes it is not known; where ``labels`` has none it is wrong. NaN where nothing is
     known.
     """
-    a, b = _labels(labels, truth)
+    a, b = two_class_maps(labels, truth)
     known = b >= 0 if ignore is None else (b >= 0) & (b != ignore)
     if classes is None:
         classes = int(max(a.max(initial=0), b[known].max(initial=0))) + 1
@@ -101,28 +103,45 @@ def class_ious(labels: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarra
     return np.divide(both, either, out=np.full(both.shape, np.nan), where=either > 0)
 
 
-def boundary_f(labels: Any, truth: Any, tolerance: int = 2) -> float:
+def boundary_f(labels: Any, truth: Any, tolerance: int = 2, ignore: int | None = IGNORE) -> float:
     """F-score of class boundaries, 0–1: found within ``tolerance`` pixels, both ways; higher is better.
 
-    A boundary pixel has another class to its right or below. Two maps without any boundary agree: 1.
+    A boundary pixel has another class to its right or below; where ``truth`` is not known, there is none. Two maps
+    without any boundary agree: 1.
     """
-    a, b = (boundaries(x) for x in _labels(labels, truth))
+    reach = _whole("tolerance", tolerance)
+    maps = two_class_maps(labels, truth)
+    known = maps[1] >= 0 if ignore is None else (maps[1] >= 0) & (maps[1] != ignore)
+    a, b = (boundaries(x, known) for x in maps)
     if not a.any() and not b.any():
         return 1.0
     if not a.any() or not b.any():
         return 0.0
-    precision = float(dilate(b, tolerance)[a].mean())
-    recall = float(dilate(a, tolerance)[b].mean())
+    precision = float(dilate(b, reach)[a].mean())
+    recall = float(dilate(a, reach)[b].mean())
     return 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
 
 
-def edge_alignment(labels: Any, image: Tensor) -> float | None:
+def _whole(name: str, pixels: int) -> int:
+    """A number of pixels, 0 or more. Raises SettingError."""
+    if not isinstance(pixels, SupportsIndex) or isinstance(pixels, bool) or pixels.__index__() < 0:
+        raise SettingError(
+            name, f"{name} is {repr(pixels)[:40]}; it must be a whole number of pixels, 0 or more."
+        )
+    return pixels.__index__()
+
+
+def edge_alignment(labels: Any, image: Any) -> float | None:
     """Colour step across class boundaries over the mean colour step: do they lie on edges? Higher is better.
 
     1 means no relation. None where there is no boundary or the image has one colour.
     """
-    a = np.asarray(labels)
-    x = image.detach().to("cpu", torch.float32).numpy()
+    a, x = class_numbers(labels), numbers(image, "The image")
+    if x.ndim != 3 or a.shape != x.shape[1:]:
+        raise ShapeError(
+            f"The class map is {list(a.shape)} and the image {list(x.shape)}; they must be [H, W] and [C, H, W]."
+        )
+    x = x.astype(np.float32, copy=False)
     steps, cuts = [], []
     for axis in (0, 1):
         steps.append(np.sqrt(np.square(np.diff(x, axis=axis + 1)).sum(0)).ravel())
@@ -134,19 +153,22 @@ def edge_alignment(labels: Any, image: Tensor) -> float | None:
 
 def changed(labels: Any, other: Any) -> float:
     """Share of pixels, 0–1, whose class differs between two maps."""
-    a, b = _labels(labels, other)
+    a, b = two_class_maps(labels, other)
     return float((a != b).mean())
 
 
-def rmse(values: Tensor, truth: Tensor, mask: Tensor | None = None) -> float:
-    """Root mean squared difference where ``mask`` [H, W] holds, in the signal's unit; lower is better.
+def rmse(values: Any, truth: Any, mask: Any = None) -> float:
+    """Root mean squared difference of [C, H, W] where ``mask`` [H, W] is not 0, in the signal's unit; lower is better.
 
     NaN where nothing is known.
     """
-    a, b = _checked(values, truth)
+    a, b = two_maps(values, truth)
     keep = np.isfinite(a).all(0) & np.isfinite(b).all(0)
     if mask is not None:
-        keep &= mask.numpy()
+        held = numbers(mask, "The mask")
+        if held.shape not in (keep.shape, (1, *keep.shape)):
+            raise ShapeError(f"The mask is {list(held.shape)}; it must be [H, W], {list(keep.shape)}.")
+        keep &= held.reshape(keep.shape) != 0
     if not keep.any():
         return math.nan
     return math.sqrt(float(np.mean(np.square(a[:, keep] - b[:, keep]), dtype=np.float64)))
@@ -170,12 +192,14 @@ def histograms(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor)
     }
 
 
-def boundaries(labels: Any) -> np.ndarray:
-    """bool ``[H, W]``: pixels with another class to their right or below."""
+def boundaries(labels: Any, known: np.ndarray | None = None) -> np.ndarray:
+    """bool ``[H, W]``: pixels with another class to their right or below, both of them ``known``."""
     a = np.asarray(labels)
+    there = np.ones(a.shape, bool) if known is None else known
     out = np.zeros(a.shape, bool)
-    out[:, :-1] |= a[:, 1:] != a[:, :-1]
-    out[:-1] |= a[1:] != a[:-1]
+    for axis in (0, 1):
+        (here, beside), (k, kb) = neighbours(a, axis), neighbours(there, axis)
+        neighbours(out, axis)[0][...] |= (here != beside) & k & kb
     return out
 
 
@@ -209,22 +233,3 @@ def _compile_ssim() -> None:
 
 
 warm_up.tasks.append(_compile_ssim)
-
-
-def _checked(picture: Tensor, reference: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    if picture.shape != reference.shape or picture.ndim != 3 or not picture.numel():
-        raise ShapeError(
-            f"Both must be [C, H, W] of one shape that is not empty, not {list(picture.shape)} and "
-            f"{list(reference.shape)}."
-        )
-    a, b = (t.detach().to("cpu", torch.float32).numpy() for t in (picture, reference))
-    return a, b
-
-
-def _labels(labels: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
-    a, b = (np.asarray(t).astype(np.int64) for t in (labels, truth))
-    if a.shape != b.shape or a.ndim != 2 or not a.size:
-        raise ShapeError(
-            f"Class maps must be [H, W] of one shape that is not empty, not {list(a.shape)} and {list(b.shape)}."
-        )
-    return a, b

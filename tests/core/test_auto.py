@@ -15,7 +15,7 @@ import gsjbu
 from benchmarks import families, spoilt
 from benchmarks.scenes import Scene, fitted_to, label_scene, noisy, read_labels
 from examples.probability_upsampling import coarse_network
-from gsjbu.core import auto
+from gsjbu.core import auto, clipping
 from gsjbu.core.gaps import fill, is_filled, without_stand_ins
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bicubic, bilinear
@@ -142,6 +142,28 @@ def test_a_mask_is_upsampled_as_its_log_odds() -> None:
 
     two = torch.cat([mask, 1 - mask])
     torch.testing.assert_close(kernel.render(two), replace(kernel, refinement=None).render(two))
+
+
+@pytest.mark.parametrize("low", [0.03, 0.4, 0.65])
+@pytest.mark.parametrize("holed", [False, True])
+def test_clip_holds_a_mask_in_the_range_of_its_window_too(low: float, holed: bool) -> None:
+    """No pixel is of an object that no cell around is of."""
+    scene = quarter("spheres", "labels", 16)
+    noise = torch.rand(scene.signal[:1].shape, generator=torch.Generator().manual_seed(0))
+    mask = low + 0.25 * scene.signal[1:2] + 0.05 * noise
+    known = torch.ones(mask.shape[1:], dtype=torch.bool)
+    known[2:5, 3:6] = not holed
+    mask = torch.where(known, mask, 0.99)
+    kernel = auto_fit(scene.image, scene.grid, mask, kind="probabilities", iters=2, mask=known, threads=1)
+    assert kernel.refinement is not None and kernel.refinement.odds
+    free, held = (kernel.render(mask, mask=known, clip=clip, threads=1) for clip in (False, True))
+    around = clipping.clip_(torch.full_like(free, 9), mask, scene.grid, kernel.radius, known)
+    beneath = clipping.clip_(torch.full_like(free, -9), mask, scene.grid, kernel.radius, known)
+    there = held.isfinite() & around.isfinite()
+    assert bool((free > around)[there].any())  # or there is nothing to hold
+    assert bool((held <= around)[there].all()) and bool((held >= beneath)[there].all())
+    inside = there & (free <= around) & (free >= beneath)
+    assert torch.equal(held[inside], free[inside])
 
 
 def test_the_image_is_followed_where_a_masks_log_odds_follow_it() -> None:

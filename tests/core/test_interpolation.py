@@ -96,3 +96,9 @@ def test_catmull_rom_is_torchs_other_cubic_away_from_the_rim():
     right = F.interpolate(lr[None], size=(80, 96), mode="bicubic", antialias=True)[0]
     inner = (slice(None), slice(16, -16), slice(16, -16))
     assert (interpolation.catmull_rom(lr, grid) - right)[inner].abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("way", [interpolation.bilinear, interpolation.bicubic])
+def test_whole_numbers_are_interpolated_as_fractions_are(way):
+    low, grid = torch.arange(12).reshape(1, 3, 4), Grid.from_stride(12, 16, 4)
+    assert torch.equal(way(low, grid), way(low.float(), grid))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import warnings
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -20,7 +22,7 @@ from gsjbu.core.graph import Rendering
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement
-from gsjbu.errors import KernelFileError, SettingError, ShapeError
+from gsjbu.errors import KernelFileError, SettingError, ShapeError, SignalError, SignalWarning
 from tests.oracle_cases import one_torch_thread
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
@@ -559,3 +561,42 @@ def test_a_render_is_float32_but_a_gradient_keeps_float64(dtype):
         assert followed.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
         followed.sum().backward()
         assert signal.grad.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64])
+def test_numbers_that_float32_has_no_digits_for_are_said(dtype):
+    kernel = gsjbu.fit(torch.rand(3, 24, 32), stride=8, iters=0)
+    ramp = torch.arange(12, dtype=torch.float64).reshape(1, 3, 4)
+    with pytest.warns(SignalWarning, match="between 500000000 and 500000011.*take its mean off") as told:
+        kernel.render((5e8 + ramp).to(dtype))
+    assert told[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        kernel.render((5e8 + 1e6 * ramp).to(dtype))
+        kernel.render(torch.full((1, 3, 4), 5e8, dtype=dtype))
+        kernel.render((5e8 + ramp).float())  # has lost them already
+        kernel.render((5e8 + ramp).requires_grad_())  # stays in float64
+
+
+def test_numbers_beyond_float32_are_refused():
+    kernel = gsjbu.fit(torch.rand(3, 24, 32), stride=8, iters=0)
+    with pytest.raises(SignalError, match=r"1e\+39, beyond float32"):
+        kernel.render(torch.full((1, 3, 4), 1e39, dtype=torch.float64))
+    with_gap = torch.ones(1, 3, 4, dtype=torch.float64)
+    with_gap[0, 0, 0] = torch.nan
+    assert kernel.render(with_gap, mask=with_gap[0].isfinite()).isfinite().any()
+
+
+def test_a_kernel_is_read_from_bytes_and_open_files(tmp_path):
+    kernel = gsjbu.fit(torch.rand(3, 24, 32), stride=8, iters=1)
+    kernel.save(tmp_path / "k")
+    with (tmp_path / "k").open("rb") as file:
+        for source in (kernel.to_bytes(), bytearray(kernel.to_bytes()), io.BytesIO(kernel.to_bytes()), file):
+            again = gsjbu.load(source)
+            assert torch.equal(again.raw, kernel.raw) and again.losses == kernel.losses
+    for wrong, said in (
+        (b"", "What was given cannot be read"), (io.BytesIO(b"12345678" * 9), "The open file cannot be read"),
+        (io.StringIO("text"), "binary mode"), (7, "this is a int"), (kernel, "this is a Kernel"),
+    ):  # fmt: skip
+        with pytest.raises(KernelFileError, match=said):
+            gsjbu.load(wrong)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch._subclasses import FakeTensorMode
 
 import gsjbu
-from gsjbu import GSJBU
+from gsjbu import GSJBU, metrics
 from gsjbu.core.plain import is_transformed, plain
 from gsjbu.errors import GsjbuError, ShapeError
 
@@ -33,6 +33,7 @@ UNREADABLE: dict[str, tuple[Any, str]] = {
         r"is quantised; give it as \.dequantize\(\)",
     ),
     "complex": (lambda x: x.to(torch.complex64), "is complex"),
+    "masked": (lambda x: torch.masked.masked_tensor(x, x > 0.1), r"give x\.to_tensor\(torch\.nan\)"),
 }
 
 
@@ -119,3 +120,31 @@ def test_a_trace_is_refused() -> None:
 def test_an_array_that_fake_tensors_hide_is_refused():
     with FakeTensorMode(), pytest.raises(GsjbuError, match="holds no values"):
         gsjbu.upsample(ARRAY, ARRAY[::4, ::4, 0])
+
+
+def negated(x: torch.Tensor) -> torch.Tensor:
+    """The same numbers, as a view that is negated when it is read."""
+    view = torch.complex(torch.zeros_like(x), -x).conj().imag
+    assert view.is_neg() and torch.equal(view, x)
+    return view
+
+
+DOORS = {
+    "fit": lambda image, signal: gsjbu.fit(image, stride=8, iters=1, objective="auto", signal=signal).raw,
+    "render": lambda image, signal: gsjbu.fit(image, stride=8, iters=0).render(signal),
+    "render one": lambda image, signal: gsjbu.fit(image, stride=8, iters=0).render(signal[:1]),
+    "upsample": lambda image, signal: gsjbu.upsample(image, signal, iters=1),
+    "refine": lambda image, signal: gsjbu.refine(image, signal.repeat(1, 8, 8)),
+    "GSJBU": lambda image, signal: gsjbu.GSJBU(iters=1)(image[None], signal[None]),
+    "guide_mask": lambda image, signal: (
+        gsjbu.fit(image, stride=8, iters=1, guide_mask=negated((image[0] > 0.5).float())).raw
+    ),
+    "rmse": lambda image, signal: torch.tensor(metrics.rmse(image, 1 - image)),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_view_that_is_negated_when_read_is_as_good_as_a_copy(door):
+    image, signal = torch.rand(3, 32, 48), torch.rand(5, 4, 6)
+    made = DOORS[door](negated(image), negated(signal))
+    assert torch.equal(made, DOORS[door](image, signal))

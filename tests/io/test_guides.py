@@ -303,3 +303,25 @@ def test_a_float_map_may_be_the_picture():
     values = np.linspace(0, 1, 4 * 5 * 3, dtype="<f4").reshape(4, 5, 3)
     pixels = to_guide(b"PF\n5 4\n-1.0\n" + values[::-1].tobytes()).pixels
     np.testing.assert_array_equal(pixels, values.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("form", ["array", "tensor", "npy"])
+def test_a_fourth_channel_that_may_be_an_alpha_is_said(form, tmp_path):
+    rng = np.random.default_rng(0)
+    rgb, alpha = rng.integers(0, 256, (24, 32, 3), np.uint8), rng.integers(0, 256, (24, 32, 1), np.uint8)
+
+    def notes(picture: np.ndarray) -> tuple[str, ...]:
+        if form == "npy":
+            np.save(tmp_path / "x.npy", picture)
+            return to_guide(tmp_path / "x.npy").notes
+        return to_guide(picture if form == "array" else torch.from_numpy(picture).permute(2, 0, 1)).notes
+
+    for fourth in (alpha, 0 * alpha, np.where(alpha > 99, 255, 0).astype(np.uint8)):
+        (said,) = notes(np.dstack([rgb, fourth]))
+        assert said.endswith("if it is an alpha, leave it out.")
+    assert notes(np.dstack([rgb, 0 * alpha + 255])) == (
+        "The fourth channel is the same everywhere, an opaque alpha: it is left out.",
+    )
+    cut_out = np.where(alpha > 99, 1.0, 0.0)
+    assert any("alpha" in note for note in notes(np.dstack([rgb / 255, cut_out])))
+    assert not notes(np.dstack([rgb, alpha]) / 255) and not notes(rgb)  # four bands

@@ -433,3 +433,10 @@ def test_colours_of_16_bits_lie_over_white(channels):
         2 if channels == 2 else 3
     )  # three equal channels are grey
     np.testing.assert_array_equal(found, np.rint(white)[..., 0] if channels == 2 else np.rint(white))
+
+
+def test_a_png_is_written_from_an_array():
+    with pytest.raises(ImageError, match="not Tensor; to_uint8"):
+        pictures.png_bytes(torch.zeros(3, 4, 4))
+    with pytest.raises(ImageError, match="not list"):
+        pictures.png_bytes([[0]])

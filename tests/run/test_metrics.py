@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gsjbu.errors import ShapeError
+from gsjbu.errors import ImageError, SettingError, ShapeError, SignalError
 from gsjbu.run import metrics
 
 
@@ -161,3 +161,64 @@ def test_shapes_that_do_not_fit_are_refused():
         metrics.psnr(torch.zeros(3, 4, 4), torch.zeros(3, 4, 5))
     with pytest.raises(ShapeError):
         metrics.miou(np.zeros((3, 4)), np.zeros((4, 3)))
+
+
+def test_numbers_that_float32_does_not_hold_are_compared_as_they_are():
+    far = np.full((1, 4, 4), 5e6)
+    assert metrics.rmse(far, far + 0.2) == pytest.approx(0.2, rel=1e-6)
+    many = np.full((1, 4, 4), 2**31, np.int64)
+    assert metrics.rmse(many, many + 1) == 1
+
+
+def test_levels_arrays_and_tensors_give_one_figure():
+    a, b = picture(0), picture(1)
+    levels = [(255 * x).round().to(torch.uint8) for x in (a, b)]
+    right = metrics.compare(levels[0] / 255, levels[1] / 255)
+    assert metrics.compare(*levels) == pytest.approx(right)
+    assert metrics.compare(levels[0].numpy(), levels[1].double().numpy() / 255) == pytest.approx(right)
+    assert metrics.psnr(a.numpy(), b.numpy()) == metrics.psnr(a, b)
+    with pytest.raises(ImageError, match="between 0 and 255"):
+        metrics.psnr(torch.full((3, 4, 4), 255.0), torch.zeros(3, 4, 4))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+@pytest.mark.parametrize("shape", [(2, 2), (1, 2, 2)])
+def test_a_mask_is_an_array_or_a_tensor_of_one_plane(kind, shape):
+    a, b = np.zeros((3, 2, 2)), np.full((3, 2, 2), 2.0)
+    mask = np.array([[1, 0], [0, 0]], np.uint8).reshape(shape)
+    b[:, 0, 1] = 9
+    assert metrics.rmse(a, b, kind(mask)) == 2
+    with pytest.raises(ShapeError, match=r"mask is \[4\]"):
+        metrics.rmse(a, b, kind(mask.ravel()))
+
+
+def test_fractions_are_no_classes_and_nan_is_of_no_class():
+    with pytest.raises(SignalError, match="fractions"):
+        metrics.miou([[1.9]], [[1]])
+    assert metrics.miou([[0.0, math.nan, 1.0]], [[0, 1, 255]], 2) == 0.5
+    assert metrics.miou([[0.0, 1.0]], [[0.0, math.nan]]) == 1
+    assert metrics.miou(torch.tensor([[1.0]], requires_grad=True), [[1]]) == 1
+
+
+def test_where_the_truth_is_unknown_there_is_no_boundary():
+    truth = np.zeros((20, 20), int)
+    truth[:, 10:] = 1
+    truth[5:8] = 255
+    found = np.where(truth == 255, 0, truth)
+    assert metrics.boundary_f(found, truth) == metrics.boundary_f(truth, truth) == 1
+    assert metrics.boundary_f(found, np.where(truth == 255, -1, truth)) == 1
+    assert metrics.boundary_f(found, truth, 0, ignore=None) < 1
+
+
+@pytest.mark.parametrize("tolerance", [-1, 1.5, True, "2"])
+def test_a_tolerance_is_whole_pixels(tolerance):
+    with pytest.raises(SettingError, match="whole number of pixels"):
+        metrics.boundary_f(np.eye(4, dtype=int), np.eye(4, dtype=int), tolerance)
+    assert metrics.boundary_f(np.eye(4, dtype=int), np.eye(4, dtype=int), np.int64(1)) == 1
+
+
+def test_edges_are_those_of_an_image_of_the_maps_size():
+    image, labels = picture(0, 8, 9), torch.arange(72).reshape(8, 9) // 20
+    assert metrics.edge_alignment(labels, image.numpy()) == metrics.edge_alignment(labels.numpy(), image)
+    with pytest.raises(ShapeError, match=r"is \[8, 9\] and the image \[3, 8, 8\]"):
+        metrics.edge_alignment(labels, image[:, :, 1:])

@@ -25,6 +25,8 @@ from gsjbu.core.parameters import ADAM, Optimiser, Progress, highest
 
 # A thread is worth borrowing from about 0.1 ms of work a step on: so many pixel × neighbour pairs.
 PAIRS_PER_THREAD = 250_000
+# A fit goes back to Python after so many, about a tenth of a second: there Ctrl-C is heard, and nowhere below.
+PAIRS_AT_ONCE = 250_000_000
 # A band of rows rendered to a file is handed to the system once it is this large (bytes).
 BAND_BYTES = 64 * 1024 * 1024
 # One that is copied into ordinary memory should come out of the cache again.
@@ -65,11 +67,15 @@ class Problem:
         """The quicker form for its grid where ``part`` of the pixels are looked at; only cells leave out pixels."""
         return forms.CELLS if self.seen is not None else forms.quicker(self.grid, part)[0]
 
+    @property
+    def pairs(self) -> int:
+        """Pixels, each times the neighbours that its window has."""
+        neighbours = min(2 * self.radius + 1, self.grid.rows) * min(2 * self.radius + 1, self.grid.cols)
+        return self.grid.height * self.grid.width * neighbours
+
     def threads(self, asked: int | None) -> int:
         """At most what was asked for (default: all cores), fewer where there is too little to share."""
-        neighbours = min(2 * self.radius + 1, self.grid.rows) * min(2 * self.radius + 1, self.grid.cols)
-        pairs = self.grid.height * self.grid.width * neighbours
-        return max(1, min(asked or cores.available(), math.ceil(pairs / PAIRS_PER_THREAD)))
+        return max(1, min(asked or cores.available(), math.ceil(self.pairs / PAIRS_PER_THREAD)))
 
 
 def _array(x: Tensor) -> np.ndarray:
@@ -119,19 +125,16 @@ def fit(
     loop, arguments = found.loop, found.arguments
     last = 2 * iters
     done = iters
+    at_once = 1 if progress is not None else max(1, PAIRS_AT_ONCE // problem.pairs)
     with _Helpers(control, problem.threads(threads) - 1, loop, (control, last, *arguments)):
-        if progress is None:
-            gate[0] = last
-            open_phase(control, 0, False)
-            loop(control, last, *arguments)
-        else:
-            for step in range(iters):
-                gate[0] = 2 * (step + 1)
-                open_phase(control, 2 * step, False)
-                loop(control, gate[0], *arguments)
-                if progress(step, float(losses[step])) is False:
-                    done = step + 1
-                    break
+        for first in range(0, iters, at_once):
+            steps = min(first + at_once, iters)
+            gate[0] = 2 * steps
+            open_phase(control, 2 * first, False)
+            loop(control, gate[0], *arguments)
+            if progress is not None and progress(first, float(losses[first])) is False:
+                done = steps
+                break
     reached, slope = (torch.from_numpy(np.ascontiguousarray(x)) for x in (found.at, found.gradient))
     return optimiser.raw(reached), [float(v) for v in losses[:done]], slope
 

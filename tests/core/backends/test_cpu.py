@@ -99,6 +99,34 @@ def test_an_exception_passes_through_and_leaves_no_thread_behind(problem, kind):
 
 
 @pytest.mark.usefixtures("many_threads")
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_fit_comes_back_to_python_now_and_then_with_the_same_bits(problem, threads, monkeypatch):
+    """Where Ctrl-C is heard: the interpreter looks for it between two calls of compiled code."""
+    whole, losses = fitted(problem, threads, iters=11)
+    opened, open_phase = [], cpu.open_phase
+
+    def watched(control: np.ndarray, phase: int, *more: bool) -> None:
+        opened.append(phase)
+        open_phase(control, phase, *more)
+
+    monkeypatch.setattr(cpu, "open_phase", watched)
+    monkeypatch.setattr(cpu, "PAIRS_AT_ONCE", 4 * problem.pairs)
+    raw, again = fitted(problem, threads, iters=11)
+    assert opened == [0, 8, 16]  # two phases a step
+    assert torch.equal(raw, whole) and losses == again
+
+    def interrupted(control: np.ndarray, phase: int, *more: bool) -> None:
+        if phase:
+            raise KeyboardInterrupt
+        open_phase(control, phase, *more)
+
+    monkeypatch.setattr(cpu, "open_phase", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(problem, threads, iters=11)
+    assert nobody_is_left_behind()
+
+
+@pytest.mark.usefixtures("many_threads")
 def test_fits_beside_each_other_give_the_bits_they_give_alone():
     problems = []
     for k in range(6):

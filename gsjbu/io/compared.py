@@ -1,0 +1,102 @@
+"""What is compared with its reference: two pictures, two maps of numbers or two maps of classes, arrays or tensors.
+
+A figure of something else than it is meant for is worse than none: levels beside fractions, fractions as classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gsjbu.core.plain import plain, why_unreadable
+from gsjbu.errors import ImageError, ShapeError, SignalError
+
+#: No picture in [0, 1] goes further beyond it, by how much ever its upsampling swings over an edge.
+SWING = 1.0
+#: float32 holds the whole numbers of so many bytes.
+EXACT_BYTES = 2
+
+
+def numbers(x: Any, what: str) -> np.ndarray:
+    """An array or a tensor on any device as an array of numbers that float32, or else float64, holds.
+
+    Raises ImageError for what is none.
+    """
+    if isinstance(x, Tensor):
+        if why := why_unreadable(x):
+            raise ImageError("image_type", f"{what} {why}.")
+        x = plain(x).cpu()
+        x = x.float().numpy() if x.dtype == torch.bfloat16 else x.numpy()
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        name = type(x).__name__ if array.dtype.kind == "O" else str(array.dtype)
+        raise ImageError("image_type", f"{what} is {name}; it must be an array or a tensor of real numbers.")
+    return array
+
+
+def two_maps(values: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Two [C, H, W] of one shape as floats of one type, float64 where float32 would not hold the numbers of one."""
+    a, b = numbers(values, "What is compared"), numbers(reference, "The reference")
+    if a.shape != b.shape or a.ndim != 3 or not a.size:
+        raise ShapeError(
+            f"Both must be [C, H, W] of one shape that is not empty, not {list(a.shape)} and {list(b.shape)}."
+        )
+    dtype = np.float32 if all(map(_fits_float32, (a.dtype, b.dtype))) else np.float64
+    return a.astype(dtype, copy=False), b.astype(dtype, copy=False)
+
+
+def _fits_float32(dtype: np.dtype) -> bool:
+    return dtype.itemsize <= (4 if dtype.kind == "f" else EXACT_BYTES)
+
+
+def two_pictures(picture: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures [C, H, W] in [0, 1]: floats, or levels of 8 or 16 bits. Raises ImageError for other numbers."""
+    a, b = two_maps(
+        _fractions(numbers(picture, "The picture")), _fractions(numbers(reference, "The reference"))
+    )
+    for what, x in (("picture", a), ("reference", b)):
+        low, high = float(np.nanmin(x, initial=0)), float(np.nanmax(x, initial=0))
+        if low < -SWING or high > 1 + SWING:
+            raise ImageError(
+                "image_range",
+                f"The {what} lies between {low:.4g} and {high:.4g}; pictures are compared in [0, 1]: divide it by the "
+                "number that stands for white. rmse takes any quantity.",
+            )
+    return a, b
+
+
+def _fractions(x: np.ndarray) -> np.ndarray:
+    if x.dtype.kind == "f" or x.dtype == bool:
+        return x
+    if x.dtype not in (np.uint8, np.uint16):
+        raise ImageError(
+            "image_type", f"A picture is {x.dtype}; it must be floats in [0, 1], or levels of 8 or 16 bits."
+        )
+    return x.astype(np.float32) / np.float32(np.iinfo(x.dtype).max)
+
+
+def class_numbers(labels: Any, what: str = "A class map") -> np.ndarray:
+    """int64 of a map of classes; −1, which is no class, where it is NaN. Raises SignalError for fractions."""
+    array = numbers(labels, what)
+    if array.dtype.kind == "f":
+        array = np.where(np.isnan(array), -1, array)
+        if not (array == np.rint(array)).all():
+            raise SignalError("signal_kind", f"{what} holds fractions; classes are whole numbers.")
+    if array.size and not (float(array.min()) >= -(2.0**63) and float(array.max()) < 2.0**63):
+        raise SignalError(
+            "signal_kind", f"{what} holds numbers beyond 64 bits; classes are whole numbers of at most 64."
+        )
+    return array.astype(np.int64)
+
+
+def two_class_maps(labels: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Two maps of classes [H, W] of one shape, int64."""
+    a, b = class_numbers(labels), class_numbers(truth, "The truth")
+    if a.shape != b.shape or a.ndim != 2 or not a.size:
+        raise ShapeError(
+            f"Class maps must be [H, W] of one shape that is not empty, not {list(a.shape)} and {list(b.shape)}."
+        )
+    return a, b
