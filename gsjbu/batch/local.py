@@ -163,7 +163,7 @@ class _WorkerProcess:
 @contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
     """What is started meanwhile takes no notice of Ctrl+C, not even while it imports: its parent ends it."""
-    if sys.platform == "win32":
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     from multiprocessing import resource_tracker

@@ -27,17 +27,19 @@ def _in_digits(value: Any) -> Any:
     return value
 
 
+_DIGITS = BeforeValidator(_in_digits)  # after the bounds, or the description loses them
 AtResolution = Annotated[
     int | None,
-    BeforeValidator(_in_digits),
     Query(
         ge=SETTINGS["resolution"].low, le=SETTINGS["resolution"].high,
         description="The setting of the run that is meant; its default where not given.",
     ),
+    _DIGITS,
 ]  # fmt: skip
-_Place = Annotated[int, BeforeValidator(_in_digits)]
-PixelX = Annotated[_Place, Query(ge=0, le=65535, description="Column of the image, from 0 at the left.")]
-PixelY = Annotated[_Place, Query(ge=0, le=65535, description="Row of the image, from 0 at the top.")]
+PixelX = Annotated[
+    int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left."), _DIGITS
+]
+PixelY = Annotated[int, Query(ge=0, le=65535, description="Row of the image, from 0 at the top."), _DIGITS]
 MorePixels = Annotated[
     list[Annotated[str, Field(pattern="^[0-9]{1,5},[0-9]{1,5}$")]],
     Query(max_length=15, description="Further pixels, each as `column,row`."),
