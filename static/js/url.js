@@ -15,6 +15,12 @@ export function read(schema, search = location.search) {
   const asked = new URLSearchParams(search);
   const settings = {};
   const refused = [];
+  for (const name of new Set(asked.keys())) {
+    const raws = asked.getAll(name);
+    if (raws.length === 1) continue;
+    refused.push({ name, raw: raws.join(", ") }); // which is meant?
+    asked.delete(name);
+  }
   for (const setting of schema) {
     if (!asked.has(setting.name)) continue;
     const value = parse(setting, asked.get(setting.name));

@@ -98,6 +98,14 @@ def test_a_choice_that_is_not_there_is_refused(page: Page, server: Server) -> No
     assert state(page, "result.settings.iters") == 30
 
 
+def test_what_is_said_twice_is_named(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/?stride=8&stride=9&iters=30")
+    shown(page)
+    assert "Stride = 8, 9" in page.inner_text("#notice p")
+    assert state(page, "result.settings.stride") == 16
+    assert state(page, "result.settings.iters") == 30
+
+
 def test_a_signal_survives_a_reload(page: Page) -> None:
     job = shown(page)
     page.set_input_files("#signal-file", depth("mine.npy", 20))
