@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from gsjbu.errors import SettingError
 
-# int() takes 1_0 and the digits of other scripts as well.
-_DIGITS = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
+#: A whole number as text; int() takes 1_0 and the digits of other scripts as well.
+WHOLE = re.compile("[+-]?[0-9]{1,18}")
 
 Kind = Literal["int", "bool", "choice"]
 
@@ -79,7 +79,7 @@ class Setting:
             with suppress(TypeError):
                 value = operator.index(raw)
         elif (isinstance(raw, float) and raw.is_integer()) or (
-            isinstance(raw, str) and _DIGITS.fullmatch(raw)
+            isinstance(raw, str) and WHOLE.fullmatch(raw.strip())
         ):
             value = int(raw)
         if value is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path, Query
@@ -12,7 +11,7 @@ from gsjbu.errors import SettingError
 from gsjbu.io.words import WORDS
 from gsjbu.run import offers  # noqa: F401  (the settings know this machine's models before they are described)
 from gsjbu.server.clients import PATTERN
-from gsjbu.settings import SETTINGS, Settings, unavailable_reason
+from gsjbu.settings import SETTINGS, WHOLE, Settings, unavailable_reason
 
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
 UnderImage = Annotated[
@@ -22,7 +21,7 @@ UnderImage = Annotated[
 
 def _in_digits(value: Any) -> Any:
     """An address's whole number in ASCII digits; pydantic takes 1_0 for 10."""
-    if isinstance(value, str) and not re.fullmatch("[+-]?[0-9]+", value):
+    if isinstance(value, str) and not WHOLE.fullmatch(value):
         raise ValueError("must be a whole number, in digits")
     return value
 

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from tests.browser.hands import Server, Watch, on_stage, painted, shown, state, tab
+from tests.browser.hands import Server, npy_file, on_stage, painted, shown, state, tab
 
 SIDE = 16
 GAPS = 8  # columns at the left without a value: more than any window reaches over
 
 
 @pytest.fixture(scope="module")
-def gaps(chromium: Browser, server: Server) -> Iterator[Page]:
+def gaps(still: Page, server: Server) -> Page:
     """A depth whose left half has no value, bilinear beside GS-JBU; one visit for all."""
-    watch = Watch(server.url)
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
-    context.on("page", watch.follow)
-    page = context.new_page()
-    page.goto(f"{server.url}/?resolution=128&features=off")
-    job = shown(page)
+    still.goto(f"{server.url}/?resolution=128&features=off")
+    job = shown(still)
     depth = 2 + 3 * np.random.default_rng(0).random((SIDE, SIDE), np.float32)
     depth[:, :GAPS] = np.nan
-    out = io.BytesIO()
-    np.save(out, depth)
-    file = {"name": "depth.npy", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
-    page.set_input_files("#signal-file", file)  # type: ignore[arg-type]
-    shown(page, job)
-    tab(page, "signal")
-    yield page
-    context.close()
-    watch.check()
+    still.set_input_files("#signal-file", npy_file("depth.npy", depth))
+    shown(still, job)
+    tab(still, "signal")
+    return still
 
 
 def values(page: Page, name: str) -> np.ndarray:  # [H, W]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -154,26 +153,6 @@ def test_a_files_name_is_as_it_was_before_the_browser_wrote_it_into_the_form(ser
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     made = server.client().post("/api/images", content=body, headers=headers)
     assert made.json()["name"] == 'a"b%20%41.png'
-
-
-def test_a_body_whose_end_is_said_twice_is_refused_and_the_connection_closed(server: Running) -> None:
-    with server.connect() as bare:
-        bare.sendall(
-            b"POST /api/estimate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-            b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
-        )
-        bare.settimeout(10)
-        told = b""
-        while chunk := received(bare):
-            told += chunk
-    assert told.startswith(b"HTTP/1.1 4") and told.count(b"HTTP/1.1") == 1
-
-
-def received(bare: socket.socket) -> bytes:
-    try:
-        return bare.recv(65536)
-    except ConnectionResetError:
-        return b""
 
 
 def test_static_files_promise_no_ranges(client: httpx.Client) -> None:
