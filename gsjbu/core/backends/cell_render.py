@@ -26,8 +26,17 @@ f32 = np.float32
 
 
 @njit(**BORROWS)
-def _mix_four(weights, room, end, neighbours, values, mixed):
-    """mixed[e·room + p] = Σ_k weights[k·room + p]·values[4k + e] for four channels e; 32 pixels at a time."""
+def store_four(mixed, b, room, share, a0, a1, a2, a3):
+    """Four channels' values at b, times ``share``."""
+    store(mixed, b, a0 * share)
+    store(mixed, room + b, a1 * share)
+    store(mixed, 2 * room + b, a2 * share)
+    store(mixed, 3 * room + b, a3 * share)
+
+
+@njit(**BORROWS)
+def _mix_four(weights, room, inverse, end, neighbours, values, mixed):
+    """mixed[e·room + p] = Σ_k weights[k·room + p]·values[4k + e]·weights[inverse + p] for four channels e."""
     b = 0
     while b + 2 * LANES <= end:
         a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
@@ -37,14 +46,8 @@ def _mix_four(weights, room, end, neighbours, values, mixed):
             v0, v1, v2, v3 = values[4 * k], values[4 * k + 1], values[4 * k + 2], values[4 * k + 3]
             a0, a1, a2, a3 = a0 + w * v0, a1 + w * v1, a2 + w * v2, a3 + w * v3
             b0, b1, b2, b3 = b0 + z * v0, b1 + z * v1, b2 + z * v2, b3 + z * v3
-        store(mixed, b, a0)
-        store(mixed, room + b, a1)
-        store(mixed, 2 * room + b, a2)
-        store(mixed, 3 * room + b, a3)
-        store(mixed, b + LANES, b0)
-        store(mixed, room + b + LANES, b1)
-        store(mixed, 2 * room + b + LANES, b2)
-        store(mixed, 3 * room + b + LANES, b3)
+        store_four(mixed, b, room, load(weights, inverse + b), a0, a1, a2, a3)
+        store_four(mixed, b + LANES, room, load(weights, inverse + b + LANES), b0, b1, b2, b3)
         b += 2 * LANES
     if b < end:
         a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
@@ -52,29 +55,19 @@ def _mix_four(weights, room, end, neighbours, values, mixed):
             w = load(weights, k * room + b)
             a0, a1 = a0 + w * values[4 * k], a1 + w * values[4 * k + 1]
             a2, a3 = a2 + w * values[4 * k + 2], a3 + w * values[4 * k + 3]
-        store(mixed, b, a0)
-        store(mixed, room + b, a1)
-        store(mixed, 2 * room + b, a2)
-        store(mixed, 3 * room + b, a3)
+        store_four(mixed, b, room, load(weights, inverse + b), a0, a1, a2, a3)
 
 
 @njit(**BORROWS)
 def store_eight(mixed, b, room, share, a0, a1, a2, a3, a4, a5, a6, a7):
     """Eight channels' values at b, times ``share``."""
-    store(mixed, b, a0 * share)
-    store(mixed, room + b, a1 * share)
-    store(mixed, 2 * room + b, a2 * share)
-    store(mixed, 3 * room + b, a3 * share)
-    store(mixed, 4 * room + b, a4 * share)
-    store(mixed, 5 * room + b, a5 * share)
-    store(mixed, 6 * room + b, a6 * share)
-    store(mixed, 7 * room + b, a7 * share)
+    store_four(mixed, b, room, share, a0, a1, a2, a3)
+    store_four(mixed, 4 * room + b, room, share, a4, a5, a6, a7)
 
 
 @njit(**BORROWS)
-def _mix_eight(weights, room, end, neighbours, values, mixed):
+def _mix_eight(weights, room, inverse, end, neighbours, values, mixed):
     """As _mix_four for eight channels, values[8k + e]."""
-    one = splat(f32(1))
     for b in range(0, end % (2 * LANES), LANES):
         a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
         a4, a5, a6, a7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
@@ -84,7 +77,7 @@ def _mix_eight(weights, room, end, neighbours, values, mixed):
             a2, a3 = a2 + w * values[t + 2], a3 + w * values[t + 3]
             a4, a5 = a4 + w * values[t + 4], a5 + w * values[t + 5]
             a6, a7 = a6 + w * values[t + 6], a7 + w * values[t + 7]
-        store_eight(mixed, b, room, one, a0, a1, a2, a3, a4, a5, a6, a7)
+        store_eight(mixed, b, room, load(weights, inverse + b), a0, a1, a2, a3, a4, a5, a6, a7)
     for b in range(end % (2 * LANES), end, 2 * LANES):
         a0, a1, a2, a3 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
         a4, a5, a6, a7 = splat(f32(0)), splat(f32(0)), splat(f32(0)), splat(f32(0))
@@ -100,8 +93,10 @@ def _mix_eight(weights, room, end, neighbours, values, mixed):
             a4, b4, a5, b5 = a4 + w * x, b4 + z * x, a5 + w * y, b5 + z * y
             x, y = splat(values[t + 6]), splat(values[t + 7])
             a6, b6, a7, b7 = a6 + w * x, b6 + z * x, a7 + w * y, b7 + z * y
-        store_eight(mixed, b, room, one, a0, a1, a2, a3, a4, a5, a6, a7)
-        store_eight(mixed, b + LANES, room, one, b0, b1, b2, b3, b4, b5, b6, b7)
+        store_eight(mixed, b, room, load(weights, inverse + b), a0, a1, a2, a3, a4, a5, a6, a7)
+        store_eight(
+            mixed, b + LANES, room, load(weights, inverse + b + LANES), b0, b1, b2, b3, b4, b5, b6, b7
+        )
 
 
 @njit(**BORROWS)
@@ -122,7 +117,7 @@ def _put_row(out, place, mixed, n, width, past_cache):
 @njit(**BORROWS)
 def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, lr_guide, coefficients, members, room,
                     pixels, lines, near, par, weights, spare, everything):  # fmt: skip
-    """The mixture's weights of one cell's chunk; returns (vectors' end, neighbours)."""
+    """Weights [N·room] of one cell's chunk, then each pixel's 1/Σw; returns (vectors' end, neighbours)."""
     xs, ys, valid = lines[0], lines[1], lines[2]
     channels = size[0]
     end = load_chunk(
@@ -144,13 +139,16 @@ def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, l
     neighbours = list_window(
         pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
     )
+    inverse, one = len(near) * room, splat(f32(1))
     for b in range(0, end, LANES):
-        inverse = splat(members.first) / block_weights(
-            b, pixels, xs, ys, room, neighbours, channels, par, weights
-        )
-        for k in range(neighbours):
-            store(weights, k * room + b, load(weights, k * room + b) * inverse)
+        weight_sum = block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
+        store(weights, inverse + b, one / weight_sum)
     if members.many:
+        for b in range(0, end, LANES):
+            share = load(weights, inverse + b) * members.first
+            for k in range(neighbours):
+                store(weights, k * room + b, load(weights, k * room + b) * share)
+            store(weights, inverse + b, one)
         places = spare[2]
         places[:] = -1
         for k in range(neighbours):
@@ -241,10 +239,12 @@ def _mean_row(i, guide, size, row_starts, col_starts, step_y, step_x, radius, lr
                 guide, size, y0, y1, col_starts[j], col_starts[j + 1], i, j, radius, step_y, step_x, lr_guide,
                 coefficients, members, room, pixels, lines, near, par, weights, spare, everything,
             )  # fmt: skip
+            inverse = len(near) * room
             for k in range(neighbours):
                 part = splat(f32(0))
                 for b in range(0, end, LANES):
-                    part = part + load(weights, k * room + b) * load(lines[2], b)
+                    share = load(weights, inverse + b) * load(lines[2], b)
+                    part = part + load(weights, k * room + b) * share
                 means[place_of(near, k, i, j, radius), i, j] += total(part) / area
 
 
@@ -259,7 +259,7 @@ def mean_rows(
     rows, size, flat = coefficients.shape[0], guide.shape, guide.reshape(-1)
     window, room = (2 * radius + 1) ** 2, room_for(row_starts, col_starts)
     everything = np.empty(0, dtype=np.uint8)  # every pixel is seen
-    weights, own = np.empty(window * room, dtype=np.float32), np.empty(window * room, dtype=np.float32)
+    weights, own = np.empty((window + 1) * room, dtype=np.float32), np.empty(window * room, dtype=np.float32)
     near, among = np.empty((window, 2), dtype=np.int64), np.empty((window, 2), dtype=np.int64)
     spare = (own, among, np.empty(window, dtype=np.int64))
     par = np.empty(window * (FIRST + guide.shape[0]), dtype=np.float32)
@@ -284,7 +284,7 @@ def _render_tile(i, j0, j1, guide, size, lr_guide, signal, row_starts, col_start
                  members, room, pixels, lines, near, par, weights, spare, everything, found, values, mixed, out, plane,
                  offset, channels, past_cache):  # fmt: skip
     """Cells j0…j1 of row i: their weights, then channels in eights."""
-    height = chunk_rows(widest_of(col_starts))
+    height, window = chunk_rows(widest_of(col_starts)), (2 * radius + 1) ** 2
     for y0 in range(row_starts[i], row_starts[i + 1], height):
         y1 = min(y0 + height, row_starts[i + 1])
         for j in range(j0, j1):
@@ -302,9 +302,9 @@ def _render_tile(i, j0, j1, guide, size, lr_guide, signal, row_starts, col_start
                     for e in range(many):
                         values[many * k + e] = signal[qi, qj, c + e]
                 if many == 8:
-                    _mix_eight(weights[j - j0], room, end, neighbours, values, mixed)
+                    _mix_eight(weights[j - j0], room, window * room, end, neighbours, values, mixed)
                 else:
-                    _mix_four(weights[j - j0], room, end, neighbours, values, mixed)
+                    _mix_four(weights[j - j0], room, window * room, end, neighbours, values, mixed)
                 x0, width = col_starts[j], col_starts[j + 1] - col_starts[j]
                 streamed = past_cache and x0 % LANES == 0
                 for e in range(min(many, channels - c)):
@@ -347,7 +347,7 @@ def render_rows(
     window = (2 * radius + 1) ** 2
     room = room_for(row_starts, col_starts)
     everything = np.empty(0, dtype=np.uint8)  # every pixel is seen
-    weights = np.empty((tile, window * room), dtype=np.float32)
+    weights = np.empty((tile, (window + 1) * room), dtype=np.float32)
     near = np.empty((tile, window, 2), dtype=np.int64)
     spare = (np.empty(window * room, dtype=np.float32), np.empty((window, 2), dtype=np.int64),
              np.empty(window, dtype=np.int64))  # fmt: skip

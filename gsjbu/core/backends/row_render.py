@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gsjbu.core.backends.cell_render import store_eight
+from gsjbu.core.backends.cell_render import store_eight, store_four
 from gsjbu.core.backends.lanes import layout_at
 from gsjbu.core.backends.phases import claim, finish, open_phase
 from gsjbu.core.backends.rows import MANY, SEVERAL, aligned, block_weights, choose, point, work_for
@@ -259,11 +259,7 @@ def _mix_four(weights, room, inverse, count, neighbours, places, values, v, pitc
             w, t = load(weights, k * room + b), v + places[k]
             a0, a1 = a0 + w * load(values, t), a1 + w * load(values, t + pitch)
             a2, a3 = a2 + w * load(values, t + 2 * pitch), a3 + w * load(values, t + 3 * pitch)
-        share = load(weights, inverse + b)
-        store(mixed, b, a0 * share)
-        store(mixed, room + b, a1 * share)
-        store(mixed, 2 * room + b, a2 * share)
-        store(mixed, 3 * room + b, a3 * share)
+        store_four(mixed, b, room, load(weights, inverse + b), a0, a1, a2, a3)
 
 
 @njit(**BORROWS)
