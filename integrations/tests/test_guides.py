@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.guides import follow, script_of
@@ -13,4 +15,4 @@ GUIDES = ("pipelines", "raster", "comfyui", "napari", "onnx")
 def test_the_commands_of_a_guide_run(root, tmp_path, name):
     script = script_of((root / "docs" / f"{name}.md").read_text("utf-8"))
     assert script.count("\n") > 3, "no block of this guide is marked to be run"
-    print(follow(script, root, tmp_path))
+    print(follow(script, root, tmp_path, sys.executable))
