@@ -18,9 +18,10 @@ from torch import Tensor
 from gsjbu.core.eager import eager
 from gsjbu.core.grid import Grid, one_of, pair, size_text
 from gsjbu.errors import SignalError, SignalWarning
-from gsjbu.io import borders, gaps, kinds, layouts, resolution, restoring
+from gsjbu.io import borders, kinds, layouts, resolution, restoring
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
+from gsjbu.io.kinds import AUTO
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
 from gsjbu.io.signals import (
@@ -87,9 +88,9 @@ def refine(
     grid: Sequence[int] | None = None,
     *,
     soft: bool | None = None,
-    kind: str = "auto",
-    invalid: Invalid = gaps.AUTO,
-    layout: str = "auto",
+    kind: str = AUTO,
+    invalid: Invalid = AUTO,
+    layout: str = AUTO,
     names: Sequence[str] = (),
     fill: bool = False,
     clip: bool = True,
@@ -179,7 +180,7 @@ def refined(
 
 def _seen(signal: Any, size: tuple[int, int], asked: Asked) -> Looked:
     brought = bring(signal, MAX_VALUES)
-    axes = brought.layout if asked.layout == layouts.AUTO else asked.layout
+    axes = brought.layout if asked.layout == AUTO else asked.layout
     laid = layouts.lay(brought.array, size, axes, asked.grid)
     if laid.planes.shape[1:] != size:
         rows, cols = laid.planes.shape[1:]

@@ -17,9 +17,9 @@ from gsjbu.core.grid import size_text
 from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
 from gsjbu.io import ends
-from gsjbu.io.kinds import FEW, Kind, may_be_classes
+from gsjbu.io.kinds import AUTO, FEW, Kind, may_be_classes
 
-AUTO, NONE = "auto", "none"
+NONE = "none"
 Invalid = str | float | Sequence[float] | None
 
 IGNORE = 255  # of label maps of 8 bits

@@ -24,6 +24,7 @@ Kind = Literal["depth", "labels", "soft_labels", "probabilities", "logits", "fea
 KINDS: tuple[Kind, ...] = get_args(Kind)
 #: Those whose fractions are shares of a whole.
 SHARES: tuple[Kind, ...] = ("labels", "soft_labels", "probabilities", "logits", "heat_map")
+#: Of each word on a signal: look yourself.
 AUTO = "auto"
 _ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softlabels": "soft_labels"}
 

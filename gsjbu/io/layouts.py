@@ -17,11 +17,10 @@ from gsjbu.errors import SignalError
 from gsjbu.io import aspects, attention_maps, tokens
 from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
 from gsjbu.io.evenness import is_even
-from gsjbu.io.kinds import sums_to_one, sums_to_whole, whole_of_levels
+from gsjbu.io.kinds import AUTO, sums_to_one, sums_to_whole, whole_of_levels
 from gsjbu.io.padding import padding
 from gsjbu.io.tokens import LEAST_COUNT, USUAL_LEADING, WIDTHS
 
-AUTO = "auto"
 LEAST_TOKEN_CHANNELS = 32
 #: Channels that are looked at for evenness, and what share of them more is even of the axes that are rows and columns.
 LOOKED_AT, CLEARLY_EVEN = 16, 0.5

@@ -35,7 +35,8 @@ def png(signal: Signal, result: np.ndarray, shares: bool = False) -> bytes:
     if result.ndim == 3 and len(result) == 1:
         result = result[0]
     if signal.kind in CLASS_KINDS and result.ndim == 3:  # shares of classes: the largest of each pixel
-        numbers = restoring.codes_of(signal)[_strongest(result)]
+        strongest = np.where(np.isnan(result), -1, result).argmax(axis=0)
+        numbers = restoring.codes_of(signal)[strongest]
         return classes_png(signal, numbers, np.isnan(result).all(axis=0))
     if signal.kind == "labels" and not shares:
         return classes_png(signal, result)
@@ -146,10 +147,6 @@ def _colormap(palette: bytes) -> np.ndarray:
 
 def _text(told: dict[str, Any]) -> str:
     return json.dumps(told, ensure_ascii=False)
-
-
-def _strongest(shares: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(shares), -1, shares).argmax(axis=0)
 
 
 def classes_png(signal: Signal, numbers: np.ndarray, gap: np.ndarray | None = None) -> bytes:

@@ -21,7 +21,7 @@ from gsjbu.io import angles, aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
-from gsjbu.io.kinds import Kind
+from gsjbu.io.kinds import AUTO, Kind
 from gsjbu.io.readers import bring
 from gsjbu.settings import flag
 
@@ -63,8 +63,8 @@ class Asked:
     """What a person said of a signal; ``auto`` where nothing."""
 
     kind: Kind | None = None
-    invalid: str | tuple[float, ...] = gaps.AUTO
-    layout: str = layouts.AUTO
+    invalid: str | tuple[float, ...] = AUTO
+    layout: str = AUTO
     grid: Size | None = None
     names: tuple[str, ...] = ()
     fill: bool = False
@@ -73,7 +73,7 @@ class Asked:
     def parse(
         cls,
         kind: str | None = None,
-        invalid: Invalid = gaps.AUTO,
+        invalid: Invalid = AUTO,
         layout: str | None = None,
         grid: Sequence[int] | None = None,
         names: Sequence[str] = (),
@@ -97,7 +97,7 @@ class Asked:
 
     def laid(self, brought: Brought, size: Size | None) -> layouts.Laid:
         """``brought`` as planes over an image of ``size`` (height, width), as its words say or its axes."""
-        axes = brought.layout if self.layout == layouts.AUTO else self.layout
+        axes = brought.layout if self.layout == AUTO else self.layout
         return layouts.lay(brought.array, size, axes, self.grid, one_channel=self.kind in ONE_CHANNEL)
 
 
@@ -238,7 +238,7 @@ def understand(
     x: Any,
     size: Size | None = None,
     kind: str | None = None,
-    invalid: Invalid = gaps.AUTO,
+    invalid: Invalid = AUTO,
     layout: str | None = None,
     grid: Sequence[int] | None = None,
     names: Sequence[str] = (),
@@ -330,7 +330,7 @@ def _first(planes: np.ndarray, asked: Asked, known: np.ndarray | None) -> gaps.G
     """Gaps of [C, h, w] before its kind is known: far outliers and what is not finite, which no kind has; of whole
     numbers that are classes only those that are none, however far apart the others lie."""
     far = gaps.find(planes, "heat_map", asked.invalid, known)
-    if asked.invalid != gaps.AUTO or not far.codes or planes.dtype == bool:
+    if asked.invalid != AUTO or not far.codes or planes.dtype == bool:
         return far
     there = gaps.finite(planes) if known is None else gaps.finite(planes) & known
     below = gaps.ignored(planes[0], there)
@@ -400,7 +400,7 @@ def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: 
 
 def _invalid(brought: Brought, asked: Asked) -> str | tuple[float, ...]:
     """What the container says means "no value", where a person says nothing."""
-    if asked.invalid != gaps.AUTO or not (brought.codes or brought.told):
+    if asked.invalid != AUTO or not (brought.codes or brought.told):
         return asked.invalid
     return brought.codes or gaps.NONE
 

@@ -18,7 +18,7 @@ from gsjbu.errors import SignalError
 from gsjbu.io import gaps, kinds, layouts
 from gsjbu.io.aspects import is_exact
 from gsjbu.io.brought import Brought, check
-from gsjbu.io.kinds import Kind
+from gsjbu.io.kinds import AUTO, Kind
 from gsjbu.io.signals import (
     CLASS_KINDS,
     UNIT_KINDS,
@@ -71,7 +71,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
     rows, cols = planes.shape[1:]
     _check(rows, cols, height, width)
     kind: Kind = "labels" if family == "classes" else "depth" if family == "depth" else "heat_map"
-    found = gaps.find(planes, kind, brought.codes or gaps.AUTO, brought.known)
+    found = gaps.find(planes, kind, brought.codes or AUTO, brought.known)
     if set(found.codes) & set(signal.codes):  # the signal takes them for classes
         others = tuple(code for code in found.codes if code not in signal.codes)
         found = gaps.find(planes, kind, others or gaps.NONE, brought.known)
@@ -248,7 +248,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
     usual = "labels" if of_colours else brought.kind
     taken = kind or usual or kinds.guess(planes, finite, brought.lossy).kind
     found = gaps.find(
-        planes, "labels" if taken == "labels" else "depth", brought.codes or gaps.AUTO, brought.known
+        planes, "labels" if taken == "labels" else "depth", brought.codes or AUTO, brought.known
     )
     if taken == "labels":
         return _shares(planes[0], found.known, grid, brought)

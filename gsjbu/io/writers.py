@@ -72,7 +72,8 @@ def write(
     """
     kind = result_dtype(dtype, half)
     whole = (np.ascontiguousarray(block, dtype=kind) for block in blocks)
-    ready = halved(blocks, _widest(facts)) if kind == np.float16 else whole
+    widest = 1.0 if facts and facts.get("kind") in SHARES else 0.0
+    ready = halved(blocks, widest) if kind == np.float16 else whole
     if form == "zarr":
         _replace(path, alone, lambda part: _write_zarr(part, shape, ready, kind, facts))
         return
@@ -180,11 +181,6 @@ def discard(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _widest(facts: dict[str, Any] | None) -> float:
-    """What a result is known to span by its ``facts``: shares of a whole 1."""
-    return 1.0 if facts and facts.get("kind") in SHARES else 0.0
 
 
 def _write_all(file: io.FileIO, block: np.ndarray) -> None:

@@ -21,8 +21,9 @@ from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.core.sharing import Shared
 from gsjbu.errors import GsjbuError, SettingError
-from gsjbu.io import addresses, gaps
+from gsjbu.io import addresses
 from gsjbu.io.gaps import Invalid
+from gsjbu.io.kinds import AUTO
 from gsjbu.io.signals import OWN_CHANNEL
 from gsjbu.io.writers import Unwritable
 from gsjbu.raster.coarse import coarse_of
@@ -35,7 +36,7 @@ from gsjbu.settings import default
 
 PASSES = 3  # of back-projection, for a measured quantity: as the objective auto has it
 START = (0.6, 0.2)  # of the fixed kernel: σ in strides, σr; that of measured quantities
-KINDS = ("auto", "depth", "labels", "features")
+KINDS = (AUTO, "depth", "labels", "features")
 ENDINGS = (".tif", ".tiff")
 CACHE_MB = 64
 TILE = 768  # pixels a side: larger ones are hardly faster, and with six bands come near a gigabyte
@@ -61,8 +62,8 @@ def upsample(
     signal: str | Path,
     output: str | Path,
     *,
-    kind: str = "auto",
-    invalid: Invalid = gaps.AUTO,
+    kind: str = AUTO,
+    invalid: Invalid = AUTO,
     clouds: str | Path | None = None,
     tile: int = TILE,
     radius: int = default("radius"),
