@@ -31,9 +31,9 @@ from gsjbu.io.signals import (
     Asked,
     Looked,
     Signal,
-    class_names,
     look,
     no_classes,
+    of_classes,
 )
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
@@ -264,10 +264,9 @@ def _as_it_came(seen: Looked, shares: bool) -> tuple[np.ndarray, Signal]:
     height, width = seen.planes.shape[1:]
     if seen.guess.kind == "labels" and not shares:
         numbers = np.array(seen.planes[0])
-        codes = tuple(int(code) for code in np.unique(numbers[seen.found.known]))
+        codes = np.unique(numbers[seen.found.known])
         none = torch.zeros(1, dtype=torch.float32).expand(len(codes), height, width)
-        signal = replace(seen.empty, values=none, codes=codes, flat=True)
-        return numbers, replace(signal, names=class_names(signal, codes))
+        return numbers, replace(of_classes(seen.empty, codes), values=none)
     signal = reduced(seen, Grid.from_sizes(height, width, height, width), PIXELS)
     if seen.guess.kind == "labels":
         restoring.check_shares(signal)

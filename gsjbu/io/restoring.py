@@ -88,17 +88,10 @@ def result_dtype(signal: Signal, probabilities: bool = False) -> np.dtype:
     dtype = np.dtype(signal.dtype)
     if signal.kind == "labels":
         return np.dtype(np.float32) if probabilities else _dtype_of_classes(signal)
-    if (
-        dtype.kind in "iu"
-        and signal.kind not in ("features", "logits", "probabilities")
-        and not _is_one_hot(signal)
-    ):
-        return dtype
-    return dtype if dtype == np.float64 else np.dtype(np.float32)
-
-
-def _is_one_hot(signal: Signal) -> bool:
-    return signal.kind == "soft_labels" and signal.shape[0] > 1
+    one_hot = signal.kind == "soft_labels" and signal.shape[0] > 1
+    mixed = one_hot or signal.kind in ("features", "logits", "probabilities")
+    keeps = dtype == np.float64 or (dtype.kind in "iu" and not mixed)
+    return dtype if keeps else np.dtype(np.float32)
 
 
 def _of_dtype(signal: Signal, values: np.ndarray) -> np.ndarray:

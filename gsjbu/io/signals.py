@@ -43,9 +43,7 @@ UNIT_VECTORS = (
     "torch.nn.functional.normalize(x, dim=0) does."
 )
 UNIT_WITHIN = 0.01  # half precision's digits, and a few roundings
-DIRECTIONS = (
-    4  # channels up to which vectors of length 1 are directions (normals, angles, quaternions) to anybody
-)
+DIRECTIONS = 4  # channels up to which vectors of length 1 are directions (normals, angles, …) to anybody
 AS_LARGE = (
     "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 )
@@ -209,10 +207,10 @@ class Signal:
         if len(codes) > OWN_CHANNEL:
             at = np.searchsorted(np.array(codes), np.array(self.codes))
             own = self.values.argmax(dim=0).numpy() if self.shared is None else self.shared.places
-            return sharing(replace(self, codes=codes, names=class_names(self, codes)), at[own])
+            return sharing(of_classes(self, codes), at[own])
         values = torch.zeros(len(codes), *self.shape[1:], dtype=torch.float32)
         values[[codes.index(code) for code in self.codes]] = self.values
-        return replace(self, values=values, codes=codes, names=class_names(self, codes))
+        return replace(of_classes(self, codes), values=values)
 
     def fitted(self, height: int, width: int) -> Signal:
         """This signal over an image of ``height`` × ``width`` pixels; otherwise raises SignalError.
@@ -527,13 +525,18 @@ def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_valu
         _check_channels(len(codes), len(codes), plane.shape, max_values)
     places[0][known] = np.searchsorted(codes, plane[known])
     places = gaps.fill(places, known)
-    numbers = tuple(int(code) for code in codes)
-    signal = replace(signal, codes=numbers, flat=True, names=class_names(signal, numbers))
+    signal = of_classes(signal, codes)
     if len(codes) > OWN_CHANNEL:
         return sharing(signal, places[0], max_values)
     one_hot = np.zeros((len(codes), *plane.shape), np.float32)
     np.put_along_axis(one_hot, places, np.float32(1), axis=0)
     return replace(signal, values=torch.from_numpy(one_hot))
+
+
+def of_classes(signal: Signal, codes: Iterable[int]) -> Signal:
+    """``signal`` as a map of the classes with these numbers; its values are those that it had."""
+    numbers = tuple(int(code) for code in codes)
+    return replace(signal, codes=numbers, flat=True, names=class_names(signal, numbers))
 
 
 def sharing(signal: Signal, places: np.ndarray, max_values: int = MAX_VALUES) -> Signal:

@@ -153,9 +153,8 @@ def _replace(asked: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]
                 os.replace(part, path)
             _forget_notes(asked)
     except OSError as error:
-        of_part = error.filename is None or Path(error.filename).is_relative_to(
-            part
-        )  # a full disk has no name
+        # A full disk has no name.
+        of_part = error.filename is None or Path(error.filename).is_relative_to(part)
         if not of_part or error.errno is None:
             raise
         why = "No file can be made there" if error.errno == errno.ENOENT else error.strerror
