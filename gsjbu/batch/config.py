@@ -43,6 +43,11 @@ class BatchConfig:
     probabilities: bool = False  # of labels each class's share, over the classes of the whole folder
     codes: tuple[int, ...] = ()  # these classes; found when the run starts
 
+    @property
+    def words(self) -> dict[str, Any]:
+        """What is said of every signal."""
+        return {name: getattr(self, name) for name in WORDS}
+
     def check(self, signals: str) -> None:
         """Refuse what would be refused for every image. Raises GsjbuError; ``signals``: as for a run."""
         if self.form not in ENDINGS:
@@ -66,12 +71,11 @@ class BatchConfig:
             raise GsjbuError("output_format", SHARES)
         if self.stretch:
             stretching.parse(self.stretch)
-        usual = BatchConfig()
-        if all(getattr(self, name) == getattr(usual, name) for name in (*WORDS, "probabilities")):
+        if self.words == BatchConfig().words and not self.probabilities:
             return
         from gsjbu.io.signals import CLASS_KINDS, Asked, no_classes  # here: they bring torch
 
-        kind = Asked.parse(**{name: getattr(self, name) for name in WORDS}).kind
+        kind = Asked.parse(**self.words).kind
         kind = "features" if signals == BACKBONE else kind
         for name in ("names", "probabilities"):
             if getattr(self, name) and kind not in (None, *CLASS_KINDS):

@@ -206,10 +206,7 @@ class Worker:
 
 def brought_of(blob: Blob, asked: BatchConfig, size: tuple[int, int] | None = None) -> Signal:
     """A signal at rest, understood as ``asked``, over an image of ``size`` (height, width) where that is known."""
-    brought = readers.read(blob.read(), blob.name)
-    return understand(
-        brought, size, asked.kind, asked.invalid, asked.layout, names=asked.names, fill=asked.fill
-    )  # fmt: skip
+    return understand(readers.read(blob.read(), blob.name), size, **asked.words)
 
 
 def classes_of(items: list[Item], asked: BatchConfig) -> tuple[int, ...]:

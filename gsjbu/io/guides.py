@@ -169,11 +169,13 @@ def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str =
         return _of_tiff(data, max_pixels)
     if pictures.sniffed(data) is not None or not data:
         with pictures.loaded(data, max_pixels) as file:
-            return _of_picture(file, data)
+            pixels, notes = pictures.upright(file, data), pictures.notes(file)
+        return _Pixels(pictures.to_image(pixels), ready=True, notes=notes)
     try:
         with Image.open(io.BytesIO(data)) as file:
             pictures.check_size(file.size, max_pixels)
-            return _of_picture(file)
+            pixels = pictures.upright(file)
+            return _Pixels(pictures.to_image(pixels), ready=True, notes=pictures.notes(file))
     except ImageError:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
@@ -181,12 +183,6 @@ def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str =
             "image_type",
             "The file is not a JPEG, PNG, WebP or AVIF picture, nor another that can be read; save it as PNG or TIFF.",
         ) from error
-
-
-def _of_picture(file: Image.Image, data: bytes = b"") -> _Pixels:
-    """An open picture file; ``data``: as for :func:`gsjbu.io.pictures.upright`."""
-    pixels = pictures.to_image(pictures.upright(file, data))
-    return _Pixels(pixels, ready=True, notes=pictures.notes(file))
 
 
 def _array_of(data: bytes, max_pixels: int, entry: str | None = None, name: str = "") -> Brought:

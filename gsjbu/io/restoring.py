@@ -28,11 +28,7 @@ NO_CLASS = ((255, -1, 65535, *range(254, -1, -1)), (0xFFFFFF, 0, 255))
 
 
 def restored(
-    signal: Signal,
-    kernel: Kernel,
-    probabilities: bool = False,
-    clip: bool = True,
-    threads: int | None = None,
+    signal: Signal, kernel: Kernel, probabilities: bool = False, clip: bool = True, threads: int | None = None
 ) -> np.ndarray:
     """``signal`` upsampled by ``kernel``: [H, W] where [h, w] or labels were brought, otherwise [C, H, W].
 

@@ -504,10 +504,7 @@ def _numbers(planes: np.ndarray) -> np.ndarray:
 def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The class numbers in the known cells of [h, w], rising. Raises SignalError."""
     if not kinds.may_be_classes(plane[known]):
-        raise SignalError(
-            "signal_kind",
-            "Labels must be whole numbers of at most 64 bits.",
-        )
+        raise SignalError("signal_kind", "Labels must be whole numbers of at most 64 bits.")
     codes = np.unique(plane[known])
     if len(codes) > MAX_CLASSES:
         raise SignalError(
