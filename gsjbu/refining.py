@@ -21,13 +21,11 @@ from gsjbu.errors import SignalError, SignalWarning
 from gsjbu.io import borders, kinds, layouts, resolution, restoring
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
-from gsjbu.io.kinds import AUTO
+from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
 from gsjbu.io.signals import (
-    CLASS_KINDS,
     OWN_CHANNEL,
-    UNIT_KINDS,
     Asked,
     Looked,
     Signal,

@@ -8,6 +8,7 @@ from typing import Any
 from gsjbu.batch.sources import BACKBONE
 from gsjbu.errors import GsjbuError
 from gsjbu.io import stretching
+from gsjbu.io.kinds import CLASS_KINDS
 from gsjbu.io.words import WORDS
 from gsjbu.io.writers import ENDINGS
 from gsjbu.settings import Settings, default
@@ -73,12 +74,12 @@ class BatchConfig:
             stretching.parse(self.stretch)
         if self.words == BatchConfig().words and not self.probabilities:
             return
-        from gsjbu.io.signals import CLASS_KINDS, Asked, no_classes  # here: they bring torch
+        from gsjbu.io.signals import Asked, no_classes  # here: they bring torch
 
         kind = Asked.parse(**self.words).kind
         kind = "features" if signals == BACKBONE else kind
         for name in ("names", "probabilities"):
-            if getattr(self, name) and kind not in (None, *CLASS_KINDS):
+            if kind is not None and kind not in CLASS_KINDS and getattr(self, name):
                 raise no_classes(name, kind)
 
     def as_dict(self) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from gsjbu.cli import options
 from gsjbu.core.grid import Grid, size_text
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
-from gsjbu.io.kinds import Kind
+from gsjbu.io.kinds import CLASS_KINDS, Kind
 from gsjbu.io.restoring import filled
-from gsjbu.io.signals import CLASS_KINDS, Signal, label, understand
+from gsjbu.io.signals import Signal, label, understand
 
 RGB, FEATURES = "rgb", "features"
 

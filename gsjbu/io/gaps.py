@@ -7,8 +7,10 @@ neighbours only where an algorithm needs a number to start from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -61,22 +63,20 @@ def parse(invalid: Invalid) -> str | tuple[float, ...]:
     """``auto``, ``none`` or the numbers that a person wrote (``0``, ``"0,65535"``). Raises SignalError."""
     if invalid is None:
         return NONE
-    said = invalid
+    given: Any = invalid
     if isinstance(invalid, str):
         text = invalid.strip().lower()
         if text in (AUTO, NONE):
             return text
-        invalid = [*text.replace(";", ",").replace(" ", ",").split(",")]  # type: ignore[list-item]
-        invalid = [part for part in invalid if part]
-    numbers = np.atleast_1d(np.asarray(invalid, dtype=object)).ravel()
+        given = [part for part in re.split("[,; ]", text) if part]
     try:
-        found = tuple(float(number) for number in numbers)
+        found = tuple(float(number) for number in np.atleast_1d(np.asarray(given, dtype=object)).ravel())
     except (TypeError, ValueError):
         found = ()
     if not found or len(found) > 64:
         raise SignalError(
             "signal_invalid",
-            f"invalid is {repr(said)[:60]}; it must be auto, none, a number or several (0,65535).",
+            f"invalid is {repr(invalid)[:60]}; it must be auto, none, a number or several (0,65535).",
         )
     return found
 

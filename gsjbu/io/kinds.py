@@ -22,8 +22,11 @@ from gsjbu.io import ends
 
 Kind = Literal["depth", "labels", "soft_labels", "probabilities", "logits", "features", "heat_map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-#: Those whose fractions are shares of a whole.
-SHARES: tuple[Kind, ...] = ("labels", "soft_labels", "probabilities", "logits", "heat_map")
+#: Those whose values are shares of a whole, and stay in [0, 1]; of labels the shares that were asked for.
+UNIT_KINDS: tuple[Kind, ...] = ("soft_labels", "probabilities", "logits", "heat_map")
+SHARES: tuple[Kind, ...] = ("labels", *UNIT_KINDS)
+#: Those whose channels are classes.
+CLASS_KINDS: tuple[Kind, ...] = ("labels", "soft_labels", "probabilities", "logits")
 #: Of each word on a signal: look yourself.
 AUTO = "auto"
 _ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softlabels": "soft_labels"}

@@ -18,7 +18,8 @@ import numpy as np
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
 from gsjbu.io import pictures, restoring
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
+from gsjbu.io.kinds import CLASS_KINDS, UNIT_KINDS
+from gsjbu.io.signals import Signal
 
 TOP, TOP_OF_COLOURS = 65535, 255
 SHARES = (

@@ -21,7 +21,7 @@ from gsjbu.io import angles, aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
-from gsjbu.io.kinds import AUTO, Kind
+from gsjbu.io.kinds import AUTO, CLASS_KINDS, Kind
 from gsjbu.io.readers import bring
 from gsjbu.settings import flag
 
@@ -36,8 +36,6 @@ LEAST_TOP, MOST_TOP = 1e-15, 1e15
 #: sums of it no room, beyond.
 TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
 ONE_CHANNEL = ("depth", "labels", "heat_map")  # kinds of what tokens are not
-#: Kinds whose values are shares of a whole, and stay in [0, 1].
-UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
 UNIT_VECTORS = (
     "The signal's vectors have length 1, and those that are mixed of them have not: divide each by its length, as "
     "torch.nn.functional.normalize(x, dim=0) does."
@@ -52,8 +50,6 @@ PLACED = (
     "the result has no georeference; gsjbu raster goes by it, and keeps it."
 )
 EQUAL = "The signal has three equal channels, as a grey picture read as colours; bring one, to be taken for what it is."
-#: Kinds whose channels are classes.
-CLASS_KINDS = ("labels", "soft_labels", "probabilities", "logits")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from gsjbu.errors import SignalError
 from gsjbu.io import gaps, kinds, layouts
 from gsjbu.io.aspects import is_exact
 from gsjbu.io.brought import Brought, check
-from gsjbu.io.kinds import AUTO, Kind
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal, colour_numbers, label, number_name, understand
+from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS, Kind
+from gsjbu.io.signals import Signal, colour_numbers, label, number_name, understand
 
 Family = Literal["depth", "classes", "alpha", "features"]
 #: Medians of signal and truth that are so many times apart are of two units.
