@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -142,15 +143,12 @@ def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
         )
     if values.dtype.kind != "f" or known.size > MAX_FAIR:
         return nearest_known(values, known)
-    turns = [(rows, cols, swap) for rows in (1, -1) for cols in (1, -1) for swap in (False, True)]
     total = np.zeros(values.shape, np.float64)
-    for rows, cols, swap in turns:
+    for rows, cols in product((1, -1), repeat=2):  # eight turns: each of four also transposed
         some, there = values[:, ::rows, ::cols], known[::rows, ::cols]
-        filled = (
-            nearest_known(some.swapaxes(1, 2), there.T).swapaxes(1, 2) if swap else nearest_known(some, there)
-        )
-        total += filled[:, ::rows, ::cols]
-    return np.where(known, values, (total / len(turns)).astype(values.dtype))
+        total += nearest_known(some, there)[:, ::rows, ::cols]
+        total += nearest_known(some.swapaxes(1, 2), there.T).swapaxes(1, 2)[:, ::rows, ::cols]
+    return np.where(known, values, (total / 8).astype(values.dtype))
 
 
 def _cells(count: int, of: int) -> str:

@@ -116,12 +116,8 @@ def tiff(signal: Signal, result: np.ndarray, shares: bool = False) -> bytes:
 
     if result.dtype.kind == "b":
         result = result.astype(np.uint8)
-    narrow = np.iinfo(np.int32)
-    if (
-        result.dtype.itemsize == 8
-        and result.dtype.kind in "iu"
-        and narrow.min <= result.min() <= result.max() <= narrow.max
-    ):
+    narrow, wide = np.iinfo(np.int32), result.dtype.kind in "iu" and result.dtype.itemsize == 8
+    if wide and narrow.min <= result.min() <= result.max() <= narrow.max:
         result = result.astype(np.int32)
     stream = io.BytesIO()
     # Not `"shape":`, by which tifffile tells descriptions of its own, which ours is not.
