@@ -8,7 +8,7 @@ from typing import Any
 from gsjbu.batch.sources import BACKBONE
 from gsjbu.errors import GsjbuError
 from gsjbu.io import stretching
-from gsjbu.io.kinds import CLASS_KINDS
+from gsjbu.io.kinds import AUTO, CLASS_KINDS
 from gsjbu.io.words import WORDS
 from gsjbu.io.writers import ENDINGS
 from gsjbu.settings import Settings, default
@@ -36,9 +36,9 @@ class BatchConfig:
     resolution: int = 0  # long side in pixels; 0 keeps the image's own size
     guide_masks: str = ""  # a folder with one mask for each image, under its name
     stretch: str = ""  # what becomes 0 and 1 in each band, as it is typed
-    kind: str = "auto"
-    invalid: str = "auto"
-    layout: str = "auto"
+    kind: str = AUTO
+    invalid: str = AUTO
+    layout: str = AUTO
     fill: bool = False
     names: tuple[str, ...] = ()
     probabilities: bool = False  # of labels each class's share, over the classes of the whole folder

@@ -291,11 +291,8 @@ def _outliers(values: np.ndarray) -> Iterator[float]:
             gap = float(np.abs(rest - end).min())
             spread = float(np.ptp(rest))
             far = gap > FAR_FROM_REST * spread and same.sum() < 0.5 * values.size
-            if (far and spread > 0) or (known_code and gap > spread):
-                yield float(end)
-                values = rest
-                break
-            if same.sum() > 1 and _is_lone(float(end), rest):
+            alone = (far and spread > 0) or (known_code and gap > spread)
+            if alone or (same.sum() > 1 and _is_lone(float(end), rest)):
                 yield float(end)
                 values = rest
                 break

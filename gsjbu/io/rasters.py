@@ -155,16 +155,8 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
     import tifffile
 
     with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as file:
-        pages, offsets = [], set()
-        for index, page in enumerate(file.pages):
-            if index >= MAX_CHANNELS:
-                raise SignalError("signal_too_large", f"The TIFF has more than {MAX_CHANNELS} pages.")
-            if page.offset in offsets:
-                raise SignalError("signal_corrupt", "The TIFF is damaged: its pages go in a circle.")
-            offsets.add(page.offset)
-            if not page.subfiletype & 1:  # type: ignore[union-attr] # smaller copies of the same
-                pages.append(page)
-        first: Any = pages[0]
+        pages = _pages(file)
+        first = pages[0]
         alike = [page for page in pages if page.shape == first.shape and page.dtype == first.dtype]
         several = 1
         if len(first.shape) > 2 or int(first.photometric) == _PALETTE:
@@ -187,6 +179,20 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         planes, source = _upright_pages(alike, planes, source)
         found = replace(_of_pages(first, planes, source, codes), pages=several, placed=_is_placed(first))
         return with_notes(found, notes_of(first.description))
+
+
+def _pages(file: Any) -> list[Any]:
+    """The pages of a TIFF, but for smaller copies of the same."""
+    pages, offsets = [], set()
+    for index, page in enumerate(file.pages):
+        if index >= MAX_CHANNELS:
+            raise SignalError("signal_too_large", f"The TIFF has more than {MAX_CHANNELS} pages.")
+        if page.offset in offsets:
+            raise SignalError("signal_corrupt", "The TIFF is damaged: its pages go in a circle.")
+        offsets.add(page.offset)
+        if not page.subfiletype & 1:
+            pages.append(page)
+    return pages
 
 
 @contextmanager
