@@ -85,9 +85,9 @@ def _grid(size: tuple[int, ...], found: list[Axis | None]) -> Grid | None:
     if not known:
         return None
     height, width = size
+    usual = [max(1, round(n / known[0][1])) for n in size]
     (rows, down), (cols, across) = (
-        axis or (max(1, round(n / known[0][1])), n / max(1, round(n / known[0][1])))
-        for axis, n in zip(found, size, strict=True)
+        axis or (cells, n / cells) for axis, cells, n in zip(found, usual, size, strict=True)
     )
     by_stride = Grid.from_stride(height, width, max(1, round(down)))
     if down == across and (by_stride.rows, by_stride.cols) == (rows, cols):
