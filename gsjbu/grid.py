@@ -2,6 +2,4 @@
 
 from gsjbu.core.grid import Grid
 
-__all__ = [
-    "Grid",
-]
+__all__ = ["Grid"]

@@ -2,12 +2,4 @@
 
 from gsjbu.io.pictures import decode, decode_pixels, png_bytes, resize_area, shrink, to_image, to_uint8
 
-__all__ = [
-    "decode",
-    "decode_pixels",
-    "png_bytes",
-    "resize_area",
-    "shrink",
-    "to_image",
-    "to_uint8",
-]
+__all__ = ["decode", "decode_pixels", "png_bytes", "resize_area", "shrink", "to_image", "to_uint8"]

@@ -14,14 +14,5 @@ from gsjbu.run.metrics import (
 )
 
 __all__ = [
-    "boundary_f",
-    "changed",
-    "compare",
-    "confusion",
-    "edge_alignment",
-    "l1",
-    "miou",
-    "psnr",
-    "rmse",
-    "ssim",
-]
+    "boundary_f", "changed", "compare", "confusion", "edge_alignment", "l1", "miou", "psnr", "rmse", "ssim",
+]  # fmt: skip

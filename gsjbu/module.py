@@ -22,7 +22,7 @@ from gsjbu.core.plain import is_transformed, plain, untransformed, why_unreadabl
 from gsjbu.core.recipes import RECIPES
 from gsjbu.core.threads import check_threads
 from gsjbu.errors import ImageError, ShapeError
-from gsjbu.io.guides import check_mean_and_std, check_normalised
+from gsjbu.io.guides import check_mean_and_std, check_normalised, per_channel
 from gsjbu.io.signals import centre_and_spread
 from gsjbu.settings import SETTINGS, default
 from gsjbu.verbs import fit
@@ -178,9 +178,9 @@ class GSJBU(nn.Module):
             check_normalised(image.is_floating_point())
         image = _unit(image)
         if self.std is not None:
-            image = image * torch.tensor(self.std, dtype=torch.float32)[:, None, None]
+            image = image * per_channel(self.std)
         if self.mean is not None:
-            image = image + torch.tensor(self.mean, dtype=torch.float32)[:, None, None]
+            image = image + per_channel(self.mean)
         if output_size is None:
             return image
         size = _size(output_size)
@@ -259,7 +259,6 @@ def _unit(image: Tensor) -> Tensor:
 
 def _size(size: int | tuple[int, int]) -> tuple[int, int]:
     """Rows and columns of an ``output_size``."""
-    one = isinstance(size, SupportsIndex) and not getattr(
-        size, "shape", ()
-    )  # an array of two has an index, too
+    # An array of two has an index, too.
+    one = isinstance(size, SupportsIndex) and not getattr(size, "shape", ())
     return pair("output_size", (size, size) if one else size)

@@ -18,21 +18,20 @@ from torch import Tensor
 from gsjbu.core.eager import eager
 from gsjbu.core.grid import Grid, one_of, pair, size_text
 from gsjbu.errors import SignalError, SignalWarning
-from gsjbu.io import borders, gaps, kinds, layouts, resolution, restoring
+from gsjbu.io import borders, kinds, layouts, resolution, restoring
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, to_guide
+from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
 from gsjbu.io.signals import (
-    CLASS_KINDS,
     OWN_CHANNEL,
-    UNIT_KINDS,
     Asked,
     Looked,
     Signal,
-    class_names,
     look,
     no_classes,
+    of_classes,
 )
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
@@ -87,9 +86,9 @@ def refine(
     grid: Sequence[int] | None = None,
     *,
     soft: bool | None = None,
-    kind: str = "auto",
-    invalid: Invalid = gaps.AUTO,
-    layout: str = "auto",
+    kind: str = AUTO,
+    invalid: Invalid = AUTO,
+    layout: str = AUTO,
     names: Sequence[str] = (),
     fill: bool = False,
     clip: bool = True,
@@ -179,7 +178,7 @@ def refined(
 
 def _seen(signal: Any, size: tuple[int, int], asked: Asked) -> Looked:
     brought = bring(signal, MAX_VALUES)
-    axes = brought.layout if asked.layout == layouts.AUTO else asked.layout
+    axes = brought.layout if asked.layout == AUTO else asked.layout
     laid = layouts.lay(brought.array, size, axes, asked.grid)
     if laid.planes.shape[1:] != size:
         rows, cols = laid.planes.shape[1:]
@@ -263,10 +262,9 @@ def _as_it_came(seen: Looked, shares: bool) -> tuple[np.ndarray, Signal]:
     height, width = seen.planes.shape[1:]
     if seen.guess.kind == "labels" and not shares:
         numbers = np.array(seen.planes[0])
-        codes = tuple(int(code) for code in np.unique(numbers[seen.found.known]))
+        codes = np.unique(numbers[seen.found.known])
         none = torch.zeros(1, dtype=torch.float32).expand(len(codes), height, width)
-        signal = replace(seen.empty, values=none, codes=codes, flat=True)
-        return numbers, replace(signal, names=class_names(signal, codes))
+        return numbers, replace(of_classes(seen.empty, codes), values=none)
     signal = reduced(seen, Grid.from_sizes(height, width, height, width), PIXELS)
     if seen.guess.kind == "labels":
         restoring.check_shares(signal)

@@ -2,8 +2,4 @@
 
 from gsjbu.core.interpolation import bicubic, bilinear, nearest
 
-__all__ = [
-    "bicubic",
-    "bilinear",
-    "nearest",
-]
+__all__ = ["bicubic", "bilinear", "nearest"]

@@ -17,6 +17,9 @@ from gsjbu.errors import SettingError
 
 #: A whole number as text; int() takes 1_0 and the digits of other scripts as well.
 WHOLE = re.compile("[+-]?[0-9]{1,18}")
+_TRUTH_WORDS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
+    ("false", "0", "no", "off"), False
+)
 
 Kind = Literal["int", "bool", "choice"]
 
@@ -100,10 +103,7 @@ class Setting:
 
 def truth_word(text: str) -> bool | None:
     """What a word for true or false says; None: it is none."""
-    word = text.strip().lower()
-    return (
-        True if word in ("true", "1", "yes", "on") else False if word in ("false", "0", "no", "off") else None
-    )
+    return _TRUTH_WORDS.get(text.strip().lower())
 
 
 def flag(name: str, given: Any) -> bool:

@@ -17,9 +17,10 @@ from gsjbu.core.grid import Grid, one_of, pair
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.plain import untransformed
 from gsjbu.errors import SettingError, SignalError, SignalWarning
-from gsjbu.io import gaps, kinds
+from gsjbu.io import kinds
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import if_swapped, to_guide
+from gsjbu.io.kinds import AUTO
 from gsjbu.io.restoring import check_shares, restored
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.stretching import Stretch
@@ -156,9 +157,9 @@ def upsample(
     signal: Any,
     objective: str = "auto",
     *,
-    kind: str = "auto",
-    invalid: Invalid = gaps.AUTO,
-    layout: str = "auto",
+    kind: str = AUTO,
+    invalid: Invalid = AUTO,
+    layout: str = AUTO,
     grid: Sequence[int] | None = None,
     names: Sequence[str] = (),
     fill: bool = False,
@@ -226,7 +227,7 @@ def upsample(
         check_shares(brought)
     learnt = isinstance(signal, Tensor) and wants_gradient(signal)
     if learnt and brought.kind == "labels":
-        if kind != "auto":
+        if kind != AUTO:
             raise SignalError(
                 "signal_kind",
                 "Class numbers have no gradient: detach the signal, or give one channel a class (soft_labels).",

@@ -132,8 +132,8 @@ def run(
 def _there(
     items: list[Item], out: Path, asked: BatchConfig, told: dict[str, Any]
 ) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """What earlier runs say of the results that are there, by key; and the keys of those whose inputs have changed
-    since, which are removed."""
+    """What earlier runs say of the results that are there, by key, but for those of which a killed run could say
+    nothing; and the keys of those whose inputs have changed since, which are removed."""
     known = known_results(out)
     there = [item for item in items if is_there(result_path(out, item.key, asked.form))]
     _spare_strangers([result_path(out, item.key, asked.form) for item in there if item.key not in known])
@@ -142,8 +142,8 @@ def _there(
     again = [i.key for i in there if _has_changed(known[i.key].get("inputs"), _stamps(i, asked))]
     for key in again:
         discard(result_path(out, key, asked.form))
-    changed = set(again)
-    return {item.key: known[item.key] for item in there if item.key not in changed}, again
+    left = {item.key for item in there} - set(again)
+    return {key: known[key] for key in left if known[key]["status"] != BEGUN}, again
 
 
 def _spare_inputs(source: str, items: list[Item], out: Path, asked: BatchConfig) -> None:
@@ -202,11 +202,7 @@ def _are_one(one: str, other: str, out: Path) -> bool:
 
 
 def _found(item: Item, out: Path, asked: BatchConfig, before: dict[str, Any]) -> dict[str, Any]:
-    """The outcome of what an earlier run made: as it told it then, or as the result itself tells it."""
-    if before["status"] == BEGUN:
-        from gsjbu.batch.work import Worker  # here: it brings torch, which the parent does without
-
-        before = Worker(str(out), asked, threads=None).describe(item)
+    """The outcome of what an earlier run made, as it told it then."""
     path = result_path(out, item.key, asked.form)
     told = {name: value for name, value in before.items() if name in KEPT}
     return told | {"key": item.key, "status": "found", "output": path.relative_to(out).as_posix()}

@@ -51,15 +51,10 @@ def run(
     asked = replace(asked, device=devices.type_of(asked.device))
     gpu = asked.device == "cuda"
     ours = not ray.is_initialized()
-    if ours and address == LOCAL:
-        ray.init(
-            num_cpus=workers or threads.available(),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
-    elif ours:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    if ours:
+        here: dict[str, Any] = {"num_cpus": workers or threads.available(), "include_dashboard": False}
+        where = here if address == LOCAL else {"address": address}
+        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     try:
         there = int(ray.cluster_resources().get("GPU" if gpu else "CPU", 0))
         if gpu and not there:  # actors would be waited for without end

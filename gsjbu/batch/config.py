@@ -8,6 +8,7 @@ from typing import Any
 from gsjbu.batch.sources import BACKBONE
 from gsjbu.errors import GsjbuError
 from gsjbu.io import stretching
+from gsjbu.io.kinds import AUTO, CLASS_KINDS
 from gsjbu.io.words import WORDS
 from gsjbu.io.writers import ENDINGS
 from gsjbu.settings import Settings, default
@@ -35,13 +36,18 @@ class BatchConfig:
     resolution: int = 0  # long side in pixels; 0 keeps the image's own size
     guide_masks: str = ""  # a folder with one mask for each image, under its name
     stretch: str = ""  # what becomes 0 and 1 in each band, as it is typed
-    kind: str = "auto"
-    invalid: str = "auto"
-    layout: str = "auto"
+    kind: str = AUTO
+    invalid: str = AUTO
+    layout: str = AUTO
     fill: bool = False
     names: tuple[str, ...] = ()
     probabilities: bool = False  # of labels each class's share, over the classes of the whole folder
     codes: tuple[int, ...] = ()  # these classes; found when the run starts
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What is said of every signal."""
+        return {name: getattr(self, name) for name in WORDS}
 
     def check(self, signals: str) -> None:
         """Refuse what would be refused for every image. Raises GsjbuError; ``signals``: as for a run."""
@@ -66,15 +72,14 @@ class BatchConfig:
             raise GsjbuError("output_format", SHARES)
         if self.stretch:
             stretching.parse(self.stretch)
-        usual = BatchConfig()
-        if all(getattr(self, name) == getattr(usual, name) for name in (*WORDS, "probabilities")):
+        if self.words == BatchConfig().words and not self.probabilities:
             return
-        from gsjbu.io.signals import CLASS_KINDS, Asked, no_classes  # here: they bring torch
+        from gsjbu.io.signals import Asked, no_classes  # here: they bring torch
 
-        kind = Asked.parse(**{name: getattr(self, name) for name in WORDS}).kind
+        kind = Asked.parse(**self.words).kind
         kind = "features" if signals == BACKBONE else kind
         for name in ("names", "probabilities"):
-            if getattr(self, name) and kind not in (None, *CLASS_KINDS):
+            if kind is not None and kind not in CLASS_KINDS and getattr(self, name):
                 raise no_classes(name, kind)
 
     def as_dict(self) -> dict[str, Any]:

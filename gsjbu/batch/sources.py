@@ -277,12 +277,8 @@ def _from_shard(path: Path, base: Path, signals: str) -> Iterator[Item]:
         with tarfile.open(path, "r:") as shard:
             for member in shard:
                 name = PurePosixPath(member.name)
-                if (
-                    not member.isfile()
-                    or name.is_absolute()
-                    or ".." in name.parts
-                    or name.name.startswith(".")
-                ):
+                outside = name.is_absolute() or ".." in name.parts
+                if outside or not member.isfile() or name.name.startswith("."):
                     continue
                 stem, dot, ending = name.name.partition(".")
                 blob = Blob(str(path), name.name, member.offset_data, member.size)

@@ -31,6 +31,8 @@ from gsjbu.io.writers import is_there, result_dtype, result_path, write_kernel
 
 Written = TypeVar("Written")
 
+#: What a batch is asked for and hands on to fit; the grid is the signal's.
+OF_EACH_FIT = ("iters", "radius", "objective", "optimiser", "lr_image", "device")
 BLOCK_BYTES = 32 << 20  # of float32 output rendered, converted and written at a time
 
 
@@ -91,19 +93,9 @@ class Worker:
         if asked.probabilities:
             restoring.check_shares(signal)
         kernel = fit(
-            guide,
-            **grid,
-            iters=asked.iters,
-            radius=asked.radius,
-            objective=asked.objective,
-            optimiser=asked.optimiser,
-            lr_image=asked.lr_image,
-            signal=signal.values,
-            kind=signal.kind,
-            mask=signal.mask,
-            device=asked.device,
-            threads=1,
-        )
+            guide, **grid, **{name: getattr(asked, name) for name in OF_EACH_FIT}, signal=signal.values,
+            kind=signal.kind, mask=signal.mask, threads=1,
+        )  # fmt: skip
         shares = self._shares(signal)
         told: dict[str, Any] = {
             "signal": signal.note, "backend": kernel.backend, "notes": [*guide.notes, *signal.doubts],
@@ -206,10 +198,7 @@ class Worker:
 
 def brought_of(blob: Blob, asked: BatchConfig, size: tuple[int, int] | None = None) -> Signal:
     """A signal at rest, understood as ``asked``, over an image of ``size`` (height, width) where that is known."""
-    brought = readers.read(blob.read(), blob.name)
-    return understand(
-        brought, size, asked.kind, asked.invalid, asked.layout, names=asked.names, fill=asked.fill
-    )  # fmt: skip
+    return understand(readers.read(blob.read(), blob.name), size, **asked.words)
 
 
 def classes_of(items: list[Item], asked: BatchConfig) -> tuple[int, ...]:

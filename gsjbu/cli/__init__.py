@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from gsjbu.cli import batch, bench, compare, evaluate, export, raster, refine, serve, upsample, video
@@ -40,18 +39,17 @@ def parser() -> argparse.ArgumentParser:
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]
         text = (module.__doc__ or "").strip()
+        takes_the_rest = getattr(module, "TAKES_THE_REST", False)
         command = commands.add_parser(
             name,
             help=text.splitlines()[0],
             description=text,
             formatter_class=argparse.RawDescriptionHelpFormatter,
-            add_help=not _takes_the_rest(module),
+            add_help=not takes_the_rest,
         )
-        command.set_defaults(run=module.run, json=False, rest=None)
+        command.set_defaults(run=module.run, json=False, rest=[] if takes_the_rest else None)
         command.register("type", None, addresses.given)
         module.add_arguments(command)
-        if _takes_the_rest(module):
-            command.set_defaults(rest=[])
     return top
 
 
@@ -94,10 +92,6 @@ def _told(
         others(message, category, filename, *more)
     elif not quiet:
         print(message, file=sys.stderr)
-
-
-def _takes_the_rest(module: ModuleType) -> bool:
-    return getattr(module, "TAKES_THE_REST", False)
 
 
 def _refuse(args: argparse.Namespace, code: str, sentence: str, status: int) -> int:

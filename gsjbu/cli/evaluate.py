@@ -20,16 +20,8 @@ from gsjbu.cli import evaluation_report, options, pairs, scenes
 from gsjbu.errors import GsjbuError
 
 SETTINGS = (
-    "stride",
-    "iters",
-    "radius",
-    "resolution",
-    "objective",
-    "optimiser",
-    "lr_image",
-    "methods",
-    "device",
-)
+    "stride", "iters", "radius", "resolution", "objective", "optimiser", "lr_image", "methods", "device",
+)  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

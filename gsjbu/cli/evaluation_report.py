@@ -37,14 +37,11 @@ def as_csv(rows: Rows) -> str:
 
 
 def _line(row: dict[str, Any], method: str, one: dict[str, Any]) -> dict[str, Any]:
-    facts = {"picture": row["name"], "method": method, "width": row["width"], "height": row["height"]}
+    facts = {"picture": row["name"], "method": method} | {
+        name: row[name] for name in ("width", "height", "kind")
+    }
     measures = {name: value for name, value in one.items() if name != "classes"}
-    return (
-        facts
-        | {"kind": row["kind"]}
-        | measures
-        | {f"IoU {name}": v for name, v in one.get("classes", {}).items()}
-    )
+    return facts | measures | {f"IoU {name}": value for name, value in one.get("classes", {}).items()}
 
 
 def as_html(rows: Rows, failed: list[dict[str, str]]) -> str:

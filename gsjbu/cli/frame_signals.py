@@ -21,9 +21,9 @@ from gsjbu.cli import options
 from gsjbu.core.grid import Grid, size_text
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
-from gsjbu.io.kinds import Kind
+from gsjbu.io.kinds import CLASS_KINDS, Kind
 from gsjbu.io.restoring import filled
-from gsjbu.io.signals import CLASS_KINDS, Signal, label, understand
+from gsjbu.io.signals import Signal, label, understand
 
 RGB, FEATURES = "rgb", "features"
 
@@ -142,30 +142,20 @@ class FrameSignals:
         if signal.shared is not None:
             shared = signal.shared.reaching(kernel.reach)
             best = shared.strongest(partial(kernel.render, mask=signal.mask), kernel.grid)
-            return self._painted(signal, best)
+            return _palette(signal.classes)[best].permute(2, 0, 1)
         high = filled(kernel.render(signal.values, mask=signal.mask), signal.values, kernel.grid)
         return self.colours(replace(signal, values=high)).clamp(0, 1)
 
-    @staticmethod
-    def _painted(signal: Signal, classes: Tensor) -> Tensor:
-        """[3, h, w]: the colours of classes [h, w], the same in every frame."""
-        from gsjbu.io import colours
-
-        palette = torch.from_numpy(colours.palette(signal.classes).astype(np.float32) / 255)
-        return palette[classes].permute(2, 0, 1)
-
     def colours(self, signal: Signal) -> Tensor:
         """``[C, h, w]`` → ``[3, h, w]`` in [0, 1]."""
-        from gsjbu.io import colours
         from gsjbu.models.pca import pca3
 
         if self.args.signal == RGB:
             return signal.values
         if signal.shared is not None:
-            return self._painted(signal, torch.from_numpy(signal.shared.places))
-        if signal.kind in CLASS_KINDS and signal.shape[0] > 1:  # a class has its colour in every frame
-            palette = torch.from_numpy(colours.palette(signal.shape[0]).astype(np.float32) / 255)
-            return torch.einsum("chw,ck->khw", signal.values, palette)
+            return _palette(signal.classes)[torch.from_numpy(signal.shared.places)].permute(2, 0, 1)
+        if signal.kind in CLASS_KINDS and signal.shape[0] > 1:
+            return torch.einsum("chw,ck->khw", signal.values, _palette(signal.shape[0]))
         if signal.shape[0] == 1:
             low, high = self.range
             values = (signal.real(signal.values.numpy()) - low) / (high - low or 1.0)
@@ -216,6 +206,13 @@ class FrameSignals:
             )
             options.say(self.args, [f"All signals are taken for {label(kind)}, as most are; alone would be: {alone}. "
                                     "--kind says otherwise."])  # fmt: skip
+
+
+def _palette(classes: int) -> Tensor:
+    """[K, 3] in [0, 1]: the colours of classes, the same in every frame."""
+    from gsjbu.io import colours
+
+    return torch.from_numpy(colours.palette(classes).astype(np.float32) / 255)
 
 
 def _look(one: Glance) -> str:

@@ -48,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from gsjbu.io import restoring
+    from gsjbu.io.kinds import CLASS_KINDS
     from gsjbu.io.results import Result
-    from gsjbu.io.signals import CLASS_KINDS
     from gsjbu.refining import refined
 
     output = Path(args.output)

@@ -57,26 +57,17 @@ def document(title: str, parts: Iterable[str]) -> str:
 def _metrics(metrics: dict[str, Any]) -> str:
     tables = []
     for group, methods in metrics.items():
-        rows = [
-            [method, *(number(values.get(column)) for column in _columns(methods))]
-            for method, values in methods.items()
-            if isinstance(values, dict)
-        ]
+        measured = {method: values for method, values in methods.items() if isinstance(values, dict)}
+        columns = list(dict.fromkeys(column for values in measured.values() for column in values))
+        rows = [[method, *(number(values.get(c)) for c in columns)] for method, values in measured.items()]
         if rows:
-            heads = [group, *map(_head, _columns(methods))]
-            tables.append(table(rows, heads))
+            tables.append(table(rows, [group, *map(_head, columns)]))
     return "\n".join(tables)
 
 
 def _head(column: str) -> str:
     title = TITLES.get(column, column)
     return f"{title}, {direction(column)}" if column in MORE_IS_BETTER else title
-
-
-def _columns(methods: dict[str, Any]) -> list[str]:
-    return list(
-        dict.fromkeys(key for values in methods.values() if isinstance(values, dict) for key in values)
-    )
 
 
 def number(value: Any) -> str:

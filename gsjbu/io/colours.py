@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -38,13 +38,7 @@ class ColourBar:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; ``stops`` are the colours from low to high, at even distances, for a gradient."""
-        return {
-            "low": self.low,
-            "high": self.high,
-            "unit": self.unit,
-            "map": self.map,
-            "stops": stops(self.map),
-        }
+        return asdict(self) | {"stops": stops(self.map)}
 
 
 def stops(name: str) -> list[str]:

@@ -13,7 +13,8 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.core.strongest import Strongest
 from gsjbu.errors import GsjbuError
 from gsjbu.io import levels, restoring
-from gsjbu.io.signals import CLASS_KINDS, Signal
+from gsjbu.io.kinds import CLASS_KINDS
+from gsjbu.io.signals import Signal
 
 
 class Export:

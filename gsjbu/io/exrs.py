@@ -118,13 +118,13 @@ def _layers(channels: list[_Channel]) -> dict[str, list[_Channel]]:
     held = defaultdict(list)
     for one in channels:
         held[one.layer].append(one)
-    layers = {}
-    for name, some in held.items():
-        colours = sorted(
-            (one for one in some if one.own in _COLOURS), key=lambda one: _COLOURS.index(one.own)
-        )
-        layers[name] = colours + [one for one in some if one not in colours]
+    layers = {name: sorted(some, key=_place) for name, some in held.items()}
     return {name or _own(some): some for name, some in layers.items()}
+
+
+def _place(one: _Channel) -> int:
+    """Where a channel stands among those of its layer: colours first."""
+    return _COLOURS.index(one.own) if one.own in _COLOURS else len(_COLOURS)
 
 
 def _colours(layers: dict[str, list[_Channel]]) -> dict[str, list[_Channel]]:

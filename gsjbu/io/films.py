@@ -178,10 +178,10 @@ class Writer:
         self._long: dict[int, int] = {}  # by presentation time, in ticks
         if self._like is not None:
             self._stream.codec_context.time_base = CLOCK
-            turned = self._like.quarters % 2
-            self._stream.codec_context.sample_aspect_ratio = (
-                1 / self._like.aspect if turned else self._like.aspect
-            )
+            aspect = (
+                1 / self._like.aspect if self._like.quarters % 2 else self._like.aspect
+            )  # turned by a quarter
+            self._stream.codec_context.sample_aspect_ratio = aspect
             self._sound, left = self._like.sound_for(self._file)
             if left:
                 self.notes.append(
@@ -242,11 +242,8 @@ def _not_kept(film: Reader, written: str) -> list[str]:
     bits = max(part.bits for part in parts)
     lost = ["its alpha channel"] if film.has_alpha else []
     lost += [f"{bits} bits a colour (8 are written)"] if bits > 8 else []
-    if (
-        len(parts) > 1
-        and written == "yuv420p"
-        and (brought.chroma_width(2), brought.chroma_height(2)) != (1, 1)
-    ):
+    halved = len(parts) > 1 and written == "yuv420p"
+    if halved and (brought.chroma_width(2), brought.chroma_height(2)) != (1, 1):
         lost.append("the size of its colours (half each way is written)")
     return [f"Not kept of the film ({brought.name}): {', '.join(lost)}."] if lost else []
 

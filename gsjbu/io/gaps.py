@@ -7,8 +7,11 @@ neighbours only where an algorithm needs a number to start from.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +20,9 @@ from gsjbu.core.grid import size_text
 from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
 from gsjbu.io import ends
-from gsjbu.io.kinds import FEW, Kind, may_be_classes
+from gsjbu.io.kinds import AUTO, FEW, Kind, may_be_classes
 
-AUTO, NONE = "auto", "none"
+NONE = "none"
 Invalid = str | float | Sequence[float] | None
 
 IGNORE = 255  # of label maps of 8 bits
@@ -61,22 +64,20 @@ def parse(invalid: Invalid) -> str | tuple[float, ...]:
     """``auto``, ``none`` or the numbers that a person wrote (``0``, ``"0,65535"``). Raises SignalError."""
     if invalid is None:
         return NONE
-    said = invalid
+    given: Any = invalid
     if isinstance(invalid, str):
         text = invalid.strip().lower()
         if text in (AUTO, NONE):
             return text
-        invalid = [*text.replace(";", ",").replace(" ", ",").split(",")]  # type: ignore[list-item]
-        invalid = [part for part in invalid if part]
-    numbers = np.atleast_1d(np.asarray(invalid, dtype=object)).ravel()
+        given = [part for part in re.split("[,; ]", text) if part]
     try:
-        found = tuple(float(number) for number in numbers)
+        found = tuple(float(number) for number in np.atleast_1d(np.asarray(given, dtype=object)).ravel())
     except (TypeError, ValueError):
         found = ()
     if not found or len(found) > 64:
         raise SignalError(
             "signal_invalid",
-            f"invalid is {repr(said)[:60]}; it must be auto, none, a number or several (0,65535).",
+            f"invalid is {repr(invalid)[:60]}; it must be auto, none, a number or several (0,65535).",
         )
     return found
 
@@ -142,15 +143,12 @@ def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
         )
     if values.dtype.kind != "f" or known.size > MAX_FAIR:
         return nearest_known(values, known)
-    turns = [(rows, cols, swap) for rows in (1, -1) for cols in (1, -1) for swap in (False, True)]
     total = np.zeros(values.shape, np.float64)
-    for rows, cols, swap in turns:
+    for rows, cols in product((1, -1), repeat=2):  # eight turns: each of four also transposed
         some, there = values[:, ::rows, ::cols], known[::rows, ::cols]
-        filled = (
-            nearest_known(some.swapaxes(1, 2), there.T).swapaxes(1, 2) if swap else nearest_known(some, there)
-        )
-        total += filled[:, ::rows, ::cols]
-    return np.where(known, values, (total / len(turns)).astype(values.dtype))
+        total += nearest_known(some, there)[:, ::rows, ::cols]
+        total += nearest_known(some.swapaxes(1, 2), there.T).swapaxes(1, 2)[:, ::rows, ::cols]
+    return np.where(known, values, (total / 8).astype(values.dtype))
 
 
 def _cells(count: int, of: int) -> str:
@@ -293,11 +291,8 @@ def _outliers(values: np.ndarray) -> Iterator[float]:
             gap = float(np.abs(rest - end).min())
             spread = float(np.ptp(rest))
             far = gap > FAR_FROM_REST * spread and same.sum() < 0.5 * values.size
-            if (far and spread > 0) or (known_code and gap > spread):
-                yield float(end)
-                values = rest
-                break
-            if same.sum() > 1 and _is_lone(float(end), rest):
+            alone = (far and spread > 0) or (known_code and gap > spread)
+            if alone or (same.sum() > 1 and _is_lone(float(end), rest)):
                 yield float(end)
                 values = rest
                 break

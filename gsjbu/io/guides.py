@@ -168,14 +168,14 @@ def _of_file(data: bytes, max_pixels: int, entry: str | None = None, name: str =
     if form == "tiff":
         return _of_tiff(data, max_pixels)
     if pictures.sniffed(data) is not None or not data:
-        pixels = pictures.decode(data, max_pixels)
-        with Image.open(io.BytesIO(data)) as file:
-            return _Pixels(pixels, ready=True, notes=pictures.notes(file))
+        with pictures.loaded(data, max_pixels) as file:
+            pixels, notes = pictures.upright(file, data), pictures.notes(file)
+        return _Pixels(pictures.to_image(pixels), ready=True, notes=notes)
     try:
         with Image.open(io.BytesIO(data)) as file:
             pictures.check_size(file.size, max_pixels)
-            pixels = pictures.to_image(pictures.upright(file))
-            return _Pixels(pixels, ready=True, notes=pictures.notes(file))
+            pixels = pictures.upright(file)
+            return _Pixels(pictures.to_image(pixels), ready=True, notes=pictures.notes(file))
     except ImageError:
         raise
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
@@ -222,9 +222,7 @@ def _planes_of_tensor(x: Tensor) -> Tensor:
     """[C, H, W] of a tensor: channels are first, unless the last axis alone is one of colours."""
     if why := why_unreadable(x):
         raise ImageError("image_type", f"The image {why}.")
-    x = plain(x).cpu()
-    x = x[0] if x.ndim == 4 and len(x) == 1 else x
-    _check_one(x.shape)
+    x = _one(plain(x).cpu())
     if x.ndim == 2:
         x = x[None]
     if x.dtype in (torch.int32, torch.int64) and x.numel():
@@ -236,12 +234,14 @@ def _planes_of_tensor(x: Tensor) -> Tensor:
     return x
 
 
-def _check_one(shape: Sequence[int]) -> None:
-    if len(shape) == 4 and shape[0] > 1:
+def _one(x: Any) -> Any:
+    """The image in a batch of one."""
+    if x.ndim == 4 and len(x) > 1:
         raise ImageError(
             "image_shape",
-            f"The image is {list(shape)}, a batch of {shape[0]}: give them one by one; gsjbu.GSJBU takes batches.",
+            f"The image is {list(x.shape)}, a batch of {len(x)}: give them one by one; gsjbu.GSJBU takes batches.",
         )
+    return x[0] if x.ndim == 4 and len(x) == 1 else x
 
 
 def _planes_of_array(x: Any) -> Tensor:
@@ -256,8 +256,7 @@ def _planes_of_array(x: Any) -> Tensor:
             f"An image must be a path, a PIL picture, a tensor or an array of numbers, not {type(x).__name__} of "
             f"{a.dtype.name}.",
         )
-    a = a[0] if a.ndim == 4 and len(a) == 1 else a
-    _check_one(a.shape)
+    a = _one(a)
     if a.ndim not in (2, 3) or a.size == 0:
         raise ImageError("image_shape", f"An image array must be {_SHAPES}; this one is {list(a.shape)}.")
     if a.ndim == 3:
@@ -358,8 +357,7 @@ def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[fl
     means, scales = check_mean_and_std(mean, std)
     if {len(means), len(scales)} - {1, len(x)}:
         raise ImageError("image_shape", f"mean and std must have one number for each of {len(x)} channels.")
-    scale, shift = (torch.tensor(numbers, dtype=torch.float32)[:, None, None] for numbers in (scales, means))
-    plain = x * scale + shift
+    plain = x * per_channel(scales) + per_channel(means)
     low, high = (float(v) for v in plain.aminmax())
     if low < -1 or high > 2:
         raise ImageError(
@@ -368,6 +366,11 @@ def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[fl
             "was normalised by, in parts of 1.",
         )
     return _settled(pictures.to_image(plain), _step(planes.dtype))
+
+
+def per_channel(numbers: Sequence[float]) -> Tensor:
+    """One number a channel, [C, 1, 1]."""
+    return torch.tensor(numbers, dtype=torch.float32)[:, None, None]
 
 
 def check_mean_and_std(
@@ -423,20 +426,20 @@ def stretched(x: Tensor, step: float = 0.0) -> Guide:
 
     step: between its numbers at 1, where rounding may have left more than it does in float32.
     """
-    notes: tuple[str, ...] = ()
+    notes = []
     x = _settled(x, step)
     low, high = (float(v) for v in x.aminmax())
     if low < 0 or high > 1:
         x, note = _brought_back(x, low, high, step)
-        notes = (*notes, note)
+        notes.append(note)
         low, high = (float(v) for v in x.aminmax())
     if 0 < high - low < LEAST_SPAN:
         x = (x - low) / (high - low)
-        notes = (
-            *notes,
-            f"The image fills only {low:.3g} to {high:.3g} of its range 0–1, and is stretched to all of it.",
+        filled = (
+            f"The image fills only {low:.3g} to {high:.3g} of its range 0–1, and is stretched to all of it."
         )
-    return Guide(x, notes)
+        notes.append(filled)
+    return Guide(x, tuple(notes))
 
 
 def _brought_back(x: Tensor, low: float, high: float, step: float) -> tuple[Tensor, str]:
@@ -446,14 +449,10 @@ def _brought_back(x: Tensor, low: float, high: float, step: float) -> tuple[Tens
     if around_0 and in_unit((low + 1) / 2, (high + 1) / 2, step):
         return ((x + 1) / 2).clamp(0, 1), f"{said}taken as −1 to 1."
     if (around_0 or high > 1 + OVERSHOOT) and low < 0 and x.shape[0] == 3:
-        plain = (
-            x * torch.tensor(STD, dtype=torch.float32)[:, None, None]
-            + torch.tensor(MEAN, dtype=torch.float32)[:, None, None]
-        )
+        plain = x * per_channel(STD) + per_channel(MEAN)
         if float(plain.min()) >= -0.01 and float(plain.max()) <= 1.01:
-            return plain.clamp(
-                0, 1
-            ), f"{said}taken as normalised by ImageNet's mean and std (mean=, std= say otherwise)."
+            told = f"{said}taken as normalised by ImageNet's mean and std (mean=, std= say otherwise)."
+            return plain.clamp(0, 1), told
     if high > 2 and in_unit(low / 255, high / 255, step):
         return (x / 255).clamp(0, 1), f"{said}taken as levels of 8 bits."
     return (x - low) / (high - low), f"{said}stretched to it."

@@ -22,8 +22,12 @@ from gsjbu.io import ends
 
 Kind = Literal["depth", "labels", "soft_labels", "probabilities", "logits", "features", "heat_map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-#: Those whose fractions are shares of a whole.
-SHARES: tuple[Kind, ...] = ("labels", "soft_labels", "probabilities", "logits", "heat_map")
+#: Those whose values are shares of a whole, and stay in [0, 1]; of labels the shares that were asked for.
+UNIT_KINDS: tuple[Kind, ...] = ("soft_labels", "probabilities", "logits", "heat_map")
+SHARES: tuple[Kind, ...] = ("labels", *UNIT_KINDS)
+#: Those whose channels are classes.
+CLASS_KINDS: tuple[Kind, ...] = ("labels", "soft_labels", "probabilities", "logits")
+#: Of each word on a signal: look yourself.
 AUTO = "auto"
 _ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softlabels": "soft_labels"}
 
@@ -240,11 +244,8 @@ def order(plane: np.ndarray, known: np.ndarray) -> Order:
     middle = tuple(slice(max(0, (n - PIECES_SIDE) // 2), (n + PIECES_SIDE) // 2) for n in plane.shape)
     plane, known = plane[middle], known[middle]
     numbers = np.unique(plane[known])
-    ranks = (
-        np.searchsorted(numbers, np.where(known, plane, numbers[:1]))
-        if len(numbers)
-        else np.zeros(plane.shape)
-    )
+    count = len(numbers)
+    ranks = np.searchsorted(numbers, np.where(known, plane, numbers[:1])) if count else np.zeros(plane.shape)
     steps, links = [], []
     for axis in (0, 1):
         a, b, both = _neighbours(ranks, known, axis)
@@ -253,15 +254,11 @@ def order(plane: np.ndarray, known: np.ndarray) -> Order:
         links.append(both & (step == 0))
     parts = len(np.unique(pieces(links[0], links[1].T)[known]))
     step = np.concatenate(steps)
-    count = len(numbers)
     unit = float(np.gcd.reduce(np.diff(numbers).astype(np.int64))) if count > 1 else 1.0
     span = (float(numbers[-1]) - float(numbers[0])) / unit + 1 if count else 1.0
     by_chance = (count + 1) / 3
-    if not step.size:
-        return Order(parts / max(1, count), 0.0, 0.0, count, count / span)
-    return Order(
-        parts / count, float(step.mean()) / by_chance, float((step == 1).mean()), count, count / span
-    )
+    apart, next_ = (float(step.mean()) / by_chance, float((step == 1).mean())) if step.size else (0.0, 0.0)
+    return Order(parts / max(1, count), apart, next_, count, count / span)
 
 
 def may_be_classes(values: np.ndarray) -> bool:
@@ -330,9 +327,8 @@ def _few(values: np.ndarray, lie: Patches, levels: str, dtype: np.dtype) -> Gues
     in_patches = lie.equal >= PATCHES and lie.alone < PATCHES
     flat = f"{levels} in patches: {round(100 * lie.equal)} % of neighbours are equal"
     if _has_no_class_number(values) and (values.max() <= TOP_LEVEL or lie.count == 1):
-        if (
-            in_patches and lie.count > 2 and dtype.kind in "iu" and dtype.itemsize > 2
-        ):  # as no sensor has them
+        wide = dtype.kind in "iu" and dtype.itemsize > 2  # as no sensor's numbers are
+        if wide and in_patches and lie.count > 2:
             return Guess("labels", f"{flat}, ids by their size", "depth")
         return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
     if not in_patches:
@@ -373,7 +369,7 @@ def _fractions(plane: np.ndarray, known: np.ndarray) -> Guess:
             )
         if max(-low, high) <= MASK_TOP and _two_plateaus(values):
             return Guess("logits", f"{said}, few near 0: the logits of a mask", "depth")
-        return Guess("depth", f"{said}", "logits")
+        return Guess("depth", said, "logits")
     if low >= -BEYOND * high and LEAST_SHARE <= high <= 1 + BEYOND:
         return _nearly_fractions(said, _in_unit(plane.clip(0, 1), known, said))
     return Guess("depth", said)

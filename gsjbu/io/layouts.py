@@ -7,7 +7,6 @@ turn or the step that would mend it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,11 +16,10 @@ from gsjbu.errors import SignalError
 from gsjbu.io import aspects, attention_maps, tokens
 from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
 from gsjbu.io.evenness import is_even
-from gsjbu.io.kinds import sums_to_one, sums_to_whole, whole_of_levels
+from gsjbu.io.kinds import AUTO, sums_to_one, sums_to_whole, whole_of_levels
 from gsjbu.io.padding import padding
 from gsjbu.io.tokens import LEAST_COUNT, USUAL_LEADING, WIDTHS
 
-AUTO = "auto"
 LEAST_TOKEN_CHANNELS = 32
 #: Channels that are looked at for evenness, and what share of them more is even of the axes that are rows and columns.
 LOOKED_AT, CLEARLY_EVEN = 16, 0.5
@@ -75,7 +73,7 @@ def lay(
     names_channels = array.ndim == 4 or one_channel  # [1, 1, h, w] says itself what it is
     batched, whole = array.ndim > 2, array
     array = _one_of_batch(array)
-    ways = list(_ways(array)) if layout in (AUTO, "tokens") else [Laid(_turned(array, layout), layout)]
+    ways = _ways(array, layout)
     named = next((way for way in ways if way.planes.shape[1:] == grid), None)
     if named is not None:
         if size is not None:
@@ -219,14 +217,13 @@ def _is_squashed(cells: tuple[int, ...], size: Size) -> bool:
 
 
 def _one_of_batch(array: np.ndarray) -> np.ndarray:
-    shape = list(array.shape)
-    if array.ndim not in (2, 3, 4) or min(shape, default=0) < 1:
+    if array.ndim not in (2, 3, 4) or not array.size:
         raise SignalError("signal_shape", f"The array is {shape_text(array.shape)}; {_SHAPES}.")
-    if array.ndim == 4:
-        if shape[0] != 1:
-            raise several(array.shape)
-        array = array[0]
-    return array
+    if array.ndim < 4:
+        return array
+    if len(array) > 1:
+        raise several(array.shape)
+    return array[0]
 
 
 def several(shape: tuple[int, ...], of: str = "") -> SignalError:
@@ -249,10 +246,10 @@ def _turned(array: np.ndarray, layout: str) -> np.ndarray:
     return array if layout == "CHW" else array.transpose(2, 0, 1)
 
 
-def _ways(array: np.ndarray) -> Iterator[Laid]:
-    yield Laid(_turned(array, "CHW"), "CHW")
-    if array.ndim == 3:
-        yield Laid(_turned(array, "HWC"), "HWC")
+def _ways(array: np.ndarray, layout: str) -> list[Laid]:
+    """The maps that an array may be, by its axes where nobody says its ``layout``."""
+    usual = ["CHW", "HWC"] if array.ndim == 3 else ["CHW"]
+    return [Laid(_turned(array, name), name) for name in (usual if layout in (AUTO, "tokens") else [layout])]
 
 
 def _by_sizes(array: np.ndarray, ways: list[Laid]) -> Laid:

@@ -18,7 +18,8 @@ import numpy as np
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
 from gsjbu.io import pictures, restoring
-from gsjbu.io.signals import CLASS_KINDS, UNIT_KINDS, Signal
+from gsjbu.io.kinds import CLASS_KINDS, UNIT_KINDS
+from gsjbu.io.signals import Signal
 
 TOP, TOP_OF_COLOURS = 65535, 255
 SHARES = (
@@ -35,7 +36,8 @@ def png(signal: Signal, result: np.ndarray, shares: bool = False) -> bytes:
     if result.ndim == 3 and len(result) == 1:
         result = result[0]
     if signal.kind in CLASS_KINDS and result.ndim == 3:  # shares of classes: the largest of each pixel
-        numbers = restoring.codes_of(signal)[_strongest(result)]
+        strongest = np.where(np.isnan(result), -1, result).argmax(axis=0)
+        numbers = restoring.codes_of(signal)[strongest]
         return classes_png(signal, numbers, np.isnan(result).all(axis=0))
     if signal.kind == "labels" and not shares:
         return classes_png(signal, result)
@@ -114,12 +116,8 @@ def tiff(signal: Signal, result: np.ndarray, shares: bool = False) -> bytes:
 
     if result.dtype.kind == "b":
         result = result.astype(np.uint8)
-    narrow = np.iinfo(np.int32)
-    if (
-        result.dtype.itemsize == 8
-        and result.dtype.kind in "iu"
-        and narrow.min <= result.min() <= result.max() <= narrow.max
-    ):
+    narrow, wide = np.iinfo(np.int32), result.dtype.kind in "iu" and result.dtype.itemsize == 8
+    if wide and narrow.min <= result.min() <= result.max() <= narrow.max:
         result = result.astype(np.int32)
     stream = io.BytesIO()
     # Not `"shape":`, by which tifffile tells descriptions of its own, which ours is not.
@@ -146,10 +144,6 @@ def _colormap(palette: bytes) -> np.ndarray:
 
 def _text(told: dict[str, Any]) -> str:
     return json.dumps(told, ensure_ascii=False)
-
-
-def _strongest(shares: np.ndarray) -> np.ndarray:
-    return np.where(np.isnan(shares), -1, shares).argmax(axis=0)
 
 
 def classes_png(signal: Signal, numbers: np.ndarray, gap: np.ndarray | None = None) -> bytes:

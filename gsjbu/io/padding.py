@@ -67,10 +67,7 @@ def padding(planes: np.ndarray, size: Size) -> Padding | None:
 
 def _ends(planes: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """The smallest and the largest number in each row or column of [C, n, n]; what is no number is one of its own."""
-    if planes.dtype.kind != "f":
-        return planes.min(axis=axis).astype(np.float64), planes.max(axis=axis).astype(np.float64)
-    some = np.isfinite(planes)
-    if not some.all():
+    if planes.dtype.kind == "f" and not (some := np.isfinite(planes)).all():
         top = np.abs(planes[some].astype(np.float64)).max(initial=0)
         planes = np.where(some, planes, 2 * top + 1)
     return planes.min(axis=axis).astype(np.float64), planes.max(axis=axis).astype(np.float64)

@@ -291,12 +291,10 @@ def _area_rows(plane: np.ndarray, count: int) -> np.ndarray:
     out = np.empty((count, plane.shape[1]), np.float32)
     for i in range(count):
         first, last = math.floor(i * size), min(math.ceil((i + 1) * size), len(plane))
-        inside = np.minimum(np.arange(first, last) + 1, (i + 1) * size) - np.maximum(
-            np.arange(first, last), i * size
-        )
-        np.matmul(
-            (inside / inside.sum()).astype(np.float32), plane[first:last].astype(np.float32), out=out[i]
-        )
+        rows = np.arange(first, last)
+        inside = np.minimum(rows + 1, (i + 1) * size) - np.maximum(rows, i * size)
+        share = (inside / inside.sum()).astype(np.float32)
+        np.matmul(share, plane[first:last].astype(np.float32), out=out[i])
     return out
 
 

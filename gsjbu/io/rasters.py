@@ -155,16 +155,8 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
     import tifffile
 
     with _quiet(), tifffile.TiffFile(io.BytesIO(data)) as file:
-        pages, offsets = [], set()
-        for index, page in enumerate(file.pages):
-            if index >= MAX_CHANNELS:
-                raise SignalError("signal_too_large", f"The TIFF has more than {MAX_CHANNELS} pages.")
-            if page.offset in offsets:
-                raise SignalError("signal_corrupt", "The TIFF is damaged: its pages go in a circle.")
-            offsets.add(page.offset)
-            if not page.subfiletype & 1:  # type: ignore[union-attr] # smaller copies of the same
-                pages.append(page)
-        first: Any = pages[0]
+        pages = _pages(file)
+        first = pages[0]
         alike = [page for page in pages if page.shape == first.shape and page.dtype == first.dtype]
         several = 1
         if len(first.shape) > 2 or int(first.photometric) == _PALETTE:
@@ -172,6 +164,7 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
         if first.dtype is None:
             raise SignalError("signal_type", "The TIFF's numbers are of no type that is known.")
         check(first.dtype, (len(alike), *first.shape), max_values)
+        codes = _nodata(first)
         try:
             planes = [page.asarray() for page in alike]
         except (ValueError, NotImplementedError, ImportError) as error:
@@ -179,16 +172,27 @@ def read_tiff(data: bytes, max_values: int) -> Brought:
                 raise
             # Compressed in a way that Pillow may know, which reads the first page.
             found = _by_pillow(data, first, max_values)
-            return replace(
-                found, codes=_nodata(first), pages=max(several, len(alike)), placed=_is_placed(first)
-            )
-        codes = _nodata(first)
+            return replace(found, codes=codes, pages=max(several, len(alike)), placed=_is_placed(first))
         bits = 8 * first.dtype.itemsize
         source = f"{bits}-bit {'float ' if first.dtype.kind == 'f' else ''}TIFF"
         planes = _rising(first, planes)
         planes, source = _upright_pages(alike, planes, source)
         found = replace(_of_pages(first, planes, source, codes), pages=several, placed=_is_placed(first))
         return with_notes(found, notes_of(first.description))
+
+
+def _pages(file: Any) -> list[Any]:
+    """The pages of a TIFF, but for smaller copies of the same."""
+    pages, offsets = [], set()
+    for index, page in enumerate(file.pages):
+        if index >= MAX_CHANNELS:
+            raise SignalError("signal_too_large", f"The TIFF has more than {MAX_CHANNELS} pages.")
+        if page.offset in offsets:
+            raise SignalError("signal_corrupt", "The TIFF is damaged: its pages go in a circle.")
+        offsets.add(page.offset)
+        if not page.subfiletype & 1:
+            pages.append(page)
+    return pages
 
 
 @contextmanager
@@ -232,16 +236,15 @@ def _upright_pages(pages: list[Any], planes: list[np.ndarray], source: str) -> t
         raise SignalError(
             "signal_shape", "The TIFF's pages are turned in different ways; save them upright, in one shape."
         )
-    first = [
-        0 if plane.ndim == 2 or _is_contiguous(page) else 1 for page, plane in zip(pages, planes, strict=True)
-    ]
-    planes = [
-        np.moveaxis(pictures.turned(np.moveaxis(plane, 0, -1), way), -1, 0)
-        if axis
-        else pictures.turned(plane, way)
-        for plane, way, axis in zip(planes, ways, first, strict=True)
-    ]
-    return planes, f"{source}, turned as its orientation says"
+    turned = [_turned(*one) for one in zip(pages, planes, ways, strict=True)]
+    return turned, f"{source}, turned as its orientation says"
+
+
+def _turned(page: Any, plane: np.ndarray, way: int) -> np.ndarray:
+    """A page's pixels without the orientation ``way``."""
+    if plane.ndim == 2 or _is_contiguous(page):
+        return pictures.turned(plane, way)
+    return np.moveaxis(pictures.turned(np.moveaxis(plane, 0, -1), way), -1, 0)  # channels stand first
 
 
 def _rising(first: Any, planes: list[np.ndarray]) -> list[np.ndarray]:

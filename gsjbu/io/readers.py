@@ -120,13 +120,9 @@ def read(
         raise SignalError("signal_missing", f"{name} has no entries; leave :{entry[:60]} out.")
     try:
         found = reader(data, max_values) if entry is None else reader(data, max_values, entry)
-    except GsjbuError:
+    except (GsjbuError, MemoryError):
         raise
-    except MemoryError:
-        raise
-    except (
-        Exception
-    ) as error:  # zipfile, zlib, struct, Pillow and tifffile raise nearly anything on damaged files
+    except Exception as error:  # zipfile, zlib, struct, Pillow and tifffile raise nearly anything on damage
         raise SignalError("signal_corrupt", f"{name} is damaged or cut short. {accepted}") from error
     if found.pages > 1 and not first:
         raise SignalError(

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from gsjbu.core.grid import Grid
 from gsjbu.io import gaps
-from gsjbu.io.signals import OWN_CHANNEL, Looked, Signal, class_names, codes_in, sharing, with_values
+from gsjbu.io.signals import OWN_CHANNEL, Looked, Signal, codes_in, of_classes, sharing, with_values
 
 PIXELS, SAMPLES, MEANS = "pixels", "samples", "means"
 
@@ -47,8 +47,11 @@ def _classes(seen: Looked, grid: Grid, how: str) -> Signal:
     numbers, known = seen.planes[0], seen.found.known
     codes = codes_in(numbers, known)
     index = np.where(known, np.searchsorted(codes, numbers), -1)
+    signal = of_classes(seen.empty, codes)
     if len(codes) > OWN_CHANNEL:
-        return _many_classes(seen, _taken(index, grid, PIXELS).astype(np.int64), codes)
+        low = _taken(index, grid, PIXELS).astype(np.int64)
+        signal = replace(signal, mask=torch.from_numpy(low >= 0))
+        return sharing(signal, gaps.fill(low[None], low >= 0)[0])
     if how == PIXELS:
         values = (_taken(index, grid, PIXELS) == np.arange(len(codes))[:, None, None]).astype(np.float64)
     else:
@@ -56,31 +59,21 @@ def _classes(seen: Looked, grid: Grid, how: str) -> Signal:
     weight = values.sum(axis=0)
     there = weight > 0
     values = gaps.fill(np.divide(values, weight, out=np.zeros_like(values), where=there), there)
-    signal = replace(seen.empty, mask=torch.from_numpy(there), flat=True)
-    whole = tuple(int(code) for code in codes)
     array = np.ascontiguousarray(values, np.float32)
-    return replace(signal, values=torch.from_numpy(array), codes=whole, names=class_names(signal, whole))
-
-
-def _many_classes(seen: Looked, low: np.ndarray, codes: np.ndarray) -> Signal:
-    """Labels on a grid, int64 [h, w] by their place among all ``codes``, −1 where there is none."""
-    there = low >= 0
-    whole = tuple(int(code) for code in codes)
-    signal = replace(seen.empty, mask=torch.from_numpy(there), flat=True, codes=whole)
-    return sharing(replace(signal, names=class_names(signal, whole)), gaps.fill(low[None], there)[0])
+    return replace(signal, values=torch.from_numpy(array), mask=torch.from_numpy(there))
 
 
 def _taken(x: np.ndarray, grid: Grid, how: str) -> np.ndarray:
     """[H, W] → [h, w] float64."""
     if how == MEANS:
         return grid.cell_means(torch.from_numpy(np.ascontiguousarray(x, np.float64))).double().numpy()
-    axes = ((grid.height, grid.rows, grid.step_y), (grid.width, grid.cols, grid.step_x))
     if how == SAMPLES:
-        for axis in axes:
+        for axis in grid.axes:
             x = _unbent(x, *axis).T  # twice turned is as it was
         return np.ascontiguousarray(x)
     rows, cols = (
-        np.minimum(((np.arange(cells) + 0.5) * step).astype(np.int64), size - 1) for size, cells, step in axes
+        np.minimum(((np.arange(cells) + 0.5) * step).astype(np.int64), size - 1)
+        for size, cells, step in grid.axes
     )
     return x[rows][:, cols].astype(np.float64)
 

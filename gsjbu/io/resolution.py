@@ -85,9 +85,9 @@ def _grid(size: tuple[int, ...], found: list[Axis | None]) -> Grid | None:
     if not known:
         return None
     height, width = size
+    usual = [max(1, round(n / known[0][1])) for n in size]
     (rows, down), (cols, across) = (
-        axis or (max(1, round(n / known[0][1])), n / max(1, round(n / known[0][1])))
-        for axis, n in zip(found, size, strict=True)
+        axis or (cells, n / cells) for axis, cells, n in zip(found, usual, size, strict=True)
     )
     by_stride = Grid.from_stride(height, width, max(1, round(down)))
     if down == across and (by_stride.rows, by_stride.cols) == (rows, cols):
@@ -133,9 +133,7 @@ def _blocks(changes: np.ndarray, least: float = BLOCKS) -> Axis | None:
             used = (changes[places] > 0).any(axis=0)
             share = float(used[(places[1] >= where[0]) & (places[0] <= where[-1])].mean())
             exact = step == round(step) or cells == -(-(len(changes) + 1) // round(step))
-            score = share + (
-                0.01 if exact else 0.0
-            )  # where all is alike, whole strides are what networks have
+            score = share + 0.01 * exact  # where all is alike, whole strides are what networks have
             if used.sum() >= LEAST_USED and share >= USED_SHARE and (best is None or score > best[0]):
                 best = score, (cells, step)
     return None if best is None else best[1]
@@ -193,9 +191,8 @@ def _kinks(lines: np.ndarray) -> Axis | None:
     best: tuple[float, Axis] | None = None
     for cells, step in _candidates(lines.shape[1]):
         centres = (np.arange(cells) + 0.5) * step - 0.5
-        places = _pairs(
-            np.floor(centres) - 1, np.ceil(centres) - 1, len(bends)
-        )  # bends are those of pixels 1 … n − 2
+        # Bends are those of pixels 1 … n − 2.
+        places = _pairs(np.floor(centres) - 1, np.ceil(centres) - 1, len(bends))
         gain = _sum_at(bends, places) / total - _sum_at(within, places) / within.sum()
         if gain < KINKS or (best is not None and gain <= best[0]):
             continue

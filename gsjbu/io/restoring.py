@@ -21,18 +21,15 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.core.strongest import strongest
 from gsjbu.errors import SignalError
 from gsjbu.io import kinds
-from gsjbu.io.signals import CLASS_KINDS, OWN_CHANNEL, Signal, no_classes
+from gsjbu.io.kinds import CLASS_KINDS
+from gsjbu.io.signals import OWN_CHANNEL, Signal, no_classes
 
 #: Numbers that stand for "no class" where the signal has none of its own, likeliest first; and of colours: white.
 NO_CLASS = ((255, -1, 65535, *range(254, -1, -1)), (0xFFFFFF, 0, 255))
 
 
 def restored(
-    signal: Signal,
-    kernel: Kernel,
-    probabilities: bool = False,
-    clip: bool = True,
-    threads: int | None = None,
+    signal: Signal, kernel: Kernel, probabilities: bool = False, clip: bool = True, threads: int | None = None
 ) -> np.ndarray:
     """``signal`` upsampled by ``kernel``: [H, W] where [h, w] or labels were brought, otherwise [C, H, W].
 
@@ -88,17 +85,10 @@ def result_dtype(signal: Signal, probabilities: bool = False) -> np.dtype:
     dtype = np.dtype(signal.dtype)
     if signal.kind == "labels":
         return np.dtype(np.float32) if probabilities else _dtype_of_classes(signal)
-    if (
-        dtype.kind in "iu"
-        and signal.kind not in ("features", "logits", "probabilities")
-        and not _is_one_hot(signal)
-    ):
-        return dtype
-    return dtype if dtype == np.float64 else np.dtype(np.float32)
-
-
-def _is_one_hot(signal: Signal) -> bool:
-    return signal.kind == "soft_labels" and signal.shape[0] > 1
+    one_hot = signal.kind == "soft_labels" and signal.shape[0] > 1
+    mixed = one_hot or signal.kind in ("features", "logits", "probabilities")
+    keeps = dtype == np.float64 or (dtype.kind in "iu" and not mixed)
+    return dtype if keeps else np.dtype(np.float32)
 
 
 def _of_dtype(signal: Signal, values: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from gsjbu.io import angles, aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
-from gsjbu.io.kinds import Kind
+from gsjbu.io.kinds import AUTO, CLASS_KINDS, Kind
 from gsjbu.io.readers import bring
 from gsjbu.settings import flag
 
@@ -36,16 +36,12 @@ LEAST_TOP, MOST_TOP = 1e-15, 1e15
 #: sums of it no room, beyond.
 TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
 ONE_CHANNEL = ("depth", "labels", "heat_map")  # kinds of what tokens are not
-#: Kinds whose values are shares of a whole, and stay in [0, 1].
-UNIT_KINDS = ("soft_labels", "probabilities", "logits", "heat_map")
 UNIT_VECTORS = (
     "The signal's vectors have length 1, and those that are mixed of them have not: divide each by its length, as "
     "torch.nn.functional.normalize(x, dim=0) does."
 )
 UNIT_WITHIN = 0.01  # half precision's digits, and a few roundings
-DIRECTIONS = (
-    4  # channels up to which vectors of length 1 are directions (normals, angles, quaternions) to anybody
-)
+DIRECTIONS = 4  # channels up to which vectors of length 1 are directions (normals, angles, …) to anybody
 AS_LARGE = (
     "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 )
@@ -54,8 +50,6 @@ PLACED = (
     "the result has no georeference; gsjbu raster goes by it, and keeps it."
 )
 EQUAL = "The signal has three equal channels, as a grey picture read as colours; bring one, to be taken for what it is."
-#: Kinds whose channels are classes.
-CLASS_KINDS = ("labels", "soft_labels", "probabilities", "logits")
 
 
 @dataclass(frozen=True)
@@ -63,8 +57,8 @@ class Asked:
     """What a person said of a signal; ``auto`` where nothing."""
 
     kind: Kind | None = None
-    invalid: str | tuple[float, ...] = gaps.AUTO
-    layout: str = layouts.AUTO
+    invalid: str | tuple[float, ...] = AUTO
+    layout: str = AUTO
     grid: Size | None = None
     names: tuple[str, ...] = ()
     fill: bool = False
@@ -73,7 +67,7 @@ class Asked:
     def parse(
         cls,
         kind: str | None = None,
-        invalid: Invalid = gaps.AUTO,
+        invalid: Invalid = AUTO,
         layout: str | None = None,
         grid: Sequence[int] | None = None,
         names: Sequence[str] = (),
@@ -97,7 +91,7 @@ class Asked:
 
     def laid(self, brought: Brought, size: Size | None) -> layouts.Laid:
         """``brought`` as planes over an image of ``size`` (height, width), as its words say or its axes."""
-        axes = brought.layout if self.layout == layouts.AUTO else self.layout
+        axes = brought.layout if self.layout == AUTO else self.layout
         return layouts.lay(brought.array, size, axes, self.grid, one_channel=self.kind in ONE_CHANNEL)
 
 
@@ -209,10 +203,10 @@ class Signal:
         if len(codes) > OWN_CHANNEL:
             at = np.searchsorted(np.array(codes), np.array(self.codes))
             own = self.values.argmax(dim=0).numpy() if self.shared is None else self.shared.places
-            return sharing(replace(self, codes=codes, names=class_names(self, codes)), at[own])
+            return sharing(of_classes(self, codes), at[own])
         values = torch.zeros(len(codes), *self.shape[1:], dtype=torch.float32)
         values[[codes.index(code) for code in self.codes]] = self.values
-        return replace(self, values=values, codes=codes, names=class_names(self, codes))
+        return replace(of_classes(self, codes), values=values)
 
     def fitted(self, height: int, width: int) -> Signal:
         """This signal over an image of ``height`` × ``width`` pixels; otherwise raises SignalError.
@@ -238,7 +232,7 @@ def understand(
     x: Any,
     size: Size | None = None,
     kind: str | None = None,
-    invalid: Invalid = gaps.AUTO,
+    invalid: Invalid = AUTO,
     layout: str | None = None,
     grid: Sequence[int] | None = None,
     names: Sequence[str] = (),
@@ -330,7 +324,7 @@ def _first(planes: np.ndarray, asked: Asked, known: np.ndarray | None) -> gaps.G
     """Gaps of [C, h, w] before its kind is known: far outliers and what is not finite, which no kind has; of whole
     numbers that are classes only those that are none, however far apart the others lie."""
     far = gaps.find(planes, "heat_map", asked.invalid, known)
-    if asked.invalid != gaps.AUTO or not far.codes or planes.dtype == bool:
+    if asked.invalid != AUTO or not far.codes or planes.dtype == bool:
         return far
     there = gaps.finite(planes) if known is None else gaps.finite(planes) & known
     below = gaps.ignored(planes[0], there)
@@ -400,7 +394,7 @@ def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: 
 
 def _invalid(brought: Brought, asked: Asked) -> str | tuple[float, ...]:
     """What the container says means "no value", where a person says nothing."""
-    if asked.invalid != gaps.AUTO or not (brought.codes or brought.told):
+    if asked.invalid != AUTO or not (brought.codes or brought.told):
         return asked.invalid
     return brought.codes or gaps.NONE
 
@@ -506,10 +500,7 @@ def _numbers(planes: np.ndarray) -> np.ndarray:
 def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The class numbers in the known cells of [h, w], rising. Raises SignalError."""
     if not kinds.may_be_classes(plane[known]):
-        raise SignalError(
-            "signal_kind",
-            "Labels must be whole numbers of at most 64 bits.",
-        )
+        raise SignalError("signal_kind", "Labels must be whole numbers of at most 64 bits.")
     codes = np.unique(plane[known])
     if len(codes) > MAX_CLASSES:
         raise SignalError(
@@ -527,13 +518,18 @@ def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_valu
         _check_channels(len(codes), len(codes), plane.shape, max_values)
     places[0][known] = np.searchsorted(codes, plane[known])
     places = gaps.fill(places, known)
-    numbers = tuple(int(code) for code in codes)
-    signal = replace(signal, codes=numbers, flat=True, names=class_names(signal, numbers))
+    signal = of_classes(signal, codes)
     if len(codes) > OWN_CHANNEL:
         return sharing(signal, places[0], max_values)
     one_hot = np.zeros((len(codes), *plane.shape), np.float32)
     np.put_along_axis(one_hot, places, np.float32(1), axis=0)
     return replace(signal, values=torch.from_numpy(one_hot))
+
+
+def of_classes(signal: Signal, codes: Iterable[int]) -> Signal:
+    """``signal`` as a map of the classes with these numbers; its values are those that it had."""
+    numbers = tuple(int(code) for code in codes)
+    return replace(signal, codes=numbers, flat=True, names=class_names(signal, numbers))
 
 
 def sharing(signal: Signal, places: np.ndarray, max_values: int = MAX_VALUES) -> Signal:

@@ -48,9 +48,8 @@ def grids(count: int, height: int, width: int) -> list[TokenGrid]:
         rest = count - leading
         for rows in range(1, min(rest, height) + 1):
             cols = rest // rows
-            rank = (
-                _rank(rows, cols, leading, height, width) if rows * cols == rest and cols <= width else None
-            )
+            whole = rows * cols == rest and cols <= width
+            rank = _rank(rows, cols, leading, height, width) if whole else None
             if rank is not None:
                 found.append((order, TokenGrid(leading, rows, cols, rank)))
     return [grid for _, grid in sorted(found, key=lambda entry: (entry[1].unlikely, entry[0]))]

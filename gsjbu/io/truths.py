@@ -18,16 +18,8 @@ from gsjbu.errors import SignalError
 from gsjbu.io import gaps, kinds, layouts
 from gsjbu.io.aspects import is_exact
 from gsjbu.io.brought import Brought, check
-from gsjbu.io.kinds import Kind
-from gsjbu.io.signals import (
-    CLASS_KINDS,
-    UNIT_KINDS,
-    Signal,
-    colour_numbers,
-    label,
-    number_name,
-    understand,
-)
+from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS, Kind
+from gsjbu.io.signals import Signal, colour_numbers, label, number_name, understand
 
 Family = Literal["depth", "classes", "alpha", "features"]
 #: Medians of signal and truth that are so many times apart are of two units.
@@ -71,7 +63,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
     rows, cols = planes.shape[1:]
     _check(rows, cols, height, width)
     kind: Kind = "labels" if family == "classes" else "depth" if family == "depth" else "heat_map"
-    found = gaps.find(planes, kind, brought.codes or gaps.AUTO, brought.known)
+    found = gaps.find(planes, kind, brought.codes or AUTO, brought.known)
     if set(found.codes) & set(signal.codes):  # the signal takes them for classes
         others = tuple(code for code in found.codes if code not in signal.codes)
         found = gaps.find(planes, kind, others or gaps.NONE, brought.known)
@@ -178,7 +170,7 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
     names = signal.names or tuple(f"class {n}" for n in range(count))
     if len(planes) > 1:
         return torch.from_numpy(planes.argmax(axis=0)), names
-    found, at = np.unique(_whole(kinds.settled(planes[0], known)[known]), return_inverse=True)
+    found, at = np.unique(_class_numbers(planes[0], known), return_inverse=True)
     place = {code: n for n, code in enumerate(signal.codes or range(count))}
     others = [code for code in map(int, found) if code >= 0 and code not in place]
     place |= {code: count + n for n, code in enumerate(others)}
@@ -187,8 +179,9 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
     return torch.from_numpy(index), (*names, *(number_name(code, signal.colours) for code in others))
 
 
-def _whole(numbers: np.ndarray) -> np.ndarray:
-    """Class numbers as they are; fractions are refused, and floats that no integer of 64 bits holds."""
+def _class_numbers(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The known numbers of [H, W]; fractions are refused, and floats that no integer of 64 bits holds."""
+    numbers = kinds.settled(plane, known)[known]
     if not kinds.may_be_classes(numbers):
         raise SignalError(
             "signal_kind",
@@ -248,7 +241,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
     usual = "labels" if of_colours else brought.kind
     taken = kind or usual or kinds.guess(planes, finite, brought.lossy).kind
     found = gaps.find(
-        planes, "labels" if taken == "labels" else "depth", brought.codes or gaps.AUTO, brought.known
+        planes, "labels" if taken == "labels" else "depth", brought.codes or AUTO, brought.known
     )
     if taken == "labels":
         return _shares(planes[0], found.known, grid, brought)
@@ -265,7 +258,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
 
 def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) -> Signal:
     """Each class's share of the known pixels of each cell; channel n is class number n, where numbers are small."""
-    numbers = _whole(kinds.settled(plane, known)[known])
+    numbers = _class_numbers(plane, known)
     found = np.unique(numbers)
     if len(found) and found[0] >= 0 and found[-1] < 256 and not brought.colours:
         found = np.arange(int(found[-1]) + 1).astype(found.dtype)

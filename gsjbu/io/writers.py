@@ -72,7 +72,8 @@ def write(
     """
     kind = result_dtype(dtype, half)
     whole = (np.ascontiguousarray(block, dtype=kind) for block in blocks)
-    ready = halved(blocks, _widest(facts)) if kind == np.float16 else whole
+    widest = 1.0 if facts and facts.get("kind") in SHARES else 0.0
+    ready = halved(blocks, widest) if kind == np.float16 else whole
     if form == "zarr":
         _replace(path, alone, lambda part: _write_zarr(part, shape, ready, kind, facts))
         return
@@ -152,9 +153,8 @@ def _replace(asked: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]
                 os.replace(part, path)
             _forget_notes(asked)
     except OSError as error:
-        of_part = error.filename is None or Path(error.filename).is_relative_to(
-            part
-        )  # a full disk has no name
+        # A full disk has no name.
+        of_part = error.filename is None or Path(error.filename).is_relative_to(part)
         if not of_part or error.errno is None:
             raise
         why = "No file can be made there" if error.errno == errno.ENOENT else error.strerror
@@ -180,11 +180,6 @@ def discard(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _widest(facts: dict[str, Any] | None) -> float:
-    """What a result is known to span by its ``facts``: shares of a whole 1."""
-    return 1.0 if facts and facts.get("kind") in SHARES else 0.0
 
 
 def _write_all(file: io.FileIO, block: np.ndarray) -> None:

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from gsjbu.errors import GsjbuError
-from gsjbu.io import gaps
 from gsjbu.io.brought import Brought
 from gsjbu.io.gaps import Invalid
+from gsjbu.io.kinds import AUTO
 from gsjbu.io.signals import Asked, label, look
 from gsjbu.raster.legend import has_colours
 from gsjbu.raster.opening import check_real, reading
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -35,17 +33,17 @@ class Coarse:
         return self.classes is not None
 
 
-def coarse_of(data: Any, kind: str = AUTO, invalid: Invalid = gaps.AUTO) -> Coarse:
+def coarse_of(data: Any, kind: str = AUTO, invalid: Invalid = AUTO) -> Coarse:
     """``data`` as the words say, or as ``gsjbu.io.signals`` understands it. Raises GsjbuError."""
     if kind == "labels" and data.count > 1:
         raise GsjbuError("raster_bands", f"Labels are one band of numbers; the signal has {data.count}.")
     check_real(data, "signal")
-    asked = Asked.parse(None if kind == AUTO else kind, invalid)
+    asked = Asked.parse(kind, invalid)
     with reading(data.name):
         read = data.read(masked=True)
     array, masked = np.ma.getdata(read), np.ma.getmaskarray(read).any(axis=0)
     nodata = data.nodata if data.nodata is not None and _holds(array.dtype, data.nodata) else None
-    if asked.invalid != gaps.AUTO and nodata is not None and _only_nodata(data):
+    if asked.invalid != AUTO and nodata is not None and _only_nodata(data):
         masked, nodata = np.zeros_like(masked), None  # a person knows better than the file
     coded = kind == AUTO and data.count == 1 and has_colours(data)
     brought = Brought(

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from gsjbu.io.stretching import ENDS
 from gsjbu.raster.legend import has_colours
 from gsjbu.raster.opening import check_real, reading
 
 #: The scale of the bands is taken from so many patches a side, of so many pixels a side, over the whole scene. (A
 #: reduced copy would be nearer at hand, but without overviews GDAL takes minutes to make one.)
 PATCHES, PATCH = 16, 64
-ENDS = (2, 98)  # per cent of a band's values that become 0 and 1
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,8 @@ class Guide:
             return values, seen
         count = seen.reshape(cells[1:]).sum(axis=(1, 3))
         sums = np.where(seen, values, 0).reshape(cells).sum(axis=(2, 4), dtype=np.float64)
-        means = np.where(
-            count > 0, sums / np.maximum(count, 1), np.broadcast_to(self.usual * share, sums.shape)
-        )
-        return np.where(
-            seen, values, means.astype(np.float32).repeat(step[0], axis=1).repeat(step[1], axis=2)
-        ), seen
+        means = np.where(count > 0, sums / np.maximum(count, 1), self.usual * share).astype(np.float32)
+        return np.where(seen, values, means.repeat(step[0], axis=1).repeat(step[1], axis=2)), seen
 
 
 def _sample(data: Any, clouds: Any) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.core.sharing import Shared
 from gsjbu.errors import GsjbuError, SettingError
-from gsjbu.io import addresses, gaps
+from gsjbu.io import addresses
 from gsjbu.io.gaps import Invalid
+from gsjbu.io.kinds import AUTO
 from gsjbu.io.signals import OWN_CHANNEL
 from gsjbu.io.writers import Unwritable
 from gsjbu.raster.coarse import coarse_of
@@ -35,7 +36,7 @@ from gsjbu.settings import default
 
 PASSES = 3  # of back-projection, for a measured quantity: as the objective auto has it
 START = (0.6, 0.2)  # of the fixed kernel: σ in strides, σr; that of measured quantities
-KINDS = ("auto", "depth", "labels", "features")
+KINDS = (AUTO, "depth", "labels", "features")
 ENDINGS = (".tif", ".tiff")
 CACHE_MB = 64
 TILE = 768  # pixels a side: larger ones are hardly faster, and with six bands come near a gigabyte
@@ -61,8 +62,8 @@ def upsample(
     signal: str | Path,
     output: str | Path,
     *,
-    kind: str = "auto",
-    invalid: Invalid = gaps.AUTO,
+    kind: str = AUTO,
+    invalid: Invalid = AUTO,
     clouds: str | Path | None = None,
     tile: int = TILE,
     radius: int = default("radius"),
@@ -109,17 +110,8 @@ def upsample(
         values, known = laid(fine, coarse, frame)
         used = values[:, known] if coarse.classes is None else coarse.classes
         numbers = Numbers.of(np.dtype(low.dtypes[0]), coarse.gap, used)
-        work = _Work(
-            Guide.over(fine, cloudy),
-            frame,
-            values,
-            known,
-            radius,
-            threads,
-            coarse.kind,
-            coarse.classes,
-            numbers,
-        )
+        over = Guide.over(fine, cloudy)
+        work = _Work(over, frame, values, known, radius, threads, coarse.kind, coarse.classes, numbers)
         tiles = list(_tiles(frame, fine.height, fine.width, tile))
         notes = [f"The LR grid: {frame.note}.", *coarse.notes]
         with _beside(place) as plain:
@@ -228,19 +220,19 @@ class _Work:
         if not known.any():
             return np.full((len(values), *seen.shape), np.nan)
         grid = Grid.from_sizes(*seen.shape, *known.shape)
+        mixed = partial(self._mixed, torch.from_numpy(picture), seen, known, grid)
         codes = None if self.classes is None else np.unique(values[:, known])
         if codes is not None and len(codes) > OWN_CHANNEL:
             places = np.zeros(known.shape, np.int64)
             places[known] = np.searchsorted(codes, values[0][known])
             shared = Shared.over(places, self.radius)
-            mixed = torch.from_numpy(self._mixed(torch.from_numpy(picture), seen, shared.values, known, grid))
-            best = codes[shared.strongest(lambda _: mixed, grid, together=True).numpy()]
-            return np.where(np.isfinite(mixed[0].numpy()), best, np.nan)[None]
+            high = mixed(shared.values)
+            scores = torch.from_numpy(high)
+            best = codes[shared.strongest(lambda _: scores, grid, together=True).numpy()]
+            return np.where(np.isfinite(high[0]), best, np.nan)[None]
         offset = 0.0 if codes is not None else float(values[:, known].mean())
         low = (values[0] == codes[:, None, None]) if codes is not None else (values - offset) * known
-        high = self._mixed(
-            torch.from_numpy(picture), seen, torch.from_numpy(low.astype(np.float32)), known, grid
-        )
+        high = mixed(torch.from_numpy(low.astype(np.float32)))
         if codes is not None:
             made = codes[np.nan_to_num(high).argmax(axis=0)][None]
             return np.where(np.isfinite(high).all(axis=0), made, np.nan)
@@ -249,7 +241,7 @@ class _Work:
         return (clipping.whole_(made) if self._is_whole else made).numpy()
 
     def _mixed(
-        self, picture: torch.Tensor, seen: np.ndarray, low: torch.Tensor, known: np.ndarray, grid: Grid
+        self, picture: torch.Tensor, seen: np.ndarray, known: np.ndarray, grid: Grid, low: torch.Tensor
     ) -> np.ndarray:
         """[C, H, W]: along the guide where it is seen, bilinear where it is not, NaN where nothing is in reach."""
         # Not gsjbu.fit: it stretches what fills little of [0, 1], and tiles would differ.
@@ -274,11 +266,6 @@ def _to_cog(plain: Path, output: Path, is_labels: bool) -> None:
     from rasterio.shutil import copy
 
     part = output.with_name(f".{output.name}.part")
-    copy(
-        plain,
-        part,
-        driver="COG",
-        compress="deflate",
-        overview_resampling="nearest" if is_labels else "average",
-    )
+    resampling = "nearest" if is_labels else "average"
+    copy(plain, part, driver="COG", compress="deflate", overview_resampling=resampling)
     shutil.move(part, output)

@@ -19,8 +19,8 @@ from gsjbu.core.interpolation import Upsampler
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.strongest import strongest
 from gsjbu.errors import ModelError
+from gsjbu.io.kinds import CLASS_KINDS
 from gsjbu.io.restoring import classes_at, classes_by
-from gsjbu.io.signals import CLASS_KINDS
 from gsjbu.run import metrics, panels
 from gsjbu.run import scores as scoring
 from gsjbu.run.later import Later

@@ -295,7 +295,7 @@ def test_resolution_makes_images_smaller_first(dataset, tmp_path):
 
 
 def test_an_unexpected_error_is_one_images_failure(dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("gsjbu.io.pictures.decode", lambda *_: 1 / 0)
+    monkeypatch.setattr("gsjbu.io.pictures.to_image", lambda *_: 1 / 0)
     item = batch.find(str(dataset))[2]
     outcome = Worker(str(tmp_path), ASKED)(item)
     assert (outcome["status"], outcome["code"]) == ("failed", "unexpected")

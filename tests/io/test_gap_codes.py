@@ -111,7 +111,7 @@ def test_what_a_person_says_counts():
 
 
 def test_a_mask_that_came_along_counts():
-    np.testing.assert_array_equal(gaps.find(DEPTH, "depth", gaps.AUTO, ~HOLE).known, ~HOLE)
+    np.testing.assert_array_equal(gaps.find(DEPTH, "depth", "auto", ~HOLE).known, ~HOLE)
 
 
 @pytest.mark.parametrize(
