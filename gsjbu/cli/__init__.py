@@ -17,14 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gsjbu.cli import batch, bench, compare, evaluate, export, raster, refine, serve, upsample, video
+from gsjbu.cli import batch, bench, compare, evaluate, export, raster, refine, render, serve, upsample, video
 from gsjbu.errors import GsjbuError, SignalWarning
 from gsjbu.io import addresses
 from gsjbu.version import __version__
 
 _PACKAGE = Path(__file__).parents[1]
 DONE, REFUSED, UNWRITABLE, INTERRUPTED = 0, 2, 3, 130  # commands for many pictures return 1: some failed
-COMMANDS = (upsample, refine, compare, evaluate, batch, video, raster, export, serve, bench)
+COMMANDS = (upsample, render, refine, compare, evaluate, batch, video, raster, export, serve, bench)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -22,7 +22,7 @@ from gsjbu.cli import options
 from gsjbu.errors import GsjbuError, SignalError
 
 if TYPE_CHECKING:
-    from gsjbu.io.guides import Guide
+    from gsjbu.core.kernel import Kernel
     from gsjbu.io.signals import Signal
 
 FORMS = {
@@ -46,16 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "signal", help="the low-resolution signal on its grid; FILE:ENTRY names one of several arrays"
     )
+    add_result(parser)
     parser.add_argument(
-        "-o", "--output", required=True, help="where the result goes; its ending says the format"
-    )
-    options.add_half(parser)
-    parser.add_argument("--kernel", metavar="PATH", help="keep the fitted kernel too (.safetensors)")
-    parser.add_argument(
-        "--probabilities", action="store_true", help="of labels, write each class's share instead of the map"
-    )
-    parser.add_argument(
-        "--no-clip", action="store_true", help="let results leave the range of what was brought"
+        "--kernel",
+        metavar="PATH",
+        help="keep the fitted kernel too (.safetensors), for gsjbu render and export",
     )
     options.add_signal(parser)
     options.add_guide(parser)
@@ -63,12 +58,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_output(parser)
 
 
+def add_result(parser: argparse.ArgumentParser) -> None:
+    """Where a result goes, and as what."""
+    parser.add_argument(
+        "-o", "--output", required=True, help="where the result goes; its ending says the format"
+    )
+    options.add_half(parser)
+    parser.add_argument(
+        "--probabilities", action="store_true", help="of labels, write each class's share instead of the map"
+    )
+    parser.add_argument(
+        "--no-clip", action="store_true", help="let results leave the range of what was brought"
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Fit, render, write."""
     import gsjbu
     from gsjbu.core.fit import most_steps
-    from gsjbu.io import restoring
-    from gsjbu.io.results import Result
+    from gsjbu.io.guides import if_swapped
     from gsjbu.io.writers import write_kernel
 
     output = Path(args.output)
@@ -79,7 +87,10 @@ def run(args: argparse.Namespace) -> int:
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     guide = options.guide(args)
-    signal = _signal(args, guide, form)
+    try:
+        signal = signal_over(guide.size, args, form)
+    except SignalError as refusal:
+        raise if_swapped(refusal, guide, args.signal) from refusal
     options.say(args, [*guide.notes, *signal.doubts])
     started = time.perf_counter()
     with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:
@@ -93,12 +104,44 @@ def run(args: argparse.Namespace) -> int:
             progress=lambda step, loss: bar.update(1) and None,
         )
     fitted = time.perf_counter()
-    high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
+    facts, shape = written(args, signal, kernel, output, form)
     rendered = time.perf_counter()
-    told = restoring.facts(signal, args.probabilities)
-    told |= Result.whole(signal, high, told, args.probabilities).write(output, form, args.float16)
     if args.kernel:
         write_kernel(Path(args.kernel), kernel)
+    facts |= {
+        "losses": kernel.losses,
+        "seconds": {"fit": round(fitted - started, 4), "render": round(rendered - fitted, 4)},
+    }
+    seconds = f"fit {fitted - started:.2f} s, render {rendered - fitted:.2f} s"
+    backend = "fused" if kernel.backend == "fused" else f"{kernel.backend}: {kernel.backend_reason}"
+    sentence = f"{output}: {shape}, {seconds} on {kernel.device} ({backend}). {signal.note}"
+    options.tell(args, facts, sentence + of_levels(facts))
+    return 0
+
+
+def signal_over(size: tuple[int, int], args: argparse.Namespace, form: str) -> Signal:
+    """The signal over an image of ``size``; refuses, before the work, what cannot be made or written of it."""
+    from gsjbu.io import restoring
+    from gsjbu.io.results import Result
+    from gsjbu.io.signals import understand
+
+    signal = understand(args.signal, size, **options.signal_words(args))
+    if args.probabilities:
+        restoring.check_shares(signal)
+    Result.check(signal, form, restoring.result_shape(signal, size, args.probabilities), args.probabilities)
+    return signal
+
+
+def written(
+    args: argparse.Namespace, signal: Signal, kernel: Kernel, output: Path, form: str
+) -> tuple[dict[str, Any], str]:
+    """Render and write; what there is to say of it, and its shape in words."""
+    from gsjbu.io import restoring
+    from gsjbu.io.results import Result
+
+    high = restoring.restored(signal, kernel, probabilities=args.probabilities, clip=not args.no_clip)
+    told = restoring.facts(signal, args.probabilities)
+    told |= Result.whole(signal, high, told, args.probabilities).write(output, form, args.float16)
     facts = {
         "output": str(output),
         "signal": signal.kind,
@@ -107,34 +150,9 @@ def run(args: argparse.Namespace) -> int:
         "backend": kernel.backend,
         "backend_reason": kernel.backend_reason,
         "notes": list(kernel.notes),
-        "losses": kernel.losses,
-        "seconds": {"fit": round(fitted - started, 4), "render": round(rendered - fitted, 4)},
     }
     facts |= {"dtype": "picture"} if form == "png" else {}
-    shape = "×".join(str(n) for n in high.shape)
-    seconds = f"fit {fitted - started:.2f} s, render {rendered - fitted:.2f} s"
-    backend = "fused" if kernel.backend == "fused" else f"{kernel.backend}: {kernel.backend_reason}"
-    sentence = f"{output}: {shape}, {seconds} on {kernel.device} ({backend}). {signal.note}"
-    options.tell(args, facts, sentence + of_levels(told))
-    return 0
-
-
-def _signal(args: argparse.Namespace, guide: Guide, form: str) -> Signal:
-    """The signal over ``guide``; refuses, before the work, what cannot be made or written of it."""
-    from gsjbu.io import restoring
-    from gsjbu.io.guides import if_swapped
-    from gsjbu.io.results import Result
-    from gsjbu.io.signals import understand
-
-    try:
-        signal = understand(args.signal, guide.size, **options.signal_words(args))
-    except SignalError as refusal:
-        raise if_swapped(refusal, guide, args.signal) from refusal
-    if args.probabilities:
-        restoring.check_shares(signal)
-    shape = restoring.result_shape(signal, guide.size, args.probabilities)
-    Result.check(signal, form, shape, args.probabilities)
-    return signal
+    return facts, "×".join(str(n) for n in high.shape)
 
 
 def _check_kernel(path: str | None) -> None:

@@ -192,8 +192,8 @@ class Kernel:
                 return self.render(signal, out, threads, mask, clip)
         signal = as_tensor(signal)
         size = (self.grid.height, self.grid.width)
-        mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
         self._check(signal, out, clip)
+        mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
         check_threads(threads)
         learnt = wants_gradient(signal)
         if not learnt:

@@ -20,6 +20,7 @@ import gsjbu
 from gsjbu import cli
 from gsjbu.errors import SignalWarning
 from gsjbu.io.pictures import decode, png_bytes
+from gsjbu.io.signals import understand
 from gsjbu.settings import SETTINGS
 from tests import zygote
 
@@ -106,6 +107,29 @@ def test_upsample_to_a_picture_and_keep_the_kernel(files, capsys):
     assert status == 0
     assert decode((files / "depth.png").read_bytes()).shape == (3, 48, 64)
     assert gsjbu.load(files / "k.safetensors").sigma_x.shape == (6, 8)
+
+
+def test_a_kept_kernel_renders_another_signal_as_the_library_does(files, capsys):
+    kept = files / "k.safetensors"
+    words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / "f.npy")
+    assert run(capsys, *words, "--iters", 2, "--objective", "rgb", "--kernel", kept)[0] == 0
+    again = ("render", kept, files / "features.npy", "-o", files / "again.npy", "--json")
+    status, out, _ = run(capsys, *again)
+    assert (status, json.loads(out)["signal"], list(json.loads(out)["seconds"])) == (
+        0,
+        "features",
+        ["render"],
+    )
+    np.testing.assert_array_equal(np.load(files / "again.npy"), np.load(files / "f.npy"))
+    np.save(files / "classes.npy", np.add.outer(np.arange(6) // 3 * 2, np.arange(8) // 4).astype(np.uint8))
+    assert run(capsys, "render", kept, files / "classes.npy", "-o", files / "classes.png")[0] == 0
+    fitted = gsjbu.upsample(files / "photo.png", files / "classes.npy", iters=2, objective="rgb")
+    np.testing.assert_array_equal(understand(files / "classes.png", (48, 64)).values.argmax(0), fitted)
+    np.save(files / "finer.npy", np.random.default_rng(0).random((12, 16), np.float32))
+    status, _, err = run(capsys, "render", kept, files / "finer.npy", "-o", files / "no.npy")
+    assert (status, "must be [C, 6, 8]" in err, (files / "no.npy").exists()) == (2, True, False)
+    assert run(capsys, "render", files / "photo.png", files / "depth.npy", "-o", files / "no.npy")[0] == 2
+    assert run(capsys, "render", kept, files / "depth.npy", "-o", kept)[0] == 2
 
 
 def test_upsample_at_a_stride_that_fits(files, capsys):
