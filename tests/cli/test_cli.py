@@ -23,6 +23,8 @@ from gsjbu.io.pictures import decode, png_bytes
 from gsjbu.settings import SETTINGS
 from tests import zygote
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 
 @pytest.fixture
 def files(tmp_path):
