@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -29,6 +31,8 @@ from tests.server.fake import FakeRun, fake_estimate
 from tests.server.here import Here
 
 ROOT = Path(__file__).resolve().parents[2]
+#: uvicorn looks ten times a second whether it is to stop, and waits as long once more.
+IMPATIENT = SimpleNamespace(**{**vars(asyncio), "sleep": lambda seconds: asyncio.sleep(seconds / 20)})
 
 
 def picture(width: int = 64, height: int = 48, seed: int = 0) -> bytes:
@@ -49,7 +53,8 @@ class Running:
         """A client; two with different names are two clients to the server."""
         if name:
             headers["X-Client-Id"] = f"client-{name}"
-        made = httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        # nothing is encrypted here, and to read certificates takes each client 40 ms
+        made = httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=False)
         self.clients.append(made)
         return made
 
@@ -94,6 +99,7 @@ def in_thread(config: Config, helper: bool = False) -> Iterator[Running]:
     with pytest.MonkeyPatch.context() as patch:
         # Whatever another server of the test has.
         patch.setattr(inputs, "Decoders", Decoders if helper else Here)
+        patch.setattr("uvicorn.server.asyncio", IMPATIENT)
         with _in_thread(config) as running:
             yield running
 
