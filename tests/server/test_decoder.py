@@ -23,18 +23,11 @@ from gsjbu.io.pictures import EXIF_ORIENTATION, decode_pixels, shrink
 from gsjbu.server import helper as helpers
 from gsjbu.server import wire
 from gsjbu.server.decoder import Decoder, Decoders, DecodeTimeout, HelperLost
-from tests import zygote
 from tests.npy import npy
 from tests.server import hostile
 from tests.server.conftest import ROOT, Running, picture, start, upload, wait
 
 needs_fork = pytest.mark.skipif(not helpers.CAN_FORK, reason="children are forked on Linux only")
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Helpers are forks that have loaded: for tests that neither stop a helper nor look for its child."""
-    monkeypatch.setattr(child.spawn, "get_executable", zygote.python)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +134,6 @@ def test_a_child_that_crashes_is_its_pictures_fault_and_one_that_is_killed_is_no
 
 
 @needs_fork
-@pytest.mark.usefixtures("quick")
 def test_a_server_without_helpers_says_so_and_counts_them(
     serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,7 +184,6 @@ def test_a_picture_that_takes_too_long_is_given_up_in_time() -> None:
 
 
 @needs_fork
-@pytest.mark.usefixtures("quick")
 def test_a_second_picture_does_not_wait_for_the_first() -> None:
     both = Decoders(2, 40_000_000, 20)
     big = hostile.saved(Image.new("RGB", (3900, 3900)), "PNG")
