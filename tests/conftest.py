@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 pytest.mark.skip("Windows lacks the signals, pipes, links or shell that it needs")
             )
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))  # stable: else as collected
+
+
+@pytest.fixture(scope="module")
+def quick_workers() -> Iterator[None]:
+    """Processes that gsjbu starts for its own work are forks that have loaded."""
+    multiprocessing.set_executable(zygote.python())
+    yield
+    multiprocessing.set_executable(sys.executable)
 
 
 @pytest.fixture(scope="session")

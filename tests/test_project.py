@@ -14,6 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from gsjbu.models import catalogue
+from tests import zygote
 
 LAYOUT = """
 app.py gsjbu/__init__.py gsjbu/__main__.py gsjbu/py.typed gsjbu/settings.py gsjbu/errors.py gsjbu/version.py
@@ -97,7 +98,7 @@ def test_every_package_is_shipped(root, pyproject):
 
 def test_readme_says_what_the_settings_say(root):
     done = subprocess.run(
-        [sys.executable, "scripts/readme_settings.py", "--check"], cwd=root, capture_output=True, text=True
+        [zygote.python(), "scripts/readme_settings.py", "--check"], cwd=root, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 

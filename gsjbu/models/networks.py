@@ -264,17 +264,24 @@ def mask2former(place: Path, label: str, where: str) -> Segmenter:
 # ------------------------------------------------------------------------------------------- shared
 
 
-def _run(network: Any, label: str, x: Tensor, device: torch.device) -> Any:
-    """One forward pass. An accelerator's failure passes through (the CPU may do better); the CPU's is final."""
-    options: dict[str, Any] = {}
-    if "interpolate_pos_encoding" in inspect.signature(network.forward).parameters:
-        options["interpolate_pos_encoding"] = True  # the image's size, not the one of the training
+@contextmanager
+def failing_as(label: str, device: torch.device) -> Iterator[None]:
+    """An accelerator's failure passes through (the CPU may do better); the CPU's is final, and told of ``label``."""
     try:
-        return network.to(device)(pixel_values=x[None], **options)
+        yield
     except Exception as error:
         if device.type != "cpu":
             raise
         raise ModelError("model_failed", f"{label} failed on this image ({type(error).__name__}).") from error
+
+
+def _run(network: Any, label: str, x: Tensor, device: torch.device) -> Any:
+    """One forward pass."""
+    options: dict[str, Any] = {}
+    if "interpolate_pos_encoding" in inspect.signature(network.forward).parameters:
+        options["interpolate_pos_encoding"] = True  # the image's size, not the one of the training
+    with failing_as(label, device):
+        return network.to(device)(pixel_values=x[None], **options)
 
 
 def nearest(strides: dict[str, Any], stride: float) -> str:
@@ -299,11 +306,13 @@ def fit_to(image: Tensor, unit: int, max_units: int | None = None) -> Tensor:
         scale = math.sqrt(max_units * unit * unit / (height * width))
         height, width = int(height * scale), int(width * scale)
     size = (max(unit, round(height / unit) * unit), max(unit, round(width / unit) * unit))
-    if size == tuple(image.shape[1:]):
-        return image
-    return interpolate(image[None], size=size, mode="bilinear", antialias=True, align_corners=False)[0].clamp(
-        0, 1
-    )
+    return image if size == tuple(image.shape[1:]) else resized(image, size)
+
+
+def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """``image`` [3, H, W] in [0, 1] at another size."""
+    options: Any = {"mode": "bilinear", "antialias": True, "align_corners": False}
+    return interpolate(image[None], size=size, **options)[0].clamp(0, 1)
 
 
 def _normalisation(place: Path) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gsjbu.errors import ModelError
 from gsjbu.models.centres import Centres, watched
 from gsjbu.models.feature_map import FeatureMap, normalised
-from gsjbu.models.networks import MAX_PATCHES, fit_to, nearest, served
+from gsjbu.models.networks import MAX_PATCHES, failing_as, fit_to, nearest, resized, served
 from gsjbu.models.torchvision_compat import torchvision
 
 #: What goes before timm's own name, tag and all: ``timm:vit_small_patch14_dinov2.lvd142m``.
@@ -48,14 +48,8 @@ class Pyramid:
         scale_y, scale_x = image.shape[1] / x.shape[2], image.shape[2] / x.shape[3]
         strides = {stage: s * math.sqrt(scale_y * scale_x) for stage, s in self.strides.items()}
         stage = nearest(strides, stride)
-        with self.lock:  # the network may be on one device at a time
-            try:
-                out = self.network.to(device)(x.contiguous(memory_format=torch.channels_last))
-            except Exception as error:
-                if device.type != "cpu":
-                    raise  # the CPU may do better
-                text = f"{self.label} failed on this image ({type(error).__name__})."
-                raise ModelError("model_failed", text) from error
+        with self.lock, failing_as(self.label, device):  # the network may be on one device at a time
+            out = self.network.to(device)(x.contiguous(memory_format=torch.channels_last))
         found = out[self.outputs[stage]][0].to("cpu", torch.float32)
         found = found.permute(2, 0, 1) if self.channels_last else found
         step, first = self.strides[stage], self.centres(self.strides[stage]) + 0.5
@@ -67,8 +61,7 @@ class Pyramid:
 
     def _fitted(self, image: Tensor) -> Tensor:
         if self.size is not None:
-            options: Any = {"mode": "bilinear", "antialias": True, "align_corners": False}
-            return nn.functional.interpolate(image[None], size=self.size, **options)[0].clamp(0, 1)
+            return resized(image, self.size)
         # one grid of tokens: attention's memory grows with the square of their number
         return fit_to(image, self.unit, MAX_PATCHES if len(self.strides) == 1 else None)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from gsjbu.run.measured import MEASURED
 
@@ -25,10 +24,6 @@ class Method:
     role: str
     measured_best: bool
     family: str | None = None  # of what the group shows, see measured.py; None: the image itself
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
 
 
 def methods(group: str, ids: Iterable[str], objective: str, family: str | None) -> list[Method]:

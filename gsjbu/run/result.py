@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +67,7 @@ class Result:
             "histograms": self._histograms,
             "status": self.status, "timings_ms": {stage: round(ms, 3) for stage, ms in self.timings_ms.items()},
             "panels": [panel.as_dict() for panel in self.panels],
-            "methods": [method.as_dict() for method in self.methods],
+            "methods": [asdict(method) for method in self.methods],
             "measured": {m.group: MEASURED[m.family].as_dict() for m in self.methods if m.family is not None},
         }  # fmt: skip
 

@@ -13,7 +13,6 @@ import logging
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from queue import Empty, LifoQueue
@@ -114,15 +113,13 @@ class Decoder:
 
     def __init__(self, max_pixels: int, seconds: float) -> None:
         self.max_pixels, self.seconds = max_pixels, seconds
-        self._turn = threading.Lock()
         self._helper: subprocess.Popen[bytes] | None = None
         self._is_ready = False
         self._forks = helpers.CAN_FORK
 
     def start(self) -> None:
         """Start the helper ahead of the first picture."""
-        with self._turn:
-            self._started()
+        self._started()
 
     def close(self) -> None:
         """End the helper."""
@@ -131,7 +128,7 @@ class Decoder:
     def decode(self, data: bytes, resolution: int, whole: bool) -> Decoded:
         """As :func:`gsjbu.server.helper.decode`; raises ImageError, or DecodeTimeout after ``seconds``."""
         asked: dict[str, Any] = {"max_pixels": self.max_pixels, "resolution": resolution, "whole": whole}
-        told, body = self._answered(data, {"what": "picture", **asked})
+        told, body = self._ask(data, {"what": "picture", **asked})
         array = np.frombuffer(body, told["dtype"]).reshape(told["shape"]) if told["kind"] else None
         made: dict[str, Any] = {told["kind"]: array} if told["kind"] else {}
         return Decoded(told["width"], told["height"], notes=tuple(told["notes"]), **made)
@@ -141,15 +138,7 @@ class Decoder:
     ) -> Signal:
         """As :func:`gsjbu.server.helper.understood`; raises SignalError, or DecodeTimeout after ``seconds``."""
         asked: dict[str, Any] = {"name": name, "max_values": max_values, "words": words or {}}
-        return unpack(*self._answered(data, {"what": "signal", **asked}))
-
-    def _answered(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
-        if not self._turn.acquire(timeout=self.seconds):
-            raise DecodeTimeout
-        try:
-            return self._ask(data, asked)
-        finally:
-            self._turn.release()
+        return unpack(*self._ask(data, {"what": "signal", **asked}))
 
     def _ask(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
         kind = KINDS[asked["what"]]

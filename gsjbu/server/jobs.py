@@ -194,10 +194,10 @@ class Scheduler:
         self,
         limits: Limits,
         on_end: Callable[[Job], None] = lambda job: None,
-        may_begin: Callable[[Job, int], bool] = lambda job, running: True,
+        may_begin: Callable[[int, int], bool] = lambda need, running: True,
     ) -> None:
-        """``on_end`` is told of every job that has ended; ``may_begin`` says whether one may begin beside running ones
-        that were given so many bytes."""
+        """``on_end`` is told of every job that has ended; ``may_begin`` says whether one of so many bytes may begin
+        beside running ones that were given so many."""
         self.limits = limits
         self.on_end, self.may_begin = on_end, may_begin
         self.stopping = False
@@ -378,7 +378,7 @@ class Scheduler:
             for client, jobs in list(clients.items()):
                 if jobs[0].uses_gpu and self._gpu_running >= self.limits.gpu_jobs:
                     continue
-                if self._running and not self.may_begin(jobs[0], self.running_bytes):
+                if self._running and not self.may_begin(jobs[0].bytes, self.running_bytes):
                     return None  # it is this one's turn: others wait with it until there is room
                 job = jobs.popleft()
                 clients.move_to_end(client)

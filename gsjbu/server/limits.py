@@ -101,7 +101,3 @@ class Limits:
         shares = {"cache_bytes": available // 16, "upload_buffer_bytes": available // 8}
         fitted = {n: min(getattr(self, n), most) for n, most in shares.items() if n not in given}
         return replace(self, **fitted)
-
-    def as_dict(self) -> dict[str, float]:
-        """Name -> value."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}

@@ -17,7 +17,7 @@ from gsjbu.server.dependencies import Shared
 from gsjbu.server.events import last_event_id, sse
 from gsjbu.server.jobs import Job
 from gsjbu.server.problems import OF_BODIES, internal, refusals
-from gsjbu.server.runs import Answer
+from gsjbu.server.runs import Panels
 from gsjbu.server.schemas import ClientId, Id
 from gsjbu.server.service import Service
 from gsjbu.server.strict import StrictRoute
@@ -43,7 +43,7 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 async def run(service: Shared, request: Request, client_id: ClientId = None) -> Response:
     async with read_form(request, service.limits, service.buffers) as form:
         settings = forms.settings_of(form)
-        answer = Answer("files" if forms.flag(form, "return_files") else "png")
+        panels: Panels = "files" if forms.flag(form, "return_files") else "png"
         if "signal" not in form.files:
             forms.no_signal_words(form)
         image_id = service.store.add("image", await service.inputs.image_of(form))
@@ -53,7 +53,7 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
             signal_id = service.store.add("signal", signal)
         truth = await service.inputs.truth_of(form)
         truth_id = None if truth is None else service.store.add("truth", truth)
-    job = (await service.submit(client_of(request), image_id, settings, signal_id, answer, truth_id)).job
+    job = (await service.submit(client_of(request), image_id, settings, signal_id, panels, truth_id)).job
     assert job is not None  # it was not asked how long it takes
     await _wait(service, request, job)
     if job.state != "done":
@@ -84,16 +84,10 @@ async def start(
     client_id: ClientId = None,
 ) -> dict[str, Any]:
     settings = schemas.strict_settings(wanted.settings)
-    answer = Answer("files" if wanted.return_files else wanted.panels)
+    panels: Panels = "files" if wanted.return_files else wanted.panels
     accepted = await service.submit(
-        client_of(request),
-        wanted.image_id,
-        settings,
-        wanted.signal_id,
-        answer,
-        wanted.truth_id,
-        wanted.patience_s,
-    )
+        client_of(request), wanted.image_id, settings, wanted.signal_id, panels, wanted.truth_id, wanted.patience_s
+    )  # fmt: skip
     body = {"estimate": results.of_estimate(accepted.cost)}
     if accepted.job is None:
         response.status_code = 200

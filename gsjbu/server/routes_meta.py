@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -83,7 +84,7 @@ def _settings(service: Service) -> dict[str, Any]:
     models = [{**c, "kind": kind} for kind in ("backbone", "segmentation") for c in choices[kind]]
     return {
         "settings": entries,
-        "limits": service.limits.as_dict(),
+        "limits": asdict(service.limits),
         "samples": samples,
         "models": models,
         "devices": choices["device"],

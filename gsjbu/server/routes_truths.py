@@ -22,18 +22,17 @@ router = APIRouter(tags=["images"], route_class=StrictRoute)
 async def truths(service: Shared, request: Request) -> dict[str, object]:
     async with read_form(request, service.limits, service.buffers) as form:
         forms.only(form, "sample", "what")
-        if "file" not in form.files and "sample" not in form.fields:
-            raise Problem("file_missing", "The form has no file; attach the truth in the field 'file'.")
-        for name in ("sample", "what"):
-            if "file" in form.files and name in form.fields:
+        if "file" in form.files:
+            for name in sorted(form.fields):
                 detail = (
                     f"Send either a truth's file or a built-in scene's own, not both: leave out {name!r}."
                 )
                 raise Problem("request_invalid", detail, setting=name)
-        if "file" in form.files:
             stored = await service.inputs.truth_from_file(form.files["file"])
-        else:
+        elif "sample" in form.fields:
             stored = await service.inputs.truth_of_sample(form.fields["sample"], form.fields.get("what", ""))
+        else:
+            raise Problem("file_missing", "The form has no file; attach the truth in the field 'file'.")
     return _about(service.store.add("truth", stored), stored)
 
 

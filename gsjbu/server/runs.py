@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -29,18 +29,13 @@ from gsjbu.server.store import Store, forget_oldest
 from gsjbu.settings import Settings
 
 log = logging.getLogger("gsjbu.server")
+#: How a job's panels are to come: in the JSON, as files, or by address when asked for.
+Panels = Literal["png", "files", "links"]
 # A slider that is being moved makes results faster than anybody clicks into them.
 LOOK_AHEAD_SECONDS = 0.3
 # Results of built-in scenes that are looked for when the same is wanted again.
 SCENES = 100
 SEEN = "Computed before: a built-in scene with the same settings, whose result was still there."
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How a job's panels are to come: in the JSON, as files, or by address when asked for."""
-
-    panels: str = "png"  # png | files | links
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,7 @@ class Order:
     image: StoredImage
     settings: Settings
     signal: Signal | None
-    answer: Answer
+    panels: Panels
     truth: Brought | None = None
 
     @property
@@ -94,7 +89,7 @@ class Runs:
         bundle = self._seen(scene) or Bundle(self._compute(job, order, reduced, threads))
         job.check()
         bundle.extra_ms.update(decode=order.image.decode_ms, reduce=reduce_ms)
-        where = self._place_panels(job, bundle, order.answer)
+        where = self._place_panels(job, bundle, order.panels)
         bundle.extra_ms["total"] = 1000 * (time.monotonic() - (job.started or 0))
         job.check()
         bundle.answer(job.id, where)
@@ -122,16 +117,16 @@ class Runs:
             return bundle.again(SEEN)
         return None
 
-    def _place_panels(self, job: Job, bundle: Bundle, answer: Answer) -> dict[str, dict[str, str]]:
+    def _place_panels(self, job: Job, bundle: Bundle, panels: Panels) -> dict[str, dict[str, str]]:
         links = {name: {"url": f"/api/jobs/{job.id}/panels/{name}.png"} for name in bundle.panels}
-        if answer.panels == "links":
+        if panels == "links":
             return links
         pngs = bundle.all_pngs(job.check)
-        if answer.panels == "files" or sum(map(len, pngs.values())) > self.limits.inline_bytes:
+        if panels == "files" or sum(map(len, pngs.values())) > self.limits.inline_bytes:
             try:
                 urls = self.out.write(job.id, {f"{name}.png": data for name, data in pngs.items()})
             except OSError as error:
-                self._no_files(job, bundle, error, wanted=answer.panels == "files")
+                self._no_files(job, bundle, error, wanted=panels == "files")
                 return links
             bundle.keep_files({name: self.out.folder / job.id / f"{name}.png" for name in pngs})
             return {name: {"url": urls[f"{name}.png"]} for name in pngs}

@@ -26,7 +26,7 @@ from gsjbu.server import archive, readouts
 from gsjbu.server.config import Config
 from gsjbu.server.files import OutFiles
 from gsjbu.server.headroom import available_bytes, resident_bytes
-from gsjbu.server.inputs import Inputs, StoredSignal, StoredTruth
+from gsjbu.server.inputs import Inputs, StoredSignal
 from gsjbu.server.isolation import WORKER_BYTES
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.limits import MIB
@@ -34,7 +34,7 @@ from gsjbu.server.logs import tell_failure
 from gsjbu.server.meters import Meters
 from gsjbu.server.problems import Problem
 from gsjbu.server.results import Bundle
-from gsjbu.server.runs import Answer, Order, Runs
+from gsjbu.server.runs import Order, Panels, Runs
 from gsjbu.server.store import Store
 from gsjbu.server.streams import Streams
 from gsjbu.server.uploads import Buffers
@@ -71,7 +71,7 @@ class Service:
         self.buffers = Buffers(limits)
         self.inputs = Inputs(limits)
         self.runs = Runs(config, self.store, self.out, self.inputs)
-        self.jobs = Scheduler(limits, self._job_ended, self._may_begin)
+        self.jobs = Scheduler(limits, self._job_ended, self._is_there)
         self.started = time.monotonic()
         self.warm = False
         self.streams = Streams()
@@ -155,13 +155,6 @@ class Service:
         stored: StoredSignal = self.store.get("signal", signal_id)
         return stored.signal
 
-    def truth(self, truth_id: str | None) -> Brought | None:
-        """A kept truth; refuses with ``expired`` or ``not_found``."""
-        if truth_id is None:
-            return None
-        stored: StoredTruth = self.store.get("truth", truth_id)
-        return stored.brought
-
     # -- jobs -----------------------------------------------------------------------------------------------------
 
     async def submit(
@@ -170,16 +163,17 @@ class Service:
         image_id: str,
         settings: Settings,
         signal_id: str | None,
-        answer: Answer,
+        panels: Panels,
         truth_id: str | None = None,
         patience_s: float | None = None,
     ) -> Accepted:
         """Accept a job for an image in the store, after its time and memory have been estimated."""
-        signal, truth = self.signal(signal_id), self.truth(truth_id)
+        signal = self.signal(signal_id)
+        truth: Brought | None = None if truth_id is None else self.store.get("truth", truth_id).brought
         if truth is not None and signal is None:
             detail = "A truth is measured against its signal; send the signal too."
             raise Problem("request_invalid", detail, setting="truth")
-        order = Order(image_id, self.store.get("image", image_id), settings, signal, answer, truth)
+        order = Order(image_id, self.store.get("image", image_id), settings, signal, panels, truth)
         cost, need, isolated = await self.read(lambda: self._cost_of(order))
         if patience_s is not None and cost.seconds > patience_s:
             return Accepted(None, cost)
@@ -215,11 +209,8 @@ class Service:
             )
         return cost, int(cost.bytes * MARGIN) + besides, isolated
 
-    def _may_begin(self, job: Job, running: int) -> bool:
-        """Whether a job may begin beside others that were given ``running`` bytes, used by now or not."""
-        return self._is_there(job.bytes, running)
-
     def _is_there(self, need: int, running: int) -> bool:
+        """Whether there are ``need`` bytes beside jobs that were given ``running`` ones, used by now or not."""
         return need + RESERVE <= available_bytes() - running - self._held
 
     def _has_room(self, need: int, running: int) -> bool:

@@ -1,7 +1,7 @@
 // How long a run will take, and the one change that would help most.
 
 import { look } from "./connection.js";
-import { byId, h, put } from "./dom.js";
+import { button, byId, put } from "./dom.js";
 import { about, bytes } from "./format.js";
 import { label, shownValue, take } from "./controls.js";
 import { t } from "./i18n.js";
@@ -19,26 +19,14 @@ function draw() {
   put(byId("estimate"), estimate && t("run.estimate", { time: about(seconds), memory: bytes(memory) }));
   byId("cold").hidden = !estimate || state.warm;
   const [first] = now.phase === "waiting" ? [...(advice ?? [])].sort((a, b) => a.seconds - b.seconds) : [];
-  put(
-    byId("advice"),
-    first &&
-      h(
-        "button",
-        {
-          type: "button",
-          class: "advice",
-          on: {
-            click: () => {
-              take(first.setting, first.value);
-              run({ asked: true }); // they have seen how long it takes
-            },
-          },
-        },
-        t("advice.lower", {
-          setting: label(first.setting),
-          value: shownValue(first.value),
-          time: about(first.seconds),
-        }),
-      ),
-  );
+  put(byId("advice"), first && lowering(first));
+}
+
+function lowering({ setting, value, seconds }) {
+  const follow = () => {
+    take(setting, value);
+    run({ asked: true }); // they have seen how long it takes
+  };
+  const words = { setting: label(setting), value: shownValue(value), time: about(seconds) };
+  return button({ class: "advice" }, follow, t("advice.lower", words));
 }

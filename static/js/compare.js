@@ -5,18 +5,7 @@ import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { drawLegend } from "./legend.js";
 import { bestOf, measuredGroup, methodClass, methodOf } from "./methods.js";
-import {
-  firstPair,
-  groupTitle,
-  groups,
-  inherit,
-  isError,
-  nameIn,
-  picture,
-  sentence,
-  steps,
-  title,
-} from "./panels.js";
+import { firstPair, groupTitle, groups, inherit, isError, nameIn, picture, sentence, steps, title } from "./panels.js";
 import { drawStrip } from "./strip.js";
 import { SIDES } from "./viewer.js";
 import { look, on, set, state } from "./state.js";

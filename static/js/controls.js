@@ -1,6 +1,6 @@
 // Controls built from the server's schema: a slider with its number, a list, a switch; each with its sentence.
 
-import { byId, h, put } from "./dom.js";
+import { button, byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { inWords, said } from "./said.js";
 import { on, set, state } from "./state.js";
@@ -88,22 +88,19 @@ function show() {
 function row(one, change) {
   const id = `setting-${one.name}`;
   const help = h("p", { class: "help", id: `${id}-help`, hidden: true }, sentence(one));
-  const ask = h(
-    "button",
+  const unfold = () => {
+    help.hidden = !help.hidden;
+    ask.setAttribute("aria-expanded", String(!help.hidden));
+  };
+  const ask = button(
     {
-      type: "button",
       class: "ask",
       "aria-expanded": "false",
       "aria-controls": help.id,
       "aria-label": t("controls.about", { setting: one.name === "device" ? t("controls.gpu") : label(one.name) }),
       title: sentence(one),
-      on: {
-        click: () => {
-          help.hidden = !help.hidden;
-          ask.setAttribute("aria-expanded", String(!help.hidden));
-        },
-      },
     },
+    unfold,
     "?",
   );
   const make = one.name === "device" ? gpu : ({ bool: toggle, choice: list }[one.kind] ?? slider);

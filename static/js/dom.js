@@ -23,7 +23,10 @@ export function h(tag, props, ...children) {
   return fill(document.createElement(tag), props, children);
 }
 
-/** The same for SVG. */
+/** A button: button({class: "icon"}, click, "×"). */
+export const button = (props, click, ...children) => h("button", { type: "button", ...props, on: { click } }, ...children);
+
+/** An SVG element, as h makes one of HTML. */
 export function svg(tag, props, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
 }

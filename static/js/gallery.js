@@ -1,7 +1,7 @@
 // Where pictures come from: built-in scenes, the picker, drag and drop, paste, the camera, and this visit's own.
 
 import * as api from "./api.js";
-import { byId, h, picks, put } from "./dom.js";
+import { button, byId, h, picks, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { hush, say } from "./notice.js";
 import { run } from "./runner.js";
@@ -61,9 +61,9 @@ async function takeAll(files) {
 
 /** A picture to press. */
 const thumb = (src, size, pressed, props, click) =>
-  h(
-    "button",
-    { type: "button", class: "thumb", "aria-pressed": String(pressed), ...props, on: { click } },
+  button(
+    { class: "thumb", "aria-pressed": String(pressed), ...props },
+    click,
     h("img", { src, alt: "", width: size, height: size }),
   );
 
@@ -93,8 +93,7 @@ function draw() {
   byId("recent-row").hidden = state.recent.length === 0;
   const now = state.image;
   const scene = now?.sample && state.info.samples.find((one) => one.name === now.sample);
-  byId("lookfor").textContent =
-    `${scene ? `${said(scene.sentence)} ` : ""}${t("page.look")}`;
+  byId("lookfor").textContent = `${scene ? `${said(scene.sentence)} ` : ""}${t("page.look")}`;
   byId("picture-now").hidden = !now;
   if (!now) return;
   byId("picture-thumb").src = now.thumb;

@@ -1,7 +1,7 @@
 // The classes of what is on show, each with its colour and share; pressed, it is left out of every panel.
 
 import { isHidden } from "./classes.js";
-import { byId, h, put } from "./dom.js";
+import { button, byId, h, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { t } from "./i18n.js";
 import { classWords } from "./panels.js";
@@ -17,32 +17,24 @@ export function drawLegend({ left, right }, redraw) {
   const more = entries.length - MOST;
   put(
     byId("legend"),
-    entries.slice(0, MOST).map((one) =>
-      h(
-        "li",
-        {},
-        h(
-          "button",
-          {
-            type: "button",
-            "aria-pressed": String(!isHidden(one)),
-            title: t(isHidden(one) ? "legend.show" : "legend.hide", { name: classWords(one) }),
-            data: { class: one.name },
-            on: {
-              click: () => {
-                toggle(one);
-                redraw();
-              },
-            },
-          },
-          h("span", { class: "chip", style: { backgroundColor: one.colour } }),
-          classWords(one),
-          one.share !== undefined && h("span", { class: "quiet" }, ` ${fixed(one.share * 100, 1)} %`),
-        ),
-      ),
-    ),
+    entries.slice(0, MOST).map((one) => h("li", {}, entry(one, redraw))),
     more > 0 && h("li", { class: "quiet" }, t("legend.more", { count: more })),
   );
+}
+
+function entry(one, redraw) {
+  const named = {
+    "aria-pressed": String(!isHidden(one)),
+    title: t(isHidden(one) ? "legend.show" : "legend.hide", { name: classWords(one) }),
+    data: { class: one.name },
+  };
+  const press = () => {
+    toggle(one);
+    redraw();
+  };
+  const chip = h("span", { class: "chip", style: { backgroundColor: one.colour } });
+  const share = one.share !== undefined && h("span", { class: "quiet" }, ` ${fixed(one.share * 100, 1)} %`);
+  return button(named, press, chip, classWords(one), share);
 }
 
 /** Show or hide a class in every panel. */

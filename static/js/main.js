@@ -121,28 +121,11 @@ function fold() {
 function startAll() {
   language.start();
   controls.start(change);
-  recovery.start();
-  progress.start();
-  advice.start();
-  compare.start();
-  tools.start();
-  awaited.start();
-  ellipses.start();
-  cutout.start();
-  relief.start();
-  readout.start();
-  report.start();
-  charts.start();
+  for (const part of [recovery, progress, advice, compare, tools, awaited, ellipses, cutout, relief]) part.start();
+  for (const part of [readout, report, charts]) part.start();
   runs.start(comeBack);
   profile.start(() => charts.reveal("profile"));
-  region.start();
-  inspector.start();
-  similarity.start();
-  outputs.start();
-  gallery.start();
-  webcam.start();
-  signal.start();
-  truth.start();
+  for (const part of [region, inspector, similarity, outputs, gallery, webcam, signal, truth]) part.start();
   url.start(goBack);
   runner.start({ pictures: compare.showEarly, result: present, refusal: signal.misfit });
 }

@@ -1,6 +1,6 @@
 // One place for what the page has to say: errors stay above the page until they are settled, news goes by itself.
 
-import { byId, h, put } from "./dom.js";
+import { button, byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { inWords, said } from "./said.js";
 import { on, state } from "./state.js";
@@ -38,25 +38,16 @@ on("language", () => {
 function drawError() {
   const { words, options } = showing;
   const { action } = options;
+  const act = () => {
+    leave(() => hush());
+    action.run();
+  };
   const box = byId("notice");
   box.className = "notice error";
   put(
     box,
     h("p", {}, now(words)),
-    action &&
-      h(
-        "button",
-        {
-          type: "button",
-          on: {
-            click: () => {
-              leave(() => hush());
-              action.run();
-            },
-          },
-        },
-        now(action.label),
-      ),
+    action && button({}, act, now(action.label)),
     close(() => leave(() => hush())),
   );
   box.hidden = false;
@@ -85,11 +76,7 @@ for (const event of ["pointerenter", "focusin"]) byId("toast").addEventListener(
 for (const event of ["pointerleave", "focusout"]) byId("toast").addEventListener(event, fade);
 
 const close = (click) =>
-  h(
-    "button",
-    { type: "button", class: "close", "aria-label": t("notice.close"), title: t("notice.close"), on: { click } },
-    "×",
-  );
+  button({ class: "close", "aria-label": t("notice.close"), title: t("notice.close") }, click, "×");
 
 function fade() {
   clearTimeout(timer);

@@ -2,7 +2,7 @@
 
 import { addGroup, go } from "./compare.js";
 import { label, shownSetting } from "./controls.js";
-import { h, put } from "./dom.js";
+import { button, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { bestOf, methodOf } from "./methods.js";
 import { isError } from "./panels.js";
@@ -66,44 +66,24 @@ function figure(run) {
 
 /** The list, into the holder of the charts. */
 export function drawRuns(holder) {
-  put(
-    holder,
-    h(
-      "ul",
-      { class: "runs" },
-      state.runs.map((one) =>
-        h(
-          "li",
-          {},
-          h(
-            "button",
-            {
-              type: "button",
-              class: "back",
-              data: { job: one.job },
-              "aria-current": one.job === state.result?.job ? "true" : null,
-              on: { click: () => comeBack(one) },
-            },
-            h("b", {}, pictureName(one)),
-            h("span", { class: "figure" }, figure(one)),
-            h("span", { class: "quiet" }, words(one)),
-          ),
-          h(
-            "button",
-            {
-              type: "button",
-              class: "icon",
-              data: { beside: one.job },
-              "aria-label": t("runs.beside", { run: words(one) }),
-              title: t("runs.beside", { run: words(one) }),
-              disabled: !comparable(one, state.result),
-              on: { click: () => beside(one) },
-            },
-            "⇄",
-          ),
-        ),
-      ),
+  put(holder, h("ul", { class: "runs" }, state.runs.map(line)));
+}
+
+function line(one) {
+  const { job } = one;
+  const title = t("runs.beside", { run: words(one) });
+  const disabled = !comparable(one, state.result);
+  return h(
+    "li",
+    {},
+    button(
+      { class: "back", data: { job }, "aria-current": job === state.result?.job ? "true" : null },
+      () => comeBack(one),
+      h("b", {}, pictureName(one)),
+      h("span", { class: "figure" }, figure(one)),
+      h("span", { class: "quiet" }, words(one)),
     ),
+    button({ class: "icon", data: { beside: job }, "aria-label": title, title, disabled }, () => beside(one), "⇄"),
   );
 }
 
@@ -111,9 +91,7 @@ const sameSize = (a, b) => a.width === b.width && a.height === b.height;
 
 /** A group's picture by what measured best for it: not a map of its errors. */
 const main = (result, group) =>
-  result.panels.find(
-    (p) => p.group === group && methodOf(p.name) === bestOf(result, group) && !isError(p),
-  ) ??
+  result.panels.find((p) => p.group === group && methodOf(p.name) === bestOf(result, group) && !isError(p)) ??
   result.panels.find((p) => p.name === "gsjbu_rgb");
 
 const comparable = (one, other) =>

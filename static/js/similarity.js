@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 import { lookup } from "./bar.js";
-import { byId, h, latest, put } from "./dom.js";
+import { button, byId, h, latest, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { t } from "./i18n.js";
 import { addGroup, showPair } from "./compare.js";
@@ -167,12 +167,7 @@ export function values() {
   if (!shown) return null;
   const { maps } = shown;
   const all = (raw) => Float32Array.from(raw, (v) => maps.low + ((maps.high - maps.low) * v) / 65535);
-  return {
-    width: maps.width,
-    height: maps.height,
-    bilinear: all(maps.bilinear),
-    gsjbu: all(maps.gsjbu),
-  };
+  return { width: maps.width, height: maps.height, bilinear: all(maps.bilinear), gsjbu: all(maps.gsjbu) };
 }
 
 /** The kept points, each with a button that lets it go. */
@@ -186,14 +181,9 @@ function drawKept() {
         "li",
         {},
         isHere(one) ? `${one.x}, ${one.y}` : t("similarity.of", one),
-        h(
-          "button",
-          {
-            type: "button",
-            class: "icon",
-            "aria-label": t("similarity.drop", one),
-            on: { click: () => set({ kept: state.kept.filter((other) => !same(one)(other)) }) },
-          },
+        button(
+          { class: "icon", "aria-label": t("similarity.drop", one) },
+          () => set({ kept: state.kept.filter((other) => !same(one)(other)) }),
           "×",
         ),
       ),

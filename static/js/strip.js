@@ -75,15 +75,6 @@ function fill(node, panel, chosen, result, pick) {
 function cover(to, from) {
   const scale = Math.max(to.width / from.width, to.height / from.height);
   const [width, height] = [to.width / scale, to.height / scale];
-  to.getContext("2d").drawImage(
-    from,
-    (from.width - width) / 2,
-    (from.height - height) / 2,
-    width,
-    height,
-    0,
-    0,
-    to.width,
-    to.height,
-  );
+  const [left, top] = [(from.width - width) / 2, (from.height - height) / 2];
+  to.getContext("2d").drawImage(from, left, top, width, height, 0, 0, to.width, to.height);
 }

@@ -1,23 +1,21 @@
 // Tabs as screen readers and keyboards expect them: one stop for the tab key, arrows, Home and End.
 
-import { h, put } from "./dom.js";
+import { button, put } from "./dom.js";
 
 /** A tab for each [name, words] in `holder`, with the ids `prefix`-name; they show in `panel`, and `choose(name)`. */
 export function drawTabs(holder, panel, prefix, entries, present, choose) {
   put(
     holder,
     entries.map(([name, words]) =>
-      h(
-        "button",
+      button(
         {
-          type: "button",
           role: "tab",
           id: `${prefix}-${name}`,
           "aria-selected": String(name === present),
           "aria-controls": panel.id,
           tabindex: name === present ? 0 : -1,
-          on: { click: () => choose(name) },
         },
+        () => choose(name),
         words,
       ),
     ),

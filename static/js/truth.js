@@ -1,7 +1,7 @@
 // The truth at full resolution: brought beside a signal, or reduced to one here; a built-in scene has its own.
 
 import * as api from "./api.js";
-import { byId, h, picks, put } from "./dom.js";
+import { button, byId, h, picks, put } from "./dom.js";
 import { gridOf } from "./grid.js";
 import { t } from "./i18n.js";
 import { hush, say } from "./notice.js";
@@ -146,14 +146,9 @@ function draw() {
     h("span", { class: "quiet" }, t("truth.scene")),
     Object.entries(OF_SCENES).flatMap(([what, words]) =>
       STRIDES.map((stride) =>
-        h(
-          "button",
-          {
-            type: "button",
-            data: { what, stride },
-            "aria-pressed": String(truth?.what === what && isReduced(stride)),
-            on: { click: () => bring(t(words), () => api.sceneTruth(image.sample, what), { scene: image.sample, what }, false, stride) },
-          },
+        button(
+          { data: { what, stride }, "aria-pressed": String(truth?.what === what && isReduced(stride)) },
+          () => bring(t(words), () => api.sceneTruth(image.sample, what), { scene: image.sample, what }, false, stride),
           `${t(words)} ×${stride}`,
         ),
       ),

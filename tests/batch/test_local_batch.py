@@ -29,12 +29,7 @@ from tests import zygote
 ASKED = BatchConfig(objective="rgb", iters=6)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_workers():
-    """Worker processes are forks that have loaded, but for those of a test that asks for fresh ones."""
-    multiprocessing.set_executable(zygote.python())
-    yield
-    multiprocessing.set_executable(sys.executable)
+pytestmark = pytest.mark.usefixtures("quick_workers")
 
 
 @pytest.fixture

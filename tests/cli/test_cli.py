@@ -24,6 +24,8 @@ from gsjbu.io.signals import understand
 from gsjbu.settings import SETTINGS
 from tests import zygote
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 
 @pytest.fixture
 def files(tmp_path):

@@ -24,6 +24,7 @@ from gsjbu.io.signals import understand
 from tests.doors.conftest import COLS, REGION, ROWS, H, W, cells, zipped
 from tests.doors.test_brought import MM, npy, picture
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
 RNG = np.random.default_rng(1)
 INSIDE = REGION == 2
 SENSED = np.where(INSIDE[4::8, 4::8], 5.0, 0.8) + 0.001 * np.arange(ROWS)[:, None]

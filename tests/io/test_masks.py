@@ -99,6 +99,7 @@ def test_the_command_line_takes_a_file(tmp_path, capsys):
     np.testing.assert_array_equal(np.load(words[3]), right)
 
 
+@pytest.mark.usefixtures("quick_workers")
 def test_a_batch_takes_a_folder_of_masks_at_any_resolution(tmp_path):
     """What lies under the mask changes no byte; an image without one is reported, and the rest is done."""
     for folder in ("photos", "other", "masks"):

@@ -47,10 +47,9 @@ def fuzz(server: Process, folder: Path, *options: str) -> None:
 
 
 def test_a_short_fuzz(tmp_path: Path) -> None:
-    with in_process(
-        python=zygote.python()
-    ) as server:  # the real computation: settings that nobody thought of run through it
-        fuzz(server, tmp_path, "--max-examples", "4")
+    # the real computation: settings that nobody thought of run through it
+    with in_process(python=zygote.python()) as server:
+        fuzz(server, tmp_path, "--max-examples", "3")
 
 
 @pytest.mark.soak

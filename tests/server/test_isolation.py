@@ -15,6 +15,8 @@ from gsjbu.server import isolation
 from tests.server.conftest import Running, picture, start, upload, wait
 from tests.server.test_jobs import until
 
+pytestmark = pytest.mark.usefixtures("quick_workers")
+
 
 def hang(*_given: Any, **_more: Any) -> None:
     """A run that comes to no end and tells nothing."""

@@ -6,7 +6,7 @@ import argparse
 import ast
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,7 @@ def test_a_bad_command_line_ends_with_a_sentence(argv: list[str], capsys: pytest
 def test_the_guide_names_each_limit_and_each_code() -> None:
     page = server_tables.PAGE.read_text("utf-8")
     assert server_tables.filled(page) == page, "python -m scripts.server_tables writes them anew"
-    assert all(f"| `{name}` |" in page for name in (*Limits().as_dict(), *STATUS))
+    assert all(f"| `{name}` |" in page for name in (*asdict(Limits()), *STATUS))
 
 
 def test_what_is_promised_under_a_fault_names_codes_and_limits_that_are() -> None:
@@ -77,7 +77,7 @@ def test_what_is_promised_under_a_fault_names_codes_and_limits_that_are() -> Non
     promised = page[page.index("## What is promised") : page.index("## Limits")]
     known = {
         *STATUS,
-        *Limits().as_dict(),
+        *asdict(Limits()),
         "return_files",
         "status.files",
         "/healthz",
