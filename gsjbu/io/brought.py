@@ -62,7 +62,8 @@ def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES)
         )
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
         raise SignalError(
-            "signal_type", f"The array holds {dtype.name}; it must hold floats, integers or booleans."
+            "signal_type",
+            f"The array holds {dtype.name}; it must hold floats of at most 64 bits, integers or booleans.",
         )
     if len(shape) not in (2, 3, 4):
         raise SignalError(

@@ -36,6 +36,9 @@ def refusal(x: Any) -> SignalError | None:
     if hasattr(x, "read"):
         step = "x.getvalue()" if isinstance(x, io.BytesIO) else "x.read()"
         return SignalError("signal_type", f"{a} is a stream; bring its bytes, {step}, or a path.")
+    if isinstance(x, Mapping) and {"size", "counts"} <= set(x):
+        text = "run lengths of a mask, as COCO has them: bring the mask, pycocotools.mask.decode(x)."
+        return SignalError("signal_type", f"{a} of size and counts is {text}")
     held = list(_held(x))
     if not held:
         return None
@@ -53,7 +56,9 @@ def _held(x: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(x, list | tuple):
         yield from ((f"[{n}]", part) for n, part in enumerate(x))
     else:
-        yield from ((f".{name}", part) for name, part in getattr(x, "__dict__", {}).items())
+        yield from (
+            (f".{name}", part) for name, part in getattr(x, "__dict__", {}).items() if name[:1] != "_"
+        )
 
 
 def _array_in(x: Any, depth: int) -> str | None:

@@ -517,6 +517,14 @@ def whole_of_levels(dtype: np.dtype, values: np.ndarray) -> float:
     return 255.0 if top <= 255 and not (whole and dtype.itemsize == 2) else 65535.0
 
 
+def may_be_per_cent(values: np.ndarray) -> bool:
+    """Whether shares in levels, of which 255 is all, may be per cent: none is above 100, of levels of 8 bits the most
+    is just that."""
+    top = float(values.max(initial=0))
+    levels = whole_of_levels(values.dtype, values) == 255
+    return levels and top <= 100 and (top == 100 or values.dtype.itemsize > 1)
+
+
 def sums_to_whole(values: np.ndarray, whole: float) -> bool:
     """Whether whole numbers [C, …] are levels of which ``whole`` stands for 1, and 1 in all over the channels, but for
     what each lost or gained as it was rounded, or lost as it was cut off."""

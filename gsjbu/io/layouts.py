@@ -27,7 +27,7 @@ LOOKED_AT, CLEARLY_EVEN = 16, 0.5
 LONG = 4.0
 _SHAPES = "it must be [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those"
 #: What people call them; a leading batch of one is always taken off.
-_NAMES = {"chw": "CHW", "bchw": "CHW", "hw": "CHW", "hwc": "HWC", "bhwc": "HWC",
+_NAMES = {"chw": "CHW", "bchw": "CHW", "nchw": "CHW", "hw": "CHW", "hwc": "HWC", "bhwc": "HWC", "nhwc": "HWC",
           "tokens": "tokens", "nc": "tokens", "bnc": "tokens"}  # fmt: skip
 
 
@@ -44,7 +44,7 @@ class Laid:
 
 def parse(layout: str | None) -> tuple[str, Size | None]:
     """A layout, and rows and columns, from what a person wrote: ``auto``, ``chw``, ``hwc``, ``tokens``, ``19x28``."""
-    text = AUTO if layout is None else str(layout).strip().lower()
+    text = AUTO if layout is None else str(layout).replace(" ", "").lower()
     if text == AUTO:
         return AUTO, None
     if text in _NAMES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,9 +78,27 @@ def _of_text(text: str, name: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in io.StringIO(text, newline=None))[:MAX_NAMES]
 
 
+def listed(names: Any) -> tuple[str, ...]:
+    """Names by number from a list or a map of numbers, or one with ``id2label``. Raises SignalError."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise SignalError(
+            "signal_names",
+            f"names is {str(names)[:40]!r}; it must be a list, the names of the classes by number.",
+        )
+    return _in_order(names if isinstance(names, Mapping) else list(names), "names")
+
+
 def _of_json(text: str, name: str) -> tuple[str, ...]:
     try:
         found: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _no_names(name) from error
+    return _in_order(found, name)
+
+
+def _in_order(found: Any, name: str) -> tuple[str, ...]:
+    """A name for each number, from a list or a map; those that are left out have their number's."""
+    try:
         found = found.get("id2label", found) if isinstance(found, Mapping) else found
         by_number = (
             dict(enumerate(found)) if isinstance(found, list) else {int(k): v for k, v in found.items()}
@@ -88,8 +106,14 @@ def _of_json(text: str, name: str) -> tuple[str, ...]:
         most = max(by_number, default=-1)
         if min(by_number, default=0) < 0 or most >= MAX_NAMES:
             raise ValueError("numbers out of range")
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise SignalError(
-            "signal_names", f"{name} holds no names: a list, or a map from class number to name (id2label)."
-        ) from error
-    return tuple(str(by_number.get(number, f"class {number}")) for number in range(most + 1))
+        if not all(isinstance(name, str) for name in by_number.values()):
+            raise ValueError("no text")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _no_names(name) from error
+    return tuple(by_number.get(number, f"class {number}") for number in range(most + 1))
+
+
+def _no_names(name: str) -> SignalError:
+    return SignalError(
+        "signal_names", f"{name} holds no names: a list, or a map from class number to name (id2label)."
+    )

@@ -97,7 +97,8 @@ def _with_meaning(found: Brought, text: str) -> Brought:
         return found if found.colours else with_notes(found, notes)
     values = told["offset"] + told["scale"] * found.array.astype(np.float64)
     values[found.array == told["gap_level"]] = np.nan
-    array = values.astype(np.float32)
+    finest = np.abs(values[np.isfinite(values)]).max(initial=0) * np.finfo(np.float32).eps
+    array = values if finest > abs(told["scale"]) else values.astype(np.float32)
     found = replace(found, array=array, source=f"{found.source} with a scale", colours=False, codes=())
     return with_notes(found, notes | {"gaps": None})
 

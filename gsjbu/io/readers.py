@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,9 @@ def _numbers(x: Any) -> np.ndarray:
         raise holds or SignalError(
             "signal_type", f"A {type(x).__name__} is no array of numbers. {ACCEPTED}"
         ) from error
+    if array.dtype.kind == "O" and hasattr(x, "to_numpy"):  # pandas' own types, whose gaps are no numbers
+        with suppress(ValueError, TypeError):
+            array = x.to_numpy(dtype=np.float64, na_value=np.nan)
     if holds and array.dtype.kind == "O":
         raise holds
     if array.dtype.kind not in "fiubc":

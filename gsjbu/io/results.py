@@ -42,6 +42,8 @@ class Result:
             levels.check_png(signal, shape, shares)
         elif form in float_maps.CHANNELS:
             float_maps.check(form, shape)
+            if signal.dtype == "float64":
+                float_maps.check_digits(form, signal.offset, signal.scale)
 
     def write(
         self,
@@ -55,7 +57,8 @@ class Result:
         :func:`gsjbu.io.writers.write`. Returns shape and dtype in the file, and what levels of a picture mean."""
         blocks = iter(self.blocks)
         first = next(blocks)
-        about: dict[str, Any] = {"shape": list(self.shape), "dtype": result_dtype(self.dtype, half).name}
+        dtype = "float32" if form in float_maps.CHANNELS else result_dtype(self.dtype, half).name
+        about: dict[str, Any] = {"shape": list(self.shape), "dtype": dtype}
         due = False
         if form == "png":
             write_bytes(path, levels.png(self.signal, first, self.shares), alone)

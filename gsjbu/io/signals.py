@@ -22,6 +22,7 @@ from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, Kind
+from gsjbu.io.names import listed
 from gsjbu.io.readers import bring
 from gsjbu.settings import flag
 
@@ -49,6 +50,7 @@ PLACED = (
     "The signal's file says where on the ground it lies, which has no part here: it is laid over the whole image, and "
     "the result has no georeference; gsjbu raster goes by it, and keeps it."
 )
+PER_CENT = "255 stands for 1 in these whole numbers, and none is above 100: if they are per cent, divide them by 100."
 EQUAL = "The signal has three equal channels, as a grey picture read as colours; bring one, to be taken for what it is."
 
 
@@ -82,12 +84,9 @@ class Asked:
                     "signal_layout",
                     f"layout says {size_text(*said)}, and grid {size_text(*token_grid)}; give one of them.",
                 )
-        if isinstance(names, str) or not isinstance(names, Iterable):
-            raise SignalError(
-                "signal_names",
-                f"names is {str(names)[:40]!r}; it must be a list, the names of the classes by number.",
-            )
-        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, tuple(names), flag("fill", fill))
+        return cls(
+            kinds.parse(kind), gaps.parse(invalid), axes, token_grid, listed(names), flag("fill", fill)
+        )
 
     def laid(self, brought: Brought, size: Size | None) -> layouts.Laid:
         """``brought`` as planes over an image of ``size`` (height, width), as its words say or its axes."""
@@ -350,6 +349,13 @@ def _nothing_known(planes: np.ndarray) -> SignalError:
             "Every cell has a channel of −∞ or without a value, which makes it a gap; in logits −∞ rules a class out: "
             "kind=logits says that they are.",
         )
+    empty = [n + 1 for n, channel in enumerate(some) if not channel.any()]
+    if 0 < len(empty) < len(planes):
+        return SignalError(
+            "signal_not_finite",
+            f"Channel {empty[0]} of {len(planes)} has no value in any cell, which makes every cell a gap; leave out "
+            "channels that are empty.",
+        )
     return SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
 
 
@@ -441,7 +447,13 @@ def _are_classes(plane: np.ndarray) -> bool:
 
 
 def _hint(kind: Kind, planes: np.ndarray, known: np.ndarray) -> str:
-    return angles.doubt(planes[0], known) if kind == "depth" and len(planes) == 1 else ""
+    if kind == "depth" and len(planes) == 1:
+        return angles.doubt(planes[0], known)
+    return (
+        PER_CENT
+        if kind in kinds.UNIT_KINDS and kind != "logits" and kinds.may_be_per_cent(planes[:, known])
+        else ""
+    )
 
 
 def _are_colours(planes: np.ndarray) -> bool:

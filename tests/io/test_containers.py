@@ -78,3 +78,32 @@ def test_views_of_memory_and_long_floats_are_arrays(x):
 def test_floats_beyond_64_bits_are_no_gaps():
     with pytest.raises(SignalError, match="beyond float64's range"):
         understand(T[0].numpy() * np.longdouble("1e400"))
+
+
+class Nullable:
+    """As a pandas frame of a type of its own, whose gaps are objects."""
+
+    def __init__(self) -> None:
+        self._values = [[1.0, None], [2.5, 4.0]]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._values, object)
+
+    def to_numpy(self, dtype, na_value):
+        return np.array([[na_value if v is None else v for v in row] for row in self._values], dtype)
+
+
+def test_gaps_that_are_objects_are_gaps():
+    signal = understand(Nullable(), kind="depth")
+    assert signal.mask.tolist() == [[True, False], [True, True]]
+
+
+def test_run_lengths_of_a_mask_are_named():
+    with pytest.raises(SignalError, match=r"run lengths .* pycocotools\.mask\.decode"):
+        understand({"size": [12, 16], "counts": b"abc"})
+
+
+def test_names_that_are_private_are_not_shown():
+    with pytest.raises(SignalError) as refusal:
+        understand(SimpleNamespace(_hidden=1, score=0.5))
+    assert "_hidden" not in refusal.value.message

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,20 @@ def test_the_command_writes_them_and_refuses_before_it_fits(tmp_path, monkeypatc
     assert readers.bring("full.pfm").array.shape == (32, 48)
     assert cli.main(["upsample", "photo.npy", "depth.npy", "-o", "full.flo"]) == 2
     assert "A .flo holds 2 channels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("about", "fits"), [(0, True), (1e3, True), (1e7, False)])
+def test_digits_that_float32_has_not_are_refused_before_the_fit(tmp_path, monkeypatch, capsys, about, fits):
+    monkeypatch.chdir(tmp_path)
+    np.save("photo.npy", RNG.integers(0, 256, (32, 48, 3), dtype=np.uint8))
+    np.save("depth.npy", about + np.add.outer(np.arange(4) * 0.1, np.arange(6) * 0.1))
+    words = ("upsample", "photo.npy", "depth.npy", "--iters", "0", "--json", "-o")
+    status = cli.main([*words, "full.pfm"])
+    said = capsys.readouterr()
+    assert (status, "too few digits" in said.err) == ((0, False) if fits else (2, True))
+    assert not fits or json.loads(said.out)["dtype"] == "float32"
+    for name in ("full.png", "full.tif", "full.npy"):
+        assert cli.main([*words, name]) == 0
+    right = np.load("full.npy")
+    np.testing.assert_allclose(readers.bring("full.png").array, right, rtol=0, atol=np.ptp(right) / 65535)
+    np.testing.assert_array_equal(readers.bring("full.tif").array, right)

@@ -322,3 +322,16 @@ def test_what_is_said_to_have_one_channel_is_refused_as_a_map():
     with pytest.raises(SignalError) as refused:
         layouts.lay(noise, (64, 64), one_channel=True)
     assert refused.value.code == "signal_aspect" and "token" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("word", "read"),
+    [
+        ("nchw", ("CHW", None)),
+        ("NHWC", ("HWC", None)),
+        ("12 x 16", ("auto", (12, 16))),
+        (" 12×16 ", ("auto", (12, 16))),
+    ],
+)
+def test_words_as_people_write_them(word, read):
+    assert layouts.parse(word) == read

@@ -548,3 +548,20 @@ def test_a_georeference_that_has_no_part_is_told(compression, tags):
     tifffile.imwrite(file, depth, extratags=[(*tag, True) for tag in tags], compression=compression)
     said = [doubt for doubt in understand(file.getvalue(), (128, 160)).doubts if "gsjbu raster" in doubt]
     assert len(said) == len(tags)
+
+
+def test_a_channel_without_a_value_is_named():
+    planes = np.random.default_rng(0).random((5, 6, 8))
+    planes[3] = np.nan
+    with pytest.raises(SignalError, match="Channel 4 of 5 has no value in any cell"):
+        understand(planes, layout="chw")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "top", "asked"),
+    [("i4", 93, True), ("f4", 100, True), ("u1", 100, True), ("u1", 93, False), ("i4", 255, False)],
+)
+def test_whole_shares_that_may_be_per_cent_are_asked(dtype, top, asked):
+    shares = np.rint(np.linspace(0, top, 48)).reshape(6, 8).astype(dtype)
+    doubts = understand(shares, kind="probabilities").doubts
+    assert any("per cent" in doubt for doubt in doubts) is asked
