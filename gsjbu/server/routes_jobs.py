@@ -94,7 +94,7 @@ async def start(
         wanted.truth_id,
         wanted.patience_s,
     )
-    body = {"estimate": results.of_estimate(accepted.cost)}
+    body = {"estimate": results.of_estimate(accepted.cost, accepted.download)}
     if accepted.job is None:
         response.status_code = 200
         return {"job_id": None, **body}
