@@ -209,14 +209,13 @@ class Kernel:
         self._check(signal, out, clip)
         mask = gaps.both(gaps.checked_mask(mask, self.grid.rows, self.grid.cols), known)
         check_threads(threads)
-        learnt = wants_gradient(signal)
+        learnt, wide = wants_gradient(signal), signal.dtype == torch.float64
         if not learnt:
             signal = calculable(
                 signal.to("cpu")
             )  # as the result; it is looked at in float64, which mps has not
             _check_digits(signal)
-        if signal.dtype != torch.float64:
-            signal = signal.to(torch.float32)
+        signal = signal if wide else signal.to(torch.float32)
         refinement = None if learnt else self._refinement_of(signal)
         if mask is None and signal.ndim == 3 and not learnt and (refinement or self.objective == "auto"):
             mask = gaps.without_stand_ins(signal)

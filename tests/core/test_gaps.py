@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import gsjbu
-from gsjbu.core.gaps import nearest_known, fill, is_filled, missing_nearby, without_stand_ins
+from gsjbu.core.gaps import fill, is_filled, missing_nearby, nearest_known, without_stand_ins
 from gsjbu.errors import ShapeError, SignalError
 
 
