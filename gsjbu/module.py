@@ -18,10 +18,11 @@ from gsjbu.core.grid import pair
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.kind import FEW_CHANNELS
 from gsjbu.core.parameters import FIXED
-from gsjbu.core.plain import is_transformed, plain, untransformed, why_unreadable
+from gsjbu.core.plain import calculable, is_transformed, plain, untransformed, why_unreadable
 from gsjbu.core.recipes import RECIPES
 from gsjbu.core.threads import check_threads
-from gsjbu.errors import ImageError, ShapeError
+from gsjbu.errors import ImageError, ShapeError, SignalWarning
+from gsjbu.io import aspects
 from gsjbu.io.guides import check_mean_and_std, check_normalised, per_channel
 from gsjbu.io.signals import centre_and_spread
 from gsjbu.settings import SETTINGS, default
@@ -130,7 +131,8 @@ class GSJBU(nn.Module):
                     f"output_size is {list(wanted)}, but these kernels were fitted for "
                     f"{list((fitted - {wanted}).pop())}; fit them for the size that is wanted."
                 )
-        wide = signal if signal.dtype in (torch.float32, torch.float64) else signal.to(torch.float32)
+        numbers = calculable(signal)
+        wide = numbers if numbers.dtype in (torch.float32, torch.float64) else numbers.to(torch.float32)
         rendered = [_rendered(kernel, one) for kernel, one in zip(kernels, wide, strict=True)]
         dtype = signal.dtype if signal.is_floating_point() else torch.float32
         if not rendered:  # an empty batch
@@ -168,8 +170,12 @@ class GSJBU(nn.Module):
                 "[B, C, h, w] with the same B."
             )
         guide = self._guide(plain(image).to("cpu"), output_size)
-        values = [_held(one)[0] for one in plain(signal).to("cpu")]
+        values = [_held(one)[0] for one in calculable(plain(signal).to("cpu"))]
         size = (signal.shape[-2], signal.shape[-1])
+        over = (guide.shape[-2], guide.shape[-1])
+        if size[0] <= over[0] and size[1] <= over[1] and not aspects.suits(size, over):
+            told = f"{aspects.apart(size, over)} GSJBU takes a signal for [B, C, h, w]."
+            warnings.warn(told, SignalWarning, stacklevel=8)  # of the caller, beyond torch and the decorators
         return [fit(g, signal=v, lr_size=size, **self.options) for g, v in zip(guide, values, strict=True)]
 
     def _guide(self, image: Tensor, output_size: int | tuple[int, int] | None) -> Tensor:

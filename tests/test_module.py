@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 import gsjbu
-from gsjbu.errors import ImageError, SettingError, ShapeError
+from gsjbu.errors import ImageError, SettingError, ShapeError, SignalError, SignalWarning
 from gsjbu.module import GSJBU
 
 
@@ -399,3 +399,25 @@ def test_a_size_may_be_an_array(size):
 def test_mean_and_std_are_among_the_options_that_print():
     assert "mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2)" in repr(GSJBU(mean=[0.5] * 3, std=[0.2] * 3))
     assert "mean" not in repr(GSJBU())
+
+
+@pytest.mark.parametrize(
+    ("shape", "why"),
+    [((1, 12, 16, 2), "their shapes differ too much"), ((1, 1, 16, 12), "it would fit turned by 90°")],
+)
+def test_cells_far_from_the_images_proportions_are_told_in_the_readers_words(shape, why):
+    image = torch.rand(1, 3, 96, 128)
+    with pytest.warns(SignalWarning, match=why) as caught:
+        assert GSJBU(iters=0)(image, torch.rand(shape)).shape == (1, shape[1], 96, 128)
+    told = str(caught[0].message)
+    assert told.endswith("GSJBU takes a signal for [B, C, h, w].") and caught[0].filename == __file__
+    with pytest.raises(SignalError) as refused:
+        gsjbu.upsample(image[0], torch.rand(shape[1:]), layout="chw")
+    assert refused.value.message.startswith(told.removesuffix(" GSJBU takes a signal for [B, C, h, w]."))
+
+
+@pytest.mark.parametrize("size", [(12, 16), (16, 16), (13, 16), (12, 18)])
+def test_cells_that_suit_the_image_are_not_told_of(size):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GSJBU(iters=0)(torch.rand(1, 3, 96, 128), torch.rand(1, 2, *size))

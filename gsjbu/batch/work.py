@@ -146,7 +146,8 @@ class Worker:
         if self.asked.form == "png":
             return iter([restoring.restored(signal, kernel, self._shares(signal), threads=1)])
         plain = bool(signal.mask.all()) and signal.kind == "features" and signal.shape[0] > 1
-        if plain and restoring.result_dtype(signal) == np.float32 and not kernel.is_joint:
+        joint = kernel.is_joint_for(signal.values, signal.mask)
+        if plain and restoring.result_dtype(signal) == np.float32 and not joint:
             return self._of_features(kernel, signal)
         return restoring.in_blocks(signal, kernel, BLOCK_BYTES, self._shares(signal), threads=1)
 
@@ -160,7 +161,7 @@ class Worker:
             self._buffer = np.empty(size, np.float32)
         for some in signal.values.split(channels):
             out = self._buffer[: len(some) * height * width].reshape(len(some), height, width)
-            kernel.render(some, out=out, threads=1)
+            kernel.render(some, out=out, threads=1, mask=signal.mask, clip=True)
             yield out
 
     def _signal(self, item: Item, image: Tensor) -> tuple[Signal, dict[str, Any]]:

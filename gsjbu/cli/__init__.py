@@ -10,6 +10,7 @@ import argparse
 import errno
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -24,6 +25,9 @@ from gsjbu.version import __version__
 
 _PACKAGE = Path(__file__).parents[1]
 DONE, REFUSED, UNWRITABLE, INTERRUPTED = 0, 2, 3, 130  # commands for many pictures return 1: some failed
+#: Words after an option that are its value and no option: argparse of Python 3.14 has this, earlier ones whole numbers
+#: and decimals alone, no lists of them (--invalid -9999,0) and no 1e-3.
+LIKE_A_NUMBER = re.compile(r"-\.?\d")
 COMMANDS = (upsample, render, refine, compare, evaluate, batch, video, raster, export, serve, bench)
 
 
@@ -49,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(run=module.run, json=False, rest=[] if takes_the_rest else None)
         command.register("type", None, addresses.given)
+        command._negative_number_matcher = LIKE_A_NUMBER
         module.add_arguments(command)
     return top
 

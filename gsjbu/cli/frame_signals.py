@@ -138,12 +138,13 @@ class FrameSignals:
         """[3, H, W] in [0, 1]: features' colours (``low``) rendered, other values rendered and then in colours, as what
         gives them back is not mixing alone."""
         if not self.by_itself or signal.kind == FEATURES:
-            return filled(kernel.render(low, mask=signal.mask), low, kernel.grid)
+            return filled(kernel.render(low, mask=signal.mask, clip=True), low, kernel.grid)
         if signal.shared is not None:
             shared = signal.shared.reaching(kernel.reach)
-            best = shared.strongest(partial(kernel.render, mask=signal.mask), kernel.grid)
+            best = shared.strongest(partial(kernel.render, mask=signal.mask, clip=True), kernel.grid)
             return _palette(signal.classes)[best].permute(2, 0, 1)
-        high = filled(kernel.render(signal.values, mask=signal.mask), signal.values, kernel.grid)
+        held = kernel.render(signal.values, mask=signal.mask, clip=True)
+        high = filled(held, signal.values, kernel.grid)
         return self.colours(replace(signal, values=high)).clamp(0, 1)
 
     def colours(self, signal: Signal) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gsjbu.core import auto, devices, parameters
 from gsjbu.core.backends import dispatch
-from gsjbu.core.gaps import checked_mask
+from gsjbu.core.gaps import both, checked_mask, parted
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid, size_text
 from gsjbu.core.kernel import Kernel
@@ -18,7 +18,7 @@ from gsjbu.core.parameters import ADAM, FIXED, Progress, optimiser_of
 from gsjbu.core.plain import finite_image
 from gsjbu.core.threads import check_threads
 from gsjbu.core.tto import checked_signal, fit_gaussians
-from gsjbu.errors import SettingError, ShapeError
+from gsjbu.errors import SettingError, ShapeError, SignalError
 from gsjbu.settings import SETTINGS, default
 
 
@@ -51,7 +51,12 @@ def fit_kernel(
     iters, radius = int(SETTINGS["iters"].parse(iters)), int(SETTINGS["radius"].parse(radius))
     optimiser = str(SETTINGS["optimiser"].parse(optimiser))
     lr_image = str(SETTINGS["lr_image"].parse(lr_image))
-    mask = checked_mask(mask, grid.rows, grid.cols)
+    signal, known = parted(signal)
+    if known is not None:
+        signal = checked_signal(signal, grid)
+        if not bool(known.any()):
+            raise SignalError("signal_not_finite", "The signal holds no value at all: every cell is masked.")
+    mask = both(checked_mask(mask, grid.rows, grid.cols), known)
     _check_positive(rate=rate, sigma=sigma, sigma_r=sigma_r)
     check_threads(threads)
     where = devices.resolve(device)

@@ -7,6 +7,7 @@ asks for the means of known cells only. A pixel that has no known LR pixel in it
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from gsjbu.core.interpolation import Upsampler
 from gsjbu.core.pieces import pieces
+from gsjbu.core.plain import as_tensor, unmasked, why_unreadable
 from gsjbu.errors import ShapeError
 
 #: So many cells that all hold the mean of the others hold it in place of a value; fewer may by chance.
@@ -58,12 +60,42 @@ def checked_mask(mask: object, rows: int, cols: int) -> Tensor | None:
     """``mask`` as bool [h, w]; None stays. Raises ShapeError if it is of another size."""
     if mask is None:
         return None
-    # torch warns of an array that is not writable
-    array = np.require(mask, None, ["C", "W"]) if isinstance(mask, np.ndarray) else mask
-    known = torch.as_tensor(array).to("cpu", torch.bool)
+    given, hidden = unmasked(mask)
+    known = as_tensor(given, "mask", f"an array or a tensor [{rows}, {cols}]")
+    if why := why_unreadable(known):
+        raise ShapeError(f"mask {why}.")
+    known = known.to("cpu", torch.bool)
+    if hidden is not None:
+        known = known & torch.from_numpy(~hidden)
     if tuple(known.shape) != (rows, cols):
         raise ShapeError(f"mask is {list(known.shape)}; it must be [{rows}, {cols}].")
     return known
+
+
+def parted(signal: Any) -> tuple[Any, Tensor | None]:
+    """A masked array [..., C, h, w] or [h, w] as its numbers, and bool [h, w] where it has some: a cell of which a
+    channel is masked has no value, and its nearest one's number. Whatever else a signal may be stays as it is; None.
+
+    Raises ShapeError for a batch whose signals are masked in different cells.
+    """
+    values, hidden = unmasked(signal)
+    if hidden is None or hidden.ndim < 2:
+        return values, None
+    stack = hidden.reshape(-1, *hidden.shape[-3:]) if hidden.ndim > 2 else hidden[None, None]
+    cells = np.asarray(stack.any(axis=1))
+    if (cells != cells[0]).any():
+        raise ShapeError("The signals of the batch are masked in different cells; give them one by one.")
+    known = ~cells[0]
+    if known.any():  # what a mask hides may be any number, and is looked at with the others
+        values = nearest_known(values.reshape(-1, *known.shape), known).reshape(values.shape)
+    return values, torch.from_numpy(known)
+
+
+def both(mask: Tensor | None, known: Tensor | None) -> Tensor | None:
+    """Where both hold, bool [h, w]; None holds everywhere."""
+    if mask is None or known is None:
+        return known if mask is None else mask
+    return mask & known
 
 
 def missing_nearby(known: Tensor) -> float:

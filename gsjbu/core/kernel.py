@@ -24,11 +24,19 @@ from gsjbu.core.corners import beside_corners, corner_centres, off_corners
 from gsjbu.core.eager import eager, without_autocast
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
-from gsjbu.core.plain import is_batched, is_beside, is_followed, is_transformed, untransformed, why_unreadable
+from gsjbu.core.plain import (
+    as_tensor,
+    calculable,
+    is_batched,
+    is_beside,
+    is_followed,
+    is_transformed,
+    untransformed,
+    why_unreadable,
+)
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement, log_odds
 from gsjbu.core.threads import check_threads, torch_threads
-from gsjbu.core.tto import as_tensor
 from gsjbu.core.window import Window, pixel, window_at
 from gsjbu.errors import ShapeError, SignalError, SignalWarning
 
@@ -78,6 +86,11 @@ class Kernel:
     def is_joint(self) -> bool:
         """True if a signal's channels must be rendered together, as what follows mixing weighs them up."""
         return self.refinement is not None and self.refinement.is_joint
+
+    def is_joint_for(self, signal: Tensor, mask: Tensor | None = None) -> bool:
+        """True if the channels of ``signal`` [C, h, w] must be rendered together, held in their range: shares of a
+        whole are then made to sum to 1 again."""
+        return self.is_joint or (not self.is_pure and clipping.is_whole(signal, mask))
 
     @property
     def reach(self) -> int:
@@ -180,7 +193,7 @@ class Kernel:
         the range of the values in its window. ``out``: an array to write into, of any float type, a memory-mapped .npy
         included; it is filled in bands of rows (with a blend, in blocks of channels), so it may be larger than memory.
         ``mask`` (bool [h, w]): the LR pixels that have a value; the others take no part in the mix, and a pixel with no
-        other in its window is NaN (see gaps.py).
+        other in its window is NaN (see gaps.py). A masked array says it itself.
         A refinement follows where the signal is of its kind; cells that hold the mean of all others are then taken for
         such without a value, and the result is in memory as a whole. A ``blur`` is undone before. Neither has a
         gradient: where ``signal`` asks for one the result is the mixture, through which gradients flow. Raises
@@ -190,17 +203,19 @@ class Kernel:
         if is_beside(signal):
             with untransformed():
                 return self.render(signal, out, threads, mask, clip)
+        signal, known = gaps.parted(signal)
         signal = as_tensor(signal)
         size = (self.grid.height, self.grid.width)
         self._check(signal, out, clip)
-        mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
+        mask = gaps.both(gaps.checked_mask(mask, self.grid.rows, self.grid.cols), known)
         check_threads(threads)
-        learnt = wants_gradient(signal)
+        learnt, wide = wants_gradient(signal), signal.dtype == torch.float64
         if not learnt:
-            signal = signal.to("cpu")  # as the result; it is looked at in float64, which mps has not
+            signal = calculable(
+                signal.to("cpu")
+            )  # as the result; it is looked at in float64, which mps has not
             _check_digits(signal)
-        if signal.dtype != torch.float64:
-            signal = signal.to(torch.float32)
+        signal = signal if wide else signal.to(torch.float32)
         refinement = None if learnt else self._refinement_of(signal)
         if mask is None and signal.ndim == 3 and not learnt and (refinement or self.objective == "auto"):
             mask = gaps.without_stand_ins(signal)
@@ -211,6 +226,7 @@ class Kernel:
         flat = (log_odds(signal) if odds else signal).reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
         direct = whole and refinement is None and not any(self.offset) and not self.corners
+        direct = direct and out is not None and out.dtype.isnative
         threads = self.threads if threads is None else threads
         with without_autocast(flat.device.type):  # weights and sums need float32
             if mask is None or whole:
@@ -219,7 +235,8 @@ class Kernel:
             else:
                 mixed = self._mixed_from(flat, mask, threads)
             mixed = self._finished(mixed, signal, refinement, mask, clip, threads)
-            if target is not None and not direct:  # the result is in memory as a whole
+            # Where it is not in there already, it is in memory as a whole.
+            if target is not None and not (direct and _lies_in(mixed, target)):
                 target[...] = mixed.detach().cpu().numpy()
         if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
@@ -387,6 +404,10 @@ class Kernel:
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
         return save(tensors, metadata={"gsjbu": json.dumps(notes)})
+
+
+def _lies_in(x: Tensor, array: np.ndarray) -> bool:
+    return not is_followed(x) and x.data_ptr() == array.ctypes.data
 
 
 def _check_digits(signal: Tensor) -> None:

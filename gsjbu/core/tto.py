@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,7 +9,7 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import Optimiser, Progress
-from gsjbu.core.plain import plain, why_unreadable
+from gsjbu.core.plain import as_tensor, plain, why_unreadable
 from gsjbu.errors import ShapeError
 
 FLAT = 1e-6  # of its largest value: a signal that spreads less is what float32's rounding left of one
@@ -72,20 +69,6 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
             "The signal has NaN or infinite values; gsjbu.upsample takes them for gaps, a fit needs them filled."
         )
     return signal
-
-
-def as_tensor(signal: Any) -> Tensor:
-    """An array, a tensor or a list of numbers as a tensor. Raises ShapeError."""
-    try:
-        # torch takes no steps backwards, and warns of what is not writable
-        return torch.as_tensor(
-            np.require(signal, None, ["C", "W"]) if isinstance(signal, np.ndarray) else signal
-        ).resolve_neg()  # numpy does not know of it
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ShapeError(
-            f"The signal is a {type(signal).__name__}; it must be an array or a tensor [C, h, w]. gsjbu.upsample takes "
-            "files and pictures, too."
-        ) from error
 
 
 def standardised(signal: Tensor) -> tuple[Tensor, float]:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsjbu.core.plain import plain, why_unreadable
+from gsjbu.core.plain import as_array, why_unreadable
 from gsjbu.errors import SignalError
 from gsjbu.io.brought import check
 from gsjbu.io.layouts import shape_text
@@ -172,11 +172,7 @@ def from_tensor(tensor: Any, max_values: int) -> np.ndarray:
     if why := why_unreadable(tensor):
         raise SignalError("signal_type", f"The tensor {why}.")
     check(np.dtype(np.float32), tuple(tensor.shape), max_values)
-    tensor = plain(tensor).cpu()
-    try:
-        return tensor.numpy()
-    except TypeError:
-        return tensor.to(torch.float32).numpy()
+    return as_array(tensor)
 
 
 def _npy(stream: BinaryIO, length: int, max_values: int) -> np.ndarray:

@@ -71,16 +71,26 @@ def mismatch(cells: tuple[int, ...], size: Size) -> SignalError:
     rows, cols = cells
     height, width = size
     larger = rows > height or cols > width
-    turned = max(rows, cols) > 1 and rows != cols
-    if turned and (suits((cols, rows), size) or is_exact((cols, rows), size)):
+    alike = is_exact(cells, size) or 1 / MAX_STRETCH <= stretch(cells, size) <= MAX_STRETCH
+    if larger and alike and not _is_turned(cells, size):
+        return _larger(cells, size)
+    meant = "" if larger else (
+        f" If it covers the picture with cells {height / rows:.3g} pixels high and {width / cols:.3g} wide, "
+        f"layout='{rows}x{cols}' says so."
+    )  # fmt: skip
+    return SignalError("signal_aspect", f"{apart(cells, size)}{meant}")
+
+
+def apart(cells: tuple[int, ...], size: Size) -> str:
+    """How a grid that does not go with the image may have come about, and the step that mends it."""
+    if _is_turned(cells, size):
         why = (
             "it would fit turned by 90°. The picture may be turned by its EXIF orientation, and the signal made from "
             "its unturned pixels; or the array is transposed. Turn one of the two"
         )
-        why += ", and make the signal smaller than the image." if cols > height or rows > width else "."
-    elif larger and (is_exact(cells, size) or 1 / MAX_STRETCH <= stretch(cells, size) <= MAX_STRETCH):
-        return _larger(cells, size)
-    elif rows == cols:
+        fits = cells[1] <= size[0] and cells[0] <= size[1]
+        why += "." if fits else ", and make the signal smaller than the image."
+    elif cells[0] == cells[1]:
         why = "a square signal over so long a picture was padded or cropped; cut it to the picture first."
     else:
         fitting = _fitting(cells, size)
@@ -89,11 +99,12 @@ def mismatch(cells: tuple[int, ...], size: Size) -> SignalError:
             f"their shapes differ too much{would}; if the signal was padded to a square or cropped, cut it to the "
             "picture's part first."
         )
-    meant = "" if larger else (
-        f" If it covers the picture with cells {height / rows:.3g} pixels high and {width / cols:.3g} wide, "
-        f"layout='{rows}x{cols}' says so."
-    )  # fmt: skip
-    return SignalError("signal_aspect", f"{both(cells, size)}: {why}{meant}")
+    return f"{both(cells, size)}: {why}"
+
+
+def _is_turned(cells: tuple[int, ...], size: Size) -> bool:
+    turned = cells[1], cells[0]
+    return max(cells) > 1 and cells[0] != cells[1] and (suits(turned, size) or is_exact(turned, size))
 
 
 def _fitting(cells: tuple[int, ...], size: Size) -> Size | None:

@@ -59,9 +59,12 @@ def table(name: str) -> np.ndarray:
 
 def paint(values: np.ndarray, low: float, high: float, name: str = "viridis") -> np.ndarray:
     """Values ``[h, w]`` → uint8 ``[h, w, 3]``; the map spans ``low``–``high``; NaN is grey."""
-    values = np.asarray(values, np.float32)
+    values = np.asarray(values)
+    values = values if values.dtype == np.float64 else values.astype(np.float32, copy=False)
     span = high - low
-    scaled = (values - np.float32(low)) * np.float32(255 / span if span > 0 else 0) + np.float32(0.5)
+    scaled = (values - values.dtype.type(low)).astype(np.float32, copy=False) * np.float32(
+        255 / span if span > 0 else 0
+    ) + np.float32(0.5)
     gaps = np.isnan(values)
     some = bool(gaps.any())
     if some:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from gsjbu.core.plain import plain, why_unreadable
+from gsjbu.core.plain import as_array, unmasked, why_unreadable
 from gsjbu.errors import ImageError, ShapeError, SignalError
 
 #: No picture in [0, 1] goes further beyond it, by how much ever its upsampling swings over an edge.
@@ -21,20 +20,31 @@ EXACT_BYTES = 2
 
 
 def numbers(x: Any, what: str) -> np.ndarray:
-    """An array or a tensor on any device as an array of numbers that float32, or else float64, holds.
+    """An array or a tensor on any device as an array of numbers that float32, or else float64, holds; NaN where a
+    masked array hides them.
 
     Raises ImageError for what is none.
     """
+    array, hidden = _parted(x, what)
+    return array if hidden is None else _with_nan(array, hidden)
+
+
+def _with_nan(array: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    return np.where(hidden, np.nan, array if array.dtype.kind == "f" else array.astype(np.float64))
+
+
+def _parted(x: Any, what: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """The numbers of ``x``, and bool of its shape where a masked array hides them; None: nowhere."""
+    x, hidden = unmasked(x)
     if isinstance(x, Tensor):
         if why := why_unreadable(x):
             raise ImageError("image_type", f"{what} {why}.")
-        x = plain(x).cpu()
-        x = x.float().numpy() if x.dtype == torch.bfloat16 else x.numpy()
+        x = as_array(x)
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
         name = type(x).__name__ if array.dtype.kind == "O" else str(array.dtype)
         raise ImageError("image_type", f"{what} is {name}; it must be an array or a tensor of real numbers.")
-    return array
+    return array, hidden
 
 
 def two_maps(values: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -54,9 +64,7 @@ def _fits_float32(dtype: np.dtype) -> bool:
 
 def two_pictures(picture: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
     """Two pictures [C, H, W] in [0, 1]: floats, or levels of 8 or 16 bits. Raises ImageError for other numbers."""
-    a, b = two_maps(
-        _fractions(numbers(picture, "The picture")), _fractions(numbers(reference, "The reference"))
-    )
+    a, b = two_maps(_fractions(picture, "The picture"), _fractions(reference, "The reference"))
     for what, x in (("picture", a), ("reference", b)):
         low, high = float(np.nanmin(x, initial=0)), float(np.nanmax(x, initial=0))
         if low < -SWING or high > 1 + SWING:
@@ -68,19 +76,23 @@ def two_pictures(picture: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
     return a, b
 
 
-def _fractions(x: np.ndarray) -> np.ndarray:
-    if x.dtype.kind == "f" or x.dtype == bool:
-        return x
-    if x.dtype not in (np.uint8, np.uint16):
-        raise ImageError(
-            "image_type", f"A picture is {x.dtype}; it must be floats in [0, 1], or levels of 8 or 16 bits."
-        )
-    return x.astype(np.float32) / np.float32(np.iinfo(x.dtype).max)
+def _fractions(picture: Any, what: str) -> np.ndarray:
+    x, hidden = _parted(picture, what)
+    if x.dtype.kind != "f" and x.dtype != bool:
+        if x.dtype not in (np.uint8, np.uint16):
+            raise ImageError(
+                "image_type",
+                f"A picture is {x.dtype}; it must be floats in [0, 1], or levels of 8 or 16 bits.",
+            )
+        x = x.astype(np.float32) / np.float32(np.iinfo(x.dtype).max)
+    return x if hidden is None else _with_nan(x, hidden)
 
 
 def class_numbers(labels: Any, what: str = "A class map") -> np.ndarray:
-    """int64 of a map of classes; −1, which is no class, where it is NaN. Raises SignalError for fractions."""
-    array = numbers(labels, what)
+    """int64 of a map of classes; −1, which is no class, where it is NaN or masked. Raises SignalError for fractions."""
+    array, hidden = _parted(labels, what)
+    if hidden is not None:
+        array = np.where(hidden, array.dtype.type(0), array)
     if array.dtype.kind == "f":
         array = np.where(np.isnan(array), -1, array)
         if not (array == np.rint(array)).all():
@@ -89,7 +101,8 @@ def class_numbers(labels: Any, what: str = "A class map") -> np.ndarray:
         raise SignalError(
             "signal_kind", f"{what} holds numbers beyond 64 bits; classes are whole numbers of at most 64."
         )
-    return array.astype(np.int64)
+    found = array.astype(np.int64)
+    return found if hidden is None else np.where(hidden, -1, found)
 
 
 def two_class_maps(labels: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:

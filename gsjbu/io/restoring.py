@@ -61,7 +61,8 @@ def in_blocks(
         yield restored(signal, kernel, probabilities, threads=threads)
         return
     channels = max(1, most_bytes // (4 * kernel.grid.height * kernel.grid.width))
-    for some in signal.values.split(signal.shape[0] if kernel.is_joint else channels):
+    joint = kernel.is_joint_for(signal.values, signal.mask)
+    for some in signal.values.split(signal.shape[0] if joint else channels):
         high = kernel.render(some, mask=signal.mask, clip=True, threads=threads).detach()
         yield in_unit(signal, (filled(high, some, kernel.grid) if signal.asked.fill else high).numpy(), True)
 
@@ -74,10 +75,28 @@ def result_shape(signal: Signal, size: tuple[int, int], probabilities: bool = Fa
 
 def in_unit(signal: Signal, high: np.ndarray, whole: bool = False) -> np.ndarray:
     """What was mixed, [C, H, W], in the unit and dtype of what was brought; ``whole`` keeps [1, H, W]."""
+    values, dtype = in_numbers(signal, high), result_dtype(signal, True)
+    values = values[0] if signal.flat and not whole else values
+    if dtype.kind not in "iu":
+        return values
+    gap = np.isnan(values)
+    if gap.any():
+        values = np.where(gap, gap_number(signal), values)
+    return values.astype(dtype)
+
+
+def in_numbers(signal: Signal, high: np.ndarray) -> np.ndarray:
+    """What was mixed, [C, H, W], in the unit of what was brought and as its dtype holds it, in floats: NaN, which whole
+    numbers lack, where there is no value."""
     if signal.kind in kinds.SHARES:
         high = np.clip(high, 0, 1)  # NaN stays
-    high = signal.real(high)
-    return _of_dtype(signal, high[0] if signal.flat and not whole else high)
+    values, dtype = signal.real(high), result_dtype(signal, True)
+    if dtype.kind not in "iu":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    top = float(limits.max)  # of 64 bits it is rounded up, and beyond them
+    top = top if int(top) <= limits.max else float(np.nextafter(top, 0))
+    return np.clip(np.rint(values), limits.min, top)
 
 
 def result_dtype(signal: Signal, probabilities: bool = False) -> np.dtype:
@@ -89,20 +108,6 @@ def result_dtype(signal: Signal, probabilities: bool = False) -> np.dtype:
     mixed = one_hot or signal.kind in ("features", "logits", "probabilities")
     keeps = dtype == np.float64 or (dtype.kind in "iu" and not mixed)
     return dtype if keeps else np.dtype(np.float32)
-
-
-def _of_dtype(signal: Signal, values: np.ndarray) -> np.ndarray:
-    dtype = result_dtype(signal, True)
-    if dtype.kind not in "iu":
-        return values.astype(dtype)
-    limits = np.iinfo(dtype)
-    top = float(limits.max)  # of 64 bits it is rounded up, and beyond them
-    top = top if int(top) <= limits.max else float(np.nextafter(top, 0))
-    whole = np.clip(np.rint(values), limits.min, top)
-    gap = np.isnan(whole)
-    if gap.any():
-        whole = np.where(gap, gap_number(signal), whole)
-    return whole.astype(dtype)
 
 
 def gap_number(signal: Signal) -> float:

@@ -35,7 +35,8 @@ class Truth:
     """What is known over the pixels of a run.
 
     ``values``: float32 [C, H, W] in the signal's unit; of classes int64 [1, H, W], the signal's channels, and further
-    numbers for classes that the signal does not have. ``known``: bool [H, W]. ``names``: of the classes, by number.
+    numbers for classes that the signal does not have. ``known``: bool [H, W]. ``names`` and ``codes``: of the classes,
+    by number.
     """
 
     family: Family
@@ -43,6 +44,7 @@ class Truth:
     known: Tensor
     names: tuple[str, ...] = ()
     note: str = ""
+    codes: tuple[int, ...] = ()
 
 
 def family_of(signal: Signal) -> Family:
@@ -70,10 +72,10 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
     known, grid = torch.from_numpy(found.known), Grid.from_sizes(rows, cols, height, width)
     said = [f"{brought.source} of {size_text(rows, cols)}"] + ([found.sentence] if found.sentence else [])
     if family == "classes":
-        index, names = _classes(planes, found.known, signal)
+        index, names, codes = _classes(planes, found.known, signal)
         y, x = (_centres(n, m) for n, m in ((rows, height), (cols, width)))
         index, known = index[y][:, x], known[y][:, x] & (index[y][:, x] >= 0)
-        return Truth(family, index[None], known, names, "; ".join(said))
+        return Truth(family, index[None], known, names, "; ".join(said), codes)
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
     if family == "alpha":
         values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
@@ -164,19 +166,23 @@ def _check(rows: int, cols: int, height: int, width: int) -> None:
         )
 
 
-def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Tensor, tuple[str, ...]]:
-    """Channel numbers [H, W], −1 where there is none, and names; classes without a channel have numbers after it."""
+def _classes(
+    planes: np.ndarray, known: np.ndarray, signal: Signal
+) -> tuple[Tensor, tuple[str, ...], tuple[int, ...]]:
+    """Channel numbers [H, W], −1 where there is none, names and codes; classes without a channel come after."""
     count = signal.classes
+    codes = signal.codes or tuple(range(count))
     names = signal.names or tuple(f"class {n}" for n in range(count))
     if len(planes) > 1:
-        return torch.from_numpy(planes.argmax(axis=0)), names
+        return torch.from_numpy(planes.argmax(axis=0)), names, codes
     found, at = np.unique(_class_numbers(planes[0], known), return_inverse=True)
-    place = {code: n for n, code in enumerate(signal.codes or range(count))}
+    place = {code: n for n, code in enumerate(codes)}
     others = [code for code in map(int, found) if code >= 0 and code not in place]
     place |= {code: count + n for n, code in enumerate(others)}
     index = np.full(known.shape, -1)
     index[known] = np.array([place.get(int(code), -1) for code in found], np.int64)[at]
-    return torch.from_numpy(index), (*names, *(number_name(code, signal.colours) for code in others))
+    names = (*names, *(number_name(code, signal.colours) for code in others))
+    return torch.from_numpy(index), names, (*codes, *others)
 
 
 def _class_numbers(plane: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -153,7 +153,7 @@ class Fits:
             return interpolation.bilinear(x, self.grid)
 
         def by(kernel: Callable[[], Kernel]) -> Upsampler:  # which is fitted when it is first wanted
-            return lambda x: kernel().render(x, mask=mask, clip=mask is not None)
+            return lambda x: kernel().render(x, mask=mask, clip=True)
 
         found: dict[str, Upsampler] = {
             "bilinear": plain if mask is None else gaps.leaving_out(plain, mask),

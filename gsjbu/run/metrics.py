@@ -168,7 +168,7 @@ def rmse(values: Any, truth: Any, mask: Any = None) -> float:
         held = numbers(mask, "The mask")
         if held.shape not in (keep.shape, (1, *keep.shape)):
             raise ShapeError(f"The mask is {list(held.shape)}; it must be [H, W], {list(keep.shape)}.")
-        keep &= held.reshape(keep.shape) != 0
+        keep &= np.nan_to_num(held).reshape(keep.shape) != 0
     if not keep.any():
         return math.nan
     return math.sqrt(float(np.mean(np.square(a[:, keep] - b[:, keep]), dtype=np.float64)))

@@ -34,7 +34,8 @@ NO_PICTURE = np.empty((0, 0, 3), np.uint8)
 class Panel:
     """One picture of a result.
 
-    ``picture`` uint8 [h, w, 3]; ``values`` float32 [C, h, w] behind it, in ``unit`` (for the read-out at a pixel);
+    ``picture`` uint8 [h, w, 3]; ``values`` float32 [C, h, w] behind it, float64 where float32 does not hold them, in
+    ``unit`` (for the read-out at a pixel); NaN where there is none;
     ``bar`` says what the colours mean where they stand for one number, ``legend`` where they stand for classes.
     """
 
@@ -174,8 +175,11 @@ def features_head(key: str, channels: int, group: str = "features") -> Panel:
 # -------------------------------------------------------------------------------------- class maps
 
 
-def classes(labels: Mapping[str, Any], names: Sequence[str], group: str = "segmentation") -> list[Panel]:
-    """``seg_lr``, ``seg_bilinear`` … (or ``signal_…``), one a way, from integer class maps [h, w]."""
+def classes(
+    labels: Mapping[str, Any], names: Sequence[str], group: str = "segmentation", codes: Sequence[int] = ()
+) -> list[Panel]:
+    """``seg_lr``, ``seg_bilinear`` … (or ``signal_…``), one a way, from integer class maps [h, w]; ``codes``: the
+    numbers of the classes, if those are no 0, 1, 2 …"""
     prefix = "seg" if group == "segmentation" else group
     paint = _class_colours(names)
     how = {
@@ -190,23 +194,25 @@ def classes(labels: Mapping[str, Any], names: Sequence[str], group: str = "segme
     for key, given in labels.items():
         a = np.asarray(given).astype(np.int64)
         picture = np.where(a[..., None] < 0, np.array(colours.NOTHING, np.uint8), paint[a])
+        numbers = np.where(a < 0, np.nan, np.array(codes or range(len(names)), np.float64)[a])
         out.append(
             Panel(
                 f"{prefix}_{key}", group, f"Classes, {WAYS[key]}", how.get(key, other),
-                picture, torch.from_numpy(a[None].astype(np.float32)), "class number", None, legend(a, names),
+                picture, _values(torch.from_numpy(numbers[None])), "class number", None, legend(a, names, codes),
             )
         )  # fmt: skip
     return out
 
 
-def legend(labels: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:
-    """``[{"name", "colour", "share", "index"}]`` of the classes present, largest share (0–1) first."""
+def legend(labels: np.ndarray, names: Sequence[str], codes: Sequence[int] = ()) -> list[dict[str, Any]]:
+    """``[{"name", "colour", "share", "index"}]`` of the classes present, largest share (0–1) first; ``index`` is the
+    class's number."""
     counts = np.bincount(labels[labels >= 0].ravel(), minlength=len(names))
     paint = _class_colours(names)
     return [
         {
             "name": names[i], "colour": colours.hexadecimal(paint[i]),
-            "share": float(counts[i] / labels.size), "index": int(i),
+            "share": float(counts[i] / labels.size), "index": int(codes[i] if codes else i),
         }
         for i in np.argsort(-counts, kind="stable") if counts[i] > 0
     ]  # fmt: skip
@@ -220,16 +226,17 @@ def depth(maps: Mapping[str, Tensor], unit: str = "") -> list[Panel]:
 
     The scale is that of the LR values; what lies beyond, as bicubic's may, has the colour of its end.
     """
-    known = _values(maps["lr"]).numpy()
+    held = {key: _values(x) for key, x in maps.items()}
+    known = held["lr"].numpy()
     known = known[np.isfinite(known)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     bar = ColourBar(low, high, unit, "viridis")
     return [
         Panel(
             f"signal_{key}", "signal", f"Signal, {WAYS[key]}", "The values, all panels on one scale.",
-            paint(_values(x), bar), _values(x), unit, bar,
+            paint(x, bar), x, unit, bar,
         )
-        for key, x in maps.items()
+        for key, x in held.items()
     ]  # fmt: skip
 
 
@@ -312,7 +319,11 @@ def _class_colours(names: Sequence[str]) -> np.ndarray:
 
 
 def _values(x: Tensor) -> Tensor:
-    return x.detach().to("cpu", torch.float32)
+    x = x.detach().cpu()
+    held = x.to(torch.float32)
+    return (
+        x if x.dtype == torch.float64 and not torch.allclose(held.double(), x, 0, 0, equal_nan=True) else held
+    )
 
 
 def _span(x: Tensor) -> tuple[float, float]:

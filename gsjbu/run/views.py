@@ -20,7 +20,7 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.core.strongest import strongest
 from gsjbu.errors import ModelError
 from gsjbu.io.kinds import CLASS_KINDS
-from gsjbu.io.restoring import classes_at, classes_by
+from gsjbu.io.restoring import classes_at, classes_by, in_numbers
 from gsjbu.run import metrics, panels
 from gsjbu.run import scores as scoring
 from gsjbu.run.later import Later
@@ -100,7 +100,7 @@ def _features(name: str, basis: Once[Basis], projected: Once[Tensor], way: Upsam
 
 
 def _rendered(suited: Once[Kernel], x: Tensor) -> Tensor:
-    return suited.value.render(x)
+    return suited.value.render(x, clip=True)
 
 
 # --- segmentation ------------------------------------------------------------------------------------------------
@@ -232,8 +232,10 @@ def signal(
             for name, upsampler in upsamplers.items()
         }
         maps = {"lr": classes_at(brought), **_true_classes(truth), **results}
-        names = brought.names if truth is None else truth.names
-        shown = panels.classes({name: x.numpy() for name, x in maps.items()}, names, group="signal")
+        told = brought if truth is None else truth
+        shown = panels.classes(
+            {name: x.numpy() for name, x in maps.items()}, told.names, group="signal", codes=told.codes
+        )
         if brought.kind != "labels":
             scores = {name: upsamplers[name](values) for name in CONFIDENT if name in upsamplers}
             shown += panels.confidence({"lr": values, **scores})
@@ -241,15 +243,20 @@ def signal(
     if channels == 1:
         mixed = {name: upsampler(values) for name, upsampler in upsamplers.items()}
         results = {name: _in_unit(brought, x) for name, x in mixed.items()}
-        lr = _in_unit(brought, torch.where(brought.mask, values, torch.nan))
         true = {} if truth is None else {"truth": truth.values.masked_fill(~truth.known, torch.nan)}
-        shown = panels.depth({"lr": lr, **true, **results}, brought.unit)
+        lr = _held(brought, torch.where(brought.mask, values, torch.nan))
+        held = {name: _held(brought, x) for name, x in mixed.items()}
+        shown = panels.depth({"lr": lr, **true, **held}, brought.unit)
         return _measured(shown, truth, results, scoring.agreement(brought, grid, mixed))
     return _by_directions(brought, upsamplers, grid, truth)
 
 
 def _in_unit(brought: Signal, values: Tensor) -> Tensor:
     return torch.from_numpy(brought.real(values.detach().numpy()))
+
+
+def _held(brought: Signal, values: Tensor) -> Tensor:
+    return torch.from_numpy(in_numbers(brought, values.detach().numpy()))
 
 
 def _true_classes(truth: Truth | None) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import platform
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gsjbu.core.kernel import Kernel
+from gsjbu.io import restoring
 from gsjbu.io.exports import Export
 from gsjbu.io.signals import Signal
 from gsjbu.io.writers import npy_header
@@ -46,9 +48,16 @@ def most_bytes(bundle: Bundle) -> int:
     pixels = result.kernel.grid.height * result.kernel.grid.width
     panels = len(bundle.panels) * (3 * pixels + _OVERHEAD)
     arrays = sum(array.nbytes for _, array in _arrays(bundle))
-    signal = 0 if result.signal is None else (8 * result.signal.values.shape[0] + 6) * pixels
+    grid = result.kernel.grid
+    signal = 0 if result.signal is None else signal_bytes(result.signal, grid.height, grid.width)
     kernel = 12 * pixels + 64 * result.kernel.grid.rows * result.kernel.grid.cols
     return panels + arrays + signal + kernel + pixels // 10 + _OVERHEAD
+
+
+def signal_bytes(signal: Signal, height: int, width: int) -> int:
+    """Of the HR signal: the array and a picture of it."""
+    shape, dtype = restoring.result_shape(signal, (height, width)), restoring.result_dtype(signal)
+    return math.prod(shape) * dtype.itemsize + 6 * height * width
 
 
 def pieces(bundle: Bundle) -> Iterator[bytes]:

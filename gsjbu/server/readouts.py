@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from gsjbu.errors import SignalError
+from gsjbu.io.signals import Signal
 from gsjbu.run.later import Later
 from gsjbu.run.result import BLOCK
-from gsjbu.server.archive import BLOCK_BYTES
+from gsjbu.server.archive import BLOCK_BYTES, signal_bytes
 from gsjbu.server.results import Bundle
 
 # Bytes a pixel: of a panel that is made and written as a PNG, with the fit it may need; of a pair of maps; of values.
@@ -48,8 +50,26 @@ def of_zip(bundle: Bundle) -> int:
         return _pixels(bundle) * _PANEL
     kernel = result.signal_kernel
     whole = 4 * result.signal.values.shape[0] * _pixels(bundle)
-    at_once = whole if kernel.is_joint or result.signal.kind == "labels" else min(whole, BLOCK_BYTES)
+    joint = kernel.is_joint_for(result.signal.values, result.signal.mask)
+    at_once = whole if joint or result.signal.kind == "labels" else min(whole, BLOCK_BYTES)
     return max(_pixels(bundle) * _PANEL, _COPIES * at_once)
+
+
+def told_before(signal: Signal, height: int, width: int, most: int) -> str:
+    """A sentence where the zip of a run with ``signal`` over so many pixels is larger than the ``most`` bytes that are
+    given, by what is known before: the HR signal alone; otherwise nothing."""
+    try:
+        signal = signal.fitted(height, width)
+    except SignalError:  # the run refuses it, and says why
+        return ""
+    size = signal_bytes(signal, height, width)
+    if size <= most:
+        return ""
+    return (
+        f"The zip of this run would have about {size / 2**30:.1f} GiB, more than the {most / 2**30:.1f} GiB "
+        "allowed, and is not given: its panels can be looked at and saved one by one, and the command line "
+        "(gsjbu upsample) writes the whole signal."
+    )
 
 
 def _pixels(bundle: Bundle) -> int:

@@ -255,10 +255,10 @@ def inline(pngs: dict[str, bytes]) -> dict[str, dict[str, str]]:
     return {name: {"png": base64.b64encode(data).decode("ascii")} for name, data in pngs.items()}
 
 
-def of_estimate(cost: Estimate) -> dict[str, Any]:
-    """What a run would take, for JSON."""
+def of_estimate(cost: Estimate, download: str | None) -> dict[str, Any]:
+    """What a run would take, for JSON, and why its zip will not be given."""
     return {
-        "seconds": cost.seconds, "bytes": cost.bytes, "stages": cost.stages,
+        "seconds": cost.seconds, "bytes": cost.bytes, "stages": cost.stages, "download": download,
         "advice": [
             {"setting": one.setting, "value": one.value, "seconds": one.seconds, "sentence": one.sentence}
             for one in cost.advice

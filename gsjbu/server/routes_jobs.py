@@ -88,7 +88,7 @@ async def start(
     accepted = await service.submit(
         client_of(request), wanted.image_id, settings, wanted.signal_id, panels, wanted.truth_id, wanted.patience_s
     )  # fmt: skip
-    body = {"estimate": results.of_estimate(accepted.cost)}
+    body = {"estimate": results.of_estimate(accepted.cost, accepted.download)}
     if accepted.job is None:
         response.status_code = 200
         return {"job_id": None, **body}

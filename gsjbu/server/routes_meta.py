@@ -38,7 +38,8 @@ async def estimate(service: Shared, wanted: schemas.EstimateRequest) -> Response
     asked = schemas.strict_settings(wanted.settings)
     signal = service.signal(wanted.signal_id)
     cost = await service.read(lambda: service.estimate(wanted.width, wanted.height, asked, signal))
-    return Response(results.to_json(results.of_estimate(cost)), media_type="application/json")
+    download = await service.read(lambda: service.download_note(wanted.width, wanted.height, asked, signal))
+    return Response(results.to_json(results.of_estimate(cost, download)), media_type="application/json")
 
 
 @router.head("/healthz", include_in_schema=False)

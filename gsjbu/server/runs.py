@@ -88,6 +88,10 @@ class Runs:
         scene = order.scene if self.config.run is None else None
         bundle = self._seen(scene) or Bundle(self._compute(job, order, reduced, threads))
         job.check()
+        if order.signal is not None:
+            height, width = reduced.shape[-2:]
+            told = readouts.told_before(order.signal, height, width, self.limits.download_bytes)
+            bundle.result.status.update({"download": told} if told else {})
         bundle.extra_ms.update(decode=order.image.decode_ms, reduce=reduce_ms)
         where = self._place_panels(job, bundle, order.panels)
         bundle.extra_ms["total"] = 1000 * (time.monotonic() - (job.started or 0))

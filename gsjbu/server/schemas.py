@@ -226,6 +226,7 @@ class EstimateBody(BaseModel):
     seconds: float
     bytes: int
     stages: dict[str, float] = Field(description="Seconds of each.")
+    download: str | None = Field(description="Why its zip will be refused, where shapes tell it.")
     advice: list[AdviceBody] = Field(description="Best first; only for slow or large runs on a CPU.")
 
 

@@ -20,6 +20,7 @@ from gsjbu.core.devices import resolve
 from gsjbu.core.threads import step_back
 from gsjbu.errors import GsjbuError, SignalError
 from gsjbu.io.brought import Brought
+from gsjbu.io.pictures import shrunk_size
 from gsjbu.io.signals import Signal
 from gsjbu.run.estimate import Estimate, estimate
 from gsjbu.server import archive, readouts
@@ -51,10 +52,12 @@ MARGIN, RESERVE = 1.5, 64 * MIB
 
 @dataclass(frozen=True)
 class Accepted:
-    """What was said to a run: its job, or None where it would take longer than somebody waits for; and its cost."""
+    """What was said to a run: its job, or None where it would take longer than somebody waits for; its cost; and why
+    its zip will not be given, if so."""
 
     job: Job | None
     cost: Estimate
+    download: str | None
 
 
 class Service:
@@ -175,8 +178,11 @@ class Service:
             raise Problem("request_invalid", detail, setting="truth")
         order = Order(image_id, self.store.get("image", image_id), settings, signal, panels, truth)
         cost, need, isolated = await self.read(lambda: self._cost_of(order))
+        download = await self.read(
+            lambda: self.download_note(order.image.width, order.image.height, settings, signal)
+        )
         if patience_s is not None and cost.seconds > patience_s:
-            return Accepted(None, cost)
+            return Accepted(None, cost, download)
 
         def work(job: Job) -> dict[str, Any]:
             self._make_room(job)
@@ -186,7 +192,7 @@ class Service:
             work, client, settings.as_dict(), bytes=need, uses_gpu=_uses_gpu(settings), isolated=isolated
         )
         self.jobs.submit(job)
-        return Accepted(job, cost)
+        return Accepted(job, cost, download)
 
     def _cost_of(self, order: Order) -> tuple[Estimate, int, bool]:
         """What a run takes, bytes to hold for it, and whether it gets a process of its own; refuses with
@@ -242,6 +248,13 @@ class Service:
             size = {"channels": channels, "lr_size": tuple(lr_size)}
         return (self.config.estimate or estimate)(height, width, settings, **size)
 
+    def download_note(self, width: int, height: int, settings: Settings, signal: Signal | None) -> str | None:
+        """Why the zip of a run will not be given, a sentence, where shapes tell it before."""
+        if signal is None:
+            return None
+        height, width = shrunk_size(height, width, settings.resolution)
+        return readouts.told_before(signal, height, width, self.limits.download_bytes) or None
+
     def result(self, job_id: str) -> Bundle:
         """The kept result of a job that is done; refuses where it is not, failed, or has gone."""
         job = self.jobs.get(job_id)
@@ -276,7 +289,8 @@ class Service:
                 "download_too_large",
                 f"The {what} would have about {most / 2**30:.1f} GiB, more than the "
                 f"{self.limits.download_bytes / 2**30:.1f} GiB allowed; lower resolution, bring fewer channels, "
-                "or upsample it with the command line.",
+                "or upsample it with the command line. Given one by one are the panels' pictures (/panels/NAME.png), "
+                "their values where they are one number a pixel (/panels/NAME.f32), and the Gaussians (/kernels).",
                 setting="resolution",
             )
 

@@ -5,6 +5,7 @@ import { button, byId, put } from "./dom.js";
 import { about, bytes } from "./format.js";
 import { label, shownValue, take } from "./controls.js";
 import { t } from "./i18n.js";
+import { inWords } from "./said.js";
 import { on, state } from "./state.js";
 import { run } from "./runner.js";
 
@@ -15,8 +16,12 @@ export function start() {
 
 function draw() {
   const { estimate, run: now } = state;
-  const { seconds, bytes: memory, advice } = estimate ?? {};
-  put(byId("estimate"), estimate && t("run.estimate", { time: about(seconds), memory: bytes(memory) }));
+  const { seconds, bytes: memory, advice, download } = estimate ?? {};
+  put(
+    byId("estimate"),
+    estimate && t("run.estimate", { time: about(seconds), memory: bytes(memory) }),
+    download && h("span", {}, " ", inWords(download)),
+  );
   byId("cold").hidden = !estimate || state.warm;
   const [first] = now.phase === "waiting" ? [...(advice ?? [])].sort((a, b) => a.seconds - b.seconds) : [];
   put(byId("advice"), first && lowering(first));

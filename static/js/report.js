@@ -275,4 +275,5 @@ const STATUS = {
   truth: "ran.truth",
   warning: "ran.warning",
   files: "ran.files",
+  download: "ran.download",
 };

@@ -10,7 +10,7 @@ export const state = {
   truth: null, // {id, name, shape, of: the origin of its signal (signal.js), send, scene, what}; a file's from the address has no send
   sending: [], // {name} of each file on its way to the server
   returnFiles: false,
-  estimate: null, // {seconds, bytes, stages, advice}
+  estimate: null, // {seconds, bytes, stages, advice, download: why there will be no zip, if so}
   run: { phase: "idle" }, // idle | waiting | running (busy, queued) | failed | cancelled, with job, progress, losses, settings, problem
   result: null, // the last finished run, with job and image
   runs: [], // results of this visit, newest first

@@ -24,6 +24,7 @@ from gsjbu.batch.manifest import read_journal
 from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Worker
 from gsjbu.io.pictures import decode, png_bytes
+from gsjbu.io.signals import understand
 from tests import zygote
 
 ASKED = BatchConfig(objective="rgb", iters=6)
@@ -354,3 +355,26 @@ def test_the_manifest_keeps_what_a_signal_may_be_as_well_and_a_person_is_told(tm
 def test_settings_without_a_part_do_not_tell_two_runs_apart(dataset, undisturbed):
     asked = BatchConfig(objective="rgb", iters=6, stride=8, backbone="resnet18", seed=7)
     assert batch.run(str(dataset), str(undisturbed[0]), asked, workers=1).found == 8
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4, 6])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
+@pytest.mark.parametrize("form", ["npy", "safetensors"])
+def test_features_are_held_in_their_range_as_upsample_holds_them(tmp_path, channels, dtype, form):
+    """Of few channels what is brought is given back, and overshoots; cells at the mean are values like the others."""
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, 30:], picture[20:34, 10:50] = 180, 90
+    low = np.where(np.arange(8) > 3, 31.0, -62.0) + np.random.default_rng(channels).random((channels, 6, 8))
+    low[:, 2, :4] = low.mean(axis=(1, 2))[:, None]
+    low = low.astype(dtype)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(png_bytes(picture))
+    np.save(tmp_path / "in" / "a.npy", low)
+    asked = BatchConfig(objective="auto", iters=2, kind="features", layout="chw", form=form)
+    image, signal = (Blob(str(tmp_path / "in" / name), name) for name in ("a.png", "a.npy"))
+    outcome = Worker(str(tmp_path / "out"), asked)(Item("a", image, signal))
+    assert outcome["status"] == "done", outcome
+    made = understand(tmp_path / "out" / f"a.{form}").brought.array
+    expected = gsjbu.upsample(picture, low, kind="features", layout="chw", iters=2).numpy()
+    np.testing.assert_array_equal(made, expected)
+    assert low.min() - 1e-4 <= made.min() and made.max() <= low.max() + 1e-4

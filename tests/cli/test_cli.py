@@ -732,3 +732,34 @@ def test_a_dash_is_standard_input(files, root, stands_in):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert np.load(files / "out.npy").shape == (48, 64)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_a_value_may_begin_with_a_minus_and_a_digit(command):
+    """In every option of every command that takes one word, whatever the word is then taken for."""
+    top = cli.parser()
+    name = command.__name__.rpartition(".")[2]
+    (own,) = (action.choices[name] for action in top._actions if isinstance(action.choices, dict))
+    for action in own._actions:
+        if action.type is not None or action.nargs is not None or action.choices or not action.option_strings:
+            continue
+        for word in ("-9999,0", "-1,1", "-.5,2", "-1e-3,1", "-25,0;-1,1"):
+            for option in action.option_strings:
+                required = [a for a in own._actions if a.required and a is not action]
+                words = [w for a in required for w in [*a.option_strings[-1:], "1"]]
+                found = top.parse_args([name, *words, option, word])
+                assert getattr(found, action.dest) in (word, [word])
+
+
+def test_lists_below_zero_reach_the_library(files, capsys):
+    np.save(files / "d.npy", np.where(np.arange(8) < 2, -9999.0, 5.0) + np.zeros((6, 1)))
+    photo, out = files / "photo.png", files / "h.npy"
+    words = ("--stretch", "-25,255", "--iters", 1, "--quiet")
+    for invalid in ("-9999,-32768", "-9999,0"):
+        status, _, said = run(
+            capsys, "upsample", photo, files / "d.npy", "-o", out, "--invalid", invalid, *words
+        )
+        assert status == 0, said
+        assert np.nanmin(np.load(out)) == 5
+    status, _, said = run(capsys, "upsample", "--iters", 1, "-o", out, "--", photo, "-9.npy")
+    assert status == 2 and "-9.npy" in said and "usage" not in said

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 import gsjbu
-from gsjbu.core.gaps import fill, is_filled, missing_nearby, without_stand_ins
-from gsjbu.errors import ShapeError
+from gsjbu.core.gaps import fill, is_filled, missing_nearby, nearest_known, without_stand_ins
+from gsjbu.errors import ShapeError, SignalError
 
 
 def holed(channels: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -96,3 +97,49 @@ def test_a_pixel_whose_colour_is_that_of_gaps_still_has_its_own_cell() -> None:
     known[:, 7] = True
     out = kernel.render(torch.rand(1, 6, 8, generator=draw), mask=known)
     assert not out[:, :, 56:].isnan().any() and out[:, :, :40].isnan().all()
+
+
+def masked(*shape: int) -> tuple[np.ma.MaskedArray, np.ndarray]:
+    """Numbers about 5 of which a few cells are masked and hold −9999, and where they are known."""
+    known = np.ones((6, 8), bool)
+    known[1:3, 2:4] = False
+    values = 5 + np.random.default_rng(0).random((*shape, 6, 8))
+    return np.ma.masked_array(np.where(known, values, -9999), np.broadcast_to(~known, values.shape)), known
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 3)])
+def test_what_a_masked_array_hides_is_not_rendered(shape: tuple[int, ...]) -> None:
+    signal, known = masked(*shape)
+    kernel = gsjbu.fit(torch.rand(3, 24, 32), stride=4, iters=1)
+    high = kernel.render(signal)
+    assert float(high.min()) > 4.9 and torch.equal(high, kernel.render(np.asarray(signal.data), mask=known))
+    fewer = known.copy()
+    fewer[5] = False
+    assert torch.equal(kernel.render(signal, mask=fewer), kernel.render(signal.data, mask=fewer & known))
+
+
+@pytest.mark.parametrize("objective", ["auto", "signal"])
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_fit_on_a_masked_array_is_one_on_what_is_known(objective: str, flat: bool) -> None:
+    image, (signal, known) = torch.rand(3, 24, 32), masked(1)
+    options = {"lr_size": (6, 8), "iters": 2, "objective": objective}
+    filled = nearest_known(signal.data, known)
+    assert filled.min() > 4.9
+    kernel = gsjbu.fit(image, signal=signal[0] if flat else signal, **options)
+    other = gsjbu.fit(image, signal=filled, mask=known, **options)
+    assert torch.equal(kernel.raw, other.raw) and kernel.losses == other.losses
+
+
+def test_masked_arrays_without_an_answer_are_refused() -> None:
+    image, (signal, known) = torch.rand(3, 24, 32), masked(2, 1)
+    kernel = gsjbu.fit(image, stride=4, iters=1)
+    other = np.ma.masked_array(signal.data, signal.mask.copy())
+    other.mask[0, 0, 5, 5] = True
+    with pytest.raises(ShapeError, match="masked in different cells; give them one by one"):
+        kernel.render(other)
+    nothing = np.ma.masked_all((1, 6, 8))
+    assert bool(kernel.render(nothing).isnan().all())
+    with pytest.raises(SignalError, match="every cell is masked"):
+        gsjbu.fit(image, lr_size=(6, 8), objective="auto", signal=nothing)
+    hidden = np.ma.masked_array(np.ones((6, 8), bool), ~known)  # of a mask, a masked cell has no value either
+    assert torch.equal(kernel.render(signal.data[0], mask=hidden), kernel.render(signal.data[0], mask=known))

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 import gsjbu
 from gsjbu.core import reference
+from gsjbu.core.blend import Blend
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.graph import Rendering
 from gsjbu.core.grid import Grid
@@ -600,3 +601,21 @@ def test_a_kernel_is_read_from_bytes_and_open_files(tmp_path):
     ):  # fmt: skip
         with pytest.raises(KernelFileError, match=said):
             gsjbu.load(wrong)
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8", "<f2"])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("clip", [False, True])
+def test_what_is_written_into_an_array_is_the_result(dtype, masked, clip):
+    """Held in its range too, in another order of bytes, and where the guide is masked."""
+    draw = np.random.default_rng(0)
+    image, signal = draw.random((48, 64, 3)), (100 * draw.random((2, 6, 8)) > 50).astype(np.float32)
+    cloud = np.zeros((48, 64)) if not masked else (np.arange(64) < 20) * np.ones((48, 1))
+    kernel = gsjbu.fit(image, lr_size=(6, 8), iters=1, guide_mask=cloud)
+    kernel = replace(kernel, blend=Blend(passes=3))
+    assert not kernel.is_pure
+    out = np.empty((2, 48, 64), dtype)
+    high = kernel.render(signal, clip=clip)
+    kernel.render(signal, out=out, clip=clip)
+    np.testing.assert_allclose(out, high, atol=2e-3 if dtype == "<f2" else 1e-5)
+    assert not clip or (float(high.max()) <= 1 and out.max() <= 1)

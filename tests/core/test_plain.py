@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -148,3 +149,75 @@ def test_a_view_that_is_negated_when_read_is_as_good_as_a_copy(door):
     image, signal = torch.rand(3, 32, 48), torch.rand(5, 4, 6)
     made = DOORS[door](negated(image), negated(signal))
     assert torch.equal(made, DOORS[door](image, signal))
+
+
+STORED = [torch.uint16, torch.uint32, torch.uint64, torch.float8_e4m3fn, torch.float8_e5m2]
+
+
+@pytest.mark.parametrize("dtype", STORED)
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
+def test_types_that_torch_only_stores_are_taken_at_every_door(dtype: torch.dtype, objective: str) -> None:
+    given = (16 * SIGNAL).round().to(dtype)
+    wide = given.to(torch.float32)
+    options: dict[str, Any] = {"iters": 2, "objective": objective}
+    ours, same = (GSJBU(**options)(IMAGE, x) for x in (given, wide))
+    assert ours.dtype == (dtype if dtype.is_floating_point else torch.float32)
+    assert torch.equal(ours.to(torch.float32), same.to(ours.dtype).to(torch.float32))
+    one, other = (gsjbu.fit(IMAGE[0], lr_size=(12, 16), signal=x[0], **options) for x in (given, wide))
+    assert torch.equal(one.raw, other.raw) and torch.equal(one.render(given[0]), other.render(wide[0]))
+    assert metrics.rmse(given[0], wide[0]) == 0
+
+
+@pytest.mark.parametrize("name", ["int4", "uint4", "bits8", "float4_e2m1fn_x2"])
+def test_types_without_numbers_are_refused_at_every_door(name: str) -> None:
+    dtype = getattr(torch, name, None)
+    if dtype is None:
+        pytest.skip(f"this torch has no {name}")
+    kernel = gsjbu.fit(IMAGE[0], lr_size=(12, 16), iters=0)
+    none = torch.empty(1, 4, 12, 16, dtype=dtype)
+    for door in (
+        lambda: GSJBU(iters=0)(IMAGE, none),
+        lambda: kernel.render(none[0]),
+        lambda: kernel.render(SIGNAL[0], mask=none[0, 0]),
+        lambda: gsjbu.fit(IMAGE[0], signal=none[0], objective="auto", lr_size=(12, 16)),
+        lambda: gsjbu.fit(torch.empty(3, 48, 64, dtype=dtype), iters=0),
+        lambda: gsjbu.upsample(IMAGE[0], none[0]),
+        lambda: metrics.rmse(none[0], none[0]),
+    ):
+        with pytest.raises(GsjbuError, match=f"is of {name}, which torch only stores"):
+            door()
+
+
+ORDERS = {
+    "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")),
+    "little-endian": lambda x: x.astype(x.dtype.newbyteorder("<")),
+    "Fortran": np.asfortranarray,
+    "backwards": lambda x: x[..., ::-1].copy()[..., ::-1],
+    "every other": lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    "in a record": lambda x: np.rec.fromarrays([x, x], names="a,b").a,
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g", "i2", "u2", "i4", "u4", "i8", "u8", "u1", "?"])
+def test_arrays_of_any_order_are_taken_by_render_and_fit(order: str, dtype: str) -> None:
+    kernel = gsjbu.fit(IMAGE[0], lr_size=(12, 16), iters=1)
+    plain_one = (3 * SIGNAL[0].numpy()).astype(dtype)
+    given = ORDERS[order](plain_one)
+    given.flags.writeable = False
+    same = torch.from_numpy(plain_one.astype(np.float64) if dtype == "g" else plain_one)
+    assert torch.equal(kernel.render(given), kernel.render(same))
+    known = ORDERS[order]((np.arange(192).reshape(12, 16) > 5).astype(dtype))
+    assert torch.equal(kernel.render(same, mask=known), kernel.render(same, mask=known.astype(bool)))
+    one, other = (
+        gsjbu.fit(IMAGE[0], lr_size=(12, 16), iters=1, objective="signal", signal=x) for x in (given, same)
+    )
+    assert torch.equal(one.raw, other.raw)
+
+
+def test_an_array_of_no_numbers_is_named_by_what_it_holds() -> None:
+    kernel = gsjbu.fit(IMAGE[0], lr_size=(12, 16), iters=0)
+    with pytest.raises(ShapeError, match="The signal is an array of object; it must hold real numbers"):
+        kernel.render(np.full((4, 12, 16), None))
+    with pytest.raises(ShapeError, match=r"mask is a str; it must be an array or a tensor \[12, 16\]\."):
+        kernel.render(SIGNAL[0], mask="all")  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import torch
 
 from gsjbu.errors import ImageError, ShapeError, SignalError
 from gsjbu.io.compared import class_numbers, numbers, two_class_maps, two_maps, two_pictures
+from gsjbu.metrics import miou, rmse
 
 RAMP = np.linspace(0, 1, 60, dtype=np.float32).reshape(3, 4, 5)
 
@@ -75,3 +76,22 @@ def test_classes_are_whole_numbers_and_nan_is_none():
 def test_shapes_that_differ_are_refused():
     with pytest.raises(ShapeError, match=r"not \[3, 4, 5\] and \[4, 5\]"):
         two_maps(RAMP, RAMP[0])
+
+
+def test_what_a_masked_array_hides_is_not_compared():
+    hidden = np.zeros((3, 4, 5), bool)
+    hidden[:, 0] = True
+    spoilt = np.ma.masked_array(np.where(hidden, -9999, RAMP).astype(np.float32), hidden)
+    assert rmse(spoilt, RAMP) == rmse(RAMP, spoilt) == 0
+    assert rmse(np.ma.masked_array(np.where(hidden, -9999, 7), hidden), np.full((3, 4, 5), 7)) == 0
+    assert rmse(np.where(hidden, 9, RAMP), RAMP, mask=np.ma.masked_array(np.ones((4, 5)), hidden[0])) == 0
+    levels = np.ma.masked_array(np.where(hidden, 255, 51).astype(np.uint8), hidden)
+    (a, _) = two_pictures(levels, RAMP)
+    assert np.isnan(a[:, 0]).all() and (a[:, 1:] == np.float32(0.2)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_what_a_masked_array_hides_is_of_no_class(dtype):
+    classes = np.ma.masked_array(np.array([[1, 2], [7, 1]], dtype), [[False, False], [True, False]])
+    np.testing.assert_array_equal(class_numbers(classes), [[1, 2], [-1, 1]])
+    assert miou(np.array([[1, 2], [2, 1]]), classes) == 1

@@ -329,3 +329,13 @@ def test_fractions_come_as_float32_or_float64(kernel, kind, dtype, comes):
     """As docs/outputs.md has it."""
     out = restoring.restored(understand(RNG.random((6, 8)).astype(dtype), kind=kind), kernel)
     assert out.dtype == np.dtype(comes)
+
+
+def test_shares_that_are_brought_as_a_quantity_are_the_same_in_blocks():
+    image, low = np.random.default_rng(0).random((48, 64, 3)), np.random.default_rng(1).random((3, 6, 8))
+    image[:, 30:] *= 0.3
+    signal = understand((low / low.sum(0)).astype(np.float32), size=(48, 64), kind="depth")
+    kernel = gsjbu.fit(image, lr_size=(6, 8), iters=2, objective="auto", signal=signal.values, kind="depth")
+    whole = restoring.restored(signal, kernel)
+    blocks = np.concatenate(list(restoring.in_blocks(signal, kernel, 4 * 48 * 64)))
+    np.testing.assert_array_equal(whole, blocks)

@@ -136,3 +136,11 @@ def test_classes_called_by_a_colour_keep_it():
     (panel,) = panels.classes({"lr": np.array([[0, 1]])}, ["#102030", "#ffeedd"], group="signal")
     np.testing.assert_array_equal(panel.picture[0], [[0x10, 0x20, 0x30], [0xFF, 0xEE, 0xDD]])
     assert {e["colour"] for e in panel.legend} == {"#102030", "#ffeedd"} and panel.name == "signal_lr"
+
+
+def test_a_class_has_its_own_number_and_what_is_of_none_has_no_number():
+    (panel,) = panels.classes(
+        {"lr": np.array([[0, -1], [1, 1]])}, ("a", "b"), "signal", codes=(-5, 2**24 + 1)
+    )
+    np.testing.assert_array_equal(panel.values[0].numpy(), [[-5, np.nan], [2**24 + 1] * 2])
+    assert [entry["index"] for entry in panel.legend] == [2**24 + 1, -5]

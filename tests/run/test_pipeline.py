@@ -13,6 +13,7 @@ import torch
 import gsjbu
 from gsjbu.core.grid import Grid
 from gsjbu.errors import Cancelled
+from gsjbu.io import restoring
 from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import understand
 from gsjbu.models import features, networks
@@ -440,3 +441,50 @@ def test_the_page_has_words_for_all_that_a_run_tells(sample):
     named = set(re.findall(r'^  (\w+): "ran\.', page.read_text("utf-8"), re.MULTILINE))
     told = run(sample.image, sample=sample, segmentation="labels", signal=understand(np.eye(12))).status
     assert {*told, "objective", "image", "truth", "warning", "run", "files"} <= named
+
+
+CODES = np.where(np.arange(16) < 7, 2**24 + 1, 2**24 + 3) * np.ones((12, 1), np.int64)
+
+
+@pytest.mark.parametrize(
+    ("array", "kind"),
+    [
+        (1e7 + np.add.outer(np.arange(12) * 0.1, np.arange(16) * 0.1), "depth"),
+        (2**24 + np.add.outer(np.arange(12), np.arange(16)), "depth"),
+        (1500 + np.add.outer(np.arange(12), np.arange(16)).astype(np.uint16), "depth"),
+        (np.linspace(0, 1, 192, dtype=np.float32).reshape(12, 16), "heat_map"),
+        (CODES, "labels"),
+        (np.where(CODES > 2**24 + 2, 3, -5), "labels"),
+        (np.where(CODES > 2**24 + 2, 15, 3).astype(np.uint8), "labels"),
+    ],
+)
+def test_the_read_out_is_what_is_written(photo, array, kind):
+    signal = understand(array, kind=kind)
+    result = run(photo, signal=signal, features=False)
+    written = restoring.restored(result.signal, result.signal_kernel)
+    panel = next(p for p in result.panels if p.name == "signal_auto")
+    assert written.dtype == array.dtype and len(np.unique(written)) > 1
+    np.testing.assert_array_equal(panel.values[0].numpy(), written)
+    for x, y in ((60, 50), (3, 4), (95, 71)):
+        told = result.pixel(x, y)
+        assert told["signal_auto"] == [written[y, x].item()]
+        assert told["signal_lr"] == pytest.approx(
+            [array[int(y / 72 * 12), int(x / 96 * 16)].item()], rel=1e-14
+        )
+    if kind == "labels":
+        assert {entry["index"] for entry in panel.legend} == set(np.unique(written).tolist())
+        assert {n for n, _ in result.region(0, 0, 95, 71)["signal_auto"]["shares"]} <= set(
+            array.ravel().tolist()
+        )
+    else:
+        assert (
+            len(np.unique(panel.picture.reshape(-1, 3), axis=0)) > 20
+        )  # an offset costs the picture nothing
+
+
+def test_the_picture_itself_is_held_in_its_range(photo):
+    """Whatever the objective: what is given back swings over edges."""
+    result = run(photo, objective="auto", features=False)
+    lr, high = (next(p.values for p in result.panels if p.name == name) for name in ("lr", "gsjbu_rgb"))
+    assert not result.kernel.is_pure
+    assert (high.amax((1, 2)) <= lr.amax((1, 2))).all() and (high.amin((1, 2)) >= lr.amin((1, 2))).all()

@@ -116,3 +116,37 @@ def test_a_download_stops_with_its_client_and_holds_up_nobody(
     monkeypatch.undo()
     whole = client.get(f"/api/jobs/{job}/download")
     assert zipfile.ZipFile(io.BytesIO(whole.content)).testzip() is None
+
+
+def test_a_zip_that_will_be_refused_is_told_of_before_the_run(serve: Callable[..., Running]) -> None:
+    server = serve(real=True, download_bytes=4_000_000)
+    client = server.client()
+    image = upload(client, picture(128, 128))
+    settings = {"iters": 0, "features": False, "resolution": 128}
+    for channels, refused in ((64, True), (2, False)):
+        array = npy(np.ones((channels, 8, 8), np.float32))
+        made = client.post("/api/signals", files={"file": ("a.npy", array)}).json()["signal_id"]
+        asked = {"width": 128, "height": 128, "settings": settings, "signal_id": made}
+        before = client.post("/api/estimate", json=asked).json()["download"]
+        wanted = {"image_id": image, "signal_id": made, "panels": "links", "settings": settings}
+        job = client.post("/api/jobs", json=wanted).json()
+        done = wait(client, job["job_id"], 60)
+        assert done["state"] == "done"
+        told = {before, job["estimate"]["download"], done["result"]["status"].get("download")}
+        answer = client.get(f"/api/jobs/{job['job_id']}/download")
+        assert answer.status_code == (413 if refused else 200)
+        if refused:
+            assert len(told) == 1 and "its panels can be looked at and saved one by one" in told.pop()
+            assert "panels' pictures (/panels/NAME.png)" in answer.json()["detail"]
+        else:
+            assert told == {None}
+    plain_run = client.post("/api/estimate", json={"width": 128, "height": 128, "settings": settings}).json()
+    assert plain_run["download"] is None
+
+
+def test_a_map_of_classes_is_counted_as_one_map() -> None:
+    """Its classes have a channel each while they are mixed, and the zip has one."""
+    labels = (np.arange(192).reshape(12, 16) % 96).astype(np.uint8)
+    signal = understand(labels, kind="labels")
+    assert signal.shape[0] > 50
+    assert archive.signal_bytes(signal, 96, 128) == (1 + 6) * 96 * 128
