@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gsjbu.core.grid import size_text
-from gsjbu.errors import SignalError
+from gsjbu.errors import Remedy, SignalError
 
 #: Pixels per cell across over those down: a signal may be squashed, as square network outputs are, but not turned.
 MAX_STRETCH = 1.25
@@ -89,11 +89,12 @@ def mismatch(cells: tuple[int, ...], size: Size) -> SignalError:
             f"their shapes differ too much{would}; if the signal was padded to a square or cropped, cut it to the "
             "picture's part first."
         )
-    meant = "" if larger else (
-        f" If it covers the picture with cells {height / rows:.3g} pixels high and {width / cols:.3g} wide, "
-        f"layout='{rows}x{cols}' says so."
+    meant = Remedy(
+        "layout", f"{rows}x{cols}",
+        f"If it covers the picture with cells {height / rows:.3g} pixels high and {width / cols:.3g} wide, "
+        f"layout='{rows}x{cols}' says so.",
     )  # fmt: skip
-    return SignalError("signal_aspect", f"{both(cells, size)}: {why}{meant}")
+    return SignalError("signal_aspect", f"{both(cells, size)}: {why}", [] if larger else [meant])
 
 
 def _fitting(cells: tuple[int, ...], size: Size) -> Size | None:

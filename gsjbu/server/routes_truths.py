@@ -21,7 +21,7 @@ router = APIRouter(tags=["images"], route_class=StrictRoute)
 )  # fmt: skip
 async def truths(service: Shared, request: Request) -> dict[str, object]:
     async with read_form(request, service.limits, service.buffers) as form:
-        forms.only(form, "sample", "what")
+        forms.only(form, "sample", "what", "entry")
         if "file" not in form.files and "sample" not in form.fields:
             raise Problem("file_missing", "The form has no file; attach the truth in the field 'file'.")
         for name in ("sample", "what"):
@@ -31,7 +31,7 @@ async def truths(service: Shared, request: Request) -> dict[str, object]:
                 )
                 raise Problem("request_invalid", detail, setting=name)
         if "file" in form.files:
-            stored = await service.inputs.truth_from_file(form.files["file"])
+            stored = await service.inputs.truth_from_file(form.files["file"], form.fields.get("entry"))
         else:
             stored = await service.inputs.truth_of_sample(form.fields["sample"], form.fields.get("what", ""))
     return _about(service.store.add("truth", stored), stored)
@@ -60,5 +60,5 @@ async def reduced(service: Shared, truth_id: schemas.Id, wanted: schemas.TruthRe
 def _about(truth_id: str, stored: StoredTruth) -> dict[str, object]:
     return {
         "truth_id": truth_id, "shape": list(stored.brought.array.shape), "name": stored.name,
-        "sample": stored.sample, "what": stored.kind,
+        "sample": stored.sample, "what": stored.kind, "entry": stored.entry,
     }  # fmt: skip
