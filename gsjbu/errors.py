@@ -6,6 +6,9 @@ problem+json, the command line into an exit status, the library raises it as it 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 
 class GsjbuError(ValueError):
     """Base of all refusals. ``code`` is stable snake_case, ``message`` is a sentence for a person."""
@@ -35,8 +38,27 @@ class ImageError(GsjbuError):
     """A file or array that cannot be read as an image."""
 
 
+@dataclass(frozen=True)
+class Remedy:
+    """A word that would have a signal taken: which one (``kind``, ``layout``, ``entry``), what to say with it, empty
+    where only a person knows, and the sentence by which Python and the command line tell of it."""
+
+    word: str
+    value: str
+    sentence: str = ""
+
+
 class SignalError(GsjbuError):
-    """A file or array that cannot be read as a low-resolution signal."""
+    """A file or array that cannot be read as a low-resolution signal; the sentences of ``remedies`` end its message."""
+
+    def __init__(self, code: str, message: str, remedies: Iterable[Remedy] = ()) -> None:
+        self.remedies = tuple(remedies)
+        self.what = message
+        super().__init__(code, " ".join([message, *(r.sentence for r in self.remedies if r.sentence)]))
+
+    def also(self, *remedies: Remedy) -> SignalError:
+        """The same refusal with further remedies."""
+        return SignalError(self.code, self.what, (*self.remedies, *remedies))
 
 
 class SignalWarning(UserWarning):

@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.plain import as_array, why_unreadable
-from gsjbu.errors import SignalError
+from gsjbu.errors import Remedy, SignalError
 from gsjbu.io.brought import check
 from gsjbu.io.layouts import shape_text
 
 MAX_HEADER = 4096
+MOST_NAMED = 20  # of a file's arrays
 #: How members of a .npz may be compressed.
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _MAT_OF_HDF5 = b"MATLAB 7.3 MAT-file"
@@ -49,7 +50,7 @@ class SeveralArrays(SignalError):
     def __init__(self, form: str, names: list[str]) -> None:
         what = ", ".join(name[:30] for name in names[:5]) or "none"
         held = f"The {form} holds {len(names)} arrays ({what}); it must hold one."
-        super().__init__("signal_several", held)
+        super().__init__("signal_several", held, [Remedy("entry", name) for name in names[:MOST_NAMED]])
         self.names = names
 
     def of(self, file: str) -> str:
@@ -65,7 +66,7 @@ def entry_of(form: str, held: Mapping[str, Any], entry: str | None) -> Any:
             raise SeveralArrays(form, list(held))
         return next(iter(held.values()))
     if entry not in held:
-        names = ", ".join(name[:30] for name in list(held)[:20]) or "nothing"
+        names = ", ".join(name[:30] for name in list(held)[:MOST_NAMED]) or "nothing"
         raise SignalError("signal_missing", f"The {form} has no entry {entry[:60]!r}; it holds {names}.")
     return held[entry]
 

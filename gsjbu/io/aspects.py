@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gsjbu.core.grid import size_text
-from gsjbu.errors import SignalError
+from gsjbu.errors import Remedy, SignalError
 
 #: Pixels per cell across over those down: a signal may be squashed, as square network outputs are, but not turned.
 MAX_STRETCH = 1.25
@@ -74,11 +74,12 @@ def mismatch(cells: tuple[int, ...], size: Size) -> SignalError:
     alike = is_exact(cells, size) or 1 / MAX_STRETCH <= stretch(cells, size) <= MAX_STRETCH
     if larger and alike and not _is_turned(cells, size):
         return _larger(cells, size)
-    meant = "" if larger else (
-        f" If it covers the picture with cells {height / rows:.3g} pixels high and {width / cols:.3g} wide, "
-        f"layout='{rows}x{cols}' says so."
+    meant = Remedy(
+        "layout", f"{rows}x{cols}",
+        f"If it covers the picture with cells {height / rows:.3g} pixels high and {width / cols:.3g} wide, "
+        f"layout='{rows}x{cols}' says so.",
     )  # fmt: skip
-    return SignalError("signal_aspect", f"{apart(cells, size)}{meant}")
+    return SignalError("signal_aspect", apart(cells, size), [] if larger else [meant])
 
 
 def apart(cells: tuple[int, ...], size: Size) -> str:

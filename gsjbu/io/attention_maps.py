@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gsjbu.errors import SignalError
+from gsjbu.errors import Remedy, SignalError
 from gsjbu.io import tokens
 from gsjbu.io.aspects import Size, suits
 from gsjbu.io.kinds import sums_to_one
@@ -24,10 +24,13 @@ def refusal(array: np.ndarray, batched: bool, size: Size) -> SignalError | None:
     one = 0 if grid.leading else grid.rows // 2 * grid.cols + grid.cols // 2
     index = ", ".join([*before, str(one), *([f"{grid.leading}:"] if grid.leading else [])])
     shape = ", ".join(str(n) for n in (*heads, grid.rows, grid.cols))
-    as_it_is = f"; layout='{count}x{count}' takes the array as it is" if count <= min(size) else ""
+    as_it_is = Remedy(
+        "layout", f"{count}x{count}", f"If it is a map as it is, layout='{count}x{count}' says so."
+    )
     return SignalError(
         "signal_tokens",
         f"The array is {list(((1,) if batched else ()) + array.shape)}, and its rows sum to 1: it looks like attention "
         f"from each token to each, {grid.sentence}. The row of one token is a map: bring x[{index}].reshape({shape}) "
-        f"for {'the class token' if grid.leading else 'the token in the middle'}{as_it_is}.",
+        f"for {'the class token' if grid.leading else 'the token in the middle'}.",
+        [as_it_is] if count <= min(size) else [],
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gsjbu.core.grid import size_text
-from gsjbu.errors import SignalError
+from gsjbu.errors import Remedy, SignalError
 from gsjbu.io import aspects, attention_maps, tokens
 from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
 from gsjbu.io.evenness import is_even
@@ -169,10 +169,13 @@ def _refusal(array: np.ndarray, ways: list[Laid], size: Size, names_channels: bo
 def _few_channels(shape: tuple[int, ...], grid: tokens.TokenGrid, size: Size) -> SignalError:
     """The refusal of [N, C] that has too few channels to be taken for tokens."""
     rows, cols = shape[-2:]
-    as_map = f"; layout='{rows}x{cols}' that it is a map" if rows <= size[0] and cols <= size[1] else ""
+    remedies = [Remedy("layout", "tokens", "If they are tokens, layout='tokens' says so.")]
+    if rows <= size[0] and cols <= size[1]:
+        remedies.append(
+            Remedy("layout", f"{rows}x{cols}", f"If it is a map, layout='{rows}x{cols}' says so.")
+        )
     return SignalError(
-        "signal_tokens",
-        f"The array is {shape_text(shape)}, which may be {grid.sentence}: layout='tokens' says so{as_map}.",
+        "signal_tokens", f"The array is {shape_text(shape)}, which may be {grid.sentence}.", remedies
     )
 
 
@@ -183,7 +186,8 @@ def _crossed(flat: np.ndarray, size: Size) -> tokens.Crossed | None:
 
 
 def _is_crossed(shape: tuple[int, ...], crossed: tokens.Crossed) -> SignalError:
-    return SignalError("signal_tokens", f"The array is {shape_text(shape)}. {crossed.refusal}")
+    said = f"The array is {shape_text(shape)}. {crossed.refusal}"
+    return SignalError("signal_tokens", said, crossed.remedies)
 
 
 def _flat(array: np.ndarray) -> np.ndarray | None:
@@ -323,7 +327,10 @@ def _if_squashed(laid: Laid, size: Size) -> Laid:
     if seen is not None:
         step = f"{seen.sentence}: cut them off, {seen.cut(laid.layout)}"
         if seen.sure:
-            raise SignalError("signal_aspect", f"{aspects.both((rows, cols), size)}: {step}; {named}.")
+            squashed = Remedy(
+                "layout", f"{rows}x{cols}", f"If it is squashed, layout='{rows}x{cols}' says so."
+            )
+            raise SignalError("signal_aspect", f"{aspects.both((rows, cols), size)}: {step}.", [squashed])
         doubt = f"of the picture padded to a square ({step}); {named}"
     sentence = ", ".join(filter(None, (laid.sentence, "a square signal over the whole picture, squashed")))
     return replace(laid, sentence=sentence, doubt=" or ".join(filter(None, (laid.doubt, doubt))))
@@ -374,8 +381,8 @@ def _swapped(grid: Size) -> SignalError:
     """The refusal of rows and columns that a person named the wrong way round."""
     return SignalError(
         "signal_layout",
-        f"The signal has {size_text(*grid[::-1])}, and {size_text(*grid)} were named: rows come first; "
-        f"layout='{grid[1]}x{grid[0]}' says it.",
+        f"The signal has {size_text(*grid[::-1])}, and {size_text(*grid)} were named: rows come first.",
+        [Remedy("layout", f"{grid[1]}x{grid[0]}", f"Say layout='{grid[1]}x{grid[0]}'.")],
     )
 
 
@@ -407,35 +414,34 @@ def _or_tokens(
 ) -> SignalError:
     """The ``refusal`` of [h, w] that may be tokens [C, N], or, with ``grids``, [N, C] as well."""
     if crossed is not None:
-        return SignalError(refusal.code, f"{refusal.message} {crossed.refusal}")
+        return SignalError(
+            refusal.code, f"{refusal.what} {crossed.refusal}", (*refusal.remedies, *crossed.remedies)
+        )
     if not grids:
         return refusal
-    return SignalError(
-        refusal.code,
-        f"{refusal.message} Were it {shape[0]} tokens of {shape[1]} channels, layout='tokens' would say so.",
-    )
+    said = f"Were it {shape[0]} tokens of {shape[1]} channels, layout='tokens' would say so."
+    return refusal.also(Remedy("layout", "tokens", said))
 
 
 def _too_large(shape: tuple[int, ...], size: Size, refusal: SignalError) -> SignalError:
     """The refusal of a map [h, w] of the image's shape that is larger than it; it might be tokens [N, C]."""
-    return SignalError(
-        refusal.code,
-        f"{refusal.message} Were it {shape[0]} tokens of {shape[1]} channels, layout='ROWSxCOLS' would name their "
-        f"grid{_likely(shape[0], size)}.",
-    )
+    said = f"Were it {shape[0]} tokens of {shape[1]} channels, layout='ROWSxCOLS' would name their grid"
+    return refusal.also(*_grids_named(said, shape[0], size))
 
 
 def _no_tokens(count: int, size: Size) -> SignalError:
     return SignalError(
         "signal_tokens",
-        f"{count} tokens are no grid over an image of {size_text(*size)}, with or without class and register "
-        f"tokens; say which: layout='ROWSxCOLS'{_likely(count, size)}.",
+        f"{count} tokens are no grid over an image of {size_text(*size)}, with or without class and register tokens.",
+        _grids_named("Say which: layout='ROWSxCOLS'", count, size),
     )
 
 
-def _likely(count: int, size: Size) -> str:
-    """In brackets, the grids nearest to the image's shape and no larger, for a person to choose from."""
+def _grids_named(said: str, count: int, size: Size) -> list[Remedy]:
+    """``said``, with the grids nearest to the image's shape and no larger for a person to choose from."""
     rows = round(math.sqrt(count * size[0] / size[1]))
     near = [(r, count // r) for r in (rows - 1, rows, rows + 1) if 0 < r <= min(count, size[0])]
     some = [(r, c) for r, c in near if c <= size[1] and tokens.given(count, r, c)]
-    return f" ({', '.join(f'{r}x{c} has {r * c}' for r, c in some)})" if some else ""
+    likely = f" ({', '.join(f'{r}x{c} has {r * c}' for r, c in some)})" if some else ""
+    first, *others = [f"{r}x{c}" for r, c in some] or [""]
+    return [Remedy("layout", first, f"{said}{likely}."), *(Remedy("layout", other) for other in others)]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gsjbu.core.grid import pair, size_text
 from gsjbu.core.sharing import Shared, crowd
-from gsjbu.errors import SignalError
+from gsjbu.errors import Remedy, SignalError
 from gsjbu.io import angles, aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
@@ -346,8 +346,8 @@ def _nothing_known(planes: np.ndarray) -> SignalError:
     if ((some | np.isneginf(planes)).all(axis=0) & some.any(axis=0)).any() and not some.all():
         return SignalError(
             "signal_not_finite",
-            "Every cell has a channel of −∞ or without a value, which makes it a gap; in logits −∞ rules a class out: "
-            "kind=logits says that they are.",
+            "Every cell has a channel of −∞ or without a value, which makes it a gap.",
+            [Remedy("kind", "logits", "In logits −∞ rules a class out: kind=logits says that they are.")],
         )
     empty = [n + 1 for n, channel in enumerate(some) if not channel.any()]
     if 0 < len(empty) < len(planes):
@@ -498,7 +498,14 @@ def colour_numbers(planes: np.ndarray) -> np.ndarray:
         raise SignalError(
             "signal_classes",
             f"The picture has {lie.count} colours, which are no classes (more than {OWN_CHANNEL} must lie in patches). "
-            "For depth save one grey channel; kind='features' takes the three colours as they are.",
+            "For depth save one grey channel.",
+            [
+                Remedy(
+                    "kind",
+                    "features",
+                    "For normals, flow or the like, kind='features' takes the three colours as they are.",
+                )
+            ],
         )
     return codes[None]
 
@@ -651,8 +658,11 @@ def _whole_of(signal: Signal, values: np.ndarray, known: np.ndarray) -> float:
         what = "Heat maps" if signal.kind == "heat_map" else label(signal.kind).capitalize()
         raise SignalError(
             "signal_kind",
-            f"{what} lie between 0 and 1, and this signal between {low:.4g} and "
-            f"{high:.4g}; kind=depth takes any quantity, kind=logits those before a softmax.",
+            f"{what} lie between 0 and 1, and this signal between {low:.4g} and {high:.4g}.",
+            [
+                Remedy("kind", "depth", "For any quantity say kind=depth."),
+                Remedy("kind", "logits", "For what comes before a softmax say kind=logits."),
+            ],
         )
     return whole
 

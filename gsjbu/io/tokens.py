@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gsjbu.core.grid import size_text
+from gsjbu.errors import Remedy
 from gsjbu.io.aspects import Size, is_exact
 
 #: How many leading tokens there may be, likeliest first, and how much less likely that makes a grid: none, a class
@@ -96,11 +97,16 @@ class Crossed:
         if grid.leading:
             brought = f"x.reshape({self.count}, {last})[:, {grid.leading}:]{brought[1:]}"
         transposed = ", or transpose it to tokens [N, C]" if self.count >= LEAST_COUNT else ""
-        otherwise = "; layout='tokens' takes its first axis for the tokens" if self.other else ""
         return (
             f"Its last axis, {last}, fits the image: {grid.sentence}. So it looks like {_CROSSED}: bring {brought}"
-            f"{transposed}{otherwise}."
+            f"{transposed}."
         )
+
+    @property
+    def remedies(self) -> list[Remedy]:
+        """What says that it is not what it looks like."""
+        said = "If its first axis is that of the tokens, layout='tokens' says so."
+        return [Remedy("layout", "tokens", said)] if self.other else []
 
     @property
     def doubt(self) -> str:

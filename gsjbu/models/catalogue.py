@@ -157,7 +157,7 @@ def unavailable_reason(value: str) -> str | None:
     if spec.folder is not None:
         return f"The folder {spec.folder.name} holds no {WEIGHTS}; other weight files are not read."
     why = downloads.known_failure(spec.repo)
-    return why and why[0].upper() + why[1:]
+    return why and f"{why[0].upper()}{why[1:]} {downloads.instead(spec.value)}"
 
 
 def spec_of(value: str) -> Spec:

@@ -25,13 +25,17 @@ from urllib.parse import urlsplit
 PROBE_S = 2.5
 #: How long an answer is believed: a person who mends the network waits at most this long, or restarts.
 REMEMBER_S = 600.0
-HINT = "Put the model's folder into GSJBU_MODELS_DIR to use it without a network."
 
 log = logging.getLogger(__name__)
 _lock = threading.Lock()
 _probe: dict[str, tuple[float, str | None]] = {}  # endpoint -> (when, why it is not reachable or None)
 _failed: dict[str, tuple[float, str]] = {}  # repo -> (when, why)
 _running: dict[str, _Download] = {}
+
+
+def instead(folder: str) -> str:
+    """What would be used without a network."""
+    return f"A folder {folder.removeprefix('timm:')} with them would be used."
 
 
 class Unavailable(Exception):
@@ -46,7 +50,7 @@ def endpoint() -> str:
 def known_failure(repo: str) -> str | None:
     """Why ``repo`` could not be fetched lately, or None; asks nobody."""
     if _offline():
-        return f"its weights are not on this machine and HF_HUB_OFFLINE is set. {HINT}"
+        return "no weights are here, and HF_HUB_OFFLINE is set."
     with _lock:
         recent = [_probe.get(endpoint()), _failed.get(repo)]
     return next((why for entry in recent if entry and _fresh(entry[0]) and (why := entry[1])), None)
@@ -55,7 +59,7 @@ def known_failure(repo: str) -> str | None:
 def unreachable() -> str | None:
     """Why the model hub cannot be reached, or None; at most PROBE_S, and remembered."""
     if _offline():
-        return f"its weights are not on this machine and HF_HUB_OFFLINE is set. {HINT}"
+        return "no weights are here, and HF_HUB_OFFLINE is set."
     address = endpoint()
     with _lock:
         entry = _probe.get(address)
@@ -71,7 +75,7 @@ def unreachable() -> str | None:
     asker.join(PROBE_S)
     why = answer[0] if answer else "does not answer"
     host = urlsplit(address).hostname
-    sentence = f"its weights are not on this machine and {host} {why}. {HINT}" if why else None
+    sentence = f"no weights are here, and {host} {why}." if why else None
     with _lock:
         _probe[address] = (time.monotonic(), sentence)
     return sentence
@@ -92,7 +96,7 @@ def fetch(
     """
     why = known_failure(repo) or unreachable()
     if why:
-        raise Unavailable(why)
+        raise Unavailable(f"{why} {instead(target.name)}")
     with _lock:
         download = _running.get(repo)
         if download is None:
@@ -114,7 +118,7 @@ def fetch(
             if download.waiting == 0 and not download.finished.is_set():
                 download.given_up.set()
     if download.error:
-        raise Unavailable(download.error)
+        raise Unavailable(f"{download.error} {instead(target.name)}")
 
 
 @dataclass
@@ -148,7 +152,7 @@ class _Download:
             self.error = _refused(error.response.status_code, self.repo)
         except Exception as error:  # whatever it is: without a word the model would count as there
             log.warning("download of %s broke off", self.repo, exc_info=True)
-            self.error = f"the download broke off ({type(error).__name__}). Try again later. {HINT}"
+            self.error = f"the download broke off ({type(error).__name__}). Try again later."
         finally:
             with suppress(OSError):
                 shutil.rmtree(part)
@@ -220,11 +224,11 @@ def _refused(code: int, repo: str) -> str:
     if code in (401, 403):
         return (
             f"the model hub asks for its licence to be accepted first (HTTP {code}): accept it at {endpoint()}/{repo}, "
-            f"then set HF_TOKEN or run `hf auth login`. {HINT}"
+            f"then set HF_TOKEN or run `hf auth login`."
         )
     if code == 404:
-        return f"the model hub has no safetensors weights under that name (HTTP 404). {HINT}"
-    return f"the model hub answered HTTP {code}. {HINT}"
+        return "the model hub has no safetensors weights under that name (HTTP 404)."
+    return f"the model hub answered HTTP {code}."
 
 
 def _offline() -> bool:

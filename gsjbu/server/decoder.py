@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gsjbu.core import child
+from gsjbu.errors import ImageError, Remedy, SignalError
 from gsjbu.io.packing import unpack
 from gsjbu.io.signals import Signal
 from gsjbu.server import helper as helpers
@@ -67,10 +68,15 @@ class Decoders:
         return self._tried(lambda decoder: decoder.decode(data, resolution, whole))
 
     def signal(
-        self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None
+        self,
+        data: bytes | bytearray,
+        name: str,
+        max_values: int,
+        words: dict[str, Any] | None = None,
+        entry: str | None = None,
     ) -> Signal:
         """As :func:`gsjbu.server.helper.understood`; raises SignalError, DecodeTimeout or HelperLost."""
-        return self._tried(lambda decoder: decoder.signal(data, name, max_values, words))
+        return self._tried(lambda decoder: decoder.signal(data, name, max_values, words, entry))
 
     def _tried(self, ask: Callable[[Decoder], T]) -> T:
         with self._one() as decoder:
@@ -134,10 +140,15 @@ class Decoder:
         return Decoded(told["width"], told["height"], notes=tuple(told["notes"]), **made)
 
     def signal(
-        self, data: bytes | bytearray, name: str, max_values: int, words: dict[str, Any] | None = None
+        self,
+        data: bytes | bytearray,
+        name: str,
+        max_values: int,
+        words: dict[str, Any] | None = None,
+        entry: str | None = None,
     ) -> Signal:
         """As :func:`gsjbu.server.helper.understood`; raises SignalError, or DecodeTimeout after ``seconds``."""
-        asked: dict[str, Any] = {"name": name, "max_values": max_values, "words": words or {}}
+        asked: dict[str, Any] = {"name": name, "max_values": max_values, "words": words or {}, "entry": entry}
         return unpack(*self._ask(data, {"what": "signal", **asked}))
 
     def _ask(self, data: bytes | bytearray, asked: dict[str, Any]) -> tuple[dict[str, Any], bytearray]:
@@ -150,7 +161,7 @@ class Decoder:
             self._kill()  # an answer that came at the last moment is good, its helper is gone
         if error is None:
             if "code" in told:
-                raise kind.error(told["code"], told["message"])
+                raise _refusal(kind, told)
             return told, body
         if bounds.exceeded == watch.TIME:
             raise DecodeTimeout
@@ -221,6 +232,14 @@ class Decoder:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+
+def _refusal(kind: helpers.Kind, told: dict[str, Any]) -> ImageError | SignalError:
+    """What the helper refused, as it was raised there."""
+    if kind.error is SignalError:
+        remedies = [Remedy(**remedy) for remedy in told.get("remedies", ())]
+        return SignalError(told["code"], told["message"], remedies)
+    return kind.error(told["code"], told["message"])
 
 
 def _exchange(

@@ -33,12 +33,17 @@ SIGNAL_WORDS: dict[str, Any] = {
     name: {"type": "boolean" if isinstance(word.usual, bool) else "string", "description": word.sentence}
     for name, word in WORDS.items()
 }
+ENTRY = {
+    "type": "string",
+    "description": "The name of the array, where the file holds several: of file.npz:NAME.",
+}
 SIGNAL_FORM = body(
     {
         "file": {
             **_BINARY,
             "description": "npy, npz, safetensors, pt, PNG, TIFF, PFM, PGM, .flo or grey JPEG; see the docs.",
         },
+        "entry": ENTRY,
         **SIGNAL_WORDS,
     },
     "file",
@@ -47,6 +52,7 @@ _WHAT = {"what": {"enum": ["depth", "labels"], "description": "Of a built-in sce
 TRUTH_FORM = body(
     {
         "file": {**_BINARY, "description": "A full-resolution array or picture; what a signal may come in."},
+        "entry": ENTRY,
         "sample": _SCENE,
         **_WHAT,
     },
@@ -59,6 +65,8 @@ RUN_FORM = body(
         "signal": {**_BINARY, "description": "A low-resolution signal to upsample along with the image."},
         "truth": {**_BINARY, "description": "The signal's truth at full resolution, to measure against."},
         **_WHAT,
+        "entry": {**ENTRY, "description": f"Of the signal. {ENTRY['description']}"},
+        "truth_entry": {**ENTRY, "description": f"Of the truth. {ENTRY['description']}"},
         **SIGNAL_WORDS,
         "return_files": {
             "type": "boolean",
@@ -85,7 +93,7 @@ def only(form: Form, *names: str) -> None:
 def settings_of(form: Form) -> Settings:
     """The settings in a form: each as a field of its own, or all in one JSON field ``settings``."""
     given: dict[str, Any] = dict(form.fields)
-    for name in ("sample", "what", "return_files", *WORDS):
+    for name in ("sample", "what", "return_files", "entry", "truth_entry", *WORDS):
         given.pop(name, None)
     together = given.pop("settings", None)
     if together is None:
@@ -110,6 +118,7 @@ def signal_words(form: Form) -> dict[str, Any]:
 
 def no_signal_words(form: Form) -> None:
     """Refuse what is said of a signal where none is sent."""
+    no_entry(form, "entry")
     for name, said in signal_words(form).items():
         if said != WORDS[name].usual:
             raise Problem(
@@ -117,6 +126,13 @@ def no_signal_words(form: Form) -> None:
                 f"{name} is said of a signal, and none is sent; leave it out.",
                 setting=name,
             )
+
+
+def no_entry(form: Form, name: str) -> None:
+    """Refuse the name of an array where no file is sent that holds it."""
+    if name in form.fields:
+        detail = f"{name} names an array of a file, and that file is not sent; leave it out."
+        raise Problem("request_invalid", detail, setting=name)
 
 
 def flag(form: Form, name: str) -> bool:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -81,9 +81,11 @@ def decode(data: bytes, max_pixels: int, resolution: int, whole: bool) -> Decode
     return Decoded(width, height, reduced=shrink(pixels, resolution).numpy(), notes=said)
 
 
-def understood(data: bytes, name: str, max_values: int, words: dict[str, Any]) -> Signal:
-    """A signal's file read and taken for what it is, told ``words``."""
-    return understand(read(data, name, max_values, OPEN), max_values=max_values, **words)
+def understood(
+    data: bytes, name: str, max_values: int, words: dict[str, Any], entry: str | None = None
+) -> Signal:
+    """A signal's file, or one ``entry`` of it, read and taken for what it is, told ``words``."""
+    return understand(read(data, name, max_values, OPEN, entry), max_values=max_values, **words)
 
 
 def room() -> int:
@@ -185,10 +187,12 @@ def _answer(data: bytearray, asked: dict[str, Any], out: Any) -> None:
     try:
         kind.answer(bytes(data), asked, out)
     except GsjbuError as error:
-        code, message = error.code, error.message
-        if is_scarce and code == kind.breaks[0]:  # a decoder without memory may call the file broken
-            code, message = kind.too_large
-        wire.send(out, {"code": code, "message": message})
+        told: dict[str, Any] = {"code": error.code, "message": error.message}
+        if isinstance(error, SignalError):
+            told |= {"message": error.what, "remedies": [asdict(remedy) for remedy in error.remedies]}
+        if is_scarce and error.code == kind.breaks[0]:  # a decoder without memory may call the file broken
+            told = dict(zip(("code", "message"), kind.too_large, strict=True))
+        wire.send(out, told)
     except (MemoryError, RuntimeError):  # torch says with the latter that memory is short
         code, message = kind.too_large
         wire.send(out, {"code": code, "message": message})

@@ -60,6 +60,7 @@ class StoredSignal:
     name: str
     words: dict[str, Any] = field(default_factory=dict)
     made: bool = False
+    entry: str | None = None  # of its file, where that was named
 
     def over(self, size: tuple[int, int]) -> StoredSignal:
         """The same as a run on an image of this height and width has it; itself where it does not fit one."""
@@ -77,6 +78,7 @@ class StoredTruth:
     name: str
     sample: str | None = None
     kind: str | None = None  # where it is known: of a built-in scene
+    entry: str | None = None  # of its file, where that was named
 
 
 class Inputs:
@@ -139,14 +141,19 @@ class Inputs:
 
         return await self._in_thread(work)
 
-    async def signal_from_file(self, file: File, words: dict[str, Any]) -> StoredSignal:
-        """Read an uploaded low-resolution signal; ``words`` are what was said of it."""
+    async def signal_from_file(
+        self, file: File, words: dict[str, Any], entry: str | None = None
+    ) -> StoredSignal:
+        """Read an uploaded low-resolution signal, or one ``entry`` of its file; ``words`` are what was said of it."""
         most = int(self.limits.signal_values)
-        read = await self._in_thread(
-            lambda: self._in_time(lambda: self.decoders.signal(file.data, file.name, most, _read(words))),
-            len(file.data),
-        )
-        return StoredSignal(_named(read, words), file.name, words)
+
+        def work() -> Signal:
+            return self._in_time(
+                lambda: self.decoders.signal(file.data, file.name, most, _read(words), entry)
+            )
+
+        read = await self._in_thread(work, len(file.data))
+        return StoredSignal(_named(read, words), file.name, words, entry=entry)
 
     async def truth_of(self, form: Form) -> StoredTruth | None:
         """The truth that a run's form brings: a file, or by ``what`` the built-in scene's own."""
@@ -155,7 +162,7 @@ class Inputs:
                 raise Problem(
                     "request_invalid", "Send either a truth's file or 'what', not both.", setting="what"
                 )
-            return await self.truth_from_file(form.files["truth"])
+            return await self.truth_from_file(form.files["truth"], form.fields.get("truth_entry"))
         if "what" not in form.fields:
             return None
         if "sample" not in form.fields:
@@ -164,11 +171,11 @@ class Inputs:
             )
         return await self.truth_of_sample(form.fields["sample"], form.fields["what"])
 
-    async def truth_from_file(self, file: File) -> StoredTruth:
+    async def truth_from_file(self, file: File, entry: str | None = None) -> StoredTruth:
         """Read an uploaded truth: as a quantity, whatever it is, so that classes need no channel each."""
-        read = await self.signal_from_file(file, {"kind": "depth", "invalid": "none"})
+        read = await self.signal_from_file(file, {"kind": "depth", "invalid": "none"}, entry)
         assert read.signal.brought is not None
-        return StoredTruth(read.signal.brought, file.name)
+        return StoredTruth(read.signal.brought, file.name, entry=entry)
 
     async def truth_of_sample(self, name: str, what: str) -> StoredTruth:
         """What a built-in scene knows of itself."""
@@ -192,7 +199,7 @@ class Inputs:
         anew = await self._in_thread(
             lambda: understand(stored.signal.brought, max_values=most, **_read(words))
         )
-        return StoredSignal(_named(anew, words), stored.name, words, stored.made)
+        return StoredSignal(_named(anew, words), stored.name, words, stored.made, stored.entry)
 
     def reduced(self, image: StoredImage, resolution: int) -> Tensor:
         """The picture that a run works on, float32 ``[3, h, w]`` in [0, 1]; made once per resolution."""

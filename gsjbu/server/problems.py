@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gsjbu.errors import GsjbuError, SettingError
+from gsjbu.errors import GsjbuError, SettingError, SignalError
 from gsjbu.server.codes import STATUS
 
 log = logging.getLogger("gsjbu.server")
@@ -95,12 +96,20 @@ class ProblemBody(BaseModel):
     detail: str = Field(description="One sentence for a person: what was wrong, what would be right.")
     code: str = Field(description="Stable; programs should look at this one.")
     setting: str | None = Field(None, description="The setting or parameter that was refused.")
-    advice: list[dict[str, Any]] | None = Field(None, description="What to change, where that is known.")
+    advice: list[dict[str, Any]] | None = Field(
+        None,
+        description="What to change, where that is known: a setting or, of a refused signal, a word (kind, layout, "
+        "entry), with its value (empty where only a person knows it) and the sentence of detail that says so.",
+    )
 
 
 def from_error(error: GsjbuError) -> Problem:
     """gsjbu's own error as a refusal."""
-    return Problem(error.code, error.message, setting=error.name if isinstance(error, SettingError) else None)
+    advice = None
+    if isinstance(error, SignalError) and error.remedies:
+        advice = [asdict(remedy) for remedy in error.remedies]
+    setting = error.name if isinstance(error, SettingError) else None
+    return Problem(error.code, error.message, setting=setting, advice=advice)
 
 
 def of_crash(error: BaseException) -> Problem:

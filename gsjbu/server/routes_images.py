@@ -61,10 +61,11 @@ async def thumb(service: Shared, image_id: schemas.Id) -> Response:
 )  # fmt: skip
 async def signals(service: Shared, request: Request) -> dict[str, object]:
     async with read_form(request, service.limits, service.buffers) as form:
-        forms.only(form, *WORDS)
+        forms.only(form, *WORDS, "entry")
         if "file" not in form.files:
             raise Problem("file_missing", "The form has no file; attach the signal in the field 'file'.")
-        stored = await service.inputs.signal_from_file(form.files["file"], forms.signal_words(form))
+        words, entry = forms.signal_words(form), form.fields.get("entry")
+        stored = await service.inputs.signal_from_file(form.files["file"], words, entry)
     return about_signal(service.store.add("signal", stored), stored)
 
 
@@ -124,5 +125,5 @@ def about_signal(signal_id: str, stored: StoredSignal) -> dict[str, object]:
         "signal_id": signal_id, "shape": [found.classes, *found.shape[1:]], "kind": found.kind, "name": stored.name,
         "note": found.note, "reason": found.reason, "runner_up": found.runner_up, "gaps": found.gaps,
         "layout": found.layout.lower(), "names": list(found.names[:256]), "doubts": found.doubts,
-        "words": stored.words, "made": stored.made,
+        "words": stored.words, "made": stored.made, "entry": stored.entry,
     }  # fmt: skip

@@ -46,10 +46,13 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
         panels: Panels = "files" if forms.flag(form, "return_files") else "png"
         if "signal" not in form.files:
             forms.no_signal_words(form)
+        if "truth" not in form.files:
+            forms.no_entry(form, "truth_entry")
         image_id = service.store.add("image", await service.inputs.image_of(form))
         signal_id = None
         if "signal" in form.files:
-            signal = await service.inputs.signal_from_file(form.files["signal"], forms.signal_words(form))
+            words, entry = forms.signal_words(form), form.fields.get("entry")
+            signal = await service.inputs.signal_from_file(form.files["signal"], words, entry)
             signal_id = service.store.add("signal", signal)
         truth = await service.inputs.truth_of(form)
         truth_id = None if truth is None else service.store.add("truth", truth)

@@ -21,14 +21,15 @@ router = APIRouter(tags=["images"], route_class=StrictRoute)
 )  # fmt: skip
 async def truths(service: Shared, request: Request) -> dict[str, object]:
     async with read_form(request, service.limits, service.buffers) as form:
-        forms.only(form, "sample", "what")
+        forms.only(form, "sample", "what", "entry")
         if "file" in form.files:
-            for name in sorted(form.fields):
-                detail = (
-                    f"Send either a truth's file or a built-in scene's own, not both: leave out {name!r}."
-                )
-                raise Problem("request_invalid", detail, setting=name)
-            stored = await service.inputs.truth_from_file(form.files["file"])
+            for name in ("sample", "what"):
+                if name in form.fields:
+                    detail = (
+                        f"Send either a truth's file or a built-in scene's own, not both: leave out {name!r}."
+                    )
+                    raise Problem("request_invalid", detail, setting=name)
+            stored = await service.inputs.truth_from_file(form.files["file"], form.fields.get("entry"))
         elif "sample" in form.fields:
             stored = await service.inputs.truth_of_sample(form.fields["sample"], form.fields.get("what", ""))
         else:
@@ -59,5 +60,5 @@ async def reduced(service: Shared, truth_id: schemas.Id, wanted: schemas.TruthRe
 def _about(truth_id: str, stored: StoredTruth) -> dict[str, object]:
     return {
         "truth_id": truth_id, "shape": list(stored.brought.array.shape), "name": stored.name,
-        "sample": stored.sample, "what": stored.kind,
+        "sample": stored.sample, "what": stored.kind, "entry": stored.entry,
     }  # fmt: skip

@@ -170,6 +170,7 @@ class SignalMade(BaseModel):
     made: bool = Field(
         False, description="It was made of a truth: its cell means, of classes each one's share."
     )
+    entry: str | None = Field(None, description="Which of its file's arrays it is, where that was named.")
 
 
 class TruthMade(BaseModel):
@@ -180,6 +181,7 @@ class TruthMade(BaseModel):
     name: str
     sample: str | None = Field(None, description="The built-in scene whose own it is.")
     what: str | None = Field(None, description="Which of that scene's: depth or labels.")
+    entry: str | None = Field(None, description="Which of its file's arrays it is, where that was named.")
 
 
 class TruthReduced(Strict):

@@ -1,7 +1,7 @@
 // How long a run will take, and the one change that would help most.
 
 import { look } from "./connection.js";
-import { button, byId, put } from "./dom.js";
+import { button, byId, h, put } from "./dom.js";
 import { about, bytes } from "./format.js";
 import { label, shownValue, take } from "./controls.js";
 import { t } from "./i18n.js";

@@ -6,7 +6,10 @@ export class Problem extends Error {
     this.status = status;
     this.code = body?.code ?? `http_${status}`;
     this.setting = body?.setting;
-    this.advice = body?.advice;
+    const advice = body?.advice ?? [];
+    this.advice = advice.filter((one) => one.setting); // what to set otherwise
+    this.remedies = advice.filter((one) => one.word); // what to say of a refused signal
+    this.file = null; // the name of the file that was refused
     this.retryAfter = retryAfter; // seconds, where trying again is of use
   }
 }
@@ -44,10 +47,11 @@ const sending = (body) => ({
   body: JSON.stringify(body),
 });
 
-function form(parts) {
+/** A form of what there is of `parts`; `signal` gives it up. @param {object} parts @param {AbortSignal} [signal] */
+function form(parts, signal) {
   const data = new FormData();
-  for (const [name, value] of Object.entries(parts)) data.append(name, value);
-  return { method: "POST", body: data };
+  for (const [name, value] of Object.entries(parts)) if (value !== null && value !== undefined) data.append(name, value);
+  return { method: "POST", body: data, signal };
 }
 
 const job = (id) => `/api/jobs/${encodeURIComponent(id)}`;
@@ -58,19 +62,22 @@ export const words = (code) => json(`/static/lang/${code}.json`);
 export const serversWords = (code) => json(`/static/lang/said/${code}.json`);
 export const settings = () => json("/api/settings");
 export const health = () => json("/healthz", { cache: "no-store" });
-export const sendImage = (file) => json("/api/images", form({ file }));
-export const takeSample = (name) => json("/api/images", form({ sample: name }));
-export const sendSignal = (file, words = {}) => json("/api/signals", form({ file, ...words }));
+// What a person chooses can be given up by an AbortSignal, the last argument.
+export const sendImage = (file, signal = undefined) => json("/api/images", form({ file }, signal));
+export const takeSample = (name, signal = undefined) => json("/api/images", form({ sample: name }, signal));
+/** `words` on it: kind, layout …, and the entry of a file that holds several arrays. */
+export const sendSignal = (file, words = {}, signal = undefined) => json("/api/signals", form({ file, ...words }, signal));
 /** A signal the server holds, taken for something else: a new one. */
-export const understandSignal = (id, words) =>
-  json(`/api/signals/${encodeURIComponent(id)}`, { ...sending(words), method: "PATCH" });
-export const sendTruth = (file) => json("/api/truths", form({ file }));
+export const understandSignal = (id, words, signal = undefined) =>
+  json(`/api/signals/${encodeURIComponent(id)}`, { ...sending(words), method: "PATCH", signal });
+export const sendTruth = (file, entry, signal = undefined) => json("/api/truths", form({ file, entry }, signal));
 /** What a built-in scene knows of itself: its depth or its labels. */
-export const sceneTruth = (sample, what) => json("/api/truths", form({ sample, what }));
+export const sceneTruth = (sample, what, signal = undefined) => json("/api/truths", form({ sample, what }, signal));
 /** A truth the server still holds. */
 export const readTruth = (id) => json(`/api/truths/${encodeURIComponent(id)}`);
 /** The low-resolution signal that a truth gives. */
-export const reduceTruth = (id, cells) => json(`/api/truths/${encodeURIComponent(id)}/signal`, sending(cells));
+export const reduceTruth = (id, cells, signal = undefined) =>
+  json(`/api/truths/${encodeURIComponent(id)}/signal`, { ...sending(cells), signal });
 export const startJob = (body) => json("/api/jobs", sending(body));
 export const readJob = (id) => json(job(id));
 /** A picture the server still holds. */

@@ -3,7 +3,7 @@
 import { byId, h, put } from "./dom.js";
 import { empty, fitted, bars, histogram, lines } from "./chart.js";
 import { number } from "./format.js";
-import { t } from "./i18n.js";
+import { list, t } from "./i18n.js";
 import { methodClass, methodIn, methodOrder } from "./methods.js";
 import { drawProfile } from "./profile.js";
 import { mainFigure } from "./report.js";
@@ -62,7 +62,7 @@ export function reveal(name) {
 function draw() {
   const entries = Object.entries(TABS).map(([name, words]) => [name, t(words)]);
   drawTabs(byId("chart-tabs"), byId("chart"), "chart", entries, shown, (name) => {
-    show(name);
+    reveal(name);
     byId(`chart-${name}`).focus();
   });
   plot();
@@ -104,7 +104,7 @@ function loss() {
   const last = points.at(-1)[0];
   const what = live ? lossWords(run.settings, run.losses[0].stage) : lossWords(result.settings);
   const ends = (curve) => ({ first: number(curve[0][1]), last: number(curve.at(-1)[1]) });
-  const fits = curves.map((curve, n) => t("chart.lossFit", { fit: n + 1, ...ends(curve) })).join(", ");
+  const fits = curves.map((curve, n) => t("chart.lossFit", { fit: n + 1, ...ends(curve) }));
   lines(holder, {
     curves,
     from: live ? [1, Math.max(run.progress?.steps ?? 1, last)] : null,
@@ -113,7 +113,7 @@ function loss() {
     yLabel: t("chart.lossAxis", { what }),
     label:
       curves.length > 1
-        ? t("chart.lossFits", { what, fits, steps: last })
+        ? t("chart.lossFits", { what, fits: list(fits), steps: last })
         : t("chart.lossLabel", { what, ...ends(points), steps: last }),
     say: (x, y, n) =>
       t(curves.length > 1 ? "chart.lossAtFit" : "chart.lossAt", { fit: n + 1, step: x, loss: number(y, 4) }),
@@ -137,7 +137,7 @@ function psnr() {
   const { words, unit, better, text } = figure;
   const what = { metric: words, unit, direction: t(better > 0 ? "metric.up" : "metric.down") };
   const axis = unit ? t("chart.figureAxisUnit", what) : t("chart.figureAxis", what);
-  bars(holder, { rows, text, axis, label: `${axis}: ${rows.map((r) => `${r.name} ${text(r.value)}`).join(", ")}` });
+  bars(holder, { rows, text, axis, label: t("list.of", { what: axis, all: list(rows.map((r) => `${r.name} ${text(r.value)}`)) }) });
 }
 
 function histograms() {

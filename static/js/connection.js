@@ -9,7 +9,7 @@ import { t } from "./i18n.js";
 const EVERY = 1000; // ms between looks while the server is away
 const SAME = 1500; // ms: start times that differ by less are one server process
 let started = null; // when the server process that last answered began, by our clock
-let looking = false;
+let looking = null; // the promise of its return, while the server is looked for
 const returned = new Set();
 
 /** `fn(restarted)` once the server answers again. */
@@ -35,10 +35,10 @@ const began = (health) => Date.now() - health.uptime_s * 1000;
 /** How the server is, null while it is away. */
 const health = () => api.health().catch(() => null);
 
-/** Called on any sign that the server is gone. */
-export async function lost() {
-  if (looking) return;
-  looking = true;
+/** Called on any sign that the server is gone; done once it is back: whether it was really away. */
+export const lost = () => (looking ??= seek());
+
+async function seek() {
   let answer = await health(); // perhaps only one answer was lost
   if (!answer) {
     set({ online: false });
@@ -49,19 +49,19 @@ export async function lost() {
     await wait(EVERY);
     answer = await health();
   }
-  await back(answer);
+  return back(answer);
 }
 
 async function back(answer) {
-  looking = false;
+  looking = null;
   const now = began(answer);
   const restarted = started !== null && Math.abs(now - started) > SAME;
   started = now;
   const wasAway = !state.online;
   set({ online: true });
-  if (wasAway || restarted) {
-    hush("offline");
-    say("info", () => t(restarted ? "offline.restarted" : "offline.back"));
-    for (const fn of returned) await fn(restarted);
-  }
+  if (!wasAway && !restarted) return false;
+  hush("offline");
+  say("info", () => t(restarted ? "offline.restarted" : "offline.back"));
+  for (const fn of returned) await fn(restarted);
+  return true;
 }

@@ -65,17 +65,24 @@ function build(change) {
   show();
 }
 
-/** Why choices are marked as not here: each reason once for all lists. */
+/** Why choices are marked as not here, one by one. */
 function absent() {
   const lists = state.info.settings.filter((one) => one.kind === "choice" && one.name !== "device");
-  const reasons = new Set(lists.flatMap((one) => one.choices.filter((c) => !c.available).map((c) => c.reason)));
+  const missing = lists.flatMap((one) => one.choices.filter((choice) => !choice.available));
   return (
-    reasons.size > 0 &&
+    missing.length > 0 &&
     h(
       "details",
       { class: "absent" },
       h("summary", {}, t("controls.absent")),
-      [...reasons].map((reason) => h("p", { class: "why" }, inWords(reason))),
+      h(
+        "dl",
+        {},
+        missing.flatMap((choice) => [
+          h("dt", {}, choiceWords(choice)),
+          h("dd", { class: "why" }, inWords(choice.reason)),
+        ]),
+      ),
     )
   );
 }

@@ -4,7 +4,7 @@ import { calledNow, rightPanel } from "./compare.js";
 import { colourAt, coloursOf, isHidden, pixelsOf } from "./classes.js";
 import { byId, h, put, savePng, sizeOf } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { t } from "./i18n.js";
+import { sentences, t } from "./i18n.js";
 import { cells, classWords, picture } from "./panels.js";
 import { said } from "./said.js";
 import { on, state } from "./state.js";
@@ -118,10 +118,10 @@ function cut() {
     }
   }
   const share = (part) => fixed((100 * part) / alpha.length, 1);
-  byId("cut-share").textContent = [
+  byId("cut-share").textContent = sentences([
     t("cut.share", { share: share(count) }),
-    ...(gaps ? [t("cut.gaps", { share: share(gaps) })] : []),
-  ].join(" ");
+    gaps && t("cut.gaps", { share: share(gaps) }),
+  ]);
   draw();
 }
 

@@ -2,22 +2,17 @@
 
 import * as api from "./api.js";
 import { button, byId, h, picks, put } from "./dom.js";
-import { t } from "./i18n.js";
-import { hush, say } from "./notice.js";
+import { list, sentences, t } from "./i18n.js";
+import { say } from "./notice.js";
 import { run } from "./runner.js";
 import { said } from "./said.js";
-import { isSmallEnough, sending } from "./sending.js";
+import { choose, claim, send } from "./sending.js";
 import { on, set, state } from "./state.js";
-import { trouble } from "./trouble.js";
 import { isSignalFile, takeSignal } from "./signal.js";
 import { isWhole, takeTruth } from "./truth.js";
 
 const KEEP = 6; // recent pictures shown
 const THUMB = 96; // px
-
-let turn = 0; // number of the newest choice; the answer to an older one is not chosen
-
-export const chosenAny = () => turn > 0;
 
 export function start() {
   picks(byId("upload"), byId("file"), takeFile);
@@ -56,7 +51,8 @@ async function takeAll(files) {
   if (picture && signal && !taken) await run();
   if (second && !taken) left.push(second);
   else if (second) await takeSignal(second, async (shape) => (await asTruth(second, shape)) || left.push(second));
-  if (left.length > 0) say("info", () => t("picture.left", { names: left.map((file) => file.name).join(", ") }));
+  const names = () => list(left.map((file) => file.name));
+  if (left.length > 0) say("info", () => t("picture.left", { names: names() }), { about: "brought" });
 }
 
 /** A picture to press. */
@@ -84,8 +80,8 @@ function draw() {
       const { id, name } = image;
       const named = { title: name, "aria-label": t("picture.recent", { name }), data: { image: id } };
       const again = () => {
-        turn++;
-        choose(image);
+        choose("image");
+        show(image);
       };
       return thumb(image.thumb, 32, state.image?.id === id, named, again);
     }),
@@ -93,7 +89,7 @@ function draw() {
   byId("recent-row").hidden = state.recent.length === 0;
   const now = state.image;
   const scene = now?.sample && state.info.samples.find((one) => one.name === now.sample);
-  byId("lookfor").textContent = `${scene ? `${said(scene.sentence)} ` : ""}${t("page.look")}`;
+  byId("lookfor").textContent = sentences([scene && said(scene.sentence), t("page.look")]);
   byId("picture-now").hidden = !now;
   if (!now) return;
   byId("picture-thumb").src = now.thumb;
@@ -102,52 +98,43 @@ function draw() {
   byId("picture-size").textContent = `${now.width} × ${now.height} ${said("px")}`;
 }
 
-async function choose(image, andRun = true) {
-  hush("refusal");
+async function show(image, andRun = true) {
   set({ image });
   if (andRun) await run();
 }
 
 /** Use a built-in scene. */
 export async function takeSample(name) {
-  const mine = ++turn;
   const sample = state.info.samples.find((one) => one.name === name);
-  try {
-    const { image_id: id, width, height } = await api.takeSample(name);
-    if (mine !== turn) return;
-    await choose({ id, width, height, name: sample.title, sample: name, thumb: sample.thumb_url });
-  } catch (error) {
-    if (mine === turn || error instanceof api.Unreachable) await trouble(error);
-  }
+  const answer = await send({ slots: ["image"] }, (signal) => api.takeSample(name, signal));
+  if (!answer) return;
+  const { image_id: id, width, height } = answer;
+  await show({ id, width, height, name: sample.title, sample: name, thumb: sample.thumb_url });
 }
 
-/** Use a picture that a person brings; true if it was chosen. */
+/** Use a picture that a person brings; true if it was taken. */
 export async function takeFile(blob, name = blob.name || t("picture.pasted"), andRun = true) {
-  if (!isSmallEnough(blob, "image_bytes")) return false;
-  const mine = ++turn;
-  try {
-    const file = blob instanceof File && blob.name ? blob : new File([blob], name, { type: blob.type });
-    const { image_id: id, width, height } = await sending(name, api.sendImage(file));
-    const image = { id, width, height, name, blob: file, thumb: await thumbnail(blob) };
-    set({ recent: [image, ...state.recent].slice(0, KEEP) });
-    if (mine === turn) await choose(image, andRun);
-    return mine === turn;
-  } catch (error) {
-    await trouble(error); // whatever was chosen meanwhile: who brought a file wants to know
-    return false;
-  }
+  const file = blob instanceof File && blob.name ? blob : new File([blob], name, { type: blob.type });
+  const image = await send({ slots: ["image"], name, file, limit: "image_bytes" }, async (signal) => {
+    const { image_id: id, width, height } = await api.sendImage(file, signal);
+    return { id, width, height, name, blob: file, thumb: await thumbnail(file) };
+  });
+  if (!image) return false;
+  set({ recent: [image, ...state.recent].slice(0, KEEP) });
+  await show(image, andRun);
+  return true;
 }
 
 /** Use a picture that the server still holds, from the address; false if it holds it no longer. */
 export async function takeKnown(id) {
-  const mine = ++turn;
+  const mine = claim("image");
   try {
     const { width, height, name } = await api.readImage(id);
-    if (mine === turn) await choose({ id, width, height, name: name ?? id, thumb: api.imageUrl(id) });
+    if (!mine.aborted) await show({ id, width, height, name: name ?? id, thumb: api.imageUrl(id) });
     return true;
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
-    return mine !== turn; // what was chosen meanwhile stays
+    return mine.aborted; // what was chosen meanwhile stays
   }
 }
 

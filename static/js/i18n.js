@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { fill, learn } from "./said.js";
 import { set } from "./state.js";
+import { keep, recall } from "./storage.js";
 
 export const LANGUAGES = { en: "English", zh: "中文" };
 
@@ -38,6 +39,12 @@ export function t(key, values) {
   return values ? fill(text, (name) => String(values[name] ?? "")) : text;
 }
 
+/** Names or figures one after the other, as the language lists them. @param {string[]} all */
+export const list = (all) => all.join(t("list.comma"));
+
+/** Sentences one after the other. @param {string[]} all */
+export const sentences = (all) => all.filter(Boolean).join(t("list.space"));
+
 /** Fill in data-i18n (text) and data-i18n-label (accessible name, and title where it can be pressed). */
 function translate(root) {
   for (const node of root.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);
@@ -51,9 +58,7 @@ function translate(root) {
 export function firstLanguage(fromAddress) {
   const known = (value) => (value in LANGUAGES ? value : null);
   const browser = (navigator.language ?? "en").toLowerCase().startsWith("zh") ? "zh" : "en";
-  return known(fromAddress ?? "") ?? known(localStorage.getItem("gsjbu.language") ?? "") ?? browser;
+  return known(fromAddress ?? "") ?? known(recall("gsjbu.language") ?? "") ?? browser;
 }
 
-export function remember(next) {
-  localStorage.setItem("gsjbu.language", next);
-}
+export const remember = (next) => keep("gsjbu.language", next);

@@ -26,9 +26,10 @@ import * as region from "./region.js";
 import * as report from "./report.js";
 import * as runner from "./runner.js";
 import * as runs from "./runs.js";
+import { choose, isChosen } from "./sending.js";
 import * as signal from "./signal.js";
 import * as similarity from "./similarity.js";
-import { set, state } from "./state.js";
+import { look, set, state } from "./state.js";
 import * as truth from "./truth.js";
 import * as tools from "./tools.js";
 import { trouble } from "./trouble.js";
@@ -79,6 +80,7 @@ async function present(result, stillWanted) {
 /** Have an earlier run back, with its picture, signal and settings. */
 async function comeBack(result) {
   runner.giveWay();
+  choose("image", "signal", "truth"); // newer than what may be on its way
   const known = Object.entries(result.settings).filter(([name]) => name in state.settings);
   set({ settings: Object.fromEntries(known), image: result.from, signal: result.signal, truth: result.truth });
   if (state.view.group === "runs") compare.next("rgb");
@@ -158,20 +160,24 @@ async function open(address) {
     ...(address.sample && !sample ? [i18n.t("picture.sample", { title: address.sample })] : []),
   ];
   const words = () =>
-    [
-      notThere().length && i18n.t("error.address", { asked: notThere().join(", ") }),
+    i18n.sentences([
+      notThere().length && i18n.t("error.address", { asked: i18n.list(notThere()) }),
       lost.image && i18n.t("error.imageForgotten"),
       lost.signal && i18n.t("error.signalForgotten"),
       lost.truth && i18n.t("error.truthForgotten"),
-    ]
-      .filter(Boolean)
-      .join(" ");
+    ]);
   const tell = () => words() && notice.say("error", words, { about: "address" });
   tell();
   whenShown = () => {
-    const other = ["group", "left", "right"].filter((name) => address.view[name] && address.view[name] !== state.view[name]);
-    address.refused.push(...other.map((name) => ({ name, raw: address.view[name] })));
-    if (other.length) tell();
+    const { point, view } = address;
+    const other = ["group", "left", "right"].filter((name) => view[name] && view[name] !== state.view[name]);
+    const names = compare.allGroups().get(state.view.group).map((panel) => panel.name);
+    const further = ["third", "fourth"].filter((name) => view[name] && !names.includes(view[name]));
+    address.refused.push(...[...other, ...further].map((name) => ({ name, raw: view[name] })));
+    for (const name of further) if (!names.includes(state.view[name])) look({ [name]: null });
+    const isOutside = point && !isInside(point, state.result.image);
+    if (isOutside) address.refused.push({ name: "point", raw: `${point.x},${point.y}` });
+    if (other.length || further.length || isOutside) tell();
   };
   if (address.signal && !(await signal.takeKnown(address.signal))) {
     lost.signal = true;
@@ -181,14 +187,16 @@ async function open(address) {
     lost.truth = true;
     tell();
   }
-  if (gallery.chosenAny()) return; // somebody was quicker
+  if (isChosen("image")) return; // somebody was quicker
   if (address.image) {
     if (await gallery.takeKnown(address.image)) return;
     lost.image = true;
     tell();
   }
   const first = sample ?? samples[0];
-  if (first) await gallery.takeSample(first.name);
+  const taken = first && gallery.takeSample(first.name);
+  tell(); // of a choice of the page's own nothing goes
+  await taken;
 }
 
 begin().catch((error) => {

@@ -3,7 +3,7 @@
 import { button, byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { inWords, said } from "./said.js";
-import { on, state } from "./state.js";
+import { on } from "./state.js";
 
 const NEWS = 6000; // ms that news stays, longer while a pointer or the focus is on it
 
@@ -15,8 +15,10 @@ let before = null; // what had the focus before it came to a notice
 const now = (words) => (typeof words === "function" ? words() : words);
 
 /**
- * Show an "error", which stays and takes an older one's place, or "info", which goes by itself. `words` and an
- * `action` ({label, run}) are functions of the present language, so that a notice that stands can be said again.
+ * Show an "error", which stays and takes an older one's place, or "info", which goes by itself. `words` and the labels
+ * of `actions` ({label, run}) are functions of the present language, so that a notice that stands can be said again.
+ * @param {"error" | "info"} kind
+ * @param {{about?: string, actions?: {label: () => string, run: () => void}[]}} [options]
  */
 export function say(kind, words, options = {}) {
   if (kind === "info") {
@@ -37,17 +39,18 @@ on("language", () => {
 
 function drawError() {
   const { words, options } = showing;
-  const { action } = options;
-  const act = () => {
-    leave(() => hush());
-    action.run();
-  };
   const box = byId("notice");
   box.className = "notice error";
   put(
     box,
     h("p", {}, now(words)),
-    action && button({}, act, now(action.label)),
+    (options.actions ?? []).map(({ label, run }) => {
+      const act = () => {
+        leave(() => hush());
+        run();
+      };
+      return button({}, act, now(label));
+    }),
     close(() => leave(() => hush())),
   );
   box.hidden = false;
@@ -89,8 +92,9 @@ function quiet() {
   clearTimeout(timer);
 }
 
-/** Take the error away; with `about`, only if it is about that. */
-export function hush(about) {
+/** Take what is shown away; with `about`, only if it is about that. */
+export function hush(about = null) {
+  if (about && news?.options.about === about) quiet();
   if (!showing || (about && showing.options.about !== about)) return;
   showing = null;
   const box = byId("notice");
@@ -101,22 +105,20 @@ export function hush(about) {
 /** What the page itself has to say of a problem. */
 const own = (problem) => (problem.code === "unreachable" ? t("offline.short") : problem.words?.());
 
-/** A refusal, or that the server is away, in the person's language. */
-export const told = (problem) => own(problem) ?? said(problem.message);
+/** A refusal without the words of Python and the command line, whose place buttons take. */
+const bare = ({ message, remedies = [] }) =>
+  remedies.reduce((text, { sentence }) => (sentence ? text.replace(` ${sentence}`, "") : text), message);
 
-/** A refusal may name an argument of the library: where such a thing is said. */
-function where({ message, words }) {
-  if (words || !/\b(kind|layout|invalid)=/.test(message)) return "";
-  return ` ${t(/\bkind=/.test(message) && state.signal ? "notice.kind" : "notice.argument")}`;
-}
+/** The name of the refused file in front, unless the words have it. */
+const ofFile = ({ file, message }) => (file && !message.includes(file) ? t("notice.file", { name: file }) : "");
+
+/** A refusal, or that the server is away, in the person's language. */
+export const told = (problem) => own(problem) ?? ofFile(problem) + said(bare(problem));
 
 /** Show a refusal in the person's language. */
 export function refuse(problem, options = {}) {
   if (problem.code === "unreachable") return; // the offline notice says it
-  say("error", () => [own(problem) ?? inWords(problem.message), where(problem)].flat(), {
-    about: "refusal",
-    ...options,
-  });
+  say("error", () => own(problem) ?? [ofFile(problem), ...inWords(bare(problem))], { about: "refusal", ...options });
 }
 
 /** Speak to screen readers without showing. */

@@ -5,7 +5,7 @@ import { empty, lines } from "./chart.js";
 import { pixelsOf } from "./classes.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { t } from "./i18n.js";
+import { list, t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { allGroups, calledNow, rightPanel } from "./compare.js";
 import { told } from "./notice.js";
@@ -127,7 +127,7 @@ export function drawProfile(holder) {
     colours: curves.map(({ panel }) => methodClass(methodOf(panel.name))),
     xLabel: t("profile.along"),
     yLabel: bar ? unit : t("profile.brightness"),
-    label: t("profile.label", { ...line, methods: names.join(", ") }),
+    label: t("profile.label", { ...line, methods: list(names) }),
     say: (x, y, n) => t("profile.at", { method: names[n], x: fixed(x, 0), value: number(y) }),
   });
 }

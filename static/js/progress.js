@@ -2,7 +2,7 @@
 
 import { byId, put, h } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
-import { t } from "./i18n.js";
+import { sentences, t } from "./i18n.js";
 import { announce, told } from "./notice.js";
 import { said } from "./said.js";
 import { on, state } from "./state.js";
@@ -82,10 +82,11 @@ function waits() {
 }
 
 /** What is said of a run without a result, and that the one on show is an older one. */
-const ended = (said) => (state.result ? `${said} ${t("run.stays")}` : said);
+const ended = (said) => (state.result ? sentences([said, t("run.stays")]) : said);
 
 function words(phase, progress) {
-  if (state.sending.length) return [h("b", {}, t("picture.sending", state.sending.at(-1)))];
+  const [newest] = state.sending.slice(-1);
+  if (newest) return [h("b", {}, t(state.online ? "picture.sending" : "picture.unsent", newest))];
   if (phase === "cancelled") return [ended(t("run.cancelled"))];
   if (phase === "waiting") return [t("run.waiting")];
   if (phase === "failed") return [ended(t("run.failed", { why: told(state.run.problem) }))];

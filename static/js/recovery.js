@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import * as connection from "./connection.js";
 import { refuse, say } from "./notice.js";
-import { t } from "./i18n.js";
+import { sentences, t } from "./i18n.js";
 import { giveWay, run } from "./runner.js";
 import { sending } from "./sending.js";
 import { set, state } from "./state.js";
@@ -41,7 +41,7 @@ async function renewImage(old) {
 
 /** The same for the signal. */
 async function renewSignal(old) {
-  if (old?.blob) return { ...old, id: (await sending(old.name, api.sendSignal(old.blob, old.words))).signal_id };
+  if (old?.blob) return { ...old, id: (await sending(old.name, api.sendSignal(old.blob, { ...old.words, entry: old.entry }))).signal_id };
   return old && (await held(api.readSignal(old.id))) && old;
 }
 
@@ -58,10 +58,10 @@ async function again() {
     const patch = { recent: state.recent.map((one) => (one.id === old.id && image ? image : one)) };
     if (state.image === old) patch.image = image; // another may have been chosen meanwhile
     if (state.signal === oldSignal) patch.signal = signal;
-    if (oldTruth && state.truth === oldTruth) patch.truth = signal && remade.truth; // it is that of its signal
+    if (oldTruth && state.truth === oldTruth) patch.truth = signal && remade.truth; // it is measured against
     const taken = ["signal", "truth"].filter((one) => state[one] && patch[one] === null);
     set(patch);
-    if (taken.length) say("error", () => taken.map((one) => t(FORGOTTEN[one])).join(" "), { about: "signal" });
+    if (taken.length) say("error", () => sentences(taken.map((one) => t(FORGOTTEN[one]))), { about: "signal" });
     if (!state.image) {
       refuse(forgotten());
       set({ run: { phase: "failed", problem: forgotten() } });

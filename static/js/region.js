@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { allGroups } from "./compare.js";
 import { byId, debounce, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
-import { t } from "./i18n.js";
+import { list, t } from "./i18n.js";
 import { methodClass, methodOf } from "./methods.js";
 import { classWords, nameIn } from "./panels.js";
 import { said } from "./said.js";
@@ -108,7 +108,7 @@ function classes({ legend }, shares) {
     const entry = legend.find((one) => one.index === index);
     return `${entry ? classWords(entry) : index} ${fixed(share * 100, 1)} %`;
   });
-  return parts.join(", ") + (shares.length > MOST ? " …" : "");
+  return list(parts) + (shares.length > MOST ? " …" : "");
 }
 
 function numbers({ unit, group }, { mean, std }) {

@@ -3,7 +3,7 @@
 import { label, shownChoice, shownSetting } from "./controls.js";
 import { byId, h, put } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
-import { t } from "./i18n.js";
+import { list, t } from "./i18n.js";
 import { bestOf, measuredGroup, methodClass, methodIn, methodOrder } from "./methods.js";
 import { groupTitle } from "./panels.js";
 import { stageWords } from "./progress.js";
@@ -112,7 +112,7 @@ function closest(box, metrics) {
   if (!figure) return;
   if (figure.name === "agrees") {
     const said = Object.keys(metrics).sort(methodOrder).map((m) => `${named("signal", m)} ${figure.text(metrics[m].agrees)}`);
-    put(box, t("verdict.agrees", { methods: said.join(", ") }));
+    put(box, t("verdict.agrees", { methods: list(said) }));
     return;
   }
   const { name, better, words, text } = figure;
@@ -121,13 +121,13 @@ function closest(box, metrics) {
   known.sort((a, b) => better * Math.sign(of(b) - of(a)) || methodOrder(a, b));
   const value = text(metrics[known[0]][name]);
   const best = known.filter((m) => of(m) === of(known[0]) || text(metrics[m][name]) === value); // to the digits shown
-  const others = known.slice(best.length).map((m) => `${text(metrics[m][name])} ${named("signal", m)}`);
+  const others = known.slice(best.length).map((m) => t("verdict.other", { method: named("signal", m), value: text(metrics[m][name]) }));
   const winner = best.length > 1 ? "tie" : best[0];
   box.classList.add({ bilinear: "loss", tie: "tie" }[winner] ?? "win");
   box.dataset.winner = winner;
-  const who = { winner: best.map((m) => named("signal", m)).join(", "), metric: words, value };
+  const who = { winner: list(best.map((m) => named("signal", m))), metric: words, value };
   const how = best.length === 1 ? "verdict.closest" : others.length ? "verdict.equal" : "verdict.allEqual";
-  put(box, t(how, { ...who, others: others.join(", ") }));
+  put(box, t(how, { ...who, others: list(others) }));
 }
 
 const named = (group, method) => methodIn(state.result, group, method);
@@ -167,10 +167,10 @@ function table(group, metrics) {
     const direction = t(better > 0 ? "metric.up" : "metric.down");
     return h(
       "th",
-      { scope: "col", title: `${t(words)}: ${direction}` },
+      { scope: "col", title: t("list.of", { what: t(words), all: direction }) },
       `${t(words)}${unit ? ` ${unit}` : ""}`,
       h("span", { class: "arrow", "aria-hidden": "true" }, ` ${arrow}`),
-      h("span", { class: "sr" }, `, ${direction}`),
+      h("span", { class: "sr" }, t("list.comma"), direction),
     );
   });
   const body = methods.map((m) =>
@@ -217,7 +217,7 @@ function notes(result) {
     byId("said"),
     status.warning && state.view.group === "signal" && h("p", { id: "warning" }, inWords(status.warning)),
     byHand && h("p", { id: "by-hand" }, t("objective.byHand", { objective: shownChoice("objective", settings.objective) })),
-    lines.map((name) => h("p", { title: said(status[name]) }, inWords(status[name]))),
+    lines.map((name) => h("p", {}, inWords(status[name]))),
   );
 }
 
@@ -244,14 +244,12 @@ function ran(result) {
     [
       t("ran.settings"),
       Object.entries(settings)
-        .map(([name, value]) => `${label(name)}: ${shownSetting(name, value)}`)
-        .join("; "),
+        .map(([name, value]) => t("list.of", { what: label(name), all: shownSetting(name, value) }))
+        .join(t("list.semicolon")),
     ],
     [
       t("ran.stages"),
-      stagesOf(timings)
-        .map(([name, ms]) => `${stageWords(name)} ${number(ms, 2)} ms`)
-        .join(", "),
+      list(stagesOf(timings).map(([name, ms]) => `${stageWords(name)} ${number(ms, 2)} ms`)),
     ],
   ];
   put(byId("ran-more"), rows.map(([name, words]) => [h("dt", {}, name), h("dd", {}, words)]).flat());

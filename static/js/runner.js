@@ -21,7 +21,7 @@ let posting = Promise.resolve(); // the job that is on its way to the server
  * counts as done once it is there. What mends a refusal may be known elsewhere: the options of its notice, or null.
  * @type {{pictures: (early: {job: string, from: object, panels: object[]}) => Promise<void>,
  *   result: (result: object, stillWanted: () => boolean) => Promise<void>,
- *   refusal: (problem: api.Problem) => {action: {label: () => string, run: () => void}} | null}}
+ *   refusal: (problem: api.Problem) => {actions: {label: () => string, run: () => void}[]} | null}}
  */
 let show;
 
@@ -204,17 +204,19 @@ async function failed(error, mine) {
   const remedied = show.refusal(error);
   const older = state.result && !isOfPicture(state.result, state.image); // of another picture than is chosen now
   set({ run: { phase: "failed", problem: error }, ...(older ? { result: null } : {}) });
-  const [first] = error.advice ?? [];
+  const [first] = error.advice;
   refuse(
     error,
     remedied ?? (first && {
-      action: {
-        label: () => t("advice.take", { setting: label(first.setting), value: shownValue(first.value) }),
-        run: () => {
-          take(first.setting, first.value);
-          run();
+      actions: [
+        {
+          label: () => t("advice.take", { setting: label(first.setting), value: shownValue(first.value) }),
+          run: () => {
+            take(first.setting, first.value);
+            run();
+          },
         },
-      },
+      ],
     }),
   );
 }

@@ -4,37 +4,52 @@ import * as api from "./api.js";
 import { byId, h, picks, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { gridOf } from "./grid.js";
-import { hush } from "./notice.js";
 import { run } from "./runner.js";
 import { inWords, said } from "./said.js";
-import { isSmallEnough, sending } from "./sending.js";
+import { choose, claim, send } from "./sending.js";
 import { on, set, state } from "./state.js";
-import { trouble } from "./trouble.js";
 
 const MISFITS = ["signal_aspect", "signal_size", "signal_tokens"]; // refusals of a shape over a picture's
 
 let looked = ""; // the signal, the image and the resolution that the server was last asked about
-let turn = 0; // number of the newest choice; an older answer is not taken
 
 export const isSignalFile = (file) => /\.(np[yz]|safetensors|pth?|tiff?|p[fgp]m|flo)$/i.test(file.name);
 
 export function start() {
   picks(byId("signal-open"), byId("signal-file"), takeSignal);
+  byId("signal-another").addEventListener("click", () => byId("signal-file").click());
   byId("signal-drop").addEventListener("click", drop);
-  byId("signal-kind").addEventListener("change", () => understandAs(byId("signal-kind").value));
+  byId("signal-kind").addEventListener("change", () => understandAs({ ...state.signal.words, kind: byId("signal-kind").value }));
   on(["signal", "language"], draw);
   on(["signal", "image", "settings"], look);
 }
 
 async function drop() {
-  turn++;
+  choose("signal");
   set({ signal: null });
   byId("signal-open").focus();
   await run();
 }
 
+const CELLS = /^(\d+)x(\d+)$/;
+/** What a button of a refused signal's notice does: `take(words)` brings the same once more, with what a person says. */
+const remedied = ({ remedies = [] }, take) =>
+  remedies.filter(({ value }) => value).map(({ word, value }) => ({
+    label: () => {
+      const [, rows, cols] = CELLS.exec(value) ?? [];
+      if (word === "entry") return t("signal.takeEntry", { entry: value });
+      if (word === "kind") return t("signal.takeAs", { kind: kindWords(value) });
+      return rows ? t("signal.takeAsGrid", { rows, cols }) : t("signal.takeAsTokens");
+    },
+    run: () => take({ [word]: value }),
+  }));
+
+/** The buttons by which a file that was refused for holding several arrays is taken. */
+export const entriesOf = (problem, take) =>
+  remedied({ remedies: (problem.remedies ?? []).filter(({ word }) => word === "entry") }, take);
+
 /**
- * Where a run refuses the signal's shape, a button takes it off. One that went with another picture was not brought for
+ * Where a run refuses the signal's shape, buttons take it otherwise, or off. One that went with another picture was not brought for
  * this one: that says more than how it could be laid out.
  */
 export function misfit(problem) {
@@ -47,7 +62,9 @@ export function misfit(problem) {
     problem.words = () =>
       t("signal.misfit", { name: nameOf(signal), rows, cols, height: picture.rows, width: picture.cols });
   }
-  return { action: { label: () => t("signal.drop"), run: drop } };
+  problem.file = nameOf(signal);
+  const otherwise = problem.words ? [] : remedied(problem, (words) => understandAs({ ...signal.words, ...words }));
+  return { actions: [...otherwise, { label: () => t("signal.drop"), run: drop }] };
 }
 
 /** What a signal is called: one made of a truth by this page in the language that is shown. */
@@ -96,9 +113,12 @@ export const kindWords = (kind) => t(KINDS[kind] ?? "signal.kind.other");
 export const origin = (signal) => signal && (signal.blob ?? signal.made ?? signal.name);
 
 /** What the page keeps of the server's answer about a signal. */
-const kept = ({ signal_id: id, shape, kind, note, name, reason, gaps, doubts, runner_up, words }) => ({
-  id, shape, kind, note, name, reason, gaps, doubts, runner_up, words,
+const kept = ({ signal_id: id, shape, kind, note, name, reason, gaps, doubts, runner_up, words, entry }) => ({
+  id, shape, kind, note, reason, gaps, doubts, runner_up, words, entry, name: named(name, entry),
 });
+
+/** A file's name with that of the one of its arrays that is meant, as the command line and the library take it. */
+export const named = (file, entry) => (entry ? `${file}:${entry}` : file);
 
 /** What the card says is what a run has: over another image the axes may be others, and tokens lie in other rows. */
 async function look() {
@@ -119,61 +139,47 @@ async function look() {
 }
 
 /** Take the signal for what the person says it is. */
-async function understandAs(kind) {
-  const mine = ++turn;
+async function understandAs(words) {
   const { signal } = state;
-  try {
-    const answer = await api.understandSignal(signal.id, { kind });
-    if (mine !== turn) return;
-    hush("refusal");
-    set({ signal: { ...signal, ...kept(answer), name: signal.name } });
-    await run();
-  } catch (error) {
-    draw(); // the list goes back to what holds
-    await trouble(error);
-  }
+  const actions = (problem) => remedied(problem, (more) => understandAs({ ...words, ...more }));
+  const asked = { slots: ["signal"], actions };
+  const answer = await send(asked, (giveUp) => api.understandSignal(signal.id, words, giveUp));
+  if (!answer) return draw(); // the list goes back to what holds
+  set({ signal: { ...signal, ...kept(answer), name: signal.name } });
+  await run();
 }
 
-/** Put on a signal that was made of a truth. */
-export function putOn(answer, more) {
-  turn++;
-  hush("signal");
-  set({ signal: { ...kept(answer), ...more } });
-}
+/** A signal that was made of a truth, as the page has it. */
+export const madeOf = (answer, called) => ({ ...kept(answer), made: { called } });
 
 /**
  * Use a signal that a person brings; true if it was taken.
  * @param {(shape: number[]) => any} [otherwise] what may be made of one of this shape instead
+ * @param {object} [words] what the person says of it
  */
-export async function takeSignal(file, otherwise) {
-  if (!isSmallEnough(file, "signal_bytes")) return false;
-  const mine = ++turn;
-  try {
-    const answer = await sending(file.name, api.sendSignal(file));
-    if (mine !== turn) return false;
-    if (await otherwise?.(answer.shape)) return true;
-    hush("refusal");
-    hush("signal");
-    set({ signal: { ...kept(answer), name: file.name, blob: file } });
-    await run();
-    return true;
-  } catch (error) {
-    await trouble(error);
-    return false;
-  }
+export async function takeSignal(file, otherwise, words = {}) {
+  const { name } = file;
+  const actions = (problem) => remedied(problem, (more) => takeSignal(file, otherwise, { ...words, ...more }));
+  const asked = { slots: ["signal"], name, file, limit: "signal_bytes", actions };
+  const answer = await send(asked, (giveUp) => api.sendSignal(file, words, giveUp));
+  if (!answer) return false;
+  if (await otherwise?.(answer.shape)) return true;
+  set({ signal: { ...kept(answer), name: named(name, answer.entry), blob: file } });
+  await run();
+  return true;
 }
 
 /** Put on a signal that the server still holds, from the address; false if it holds it no longer. */
 export async function takeKnown(id) {
-  const mine = ++turn;
+  const mine = claim("signal");
   try {
     const answer = await api.readSignal(id);
-    if (mine !== turn) return true;
+    if (mine.aborted) return true;
     set({ signal: { ...kept(answer), ...(answer.made ? { made: {} } : {}) } });
     await run();
     return true;
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
-    return mine !== turn; // one that was brought meanwhile stays
+    return mine.aborted; // one that was brought meanwhile stays
   }
 }

@@ -5,7 +5,7 @@ import * as api from "./api.js";
 import { lookup } from "./bar.js";
 import { button, byId, h, latest, put } from "./dom.js";
 import { fixed } from "./format.js";
-import { t } from "./i18n.js";
+import { sentences, t } from "./i18n.js";
 import { addGroup, showPair } from "./compare.js";
 import { methodTitle } from "./methods.js";
 import { on, set, state } from "./state.js";
@@ -220,7 +220,7 @@ function draw() {
     const found = others.length ? h("span", { class: "best" }, t("similarity.best", best(raw, maps.width))) : null;
     put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), words, found);
   }
-  byId("similarity-words").textContent = explained(shares).join(" ");
+  byId("similarity-words").textContent = sentences(explained(shares));
 }
 
 /** What the two maps show, in sentences. */

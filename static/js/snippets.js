@@ -4,6 +4,9 @@ const quoted = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
 const option = (value) => ({ true: "on", false: "off" })[String(value)] ?? String(value);
 /** A file in a field of curl's form; curl's own quotes keep commas and semicolons in the name. */
 const attached = (field, name) => quoted(`${field}=@"${name.replace(/[\\"]/g, "\\$&")}"`);
+/** The same of one of a file's arrays, which a field of its own names: [the file, the entry]. */
+const attachedEntry = (field, name, entry, of) =>
+  entry ? [`-F ${attached(field, name.slice(0, -entry.length - 1))}`, `-F ${quoted(`${of}=${entry}`)}`] : [`-F ${attached(field, name)}`];
 const fileName = (image) => (image.sample ? `${image.sample}.png` : image.name || "picture.png");
 const origin = () => location.origin;
 /** The signal's file, and what was said of it: one made of a truth is in the zip, as it was made. */
@@ -84,8 +87,9 @@ export function curl({ result }) {
     : `-F ${attached("file", fileName(result.from))}`;
   if (signal) {
     const { file, words } = brought(signal);
-    parts.push(`-F ${attached("signal", file)}`, ...listed(words, (name, value) => `-F ${quoted(`${name}=${value}`)}`));
+    parts.push(...attachedEntry("signal", file, signal.entry, "entry"), ...listed(words, (name, value) => `-F ${quoted(`${name}=${value}`)}`));
   }
-  if (truth) parts.push(`-F ${truth.scene ? quoted(`what=${truth.what}`) : attached("truth", truth.name)}`);
+  if (truth?.scene) parts.push(`-F ${quoted(`what=${truth.what}`)}`);
+  else if (truth) parts.push(...attachedEntry("truth", truth.name, truth.entry, "truth_entry"));
   return `curl -fsS -o result.json ${image} ${parts.join(" ")} ${quoted(`${origin()}/api/run`)}`;
 }

@@ -7,7 +7,7 @@ export const state = {
   image: null, // {id, name, width, height, thumb, sample | blob}
   recent: [], // images of this visit, newest first
   signal: null, // {id, name, shape, kind, note, blob}; one from the address has no blob
-  truth: null, // {id, name, shape, of: the origin of its signal (signal.js), send, scene, what}; a file's from the address has no send
+  truth: null, // {id, name, shape, entry, send, scene, what}; a file's from the address has no send
   sending: [], // {name} of each file on its way to the server
   returnFiles: false,
   estimate: null, // {seconds, bytes, stages, advice, download: why there will be no zip, if so}

@@ -19,9 +19,10 @@ export const isForgotten = (error) => error instanceof api.Problem && FORGOTTEN.
 /** Send again what the server has forgotten, and run. */
 export const sendAgain = () => again();
 
-export async function trouble(error) {
+/** @param {{about?: string, actions?: object[]}} [notice] options of the notice of a refusal */
+export async function trouble(error, notice = {}) {
   if (error instanceof api.Unreachable) await connection.lost();
   else if (isForgotten(error)) await sendAgain();
-  else if (error instanceof api.Problem) refuse(error);
+  else if (error instanceof api.Problem) refuse(error, notice);
   else throw error;
 }

@@ -4,12 +4,11 @@ import * as api from "./api.js";
 import { button, byId, h, picks, put } from "./dom.js";
 import { gridOf } from "./grid.js";
 import { t } from "./i18n.js";
-import { hush, say } from "./notice.js";
+import { say } from "./notice.js";
 import { run } from "./runner.js";
-import { isSmallEnough, sending } from "./sending.js";
-import { origin, putOn } from "./signal.js";
+import { choose, claim, send, sending } from "./sending.js";
+import { entriesOf, madeOf, named, origin } from "./signal.js";
 import { on, set, state } from "./state.js";
-import { trouble } from "./trouble.js";
 
 const STRIDES = [8, 16];
 const OF_SCENES = { depth: "truth.depth", labels: "truth.labels" };
@@ -17,33 +16,34 @@ const OF_SCENES = { depth: "truth.depth", labels: "truth.labels" };
 /** What a truth is called; a scene's own has no file's name. */
 const called = ({ what, name }) => (what ? t(OF_SCENES[what]) : name);
 
-let turn = 0; // number of the newest choice; an older answer is not taken
+/** The kinds of signals of which a scene's own is the truth. */
+const KINDS = { depth: ["depth", "heat_map", "features"], labels: ["labels", "soft_labels", "probabilities", "logits"] };
 
 export function start() {
   picks(byId("truth-open"), byId("truth-file"), (file) =>
     bringFile(file, state.signal && !state.signal.made),
   );
   byId("truth-drop").addEventListener("click", async () => {
-    turn++;
+    choose("truth");
     set({ truth: null, ...(state.signal?.made ? { signal: null } : {}) });
     byId("truth-open").focus();
     await run();
   });
-  on("image", leave);
-  on("signal", forget);
+  on(["image", "signal"], leave);
   on(["truth", "signal", "image", "language"], draw);
   draw();
 }
 
-/** What was made of a scene goes with it. */
+/** A truth stays with the next signal and the next picture as long as it can be theirs; where it goes, that is said. */
 function leave() {
-  if (state.truth?.scene && state.image?.sample !== state.truth.scene)
-    set({ truth: null, ...(state.signal?.made ? { signal: null } : {}) });
-}
-
-/** A truth is that of one signal; taken for another kind it still is. */
-function forget() {
-  if (state.truth && origin(state.signal) !== state.truth.of) set({ truth: null });
+  const { truth, signal, image } = state;
+  if (!truth || !image) return;
+  const isOfPicture = truth.scene ? image.sample === truth.scene : isOf(truth.shape);
+  const isOfSignal = signal && (!truth.what || signal.made || KINDS[truth.what].includes(signal.kind));
+  if (isOfPicture && isOfSignal) return;
+  set({ truth: null, ...(signal?.made ? { signal: null } : {}) });
+  const name = called(truth);
+  say("info", () => t(isOfSignal ? "truth.ofPicture" : signal ? "truth.ofSignal" : "truth.alone", { name }));
 }
 
 /** Cells of the low-resolution grid, of the picture as a run has it. */
@@ -51,32 +51,39 @@ const cells = (stride) => gridOf(state.image, state.settings.resolution, stride)
 
 /**
  * Send a truth; without a signal of its own it is reduced to one.
- * @param {{scene: string, what: string} | null} of what of a scene it is
+ * @param {{name: string, file?: File, get: (giveUp?: AbortSignal) => Promise<any>, of?: {scene: string, what: string},
+ *   actions?: (problem: api.Problem) => object[]}} what `of`: what of a scene it is
  */
-async function bring(name, send, of, beside, stride = state.settings.stride) {
-  const mine = ++turn;
-  const signal = origin(state.signal);
-  try {
-    const { truth_id: id, shape } = await sending(name, send());
-    const truth = { id, name, shape, send, ...of };
-    if (!isLarge(shape)) {
-      const sizes = { size: shape.join(" × "), ...cells(1) };
-      if (mine === turn) say("error", () => t("truth.small", { name: called(truth), ...sizes }), { about: "refusal" });
-      return;
-    }
-    const answer = beside ? null : await api.reduceTruth(id, cells(stride));
-    if (mine !== turn || (beside && origin(state.signal) !== signal)) return;
-    hush("refusal");
-    if (answer) putOn(answer, { made: { called: () => t("truth.reduced", { name: called(truth), stride }) } });
-    set({ truth: { ...truth, of: origin(state.signal) } });
-    await run();
-  } catch (error) {
-    await trouble(error);
+async function bring({ name, file, get, of, actions }, beside, stride = state.settings.stride) {
+  const slots = beside ? ["truth"] : ["truth", "signal"];
+  const found = await send({ slots, name, file, limit: file && "signal_bytes", actions }, async (giveUp) => {
+    const { truth_id: id, shape, entry } = await get(giveUp);
+    const truth = { id, name: named(name, entry), shape, send: () => get(), entry, ...of };
+    return { truth, signal: beside || !isLarge(shape) ? null : await api.reduceTruth(id, cells(stride), giveUp) };
+  });
+  if (!found) return;
+  const { truth, signal } = found;
+  if (!isLarge(truth.shape)) {
+    const sizes = { size: truth.shape.join(" × "), ...cells(1) };
+    say("error", () => t("truth.small", { name: called(truth), ...sizes }), { about: "brought" });
+    return;
   }
+  const made = signal && madeOf(signal, () => t("truth.reduced", { name: called(truth), stride }));
+  set({ truth, ...(made ? { signal: made } : {}) });
+  await run();
 }
 
 /** Whether a truth of this shape may have a value for each pixel: its channels may come first or last. */
-const isLarge = (shape) => [shape.slice(-2), shape.slice(0, 2)].some(([rows, cols]) => isWhole([1, rows, cols]));
+const isLarge = (shape) => planes(shape).some(([rows, cols]) => isWhole([1, rows, cols]));
+/** Whether it has the picture's shape as well. */
+const isOf = (shape) => planes(shape).some(([rows, cols]) => isWhole([1, rows, cols]) && isOfShape(rows, cols));
+const planes = (shape) => [shape.slice(-2), shape.slice(0, 2)];
+
+/** Whether rows and columns have the picture's shape, but for a pixel of a run. */
+function isOfShape(rows, cols) {
+  const { rows: height, cols: width } = cells(1);
+  return Math.abs(height - (width * rows) / cols) <= 1 || Math.abs(width - (height * cols) / rows) <= 1;
+}
 
 /** Whether an array [C, rows, columns] has a value for each pixel of the picture as a run has it. */
 export function isWhole([, rows, cols]) {
@@ -93,25 +100,31 @@ function isReduced(stride) {
 /** Bring the truth of the signal that is worn. */
 export const takeTruth = (file) => bringFile(file, true);
 
-async function bringFile(file, beside) {
-  if (isSmallEnough(file, "signal_bytes")) await bring(file.name, () => api.sendTruth(file), null, beside);
+function bringFile(file, beside, entry = null) {
+  const actions = (problem) => entriesOf(problem, (more) => bringFile(file, beside, more.entry));
+  return bring({ name: file.name, file, get: (giveUp) => api.sendTruth(file, entry, giveUp), actions }, beside);
+}
+
+function bringOwn(scene, what, stride) {
+  const get = (giveUp) => api.sceneTruth(scene, what, giveUp);
+  return bring({ name: t(OF_SCENES[what]), get, of: { scene, what } }, false, stride);
 }
 
 /** Put on a truth that the server still holds, from the address, beside its signal; false if it cannot be had. */
 export async function takeKnown(id) {
-  const mine = ++turn;
+  const mine = claim("truth");
   const { signal } = state;
   if (!signal) return false;
   try {
-    const { shape, name, sample: scene, what } = await api.readTruth(id);
-    if (mine !== turn || origin(state.signal) !== origin(signal)) return true; // something was brought meanwhile
+    const { shape, name, entry, sample: scene, what } = await api.readTruth(id);
+    if (mine.aborted || origin(state.signal) !== origin(signal)) return true; // something was brought meanwhile
     const own = scene && { scene, what, send: () => api.sceneTruth(scene, what) };
-    set({ truth: { id, name, shape, of: origin(signal), ...own } });
+    set({ truth: { id, name: named(name, entry), shape, entry, ...own } });
     await run();
     return true;
   } catch (error) {
     if (!(error instanceof api.Problem)) throw error;
-    return mine !== turn;
+    return mine.aborted;
   }
 }
 
@@ -148,7 +161,7 @@ function draw() {
       STRIDES.map((stride) =>
         button(
           { data: { what, stride }, "aria-pressed": String(truth?.what === what && isReduced(stride)) },
-          () => bring(t(words), () => api.sceneTruth(image.sample, what), { scene: image.sample, what }, false, stride),
+          () => bringOwn(image.sample, what, stride),
           `${t(words)} ×${stride}`,
         ),
       ),

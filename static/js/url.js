@@ -4,6 +4,7 @@ import { isLanguage, language } from "./i18n.js";
 import { byId, debounce } from "./dom.js";
 import { isGroup } from "./panels.js";
 import { on, state } from "./state.js";
+import { MOST_ZOOM } from "./viewport.js";
 
 const VIEW = ["group", "left", "right", "third", "fourth", "layout"];
 const LAYOUTS = new Set(["divider", "side", "grid", "difference"]);
@@ -44,10 +45,17 @@ export function read(schema, search = location.search) {
   if (divider !== undefined) view.divider = divider;
   const [x, y] = taken("point", (raw) => numbers(raw, 2, Number.isInteger)) ?? [];
   const point = x === undefined ? null : { x, y };
-  const place = taken("place", (raw) => numbers(raw, 3)) ?? null;
+  const place = taken("place", (raw) => placeOf(numbers(raw, 3))) ?? null;
   const lang = taken("lang", (raw) => (isLanguage(raw) ? raw : null));
-  const [sample, image, signal, truth] = ["sample", "image", "signal", "truth"].map((name) => asked.get(name));
+  const [image, signal, truth] = ["image", "signal", "truth"].map((name) => taken(name, (raw) => raw || null) ?? null);
+  const sample = taken("sample", (raw) => (raw && !image ? raw : null)) ?? null; // there is one picture
   return { settings, refused, view, point, place, sample, image, signal, truth, lang };
+}
+
+/** A zoom, and what is in the middle as shares of the picture; null where there is no such place. */
+function placeOf(numbers) {
+  const [zoom, ...middle] = numbers ?? [];
+  return zoom >= 1 / MOST_ZOOM - 1e-4 && zoom <= MOST_ZOOM && middle.every((share) => share <= 1) ? numbers : null;
 }
 
 /** So many numbers from 0 up, apart by commas, or null. */

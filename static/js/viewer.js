@@ -74,14 +74,17 @@ class Viewer extends HTMLElement {
     const old = this.view.image;
     if (old.width * image.height !== old.height * image.width) this.view.reset();
     this.view.image = image;
-    if (this.asked) this.view.place = this.asked;
-    this.asked = null;
     forget();
     this.panes = panes;
     this.under = under;
     this.dataset.left = panes.left.panel.name;
     this.dataset.right = panes.right.panel.name;
     this.#resize();
+    if (this.asked) {
+      this.view.place = this.asked; // the least zoom hangs on the size of the stage
+      this.asked = null;
+      this.#resize();
+    }
     this.#spoken();
   }
 

@@ -1,6 +1,6 @@
 // The one transform that every panel shares: image pixels to stage pixels.
 
-const MOST = 32;
+export const MOST_ZOOM = 32;
 
 export class Viewport {
   zoom = 1; // 1 shows the whole image
@@ -54,7 +54,7 @@ export class Viewport {
   }
 
   set place([zoom, x, y]) {
-    this.zoom = Math.min(MOST, Math.max(1 / MOST, zoom));
+    this.zoom = Math.min(MOST_ZOOM, zoom);
     [this.x, this.y] = [x, y];
     this.hold();
   }
@@ -62,7 +62,7 @@ export class Viewport {
   /** Zoom so that what is under (px, py) stays there. */
   zoomAt(factor, px = this.pane.width / 2, py = this.pane.height / 2) {
     const [x, y] = this.into(px, py);
-    this.zoom = Math.min(MOST, Math.max(Math.min(1, this.zoom), this.zoom * factor)); // below 1 only by "actual"
+    this.zoom = Math.min(MOST_ZOOM, Math.max(Math.min(1, this.zoom), this.zoom * factor)); // below 1 only by "actual"
     const [nx, ny] = this.into(px, py);
     this.x += (x - nx) / this.image.width;
     this.y += (y - ny) / this.image.height;
@@ -78,7 +78,7 @@ export class Viewport {
 
   /** One image pixel on one stage pixel, about what is in the middle. */
   actual() {
-    this.zoom = Math.min(MOST, 1 / this.fit);
+    this.zoom = Math.min(MOST_ZOOM, 1 / this.fit);
     this.hold();
   }
 
@@ -87,8 +87,9 @@ export class Viewport {
     this.x = this.y = 0.5;
   }
 
-  /** Keep the image over the pane: no empty edge where it is larger, centred where it is smaller. */
+  /** Keep the image over the pane: no empty edge where it is larger, centred and no smaller than "actual" otherwise. */
   hold() {
+    this.zoom = Math.max(this.zoom, Math.min(1, 1 / this.fit));
     const keep = (at, pane, size) => {
       const half = pane / 2 / (size * this.scale);
       return half >= 0.5 ? 0.5 : Math.min(1 - half, Math.max(half, at));

@@ -286,3 +286,48 @@ def test_what_an_address_cannot_have_is_named(page: Page) -> None:
         assert f"{name} = {raw}" in said, name
     page.wait_for_timeout(350)
     assert "features=off" in page.url, "as it is read"
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused"),
+    [
+        ("place=0,0,0", "place = 0,0,0"),
+        ("place=1e9,0.5,0.5", "place = 1e9,0.5,0.5"),
+        ("place=2,0.5,5", "place = 2,0.5,5"),
+        ("point=9999,1", "point = 9999,1"),
+        ("third=nonesuch", "third = nonesuch"),
+        ("layout=grid&fourth=nonesuch", "fourth = nonesuch"),
+        ("image=", "image = "),
+        (f"sample=wires&image={'0' * 32}", "sample = wires"),
+    ],
+)
+def test_a_value_that_cannot_be_taken_is_named(
+    page: Page, server: Server, watch: Watch, asked: str, refused: str
+) -> None:
+    watch.expect("status of 404")
+    page.goto(f"{server.url}/?resolution=128&features=off&{asked}")
+    shown(page)
+    page.wait_for_selector("#notice.error")
+    assert refused in page.inner_text("#notice p")
+    assert page.get_attribute("#viewer", "data-zoom") == "1.00"
+    settled(page)
+    assert f"&{refused.replace(' ', '')}" not in page.evaluate("decodeURIComponent(location.search)")
+
+
+def test_no_place_is_smaller_than_the_page_allows(page: Page, server: Server) -> None:
+    """One image pixel on one of the screen, as by the button 1:1."""
+    page.goto(f"{server.url}/?resolution=128&features=off&place=0.0313,0.5,0.5")
+    shown(page)
+    settled(page)
+    asked = float(page.get_attribute("#viewer", "data-zoom") or 0)
+    page.click("#actual")
+    assert asked == float(page.get_attribute("#viewer", "data-zoom") or 0) < 1
+
+
+@pytest.mark.address("resolution=128&features=off&stride=0")
+def test_what_is_said_of_the_address_goes_with_a_choice(page: Page) -> None:
+    job = shown(page)
+    assert page.locator("#notice").is_visible()
+    page.click("#samples [data-sample=wires]")
+    shown(page, job)
+    assert page.locator("#notice").is_hidden()

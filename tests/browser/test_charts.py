@@ -68,6 +68,23 @@ def test_the_axis_name_stands_above_the_ticks(still: Page) -> None:
     assert name and ticks[0] and name["y"] + name["height"] <= ticks[0]["y"]
 
 
+def test_curves_have_room(page: Page) -> None:
+    """At least 200 px on a usual screen, whatever else the report says; choosing a chart brings it into sight."""
+    page.click("#truth-scene button[data-what=depth][data-stride='16']")
+    shown(page, shown(page))
+    page.click("#line")
+    for name in ("profile", "loss"):
+        page.click(f"#chart-{name}")
+        page.wait_for_selector("#chart .curve")
+        page.wait_for_timeout(200)  # it follows the room that it gets
+        axis = page.locator("#chart .axis").bounding_box()
+        svg = page.locator("#chart svg").bounding_box()
+        out = page.locator("#out").bounding_box()
+        assert axis and svg and out
+        assert axis["y"] - svg["y"] - 22 >= 200, name
+        assert svg["y"] + svg["height"] <= out["y"] + 1, name
+
+
 def test_each_fit_is_a_curve_of_its_own(page: Page) -> None:
     losses = [0.5 / (i % 20 + 1) for i in range(40)]
     settings = state(page, "result.settings")

@@ -108,31 +108,38 @@ def test_a_bad_signal(page: Page, watch: Watch) -> None:
     )
     page.wait_for_selector("#notice.error")
     assert len(page.inner_text("#notice p")) > 20
+    assert page.inner_text("#notice p").startswith("x.npy"), "which file it is"
+
+
+def test_words_of_python_do_not_stand_on_the_page(page: Page) -> None:
+    """A button says them, or nothing does."""
     page.evaluate(
         """() => Promise.all(['notice', 'api', 'state'].map((name) => import(`/static/js/${name}.js`))).then(
           ([notice, api, { set }]) => {
-            const problem = new api.Problem(422, {code: 'signal_shape', detail: "Say which: layout='4x40'."});
+            const advice = [{word: 'layout', value: '', sentence: "Say which: layout='4x40'."}];
+            const detail = "No. Say which: layout='4x40'.";
+            const problem = new api.Problem(422, {code: 'signal_shape', detail, advice});
             notice.refuse(problem);
             set({run: {phase: 'failed', problem}});
           })"""
     )
-    assert "in Python or on the command line" in page.inner_text("#notice p"), "the page has no such word"
+    assert page.inner_text("#notice p") == "No."
     page.click("#notice .close")
-    assert (
-        page.inner_text("#stage")
-        == "The run failed: Say which: layout='4x40'. The last result stays on show."
-    )
+    assert page.inner_text("#stage") == "The run failed: No. The last result stays on show."
 
 
 def test_unavailable_choices_say_why(page: Page) -> None:
     """Greyed and marked, with the reason in words below all lists."""
     said = page.eval_on_selector_all(".absent .why", "all => all.map((p) => p.textContent)")
+    assert "GSJBU" not in " ".join(said), "nobody on the page can set a variable"
     for name in ("backbone", "segmentation"):
         for text, why in page.eval_on_selector_all(
             f"[data-setting={name}] option:disabled", "all => all.map((o) => [o.textContent, o.title])"
         ):
             assert text.endswith("not here")
             assert why and why in said
+            folder = page.get_attribute(f"[data-setting={name}] option:disabled:text-is({text!r})", "value")
+            assert f" {folder} " in why, "the folder that is looked for"
     switch = page.locator("[data-setting=device] input")
     if switch.is_disabled():
         why = page.inner_text("[data-setting=device] .why")

@@ -31,7 +31,7 @@ SAID = ROOT / "static" / "lang" / "said"
 MADE = {"{} png", "{} jpeg", "{} webp", *(label(kind) for kind in ("soft_labels", "heat_map"))}
 #: Names, which every language writes so; arguments and files are told by their form.
 NAMES = set(
-    "AVIF CPU Catmull DINOv2 EXIF EXR EfficientNet GB GS GSJBU_MODELS_DIR HF_HUB_OFFLINE ImageNet JBU JPEG Lite0 "
+    "AVIF CPU Catmull DINOv2 EXIF EXR EfficientNet GB GS HF_HUB_OFFLINE ImageNet JBU JPEG Lite0 "
     "MATLAB NaN PFM PGM PNG Python RGB RMSE ResNet Rom TIFF WebP atan2 attention auto false features fused logits "
     "npy npz pickle probabilities px refine small softmax stride true".split()
 )
@@ -244,7 +244,7 @@ def test_the_page_says_it(page: Page, watch: Watch) -> None:
     page.set_input_files("#file", {"name": "words.png", "buffer": b"no picture", **png})
     page.wait_for_selector("#notice.error")
     assert page.inner_text("#notice p") == (
-        "无论文件名是什么，这都不是 JPEG、PNG、WebP 或 AVIF 图片。需要 JPEG、PNG、WebP 或 AVIF 图片。"
+        "words.png：无论文件名是什么，这都不是 JPEG、PNG、WebP 或 AVIF 图像。需要 JPEG、PNG、WebP 或 AVIF 图像。"
     )
     if devices.unavailable_reason("cuda") and devices.unavailable_reason("mps"):
         assert "torch 不含 CUDA" in page.inner_text("#controls-main") or "未发现" in page.inner_text(

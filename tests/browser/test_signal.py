@@ -244,6 +244,18 @@ def test_a_doubt_is_said_once_and_where_to_answer_it(page: Page) -> None:
     assert said.count("the logits of a mask") == 1
 
 
+@pytest.mark.address("resolution=128&features=off")
+def test_a_warning_is_whole(page: Page) -> None:
+    values = np.random.default_rng(0).random((16, 16), np.float32) + 1
+    values[3:5, 4:7] = 0
+    job = shown(page)
+    page.set_input_files("#signal-file", npy_file("holes.npy", values))
+    shown(page, job)
+    cut = "all => all.filter((p) => p.scrollHeight > p.clientHeight + 1).map((p) => p.textContent)"
+    assert page.locator("#said p").count() >= 2
+    assert page.eval_on_selector_all("#said p", cut) == []
+
+
 def test_noise_for_a_signal_is_warned_of(page: Page) -> None:
     job = shown(page)
     page.set_input_files("#signal-file", depth())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page
 
 from gsjbu.samples import SAMPLES
@@ -95,9 +97,40 @@ def test_a_truth_is_that_of_one_file_whatever_its_name(page: Page) -> None:
     page.select_option("#signal-kind", "heat_map")
     job = shown(page, job)
     assert page.inner_text("#truth-name") == "Truth: full.npy", "it is the same file"
-    page.set_input_files("#signal-file", depth(side=8))
+    with page.expect_file_chooser() as chooser:
+        page.click("#signal-another")
+    chooser.value.set_files(depth(side=8))
+    job = shown(page, job)
+    assert state(page, "result.image.lr_width") == 8
+    assert page.inner_text("#truth-name") == "Truth: full.npy", "it fits the next signal, too"
+    assert state(page, "result.truth.name") == "full.npy"
+    page.click("#signal-drop")
     shown(page, job)
-    assert page.inner_text("#signal-name") == "depth.npy" and state(page, "truth") is None
+    assert state(page, "truth") is None
+    assert page.text_content("#toast p") == "full.npy, its truth, was taken off as well."
+
+
+@pytest.mark.address("resolution=128&features=off")
+def test_a_truth_that_fits_no_more_goes_with_a_word(page: Page) -> None:
+    """A scene's depth is no truth of labels, and a file's none of a picture of another shape."""
+    job = shown(page)
+    page.click("#truth-scene button[data-what=depth][data-stride='16']")
+    job = shown(page, job)
+    labels = SAMPLES[FIRST].labels[8::16, 8::16].numpy().astype(np.uint8)
+    page.set_input_files("#signal-file", npy_file("labels.npy", labels))
+    job = shown(page, job)
+    assert state(page, "truth") is None and state(page, "signal.name") == "labels.npy"
+    assert "Depth was taken off: it is of another kind" in (page.text_content("#toast p") or "")
+    whole = SAMPLES[FIRST].labels.numpy().astype(np.uint8)
+    page.set_input_files("#truth-file", npy_file("full.npy", whole))
+    job = shown(page, job)
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((256, 160)).save(out, "PNG")
+    page.set_input_files("#file", {"name": "wide.png", "mimeType": "image/png", "buffer": out.getvalue()})
+    page.wait_for_function(
+        "() => document.getElementById('toast').textContent.includes('of another picture')"
+    )
+    assert state(page, "truth") is None
 
 
 def test_one_at_full_size_is_reduced_here_and_goes_with_its_picture(page: Page) -> None:

@@ -119,12 +119,46 @@ def test_the_language_is_remembered(chromium: Browser, server: Server, watch: Wa
     context.close()
 
 
+def test_a_browser_that_keeps_nothing_only_forgets(chromium: Browser, server: Server, watch: Watch) -> None:
+    """As Chrome is where all site data is blocked: the very name throws."""
+    context = chromium.new_context(locale="en-GB", viewport={"width": 1440, "height": 900})
+    context.add_init_script(
+        """for (const name of ['localStorage', 'sessionStorage', 'indexedDB', 'caches'])
+             Object.defineProperty(window, name, { get() { throw new DOMException('blocked', 'SecurityError'); } });"""
+    )
+    context.on("page", watch.follow)
+    page = context.new_page()
+    page.goto(f"{server.url}/?resolution=128&features=off")
+    shown(page)
+    page.click("#language")
+    page.wait_for_selector("html[lang=zh-Hans]")
+    page.goto(f"{server.url}/?resolution=128&features=off")
+    shown(page)
+    assert page.get_attribute("html", "lang") == "en"
+    context.close()
+
+
+def test_chinese_has_one_word_for_one_thing() -> None:
+    """上采样, 图像 and 导入; lists by 、 and signs of full width between Chinese characters."""
+    for file in (LANG / "zh.json", LANG / "said" / "zh.json"):
+        for text in json.loads(file.read_text("utf-8")).values():
+            assert not re.search("升采样|图片|带入|千像素", text), text
+            assert not re.search(r"[\u4e00-\u9fff][,;:?!]|[,;:?!][\u4e00-\u9fff]", text), text
+
+
+@pytest.mark.address("resolution=128&features=off&lang=zh&stride=0&radius=0")
+def test_lists_are_joined_as_in_chinese(page: Page) -> None:
+    assert "步幅 = 0、半径 = 0" in page.inner_text("#notice p")
+    assert "步幅：16；迭代：10" in (page.text_content("#ran-more") or "")
+    assert "，1 " not in (page.text_content("#ran-more") or "")
+
+
 @pytest.mark.parametrize(
     ("kind", "title", "sentence"),
     [
         ("labels", "类别，自动", "同样的得分，由按其自身拟合的核混合，再取最强的类别。"),
         ("features", "信号，自动", "8 个通道最强的三个方向作为红、绿、蓝；颜色相同即特征相同。"),
-        ("depth", "信号，自动", "带入信号的数值；各图同一标尺。"),
+        ("depth", "信号，自动", "导入信号的数值；各图同一标尺。"),
     ],
 )
 def test_a_brought_signal_is_worded_as_what_it_is(page: Page, kind: str, title: str, sentence: str) -> None:

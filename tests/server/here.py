@@ -27,6 +27,8 @@ class Here:
         """As the helper does."""
         return helper.decode(data, self._max_pixels, resolution, whole)
 
-    def signal(self, data: bytes, name: str, max_values: int, words: dict[str, Any]) -> Signal:
+    def signal(
+        self, data: bytes, name: str, max_values: int, words: dict[str, Any], entry: str | None = None
+    ) -> Signal:
         """As the helper does."""
-        return helper.understood(bytes(data), name, max_values, words)
+        return helper.understood(bytes(data), name, max_values, words, entry)

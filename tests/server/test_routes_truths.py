@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from gsjbu.io.truths import reduced
 from gsjbu.run import pipeline
@@ -118,3 +120,56 @@ def test_a_run_in_one_request_is_measured_against_a_scenes_own_truth(api: TestCl
     for refused in (both, nowhere):
         assert refused.status_code == 422
         assert refused.json()["setting"] == "what"
+
+
+def test_one_of_a_files_arrays_is_named(api: TestClient) -> None:
+    """As file.npz:NAME in the library; a refusal says which there are, and a run's form names the truth's own, too."""
+    out = io.BytesIO()
+    scene = SAMPLES["spheres"]
+    np.savez(out, low=scene.depth.numpy()[8::16, 8::16], full=scene.depth.numpy())
+    file = ("maps.npz", out.getvalue())
+    refused = api.post("/api/signals", files={"file": file})
+    advice = [{"word": "entry", "value": name, "sentence": ""} for name in ("low", "full")]
+    assert refused.status_code == 422 and refused.json()["advice"] == advice
+    signal = api.post("/api/signals", files={"file": file, **fields(entry="low")}).json()
+    assert (signal["shape"], signal["name"], signal["entry"]) == ([1, 32, 32], "maps.npz", "low")
+    assert api.get(f"/api/signals/{signal['signal_id']}").json()["entry"] == "low"
+    truth = api.post("/api/truths", files={"file": file, **fields(entry="full")}).json()
+    assert (truth["shape"], truth["entry"]) == ([512, 512], "full")
+    assert api.get(f"/api/truths/{truth['truth_id']}").json()["entry"] == "full"
+    wrong = api.post("/api/signals", files={"file": file, **fields(entry="none")}).json()
+    assert wrong["code"] == "signal_missing" and "low, full" in wrong["detail"]
+    form = {"signal": file, "truth": file, **fields(sample="spheres", entry="low", truth_entry="full")}
+    settings = {name: str(value) for name, value in QUICK.items()}
+    assert (
+        "rmse"
+        in api.post("/api/run", files={**form, **fields(**settings)}).json()["metrics"]["signal"]["bilinear"]
+    )
+    for name in ("entry", "truth_entry"):
+        alone = api.post("/api/run", files=fields(sample="spheres", **{name: "low"}, **settings))
+        assert alone.json()["setting"] == name
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "advice"),
+    [
+        (np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8), {}, [("kind", "features")]),
+        (np.full((4, 4), 7.5, np.float32), {"kind": "heat_map"}, [("kind", "depth"), ("kind", "logits")]),
+    ],
+)
+def test_a_refused_signal_comes_with_what_would_have_it_taken(
+    api: TestClient, values: np.ndarray, words: dict[str, str], advice: list[tuple[str, str]]
+) -> None:
+    """A word and its value, which this form takes, and the sentence of the refusal that says so."""
+    if values.dtype == np.uint8:
+        out = io.BytesIO()
+        Image.fromarray(values).save(out, "PNG")
+        file = ("x.png", out.getvalue())
+    else:
+        file = ("x.npy", npy(values))
+    refused = api.post("/api/signals", files={"file": file, **fields(**words)}).json()
+    assert [(one["word"], one["value"]) for one in refused["advice"]] == advice
+    assert all(one["sentence"] and one["sentence"] in refused["detail"] for one in refused["advice"])
+    word, value = advice[0]
+    taken = api.post("/api/signals", files={"file": file, **fields(**{**words, word: value})})
+    assert taken.status_code == 201 and taken.json()["kind"] == value

@@ -1,0 +1,196 @@
+"""What is chosen and on its way: the newest wins, refusals name files, nothing is lost while the server is away."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, FilePayload, Page, Route
+
+from tests.browser.hands import Server, Watch, depth, shown, state, visit
+from tests.npy import npy
+
+pytestmark = pytest.mark.address("resolution=128&features=off")
+
+
+def png(name: str, value: int = 90) -> FilePayload:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48), (value, 120, 40)).save(out, "PNG")
+    return {"name": name, "mimeType": "image/png", "buffer": out.getvalue()}
+
+
+BAD: FilePayload = {"name": "bad.bmp", "mimeType": "image/png", "buffer": b"no picture"}
+
+
+@pytest.mark.parametrize(
+    ("address", "field", "name"), [("images", "#file", "old.png"), ("signals", "#signal-file", "old.npy")]
+)
+def test_an_older_choice_is_given_up(page: Page, watch: Watch, address: str, field: str, name: str) -> None:
+    """It is aborted, neither shown nor said, and what it would have been told is told to nobody."""
+    watch.expect("status of 4")
+    job = shown(page)
+    held: list[Route] = []
+    page.route(f"**/api/{address}", lambda route: held.append(route), times=1)
+    given_up: list[str] = []
+    page.on("requestfailed", lambda request: given_up.append(request.url))
+    page.set_input_files(field, {**BAD, "name": name})
+    page.wait_for_function("name => document.getElementById('stage').textContent.includes(name)", arg=name)
+    newer = png("new.png") if address == "images" else depth("new.npy")
+    page.set_input_files(field, newer)
+    shown(page, job)
+    assert page.inner_text({"images": "#picture-name", "signals": "#signal-name"}[address]) == newer["name"]
+    assert name not in page.inner_text("#stage") and page.locator("#notice").is_hidden()
+    assert held and any(address in url for url in given_up), "the older one is aborted"
+
+
+def test_a_refusal_names_its_file_and_goes_with_the_next_choice(page: Page, watch: Watch) -> None:
+    watch.expect("status of 4")
+    shown(page)
+    page.set_input_files("#file", BAD)
+    page.wait_for_selector("#notice.error")
+    assert page.inner_text("#notice p").startswith("bad.bmp: ")
+    held: list[Route] = []
+    page.route("**/api/images", lambda route: held.append(route), times=1)
+    page.set_input_files("#file", png("good.png"))
+    page.wait_for_function("() => document.getElementById('stage').textContent.includes('good.png')")
+    assert page.locator("#notice").is_hidden(), "it is not said over the newer one"
+    job = str(page.evaluate("document.body.dataset.job"))
+    held[0].continue_()
+    shown(page, job)
+
+
+def test_news_of_a_choice_goes_with_the_next(page: Page) -> None:
+    job = shown(page)
+    page.evaluate(
+        """bytes => {
+          const moved = new DataTransfer();
+          for (const name of ['a.png', 'b.png'])
+            moved.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
+          dispatchEvent(new DragEvent('drop', {dataTransfer: moved, cancelable: true}));
+        }""",
+        list(png("a.png")["buffer"]),
+    )
+    page.wait_for_selector("#toast:not([hidden])")
+    assert "b.png" in page.inner_text("#toast p")
+    shown(page, job)
+    page.click("#samples [data-sample=wires]")
+    assert page.locator("#toast").is_hidden()
+
+
+def test_what_is_chosen_while_the_server_is_away_is_sent_when_it_is_back(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    server = Server(tmp_path)
+    with visit(chromium, server, "net::ERR_|status of 404", address="/?resolution=128&features=off") as page:
+        job = shown(page)
+        server.stop()
+        page.set_input_files("#file", png("photo.png"))
+        page.wait_for_selector("#notice.error")
+        page.wait_for_function(
+            "() => document.getElementById('stage').textContent === 'photo.png is sent once the server is back.'"
+        )
+        page.set_input_files("#signal-file", depth("brought.npy"))
+        server.start()
+        page.wait_for_selector("#signal-name:text-is('brought.npy')")
+        page.wait_for_selector("#picture-name:text-is('photo.png')")
+        while True:  # with one after the other
+            job = shown(page, job)
+            if state(page, "result.signal?.name") == "brought.npy":
+                break
+        assert state(page, "result.from.name") == "photo.png"
+        assert page.locator("#notice").is_hidden()
+
+
+def test_a_file_that_cannot_be_sent_at_all_is_named(page: Page, watch: Watch) -> None:
+    """The server is there, and the line breaks each time: as of a file that was moved."""
+    watch.expect("net::ERR_")
+    shown(page)
+    page.route("**/api/images", lambda route: route.abort())
+    page.set_input_files("#file", png("moved.png"))
+    page.wait_for_selector("#notice.error")
+    assert page.inner_text("#notice p").startswith("moved.png could not be sent")
+    assert "moved.png" not in page.inner_text("#stage")
+
+
+def archive() -> FilePayload:
+    out = io.BytesIO()
+    rng = np.random.default_rng(0)
+    np.savez(
+        out,
+        depth=rng.random((16, 16), np.float32),
+        full=rng.random((512, 512), np.float32),
+        meta=np.array(3.0),
+    )
+    return {"name": "maps.npz", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
+
+
+def test_each_array_of_a_file_has_a_button(page: Page, watch: Watch) -> None:
+    """Of the signal's and of the truth's file; the name says which, and a server that forgets gets it again."""
+    watch.expect("status of 4")
+    job = shown(page)
+    page.set_input_files("#signal-file", archive())
+    page.wait_for_selector("#notice.error")
+    buttons = page.eval_on_selector_all("#notice button:not(.close)", "all => all.map((b) => b.textContent)")
+    assert buttons == ["Take depth", "Take full", "Take meta"]
+    page.click("#notice button:has-text('depth')")
+    job = shown(page, job)
+    assert page.inner_text("#signal-name") == "maps.npz:depth" and page.locator("#notice").is_hidden()
+    page.set_input_files("#truth-file", archive())
+    page.click("#notice button:has-text('full')")
+    job = shown(page, job)
+    assert page.inner_text("#truth-name") == "Truth: maps.npz:full"
+    curl = page.evaluate(
+        "Promise.all([import('/static/js/snippets.js'), import('/static/js/state.js')])"
+        ".then(([m, s]) => m.curl(s.state))"
+    )
+    for part in (
+        """'signal=@"maps.npz"'""",
+        "'entry=depth'",
+        """'truth=@"maps.npz"'""",
+        "'truth_entry=full'",
+    ):
+        assert part in curl
+    before = state(page, "signal.id")
+    page.evaluate("import('/static/js/trouble.js').then(({sendAgain}) => sendAgain())")
+    shown(page, job)
+    assert state(page, "signal.id") != before and state(page, "signal.name") == "maps.npz:depth"
+
+
+def test_a_colour_picture_is_taken_as_features_by_a_button(page: Page, watch: Watch) -> None:
+    """The refused one, and not the signal that is worn."""
+    watch.expect("status of 4")
+    job = shown(page)
+    page.set_input_files("#signal-file", depth())
+    job = shown(page, job)
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)).save(out, "PNG")
+    page.set_input_files(
+        "#signal-file", {"name": "normals.png", "mimeType": "image/png", "buffer": out.getvalue()}
+    )
+    page.wait_for_selector("#notice.error")
+    text = page.inner_text("#notice p")
+    assert text.startswith("normals.png: ") and "kind=" not in text and "Python" not in text
+    page.click("#notice button:has-text('Take it as features')")
+    shown(page, job)
+    assert page.inner_text("#signal-name") == "normals.png"
+    assert state(page, "result.signal.kind") == "features"
+
+
+def test_a_shape_is_taken_by_a_button(page: Page, watch: Watch) -> None:
+    watch.expect("status of 4")
+    job = shown(page)
+    values = np.add.outer(np.arange(33), np.arange(17)).astype(np.float32)
+    page.set_input_files(
+        "#signal-file", {"name": "odd.npy", "mimeType": "application/octet-stream", "buffer": npy(values)}
+    )
+    page.wait_for_selector("body[data-phase=failed]")
+    assert "layout=" not in page.inner_text("#notice p") and "layout=" not in page.inner_text("#stage")
+    page.click("#notice button:has-text('33 × 17 cells')")
+    job = shown(page, job)
+    assert (state(page, "result.image.lr_width"), state(page, "result.image.lr_height")) == (17, 33)
+    page.select_option("#signal-kind", "features")
+    shown(page, job)
+    assert state(page, "signal.words") == {"kind": "features", "layout": "33x17"}, "one word leaves the other"
