@@ -13,6 +13,17 @@ from typing import TYPE_CHECKING, Any
 from gsjbu.version import __version__
 
 if TYPE_CHECKING:
+    from gsjbu import batch as batch
+    from gsjbu import errors as errors
+    from gsjbu import grid as grid
+    from gsjbu import hf as hf
+    from gsjbu import images as images
+    from gsjbu import metrics as metrics
+    from gsjbu import raster as raster
+    from gsjbu import render as render
+    from gsjbu import samples as samples
+    from gsjbu import signals as signals
+    from gsjbu import video as video
     from gsjbu.core.kernel import Kernel as Kernel
     from gsjbu.core.kernel_file import load as load
     from gsjbu.core.window import Window as Window
@@ -39,18 +50,25 @@ _HOMES = {
     "refine": "refining",
     "upsample": "verbs",
 }
+#: Public modules, likewise.
+_MODULES = (
+    "batch", "errors", "grid", "hf", "images", "metrics", "raster", "render", "samples", "signals", "video",
+)  # fmt: skip
 __all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # they are strings
 
+if not TYPE_CHECKING:  # or a name that is misspelt would be anything
 
-def __getattr__(name: str) -> Any:
-    from importlib import import_module
+    def __getattr__(name: str) -> Any:
+        from importlib import import_module
 
-    if name not in _HOMES:
-        raise AttributeError(f"module 'gsjbu' has no attribute {name!r}")
-    value = getattr(import_module(f"gsjbu.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+        if name in _MODULES:
+            return import_module(f"gsjbu.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'gsjbu' has no attribute {name!r}")
+        value = getattr(import_module(f"gsjbu.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*__all__, *_MODULES, *(name for name in globals() if name.startswith("__"))})

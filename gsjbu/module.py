@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import torch
 import torch.nn.functional as F
@@ -14,16 +14,16 @@ from torch import Tensor, nn
 from gsjbu.core.backends.dispatch import check_backend, wants_gradient
 from gsjbu.core.eager import eager
 from gsjbu.core.graph import Fixed
-from gsjbu.core.grid import pair
+from gsjbu.core.grid import Size, pair
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.kind import FEW_CHANNELS
 from gsjbu.core.parameters import FIXED
-from gsjbu.core.plain import calculable, is_transformed, plain, untransformed, why_unreadable
+from gsjbu.core.plain import calculable, is_batched, is_transformed, plain, untransformed, why_unreadable
 from gsjbu.core.recipes import RECIPES
 from gsjbu.core.threads import check_threads
 from gsjbu.errors import ImageError, ShapeError, SignalWarning
 from gsjbu.io import aspects
-from gsjbu.io.guides import check_mean_and_std, check_normalised, per_channel
+from gsjbu.io.guides import Numbers, check_mean_and_std, check_normalised, per_channel
 from gsjbu.io.signals import centre_and_spread
 from gsjbu.settings import SETTINGS, default
 from gsjbu.verbs import fit
@@ -67,80 +67,68 @@ class GSJBU(nn.Module):
         iters: int = default("iters"),
         radius: int = default("radius"),
         objective: str = "auto",
-        device: str = default("device"),
+        device: str | torch.device = default("device"),
         backend: str = "auto",
         threads: int | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        mean: Numbers | None = None,
+        std: Numbers | None = None,
     ) -> None:
         super().__init__()
-        for name, word in (("iters", iters), ("radius", radius), ("objective", objective)):
-            SETTINGS[name].parse(word)
+        given = {"iters": iters, "radius": radius, "objective": objective}
         SETTINGS["device"].parse(str(device).split(":")[0])  # whether it is there is asked when it is needed
         check_backend(backend)
-        check_threads(threads)
-        check_mean_and_std(mean, std)
         self.options: dict[str, Any] = {
-            "iters": iters,
-            "radius": radius,
-            "objective": objective,
-            "device": device,
+            **{name: SETTINGS[name].parse(word) for name, word in given.items()},
+            "device": str(device),
             "backend": backend,
-            "threads": threads,
+            "threads": check_threads(threads),
         }
-        self._warned = False
-        self.mean = None if mean is None else tuple(float(v) for v in mean)
-        self.std = None if std is None else tuple(float(v) for v in std)
+        self._ignored: set[str] = set()
+        means, scales = check_mean_and_std(mean, std)
+        self.mean = None if mean is None else tuple(means)
+        self.std = None if std is None else tuple(scales)
 
     def forward(
         self,
         image: Tensor,
         signal: Tensor,
-        output_size: int | tuple[int, int] | None = None,
-        kernels: Sequence[Kernel] | Kernel | None = None,
+        output_size: SupportsIndex | Size | None = None,
+        kernels: Iterable[Kernel] | Kernel | None = None,
         **others: Any,
     ) -> Tensor:
         """``signal [B, C, h, w]`` → ``[B, C, H, W]``, on the signal's device and in its dtype (float32 for integers).
 
         image: ``[B, G, H', W']``, the pictures to follow; uint8 is taken as 0–255. output_size: (H, W), or one
-        number for both; the image's own size if None. kernels: what :meth:`kernels` gave for these images (or the one
-        of a batch of one), to fit once and render often; they have their output's size. others: options of peers that
-        mean nothing here (``q_chunk_size`` of AnyUp, say) are ignored, with one warning.
+        number for both; the image's own size if None. kernels: what :meth:`kernels` gave for these images and this
+        size (or the one of a batch of one), to fit once and render often. others: options of peers that mean nothing
+        here (``q_chunk_size`` of AnyUp, say) are ignored, with one warning each.
 
-        Raises ShapeError if the sizes do not go together.
+        Raises ShapeError if the sizes do not go together, or the signal has NaN or infinite values.
         """
-        if others and not self._warned:
-            self._warned = True
+        if unheard := [name for name in others if name not in self._ignored]:
+            self._ignored.update(unheard)
             warnings.warn(
-                f"Ignored, as it means nothing here: {', '.join(others)}.", UserWarning, stacklevel=2
+                f"Ignored, as it means nothing here: {', '.join(unheard)}.", UserWarning, stacklevel=2
             )
         if _exporting():
             return self._exported(image, signal, output_size)
-        kernels = [kernels] if isinstance(kernels, Kernel) else kernels
-        _check_tensors(image, signal, rendered=kernels is not None)
         if kernels is None:
             kernels = self.kernels(image, signal, output_size)
-        elif len(kernels) != len(signal):
-            raise ShapeError(
-                f"There are {len(kernels)} kernels and {len(signal)} signals; one each is needed."
-            )
-        elif output_size is not None:
-            wanted, fitted = _size(output_size), {(k.grid.height, k.grid.width) for k in kernels}
-            if fitted - {wanted}:
-                raise ShapeError(
-                    f"output_size is {list(wanted)}, but these kernels were fitted for "
-                    f"{list((fitted - {wanted}).pop())}; fit them for the size that is wanted."
-                )
+        else:
+            kernels = _fitting(kernels, image, signal, output_size)
         numbers = calculable(signal)
         wide = numbers if numbers.dtype in (torch.float32, torch.float64) else numbers.to(torch.float32)
         rendered = [_rendered(kernel, one) for kernel, one in zip(kernels, wide, strict=True)]
         dtype = signal.dtype if signal.is_floating_point() else torch.float32
         if not rendered:  # an empty batch
             size = image.shape[-2:] if output_size is None else _size(output_size)
-            return signal.new_empty((0, signal.shape[1], *size), dtype=dtype)
+            return F.interpolate(wide, size=size).to(dtype)  # a gradient finds its way through it
         return torch.stack(rendered).to(signal.device, dtype)
 
-    def _exported(self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None) -> Tensor:
+    if TYPE_CHECKING:
+        __call__ = forward
+
+    def _exported(self, image: Tensor, signal: Tensor, output_size: SupportsIndex | Size | None) -> Tensor:
         """What ``torch.export`` carries away: the fixed kernel; with ``auto`` the signal is taken for features."""
         objective = self.options["objective"]
         if self.options["iters"] or objective == "signal":
@@ -153,14 +141,15 @@ class GSJBU(nn.Module):
                 f"The signal has {signal.shape[1]} channels; exported, 'auto' is what it is for features, of more than "
                 f"{FEW_CHANNELS}. objective='rgb' takes any."
             )
-        fixed = fixed_kernel(self.options["radius"], objective)
-        return fixed(self._guide(image, output_size), signal.to(torch.float32)).to(signal.dtype)
+        if signal.is_complex():
+            raise ShapeError(f"The signal {why_unreadable(signal)}.")
+        return fixed_kernel(self.options["radius"], objective)(self._guide(image, output_size), signal)
 
     @eager
     @untransformed()
     @torch.no_grad()
     def kernels(
-        self, image: Tensor, signal: Tensor, output_size: int | tuple[int, int] | None = None
+        self, image: Tensor, signal: Tensor, output_size: SupportsIndex | Size | None = None
     ) -> list[Kernel]:
         """One fitted kernel per image of the batch, to be handed to ``forward`` as often as wanted."""
         _check_tensors(image, signal)
@@ -178,10 +167,11 @@ class GSJBU(nn.Module):
             warnings.warn(told, SignalWarning, stacklevel=8)  # of the caller, beyond torch and the decorators
         return [fit(g, signal=v, lr_size=size, **self.options) for g, v in zip(guide, values, strict=True)]
 
-    def _guide(self, image: Tensor, output_size: int | tuple[int, int] | None) -> Tensor:
+    def _guide(self, image: Tensor, output_size: SupportsIndex | Size | None) -> Tensor:
         """The images, [B, G, H', W'] of what was given, in [0, 1] and at the size of the output."""
         if self.mean is not None or self.std is not None:
             check_normalised(image.is_floating_point())
+            check_mean_and_std(self.mean, self.std, image.shape[1])
         image = _unit(image)
         if self.std is not None:
             image = image * per_channel(self.std)
@@ -228,6 +218,37 @@ def _held(signal: Tensor) -> tuple[Tensor, float, float]:
 
 
 @eager
+def _fitting(
+    kernels: Iterable[Kernel] | Kernel,
+    image: Tensor,
+    signal: Tensor,
+    output_size: SupportsIndex | Size | None,
+) -> list[Kernel]:
+    """``kernels`` as a list, which must be those of ``signal``, and of ``image`` where that says the size."""
+    _check_tensors(image, signal, rendered=True)
+    alone = isinstance(kernels, Kernel) or not isinstance(kernels, Iterable)
+    found: list[Kernel] = [kernels] if alone else list(kernels)  # type: ignore[arg-type,list-item]
+    for one in found:
+        if not isinstance(one, Kernel):
+            raise ShapeError(
+                f"kernels= has a {type(one).__name__}; it takes what GSJBU.kernels gave, a Kernel for each image."
+            )
+    if len(found) != len(signal):
+        raise ShapeError(f"There are {len(found)} kernels and {len(signal)} signals; one each is needed.")
+    if output_size is None and len(found) != len(image):
+        raise ShapeError(f"There are {len(found)} kernels and {len(image)} images; one each is needed.")
+    wanted = tuple(image.shape[-2:]) if output_size is None else _size(output_size)
+    for size in ((kernel.grid.height, kernel.grid.width) for kernel in found):
+        if size != wanted:
+            said = "The images are" if output_size is None else "output_size is"
+            raise ShapeError(
+                f"{said} {list(wanted)}, but these kernels were fitted for {list(size)}; fit them for the size that is "
+                "wanted, and give that as output_size where it is not the images'."
+            )
+    return found
+
+
+@eager
 def _check_tensors(image: Any, signal: Any, rendered: bool = False) -> None:
     """A module is called with tensors; one that is only ``rendered`` may be seen by torch.func."""
     for name, given in (("image", image), ("signal", signal)):
@@ -240,6 +261,12 @@ def _check_tensors(image: Any, signal: Any, rendered: bool = False) -> None:
             raise ShapeError(f"The {name} {why}.")
         if 0 in given.shape[1:] and not (rendered and name == "image"):
             raise ShapeError(f"The {name} is {list(given.shape)}; only a batch may be empty, no other axis.")
+    if is_batched(signal) or bool(calculable(plain(signal)).isfinite().all()):
+        return
+    raise ShapeError(
+        "The signal has NaN or infinite values, which would spread over every window with one of them; gsjbu.upsample "
+        "takes them for gaps, GSJBU needs them filled."
+    )
 
 
 def _exporting() -> bool:
@@ -263,7 +290,7 @@ def _unit(image: Tensor) -> Tensor:
     return image.to(torch.float32) / 255 if image.dtype == torch.uint8 else image.to(torch.float32)
 
 
-def _size(size: int | tuple[int, int]) -> tuple[int, int]:
+def _size(size: SupportsIndex | Size) -> tuple[int, int]:
     """Rows and columns of an ``output_size``."""
     # An array of two has an index, too.
     one = isinstance(size, SupportsIndex) and not getattr(size, "shape", ())

@@ -9,18 +9,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Unpack, cast, overload
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu.core.eager import eager
-from gsjbu.core.grid import Grid, one_of, pair, size_text
+from gsjbu.core.grid import Grid, Size, one_of, pair, size_text
 from gsjbu.errors import SignalError, SignalWarning
 from gsjbu.io import borders, kinds, layouts, resolution, restoring
 from gsjbu.io.gaps import Invalid
-from gsjbu.io.guides import Guide, to_guide
+from gsjbu.io.guides import Guide, Numbers, to_guide
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
@@ -35,11 +35,9 @@ from gsjbu.io.signals import (
 )
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
-from gsjbu.verbs import check_options, fit
+from gsjbu.verbs import RefineOptions, check_options, fit
 
 MAX_VALUES = 400_000_000  # 21 classes over 12 megapixels, and more
-#: What refine hands on to fit.
-OPTIONS = ("iters", "radius", "device", "threads")
 #: How the grid was told says how to come back to it.
 WAYS = {"blocks": PIXELS, "kinks": SAMPLES, "smooth": SAMPLES}
 #: Pixels to a cell of a mask whose border was moved: it is right to within so much.
@@ -78,12 +76,40 @@ class Refined(np.ndarray):
         self.__dict__.update(own)
 
 
+class Words(RefineOptions, total=False):
+    """The keywords of refine."""
+
+    soft: bool | None
+    kind: str
+    invalid: Invalid
+    layout: str
+    names: Sequence[str]
+    fill: bool
+    clip: bool
+    mean: Numbers | None
+    std: Numbers | None
+    guide_mask: Any
+    stretch: Stretch | None
+
+
+@overload
+def refine(
+    image: Any, signal: Tensor, stride: int | None = None, grid: Size | None = None, **words: Unpack[Words]
+) -> Tensor: ...
+
+
+@overload
+def refine(
+    image: Any, signal: Any, stride: int | None = None, grid: Size | None = None, **words: Unpack[Words]
+) -> Refined: ...
+
+
 @eager
 def refine(
     image: Any,
     signal: Any,
     stride: int | None = None,
-    grid: Sequence[int] | None = None,
+    grid: Size | None = None,
     *,
     soft: bool | None = None,
     kind: str = AUTO,
@@ -92,12 +118,12 @@ def refine(
     names: Sequence[str] = (),
     fill: bool = False,
     clip: bool = True,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
     guide_mask: Any = None,
     stretch: Stretch | None = None,
-    **options: Any,
-) -> Any:
+    **options: Unpack[RefineOptions],
+) -> Refined | Tensor:
     """What is as large as ``image``, along the image's edges.
 
     Args:
@@ -129,7 +155,7 @@ def refine(
         >>> mask.dtype, mask.grid.step_x
         (dtype('bool'), 4.0)
     """
-    check_options("refine", options, OPTIONS)
+    check_options("refine", options, RefineOptions)
     soft, clip = None if soft is None else flag("soft", soft), flag("clip", clip)
     guide = to_guide(image, mean, std, guide_mask, stretch)
     words: dict[str, Any] = {"kind": kind, "invalid": invalid, "layout": layout, "names": names, "fill": fill}
@@ -143,13 +169,13 @@ def refined(
     guide: Guide,
     signal: Any,
     stride: int | None = None,
-    grid: Sequence[int] | None = None,
+    grid: Size | None = None,
     *,
     soft: bool | None = None,
     clip: bool = True,
     iters: int = default("iters"),
     radius: int = default("radius"),
-    device: str = default("device"),
+    device: str | torch.device = default("device"),
     threads: int | None = None,
     **words: Any,
 ) -> Refined:
@@ -190,7 +216,7 @@ def _seen(signal: Any, size: tuple[int, int], asked: Asked) -> Looked:
     return look(brought, laid, asked)
 
 
-def _asked_grid(size: tuple[int, int], stride: int | None, grid: Sequence[int] | None) -> Grid | None:
+def _asked_grid(size: tuple[int, int], stride: int | None, grid: Size | None) -> Grid | None:
     one_of(stride=stride, grid=grid)
     if grid is not None:
         return Grid.from_sizes(*size, *pair("grid", grid))

@@ -78,7 +78,7 @@ class Setting:
             f"it must be a whole number from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
         )
         value: int | None = None
-        if hasattr(raw, "__index__") and not isinstance(raw, bool):  # NumPy's whole numbers are ones too
+        if hasattr(raw, "__index__") and not is_truth(raw):  # NumPy's whole numbers are ones too
             with suppress(TypeError):
                 value = operator.index(raw)
         elif (isinstance(raw, float) and raw.is_integer()) or (
@@ -104,6 +104,11 @@ class Setting:
 def truth_word(text: str) -> bool | None:
     """What a word for true or false says; None: it is none."""
     return _TRUTH_WORDS.get(text.strip().lower())
+
+
+def is_truth(raw: Any) -> bool:
+    """Whether ``raw`` is True or False, which Python counts with: torch's and NumPy's included."""
+    return isinstance(raw, bool) or str(getattr(raw, "dtype", "")) in ("bool", "torch.bool")
 
 
 def flag(name: str, given: Any) -> bool:

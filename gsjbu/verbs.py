@@ -5,21 +5,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.eager import eager
 from gsjbu.core.fit import fit_kernel
-from gsjbu.core.grid import Grid, one_of, pair
+from gsjbu.core.grid import Grid, Size, one_of, pair
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.plain import untransformed
 from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import kinds
 from gsjbu.io.gaps import Invalid
-from gsjbu.io.guides import if_swapped, to_guide
+from gsjbu.io.guides import Numbers, if_swapped, to_guide
 from gsjbu.io.kinds import AUTO
 from gsjbu.io.restoring import check_shares, restored
 from gsjbu.io.signals import Signal, understand
@@ -36,11 +37,11 @@ def fit(
     radius: int = default("radius"),
     objective: str = "rgb",
     signal: Any = None,
-    device: str = default("device"),
+    device: str | torch.device = default("device"),
     progress: Callable[[int, float], object] | None = None,
     *,
-    lr_size: tuple[int, int] | None = None,
-    grid: Grid | tuple[int, int] | None = None,
+    lr_size: Size | None = None,
+    grid: Grid | Size | None = None,
     init: Kernel | None = None,
     threads: int | None = None,
     backend: str = "auto",
@@ -50,9 +51,9 @@ def fit(
     sigma: float | None = None,
     sigma_r: float | None = None,
     kind: str | None = None,
-    mask: Tensor | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mask: Tensor | np.ndarray | None = None,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
     guide_mask: Any = None,
     stretch: Stretch | None = None,
 ) -> Kernel:
@@ -127,7 +128,7 @@ def fit(
     return replace(kernel, notes=(*found.notes, *kernel.notes)) if found.notes else kernel
 
 
-def _grid(guide: Tensor, stride: int | None, lr_size: tuple[int, int] | None) -> Grid:
+def _grid(guide: Tensor, stride: int | None, lr_size: Size | None) -> Grid:
     height, width = guide.shape[1:]
     if lr_size is not None:
         return Grid.from_sizes(height, width, *pair("lr_size", lr_size))
@@ -135,15 +136,31 @@ def _grid(guide: Tensor, stride: int | None, lr_size: tuple[int, int] | None) ->
     return Grid.from_stride(height, width, int(asked))
 
 
-#: What upsample hands on to fit.
-FIT_OPTIONS = (
-    "iters", "radius", "device", "progress", "init", "threads", "backend", "optimiser", "lr_image", "rate", "sigma",
-    "sigma_r",
-)  # fmt: skip
+class RefineOptions(TypedDict, total=False):
+    """What refine hands on to fit."""
+
+    iters: int
+    radius: int
+    device: str | torch.device
+    threads: int | None
 
 
-def check_options(verb: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Refuse an option that ``verb`` does not have. Raises SettingError."""
+class FitOptions(RefineOptions, total=False):
+    """What upsample hands on to fit."""
+
+    progress: Callable[[int, float], object] | None
+    init: Kernel | None
+    backend: str
+    optimiser: str
+    lr_image: str
+    rate: float | None
+    sigma: float | None
+    sigma_r: float | None
+
+
+def check_options(verb: str, given: Mapping[str, Any], options: type) -> None:
+    """Refuse what is not among the ``options`` of ``verb``. Raises SettingError."""
+    known = options.__annotations__
     for name in given:
         if name not in known:
             raise SettingError(
@@ -165,11 +182,11 @@ def upsample(
     fill: bool = False,
     probabilities: bool = False,
     clip: bool = True,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
     guide_mask: Any = None,
     stretch: Stretch | None = None,
-    **options: Any,
+    **options: Unpack[FitOptions],
 ) -> Tensor:
     """Fit and render in one call: a low-resolution ``signal`` at the size of ``image``, along the image's edges.
 
@@ -214,7 +231,7 @@ def upsample(
                 name,
                 f"upsample takes no {name}: the signal's own size and its gaps say it. gsjbu.fit takes one.",
             )
-    check_options("upsample", options, FIT_OPTIONS)
+    check_options("upsample", options, FitOptions)
     probabilities, clip = flag("probabilities", probabilities), flag("clip", clip)
     with untransformed():
         guide = to_guide(image, mean, std, guide_mask, stretch)

@@ -18,7 +18,7 @@ import numpy as np
 from torch import Tensor
 
 from gsjbu.core.kernel import Kernel
-from gsjbu.io.compared import two_pictures
+from gsjbu.io.compared import mean, two_pictures
 from gsjbu.io.guides import Guide
 from gsjbu.io.pictures import to_image
 from gsjbu.settings import WARM_ITERS, default
@@ -97,9 +97,9 @@ class TemporalMetrics:
         """One frame as it is shown, and as it should be: pictures as :func:`gsjbu.metrics.psnr` takes them."""
         frame, right = two_pictures(shown, reference)
         error = frame - right
-        self.squares.append(float(np.mean(np.square(error), dtype=np.float64)))
+        self.squares.append(mean(np.square(error)))
         if self._before is not None and self._before.shape == error.shape:
-            self.changes.append(float(np.mean(np.abs(error - self._before), dtype=np.float64)))
+            self.changes.append(mean(np.abs(error - self._before)))
         self._before = error
 
     @property

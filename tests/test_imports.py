@@ -88,3 +88,75 @@ def test_documented_names_of_older_code_still_lead_somewhere():
     np.save(file, np.eye(4, dtype=np.int64))
     assert read_signal(file.getvalue(), "a.npy").kind == "labels"
     assert len(list(kernels([image], first_iters=1, stride=8))) == 1
+
+
+MODULES = """
+import sys, gsjbu
+names = {name for name in dir(gsjbu) if not name.startswith("__")}
+assert not {"torch", "PIL", "numpy"} & set(sys.modules)
+for name in sorted(names):
+    getattr(gsjbu, name)
+print(*sorted(names - set(gsjbu.__all__)))
+"""
+
+
+def test_public_modules_are_there_when_they_are_first_used(root):
+    errors = "import gsjbu, sys; gsjbu.errors; print(*{'torch', 'numpy'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", errors], cwd=root, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", MODULES], cwd=root, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [
+        "batch", "errors", "grid", "hf", "images", "metrics", "raster", "render", "samples", "signals", "video",
+    ]  # fmt: skip
+
+
+TYPED = """
+from typing import assert_type
+
+import numpy as np
+import torch
+
+import gsjbu
+
+image, low = np.zeros((64, 64, 3), np.uint8), np.zeros((1, 8, 8), np.float32)
+upsampler = gsjbu.GSJBU(device=torch.device("cpu"), mean=(0.5, 0.5, 0.5), std=np.array([0.5, 0.5, 0.5]))
+batch, features = torch.zeros(1, 3, 64, 64), torch.zeros(1, 8, 8, 8)
+assert_type(upsampler(batch, features, output_size=batch.shape[-2:]), torch.Tensor)
+assert_type(upsampler(batch, features, np.array([64, 64]), upsampler.kernels(batch, features)), torch.Tensor)
+kernel = gsjbu.fit(image, lr_size=batch.shape[-2:], device=torch.device("cpu"), mask=np.ones((8, 8), bool))
+assert_type(kernel.render(low, mask=np.ones((8, 8), bool)), torch.Tensor)
+assert_type(gsjbu.upsample(image, low, iters=3), torch.Tensor)
+assert_type(gsjbu.refine(image, image[..., 0], soft=True, threads=1), gsjbu.Refined)
+assert_type(gsjbu.refine(image, torch.zeros(64, 64), stride=4), torch.Tensor)
+assert_type(gsjbu.metrics.psnr(image, image), float)
+try:
+    gsjbu.upsample(image, low, objektive="rgb")  # wrong
+except gsjbu.errors.GsjbuError:
+    gsjbu.refine(image, low, iterz=3)  # wrong
+    gsjbu.upsamplle(image, low)  # wrong
+    upsampler(image, features)  # wrong
+"""
+
+
+def test_types_are_what_is_taken_and_what_comes(root, tmp_path):
+    """By mypy, as a user's own code is checked."""
+    script = tmp_path / "typed_user.py"
+    script.write_text(TYPED)
+    check = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file=",
+        f"--cache-dir={tmp_path}",
+        str(script),
+    ]
+    done = subprocess.run(check, cwd=root, capture_output=True, text=True, timeout=600)
+    wrong = [n for n, line in enumerate(TYPED.splitlines(), 1) if line.endswith("# wrong")]
+    said = [line.split(":") for line in done.stdout.splitlines() if ": error:" in line]
+    assert sorted({int(line) for _, line, *_ in said}) == wrong, done.stdout + done.stderr

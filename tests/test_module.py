@@ -41,7 +41,8 @@ def test_gradcheck_for_the_signal(pair, objective):
     upsampler = GSJBU(iters=3, objective=objective)
     kernels = upsampler.kernels(image[:1, :, :16, :20], signal[:1, :, :4, :5])
     tall = signal[:1, :2, :4, :5].double().requires_grad_(True)
-    assert torch.autograd.gradcheck(lambda x: upsampler(image[:1], x, kernels=kernels), (tall,))
+    small = image[:1, :, :16, :20]
+    assert torch.autograd.gradcheck(lambda x: upsampler(small, x, kernels=kernels), (tall,))
 
 
 def test_the_differentiable_road_gives_the_same_values(pair):
@@ -120,14 +121,20 @@ def test_a_large_offset_keeps_the_digits_of_float64(pair, scale, offset, objecti
     assert ((high - offset) / scale - expected).abs().max() <= 1e-4 * (signal.max() - signal.min())
 
 
-def test_without_a_value_the_rest_keeps_its_own(pair):
-    """One pixel without a value must not spread by an offset that is taken off."""
-    image, signal = (x[:1] for x in pair)
-    upsampler = GSJBU(iters=0)
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])
+def test_without_a_value_a_signal_is_refused_whatever_the_objective(pair, objective, dtype, value):
+    image, signal = pair[0][:1], pair[1][:1].to(dtype)
+    upsampler = GSJBU(iters=0, objective=objective)
     kernels = upsampler.kernels(image, signal)
-    signal = 1000 + signal
-    signal[..., 0, 0] = torch.nan
-    assert upsampler(image, signal, kernels=kernels)[..., 20:, 30:].isfinite().all()
+    signal[0, 0, 3, 3] = value
+    for asked in (signal, signal.clone().requires_grad_()):
+        for given in (None, kernels):
+            with pytest.raises(
+                ShapeError, match=r"NaN or infinite values.*gsjbu\.upsample takes them for gaps"
+            ):
+                upsampler(image, asked, kernels=given)
 
 
 def test_kernels_stay_what_they_are_when_a_buffer_is_filled_anew(pair):
@@ -288,9 +295,70 @@ def test_options_of_peers_are_ignored_with_one_warning():
     image, signal = torch.rand(1, 3, 16, 16), torch.rand(1, 2, 4, 4)
     with pytest.warns(UserWarning, match="q_chunk_size"):
         one = upsampler(image, signal, q_chunk_size=128)
+    with pytest.warns(UserWarning, match=r"here: outputsize\.$"):
+        upsampler(image, signal, q_chunk_size=128, outputsize=8)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert torch.equal(upsampler(image, signal, q_chunk_size=128), one)
+        assert torch.equal(upsampler(image, signal, q_chunk_size=128, outputsize=9), one)
+
+
+def test_kernels_of_other_images_are_refused(pair):
+    image, signal = pair
+    upsampler = GSJBU(iters=0, objective="rgb")
+    kernels = upsampler.kernels(image, signal)
+    for other in (torch.rand(2, 3, 64, 64), image[..., :-1]):
+        with pytest.raises(ShapeError, match=r"The images are .* fitted for \[33, 47\]"):
+            upsampler(other, signal, kernels=kernels)
+    with pytest.raises(ShapeError, match="2 kernels and 3 images"):
+        upsampler(torch.rand(3, 3, 33, 47), signal, kernels=kernels)
+    small = upsampler.kernels(image, signal, 20)
+    with pytest.raises(ShapeError, match="give that as output_size"):
+        upsampler(image, signal, kernels=small)
+    assert upsampler(image, signal, 20, kernels=small).shape[-2:] == (20, 20)
+
+
+@pytest.mark.parametrize("wrong", [[None, None], [1], "k", 3, {"a": 1}])
+def test_what_is_no_kernel_is_named(pair, wrong):
+    with pytest.raises(ShapeError, match=r"kernels= has a \w+; it takes what GSJBU\.kernels gave"):
+        GSJBU(iters=0)(*pair, kernels=wrong)
+
+
+def test_truths_are_no_numbers(pair):
+    for size in (True, (True, 4), torch.tensor(True), np.array([True, True])):
+        with pytest.raises(ShapeError, match="output_size"):
+            GSJBU(iters=0)(torch.rand(1, 3, 8, 8), torch.rand(1, 6, 1, 1), size)
+    for name in ("iters", "radius", "threads"):
+        for truth in (True, torch.tensor(True), np.True_):
+            with pytest.raises(SettingError, match=name):
+                GSJBU(**{name: truth})
+
+
+def test_what_a_setting_is_read_as_is_kept():
+    as_words = GSJBU(iters="3", radius=torch.tensor(2), threads=np.int64(1), device=torch.device("cpu"))
+    assert repr(as_words) == repr(GSJBU(iters=3, radius=2, threads=1, device="cpu"))
+    assert not GSJBU(iters="0").options["iters"]
+
+
+@pytest.mark.parametrize("given", [{}, {"kernels": []}, {"output_size": 40}])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_an_empty_batch_keeps_the_graph(given, dtype):
+    image, signal = torch.rand(0, 3, 32, 40), torch.rand(0, 6, 8, 10, dtype=dtype, requires_grad=True)
+    out = GSJBU(iters=2, objective="rgb")(image, signal, **given)
+    assert (out.dtype, out.shape[:2]) == (dtype, (0, 6))
+    out.sum().backward()
+    assert signal.grad.shape == signal.shape
+
+
+def test_mean_and_std_are_as_many_as_the_channels():
+    said = "one number for each of {} channels"
+    with pytest.raises(ImageError, match=said.format(3)):
+        GSJBU(mean=(0.5,) * 3, std=(0.2, 0.2))
+    three = GSJBU(iters=0, mean=(0.5,) * 3, std=np.array([0.2] * 3))
+    for channels in (1, 4):
+        with pytest.raises(ImageError, match=said.format(channels)):
+            three(torch.rand(1, channels, 24, 32), torch.rand(1, 5, 6, 8))
+    for_all = GSJBU(iters=0, mean=(0.5,), std=(0.2,))
+    assert for_all(torch.rand(1, 4, 24, 32) - 0.5, torch.rand(1, 5, 6, 8)).shape == (1, 5, 24, 32)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="torch.compile wants Linux or macOS")

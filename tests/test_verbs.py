@@ -13,7 +13,8 @@ from torch import Tensor
 
 import gsjbu
 from gsjbu.errors import SettingError, ShapeError, SignalError, SignalWarning
-from gsjbu.verbs import FIT_OPTIONS
+from gsjbu.refining import Words
+from gsjbu.verbs import FitOptions, RefineOptions
 from tests.quarters import quarter
 
 SCENE = quarter("spheres", "depth", 8)
@@ -252,7 +253,10 @@ def test_an_option_that_is_none_is_named_by_its_verb():
     image, signal = torch.rand(3, 48, 64), torch.rand(2, 6, 8)
     with pytest.raises(SettingError, match="upsample has no option bogus; it has iters"):
         gsjbu.upsample(image, signal, bogus=1)
-    assert set(FIT_OPTIONS) <= set(inspect.signature(gsjbu.fit).parameters)
+    assert set(FitOptions.__annotations__) <= set(inspect.signature(gsjbu.fit).parameters)
+    spelled = list(inspect.signature(gsjbu.refine).parameters.values())
+    words = {word.name for word in spelled if word.kind is word.KEYWORD_ONLY}
+    assert words | set(RefineOptions.__annotations__) == set(Words.__annotations__)
 
 
 @pytest.mark.parametrize("name", ["clip", "fill", "probabilities"])

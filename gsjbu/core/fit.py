@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 from typing import SupportsFloat
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from gsjbu.core import auto, devices, parameters
@@ -31,9 +33,9 @@ def fit_kernel(
     objective: str = "rgb",
     signal: Tensor | None = None,  # [C, h, w]
     kind: str | None = None,  # of the signal, for the objective auto
-    mask: Tensor | None = None,  # bool [h, w]: where the signal has a value
+    mask: Tensor | np.ndarray | None = None,  # bool [h, w]: where the signal has a value
     seen: Tensor | None = None,  # bool [H, W]: where the guide is to be followed; elsewhere it is filled
-    device: str = default("device"),
+    device: str | torch.device = default("device"),
     progress: Progress | None = None,
     init: Kernel | None = None,
     threads: int | None = None,

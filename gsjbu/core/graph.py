@@ -18,6 +18,7 @@ from gsjbu.core.grid import NEARLY
 from gsjbu.core.parameters import SIGMA_HIGH, SIGMA_LOW, Parameters, coefficients
 from gsjbu.core.shift import moved
 
+_LEAST = 1e-300  # that a flat signal is divided by
 _NOTHING = -1e30  # the log weight of what is outside the grid; ONNX runtimes differ on infinity
 
 
@@ -46,8 +47,8 @@ class Axis:
         return there.clamp(min=0).clamp(max=self.cells - 1), (there >= 0) & (there < self.cells), away
 
     def means(self) -> Tensor:
-        """float32 [cells, N]: what takes the mean over each cell's pixels."""
-        inside = (torch.arange(self.cells)[:, None] == self.cell[None]).to(torch.float32)
+        """float64 [cells, N], which autocast lets alone: what takes the mean over each cell's pixels."""
+        inside = (torch.arange(self.cells)[:, None] == self.cell[None]).to(torch.float64)
         return inside / inside.sum(dim=1, keepdim=True)
 
 
@@ -138,7 +139,8 @@ class Fixed(nn.Module):
     """The kernel of no steps at any size: ``guide`` [B, G, H, W] and ``signal`` [B, C, h, w] → [B, C, H, W].
 
     ``start``: σ in strides and σr in guide values; ``plain_share``: of bilinear. The guide's LR image is its mean over
-    the cells. Impulses are not taken out of the guide, and every LR pixel has a value.
+    the cells. Impulses are not taken out of the guide, and every LR pixel has a value. The result has the signal's
+    dtype, float32 for whole numbers.
     """
 
     def __init__(self, radius: int, start: tuple[float, float], plain_share: float) -> None:
@@ -150,9 +152,10 @@ class Fixed(nn.Module):
         (height, width), (rows, cols) = guide.shape[-2:], signal.shape[-2:]
         axes = Axis.between(height, rows), Axis.between(width, cols)
         y, x = axes
+        signal, offset, scale, dtype = _held(signal)
         # a distance over many bands is brought to one over three, as the library's guides are
         guide = guide * (3 / (torch.ones(()) * guide.shape[-3]).clamp_min(3)).sqrt()
-        lr_guide = y.means() @ guide @ x.means().T
+        lr_guide = (y.means() @ guide.to(torch.float64) @ x.means().T).to(torch.float32)
         sigma_y, sigma_x = (
             (self.start[0] * axis.step)
             .clamp_min(SIGMA_LOW)
@@ -163,7 +166,17 @@ class Fixed(nn.Module):
         flat = torch.zeros_like(signal[0, 0])  # [h, w]
         fixed = Parameters(flat + sigma_x, flat + sigma_y, flat, flat + self.start[1])
         out = mixed(signal, guide, lr_guide, coefficients(fixed), axes, self.radius)
-        if not self.plain_share:
-            return out
-        plain = F.interpolate(signal, size=(height, width), mode="bilinear", align_corners=False)
-        return (1 - self.plain_share) * out + self.plain_share * plain
+        if self.plain_share:
+            plain = F.interpolate(signal, size=(height, width), mode="bilinear", align_corners=False)
+            out = (1 - self.plain_share) * out + self.plain_share * plain
+        return (out.to(torch.float64) * scale + offset).to(dtype)
+
+
+def _held(signal: Tensor) -> tuple[Tensor, Tensor, Tensor, torch.dtype]:
+    """``signal`` [B, C, h, w] as float32 holds it about 0; its offset and scale [B, 1, 1, 1]; the result's dtype."""
+    wide, every = signal.to(torch.float64), (1, 2, 3)
+    known = wide.detach().nan_to_num(0, 0, 0)
+    offset = known.mean(every, keepdim=True)
+    scale = (known - offset).abs().amax(every, keepdim=True).clamp_min(_LEAST)
+    dtype = signal.dtype if signal.is_floating_point() else torch.float32
+    return ((wide - offset) / scale).to(torch.float32), offset, scale, dtype

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -23,6 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gsjbu.errors import SettingError, ShapeError
+from gsjbu.settings import is_truth
+
+#: Rows and columns, as a person gives them.
+Size: TypeAlias = Sequence[int] | np.ndarray | Tensor
 
 NEARLY = 1e-9  # pixels, or cells: so near a pixel's centre lies on a border
 
@@ -202,7 +207,7 @@ def size_text(rows: int, cols: int) -> str:
 def pair(name: str, size: Any) -> tuple[int, int]:
     """Rows and columns as a person gave them by ``name``. Raises ShapeError."""
     try:
-        rows, cols = (operator.index(n) for n in size)
+        rows, cols = (operator.index(n) for n in size if not is_truth(n))
     except (TypeError, ValueError):
         rows, cols = 0, 0
     if min(rows, cols) < 1:

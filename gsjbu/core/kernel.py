@@ -180,10 +180,10 @@ class Kernel:
     @eager
     def render(
         self,
-        signal: Tensor,
+        signal: Tensor | np.ndarray,
         out: np.ndarray | None = None,
         threads: int | None = None,
-        mask: Tensor | None = None,
+        mask: Tensor | np.ndarray | None = None,
         clip: bool = False,
     ) -> Tensor:
         """Mix an LR signal: ``[C, h, w]`` or ``[B, C, h, w]`` → ``[C, H, W]`` or ``[B, C, H, W]``, float32;

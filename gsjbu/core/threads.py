@@ -16,6 +16,7 @@ from typing import SupportsIndex, TypeVar
 
 from gsjbu.core import cgroups
 from gsjbu.errors import SettingError
+from gsjbu.settings import is_truth
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -57,12 +58,13 @@ def _granted(version: int, folder: Path) -> float:
     return math.inf
 
 
-def check_threads(count: object) -> None:
-    """Refuse what is no number of threads; None stands for all."""
-    if count is not None and not (isinstance(count, SupportsIndex) and operator.index(count) >= 1):
-        raise SettingError(
-            "threads", f"threads is {count!r}; it must be a whole number from 1, or None for all."
-        )
+def check_threads(count: object) -> int | None:
+    """A number of threads; None stands for all. Raises SettingError."""
+    if count is None:
+        return None
+    if isinstance(count, SupportsIndex) and not is_truth(count) and operator.index(count) >= 1:
+        return operator.index(count)
+    raise SettingError("threads", f"threads is {count!r}; it must be a whole number from 1, or None for all.")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ A figure of something else than it is meant for is worse than none: levels besid
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from gsjbu.core.plain import as_array, unmasked, why_unreadable
 from gsjbu.errors import ImageError, ShapeError, SignalError
+from gsjbu.io.guides import fractions_of
 
 #: No picture in [0, 1] goes further beyond it, by how much ever its upsampling swings over an edge.
 SWING = 1.0
@@ -63,8 +65,14 @@ def _fits_float32(dtype: np.dtype) -> bool:
 
 
 def two_pictures(picture: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Two pictures [C, H, W] in [0, 1]: floats, or levels of 8 or 16 bits. Raises ImageError for other numbers."""
-    a, b = two_maps(_fractions(picture, "The picture"), _fractions(reference, "The reference"))
+    """Two pictures as [C, H, W] in [0, 1], NaN in every channel of both where one of them has no value.
+
+    They are read as images are, in any layout: floats, or levels of 8 or 16 bits. Raises ImageError for other numbers.
+    """
+    a, b = _fractions(picture, "The picture"), _fractions(reference, "The reference")
+    if {len(a), len(b)} == {1, 3}:  # grey has three equal channels
+        a, b = (np.broadcast_to(x, (3, *x.shape[1:])) for x in (a, b))
+    a, b = two_maps(a, b)
     for what, x in (("picture", a), ("reference", b)):
         low, high = float(np.nanmin(x, initial=0)), float(np.nanmax(x, initial=0))
         if low < -SWING or high > 1 + SWING:
@@ -73,19 +81,29 @@ def two_pictures(picture: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
                 f"The {what} lies between {low:.4g} and {high:.4g}; pictures are compared in [0, 1]: divide it by the "
                 "number that stands for white. rmse takes any quantity.",
             )
-    return a, b
+    if not np.isnan(a.min() + b.min()):
+        return a, b
+    known = ~(np.isnan(a) | np.isnan(b)).any(0)
+    return np.where(known, a, np.nan), np.where(known, b, np.nan)
 
 
-def _fractions(picture: Any, what: str) -> np.ndarray:
-    x, hidden = _parted(picture, what)
-    if x.dtype.kind != "f" and x.dtype != bool:
-        if x.dtype not in (np.uint8, np.uint16):
-            raise ImageError(
-                "image_type",
-                f"A picture is {x.dtype}; it must be floats in [0, 1], or levels of 8 or 16 bits.",
-            )
-        x = x.astype(np.float32) / np.float32(np.iinfo(x.dtype).max)
-    return x if hidden is None else _with_nan(x, hidden)
+def _fractions(x: Any, what: str) -> np.ndarray:
+    """[C, H, W] of a picture, shares of its levels."""
+    dtype = str(getattr(x, "dtype", "")).removeprefix("torch.")
+    if dtype.startswith(("int", "uint")) and dtype not in ("uint8", "uint16"):
+        raise ImageError(
+            "image_type", f"{what} is {dtype}; it must be floats in [0, 1], or levels of 8 or 16 bits."
+        )
+    return numbers(fractions_of(x), what)
+
+
+def mean(x: np.ndarray) -> float:
+    """The mean of what is no NaN, summed in float64; NaN where nothing is."""
+    whole = float(np.mean(x, dtype=np.float64))
+    if not math.isnan(whole):
+        return whole
+    known = x[~np.isnan(x)]
+    return float(np.mean(known, dtype=np.float64)) if known.size else math.nan
 
 
 def class_numbers(labels: Any, what: str = "A class map") -> np.ndarray:

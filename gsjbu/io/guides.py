@@ -14,7 +14,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -46,6 +46,8 @@ _FULL = (1.0, 255.0, 65535.0)
 LAYERS = (
     "An .exr has layers of linear light: name the one to follow, {}:RGB, or save the picture as PNG or TIFF."
 )
+#: One a channel, as a person gives them.
+Numbers: TypeAlias = Sequence[float] | np.ndarray | Tensor
 _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
 
 
@@ -79,8 +81,8 @@ class _Pixels:
 
 def to_guide(
     x: Any,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
     guide_mask: Any = None,
     stretch: Stretch | None = None,
     max_pixels: int = pictures.MAX_PIXELS,
@@ -116,6 +118,14 @@ def to_guide(
     lent = guide.pixels.untyped_storage().data_ptr() == found.planes.untyped_storage().data_ptr()
     notes = (*found.notes, *guide.notes, *opaque, *masks.note(seen))
     return replace(guide, notes=notes, seen=seen, lent=lent and not found.ready)
+
+
+def fractions_of(x: Any) -> Tensor:
+    """A picture's own values, [C, H, W], read as :func:`to_guide` reads an image: levels as shares of their range,
+    floats as they are, NaN where a masked array has none. Nothing is stretched. Raises ImageError."""
+    found = _pixels(x, pictures.MAX_PIXELS)
+    planes = found.planes if found.planes.is_floating_point() else _from_whole_numbers(found.planes)
+    return planes if found.hidden is None else planes.masked_fill(found.hidden, math.nan)
 
 
 def shrunk(guide: Guide, resolution: int) -> Guide:
@@ -352,11 +362,9 @@ def check_normalised(floats: bool) -> None:
         )
 
 
-def _denormalised(planes: Tensor, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
+def _denormalised(planes: Tensor, mean: Numbers | None, std: Numbers | None) -> Tensor:
     x = planes.to(torch.float32)
-    means, scales = check_mean_and_std(mean, std)
-    if {len(means), len(scales)} - {1, len(x)}:
-        raise ImageError("image_shape", f"mean and std must have one number for each of {len(x)} channels.")
+    means, scales = check_mean_and_std(mean, std, len(x))
     plain = x * per_channel(scales) + per_channel(means)
     low, high = (float(v) for v in plain.aminmax())
     if low < -1 or high > 2:
@@ -374,9 +382,12 @@ def per_channel(numbers: Sequence[float]) -> Tensor:
 
 
 def check_mean_and_std(
-    mean: Sequence[float] | None, std: Sequence[float] | None
+    mean: Numbers | None, std: Numbers | None, channels: int | None = None
 ) -> tuple[list[float], list[float]]:
-    """Both as numbers, one a channel or one for all. Raises ImageError where they are none, or one is there alone."""
+    """Both as numbers, one for each of ``channels`` (None: not known yet), or one for all.
+
+    Raises ImageError where they are none, or one is there alone.
+    """
     means, scales = _numbers("mean", mean), _numbers("std", std)
     if (mean is None) != (std is None):
         raise ImageError(
@@ -386,10 +397,13 @@ def check_mean_and_std(
         )
     if not all(0 < abs(number) < math.inf for number in scales):
         raise ImageError("image_shape", f"std is {std!r}; no channel's may be 0 or infinite.")
+    many = max(len(means), len(scales)) if channels is None else channels
+    if any(count not in (1, many) for count in (len(means), len(scales))) and mean is not None:
+        raise ImageError("image_shape", f"mean and std must have one number for each of {many} channels.")
     return means, scales
 
 
-def _numbers(name: str, given: Sequence[float] | None) -> list[float]:
+def _numbers(name: str, given: Numbers | None) -> list[float]:
     try:
         return [] if given is None else [float(number) for number in given]
     except (TypeError, ValueError) as error:

@@ -1,7 +1,8 @@
 """How near a picture or a class map is to its reference. Every function says which way is better.
 
-Pictures are ``[C, H, W]``, floats in [0, 1] or levels of 8 or 16 bits; class maps are whole numbers ``[H, W]``, NaN for
-no class. All may be arrays or tensors. What is none of these is refused in words.
+Pictures are what :func:`gsjbu.fit` takes for an image, of [0, 1] or levels of 8 or 16 bits; class maps are whole
+numbers ``[H, W]``, NaN for no class, arrays or tensors. What is none of these is refused in words. Pixels where either
+picture is NaN are left out, and of nothing that is known the figure is NaN.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from torch import Tensor
 from gsjbu.core import compiler
 from gsjbu.core.backends.dispatch import warm_up
 from gsjbu.errors import SettingError, ShapeError
-from gsjbu.io.compared import class_numbers, numbers, two_class_maps, two_maps, two_pictures
+from gsjbu.io.compared import class_numbers, mean, numbers, two_class_maps, two_maps, two_pictures
 from gsjbu.io.gaps import IGNORE
+from gsjbu.io.guides import fractions_of
+from gsjbu.settings import is_truth
 
 SSIM_WINDOW = 11
 SSIM_SIGMA = 1.5
@@ -28,21 +31,21 @@ BINS = 32  # of a histogram
 def psnr(picture: Any, reference: Any) -> float:
     """Peak signal-to-noise ratio in dB, peak 1; higher is better, infinite when equal."""
     a, b = two_pictures(picture, reference)
-    error = float(np.mean(np.square(a - b), dtype=np.float64))
+    error = mean(np.square(a - b))
     return math.inf if error == 0 else -10 * math.log10(error)
 
 
 def l1(picture: Any, reference: Any) -> float:
     """Mean absolute difference, 0–1; lower is better."""
     a, b = two_pictures(picture, reference)
-    return float(np.mean(np.abs(a - b), dtype=np.float64))
+    return mean(np.abs(a - b))
 
 
 def ssim(picture: Any, reference: Any) -> float:
     """Structural similarity, at most 1; higher is better.
 
-    Gaussian window of 11 × 11 pixels, σ = 1.5, K₁ = 0.01, K₂ = 0.03, over whole windows only, mean over
-    channels (Wang et al. 2004). Pictures under 11 pixels either way are mirrored out to fit one window.
+    Gaussian window of 11 × 11 pixels, σ = 1.5, K₁ = 0.01, K₂ = 0.03, over whole windows without a pixel that is left
+    out, mean over channels (Wang et al. 2004). Pictures under 11 pixels either way are mirrored out to fit one window.
     """
     a, b = two_pictures(picture, reference)
     short = [max(0, SSIM_WINDOW - n) for n in a.shape[1:]]
@@ -56,13 +59,12 @@ def ssim(picture: Any, reference: Any) -> float:
 
 
 def compare(picture: Any, reference: Any) -> dict[str, float | None]:
-    """``{"psnr", "ssim", "l1"}``; psnr is None where the two are equal, as JSON has no infinity, ssim without numba."""
-    ratio = psnr(picture, reference)
-    return {
-        "psnr": None if math.isinf(ratio) else ratio,
-        "ssim": None if compiler.unavailable_reason() else ssim(picture, reference),
-        "l1": l1(picture, reference),
-    }
+    """``{"psnr", "ssim", "l1"}``; None for infinity (psnr of equal pictures) and NaN, which JSON has not, and for ssim
+    without numba."""
+    figures = {"psnr": psnr(picture, reference), "ssim": math.nan, "l1": l1(picture, reference)}
+    if not compiler.unavailable_reason():
+        figures["ssim"] = ssim(picture, reference)
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
 
 
 def confusion(labels: Any, truth: Any, classes: int, ignore: int | None = IGNORE) -> np.ndarray:
@@ -80,10 +82,11 @@ def confusion(labels: Any, truth: Any, classes: int, ignore: int | None = IGNORE
 def miou(labels: Any, truth: Any, classes: int | None = None, ignore: int | None = IGNORE) -> float:
     """Mean intersection over union, 0–1, over the classes present in either; higher is better.
 
-    Where ``truth`` has none of the classes it is not known; where ``labels`` has none it is wrong. NaN where nothing is
-    known.
+    Where ``truth`` has none of the classes it is not known; where ``labels`` has none it is wrong: ``ignore``, in
+    either, is none. NaN where nothing is known.
     """
     a, b = two_class_maps(labels, truth)
+    a = a if ignore is None else np.where(a == ignore, -1, a)
     known = b >= 0 if ignore is None else (b >= 0) & (b != ignore)
     if classes is None:
         classes = int(max(a.max(initial=0), b[known].max(initial=0))) + 1
@@ -124,7 +127,7 @@ def boundary_f(labels: Any, truth: Any, tolerance: int = 2, ignore: int | None =
 
 def _whole(name: str, pixels: int) -> int:
     """A number of pixels, 0 or more. Raises SettingError."""
-    if not isinstance(pixels, SupportsIndex) or isinstance(pixels, bool) or pixels.__index__() < 0:
+    if not isinstance(pixels, SupportsIndex) or is_truth(pixels) or pixels.__index__() < 0:
         raise SettingError(
             name, f"{name} is {repr(pixels)[:40]}; it must be a whole number of pixels, 0 or more."
         )
@@ -136,19 +139,18 @@ def edge_alignment(labels: Any, image: Any) -> float | None:
 
     1 means no relation. None where there is no boundary or the image has one colour.
     """
-    a, x = class_numbers(labels), numbers(image, "The image")
-    if x.ndim != 3 or a.shape != x.shape[1:]:
+    a, x = class_numbers(labels), fractions_of(image).to(torch.float32).numpy()
+    if a.shape != x.shape[1:]:
         raise ShapeError(
             f"The class map is {list(a.shape)} and the image {list(x.shape)}; they must be [H, W] and [C, H, W]."
         )
-    x = x.astype(np.float32, copy=False)
     steps, cuts = [], []
     for axis in (0, 1):
         steps.append(np.sqrt(np.square(np.diff(x, axis=axis + 1)).sum(0)).ravel())
         cuts.append((np.diff(a, axis=axis) != 0).ravel())
     step, cut = np.concatenate(steps), np.concatenate(cuts)
-    mean = float(step.mean()) if step.size else 0.0
-    return float(step[cut].mean()) / mean if cut.any() and mean > 0 else None
+    usual = float(step.mean()) if step.size else 0.0
+    return float(step[cut].mean()) / usual if cut.any() and usual > 0 else None
 
 
 def changed(labels: Any, other: Any) -> float:

@@ -9,7 +9,8 @@ from gsjbu.core.compiler import njit
 
 @njit(nogil=True, cache=True, fastmath={"contract", "nsz"}, error_model="numpy")
 def mean_ssim(a, b, taps, c1, c2):
-    """Mean SSIM of planes a and b, float32 [H, W], over whole windows; ``taps``: the window along one axis.
+    """Mean SSIM of planes a and b, float32 [H, W], over whole windows without a NaN; ``taps``: the window
+    along one axis. NaN where there is none.
 
     Four rows are kept for each row of the window: a, b, a² + b² and a·b. Down the window first, then along it.
     """
@@ -19,7 +20,7 @@ def mean_ssim(a, b, taps, c1, c2):
     squares, products = np.empty((size, width), np.float32), np.empty((size, width), np.float32)
     down = np.empty((4, width), np.float32)
     along = np.empty((4, cols), np.float32)
-    total = 0.0
+    total, known = 0.0, 0
     for y in range(rows + size - 1):
         place = y % size
         for x in range(width):
@@ -47,6 +48,11 @@ def mean_ssim(a, b, taps, c1, c2):
             mean_a, mean_b = along[0, x], along[1, x]
             cross, both = mean_a * mean_b, mean_a * mean_a + mean_b * mean_b
             top = (2 * cross + c1) * (2 * (along[3, x] - cross) + c2)
-            row += top / ((both + c1) * (along[2, x] - both + c2))
+            like = top / ((both + c1) * (along[2, x] - both + c2))
+            has = like == like
+            known += has
+            row += like if has else 0.0
         total += row
-    return min(total / (rows * cols), 1.0)  # equal planes come out as much above as float32 rounds
+    if not known:
+        return np.nan
+    return min(total / known, 1.0)  # equal planes come out as much above as float32 rounds

@@ -31,6 +31,46 @@ def test_the_fixed_kernel_exported_is_the_module(objective):
     torch.testing.assert_close(carried(IMAGE, signal), module(IMAGE, signal), atol=1e-5, rtol=0)
 
 
+SIGNAL = torch.randn(2, 6, 5, 7, generator=DRAW)
+
+
+@exports
+@pytest.mark.parametrize(
+    "signal",
+    [
+        SIGNAL > 0, (2 * SIGNAL.abs()).to(torch.uint8), (9 * SIGNAL).to(torch.int64), SIGNAL.half(), SIGNAL.bfloat16(),
+        4.5e6 + 500 * SIGNAL.double(), 1e-60 * SIGNAL.double(), torch.full_like(SIGNAL, 7),
+    ],
+    ids=["bool", "uint8", "int64", "float16", "bfloat16", "an offset", "tiny", "flat"],
+)  # fmt: skip
+@pytest.mark.parametrize("objective", ["auto", "rgb"])
+def test_the_exported_graph_takes_every_dtype_as_the_module_does(objective, signal):
+    module = gsjbu.GSJBU(iters=0, radius=1, objective=objective)
+    carried = torch.export.export(module, (IMAGE, signal)).module()
+    out, right = carried(IMAGE, signal), module(IMAGE, signal)
+    assert out.dtype == right.dtype
+    rounding = 4 * torch.finfo(out.dtype).eps * float(right.abs().max())
+    spread = float(signal.double().max() - signal.double().min())
+    torch.testing.assert_close(out, right, atol=1e-6 * spread + rounding, rtol=0)
+
+
+@exports
+def test_a_complex_signal_is_not_exported():
+    with pytest.raises(GsjbuError, match="complex"):
+        torch.export.export(gsjbu.GSJBU(iters=0, objective="rgb"), (IMAGE, SIGNAL.to(torch.complex64)))
+
+
+@exports
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("objective", ["auto", "rgb"])
+def test_autocast_does_not_reach_the_exported_graph(objective, inside):
+    module = gsjbu.GSJBU(iters=0, radius=1, objective=objective)
+    with torch.autocast("cpu", torch.bfloat16, enabled=inside):
+        carried = torch.export.export(module, (IMAGE, SIGNAL)).module()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(carried(IMAGE, SIGNAL), module(IMAGE, SIGNAL), atol=1e-5, rtol=0)
+
+
 @exports
 @pytest.mark.parametrize("bands", [1, 3, 4, 6])
 def test_a_distance_over_many_bands_is_brought_to_one_over_three(bands):

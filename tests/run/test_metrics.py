@@ -8,8 +8,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from gsjbu.errors import ImageError, SettingError, ShapeError, SignalError
+from gsjbu.errors import GsjbuError, ImageError, SettingError, ShapeError, SignalError
 from gsjbu.run import metrics
 
 
@@ -91,7 +92,7 @@ def test_of_nothing_known_there_is_no_figure():
         (metrics.rmse, (1, 0, 0)),
         (metrics.changed, (0, 4)),
     ):
-        with pytest.raises(ShapeError, match="not empty"):
+        with pytest.raises(GsjbuError, match=r"not empty|image tensor must be"):
             figure(torch.zeros(shape), torch.zeros(shape))
 
 
@@ -222,3 +223,46 @@ def test_edges_are_those_of_an_image_of_the_maps_size():
     assert metrics.edge_alignment(labels, image.numpy()) == metrics.edge_alignment(labels.numpy(), image)
     with pytest.raises(ShapeError, match=r"is \[8, 9\] and the image \[3, 8, 8\]"):
         metrics.edge_alignment(labels, image[:, :, 1:])
+
+
+def test_pictures_are_read_as_images_are_in_any_layout():
+    a, b = ((255 * picture(seed, 40, 52)).round().to(torch.uint8) for seed in (0, 1))
+    b = (a // 2 + b // 2).to(torch.uint8)
+    right = metrics.compare(a, b)
+    last = [x.permute(1, 2, 0).numpy() for x in (a, b)]
+    assert metrics.compare(*last) == pytest.approx(right)
+    assert metrics.compare(*map(Image.fromarray, last)) == pytest.approx(right)
+    assert metrics.compare(Image.fromarray(last[0]), b) == pytest.approx(right)
+    assert metrics.compare(a[None], last[1][None]) == pytest.approx(right)
+    grey = metrics.compare(a[:1], b[:1])
+    assert metrics.compare(last[0][:, :, 0], b[0]) == pytest.approx(grey)
+    assert metrics.compare(Image.fromarray(last[0][:, :, 0]), b[:1]) == pytest.approx(grey)
+    for wrong in (np.zeros((2, 3, 40, 52)), np.zeros((40, 40, 40)), "no such file.png"):
+        with pytest.raises(ImageError):
+            metrics.ssim(wrong, wrong)
+    labels = np.arange(40 * 52).reshape(40, 52) // 500
+    assert metrics.edge_alignment(labels, last[0]) == pytest.approx(metrics.edge_alignment(labels, a))
+
+
+def test_pixels_without_a_value_are_left_out_of_every_figure():
+    a, b = picture(0, 30, 40), (picture(0, 30, 40) + picture(1, 30, 40)) / 2
+    gappy = a.clone()
+    gappy[1, :, :17] = math.nan  # of one channel
+    whole = metrics.compare(a[:, :, 17:], b[:, :, 17:])
+    assert metrics.compare(gappy, b) == pytest.approx(whole)
+    assert metrics.compare(b, gappy) == pytest.approx(whole)
+    hidden = np.ma.MaskedArray(a.numpy(), np.isnan(gappy.numpy()))
+    assert metrics.compare(hidden, b) == pytest.approx(whole)
+    nothing = torch.full_like(a, math.nan)
+    assert metrics.compare(nothing, b) == {"psnr": None, "ssim": None, "l1": None}
+    assert math.isnan(metrics.psnr(nothing, b)) and math.isnan(metrics.l1(nothing, b))
+
+
+def test_a_gap_in_the_labels_is_no_class():
+    truth = np.random.default_rng(0).integers(0, 5, (40, 50))
+    labels = truth.copy()
+    labels[:20] = 255
+    for classes in (5, None, 256):
+        assert metrics.miou(labels, truth, classes) == pytest.approx(metrics.miou(labels, truth, 5))
+    assert metrics.miou(np.where(labels == 255, 9, labels), truth, ignore=9) == metrics.miou(labels, truth, 5)
+    assert metrics.miou(np.array([[0, 7]]), np.array([[0, 1]])) == pytest.approx(1 / 3)  # a class none has
