@@ -38,6 +38,10 @@ export function t(key, values) {
   return values ? fill(text, (name) => String(values[name] ?? "")) : text;
 }
 
+/** Several names as one phrase. @param {string[]} names */
+export const listed = (names) =>
+  new Intl.ListFormat(code === "en" ? "en-GB" : tag(code), { type: "conjunction" }).format(names);
+
 /** Fill in data-i18n (text) and data-i18n-label (accessible name, and title where it can be pressed). */
 function translate(root) {
   for (const node of root.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);

@@ -122,7 +122,7 @@ def test_the_language_is_remembered(chromium: Browser, server: Server, watch: Wa
 @pytest.mark.parametrize(
     ("kind", "title", "sentence"),
     [
-        ("labels", "类别，自动", "同样的得分，由按其自身拟合的核混合，再取最强的类别。"),
+        ("labels", "类别，自动", "同样的得分，用最适合它们的方法，再取最强的类别。"),
         ("features", "信号，自动", "8 个通道最强的三个方向作为红、绿、蓝；颜色相同即特征相同。"),
         ("depth", "信号，自动", "带入信号的数值；各图同一标尺。"),
     ],
