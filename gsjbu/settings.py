@@ -41,9 +41,23 @@ def hand_in(name: str, offer: Offer) -> None:
     _offers[name] = offer
 
 
+#: Beside settings' names, what a remark may ask for: that a signal was brought.
+SIGNAL = "signal"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a setting does beside certain values of others (and ``signal``: True); it may have no ``effect``."""
+
+    when: Mapping[str, tuple[bool | str, ...]]
+    sentence: str
+    effect: bool = False
+
+
 @dataclass(frozen=True)
 class Setting:
-    """One parameter. ``low``/``high`` bound an int; ``choices`` maps a choice's value to its label."""
+    """One parameter. ``low``/``high`` bound an int; ``choices`` maps a choice's value to its label. Of its ``remarks``
+    the first that holds is said."""
 
     name: str
     kind: Kind
@@ -55,6 +69,7 @@ class Setting:
     high: int | None = None
     unit: str = ""
     choices: Mapping[str, str] | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def all_choices(self) -> dict[str, str]:
         """Declared choices and those that only this machine knows, value -> label."""
@@ -129,14 +144,32 @@ def _shown(raw: Any) -> str:
 WARM_ITERS = 8  # steps of each further frame of a film
 OF_BACKBONE = ("stride", "backbone", "seed")  # have no part in a batch of signals that are brought
 
+_STEPS_OF_AUTO = (
+    "What suits a signal takes its own steps: up to twice as many, but 20 at most, in each of one or two fits; none "
+    "where there is nothing to fit."
+)
+_NO_FEATURES = Remark({"features": (False,)}, "Without effect while features are off.")
+_AVERAGED = "With a fit to a signal, or beside a signal, auto is the mean of the cell."
+_NO_MODEL = "Without effect while no model segments."
+
 _ALL = (
     Setting(
         "stride", "int", 16, "Stride", low=2, high=64, unit="px",
         sentence="How many image pixels, each way, one low-resolution pixel stands for; larger is coarser.",
+        remarks=(
+            Remark(
+                {SIGNAL: (True,)},
+                "Not used with a signal: its own grid is taken. Remove the signal to choose.",
+            ),
+        ),
     ),
     Setting(
         "iters", "int", 10, "Iterations", low=0, high=1000, unit="steps",
         sentence="Steps of test-time optimisation; 0 is the fixed kernel, the same Gaussian everywhere.",
+        remarks=(
+            Remark({"objective": ("auto",)}, _STEPS_OF_AUTO, effect=True),
+            Remark({"objective": ("suited",), SIGNAL: (True,)}, _STEPS_OF_AUTO, effect=True),
+        ),
     ),
     Setting(
         "radius", "int", 2, "Radius", low=1, high=8, unit="LR px",
@@ -160,6 +193,12 @@ _ALL = (
         "optimiser", "choice", "log-adam", "Optimiser",
         sentence="How a fit on RGB takes its steps: few ones on logarithms, or the paper's on the raw values.",
         choices={"log-adam": "Adam on logarithms", "adam": "Adam on raw values"},
+        remarks=(
+            Remark(
+                {"objective": ("signal", "auto"), "methods": ("pair",)},
+                "Without effect on this objective: only a fit on RGB takes its steps so.",
+            ),
+        ),
     ),
     Setting(
         "lr_image", "choice", "auto", "LR image",
@@ -169,6 +208,10 @@ _ALL = (
             "bilinear": "Sampled as in the paper",
             "area": "Mean of the cell",
         },
+        remarks=(
+            Remark({"objective": ("signal", "auto")}, _AVERAGED, effect=True),
+            Remark({SIGNAL: (True,)}, _AVERAGED, effect=True),
+        ),
     ),
     Setting(
         "methods", "choice", "pair", "Methods",
@@ -186,6 +229,7 @@ _ALL = (
     Setting(
         "seed", "int", 0, "Seed", low=0, high=2**31 - 1,
         sentence="Seed of the random backbone weights that stand in where no pretrained ones are to be had.",
+        remarks=(_NO_FEATURES,),
     ),
     Setting(
         "features", "bool", True, "Features", group="features",
@@ -196,6 +240,7 @@ _ALL = (
         sentence="The network whose features are upsampled; auto takes ResNet-18 if its weights are to be had, "
         "else EfficientNet-Lite0.",
         choices={"auto": "Auto", "resnet18": "ResNet-18 (torchvision)"},
+        remarks=(_NO_FEATURES,),
     ),
     Setting(
         "segmentation", "choice", "off", "Segmentation", group="segmentation",
@@ -205,11 +250,13 @@ _ALL = (
     Setting(
         "seg_resolution", "int", 256, "Segmentation resolution", group="segmentation", low=64, high=1024, unit="px",
         sentence="Long side of the image that the segmentation model sees; smaller is faster.",
+        remarks=(Remark({"segmentation": ("off", "labels")}, _NO_MODEL),),
     ),
     Setting(
         "seg_input", "choice", "classes", "Segmentation signal", group="segmentation",
         sentence="What is upsampled: the class map (nearest, one-hot) or the class probabilities.",
         choices={"classes": "Class map", "probabilities": "Probabilities"},
+        remarks=(Remark({"segmentation": ("off",)}, "Without effect while the segmentation is off."),),
     ),
 )  # fmt: skip
 
@@ -268,6 +315,7 @@ def _entry(s: Setting) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": s.name, "kind": s.kind, "default": s.default, "low": s.low, "high": s.high, "unit": s.unit,
         "label": s.label, "sentence": s.sentence, "group": s.group, "choices": None,
+        "remarks": [asdict(remark) for remark in s.remarks],
     }  # fmt: skip
     if s.kind == "choice":
         entry["choices"] = [

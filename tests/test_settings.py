@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gsjbu.errors import SettingError
-from gsjbu.settings import SETTINGS, Settings, schema, unavailable_reason
+from gsjbu.run.pipeline import run
+from gsjbu.settings import SETTINGS, SIGNAL, Settings, schema, unavailable_reason
 
 WHOLE = [name for name, s in SETTINGS.items() if s.kind == "int"]
 
@@ -121,7 +122,7 @@ def test_the_schema_has_what_a_control_needs():
     assert list(entries) == list(SETTINGS)
     for entry in entries.values():
         assert set(entry) == {
-            "name", "kind", "default", "low", "high", "unit", "label", "sentence", "group", "choices",
+            "name", "kind", "default", "low", "high", "unit", "label", "sentence", "group", "choices", "remarks",
         }  # fmt: skip
         if entry["kind"] == "choice":
             assert entry["default"] in [c["value"] for c in entry["choices"]]
@@ -130,6 +131,32 @@ def test_the_schema_has_what_a_control_needs():
                 assert choice["available"] == (choice["reason"] is None)
         else:
             assert entry["choices"] is None
+
+
+def test_what_a_setting_does_beside_others_is_declared_with_it():
+    """Each names settings that there are, and values that these take."""
+    said = {}
+    for entry in schema():
+        for remark in entry["remarks"]:
+            said.setdefault(entry["name"], []).append(remark["effect"])
+            for name, values in remark["when"].items():
+                assert name != entry["name"]
+                for value in values:
+                    assert value is True if name == SIGNAL else SETTINGS[name].parse(value) == value
+    assert said["stride"] == [False] and said["iters"] == [True, True]
+    assert set(said) >= {"optimiser", "lr_image", "backbone", "seg_input"}
+
+
+def test_a_setting_without_effect_has_none():
+    """The optimiser is that of fits on RGB alone."""
+    image = torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0))
+    for objective in next(r for r in SETTINGS["optimiser"].remarks if not r.effect).when["objective"]:
+        given = {"objective": objective, "features": False, "iters": 3}
+        one, other = (
+            run(image, Settings.parse({**given, "optimiser": name})) for name in ("adam", "log-adam")
+        )
+        assert torch.equal(one.kernel.raw, other.kernel.raw)
+        assert one.metrics["rgb"]["gsjbu"] == other.metrics["rgb"]["gsjbu"]
 
 
 def test_a_device_that_is_not_here_says_so_in_the_schema(monkeypatch):

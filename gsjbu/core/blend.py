@@ -65,6 +65,11 @@ class Blend:
         """True if every output value is still a convex combination of LR values."""
         return self.passes == 0 and (self.plain_share == 0 or self.plain == "bilinear")
 
+    @property
+    def is_plain(self) -> bool:
+        """True if the plain interpolation has all of it."""
+        return self.plain_share >= 1 - NO_SHARE
+
     def within(self, radius: int) -> bool:
         """True if all that is mixed lies in a window of ``radius``, so that one render can do it."""
         return self.first_share > NO_SHARE and (self.plain_share == 0 or REACH[self.plain] <= radius)

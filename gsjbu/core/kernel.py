@@ -301,7 +301,7 @@ class Kernel:
         """``signal`` [C, h, w] from the LR pixels alone that have a value, [C, H, W]."""
         kernel, blend = self, self.blend
         if blend is not None and not blend.is_pure:
-            kernel = replace(self, blend=replace(blend, plain="bilinear"))
+            kernel = replace(self, blend=_among_gaps(blend))
             if kernel._means is not None:
                 signal = gaps.back_projected(signal, mask, kernel._means, blend.passes)
         mixed = gaps.leaving_out(lambda v: kernel._mixed(v, None, threads), mask)(signal)
@@ -335,16 +335,34 @@ class Kernel:
         refined = parts[0] if len(parts) == 1 else torch.cat(parts)
         return refined if self.seen is None else torch.where(self.seen, refined, mixed.to(refined))
 
-    def weights_at(self, x: int, y: int) -> Window:
+    def weights_at(self, x: int, y: int, mask: Tensor | None = None) -> Window:
         """The window of HR pixel ``(x, y)``: its LR pixels and their weights. Raises ShapeError outside the image.
 
         With a blend the weights are those of the whole mixture (some may be negative), after a blur is undone and
         before back-projection and refinement; ``spatial`` and ``range`` remain those of the fitted Gaussians.
+        ``mask``: as :meth:`render` takes it; LR pixels without a value have no weight, and all are NaN where no other
+        is in reach.
         """
         x, y = at = pixel(x, y)
         if 0 <= x < self.grid.width and 0 <= y < self.grid.height:  # it says so itself of others
             at = self._on_guide(x, y)
-        return replace(window_at(self.gaussians, self.blend, *at), x=x, y=y)
+        mask = gaps.checked_mask(mask, self.grid.rows, self.grid.cols)
+        if mask is None or bool(mask.all()):
+            window = window_at(self.gaussians, self.blend, *at)
+        else:
+            window = self._window_from(mask.numpy(), *at)
+        return replace(window, x=x, y=y)
+
+    def _window_from(self, known: np.ndarray, x: int, y: int) -> Window:
+        """The window of the guide's pixel (x, y) as :meth:`_mixed_from` mixes; ``known``: bool [h, w]."""
+        window = window_at(self.gaussians, _among_gaps(self.blend), x, y)
+        mixed = window.among(known)
+        if mixed is not None:
+            return mixed
+        own = window_at(self.gaussians, None, x, y)
+        filled = window_at(self.gaussians.by_place(), None, x, y).among(known)
+        weights = np.full_like(own.weights, np.nan) if filled is None else filled.weights
+        return replace(own, weights=weights)
 
     def _on_guide(self, x: int, y: int) -> tuple[int, int]:
         """Where on the guide, which was moved or stretched, the image's pixel (x, y) is."""
@@ -408,6 +426,11 @@ class Kernel:
 
 def _lies_in(x: Tensor, array: np.ndarray) -> bool:
     return not is_followed(x) and x.data_ptr() == array.ctypes.data
+
+
+def _among_gaps(blend: Blend | None) -> Blend | None:
+    """What is mixed among cells without a value, where weights must be of one sign."""
+    return blend if blend is None or blend.is_pure else replace(blend, plain="bilinear")
 
 
 def _check_digits(signal: Tensor) -> None:

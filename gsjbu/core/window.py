@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from gsjbu.core import blend as blends
 from gsjbu.core import parameters
 from gsjbu.core.blend import REACH, Blend
+from gsjbu.core.gaps import ENOUGH
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.errors import ShapeError
 
@@ -27,6 +28,12 @@ class Window:
     spatial: np.ndarray  # exp(−½((dx'/σx)² + (dy'/σy)²)), in 0…1
     range: np.ndarray  # exp(−‖I_p − I_q‖²/(2σr²)), in 0…1
     colours: np.ndarray  # [n, G] guide value of each LR pixel
+
+    def among(self, known: np.ndarray) -> Window | None:
+        """The same from the LR pixels alone that are ``known`` (bool [h, w]); None where there is nothing to mix."""
+        weights = np.where(known[self.qy, self.qx], self.weights, 0.0)
+        total = float(weights.sum())
+        return replace(self, weights=weights / total) if total > ENOUGH else None
 
 
 def pixel(x: Any, y: Any) -> tuple[int, int]:

@@ -28,6 +28,8 @@ UNITS_APART = 3.0
 MADE = "made of its truth, cell by cell"
 #: Whole numbers whose cell means leave no more of their variance to the signal are the quantity that it is.
 LEFT = 0.25
+#: Share of a truth's pixels beyond which numbers that are no class of the signal are not its classes.
+MOSTLY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +62,8 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
     """What was ``brought`` as the truth of ``signal``, over ``height × width`` pixels. Raises SignalError."""
     family = family_of(signal)
     planes = _planes(brought, signal)
-    if family == "depth":
-        _check_quantity(brought, planes, signal)
+    if family != "classes":
+        _check_no_classes(brought, planes, signal)
     rows, cols = planes.shape[1:]
     _check(rows, cols, height, width)
     kind: Kind = "labels" if family == "classes" else "depth" if family == "depth" else "heat_map"
@@ -73,6 +75,7 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
     said = [f"{brought.source} of {size_text(rows, cols)}"] + ([found.sentence] if found.sentence else [])
     if family == "classes":
         index, names, codes = _classes(planes, found.known, signal)
+        _check_classes(brought, planes, index, found.known, signal)
         y, x = (_centres(n, m) for n, m in ((rows, height), (cols, width)))
         index, known = index[y][:, x], known[y][:, x] & (index[y][:, x] >= 0)
         return Truth(family, index[None], known, names, "; ".join(said), codes)
@@ -111,38 +114,65 @@ def _planes(brought: Brought, signal: Signal) -> np.ndarray:
     )
 
 
-def _check_quantity(brought: Brought, planes: np.ndarray, signal: Signal) -> None:
-    """Refuse class numbers as the truth of a measured quantity; what may be either is one if a person says so, or if
-    its means are the signal."""
+def _kind_of(brought: Brought, planes: np.ndarray) -> str | None:
+    """What a truth is by itself; None where it may be this or that."""
     kind = brought.told or brought.kind
-    advice = (
-        "save them without a palette and say kind=depth"
-        if brought.kind
-        else "save them without the word labels"
-    )
-    if kind is None and signal.asked.kind is None and not _gives(planes, signal):
-        guess = kinds.guess(planes, gaps.finite(planes), brought.lossy)
-        kind = guess.kind if guess.runner_up is None else None
-        advice = "kind=depth (--kind depth) says so"
-    if kind == "labels":
+    if kind is not None:
+        return kind
+    guess = kinds.guess(planes, gaps.finite(planes), brought.lossy)
+    return guess.kind if guess.runner_up is None else None
+
+
+def _check_no_classes(brought: Brought, planes: np.ndarray, signal: Signal) -> None:
+    """Refuse class numbers as the truth of what has none; what may be either is a quantity if a person says so, or if
+    its means are the signal, and two values may be a mask's shares."""
+    said = brought.told or brought.kind
+    if said is None and (signal.asked.kind == "depth" or _gives(planes, signal)):
+        return
+    if signal.kind in UNIT_KINDS and len(np.unique(planes[:, gaps.finite(planes)])) <= 2:
+        return
+    if _kind_of(brought, planes) == "labels":
+        advice = (
+            "save them without a palette and say kind=depth"
+            if brought.kind
+            else "save them without the word labels"
+            if said
+            else "kind=depth (--kind depth) says so"
+        )
         raise SignalError(
             "signal_kind",
-            "The truth is a map of class numbers, and the signal a measured quantity: bring the truth of what the "
-            f"signal is. If the truth's numbers are the quantity, {advice}. If the signal's are classes, kind=labels "
-            "(--kind labels) says so.",
+            f"The truth is a map of class numbers, and the signal, taken as {label(signal.kind)}, has none: bring the "
+            f"truth of what the signal is. If the truth's numbers are the quantity, {advice}. If the signal's are "
+            "classes, kind=labels (--kind labels) says so.",
+        )
+
+
+def _check_classes(
+    brought: Brought, planes: np.ndarray, index: Tensor, known: np.ndarray, signal: Signal
+) -> None:
+    """Refuse a quantity in whole numbers, most of which are no class of the signal, as the truth of classes."""
+    strange = (index >= signal.classes).numpy()[known]
+    if len(planes) == 1 and strange.size and strange.mean() > MOSTLY and _kind_of(brought, planes) == "depth":
+        raise SignalError(
+            "signal_kind",
+            f"The truth is a measured quantity, and the signal, taken as {label(signal.kind)}, has class numbers: "
+            "bring the truth of what the signal is. If the signal's numbers are the quantity, kind=depth "
+            "(--kind depth) says so.",
         )
 
 
 def _gives(planes: np.ndarray, signal: Signal) -> bool:
-    """Whether the means over each cell of a truth [1, H, W] are the signal's values, but for what it may be off."""
+    """Whether the means over each cell of a truth [C, H, W] are the signal's values, but for what it may be off."""
     (height, width), (rows, cols) = planes.shape[1:], signal.shape[1:]
     if rows > height or cols > width:
         return False
     known = gaps.finite(planes)
     values = torch.from_numpy(np.where(known, planes, 0).astype(np.float64))
+    if signal.kind in UNIT_KINDS:
+        values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
     means, there = _over(values, torch.from_numpy(known), Grid.from_sizes(height, width, rows, cols))
     both = (there & signal.mask).numpy()
-    own, brought = signal.real(signal.values.numpy())[0][both], means[0].numpy()[both]
+    own, brought = signal.real(signal.values.numpy())[:, both], means.numpy()[:, both]
     return bool(both.any()) and float(np.square(own - brought).mean()) <= LEFT * float(brought.var())
 
 

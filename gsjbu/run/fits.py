@@ -16,6 +16,7 @@ from gsjbu.core.interpolation import Upsampler
 from gsjbu.core.kernel import Kernel
 from gsjbu.io import restoring
 from gsjbu.run.once import Once
+from gsjbu.run.panels import WAYS
 from gsjbu.run.stages import Stages
 from gsjbu.settings import Settings
 
@@ -152,21 +153,30 @@ class Fits:
         def plain(x: Tensor) -> Tensor:
             return interpolation.bilinear(x, self.grid)
 
-        def by(kernel: Callable[[], Kernel]) -> Upsampler:  # which is fitted when it is first wanted
+        def by(kernel: Callable[[], Kernel]) -> Upsampler:
             return lambda x: kernel().render(x, mask=mask, clip=True)
 
-        found: dict[str, Upsampler] = {
-            "bilinear": plain if mask is None else gaps.leaving_out(plain, mask),
-            "gsjbu": by(lambda: self.main(lr)),
-        }
-        if self.settings.objective == "suited" and not of_image:
-            found["auto"] = by(lambda: self.on("auto", lr))
+        found: dict[str, Upsampler] = {"bilinear": plain if mask is None else gaps.leaving_out(plain, mask)}
+        found |= {name: by(kernel) for name, kernel in self.kernels(lr, of_image).items()}
         if self.settings.methods == "all":
             found["bicubic"] = lambda x: interpolation.bicubic(x, self.grid)
-            found["fixed"] = by(self.fixed)
-            found["tto_rgb"] = by(lambda: self.on("rgb", lr))
-            found["tto_signal"] = by(lambda: self.on("signal", lr))
+        return {way: found[way] for way in WAYS if way in found}
+
+    def kernels(self, lr: Tensor, of_image: bool = False) -> dict[str, Callable[[], Kernel]]:
+        """Of the :meth:`upsamplers` for ``lr`` those that have Gaussians, each fitted when it is first wanted."""
+        found: dict[str, Callable[[], Kernel]] = {"gsjbu": lambda: self.main(lr)}
+        if self.settings.objective == "suited" and not of_image:
+            found["auto"] = lambda: self.on("auto", lr)
+        if self.settings.methods == "all":
+            found["fixed"] = self.fixed
+            found["tto_rgb"] = lambda: self.on("rgb", lr)
+            if self.settings.objective != "signal":  # which is what goes by gsjbu then
+                found["tto_signal"] = lambda: self.on("signal", lr)
         return found
+
+    def fitted(self, lr: Tensor, of_image: bool = False) -> dict[str, Kernel]:
+        """The same, all of them fitted."""
+        return {name: kernel() for name, kernel in self.kernels(lr, of_image).items()}
 
     def signal_upsamplers(self) -> dict[str, Upsampler]:
         """The same for the signal that was brought: gaps stay gaps where one number can be none."""

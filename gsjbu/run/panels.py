@@ -101,6 +101,9 @@ _RGB_TEXTS = {
 }
 
 
+#: Of a way whose fit took no step.
+UNFITTED = "The same LR pixels, mixed by Gaussians as they start: no step was taken, so nothing was fitted."
+
 #: Of the LR image, by how it was made.
 LR_SENTENCES = {
     "bilinear": "Each pixel is the image at the centre of its cell, sampled as in the paper: all that may be mixed.",
@@ -186,8 +189,8 @@ def classes(
         "lr": "The class of each LR pixel.",
         "truth": "The true class of each pixel; grey where it is not known.",
         "bilinear": "Class scores blended by distance alone, then the strongest class.",
-        "gsjbu": "The same scores, mixed by the fitted kernels, then the strongest class.",
-        "auto": "The same scores, mixed by what was fitted to them, then the strongest class.",
+        "gsjbu": "The same scores, mixed by Gaussians, then the strongest class.",
+        "auto": "The same scores, by what suits them, then the strongest class.",
     }
     other = "The same scores upsampled this way, then the strongest class."
     out = []

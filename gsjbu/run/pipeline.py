@@ -42,6 +42,7 @@ from gsjbu.settings import Settings
 if TYPE_CHECKING:
     from gsjbu.io.brought import Brought
     from gsjbu.io.signals import Signal
+    from gsjbu.models.features import Features
 
 #: Trust in the guide below which it is not expected to help.
 HALF = 0.5
@@ -49,6 +50,8 @@ UNRELATED = (
     "The image's colours hardly explain this signal, so GS-JBU is not expected to help; plain interpolation may be as "
     "good."
 )
+ONE_CELL = "The whole picture is one low-resolution pixel, so that there is nothing to mix: lower Stride."
+ONE_VALUE = "The signal has one value for the whole picture, so that there is nothing to mix."
 
 
 def run(image: Tensor, settings: Settings, **more: Any) -> Result:
@@ -82,6 +85,7 @@ def run_reduced(
         image = stretched(guide)
         guide = image.pixels
         signal, grid = _on_grid(signal, guide, settings)
+        notes = [*notes, *image.notes, *_on_one_cell(grid, signal)]
         how = lr_image_of(settings.lr_image, settings.objective, signal)
         lr_image = grid.low_resolution(guide, how)
     with stages("fit"):
@@ -94,13 +98,13 @@ def run_reduced(
     with stages("rgb"):
         first = views.rgb(fits, lr_image, {name: pictures[name] for name in ways})
         stages.show(first)
-        parts = [Part(first), _rgb(fits, kernel, ways, pictures, (*notes, *image.notes))]
+        parts = [Part(first), _rgb(fits, lr_image, ways, pictures, notes)]
     with stages("backbone"):
-        features_lr, said = _backbone_features(guide, grid, settings, device, stages)
+        found, said = _backbone_features(guide, grid, settings, device, stages)
+        features_lr = None if found is None else found.values
         parts.append(Part(status={"features": said}))
     with stages("features"):
-        suited = None if features_lr is None else fits.suited_later(features_lr)
-        parts.append(_features(fits, features_lr, suited))
+        parts.append(_features(fits, found))
     with stages("segmentation"):
         parts.append(_segmentation(fits, guide, sample, device))
     with stages("signal"):
@@ -113,7 +117,9 @@ def run_reduced(
         metrics={name: figures for part in parts for name, figures in part.metrics.items()},
         status={name: said for part in parts for name, said in part.status.items()},
         methods=[method for part in parts for method in part.methods],
-        features_lr=features_lr, features_suited=suited,
+        measured={group: family for part in parts for group, family in part.measured.items()},
+        fitted_to="signal" if signal is not None and settings.objective in ("signal", "auto") else "image",
+        features_lr=features_lr, pretrained=None if found is None else found.pretrained,
         features_kernel=kernel if features_lr is None else fits.main(features_lr),
         signal_kernel=kernel if signal is None else fits.best(signal.values),
     )  # fmt: skip
@@ -121,36 +127,49 @@ def run_reduced(
 
 @dataclass(frozen=True)
 class Part:
-    """What a stage adds to the result: panels, figures, sentences, and which ways were compared by what."""
+    """What a stage adds to the result: panels, figures, sentences, which ways were compared by what, and the family of
+    whose measurements hold for a group."""
 
     panels: Sequence[Panel | Later] = ()
     metrics: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, str] = field(default_factory=dict)
     methods: Sequence[Method] = ()
+    measured: Mapping[str, str] = field(default_factory=dict)
 
 
 def _rgb(
-    fits: Fits, kernel: Kernel, ways: Iterable[str], pictures: dict[str, Tensor], notes: Sequence[str]
+    fits: Fits, lr_image: Tensor, ways: Iterable[str], pictures: dict[str, Tensor], notes: Sequence[str]
 ) -> Part:
     """The image from its own LR, beside the pictures themselves: errors and figures."""
+    kernels = fits.fitted(lr_image, of_image=True)
+    kernel = kernels["gsjbu"]
     shown = panels.errors(fits.guide, pictures["bilinear"], pictures["gsjbu"])
     said = {"backend": f"{kernel.backend}: {kernel.backend_reason}", **views.notes(kernel, fits.settings)}
     said |= {"image": " ".join(notes)} if notes else {}
-    by = methods("rgb", ways, fits.settings.objective, None)
+    by = methods("rgb", [*ways], fits.settings.objective, None, kernels)
     return Part(shown, {"rgb": _agreement(fits, pictures)}, said, by)
 
 
-def _features(fits: Fits, features_lr: Tensor | None, suited: Once[Kernel] | None) -> Part:
+def _features(fits: Fits, found: Features | None) -> Part:
     """The backbone's features; what suits them is made when it is looked at."""
-    if features_lr is None:
+    if found is None:
         return Part()
-    ways = fits.upsamplers(features_lr, of_image=True)
-    names = [*ways, "auto"] if suited is not None else ways
-    fits.main(features_lr)  # what is made later has no stage to be in, and nobody to stop it
-    shown = views.features(features_lr, ways, (fits.grid.height, fits.grid.width), suited)
-    if fits.settings.methods == "all":
-        fits.on("signal", features_lr)
-    return Part(shown, methods=methods("features", names, fits.settings.objective, "features"))
+    ways = fits.upsamplers(found.values, of_image=True)
+    kernels: dict[str, Kernel | Once[Kernel]] = {**fits.fitted(found.values, of_image=True)}
+    # What is made later has no stage to be in, and nobody to stop it.
+    suited = fits.suited_later(found.values)
+    if suited is not None:
+        kernels["auto"] = suited
+    shown = views.features(found.values, ways, (fits.grid.height, fits.grid.width), suited)
+    names = [*ways, "auto"] if suited is not None else [*ways]
+    by = methods("features", names, fits.settings.objective, "features", kernels)
+    return Part(shown, methods=by, measured=_measured(by, found.pretrained))
+
+
+def _measured(by: Sequence[Method], holds: bool = True) -> dict[str, str]:
+    """The group of ``by`` and the family of its signals, where what was measured of it ``holds`` for what is here."""
+    best = next((one for one in by if one.follows), None) if holds else None
+    return {} if best is None or best.family is None else {best.group: best.family}
 
 
 def _segmentation(fits: Fits, guide: Tensor, sample: Sample | None, device: torch.device) -> Part:
@@ -163,9 +182,8 @@ def _segmentation(fits: Fits, guide: Tensor, sample: Sample | None, device: torc
     ways = fits.upsamplers(segmented.scores_lr)
     shown, found = views.classes(segmented, guide, ways, fits.joint(segmented.scores_lr))
     family = "labels" if settings.seg_input == "classes" else "probabilities"
-    return Part(
-        shown, {"segmentation": found}, said, methods("segmentation", ways, settings.objective, family)
-    )
+    by = methods("segmentation", [*ways], settings.objective, family, fits.fitted(segmented.scores_lr))
+    return Part(shown, {"segmentation": found}, said, by, _measured(by))
 
 
 def _brought(fits: Fits, signal: Signal | None, truth: Brought | None) -> Part:
@@ -181,14 +199,17 @@ def _brought(fits: Fits, signal: Signal | None, truth: Brought | None) -> Part:
     said = {"signal": " ".join([signal.note, *best.notes])}
     recipe = RECIPE_OF.get(signal.kind) or kind_of(signal.values)
     explained = Explained(signal.values, best.lr_guide)
-    if signal.kind != "features" and trust_in(recipe, explained) < HALF:
+    # Of features the guide is not put to the test (see recipes.py).
+    holds = recipe == "features" or trust_in(recipe, explained) >= HALF
+    if signal.kind != "features" and not holds:
         said["warning"] = UNRELATED
     if true is not None:
         decision = decided(found, true.family)
         told = [f"The truth: {true.note}.", decision["sentence"] if decision else "It is nowhere known."]
         said["truth"] = " ".join(told)
-    by = methods("signal", ways, fits.settings.objective, family_of(signal.kind))
-    return Part(shown, {"signal": found}, said, by)
+    kernels = fits.fitted(signal.values)
+    by = methods("signal", [*ways], fits.settings.objective, family_of(signal.kind), kernels)
+    return Part(shown, {"signal": found}, said, by, _measured(by, holds))
 
 
 def _on_grid(signal: Signal | None, guide: Tensor, settings: Settings) -> tuple[Signal | None, Grid]:
@@ -198,6 +219,13 @@ def _on_grid(signal: Signal | None, guide: Tensor, settings: Settings) -> tuple[
         return None, Grid.from_stride(height, width, settings.stride)
     signal = signal.fitted(height, width)
     return signal, Grid.from_sizes(height, width, *signal.values.shape[1:])
+
+
+def _on_one_cell(grid: Grid, signal: Signal | None) -> list[str]:
+    """A sentence where there is but one LR pixel."""
+    if grid.rows * grid.cols > 1:
+        return []
+    return [ONE_CELL if signal is None else ONE_VALUE]
 
 
 def _agreement(fits: Fits, pictures: dict[str, Tensor]) -> dict[str, Any]:
@@ -211,8 +239,8 @@ def _agreement(fits: Fits, pictures: dict[str, Tensor]) -> dict[str, Any]:
 
 def _backbone_features(
     guide: Tensor, grid: Grid, settings: Settings, device: torch.device, stages: Stages
-) -> tuple[Tensor | None, str]:
-    """Features [C, h, w] on the LR grid, and a sentence on where they are from; None where there are none."""
+) -> tuple[Features | None, str]:
+    """Features on the LR grid, and a sentence on where they are from; None where there are none."""
     if not settings.features:
         return None, "Off."
     of_image = (settings.resolution, device.type)
@@ -229,7 +257,7 @@ def _backbone_features(
         )
     except ModelError as refusal:
         return None, refusal.message
-    return found.values, found.status
+    return found, found.status
 
 
 __all__ = ["Panel", "Progress", "Result", "run", "run_reduced"]

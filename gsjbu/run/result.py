@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from gsjbu.core import interpolation
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import ShapeError
-from gsjbu.run import metrics
+from gsjbu.run import metrics, mixing
 from gsjbu.run.later import Later
 from gsjbu.run.measured import MEASURED
 from gsjbu.run.methods import Method
@@ -43,9 +43,13 @@ class Result:
     features_kernel: Kernel
     signal_kernel: Kernel  # of the signal that was brought: what suits it, or what was chosen by hand
     features_lr: Tensor | None = None  # [C, h, w]
+    pretrained: bool | None = None  # whether the features' network is; None: there are none
     signal: Signal | None = None
-    features_suited: Once[Kernel] | None = None
     methods: list[Method] = field(default_factory=list)
+    measured: dict[str, str] = field(
+        default_factory=dict
+    )  # group → the family whose measurements hold for it
+    fitted_to: str = "image"  # or signal: what ``kernel`` gives back
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -64,11 +68,12 @@ class Result:
             "settings": self.settings.as_dict(), "device": k.device, "backend": k.backend,
             "backend_reason": k.backend_reason, "image": self.image, "metrics": self.metrics,
             "losses": list(k.losses), "fits": k.fits, "lr_image": k.lr_image,
-            "histograms": self._histograms,
+            "histograms": self._histograms, "fitted_to": self.fitted_to,
+            "pretrained": self.pretrained,
             "status": self.status, "timings_ms": {stage: round(ms, 3) for stage, ms in self.timings_ms.items()},
             "panels": [panel.as_dict() for panel in self.panels],
-            "methods": [asdict(method) for method in self.methods],
-            "measured": {m.group: MEASURED[m.family].as_dict() for m in self.methods if m.family is not None},
+            "methods": [method.as_dict() for method in self.methods],
+            "measured": {group: MEASURED[family].as_dict() for group, family in self.measured.items()},
         }  # fmt: skip
 
     @cached_property
@@ -103,19 +108,26 @@ class Result:
             out[panel.name] = _shares(part[0]) if panel.legend is not None else _spread(part)
         return out
 
-    def window(self, x: int, y: int) -> list[dict[str, Any]]:
-        """What HR pixel (x, y) is made of, heaviest first: LR pixels, weights, their two factors, their Gaussians."""
-        k, w = self.kernel, self.kernel.weights_at(x, y)
-        xs, ys = k.centres()
-        at = (-w.weights).argsort(kind="stable")
-        qx, qy = w.qx[at], w.qy[at]
-        columns = {
-            "qx": qx, "qy": qy, "cx": xs[qx], "cy": ys[qy], "weight": w.weights[at], "spatial": w.spatial[at],
-            "range": w.range[at], "colour": w.colours[at], "sigma_x": k.sigma_x[qy, qx], "sigma_y": k.sigma_y[qy, qx],
-            "theta": k.theta[qy, qx], "sigma_r": k.sigma_r[qy, qx],
-        }  # fmt: skip
-        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-        return [dict(zip(columns, row, strict=True)) for row in rows]
+    def mixer(self, group: str, way: str) -> Kernel:
+        """What mixes in ``way`` what the panels of ``group`` show. Raises ShapeError where the run has no such way."""
+        kernels = {(one.group, one.id): one.kernel for one in self.methods}
+        if (group, way) not in kernels:
+            there = ", ".join(" ".join(one) for one in kernels)
+            raise ShapeError(
+                f"This run did not upsample {group} by {way}; what it did is {there}.", code="not_available"
+            )
+        kernel = kernels[group, way]
+        if kernel is None:
+            return mixing.interpolating(way, self.kernel)
+        return kernel.value if isinstance(kernel, Once) else kernel
+
+    def window(self, x: int, y: int, group: str = "rgb", way: str = "gsjbu") -> list[dict[str, Any]]:
+        """What HR pixel (x, y) of ``group`` is made of in this ``way``: see :func:`mixing.rows`."""
+        kernel, signal = self.mixer(group, way), self.signal
+        # Bicubic weights are of both signs, and leave nothing out.
+        mask = signal.mask if signal is not None and group == "signal" and way != "bicubic" else None
+        found = mixing.window(kernel, mask, x, y, fills=way != "bilinear")
+        return mixing.rows(kernel, found, mask)
 
     def vectors(self, x: int, y: int) -> tuple[Tensor, Tensor]:
         """The HR features of pixel (x, y), by bilinear interpolation and by GS-JBU: float64 [C] each."""

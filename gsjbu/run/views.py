@@ -57,9 +57,13 @@ def notes(kernel: Kernel, settings: Settings) -> dict[str, str]:
 def rgb(fits: Fits, lr: Tensor, pictures: Mapping[str, Tensor]) -> list[Panel]:
     """Original, LR, and one picture an upsampler."""
 
+    kernels = fits.kernels(lr, of_image=True)
+
     def shown(way: str, name: str, picture: Tensor) -> Panel:
         def made() -> Panel:
-            return replace(panels.rgb(name, picture), shared=way in fits.unfitted)
+            unmoved = way in kernels and way != "fixed" and not kernels[way]().losses
+            said = panels.UNFITTED if unmoved else ""
+            return replace(panels.rgb(name, picture, said), shared=way in fits.unfitted)
 
         return fits.of_image(way, "panel", made)
 

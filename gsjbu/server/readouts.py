@@ -5,6 +5,7 @@ from __future__ import annotations
 from gsjbu.errors import SignalError
 from gsjbu.io.signals import Signal
 from gsjbu.run.later import Later
+from gsjbu.run.once import Once
 from gsjbu.run.result import BLOCK
 from gsjbu.server.archive import BLOCK_BYTES, signal_bytes
 from gsjbu.server.results import Bundle
@@ -29,6 +30,13 @@ def of_values(bundle: Bundle, name: str) -> int:
 def of_pixel(bundle: Bundle) -> int:
     """For all panels at a pixel: nothing where all are there already."""
     return max(of_panel(bundle, name) for name in bundle.panels)
+
+
+def of_mixer(bundle: Bundle, group: str, way: str) -> int:
+    """For what a group is mixed by in one way: a fit that nobody has asked for yet is as much as a panel."""
+    ones = [one.kernel for one in bundle.result.methods if (one.group, one.id) == (group, way)]
+    waits = any(isinstance(one, Once) and not one.is_made for one in ones)
+    return _pixels(bundle) * _PANEL if waits else 0
 
 
 def of_region(bundle: Bundle) -> int:

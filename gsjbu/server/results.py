@@ -22,6 +22,7 @@ from PIL import Image
 from gsjbu.core.threads import available, step_back
 from gsjbu.io.pictures import png_bytes
 from gsjbu.io.point_clouds import ply
+from gsjbu.run import mixing
 from gsjbu.run.estimate import Estimate
 from gsjbu.run.later import Later
 from gsjbu.run.panels import NO_PICTURE
@@ -179,6 +180,15 @@ class Bundle:
         self._check_values()
         (left, right), (top, bottom) = sorted((x0, x1)), sorted((y0, y1))
         return result.region(left, top, right, bottom)
+
+    def window(self, x: int, y: int, group: str, way: str) -> dict[str, Any]:
+        """What a pixel of ``group`` is made of in this ``way``."""
+        self.check_pixel(x, y)
+        kernel = self.result.mixer(group, way)
+        return {
+            "x": x, "y": y, "cell": self.result.kernel.grid.cell_of(x, y), "group": group, "method": way,
+            "window": self.result.window(x, y, group, way), "notes": mixing.notes(kernel),
+        }  # fmt: skip
 
     def heights(self, name: str) -> tuple[np.ndarray, str]:
         """A panel of one number a pixel: float32 [h, w], NaN where there is none, and its unit."""
@@ -345,10 +355,10 @@ def cloud(bundle: Bundle, name: str) -> Iterator[bytes]:
     return ply(values, colours, unit)
 
 
-def ellipses(bundle: Bundle) -> Iterator[bytes]:
-    """Centres (pixels), σ (pixels) and θ (radians) of all Gaussians as JSON, flat, row by row, piece by piece."""
-    kernel = bundle.result.kernel
-    grid, count = kernel.grid, kernel.grid.rows * kernel.grid.cols
+def ellipses(kernel: Any) -> Iterator[bytes]:
+    """Centres (pixels), σ (pixels) and θ (radians) of all Gaussians as JSON, flat, row by row, piece by piece; an
+    interpolation has none."""
+    grid, count = kernel.grid, 0 if mixing.is_plain(kernel) else kernel.grid.rows * kernel.grid.cols
     xs, ys = kernel.centres()
     parameters = {
         name: getattr(kernel, name).detach().cpu().flatten() for name in ("sigma_x", "sigma_y", "theta")

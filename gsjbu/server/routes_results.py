@@ -12,7 +12,16 @@ from gsjbu.server import archive, readouts, results, schemas, shapes
 from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
-from gsjbu.server.schemas import Id, MorePixels, PixelsElsewhere, PixelX, PixelY, SomeElsewhere
+from gsjbu.server.schemas import (
+    Id,
+    MixedGroup,
+    Mixer,
+    MorePixels,
+    PixelsElsewhere,
+    PixelX,
+    PixelY,
+    SomeElsewhere,
+)
 from gsjbu.server.service import Service
 from gsjbu.server.strict import StrictRoute
 
@@ -185,13 +194,22 @@ async def _similarity(
     responses=refusals(409),
     summary="What a pixel is made of",
 )
-async def kernel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
-    """The LR pixels that one pixel is mixed from, with their weights and Gaussians."""
+async def kernel(
+    service: Shared, job_id: Id, x: PixelX, y: PixelY, group: MixedGroup = "rgb", method: Mixer = "gsjbu"
+) -> Response:
+    """The LR pixels that one pixel is mixed from, with their weights and Gaussians, and what else happens to it.
+
+    Of the image's own colours by GS-JBU, where no other `group` and `method` are named.
+    """
     bundle = service.result(job_id)
     bundle.check_pixel(x, y)
-    cell = bundle.result.kernel.grid.cell_of(x, y)
-    window = await service.read(lambda: bundle.result.window(x, y))
-    return Response(results.to_json({"x": x, "y": y, "cell": cell, "window": window}), media_type=JSON)
+    need = readouts.of_mixer(bundle, group, method)
+
+    def read() -> dict[str, Any]:
+        return bundle.window(x, y, group, method)
+
+    told = await (service.make(read, need) if need else service.read(read))
+    return Response(results.to_json(told), media_type=JSON)
 
 
 @router.get(
@@ -200,10 +218,14 @@ async def kernel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     responses=refusals(409),
     summary="All Gaussians",
 )
-async def kernels(service: Shared, job_id: Id) -> Response:
-    """All Gaussians, to be drawn as ellipses."""
+async def kernels(
+    service: Shared, job_id: Id, group: MixedGroup = "rgb", method: Mixer = "gsjbu"
+) -> Response:
+    """All Gaussians that a `method` mixes a `group` by, to be drawn as ellipses; an interpolation has none."""
     bundle = service.result(job_id)
-    return await service.streams.answer(results.ellipses(bundle), media_type=JSON)
+    need = readouts.of_mixer(bundle, group, method)
+    mixer = await service.make(lambda: bundle.result.mixer(group, method), need)
+    return await service.streams.answer(results.ellipses(mixer), media_type=JSON)
 
 
 @router.get(

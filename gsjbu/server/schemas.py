@@ -39,6 +39,10 @@ PixelX = Annotated[
     int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left."), _DIGITS
 ]
 PixelY = Annotated[int, Query(ge=0, le=65535, description="Row of the image, from 0 at the top."), _DIGITS]
+MixedGroup = Annotated[
+    str, Query(max_length=60, description="What is mixed: a group of the result's methods.")
+]
+Mixer = Annotated[str, Query(max_length=60, description="Which of its methods: the id.")]
 MorePixels = Annotated[
     list[Annotated[str, Field(pattern="^[0-9]{1,5},[0-9]{1,5}$")]],
     Query(max_length=15, description="Further pixels, each as `column,row`."),
@@ -269,6 +273,16 @@ class ModelBody(ChoiceBody):
     kind: str = Field(description="backbone or segmentation.")
 
 
+class RemarkBody(BaseModel):
+    """What is to be said at a setting, of several the first that holds."""
+
+    when: dict[str, list[bool | str]] = Field(
+        description="It holds where each of these settings, and `signal` (whether one was brought), is one of these."
+    )
+    sentence: str
+    effect: bool = Field(description="False: the setting does nothing then.")
+
+
 class SettingBody(BaseModel):
     """What a control needs to know of a setting."""
 
@@ -282,6 +296,7 @@ class SettingBody(BaseModel):
     sentence: str
     group: str
     choices: list[ChoiceBody] | None
+    remarks: list[RemarkBody]
 
 
 class SampleBody(BaseModel):

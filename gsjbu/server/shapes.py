@@ -86,6 +86,9 @@ class MethodBody(BaseModel):
     )
     measured_best: bool = Field(description="Whether it measured best for signals of this family.")
     family: str | None = Field(description="Of signals; null for the image itself.")
+    steps: int | None = Field(
+        description="That its fit took; null where there is none, or it is not made yet."
+    )
 
 
 class MeasuredBody(BaseModel):
@@ -115,7 +118,8 @@ class ResultBody(BaseModel):
     panels: list[PanelBody]
     methods: list[MethodBody] = Field(description="The ways that are compared, group by group.")
     measured: dict[str, MeasuredBody] = Field(
-        description="By group: which way was measured best for such a signal, on pictures with ground truth."
+        description="By group: which way was measured best for such a signal, on pictures with ground truth. Only "
+        "where that way is among those of the run and was followed, and what it mixes is no random network's."
     )
     metrics: dict[str, dict[str, Any]] = Field(
         description="By group, then by way of upsampling, its figures: numbers, or null where one is infinite or "
@@ -124,6 +128,12 @@ class ResultBody(BaseModel):
     losses: list[float | None]
     fits: list[int] = Field(description="Steps of each fit whose losses are joined in ``losses``.")
     histograms: dict[str, Histogram] = Field(description="By the kernels' parameter.")
+    fitted_to: Literal["image", "signal"] = Field(
+        description="What the fit of ``losses``, ``histograms`` and the panels of the group kernel gives back."
+    )
+    pretrained: bool | None = Field(
+        description="Whether the features' network is; null where there are none."
+    )
     status: dict[str, str] = Field(description="Sentences for a person: what was done, and why.")
     timings_ms: dict[str, float] = Field(description="By stage.")
 
@@ -190,22 +200,31 @@ class WindowCell(BaseModel):
     cx: float = Field(description="Its centre in the image, in pixels.")
     cy: float
     weight: float = Field(description="All weights of a window sum to 1.")
-    spatial: float = Field(description="Its factor of distance.")
-    range: float = Field(description="Its factor of colour.")
+    spatial: float | None = Field(description="Its factor of distance; an interpolation has none.")
+    range: float | None = Field(description="Its factor of colour; an interpolation has none.")
     colour: list[float]
-    sigma_x: float
-    sigma_y: float
-    theta: float
-    sigma_r: float
+    sigma_x: float | None = Field(
+        description="Of its Gaussian, as the next three; an interpolation has none."
+    )
+    sigma_y: float | None
+    theta: float | None
+    sigma_r: float | None
 
 
 class KernelWindow(BaseModel):
-    """What one pixel is made of."""
+    """What one pixel is made of by one method."""
 
     x: int
     y: int
     cell: list[int]
-    window: list[WindowCell] = Field(description="Heaviest first.")
+    group: str
+    method: str
+    window: list[WindowCell] = Field(
+        description="Heaviest first, without LR pixels that have no value; empty where no other is in reach."
+    )
+    notes: list[str] = Field(
+        description="Sentences on what else happens to a value, before and after mixing."
+    )
 
 
 class Ellipses(BaseModel):

@@ -89,8 +89,10 @@ export const imageUrl = (id) => `/api/images/${encodeURIComponent(id)}/thumb.png
 export const dropJob = (id) => json(job(id), { method: "DELETE" });
 export const events = (id) => new EventSource(`${job(id)}/events`);
 export const pixel = (id, x, y) => json(`${job(id)}/pixel?x=${x}&y=${y}`);
-export const kernel = (id, x, y) => json(`${job(id)}/kernel?x=${x}&y=${y}`);
-export const kernels = (id) => json(`${job(id)}/kernels`);
+const mixer = ({ group, method }) => `group=${encodeURIComponent(group)}&method=${encodeURIComponent(method)}`;
+/** What a pixel is made of, and all Gaussians, by one of the result's methods: {group, method}. */
+export const kernel = (id, x, y, mixed) => json(`${job(id)}/kernel?x=${x}&y=${y}&${mixer(mixed)}`);
+export const kernels = (id, mixed) => json(`${job(id)}/kernels?${mixer(mixed)}`);
 export const downloadUrl = (id) => `${job(id)}/download`;
 export const cloudUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(name)}.ply`;
 

@@ -4,7 +4,8 @@ import { byId, h, put } from "./dom.js";
 import { empty, fitted, bars, histogram, lines } from "./chart.js";
 import { number } from "./format.js";
 import { list, t } from "./i18n.js";
-import { methodClass, methodIn, methodOrder } from "./methods.js";
+import { compared, methodClass, methodIn, methodNow } from "./methods.js";
+import { FITS } from "./compare.js";
 import { drawProfile } from "./profile.js";
 import { mainFigure } from "./report.js";
 import { drawRuns } from "./runs.js";
@@ -72,7 +73,10 @@ function draw() {
 function plot() {
   const holder = byId("chart");
   holder.className = `chart-holder ${shown}`;
-  if (!state.result && state.run.phase !== "running") empty(holder, t("chart.none"));
+  const running = state.run.phase === "running";
+  byId("chart-of").hidden = !state.result || running || !["loss", "histograms"].includes(shown);
+  if (state.result) byId("chart-of").textContent = t(FITS[state.result.fitted_to]);
+  if (!state.result && !running) empty(holder, t("chart.none"));
   else ({ loss, psnr, histograms, profile: () => drawProfile(holder), runs: () => drawRuns(holder) })[shown]();
 }
 
@@ -126,10 +130,13 @@ function psnr() {
   const group = state.result.metrics[state.view.group] ? state.view.group : "rgb";
   const metrics = state.result.metrics[group] ?? {};
   const figure = mainFigure(metrics);
-  const rows = Object.keys(metrics)
-    .filter((method) => figure && typeof metrics[method]?.[figure.name] === "number")
-    .sort(methodOrder)
-    .map((method) => ({ name: methodIn(state.result, group, method), value: metrics[method][figure.name], class: methodClass(method) }));
+  const rows = compared(state.result, group, metrics)
+    .filter((method) => figure && typeof metrics[method][figure.name] === "number")
+    .map((method) => ({
+      name: methodIn(state.result, group, method),
+      value: metrics[method][figure.name],
+      class: methodClass(methodNow(state.result, group, method)),
+    }));
   if (!rows.length) {
     empty(holder, t("chart.noPsnr"));
     return;

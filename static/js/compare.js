@@ -4,7 +4,7 @@ import { withoutHidden } from "./classes.js";
 import { byId, h, put } from "./dom.js";
 import { t } from "./i18n.js";
 import { drawLegend } from "./legend.js";
-import { bestOf, measuredGroup, methodClass, methodOf } from "./methods.js";
+import { bestOf, colourOf, methodOf, methodsOf, mixedGroup } from "./methods.js";
 import { firstPair, groupTitle, groups, inherit, isError, nameIn, picture, sentence, steps, title } from "./panels.js";
 import { drawStrip } from "./strip.js";
 import { SIDES } from "./viewer.js";
@@ -13,6 +13,8 @@ import { drawTabs, tabKeys } from "./tabs.js";
 import { trouble } from "./trouble.js";
 import { valuesOver } from "./values.js";
 import * as api from "./api.js";
+
+export const FITS = { image: "fit.image", signal: "fit.signal" };
 
 const viewer = byId("viewer");
 const extra = new Map(); // groups that the page makes itself: name -> panels
@@ -60,6 +62,15 @@ export function allGroups(result = state.result) {
 /** The panel on the right, where the group on show has it. */
 export const rightPanel = () => allGroups().get(state.view.group)?.find((p) => p.name === state.view.right);
 
+/** By which of the result's methods the right panel was mixed: {group, method}; the kernels' own panels are of one fit. */
+export function mixedNow() {
+  const { result, view } = state;
+  const all = methodsOf(result, view.group);
+  if (!all.length) return { group: result.fitted_to === "signal" ? "signal" : "rgb", method: "gsjbu" };
+  const method = methodOf(view.right ?? "");
+  return { group: mixedGroup(view.group), method: all.some((one) => one.id === method) ? method : bestOf(result, view.group) };
+}
+
 /** What a panel of the result on show is called among those of its group. */
 export const calledNow = (panel) => nameIn(panel, allGroups().get(panel.group) ?? [], state.result);
 
@@ -69,7 +80,7 @@ function choose(result) {
   const view = { ...state.view, ...wanted };
   const group = all.has(view.group) ? view.group : all.keys().next().value;
   const panels = all.get(group);
-  const [first, second] = firstPair(panels, bestOf(result, measuredGroup(group)));
+  const [first, second] = firstPair(panels, bestOf(result, group));
   const find = (name, otherwise) => panels.find((p) => p.name === name) ?? otherwise;
   const { layout, before } = layoutOf(group, view);
   const chosen = { group, panels, layout, before, left: find(view.left, first), right: find(view.right, second) };
@@ -111,7 +122,7 @@ async function load(result, chosen) {
       value,
       step: steps(panel, result.image, result.settings),
       title: nameIn(panel, chosen.panels, result),
-      colour: methodClass(methodOf(panel.name)),
+      colour: colourOf(result, panel),
     };
   };
   const sides = SIDES.filter((side) => chosen[side]);
@@ -229,7 +240,8 @@ function place(chosen, pair, result) {
 }
 
 function caption({ left, right }) {
-  const said = [right, left].map(sentence).find(Boolean) ?? "";
+  const words = [right, left].map(sentence).find(Boolean) ?? "";
+  const said = right.group === "kernel" ? `${words} ${t(FITS[state.result.fitted_to])}` : words;
   byId("caption").textContent = said;
   byId("caption").title = said; // where the line is cut short
 }

@@ -52,7 +52,7 @@ let shows = []; // one for each control: make it show the present value
 export function start(change) {
   build(change);
   on("language", () => build(change));
-  on(["settings", "signal"], show); // a signal brings its own grid
+  on(["settings", "signal"], show); // what a setting does may depend on the others, and on a signal
 }
 
 function build(change) {
@@ -111,7 +111,14 @@ function row(one, change) {
     "?",
   );
   const make = one.name === "device" ? gpu : ({ bool: toggle, choice: list }[one.kind] ?? slider);
-  return h("div", { class: `setting ${one.kind}`, data: { setting: one.name } }, make(one, id, ask, change), help);
+  const made = h("div", { class: `setting ${one.kind}`, data: { setting: one.name } }, make(one, id, ask, change), help);
+  if (!one.remarks.length) return made;
+  const why = h("p", { class: "why", id: `${id}-why`, hidden: true });
+  help.before(why);
+  const inputs = made.querySelectorAll("input, select");
+  made.querySelector(`#${id}`).setAttribute("aria-describedby", `${help.id} ${why.id}`);
+  shows.push(() => remark(one, why, inputs));
+  return made;
 }
 
 const line = (id, words, ask, control) =>
@@ -120,12 +127,17 @@ const line = (id, words, ask, control) =>
 const numberError = ({ name, low, high, unit }) =>
   t("error.number", { setting: label(name), low, high: unit ? `${high} ${said(unit)}` : high });
 
-/** The stride does nothing beside a signal, whose grid is used: say so, and take no other. */
-function given(why, inputs) {
-  const grid = Boolean(state.signal);
-  for (const input of inputs) input.disabled = grid;
-  why.hidden = !grid;
-  why.textContent = grid ? t("controls.ownGrid") : "";
+const holds = ({ when }) =>
+  Object.entries(when).every(([name, values]) =>
+    values.includes(name === "signal" ? Boolean(state.signal) : state.settings[name]),
+  );
+
+/** Say beside a control what the setting does with the others as they are; without effect it is greyed. */
+function remark(one, why, inputs) {
+  const found = one.remarks.find(holds);
+  for (const input of inputs) input.disabled = Boolean(found) && !found.effect;
+  why.hidden = !found;
+  put(why, found && inWords(found.sentence));
 }
 
 function slider(one, id, ask, change) {
@@ -141,18 +153,16 @@ function slider(one, id, ask, change) {
     step: 1,
     inputmode: "numeric",
     required: true,
-    "aria-describedby": `${id}-help${one.name === "stride" ? ` ${id}-why` : ""}`,
+    "aria-describedby": `${id}-help`,
   });
   const range = long
     ? null
     : h("input", { type: "range", min: 0, max: places.length - 1, step: 1, "aria-label": name });
   const spoken = (value) => range?.setAttribute("aria-valuetext", `${value} ${unit}`.trim());
-  const why = one.name === "stride" ? h("p", { class: "why", id: `${id}-why`, hidden: true }) : null;
   const showing = () => {
     number.value = state.settings[one.name];
     number.removeAttribute("aria-invalid");
     hush(one.name); // with the number that was refused goes what was said of it
-    if (why) given(why, [number, range]);
     if (range) range.value = nearest(places, state.settings[one.name]);
     spoken(state.settings[one.name]);
   };
@@ -179,7 +189,7 @@ function slider(one, id, ask, change) {
   range?.addEventListener("change", slide(true));
   shows.push(showing);
   const amount = h("span", { class: "amount" }, number, h("span", { class: "unit" }, unit));
-  return [line(id, name, ask, amount), range, why];
+  return [line(id, name, ask, amount), range];
 }
 
 function list(one, id, ask, change) {

@@ -72,13 +72,23 @@ async function open() {
       h("option", { value: SHOWN }, t("cut.shown")),
       by.legend.map((one) => h("option", { value: one.name }, classWords(one))),
     );
-    byId("cut-class").value = by.legend.find((one) => !isHidden(one))?.name ?? SHOWN;
+    const seen = by.legend.filter((one) => !isHidden(one));
+    byId("cut-class").value = (seen.find(isAt(state.point)) ?? seen[0])?.name ?? SHOWN;
   } else {
     Object.assign(byId("cut-threshold"), { min: 0, max: STEPS, step: 1 });
     byId("cut-threshold").value = Math.round(STEPS * 0.75);
   }
   byId("cut-dialog").showModal();
   cut();
+}
+
+/** A function that says whether the pixel `point` of the photo is of a class. */
+function isAt(point) {
+  const { panel: by, drawn, columns, rows } = source;
+  const { image } = pixelsOf(drawn);
+  const here = point && point.x < columns.length && point.y < rows.length;
+  const colour = here && colourAt(image.data, 4 * (rows[point.y] * image.width + columns[point.x]));
+  return (one) => here && coloursOf(by.legend, (other) => other === one).has(colour);
 }
 
 /** A function that says whether the panel's pixel (px, py) is kept; null where the panel has nothing. */

@@ -12,6 +12,14 @@ export function number(value, digits = 3) {
   return fixed(value, Math.min(decimals, 6));
 }
 
+const LEAST = 1e-4;
+
+/** A weight or a part of one, whose largest is near 1: what is next to nothing in words. */
+export function weight(value) {
+  if (value !== 0 && Math.abs(value) < LEAST) return value > 0 ? `< ${LEAST}` : `> −${LEAST}`;
+  return fixed(value, 4);
+}
+
 /** A number's text with true minus signs. */
 export const signed = (text) => text.replaceAll("-", "−");
 

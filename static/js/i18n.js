@@ -45,6 +45,10 @@ export const list = (all) => all.join(t("list.comma"));
 /** Sentences one after the other. @param {string[]} all */
 export const sentences = (all) => all.filter(Boolean).join(t("list.space"));
 
+/** Several names as one phrase. @param {string[]} names */
+export const listed = (names) =>
+  new Intl.ListFormat(code === "en" ? "en-GB" : tag(code), { type: "conjunction" }).format(names);
+
 /** Fill in data-i18n (text) and data-i18n-label (accessible name, and title where it can be pressed). */
 function translate(root) {
   for (const node of root.querySelectorAll("[data-i18n]")) node.textContent = t(node.dataset.i18n);

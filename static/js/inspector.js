@@ -3,8 +3,11 @@
 import * as api from "./api.js";
 import { lookup } from "./bar.js";
 import { byId, h, latest, put } from "./dom.js";
-import { fixed, number } from "./format.js";
+import { fixed, weight } from "./format.js";
+import { mixedNow } from "./compare.js";
 import { t } from "./i18n.js";
+import { methodIn } from "./methods.js";
+import { inWords } from "./said.js";
 import { on, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -16,16 +19,23 @@ const PARTS = {
   colour: "inspector.colour",
 };
 
-let shown = null; // {job, x, y, cell, window}
+let shown = null; // {of, x, y, cell, group, method, window, notes}
 
 export function start() {
   const ask = latest(fetchWindow);
-  on(["point", "result"], () => (state.point ? ask() : clear()));
+  on(["point", "result", "view"], () => {
+    if (!state.point || !state.result) clear();
+    else if (wanted() !== shown?.of) ask();
+  });
   on("language", draw);
   clear();
 }
 
+/** The pixel and the method that are asked for. */
+const wanted = () => JSON.stringify([state.result.job, state.point, mixedNow()]);
+
 function clear() {
+  if (!shown && byId("pixel").hidden) return byId("viewer").mark({ point: null });
   shown = null;
   byId("viewer").mark({ point: null, windowEllipses: null });
   draw();
@@ -39,10 +49,13 @@ async function fetchWindow() {
   viewer.mark({ point });
   if (point.x >= width || point.y >= height) return clear();
   try {
-    const answer = await api.kernel(result.job, point.x, point.y);
+    const of = wanted();
+    if (of === shown?.of) return;
+    const answer = await api.kernel(result.job, point.x, point.y, mixedNow());
     if (state.result !== result || !state.point) return;
-    shown = { job: result.job, ...answer };
-    viewer.mark({ windowEllipses: ellipses(answer.window) });
+    shown = { of, ...answer };
+    const { window } = answer;
+    viewer.mark({ windowEllipses: window.length && window[0].theta !== null ? ellipses(window) : null });
     draw();
   } catch (error) {
     await trouble(error);
@@ -57,23 +70,36 @@ function draw() {
   byId("pixel-empty").hidden = Boolean(shown);
   byId("pixel").hidden = !shown;
   if (!shown) return;
-  const { x, y, window } = shown;
+  const { x, y, group, method, window, notes } = shown;
   byId("pixel").dataset.x = x;
   byId("pixel").dataset.y = y;
+  byId("pixel").dataset.method = `${group} ${method}`;
+  byId("pixel-more").hidden = !window.length;
+  const by = methodIn(state.result, group, method);
+  put(
+    byId("pixel-notes"),
+    notes.map((note) => h("p", {}, inWords(note))),
+  );
+  const parts = Object.entries(PARTS).filter(([part]) => window.length && window[0][part] !== null);
+  put(
+    byId("parts"),
+    parts.map(([part, words]) => h("figure", {}, map(part, window), h("figcaption", {}, t(words)))),
+  );
+  if (!window.length) {
+    byId("pixel-line").textContent = t("inspector.none", { x, y, method: by });
+    return;
+  }
   const total = window.reduce((sum, one) => sum + one.weight, 0);
   const first = window.reduce((best, one) => (one.weight > best.weight ? one : best));
   byId("pixel-line").textContent = t("inspector.line", {
     x,
     y,
+    method: by,
     count: window.length,
     share: fixed(first.weight * 100, 1),
     total: fixed(total, 3),
   });
-  put(
-    byId("parts"),
-    Object.entries(PARTS).map(([part, words]) => h("figure", {}, map(part, window), h("figcaption", {}, t(words)))),
-  );
-  put(byId("weights"), table(window));
+  put(byId("weights"), table(window, parts));
 }
 
 /** The window as a small picture: each cell coloured by one part, on the scale 0…largest. */
@@ -94,7 +120,7 @@ function map(part, window) {
     const colour =
       part === "colour"
         ? one.colour.slice(0, 3).map((v) => Math.round(255 * v))
-        : [...lookup("viridis").subarray(3 * Math.round((255 * one[part]) / largest)).slice(0, 3)];
+        : [...lookup("viridis").subarray(3 * Math.max(0, Math.round((255 * one[part]) / largest))).slice(0, 3)];
     context.fillStyle = `rgb(${colour.join(" ")})`;
     context.fillRect((one.qx - left) * CELL, (one.qy - top) * CELL, CELL, CELL);
   }
@@ -106,15 +132,14 @@ function describe(part, window) {
   const values = column(window, part);
   return t("inspector.partLabel", {
     part: t(PARTS[part]),
-    low: number(Math.min(...values)),
-    high: number(Math.max(...values)),
+    low: weight(Math.min(...values)),
+    high: weight(Math.max(...values)),
   });
 }
 
-function table(window) {
-  const head = ["inspector.cell", "inspector.weight", "inspector.spatial", "inspector.range"].map((key) =>
-    h("th", { scope: "col" }, t(key)),
-  );
+function table(window, parts) {
+  const numbers = parts.filter(([part]) => part !== "colour");
+  const head = ["inspector.cell", ...numbers.map(([, words]) => words)].map((key) => h("th", { scope: "col" }, t(key)));
   const rows = [...window]
     .sort((a, b) => b.weight - a.weight)
     .map((one) =>
@@ -122,9 +147,7 @@ function table(window) {
         "tr",
         { data: { qx: one.qx, qy: one.qy, weight: one.weight } },
         h("th", { scope: "row" }, `${one.qx}, ${one.qy}`),
-        h("td", {}, fixed(one.weight, 4)),
-        h("td", {}, number(one.spatial)),
-        h("td", {}, number(one.range)),
+        numbers.map(([part]) => h("td", {}, weight(one[part]))),
       ),
     );
   return [h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)];

@@ -6,7 +6,7 @@ import { pixelsOf } from "./classes.js";
 import { byId, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { list, t } from "./i18n.js";
-import { methodClass, methodOf } from "./methods.js";
+import { colourOf } from "./methods.js";
 import { allGroups, calledNow, rightPanel } from "./compare.js";
 import { told } from "./notice.js";
 import { cells, isError, picture } from "./panels.js";
@@ -118,13 +118,13 @@ export function drawProfile(holder) {
     h(
       "ul",
       { class: "key" },
-      curves.map(({ panel }, n) => h("li", {}, h("span", { class: `dot ${methodClass(methodOf(panel.name))}` }), names[n])),
+      curves.map(({ panel }, n) => h("li", {}, h("span", { class: `dot ${colourOf(state.result, panel)}` }), names[n])),
     ),
     box,
   );
   lines(box, {
     curves: curves.map((one) => one.points),
-    colours: curves.map(({ panel }) => methodClass(methodOf(panel.name))),
+    colours: curves.map(({ panel }) => colourOf(state.result, panel)),
     xLabel: t("profile.along"),
     yLabel: bar ? unit : t("profile.brightness"),
     label: t("profile.label", { ...line, methods: list(names) }),

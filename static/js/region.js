@@ -5,7 +5,7 @@ import { allGroups } from "./compare.js";
 import { byId, debounce, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { list, t } from "./i18n.js";
-import { methodClass, methodOf } from "./methods.js";
+import { colourOf } from "./methods.js";
 import { classWords, nameIn } from "./panels.js";
 import { said } from "./said.js";
 import { on, set, state } from "./state.js";
@@ -96,7 +96,7 @@ function row(panel, called, found) {
   const name = h(
     "th",
     { scope: "row" },
-    h("span", { class: `dot ${methodClass(methodOf(panel.name))}` }),
+    h("span", { class: `dot ${colourOf(state.result, panel)}` }),
     called,
   );
   const cells = found.shares ? [h("td", { colspan: "2" }, classes(panel, found.shares))] : numbers(panel, found);

@@ -3,34 +3,37 @@
 import { label, shownChoice, shownSetting } from "./controls.js";
 import { byId, h, put } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
-import { list, t } from "./i18n.js";
-import { bestOf, measuredGroup, methodClass, methodIn, methodOrder } from "./methods.js";
+import { mixedNow } from "./compare.js";
+import { list, listed, t } from "./i18n.js";
+import { bestOf, compared, methodClass, methodIn, methodNow, methodOrder, methodsOf, methodWords, mixedGroup } from "./methods.js";
 import { groupTitle } from "./panels.js";
 import { stageWords } from "./progress.js";
 import { inWords, said } from "./said.js";
 import { on, state } from "./state.js";
 
 const SHARE = { unit: "%", decimals: 1, scale: 100 };
-// better: 1 up, -1 down. The verdict is about the first that there is.
+// words: its name; is: what it is, in a clause; better: 1 up, -1 down. The verdict is about the first that there is.
 const METRICS = {
-  cosine: { words: "metric.cosine", better: 1, decimals: 4 },
-  psnr: { words: "metric.psnr", unit: "dB", better: 1, decimals: 2 },
-  miou: { words: "metric.miou", better: 1, ...SHARE },
-  rmse: { words: "metric.rmse", better: -1 },
-  mse: { words: "metric.mse", better: -1 },
-  mae: { words: "metric.mae", better: -1 },
-  sad: { words: "metric.sad", better: -1 },
-  edge_rmse: { words: "metric.edge_rmse", better: -1 },
-  delta1: { words: "metric.delta1", better: 1, ...SHARE },
-  accuracy: { words: "metric.accuracy", better: 1, ...SHARE },
-  boundary_miou: { words: "metric.boundary_miou", better: 1, ...SHARE },
-  boundary_f: { words: "metric.boundary_f", better: 1, ...SHARE },
-  ssim: { words: "metric.ssim", better: 1, decimals: 3 },
-  l1: { words: "metric.l1", better: -1, decimals: 4 },
-  edge_alignment: { words: "metric.edge_alignment", unit: "×", better: 1, decimals: 1 },
-  agrees: { words: "metric.agrees", better: 1, ...SHARE },
+  cosine: { words: "metric.cosine", is: "metric.cosine.is", better: 1, decimals: 4 },
+  psnr: { words: "metric.psnr", is: "metric.psnr.is", unit: "dB", better: 1, decimals: 2 },
+  miou: { words: "metric.miou", is: "metric.miou.is", better: 1, ...SHARE },
+  rmse: { words: "metric.rmse", is: "metric.rmse.is", better: -1 },
+  mse: { words: "metric.mse", is: "metric.mse.is", better: -1 },
+  mae: { words: "metric.mae", is: "metric.mae.is", better: -1 },
+  sad: { words: "metric.sad", is: "metric.sad.is", better: -1 },
+  edge_rmse: { words: "metric.edge_rmse", is: "metric.edge_rmse.is", better: -1 },
+  delta1: { words: "metric.delta1", is: "metric.delta1.is", better: 1, ...SHARE },
+  accuracy: { words: "metric.accuracy", is: "metric.accuracy.is", better: 1, ...SHARE },
+  boundary_miou: { words: "metric.boundary_miou", is: "metric.boundary_miou.is", better: 1, ...SHARE },
+  boundary_f: { words: "metric.boundary_f", is: "metric.boundary_f.is", better: 1, ...SHARE },
+  ssim: { words: "metric.ssim", is: "metric.ssim.is", better: 1, decimals: 3 },
+  l1: { words: "metric.l1", is: "metric.l1.is", better: -1, decimals: 4 },
+  edge_alignment: { words: "metric.edge_alignment", is: "metric.edge_alignment.is", unit: "×", better: 1, decimals: 1 },
+  agrees: { words: "metric.agrees", is: "metric.agrees.is", better: 1, ...SHARE },
 };
 const NAMES = Object.keys(METRICS);
+const NO_TRUTH = ["agrees", "edge_alignment"]; // figures that measure against none
+const NAMED = 3; // methods in a verdict
 const EXACT = 100; // dB: beyond it lies the rounding of float32
 
 export function start() {
@@ -80,6 +83,7 @@ function verdict(group, metrics) {
   box.className = "verdict";
   delete box.dataset.winner;
   put(box);
+  byId("but").hidden = true;
   const unmeasured = !["runs", group].includes(state.view.group) && group;
   if (unmeasured) {
     put(box, t("verdict.unmeasured", { group: groupTitle(state.view.group) }));
@@ -104,56 +108,71 @@ function verdict(group, metrics) {
   box.classList.add(winner);
   box.dataset.winner = winner;
   put(box, t({ win: "verdict.win", loss: "verdict.loss", tie: "verdict.tie" }[winner], what));
+  if (!tie) but(metrics, name, [best, "bilinear"], [gain > 0 ? best : "bilinear"]);
 }
 
-/** Against a truth: who is closest, and how close each other one is. */
+/** Say of `methods` by which other figures another one than the `best` is closer. */
+function but(metrics, main, methods, best) {
+  const names = NAMES.filter((name) => {
+    const known = methods.filter((m) => isKnown(metrics[m], name));
+    if (name === main || NO_TRUTH.includes(name) || !best.some((m) => known.includes(m))) return false;
+    const closest = known.reduce((a, b) => (METRICS[name].better * (figureOf(metrics[b], name) - figureOf(metrics[a], name)) > 0 ? b : a));
+    return !best.some((m) => shown(name, metrics[m][name]) === shown(name, metrics[closest][name]));
+  });
+  byId("but").hidden = !names.length;
+  byId("but").textContent = t("verdict.but", { metrics: listed(names.map((name) => t(METRICS[name].words))) });
+}
+
+/** Against a truth: who is closest, and how close the next ones are; the table has them all. */
 function closest(box, metrics) {
   const figure = mainFigure(metrics);
   if (!figure) return;
-  if (figure.name === "agrees") {
-    const said = Object.keys(metrics).sort(methodOrder).map((m) => `${named("signal", m)} ${figure.text(metrics[m].agrees)}`);
-    put(box, t("verdict.agrees", { methods: list(said) }));
+  const { name, better, words, text } = figure;
+  const all = compared(state.result, "signal", metrics);
+  const told = (m) => t("verdict.figure", { method: named("signal", m), value: text(metrics[m][name]) });
+  if (name === "agrees") {
+    const some = methodsOf(state.result, "signal").map((one) => one.id);
+    put(box, t("verdict.agrees", { methods: listed(some.slice(0, NAMED).map(told)) }));
     return;
   }
-  const { name, better, words, text } = figure;
   const of = (m) => figureOf(metrics[m], name);
-  const known = Object.keys(metrics).filter((m) => isKnown(metrics[m], name));
+  const known = all.filter((m) => isKnown(metrics[m], name));
   known.sort((a, b) => better * Math.sign(of(b) - of(a)) || methodOrder(a, b));
   const value = text(metrics[known[0]][name]);
   const best = known.filter((m) => of(m) === of(known[0]) || text(metrics[m][name]) === value); // to the digits shown
-  const others = known.slice(best.length).map((m) => t("verdict.other", { method: named("signal", m), value: text(metrics[m][name]) }));
+  const others = known.slice(best.length, NAMED).map(told);
   const winner = best.length > 1 ? "tie" : best[0];
   box.classList.add({ bilinear: "loss", tie: "tie" }[winner] ?? "win");
   box.dataset.winner = winner;
-  const who = { winner: list(best.map((m) => named("signal", m))), metric: words, value };
-  const how = best.length === 1 ? "verdict.closest" : others.length ? "verdict.equal" : "verdict.allEqual";
-  put(box, t(how, { ...who, others: list(others) }));
+  const who = { winner: listed(best.map((m) => named("signal", m))), count: best.length, metric: words, value };
+  const equal = best.length > NAMED ? "verdict.manyEqual" : others.length ? "verdict.equal" : "verdict.onlyEqual";
+  const how = best.length === known.length ? "verdict.allEqual" : best.length === 1 ? "verdict.closest" : equal;
+  put(box, t(how, { ...who, others: listed(others) }));
+  but(metrics, name, known, best);
 }
 
 const named = (group, method) => methodIn(state.result, group, method);
 
-/** Which way was measured best for such a signal, and why. */
-function measured({ measured: all = {} }) {
-  const group = measuredGroup(state.view.group);
-  const row = all[group];
+/** Which way was measured best for such a signal, and why; of the methods that are there. */
+function measured(result) {
+  const { group } = state.view;
+  const row = result.measured?.[mixedGroup(group)];
   byId("measured").hidden = !row;
   if (!row) return;
-  const { best, figure, row: name, bilinear, gsjbu, auto, why } = row;
+  const { best, figure, row: name, why } = row;
+  const ways = methodsOf(result, group).filter(({ id }) => typeof row[methodNow(result, group, id)] === "number");
+  const told = ({ id }) => t("verdict.figure", { method: named(group, id), value: fixed(row[methodNow(result, group, id)], 1) });
   byId("measured").textContent = t("measured.line", {
-    best: named(group, best),
+    best: named(group, ways.find(({ id }) => methodNow(result, group, id) === best).id),
     figure: said(figure),
     row: said(name),
-    bilinear: fixed(bilinear, 1),
-    gsjbu: fixed(gsjbu, 1),
-    auto: fixed(auto, 1),
+    figures: listed(ways.map(told)),
     why: said(why),
   });
 }
 
 function table(group, metrics) {
-  const methods = Object.keys(metrics)
-    .filter((m) => metrics[m] && typeof metrics[m] === "object")
-    .sort(methodOrder);
+  const methods = compared(state.result, group, metrics);
   const names = NAMES.filter((n) => methods.some((m) => n in metrics[m]));
   const best = Object.fromEntries(
     names.map((n) => {
@@ -162,12 +181,12 @@ function table(group, metrics) {
     }),
   );
   const head = names.map((n) => {
-    const { words, unit, better } = METRICS[n];
+    const { words, is, unit, better } = METRICS[n];
     const arrow = better > 0 ? "↑" : "↓";
     const direction = t(better > 0 ? "metric.up" : "metric.down");
     return h(
       "th",
-      { scope: "col", title: t("list.of", { what: t(words), all: direction }) },
+      { scope: "col", title: t("metric.is", { what: t(is), direction }) },
       `${t(words)}${unit ? ` ${unit}` : ""}`,
       h("span", { class: "arrow", "aria-hidden": "true" }, ` ${arrow}`),
       h("span", { class: "sr" }, t("list.comma"), direction),
@@ -177,7 +196,7 @@ function table(group, metrics) {
     h(
       "tr",
       { data: { method: m } },
-      h("th", { scope: "row" }, h("span", { class: `dot ${methodClass(m)}` }), named(group, m)),
+      h("th", { scope: "row", title: methodWords(state.result, group, m) }, h("span", { class: `dot ${methodClass(methodNow(state.result, group, m))}` }), named(group, m)),
       names.map((n) =>
         h(
           "td",
@@ -198,7 +217,11 @@ function table(group, metrics) {
   const changed = metrics.changed;
   byId("changed").hidden = typeof changed !== "number";
   if (typeof changed === "number")
-    byId("changed").textContent = t("metric.changed", { share: fixed(changed * 100, 1) });
+    byId("changed").textContent = t("metric.changed", {
+      share: fixed(changed * 100, 1),
+      ours: named(group, "gsjbu"),
+      theirs: named(group, "bilinear"),
+    });
 }
 
 /** What the person should know of what is on show: which weights, what could not be had, how much was filled in. */
@@ -208,7 +231,7 @@ function notes(result) {
   const lines = ["truth", "features", "segmentation", "signal"].filter((name) => {
     if (name === "truth") return status.truth && state.view.group === "signal" && !mainFigure(metrics.signal ?? {}); // the verdict says it
     const there = panels.some((p) => p.group === name);
-    return status[name] && (there ? state.view.group === name : missing[name]);
+    return status[name] && (there ? mixedGroup(state.view.group) === name : missing[name]);
   });
   if (status.image) lines.push("image");
   const byHand = settings.objective !== "suited";
@@ -223,6 +246,16 @@ function notes(result) {
 
 const stagesOf = (timings) => Object.entries(timings).filter(([name]) => name !== "total");
 
+/** How many steps the fit of the method on the right took, or of the group's GS-JBU. */
+function stepsNow(result) {
+  const { group, method } = mixedNow();
+  const all = methodsOf(result, group);
+  const one = [method, "gsjbu"].map((id) => all.find((m) => m.id === id)).find((m) => typeof m?.steps === "number");
+  const count = one?.steps ?? result.losses.length;
+  const steps = t(count === 1 ? "ran.step" : "ran.steps", { count });
+  return one ? t("ran.stepsOf", { steps, method: named(group, one.id) }) : steps;
+}
+
 function ran(result) {
   const { settings, image, timings_ms: timings = {} } = result;
   const total = timings.total ?? stagesOf(timings).reduce((sum, [, ms]) => sum + ms, 0);
@@ -231,7 +264,7 @@ function ran(result) {
     height: image.height,
     lrWidth: image.lr_width,
     lrHeight: image.lr_height,
-    steps: t(result.losses.length === 1 ? "ran.step" : "ran.steps", { count: result.losses.length }),
+    steps: stepsNow(result),
     device: String(result.device).toUpperCase(),
     backend: result.backend,
     time: result.status?.run ? t("ran.again") : seconds(total / 1000),

@@ -7,7 +7,8 @@ import { button, byId, h, latest, put } from "./dom.js";
 import { fixed } from "./format.js";
 import { sentences, t } from "./i18n.js";
 import { addGroup, showPair } from "./compare.js";
-import { methodTitle } from "./methods.js";
+import { methodIn, mixedGroup } from "./methods.js";
+import { inWords } from "./said.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
@@ -15,6 +16,8 @@ const METHODS = ["bilinear", "gsjbu"];
 const MAP = "viridis";
 const MOST = 16; // points; the server takes no more
 const ALIKE = 0.8; // from here on a pixel is counted as alike
+
+const named = (method) => methodIn(state.result, "features", method);
 
 const canvases = Object.fromEntries(METHODS.map((m) => [m, h("canvas", { role: "img" })]));
 let shown = null; // {job, points, others, maps}: pixels of this picture, the chosen one last, and of others
@@ -40,7 +43,7 @@ export function start() {
     ask();
   });
   on("image", () => state.kept.length && set({ point: null })); // what is kept is looked for in the next picture
-  on("language", draw);
+  on(["language", "view"], draw);
   clear();
 }
 
@@ -147,7 +150,7 @@ function panel(method, maps) {
     name: `similarity_${method}`,
     group: "similarity",
     get title() {
-      return methodTitle(method);
+      return named(method);
     },
     get sentence() {
       return t("similarity.sentence");
@@ -205,7 +208,7 @@ function draw() {
   for (const figure of byId("similarity-maps").children) {
     const { method } = figure.dataset;
     const raw = maps[method];
-    const words = methodTitle(method);
+    const words = named(method);
     const said = { method: words, x, y, share: shares[method], alike: ALIKE };
     canvases[method].setAttribute("aria-label", t("similarity.label", said));
     put(
@@ -220,6 +223,9 @@ function draw() {
     const found = others.length ? h("span", { class: "best" }, t("similarity.best", best(raw, maps.width))) : null;
     put(figure.querySelector("figcaption"), h("span", { class: `dot m-${method}` }), words, found);
   }
+  // which is told above where the panels on show are of features
+  byId("similarity-untrained").hidden = state.result.pretrained !== false || mixedGroup(state.view.group) === "features";
+  put(byId("similarity-untrained"), inWords(state.result.status.features ?? ""));
   byId("similarity-words").textContent = sentences(explained(shares));
 }
 
@@ -232,10 +238,10 @@ function explained(shares) {
   const greater = by > 0 ? "gsjbu" : "bilinear";
   return [
     count > 1 ? t("similarity.saysMany", { count }) : t("similarity.saysOne", { place }),
-    t("similarity.saysShare", { ...shares, alike: ALIKE }),
+    t("similarity.saysShare", { ...shares, alike: ALIKE, ours: named("gsjbu"), theirs: named("bilinear") }),
     Math.abs(by) < 0.005
       ? t("similarity.saysSame")
-      : t("similarity.saysApart", { ...at, method: methodTitle(greater), by: fixed(Math.abs(by), 2) }),
+      : t("similarity.saysApart", { ...at, method: named(greater), by: fixed(Math.abs(by), 2) }),
   ];
 }
 

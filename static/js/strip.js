@@ -2,7 +2,7 @@
 
 import { byId, h } from "./dom.js";
 import { t } from "./i18n.js";
-import { methodClass, methodOf } from "./methods.js";
+import { colourOf } from "./methods.js";
 import { nameIn, sentence, source, title } from "./panels.js";
 
 /** Draw (or redraw in place, so that pictures change without a flash) the strip of `chosen.panels`. */
@@ -40,7 +40,7 @@ function fill(node, panel, chosen, result, pick) {
   face.onclick = () => pick("right", panel.name);
   node.querySelector(".name").title = words;
   node.querySelector(".words").textContent = nameIn(panel, chosen.panels, result);
-  node.querySelector(".dot").className = `dot ${methodClass(methodOf(panel.name))}`;
+  node.querySelector(".dot").className = `dot ${colourOf(result, panel)}`;
   const [left, right] = node.querySelectorAll(".side");
   for (const [button, side, label] of [
     [left, "left", t("strip.left", { panel: words })],

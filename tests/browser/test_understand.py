@@ -35,7 +35,7 @@ def explained(page: Page, *begins: str) -> None:
     assert least == 0.8
     assert (gsjbu, bilinear) == pytest.approx((shares["gsjbu"], shares["bilinear"]), abs=0.06)
     x, y, by = (float(number) for number in re.findall(r"[\d.]*\d", differ))
-    assert ("GS-JBU says" in differ) == (apart[int(y), int(x)] > 0)
+    assert ("(GS-JBU) says" in differ) == (apart[int(y), int(x)] > 0)
     assert by == pytest.approx(abs(apart).max(), abs=0.006)
     assert abs(apart[int(y), int(x)]) == pytest.approx(abs(apart).max(), abs=1e-4)
 
@@ -141,7 +141,7 @@ def test_several_pixels_and_the_parts_that_features_tell_apart(page: Page) -> No
 
     tab(page, "segments")
     pair = [page.get_attribute("#viewer", f"data-{side}") for side in ("left", "right")]
-    assert pair == ["segments_bilinear", "segments_gsjbu"]
+    assert pair == ["segments_bilinear", "segments_auto"]
     assert page.locator("#legend button").count() == 6
     page.click("#cut")
     page.select_option("#cut-class", "segment 1")

@@ -156,7 +156,7 @@ def test_lists_are_joined_as_in_chinese(page: Page) -> None:
 @pytest.mark.parametrize(
     ("kind", "title", "sentence"),
     [
-        ("labels", "类别，自动", "同样的得分，由按其自身拟合的核混合，再取最强的类别。"),
+        ("labels", "类别，自动", "同样的得分，用最适合它们的方法，再取最强的类别。"),
         ("features", "信号，自动", "8 个通道最强的三个方向作为红、绿、蓝；颜色相同即特征相同。"),
         ("depth", "信号，自动", "导入信号的数值；各图同一标尺。"),
     ],

@@ -244,6 +244,38 @@ def test_depth_is_not_measured_against_class_numbers(palette, tmp_path):
         assert truth_of(truth, said, 48, 64).family == "depth"
 
 
+NUMBERS = (
+    np.random.default_rng(1).integers(0, 19, (6, 8)).repeat(4, axis=0).repeat(4, axis=1).astype(np.uint8)
+)
+
+
+@pytest.mark.parametrize("kind", ["features", "heat_map", "logits", "probabilities"])
+def test_class_numbers_are_no_truth_of_whatever_has_none(kind):
+    signal = low(kind, DRAW.random((6, 8)).astype(np.float32))
+    with pytest.raises(SignalError, match="map of class numbers") as refused:
+        truth_of(bring(NUMBERS), signal, 24, 32)
+    assert refused.value.code == "signal_kind"
+    assert kind.replace("_", " ") in refused.value.message
+
+
+def test_a_mask_is_the_truth_of_shares():
+    for mask in (NUMBERS > 9, (NUMBERS > 9).astype(np.uint8), 255 * (NUMBERS > 9).astype(np.uint8)):
+        for kind in ("heat_map", "logits", "probabilities"):
+            signal = low(kind, DRAW.random((6, 8)).astype(np.float32))
+            assert truth_of(bring(mask), signal, 24, 32).family == "alpha"
+
+
+def test_a_quantity_is_no_truth_of_classes():
+    millimetres = (1000 + np.add.outer(40 * np.arange(24), 25 * np.arange(32))).astype(np.uint16)
+    assert kinds.guess(millimetres[None], np.ones(millimetres.shape, bool)).kind == "depth"
+    with pytest.raises(SignalError, match="The truth is a measured quantity"):
+        truth_of(bring(millimetres), low("labels", LABELS[::4, ::4]), 24, 32)
+    assert (
+        truth_of(Brought(millimetres, told="labels"), low("labels", LABELS[::4, ::4]), 24, 32).family
+        == "classes"
+    )
+
+
 @pytest.mark.parametrize("dtype", ["f4", "u2"])
 @pytest.mark.parametrize("off", [0, 5])
 def test_few_levels_are_a_quantity_where_the_signal_is_their_mean(dtype, off):

@@ -16,7 +16,8 @@ from gsjbu.errors import Cancelled
 from gsjbu.io import restoring
 from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import understand
-from gsjbu.models import features, networks
+from gsjbu.io.truths import reduced
+from gsjbu.models import catalogue, features, networks
 from gsjbu.run import fits, metrics, pipeline
 from gsjbu.run.stages import SHARES
 from gsjbu.samples import SAMPLES
@@ -230,7 +231,52 @@ def test_each_thing_shown_has_what_suits_it(photo):
     )
     assert torch.allclose(panels["features_auto"], features.render(panels["features_lr"]), atol=1e-6)
     assert [m.id for m in result.methods if m.group == "signal"] == ["bilinear", "gsjbu", "auto"]
-    assert set(result.as_dict()["measured"]) == {"features", "signal"}
+    assert set(result.as_dict()["measured"]) == {"features"}, "the image tells nothing of noise"
+    steps = {(m.group, m.id): m.steps for m in result.methods}
+    assert steps["signal", "gsjbu"] == 6 and steps["signal", "auto"] == len(suited.losses)
+    assert steps["signal", "bilinear"] is None
+    assert steps["features", "auto"] == 0, "known, as its panel was looked at"
+
+
+SCENE = SAMPLES["spheres"]
+
+
+@pytest.mark.parametrize(
+    ("objective", "there"), [("suited", True), ("rgb", False), ("signal", False), ("auto", True)]
+)
+def test_what_was_measured_is_told_where_that_way_was_taken(objective, there):
+    truth = SCENE.truth("depth")
+    chosen = Settings.parse({"objective": objective, "features": False, "resolution": 256, "iters": 2})
+    result = pipeline.run(SCENE.image, chosen, signal=reduced(truth, 16, 16))
+    assert set(result.as_dict()["measured"]) == ({"signal"} if there else set())
+    assert result.as_dict()["fitted_to"] == ("signal" if objective in ("signal", "auto") else "image")
+
+
+def test_what_was_measured_is_not_told_of_random_features(photo, monkeypatch):
+    monkeypatch.setattr(catalogue, "_resnet18_weights", lambda *_: (None, "not here."))
+    result = run(photo, backbone="resnet18")
+    told = result.as_dict()
+    assert "random weights" in told["status"]["features"] and told["pretrained"] is False
+    assert told["measured"] == {}
+
+
+def test_what_was_measured_is_not_told_where_an_interpolation_takes_over(photo):
+    labels = (np.random.default_rng(0).integers(0, 4, (3, 4))).repeat(3, 0).repeat(3, 1).astype(np.uint8)
+    result = run(photo, signal=understand(labels, kind="labels"), features=False)
+    assert result.as_dict()["measured"] == {}
+
+
+def test_one_cell_is_said(photo):
+    assert "one low-resolution pixel" in run(photo, resolution=32, stride=64).status["image"]
+    one = understand(np.full((1, 1), 3, np.float32), kind="depth")
+    assert "one value for the whole" in run(photo, signal=one, features=False).status["image"]
+    assert "one low-resolution pixel" not in run(photo).status.get("image", "")
+
+
+def test_without_steps_nothing_is_said_to_be_fitted(photo):
+    for steps, said in ((0, "nothing was fitted"), (3, "fitted kernels")):
+        (shown,) = (p for p in run(photo, iters=steps, features=False).panels if p.name == "gsjbu_rgb")
+        assert said in shown.sentence
 
 
 @pytest.mark.parametrize("objective", ["rgb", "signal", "auto"])

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from gsjbu.core.grid import Grid
+from gsjbu.run.methods import Method
 from gsjbu.run.panels import Panel
 from gsjbu.run.result import Result
 from gsjbu.settings import Settings
@@ -38,6 +39,10 @@ class FakeKernel:
     device: str = "cpu"
     backend: str = "fake"
     backend_reason: str = "a test"
+
+    blend: None = None
+    blur: None = None
+    refinement: None = None
 
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
         return (np.arange(self.grid.cols) + 0.5) * self.grid.step_x, (
@@ -63,7 +68,7 @@ class FakeResult(Result):
         one = torch.ones(self.image["height"], self.image["width"])
         return one, one
 
-    def window(self, x: int, y: int) -> list[dict[str, Any]]:
+    def window(self, x: int, y: int, group: str = "rgb", way: str = "gsjbu") -> list[dict[str, Any]]:
         qx, qy = self.kernel.grid.cell_of(x, y)
         return [{"qx": qx, "qy": qy, "weight": 1.0}]
 
@@ -121,7 +126,7 @@ class FakeRun:
         return FakeResult(
             settings=settings, kernel=kernel, panels=panels, metrics={"rgb": {"bilinear": {"psnr": 20.0}}},
             status={"features": "fake"}, timings_ms={"tto": 1.0}, features_kernel=kernel, signal_kernel=kernel,
-            features_lr=lr,
+            features_lr=lr, methods=[Method("rgb", "gsjbu", "paper", True, kernel=kernel)],
         )  # fmt: skip
 
 

@@ -174,6 +174,18 @@ def test_the_inspector_is_weights_at(client: httpx.Client, done: dict[str, Any])
     assert len(told["window"]) == len(mine)
     for w in told["window"]:
         assert w["weight"] == pytest.approx(mine[w["qx"], w["qy"]], abs=1e-4)
+    assert (told["group"], told["method"], told["notes"]) == ("rgb", "gsjbu", [])
+    plain = client.get(
+        f"/api/jobs/{done['job_id']}/kernel", params={"x": 41, "y": 30, "method": "bilinear"}
+    ).json()
+    assert len(plain["window"]) <= 4 and plain["window"][0]["spatial"] is None
+    assert plain["notes"] == ["This is bilinear interpolation: colours have no part in it."]
+    other = {"group": "signal", "method": "auto"}
+    for what, params in (("kernel", {"x": 41, "y": 30, **other}), ("kernels", other)):
+        refused = client.get(f"/api/jobs/{done['job_id']}/{what}", params=params)
+        assert (refused.status_code, refused.json()["code"]) == (404, "not_available")
+    none = client.get(f"/api/jobs/{done['job_id']}/kernels", params={"method": "bilinear"}).json()
+    assert none == {"cx": [], "cy": [], "sigma_x": [], "sigma_y": [], "theta": []}
     ellipses = client.get(f"/api/jobs/{done['job_id']}/kernels").json()
     assert {len(v) for v in ellipses.values()} == {kernel.sigma_x.numel()}
     np.testing.assert_allclose(ellipses["sigma_x"], kernel.sigma_x.flatten().numpy(), atol=1e-3)
