@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gsjbu.core.plain import as_array, unmasked, why_unreadable
+from gsjbu.core.plain import as_array, as_tensor, unmasked, why_unreadable
 from gsjbu.errors import ImageError, ShapeError, SignalError
 from gsjbu.io.guides import fractions_of
 
@@ -70,6 +70,9 @@ def two_pictures(picture: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:
     They are read as images are, in any layout: floats, or levels of 8 or 16 bits. Raises ImageError for other numbers.
     """
     a, b = _fractions(picture, "The picture"), _fractions(reference, "The reference")
+    if a.shape != b.shape and {type(picture), type(reference)} == {np.ndarray, Tensor}:
+        # [3, 4, 4] may be either in an array: beside a tensor its channels are first, too
+        a, b = (_fractions(as_tensor(x), "A picture") for x in (picture, reference))
     if {len(a), len(b)} == {1, 3}:  # grey has three equal channels
         a, b = (np.broadcast_to(x, (3, *x.shape[1:])) for x in (a, b))
     a, b = two_maps(a, b)

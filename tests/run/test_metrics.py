@@ -240,6 +240,8 @@ def test_pictures_are_read_as_images_are_in_any_layout():
     for wrong in (np.zeros((2, 3, 40, 52)), np.zeros((40, 40, 40)), "no such file.png"):
         with pytest.raises(ImageError):
             metrics.ssim(wrong, wrong)
+    narrow = a[:, :, :4]
+    assert metrics.compare(narrow.numpy(), b[:, :, :4]) == pytest.approx(metrics.compare(narrow, b[:, :, :4]))
     labels = np.arange(40 * 52).reshape(40, 52) // 500
     assert metrics.edge_alignment(labels, last[0]) == pytest.approx(metrics.edge_alignment(labels, a))
 
