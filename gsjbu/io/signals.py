@@ -323,7 +323,7 @@ def _first(planes: np.ndarray, asked: Asked, known: np.ndarray | None) -> gaps.G
     """Gaps of [C, h, w] before its kind is known: far outliers and what is not finite, which no kind has; of whole
     numbers that are classes only those that are none, however far apart the others lie."""
     far = gaps.find(planes, "heat_map", asked.invalid, known)
-    if asked.invalid != AUTO or not far.codes or planes.dtype == bool:
+    if asked.invalid != AUTO or not far.codes or planes.dtype == bool or len(planes) > 1:
         return far
     there = gaps.finite(planes) if known is None else gaps.finite(planes) & known
     below = gaps.ignored(planes[0], there)
