@@ -18,7 +18,7 @@ from torch import Tensor
 from gsjbu.core.eager import eager
 from gsjbu.core.grid import Grid, Size, one_of, pair, size_text
 from gsjbu.errors import SignalError, SignalWarning
-from gsjbu.io import borders, kinds, layouts, resolution, restoring
+from gsjbu.io import borders, kinds, layouts, reducing, resolution, restoring
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, Numbers, to_guide
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
@@ -182,9 +182,12 @@ def refined(
     """:func:`refine` of a guide that is ready: doubts are in ``signal.doubts``, not warned of."""
     size = guide.size
     seen = _seen(signal, size, Asked.parse(**words))
+    found = resolution.resolved(seen.planes, seen.guess.kind == "labels")
+    if soft is None:
+        seen = _as_its_blocks(seen, found)
     if soft is not None and seen.guess.kind not in ("labels", *UNIT_KINDS):
         raise no_classes("soft", seen.guess.kind)
-    low, grid_found, said = _low(seen, guide, _asked_grid(size, stride, grid))
+    low, grid_found, said = _low(seen, found, guide, _asked_grid(size, stride, grid))
     if low is None or grid_found is None:
         (high, low), notes = _as_it_came(seen, bool(soft)), tuple[str, ...]()
     else:
@@ -223,10 +226,27 @@ def _asked_grid(size: tuple[int, int], stride: int | None, grid: Size | None) ->
     return None if stride is None else Grid.from_stride(*size, int(SETTINGS["stride"].parse(stride)))
 
 
-def _low(seen: Looked, guide: Guide, asked: Grid | None) -> tuple[Signal | None, Grid | None, str]:
+def _as_its_blocks(seen: Looked, found: resolution.Resolved | None) -> Looked:
+    """Enlarging makes patches of any numbers: what consists of blocks is what one pixel of each is taken for, where
+    nobody says."""
+    brought, asked = seen.brought, seen.asked
+    said = asked.kind or asked.names or brought.kind or brought.told or brought.colours
+    if said or found is None or found.how != "blocks":
+        return seen
+    known = None if brought.known is None else reducing.middles(brought.known, found.grid)
+    laid = replace(seen.layout, planes=reducing.middles(seen.layout.planes, found.grid))
+    small = look(replace(brought, known=known), laid, asked)
+    if small.guess.kind == seen.guess.kind:
+        return replace(seen, guess=small.guess)
+    again = look(brought, seen.layout, replace(asked, kind=small.guess.kind))
+    return replace(again, asked=asked, guess=small.guess)
+
+
+def _low(
+    seen: Looked, found: resolution.Resolved | None, guide: Guide, asked: Grid | None
+) -> tuple[Signal | None, Grid | None, str]:
     """The signal on the grid that it resolves, that grid, and a sentence; None: there is no coarser one."""
     whole = seen.guess.kind == "labels"
-    found = resolution.resolved(seen.planes, whole)
     if asked is not None:
         same = found is not None and (asked.rows, asked.cols) == (found.grid.rows, found.grid.cols)
         how = WAYS[found.how] if found is not None and same else MEANS

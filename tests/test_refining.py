@@ -17,6 +17,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bilinear, nearest
 from gsjbu.errors import SettingError, ShapeError, SignalError
 from gsjbu.io.resolution import resolved
+from gsjbu.io.signals import understand
 
 H, W = 96, 128
 _y, _x = np.mgrid[:H, :W]
@@ -233,3 +234,21 @@ def test_what_a_result_is_reduced_to_is_a_number():
     assert (
         isinstance(out + 1, type(out)) and (out + 1).grid is out.grid and out.sum(axis=0).notes == out.notes
     )
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4"])
+def test_enlarged_blocks_are_what_one_pixel_of_each_is(dtype):
+    """Patches that enlarging made tell of no class."""
+    inside = GRID.cell_means(torch.from_numpy(INSIDE[None].astype("f4")))[0].numpy()
+    slope = np.add.outer(np.arange(12) * 3, np.arange(16) * 2)
+    small = (40 + 90 * inside + slope).astype(dtype)
+    kind = understand(small, size=(H, W)).kind
+    out = gsjbu.refine(PHOTO, small.repeat(8, 0).repeat(8, 1), iters=2)
+    assert kind == out.signal.kind == "depth" and out.dtype == np.dtype(dtype)
+    assert "kind" not in " ".join(out.signal.doubts)
+
+
+def test_a_kind_or_names_that_somebody_says_stay():
+    ramp = (45 + 10 * (np.arange(16) // 2) + np.zeros((12, 1))).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    assert gsjbu.refine(PHOTO, ramp, kind="labels", iters=2).signal.kind == "labels"
+    assert gsjbu.refine(PHOTO, ramp, iters=2).signal.kind == understand(ramp[4::8, 4::8]).kind

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +28,17 @@ Invalid = str | float | Sequence[float] | None
 IGNORE = 255  # of label maps of 8 bits
 #: 0 is no distance where what lies beside it is this far off, in medians of all that is seen, but for a few speckles.
 FAR_FROM_ZERO = 0.05
+#: … nor where no number below the middle one lies further from the next than 0 does: 1.4 and more times as far in depth
+#: with holes of its own and drawn ones, 0.2 to 1 in maps of few levels whose cells at borders are mixed.
+JOINED = 1.0
+#: Levels of 8 bits that were stretched to 0 … 255 have a value at 0: what is beside it is nearer than this, in parts of
+#: 255 (0.03 to 0.09; 0.13 and more of depth that was divided by its largest), and up to so many cells are the least.
+NEAR_OF_STRETCHED, FEW_LEAST = 0.1, 0.01
+ZERO_TAKEN = "0 is taken for a value; if it means that there is none, invalid=0 says so."
 #: Where more of all cells have one number, it may be a value after all: the ground of heights above ground.
 MANY = 1 / 3
+#: The largest class number of everyday data sets in 8 bits.
+LAST_CLASS = 182
 #: A number that repeats exactly is no measurement where it lies so many spreads from all others.
 FAR_FROM_REST = 3.0
 #: … nor is a negative whole one among others that are not, so many of their steps from the least.
@@ -49,8 +58,8 @@ MAX_FAIR = 1 << 18
 class Gaps:
     """``known`` bool [h, w]; ``codes``: the numbers that stand for no value; ``sentence`` says so, or is empty.
 
-    ``guessed``: a code was told by lying far from all others, or many cells have it: a person may know better.
-    ``doubt``: a sentence on a class number that may mean no class.
+    ``guessed``: a code was told by lying far from all others, or many cells have it, or it may be a number as others: a
+    person may know better. ``doubt``: a sentence on a number that may mean no value.
     """
 
     known: np.ndarray
@@ -91,8 +100,9 @@ def find(
     """The gaps of a signal of ``kind``.
 
     ``auto``: in depth, 0 (and 65535 of 16 bits) where it repeats and nothing else is near it; in one channel, a
-    number far from all others, or a lone negative one, that repeats exactly; in labels of 8 bits 255, unless it is one
-    of two levels or of evenly spaced ones, and −1, −100 and their kind below all others.
+    number far from all others, or a lone negative one, that repeats exactly; in several, a known code beyond all others
+    where all have it; in labels of 8 bits 255, unless it is one of two levels or of evenly spaced ones, and −1, −100
+    and their kind below all others.
     """
     known = finite(planes)
     missing = int((~known).sum())
@@ -103,11 +113,17 @@ def find(
         parts += [f"{_cells(masked, known.size)} masked"] if masked else []
     codes: tuple[float, ...] = ()
     guessed, doubt = False, ""
-    if invalid == AUTO and planes.shape[0] == 1:
-        usual, unusual = (_labels if kind == "labels" else _depth)(planes[0], known, kind)
-        doubt = _doubt(planes[0], known, unusual) if kind == "labels" else ""
-        many = kind != "labels" and int((known & np.isin(planes[0], usual)).sum()) > MANY * known.size
-        codes, guessed = usual + unusual, many or bool(unusual)
+    if invalid == AUTO and planes.shape[0] > 1:
+        codes, doubt = _of_all_channels(planes, known, kind)
+        guessed = bool(codes)
+    elif invalid == AUTO and kind == "labels":
+        usual, unusual = _labels(planes[0], known)
+        codes, guessed, doubt = usual + unusual, bool(unusual), _doubt(planes[0], known, unusual)
+    elif invalid == AUTO:
+        (usual, unusual), zero = _depth(planes[0], known, kind)
+        many = int((known & np.isin(planes[0], usual)).sum()) > MANY * known.size
+        codes, guessed = usual + unusual, many or bool(unusual) or (zero.asked and zero.gap)
+        doubt = ZERO_TAKEN if zero.asked and not zero.gap else ""
     elif not isinstance(invalid, str):
         codes = invalid
     for code in codes:
@@ -166,10 +182,40 @@ def _as(code: float, dtype: np.dtype) -> float | np.generic:
 Codes = tuple[tuple[float, ...], tuple[float, ...]]  # those that everybody uses, and those told by their look
 
 
-def _labels(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
+def _of_all_channels(planes: np.ndarray, known: np.ndarray, kind: Kind) -> tuple[tuple[float, ...], str]:
+    """The known codes of [C, h, w] that lie beyond all others and stand in all channels of cells; a sentence on one
+    that stands in some channels alone (of logits it rules classes out)."""
+    codes: list[float] = []
+    doubt = ""
+    for _ in range(MOST_CODES):
+        values = planes if known.all() else planes[:, known]
+        ends_ = (values.min(), values.max()) if values.size and planes.dtype != bool else ()
+        code = next((end for end in ends_ if _is_known_code(float(end))), None)
+        if code is None:
+            break
+        has = planes == code
+        some, all_ = has.any(axis=0) & known, has.all(axis=0) & known
+        if (known == all_).all():
+            break
+        codes += [float(code)] if all_.any() else []
+        if (some > all_).any() and kind != "logits" and not doubt:
+            cells = int((some > all_).sum())
+            doubt = (
+                f"{float(code):.20g} stands in some channels, and not all, of {cells} of {known.size} cells, and is "
+                "taken for a value there; if it means that there is none, NaN in its place says so."
+            )
+        known = known & ~some
+    return tuple(codes), doubt
+
+
+def _is_known_code(number: float) -> bool:
+    return any(np.isclose(number, code, rtol=1e-6) for code in KNOWN_CODES)
+
+
+def _labels(plane: np.ndarray, known: np.ndarray) -> Codes:
     below = ignored(plane, known)
     classes = known & ~np.isin(plane, below)
-    return ((float(IGNORE),), below) if _has_ignored(plane, classes) else ((), below)
+    return ((float(IGNORE),), below) if _has_ignored(plane, classes, alone=not below) else ((), below)
 
 
 def ignored(plane: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
@@ -183,9 +229,11 @@ def ignored(plane: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
 
 
 def _doubt(plane: np.ndarray, known: np.ndarray, taken: tuple[float, ...]) -> str:
-    """A sentence on a −1 of labels [h, w] that is not ``taken`` for a gap."""
+    """A sentence on a −1 of labels [h, w] that is not ``taken`` for a gap, or on a 255 beside one class number."""
+    values = np.unique(plane[known])
+    beside_255 = values.size == 2 and 0 < values[0] <= LAST_CLASS and values[1] == IGNORE
     codes, as_minus_1 = _below(plane, known)
-    kept = [code for code in codes if code not in taken]
+    kept = [IGNORE] if beside_255 else [code for code in codes if code not in taken]
     if not kept or (as_minus_1 and _are_two_levels(plane, known)):
         return ""
     return f"{kept[0]:.20g} is taken for a class; if it means that there is none, invalid={kept[0]:.20g} says so."
@@ -225,15 +273,16 @@ def _are_two_levels(plane: np.ndarray, known: np.ndarray) -> bool:
     return values.size == 2 and values[0] == 0
 
 
-def _has_ignored(plane: np.ndarray, known: np.ndarray) -> bool:
+def _has_ignored(plane: np.ndarray, known: np.ndarray, alone: bool) -> bool:
+    """Whether 255 in the ``known`` classes of [h, w] is none; ``alone``: no other number is none."""
     if plane.dtype == bool:
         return False
     values = np.unique(plane[known])
     if values.size < 2 or values[-1] != IGNORE or values[0] < 0:
         return False
-    if values.size == 2 and values[0] == 0:
-        return False  # a mask of 8 bits
-    return values.size == 2 or not _is_even(values)
+    if values.size == 2:
+        return not alone and values[0] > 0  # otherwise a mask
+    return not _is_even(values)
 
 
 def _is_even(values: np.ndarray) -> bool:
@@ -242,30 +291,52 @@ def _is_even(values: np.ndarray) -> bool:
     return values.size > 2 and bool(steps[-1] <= 1.5 * steps.min())
 
 
-def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
+class Zero(NamedTuple):
+    """Whether 0 stands for no value, and whether a person may know better."""
+
+    gap: bool = False
+    asked: bool = False
+
+
+def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> tuple[Codes, Zero]:
     """The codes of sensors, and numbers far from all others."""
     values = plane[known]
     usual: tuple[float, ...] = ()
+    zero = Zero()
     if kind == "depth":
-        usual = tuple(code for code in _codes_of_sensors(plane, known) if _repeats(plane == code))
+        zero = _zero(plane, known)
+        usual = ((0.0,) if zero.gap else ()) + _top_of_sensors(plane, known)
         values = values[~np.isin(values, usual)] if usual else values
     if plane.dtype.kind == "f" or plane.dtype.itemsize > 1:
-        return usual, tuple(_outliers(values.astype(np.float64)))
-    return usual, ()
+        return (usual, tuple(_outliers(values.astype(np.float64)))), zero
+    return (usual, ()), zero
 
 
-def _codes_of_sensors(plane: np.ndarray, known: np.ndarray) -> Iterator[float]:
-    """0 in [h, w] where nothing beside it is near, and the top of 16 bits."""
+def _zero(plane: np.ndarray, known: np.ndarray) -> Zero:
+    """What 0 in [h, w] is: no value, where it repeats and nothing beside it is near; or a number as others, which is
+    asked, where others lie as far apart or levels of 8 bits were stretched to both ends."""
     values = plane[known]
     rest = values[values > 0]
-    if (values == 0).any() and rest.size and values.min() >= 0:
-        nearest = ends.nearest_to_zero(plane, known)
-        if nearest >= FAR_FROM_ZERO * float(np.median(rest)) and (values.dtype.kind == "f" or nearest > 1):
-            yield 0.0
-    if values.dtype == np.uint16:
-        below = values[values < 65535]
-        if 0 < below.size < values.size and below.max() < 0.9 * 65535:
-            yield 65535.0
+    if not rest.size or values.min() != 0 or not _repeats((plane == 0) & known):
+        return Zero()
+    nearest, middle = ends.nearest_to_zero(plane, known), float(np.median(rest))
+    if nearest < FAR_FROM_ZERO * middle or (values.dtype.kind != "f" and nearest <= 1):
+        return Zero()
+    seen = np.unique(rest[rest >= nearest].astype(np.float64))
+    below = max(2, int(np.searchsorted(seen, middle, side="right")))
+    joined = len(seen) > 1 and nearest <= JOINED * float(np.diff(seen[:below]).max())
+    stretched = plane.dtype == np.uint8 and values.max() == 255
+    if stretched and (joined or nearest <= NEAR_OF_STRETCHED * 255):
+        return Zero(asked=values.size - rest.size > FEW_LEAST * values.size)
+    return Zero(gap=True, asked=joined)
+
+
+def _top_of_sensors(plane: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
+    """The top of 16 bits, where it is none of the others' range."""
+    if plane.dtype != np.uint16 or not _repeats(plane == 65535):
+        return ()
+    below = plane[known & (plane < 65535)]
+    return (65535.0,) if 0 < below.size < known.sum() and below.max() < 0.9 * 65535 else ()
 
 
 def _repeats(equal: np.ndarray) -> bool:
@@ -283,7 +354,7 @@ def _outliers(values: np.ndarray) -> Iterator[float]:
         for end in (values.min(), values.max()):
             same = values == end
             rest = values[~same]
-            known_code = any(np.isclose(end, code, rtol=1e-6) for code in KNOWN_CODES)
+            known_code = _is_known_code(float(end))
             if rest.size < 2 or not (known_code or same.sum() > 1):
                 continue
             if end > 0 and not known_code and _are_few(rest):

@@ -20,7 +20,7 @@ from PIL import Image
 
 from gsjbu.errors import ImageError, SignalError
 from gsjbu.extras import lacking
-from gsjbu.io import pictures
+from gsjbu.io import alphas, pictures
 from gsjbu.io.brought import MAX_CHANNELS, MAX_SIDE, Brought, check
 from gsjbu.io.meaning import levels_of, with_notes
 from gsjbu.io.notes import notes_of
@@ -110,9 +110,11 @@ def from_picture(image: Image.Image, source: str = "", lossy: bool = False) -> B
     known = None
     if mode in _ALPHA:
         alpha = np.asarray(image.getchannel(image.getbands()[-1]))
-        known = alpha > 0 if (alpha == 0).any() and (alpha > 0).any() else None
         image = image.convert(_ALPHA[mode])
         mode = image.mode
+        is_mask, known = alphas.parted(np.asarray(image.convert("RGB")), alpha)
+        if is_mask:
+            return _of_alpha(alpha, source)
     if mode == "P":
         palette = bytes(image.getpalette() or [])  # RGB triples
         return Brought(np.array(image), source, known=known, kind="labels", palette=palette)
@@ -124,6 +126,12 @@ def from_picture(image: Image.Image, source: str = "", lossy: bool = False) -> B
             pixels = pixels.astype(np.uint16)
         return Brought(pixels, source, known=known, lossy=lossy)
     return _of_colours(np.array(image.convert("RGB")), source, known, lossy)
+
+
+def _of_alpha(alpha: np.ndarray, source: str) -> Brought:
+    """The alpha [h, w] of a picture of one colour: a mask, hard or soft."""
+    source = f"{source} of one colour, its alpha"
+    return Brought(alpha.copy(), source, kind="soft_labels" if len(np.unique(alpha)) > 2 else None)
 
 
 def _of_colours(pixels: np.ndarray, source: str, known: np.ndarray | None, lossy: bool) -> Brought:

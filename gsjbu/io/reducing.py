@@ -71,11 +71,16 @@ def _taken(x: np.ndarray, grid: Grid, how: str) -> np.ndarray:
         for axis in grid.axes:
             x = _unbent(x, *axis).T  # twice turned is as it was
         return np.ascontiguousarray(x)
+    return middles(x, grid).astype(np.float64)
+
+
+def middles(x: np.ndarray, grid: Grid) -> np.ndarray:
+    """The pixel in the middle of each cell of [..., H, W], [..., h, w]."""
     rows, cols = (
         np.minimum(((np.arange(cells) + 0.5) * step).astype(np.int64), size - 1)
         for size, cells, step in grid.axes
     )
-    return x[rows][:, cols].astype(np.float64)
+    return x[..., rows, :][..., cols]
 
 
 def _unbent(x: np.ndarray, size: int, cells: int, step: float) -> np.ndarray:

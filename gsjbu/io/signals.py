@@ -17,7 +17,7 @@ from torch import Tensor
 from gsjbu.core.grid import pair, size_text
 from gsjbu.core.sharing import Shared, crowd
 from gsjbu.errors import Remedy, SignalError
-from gsjbu.io import angles, aspects, gaps, kinds, layouts
+from gsjbu.io import alphas, angles, aspects, gaps, kinds, layouts
 from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
@@ -295,7 +295,7 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     if equal and (asked.kind == "labels" or (open_ and _are_classes(planes[:1]))):
         planes, equal = planes[:1], False  # otherwise a result's shape would hang on what is shown
     if asked.kind == "labels" and _are_colours(planes):
-        brought = replace(brought, colours=True)
+        brought, planes = _as_colours(brought, planes)
     if brought.colours and asked.kind in (None, "labels"):
         planes = colour_numbers(planes)
     guess = _with_classes_ruled_out(planes) if open_ else None
@@ -323,7 +323,7 @@ def _first(planes: np.ndarray, asked: Asked, known: np.ndarray | None) -> gaps.G
     """Gaps of [C, h, w] before its kind is known: far outliers and what is not finite, which no kind has; of whole
     numbers that are classes only those that are none, however far apart the others lie."""
     far = gaps.find(planes, "heat_map", asked.invalid, known)
-    if asked.invalid != AUTO or not far.codes or planes.dtype == bool:
+    if asked.invalid != AUTO or not far.codes or planes.dtype == bool or len(planes) > 1:
         return far
     there = gaps.finite(planes) if known is None else gaps.finite(planes) & known
     below = gaps.ignored(planes[0], there)
@@ -426,7 +426,8 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
         unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
         return kinds.Guess("labels", f"{count} colours, {round(100 * equal)} % of neighbours equal", unsure)
     guess = kinds.guess(planes, known, brought.lossy)
-    if guess.runner_up is None and _are_colours(planes) and _lie_in_patches(planes):
+    may_be = _are_colours(planes) and (len(planes) == 3 or guess.kind == "features")
+    if guess.runner_up is None and may_be and _lie_in_patches(planes):
         return replace(guess, runner_up="labels")
     if brought.maybe is None:
         return guess
@@ -457,8 +458,19 @@ def _hint(kind: Kind, planes: np.ndarray, known: np.ndarray) -> str:
 
 
 def _are_colours(planes: np.ndarray) -> bool:
-    """Whether an array's planes may be colours that stand for classes, as a picture's do."""
-    return planes.dtype == np.uint8 and len(planes) == 3 and bool(planes.max() > 1)
+    """Whether an array's planes may be colours that stand for classes, as a picture's do; a fourth is their alpha."""
+    return planes.dtype == np.uint8 and len(planes) in (3, 4) and bool(planes.max() > 1)
+
+
+def _as_colours(brought: Brought, planes: np.ndarray) -> tuple[Brought, np.ndarray]:
+    """Planes of red, green, blue, and alpha where there are four, as a picture of them is read."""
+    if len(planes) == 3:
+        return replace(brought, colours=True), planes
+    is_mask, known = alphas.parted(planes[:3].transpose(1, 2, 0), planes[3])
+    if is_mask:
+        return brought, planes[3:]
+    known = brought.known if known is None else known if brought.known is None else known & brought.known
+    return replace(brought, colours=True, known=known), planes[:3]
 
 
 def _lie_in_patches(planes: np.ndarray) -> bool:
@@ -511,9 +523,10 @@ def colour_numbers(planes: np.ndarray) -> np.ndarray:
 
 
 def _numbers(planes: np.ndarray) -> np.ndarray:
-    """int32 [h, w], 0xRRGGBB, of [3, h, w]."""
-    red, green, blue = planes.astype(np.int32)
-    return (red << 16) + (green << 8) + blue
+    """int64 [h, w], 0xRRGGBB, of [3, h, w]; an alpha comes before it."""
+    red, green, blue, *alpha = planes.astype(np.int32)
+    numbers = (red << 16) + (green << 8) + blue
+    return numbers + (alpha[0].astype(np.int64) << 24) if alpha else numbers
 
 
 def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gsjbu.io.evenness import is_even
+from gsjbu.io.evenness import is_even, roughness
 from gsjbu.samples import SAMPLES
 
 
@@ -32,3 +32,9 @@ def test_gaps_are_passed_over_and_what_is_flat_or_tiny_says_nothing():
     assert (
         not is_even(np.ones((36, 64))) and not is_even(ramp(4, 64)) and not is_even(np.full((9, 9), np.nan))
     )
+
+
+def test_roughness_is_0_of_what_is_flat_and_1_of_noise():
+    assert roughness(np.ones((4, 16))) == 0 and roughness(ramp(8, 16)) < 0.2
+    assert abs(roughness(np.random.default_rng(0).normal(size=(64, 64))) - 1) < 0.05
+    assert roughness(np.where(np.arange(16) % 2, 5.0, np.nan)[None]) == 0  # of gaps nothing is known

@@ -178,3 +178,64 @@ def test_a_lone_negative_number_that_repeats_is_a_code(code, least, span, dtype)
 )
 def test_negative_values_beside_others_are_values(values):
     assert gaps.find(values, "depth").known.all()
+
+
+def test_one_class_and_255_are_two_levels_and_asked_for():
+    two = np.where(HOLE, 255, 1)[None].astype(np.uint8)
+    for level, asked in [(1, True), (128, True), (254, False)]:
+        found = gaps.find(np.where(two == 1, level, two).astype(np.uint8), "labels")
+        assert found.known.all() and ("255 is taken for a class" in found.doubt) == asked
+    assert not gaps.find(np.where(HOLE, 255, 0)[None], "labels").doubt
+    third = two.copy()
+    third[0, 0] = 2
+    np.testing.assert_array_equal(gaps.find(third, "labels").known, ~HOLE)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "i4"])
+@pytest.mark.parametrize("code", [-9999, -32768])
+def test_a_known_code_in_all_channels_is_a_gap_and_asked_for(code, dtype):
+    planes = np.concatenate([with_hole(code, dtype, 100), with_hole(code, dtype, 3000)])
+    found = gaps.find(planes, "features")
+    np.testing.assert_array_equal(found.known, ~HOLE)
+    assert found.codes == (code,) and found.guessed and not found.doubt
+    assert gaps.find(planes, "features", gaps.NONE).known.all()
+    assert gaps.find(np.full((2, 6, 8), code, dtype), "features").known.all()  # there is nothing else
+
+
+def test_a_known_code_in_some_channels_alone_is_told():
+    planes = np.concatenate([with_hole(-9999), DEPTH.astype("f4"), with_hole(-9999)])
+    found = gaps.find(planes, "features")
+    assert found.known.all() and "of 12 of 140 cells" in found.doubt
+    assert not gaps.find(planes, "logits").doubt  # rules classes out
+    planes[:, 9] = -9999
+    found = gaps.find(planes, "features")
+    assert not found.known[9].any() and found.known[:9].all() and "of 12 of 140 cells" in found.doubt
+    far = DEPTH.astype("f4") * 5000 - 15000
+    far[0, 3, 3] = -9999
+    assert not gaps.find(np.concatenate([far, far]), "features").codes  # within the others
+
+
+def test_nought_among_few_levels_as_far_apart_is_asked_for():
+    """Cells at borders are mixed: from 0 on, as between the others."""
+    levels = np.array([0, 20, 40, 60, 80, 100, 200])[np.arange(14) // 2][None, None].repeat(10, 1)
+    found = gaps.find(levels.astype("f4"), "depth")
+    assert found.codes == (0,) and found.guessed
+    low = gaps.find(np.where(levels == 200, 255, levels).astype(np.uint8), "depth")
+    assert low.known.all() and low.doubt.startswith("0 is taken for a value")
+
+
+def test_the_least_of_levels_that_were_stretched_is_a_value():
+    rising = np.linspace(14, 255, 140).astype(np.uint8).reshape(1, 10, 14)
+    rising[0, 0, 0] = 0
+    assert gaps.find(rising, "depth").known.all() and not gaps.find(rising, "depth").doubt
+    rising[0, 0, :3] = 0
+    assert gaps.find(rising, "depth").doubt
+
+
+@pytest.mark.parametrize("dtype", ["f4", "u2", "u1"])
+def test_holes_of_depth_stay_gaps_without_a_doubt(dtype):
+    """Levels that were divided by the largest reach 255, too."""
+    depth = np.rint(with_hole(0, "f8") * 255 / DEPTH[0][~HOLE].max()).astype(dtype)
+    found = gaps.find(depth, "depth")
+    np.testing.assert_array_equal(found.known, ~HOLE)
+    assert not found.guessed and not found.doubt

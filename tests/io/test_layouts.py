@@ -335,3 +335,55 @@ def test_what_is_said_to_have_one_channel_is_refused_as_a_map():
 )
 def test_words_as_people_write_them(word, read):
     assert layouts.parse(word) == read
+
+
+def _flat(channels: int, rows: int, cols: int) -> np.ndarray:
+    """[C, h, w]: two regions of random features."""
+    values = np.random.default_rng(1).normal(size=(channels, 2))
+    return values[:, (np.arange(cols) >= cols // 2).astype(int)][:, None].repeat(rows, 1).astype("f4")
+
+
+def _one_hot(channels: int, rows: int, cols: int) -> np.ndarray:
+    return np.eye(channels, dtype=bool)[:, np.zeros((rows, 1), int) + np.arange(cols) * 4 // cols]
+
+
+AMBIGUOUS = [
+    ((21, 12, 16), (96, 128)), ((22, 12, 16), (96, 128)), ((64, 36, 48), (144, 192)), ((9, 12, 16), (96, 128)),
+    ((12, 16, 12), (128, 96)), ((16, 14, 14), (112, 112)), ((16, 16, 16), (128, 128)), ((28, 37, 28), (518, 392)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "size"), AMBIGUOUS)
+@pytest.mark.parametrize("make", [_flat, _waves])
+def test_rows_and_columns_that_are_in_order_are_told_from_channels(make, shape, size):
+    planes = make(*shape)
+    first, last = layouts.lay(planes, size), layouts.lay(planes.transpose(1, 2, 0), size)
+    assert (first.layout, last.layout) == ("CHW", "HWC")
+    assert first.planes.shape == last.planes.shape == shape
+
+
+@pytest.mark.parametrize(("shape", "size"), AMBIGUOUS)
+@pytest.mark.parametrize("dtype", ["bool", "u1", "i4", "i8", "f2", "f4", "255", "log"])
+def test_classes_of_any_dtype_say_which_axis_they_are(dtype, shape, size):
+    planes = _one_hot(*shape)
+    with np.errstate(divide="ignore"):
+        planes = (
+            np.log(planes.astype("f4")) if dtype == "log"
+            else planes * np.uint8(255) if dtype == "255"
+            else planes.astype(dtype)
+        )  # fmt: skip
+    for laid in (layouts.lay(planes, size), layouts.lay(planes.transpose(1, 2, 0), size)):
+        np.testing.assert_array_equal(laid.planes, planes)
+        assert laid.doubt == ""
+
+
+def test_square_cells_go_before_nearly_square_ones_and_it_is_asked():
+    """Of noise, which may be either."""
+    noise = np.random.default_rng(0).standard_normal((12, 16, 21)).astype("f4")
+    laid = layouts.lay(noise, (96, 128))
+    assert laid.layout == "HWC" and "layout='chw'" in laid.doubt
+    assert laid.sentence == "[h, w, C], 12 rows × 16 columns of 21 channels"
+    laid = layouts.lay(noise[:10], (128, 168))  # 16 × 21 of 10 channels, or 10 × 16, nearly
+    assert (laid.layout, laid.doubt) == ("CHW", "")
+    both = layouts.lay(np.random.default_rng(0).standard_normal((36, 48, 64)), (144, 192))
+    assert both.layout == "CHW" and "layout='hwc'" in both.doubt
