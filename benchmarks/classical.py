@@ -64,9 +64,7 @@ class Smoothing:
 Smooth = Callable[[Tensor, Tensor], Tensor]
 
 
-def _planes(
-    image: Tensor, filtered: Callable[[np.ndarray, np.ndarray], np.ndarray], bits: bool = False
-) -> Smooth:
+def _planes(image: Tensor, filtered: Callable[[np.ndarray, np.ndarray], np.ndarray], bits: bool = False) -> Smooth:
     guide = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     guide = np.rint(255 * guide).astype(np.uint8) if bits else guide
     return lambda x, v: torch.from_numpy(np.stack([filtered(guide, plane) for plane in x.numpy()]))
@@ -77,9 +75,7 @@ def _global(image: Tensor, grid: Grid, numbers: tuple[float, ...], threads: int)
     import cv2
 
     strength, tolerance = numbers
-    return _planes(
-        image, lambda g, x: cv2.ximgproc.fastGlobalSmootherFilter(g, x, strength, tolerance), bits=True
-    )
+    return _planes(image, lambda g, x: cv2.ximgproc.fastGlobalSmootherFilter(g, x, strength, tolerance), bits=True)
 
 
 def _domain(image: Tensor, grid: Grid, numbers: tuple[float, ...], threads: int) -> Smooth:
@@ -187,9 +183,7 @@ def main() -> None:
         for passes in (0, PASSES):
             tried = [
                 (error(one), one)
-                for one in (
-                    Smoothing(smoother, numbers, plain, passes) for numbers in grid for plain in UNDER
-                )
+                for one in (Smoothing(smoother, numbers, plain, passes) for numbers in grid for plain in UNDER)
             ]
             for value, one in sorted(tried, key=lambda t: t[0])[:3]:
                 print(f"{value:.3f}: {one}", flush=True)

@@ -78,12 +78,8 @@ def probed(stride: int) -> dict[tuple[str, str], dict[str, float]]:
     """As :func:`measure`, for CamVid: mIoU of the linear probe, the mean of both ways round."""
     table: dict[tuple[str, str], dict[str, float]] = {}
     for name, network in backbones().items():
-        scenes = probe.load(
-            lambda x, net=network: features_of(net, x, Grid.from_stride(*x.shape[1:], stride))
-        )
-        table["CamVid, probe", name] = {
-            m: float(np.mean(probe.measure(METHODS[m], scenes, 1))) for m in SHOWN
-        }
+        scenes = probe.load(lambda x, net=network: features_of(net, x, Grid.from_stride(*x.shape[1:], stride)))
+        table["CamVid, probe", name] = {m: float(np.mean(probe.measure(METHODS[m], scenes, 1))) for m in SHOWN}
     return table
 
 
@@ -98,9 +94,7 @@ def measure(stride: int) -> dict[tuple[str, str], dict[str, float]]:
                 grid = Grid.from_stride(*image.shape[1:], stride)
                 low = features_of(network, image, grid)
                 of_scenes.append({m: score(METHODS[m](image, low, grid, 1)(low), labels) for m in SHOWN})
-            table[kind.split("_")[0].upper(), name] = {
-                m: float(np.mean([s[m] for s in of_scenes])) for m in SHOWN
-            }
+            table[kind.split("_")[0].upper(), name] = {m: float(np.mean([s[m] for s in of_scenes])) for m in SHOWN}
     return table
 
 
@@ -109,9 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--strides", type=int, nargs="+", default=[16, 32])
     for stride in parser.parse_args().strides:
-        print(
-            f"\nstride {stride}\n\n| pictures | backbone | {' | '.join(SHOWN)} |\n|---|---|{'---:|' * len(SHOWN)}"
-        )
+        print(f"\nstride {stride}\n\n| pictures | backbone | {' | '.join(SHOWN)} |\n|---|---|{'---:|' * len(SHOWN)}")
         for (kind, name), figures in (measure(stride) | probed(stride)).items():
             print(f"| {kind} | {name} | {' | '.join(f'{figures[m]:.1f}' for m in SHOWN)} |", flush=True)
 

@@ -30,9 +30,7 @@ TURNS = 7
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="cases whose name contains this")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     args = parser.parse_args()
@@ -77,9 +75,7 @@ def mask_by_four(_: str) -> Callable[[], int]:
 
 
 def depth_by_four(_: str) -> Callable[[], int]:
-    return _upsampled(
-        (2048, 2048), (512, 512), lambda image: 10 * image.mean(0, keepdim=True) + shares(image)
-    )
+    return _upsampled((2048, 2048), (512, 512), lambda image: 10 * image.mean(0, keepdim=True) + shares(image))
 
 
 def features_of_twelve(folder: str) -> Callable[[], int]:
@@ -131,9 +127,7 @@ def shares(image: Tensor) -> Tensor:
     return ((image.mean(0) > 0.6) | inside).to(torch.float32)[None]
 
 
-def _upsampled(
-    size: tuple[int, int], small: tuple[int, int], truth: Callable[[Tensor], Tensor]
-) -> Callable[[], int]:
+def _upsampled(size: tuple[int, int], small: tuple[int, int], truth: Callable[[Tensor], Tensor]) -> Callable[[], int]:
     from benchmarks.speed import scene
 
     image = scene(*size)

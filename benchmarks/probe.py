@@ -98,9 +98,7 @@ def table(up: Upsampler, features: Tensor, labels: np.ndarray, line: tuple[Tenso
     return metrics.confusion(up(scores).argmax(0).numpy(), labels, CLASSES, IGNORE)
 
 
-def measure(
-    method: Method, scenes: Sequence[tuple[Tensor, Tensor, np.ndarray]], threads: int
-) -> tuple[float, float]:
+def measure(method: Method, scenes: Sequence[tuple[Tensor, Tensor, np.ndarray]], threads: int) -> tuple[float, float]:
     """mIoU (per cent) of learning on even images and testing on odd ones, and the other way round."""
     ups, sums = [], []
     for image, features, labels in scenes:
@@ -122,9 +120,7 @@ def measure(
     for first in (0, 1):
         learn, test = range(first, len(scenes), 2), range(1 - first, len(scenes), 2)
         inner, outer = learn[: len(learn) // 2], learn[len(learn) // 2 :]
-        choice = [
-            score(outer, total(inner).solve(s)) + score(inner, total(outer).solve(s)) for s in STRENGTHS
-        ]
+        choice = [score(outer, total(inner).solve(s)) + score(inner, total(outer).solve(s)) for s in STRENGTHS]
         results.append(score(test, total(learn).solve(STRENGTHS[int(np.argmax(choice))])))
     return results[0], results[1]
 

@@ -77,9 +77,7 @@ class Figures:
         return float(np.mean(self.scenes)), float(np.mean(self.scenes_band))
 
 
-def measure(
-    row: Row, guide: str, names: list[str], threads: int, gallery: Gallery | None
-) -> dict[str, Figures]:
+def measure(row: Row, guide: str, names: list[str], threads: int, gallery: Gallery | None) -> dict[str, Figures]:
     """All methods on a row, with the guide of that sort."""
     figures = {name: Figures() for name in names}
     scenes = list(row.load())
@@ -141,9 +139,7 @@ def commit() -> str:
         return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        return git("rev-parse", "--short", "HEAD") + (
-            "+" if git("status", "--porcelain", "-uno", *core) else ""
-        )
+        return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "-uno", *core) else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
@@ -164,9 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write; the exit status is 1 if ``auto`` lost anywhere by more than is allowed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="", help="only rows whose name has this regular expression in it")
-    parser.add_argument(
-        "--methods", default="", help="only these methods, comma-separated (auto is always measured)"
-    )
+    parser.add_argument("--methods", default="", help="only these methods, comma-separated (auto is always measured)")
     parser.add_argument("--no-noise", action="store_true", help="leave out noisy and unrelated guides")
     parser.add_argument("--guides", default="", help=f"only these of them, of {', '.join(list(GUIDES)[1:])}")
     parser.add_argument("--no-probe", action="store_true", help="leave out the linear probe")

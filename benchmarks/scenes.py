@@ -75,11 +75,7 @@ class Row:
 
 def read_image(path: Path) -> Tensor:
     """[3, H, W] in [0, 1]."""
-    return (
-        torch.from_numpy(np.array(Image.open(path).convert("RGB"), np.float32) / 255)
-        .permute(2, 0, 1)
-        .contiguous()
-    )
+    return torch.from_numpy(np.array(Image.open(path).convert("RGB"), np.float32) / 255).permute(2, 0, 1).contiguous()
 
 
 def cell_means(x: np.ndarray, valid: np.ndarray, s: int) -> Tensor:
@@ -105,31 +101,23 @@ def depth_scene(name: str, image: Tensor, depth: np.ndarray, s: int) -> Scene:
     return Scene(name, image, signal, Grid.from_sizes(height, width, *signal.shape[1:]), truth, valid, None)
 
 
-def label_scene(
-    name: str, image: Tensor, labels: np.ndarray, s: int, classes: np.ndarray | None = None
-) -> Scene:
+def label_scene(name: str, image: Tensor, labels: np.ndarray, s: int, classes: np.ndarray | None = None) -> Scene:
     """Each class's share of the cell; the classes are those present if they are not given."""
     height, width = labels.shape[0] // s * s, labels.shape[1] // s * s
     labels, image = labels[:height, :width].astype(np.int64), image[:, :height, :width].contiguous()
     valid = labels != IGNORE
     classes = np.unique(labels[valid]) if classes is None else classes
     signal = cell_means(labels[None] == classes[:, None, None], valid, s)
-    return Scene(
-        name, image, signal, Grid.from_sizes(height, width, *signal.shape[1:]), labels, valid, classes
-    )
+    return Scene(name, image, signal, Grid.from_sizes(height, width, *signal.shape[1:]), labels, valid, classes)
 
 
-def map_scene(
-    name: str, image: Tensor, labels: np.ndarray, s: int, classes: np.ndarray | None = None
-) -> Scene:
+def map_scene(name: str, image: Tensor, labels: np.ndarray, s: int, classes: np.ndarray | None = None) -> Scene:
     """One class a cell, as at its centre; cells whose centre has none are of the first class."""
     scene = label_scene(name, image, labels, s, classes)
     assert scene.classes is not None
     at_centre = scene.truth[s // 2 :: s, s // 2 :: s]
     of_class = np.argmax(at_centre == scene.classes[:, None, None], axis=0)
-    scene.signal = torch.from_numpy(
-        (of_class == np.arange(len(scene.classes))[:, None, None]).astype(np.float32)
-    )
+    scene.signal = torch.from_numpy((of_class == np.arange(len(scene.classes))[:, None, None]).astype(np.float32))
     return scene
 
 
@@ -173,14 +161,10 @@ def _built_in(kind: str, s: int) -> Iterator[Scene]:
         if kind == "depth":
             yield depth_scene(sample.name, sample.image, sample.depth.numpy(), s)
         else:
-            yield label_scene(
-                sample.name, sample.image, sample.labels.numpy(), s, np.arange(len(sample.label_names))
-            )
+            yield label_scene(sample.name, sample.image, sample.labels.numpy(), s, np.arange(len(sample.label_names)))
 
 
-def _row(
-    name: str, kind: str, needs: str | None, noisy: bool, load: Callable[..., Iterator[Scene]], *args: Any
-) -> Row:
+def _row(name: str, kind: str, needs: str | None, noisy: bool, load: Callable[..., Iterator[Scene]], *args: Any) -> Row:
     return Row(name, kind, lambda: load(*args), needs, noisy)
 
 

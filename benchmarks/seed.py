@@ -57,9 +57,7 @@ def main() -> None:
 
 def _seed(image: Tensor, grid: Grid, steps: int) -> Tensor:
     """Raw values after so many of the seed's steps."""
-    return Gathers(image, grid.cell_samples(image), grid, RADIUS).fit(
-        parameters.start(grid, *START), steps, RATE
-    )
+    return Gathers(image, grid.cell_samples(image), grid, RADIUS).fit(parameters.start(grid, *START), steps, RATE)
 
 
 def _psnr(image: Tensor, raw: Tensor, grid: Grid) -> float:

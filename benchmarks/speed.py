@@ -73,12 +73,8 @@ class Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="224² and 512², radius 2 and 8, 3 and 64 channels"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="224² and 512², radius 2 and 8, 3 and 64 channels")
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, available()}))
     parser.add_argument("--json", type=Path, help="write the rows to a file as well")
     args = parser.parse_args()
@@ -119,9 +115,7 @@ def scene(height: int, width: int) -> Tensor:
 
     image = SAMPLES[next(iter(SAMPLES))].image
     scale = max(height / image.shape[1], width / image.shape[2], 1.0)
-    big = (
-        F.interpolate(image[None], scale_factor=scale, mode="bicubic")[0].clamp(0, 1) if scale > 1 else image
-    )
+    big = F.interpolate(image[None], scale_factor=scale, mode="bicubic")[0].clamp(0, 1) if scale > 1 else image
     return big[:, :height, :width].contiguous()
 
 
@@ -201,9 +195,7 @@ def renders(image: Tensor, channels: int, threads: int) -> list[Row]:
                       lambda: attention.render(form, kernel.raw, signal))
             )  # fmt: skip
         rows.append(
-            timed(
-                "render", size, 2, channels, threads, "fused", lambda: kernel.render(signal, threads=threads)
-            )
+            timed("render", size, 2, channels, threads, "fused", lambda: kernel.render(signal, threads=threads))
         )
     out = np.zeros((channels, height, width), dtype=np.float32)
     rows.append(
@@ -276,9 +268,7 @@ def _estimate(given: dict[str, object]) -> None:
     began = time.perf_counter()
     pipeline.run(image, settings)
     took = time.perf_counter() - began
-    memory = (
-        "" if before is None else f", {said.bytes / 1e6:.0f} MB said, {(peak() - before) / 1e6:.0f} grown"
-    )
+    memory = "" if before is None else f", {said.bytes / 1e6:.0f} MB said, {(peak() - before) / 1e6:.0f} grown"
     print(f"  {given!s:<40} {said.seconds:7.2f} said {took:7.2f} took ({took / said.seconds:.2f}×){memory}")
 
 

@@ -33,9 +33,7 @@ RENDER_BYTES = 8e8  # the largest result that is timed
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, available()}))
     parser.add_argument("--both", action="store_true", help="both forms, whichever is chosen")
@@ -90,10 +88,7 @@ def fits_of(
     """Plain Adam over all pixels, one step and STEPS more: the difference leaves out what is made once a fit."""
     grid = grid_of(image, stride)
     problem, raw = cpu.Problem.of(image, grid.cell_means(image), grid, radius), parameters.start(grid)
-    return [
-        partial(cpu.fit, problem, raw, count, 0.1, 1.0, threads=threads, form=form)
-        for count in (1, 1 + STEPS)
-    ]
+    return [partial(cpu.fit, problem, raw, count, 0.1, 1.0, threads=threads, form=form) for count in (1, 1 + STEPS)]
 
 
 def render_cells(image: Tensor, stride: float, form: forms.Form, threads: int, channels: int) -> str:

@@ -13,9 +13,7 @@ from gsjbu.io.colours import palette
 
 def output_folder(description: str | None) -> Path:
     """The folder named on the command line, made if it is not there."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the pictures go")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -59,9 +59,7 @@ def write_inputs(folder: Path, side: int = 512, frames: int = 6) -> None:
     write_clip(folder / "clip.mp4", frames)
 
 
-def moving_scene(
-    name: str, frames: int, width: int = 640, height: int = 360, turns: float = 0.1
-) -> list[Tensor]:
+def moving_scene(name: str, frames: int, width: int = 640, height: int = 360, turns: float = 0.1) -> list[Tensor]:
     """``frames`` pictures [3, height, width] of a scene in motion: the middle of the square scene, enlarged."""
     pictures = []
     for number in range(frames):
@@ -84,9 +82,7 @@ def write_clip(path: Path, frames: int) -> bool:
 
 def main() -> None:
     """Write the inputs into the folder named on the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--side", type=int, default=512, help="long side of the pictures (default: 512)")
     args = parser.parse_args()

@@ -75,9 +75,7 @@ def write_rasters(folder: Path, name: str = "still_life") -> None:
 
 def main() -> None:
     """Write the rasters into the folder named on the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     folder: Path = parser.parse_args().folder
     try:

@@ -60,9 +60,7 @@ def experiment(scene: str) -> tuple[dict[str, tuple[float, float]], dict[str, Te
 def main() -> None:
     """Every scene: numbers, and the class maps as pictures."""
     folder = output_folder(__doc__)
-    print(
-        "mIoU and boundary F against the exact classes; higher is better. auto: what gsjbu.upsample does of itself"
-    )
+    print("mIoU and boundary F against the exact classes; higher is better. auto: what gsjbu.upsample does of itself")
     for scene in SAMPLES:
         scores, maps = experiment(scene)
         for name, (miou, boundary) in scores.items():

@@ -107,9 +107,7 @@ class GSJBU(nn.Module):
         """
         if unheard := [name for name in others if name not in self._ignored]:
             self._ignored.update(unheard)
-            warnings.warn(
-                f"Ignored, as it means nothing here: {', '.join(unheard)}.", UserWarning, stacklevel=2
-            )
+            warnings.warn(f"Ignored, as it means nothing here: {', '.join(unheard)}.", UserWarning, stacklevel=2)
         if _exporting():
             return self._exported(image, signal, output_size)
         if kernels is None:
@@ -148,9 +146,7 @@ class GSJBU(nn.Module):
     @eager
     @untransformed()
     @torch.no_grad()
-    def kernels(
-        self, image: Tensor, signal: Tensor, output_size: SupportsIndex | Size | None = None
-    ) -> list[Kernel]:
+    def kernels(self, image: Tensor, signal: Tensor, output_size: SupportsIndex | Size | None = None) -> list[Kernel]:
         """One fitted kernel per image of the batch, to be handed to ``forward`` as often as wanted."""
         _check_tensors(image, signal)
         if image.ndim != 4 or signal.ndim != 4 or len(image) != len(signal):

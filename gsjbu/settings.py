@@ -17,9 +17,7 @@ from gsjbu.errors import SettingError
 
 #: A whole number as text; int() takes 1_0 and the digits of other scripts as well.
 WHOLE = re.compile("[+-]?[0-9]{1,18}")
-_TRUTH_WORDS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(
-    ("false", "0", "no", "off"), False
-)
+_TRUTH_WORDS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
 
 Kind = Literal["int", "bool", "choice"]
 
@@ -84,21 +82,15 @@ class Setting:
         choices = self.all_choices()
         if isinstance(raw, str) and raw in choices:
             return raw
-        raise SettingError(
-            self.name, f"{self.name} is {_shown(raw)}; it must be one of {', '.join(choices)}."
-        )
+        raise SettingError(self.name, f"{self.name} is {_shown(raw)}; it must be one of {', '.join(choices)}.")
 
     def _parse_int(self, raw: Any) -> int:
-        right = (
-            f"it must be a whole number from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
-        )
+        right = f"it must be a whole number from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
         value: int | None = None
         if hasattr(raw, "__index__") and not is_truth(raw):  # NumPy's whole numbers are ones too
             with suppress(TypeError):
                 value = operator.index(raw)
-        elif (isinstance(raw, float) and raw.is_integer()) or (
-            isinstance(raw, str) and WHOLE.fullmatch(raw.strip())
-        ):
+        elif (isinstance(raw, float) and raw.is_integer()) or (isinstance(raw, str) and WHOLE.fullmatch(raw.strip())):
             value = int(raw)
         if value is None:
             raise SettingError(self.name, f"{self.name} is {_shown(raw)}; {right}.")

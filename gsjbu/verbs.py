@@ -163,9 +163,7 @@ def check_options(verb: str, given: Mapping[str, Any], options: type) -> None:
     known = options.__annotations__
     for name in given:
         if name not in known:
-            raise SettingError(
-                name, f"{verb} has no option {name}; it has {', '.join(known)}.", code="setting_unknown"
-            )
+            raise SettingError(name, f"{verb} has no option {name}; it has {', '.join(known)}.", code="setting_unknown")
 
 
 @eager

@@ -50,8 +50,7 @@ def imported(path: Path) -> set[str]:
             return
         if isinstance(node, ast.ImportFrom) and node.module:
             found.update(
-                f"{node.module}.{alias.name}" if node.module == "gsjbu" else node.module
-                for alias in node.names
+                f"{node.module}.{alias.name}" if node.module == "gsjbu" else node.module for alias in node.names
             )
         elif isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)

@@ -51,9 +51,7 @@ def row(end: str, tests: list[str]) -> tuple[str, bool]:
             cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         print(done.stdout[-4000:], done.stderr[-2000:], sep="\n", file=sys.stderr)
-        counts = ", ".join(
-            re.findall(r"\d+ (?:passed|failed|error\w*|skipped)", done.stdout.rsplit("\n", 2)[-2])
-        )
+        counts = ", ".join(re.findall(r"\d+ (?:passed|failed|error\w*|skipped)", done.stdout.rsplit("\n", 2)[-2]))
         versions = " | ".join(installed(python).values())
         told = f"{sys.version_info.major}.{sys.version_info.minor} | {versions}"
         return f"| {datetime.date.today()} | {end} | {told} | {counts} |", done.returncode == 0
@@ -61,9 +59,7 @@ def row(end: str, tests: list[str]) -> tuple[str, bool]:
 
 def main() -> int:
     """Both ends, or the one that is asked for; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("ends", nargs="*", choices=["lowest", "newest"], help="which; default both")
     parser.add_argument("--tests", nargs="+", default=list(TESTS), help="instead of the library's tests")
     args = parser.parse_args()

@@ -76,9 +76,7 @@ def http() -> str:
 
 def settings() -> str:
     """The table of settings that stands in the README."""
-    table = re.search(
-        r"<!-- settings:.*?-->\n(.*?)<!-- end", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
-    )
+    table = re.search(r"<!-- settings:.*?-->\n(.*?)<!-- end", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     assert table is not None
     return f"# Settings\n\nOf the page, the command line and the API alike.\n\n{table[1]}"
 

@@ -39,9 +39,7 @@ def resolved() -> str:
         "3.11",
         "--generate-hashes",
     ]
-    done = subprocess.run(
-        [*command, "--no-header", "--no-annotate", "-q"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([*command, "--no-header", "--no-annotate", "-q"], capture_output=True, text=True, check=True)
     return HEAD + "".join(block for block in blocks(done.stdout) if not OF_TORCH.match(block))
 
 
@@ -60,16 +58,12 @@ def faults() -> list[str]:
 
 def main() -> int:
     """Write or check; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="only compare the lock with the pins")
     if not parser.parse_args().check:
         LOCK.write_text(resolved(), "utf-8")
     found = faults()
-    print(
-        "\n".join(found) or f"{LOCK.name}: {len(blocks(LOCK.read_text('utf-8')))} packages", file=sys.stderr
-    )
+    print("\n".join(found) or f"{LOCK.name}: {len(blocks(LOCK.read_text('utf-8')))} packages", file=sys.stderr)
     return 1 if found else 0
 
 

@@ -294,9 +294,7 @@ def server_cases() -> Iterator[tuple[str, Case]]:
         with TestClient(create_app(config)) as client:
             file = {"file": ("a.png", png_bytes(to_uint8(picture(90, 120))), "image/png")}
             answer = client.post("/api/run", files=file, data={"iters": "5", **settings}).json()
-        panels = [
-            {key: panel[key] for key in ("name", "png", "legend", "unit")} for panel in answer["panels"]
-        ]
+        panels = [{key: panel[key] for key in ("name", "png", "legend", "unit")} for panel in answer["panels"]]
         return [panels, answer["metrics"], answer["losses"], answer["image"], sorted(answer["status"])]
 
     yield "api run", run
@@ -314,9 +312,7 @@ def cases(folder: Path) -> Iterator[tuple[str, Case]]:
 
 def main() -> int:
     """Write or check the hashes; the number of differences decides the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--write", metavar="FILE", help="store the hashes")
     what.add_argument("--check", metavar="FILE", help="compare with hashes stored before")

@@ -44,9 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {name: n for n, name in enumerate(LONGEST)}
     for item in items:
         if sys.platform == "win32" and "posix" in item.keywords:
-            item.add_marker(
-                pytest.mark.skip("Windows lacks the signals, pipes, links or shell that it needs")
-            )
+            item.add_marker(pytest.mark.skip("Windows lacks the signals, pipes, links or shell that it needs"))
     items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))  # stable: else as collected
 
 

@@ -162,9 +162,7 @@ class Problem:
         self.step = (self.grid.step_y, self.grid.step_x)
         self.guide = _scene(case.channels, case.height, case.width, self.draw)
         self.raw = _raw(case.where, self.grid, self.draw)
-        self.signal = torch.from_numpy(
-            self.draw.normal(0.3, 1.0, (5, self.grid.rows, self.grid.cols))
-        ).float()
+        self.signal = torch.from_numpy(self.draw.normal(0.3, 1.0, (5, self.grid.rows, self.grid.cols))).float()
         if case.rgb_weight:
             self.guide = self._ask("guide", self._without_kinks)
 
@@ -240,9 +238,7 @@ class Problem:
         """The oracle's |Î − I|, mean over every other row and column where cells have four pixels or more along
         them: the odd ones or the even ones, (y, x). at, float64 [4, h, w]: log σx, log σy, raw θ / 0.6, log σr."""
         sizes = zip(self.step, (self.grid.height, self.grid.width), odd)
-        rows, cols = (
-            slice(first, None, 2) if min(step, size) >= 4 else slice(None) for step, size, first in sizes
-        )
+        rows, cols = (slice(first, None, 2) if min(step, size) >= 4 else slice(None) for step, size, first in sizes)
         height, width = self.grid.height, self.grid.width
         lr = self.exact_lr_guide
         w = reference.weights(self.guide, raw_of_logs(at), self.case.radius, self.step, lr)
@@ -285,9 +281,7 @@ def ten_steps(problem: Problem, rgb_weight: float, signal_weight: float) -> tupl
     for _ in range(10):
         adam.zero_grad()
         loss = rgb_weight * reference.rgb_loss(problem.guide, raw, radius, problem.step)
-        loss = loss + signal_weight * reference.signal_loss(
-            problem.guide, raw, radius, problem.step, problem.signal
-        )
+        loss = loss + signal_weight * reference.signal_loss(problem.guide, raw, radius, problem.step, problem.signal)
         loss.backward()
         adam.step()
         losses.append(loss.item())
@@ -326,9 +320,7 @@ def _raw(where: str, grid: Grid, draw: np.random.Generator) -> Tensor:
     shape = (grid.rows, grid.cols)
 
     def given(sigma_x, sigma_y, theta, sigma_r) -> Tensor:
-        full = [
-            torch.from_numpy(np.broadcast_to(v, shape).copy()) for v in (sigma_x, sigma_y, theta, sigma_r)
-        ]
+        full = [torch.from_numpy(np.broadcast_to(v, shape).copy()) for v in (sigma_x, sigma_y, theta, sigma_r)]
         return parameters.to_raw(parameters.Parameters(*full))
 
     turn = draw.uniform(-3, 3, shape)

@@ -78,15 +78,10 @@ def test_the_notebook_runs_from_top_to_bottom(root, tmp_path, monkeypatch):
     nbformat.validate(notebook)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
     printed = "".join(
-        output.get("text", "")
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-        for output in cell.outputs
+        output.get("text", "") for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
     )
     assert "PSNR  bilinear" in printed
-    assert any(
-        "image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])
-    )
+    assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
 
 
 def test_the_notebook_is_what_its_script_makes(root):

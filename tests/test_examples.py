@@ -38,9 +38,7 @@ def test_probabilities_carry_more_than_classes():
     for method in ("bilinear", "fixed", "signal", "auto"):
         assert scores[f"{method}, probabilities"][0] > scores[f"{method}, classes"][0]
     assert max(scores, key=scores.__getitem__) == "auto, probabilities"
-    assert (
-        scores["fixed, probabilities"] > scores["signal, probabilities"] > scores["bilinear, probabilities"]
-    )
+    assert scores["fixed, probabilities"] > scores["signal, probabilities"] > scores["bilinear, probabilities"]
 
 
 def test_the_played_network_gives_probabilities():

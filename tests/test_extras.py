@@ -44,9 +44,7 @@ ASKS: dict[str, list[Callable[[Path], object]]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("extra", "package"), [(extra, name) for extra, names in EXTRAS.items() for name in names]
-)
+@pytest.mark.parametrize(("extra", "package"), [(extra, name) for extra, names in EXTRAS.items() for name in names])
 def test_without_a_package_one_sentence_says_how_to_install_it(
     extra: str,
     package: str,

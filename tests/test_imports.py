@@ -34,9 +34,7 @@ print(json.dumps({{"took": took, "heavy": [name for name in {HEAVY!r} if name in
 
 
 def import_in_a_fresh_process(root) -> dict:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -102,13 +100,9 @@ print(*sorted(names - set(gsjbu.__all__)))
 
 def test_public_modules_are_there_when_they_are_first_used(root):
     errors = "import gsjbu, sys; gsjbu.errors; print(*{'torch', 'numpy'} & set(sys.modules))"
-    done = subprocess.run(
-        [sys.executable, "-c", errors], cwd=root, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", errors], cwd=root, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
-    done = subprocess.run(
-        [sys.executable, "-c", MODULES], cwd=root, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", MODULES], cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [
         "batch", "errors", "grid", "hf", "images", "metrics", "raster", "render", "samples", "signals", "video",

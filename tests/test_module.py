@@ -131,9 +131,7 @@ def test_without_a_value_a_signal_is_refused_whatever_the_objective(pair, object
     signal[0, 0, 3, 3] = value
     for asked in (signal, signal.clone().requires_grad_()):
         for given in (None, kernels):
-            with pytest.raises(
-                ShapeError, match=r"NaN or infinite values.*gsjbu\.upsample takes them for gaps"
-            ):
+            with pytest.raises(ShapeError, match=r"NaN or infinite values.*gsjbu\.upsample takes them for gaps"):
                 upsampler(image, asked, kernels=given)
 
 
@@ -211,9 +209,7 @@ def test_precision_is_its_own_whatever_torch_is_set_to(pair, mode):
         yield from (kernel.sigma_x, kernel.render(features[0]))
         for signal in (features[0], depth, gappy, labels, features[0, :3].softmax(dim=0)):
             yield gsjbu.upsample(image[0], signal, iters=2)
-        yield gsjbu.refine(
-            image[0], labels.repeat_interleave(4, 0)[:33].repeat_interleave(4, 1)[:, :47], stride=4
-        )
+        yield gsjbu.refine(image[0], labels.repeat_interleave(4, 0)[:33].repeat_interleave(4, 1)[:, :47], stride=4)
 
     plain = list(all_doors())
     with MODES[mode]():
@@ -241,9 +237,7 @@ class OnDevice(Tensor):
 def test_a_device_without_float64_is_left_before_values_are_looked_at(pair):
     image, features = pair
     depth, known = features[0, :1], features[0, 0] < 1
-    far_image, far_features, far_depth, far_known = (
-        x.as_subclass(OnDevice) for x in (image, features, depth, known)
-    )
+    far_image, far_features, far_depth, far_known = (x.as_subclass(OnDevice) for x in (image, features, depth, known))
     upsampler = GSJBU(iters=1)
     assert torch.equal(upsampler(far_image, far_features), upsampler(image, features))
     high = gsjbu.upsample(image[0], depth, iters=1)
@@ -437,9 +431,7 @@ def test_arrays_are_told_where_to_go():
     image, signal = torch.rand(1, 3, 24, 32), torch.rand(1, 5, 6, 8)
     for given in ((image.numpy(), signal), (image, signal.numpy()), (None, signal)):
         for call in (GSJBU(iters=0), GSJBU(iters=0).kernels):
-            with pytest.raises(
-                ShapeError, match=r"GSJBU takes tensors, as modules do\. gsjbu\.upsample takes arrays"
-            ):
+            with pytest.raises(ShapeError, match=r"GSJBU takes tensors, as modules do\. gsjbu\.upsample takes arrays"):
                 call(*given)
 
 
@@ -447,9 +439,7 @@ def test_one_kernel_is_taken_for_a_batch_of_one(pair):
     image, signal = (x[:1] for x in pair)
     upsampler = GSJBU(iters=0)
     (kernel,) = upsampler.kernels(image, signal)
-    torch.testing.assert_close(
-        upsampler(image, signal, kernels=kernel), upsampler(image, signal, kernels=[kernel])
-    )
+    torch.testing.assert_close(upsampler(image, signal, kernels=kernel), upsampler(image, signal, kernels=[kernel]))
     assert {kernel: 1}[kernel] == 1  # by identity
     with pytest.raises(ShapeError, match="1 kernels and 2 signals"):
         upsampler(*(x[:1].repeat(2, 1, 1, 1) for x in pair), kernels=kernel)

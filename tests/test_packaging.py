@@ -60,9 +60,7 @@ def test_the_wheel_holds_the_package_and_the_page_and_nothing_else(root, wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"gsjbu/py.typed", "gsjbu/cli/__init__.py", "gsjbu/_web/templates/index.html"} <= names
     for folder in ("static", "templates"):
-        there = [
-            p.relative_to(root) for p in (root / folder).rglob("*") if p.is_file() and "out" not in p.parts
-        ]
+        there = [p.relative_to(root) for p in (root / folder).rglob("*") if p.is_file() and "out" not in p.parts]
         missing = [str(path) for path in there if f"gsjbu/_web/{path.as_posix()}" not in names]
         assert missing == []
     outside = {name.split("/")[0] for name in names}

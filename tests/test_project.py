@@ -86,13 +86,9 @@ def test_numba_is_installed_where_it_has_wheels(pyproject, python, machine, want
 
 def test_every_package_is_shipped(root, pyproject):
     there = {
-        ".".join(p.parent.relative_to(root).parts)
-        for p in (root / "gsjbu").rglob("*.py")
-        if p.parent.name != "_web"
+        ".".join(p.parent.relative_to(root).parts) for p in (root / "gsjbu").rglob("*.py") if p.parent.name != "_web"
     }
-    named = {
-        name for name in pyproject["tool"]["setuptools"]["packages"] if not name.startswith("gsjbu._web")
-    }
+    named = {name for name in pyproject["tool"]["setuptools"]["packages"] if not name.startswith("gsjbu._web")}
     assert there == named
 
 
@@ -108,9 +104,7 @@ def test_the_readme_offers_every_model_that_the_page_offers(root):
     text = (root / "README.md").read_text("utf-8")
     for kind in catalogue.KINDS:
         (row,) = re.findall(rf"^\| `{kind}` .*", text, re.M)
-        missing = [
-            spec.value for spec in catalogue.CATALOGUE if spec.kind == kind and f"`{spec.value}`" not in row
-        ]
+        missing = [spec.value for spec in catalogue.CATALOGUE if spec.kind == kind and f"`{spec.value}`" not in row]
         assert missing == []
 
 
@@ -130,8 +124,7 @@ def what_has_no_language(section: str) -> dict[str, object]:
 
 def test_the_chinese_readme_has_the_same_commands_figures_and_pictures_in_the_same_order(root):
     pages = [
-        re.split(r"^## ", (root / name).read_text("utf-8"), flags=re.M)
-        for name in ("README.md", "README.zh-CN.md")
+        re.split(r"^## ", (root / name).read_text("utf-8"), flags=re.M) for name in ("README.md", "README.zh-CN.md")
     ]
     for section, chinese in zip(*pages, strict=True):
         assert what_has_no_language(chinese) == what_has_no_language(section), section.splitlines()[0]
@@ -157,9 +150,7 @@ def test_what_contributing_names_is_there(root):
 
 
 def test_nothing_committed_names_a_place_on_one_machine(root):
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
-    ).stdout
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
     # spelt in pieces so that this file does not find itself
     places = "|".join(["wor" + "k", r"hom" + r"e/\w+", "User" + r"s/\w+"])
     place = re.compile(rf"(?<![\w.<}}])/(?:{places})/|{re.escape(str(root))}|{re.escape(sys.prefix)}")
@@ -222,15 +213,11 @@ def test_a_python_of_another_version_is_passed_over(root, tmp_path, version):
 
 def test_the_repository_has_one_address(root, pyproject):
     home = pyproject["project"]["urls"]["Homepage"]
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
-    ).stdout
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True).stdout
     texts = [name for name in listed.split("\0") if name.endswith((".md", ".yml", ".cff", ".toml"))]
     owner = re.escape(home.split("/")[3])
     found = {
-        a
-        for n in texts
-        for a in re.findall(rf"https://github\.com/{owner}/[\w-]+", (root / n).read_text("utf-8"))
+        a for n in texts for a in re.findall(rf"https://github\.com/{owner}/[\w-]+", (root / n).read_text("utf-8"))
     }
     assert found == {home}
 

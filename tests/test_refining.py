@@ -111,9 +111,7 @@ def test_depth_in_millimetres_comes_back_in_millimetres():
 
 
 def test_logits_become_probabilities_or_a_mask():
-    logits = bilinear(
-        20 * SHARES - 10 + 0.3 * torch.randn(SHARES.shape, generator=torch.manual_seed(0)), GRID
-    )
+    logits = bilinear(20 * SHARES - 10 + 0.3 * torch.randn(SHARES.shape, generator=torch.manual_seed(0)), GRID)
     out = gsjbu.refine(PHOTO, logits[None].numpy())
     assert out.signal.kind == "logits" and out.min() >= 0 and out.max() <= 1
     mask = gsjbu.refine(PHOTO, logits[None].numpy(), soft=False)
@@ -231,9 +229,7 @@ def test_what_a_result_is_reduced_to_is_a_number():
     out = gsjbu.refine(np.random.default_rng(0).random((48, 64, 3)), mask, stride=8)
     for number in (out.max(), out.mean(), out.sum(), np.min(out), out.any(), np.median(out)):
         assert not isinstance(number, np.ndarray) and {number: 1}
-    assert (
-        isinstance(out + 1, type(out)) and (out + 1).grid is out.grid and out.sum(axis=0).notes == out.notes
-    )
+    assert isinstance(out + 1, type(out)) and (out + 1).grid is out.grid and out.sum(axis=0).notes == out.notes
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4"])

@@ -63,9 +63,7 @@ def test_every_whole_number_is_bounded_above():
     assert all(SETTINGS[name].high is not None for name in WHOLE)
 
 
-@pytest.mark.parametrize(
-    "raw", ["x", "", "1.5", 1.5, None, [3], {}, True, "9" * 400, float("nan"), float("inf")]
-)
+@pytest.mark.parametrize("raw", ["x", "", "1.5", 1.5, None, [3], {}, True, "9" * 400, float("nan"), float("inf")])
 def test_what_is_no_whole_number_is_refused(raw):
     error = refused(radius=raw)
     assert error.code == "setting_invalid"
@@ -152,9 +150,7 @@ def test_a_setting_without_effect_has_none():
     image = torch.rand(3, 48, 48, generator=torch.Generator().manual_seed(0))
     for objective in next(r for r in SETTINGS["optimiser"].remarks if not r.effect).when["objective"]:
         given = {"objective": objective, "features": False, "iters": 3}
-        one, other = (
-            run(image, Settings.parse({**given, "optimiser": name})) for name in ("adam", "log-adam")
-        )
+        one, other = (run(image, Settings.parse({**given, "optimiser": name})) for name in ("adam", "log-adam"))
         assert torch.equal(one.kernel.raw, other.kernel.raw)
         assert one.metrics["rgb"]["gsjbu"] == other.metrics["rgb"]["gsjbu"]
 

@@ -54,9 +54,7 @@ def test_the_gradient_is_that_of_mixing():
     scene, signal, _ = BROUGHT["depth"]
     asked, again = (signal.clone().requires_grad_(True) for _ in range(2))
     gsjbu.upsample(scene.image, asked)[40:60].sum().backward()
-    kernel = gsjbu.fit(
-        scene.image, objective="auto", signal=signal[None], kind="depth", lr_size=tuple(signal.shape)
-    )
+    kernel = gsjbu.fit(scene.image, objective="auto", signal=signal[None], kind="depth", lr_size=tuple(signal.shape))
     kernel.render(again[None])[0, 40:60].sum().backward()
     torch.testing.assert_close(asked.grad, again.grad)
 
@@ -90,12 +88,7 @@ def test_the_gradient_is_that_of_finite_differences(kind, signal):
     signal, image = signal.double(), torch.rand(3, 48, 64, generator=torch.manual_seed(0))
 
     def high(x: Tensor) -> Tensor:
-        return (
-            gsjbu.upsample(image, x, kind=kind, iters=0, objective="rgb")[..., 20:28, 20:28]
-            .double()
-            .square()
-            .sum()
-        )
+        return gsjbu.upsample(image, x, kind=kind, iters=0, objective="rgb")[..., 20:28, 20:28].double().square().sum()
 
     asked = signal.clone().requires_grad_(True)
     high(asked).backward()
@@ -112,9 +105,7 @@ def test_class_numbers_have_no_gradient():
     numbers = SHARES.signal.argmax(dim=0).float()
     with pytest.raises(SignalError, match="no gradient: detach the signal"):
         gsjbu.upsample(SHARES.image, numbers.requires_grad_(True), kind="labels")
-    assert gsjbu.upsample(
-        SHARES.image, torch.zeros(4, 4, requires_grad=True)
-    ).requires_grad  # a map to be learnt
+    assert gsjbu.upsample(SHARES.image, torch.zeros(4, 4, requires_grad=True)).requires_grad  # a map to be learnt
     with torch.no_grad():
         assert set(gsjbu.upsample(SHARES.image, numbers).unique().tolist()) <= set(numbers.unique().tolist())
 
@@ -140,15 +131,12 @@ def test_a_doubt_is_the_callers(verb):
 
 
 @pytest.mark.parametrize("objective", ["rgb", "signal", "auto", "suited"])
-@pytest.mark.parametrize(
-    "of", [np.asarray, lambda x: x.numpy()[::-1, :, ::-1].copy()[::-1, :, ::-1], Tensor.tolist]
-)
+@pytest.mark.parametrize("of", [np.asarray, lambda x: x.numpy()[::-1, :, ::-1].copy()[::-1, :, ::-1], Tensor.tolist])
 def test_a_fit_takes_arrays_as_tensors(objective, of):
     image, signal = torch.rand(3, 48, 64), torch.rand(2, 6, 8)
     gsjbu.fit(image, lr_size=(6, 8), iters=1, objective=objective, signal=signal)  # compiled from here on
     one, other = (
-        gsjbu.fit(image, lr_size=(6, 8), iters=2, objective=objective, signal=given)
-        for given in (signal, of(signal))
+        gsjbu.fit(image, lr_size=(6, 8), iters=2, objective=objective, signal=given) for given in (signal, of(signal))
     )
     assert one.losses == other.losses and torch.equal(one.raw, other.raw)
 
@@ -213,9 +201,7 @@ def test_a_fit_takes_rows_and_columns_for_a_grid():
     image = torch.rand(3, 48, 64)
     assert gsjbu.fit(image, grid=(6, 9), iters=0).grid == gsjbu.fit(image, lr_size=(6, 9), iters=0).grid
     for wrong in (5, "6x8", (1.5, 2), (6,)):
-        with pytest.raises(
-            ShapeError, match=r"grid is .*; it must be two whole numbers from 1, rows and columns"
-        ):
+        with pytest.raises(ShapeError, match=r"grid is .*; it must be two whole numbers from 1, rows and columns"):
             gsjbu.fit(image, grid=wrong, iters=0)
         with pytest.raises(ShapeError, match="it must be two whole numbers from 1, rows and columns"):
             gsjbu.upsample(image, torch.rand(48, 32), grid=wrong)

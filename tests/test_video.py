@@ -24,9 +24,7 @@ def drifting(frames: int, height: int = 60, width: int = 96):
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     for number in range(frames):
         at = x + 0.5 * number
-        yield torch.stack(
-            [0.5 + 0.5 * torch.sin(at / 5), ((at + y) % 40) / 40, (y > 30).float()]
-        ).contiguous()
+        yield torch.stack([0.5 + 0.5 * torch.sin(at / 5), ((at + y) % 40) / 40, (y > 30).float()]).contiguous()
 
 
 def measured(kernels):
@@ -258,9 +256,7 @@ def a_plain_film(path, width: int, height: int, frames: int, sound: str = "") ->
             file.mux(picture.encode(frame))
         file.mux(picture.encode(None))
         if tone is not None:
-            silence = av.AudioFrame.from_ndarray(
-                np.zeros((1, 800 * frames), "u1"), format="u8", layout="mono"
-            )
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 800 * frames), "u1"), format="u8", layout="mono")
             silence.sample_rate, silence.pts, silence.time_base = 8000, 0, Fraction(1, 8000)
             file.mux(tone.encode(silence))
             file.mux(tone.encode(None))
@@ -356,9 +352,7 @@ def test_title_comment_and_time_of_making_are_kept(tmp_path, ending):
 
 
 def test_what_is_there_and_no_film_is_not_said_to_be_missing(tmp_path):
-    with pytest.raises(
-        GsjbuError, match=r"is a folder, and a film is one file; of numbered pictures .*ffmpeg"
-    ):
+    with pytest.raises(GsjbuError, match=r"is a folder, and a film is one file; of numbered pictures .*ffmpeg"):
         films.Reader(tmp_path)
     with pytest.raises(GsjbuError, match=r"^/dev/null is no regular file"):
         films.Reader("/dev/null")

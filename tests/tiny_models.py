@@ -88,9 +88,7 @@ def resnet(place: Path) -> Path:
     t = transformers()
     with torch.random.fork_rng():
         torch.manual_seed(4)
-        config = t.ResNetConfig(
-            embedding_size=8, hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 1, 1], layer_type="basic"
-        )
+        config = t.ResNetConfig(embedding_size=8, hidden_sizes=[8, 12, 16, 20], depths=[1, 1, 1, 1], layer_type="basic")
         return save(t.ResNetForImageClassification(config), place)
 
 
@@ -106,7 +104,5 @@ def swin(place: Path) -> Path:
     t = transformers()
     with torch.random.fork_rng():
         torch.manual_seed(6)
-        config = t.SwinConfig(
-            image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4
-        )
+        config = t.SwinConfig(image_size=64, embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=4)
         return save(t.SwinForImageClassification(config), place)

@@ -187,9 +187,7 @@ def _tell_apart(items: list[Item], out: Path) -> None:
     for item in items:
         other = alike.setdefault(unicodedata.normalize("NFC", item.key).casefold(), item.key)
         if other != item.key and _are_one(other, item.key, out):
-            raise SourceError(
-                f"The results of {other} and {item.key} would be one file in {out}; rename one of them."
-            )
+            raise SourceError(f"The results of {other} and {item.key} would be one file in {out}; rename one of them.")
 
 
 def _are_one(one: str, other: str, out: Path) -> bool:
@@ -228,6 +226,4 @@ def _alone(out: Path) -> Iterator[None]:
         with FileLock(out / ".lock", timeout=0):
             yield
     except Timeout:
-        raise ResumeError(
-            f"Another run is writing into {out}; wait for it, or take another folder."
-        ) from None
+        raise ResumeError(f"Another run is writing into {out}; wait for it, or take another folder.") from None

@@ -52,9 +52,7 @@ class BatchConfig:
     def check(self, signals: str) -> None:
         """Refuse what would be refused for every image. Raises GsjbuError; ``signals``: as for a run."""
         if self.form not in ENDINGS:
-            raise GsjbuError(
-                "output_format", f"form is {self.form!r}; it must be one of {', '.join(ENDINGS)}."
-            )
+            raise GsjbuError("output_format", f"form is {self.form!r}; it must be one of {', '.join(ENDINGS)}.")
         Settings.parse({name: getattr(self, name) for name in OF_FIT})
         if self.resolution:
             Settings.parse({"resolution": self.resolution})
@@ -63,9 +61,7 @@ class BatchConfig:
 
             devices.resolve(self.device)
         if self.half and self.form in NO_FLOATS:
-            raise GsjbuError(
-                "output_format", f"float16 has no part in results of the form {self.form}; leave it out."
-            )
+            raise GsjbuError("output_format", f"float16 has no part in results of the form {self.form}; leave it out.")
         if self.probabilities and self.form == "png":
             from gsjbu.io.levels import SHARES  # here: it brings torch
 

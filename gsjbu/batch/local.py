@@ -28,9 +28,7 @@ A_GPU = 2  # workers that share one: each has its own copy of CUDA in it
 TRIES = 2  # how often an image may take its worker down before it is given up
 LOST = f"The worker died {TRIES} times on this image ({{}}); it may be too large for the memory."
 # Read by the numerical libraries when they load: the processes are the parallelism, each computes alone.
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
-)
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
 
 def run(

@@ -56,9 +56,7 @@ class Blob:
             file.seek(self.offset)
             data = file.read(self.size)
         if 0 <= self.size != len(data):
-            raise OSError(
-                errno.EIO, f"it is cut short: {len(data)} of {self.size} bytes are there", self.path
-            )
+            raise OSError(errno.EIO, f"it is cut short: {len(data)} of {self.size} bytes are there", self.path)
         return data
 
     def stamp(self) -> list[Any] | None:
@@ -96,15 +94,11 @@ def find(source: str, signals: str = BESIDE) -> list[Item]:
         raise SourceError(
             f"There is no folder {signals} of signals; give one, {BESIDE} (the images' own folder) or {BACKBONE}."
         )
-    items = [
-        item for path in paths if path.suffix.lower() in SHARDS for item in _from_shard(path, base, signals)
-    ]
+    items = [item for path in paths if path.suffix.lower() in SHARDS for item in _from_shard(path, base, signals)]
     pictures = [path for path in paths if path.suffix.lower() in IMAGES]
     items += _from_files(pictures, base, signals)
     if not items:
-        raise SourceError(
-            f"{source} holds no image: {', '.join(IMAGES)} files, or .tar shards of them, are needed."
-        )
+        raise SourceError(f"{source} holds no image: {', '.join(IMAGES)} files, or .tar shards of them, are needed.")
     twice = [key for key, count in Counter(item.key for item in items).items() if count > 1]
     if twice:
         raise SourceError(f"Two images would both be written as {twice[0]}; rename one of them.")
@@ -126,9 +120,7 @@ def _paths(source: str) -> tuple[list[Path], Path]:
         found = sorted(Path(p) for p in glob.glob(source, recursive=True) if _counts(Path(p)))
         if found:
             return found, _fixed_part(source)
-    raise SourceError(
-        f"{addresses.missing(source)} Give a folder, a .tar shard, a .txt list of paths, or a glob."
-    )
+    raise SourceError(f"{addresses.missing(source)} Give a folder, a .tar shard, a .txt list of paths, or a glob.")
 
 
 def is_hidden(path: Path, base: Path) -> bool:
@@ -284,9 +276,7 @@ def _from_shard(path: Path, base: Path, signals: str) -> Iterator[Item]:
                 blob = Blob(str(path), name.name, member.offset_data, member.size)
                 samples[(name.parent / stem).as_posix()][(dot + ending).lower()] = blob
     except tarfile.TarError as error:
-        raise SourceError(
-            f"{path.name} is not a plain tar shard (compressed ones must be unpacked)."
-        ) from error
+        raise SourceError(f"{path.name} is not a plain tar shard (compressed ones must be unpacked).") from error
     except OSError as error:
         raise SourceError(addresses.unreadable(path, error)) from error
     prefix = _key(path, base)

@@ -191,9 +191,7 @@ class Worker:
             return do()
         except OSError as error:
             if error.errno in ITS_NAME:
-                raise GsjbuError(
-                    "output_name", f"The result's name cannot be used: {error.strerror}."
-                ) from error
+                raise GsjbuError("output_name", f"The result's name cannot be used: {error.strerror}.") from error
             raise WriteFailed(f"The results cannot be written: {error.strerror or error}.") from error
 
 
@@ -221,8 +219,6 @@ def _missing(item: Item, path: str) -> str:
     looked = SIGNALS if where == Path(item.image.path).with_suffix("") else (*SIGNALS, *IMAGES)
     text = f"{item.image.name} has no {what}: {where} with an ending of {', '.join(looked)} was looked for"
     alike = sorted(
-        other.name
-        for other in where.parent.glob("*")
-        if other.stem == where.name and other.name != item.image.name
+        other.name for other in where.parent.glob("*") if other.stem == where.name and other.name != item.image.name
     )
     return f"{text}; {', '.join(alike[:3])} is there and is none of them." if alike else f"{text}."

@@ -47,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="beside|backbone|FOLDER",
         help="where the signals are: beside each image, in a folder, or made by the backbone (default: beside)",
     )
-    parser.add_argument(
-        "--to", choices=list(ENDINGS), default="npy", help="format of the results (default: npy)"
-    )
+    parser.add_argument("--to", choices=list(ENDINGS), default="npy", help="format of the results (default: npy)")
     options.add_half(parser)
     parser.add_argument(
         "--probabilities",
@@ -62,9 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images at once (default: all cores, or two on a GPU; on Ray all GPUs)",
     )
-    parser.add_argument(
-        "--ray", metavar="local|ADDRESS", help="run on Ray: here, or on the cluster at ADDRESS"
-    )
+    parser.add_argument("--ray", metavar="local|ADDRESS", help="run on Ray: here, or on the cluster at ADDRESS")
     options.add_signal(parser)
     options.add_guide(parser, many=True)
     options.add_settings(parser, SETTINGS, resolution=None, objective="auto", **dict.fromkeys(OF_BACKBONE))
@@ -118,9 +114,7 @@ def run(args: argparse.Namespace) -> int:
         "seconds": round(seconds, 3),
         "images_per_second": round(report.done / seconds, 3) if report.done else 0.0,
     }
-    sentence = (
-        f"{report.done} done, {report.found} there already, {len(report.failed)} failed in {seconds:.1f} s"
-    )
+    sentence = f"{report.done} done, {report.found} there already, {len(report.failed)} failed in {seconds:.1f} s"
     if report.passed_over:
         some = ", ".join(report.passed_over[:5]) + (", …" if len(report.passed_over) > 5 else "")
         files = options.counted(len(report.passed_over), "file")

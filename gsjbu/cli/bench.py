@@ -46,9 +46,7 @@ def run(args: argparse.Namespace) -> int:
     scene = next(iter(SAMPLES.values())).image
     image = F.interpolate(scene[None], size=(args.size, args.size), mode="bilinear", align_corners=False)[0]
     rows = -(-args.size // args.stride)
-    signal = torch.randn(
-        args.channels, rows, rows, generator=torch.Generator().manual_seed(0), dtype=torch.float32
-    )
+    signal = torch.randn(args.channels, rows, rows, generator=torch.Generator().manual_seed(0), dtype=torch.float32)
     fit = {"stride": args.stride, "radius": args.radius, "device": args.device, "threads": args.threads}
     warm_up.patient = True
     gsjbu.fit(image, iters=2, **fit)  # compile and load first: a one-off

@@ -87,11 +87,7 @@ def _sweep(args: argparse.Namespace, folder: Path, files: set[str]) -> None:
     listed = folder / REPORT
     panels = notes_of(listed.read_text("utf-8", "replace")).get("panels") if listed.is_file() else None
     names = {str(panel.get("file")) for panel in panels or () if isinstance(panel, dict)} - files
-    old = [
-        folder / name
-        for name in sorted(names)
-        if re.fullmatch(r"\w+\.png", name) and (folder / name).is_file()
-    ]
+    old = [folder / name for name in sorted(names) if re.fullmatch(r"\w+\.png", name) and (folder / name).is_file()]
     for path in old:
         path.unlink()
     if old:
@@ -113,9 +109,7 @@ def _facts(result: Any) -> dict[str, Any]:
 def _sentence(folder: Path, facts: dict[str, Any]) -> str:
     rgb = facts["metrics"].get("rgb", {})
     both = [
-        f"{rgb[name]['psnr']:.2f} dB ({name})"
-        for name in ("bilinear", "gsjbu")
-        if (rgb.get(name) or {}).get("psnr")
+        f"{rgb[name]['psnr']:.2f} dB ({name})" for name in ("bilinear", "gsjbu") if (rgb.get(name) or {}).get("psnr")
     ]
     numbers = f", PSNR {' → '.join(both)}" if both else ""
     return f"{folder / 'index.html'}: {len(facts['panels'])} panels{numbers}."

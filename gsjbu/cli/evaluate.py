@@ -105,8 +105,7 @@ def _sentence(row: dict[str, Any]) -> str:
     from gsjbu.core.grid import size_text
 
     figures = "\n".join(
-        f"  {method:10} "
-        + "  ".join(f"{name} {value:.4g}" for name, value in one.items() if isinstance(value, float))
+        f"  {method:10} " + "  ".join(f"{name} {value:.4g}" for name, value in one.items() if isinstance(value, float))
         for method, one in row["metrics"].items()
     )
     return f"{row['name']}, {size_text(row['height'], row['width'])}: {row['truth']}\n{figures}"

@@ -37,9 +37,7 @@ def as_csv(rows: Rows) -> str:
 
 
 def _line(row: dict[str, Any], method: str, one: dict[str, Any]) -> dict[str, Any]:
-    facts = {"picture": row["name"], "method": method} | {
-        name: row[name] for name in ("width", "height", "kind")
-    }
+    facts = {"picture": row["name"], "method": method} | {name: row[name] for name in ("width", "height", "kind")}
     measures = {name: value for name, value in one.items() if name != "classes"}
     return facts | measures | {f"IoU {name}": value for name, value in one.get("classes", {}).items()}
 
@@ -81,8 +79,7 @@ def _methods(rows: Rows) -> list[str]:
 def _means(rows: Rows) -> str:
     measures, methods = _measures(rows), _methods(rows)
     values = {
-        m: [_mean(row["metrics"][m].get(n) for row in rows if m in row["metrics"]) for n in measures]
-        for m in methods
+        m: [_mean(row["metrics"][m].get(n) for row in rows if m in row["metrics"]) for n in measures] for m in methods
     }
     return table([[m, *_marked(values, m, measures)] for m in methods], ["method", *measures])
 
@@ -109,9 +106,7 @@ def _pictures(rows: Rows) -> str:
 
 def _classes(rows: Rows) -> str:
     methods = _methods(rows)
-    names = dict.fromkeys(
-        name for row in rows for one in row["metrics"].values() for name in one.get("classes", {})
-    )
+    names = dict.fromkeys(name for row in rows for one in row["metrics"].values() for name in one.get("classes", {}))
     body = [
         [
             name,

@@ -17,9 +17,7 @@ from gsjbu.cli import options
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """A kernel's file or none, the output, and what the fixed kernel is made of."""
-    parser.add_argument(
-        "kernel", nargs="?", help="a kernel's file (.safetensors); without one, the fixed kernel"
-    )
+    parser.add_argument("kernel", nargs="?", help="a kernel's file (.safetensors); without one, the fixed kernel")
     parser.add_argument("-o", "--output", required=True, metavar="FILE.onnx", help="where the graph goes")
     options.add_settings(parser, ("radius",))
     parser.add_argument(

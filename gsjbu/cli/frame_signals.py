@@ -42,9 +42,7 @@ class Glance:
     def at(cls, signal: Signal) -> Glance:
         """From a signal as it was understood."""
         own = signal.kind == "labels"
-        values = (
-            signal.real(signal.values[0][signal.mask].numpy()) if len(signal.values) == 1 else np.zeros(1)
-        )
+        values = signal.real(signal.values[0][signal.mask].numpy()) if len(signal.values) == 1 else np.zeros(1)
         return cls(
             signal.kind, 1 if own else len(signal.values), np.dtype(signal.dtype).kind != "f", signal.codes,
             (float(values.min()), float(values.max())),
@@ -202,9 +200,7 @@ class FrameSignals:
                 )
         self._kinds = {path: kind for path, one in found.items() if one.kind != kind}
         if others:
-            alone = ", ".join(
-                f"{path.name} {label(telling[path].kind)}" for path in self._kinds if path in telling
-            )
+            alone = ", ".join(f"{path.name} {label(telling[path].kind)}" for path in self._kinds if path in telling)
             options.say(self.args, [f"All signals are taken for {label(kind)}, as most are; alone would be: {alone}. "
                                     "--kind says otherwise."])  # fmt: skip
 
@@ -228,9 +224,7 @@ def _files(folder: Path) -> list[Path]:
         raise GsjbuError("signal_missing", f"--signal {folder}: give rgb, features, or a folder of signals.")
     found = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith(".")]
     if not found:
-        raise GsjbuError(
-            "signal_missing", f"{folder} holds no signal; one a frame is needed ({', '.join(ENDINGS)})."
-        )
+        raise GsjbuError("signal_missing", f"{folder} holds no signal; one a frame is needed ({', '.join(ENDINGS)}).")
     return sorted(found, key=_natural)
 
 

@@ -126,9 +126,7 @@ def refuse_signal_words(args: argparse.Namespace, where: str, but: Sequence[str]
 
 def signal_words(args: argparse.Namespace) -> dict[str, Any]:
     """The options of :func:`add_signal`, as the reader takes them."""
-    return {name: getattr(args, name) for name in WORDS} | {
-        "names": names_of(args.names) if args.names else ()
-    }
+    return {name: getattr(args, name) for name in WORDS} | {"names": names_of(args.names) if args.names else ()}
 
 
 def add_guide(parser: argparse.ArgumentParser, many: bool = False) -> None:
@@ -160,9 +158,7 @@ def guide(args: argparse.Namespace) -> Guide:
 
 def add_half(parser: argparse.ArgumentParser) -> None:
     """Results of half the size."""
-    parser.add_argument(
-        "--float16", action="store_true", help="write arrays in half precision, half the size"
-    )
+    parser.add_argument("--float16", action="store_true", help="write arrays in half precision, half the size")
 
 
 def say(args: argparse.Namespace, sentences: Iterable[str]) -> None:

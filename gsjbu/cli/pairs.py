@@ -92,7 +92,5 @@ def _only(paths: list[Path]) -> Path:
     """The one file of a name: which of several is meant nobody has said."""
     if len(paths) > 1:
         names = " and ".join(path.name for path in paths)
-        raise GsjbuError(
-            "file_ambiguous", f"{paths[0].parent} has {names}; which is meant? Leave one of them there."
-        )
+        raise GsjbuError("file_ambiguous", f"{paths[0].parent} has {names}; which is meant? Leave one of them there.")
     return paths[0]

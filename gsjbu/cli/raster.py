@@ -32,9 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--invalid", default=WORDS["invalid"].usual, metavar=options.METAVARS["invalid"],
         help=f"{WORDS['invalid'].sentence} (default: auto, the signal's nodata; without one, as gsjbu upsample)",
     )  # fmt: skip
-    parser.add_argument(
-        "--clouds", metavar="FILE", help="a raster on the guide's grid, not 0 where it is no guide"
-    )
+    parser.add_argument("--clouds", metavar="FILE", help="a raster on the guide's grid, not 0 where it is no guide")
     parser.add_argument(
         "--tile", type=options.count(64), metavar="N",
         help="pixels a side at once (by itself, as many as keep a scene of six bands within 1 GB)",

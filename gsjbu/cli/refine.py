@@ -27,12 +27,8 @@ SOFT = {"auto": None, "on": True, "off": False}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, signal, output, the grid and the settings of a fit."""
     parser.add_argument("image", help="the picture to follow")
-    parser.add_argument(
-        "signal", help="the mask, class map, probabilities, logits or depth, as large as the picture"
-    )
-    parser.add_argument(
-        "-o", "--output", required=True, help="where the result goes; its ending says the format"
-    )
+    parser.add_argument("signal", help="the mask, class map, probabilities, logits or depth, as large as the picture")
+    parser.add_argument("-o", "--output", required=True, help="where the result goes; its ending says the format")
     parser.add_argument(
         "--soft", choices=list(SOFT), default="auto", help="shares, or a mask (default: auto, as it came)"
     )

@@ -20,9 +20,7 @@ from gsjbu.cli.upsample import add_result, form_of, of_levels, signal_over, writ
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Kernel, signal and output."""
     parser.add_argument("kernel", help="a fitted kernel (.safetensors)")
-    parser.add_argument(
-        "signal", help="a low-resolution signal on its grid; FILE:ENTRY names one of several arrays"
-    )
+    parser.add_argument("signal", help="a low-resolution signal on its grid; FILE:ENTRY names one of several arrays")
     add_result(parser)
     options.add_signal(parser)
     options.add_output(parser)

@@ -85,9 +85,7 @@ def check_words(args: argparse.Namespace, signal: str | None, truth: str = "") -
         raise GsjbuError("signal_kind", f"{made_of} is {own}, and --kind says {args.kind}; leave it out.")
 
 
-def made_of(
-    args: argparse.Namespace, name: str, truth: Brought, worked: tuple[int, int], stride: int
-) -> Signal:
+def made_of(args: argparse.Namespace, name: str, truth: Brought, worked: tuple[int, int], stride: int) -> Signal:
     """The low-resolution signal that the ``truth`` called ``name`` gives."""
     from gsjbu.io import kinds
     from gsjbu.io.truths import reduced

@@ -40,12 +40,8 @@ FORMS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, signal, output and the settings of a fit."""
-    parser.add_argument(
-        "image", help="the picture to follow: whatever Pillow opens, or a TIFF of several bands"
-    )
-    parser.add_argument(
-        "signal", help="the low-resolution signal on its grid; FILE:ENTRY names one of several arrays"
-    )
+    parser.add_argument("image", help="the picture to follow: whatever Pillow opens, or a TIFF of several bands")
+    parser.add_argument("signal", help="the low-resolution signal on its grid; FILE:ENTRY names one of several arrays")
     add_result(parser)
     parser.add_argument(
         "--kernel",
@@ -60,16 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_result(parser: argparse.ArgumentParser) -> None:
     """Where a result goes, and as what."""
-    parser.add_argument(
-        "-o", "--output", required=True, help="where the result goes; its ending says the format"
-    )
+    parser.add_argument("-o", "--output", required=True, help="where the result goes; its ending says the format")
     options.add_half(parser)
     parser.add_argument(
         "--probabilities", action="store_true", help="of labels, write each class's share instead of the map"
     )
-    parser.add_argument(
-        "--no-clip", action="store_true", help="let results leave the range of what was brought"
-    )
+    parser.add_argument("--no-clip", action="store_true", help="let results leave the range of what was brought")
 
 
 def run(args: argparse.Namespace) -> int:

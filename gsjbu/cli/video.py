@@ -44,12 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--values", metavar="FOLDER", help="also keep each frame's result there, as .npy of its own dtype"
     )
-    parser.add_argument(
-        "--float16", action="store_true", help="keep fractions in half precision, half the size"
-    )
-    parser.add_argument(
-        "--beside", choices=["bilinear", "original"], help="show this to the left of the result"
-    )
+    parser.add_argument("--float16", action="store_true", help="keep fractions in half precision, half the size")
+    parser.add_argument("--beside", choices=["bilinear", "original"], help="show this to the left of the result")
     parser.add_argument(
         "--warm-iters",
         type=options.count(0),
@@ -137,9 +133,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
     options.spare_inputs((args.film,), (args.output,))
     if not args.values:
         if args.float16:
-            raise GsjbuError(
-                "setting_invalid", "--float16 is that of --values, which is not asked for; leave it out."
-            )
+            raise GsjbuError("setting_invalid", "--float16 is that of --values, which is not asked for; leave it out.")
         return
     check_folder(args.values)
     if os.path.isdir(args.signal) and Path(args.values).exists() and Path(args.values).samefile(args.signal):

@@ -94,9 +94,7 @@ def alone() -> filelock.BaseFileLock:
 
 def _can_keep() -> bool:
     """Whether what another process compiles will be there for this one: not in a folder that goes with this one."""
-    return "gsjbu-compiled-" not in os.environ.get("NUMBA_CACHE_DIR", "") and any(
-        map(_is_writable, _places())
-    )
+    return "gsjbu-compiled-" not in os.environ.get("NUMBA_CACHE_DIR", "") and any(map(_is_writable, _places()))
 
 
 def _is_writable(folder: Path) -> bool:

@@ -46,8 +46,7 @@ LARGE = 3_000_000
 KEEP, KEEP_OF_SMALL, SMALL_CELL = 4, 2, 8
 
 MIXED_ONLY = (
-    "The signal is taken for a quantity averaged over each cell: it is mixed only, as it seems to lie off the "
-    "image."
+    "The signal is taken for a quantity averaged over each cell: it is mixed only, as it seems to lie off the image."
 )
 UNFITTED = (
     "Too few cells around those with a value have one, or the image tells too little of them, for a fit: the Gaussians"
@@ -150,9 +149,7 @@ def _mixture(
 
 def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) -> str:
     """The name of the recipe for ``signal`` [C, h, w], gaps filled, of which ``known`` (bool [h, w]) has values."""
-    if given.kind == "heat_map" and (
-        min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)
-    ):
+    if given.kind == "heat_map" and (min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)):
         return "smooth"
     name = RECIPE_OF.get(given.kind or "") or kind_of(signal)
     if name == "shares" and len(signal) == 1 and grid.is_whole and not grid.are_counts(signal.numpy()):

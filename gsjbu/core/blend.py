@@ -131,9 +131,7 @@ def sharpened(blend: Blend | None, means: Means | None, signal: Tensor) -> Tenso
 
 def members(blend: Blend, gaussians: Gaussians) -> Members:
     """The blend as shares of one window's weights; only where it ``fits``."""
-    mixed = alone(gaussians.radius)._replace(
-        first=blend.first_share, second=blend.second_share, raw=blend.second
-    )
+    mixed = alone(gaussians.radius)._replace(first=blend.first_share, second=blend.second_share, raw=blend.second)
     if not blend.plain_share:
         return mixed
     down, across = (_in_window(blend, axis, gaussians.radius) for axis in _axes(gaussians.grid))
@@ -142,9 +140,7 @@ def members(blend: Blend, gaussians: Gaussians) -> Members:
 
 def _mixture(blend: Blend, gaussians: Gaussians, signal: Tensor, mix: MixGaussians) -> Tensor:
     """Σ shareₖ·Rₖ·V; members without a share are not computed."""
-    parts: list[tuple[float, Upsampler]] = [
-        (share, partial(mix, one)) for share, one in _sets(blend, gaussians)
-    ]
+    parts: list[tuple[float, Upsampler]] = [(share, partial(mix, one)) for share, one in _sets(blend, gaussians)]
     if blend.plain_share > 0:
         parts.append((blend.plain_share, lambda v: blend.interpolate(v, gaussians.grid)))
     mixed: Tensor | None = None
@@ -256,8 +252,7 @@ def plain_lines(blend: Blend, grid: Grid) -> tuple[Tensor, Tensor]:
 def _lines(blend: Blend, grid: Grid) -> list[tuple[Grid, Tensor]]:
     """Per axis, rows first: a grid one pixel wide, and what each LR pixel of it adds to each HR pixel [n, N, 1]."""
     return [
-        (axis, blend.interpolate(torch.eye(axis.rows, dtype=torch.float32)[:, :, None], axis))
-        for axis in _axes(grid)
+        (axis, blend.interpolate(torch.eye(axis.rows, dtype=torch.float32)[:, :, None], axis)) for axis in _axes(grid)
     ]
 
 

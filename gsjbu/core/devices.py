@@ -21,11 +21,7 @@ def unavailable_reason(name: str) -> str | None:
     if kind == "cuda":
         if torch.cuda.is_available():
             count = torch.cuda.device_count()
-            return (
-                f"torch sees {count} CUDA GPUs, counted from 0."
-                if int(number or 0) >= max(1, count)
-                else None
-            )
+            return f"torch sees {count} CUDA GPUs, counted from 0." if int(number or 0) >= max(1, count) else None
         if torch.version.cuda is None:
             return NO_CUDA
         return "No CUDA GPU is visible to torch."

@@ -127,16 +127,12 @@ def _check_guide(guide: Tensor, grid: Grid) -> None:
             f"The grid is over {size_text(grid.height, grid.width)}, the image has {size_text(*guide.shape[1:])}."
         )
     if not grid.is_regular:
-        raise ShapeError(
-            "The grid's steps do not go with its sizes; use Grid.from_sizes or Grid.from_stride."
-        )
+        raise ShapeError("The grid's steps do not go with its sizes; use Grid.from_sizes or Grid.from_stride.")
     finite_image(guide)
 
 
 def _start(grid: Grid, sigma: float | None, sigma_r: float | None, usual: tuple[float, float]) -> Tensor:
-    return parameters.start(
-        grid, usual[0] if sigma is None else sigma, usual[1] if sigma_r is None else sigma_r
-    )
+    return parameters.start(grid, usual[0] if sigma is None else sigma, usual[1] if sigma_r is None else sigma_r)
 
 
 def _raw_of(init: Kernel, grid: Grid) -> Tensor:

@@ -45,9 +45,7 @@ class Gaussians:
     def by_place(self) -> Gaussians:
         """The same Gaussians over a guide of one colour: only distances count."""
         g = self.grid
-        flat, low = (
-            torch.zeros(1, *size, dtype=torch.float32) for size in ((g.height, g.width), (g.rows, g.cols))
-        )
+        flat, low = (torch.zeros(1, *size, dtype=torch.float32) for size in ((g.height, g.width), (g.rows, g.cols)))
         return replace(self, guide=flat, lr_guide=low, seen=None)
 
     @property

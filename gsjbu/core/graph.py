@@ -157,10 +157,7 @@ class Fixed(nn.Module):
         guide = guide * (3 / (torch.ones(()) * guide.shape[-3]).clamp_min(3)).sqrt()
         lr_guide = (y.means() @ guide.to(torch.float64) @ x.means().T).to(torch.float32)
         sigma_y, sigma_x = (
-            (self.start[0] * axis.step)
-            .clamp_min(SIGMA_LOW)
-            .minimum(axis.step.clamp_min(SIGMA_HIGH))
-            .to(torch.float32)
+            (self.start[0] * axis.step).clamp_min(SIGMA_LOW).minimum(axis.step.clamp_min(SIGMA_HIGH)).to(torch.float32)
             for axis in axes
         )
         flat = torch.zeros_like(signal[0, 0])  # [h, w]

@@ -51,14 +51,10 @@ class Grid:
     def from_stride(cls, height: int, width: int, stride: int) -> Grid:
         """Square cells of ``stride`` pixels; nothing is cropped, edge cells may be partial."""
         if height < 1 or width < 1:
-            raise ShapeError(
-                f"The image is {size_text(height, width)}; it needs at least one pixel each way."
-            )
+            raise ShapeError(f"The image is {size_text(height, width)}; it needs at least one pixel each way.")
         if stride < 1:
             raise ShapeError(f"stride is {stride}; it must be at least 1 pixel.")
-        return cls(
-            height, width, math.ceil(height / stride), math.ceil(width / stride), float(stride), float(stride)
-        )
+        return cls(height, width, math.ceil(height / stride), math.ceil(width / stride), float(stride), float(stride))
 
     @classmethod
     def from_sizes(cls, height: int, width: int, rows: int, cols: int) -> Grid:
@@ -161,9 +157,7 @@ class Grid:
         """
         self._check(x)
         a = _area_means(x.detach().to("cpu").numpy(), self.col_starts, self.step_x, -1)
-        return torch.from_numpy(_area_means(a, self.row_starts, self.step_y, -2).astype(np.float32)).to(
-            x.device
-        )
+        return torch.from_numpy(_area_means(a, self.row_starts, self.step_y, -2).astype(np.float32)).to(x.device)
 
     def shares(self, classes: np.ndarray, number: int) -> np.ndarray:
         """Share of each class ``0…number − 1`` in each cell's pixels, float32 [number, h, w], as :meth:`cell_means` of

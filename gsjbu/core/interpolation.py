@@ -44,8 +44,7 @@ def catmull_rom(lr: Tensor, grid: Grid) -> Tensor:
         )
         shape = (-1, 1) if dim == 1 else (-1,)
         parts = [
-            w.reshape(shape).to(lr.device) * lr.index_select(dim, n.clamp(0, cells - 1).to(lr.device))
-            for n, w in taps
+            w.reshape(shape).to(lr.device) * lr.index_select(dim, n.clamp(0, cells - 1).to(lr.device)) for n, w in taps
         ]
         lr = torch.stack(parts).sum(dim=0)
     return lr

@@ -211,9 +211,7 @@ class Kernel:
         check_threads(threads)
         learnt, wide = wants_gradient(signal), signal.dtype == torch.float64
         if not learnt:
-            signal = calculable(
-                signal.to("cpu")
-            )  # as the result; it is looked at in float64, which mps has not
+            signal = calculable(signal.to("cpu"))  # as the result; it is looked at in float64, which mps has not
             _check_digits(signal)
         signal = signal if wide else signal.to(torch.float32)
         refinement = None if learnt else self._refinement_of(signal)
@@ -273,14 +271,8 @@ class Kernel:
         if (why := why_unreadable(signal)) and not is_transformed(signal):
             raise ShapeError(f"The signal {why}.")
         if clip and not self.is_pure and is_batched(signal):
-            raise ShapeError(
-                "clip=True looks at the values, which torch.func.vmap hides; give a batch [B, C, h, w]."
-            )
-        if (
-            signal.ndim not in (3, 4)
-            or signal.shape[-3] == 0
-            or tuple(signal.shape[-2:]) != (grid.rows, grid.cols)
-        ):
+            raise ShapeError("clip=True looks at the values, which torch.func.vmap hides; give a batch [B, C, h, w].")
+        if signal.ndim not in (3, 4) or signal.shape[-3] == 0 or tuple(signal.shape[-2:]) != (grid.rows, grid.cols):
             raise ShapeError(
                 f"The signal is {list(signal.shape)}; it must be [C, {grid.rows}, {grid.cols}] "
                 f"or [B, C, {grid.rows}, {grid.cols}]."

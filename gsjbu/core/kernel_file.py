@@ -89,16 +89,10 @@ def _from_tensors(tensors: dict[str, Tensor], notes: dict[str, Any]) -> Kernel:
         second = tensors["second"].to(torch.float32) if "second" in tensors else None
         blend = blends.checked(Blend(second=second, **notes["blend"]), grid)
     seen = tensors.get("seen")
-    if seen is not None and (
-        seen.dtype != torch.bool or seen.shape != guide.shape[1:] or not bool(seen.any())
-    ):
+    if seen is not None and (seen.dtype != torch.bool or seen.shape != guide.shape[1:] or not bool(seen.any())):
         raise ValueError(f"its mask of the guide is {list(seen.shape)}")
     across, down = notes.get("offset", (0, 0))
-    if (
-        not all(isinstance(n, int) for n in (across, down))
-        or abs(across) >= grid.width
-        or abs(down) >= grid.height
-    ):
+    if not all(isinstance(n, int) for n in (across, down)) or abs(across) >= grid.width or abs(down) >= grid.height:
         raise ValueError(f"its offset is {notes['offset']}")
     if notes.get("blur") not in (None, *BLURS):
         raise ValueError(f"its blur is {notes['blur']!r}")

@@ -81,9 +81,7 @@ def _clamped(x: Tensor, low: float, high: float) -> Tensor:
 def to_raw(p: Parameters) -> Tensor:
     """The raw values ``[4, h, w]`` float32 that give ``p``; computed in float64."""
     sx, sy, theta, sr = (v.detach().to("cpu", torch.float64) for v in p)
-    raw = torch.stack(
-        [_inverse_softplus(sx), _inverse_softplus(sy), _inverse_tanh(theta), _inverse_softplus(sr)]
-    )
+    raw = torch.stack([_inverse_softplus(sx), _inverse_softplus(sy), _inverse_tanh(theta), _inverse_softplus(sr)])
     return raw.to(torch.float32)
 
 

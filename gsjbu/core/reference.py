@@ -53,9 +53,7 @@ def low_resolution(x: Tensor, rows: int, cols: int, step: Step) -> Tensor:
     """Mean of x [C, H, W] over each cell's pixels, [C, h, w]."""
     cell_y, cell_x = cell_of(x.shape[1], rows, step[0]), cell_of(x.shape[2], cols, step[1])
     lines = [
-        torch.stack(
-            [x.double()[:, cell_y == i][:, :, cell_x == j].mean(dim=(1, 2)) for j in range(cols)], dim=-1
-        )
+        torch.stack([x.double()[:, cell_y == i][:, :, cell_x == j].mean(dim=(1, 2)) for j in range(cols)], dim=-1)
         for i in range(rows)
     ]
     return torch.stack(lines, dim=-2)

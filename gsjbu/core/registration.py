@@ -228,9 +228,7 @@ def _exactly(likely: Shift, grid: Grid, more: Callable[[Shift], float]) -> Shift
 
     while jump >= 1:  # pixels: half as far each time
         near = product(*(range(n - jump, n + jump + 1, jump) for n in best))
-        best = max(
-            ((x, y) for x, y in near if abs(x) <= reach_x and abs(y) <= reach_y), key=lambda p: more(at(*p))
-        )
+        best = max(((x, y) for x, y in near if abs(x) <= reach_x and abs(y) <= reach_y), key=lambda p: more(at(*p)))
         jump //= 2
     exact = at(*best)
     halves = [

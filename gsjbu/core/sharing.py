@@ -53,9 +53,7 @@ class Shared:
     def values(self) -> Tensor:
         """float32 [C, h, w]: 1 where a cell's class is one of the channel's."""
         mine = self.channels[self.places]
-        return torch.from_numpy(
-            (mine == np.arange(self.channels.max() + 1)[:, None, None]).astype(np.float32)
-        )
+        return torch.from_numpy((mine == np.arange(self.channels.max() + 1)[:, None, None]).astype(np.float32))
 
     def strongest(self, way: Upsampler, grid: Grid, together: bool = False) -> Tensor:
         """The class with the largest upsampled score at each pixel, int64 [H, W]; of several the first, −1 of none.

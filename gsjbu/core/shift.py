@@ -81,15 +81,11 @@ def found(
         # the correlation with what is about 0 and of spread 1, as _standard makes it, without making it
         seen = changes_at(*at)
         mean = sum(float(np.einsum("yx,yx->", w, a)) for w, a in zip(weights, seen, strict=True)) / total
-        square = (
-            sum(float(np.einsum("yx,yx,yx->", w, a, a)) for w, a in zip(weights, seen, strict=True)) / total
-        )
+        square = sum(float(np.einsum("yx,yx,yx->", w, a, a)) for w, a in zip(weights, seen, strict=True)) / total
         spread = max(0.0, square - mean * mean) ** 0.5
         if spread <= FLAT:
             return None
-        gains[at] = (_by_part([a * b for a, b in zip(told, seen, strict=True)]) - mean * own) / (
-            spread * total
-        )
+        gains[at] = (_by_part([a * b for a, b in zip(told, seen, strict=True)]) - mean * own) / (spread * total)
     sums = {at: float(parts.sum()) for at, parts in gains.items()}
     best = max(sums, key=lambda at: sums[at])
     more = gains[best] - gains[0, 0]
@@ -118,12 +114,7 @@ def means_of_moved(guide: Tensor, grid: Grid, across: int, down: int, roughly: b
     """Cell means [G, h, w] of ``moved(guide, across, down)``; ``roughly``, where cells are whole, those of a view, and
     the cells at the rim repeat those beside them."""
     height, width = int(grid.step_y), int(grid.step_x)
-    if (
-        not (grid.is_whole and roughly)
-        or min(grid.rows, grid.cols) < 3
-        or abs(down) > height
-        or abs(across) > width
-    ):
+    if not (grid.is_whole and roughly) or min(grid.rows, grid.cols) < 3 or abs(down) > height or abs(across) > width:
         return grid.cell_means(moved(guide, across, down)).to(torch.float32)
     top, left = height - down, width - across
     inner = guide[:, top : top + height * (grid.rows - 2), left : left + width * (grid.cols - 2)]

@@ -138,9 +138,7 @@ def is_smoother(explained: Explained, by: float = SMOOTHER, even_by: float = SMO
     if by_surface is None:
         return False
     inner = (slice(None), slice(2, -2), slice(2, -2))
-    by_colours = min(
-        float(explained.errors(ramps)[1:][inner].mean(axis=(1, 2)).min()) for ramps in (False, True)
-    )
+    by_colours = min(float(explained.errors(ramps)[1:][inner].mean(axis=(1, 2)).min()) for ramps in (False, True))
     enough = even_by if is_even(explained.signal, by_surface) else by
     return float(by_surface.mean()) < by_colours * np.exp(-enough)
 
@@ -168,11 +166,7 @@ def _spread(explained: Explained) -> float:
     errors = explained.errors(ramps=True)
     plain, best = errors[0], errors[1 + int(errors[1:].mean(axis=(1, 2)).argmin())]
     parts = np.array(
-        [
-            part.sum()
-            for rows in np.array_split(plain - best, PARTS)
-            for part in np.array_split(rows, PARTS, axis=1)
-        ]
+        [part.sum() for rows in np.array_split(plain - best, PARTS) for part in np.array_split(rows, PARTS, axis=1)]
     )
     error = float(parts.std(ddof=1)) / PARTS
     if error == 0:
@@ -184,9 +178,7 @@ def few_channels(signal: Tensor) -> np.ndarray:
     """float32 [K, h, w] of ``signal`` [C, h, w], K at most GAIN_CHANNELS."""
     shown = signal.detach().to("cpu", torch.float32)
     if len(shown) > GAIN_CHANNELS:  # a random projection keeps distances, on the whole
-        mixer = torch.randn(
-            GAIN_CHANNELS, len(shown), generator=torch.Generator().manual_seed(0), dtype=torch.float32
-        )
+        mixer = torch.randn(GAIN_CHANNELS, len(shown), generator=torch.Generator().manual_seed(0), dtype=torch.float32)
         shown = torch.einsum("kc,chw->khw", mixer, shown - shown.mean(dim=(1, 2), keepdim=True))
     return shown.numpy()
 

@@ -18,8 +18,7 @@ FLAT = 1e-6  # of its largest value: a signal that spreads less is what float32'
 def fit_gaussians(
     start: Gaussians,
     iters: int,
-    signal: Tensor
-    | None = None,  # [C, h, w], see checked_signal: what is to be given back; None: the guide's colours
+    signal: Tensor | None = None,  # [C, h, w], see checked_signal: what is to be given back; None: the guide's colours
     *,
     backend: str,
     device: torch.device,
@@ -53,9 +52,7 @@ def checked_signal(signal: Tensor | None, grid: Grid) -> Tensor:
     """``signal``, of one channel [h, w] too, as finite float32 [C, h, w] on the CPU; raises ShapeError where it is none
     for ``grid``."""
     if signal is None:
-        raise ShapeError(
-            "The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'."
-        )
+        raise ShapeError("The objective 'signal' needs a signal [C, h, w] to give back; pass signal=… or use 'rgb'.")
     signal = as_tensor(signal)
     if why := why_unreadable(signal):
         raise ShapeError(f"The signal {why}.")

@@ -78,9 +78,7 @@ def read_zip(data: bytes, max_values: int, entry: str | None = None) -> tuple[np
         _check_packed(infos)
         if any(i.filename.endswith("/data.pkl") or i.filename == "data.pkl" for i in infos):
             if sum(i.file_size for i in infos) > 16 * max_values:
-                raise SignalError(
-                    "signal_too_large", f"The .pt unfolds to more than {16 * max_values} bytes."
-                )
+                raise SignalError("signal_too_large", f"The .pt unfolds to more than {16 * max_values} bytes.")
             return read_torch(data, max_values, entry), "pt"
         held = {i.filename.removesuffix(".npy"): i for i in infos if i.filename.endswith(".npy")}
         info = entry_of(".npz", held, entry)
@@ -114,9 +112,7 @@ def read_torch(data: bytes, max_values: int, entry: str | None = None) -> np.nda
     if isinstance(found, dict):
         return from_tensor(_tensor_of(found, entry), max_values)
     if entry is not None:
-        raise SignalError(
-            "signal_missing", f"The .pt holds one tensor without a name; leave :{entry[:60]} out."
-        )
+        raise SignalError("signal_missing", f"The .pt holds one tensor without a name; leave :{entry[:60]} out.")
     return from_tensor(found, max_values)
 
 
@@ -181,9 +177,7 @@ def _npy(stream: BinaryIO, length: int, max_values: int) -> np.ndarray:
     dtype, order, shape, used = _npy_header(stream)
     check(dtype, shape, max_values)
     size = math.prod(shape) * dtype.itemsize
-    early = SignalError(
-        "signal_corrupt", f"The file ends early: its header promises an array {shape_text(shape)}."
-    )
+    early = SignalError("signal_corrupt", f"The file ends early: its header promises an array {shape_text(shape)}.")
     if used + size > length:
         raise early
     body = stream.read(size)

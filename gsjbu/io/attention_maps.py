@@ -24,9 +24,7 @@ def refusal(array: np.ndarray, batched: bool, size: Size) -> SignalError | None:
     one = 0 if grid.leading else grid.rows // 2 * grid.cols + grid.cols // 2
     index = ", ".join([*before, str(one), *([f"{grid.leading}:"] if grid.leading else [])])
     shape = ", ".join(str(n) for n in (*heads, grid.rows, grid.cols))
-    as_it_is = Remedy(
-        "layout", f"{count}x{count}", f"If it is a map as it is, layout='{count}x{count}' says so."
-    )
+    as_it_is = Remedy("layout", f"{count}x{count}", f"If it is a map as it is, layout='{count}x{count}' says so.")
     return SignalError(
         "signal_tokens",
         f"The array is {list(((1,) if batched else ()) + array.shape)}, and its rows sum to 1: it looks like attention "

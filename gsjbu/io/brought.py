@@ -53,13 +53,9 @@ class Brought:
 def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES) -> None:
     """Refuse what cannot be a signal, before any memory is taken for it."""
     if dtype.hasobject:
-        raise SignalError(
-            "signal_pickled", "The array holds Python objects (pickled); save plain numbers instead."
-        )
+        raise SignalError("signal_pickled", "The array holds Python objects (pickled); save plain numbers instead.")
     if dtype.kind == "c":
-        raise SignalError(
-            "signal_type", "The array is complex; save its real part, or its parts as channels."
-        )
+        raise SignalError("signal_type", "The array is complex; save its real part, or its parts as channels.")
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
         raise SignalError(
             "signal_type",

@@ -94,9 +94,7 @@ def _fractions(x: Any, what: str) -> np.ndarray:
     """[C, H, W] of a picture, shares of its levels."""
     dtype = str(getattr(x, "dtype", "")).removeprefix("torch.")
     if dtype.startswith(("int", "uint")) and dtype not in ("uint8", "uint16"):
-        raise ImageError(
-            "image_type", f"{what} is {dtype}; it must be floats in [0, 1], or levels of 8 or 16 bits."
-        )
+        raise ImageError("image_type", f"{what} is {dtype}; it must be floats in [0, 1], or levels of 8 or 16 bits.")
     return numbers(fractions_of(x), what)
 
 

@@ -56,9 +56,7 @@ def _held(x: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(x, list | tuple):
         yield from ((f"[{n}]", part) for n, part in enumerate(x))
     else:
-        yield from (
-            (f".{name}", part) for name, part in getattr(x, "__dict__", {}).items() if name[:1] != "_"
-        )
+        yield from ((f".{name}", part) for name, part in getattr(x, "__dict__", {}).items() if name[:1] != "_")
 
 
 def _array_in(x: Any, depth: int) -> str | None:

@@ -75,9 +75,7 @@ def read_exr(data: bytes, max_values: int, entry: str | None = None) -> Brought:
         chosen = entry_of(".exr", layers | _colours(layers) | {one.name: [one] for one in channels}, entry)
     first = chosen[0]
     if any((one.pixels.shape, one.data) != (first.pixels.shape, first.data) for one in chosen):
-        raise SignalError(
-            "signal_shape", f"The channels of the .exr ({_names(chosen)}) differ in size; name one."
-        )
+        raise SignalError("signal_shape", f"The channels of the .exr ({_names(chosen)}) differ in size; name one.")
     check(np.dtype(np.float32), (len(chosen), *first.whole.shape), max_values)
     laid = [_laid(one) for one in chosen]
     known = laid[0][1]

@@ -52,9 +52,7 @@ class Reader:
         try:
             self._file = av.open(str(path))
         except av.FFmpegError as error:
-            raise GsjbuError(
-                "video_unreadable", f"{Path(path).name} cannot be read as a film: {error}."
-            ) from error
+            raise GsjbuError("video_unreadable", f"{Path(path).name} cannot be read as a film: {error}.") from error
         if not self._file.streams.video:
             self._file.close()
             raise GsjbuError("video_unreadable", f"{Path(path).name} has no picture track.")
@@ -141,9 +139,7 @@ class Writer:
         try:
             self._file = _av().open(str(self._part), mode="w")
         except (OSError, ValueError) as error:
-            raise GsjbuError(
-                "output_format", f"{self._path.name} cannot be written as a film: {error}."
-            ) from error
+            raise GsjbuError("output_format", f"{self._path.name} cannot be written as a film: {error}.") from error
         self._rate = rate
         self._like = like
         self._stream: Any = None
@@ -178,9 +174,7 @@ class Writer:
         self._long: dict[int, int] = {}  # by presentation time, in ticks
         if self._like is not None:
             self._stream.codec_context.time_base = CLOCK
-            aspect = (
-                1 / self._like.aspect if self._like.quarters % 2 else self._like.aspect
-            )  # turned by a quarter
+            aspect = 1 / self._like.aspect if self._like.quarters % 2 else self._like.aspect  # turned by a quarter
             self._stream.codec_context.sample_aspect_ratio = aspect
             self._sound, left = self._like.sound_for(self._file)
             if left:
@@ -255,6 +249,4 @@ def _no_film(path: str | Path) -> str:
             f"{path} is a folder, and a film is one file; of numbered pictures this makes one: ffmpeg -framerate 24 "
             f"-pattern_type glob -i '{path}/*.png' -c:v ffv1 film.mkv"
         )
-    return (
-        f"{path} is no regular file, as a film must be." if os.path.exists(path) else addresses.missing(path)
-    )
+    return f"{path} is no regular file, as a film must be." if os.path.exists(path) else addresses.missing(path)

@@ -32,9 +32,7 @@ def check(form: str, shape: tuple[int, ...]) -> None:
 def check_digits(form: str, offset: float, scale: float) -> None:
     """Refuse, before any work, values of ``offset`` ± ``scale`` of which float32 keeps no 1024th of their range."""
     if abs(offset) * np.finfo(np.float32).eps > 2 * scale / 1024:
-        text = (
-            f"A .{form} holds float32, which has too few digits for values around {offset:.6g}, all within "
-        )
+        text = f"A .{form} holds float32, which has too few digits for values around {offset:.6g}, all within "
         raise GsjbuError("output_format", f"{text}{2 * scale:.3g}; write .npy or .tif instead.")
 
 
@@ -42,9 +40,7 @@ def encoded(form: str, result: np.ndarray) -> bytes:
     """A result [H, W] or [C, H, W] as the file of that ``form``. Raises GsjbuError for numbers beyond float32's."""
     check(form, result.shape)
     if result.dtype.kind in "iu" and max(abs(int(result.min())), abs(int(result.max()))) > _WHOLE:
-        text = (
-            f"A .{form} holds whole numbers up to {_WHOLE}, and the result larger ones; write .npy instead."
-        )
+        text = f"A .{form} holds whole numbers up to {_WHOLE}, and the result larger ones; write .npy instead."
         raise GsjbuError("output_format", text)
     planes = (result if result.ndim == 3 else result[None]).astype("<f4")
     return {"pfm": _pfm, "flo": _flo, "exr": _exr}[form](planes)

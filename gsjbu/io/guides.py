@@ -43,9 +43,7 @@ MOSTLY = 0.5
 FOURTH = "The fourth channel is followed as the others are, as a band; if it is an alpha, leave it out."
 #: What an opaque alpha is in each scale.
 _FULL = (1.0, 255.0, 65535.0)
-LAYERS = (
-    "An .exr has layers of linear light: name the one to follow, {}:RGB, or save the picture as PNG or TIFF."
-)
+LAYERS = "An .exr has layers of linear light: name the one to follow, {}:RGB, or save the picture as PNG or TIFF."
 #: One a channel, as a person gives them.
 Numbers: TypeAlias = Sequence[float] | np.ndarray | Tensor
 _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
@@ -407,9 +405,7 @@ def _numbers(name: str, given: Numbers | None) -> list[float]:
     try:
         return [] if given is None else [float(number) for number in given]
     except (TypeError, ValueError) as error:
-        raise ImageError(
-            "image_shape", f"{name} is {given!r}; it must be one number a channel, as a list."
-        ) from error
+        raise ImageError("image_shape", f"{name} is {given!r}; it must be one number a channel, as a list.") from error
 
 
 def _scaled(x: Tensor, step: float = 0.0) -> Guide:
@@ -449,9 +445,7 @@ def stretched(x: Tensor, step: float = 0.0) -> Guide:
         low, high = (float(v) for v in x.aminmax())
     if 0 < high - low < LEAST_SPAN:
         x = (x - low) / (high - low)
-        filled = (
-            f"The image fills only {low:.3g} to {high:.3g} of its range 0–1, and is stretched to all of it."
-        )
+        filled = f"The image fills only {low:.3g} to {high:.3g} of its range 0–1, and is stretched to all of it."
         notes.append(filled)
     return Guide(x, tuple(notes))
 

@@ -364,9 +364,7 @@ def _fractions(plane: np.ndarray, known: np.ndarray) -> Guess:
         return _in_unit(plane, known, said)
     if low < -1 and high > 1 and max(-low, high) <= LOGITS_TOP:
         if abs(values.mean()) < STANDARD and abs(values.std() - 1) < STANDARD:
-            return Guess(
-                "depth", f"{said}, of mean 0 and spread 1: a quantity that was standardised", "logits"
-            )
+            return Guess("depth", f"{said}, of mean 0 and spread 1: a quantity that was standardised", "logits")
         if max(-low, high) <= MASK_TOP and _two_plateaus(values):
             return Guess("logits", f"{said}, few near 0: the logits of a mask", "depth")
         return Guess("depth", said, "logits")
@@ -488,9 +486,7 @@ def _classes_or_features(planes: np.ndarray, known: np.ndarray, values: np.ndarr
             reason = f"{said} of both signs, their softmax mostly {100 * sure:.0f} % sure and in patches"
             if channels % 32 == 0 and channels > 32:
                 return Guess("features", f"{said} of both signs, as many as backbones have", "logits")
-            return Guess(
-                "logits", reason, "features" if channels < FEW_CLASSES or channels % 8 == 0 else None
-            )
+            return Guess("logits", reason, "features" if channels < FEW_CLASSES or channels % 8 == 0 else None)
     return Guess("features", f"{said} from {low:.3g} to {high:.3g}")
 
 

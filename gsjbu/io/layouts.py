@@ -102,9 +102,7 @@ def lay(
             laid = _of_tokens(flat, grids)
             return _if_squashed(replace(laid, doubt="a map [h, w] (layout='chw')"), size)
         laid = _best(suiting, size)
-        return replace(
-            laid, sentence=laid.sentence or "a map [h, w]", doubt="tokens [N, C] (layout='tokens')"
-        )
+        return replace(laid, sentence=laid.sentence or "a map [h, w]", doubt="tokens [N, C] (layout='tokens')")
     may_be_tokens = None if one_channel else flat
     return _tokens_alone(may_be_tokens, grids, size, batched, _refusal(array, ways, size, names_channels))
 
@@ -173,12 +171,8 @@ def _few_channels(shape: tuple[int, ...], grid: tokens.TokenGrid, size: Size) ->
     rows, cols = shape[-2:]
     remedies = [Remedy("layout", "tokens", "If they are tokens, layout='tokens' says so.")]
     if rows <= size[0] and cols <= size[1]:
-        remedies.append(
-            Remedy("layout", f"{rows}x{cols}", f"If it is a map, layout='{rows}x{cols}' says so.")
-        )
-    return SignalError(
-        "signal_tokens", f"The array is {shape_text(shape)}, which may be {grid.sentence}.", remedies
-    )
+        remedies.append(Remedy("layout", f"{rows}x{cols}", f"If it is a map, layout='{rows}x{cols}' says so."))
+    return SignalError("signal_tokens", f"The array is {shape_text(shape)}, which may be {grid.sentence}.", remedies)
 
 
 def _crossed(flat: np.ndarray, size: Size) -> tokens.Crossed | None:
@@ -352,9 +346,7 @@ def _square_or_exact(square: Laid, exact: Laid, size: Size) -> Laid:
     rows, cols = exact.planes.shape[1:]
     if size[0] * cols != size[1] * rows:
         return replace(square, doubt=_INSTEAD["HWC"])
-    return replace(
-        exact, sentence=_axes_of(exact), doubt="[C, h, w], a square that was squashed (layout='chw')"
-    )
+    return replace(exact, sentence=_axes_of(exact), doubt="[C, h, w], a square that was squashed (layout='chw')")
 
 
 def _if_squashed(laid: Laid, size: Size) -> Laid:
@@ -368,9 +360,7 @@ def _if_squashed(laid: Laid, size: Size) -> Laid:
     if seen is not None:
         step = f"{seen.sentence}: cut them off, {seen.cut(laid.layout)}"
         if seen.sure:
-            squashed = Remedy(
-                "layout", f"{rows}x{cols}", f"If it is squashed, layout='{rows}x{cols}' says so."
-            )
+            squashed = Remedy("layout", f"{rows}x{cols}", f"If it is squashed, layout='{rows}x{cols}' says so.")
             raise SignalError("signal_aspect", f"{aspects.both((rows, cols), size)}: {step}.", [squashed])
         doubt = f"of the picture padded to a square ({step}); {named}"
     sentence = ", ".join(filter(None, (laid.sentence, "a square signal over the whole picture, squashed")))
@@ -455,9 +445,7 @@ def _or_tokens(
 ) -> SignalError:
     """The ``refusal`` of [h, w] that may be tokens [C, N], or, with ``grids``, [N, C] as well."""
     if crossed is not None:
-        return SignalError(
-            refusal.code, f"{refusal.what} {crossed.refusal}", (*refusal.remedies, *crossed.remedies)
-        )
+        return SignalError(refusal.code, f"{refusal.what} {crossed.refusal}", (*refusal.remedies, *crossed.remedies))
     if not grids:
         return refusal
     said = f"Were it {shape[0]} tokens of {shape[1]} channels, layout='tokens' would say so."

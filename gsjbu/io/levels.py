@@ -22,9 +22,7 @@ from gsjbu.io.kinds import CLASS_KINDS, UNIT_KINDS
 from gsjbu.io.signals import Signal
 
 TOP, TOP_OF_COLOURS = 65535, 255
-SHARES = (
-    "A .png holds the map of classes, and not the share of each class; write .npy, .safetensors or .zarr."
-)
+SHARES = "A .png holds the map of classes, and not the share of each class; write .npy, .safetensors or .zarr."
 
 
 def png(signal: Signal, result: np.ndarray, shares: bool = False) -> bytes:

@@ -100,9 +100,7 @@ def _in_order(found: Any, name: str) -> tuple[str, ...]:
     """A name for each number, from a list or a map; those that are left out have their number's."""
     try:
         found = found.get("id2label", found) if isinstance(found, Mapping) else found
-        by_number = (
-            dict(enumerate(found)) if isinstance(found, list) else {int(k): v for k, v in found.items()}
-        )
+        by_number = dict(enumerate(found)) if isinstance(found, list) else {int(k): v for k, v in found.items()}
         most = max(by_number, default=-1)
         if min(by_number, default=0) < 0 or most >= MAX_NAMES:
             raise ValueError("numbers out of range")
@@ -114,6 +112,4 @@ def _in_order(found: Any, name: str) -> tuple[str, ...]:
 
 
 def _no_names(name: str) -> SignalError:
-    return SignalError(
-        "signal_names", f"{name} holds no names: a list, or a map from class number to name (id2label)."
-    )
+    return SignalError("signal_names", f"{name} holds no names: a list, or a map from class number to name (id2label).")

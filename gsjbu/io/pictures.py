@@ -91,9 +91,7 @@ def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large("over 89 million", max_pixels) from error
     except Exception as error:  # Pillow raises nearly every built-in exception on damaged files
-        raise ImageError(
-            "image_corrupt", f"The {kind} picture is damaged or cut short; save it again."
-        ) from error
+        raise ImageError("image_corrupt", f"The {kind} picture is damaged or cut short; save it again.") from error
 
 
 def check_before_opening(data: bytes, kind: str, max_pixels: int) -> int:
@@ -101,13 +99,9 @@ def check_before_opening(data: bytes, kind: str, max_pixels: int) -> int:
     if kind == "WEBP":
         check_size(_webp_size(data), max_pixels)  # Pillow allocates the whole canvas on opening a WebP
     if kind == "PNG" and any(islice(_png_chunks(data), MAX_PNG_CHUNKS, None)):
-        raise ImageError(
-            "image_too_large", f"The PNG has more than {MAX_PNG_CHUNKS} chunks; save it again as usual."
-        )
+        raise ImageError("image_too_large", f"The PNG has more than {MAX_PNG_CHUNKS} chunks; save it again as usual.")
     if kind == "JPEG" and _is_of_twelve_bits(data):
-        raise ImageError(
-            "image_type", "The JPEG has 12 bits a channel, which are not read; save it with 8, or as PNG."
-        )
+        raise ImageError("image_type", "The JPEG has 12 bits a channel, which are not read; save it with 8, or as PNG.")
     scans = data.count(b"\xff\xda") if kind == "JPEG" else 0
     if scans > MAX_JPEG_SCANS:
         raise _too_many_scans(scans)
@@ -179,15 +173,11 @@ def to_image(x: Any) -> Tensor:
     if isinstance(x, Image.Image):
         x = _flatten(x, b"")
     if not isinstance(x, np.ndarray):
-        raise ImageError(
-            "image_type", f"An image must be a tensor, an array or a PIL image, not {type(x).__name__}."
-        )
+        raise ImageError("image_type", f"An image must be a tensor, an array or a PIL image, not {type(x).__name__}.")
     if x.ndim == 3 and x.shape[2] == 1:
         x = x[:, :, 0]
     if not (x.ndim == 2 or (x.ndim == 3 and x.shape[2] == 3)) or x.size == 0:
-        raise ImageError(
-            "image_shape", f"An image array must be [H, W] or [H, W, 3]; this one is {list(x.shape)}."
-        )
+        raise ImageError("image_shape", f"An image array must be [H, W] or [H, W, 3]; this one is {list(x.shape)}.")
     scale = _SCALES.get(x.dtype.name)
     if scale is None and x.dtype.kind != "f":
         raise ImageError("image_type", f"An image array must be uint8, uint16 or float, not {x.dtype.name}.")
@@ -322,13 +312,9 @@ def png_bytes(pixels: np.ndarray, palette: bytes = b"", text: str = "") -> bytes
         what = "; to_uint8 makes them of a tensor" if isinstance(pixels, Tensor) else ""
         raise ImageError("image_type", f"A PNG is written from an array, not {type(pixels).__name__}{what}.")
     if pixels.dtype not in (np.uint8, np.uint16) or pixels.size == 0:
-        raise ImageError(
-            "image_shape", f"A PNG is written from uint8 or uint16 pixels, not {pixels.dtype.name}."
-        )
+        raise ImageError("image_shape", f"A PNG is written from uint8 or uint16 pixels, not {pixels.dtype.name}.")
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8)):
-        raise ImageError(
-            "image_shape", f"A PNG is written from [H, W] or [H, W, 3], not {list(pixels.shape)}."
-        )
+        raise ImageError("image_shape", f"A PNG is written from [H, W] or [H, W, 3], not {list(pixels.shape)}.")
     height, width = pixels.shape[:2]
     bits = 8 * pixels.itemsize
     colour_type = 2 if pixels.ndim == 3 else 3 if palette else 0
@@ -345,9 +331,7 @@ def png_bytes(pixels: np.ndarray, palette: bytes = b"", text: str = "") -> bytes
     extra = _chunk(b"PLTE", palette) if palette else b""
     if text:  # iTXt: keyword, not compressed, no language, UTF-8
         extra += _chunk(b"iTXt", TEXT_KEY.encode() + b"\0\0\0\0\0" + text.encode())
-    return (
-        b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:
@@ -358,9 +342,7 @@ def _tensor_image(x: Tensor) -> Tensor:
     if x.ndim == 2:
         x = x[None]
     if x.ndim != 3 or x.numel() == 0:
-        raise ImageError(
-            "image_shape", f"An image tensor must be [C, H, W] or [H, W]; this one is {list(x.shape)}."
-        )
+        raise ImageError("image_shape", f"An image tensor must be [C, H, W] or [H, W]; this one is {list(x.shape)}.")
     if x.dtype == torch.uint8:
         return torch.from_numpy(x.detach().to("cpu").numpy() / np.float32(255))
     if not x.is_floating_point():
@@ -453,9 +435,7 @@ def _flatten(image: Image.Image, data: bytes) -> np.ndarray:
         return deep[..., 0] if (deep == deep[..., :1]).all() else deep
     if image.mode.startswith("I") or image.mode == "F":
         if image.mode == "F":
-            raise ImageError(
-                "image_type", "A floating-point picture has no fixed white; pass it as an array."
-            )
+            raise ImageError("image_type", "A floating-point picture has no fixed white; pass it as an array.")
         grey = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
         if isinstance(clear, int):
             grey[grey == clear] = 65535

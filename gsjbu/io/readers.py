@@ -70,9 +70,7 @@ def _numbers(x: Any) -> np.ndarray:
     try:
         array = np.asarray(x)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise holds or SignalError(
-            "signal_type", f"A {type(x).__name__} is no array of numbers. {ACCEPTED}"
-        ) from error
+        raise holds or SignalError("signal_type", f"A {type(x).__name__} is no array of numbers. {ACCEPTED}") from error
     if array.dtype.kind == "O" and hasattr(x, "to_numpy"):  # pandas' own types, whose gaps are no numbers
         with suppress(ValueError, TypeError):
             array = x.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -91,9 +89,7 @@ def _in_64_bits(array: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         found = array.astype(np.float64)
     if (np.isinf(found) & np.isfinite(array)).any():
-        raise SignalError(
-            "signal_range", "The signal holds values beyond float64's range; give it in another unit."
-        )
+        raise SignalError("signal_range", "The signal holds values beyond float64's range; give it in another unit.")
     return found
 
 
@@ -193,9 +189,7 @@ def _zarr(path: Path, max_values: int, entry: str | None) -> Brought:
     try:
         array = np.asarray(found[...])
     except Exception as error:  # its codecs raise nearly anything on damaged chunks
-        raise SignalError(
-            "signal_corrupt", f"{path.name} is damaged; one of its chunks cannot be read."
-        ) from error
+        raise SignalError("signal_corrupt", f"{path.name} is damaged; one of its chunks cannot be read.") from error
     return with_notes(Brought(array, "Zarr"), notes if isinstance(notes, dict) else {})
 
 

@@ -77,8 +77,7 @@ def _taken(x: np.ndarray, grid: Grid, how: str) -> np.ndarray:
 def middles(x: np.ndarray, grid: Grid) -> np.ndarray:
     """The pixel in the middle of each cell of [..., H, W], [..., h, w]."""
     rows, cols = (
-        np.minimum(((np.arange(cells) + 0.5) * step).astype(np.int64), size - 1)
-        for size, cells, step in grid.axes
+        np.minimum(((np.arange(cells) + 0.5) * step).astype(np.int64), size - 1) for size, cells, step in grid.axes
     )
     return x[..., rows, :][..., cols]
 

@@ -43,9 +43,7 @@ UNIT_VECTORS = (
 )
 UNIT_WITHIN = 0.01  # half precision's digits, and a few roundings
 DIRECTIONS = 4  # channels up to which vectors of length 1 are directions (normals, angles, …) to anybody
-AS_LARGE = (
-    "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
-)
+AS_LARGE = "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 PLACED = (
     "The signal's file says where on the ground it lies, which has no part here: it is laid over the whole image, and "
     "the result has no georeference; gsjbu raster goes by it, and keeps it."
@@ -84,9 +82,7 @@ class Asked:
                     "signal_layout",
                     f"layout says {size_text(*said)}, and grid {size_text(*token_grid)}; give one of them.",
                 )
-        return cls(
-            kinds.parse(kind), gaps.parse(invalid), axes, token_grid, listed(names), flag("fill", fill)
-        )
+        return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, listed(names), flag("fill", fill))
 
     def laid(self, brought: Brought, size: Size | None) -> layouts.Laid:
         """``brought`` as planes over an image of ``size`` (height, width), as its words say or its axes."""
@@ -450,11 +446,7 @@ def _are_classes(plane: np.ndarray) -> bool:
 def _hint(kind: Kind, planes: np.ndarray, known: np.ndarray) -> str:
     if kind == "depth" and len(planes) == 1:
         return angles.doubt(planes[0], known)
-    return (
-        PER_CENT
-        if kind in kinds.UNIT_KINDS and kind != "logits" and kinds.may_be_per_cent(planes[:, known])
-        else ""
-    )
+    return PER_CENT if kind in kinds.UNIT_KINDS and kind != "logits" and kinds.may_be_per_cent(planes[:, known]) else ""
 
 
 def _are_colours(planes: np.ndarray) -> bool:
@@ -630,9 +622,7 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
         names = class_names(signal, codes)
     array = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(array).all():
-        raise SignalError(
-            "signal_range", "The signal holds values beyond float32's range; give it in another unit."
-        )
+        raise SignalError("signal_range", "The signal holds values beyond float32's range; give it in another unit.")
     return replace(
         signal, values=torch.from_numpy(array), offset=offset, scale=scale, levels=levels, names=names,
         unit_vectors=signal.kind == "features" and _are_unit_vectors(array, known),

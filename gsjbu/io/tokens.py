@@ -111,9 +111,7 @@ class Crossed:
     @property
     def doubt(self) -> str:
         """What else it may be."""
-        return (
-            f"{_CROSSED} (the last axis fits {self.grid.sentence}): transpose it, or reshape it to [C, h, w]"
-        )
+        return f"{_CROSSED} (the last axis fits {self.grid.sentence}): transpose it, or reshape it to [C, h, w]"
 
 
 def crossed(count: int, last: int, size: Size, shares: bool = False) -> Crossed | None:

@@ -147,9 +147,7 @@ def _check_no_classes(brought: Brought, planes: np.ndarray, signal: Signal) -> N
         )
 
 
-def _check_classes(
-    brought: Brought, planes: np.ndarray, index: Tensor, known: np.ndarray, signal: Signal
-) -> None:
+def _check_classes(brought: Brought, planes: np.ndarray, index: Tensor, known: np.ndarray, signal: Signal) -> None:
     """Refuse a quantity in whole numbers, most of which are no class of the signal, as the truth of classes."""
     strange = (index >= signal.classes).numpy()[known]
     if len(planes) == 1 and strange.size and strange.mean() > MOSTLY and _kind_of(brought, planes) == "depth":
@@ -196,9 +194,7 @@ def _check(rows: int, cols: int, height: int, width: int) -> None:
         )
 
 
-def _classes(
-    planes: np.ndarray, known: np.ndarray, signal: Signal
-) -> tuple[Tensor, tuple[str, ...], tuple[int, ...]]:
+def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Tensor, tuple[str, ...], tuple[int, ...]]:
     """Channel numbers [H, W], −1 where there is none, names and codes; classes without a channel come after."""
     count = signal.classes
     codes = signal.codes or tuple(range(count))
@@ -276,9 +272,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
     finite = gaps.finite(planes)
     usual = "labels" if of_colours else brought.kind
     taken = kind or usual or kinds.guess(planes, finite, brought.lossy).kind
-    found = gaps.find(
-        planes, "labels" if taken == "labels" else "depth", brought.codes or AUTO, brought.known
-    )
+    found = gaps.find(planes, "labels" if taken == "labels" else "depth", brought.codes or AUTO, brought.known)
     if taken == "labels":
         return _shares(planes[0], found.known, grid, brought)
     values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
@@ -286,9 +280,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
         values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
     means, there = _over(values, torch.from_numpy(found.known), grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
-    signal = understand(
-        torch.where(there, means, torch.nan).numpy(), kind=as_kind, invalid="none", layout="chw"
-    )
+    signal = understand(torch.where(there, means, torch.nan).numpy(), kind=as_kind, invalid="none", layout="chw")
     return replace(signal, reason=MADE)
 
 

@@ -115,9 +115,7 @@ def check_folder(path: str | Path) -> None:
     """Refuse, before the work, a folder for results that is a file or has no name."""
     addresses.named(path, "The name of the folder for results")
     if os.path.exists(path) and not os.path.isdir(path):
-        raise GsjbuError(
-            "output_in_the_way", f"{path} is a file, and the results need a folder; choose another name."
-        )
+        raise GsjbuError("output_in_the_way", f"{path} is a file, and the results need a folder; choose another name.")
 
 
 def is_there(path: Path) -> bool:

@@ -232,9 +232,7 @@ def obtain(spec: Spec, progress: Progress | None = None, patience: float | None 
     if place is not None:
         return place, "from this machine"
     if spec.folder is not None or not spec.repo:
-        raise ModelError(
-            "model_missing", unavailable_reason(spec.value) or f"{spec.label} has no weights here."
-        )
+        raise ModelError("model_missing", unavailable_reason(spec.value) or f"{spec.label} has no weights here.")
     target = cache() / spec.value
     wanted = (WEIGHTS,) if _weights_alone(spec) else ("config.json", "preprocessor_config.json", WEIGHTS)
     repo = spec.repo if not spec.timm else timm_backbones.repository(spec.timm) or spec.repo
@@ -329,9 +327,7 @@ def segmenter(value: str, progress: Progress | None = None) -> Any:
     if spec.kind != "segmentation":
         raise ModelError("model_unknown", f"{spec.label} is not a segmentation model.")
     place, where = obtain(spec, progress)
-    return _hold(
-        "segmentation", (value, _stamp(place)), lambda: networks.mask2former(place, spec.label, where)
-    )
+    return _hold("segmentation", (value, _stamp(place)), lambda: networks.mask2former(place, spec.label, where))
 
 
 def held() -> dict[str, str]:

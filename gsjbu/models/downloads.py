@@ -68,9 +68,7 @@ def unreachable() -> str | None:
     session = _hub().get_session()
     answer: list[str | None] = []
     # In a thread of its own: looking a name up has no timeout.
-    asker = threading.Thread(
-        target=lambda: answer.append(_ask(session, address)), name="gsjbu-probe", daemon=True
-    )
+    asker = threading.Thread(target=lambda: answer.append(_ask(session, address)), name="gsjbu-probe", daemon=True)
     asker.start()
     asker.join(PROBE_S)
     why = answer[0] if answer else "does not answer"

@@ -25,9 +25,7 @@ class FeatureMap:
     serves: tuple[float, float] = (0.0, math.inf)
 
 
-def normalised(
-    image: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD
-) -> Tensor:
+def normalised(image: Tensor, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> Tensor:
     """[3, H, W] in [0, 1] → the same with each channel's mean and deviation as in training."""
     m, s = (torch.tensor(v, dtype=image.dtype, device=image.device)[:, None, None] for v in (mean, std))
     return (image - m) / s

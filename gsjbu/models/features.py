@@ -101,9 +101,7 @@ def on_device(work: Callable[[torch.device], T], device: torch.device | str) -> 
     except Exception as error:  # out of memory, an operator the device lacks, a driver that is gone
         if chosen.type == "cpu":
             raise
-        return work(
-            torch.device("cpu")
-        ), f" {chosen.type.upper()} failed ({type(error).__name__}); the CPU did it."
+        return work(torch.device("cpu")), f" {chosen.type.upper()} failed ({type(error).__name__}); the CPU did it."
 
 
 def three_channels(image: Tensor) -> Tensor:

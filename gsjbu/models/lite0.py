@@ -53,9 +53,7 @@ def load() -> Pyramid:
             "model_corrupt",
             f"{file.name} is not the file that its package was published with; install it anew.",
         )
-    network = timm_backbones.package().create_model(
-        "tf_efficientnet_lite0", pretrained=False, features_only=True
-    )
+    network = timm_backbones.package().create_model("tf_efficientnet_lite0", pretrained=False, features_only=True)
     given = torch.load(file, map_location="cpu", weights_only=True)
     network.load_state_dict(renamed(given, network.state_dict()))
     return timm_backbones.pyramid(folded(network.eval()), LABEL, "", True, MEAN, STD)

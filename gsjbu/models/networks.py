@@ -76,9 +76,7 @@ def resnet18(weights: Path | None, seed: int) -> ResNet18:
             if unknown or [name for name in missing if not name.endswith("num_batches_tracked")]:
                 raise RuntimeError("other tensors")
         except RuntimeError as error:
-            raise ModelError(
-                "model_corrupt", f"{weights.name} does not hold torchvision's ResNet-18."
-            ) from error
+            raise ModelError("model_corrupt", f"{weights.name} does not hold torchvision's ResNet-18.") from error
     return ResNet18(streamlined(network), "", pretrained=weights is not None)
 
 
@@ -137,17 +135,13 @@ class Backbone:
     def features(self, image: Tensor, stride: float, device: torch.device) -> FeatureMap:
         """``image`` [3, H, W] in [0, 1] → the map whose stride is nearest ``stride``."""
         unit = self.patch or 32
-        x = normalised(
-            fit_to(image, unit, MAX_PATCHES if self.patch else None).to(device), self.mean, self.std
-        )
+        x = normalised(fit_to(image, unit, MAX_PATCHES if self.patch else None).to(device), self.mean, self.std)
         with self.lock:
             out = _run(self.network, self.label, x, device)
         if hasattr(out, "feature_maps"):
             maps = {f"stage {i + 1}": m for i, m in enumerate(out.feature_maps)}
         else:
-            maps = {
-                "last layer": self._patches(out.last_hidden_state, x.shape[1] // unit, x.shape[2] // unit)
-            }
+            maps = {"last layer": self._patches(out.last_hidden_state, x.shape[1] // unit, x.shape[2] // unit)}
         strides = {name: x.shape[1] / m.shape[2] for name, m in maps.items()}
         stage = nearest(strides, stride)
         found = maps[stage][0].to("cpu", torch.float32)
@@ -187,9 +181,7 @@ def any_backbone(place: Path, label: str, where: str) -> Backbone:
         elif patch is not None:
             network, info = transformers.AutoModel.from_pretrained(str(place), **options)
         else:
-            raise ModelError(
-                "model_unsuitable", f"{label}: a {config.model_type} model gives no feature maps here."
-            )
+            raise ModelError("model_unsuitable", f"{label}: a {config.model_type} model gives no feature maps here.")
     _check_weights(network, info, label)
     mean, std = _normalisation(place)
     status = f"{label}, {where}."
@@ -208,9 +200,7 @@ def _patch_size(config: Any, label: str) -> int:
     size = getattr(config, "patch_size", None)
     size = size[0] if isinstance(size, list | tuple) and size else size
     if not isinstance(size, int) or size < 1:
-        raise ModelError(
-            "model_unsuitable", f"{label} has neither stages nor patches; it cannot serve as a backbone."
-        )
+        raise ModelError("model_unsuitable", f"{label} has neither stages nor patches; it cannot serve as a backbone.")
     return size
 
 
@@ -331,9 +321,7 @@ def _check_weights(network: nn.Module, info: Any, label: str) -> None:
     """A file that fills a model only in part would give random features under a trained model's name."""
     missing = {k for k in info["missing_keys"] if not k.startswith(("norm.", "hidden_states_norms."))}
     if len(missing) > 0.1 * len(network.state_dict()):
-        raise ModelError(
-            "model_corrupt", f"{label}: the weights file lacks {len(missing)} of the model's tensors."
-        )
+        raise ModelError("model_corrupt", f"{label}: the weights file lacks {len(missing)} of the model's tensors.")
 
 
 @contextmanager
@@ -352,9 +340,7 @@ def _quiet_transformers(label: str) -> Iterator[Any]:
             yield transformers
     except ModelError:
         raise
-    except (
-        Exception
-    ) as error:  # OSError, ValueError, KeyError, safetensors' own: whatever a bad folder causes
+    except Exception as error:  # OSError, ValueError, KeyError, safetensors' own: whatever a bad folder causes
         right = "its folder must hold the config.json and model.safetensors of one supported model"
         text = f"{label} cannot be loaded ({type(error).__name__}); {right}."
         raise ModelError("model_corrupt", text) from error

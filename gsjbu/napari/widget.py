@@ -30,9 +30,7 @@ class Upsample(Container):  # type: ignore[misc]  # magicgui may not be there wh
         self.image = ComboBox(label="Image", choices=partial(self._layers, (Image,)))
         self.signal = ComboBox(label="Signal", choices=partial(self._layers, (Image, Labels)))
         kinds = [(name.replace("_", " "), name) for name in (AUTO, *KINDS)]
-        self.kind = ComboBox(
-            label="Kind", choices=kinds, tooltip="What the signal is; auto looks at its numbers."
-        )
+        self.kind = ComboBox(label="Kind", choices=kinds, tooltip="What the signal is; auto looks at its numbers.")
         self.settings = {name: control(SETTINGS[name]) for name in NAMES}
         self.run, self.cancel = PushButton(text="Upsample"), PushButton(text="Cancel", enabled=False)
         buttons = Container(widgets=[self.run, self.cancel], layout="horizontal", labels=False)
@@ -109,7 +107,5 @@ def control(setting: Setting) -> Widget:
         return SpinBox(min=setting.low, max=setting.high, **about)
     if setting.kind == "bool":
         return CheckBox(**about)
-    there = [
-        (label, v) for v, label in setting.all_choices().items() if not unavailable_reason(setting.name, v)
-    ]
+    there = [(label, v) for v, label in setting.all_choices().items() if not unavailable_reason(setting.name, v)]
     return ComboBox(choices=there, **about)

@@ -70,9 +70,7 @@ def _start_and_step(array: Any, axis: str, name: str) -> tuple[float, float]:
     at = np.sort(np.asarray(array[axis], np.float64))
     step = (at[-1] - at[0]) / max(1, len(at) - 1)
     if len(at) < 2 or np.abs(np.diff(at) - step).max() > EVEN * step:
-        text = (
-            f"The {name}'s coordinates {axis} must be two or more with even steps between; regrid it first."
-        )
+        text = f"The {name}'s coordinates {axis} must be two or more with even steps between; regrid it first."
         raise GsjbuError("raster_axes", text)
     return float(at[0]), float(step)
 

@@ -35,9 +35,7 @@ def frame_of(guide: Any, signal: Any) -> Frame:
     """
     for data, name in ((guide, "guide"), (signal, "signal")):
         if data.transform.is_identity:
-            raise GsjbuError(
-                "raster_unplaced", f"The {name} has no georeference; gsjbu upsample goes by array shape."
-            )
+            raise GsjbuError("raster_unplaced", f"The {name} has no georeference; gsjbu upsample goes by array shape.")
         if data.crs is None and (guide.crs or signal.crs):
             raise GsjbuError(
                 "raster_unplaced",
@@ -45,9 +43,7 @@ def frame_of(guide: Any, signal: Any) -> Frame:
                 "(gdal_edit.py -a_srs EPSG:...).",
             )
         if data.transform.b or data.transform.d:
-            raise GsjbuError(
-                "raster_rotated", f"The {name} is rotated; warp it to a north-up grid first (gdalwarp)."
-            )
+            raise GsjbuError("raster_rotated", f"The {name} is rotated; warp it to a north-up grid first (gdalwarp).")
     step, top, left = _steps(guide, signal) if guide.crs == signal.crs else (None, 0.0, 0.0)
     if step is not None and all(abs(v - round(v)) < SAME for v in (*step, top, left)):
         down, across, note = round(step[0]), round(step[1]), "the signal's own pixels"

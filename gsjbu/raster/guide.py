@@ -75,9 +75,7 @@ def _sample(data: Any, clouds: Any) -> list[np.ndarray]:
     patches: list[list[np.ndarray]] = []
     for window in _patches(*data.shape):
         clear = True if clouds is None else _clear(clouds, window)
-        patches.append(
-            [p.data[~np.ma.getmaskarray(p) & np.isfinite(p.data) & clear] for p in _bands(data, window)]
-        )
+        patches.append([p.data[~np.ma.getmaskarray(p) & np.isfinite(p.data) & clear] for p in _bands(data, window)])
     return [np.concatenate(found).astype(np.float64) for found in zip(*patches, strict=True)]
 
 

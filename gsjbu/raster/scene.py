@@ -122,9 +122,7 @@ def upsample(
                     out.nodata = numbers.gap
                     notes.append(numbers.note)
             _to_cog(plain, place, coarse.is_labels)
-        return Report(
-            (low.count, fine.height, fine.width), *frame.step, len(tiles), coarse.kind, tuple(notes)
-        )
+        return Report((low.count, fine.height, fine.width), *frame.step, len(tiles), coarse.kind, tuple(notes))
 
 
 @contextmanager
@@ -194,9 +192,7 @@ class _Work:
         last_row, last_col = min(f.rows, row + rows + self.margin), min(f.cols, col + cols + self.margin)
         cells = np.s_[first_row:last_row, first_col:last_col]
         height, width = (last_row - first_row) * sy, (last_col - first_col) * sx
-        picture, seen = self.guide.tile(
-            f.top + first_row * sy, f.left + first_col * sx, height, width, f.step
-        )
+        picture, seen = self.guide.tile(f.top + first_row * sy, f.left + first_col * sx, height, width, f.step)
         high = self._upsampled(picture, seen, self.values[(slice(None), *cells)], self.known[cells])
         top, left = f.top + row * sy, f.left + col * sx
         bottom = min(top + rows * sy, self.guide.data.height)
@@ -213,9 +209,7 @@ class _Work:
         """Whether the bands are shares of a whole: of all cells, for tiles must not differ in it."""
         return clipping.is_whole(torch.from_numpy(self.values), torch.from_numpy(self.known))
 
-    def _upsampled(
-        self, picture: np.ndarray, seen: np.ndarray, values: np.ndarray, known: np.ndarray
-    ) -> np.ndarray:
+    def _upsampled(self, picture: np.ndarray, seen: np.ndarray, values: np.ndarray, known: np.ndarray) -> np.ndarray:
         """float64 [C, H, W]; NaN where there is no value."""
         if not known.any():
             return np.full((len(values), *seen.shape), np.nan)

@@ -152,9 +152,7 @@ def _fits(s: Settings, grid: Grid, of_signals: int, lr_image: str) -> list[tuple
     return [(of_rgb, s.iters), (of_auto, suited), (ADAM, others)]
 
 
-def _advice(
-    height: int, width: int, s: Settings, asked: int | None, signal: _Signal, now: Estimate
-) -> list[Advice]:
+def _advice(height: int, width: int, s: Settings, asked: int | None, signal: _Signal, now: Estimate) -> list[Advice]:
     """What to lower, best first; only what saves a fifth or more of a slow run's time, or of its memory."""
     if now.seconds <= SLOW and now.bytes <= LARGE:
         return []
@@ -172,9 +170,7 @@ def _advice(
     for name, values in tries.items():
         options = [(v, _cost(height, width, replace(s, **{name: v}), asked, signal)) for v in values]
         # The mildest change that makes the run quick, or else the strongest one.
-        value, then = next(
-            ((v, c) for v, c in options if c.seconds <= SLOW), options[-1] if options else (None, now)
-        )
+        value, then = next(((v, c) for v, c in options if c.seconds <= SLOW), options[-1] if options else (None, now))
         if value is None or (then.seconds > 0.8 * now.seconds and then.bytes > 0.8 * now.bytes):
             continue
         shown = "off" if value is False else value

@@ -124,11 +124,7 @@ class Fits:
     def _known_of(self, about: Tensor | None) -> dict[str, Any]:
         """What is known of the signal that was brought."""
         signal = self.signal
-        return (
-            {"kind": signal.kind, "mask": signal.mask}
-            if signal is not None and about is signal.values
-            else {}
-        )
+        return {"kind": signal.kind, "mask": signal.mask} if signal is not None and about is signal.values else {}
 
     def joint(self, lr: Tensor) -> set[str]:
         """Of the ways for ``lr``, those whose kernel needs all channels at once."""
@@ -139,9 +135,7 @@ class Fits:
         """How many LR pixels from its own a pixel takes from in any way for ``lr``."""
         return max(kernel.reach for kernel in (self.main(lr), self.best(lr)))
 
-    def upsamplers(
-        self, lr: Tensor, mask: Tensor | None = None, of_image: bool = False
-    ) -> dict[str, Upsampler]:
+    def upsamplers(self, lr: Tensor, mask: Tensor | None = None, of_image: bool = False) -> dict[str, Upsampler]:
         """What is compared, by name, for the signal ``lr`` (a fit on the signal needs to know it).
 
         ``of_image``: it is the image's own LR, which the paper's kernel suits.

@@ -128,9 +128,7 @@ def boundary_f(labels: Any, truth: Any, tolerance: int = 2, ignore: int | None =
 def _whole(name: str, pixels: int) -> int:
     """A number of pixels, 0 or more. Raises SettingError."""
     if not isinstance(pixels, SupportsIndex) or is_truth(pixels) or pixels.__index__() < 0:
-        raise SettingError(
-            name, f"{name} is {repr(pixels)[:40]}; it must be a whole number of pixels, 0 or more."
-        )
+        raise SettingError(name, f"{name} is {repr(pixels)[:40]}; it must be a whole number of pixels, 0 or more.")
     return pixels.__index__()
 
 

@@ -13,13 +13,9 @@ from gsjbu.core.blend import Blend
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.window import Window
 
-OF_MIXTURE = (
-    "The weights are of the whole mixture; the parts by distance and colour are of its Gaussians alone."
-)
+OF_MIXTURE = "The weights are of the whole mixture; the parts by distance and colour are of its Gaussians alone."
 UNBLURRED = "The signal's blur is undone before: it is the sharpened values that are mixed."
-GIVEN_BACK = (
-    "The values are sharpened before, so that the result gives back what was brought: those are mixed."
-)
+GIVEN_BACK = "The values are sharpened before, so that the result gives back what was brought: those are mixed."
 
 
 def interpolating(way: str, kernel: Kernel) -> Kernel:

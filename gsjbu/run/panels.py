@@ -115,9 +115,7 @@ def rgb(name: str, image: Tensor, sentence: str = "") -> Panel:
     """One of those named in ``_RGB_TEXTS``, from [C, h, w] in [0, 1] (first three channels)."""
     title, usual = _RGB_TEXTS[name]
     shown = image if image.shape[0] in (1, 3) else image[:3] if image.shape[0] > 3 else image[:1]
-    return Panel(
-        name, "rgb", title, sentence or usual, to_uint8(shown), _values(image), "of full brightness, 0–1"
-    )
+    return Panel(name, "rgb", title, sentence or usual, to_uint8(shown), _values(image), "of full brightness, 0–1")
 
 
 def errors(image: Tensor, bilinear: Tensor, gsjbu: Tensor) -> list[Panel]:
@@ -158,9 +156,7 @@ def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "featur
     and mixing commute, so no full-resolution feature array is needed for a picture.
     """
     return [
-        replace(
-            features_head(key, basis.channels, group), picture=to_uint8(basis.colours(x)), values=_values(x)
-        )
+        replace(features_head(key, basis.channels, group), picture=to_uint8(basis.colours(x)), values=_values(x))
         for key, x in projected.items()
     ]
 
@@ -168,8 +164,7 @@ def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "featur
 def features_head(key: str, channels: int, group: str = "features") -> Panel:
     """What is known of such a panel before its picture is made."""
     sentence = (
-        f"The three strongest directions of the {channels} channels as red, green, blue: "
-        "equal colours, equal features."
+        f"The three strongest directions of the {channels} channels as red, green, blue: equal colours, equal features."
     )
     title = f"{group.capitalize()}, {WAYS[key]}"
     return Panel(f"{group}_{key}", group, title, sentence, NO_PICTURE, torch.empty(0), "PCA coordinate")
@@ -324,9 +319,7 @@ def _class_colours(names: Sequence[str]) -> np.ndarray:
 def _values(x: Tensor) -> Tensor:
     x = x.detach().cpu()
     held = x.to(torch.float32)
-    return (
-        x if x.dtype == torch.float64 and not torch.allclose(held.double(), x, 0, 0, equal_nan=True) else held
-    )
+    return x if x.dtype == torch.float64 and not torch.allclose(held.double(), x, 0, 0, equal_nan=True) else held
 
 
 def _span(x: Tensor) -> tuple[float, float]:

@@ -137,9 +137,7 @@ class Part:
     measured: Mapping[str, str] = field(default_factory=dict)
 
 
-def _rgb(
-    fits: Fits, lr_image: Tensor, ways: Iterable[str], pictures: dict[str, Tensor], notes: Sequence[str]
-) -> Part:
+def _rgb(fits: Fits, lr_image: Tensor, ways: Iterable[str], pictures: dict[str, Tensor], notes: Sequence[str]) -> Part:
     """The image from its own LR, beside the pictures themselves: errors and figures."""
     kernels = fits.fitted(lr_image, of_image=True)
     kernel = kernels["gsjbu"]
@@ -192,9 +190,7 @@ def _brought(fits: Fits, signal: Signal | None, truth: Brought | None) -> Part:
         return Part()
     grid, ways = fits.grid, fits.signal_upsamplers()
     true = None if truth is None else truth_of(truth, signal, grid.height, grid.width)
-    shown, found = views.signal(
-        signal, ways, grid, fits.joint(signal.values), true, fits.reach(signal.values)
-    )
+    shown, found = views.signal(signal, ways, grid, fits.joint(signal.values), true, fits.reach(signal.values))
     best = fits.best(signal.values)
     said = {"signal": " ".join([signal.note, *best.notes])}
     recipe = RECIPE_OF.get(signal.kind) or kind_of(signal.values)
@@ -251,9 +247,7 @@ def _backbone_features(
         found = stages.cached(
             "features",
             key,
-            lambda: features.extract(
-                guide, grid, settings.backbone, device, settings.seed, stages.fetching, maps
-            ),
+            lambda: features.extract(guide, grid, settings.backbone, device, settings.seed, stages.fetching, maps),
         )
     except ModelError as refusal:
         return None, refusal.message

@@ -46,9 +46,7 @@ class Result:
     pretrained: bool | None = None  # whether the features' network is; None: there are none
     signal: Signal | None = None
     methods: list[Method] = field(default_factory=list)
-    measured: dict[str, str] = field(
-        default_factory=dict
-    )  # group → the family whose measurements hold for it
+    measured: dict[str, str] = field(default_factory=dict)  # group → the family whose measurements hold for it
     fitted_to: str = "image"  # or signal: what ``kernel`` gives back
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -206,8 +204,7 @@ def _spread(values: Tensor) -> dict[str, Any]:
     told = [(k.mean(), k.std(correction=0), k.min(), k.max()) if len(k) else (math.nan,) * 4 for k in known]
     names = ("mean", "std", "low", "high")
     numbers = {
-        name: _numbers(torch.tensor(column))
-        for name, column in zip(names, zip(*told, strict=True), strict=True)
+        name: _numbers(torch.tensor(column)) for name, column in zip(names, zip(*told, strict=True), strict=True)
     }
     return {"pixels": min(map(len, known)), **numbers}
 

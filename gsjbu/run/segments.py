@@ -22,12 +22,8 @@ from gsjbu.run.panels import NO_PICTURE, WAYS, Panel, paint
 GROUP = "segments"
 COUNT = 6  # segments; what most scenes of a few things need, and few enough to tell by colour
 ROUNDS = 20
-SEGMENTS = (
-    "Features in {} groups by k-means; each pixel is of the group whose centre its own features are nearest."
-)
-FOREGROUND = (
-    "The strongest direction of the features, turned so that the rim is low: high is what differs from it."
-)
+SEGMENTS = "Features in {} groups by k-means; each pixel is of the group whose centre its own features are nearest."
+FOREGROUND = "The strongest direction of the features, turned so that the rim is low: high is what differs from it."
 
 
 def segments(
@@ -47,8 +43,7 @@ def segments(
         for name, way in ways.items()
     ]
     return classes + [
-        Later(_foreground_head(name), sizes[name], partial(_front, name, front, way))
-        for name, way in ways.items()
+        Later(_foreground_head(name), sizes[name], partial(_front, name, front, way)) for name, way in ways.items()
     ]
 
 
@@ -90,9 +85,7 @@ def _foreground(first: Tensor) -> Tensor:
 
 def _segments_head(name: str, count: int) -> Panel:
     colours = palette(count)
-    legend = [
-        {"name": f"segment {i + 1}", "colour": hexadecimal(colours[i]), "index": i} for i in range(count)
-    ]
+    legend = [{"name": f"segment {i + 1}", "colour": hexadecimal(colours[i]), "index": i} for i in range(count)]
     return Panel(
         f"segments_{name}", GROUP, f"Segments, {WAYS[name]}", SEGMENTS.format(count), NO_PICTURE, torch.empty(0),
         "segment number", None, legend,

@@ -47,9 +47,7 @@ class Progress:
 class Stages:
     """Names, times and reports the stages, and keeps their results in the caller's cache."""
 
-    def __init__(
-        self, progress: Callable[[Progress], object] | None, cache: MutableMapping[Any, Any]
-    ) -> None:
+    def __init__(self, progress: Callable[[Progress], object] | None, cache: MutableMapping[Any, Any]) -> None:
         self.progress, self.cache = progress, cache
         self.timings_ms: dict[str, float] = {}
         self.stage, self.done = "", 0.0
@@ -67,9 +65,7 @@ class Stages:
         """Panels that need not wait for the rest of the run."""
         self.report(0, 0, pictures=pictures)
 
-    def report(
-        self, step: int, steps: int, loss: float | None = None, pictures: Sequence[Panel] = ()
-    ) -> None:
+    def report(self, step: int, steps: int, loss: float | None = None, pictures: Sequence[Panel] = ()) -> None:
         """Tell where the stage is; what ``progress`` raises ends the run."""
         if self.progress is not None:
             within = step / steps if steps else 0.0

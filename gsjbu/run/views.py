@@ -130,9 +130,7 @@ def segmentation(
     exact = _labels_at(sample, grid) if sample is not None else None
     if settings.segmentation == "labels":
         if sample is None or exact is None:
-            return Segmented(
-                None, (), "Exact labels exist for the built-in scenes only; choose one, or a model."
-            )
+            return Segmented(None, (), "Exact labels exist for the built-in scenes only; choose one, or a model.")
         scores = one_hot(exact, len(sample.label_names)).permute(2, 0, 1).to(torch.float32)
         status = "The built-in scene's exact labels, reduced to the LR grid. This is not a model."
         return Segmented(_onto_grid(scores, grid, settings.seg_input), sample.label_names, status, exact)
@@ -142,9 +140,7 @@ def segmentation(
         found = segment(guide, settings.segmentation, settings.seg_resolution, device, progress)
     except ModelError as refusal:
         return Segmented(None, (), refusal.message)
-    return Segmented(
-        _onto_grid(found.probabilities, grid, settings.seg_input), tuple(found.names), found.status
-    )
+    return Segmented(_onto_grid(found.probabilities, grid, settings.seg_input), tuple(found.names), found.status)
 
 
 def classes(
@@ -152,10 +148,7 @@ def classes(
 ) -> tuple[list[Panel], dict[str, Any]]:
     """The class maps of every upsampler, and how they compare."""
     assert segmented.scores_lr is not None
-    maps = {
-        name: strongest(upsampler, segmented.scores_lr, name in joint)
-        for name, upsampler in upsamplers.items()
-    }
+    maps = {name: strongest(upsampler, segmented.scores_lr, name in joint) for name, upsampler in upsamplers.items()}
     numbers: dict[str, Any] = {"changed": metrics.changed(maps["bilinear"].numpy(), maps["gsjbu"].numpy())}
     for name, labels in maps.items():
         entry = {"edge_alignment": metrics.edge_alignment(labels.numpy(), guide)}
@@ -228,12 +221,10 @@ def signal(
     values, channels = brought.values, brought.shape[0]
     if brought.kind == "labels" or (brought.kind in CLASS_KINDS and channels > 1):
         upsamplers = {
-            name: _once(upsampler, values) if name in joint else upsampler
-            for name, upsampler in upsamplers.items()
+            name: _once(upsampler, values) if name in joint else upsampler for name, upsampler in upsamplers.items()
         }
         results = {
-            name: classes_by(upsampler, brought, grid, reach, name in joint)
-            for name, upsampler in upsamplers.items()
+            name: classes_by(upsampler, brought, grid, reach, name in joint) for name, upsampler in upsamplers.items()
         }
         maps = {"lr": classes_at(brought), **_true_classes(truth), **results}
         told = brought if truth is None else truth

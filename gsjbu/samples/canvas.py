@@ -56,9 +56,7 @@ class Canvas:
         self.depth = np.zeros((n, n), np.float32)
         self._at = ((np.arange(n) + 0.5) / FINE).astype(np.float32)
 
-    def window(
-        self, left: float = 0, top: float = 0, right: float = SIZE, bottom: float = SIZE
-    ) -> Window | None:
+    def window(self, left: float = 0, top: float = 0, right: float = SIZE, bottom: float = SIZE) -> Window | None:
         """The samples inside a rectangle given in pixels, or None where it lies outside the picture."""
         x0, x1 = (FINE * min(max(math.floor(v), 0), SIZE) for v in (left, right + 1))
         y0, y1 = (FINE * min(max(math.floor(v), 0), SIZE) for v in (top, bottom + 1))
@@ -67,17 +65,13 @@ class Canvas:
         rows, cols = slice(y0, y1), slice(x0, x1)
         return Window(rows, cols, self._at[None, cols], self._at[rows, None])
 
-    def paint(
-        self, w: Window, where: np.ndarray, colour: Colour, name: str, depth: float | np.ndarray
-    ) -> None:
+    def paint(self, w: Window, where: np.ndarray, colour: Colour, name: str, depth: float | np.ndarray) -> None:
         """Put a colour, a class and a depth on the samples where ``where`` [m, n] holds.
 
         ``colour`` is three numbers, or three planes with a value for each sample or for each whole pixel.
         """
         for channel, value in zip(self.colour, colour, strict=True):
-            whole = (
-                spread(value) if np.ndim(value) == 2 and value.shape[0] * FINE == where.shape[0] else value
-            )
+            whole = spread(value) if np.ndim(value) == 2 and value.shape[0] * FINE == where.shape[0] else value
             np.copyto(channel[w.rows, w.cols], whole, where=where)
         np.copyto(self.label[w.rows, w.cols], self.classes.index(name), where=where)
         np.copyto(self.depth[w.rows, w.cols], depth, where=where)

@@ -35,9 +35,7 @@ def draw(c: Canvas, turn: float) -> None:
         angle = float(rng.uniform(0, 2 * math.pi)) + 0.25 * math.sin(turn + k) - 0.25 * math.sin(k)
         tone = tones[kind][k // len(kinds) % len(tones[kind])]
         height = 0.02 * (k + 1)
-        _cutout(
-            c, kind, x + 8 * math.sin(turn + 2 * k) - 8 * math.sin(2 * k), y, size, angle, tone, 1 - height, k
-        )
+        _cutout(c, kind, x + 8 * math.sin(turn + 2 * k) - 8 * math.sin(2 * k), y, size, angle, tone, 1 - height, k)
 
 
 def _cutout(
@@ -73,9 +71,7 @@ def _cutout(
     shadow, _, _ = outside(one.x - x - drop * 0.7, one.y - y - drop)
     c.shade(w, spread((1 - 0.46 * smooth(6, -6, shadow)).astype(np.float32)))
     d, u, v = outside(w.x - x, w.y - y)
-    fibre = spread(
-        0.95 + 0.10 * noise(one, 2.2, 2.2, 100 + seed) + 0.06 * (noise(one, 30, 30, 200 + seed) - 0.5)
-    )
+    fibre = spread(0.95 + 0.10 * noise(one, 2.2, 2.2, 100 + seed) + 0.06 * (noise(one, 30, 30, 200 + seed) - 0.5))
     light = fibre * (1 + 0.10 * smooth(-3, 0, d) * np.sign(-(w.x - x) - (w.y - y)))
     if kind == "leaf":  # midrib and side veins
         ribs = (np.abs(v) < 1.1) | (np.abs(np.mod(np.abs(v) * 0.9 - u + 500, 17) - 8.5) < 0.75)

@@ -72,11 +72,7 @@ def _lit(across: np.ndarray) -> np.ndarray:
 
 def _vase(c: Canvas) -> None:
     def radius(s: np.ndarray) -> np.ndarray:
-        return (
-            30
-            + 50 * np.sin(np.pi * np.clip(s * 1.06 - 0.02, 0, 1) ** 1.35).clip(0) ** 1.3
-            + 14 * smooth(0.14, 0, s)
-        )
+        return 30 + 50 * np.sin(np.pi * np.clip(s * 1.06 - 0.02, 0, 1) ** 1.35).clip(0) ** 1.3 + 14 * smooth(0.14, 0, s)
 
     w, s, across, inside = _turned(c, 170, 118, 440, radius)
     angle = np.arcsin(across)
@@ -162,14 +158,8 @@ def _books(c: Canvas, slide: float) -> None:
         bars = rng.random(40) < 0.72  # letters, as a row of upright strokes
         letter = np.clip(((s - 0.2) / 0.6 * 40).astype(int), 0, 39)
         stroke = (
-            bars[letter]
-            & (np.mod((s - 0.2) / 0.6 * 40, 1) < 0.55)
-            & (s > 0.2)
-            & (s < 0.8)
-            & (np.abs(t - 0.5) < 0.16)
+            bars[letter] & (np.mod((s - 0.2) / 0.6 * 40, 1) < 0.55) & (s > 0.2) & (s < 0.8) & (np.abs(t - 0.5) < 0.16)
         )
-        colour = np.where(
-            gold | stroke, np.array([0.93, 0.82, 0.52], np.float32)[:, None, None] * curved, colour
-        )
+        colour = np.where(gold | stroke, np.array([0.93, 0.82, 0.52], np.float32)[:, None, None] * curved, colour)
         c.paint(w, inside, colour, "books", 2.3)
         y -= tall

@@ -120,9 +120,7 @@ def _signal(kernel: Kernel, signal: Signal) -> Iterator[Entry]:
     yield "signal.json", [to_json(export.facts())]
 
 
-def _npy(
-    shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterable[np.ndarray]
-) -> Iterator[bytes | memoryview]:
+def _npy(shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterable[np.ndarray]) -> Iterator[bytes | memoryview]:
     """An array file whose data come in blocks."""
     yield npy_header(shape, dtype)
     for block in blocks:

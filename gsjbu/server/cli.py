@@ -27,14 +27,10 @@ _LIMIT = "change a limit; /api/settings lists them; also GSJBU_LIMIT_NAME in the
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The server's options; ``gsjbu serve`` may take the same."""
     parser.register("type", None, addresses.given)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; any but 127.0.0.1 is a risk"
-    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; any but 127.0.0.1 is a risk")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: 8000)")
     parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help=_ALLOWED)
-    parser.add_argument(
-        "--frame-ancestor", action="append", default=[], type=_origin, metavar="ORIGIN", help=_FRAME
-    )
+    parser.add_argument("--frame-ancestor", action="append", default=[], type=_origin, metavar="ORIGIN", help=_FRAME)
     parser.add_argument("--models-dir", metavar="DIR", help="folder with model weights")
     parser.add_argument("--out-dir", metavar="DIR", help=_OUT)
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=VALUE", help=_LIMIT)

@@ -37,9 +37,7 @@ _LEFT = 32 * 2**20  # of what there is, for the server meanwhile
 _UNTOLD = 8 * 2**30
 
 _CRASHES = tuple(
-    getattr(signal, name)
-    for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL")
-    if hasattr(signal, name)
+    getattr(signal, name) for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGFPE", "SIGILL") if hasattr(signal, name)
 )
 _FIRST_OF_WINDOWS = 0xC0000000  # statuses of Windows from here on are access violations and the like
 
@@ -81,9 +79,7 @@ def decode(data: bytes, max_pixels: int, resolution: int, whole: bool) -> Decode
     return Decoded(width, height, reduced=shrink(pixels, resolution).numpy(), notes=said)
 
 
-def understood(
-    data: bytes, name: str, max_values: int, words: dict[str, Any], entry: str | None = None
-) -> Signal:
+def understood(data: bytes, name: str, max_values: int, words: dict[str, Any], entry: str | None = None) -> Signal:
     """A signal's file, or one ``entry`` of it, read and taken for what it is, told ``words``."""
     return understand(read(data, name, max_values, OPEN, entry), max_values=max_values, **words)
 

@@ -103,9 +103,7 @@ class Inputs:
         """The image that a form brings: a file, or a built-in scene by name."""
         if "file" in form.files:
             if "sample" in form.fields:
-                raise Problem(
-                    "request_invalid", "Send either a file or a sample's name, not both.", setting="sample"
-                )
+                raise Problem("request_invalid", "Send either a file or a sample's name, not both.", setting="sample")
             return await self.image_from_file(form.files["file"])
         if "sample" in form.fields:
             return await self.image_from_sample(form.fields["sample"])
@@ -141,16 +139,12 @@ class Inputs:
 
         return await self._in_thread(work)
 
-    async def signal_from_file(
-        self, file: File, words: dict[str, Any], entry: str | None = None
-    ) -> StoredSignal:
+    async def signal_from_file(self, file: File, words: dict[str, Any], entry: str | None = None) -> StoredSignal:
         """Read an uploaded low-resolution signal, or one ``entry`` of its file; ``words`` are what was said of it."""
         most = int(self.limits.signal_values)
 
         def work() -> Signal:
-            return self._in_time(
-                lambda: self.decoders.signal(file.data, file.name, most, _read(words), entry)
-            )
+            return self._in_time(lambda: self.decoders.signal(file.data, file.name, most, _read(words), entry))
 
         read = await self._in_thread(work, len(file.data))
         return StoredSignal(_named(read, words), file.name, words, entry=entry)
@@ -159,16 +153,12 @@ class Inputs:
         """The truth that a run's form brings: a file, or by ``what`` the built-in scene's own."""
         if "truth" in form.files:
             if "what" in form.fields:
-                raise Problem(
-                    "request_invalid", "Send either a truth's file or 'what', not both.", setting="what"
-                )
+                raise Problem("request_invalid", "Send either a truth's file or 'what', not both.", setting="what")
             return await self.truth_from_file(form.files["truth"], form.fields.get("truth_entry"))
         if "what" not in form.fields:
             return None
         if "sample" not in form.fields:
-            raise Problem(
-                "request_invalid", "'what' names a truth of a built-in scene; send 'sample'.", setting="what"
-            )
+            raise Problem("request_invalid", "'what' names a truth of a built-in scene; send 'sample'.", setting="what")
         return await self.truth_of_sample(form.fields["sample"], form.fields["what"])
 
     async def truth_from_file(self, file: File, entry: str | None = None) -> StoredTruth:
@@ -180,15 +170,11 @@ class Inputs:
     async def truth_of_sample(self, name: str, what: str) -> StoredTruth:
         """What a built-in scene knows of itself."""
         if what not in ("depth", "labels"):
-            raise Problem(
-                "request_invalid", "A built-in scene has depth and labels; 'what' names one.", setting="what"
-            )
+            raise Problem("request_invalid", "A built-in scene has depth and labels; 'what' names one.", setting="what")
         scene = await self.image_from_sample(name)
         return StoredTruth(scene.sample.truth(what), f"{scene.name}: {what}", name, what)
 
-    async def signal_of_truth(
-        self, stored: StoredTruth, rows: int, cols: int, kind: str | None
-    ) -> StoredSignal:
+    async def signal_of_truth(self, stored: StoredTruth, rows: int, cols: int, kind: str | None) -> StoredSignal:
         """The LR signal that a truth gives: means over each of ``rows × cols`` cells, of classes each one's share."""
         signal = await self._in_thread(lambda: reduced(stored.brought, rows, cols, kind or stored.kind))
         return StoredSignal(signal, stored.name, made=True)
@@ -196,9 +182,7 @@ class Inputs:
     async def signal_anew(self, stored: StoredSignal, words: dict[str, Any]) -> StoredSignal:
         """The same file taken for what ``words`` say."""
         most = int(self.limits.signal_values)
-        anew = await self._in_thread(
-            lambda: understand(stored.signal.brought, max_values=most, **_read(words))
-        )
+        anew = await self._in_thread(lambda: understand(stored.signal.brought, max_values=most, **_read(words)))
         return StoredSignal(_named(anew, words), stored.name, words, stored.made, stored.entry)
 
     def reduced(self, image: StoredImage, resolution: int) -> Tensor:
@@ -248,9 +232,7 @@ class Inputs:
 
     def _timeout(self) -> Problem:
         most = self.limits.decode_seconds
-        return Problem(
-            "decode_timeout", f"The file took longer than {most:g} s to decode; save it more simply."
-        )
+        return Problem("decode_timeout", f"The file took longer than {most:g} s to decode; save it more simply.")
 
 
 def _read(words: dict[str, Any]) -> dict[str, Any]:

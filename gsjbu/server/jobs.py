@@ -209,9 +209,7 @@ class Scheduler:
         self._running: dict[str, Job] = {}
         self._places: Counter[tuple[str, str]] = Counter()  # downloads, by client
         self._gpu_running = 0
-        self._pool = ThreadPoolExecutor(
-            limits.running_jobs, thread_name_prefix="gsjbu-job", initializer=step_back
-        )
+        self._pool = ThreadPoolExecutor(limits.running_jobs, thread_name_prefix="gsjbu-job", initializer=step_back)
 
     @property
     def running(self) -> int:
@@ -228,9 +226,7 @@ class Scheduler:
     def queued(self) -> int:
         """Jobs that wait."""
         with self._lock:
-            return sum(
-                job.live for clients in self._waiting.values() for jobs in clients.values() for job in jobs
-            )
+            return sum(job.live for clients in self._waiting.values() for jobs in clients.values() for job in jobs)
 
     def threads_each(self) -> int:
         """Threads for a job that begins now: the cores, shared out among the jobs that run."""
@@ -256,9 +252,7 @@ class Scheduler:
             if job.id not in self._running:
                 job.events.append("queued", {"state": "queued"})
         if yielding is not None:
-            detail = (
-                "The queue is full, and your address has most places in it: this job gave way to another's."
-            )
+            detail = "The queue is full, and your address has most places in it: this job gave way to another's."
             yielding.stop(Problem("queue_full", detail))
             self.on_end(yielding)
 

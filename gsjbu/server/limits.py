@@ -60,22 +60,14 @@ class Limits:
     queue_jobs: int = _limit(16, "jobs", "Jobs that wait for a place to run.")
     client_jobs: int = _limit(2, "jobs", "Live (queued or running) jobs and downloads of one client.")
     address_jobs: int = _limit(24, "jobs", "Live jobs and downloads of all clients of one address.")
-    client_grace_seconds: float = _limit(
-        30, "s", "How long a job lives on when the stream that followed it has gone."
-    )
-    client_idle_seconds: float = _limit(
-        600, "s", "How long a job lives on that nobody follows and nobody asks for."
-    )
+    client_grace_seconds: float = _limit(30, "s", "How long a job lives on when the stream that followed it has gone.")
+    client_idle_seconds: float = _limit(600, "s", "How long a job lives on that nobody follows and nobody asks for.")
     shutdown_seconds: float = _limit(20, "s", "How long running jobs may go on after SIGTERM.")
-    cache_bytes: int = _limit(
-        256 * MIB, "bytes", "Images, signals and results kept in memory; the oldest go first."
-    )
+    cache_bytes: int = _limit(256 * MIB, "bytes", "Images, signals and results kept in memory; the oldest go first.")
     cache_seconds: float = _limit(1800, "s", "How long an unused image, signal or result is kept.")
     out_bytes: int = _limit(2 * GIB, "bytes", "Files in the output folder; the oldest go first.")
     out_seconds: float = _limit(86400, "s", "How long files in the output folder are kept.")
-    inline_bytes: int = _limit(
-        8 * MIB, "bytes", "Most PNG bytes put into a result; beyond it files are linked."
-    )
+    inline_bytes: int = _limit(8 * MIB, "bytes", "Most PNG bytes put into a result; beyond it files are linked.")
 
     @classmethod
     def parse(cls, given: Mapping[str, str]) -> Limits:

@@ -126,9 +126,7 @@ class RequestLogMiddleware:
 
     def _note(self, scope: Scope, status: int, bytes_in: int, bytes_out: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None) or "other"
-        method = (
-            scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
-        )
+        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "DELETE", "OPTIONS") else "other"
         code = scope.get("gsjbu.code")
         self.meters.requests.labels(method, route, str(status)).inc()
         self.meters.request_s.labels(route).observe(seconds)

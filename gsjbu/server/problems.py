@@ -151,9 +151,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     for status in sorted({*common, *statuses}):
         out[status] = {**described, "description": HTTPStatus(status).phrase}
         if status == 429:
-            out[status]["headers"] = {
-                "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}
-            }
+            out[status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     return out
 
 
@@ -193,9 +191,7 @@ def install(app: FastAPI) -> None:
             400: "The request cannot be read; /docs says what is expected.",
         }
         code = _OF_STATUS.get(error.status_code, "request_invalid" if error.status_code < 500 else "internal")
-        answer = _answer(
-            request, Problem(code, sentences.get(error.status_code, "The request cannot be served."))
-        )
+        answer = _answer(request, Problem(code, sentences.get(error.status_code, "The request cannot be served.")))
         for name, value in (error.headers or {}).items():
             answer.headers[name] = value
         if error.status_code == 405:

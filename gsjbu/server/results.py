@@ -137,9 +137,7 @@ class Bundle:
             try:
                 return self._files[name].read_bytes()
             except OSError:
-                raise Problem(
-                    "expired", "The files of this result were kept for a while and are gone."
-                ) from None
+                raise Problem("expired", "The files of this result were kept for a while and are gone.") from None
         if name in self._inline:
             return base64.b64decode(self.body[self._inline[name]])
         panel = self._panel(name)
@@ -207,9 +205,7 @@ class Bundle:
 
     def _check_values(self) -> None:
         if self.evicted >= 2:
-            raise Problem(
-                "expired", "The values of this result had to make room; lower resolution, or run it again."
-            )
+            raise Problem("expired", "The values of this result had to make room; lower resolution, or run it again.")
 
     def all_pngs(self, check: Callable[[], None] = lambda: None) -> dict[str, bytes]:
         """Every panel as a PNG file, made by several threads; ``check`` may raise between panels."""
@@ -308,9 +304,7 @@ def point(text: str) -> tuple[int, int]:
 Elsewhere = list[tuple[Bundle, tuple[int, int]]]  # pixels of other results
 
 
-def similarity_maps(
-    bundle: Bundle, points: Points, elsewhere: Elsewhere
-) -> tuple[list[np.ndarray], float, float]:
+def similarity_maps(bundle: Bundle, points: Points, elsewhere: Elsewhere) -> tuple[list[np.ndarray], float, float]:
     """Cosine similarity of the HR features to those at the likest of ``points``, bilinear and GS-JBU, and the scale."""
     vectors = [of.vectors(x, y) for of, (x, y) in [*((bundle, at) for at in points), *elsewhere]]
     maps = [np.asarray(m, np.float32) for m in bundle.result.alike(vectors)]
@@ -347,9 +341,7 @@ def cloud(bundle: Bundle, name: str) -> Iterator[bytes]:
     """A panel's values as a point cloud in the picture's colours; refuses what is not of the picture's size."""
     values, unit = bundle.heights(name)
     if values.shape[::-1] != bundle.size():
-        raise Problem(
-            "not_available", f"{name} has the low resolution; take a panel of the picture's own size."
-        )
+        raise Problem("not_available", f"{name} has the low resolution; take a panel of the picture's own size.")
     with Image.open(io.BytesIO(bundle.png("original"))) as picture:
         colours = np.asarray(picture.convert("RGB"))
     return ply(values, colours, unit)
@@ -360,9 +352,7 @@ def ellipses(kernel: Any) -> Iterator[bytes]:
     interpolation has none."""
     grid, count = kernel.grid, 0 if mixing.is_plain(kernel) else kernel.grid.rows * kernel.grid.cols
     xs, ys = kernel.centres()
-    parameters = {
-        name: getattr(kernel, name).detach().cpu().flatten() for name in ("sigma_x", "sigma_y", "theta")
-    }
+    parameters = {name: getattr(kernel, name).detach().cpu().flatten() for name in ("sigma_x", "sigma_y", "theta")}
 
     def numbers(name: str, first: int) -> list[float]:
         cells = np.arange(first, min(first + _CELLS, count))

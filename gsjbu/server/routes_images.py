@@ -90,9 +90,7 @@ async def signal(
     "/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals(*OF_BODIES),
     summary="A kept signal, taken for something else",
 )  # fmt: skip
-async def understood_as(
-    service: Shared, signal_id: schemas.Id, wanted: schemas.SignalWords
-) -> dict[str, object]:
+async def understood_as(service: Shared, signal_id: schemas.Id, wanted: schemas.SignalWords) -> dict[str, object]:
     """A kept signal taken for something else: a new one, made of the same file."""
     stored = await service.inputs.signal_anew(service.store.get("signal", signal_id), wanted.words())
     return about_signal(service.store.add("signal", stored), stored)

@@ -137,9 +137,7 @@ async def events(
         return Response(status_code=204)
     if job.state == "done":
         service.result(job_id)  # the last event gives its address: refused like that once it has gone
-    return EventSourceResponse(
-        _watched(job, last), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    )
+    return EventSourceResponse(_watched(job, last), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
 
 def _head(job: Job) -> dict[str, Any]:

@@ -79,9 +79,7 @@ def _settings(service: Service) -> dict[str, Any]:
 
     entries = schema()
     choices = {entry["name"]: entry["choices"] for entry in entries}
-    samples = [
-        {**about, "thumb_url": f"/api/samples/{about['name']}.png?size=160"} for about in SAMPLES.about()
-    ]
+    samples = [{**about, "thumb_url": f"/api/samples/{about['name']}.png?size=160"} for about in SAMPLES.about()]
     models = [{**c, "kind": kind} for kind in ("backbone", "segmentation") for c in choices[kind]]
     return {
         "settings": entries,

@@ -30,9 +30,7 @@ _SIZE: dict[str, Any] = {
     "X-Height": {"schema": {"type": "integer"}, "description": "Rows."},
     "X-Width": {"schema": {"type": "integer"}, "description": "Columns."},
 }
-_ZIP: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/zip": schemas.BINARY}, "description": "A zip."}
-}
+_ZIP: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": schemas.BINARY}, "description": "A zip."}}
 
 router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 
@@ -85,9 +83,7 @@ async def cloud(service: Shared, request: Request, job_id: Id, name: str) -> Res
     pieces = await service.make(lambda: results.cloud(bundle, name), readouts.of_values(bundle, name))
     release = service.jobs.take_place(client_of(request))
     headers = {"Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.ply"'}
-    return await service.streams.answer(
-        pieces, release, media_type="application/octet-stream", headers=headers
-    )
+    return await service.streams.answer(pieces, release, media_type="application/octet-stream", headers=headers)
 
 
 @router.get(
@@ -218,9 +214,7 @@ async def kernel(
     responses=refusals(409),
     summary="All Gaussians",
 )
-async def kernels(
-    service: Shared, job_id: Id, group: MixedGroup = "rgb", method: Mixer = "gsjbu"
-) -> Response:
+async def kernels(service: Shared, job_id: Id, group: MixedGroup = "rgb", method: Mixer = "gsjbu") -> Response:
     """All Gaussians that a `method` mixes a `group` by, to be drawn as ellipses; an interpolation has none."""
     bundle = service.result(job_id)
     need = readouts.of_mixer(bundle, group, method)
@@ -237,6 +231,4 @@ async def download(service: Shared, request: Request, job_id: Id) -> Response:
     bundle = service.result(job_id)
     release = service.take_download(client_of(request), bundle)
     headers = {"Content-Disposition": f'attachment; filename="gsjbu-{job_id[:8]}.zip"'}
-    return await service.streams.answer(
-        archive.pieces(bundle), release, media_type="application/zip", headers=headers
-    )
+    return await service.streams.answer(archive.pieces(bundle), release, media_type="application/zip", headers=headers)

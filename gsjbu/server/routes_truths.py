@@ -25,9 +25,7 @@ async def truths(service: Shared, request: Request) -> dict[str, object]:
         if "file" in form.files:
             for name in ("sample", "what"):
                 if name in form.fields:
-                    detail = (
-                        f"Send either a truth's file or a built-in scene's own, not both: leave out {name!r}."
-                    )
+                    detail = f"Send either a truth's file or a built-in scene's own, not both: leave out {name!r}."
                     raise Problem("request_invalid", detail, setting=name)
             stored = await service.inputs.truth_from_file(form.files["file"], form.fields.get("entry"))
         elif "sample" in form.fields:

@@ -14,9 +14,7 @@ from gsjbu.server.clients import PATTERN
 from gsjbu.settings import SETTINGS, WHOLE, Settings, unavailable_reason
 
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
-UnderImage = Annotated[
-    str | None, Query(max_length=64, description="Id of the image that a signal goes with.")
-]
+UnderImage = Annotated[str | None, Query(max_length=64, description="Id of the image that a signal goes with.")]
 
 
 def _in_digits(value: Any) -> Any:
@@ -35,13 +33,9 @@ AtResolution = Annotated[
     ),
     _DIGITS,
 ]  # fmt: skip
-PixelX = Annotated[
-    int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left."), _DIGITS
-]
+PixelX = Annotated[int, Query(ge=0, le=65535, description="Column of the image, from 0 at the left."), _DIGITS]
 PixelY = Annotated[int, Query(ge=0, le=65535, description="Row of the image, from 0 at the top."), _DIGITS]
-MixedGroup = Annotated[
-    str, Query(max_length=60, description="What is mixed: a group of the result's methods.")
-]
+MixedGroup = Annotated[str, Query(max_length=60, description="What is mixed: a group of the result's methods.")]
 Mixer = Annotated[str, Query(max_length=60, description="Which of its methods: the id.")]
 MorePixels = Annotated[
     list[Annotated[str, Field(pattern="^[0-9]{1,5},[0-9]{1,5}$")]],
@@ -74,9 +68,7 @@ def settings_schema() -> dict[str, Any]:
             entry.update(type="boolean")
         else:
             # A choice that this machine has not is refused, so the description does not offer it.
-            entry.update(
-                type="string", enum=[v for v in s.all_choices() if unavailable_reason(s.name, v) is None]
-            )
+            entry.update(type="string", enum=[v for v in s.all_choices() if unavailable_reason(s.name, v) is None])
         properties[s.name] = entry
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
@@ -140,9 +132,7 @@ class EstimateRequest(Strict):
     width: Side = Field(description="Pixels across, of the image as uploaded.")
     height: Side = Field(description="Pixels down.")
     settings: dict[str, Any] = _settings
-    signal_id: str | None = Field(
-        None, max_length=64, description="A kept signal that would be upsampled too."
-    )
+    signal_id: str | None = Field(None, max_length=64, description="A kept signal that would be upsampled too.")
 
 
 class ImageMade(BaseModel):
@@ -168,12 +158,8 @@ class SignalMade(BaseModel):
     layout: str = Field("", description="Which axis was taken for what: chw, hwc or tokens.")
     names: list[str] = Field(default_factory=list, description="Of its classes.")
     doubts: list[str] = Field(default_factory=list, description="Choices that a person may know better.")
-    words: dict[str, str | bool] = Field(
-        default_factory=dict, description="What was said of it: kind, invalid, …"
-    )
-    made: bool = Field(
-        False, description="It was made of a truth: its cell means, of classes each one's share."
-    )
+    words: dict[str, str | bool] = Field(default_factory=dict, description="What was said of it: kind, invalid, …")
+    made: bool = Field(False, description="It was made of a truth: its cell means, of classes each one's share.")
     entry: str | None = Field(None, description="Which of its file's arrays it is, where that was named.")
 
 

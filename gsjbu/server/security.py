@@ -73,9 +73,7 @@ class GuardMiddleware:
                 headers = MutableHeaders(scope=message)
                 for name, value in self.headers.items():
                     headers.setdefault(name, value)
-                headers.setdefault(
-                    "Cache-Control", "no-store" if scope["path"].startswith("/api/") else "no-cache"
-                )
+                headers.setdefault("Cache-Control", "no-store" if scope["path"].startswith("/api/") else "no-cache")
             await send(message)
 
         problem = self._refusal(scope)
@@ -104,9 +102,7 @@ class GuardMiddleware:
         if b"x-client-id" in values and not is_id(values[b"x-client-id"]):
             return Problem("request_invalid", WRONG_ID, setting="X-Client-Id", close=True)
         if self._is_foreign(scope["method"], values):
-            return Problem(
-                "origin_not_allowed", "Requests from pages of another site are not accepted.", close=True
-            )
+            return Problem("origin_not_allowed", "Requests from pages of another site are not accepted.", close=True)
         return None
 
     @staticmethod

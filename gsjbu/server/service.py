@@ -178,9 +178,7 @@ class Service:
             raise Problem("request_invalid", detail, setting="truth")
         order = Order(image_id, self.store.get("image", image_id), settings, signal, panels, truth)
         cost, need, isolated = await self.read(lambda: self._cost_of(order))
-        download = await self.read(
-            lambda: self.download_note(order.image.width, order.image.height, settings, signal)
-        )
+        download = await self.read(lambda: self.download_note(order.image.width, order.image.height, settings, signal))
         if patience_s is not None and cost.seconds > patience_s:
             return Accepted(None, cost, download)
 
@@ -188,9 +186,7 @@ class Service:
             self._make_room(job)
             return self.runs.carry_out(job, order, self.jobs.threads_each())
 
-        job = Job(
-            work, client, settings.as_dict(), bytes=need, uses_gpu=_uses_gpu(settings), isolated=isolated
-        )
+        job = Job(work, client, settings.as_dict(), bytes=need, uses_gpu=_uses_gpu(settings), isolated=isolated)
         self.jobs.submit(job)
         return Accepted(job, cost, download)
 

@@ -86,9 +86,7 @@ class MethodBody(BaseModel):
     )
     measured_best: bool = Field(description="Whether it measured best for signals of this family.")
     family: str | None = Field(description="Of signals; null for the image itself.")
-    steps: int | None = Field(
-        description="That its fit took; null where there is none, or it is not made yet."
-    )
+    steps: int | None = Field(description="That its fit took; null where there is none, or it is not made yet.")
 
 
 class MeasuredBody(BaseModel):
@@ -131,9 +129,7 @@ class ResultBody(BaseModel):
     fitted_to: Literal["image", "signal"] = Field(
         description="What the fit of ``losses``, ``histograms`` and the panels of the group kernel gives back."
     )
-    pretrained: bool | None = Field(
-        description="Whether the features' network is; null where there are none."
-    )
+    pretrained: bool | None = Field(description="Whether the features' network is; null where there are none.")
     status: dict[str, str] = Field(description="Sentences for a person: what was done, and why.")
     timings_ms: dict[str, float] = Field(description="By stage.")
 
@@ -203,9 +199,7 @@ class WindowCell(BaseModel):
     spatial: float | None = Field(description="Its factor of distance; an interpolation has none.")
     range: float | None = Field(description="Its factor of colour; an interpolation has none.")
     colour: list[float]
-    sigma_x: float | None = Field(
-        description="Of its Gaussian, as the next three; an interpolation has none."
-    )
+    sigma_x: float | None = Field(description="Of its Gaussian, as the next three; an interpolation has none.")
     sigma_y: float | None
     theta: float | None
     sigma_r: float | None
@@ -222,9 +216,7 @@ class KernelWindow(BaseModel):
     window: list[WindowCell] = Field(
         description="Heaviest first, without LR pixels that have no value; empty where no other is in reach."
     )
-    notes: list[str] = Field(
-        description="Sentences on what else happens to a value, before and after mixing."
-    )
+    notes: list[str] = Field(description="Sentences on what else happens to a value, before and after mixing.")
 
 
 class Ellipses(BaseModel):

@@ -100,9 +100,7 @@ class Shelf:
 class Store:
     """Things by id. Safe to use from any thread; the time of every operation does not depend on how many there are."""
 
-    def __init__(
-        self, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, max_bytes: int, max_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.max_bytes, self.max_seconds = max_bytes, max_seconds
         self._clock = clock
         self._lock = threading.RLock()

@@ -27,9 +27,7 @@ class Streams:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="gsjbu-send", initializer=step_back)
         self.open = 0
 
-    async def answer(
-        self, pieces: Iterator[bytes], release: Callable[[], None] = lambda: None, **rest: Any
-    ) -> Stream:
+    async def answer(self, pieces: Iterator[bytes], release: Callable[[], None] = lambda: None, **rest: Any) -> Stream:
         """The answer, once its first piece is made; what goes wrong until then is a refusal like any other.
 
         ``release`` is called once, when the answer has ended, however it ends.
@@ -59,9 +57,7 @@ class Streams:
 class Stream(StreamingResponse):
     """One answer under way."""
 
-    def __init__(
-        self, streams: Streams, pieces: Iterator[bytes], release: Callable[[], None], **rest: Any
-    ) -> None:
+    def __init__(self, streams: Streams, pieces: Iterator[bytes], release: Callable[[], None], **rest: Any) -> None:
         self._streams, self._made, self._release = streams, pieces, release
         self._lock = threading.Lock()  # a piece may still be in the making when the client has gone
         self._first = b""

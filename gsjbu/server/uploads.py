@@ -154,18 +154,14 @@ class _Body:
         if self.done:
             return None
         if self.encoding != b"identity":
-            return Problem(
-                "encoding_unsupported", "Compressed request bodies are not accepted; send it plain."
-            )
+            return Problem("encoding_unsupported", "Compressed request bodies are not accepted; send it plain.")
         if self.declared is not None and self.declared > self.limit:
             return self._too_large()
         return None
 
     def _too_large(self) -> Problem:
         if self.limit == self.limits.json_bytes:
-            return Problem(
-                "body_too_large", f"The body is larger than {_size(self.limit)}; send less.", close=True
-            )
+            return Problem("body_too_large", f"The body is larger than {_size(self.limit)}; send less.", close=True)
         return Problem(
             "upload_too_large",
             f"The upload is larger than the {_size(self.limit)} this form may have.",
@@ -180,9 +176,7 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, wait))
         except TimeoutError:
-            raise Problem(
-                "upload_timeout", "The body came too slowly; please send it again.", close=True
-            ) from None
+            raise Problem("upload_timeout", "The body came too slowly; please send it again.", close=True) from None
         self._note(message)
         if self.count > self.limit:
             raise self._too_large()
@@ -214,17 +208,13 @@ async def read_form(request: Request, limits: Limits, buffers: Buffers) -> Async
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary", b"")
     if kind != b"multipart/form-data" or not boundary:
-        raise Problem(
-            "content_type", "Send a form as multipart/form-data, with the picture in the field 'file'."
-        )
+        raise Problem("content_type", "Send a form as multipart/form-data, with the picture in the field 'file'.")
     client = client_of(request)
     reader = _FormReader(limits, file_bytes(limits, request.scope["path"]))
     taken = 0
     try:
         try:
-            parser = MultipartParser(
-                boundary, reader.callbacks(), max_header_count=16, max_header_size=4 * KIB
-            )
+            parser = MultipartParser(boundary, reader.callbacks(), max_header_count=16, max_header_size=4 * KIB)
             async for chunk in request.stream():
                 buffers.take(client, len(chunk))
                 taken += len(chunk)
@@ -232,9 +222,7 @@ async def read_form(request: Request, limits: Limits, buffers: Buffers) -> Async
                     parser.write(chunk[start : start + MIB // 4])
             parser.finalize()
         except (MultipartParseError, FormParserError) as error:
-            raise Problem(
-                "multipart_invalid", "The multipart form is malformed; send it again.", close=True
-            ) from error
+            raise Problem("multipart_invalid", "The multipart form is malformed; send it again.", close=True) from error
         if not reader.ended:
             raise Problem("multipart_invalid", "The multipart form ends too early; send it again.")
         yield reader.form
@@ -309,9 +297,7 @@ class _FormReader:
 
     def _begin_file(self, raw_name: bytes) -> None:
         if len(self.form.files) >= self.limits.form_files:
-            raise Problem(
-                "too_many_files", f"The form has more than {self.limits.form_files} files.", close=True
-            )
+            raise Problem("too_many_files", f"The form has more than {self.limits.form_files} files.", close=True)
         if self._name not in self.allowed:
             raise Problem(
                 "file_unexpected",
@@ -326,13 +312,9 @@ class _FormReader:
         if self._room < 0:
             if self._file is None:
                 most = _size(self.limits.field_bytes)
-                raise Problem(
-                    "field_too_large", f"The field {self._name!r} is larger than {most}.", close=True
-                )
+                raise Problem("field_too_large", f"The field {self._name!r} is larger than {most}.", close=True)
             most = _size(self.allowed[self._name])
-            raise Problem(
-                "upload_too_large", f"The file is larger than {most}; send a smaller one.", close=True
-            )
+            raise Problem("upload_too_large", f"The file is larger than {most}; send a smaller one.", close=True)
         self._data += data[start:end]
 
     def _end(self) -> None:
@@ -345,9 +327,7 @@ class _FormReader:
         self.ended = True
 
     def _too_many_fields(self) -> Problem:
-        return Problem(
-            "too_many_fields", f"The form has more than {self.limits.form_fields} fields.", close=True
-        )
+        return Problem("too_many_fields", f"The form has more than {self.limits.form_fields} fields.", close=True)
 
 
 def _as_typed(raw_name: bytes) -> str:

@@ -22,9 +22,7 @@ class Watch:
     most: resident bytes that the process may have; None where it is bounded otherwise.
     """
 
-    def __init__(
-        self, process: int, seconds: float, end: Callable[[], None], most: int | None = None
-    ) -> None:
+    def __init__(self, process: int, seconds: float, end: Callable[[], None], most: int | None = None) -> None:
         self.exceeded = ""
         self._process, self._end, self._most = process, end, most
         self._until = time.monotonic() + seconds

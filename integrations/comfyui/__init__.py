@@ -30,9 +30,7 @@ def upsampled(image: Tensor, signal: Tensor, stride: int, kind: str) -> Tensor:
     """``image`` [B, H, W, C] and ``signal`` [B, K, h, w], one of them or as many → [B, K, H, W]."""
     count = max(len(image), len(signal))
     if any(n not in (1, count) for n in (len(image), len(signal))):
-        raise ValueError(
-            f"There are {len(image)} images and {len(signal)} signals; one or as many are needed."
-        )
+        raise ValueError(f"There are {len(image)} images and {len(signal)} signals; one or as many are needed.")
     made = []
     for n in range(count):
         guide = image[n % len(image)].movedim(-1, 0).float().cpu()
@@ -93,9 +91,7 @@ class UpsampleLatentMap:
                 "take one frame of a film."
             )
         if not 0 <= channel < samples.shape[1]:
-            raise ValueError(
-                f"The latent has channels 0 to {samples.shape[1] - 1}; {channel} is none of them."
-            )
+            raise ValueError(f"The latent has channels 0 to {samples.shape[1] - 1}; {channel} is none of them.")
         return (upsampled(image, samples[:, channel : channel + 1], 8, "depth")[:, 0],)
 
 

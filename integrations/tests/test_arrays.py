@@ -80,9 +80,7 @@ def test_a_projection_is_kept_and_heard(plain):
 def test_gaps_and_clouds(plain):
     guide, low = plain
     holed = low.where((low.x < 1100) | (low.band == 5))
-    full = upsample_xarray(
-        guide, holed, kind="features", clouds=array(np.ones(GUIDE.shape[1:], bool), 10, 30)
-    )
+    full = upsample_xarray(guide, holed, kind="features", clouds=array(np.ones(GUIDE.shape[1:], bool), 10, 30))
     assert np.isnan(full[:, :, -5:]).all() and np.isfinite(full[:, :, :40]).all()
 
 

@@ -51,9 +51,7 @@ def test_depth_and_latents(nodes):
     (made,) = nodes["GSJBUUpsampleLatentMap"]().run(image, latent, 3)
     assert made.shape == (2, 61, 83)
     film = {"samples": latent["samples"][:, :, None]}
-    torch.testing.assert_close(
-        nodes["GSJBUUpsampleLatentMap"]().run(image, film, 3)[0], made, atol=1e-3, rtol=0
-    )
+    torch.testing.assert_close(nodes["GSJBUUpsampleLatentMap"]().run(image, film, 3)[0], made, atol=1e-3, rtol=0)
     with pytest.raises(ValueError, match="take one frame"):
         nodes["GSJBUUpsampleLatentMap"]().run(image, {"samples": film["samples"].repeat(1, 1, 2, 1, 1)}, 3)
     with pytest.raises(ValueError, match="channels 0 to 3"):

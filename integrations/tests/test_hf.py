@@ -67,9 +67,7 @@ def depth(kind: str):
         for weights in (w for w in [*model.neck.parameters(), *model.head.parameters()] if w.dim() > 1):
             torch.nn.init.xavier_normal_(weights)
         torch.nn.init.constant_(model.head.conv3.bias, 1.0)
-        made = t.DPTImageProcessor(
-            size={"height": 70, "width": 70}, keep_aspect_ratio=True, ensure_multiple_of=14
-        )
+        made = t.DPTImageProcessor(size={"height": 70, "width": 70}, keep_aspect_ratio=True, ensure_multiple_of=14)
     return t.pipeline("depth-estimation", model=model.eval(), image_processor=made)
 
 
@@ -78,9 +76,7 @@ def test_semantic_segmentation():
     plain, ours = pipe(PICTURE), Upsampled(pipe)(PICTURE)
     assert {"score", "label", "mask"} == set(ours[0])
     assert {part["label"] for part in ours} <= {"sky", "road", "tree"}
-    assert all(
-        part["mask"].size == PICTURE.size and part["mask"].mode == plain[0]["mask"].mode for part in ours
-    )
+    assert all(part["mask"].size == PICTURE.size and part["mask"].mode == plain[0]["mask"].mode for part in ours)
     total = sum((np.asarray(part["mask"]) > 0).astype(int) for part in ours)
     assert (total == 1).all() and all(0 <= part["score"] <= 1 for part in ours)
 

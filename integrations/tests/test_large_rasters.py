@@ -88,11 +88,7 @@ def test_a_scene_larger_than_memory(tmp_path):
             truth = VALUES[land(top, STRIP, STRIP)]
             fine = out.read(1, window=Window(0, top, STRIP, STRIP))
             cells = STRIP // STRIDE
-            low = (
-                coarse.read(1, window=Window(0, top // STRIDE, cells, cells))
-                .repeat(STRIDE, 0)
-                .repeat(STRIDE, 1)
-            )
+            low = coarse.read(1, window=Window(0, top // STRIDE, cells, cells)).repeat(STRIDE, 0).repeat(STRIDE, 1)
             off, plain = (float(np.abs(v - truth).mean()) for v in (fine, low))
             print(f"mean error from row {top}: {off:.2f}, cells as they are {plain:.2f}")
             assert off < 0.5 * plain

@@ -37,9 +37,7 @@ def test_the_fixed_kernel_takes_any_size(tmp_path, objective):
         ours = module(image, signal).numpy()
         middle = time.perf_counter()
         theirs = session.run(None, {"guide": image.numpy(), "signal": signal.numpy()})[0]
-        print(
-            f"{size} from {cells}: own {middle - began:.3f} s, onnxruntime {time.perf_counter() - middle:.3f} s"
-        )
+        print(f"{size} from {cells}: own {middle - began:.3f} s, onnxruntime {time.perf_counter() - middle:.3f} s")
         assert theirs.shape == ours.shape and np.abs(theirs - ours).max() <= 1e-5
 
 
@@ -61,9 +59,7 @@ def test_torch_export(objective):
     torch.testing.assert_close(carried(image, signal), module(image, signal), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(
-    "options", [{"iters": 3}, {"iters": 0, "objective": "signal"}, {"iters": 0, "few": True}]
-)
+@pytest.mark.parametrize("options", [{"iters": 3}, {"iters": 0, "objective": "signal"}, {"iters": 0, "few": True}])
 def test_what_is_no_graph_is_refused_in_a_sentence(options):
     few = options.pop("few", False)
     signal = torch.rand(1, 2 if few else 8, 4, 4)
@@ -111,9 +107,7 @@ def test_a_fitted_kernel_at_an_odd_size_and_what_it_costs(tmp_path):
     ours, own = timed(lambda: kernel.render(values).numpy())
     (theirs,), runtime = timed(lambda: session.run(None, {"signal": values.numpy()}))
     size = (tmp_path / "new" / "kernel.onnx").stat().st_size / 1e6
-    print(
-        f"16 channels, 13×17 to 181×243: own {own * 1e3:.1f} ms, onnxruntime {runtime * 1e3:.1f} ms, {size:.1f} MB"
-    )
+    print(f"16 channels, 13×17 to 181×243: own {own * 1e3:.1f} ms, onnxruntime {runtime * 1e3:.1f} ms, {size:.1f} MB")
     assert np.abs(theirs - ours).max() <= 1e-5
 
 

@@ -124,14 +124,10 @@ def test_labels_keep_their_numbers_and_colours(land):
     full = np.pad(classes, ((5, 0), (5, 0)), mode="edge")
     low = full[S // 2 :: S, S // 2 :: S][None]
     colours = {n: (n, 255 - n, 0, 255) for n in range(0, 50, 10)}
-    coded = write(
-        folder / "classes.tif", low, from_origin(500_000, 5_000_000, 80, 80), nodata=255, colours=colours
-    )
+    coded = write(folder / "classes.tif", low, from_origin(500_000, 5_000_000, 80, 80), nodata=255, colours=colours)
     report = gsjbu.raster.upsample(guide, coded, folder / "labels.tif")
     made, _ = read(folder / "labels.tif")
-    assert (
-        report.kind == "labels" and set(np.unique(made)) <= set(range(0, 50, 10)) and made.dtype == np.uint8
-    )
+    assert report.kind == "labels" and set(np.unique(made)) <= set(range(0, 50, 10)) and made.dtype == np.uint8
     assert rasterio.open(folder / "labels.tif").colormap(1)[10] == (10, 245, 0, 255)
     nearest = low[0].repeat(S, 0).repeat(S, 1)[5:, 5:]
     assert (made[0] == classes).mean() > (nearest == classes).mean()
@@ -139,10 +135,7 @@ def test_labels_keep_their_numbers_and_colours(land):
 
 def test_more_classes_than_have_a_channel_each_give_the_same_map(land, monkeypatch):
     folder, guide, *_ = land
-    low = (
-        np.random.default_rng(0).permutation(26 * 12).reshape(26, 12).repeat(2, axis=1)[None].astype(np.int32)
-        * 100
-    )
+    low = np.random.default_rng(0).permutation(26 * 12).reshape(26, 12).repeat(2, axis=1)[None].astype(np.int32) * 100
     coded = write(folder / "ids.tif", low, from_origin(500_000, 5_000_000, 80, 80))
     gsjbu.raster.upsample(guide, coded, folder / "shared.tif", kind="labels")
     monkeypatch.setattr(scene, "OWN_CHANNEL", 1000)
@@ -239,9 +232,7 @@ def test_the_command_writes_what_the_library_writes(land, capsys):
     assert "none.tif" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("down", "across", "flipped"), [(8, 16, False), (16, 8, True), (8, 8, True), (1, 16, False)]
-)
+@pytest.mark.parametrize(("down", "across", "flipped"), [(8, 16, False), (16, 8, True), (8, 8, True), (1, 16, False)])
 def test_cells_of_whole_numbers_of_pixels_on_each_axis_are_used_as_they_are(land, down, across, flipped):
     """Whichever way their rows run."""
     folder, guide, _, truth, _ = land

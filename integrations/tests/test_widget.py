@@ -79,9 +79,7 @@ def test_each_control_says_what_its_setting_says(panel):
             setting.sentence,
         )
     assert (panel.settings["iters"].min, panel.settings["iters"].max) == (0, 1000)
-    assert (
-        "cuda" not in panel.settings["device"].choices or widgets.unavailable_reason("device", "cuda") is None
-    )
+    assert "cuda" not in panel.settings["device"].choices or widgets.unavailable_reason("device", "cuda") is None
 
 
 def test_a_run_adds_a_layer_in_the_images_place(panel):
@@ -166,9 +164,7 @@ def test_what_it_looks_like(root, tmp_path):
     """
     if shutil.which("xvfb-run") is None:
         pytest.skip("no xvfb-run: napari's canvas cannot be drawn here")
-    window, canvas = (
-        Path(os.environ.get("GSJBU_SHOTS", tmp_path)) / f"{n}.png" for n in ("window", "canvas")
-    )
+    window, canvas = (Path(os.environ.get("GSJBU_SHOTS", tmp_path)) / f"{n}.png" for n in ("window", "canvas"))
     command = ["xvfb-run", "-a", sys.executable, "-c", LOOKS, str(window), str(canvas)]
     on_screen = {**os.environ, "QT_QPA_PLATFORM": "xcb"}
     done = subprocess.run(command, cwd=root, env=on_screen, capture_output=True, text=True, timeout=300)

@@ -17,9 +17,7 @@ def dataset(tmp_path_factory):
     random = np.random.default_rng(0)
     for number in range(8):
         y, x = np.mgrid[0:48, 0:64]
-        picture = np.stack(
-            [(x * 4 + number * 9) % 256, (y * 5) % 256, ((x + y) // (number + 3)) % 2 * 200], axis=2
-        )
+        picture = np.stack([(x * 4 + number * 9) % 256, (y * 5) % 256, ((x + y) // (number + 3)) % 2 * 200], axis=2)
         (folder / f"p{number}.png").write_bytes(png_bytes(picture.astype(np.uint8)))
         np.save(folder / f"p{number}.npy", random.standard_normal((6, 6, 8), dtype=np.float32))
     (folder / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n and then nothing of use")

@@ -30,13 +30,9 @@ def test_settings_are_checked_before_the_first_image(asked, sentence):
 
 
 @pytest.mark.parametrize("backbone", ["timm:nonsense", "resnet18"])
-def test_a_named_backbone_that_is_not_to_be_had_ends_a_batch_before_it_starts(
-    dataset, tmp_path, monkeypatch, backbone
-):
+def test_a_named_backbone_that_is_not_to_be_had_ends_a_batch_before_it_starts(dataset, tmp_path, monkeypatch, backbone):
     monkeypatch.setattr(catalogue, "find", lambda spec: None)
     monkeypatch.setattr(catalogue, "_resnet18_weights", lambda *_: (None, "none are here."))
     with pytest.raises(GsjbuError, match=r"nonsense|random weights"):
-        batch.run(
-            str(dataset), str(tmp_path / "out"), BatchConfig(backbone=backbone), signals="backbone", workers=1
-        )
+        batch.run(str(dataset), str(tmp_path / "out"), BatchConfig(backbone=backbone), signals="backbone", workers=1)
     assert not (tmp_path / "out").exists()

@@ -64,9 +64,7 @@ def test_bad_files_are_reported_and_the_rest_is_done(undisturbed):
     assert all(f["error"].endswith(".") for f in report.failed)
     items = {item["key"]: item for item in json.loads((folder / "manifest.json").read_text())["items"]}
     assert len(items) == 10
-    assert (
-        items["p0"].items() >= {"key": "p0", "status": "done", "output": "p0.npy", "kind": "features"}.items()
-    )
+    assert items["p0"].items() >= {"key": "p0", "status": "done", "output": "p0.npy", "kind": "features"}.items()
     assert items["bad"]["status"] == "failed"
 
 
@@ -103,9 +101,7 @@ def test_killed_and_started_again_gives_the_same_bytes_once(dataset, undisturbed
     expected, _ = undisturbed
     assert contents(tmp_path) == contents(expected)
     assert (tmp_path / "manifest.json").read_bytes() == (expected / "manifest.json").read_bytes()
-    assert {
-        name: (tmp_path / name).stat().st_mtime_ns for name in before
-    } == before  # none of them done twice
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in before} == before  # none of them done twice
     done = [line["key"] for line in read_journal(tmp_path) if line["status"] == "done"]
     assert len(done) == len(set(done))
     assert not list(tmp_path.rglob("*.part"))
@@ -151,9 +147,7 @@ def test_an_interrupt_of_all_is_nothing_to_a_worker_that_starts(dataset, tmp_pat
 
 def test_a_script_that_each_worker_would_run_again_is_told_of_its_guard(dataset, tmp_path, root):
     script = tmp_path / "script.py"
-    script.write_text(
-        f"import gsjbu.batch as b; b.run({str(dataset)!r}, {str(tmp_path / 'out')!r}, workers=2)"
-    )
+    script.write_text(f"import gsjbu.batch as b; b.run({str(dataset)!r}, {str(tmp_path / 'out')!r}, workers=2)")
     environment = os.environ | {"PYTHONPATH": str(root)}
     done = subprocess.run([zygote.python(), script], env=environment, capture_output=True, text=True)
     assert done.returncode == 1
@@ -191,18 +185,14 @@ def test_results_that_would_take_the_place_of_inputs_are_refused(dataset):
     before = {p: p.read_bytes() for p in dataset.iterdir()}
     with pytest.raises(batch.SourceError, match="place of an input"):
         batch.run(str(dataset), str(dataset), BatchConfig(iters=0))
-    assert {
-        p: p.read_bytes() for p in dataset.iterdir() if p.name not in ("settings.json", ".lock")
-    } == before
+    assert {p: p.read_bytes() for p in dataset.iterdir() if p.name not in ("settings.json", ".lock")} == before
 
 
 def test_other_signals_into_the_same_folder_are_refused(dataset, tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     (tmp_path / "one" / "p0.npy").write_bytes((dataset / "p0.npy").read_bytes())
-    batch.run(
-        str(dataset / "p0.png"), str(tmp_path / "out"), BatchConfig(iters=0), signals=str(tmp_path / "one")
-    )
+    batch.run(str(dataset / "p0.png"), str(tmp_path / "out"), BatchConfig(iters=0), signals=str(tmp_path / "one"))
     with pytest.raises(batch.ResumeError, match="signals"):
         batch.run(
             str(dataset / "p0.png"),

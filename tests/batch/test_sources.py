@@ -107,9 +107,7 @@ def test_shards_group_by_the_name_up_to_the_first_dot(tmp_path):
     assert items[0].signal.read() == b"signal 7"
     with pytest.raises(OSError, match=r"8\.npy|directory"):
         items[1].signal.read()
-    assert [item.key for item in find(str(tmp_path / "s" / "*.tar"), "backbone")] == [
-        item.key for item in items
-    ]
+    assert [item.key for item in find(str(tmp_path / "s" / "*.tar"), "backbone")] == [item.key for item in items]
 
 
 def test_a_shard_cannot_name_places_outside_the_output(tmp_path):
@@ -231,7 +229,5 @@ def test_a_missing_signal_says_what_was_looked_for_and_what_is_there(folder, tmp
     told = Worker(str(tmp_path / "out"), BatchConfig())(find(str(folder))[0])["error"]
     assert ".npy, .npz" in told and ".jpg" not in told.replace("b.jpg", "") and "b.h5 is there" in told
     put(tmp_path / "signals/b.h5")
-    other = Worker(str(tmp_path / "out"), BatchConfig())(find(str(folder), str(tmp_path / "signals"))[0])[
-        "error"
-    ]
+    other = Worker(str(tmp_path / "out"), BatchConfig())(find(str(folder), str(tmp_path / "signals"))[0])["error"]
     assert ".mat, .jpg" in other and "b.h5 is there" in other

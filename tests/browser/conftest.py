@@ -68,9 +68,7 @@ def watch(server: Server) -> Iterator[Watch]:
 @pytest.fixture
 def context(chromium: Browser, watch: Watch) -> Iterator[BrowserContext]:
     """A fresh visitor at a 1440 × 900 screen."""
-    context = chromium.new_context(
-        viewport={"width": 1440, "height": 900}, locale="en-GB", accept_downloads=True
-    )
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", accept_downloads=True)
     context.on("page", watch.follow)
     yield context
     context.close()

@@ -130,9 +130,7 @@ def keep(name: str, png: bytes) -> Path:
     """Reduce, give it a palette (which keeps it small), write it."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     if picture.width > WIDTH:
-        picture = picture.resize(
-            (WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS
-        )
+        picture = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
     path = FOLDER / f"{name}.png"
     palette = picture.quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
     picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)

@@ -25,11 +25,7 @@ def violations(page: Page, what: str, contrast: bool = True) -> list[str]:
         }).then((r) => r.violations)""",
         [TAGS, contrast],
     )
-    return [
-        f"{what}: {v['id']}: {v['help']}: {n['target']} {n['failureSummary']}"
-        for v in found
-        for n in v["nodes"]
-    ]
+    return [f"{what}: {v['id']}: {v['help']}: {n['target']} {n['failureSummary']}" for v in found for n in v["nodes"]]
 
 
 def sideways(page: Page, what: str) -> list[str]:
@@ -140,9 +136,7 @@ def test_axe(chromium: Browser, server: Server, watch: Watch) -> None:
 
     # error: a refusal
     watch.expect("status of 4")
-    page.set_input_files(
-        "#file", {"name": "picture.png", "mimeType": "image/png", "buffer": b"this is no picture"}
-    )
+    page.set_input_files("#file", {"name": "picture.png", "mimeType": "image/png", "buffer": b"this is no picture"})
     page.wait_for_selector("#notice.error")
     found += every_look(page, "error")
     context.close()

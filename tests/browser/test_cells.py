@@ -14,9 +14,7 @@ from gsjbu.io.pictures import shrunk_size
 from tests.browser.hands import npy_file, on_stage, shown, tab
 
 SIZES = (1, 2, 5, 7, 12, 35, 45, 90, 97, 120, 225, 480, 512)
-BY_SIZES = [
-    Grid.from_sizes(n, n, c, c) for n, c in product(SIZES, (1, 2, 3, 6, 8, 10, 32, 64, 192)) if c <= n
-]
+BY_SIZES = [Grid.from_sizes(n, n, c, c) for n, c in product(SIZES, (1, 2, 3, 6, 8, 10, 32, 64, 192)) if c <= n]
 BY_STRIDE = [Grid.from_stride(n, n, s) for n, s in product(SIZES, (1, 2, 5, 7, 16, 64))]
 
 

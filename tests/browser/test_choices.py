@@ -157,9 +157,7 @@ def test_a_picture_and_its_signal_come_together(
 ) -> None:
     job = shown(page)
     hand_over(page, [brought[name] for name in names], how)
-    page.wait_for_function(
-        "name => document.querySelector('#signal-name').textContent === name", arg="a signal.npy"
-    )
+    page.wait_for_function("name => document.querySelector('#signal-name').textContent === name", arg="a signal.npy")
     shown(page, job)
     assert state(page, "image.name") == "x photo.png"
     if "0 truth" in names:

@@ -37,9 +37,7 @@ def test_a_grid_of_four_moves_as_one(page: Page) -> None:
     assert box is not None
     page.mouse.click(box["x"] + 0.75 * box["width"] + 1, box["y"] + 0.75 * box["height"] + 1)
     chosen = state(page, "point")
-    middle = page.evaluate(
-        "(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()"
-    )
+    middle = page.evaluate("(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()")
     assert isinstance(chosen, dict)
     assert [chosen["x"], chosen["y"]] == pytest.approx([512 * at for at in middle], abs=2)
     tab(page, "kernel")
@@ -121,9 +119,7 @@ def test_a_line_gives_the_profile_of_every_method(page: Page) -> None:
     page.evaluate("document.getElementById('report').scrollTop = 0")
     page.click("#line")
     chart, report = (page.locator(f"#{one}").bounding_box() for one in ("chart", "report"))
-    assert chart and report and chart["y"] + chart["height"] <= report["y"] + report["height"] + 1, (
-        "it is seen"
-    )
+    assert chart and report and chart["y"] + chart["height"] <= report["y"] + report["height"] + 1, "it is seen"
 
 
 def test_a_hundred_percent_and_full_screen(page: Page) -> None:

@@ -100,9 +100,7 @@ def test_figures_and_steps_are_those_of_what_is_on_show(page: Page) -> None:
     )
     assert ", 0 steps for Adapted (auto), " in page.inner_text("#ran")
     page.select_option("#right", "signal_gsjbu")
-    page.wait_for_function(
-        "document.getElementById('ran').textContent.includes(', 10 steps for Paper (GS-JBU), ')"
-    )
+    page.wait_for_function("document.getElementById('ran').textContent.includes(', 10 steps for Paper (GS-JBU), ')")
     job = shown(page)
     page.select_option("[data-setting=objective] select", "signal")
     shown(page, job)
@@ -114,9 +112,7 @@ def test_every_column_and_every_method_is_explained(page: Page) -> None:
     page.click("#truth-scene button[data-what=depth][data-stride='16']")
     job = shown(page, job, timeout=60000)
     for said, better in (("en", "better"), ("zh", "越")):
-        heads = page.eval_on_selector_all(
-            "#metrics thead th", "all => all.map((h) => [h.firstChild.data, h.title])"
-        )
+        heads = page.eval_on_selector_all("#metrics thead th", "all => all.map((h) => [h.firstChild.data, h.title])")
         assert len(heads) == 5
         for name, title in heads:
             assert better in title and len(title) > len(name) + 12 and "{" not in title, title
@@ -143,10 +139,7 @@ def test_a_verdict_has_three_names_at_most_and_says_where_columns_disagree(page:
     ids = ["bilinear", "bicubic", "fixed", "gsjbu", "auto", "tto_rgb", "tto_signal"]
     given(page, {one: {"rmse": 1 + n, "mae": 1 + n, "agrees": 0.9 + n / 100} for n, one in enumerate(ids)})
     said = page.inner_text("#verdict")
-    assert (
-        said
-        == "Plain (Bilinear) is closest to the truth: RMSE 1.00, against Bicubic 2.00 and Fixed kernel 3.00."
-    )
+    assert said == "Plain (Bilinear) is closest to the truth: RMSE 1.00, against Bicubic 2.00 and Fixed kernel 3.00."
     assert page.is_hidden("#but")
     given(page, {one: {"rmse": 1 + n, "mae": 9 - n} for n, one in enumerate(ids)})
     assert page.inner_text("#but") == "By MAE another one is closer."

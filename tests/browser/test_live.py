@@ -20,9 +20,7 @@ def test_a_slider_runs_by_itself_and_the_newest_wins(page: Page) -> None:
     page.on(
         "response",
         lambda r: (
-            jobs.append(r.json()["job_id"])
-            if r.request.method == "POST" and r.url.endswith("/api/jobs")
-            else None
+            jobs.append(r.json()["job_id"]) if r.request.method == "POST" and r.url.endswith("/api/jobs") else None
         ),
     )
     page.evaluate(
@@ -82,10 +80,7 @@ def test_pictures_come_before_figures_and_go_with_a_run_that_is_cancelled(page: 
     page.route("**/api/jobs/*", lambda route: None if route.request.method == "GET" else route.continue_())
     set_slider(page, "stride", 13)  # no other test's, whose result would be there at once
     page.wait_for_function(f"(job) => !({of_stage}).some((address) => address.includes(job))", arg=job)
-    assert (
-        page.get_attribute("body", "data-job") == job
-        and page.get_attribute("body", "data-phase") == "running"
-    )
+    assert page.get_attribute("body", "data-job") == job and page.get_attribute("body", "data-phase") == "running"
     assert state(page, "result.settings.stride") == 16
     page.click("#cancel")
     page.wait_for_selector("body[data-phase=cancelled]")
@@ -182,9 +177,7 @@ def test_a_busy_server_is_asked_again_and_the_newest_wish_runs(page: Page, watch
 
     page.route("**/api/jobs", busy)
     set_slider(page, "stride", 11)
-    page.wait_for_function(
-        "() => document.getElementById('stage').textContent.includes('busy with other runs')"
-    )
+    page.wait_for_function("() => document.getElementById('stage').textContent.includes('busy with other runs')")
     assert page.get_attribute("body", "data-phase") == "running" and page.is_enabled("#cancel")
     assert "busy" in page.inner_text("#announcer") and page.locator("#notice").is_hidden()
     set_slider(page, "stride", 21)

@@ -82,9 +82,7 @@ def close(figures: Any, expected: Any) -> bool:
 
 
 @pytest.mark.address("resolution=128")
-@pytest.mark.parametrize(
-    "brought", ["nothing", "files", "millimetres", "samples", "a truth", "a scene's labels"]
-)
+@pytest.mark.parametrize("brought", ["nothing", "files", "millimetres", "samples", "a truth", "a scene's labels"])
 def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: str) -> None:
     """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike;
     levels of 16 bits; samples of a depth; a signal with its truth; one that was made of a scene's, which is in the
@@ -166,9 +164,7 @@ def test_link_is_the_address(page: Page) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_menu_of_copies_lies_in_its_card_at_every_width(
-    page: Page, server: Server, language: str
-) -> None:
+def test_the_menu_of_copies_lies_in_its_card_at_every_width(page: Page, server: Server, language: str) -> None:
     page.goto(f"{server.url}/?resolution=128&lang={language}")
     shown(page)
     page.click("#copy-menu summary")

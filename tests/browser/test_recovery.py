@@ -42,9 +42,7 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         page.wait_for_function("() => ['running', 'waiting'].includes(document.body.dataset.phase)")
         if page.get_attribute("body", "data-phase") == "waiting":
             page.click("#run")
-        page.wait_for_function(
-            "() => import('/static/js/state.js').then(({state}) => Boolean(state.run.progress))"
-        )
+        page.wait_for_function("() => import('/static/js/state.js').then(({state}) => Boolean(state.run.progress))")
         server.stop()
         page.wait_for_selector("#notice.error")
         server.start()

@@ -59,9 +59,7 @@ def test_too_large_is_refused_before_it_is_sent(page: Page) -> None:
 @pytest.mark.parametrize("field", ["#signal-file", "#truth-file"])
 def test_so_is_what_is_too_large_for_a_signal(page: Page, field: str) -> None:
     shown(page)
-    page.evaluate(
-        "import('/static/js/state.js').then(({state}) => { state.info.limits.signal_bytes = 100; })"
-    )
+    page.evaluate("import('/static/js/state.js').then(({state}) => { state.info.limits.signal_bytes = 100; })")
     page.on("request", lambda request: request.method == "POST" and pytest.fail("it is sent"))
     page.set_input_files(field, depth())
     page.wait_for_selector("#notice.error")
@@ -103,9 +101,7 @@ def test_an_address_of_a_forgotten_picture(page: Page, watch: Watch) -> None:
 
 def test_a_bad_signal(page: Page, watch: Watch) -> None:
     watch.expect("status of 4")
-    page.set_input_files(
-        "#signal-file", {"name": "x.npy", "mimeType": "application/octet-stream", "buffer": b"no"}
-    )
+    page.set_input_files("#signal-file", {"name": "x.npy", "mimeType": "application/octet-stream", "buffer": b"no"})
     page.wait_for_selector("#notice.error")
     assert len(page.inner_text("#notice p")) > 20
     assert page.inner_text("#notice p").startswith("x.npy"), "which file it is"

@@ -48,9 +48,7 @@ def test_a_choice_is_not_cut_and_a_reason_is_said_once(page: Page) -> None:
             }""",
         )
         assert not cut, name
-    marks = page.eval_on_selector_all(
-        "#controls-main option:disabled", "all => all.map((o) => o.text.length)"
-    )
+    marks = page.eval_on_selector_all("#controls-main option:disabled", "all => all.map((o) => o.text.length)")
     assert all(length < 64 for length in marks), "a mark, not a sentence"
     reasons = page.eval_on_selector_all(".absent .why", "all => all.map((p) => p.textContent)")
     titles = page.eval_on_selector_all(
@@ -74,13 +72,8 @@ def test_what_differs_between_runs_is_named(page: Page) -> None:
         name: page.eval_on_selector_all(f"[data-setting={name}] option", "all => all.map((o) => o.text)")
         for name in ("optimiser", "lr_image")
     }
-    assert (
-        f"Optimiser {choices['optimiser'][0]}" in lines[0]
-        and f"Optimiser {choices['optimiser'][1]}" in lines[1]
-    )
-    assert (
-        f"LR image {choices['lr_image'][0]}" in lines[1] and f"LR image {choices['lr_image'][2]}" in lines[2]
-    )
+    assert f"Optimiser {choices['optimiser'][0]}" in lines[0] and f"Optimiser {choices['optimiser'][1]}" in lines[1]
+    assert f"LR image {choices['lr_image'][0]}" in lines[1] and f"LR image {choices['lr_image'][2]}" in lines[2]
     page.set_input_files("#signal-file", depth())
     fourth = shown(page, third)
     assert page.inner_text(said.format(fourth)).endswith("depth.npy (heat map)")

@@ -50,9 +50,7 @@ def test_every_language_but_english_has_a_catalogue() -> None:
 def test_every_sentence_of_the_sources_has_words() -> None:
     known = {template.lower() for template in catalogue()}
     missing = {text: module for text, module in sentences().items() if text.lower() not in known}
-    assert missing == {}, (
-        "static/lang/said/zh.json lacks them; what the page cannot hear is in tests/sentences.py"
-    )
+    assert missing == {}, "static/lang/said/zh.json lacks them; what the page cannot hear is in tests/sentences.py"
 
 
 def test_every_setting_and_scene_has_words() -> None:
@@ -153,13 +151,9 @@ def texts() -> list[str]:
     size = (96, 128)
     signals = [understand(read(data, name=name), size) for name, data in taken.items()]
     out = [text for signal in signals for text in of_signal(signal)]
-    out += [
-        refusal(lambda n=name, d=data: understand(read(d, name=n), size)) for name, data in refused.items()
-    ]
+    out += [refusal(lambda n=name, d=data: understand(read(d, name=n), size)) for name, data in refused.items()]
     out.append(refusal(lambda: understand(read(taken["shares.npy"]), size, kind="labels")))
-    out += [
-        refusal(lambda g=given: Settings.parse(g)) for given in ({"stride": 0}, {"features": 3}, {"foo": 1})
-    ]  # type: ignore[misc]
+    out += [refusal(lambda g=given: Settings.parse(g)) for given in ({"stride": 0}, {"features": 3}, {"foo": 1})]  # type: ignore[misc]
 
     scene = SAMPLES["spheres"]
     small = torch.nn.functional.interpolate(scene.image[None], size, mode="area")[0]
@@ -247,9 +241,7 @@ def test_the_page_says_it(page: Page, watch: Watch) -> None:
         "words.png：无论文件名是什么，这都不是 JPEG、PNG、WebP 或 AVIF 图像。需要 JPEG、PNG、WebP 或 AVIF 图像。"
     )
     if devices.unavailable_reason("cuda") and devices.unavailable_reason("mps"):
-        assert "torch 不含 CUDA" in page.inner_text("#controls-main") or "未发现" in page.inner_text(
-            "#controls-main"
-        )
+        assert "torch 不含 CUDA" in page.inner_text("#controls-main") or "未发现" in page.inner_text("#controls-main")
     assert page.locator("#said [lang=en], #notice [lang=en], #signal-reason [lang=en]").count() == 0
 
 

@@ -80,9 +80,7 @@ def test_news_of_a_choice_goes_with_the_next(page: Page) -> None:
     assert page.locator("#toast").is_hidden()
 
 
-def test_what_is_chosen_while_the_server_is_away_is_sent_when_it_is_back(
-    chromium: Browser, tmp_path: Path
-) -> None:
+def test_what_is_chosen_while_the_server_is_away_is_sent_when_it_is_back(chromium: Browser, tmp_path: Path) -> None:
     server = Server(tmp_path)
     with visit(chromium, server, "net::ERR_|status of 404", address="/?resolution=128&features=off") as page:
         job = shown(page)
@@ -167,9 +165,7 @@ def test_a_colour_picture_is_taken_as_features_by_a_button(page: Page, watch: Wa
     job = shown(page, job)
     out = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)).save(out, "PNG")
-    page.set_input_files(
-        "#signal-file", {"name": "normals.png", "mimeType": "image/png", "buffer": out.getvalue()}
-    )
+    page.set_input_files("#signal-file", {"name": "normals.png", "mimeType": "image/png", "buffer": out.getvalue()})
     page.wait_for_selector("#notice.error")
     text = page.inner_text("#notice p")
     assert text.startswith("normals.png: ") and "kind=" not in text and "Python" not in text

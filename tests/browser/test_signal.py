@@ -53,9 +53,7 @@ def test_a_depth_map(page: Page) -> None:
     x, y = 300, 410
     page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
     page.wait_for_selector(f"#readout[data-x='{x}'][data-y='{y}'][data-exact=true]")
-    values = page.eval_on_selector(
-        "#readout .value[data-side=right] .numbers", "n => JSON.parse(n.dataset.values)"
-    )
+    values = page.eval_on_selector("#readout .value[data-side=right] .numbers", "n => JSON.parse(n.dataset.values)")
     assert len(values) == 1
     assert lr.min() - 1e-4 <= values[0] <= lr.max() + 1e-4, "pure mixing stays within the signal's range"
 
@@ -80,9 +78,7 @@ def test_an_objective_chosen_by_hand_holds_for_every_tab_and_is_said(page: Page)
     assert page.get_attribute("#viewer", "data-right") == "signal_gsjbu"
     for group in ("features", "signal", "rgb"):
         tab(page, group)
-        assert not page.eval_on_selector_all(
-            "#left option", "all => all.some((o) => o.value.endsWith('auto'))"
-        )
+        assert not page.eval_on_selector_all("#left option", "all => all.some((o) => o.value.endsWith('auto'))")
         assert page.locator("#by-hand").is_visible()
 
 
@@ -235,9 +231,7 @@ def test_a_doubt_is_said_once_and_where_to_answer_it(page: Page) -> None:
     """Of the kind, in the page's language; of gaps, in the server's sentence."""
     job = shown(page)
     object_ = np.where(np.hypot(*np.mgrid[-16:16, -16:16]) < 9, 9.0, -9.0).astype(np.float32)
-    page.set_input_files(
-        "#signal-file", npy_file("mask.npy", object_ + 0.1 * np.arange(32, dtype=np.float32) / 32)
-    )
+    page.set_input_files("#signal-file", npy_file("mask.npy", object_ + 0.1 * np.arange(32, dtype=np.float32) / 32))
     shown(page, job)
     said = page.inner_text("#signal-reason")
     assert said.endswith("It may be depth, too: choose above.") and "kind=" not in said
@@ -266,9 +260,7 @@ def test_noise_for_a_signal_is_warned_of(page: Page) -> None:
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_a_signal_that_does_not_go_with_the_next_picture_is_named_and_taken_off(
-    page: Page, tmp_path: Path
-) -> None:
+def test_a_signal_that_does_not_go_with_the_next_picture_is_named_and_taken_off(page: Page, tmp_path: Path) -> None:
     """And what was on show goes, as it is not of the picture that is chosen."""
     y, x = np.mgrid[:16, :16].astype(np.float32)
     np.save(tmp_path / "my depth.npy", 2 + np.sin(x / 3) + y / 9)

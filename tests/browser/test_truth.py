@@ -27,9 +27,7 @@ def test_a_scenes_own_by_one_click_has_the_command_lines_figures(page: Page, wha
     page.focus(button)
     page.keyboard.press("Enter")
     shown(page, job, timeout=60000)
-    assert page.eval_on_selector(button, "one => one === document.activeElement"), (
-        "the new button has the focus"
-    )
+    assert page.eval_on_selector(button, "one => one === document.activeElement"), "the new button has the focus"
     assert page.inner_text("#signal-reason") == "made of its truth, cell by cell."
     assert page.get_attribute("#tab-signal", "aria-selected") == "true"
     assert page.get_attribute("#viewer", "data-left") == "signal_bilinear"
@@ -75,9 +73,7 @@ def test_a_truth_that_is_brought_and_taken_away(page: Page) -> None:
     page.wait_for_selector("#notice.error")
     assert "wrong.npy is 20 × 20: a truth needs a value for each" in page.inner_text("#notice")
     assert shown(page) == job and state(page, "truth") is None
-    page.set_input_files(
-        "#truth-file", npy_file("full.npy", np.random.default_rng(1).random((512, 512), np.float32))
-    )
+    page.set_input_files("#truth-file", npy_file("full.npy", np.random.default_rng(1).random((512, 512), np.float32)))
     job = shown(page, job)
     assert page.inner_text("#truth-name") == "Truth: full.npy"
     assert "closest to the truth" in page.inner_text("#verdict")
@@ -127,9 +123,7 @@ def test_a_truth_that_fits_no_more_goes_with_a_word(page: Page) -> None:
     out = io.BytesIO()
     Image.linear_gradient("L").resize((256, 160)).save(out, "PNG")
     page.set_input_files("#file", {"name": "wide.png", "mimeType": "image/png", "buffer": out.getvalue()})
-    page.wait_for_function(
-        "() => document.getElementById('toast').textContent.includes('of another picture')"
-    )
+    page.wait_for_function("() => document.getElementById('toast').textContent.includes('of another picture')")
     assert state(page, "truth") is None
 
 

@@ -48,9 +48,7 @@ def test_similarity_equals_the_library(page: Page, library: Any) -> None:
         assert got[y, x] == pytest.approx(1, abs=1e-3)
         np.testing.assert_allclose(got, np.asarray(expected), atol=1e-3)
     explained(page, "301, 222")
-    labels = page.eval_on_selector_all(
-        "#similarity-maps canvas", "all => all.map((c) => c.getAttribute('aria-label'))"
-    )
+    labels = page.eval_on_selector_all("#similarity-maps canvas", "all => all.map((c) => c.getAttribute('aria-label'))")
     assert len(labels) == 2 and all("301, 222" in label for label in labels)
 
 
@@ -105,9 +103,7 @@ def test_inspector_equals_the_library(page: Page, library: Any) -> None:
             "rows => rows.map((r) => [Number(r.dataset.qx), Number(r.dataset.qy), Number(r.dataset.weight)])",
         )
         window = library.kernel.weights_at(x, y)
-        expected = {
-            (int(a), int(b)): float(w) for a, b, w in zip(window.qx, window.qy, window.weights, strict=True)
-        }
+        expected = {(int(a), int(b)): float(w) for a, b, w in zip(window.qx, window.qy, window.weights, strict=True)}
         got = {(qx, qy): w for qx, qy, w in rows}
         assert set(got) == {q for q, w in expected.items() if q in got} and set(got) == set(expected)
         assert all(abs(got[q] - expected[q]) <= 1e-4 for q in expected)
@@ -195,8 +191,7 @@ def test_charts(page: Page, library: Any) -> None:
     for name in ("sigma_x", "sigma_y", "theta", "sigma_r"):
         columns = page.evaluate("document.querySelectorAll('#chart .column').length")
         assert columns == sum(
-            len(library.as_dict()["histograms"][n]["counts"])
-            for n in ("sigma_x", "sigma_y", "theta", "sigma_r")
+            len(library.as_dict()["histograms"][n]["counts"]) for n in ("sigma_x", "sigma_y", "theta", "sigma_r")
         ), name
 
 

@@ -85,9 +85,7 @@ def test_touch_divides_and_pinch_zooms(chromium: Browser, server: Server, watch:
     zoom = float(page.get_attribute("#viewer", "data-zoom") or 0)
     assert 2.2 < zoom < 3.8
     assert abs(at(page) - 75) <= 1
-    ix, iy = page.evaluate(
-        "(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()"
-    )
+    ix, iy = page.evaluate("(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()")
     assert ix < 0.5, "zoomed in where the fingers were, left of the middle"
     assert abs(iy - 0.5) < 0.1
     context.close()
@@ -105,9 +103,7 @@ def test_zoom_and_pan_are_one_for_all_panels(page: Page) -> None:
     painted(page)
     assert float(page.get_attribute("#viewer", "data-zoom") or 0) == pytest.approx(1.25**8, abs=0.02)
     nx, ny = on_stage(page, 200, 300)
-    assert (nx, ny) == (pytest.approx(x, abs=2), pytest.approx(y, abs=2)), (
-        "what is under the pointer stays there"
-    )
+    assert (nx, ny) == (pytest.approx(x, abs=2), pytest.approx(y, abs=2)), "what is under the pointer stays there"
 
     page.focus(".stage")
     page.keyboard.press("Control+ArrowRight")

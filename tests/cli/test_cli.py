@@ -103,9 +103,7 @@ def test_upsample_float16(files, capsys, name):
 
 def test_upsample_to_a_picture_and_keep_the_kernel(files, capsys):
     words = ("upsample", files / "photo.png", files / "depth.npy", "-o", files / "depth.png")
-    status, _, _ = run(
-        capsys, *words, "--objective", "signal", "--iters", 5, "--kernel", files / "k.safetensors"
-    )
+    status, _, _ = run(capsys, *words, "--objective", "signal", "--iters", 5, "--kernel", files / "k.safetensors")
     assert status == 0
     assert decode((files / "depth.png").read_bytes()).shape == (3, 48, 64)
     assert gsjbu.load(files / "k.safetensors").sigma_x.shape == (6, 8)
@@ -378,16 +376,11 @@ def test_a_film_is_never_lost(tmp_path, capsys):
     (tmp_path / "out.mp4").write_bytes(b"an earlier film")
     status, _, err = run(capsys, "video", tmp_path / "in.mp4", tmp_path / "in.mp4")
     assert (status, "would take the place of an input" in err) == (2, True)
-    assert (
-        run(capsys, "video", tmp_path / "in.mp4", tmp_path / "out.mp4", "--signal", tmp_path / "none")[0] == 2
-    )
+    assert run(capsys, "video", tmp_path / "in.mp4", tmp_path / "out.mp4", "--signal", tmp_path / "none")[0] == 2
     assert (tmp_path / "in.mp4").read_bytes() == before
     assert (tmp_path / "out.mp4").read_bytes() == b"an earlier film"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "out.mp4"]
-    assert (
-        run(capsys, "video", tmp_path / "in.mp4", tmp_path / "new/out.mkv", "--iters", 0, "--check", 0)[0]
-        == 0
-    )
+    assert run(capsys, "video", tmp_path / "in.mp4", tmp_path / "new/out.mkv", "--iters", 0, "--check", 0)[0] == 0
     assert (tmp_path / "new/out.mkv").stat().st_size > 100
 
 
@@ -538,9 +531,7 @@ def test_video_with_a_signal_per_frame_and_too_few_of_them(tmp_path, capsys):
     with Writer(tmp_path / "in.mp4") as film:
         for number in range(3):
             film.add(np.full((32, 48, 3), 40 * number, np.uint8))
-            np.save(
-                tmp_path / "s" / f"{number}.npy", np.random.default_rng(number).random((4, 4, 6), np.float32)
-            )
+            np.save(tmp_path / "s" / f"{number}.npy", np.random.default_rng(number).random((4, 4, 6), np.float32))
     words = (
         "video",
         tmp_path / "in.mp4",
@@ -582,9 +573,7 @@ def test_help_is_made_from_the_settings(command, capsys):
 
 
 def test_the_module_runs_as_a_program(root):
-    done = subprocess.run(
-        [sys.executable, "-m", "gsjbu", "--version"], cwd=root, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", "gsjbu", "--version"], cwd=root, capture_output=True, text=True)
     assert done.stdout == f"gsjbu {gsjbu.__version__}\n"
 
 
@@ -594,9 +583,7 @@ def test_an_output_never_takes_its_own_inputs_place(files, capsys):
         (files / "link.npy").unlink(missing_ok=True)
         (files / "link.npy").symlink_to(files / "depth.npy")
         before = [(files / name).read_bytes() for name in ("photo.png", "depth.npy")]
-        status, _, err = run(
-            capsys, "upsample", files / "photo.png", files / "depth.npy", "-o", files / output
-        )
+        status, _, err = run(capsys, "upsample", files / "photo.png", files / "depth.npy", "-o", files / output)
         assert status == 2 and "would take the place of an input" in err
         assert [(files / name).read_bytes() for name in ("photo.png", "depth.npy")] == before
 
@@ -606,9 +593,7 @@ def test_a_result_that_cannot_be_written_leaves_the_one_before(files, capsys, mo
     words = ("upsample", files / "photo.png", files / "depth.npy", "-o", files / name, "--iters", 0)
     assert run(capsys, *words)[0] == 0
     before, listed = (files / name).read_bytes(), sorted(files.iterdir())
-    monkeypatch.setattr(
-        "os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    )
+    monkeypatch.setattr("os.replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     status, _, err = run(capsys, *words)
     assert (status, err) == (3, f"gsjbu: No space left on device ({files / name}).\n")
     assert (files / name).read_bytes() == before
@@ -709,15 +694,11 @@ def test_no_argument_of_any_command_may_be_empty(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     commands = next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
     lines = [(name, *one) for name, command in commands.items() for one in arguments_of(command)]
-    assert {("batch", "folder"), ("batch", "--signals"), ("video", "--values")} <= {
-        line[:2] for line in lines
-    }
+    assert {("batch", "folder"), ("batch", "--signals"), ("video", "--values")} <= {line[:2] for line in lines}
     for name, argument, words in lines:
         status, _, said = run(capsys, name, *words)
         assert status == 2 and "error: argument " in said, (name, argument, said)
-    assert run(capsys, "batch", ".", "")[2].endswith(
-        "set; name a file or a folder (. is the current folder)\n"
-    )
+    assert run(capsys, "batch", ".", "")[2].endswith("set; name a file or a folder (. is the current folder)\n")
     assert not os.listdir()
 
 
@@ -756,9 +737,7 @@ def test_lists_below_zero_reach_the_library(files, capsys):
     photo, out = files / "photo.png", files / "h.npy"
     words = ("--stretch", "-25,255", "--iters", 1, "--quiet")
     for invalid in ("-9999,-32768", "-9999,0"):
-        status, _, said = run(
-            capsys, "upsample", photo, files / "d.npy", "-o", out, "--invalid", invalid, *words
-        )
+        status, _, said = run(capsys, "upsample", photo, files / "d.npy", "-o", out, "--invalid", invalid, *words)
         assert status == 0, said
         assert np.nanmin(np.load(out)) == 5
     status, _, said = run(capsys, "upsample", "--iters", 1, "-o", out, "--", photo, "-9.npy")

@@ -84,9 +84,7 @@ def test_what_cannot_be_measured_is_said(given, said, capsys):
     assert said in json.loads(capsys.readouterr().out)["error"]
 
 
-def test_a_folder_gives_a_list_however_many_pictures_have_a_truth_and_names_the_others(
-    folders, tmp_path, capsys
-):
+def test_a_folder_gives_a_list_however_many_pictures_have_a_truth_and_names_the_others(folders, tmp_path, capsys):
     (tmp_path / "spheres.png").write_bytes((folders / "truths" / "spheres.png").read_bytes())
     asked = ["evaluate", *(str(folders / name) for name in ("photos", "signals")), "--truth", str(tmp_path)]
     assert cli.main([*asked, *FEW]) == 0

@@ -60,9 +60,7 @@ def test_what_stands_in_for_a_backbone_that_was_named_is_said_once(
     assert capsys.readouterr().err.count("Shown instead: ") == 1
 
 
-def test_a_signal_of_ones_own_is_upsampled_as_suits_it(
-    film: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_signal_of_ones_own_is_upsampled_as_suits_it(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = "--signal", film / "depth"
     status, out, _ = run(capsys, film, *own, "--values", film / "suited", "--json")
     facts = json.loads(out)

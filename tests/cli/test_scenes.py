@@ -31,9 +31,7 @@ def test_what_was_done_to_a_picture_is_said_where_the_page_says_it(tmp_path, cap
     from gsjbu.io.pictures import png_bytes
 
     y, x = np.mgrid[:32, :32]
-    (tmp_path / "dim.png").write_bytes(
-        png_bytes(np.stack([5 + x // 2, 5 + y // 2, 5 + x // 2], 2).astype("u1"))
-    )
+    (tmp_path / "dim.png").write_bytes(png_bytes(np.stack([5 + x // 2, 5 + y // 2, 5 + x // 2], 2).astype("u1")))
     np.save(tmp_path / "depth.npy", 1 + (x + y) / 64)
     said = "The image fills only 0.0196 to 0.0784 of its range 0–1, and is stretched to all of it."
     dim, truth = str(tmp_path / "dim.png"), str(tmp_path / "depth.npy")

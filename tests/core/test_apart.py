@@ -65,9 +65,7 @@ def test_where_nothing_can_be_written_nothing_is_said(empty: Path, monkeypatch: 
     assert not apart.is_done()
 
 
-def test_one_process_is_started_and_begins_after_a_while(
-    empty: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_process_is_started_and_begins_after_a_while(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apart, "HEAD_START", 0.5)
     code = f"open({str(empty / 'ran')!r}, 'a').write('once '); import gsjbu; time.sleep(60)"
     assert not apart.was_started() and not apart.is_going()
@@ -122,9 +120,7 @@ process.kill()
 """
 
 
-def test_a_first_call_with_nothing_compiled_is_answered_without_a_compiler(
-    root: Path, tmp_path: Path
-) -> None:
+def test_a_first_call_with_nothing_compiled_is_answered_without_a_compiler(root: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", FIRST], cwd=root, env=environment, capture_output=True, text=True, timeout=120

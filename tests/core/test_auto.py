@@ -102,9 +102,7 @@ def test_measured_depth_is_better_than_the_plain_signal_fit(data_dir) -> None:
     row = next(r for r in ROWS if r.name == "depth ×8")
     scene = next(s for s in row.load() if s.name == "mb03_cones")
     result, _ = upsampled(scene)
-    only_fit = gsjbu.fit(
-        scene.image, objective="signal", signal=scene.signal, grid=scene.grid, iters=20, threads=1
-    )
+    only_fit = gsjbu.fit(scene.image, objective="signal", signal=scene.signal, grid=scene.grid, iters=20, threads=1)
     assert error(result, scene) < 0.98 * error(only_fit.render(scene.signal), scene)
     assert error(result, scene) < 0.75 * error(bilinear(scene.signal, scene.grid), scene)
 
@@ -185,9 +183,7 @@ def test_cell_means_are_given_back() -> None:
     scene = quarter("paper", "labels", 16)
     result, kernel = upsampled(scene)
     again = scene.grid.cell_means(result)
-    fitted = gsjbu.fit(
-        scene.image, objective="signal", signal=scene.signal, grid=scene.grid, iters=20, threads=1
-    )
+    fitted = gsjbu.fit(scene.image, objective="signal", signal=scene.signal, grid=scene.grid, iters=20, threads=1)
     alone = scene.grid.cell_means(fitted.render(scene.signal))
     assert (again - scene.signal).square().mean() < 0.1 * (alone - scene.signal).square().mean()
     assert any("not pure mixing" in note for note in kernel.notes)
@@ -353,9 +349,7 @@ def test_without_a_signal_the_guides_own_colours_are_it() -> None:
 def test_few_steps_and_progress() -> None:
     scene = quarter("paper", "depth", 16)
     seen: list[int] = []
-    kernel = auto_fit(
-        scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: seen.append(step)
-    )
+    kernel = auto_fit(scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: seen.append(step))
     assert seen == list(range(20)) and kernel.fits == [10, 10]  # one after the other, two steps an iteration
     assert not auto_fit(scene.image, scene.grid, scene.signal, iters=0).losses
     stopped = auto_fit(scene.image, scene.grid, scene.signal, iters=5, progress=lambda step, _: step < 2)
@@ -382,9 +376,7 @@ def test_few_edges_are_enough_to_tell_half_a_cell() -> None:
     """One disc: the edges alone are too few to be sure of (DAVIS ×16 is such); what the image explains tells."""
     y, x = np.mgrid[:256, :320]
     inside = (y - 120) ** 2 + (x - 170) ** 2 < 70**2
-    image = torch.from_numpy(
-        0.3 + 0.4 * inside + np.random.default_rng(0).normal(0, 0.03, (3, 256, 320))
-    ).float()
+    image = torch.from_numpy(0.3 + 0.4 * inside + np.random.default_rng(0).normal(0, 0.03, (3, 256, 320))).float()
     grid = Grid.from_stride(256, 320, 16)
 
     def shares(scene: np.ndarray) -> torch.Tensor:
@@ -454,10 +446,7 @@ def test_heat_maps_of_several_things_given_as_features_are_interpolated_and_feat
 
     assert rmse(kernel.render(low)) < min(rmse(bilinear(low, grid)), rmse(bicubic(low, grid)))
     rough = torch.from_numpy(draw.normal(size=(12, 3))).float() @ grid.cell_means(photo).float().flatten(1)
-    assert (
-        auto_fit(photo, grid, rough.reshape(low.shape), kind="features").notes[0]
-        == RECIPES["features"].sentence
-    )
+    assert auto_fit(photo, grid, rough.reshape(low.shape), kind="features").notes[0] == RECIPES["features"].sentence
 
 
 def test_a_matte_counts_no_pixels_and_a_mask_does_also_in_8_bits() -> None:

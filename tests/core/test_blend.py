@@ -159,9 +159,7 @@ def test_batches_files_and_blocks_of_channels(tmp_path, monkeypatch) -> None:
     kernel = blended(GRIDS[1], passes=1, second_share=0.4, plain_share=0.1, plain="bilinear")
     signal = signal_for(kernel, 6)
     high = kernel.render(signal)
-    torch.testing.assert_close(
-        kernel.render(signal.reshape(2, 3, *signal.shape[1:])), high.reshape(2, 3, 29, 43)
-    )
+    torch.testing.assert_close(kernel.render(signal.reshape(2, 3, *signal.shape[1:])), high.reshape(2, 3, 29, 43))
     monkeypatch.setattr(blends, "BLOCK_BYTES", 4 * 29 * 43 * 4)  # four channels at a time
     file = np.lib.format.open_memmap(tmp_path / "high.npy", mode="w+", dtype=np.float16, shape=(6, 29, 43))
     kernel.render(signal, out=file)

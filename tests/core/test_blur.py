@@ -25,9 +25,7 @@ SCENE, LABELS = np.zeros(X.shape), np.zeros(X.shape, int)
 for k, (cy, cx, r) in enumerate(np.random.default_rng(2).random((60, 3))):
     disc = (Y - cy * X.shape[0]) ** 2 + (X - cx * X.shape[1]) ** 2 < (16 + 24 * r) ** 2
     SCENE[disc], LABELS[disc] = 1 + k % 7, k % 4
-PHOTO = torch.from_numpy(
-    (SCENE / 8 + np.random.default_rng(0).normal(0, 0.02, (3, *SCENE.shape))).clip(0, 1)
-).float()
+PHOTO = torch.from_numpy((SCENE / 8 + np.random.default_rng(0).normal(0, 0.02, (3, *SCENE.shape))).clip(0, 1)).float()
 DEPTH = GRID.cell_means(torch.from_numpy(SCENE)[None].float())
 SHARES = GRID.cell_means(torch.from_numpy(np.stack([k == LABELS for k in range(4)])).float())
 TAPS = {
@@ -83,9 +81,7 @@ def test_a_sharp_signal_is_not(signal, shares) -> None:
 
 
 def test_a_quantity_that_is_smooth_by_itself_is_not_whatever_the_image() -> None:
-    smooth = torch.from_numpy(
-        ndimage.gaussian_filter(np.random.default_rng(1).random((ROWS, COLS)), 3)[None]
-    ).float()
+    smooth = torch.from_numpy(ndimage.gaussian_filter(np.random.default_rng(1).random((ROWS, COLS)), 3)[None]).float()
     assert blur_of(Explained(smooth, GRID.cell_means(PHOTO)), False) is None
 
 

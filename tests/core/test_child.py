@@ -27,9 +27,7 @@ def test_it_finds_the_same_modules_and_has_the_environment_that_is_given(
 
 
 @pytest.mark.parametrize(("platform", "flags"), [("win32", 0x200), ("linux", 0)])
-def test_windows_is_asked_for_a_group_of_its_own(
-    monkeypatch: pytest.MonkeyPatch, platform: str, flags: int
-) -> None:
+def test_windows_is_asked_for_a_group_of_its_own(monkeypatch: pytest.MonkeyPatch, platform: str, flags: int) -> None:
     asked: dict[str, object] = {}
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(subprocess, "Popen", lambda _, **how: asked.update(how))

@@ -64,9 +64,7 @@ def of_a_class_that_is_gone(data: bytes) -> bytes:
     return data.replace(b"Older", b"Elder")
 
 
-@pytest.mark.parametrize(
-    ("ending", "damage"), [(".nbi", halved), (".nbi", of_a_class_that_is_gone), (".nbc", halved)]
-)
+@pytest.mark.parametrize(("ending", "damage"), [(".nbi", halved), (".nbi", of_a_class_that_is_gone), (".nbc", halved)])
 def test_what_was_kept_and_cannot_be_read_is_compiled_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, damage: Callable[[bytes], bytes]
 ) -> None:

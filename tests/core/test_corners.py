@@ -26,9 +26,7 @@ def test_a_signal_on_the_corners_lies_where_torch_puts_it(pixels, cells) -> None
     if cells > 1:
         placed = F.interpolate(ramp, size=(1, pixels), mode="bilinear", align_corners=True)[0, 0, 0]
         centres = corners.corner_centres(pixels, cells)
-        np.testing.assert_allclose(
-            np.interp(centres, np.arange(pixels) + 0.5, placed), np.arange(cells), atol=1e-9
-        )
+        np.testing.assert_allclose(np.interp(centres, np.arange(pixels) + 0.5, placed), np.arange(cells), atol=1e-9)
     image = torch.arange(pixels).float().expand(1, pixels, pixels)
     back = corners.off_corners(corners.onto_corners(image, grid), grid)
     inner = slice(1, -1) if pixels > 2 else slice(None)
@@ -95,9 +93,7 @@ def test_auto_follows_a_signal_on_the_corners_and_brings_the_result_onto_the_ima
     truth, image, signal = torch.from_numpy(SCENE).float(), photo(SCENE), on_corners(SCENE)
     kernel = gsjbu.fit(image, grid=GRID, objective="auto", signal=signal, kind="depth", iters=10)
     assert kernel.corners and any("align_corners" in note for note in kernel.notes)
-    assert not gsjbu.fit(
-        image, grid=GRID, objective="auto", signal=means(SCENE), kind="depth", iters=10
-    ).corners
+    assert not gsjbu.fit(image, grid=GRID, objective="auto", signal=means(SCENE), kind="depth", iters=10).corners
     high = kernel.render(signal)
     plain = gsjbu.fit(image, grid=GRID, objective="signal", signal=signal, iters=20).render(signal)
 

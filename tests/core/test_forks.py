@@ -44,9 +44,7 @@ def test_in_the_workers_of_a_data_loader(how: str) -> None:
 def test_after_a_fork() -> None:
     here = both()
     mine, other = multiprocessing.Pipe(duplex=False)
-    child = multiprocessing.get_context("fork").Process(
-        target=lambda: other.send_bytes(both().numpy().tobytes())
-    )
+    child = multiprocessing.get_context("fork").Process(target=lambda: other.send_bytes(both().numpy().tobytes()))
     child.start()
     try:
         assert mine.poll(60), "the child hangs"

@@ -68,9 +68,7 @@ def test_only_gaps_between_known_cells_count_as_missing_nearby() -> None:
     half = torch.ones(40, 60, dtype=torch.bool)
     half[:, :30] = False
     assert missing_nearby(torch.rand(40, 60, generator=draw) > 0.5) == pytest.approx(0.45, abs=0.03)
-    assert missing_nearby(half) == pytest.approx(
-        1 / 90, rel=1e-4
-    )  # a third of the nine around each cell at the gap
+    assert missing_nearby(half) == pytest.approx(1 / 90, rel=1e-4)  # a third of the nine around each cell at the gap
     assert missing_nearby(torch.ones(1, 1, dtype=torch.bool)) == missing_nearby(~torch.ones(3, 4).bool()) == 0
 
 

@@ -101,9 +101,7 @@ def test_cell_means_keep_leading_axes_and_small_differences():
 
 
 def test_cell_means_of_another_size_are_refused():
-    with pytest.raises(
-        ShapeError, match="The array is 4 rows × 5 columns, the grid is over 4 rows × 6 columns"
-    ):
+    with pytest.raises(ShapeError, match="The array is 4 rows × 5 columns, the grid is over 4 rows × 6 columns"):
         Grid.from_stride(4, 6, 2).cell_means(torch.zeros(1, 4, 5))
 
 
@@ -157,9 +155,7 @@ def test_a_low_resolution_is_one_of_two():
         grid.low_resolution(x, "nearest")
 
 
-@pytest.mark.parametrize(
-    ("size", "cells"), [(480, 192), (480, 320), (480, 64), (35, 10), (45, 6), (90, 72), (12, 8)]
-)
+@pytest.mark.parametrize(("size", "cells"), [(480, 192), (480, 320), (480, 64), (35, 10), (45, 6), (90, 72), (12, 8)])
 def test_pixels_on_a_border_belong_to_either_cell_in_turn(size, cells):
     """Cells' pixels lie around the cells' centres on the whole, and mirrored cells are the mirrored ones' cells."""
     starts = Grid.from_sizes(size, size, cells, cells).row_starts
@@ -207,17 +203,11 @@ def test_shares_are_the_cell_means_of_each_class(grid):
     np.testing.assert_array_equal(grid.shares(classes, 5), grid.cell_means(alone))
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "rows", "cols"), [(31, 40, 7, 16), (20, 20, 20, 3), (9, 64, 4, 31)]
-)
+@pytest.mark.parametrize(("height", "width", "rows", "cols"), [(31, 40, 7, 16), (20, 20, 20, 3), (9, 64, 4, 31)])
 def test_area_means_hold_parts_of_pixels(height, width, rows, cols) -> None:
     def parts(pixels: int, cells: int) -> np.ndarray:
         borders, at = np.linspace(0, pixels, cells + 1), np.arange(pixels)
-        return (
-            (np.minimum(borders[1:, None], at + 1) - np.maximum(borders[:-1, None], at)).clip(0)
-            * cells
-            / pixels
-        )
+        return (np.minimum(borders[1:, None], at + 1) - np.maximum(borders[:-1, None], at)).clip(0) * cells / pixels
 
     grid = Grid.from_sizes(height, width, rows, cols)
     x = torch.rand(3, height, width, generator=torch.Generator().manual_seed(0))

@@ -19,9 +19,9 @@ from gsjbu.errors import KernelFileError
 H, W = 40, 52
 RNG = np.random.default_rng(0)
 GUIDE = torch.from_numpy(
-    np.clip(
-        np.kron(RNG.random((3, 5, 13)), np.ones((8, 4))) + 0.05 * RNG.standard_normal((3, H, W)), 0, 1
-    ).astype(np.float32)
+    np.clip(np.kron(RNG.random((3, 5, 13)), np.ones((8, 4))) + 0.05 * RNG.standard_normal((3, H, W)), 0, 1).astype(
+        np.float32
+    )
 )
 SEEN = torch.ones(H, W, dtype=torch.bool)
 SEEN[:19, 20:47] = False  # a whole cell and parts of others
@@ -53,9 +53,7 @@ def test_masked_pixels_are_mixed_by_place_alone():
 
 
 def test_the_loss_is_over_the_pixels_that_are_seen():
-    start, begun = (
-        fitted(iters=n, optimiser="adam", lr_image="area", sigma=0.5, sigma_r=0.2) for n in (0, 1)
-    )
+    start, begun = (fitted(iters=n, optimiser="adam", lr_image="area", sigma=0.5, sigma_r=0.2) for n in (0, 1))
     off = (start.render(start.lr_guide) - GUIDE).abs()
     assert begun.losses[0] == pytest.approx(float(off[:, SEEN].mean()), rel=1e-5)
 
@@ -66,8 +64,7 @@ def test_both_backends_fit_alike(stride, objective):
     grid = Grid.from_stride(H, W, stride)
     signal = None if objective == "rgb" else torch.from_numpy(RNG.random((2, grid.rows, grid.cols))).float()
     one, other = (
-        fitted(grid=grid, iters=3, objective=objective, signal=signal, backend=name)
-        for name in ("fused", "attention")
+        fitted(grid=grid, iters=3, objective=objective, signal=signal, backend=name) for name in ("fused", "attention")
     )
     np.testing.assert_allclose(one.losses, other.losses, rtol=1e-4)
     torch.testing.assert_close(one.render(SIGNAL_OF(grid)), other.render(SIGNAL_OF(grid)), atol=2e-3, rtol=0)

@@ -70,9 +70,7 @@ def test_bicubic_follows_a_ramp_and_overshoots_a_step():
     grid = Grid.from_stride(8, 64, 8)
     ramp = torch.arange(8.0).expand(1, 1, 8)
     middle = interpolation.bicubic(ramp, grid)[0, 0, 20:44]
-    assert (
-        middle - (torch.arange(20, 44) + 0.5) / 8 + 0.5
-    ).abs().max() < 0.08  # a = −¾ is not exact on ramps
+    assert (middle - (torch.arange(20, 44) + 0.5) / 8 + 0.5).abs().max() < 0.08  # a = −¾ is not exact on ramps
     step = (torch.arange(8) >= 4).float().expand(1, 1, 8)
     assert interpolation.bicubic(step, grid).max() > 1.02
     assert interpolation.bilinear(step, grid).max() <= 1

@@ -138,9 +138,7 @@ def test_flipping_the_image_flips_the_result(rows, cols, step_y, step_x, backend
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_fit_of_the_mirror_image_is_the_mirror_image(backend):
     y, x = torch.meshgrid(torch.arange(48.0), torch.arange(64.0), indexing="ij")
-    guide = torch.stack(
-        [((x - 20) ** 2 + (y - 30) ** 2 < 200).float() * 0.5 + 0.002 * x, 0.01 * y, (0.3 * x).sin()]
-    )
+    guide = torch.stack([((x - 20) ** 2 + (y - 30) ** 2 < 200).float() * 0.5 + 0.002 * x, 0.01 * y, (0.3 * x).sin()])
     # Plain Adam looks at all pixels; the steps on logarithms begin with a lattice that has no mirror image.
     options = {"stride": 8, "iters": 10, "backend": backend, "optimiser": "adam"}
     straight, mirrored = gsjbu.fit(guide, **options), gsjbu.fit(guide.flip(2), **options)
@@ -161,9 +159,7 @@ def test_a_batch_is_its_items(kernel):
         assert (one - kernel.render(item)).abs().max() <= 1e-6
 
 
-@pytest.mark.parametrize(
-    "dtype", [torch.uint8, torch.int64, torch.bool, torch.float16, torch.bfloat16, torch.float64]
-)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool, torch.float16, torch.bfloat16, torch.float64])
 def test_signals_of_any_number_type(kernel, dtype):
     signal = (signal_for(kernel) * 3).abs().to(dtype)
     high = kernel.render(signal)
@@ -291,10 +287,7 @@ def test_the_window_of_a_pixel_is_what_the_render_mixes(kernel, x, y):
     by_window = signal[:, window.qy, window.qx].double() @ torch.from_numpy(window.weights)
     assert (kernel.render(signal)[:, y, x] - by_window).abs().max() <= 1e-4  # σr may sit at its clamp
     right = reference.weights(kernel.guide, kernel.raw, 2, (6.0, 6.0))[:, y, x]
-    assert (
-        window.weights == pytest.approx(right[right > 0].numpy(), abs=1e-5)
-        or (right > 0).sum() < window.qx.size
-    )
+    assert window.weights == pytest.approx(right[right > 0].numpy(), abs=1e-5) or (right > 0).sum() < window.qx.size
     product = window.spatial * window.range
     if product.sum() > 1e-30:  # the two factors are what the weights are made of
         assert product / product.sum() == pytest.approx(window.weights, abs=1e-9)
@@ -365,9 +358,7 @@ def test_the_files_of_the_next_tests_are_right_but_for_one_thing(tmp_path):
     assert gsjbu.load(tmp_path / "k").sigma_x.shape == (3, 3)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"not a kernel", b"\x80\x04\x95pickle", b"\xff" * 64, b"\x08" + b"\0" * 7]
-)
+@pytest.mark.parametrize("content", [b"", b"not a kernel", b"\x80\x04\x95pickle", b"\xff" * 64, b"\x08" + b"\0" * 7])
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)

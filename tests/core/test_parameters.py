@@ -67,9 +67,7 @@ def test_the_fixed_kernel_is_round_and_half_a_step_wide():
 
 
 def test_a_start_beyond_the_bounds_is_brought_inside():
-    p = parameters.from_raw(
-        parameters.start(Grid.from_sizes(1, 1000, 1, 1), sigma=0.5, sigma_r=7.0), parameters.USUAL
-    )
+    p = parameters.from_raw(parameters.start(Grid.from_sizes(1, 1000, 1, 1), sigma=0.5, sigma_r=7.0), parameters.USUAL)
     assert p.sigma_x.item() == pytest.approx(64.0)
     assert p.sigma_y.item() == pytest.approx(1.0)
     assert p.sigma_r.item() == pytest.approx(1.0)
@@ -100,9 +98,7 @@ def test_coordinates_and_raw_values_say_the_same(optimiser):
     raw[:2] += 6
     raw[3] -= 3  # within all bounds
     at = optimiser.coordinates(raw, parameters.USUAL)
-    for ours, theirs in zip(
-        optimiser.parameters(at, parameters.USUAL), parameters.from_raw(raw, parameters.USUAL)
-    ):
+    for ours, theirs in zip(optimiser.parameters(at, parameters.USUAL), parameters.from_raw(raw, parameters.USUAL)):
         assert (ours / theirs - 1).abs().max() <= 2e-6
     assert (optimiser.raw(at) - raw).abs().max() <= 1e-5
 

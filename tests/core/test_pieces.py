@@ -33,6 +33,4 @@ def test_cells_are_one_piece_where_links_lead_from_one_to_the_other(size, share)
     down, across = draw.random((size[0] - 1, size[1])) < share, draw.random((size[0], size[1] - 1)) < share
     found, right = pieces(down, across), searched(down, across)
     assert found.shape == size
-    assert (
-        len(np.unique(found)) == len(np.unique(right)) == len(set(zip(found.flat, right.flat, strict=True)))
-    )
+    assert len(np.unique(found)) == len(np.unique(right)) == len(set(zip(found.flat, right.flat, strict=True)))

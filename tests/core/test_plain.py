@@ -209,9 +209,7 @@ def test_arrays_of_any_order_are_taken_by_render_and_fit(order: str, dtype: str)
     assert torch.equal(kernel.render(given), kernel.render(same))
     known = ORDERS[order]((np.arange(192).reshape(12, 16) > 5).astype(dtype))
     assert torch.equal(kernel.render(same, mask=known), kernel.render(same, mask=known.astype(bool)))
-    one, other = (
-        gsjbu.fit(IMAGE[0], lr_size=(12, 16), iters=1, objective="signal", signal=x) for x in (given, same)
-    )
+    one, other = (gsjbu.fit(IMAGE[0], lr_size=(12, 16), iters=1, objective="signal", signal=x) for x in (given, same))
     assert torch.equal(one.raw, other.raw)
 
 

@@ -113,9 +113,7 @@ def test_low_resolution_is_the_mean_of_each_cell():
 
 def test_the_objectives_by_hand():
     lr = means_by_hand()
-    mixed = [
-        [sum(w * lr[i][j] for (i, j), w in weights_by_hand(x, y).items()) for x in range(4)] for y in range(4)
-    ]
+    mixed = [[sum(w * lr[i][j] for (i, j), w in weights_by_hand(x, y).items()) for x in range(4)] for y in range(4)]
     right = sum(abs(mixed[y][x] - IMAGE[y][x]) for y in range(4) for x in range(4)) / 16
     image, raw = torch.tensor([IMAGE]), raw_of(CELLS)
     assert reference.rgb_loss(image, raw, 1, (2.0, 2.0)).item() == pytest.approx(right, abs=1e-7)

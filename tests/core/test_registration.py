@@ -19,9 +19,7 @@ from tests.quarters import quarter
 
 def of(scene, signal=None, recipe="measured"):
     signal = scene.signal if signal is None else signal
-    return registered(
-        signal, recipe, scene.image, scene.grid, scene.grid.cell_means(scene.image), None, False
-    )
+    return registered(signal, recipe, scene.image, scene.grid, scene.grid.cell_means(scene.image), None, False)
 
 
 def test_a_body_on_even_ground_is_not_taken_for_moved() -> None:
@@ -52,9 +50,7 @@ def test_what_was_done_to_a_signal_is_told_and_the_guide_laid_there() -> None:
     scene = quarter("paper", "depth", 8)
     fine = scene.image
     soft = of(scene, blur.blurred(scene.signal, "1 2 1"))
-    assert (
-        soft.blur == "1 2 1" and soft.laid(scene.grid) is None and len([s for s in soft.sentences if s]) == 1
-    )
+    assert soft.blur == "1 2 1" and soft.laid(scene.grid) is None and len([s for s in soft.sentences if s]) == 1
     assert (
         not torch.equal(soft.signal, scene.signal)
         and (soft.signal - scene.signal).abs().mean()
@@ -157,9 +153,7 @@ def test_a_smooth_quantity_is_told_and_no_blur_is_undone(shown) -> None:
     texture = torch.rand(3, 256, 256, generator=torch.Generator().manual_seed(0))
     image = 0.3 * texture + 0.5 * field if shown else texture
     grid = Grid.from_stride(256, 256, 8)
-    found = registered(
-        grid.cell_means(field), "measured", image, grid, grid.cell_means(image), None, roughly=False
-    )
+    found = registered(grid.cell_means(field), "measured", image, grid, grid.cell_means(image), None, roughly=False)
     assert found.smoother and found.blur is None and found.moved is None
     scene = quarter("paper", "depth", 8)
     assert not of(scene).smoother

@@ -13,13 +13,9 @@ from gsjbu.core.graph import Rendering
 from gsjbu.errors import GsjbuError
 
 DRAW = torch.Generator().manual_seed(3)
-IMAGE = torch.nn.functional.interpolate(
-    torch.rand(2, 3, 5, 6, generator=DRAW), size=(37, 45), mode="bilinear"
-)
+IMAGE = torch.nn.functional.interpolate(torch.rand(2, 3, 5, 6, generator=DRAW), size=(37, 45), mode="bilinear")
 
-exports = pytest.mark.skipif(
-    not hasattr(torch.compiler, "is_exporting"), reason="torch.export wants torch 2.7"
-)
+exports = pytest.mark.skipif(not hasattr(torch.compiler, "is_exporting"), reason="torch.export wants torch 2.7")
 
 
 @exports

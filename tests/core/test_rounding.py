@@ -7,9 +7,7 @@ import pytest
 from gsjbu.core.rounding import in_unit
 
 
-@pytest.mark.parametrize(
-    "ends", [(0, 1), (0, 0), (-1e-8, 1), (0.5, 1 + 1.2e-7), (-9e-6, 1 + 9e-6), (0.2, 0.3)]
-)
+@pytest.mark.parametrize("ends", [(0, 1), (0, 0), (-1e-8, 1), (0.5, 1 + 1.2e-7), (-9e-6, 1 + 9e-6), (0.2, 0.3)])
 def test_a_step_of_rounding_is_within(ends):
     assert in_unit(*ends)
 

@@ -47,9 +47,7 @@ def test_samples_are_mixed_only_and_stay_in_their_range():
         PHOTO.clip(0, 1), lr_size=(ROWS, COLS), objective="auto", signal=torch.from_numpy(MEANS)[None].float()
     )
     assert not means.is_pure and means.lr_image == "area"
-    assert np.sqrt(np.mean((high - SCENE) ** 2)) < np.sqrt(
-        np.mean((means.render(signal)[0].numpy() - SCENE) ** 2)
-    )
+    assert np.sqrt(np.mean((high - SCENE) ** 2)) < np.sqrt(np.mean((means.render(signal)[0].numpy() - SCENE) ** 2))
 
 
 def test_cells_that_share_one_number_are_not_looked_at():

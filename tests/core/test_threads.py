@@ -84,12 +84,7 @@ def test_machines_without_affinity_count_their_cores(monkeypatch):
 
 def test_the_pool_is_one_and_its_threads_have_names():
     assert threads.pool() is threads.pool()
-    assert (
-        threads.pool()
-        .submit(lambda: __import__("threading").current_thread().name)
-        .result()
-        .startswith("gsjbu")
-    )
+    assert threads.pool().submit(lambda: __import__("threading").current_thread().name).result().startswith("gsjbu")
 
 
 @pytest.mark.parametrize("asked", [1, 2, None])

@@ -112,9 +112,7 @@ def test_each_figure_is_asked_once(monkeypatch) -> None:
     }
     wanted = {(name, ramps): made().gain(ramps) for name, made in afresh.items() for ramps in (False, True)}
     asked = []
-    monkeypatch.setattr(
-        trust, "_errors", lambda *given, real=trust._errors: asked.append(given[3]) or real(*given)
-    )
+    monkeypatch.setattr(trust, "_errors", lambda *given, real=trust._errors: asked.append(given[3]) or real(*given))
     explained = Explained(scene.signal, own)
     there = explained.over(other)
     for ramps in (False, True, False):

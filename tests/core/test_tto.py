@@ -63,8 +63,7 @@ def test_ten_steps_on_logarithms_give_more_than_fifty_on_raw_values_and_more_ste
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 def test_both_backends_learn_the_same(image, optimiser):
     fused, attention = (
-        gsjbu.fit(image, stride=8, iters=20, backend=b, optimiser=optimiser, lr_image="area")
-        for b in BACKENDS
+        gsjbu.fit(image, stride=8, iters=20, backend=b, optimiser=optimiser, lr_image="area") for b in BACKENDS
     )
     assert fused.losses == pytest.approx(attention.losses, rel=2e-3)
     assert (fused.backend, attention.backend) == BACKENDS

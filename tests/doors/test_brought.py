@@ -119,22 +119,16 @@ CASES = {
     "16-bit depth in mm, 0 is no return": Case(
         picture(np.where(HOLE, 0, MM).astype(np.uint16)), ".png", is_depth_in(900, 3100, "u2")
     ),
-    "depth in m, NaN": Case(
-        npy(np.where(HOLE, np.nan, MM / 1000).astype("f4")), ".npy", is_depth_in(0.9, 3.1, "f4")
-    ),
+    "depth in m, NaN": Case(npy(np.where(HOLE, np.nan, MM / 1000).astype("f4")), ".npy", is_depth_in(0.9, 3.1, "f4")),
     "depth in m, infinite": Case(
         npy(np.where(HOLE, np.inf, MM / 1000).astype("f4")), ".npy", is_depth_in(0.9, 3.1, "f4")
     ),
-    "depth in m, -9999": Case(
-        npy(np.where(HOLE, -9999, MM / 1000).astype("f4")), ".npy", is_depth_in(0.9, 3.1, "f4")
-    ),
+    "depth in m, -9999": Case(npy(np.where(HOLE, -9999, MM / 1000).astype("f4")), ".npy", is_depth_in(0.9, 3.1, "f4")),
     "depth in float64": Case(npy(MM / 1000), ".npy", is_depth_in(0.9, 3.1, "f8")),
     "depth as TIFF": Case(tiff((MM / 1000).astype("f4")), ".tif", is_depth_in(0.9, 3.1, "f4")),
     "depth as 16-bit TIFF": Case(tiff(MM), ".tif", is_depth_in(900, 3100, "u2")),
     "depth as PFM": Case(pfm(MM / 1000), ".pfm", is_depth_in(0.9, 3.1, "f4")),
-    "depth as grey JPEG": Case(
-        picture((MM // 16).astype(np.uint8), "JPEG"), ".jpg", is_depth_in(50, 200, "u1")
-    ),
+    "depth as grey JPEG": Case(picture((MM // 16).astype(np.uint8), "JPEG"), ".jpg", is_depth_in(50, 200, "u1")),
     "depth as grey saved as RGB": Case(
         picture(np.repeat((cells(METRES + np.linspace(0, 1, W)) * 60)[..., None], 3, 2).astype(np.uint8)),
         ".png",

@@ -54,13 +54,9 @@ class Refused:
 
 
 REFUSED = {
-    "larger than the image": Refused(
-        npy(np.ones((2 * H, 2 * W)) + RNG.random((2 * H, 2 * W))), ".npy", "refine"
-    ),
+    "larger than the image": Refused(npy(np.ones((2 * H, 2 * W)) + RNG.random((2 * H, 2 * W))), ".npy", "refine"),
     "transposed": Refused(npy(FEATURES.transpose(0, 2, 1).copy()), ".npy", "turned by 90"),
-    "another shape": Refused(
-        picture(RNG.integers(0, 65535, (8, 41), dtype=np.uint16)), ".png", "shapes differ"
-    ),
+    "another shape": Refused(picture(RNG.integers(0, 65535, (8, 41), dtype=np.uint16)), ".png", "shapes differ"),
     "12 bits": Refused(jpeg_of_12_bits(), ".jpg", "12 bits a channel"),
     "classes with soft edges": Refused(labels_with_soft_edges(), ".png", "soft edges.*nearest"),
     "16 bits, grey and alpha": Refused(png_of_16_bits(4, 2), ".png", "16 bits and more than one channel"),

@@ -72,15 +72,11 @@ CASES = {
     "a mask of 16 bits": Case(
         picture(np.where(INSIDE[4::8, 4::8], 65535, 0).astype("u2")), ".png", has([0, 65535], "u2")
     ),
-    "seventy instances counted row by row": Case(
-        npy(COUNTED), ".npy", has(np.unique(COUNTED).tolist(), "i4")
-    ),
+    "seventy instances counted row by row": Case(npy(COUNTED), ".npy", has(np.unique(COUNTED).tolist(), "i4")),
     "class numbers with -1": Case(
         npy(np.where(INSIDE, -1, REGION)[4::8, 4::8].astype("i8")), ".npy", has([-1, 0, 1, 3], "i8")
     ),
-    "a sparse laser, 0 where it saw nothing": Case(
-        npy(np.where(SEEN, STREET, 0).astype("f4")), ".npy", is_the_street
-    ),
+    "a sparse laser, 0 where it saw nothing": Case(npy(np.where(SEEN, STREET, 0).astype("f4")), ".npy", is_the_street),
     "the same in 1/256 m": Case(
         picture(np.where(SEEN, 256 * STREET, 0).astype("u2")),
         ".png",

@@ -174,9 +174,7 @@ def test_any_array_is_a_result_or_a_sentence(door, folder, client, array):
             item = Item("one", Blob(str(image), image.name), Blob(str(path), path.name))
             (folder / "one.npy").unlink(missing_ok=True)
             outcome = Worker(str(folder), BatchConfig(iters=0), threads=None)(item)
-            assert outcome["status"] == "done" or (
-                outcome["code"] != "unexpected" and outcome["error"].endswith(".")
-            )
+            assert outcome["status"] == "done" or (outcome["code"] != "unexpected" and outcome["error"].endswith("."))
         else:
             try:
                 _ = zipped(image, path, client) if door == "api" else by_page(image, path, folder)

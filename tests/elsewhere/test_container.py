@@ -53,9 +53,7 @@ def test_what_it_copies_is_there_and_let_through(instructions: list[tuple[str, s
 
 def test_what_the_page_needs_is_locked(instructions: list[tuple[str, str]]) -> None:
     assert "--require-hashes --no-deps -r requirements.lock" in rest(instructions, "RUN")[0]
-    done = subprocess.run(
-        [sys.executable, "scripts/lock.py", "--check"], cwd=ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "scripts/lock.py", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
@@ -66,9 +64,7 @@ def test_compose_and_the_space_say_what_the_dockerfile_says(instructions: list[t
     assert (ROOT / "deploy" / page["build"]).resolve() == ROOT
     assert proxy["volumes"][0].split(":")[0] == "./nginx.conf" and (ROOT / "deploy/nginx.conf").is_file()
     assert "proxy_pass http://page:8000;" in (ROOT / "deploy/nginx.conf").read_text("utf-8")
-    command = (
-        (ROOT / "deploy/space/README.md").read_text("utf-8").split('"exec python app.py ')[1].split('"]')[0]
-    )
+    command = (ROOT / "deploy/space/README.md").read_text("utf-8").split('"exec python app.py ')[1].split('"]')[0]
     space = config_of(command.replace("$PORT", "7860").replace("$SPACE_HOST", "a.hf.space").split(), {})
     assert "a.hf.space" in space.allowed_hosts and space.frame_ancestors == ("https://huggingface.co",)
     assert "PORT=8000" in rest(instructions, "ARG")

@@ -18,9 +18,7 @@ from tests import zygote
 from tests.server.conftest import ROOT, Process, in_process, picture, start, upload, wait
 
 PLACE = os.pathsep.join([str(Path(__file__).parent / "windows"), str(ROOT)])
-LACKING = (
-    "import (fcntl|resource|pwd|grp|termios)|os\\.(fork|killpg|setsid|getpgid|O_|sysconf)|signal\\.SIG|MADV_"
-)
+LACKING = "import (fcntl|resource|pwd|grp|termios)|os\\.(fork|killpg|setsid|getpgid|O_|sysconf)|signal\\.SIG|MADV_"
 COLLECT = """
 import runpy, sys
 import pytest
@@ -112,8 +110,6 @@ def test_a_batch_with_one_bad_file_and_again_and_one_signal_and_a_comparison(tmp
     said = done.stderr.decode("utf-8")
     assert said.splitlines()[-1] == "[1, 1, 0, 0]", said
     manifest = json.loads((tmp_path / "out/manifest.json").read_text("utf-8"))
-    assert {item["key"] for item in manifest["items"] if item["status"] == "done"} == {
-        f"p{n}" for n in (0, 1, 2, 4, 5)
-    }
+    assert {item["key"] for item in manifest["items"] if item["status"] == "done"} == {f"p{n}" for n in (0, 1, 2, 4, 5)}
     assert np.load(tmp_path / "p0.npy").shape == (2, 32, 48)
     assert (tmp_path / "report/index.html").is_file()

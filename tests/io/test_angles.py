@@ -69,9 +69,7 @@ def test_sharp_objects_whose_values_reach_both_ends_are_no_angles(cells, top):
     [
         360 * COLS / 31,  # a ramp
         np.where(COLS < 16, 2.0, 357.0) + 20 * NOISE.clip(-0.1, 0.1),  # near and far
-        np.where(
-            (ROWS // 6 + COLS // 8) % 2, 360 * ROWS / 23, 180 - 7.8 * (ROWS - 11.5)
-        ),  # edges of all heights
+        np.where((ROWS // 6 + COLS // 8) % 2, 360 * ROWS / 23, 180 - 7.8 * (ROWS - 11.5)),  # edges of all heights
         np.random.default_rng(1).uniform(0, 360, (24, 32)),
         np.rad2deg(AROUND) % 360 + 5,  # beyond a turn
     ],

@@ -63,9 +63,7 @@ def test_bfloat16_gradients_and_the_negative_bit_are_no_hindrance():
 
 
 def test_classes_are_whole_numbers_and_nan_is_none():
-    np.testing.assert_array_equal(
-        class_numbers(torch.tensor([[1.0, float("nan")]]).requires_grad_()), [[1, -1]]
-    )
+    np.testing.assert_array_equal(class_numbers(torch.tensor([[1.0, float("nan")]]).requires_grad_()), [[1, -1]])
     for wrong in ([[1.9]], [[np.inf]], [[2.0**63]], np.array([[2**64 - 1]], np.uint64)):
         with pytest.raises(SignalError, match=r"fractions|beyond 64 bits"):
             class_numbers(wrong)

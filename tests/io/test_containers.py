@@ -72,9 +72,7 @@ def test_views_of_memory_and_long_floats_are_arrays(x):
         assert to_guide(x).pixels.shape[-2:] == (6, 8)
 
 
-@pytest.mark.skipif(
-    np.finfo(np.longdouble).max == np.finfo(np.float64).max, reason="longdouble is float64 here"
-)
+@pytest.mark.skipif(np.finfo(np.longdouble).max == np.finfo(np.float64).max, reason="longdouble is float64 here")
 def test_floats_beyond_64_bits_are_no_gaps():
     with pytest.raises(SignalError, match="beyond float64's range"):
         understand(T[0].numpy() * np.longdouble("1e400"))

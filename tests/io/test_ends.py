@@ -19,9 +19,7 @@ def test_what_is_beside_a_0_but_for_speckles():
     plane = np.where(HOLES, 0, RELIEF)
     speckled = plane.copy()
     speckled[0, 29] = 0.01  # one of those beside it
-    assert ends.nearest_to_zero(speckled, EVERYWHERE) == pytest.approx(
-        ends.nearest_to_zero(plane, EVERYWHERE), 0.1
-    )
+    assert ends.nearest_to_zero(speckled, EVERYWHERE) == pytest.approx(ends.nearest_to_zero(plane, EVERYWHERE), 0.1)
     assert 0.7 < ends.off_zero(plane, EVERYWHERE) < 1.3
     for without in (RELIEF, 0 * RELIEF):
         assert ends.nearest_to_zero(without, EVERYWHERE) == ends.off_zero(without, EVERYWHERE) == 0

@@ -29,9 +29,7 @@ def test_gaps_are_passed_over_and_what_is_flat_or_tiny_says_nothing():
     holed = ramp(36, 64)
     holed[3:5, 7:20] = np.nan
     assert is_even(holed)
-    assert (
-        not is_even(np.ones((36, 64))) and not is_even(ramp(4, 64)) and not is_even(np.full((9, 9), np.nan))
-    )
+    assert not is_even(np.ones((36, 64))) and not is_even(ramp(4, 64)) and not is_even(np.full((9, 9), np.nan))
 
 
 def test_roughness_is_0_of_what_is_flat_and_1_of_noise():

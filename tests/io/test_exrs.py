@@ -37,9 +37,7 @@ def window(left: int, top: int, right: int, bottom: int) -> tuple[np.ndarray, np
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint32])
 def test_a_data_window_lies_in_the_whole(written, dtype):
     inner = DEPTH[2:5, 3:7].astype(dtype)
-    found = bring(
-        written(part(None, {"Z": inner}, dataWindow=window(3, 2, 6, 4), displayWindow=window(0, 0, 7, 5)))
-    )
+    found = bring(written(part(None, {"Z": inner}, dataWindow=window(3, 2, 6, 4), displayWindow=window(0, 0, 7, 5))))
     inside = np.zeros((6, 8), bool)
     inside[2:5, 3:7] = True
     np.testing.assert_array_equal(found.known, inside)
@@ -48,9 +46,7 @@ def test_a_data_window_lies_in_the_whole(written, dtype):
 
 
 def test_what_lies_beyond_the_display_is_cut_off(written):
-    found = bring(
-        written(part(None, {"Z": DEPTH}, dataWindow=window(-1, -2, 6, 3), displayWindow=window(0, 0, 5, 3)))
-    )
+    found = bring(written(part(None, {"Z": DEPTH}, dataWindow=window(-1, -2, 6, 3), displayWindow=window(0, 0, 5, 3))))
     assert found.known is None
     np.testing.assert_array_equal(found.array, DEPTH[2:, 1:7])
 
@@ -90,9 +86,7 @@ def test_depth_is_taken_wherever_it_is(written, parts):
     ],
 )
 def test_parts_layers_and_channels_have_names(written, entry, channels):
-    path = written(
-        part("beauty", COLOURS), part("depth", {"Z": DEPTH}), part("more", {"a.X": DEPTH, "a.Y": DEPTH + 1})
-    )
+    path = written(part("beauty", COLOURS), part("depth", {"Z": DEPTH}), part("more", {"a.X": DEPTH, "a.Y": DEPTH + 1}))
     found = bring(f"{path}:{entry}")
     assert found.source.startswith(f"EXR, channel{'s' if ',' in channels else ''} {channels}")
     with pytest.raises(SignalError, match=r"no entry 'nothing'; it holds beauty, depth, more\.a"):

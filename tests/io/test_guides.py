@@ -68,9 +68,7 @@ def test_a_pil_picture_is_taken_as_it_holds_its_pixels_and_a_file_is_turned():
 
 def test_twelve_bits_in_sixteen_are_stretched_and_said():
     guide = to_guide(PIXELS.astype(np.uint16) * 16)
-    torch.testing.assert_close(
-        guide.pixels, (RIGHT - RIGHT.min()) / (RIGHT.max() - RIGHT.min()), atol=1e-4, rtol=0
-    )
+    torch.testing.assert_close(guide.pixels, (RIGHT - RIGHT.min()) / (RIGHT.max() - RIGHT.min()), atol=1e-4, rtol=0)
     assert "stretched" in guide.notes[0]
 
 
@@ -103,9 +101,7 @@ def test_bands_count_less_the_more_there_are():
     assert guide.pixels.shape == (12, 20, 30)
     np.testing.assert_allclose(guide.pixels.numpy(), bands.transpose(2, 0, 1) * 0.5, atol=1e-6)
     stream = io.BytesIO()
-    tifffile.imwrite(
-        stream, (bands * 65535).astype(np.uint16), photometric="minisblack", planarconfig="contig"
-    )
+    tifffile.imwrite(stream, (bands * 65535).astype(np.uint16), photometric="minisblack", planarconfig="contig")
     np.testing.assert_allclose(to_guide(stream.getvalue()).pixels, guide.pixels, atol=1e-4)
 
 
@@ -136,9 +132,7 @@ def test_levels_of_8_bits_may_be_held_in_more(dtype):
     found = to_guide(levels.astype(dtype))
     assert torch.equal(found.pixels, right.pixels) and found.notes == right.notes == ()
     if dtype != np.uint32:
-        assert torch.equal(
-            to_guide(torch.from_numpy(levels.astype(dtype)).permute(2, 0, 1)).pixels, right.pixels
-        )
+        assert torch.equal(to_guide(torch.from_numpy(levels.astype(dtype)).permute(2, 0, 1)).pixels, right.pixels)
     dark = to_guide((levels / 4).astype(np.uint16))  # 16 bits say what they are
     assert "stretched" in dark.notes[0]
 

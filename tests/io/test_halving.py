@@ -52,9 +52,7 @@ def test_what_float16_holds_is_written(block):
 
 
 def test_shares_of_nearly_nothing_are_shares(tmp_path):
-    writers.write(
-        tmp_path / "a.npy", "npy", DEPTH.shape, [DEPTH * 1e-9], half=True, facts={"kind": "probabilities"}
-    )
+    writers.write(tmp_path / "a.npy", "npy", DEPTH.shape, [DEPTH * 1e-9], half=True, facts={"kind": "probabilities"})
     assert (np.load(tmp_path / "a.npy") < 1e-6).all()
 
 

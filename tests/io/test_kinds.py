@@ -243,9 +243,7 @@ SIGMOID = (1 / (1 + np.exp(-3.0 * (5 - np.hypot(ROWS - 6, COLS - 8))))).astype(n
 @pytest.mark.parametrize("name", ["matte", "heat map", "sigmoid", "mask"])
 @pytest.mark.parametrize("how", ["above", "below", "half precision", "double precision", "a gap"])
 def test_a_step_of_rounding_beyond_0_and_1_is_no_other_kind(name, how):
-    plane = {"matte": MATTE, "heat map": HEAT, "sigmoid": SIGMOID, "mask": (MATTE > 0.5).astype(np.float32)}[
-        name
-    ]
+    plane = {"matte": MATTE, "heat map": HEAT, "sigmoid": SIGMOID, "mask": (MATTE > 0.5).astype(np.float32)}[name]
     known = np.ones(plane.shape, bool)
     if how == "half precision":
         plane, rounded = plane.astype(np.float16), plane.astype(np.float16) * np.float16(1.001)
@@ -296,10 +294,7 @@ def test_levels_of_shares_are_soft_labels():
     levels = np.rint(255 * shares()).astype("u1")
     assert guess(levels) == guess(levels.astype("f4"))
     assert guess(levels).kind == "soft_labels"
-    assert (
-        guess(np.stack([REGIONS > 1, REGIONS > 2]).astype("f4")).reason
-        == "2 channels of 0 and 1: one a class"
-    )
+    assert guess(np.stack([REGIONS > 1, REGIONS > 2]).astype("f4")).reason == "2 channels of 0 and 1: one a class"
     assert guess(255 * (np.arange(4)[:, None, None] == REGIONS).astype("u1")) == kinds.Guess(
         "soft_labels", "4 channels of whole numbers that sum to 255, but for rounding"
     )
@@ -327,9 +322,7 @@ def test_other_channels_are_no_masks(name):
     assert guess(CASES[name][0]).hint == ""
 
 
-@pytest.mark.parametrize(
-    ("dtype", "kind"), [("i4", "labels"), ("i8", "labels"), ("u4", "labels"), ("u2", "depth")]
-)
+@pytest.mark.parametrize(("dtype", "kind"), [("i4", "labels"), ("i8", "labels"), ("u4", "labels"), ("u2", "depth")])
 def test_a_few_ids_of_more_bits_than_sensors_have_are_labels_and_asked_for(dtype, kind):
     ids = np.array([7001, 11000, 26012], dtype)[np.arange(320).reshape(16, 20) // 107]
     found = kinds.guess(ids[None], np.ones(ids.shape, bool))

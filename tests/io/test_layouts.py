@@ -95,10 +95,7 @@ def test_a_named_grid_that_goes_with_the_image_the_other_way_round_is_a_doubt():
     assert turned.doubt == "one of 19 rows × 28 columns (layout='19x28')"
     for grid in ((19, 28), (23, 23)):
         assert lay((532, 384), (304, 448), grid=grid).doubt == ""
-    assert (
-        lay((240, 384), (480, 512), grid=(16, 15)).doubt
-        and not lay((240, 384), (480, 512), grid=(15, 16)).doubt
-    )
+    assert lay((240, 384), (480, 512), grid=(16, 15)).doubt and not lay((240, 384), (480, 512), grid=(15, 16)).doubt
 
 
 def test_tokens_keep_their_order():
@@ -145,9 +142,7 @@ def test_transposed_tokens_are_told(shape, words):
         return  # 384 are 16 × 24 patches, and somebody says that they are tokens
     if shape[-1] == 1 and words:
         return
-    with pytest.raises(
-        SignalError, match=r"32 rows × 48 columns.* \[C, N\].* transpose it to tokens \[N, C\]"
-    ):
+    with pytest.raises(SignalError, match=r"32 rows × 48 columns.* \[C, N\].* transpose it to tokens \[N, C\]"):
         layouts.lay(x, (256, 384), **words)
 
 
@@ -207,10 +202,7 @@ def test_a_map_that_changes_evenly_is_not_taken_for_tokens(shape):
 def test_an_even_map_that_suits_is_one_though_it_has_the_tokens_of_a_grid():
     map_ = np.add.outer(np.arange(256) * 3.0, np.arange(320) * 2.0).astype("f4")
     assert layouts.lay(map_, (512, 512)).layout == "CHW"
-    assert (
-        layouts.lay(map_[:, ::-1][:, np.random.default_rng(0).permutation(320)], (512, 512)).layout
-        == "tokens"
-    )
+    assert layouts.lay(map_[:, ::-1][:, np.random.default_rng(0).permutation(320)], (512, 512)).layout == "tokens"
 
 
 def _waves(*shape: int) -> np.ndarray:

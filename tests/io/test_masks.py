@@ -67,9 +67,7 @@ def test_a_masked_array_brings_its_own(right):
 
 @pytest.mark.filterwarnings("ignore::gsjbu.errors.SignalWarning")
 def test_far_from_the_mask_all_is_as_it_was_and_below_it_better_than_with_the_cloud(right):
-    plain, cloudy = (
-        gsjbu.upsample(image, DEPTH, kind="depth", iters=4).numpy() for image in (IMAGE, clouded(1.0))
-    )
+    plain, cloudy = (gsjbu.upsample(image, DEPTH, kind="depth", iters=4).numpy() for image in (IMAGE, clouded(1.0)))
     truth = np.where(INSIDE, 1.0, 5.0)
     far = np.ones((H, W), bool)
     far[:54, 6:74] = False  # the mask and two windows beside it
@@ -106,9 +104,7 @@ def test_a_batch_takes_a_folder_of_masks_at_any_resolution(tmp_path):
         (tmp_path / folder).mkdir()
     for name, value in (("photos", 1.0), ("other", 0.3)):
         for key in ("a", "b"):
-            Image.fromarray(np.rint(255 * clouded(value)).astype(np.uint8)).save(
-                tmp_path / name / f"{key}.png"
-            )
+            Image.fromarray(np.rint(255 * clouded(value)).astype(np.uint8)).save(tmp_path / name / f"{key}.png")
             np.save(tmp_path / name / f"{key}.npy", DEPTH)
     Image.fromarray(CLOUD).save(tmp_path / "masks" / "a.png")
     for resolution in ("80", "60"):
@@ -169,9 +165,7 @@ def test_no_mask_is_no_note(tmp_path):
     assert guide.seen is None and not guide.notes and guide.pixels.shape[0] == 6
 
 
-def test_a_batch_is_refused_at_the_start_for_a_stretch_that_would_be_refused_for_every_image(
-    tmp_path, capsys
-):
+def test_a_batch_is_refused_at_the_start_for_a_stretch_that_would_be_refused_for_every_image(tmp_path, capsys):
     (tmp_path / "photos").mkdir()
     Image.fromarray(np.rint(255 * IMAGE).astype(np.uint8)).save(tmp_path / "photos" / "a.png")
     words = ["batch", str(tmp_path / "photos"), str(tmp_path / "out"), "--stretch", "3000,0"]

@@ -38,9 +38,7 @@ def same(a: Any, b: Any) -> bool:
     [
         understand(VECTORS / np.linalg.norm(VECTORS, axis=0)),
         understand(np.ma.masked_array(LABELS, LABELS == 3, fill_value=-1), names=["ground"]),
-        understand(
-            Brought(LABELS, "palette PNG", kind="labels", palette=bytes(48), names={3: "tree"}, pages=2)
-        ),
+        understand(Brought(LABELS, "palette PNG", kind="labels", palette=bytes(48), names={3: "tree"}, pages=2)),
         understand(RNG.standard_normal((257, 384)).astype("f4"), (480, 640)),
         understand(np.where(LABELS == 3, np.nan, 3.0 + LABELS), invalid=(15.0,), grid=(6, 8), fill=True),
     ],

@@ -28,9 +28,7 @@ def test_padding_is_found_and_its_cut_leaves_the_picture(first, last, value, acr
     x = planes.transpose(1, 2, 0) if layout == "HWC" else planes
     cut = eval(found.cut(layout), {"x": x})
     cut = cut.transpose(2, 0, 1) if layout == "HWC" else cut
-    np.testing.assert_array_equal(
-        cut, planes[:, :, first:last] if across else planes[:, first:last], strict=True
-    )
+    np.testing.assert_array_equal(cut, planes[:, :, first:last] if across else planes[:, first:last], strict=True)
     assert ("columns" if across else "rows") in found.sentence
 
 

@@ -182,9 +182,7 @@ def test_the_pixel_bound_is_exact_and_a_parameter():
     assert refusal(data, max_pixels=24 * 40 - 1).code == "image_too_large"
 
 
-@pytest.mark.parametrize(
-    "options", [{"lossless": True}, {"lossless": False}, {"lossless": True, "exif": b"Exif\0\0"}]
-)
+@pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": False}, {"lossless": True, "exif": b"Exif\0\0"}])
 def test_webp_size_is_read_from_every_kind_of_header(options):
     assert pictures._webp_size(file_of(COLOURS, "WEBP", **options)) == (40, 24)
 
@@ -227,9 +225,7 @@ def test_many_text_chunks_are_read_past():
 
 
 @needs_bad_images
-@pytest.mark.parametrize(
-    "path", sorted((BAD / "pillow").glob("*")) if BAD.is_dir() else [], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", sorted((BAD / "pillow").glob("*")) if BAD.is_dir() else [], ids=lambda p: p.name)
 def test_files_that_broke_decoders(path):
     start = time.perf_counter()
     assert refusal(path.read_bytes()).code in ("image_type", "image_corrupt", "image_too_large")
@@ -237,9 +233,7 @@ def test_files_that_broke_decoders(path):
 
 
 @needs_bad_images
-@pytest.mark.parametrize(
-    "path", sorted((BAD / "pngsuite").glob("*.png")) if BAD.is_dir() else [], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", sorted((BAD / "pngsuite").glob("*.png")) if BAD.is_dir() else [], ids=lambda p: p.name)
 def test_pngsuite(path):
     if path.name.startswith("x"):
         assert refusal(path.read_bytes()).code in ("image_corrupt", "image_type")
@@ -429,9 +423,7 @@ def test_colours_of_16_bits_lie_over_white(channels):
     share = pixels[..., -1:] / 65535
     white = pixels[..., :-1] * share + 65535 * (1 - share)
     found = pictures.decode_pixels(deep_png(pixels))
-    assert found.dtype == np.uint16 and found.ndim == (
-        2 if channels == 2 else 3
-    )  # three equal channels are grey
+    assert found.dtype == np.uint16 and found.ndim == (2 if channels == 2 else 3)  # three equal channels are grey
     np.testing.assert_array_equal(found, np.rint(white)[..., 0] if channels == 2 else np.rint(white))
 
 

@@ -73,9 +73,7 @@ def test_pages_and_planes_of_a_tiff_are_turned(way):
 def test_an_image_is_turned_as_its_tiff_says(way, more):
     smooth = np.linspace(0, 200, 48).reshape(6, 8, 1) * [1, 0.5, 0.25]
     guide = to_guide(saved(smooth.astype(np.uint8), "TIFF", way, **more))
-    np.testing.assert_allclose(
-        255 * guide.pixels.permute(1, 2, 0), smooth, atol=40 if "quality" in more else 1
-    )
+    np.testing.assert_allclose(255 * guide.pixels.permute(1, 2, 0), smooth, atol=40 if "quality" in more else 1)
     assert guide.pixels.shape == (3, 6, 8)
 
 
@@ -93,9 +91,7 @@ def test_a_tiff_that_only_pillow_reads_keeps_its_nodata():
 
 
 @pytest.mark.parametrize("way", [read, to_guide])
-@pytest.mark.parametrize(
-    ("tag", "value", "said"), [(259, 34887, "compression LERC"), (258, 24, "has 24 bits a value")]
-)
+@pytest.mark.parametrize(("tag", "value", "said"), [(259, 34887, "compression LERC"), (258, 24, "has 24 bits a value")])
 def test_what_no_reader_knows_of_a_tiff_is_named(way, tag, value, said):
     """It was said to be damaged."""
     data = bytearray(as_tiff(np.arange(48, dtype=np.uint16).reshape(6, 8), 1, byteorder="<"))

@@ -51,9 +51,7 @@ FILES: dict[str, Callable[[], bytes]] = {
     "npy": lambda: _written(lambda s: np.save(s, ARRAY)),
     "npz": lambda: _written(lambda s: np.savez_compressed(s, ARRAY)),
     "pt": lambda: _written(lambda s: torch.save({"x": torch.from_numpy(ARRAY)}, s)),
-    "old pt": lambda: _written(
-        lambda s: torch.save(torch.from_numpy(ARRAY), s, _use_new_zipfile_serialization=False)
-    ),
+    "old pt": lambda: _written(lambda s: torch.save(torch.from_numpy(ARRAY), s, _use_new_zipfile_serialization=False)),
     "safetensors": lambda: safetensors({"x": ARRAY}, {"gsjbu": json.dumps({"kind": "depth"})}),
     "pfm": lambda: b"Pf\n12 9\n-1.0\n" + ARRAY.tobytes(),
     "pgm": lambda: b"P5\n12 9\n1000\n" + WHOLE.astype(">u2").tobytes(),
@@ -64,18 +62,14 @@ FILES: dict[str, Callable[[], bytes]] = {
         lambda s: tifffile.imwrite(s, np.stack([WHOLE] * 6).reshape(2, 9, 12, 3), photometric="rgb")
     ),
     "tiff": lambda: _written(lambda s: tifffile.imwrite(s, ARRAY, description='{"kind": "depth"}')),
-    "tiff of pages": lambda: _written(
-        lambda s: tifffile.imwrite(s, np.stack([WHOLE] * 3), photometric="minisblack")
-    ),
+    "tiff of pages": lambda: _written(lambda s: tifffile.imwrite(s, np.stack([WHOLE] * 3), photometric="minisblack")),
     "tiled tiff": lambda: _written(
         lambda s: tifffile.imwrite(s, np.tile(ARRAY, (4, 4)), tile=(16, 16), compression="zlib")
     ),
     "big tiff": lambda: _written(lambda s: tifffile.imwrite(s, ARRAY, bigtiff=True)),
     "png": lambda: _written(lambda s: Image.fromarray(WHOLE).save(s, "PNG")),
     "exr": _exr,
-    "mat": lambda: _written(
-        lambda s: scipy.io.savemat(s, {"x": ARRAY, "note": "depth"}, do_compression=True)
-    ),
+    "mat": lambda: _written(lambda s: scipy.io.savemat(s, {"x": ARRAY, "note": "depth"}, do_compression=True)),
 }
 #: Numbers of four bytes that a header lies with.
 LIES = [struct.pack("<I", n) for n in (0, 1, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 24)] + [b"9999"]

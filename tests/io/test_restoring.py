@@ -64,15 +64,9 @@ IDS = np.random.default_rng(2).permutation(600)[cells(48, 64, 600)] * 7 + 3
 @pytest.mark.parametrize("dtype", ["<u2", "<i4", "<i8", "<u8", "<f8"])
 def test_ids_come_back_exactly_however_many(dtype):
     ids = IDS.astype(dtype) + np.array(0 if dtype == "<u2" else 2**40 if dtype == "<f8" else 0, dtype)
-    ids = np.where(ids == ids.max(), np.array(2**62 + 1 if dtype in ("<i8", "<u8") else 60_000), ids).astype(
-        dtype
-    )
+    ids = np.where(ids == ids.max(), np.array(2**62 + 1 if dtype in ("<i8", "<u8") else 60_000), ids).astype(dtype)
     signal = understand(ids, size=(192, 256))
-    assert (
-        signal.kind == "labels"
-        and signal.runner_up is None
-        and len(signal.codes) > 256 > 4 * len(signal.values)
-    )
+    assert signal.kind == "labels" and signal.runner_up is None and len(signal.codes) > 256 > 4 * len(signal.values)
     assert f"{len(signal.codes)} classes on 48 rows" in signal.note
     out = gsjbu.upsample(torch.rand(3, 192, 256, generator=torch.Generator().manual_seed(0)), ids).numpy()
     assert out.dtype == np.dtype(dtype) and set(np.unique(out)) <= set(np.unique(ids))

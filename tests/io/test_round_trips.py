@@ -92,9 +92,7 @@ def test_what_is_written_and_read_again_is_the_result(kind, before, after, kerne
     again = understand(out, max_values=1 << 20)
     assert again.kind == kind
     gaps = (
-        np.isnan(result)
-        if result.dtype.kind == "f" and kind == "depth"
-        else result == (0 if kind == "depth" else 255)
+        np.isnan(result) if result.dtype.kind == "f" and kind == "depth" else result == (0 if kind == "depth" else 255)
     )
     assert gaps.any() and not gaps.all()
     np.testing.assert_array_equal(~again.mask.numpy(), gaps)
@@ -107,9 +105,7 @@ def test_what_is_written_and_read_again_is_the_result(kind, before, after, kerne
         assert again.names == ("ground", "class 3", "tree")
         return
     exact = after != ".png" or before == ".png"
-    np.testing.assert_allclose(
-        back[~gaps], result[~gaps], atol=0 if exact else np.ptp(result[~gaps]) / 60000, rtol=0
-    )
+    np.testing.assert_allclose(back[~gaps], result[~gaps], atol=0 if exact else np.ptp(result[~gaps]) / 60000, rtol=0)
     if exact:
         assert back.dtype == result.dtype
     # … and once more, the same again: what was said of it is kept

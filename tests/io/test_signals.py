@@ -266,16 +266,12 @@ def test_class_colours_in_an_array_are_asked_for_and_taken():
 
 
 def test_a_signal_as_large_as_the_image_is_said():
-    whole, half = (
-        np.random.default_rng(0).random(size).astype(np.float32) + 3 for size in ((24, 32), (12, 16))
-    )
+    whole, half = (np.random.default_rng(0).random(size).astype(np.float32) + 3 for size in ((24, 32), (12, 16)))
     assert any("refine" in said for said in understand(whole, (24, 32)).doubts)
     assert not any("refine" in said for said in understand(half, (24, 32)).doubts)
     for words in ({}, {"layout": "chw"}):
         assert any("refine" in said for said in understand(whole, **words).fitted(24, 32).doubts)
-        assert not any(
-            "refine" in said for said in understand(whole, (24, 32), **words).fitted(48, 64).doubts
-        )
+        assert not any("refine" in said for said in understand(whole, (24, 32), **words).fitted(48, 64).doubts)
 
 
 @pytest.mark.parametrize("wrong", ["foo", ["foo"], "0,x"])
@@ -368,9 +364,7 @@ def test_what_is_no_matrix_of_matlab_is_refused_with_what_to_save():
     assert "holds 0 arrays" in refusal(mat(camera={"f": 1})).message
     assert "complex" in refusal(mat(x=DEPTH + 1j)).message
     assert "0.001 million values" in refusal(mat(x=np.zeros((100, 100))), max_values=1000).message
-    newest = (
-        b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM" + bytes(384) + b"\x89HDF\r\n\x1a\n"
-    )
+    newest = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\0\2IM" + bytes(384) + b"\x89HDF\r\n\x1a\n"
     assert "'-v7'" in refusal(newest).message
 
 

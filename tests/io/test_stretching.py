@@ -53,9 +53,7 @@ def test_what_is_no_stretch_is_refused(given):
         to_guide(SCENE, stretch=given)
 
 
-@pytest.mark.parametrize(
-    "typed", ["1-2", "", "1", "1,2,3", "3000,0", "1,1", "0,inf", "nan,1", "0,1;", "0,1;2"]
-)
+@pytest.mark.parametrize("typed", ["1-2", "", "1", "1,2,3", "3000,0", "1,1", "0,inf", "nan,1", "0,1;", "0,1;2"])
 def test_what_is_typed_and_no_stretch_is_refused(typed):
     with pytest.raises(ImageError, match="LOW,HIGH"):
         stretching.parse(typed)

@@ -232,9 +232,7 @@ def test_depth_is_not_measured_against_class_numbers(palette, tmp_path):
     truth = bring(tmp_path / "truth.png")
     with pytest.raises(SignalError, match="map of class numbers"):
         truth_of(truth, depth, 48, 64)
-    with pytest.raises(
-        SignalError, match="without a palette" if palette else r"quantity, kind=depth \(--kind depth\)"
-    ):
+    with pytest.raises(SignalError, match="without a palette" if palette else r"quantity, kind=depth \(--kind depth\)"):
         truth_of(truth, depth, 48, 64)
     said = understand(depth.brought.array, kind="depth")
     if palette:  # leaves no doubt
@@ -244,9 +242,7 @@ def test_depth_is_not_measured_against_class_numbers(palette, tmp_path):
         assert truth_of(truth, said, 48, 64).family == "depth"
 
 
-NUMBERS = (
-    np.random.default_rng(1).integers(0, 19, (6, 8)).repeat(4, axis=0).repeat(4, axis=1).astype(np.uint8)
-)
+NUMBERS = np.random.default_rng(1).integers(0, 19, (6, 8)).repeat(4, axis=0).repeat(4, axis=1).astype(np.uint8)
 
 
 @pytest.mark.parametrize("kind", ["features", "heat_map", "logits", "probabilities"])
@@ -270,10 +266,7 @@ def test_a_quantity_is_no_truth_of_classes():
     assert kinds.guess(millimetres[None], np.ones(millimetres.shape, bool)).kind == "depth"
     with pytest.raises(SignalError, match="The truth is a measured quantity"):
         truth_of(bring(millimetres), low("labels", LABELS[::4, ::4]), 24, 32)
-    assert (
-        truth_of(Brought(millimetres, told="labels"), low("labels", LABELS[::4, ::4]), 24, 32).family
-        == "classes"
-    )
+    assert truth_of(Brought(millimetres, told="labels"), low("labels", LABELS[::4, ::4]), 24, 32).family == "classes"
 
 
 @pytest.mark.parametrize("dtype", ["f4", "u2"])

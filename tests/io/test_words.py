@@ -39,13 +39,9 @@ DOORS = {
 @pytest.mark.parametrize("door", DOORS)
 def test_each_door_has_all_words_with_their_usual_values(door):
     for name, word in WORDS.items():
-        said = (
-            {"kind": "auto", "layout": "auto"}.get(name) if DOORS[door][name] is None else DOORS[door][name]
-        )
+        said = {"kind": "auto", "layout": "auto"}.get(name) if DOORS[door][name] is None else DOORS[door][name]
         assert (said or "") == (word.usual or ""), name
 
 
 def test_the_usual_words_say_nothing():
-    assert (
-        Asked.parse(**{name: word.usual or () for name, word in WORDS.items() if name != "fill"}) == Asked()
-    )
+    assert Asked.parse(**{name: word.usual or () for name, word in WORDS.items() if name != "fill"}) == Asked()

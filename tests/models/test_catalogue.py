@@ -143,9 +143,7 @@ def test_large_images_are_reduced_for_attention():
 
     big = torch.zeros(3, 1600, 1200)
     small = networks.fit_to(big, 14, 400)
-    assert (
-        small.shape[1] * small.shape[2] <= 420 * 14 * 14 and small.shape[1] % 14 == small.shape[2] % 14 == 0
-    )
+    assert small.shape[1] * small.shape[2] <= 420 * 14 * 14 and small.shape[1] % 14 == small.shape[2] % 14 == 0
     assert small.shape[1] / small.shape[2] == pytest.approx(1600 / 1200, rel=0.1)
 
 
@@ -345,9 +343,7 @@ def test_a_download_is_watched_and_kept(hub):
 def test_two_runs_share_one_download(hub):
     pace, served, *_ = hub
     pace["delay"] = 0.05
-    with_both = [
-        threading.Thread(target=catalogue.obtain, args=(catalogue.spec_of("dinov2-small"),)) for _ in range(2)
-    ]
+    with_both = [threading.Thread(target=catalogue.obtain, args=(catalogue.spec_of("dinov2-small"),)) for _ in range(2)]
     for thread in with_both:
         thread.start()
     for thread in with_both:

@@ -123,10 +123,7 @@ def test_a_strided_convolution_looks_where_it_is_said_to():
 
 
 def test_pca_is_the_exact_one():
-    x = (
-        torch.randn(40, 12, 15, generator=torch.Generator().manual_seed(0))
-        * torch.linspace(5, 0.1, 40)[:, None, None]
-    )
+    x = torch.randn(40, 12, 15, generator=torch.Generator().manual_seed(0)) * torch.linspace(5, 0.1, 40)[:, None, None]
     basis = pca3(x)
     flat = x.flatten(1).double()
     flat = flat - flat.mean(1, keepdim=True)

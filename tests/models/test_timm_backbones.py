@@ -45,9 +45,7 @@ def test_the_nearest_stage_covers_images_of_any_size(loaded, name, size):
         if loaded[name].size is None:
             assert found.values.shape[0] == channels
         assert torch.isfinite(found.values).all() and found.values.std() > 0
-        for pixels, count, step, first in zip(
-            size, found.values.shape[1:], found.step, found.first, strict=True
-        ):
+        for pixels, count, step, first in zip(size, found.values.shape[1:], found.step, found.first, strict=True):
             assert count * step == pytest.approx(pixels) and 0 < first < step
         grid = Grid.from_stride(*size, stride)
         assert features.to_grid(found, grid).shape == (found.values.shape[0], grid.rows, grid.cols)

@@ -19,7 +19,5 @@ print("fine")
 
 
 def test_torchvision_can_be_imported_in_a_fresh_process(root):
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=root, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "fine" in done.stdout, done.stderr

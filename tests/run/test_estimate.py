@@ -105,9 +105,7 @@ def test_a_brought_signal_sets_the_grid() -> None:
     assert suited.stages["fit"] > 1.2 * same.stages["fit"], "it has a fit of its own"
     again = gsjbu.estimate(480, 640, iters=50, lr_size=(240, 320), channels=1, stride=64)
     assert again.seconds == pytest.approx(fine.seconds)
-    slow = gsjbu.estimate(
-        4096, 4096, resolution=4096, iters=500, lr_size=(2000, 2000), channels=21, threads=1
-    )
+    slow = gsjbu.estimate(4096, 4096, resolution=4096, iters=500, lr_size=(2000, 2000), channels=21, threads=1)
     assert "stride" not in [a.setting for a in slow.advice]
 
 

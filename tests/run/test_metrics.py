@@ -30,9 +30,7 @@ def slow_ssim(a: np.ndarray, b: np.ndarray) -> float:
             mp, mq = (window * p).sum(), (window * q).sum()
             vp, vq = (window * (p - mp) ** 2).sum(), (window * (q - mq) ** 2).sum()
             cov = (window * (p - mp) * (q - mq)).sum()
-            scores.append(
-                (2 * mp * mq + 1e-4) * (2 * cov + 9e-4) / ((mp**2 + mq**2 + 1e-4) * (vp + vq + 9e-4))
-            )
+            scores.append((2 * mp * mq + 1e-4) * (2 * cov + 9e-4) / ((mp**2 + mq**2 + 1e-4) * (vp + vq + 9e-4)))
     return float(np.mean(scores))
 
 

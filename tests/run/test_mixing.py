@@ -81,12 +81,8 @@ def test_it_differs_from_way_to_way(whole):
 def test_an_interpolation_has_no_gaussians(whole, way):
     rows = whole.window(70, 40, "signal", way)
     assert len(rows) <= 16 and all(row["weight"] != 0 for row in rows)
-    assert {rows[0][name] for name in ("spatial", "range", "sigma_x", "sigma_y", "theta", "sigma_r")} == {
-        None
-    }
-    assert mixing.notes(whole.mixer("signal", way)) == [
-        f"This is {way} interpolation: colours have no part in it."
-    ]
+    assert {rows[0][name] for name in ("spatial", "range", "sigma_x", "sigma_y", "theta", "sigma_r")} == {None}
+    assert mixing.notes(whole.mixer("signal", way)) == [f"This is {way} interpolation: colours have no part in it."]
 
 
 def test_what_else_happens_to_a_value_is_said(whole):

@@ -27,10 +27,7 @@ def everything() -> list[panels.Panel]:
     big = labels.repeat_interleave(8, 0).repeat_interleave(8, 1)
     params = [rand(5, 6, seed=s) + 1 for s in range(4)]
     return [
-        *(
-            panels.rgb(n, x)
-            for n, x in zip(("original", "lr", "bilinear_rgb", "gsjbu_rgb"), (image, lr, image, image))
-        ),
+        *(panels.rgb(n, x) for n, x in zip(("original", "lr", "bilinear_rgb", "gsjbu_rgb"), (image, lr, image, image))),
         *panels.errors(image, image * 0.9, image * 0.5),
         *panels.features(basis, {"lr": lr, "bilinear": image, "gsjbu": image}),
         *panels.classes({"lr": labels, "bilinear": big, "gsjbu": big}, ["sky", "road", "tree", "car"]),
@@ -75,12 +72,8 @@ def test_identical_pictures_have_black_error_maps():
 
 def test_sigmas_share_one_scale_and_theta_is_cyclic():
     theta = torch.linspace(-math.pi, 0, 12).reshape(3, 4)
-    one = {
-        p.name: p for p in panels.kernel(torch.full((3, 4), 2.0), torch.full((3, 4), 8.0), theta, rand(3, 4))
-    }
-    two = {
-        p.name: p for p in panels.kernel(torch.full((3, 4), 2.0), rand(3, 4) + 1, theta + math.pi, rand(3, 4))
-    }
+    one = {p.name: p for p in panels.kernel(torch.full((3, 4), 2.0), torch.full((3, 4), 8.0), theta, rand(3, 4))}
+    two = {p.name: p for p in panels.kernel(torch.full((3, 4), 2.0), rand(3, 4) + 1, theta + math.pi, rand(3, 4))}
     assert one["sigma_x"].bar == one["sigma_y"].bar and (one["sigma_x"].bar.low, one["sigma_x"].bar.high) == (
         2,
         8,
@@ -93,9 +86,7 @@ def test_sigmas_share_one_scale_and_theta_is_cyclic():
 def test_features_of_one_kind_have_one_colour_in_all_panels():
     basis = pca3(rand(7, 6, 6))
     flat = basis.apply(rand(7, 6, 6))
-    lr, hr = panels.features(
-        basis, {"lr": flat, "gsjbu": flat.repeat_interleave(2, 1).repeat_interleave(2, 2)}
-    )
+    lr, hr = panels.features(basis, {"lr": flat, "gsjbu": flat.repeat_interleave(2, 1).repeat_interleave(2, 2)})
     np.testing.assert_array_equal(lr.picture, hr.picture[::2, ::2])
 
 
@@ -139,8 +130,6 @@ def test_classes_called_by_a_colour_keep_it():
 
 
 def test_a_class_has_its_own_number_and_what_is_of_none_has_no_number():
-    (panel,) = panels.classes(
-        {"lr": np.array([[0, -1], [1, 1]])}, ("a", "b"), "signal", codes=(-5, 2**24 + 1)
-    )
+    (panel,) = panels.classes({"lr": np.array([[0, -1], [1, 1]])}, ("a", "b"), "signal", codes=(-5, 2**24 + 1))
     np.testing.assert_array_equal(panel.values[0].numpy(), [[-5, np.nan], [2**24 + 1] * 2])
     assert [entry["index"] for entry in panel.legend] == [2**24 + 1, -5]

@@ -28,9 +28,7 @@ __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
 
 RGB = "original lr bilinear_rgb gsjbu_rgb error_bilinear error_gsjbu".split()
 FEATURES = "features_lr features_bilinear features_gsjbu features_auto".split()
-SEGMENTS = [
-    f"{what}_{way}" for what in ("segments", "foreground") for way in ("lr", "bilinear", "gsjbu", "auto")
-]
+SEGMENTS = [f"{what}_{way}" for what in ("segments", "foreground") for way in ("lr", "bilinear", "gsjbu", "auto")]
 SEGMENTATION = "seg_lr seg_bilinear seg_gsjbu seg_auto".split()
 KERNEL = "sigma_x sigma_y theta sigma_r anisotropy".split()
 STAGES = "grid fit render rgb backbone features segmentation signal panels".split()
@@ -85,9 +83,7 @@ def test_the_numbers_are_those_of_the_pictures(photo):
     assert set(result.metrics["rgb"]) == {"bilinear", "gsjbu", "fixed"}
     assert set(result.metrics["rgb"]["gsjbu"]) == {"psnr", "ssim", "l1"}
     fixed = gsjbu.fit(panels["original"], stride=8, iters=0).render(panels["lr"])
-    assert result.metrics["rgb"]["fixed"]["psnr"] == pytest.approx(
-        metrics.psnr(fixed, panels["original"]), abs=1e-3
-    )
+    assert result.metrics["rgb"]["fixed"]["psnr"] == pytest.approx(metrics.psnr(fixed, panels["original"]), abs=1e-3)
     assert len(result.kernel.losses) == 6
     assert {k: sum(h["counts"]) for k, h in result.as_dict()["histograms"].items()} == dict.fromkeys(
         ("sigma_x", "sigma_y", "theta", "sigma_r"), 9 * 12
@@ -241,9 +237,7 @@ def test_each_thing_shown_has_what_suits_it(photo):
 SCENE = SAMPLES["spheres"]
 
 
-@pytest.mark.parametrize(
-    ("objective", "there"), [("suited", True), ("rgb", False), ("signal", False), ("auto", True)]
-)
+@pytest.mark.parametrize(("objective", "there"), [("suited", True), ("rgb", False), ("signal", False), ("auto", True)])
 def test_what_was_measured_is_told_where_that_way_was_taken(objective, there):
     truth = SCENE.truth("depth")
     chosen = Settings.parse({"objective": objective, "features": False, "resolution": 256, "iters": 2})
@@ -384,9 +378,7 @@ def test_a_second_run_does_again_only_what_changed(photo, counted, changed, fitt
 
 def test_a_stride_that_the_same_stage_serves_does_not_run_the_network_again(photo, monkeypatch):
     runs, features_of = [], networks.ResNet18.features
-    monkeypatch.setattr(
-        networks.ResNet18, "features", lambda *args: runs.append(args[2]) or features_of(*args)
-    )
+    monkeypatch.setattr(networks.ResNet18, "features", lambda *args: runs.append(args[2]) or features_of(*args))
     cache: dict = {}
     which = {"backbone": "resnet18"}
     for stride, ran in ((8, 1), (9, 1), (7, 1), (16, 2), (8, 3)):
@@ -514,18 +506,12 @@ def test_the_read_out_is_what_is_written(photo, array, kind):
     for x, y in ((60, 50), (3, 4), (95, 71)):
         told = result.pixel(x, y)
         assert told["signal_auto"] == [written[y, x].item()]
-        assert told["signal_lr"] == pytest.approx(
-            [array[int(y / 72 * 12), int(x / 96 * 16)].item()], rel=1e-14
-        )
+        assert told["signal_lr"] == pytest.approx([array[int(y / 72 * 12), int(x / 96 * 16)].item()], rel=1e-14)
     if kind == "labels":
         assert {entry["index"] for entry in panel.legend} == set(np.unique(written).tolist())
-        assert {n for n, _ in result.region(0, 0, 95, 71)["signal_auto"]["shares"]} <= set(
-            array.ravel().tolist()
-        )
+        assert {n for n, _ in result.region(0, 0, 95, 71)["signal_auto"]["shares"]} <= set(array.ravel().tolist())
     else:
-        assert (
-            len(np.unique(panel.picture.reshape(-1, 3), axis=0)) > 20
-        )  # an offset costs the picture nothing
+        assert len(np.unique(panel.picture.reshape(-1, 3), axis=0)) > 20  # an offset costs the picture nothing
 
 
 def test_the_picture_itself_is_held_in_its_range(photo):

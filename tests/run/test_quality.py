@@ -175,9 +175,7 @@ def test_the_command_measures_writes_and_answers(tmp_path, capsys) -> None:
     printed = capsys.readouterr().out
     assert status == 0 and "| built-in labels ×16 |" in printed and "nowhere" in printed
     figures = json.loads((tmp_path / "figures.json").read_text())
-    assert {f["method"] for f in figures} == set(methods.split(",")) and len(figures[0]["scenes"]) == len(
-        SAMPLES
-    )
+    assert {f["method"] for f in figures} == set(methods.split(",")) and len(figures[0]["scenes"]) == len(SAMPLES)
     assert (tmp_path / "gallery.html").read_text().count("<img") == 2 + 4
     assert (tmp_path / "table.md").read_text().strip() in printed
 

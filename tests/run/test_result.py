@@ -60,9 +60,7 @@ def test_a_region_answers_for_every_panel(result, corners):
     for panel in (p for p in result.panels if p.legend is None):
         whole = panel.values.shape[1:] == (g.height, g.width)
         part = (
-            panel.values[:, y0 : y1 + 1, x0 : x1 + 1]
-            if whole
-            else panel.values[:, top : bottom + 1, left : right + 1]
+            panel.values[:, y0 : y1 + 1, x0 : x1 + 1] if whole else panel.values[:, top : bottom + 1, left : right + 1]
         )
         part = part.double().numpy().reshape(len(part), -1)
         told = found[panel.name]
@@ -89,12 +87,8 @@ def test_a_region_leaves_gaps_out_and_tells_classes_by_their_shares():
     classes = next(p for p in labels.panels if p.name == "seg_gsjbu")
     told = labels.region(10, 20, 60, 50)["seg_gsjbu"]
     part = classes.values[0, 20:51, 10:61]
-    assert dict(told["shares"]) == {
-        int(c): pytest.approx((part == c).double().mean().item()) for c in part.unique()
-    }
-    assert [share for _, share in told["shares"]] == sorted(
-        (share for _, share in told["shares"]), reverse=True
-    )
+    assert dict(told["shares"]) == {int(c): pytest.approx((part == c).double().mean().item()) for c in part.unique()}
+    assert [share for _, share in told["shares"]] == sorted((share for _, share in told["shares"]), reverse=True)
 
 
 @pytest.mark.parametrize(("x", "y"), PIXELS)

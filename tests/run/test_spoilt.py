@@ -14,9 +14,7 @@ Y, X = np.mgrid[:64, :96]
 
 @pytest.fixture(scope="module")
 def ramp() -> Scene:
-    return depth_scene(
-        "ramp", torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(0)), X + 0.0 * Y, 8
-    )
+    return depth_scene("ramp", torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(0)), X + 0.0 * Y, 8)
 
 
 @pytest.mark.parametrize("how", [*spoilt.SPOILINGS, *spoilt.OFF])

@@ -165,9 +165,7 @@ class Process(Running):
         """Resident bytes now."""
         if not Path("/proc/self/statm").exists():
             pytest.skip("reads the server's size from /proc")
-        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf(
-            "SC_PAGE_SIZE"
-        )
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def peak(self) -> int:
         """Most resident bytes since ``reset_peak``."""

@@ -33,9 +33,7 @@ def zeros(count: int) -> bytes:
     return head + block * blocks + last[:-4] + struct.pack(">HH", count % 65521, 1)  # its Adler-32
 
 
-def png(
-    width: int, height: int, body: bytes, *more: bytes, bits: int = 1, kind: int = 0, interlace: int = 0
-) -> bytes:
+def png(width: int, height: int, body: bytes, *more: bytes, bits: int = 1, kind: int = 0, interlace: int = 0) -> bytes:
     """A PNG with the given header, ancillary chunks and packed pixel data."""
     header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, interlace)
     return _SIGNATURE + chunk(b"IHDR", header) + b"".join(more) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
@@ -89,20 +87,14 @@ def _icc_segments() -> bytes:
     """A JPEG with 255 ICC segments of 64 KiB each."""
     body = good_jpeg()
     segment = b"".join(
-        b"\xff\xe2\xff\xff" + b"ICC_PROFILE\0" + bytes([n, 255]) + bytes(65535 - 2 - 14)
-        for n in range(1, 256)
+        b"\xff\xe2\xff\xff" + b"ICC_PROFILE\0" + bytes([n, 255]) + bytes(65535 - 2 - 14) for n in range(1, 256)
     )
     return body[:2] + segment + body[2:]
 
 
 def _exif_loop() -> bytes:
     """A JPEG whose EXIF directory points to itself."""
-    tiff = (
-        b"II*\0\x08\0\0\0"
-        + struct.pack("<H", 1)
-        + struct.pack("<HHII", 0x8769, 4, 1, 8)
-        + struct.pack("<I", 8)
-    )
+    tiff = b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + struct.pack("<HHII", 0x8769, 4, 1, 8) + struct.pack("<I", 8)
     body = b"Exif\0\0" + tiff
     data = good_jpeg()
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
@@ -130,12 +122,8 @@ def files() -> dict[str, bytes]:
         "png_many_text.png": _tiny(*[chunk(b"tEXt", b"k%d\0" % n + b"x" * 1000) for n in range(5000)]),
         "png_huge_chunk_length.png": _SIGNATURE + b"\x7f\xff\xff\xffIDAT" + bytes(100),
         "apng_100_frames.png": _frames("PNG", 100, 256),
-        "webp_16383_lossless.webp": webp(
-            b"VP8L", b"\x2f" + struct.pack("<I", 16382 | 16382 << 14) + bytes(40)
-        ),
-        "webp_16383_lossy.webp": webp(
-            b"VP8 ", b"\x10\0\0\x9d\x01\x2a" + struct.pack("<HH", 16383, 16383) + bytes(40)
-        ),
+        "webp_16383_lossless.webp": webp(b"VP8L", b"\x2f" + struct.pack("<I", 16382 | 16382 << 14) + bytes(40)),
+        "webp_16383_lossy.webp": webp(b"VP8 ", b"\x10\0\0\x9d\x01\x2a" + struct.pack("<HH", 16383, 16383) + bytes(40)),
         "webp_2e24_canvas.webp": webp(b"VP8X", b"\x10\0\0\0" + b"\xff\xff\xff" * 2 + bytes(40)),
         "webp_lies_about_canvas.webp": webp(b"VP8X", b"\0\0\0\0" + b"\1\0\0" * 2)[:30]
         + saved(Image.new("RGB", (16000, 16)), "WEBP", lossless=True)[12:],
@@ -165,9 +153,7 @@ def files() -> dict[str, bytes]:
         "empty.png": b"",
         "signature_only.png": _SIGNATURE,
         "jpeg_start_only.jpg": b"\xff\xd8\xff",
-        "png_palette_outside.png": png(
-            8, 8, zlib.compress(b"\0\xff" * 8), chunk(b"PLTE", b"\1\2\3"), bits=8, kind=3
-        ),
+        "png_palette_outside.png": png(8, 8, zlib.compress(b"\0\xff" * 8), chunk(b"PLTE", b"\1\2\3"), bits=8, kind=3),
         "png_16bit.png": saved(Image.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64)), "PNG"),
         "png_plain.png": plain,
     }

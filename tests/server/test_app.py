@@ -71,9 +71,7 @@ def size_of(png: str) -> tuple[int, int]:
 
 
 def test_run_gives_everything(client: httpx.Client) -> None:
-    answer = client.post(
-        "/api/run", files={"file": ("a.png", picture(120, 90))}, data={"iters": "3", "stride": "8"}
-    )
+    answer = client.post("/api/run", files={"file": ("a.png", picture(120, 90))}, data={"iters": "3", "stride": "8"})
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert set(PANELS) <= {p["name"] for p in body["panels"]}
@@ -149,9 +147,7 @@ def test_the_read_out_is_the_panels_values(client: httpx.Client, done: dict[str,
     result = run(SAMPLES[SCENE].image, Settings(**FAST), sample=SAMPLES[SCENE])
     chance = np.random.default_rng(0)
     width, height = done["result"]["image"]["width"], done["result"]["image"]["height"]
-    for x, y in zip(
-        chance.integers(0, width, 20).tolist(), chance.integers(0, height, 20).tolist(), strict=True
-    ):
+    for x, y in zip(chance.integers(0, width, 20).tolist(), chance.integers(0, height, 20).tolist(), strict=True):
         told = client.get(f"/api/jobs/{job}/pixel", params={"x": x, "y": y}).json()
         assert (told["x"], told["y"]) == (x, y)
         for name, values in result.pixel(x, y).items():
@@ -175,9 +171,7 @@ def test_the_inspector_is_weights_at(client: httpx.Client, done: dict[str, Any])
     for w in told["window"]:
         assert w["weight"] == pytest.approx(mine[w["qx"], w["qy"]], abs=1e-4)
     assert (told["group"], told["method"], told["notes"]) == ("rgb", "gsjbu", [])
-    plain = client.get(
-        f"/api/jobs/{done['job_id']}/kernel", params={"x": 41, "y": 30, "method": "bilinear"}
-    ).json()
+    plain = client.get(f"/api/jobs/{done['job_id']}/kernel", params={"x": 41, "y": 30, "method": "bilinear"}).json()
     assert len(plain["window"]) <= 4 and plain["window"][0]["spatial"] is None
     assert plain["notes"] == ["This is bilinear interpolation: colours have no part in it."]
     other = {"group": "signal", "method": "auto"}
@@ -220,9 +214,7 @@ def test_similarity_to_several_pixels(client: httpx.Client, done: dict[str, Any]
     assert client.get(url, params={"x": 50, "y": 20, "also": ["3,4"] * 16}).status_code == 422
 
 
-def test_similarity_to_pixels_of_another_job(
-    server: Running, client: httpx.Client, done: dict[str, Any]
-) -> None:
+def test_similarity_to_pixels_of_another_job(server: Running, client: httpx.Client, done: dict[str, Any]) -> None:
     image = client.post("/api/images", files={"sample": (None, list(SAMPLES)[1])}).json()["image_id"]
     other = start(client, image, **FAST)
     wait(client, other)
@@ -238,9 +230,7 @@ def test_similarity_to_pixels_of_another_job(
     both = client.get(url, params={"x": 3, "y": 4, "elsewhere": f"{other},50,20"}).json()
     assert (both["x"], both["y"], both["points"]) == (3, 4, [[3, 4]])
     stored.evict(3)
-    assert client.get(f"{url}/elsewhere", params=ask).content == told.content, (
-        "it outlives the features it is of"
-    )
+    assert client.get(f"{url}/elsewhere", params=ask).content == told.content, "it outlives the features it is of"
     for pixel, status, code in (
         (None, 422, "request_invalid"),
         (f"{'0' * 32},50,20", 404, "not_found"),
@@ -299,9 +289,7 @@ def test_without_features_there_is_no_similarity(client: httpx.Client, image: st
 
 
 def test_panels_by_link_are_the_same_pictures(client: httpx.Client, image: str, done: dict[str, Any]) -> None:
-    job = client.post("/api/jobs", json={"image_id": image, "settings": FAST, "panels": "links"}).json()[
-        "job_id"
-    ]
+    job = client.post("/api/jobs", json={"image_id": image, "settings": FAST, "panels": "links"}).json()["job_id"]
     inline = {p["name"]: base64.b64decode(p["png"]) for p in done["result"]["panels"]}
     for panel in wait(client, job)["result"]["panels"]:
         assert "png" not in panel
@@ -312,9 +300,7 @@ def test_panels_by_link_are_the_same_pictures(client: httpx.Client, image: str, 
 
 
 def test_return_files_writes_files_and_gives_links(client: httpx.Client, server: Running) -> None:
-    answer = client.post(
-        "/api/run", files={"file": picture()}, data={"iters": "1", "return_files": "true"}
-    ).json()
+    answer = client.post("/api/run", files={"file": picture()}, data={"iters": "1", "return_files": "true"}).json()
     for panel in answer["panels"]:
         assert panel["url"] == f"/static/out/{answer['job_id']}/{panel['name']}.png"
         got = client.get(panel["url"])
@@ -330,9 +316,7 @@ def test_what_is_too_large_to_inline_becomes_files_by_itself(serve: Callable[...
     assert all(p["url"].startswith("/static/out/") and "png" not in p for p in answer["panels"])
 
 
-def test_the_zip_holds_what_is_needed_to_go_on(
-    client: httpx.Client, done: dict[str, Any], tmp_path: Path
-) -> None:
+def test_the_zip_holds_what_is_needed_to_go_on(client: httpx.Client, done: dict[str, Any], tmp_path: Path) -> None:
     answer = client.get(f"/api/jobs/{done['job_id']}/download")
     assert "attachment" in answer.headers["content-disposition"]
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
@@ -388,9 +372,7 @@ def test_cells_that_a_brought_signal_does_not_know_are_left_out_of_the_zip_s_mix
     assert np.abs(hr - 2).max() < 1e-5
 
 
-def test_many_classes_come_in_the_zip_as_the_library_has_them(
-    client: httpx.Client, image: str, tmp_path: Path
-) -> None:
+def test_many_classes_come_in_the_zip_as_the_library_has_them(client: httpx.Client, image: str, tmp_path: Path) -> None:
     draw = np.random.default_rng(3)
     colours = draw.integers(0, 256, (60, 3)).astype(np.uint8)
     data = png_bytes(colours[draw.permutation(144).reshape(12, 12) % 60])
@@ -452,9 +434,7 @@ def test_a_signal_says_what_was_said_of_it_and_what_it_was_made_of(client: httpx
         assert wrong.json()["code"] == "signal_names" and why in wrong.json()["detail"]
     anew = client.patch(f"/api/signals/{plain['signal_id']}", json={"kind": "depth"}).json()
     assert client.get(f"/api/signals/{anew['signal_id']}").json()["words"] == {"kind": "depth"}
-    truth = client.post("/api/truths", files={"sample": (None, SCENE), "what": (None, "depth")}).json()[
-        "truth_id"
-    ]
+    truth = client.post("/api/truths", files={"sample": (None, SCENE), "what": (None, "depth")}).json()["truth_id"]
     made = client.post(f"/api/truths/{truth}/signal", json={"rows": 8, "cols": 8}).json()
     again = client.patch(f"/api/signals/{made['signal_id']}", json={"kind": "features"}).json()
     assert [one["made"] for one in (plain, anew, made, again)] == [False, False, True, True]
@@ -489,9 +469,7 @@ def test_a_very_large_result_is_slimmed_until_it_fits(serve: Callable[..., Runni
         told = client.get(f"/api/jobs/{job}/pixel?x=3&y=4")
         assert (told.status_code == 200) == has_values
         if has_values:
-            expected = run(
-                decode(picture(256, 256)), Settings(iters=0, resolution=256, features=False)
-            ).pixel(3, 4)
+            expected = run(decode(picture(256, 256)), Settings(iters=0, resolution=256, features=False)).pixel(3, 4)
             np.testing.assert_allclose(told.json()["values"]["gsjbu_rgb"], expected["gsjbu_rgb"], atol=1e-3)
         else:
             assert told.json()["code"] == "expired"
@@ -566,9 +544,7 @@ def test_a_long_real_job_stops_within_a_second(serve: Callable[..., Running]) ->
 def test_a_slider_re_runs_only_what_it_touches(client: httpx.Client, image: str) -> None:
     wait(client, start(client, image, resolution=256, iters=1))
     again = wait(client, start(client, image, resolution=256, iters=2))["result"]["timings_ms"]
-    fresh = client.post(
-        "/api/run", files={"sample": (None, SCENE)}, data={"resolution": "256", "iters": "3"}
-    ).json()
+    fresh = client.post("/api/run", files={"sample": (None, SCENE)}, data={"resolution": "256", "iters": "3"}).json()
     assert again["backbone"] < fresh["timings_ms"]["backbone"]
 
 
@@ -626,9 +602,7 @@ def test_settings_estimate_health_and_metrics(client: httpx.Client, done: dict[s
         assert described["settings"]["properties"][one["name"]] == described[one["name"]]
     thumb = client.get(shown["samples"][0]["thumb_url"])
     assert decode(thumb.content).shape == (3, 160, 160)
-    slow = client.post(
-        "/api/estimate", json={"width": 4000, "height": 3000, "settings": {"resolution": 2048}}
-    ).json()
+    slow = client.post("/api/estimate", json={"width": 4000, "height": 3000, "settings": {"resolution": 2048}}).json()
     quick = client.post("/api/estimate", json={"width": 400, "height": 300}).json()
     assert slow["seconds"] > quick["seconds"] > 0
     assert slow["bytes"] > quick["bytes"] > 0
@@ -643,9 +617,7 @@ def test_settings_estimate_health_and_metrics(client: httpx.Client, done: dict[s
     assert 'gsjbu_refusals_total{code="not_found"}' in client.get("/metrics").text
 
 
-def test_one_line_per_request_and_per_job(
-    client: httpx.Client, image: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_one_line_per_request_and_per_job(client: httpx.Client, image: str, caplog: pytest.LogCaptureFixture) -> None:
     logger = logging.getLogger("gsjbu.server")
     logger.propagate = True
     caplog.set_level(logging.INFO, "gsjbu.server")

@@ -36,12 +36,8 @@ def test_every_pin_is_in_the_list_that_was_looked_over(root: Path) -> None:
 
 def test_the_list_has_the_versions_of_the_lock(root: Path) -> None:
     """Those that requirements.txt leaves to others as well; torch and torchvision are not in the lock."""
-    lock = dict(
-        re.findall(r"^([\w.-]+)==([^\s;]+)", (root / "requirements.lock").read_text("utf-8"), re.MULTILINE)
-    )
-    rows = re.findall(
-        r"^\| ([^|]+) \| ([\d., ]+) \|", (root / "docs" / "audit.md").read_text("utf-8"), re.MULTILINE
-    )
+    lock = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (root / "requirements.lock").read_text("utf-8"), re.MULTILINE))
+    rows = re.findall(r"^\| ([^|]+) \| ([\d., ]+) \|", (root / "docs" / "audit.md").read_text("utf-8"), re.MULTILINE)
     told = {
         name: version
         for names, versions in rows
@@ -62,9 +58,7 @@ def test_no_known_fault_in_what_is_pinned(root: Path) -> None:
     try:
         found = json.loads(done.stdout)["dependencies"]
     except ValueError:
-        pytest.skip(
-            "no advisory database can be reached: " + (done.stderr.strip().splitlines() or ["no answer"])[-1]
-        )
+        pytest.skip("no advisory database can be reached: " + (done.stderr.strip().splitlines() or ["no answer"])[-1])
     audited = [d for d in found if "skip_reason" not in d]
     if not audited:
         pytest.skip("no advisory database can be reached")

@@ -47,9 +47,7 @@ def test_small_pictures_come_back_whole(helper: Decoder) -> None:
 
 
 @needs_fork
-def test_large_pictures_come_back_reduced_as_shrink_does_it(
-    helper: Decoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_pictures_come_back_reduced_as_shrink_does_it(helper: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     data = hostile.saved(hostile.noise(2500, 1700), "JPEG")
     found = helper.decode(data, 512, whole=True)
     assert (found.width, found.height, found.pixels) == (2500, 1700, None)

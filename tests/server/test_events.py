@@ -69,9 +69,7 @@ def test_several_streams_of_one_running_job_see_the_same(serve: Callable[..., Ru
     client = server.client()
     job_id = start(client, upload(client), iters=300)
     seen: list[list[tuple[int, str]]] = []
-    threads = [
-        threading.Thread(target=lambda: seen.append(follow(server.client(), job_id))) for _ in range(5)
-    ]
+    threads = [threading.Thread(target=lambda: seen.append(follow(server.client(), job_id))) for _ in range(5)]
     for t in threads:
         t.start()
     for t in threads:
@@ -135,9 +133,7 @@ def test_what_cannot_wait_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_pictures_can_be_had_while_the_run_goes_on(serve: Callable[..., Running]) -> None:
     there, go_on = threading.Event(), threading.Event()
-    early = Panel(
-        "gsjbu_rgb", "rgb", "GS-JBU", "Mixed.", np.full((48, 64, 3), 7, np.uint8), torch.zeros(3, 48, 64)
-    )
+    early = Panel("gsjbu_rgb", "rgb", "GS-JBU", "Mixed.", np.full((48, 64, 3), 7, np.uint8), torch.zeros(3, 48, 64))
     fake = FakeRun()
 
     def run(image: torch.Tensor, settings: Settings, **more: Any) -> Any:

@@ -35,9 +35,7 @@ def requests_of(server: Process) -> list[bytes]:
     plain = [client.build_request("GET", path) for path in gets]
     plain += [
         client.build_request("POST", "/api/images", files={"file": ("a.png", picture(400, 300))}),
-        client.build_request(
-            "POST", "/api/run", files={"file": ("a.png", picture(200, 150))}, data={"iters": "20"}
-        ),
+        client.build_request("POST", "/api/run", files={"file": ("a.png", picture(200, 150))}, data={"iters": "20"}),
         client.build_request("POST", "/api/jobs", json={"image_id": image, "settings": {"iters": 50}}),
     ]
     return [_bytes(request) for request in plain]
@@ -163,9 +161,7 @@ def test_helpers_killed_at_any_moment_cost_nobody_a_job(tmp_path: Path) -> None:
         def kill() -> None:
             chance = random.Random(1)
             while not stop.wait(chance.random() * 0.6):
-                children = (
-                    Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-                )
+                children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
                 with contextlib.suppress(ProcessLookupError):
                     for child in children[:1]:
                         os.kill(int(child), signal.SIGKILL)

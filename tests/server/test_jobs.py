@@ -310,9 +310,7 @@ def test_two_hundred_jobs_from_fifty_clients(serve: Callable[..., Running]) -> N
         for _ in range(4):
             a = client.post("/api/jobs", json={"image_id": image, "settings": {"iters": 20}})
             body = a.json()
-            answers.append(
-                (name, a.status_code, a.headers.get("retry-after"), body.get("job_id") or body["code"])
-            )
+            answers.append((name, a.status_code, a.headers.get("retry-after"), body.get("job_id") or body["code"]))
 
     threads = [threading.Thread(target=four, args=(f"{n:04}",)) for n in range(50)]
     for t in threads:
@@ -409,9 +407,7 @@ def test_a_fault_at_every_stage_fails_that_job_alone(serve: Callable[..., Runnin
 
     class Run(FakeRun):
         def __call__(self, image, settings, **rest):  # type: ignore[no-untyped-def]
-            doomed[threading.current_thread().name] = (
-                STAGES[settings.seed] if settings.seed < len(STAGES) else ""
-            )
+            doomed[threading.current_thread().name] = STAGES[settings.seed] if settings.seed < len(STAGES) else ""
             return super().__call__(image, settings, **rest)
 
     server = serve(Run(seconds=0.05, fault=fault), running_jobs=2)

@@ -43,9 +43,7 @@ def test_every_limit_has_a_unit_and_a_sentence_and_is_shown(serve: Callable[...,
 
 
 def test_options_and_environment_change_limits_and_options_win() -> None:
-    config = config_of(
-        ["--limit", "queue_jobs=3"], {"GSJBU_LIMIT_QUEUE_JOBS": "9", "GSJBU_LIMIT_JOB_SECONDS": "1.5"}
-    )
+    config = config_of(["--limit", "queue_jobs=3"], {"GSJBU_LIMIT_QUEUE_JOBS": "9", "GSJBU_LIMIT_JOB_SECONDS": "1.5"})
     assert (config.limits.queue_jobs, config.limits.job_seconds) == (3, 1.5)
 
 
@@ -106,9 +104,7 @@ def codes_raised(source: str) -> set[str]:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             found += node.args.defaults
         elif isinstance(node, ast.Call) and re.search(r"Error$|__init__$", ast.unparse(node.func)):
-            first = (
-                [] if ast.unparse(node.func).endswith("SettingError") else node.args[:1]
-            )  # there a setting
+            first = [] if ast.unparse(node.func).endswith("SettingError") else node.args[:1]  # there a setting
             found += [*first, *(k.value for k in node.keywords if k.arg == "code")]
     texts = {node.value for node in found if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return {text for text in texts if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", text)}

@@ -149,6 +149,4 @@ def test_what_nobody_waits_for_tells_its_failure(caplog: pytest.LogCaptureFixtur
     with ThreadPoolExecutor(1) as pool:
         for work in (bad, lambda: None):
             pool.submit(work).add_done_callback(logs.tell_failure)
-    assert [(r.levelname, str(r.exc_info[1])) for r in caplog.records if r.exc_info] == [
-        ("ERROR", "as of a full disk")
-    ]
+    assert [(r.levelname, str(r.exc_info[1])) for r in caplog.records if r.exc_info] == [("ERROR", "as of a full disk")]

@@ -68,9 +68,7 @@ class Misfortune:
     def hang_up(self) -> None:
         """Some of a request, and the descriptor closed."""
         body = picture(40, 30)
-        head = (
-            f"POST /api/run HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body) + 99}\r\n\r\n".encode()
-        )
+        head = f"POST /api/run HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body) + 99}\r\n\r\n".encode()
         with self.server.connect() as s, contextlib.suppress(OSError):
             s.sendall((head + body)[: self.chance.randrange(1, len(head + body))])
             s.shutdown(socket.SHUT_RDWR)

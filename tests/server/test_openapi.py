@@ -50,10 +50,7 @@ def schema_of(api: dict[str, Any], path: str, method: str, status: int, kind: st
 def check(api: dict[str, Any], path: str, answer: httpx.Response) -> Any:
     kind = answer.headers["content-type"]
     schema = schema_of(api, path, answer.request.method.lower(), answer.status_code, kind)
-    wrong = [
-        (list(e.absolute_path), e.message[-200:])
-        for e in Draft202012Validator(schema).iter_errors(answer.json())
-    ]
+    wrong = [(list(e.absolute_path), e.message[-200:]) for e in Draft202012Validator(schema).iter_errors(answer.json())]
     assert not wrong
     return answer.json()
 

@@ -33,9 +33,7 @@ def test_without_room_a_read_out_is_refused_and_the_result_stays(
     until(lambda: server.service._held == 0, 5)
 
 
-def test_what_is_held_is_not_there_for_a_job(
-    serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_held_is_not_there_for_a_job(serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch) -> None:
     server = serve()
     client = server.client()
     image = upload(client, picture(400, 300))

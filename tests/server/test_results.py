@@ -36,6 +36,4 @@ def test_half_the_digits_go_only_where_they_are_not_missed(values, legend, dtype
     kept = bundle.panels["p"].values
     assert kept.dtype == dtype
     most = float(values.nan_to_num(0).abs().max())
-    torch.testing.assert_close(
-        kept.float(), values, rtol=0, atol=0 if legend else most / 1024, equal_nan=True
-    )
+    torch.testing.assert_close(kept.float(), values, rtol=0, atol=0 if legend else most / 1024, equal_nan=True)

@@ -112,9 +112,7 @@ def test_a_run_in_one_request_is_measured_against_a_scenes_own_truth(api: TestCl
     assert answer.status_code == 200, answer.text
     assert "rmse" in answer.json()["metrics"]["signal"]["gsjbu"]
 
-    both = api.post(
-        "/api/run", files=given | signal | {"truth": ("t.npy", npy(np.ones((64, 64), np.float32)))}
-    )
+    both = api.post("/api/run", files=given | signal | {"truth": ("t.npy", npy(np.ones((64, 64), np.float32)))})
     photo = {"file": ("p.png", api.get("/api/samples/spheres.png?size=64").content)}
     nowhere = api.post("/api/run", files=fields(what="depth") | signal | photo)
     for refused in (both, nowhere):
@@ -141,10 +139,7 @@ def test_one_of_a_files_arrays_is_named(api: TestClient) -> None:
     assert wrong["code"] == "signal_missing" and "low, full" in wrong["detail"]
     form = {"signal": file, "truth": file, **fields(sample="spheres", entry="low", truth_entry="full")}
     settings = {name: str(value) for name, value in QUICK.items()}
-    assert (
-        "rmse"
-        in api.post("/api/run", files={**form, **fields(**settings)}).json()["metrics"]["signal"]["bilinear"]
-    )
+    assert "rmse" in api.post("/api/run", files={**form, **fields(**settings)}).json()["metrics"]["signal"]["bilinear"]
     for name in ("entry", "truth_entry"):
         alone = api.post("/api/run", files=fields(sample="spheres", **{name: "low"}, **settings))
         assert alone.json()["setting"] == name

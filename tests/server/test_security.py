@@ -211,14 +211,10 @@ def test_named_sites_may_show_the_page_in_a_frame_and_no_others(tmp_path: Path) 
         headers = running.client().get("/").headers
     assert "frame-ancestors https://huggingface.co" in headers["content-security-policy"]
     assert "x-frame-options" not in headers and "default-src 'none'" in headers["content-security-policy"]
-    assert (
-        "SameSite=None; Secure; Partitioned" in headers["set-cookie"] and "HttpOnly" in headers["set-cookie"]
-    )
+    assert "SameSite=None; Secure; Partitioned" in headers["set-cookie"] and "HttpOnly" in headers["set-cookie"]
 
 
-@pytest.mark.parametrize(
-    "text", ["*", "huggingface.co", "https://a.org/x", "https://*.a.org", "https://a.org; x", ""]
-)
+@pytest.mark.parametrize("text", ["*", "huggingface.co", "https://a.org/x", "https://*.a.org", "https://a.org; x", ""])
 def test_a_frames_site_is_one_origin(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         config_of(["--frame-ancestor", text], {})
@@ -245,9 +241,7 @@ def test_forwarded_headers_of_a_client_are_not_believed(serve: Callable[..., Run
     client = serve(FakeRun(seconds=1), client_jobs=1).client()
     image = upload(client)
     codes = [
-        client.post(
-            "/api/jobs", json={"image_id": image}, headers={"X-Forwarded-For": f"10.0.0.{n}"}
-        ).status_code
+        client.post("/api/jobs", json={"image_id": image}, headers={"X-Forwarded-For": f"10.0.0.{n}"}).status_code
         for n in range(3)
     ]
     assert codes == [202, 429, 429]
@@ -362,9 +356,7 @@ def test_in_the_frame_of_a_named_site_a_browser_computes_as_a_client_of_its_own(
             frame = page.frame(url=f"{framed}/")
             assert frame is not None, "the frame was refused"
             with page.expect_request(f"{framed}/api/estimate") as asked:
-                status = frame.evaluate(
-                    "fetch('/api/estimate', {method: 'POST'}).then((answer) => answer.status)"
-                )
+                status = frame.evaluate("fetch('/api/estimate', {method: 'POST'}).then((answer) => answer.status)")
             assert status != 403 and "gsjbu_client=" in asked.value.all_headers()["cookie"]
             page.goto(site.replace("localhost", "127.0.0.1"))
             assert page.frame(url=f"{framed}/") is None, "another site may show the page"

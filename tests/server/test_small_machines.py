@@ -107,9 +107,7 @@ def crowd(server: Process, jobs: int) -> Counter[str]:
         ends[one(busy, chance)] += 1
         assert server.process.poll() is None, "the server is gone"
         assert bystander.get(f"/api/jobs/{mine}").json()["result"]["panels"]
-    assert (
-        wait(bystander, start(bystander, upload(bystander), iters=1, features=False), 60)["state"] == "done"
-    )
+    assert wait(bystander, start(bystander, upload(bystander), iters=1, features=False), 60)["state"] == "done"
     return ends
 
 

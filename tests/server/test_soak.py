@@ -24,8 +24,7 @@ class Visitor:
         self.client = server.client("visitor")
         noise = np.random.default_rng(seed)
         self.sources = [
-            png_bytes(noise.integers(0, 255, (h, w, 3), np.uint8))
-            for h, w in ((300, 400), (512, 512), (97, 61))
+            png_bytes(noise.integers(0, 255, (h, w, 3), np.uint8)) for h, w in ((300, 400), (512, 512), (97, 61))
         ]
         self.images = [self._image(data) for data in self.sources]
 
@@ -51,9 +50,7 @@ class Visitor:
 
     def one(self) -> None:
         """One job, in one of several ways."""
-        way = self.chance.choice(
-            ["plain", "plain", "links", "files", "run", "cancel", "drop", "bad", "signal"]
-        )
+        way = self.chance.choice(["plain", "plain", "links", "files", "run", "cancel", "drop", "bad", "signal"])
         getattr(self, way)()
 
     def plain(self) -> None:
@@ -160,9 +157,7 @@ def test_cancelling_a_hundred_real_jobs_gives_their_memory_back() -> None:
             wait(client, start(client, image, iters=20 + n, resolution=700), 60)
         before = 0.0
         for n in range(160):
-            if (
-                n == 60
-            ):  # the cache is as full as it will be: each seed has features of its own, and a result stands
+            if n == 60:  # the cache is as full as it will be: each seed has features of its own, and a result stands
                 wait(client, start(client, image, iters=1), 60)
                 before = server.memory()
             job = start(client, image, iters=1000, resolution=700, seed=n)

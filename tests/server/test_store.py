@@ -191,9 +191,7 @@ def test_things_nobody_uses_go_before_results_of_now(clock: Clock) -> None:
     idle = [store.add(kind, bytes(100)) for kind in ("image", "signal", "image")]
     clock.now += IN_USE_SECONDS + 1
     results = [store.add("result", bytes(50)) for _ in range(LATEST_RESULTS + 4)]
-    assert [code(store, kind, i) for kind, i in zip(("image", "signal"), idle, strict=False)] == [
-        "expired"
-    ] * 2
+    assert [code(store, kind, i) for kind, i in zip(("image", "signal"), idle, strict=False)] == ["expired"] * 2
     assert all(store.get("result", i) for i in results[-LATEST_RESULTS:])
     assert store.bytes <= 1000
 

@@ -71,10 +71,7 @@ def received(server: Running) -> float:
     return server.service.meters.registry.get_sample_value("gsjbu_request_bytes_total") or 0.0
 
 
-HEAD = (
-    "POST /api/images HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-    f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
-)
+HEAD = f"POST /api/images HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
 
 
 def test_a_chunked_upload_without_a_length_stops_at_the_limit(serve: Callable[..., Running]) -> None:
@@ -104,9 +101,7 @@ def test_an_upload_of_exactly_the_limit_passes_and_one_byte_more_does_not(
 
 
 @pytest.mark.parametrize("declared", [10**6, 10**12])
-def test_a_length_over_the_limit_is_refused_before_reading(
-    serve: Callable[..., Running], declared: int
-) -> None:
+def test_a_length_over_the_limit_is_refused_before_reading(serve: Callable[..., Running], declared: int) -> None:
     server = serve(image_bytes=50_000, json_bytes=1000, field_bytes=1000)
     answer, _ = raw(server, iter([f"{HEAD}Content-Length: {declared}\r\n\r\n".encode()]), 10)
     assert b" 413 " in answer
@@ -142,9 +137,7 @@ def test_headers_by_the_ten_thousand(plain: Running) -> None:
     server = plain
     for count, size in ((10_000, 8), (101, 1), (3, 20_000)):
         lines = "".join(f"X-{n}: {'y' * size}\r\n" for n in range(count))
-        answer, _ = raw(
-            server, iter([f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode()]), 10**8
-        )
+        answer, _ = raw(server, iter([f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}\r\n".encode()]), 10**8)
         assert answer == b"" or answer.split(b" ")[1] in (b"400", b"431"), answer[:200]
     assert server.client().get("/healthz").status_code == 200
 
@@ -227,15 +220,11 @@ def test_waiting_for_a_free_decoder_is_not_decode_time(
 ) -> None:
     server = serve(decode_seconds=0.5)
     good = server.service.inputs.decoders.decode
-    monkeypatch.setattr(
-        server.service.inputs.decoders, "decode", lambda *a, **k: (time.sleep(0.2), good(*a, **k))[1]
-    )
+    monkeypatch.setattr(server.service.inputs.decoders, "decode", lambda *a, **k: (time.sleep(0.2), good(*a, **k))[1])
     codes: list[int] = []
     threads = [
         threading.Thread(
-            target=lambda: codes.append(
-                server.client().post("/api/images", files={"file": picture()}).status_code
-            )
+            target=lambda: codes.append(server.client().post("/api/images", files={"file": picture()}).status_code)
         )
         for _ in range(10)
     ]
@@ -316,9 +305,7 @@ def test_names_are_only_ever_shown(given: str, kept: str) -> None:
     assert clean_name(given) == kept
 
 
-@pytest.mark.parametrize(
-    ("limit", "names"), [("client_upload_bytes", "one one"), ("address_upload_bytes", "one two")]
-)
+@pytest.mark.parametrize(("limit", "names"), [("client_upload_bytes", "one one"), ("address_upload_bytes", "one two")])
 def test_uploads_of_one_client_or_address_leave_room_for_others(
     serve: Callable[..., Running], limit: str, names: str
 ) -> None:
@@ -326,9 +313,7 @@ def test_uploads_of_one_client_or_address_leave_room_for_others(
     first, second = names.split()
     with server.connect() as dripping:
         head = HEAD.replace("\r\n", f"\r\nX-Client-Id: client-{first}\r\n", 1)
-        dripping.sendall(
-            f"{head}Content-Length: 90000\r\n\r\n".encode() + part("file", bytes(80_000), "a.png")
-        )
+        dripping.sendall(f"{head}Content-Length: 90000\r\n\r\n".encode() + part("file", bytes(80_000), "a.png"))
         until(lambda: server.service.buffers.used >= 80_000)
         busy = server.client(second).post("/api/images", files={"file": picture(200, 100)})
         assert code_of(busy) == (429, "uploads_busy")
@@ -366,13 +351,9 @@ def test_a_small_file_passes_large_ones_that_wait(
     assert len(large) > LARGE_BYTES
     good = server.service.inputs.decoders.decode
     pause = lambda data, *rest: (time.sleep(0.3 if len(data) > LARGE_BYTES else 0), good(data, *rest))[1]  # noqa: E731
-    monkeypatch.setattr(
-        server.service.inputs.decoders, "decode", lambda data, *a, **k: pause(data, *a, *k.values())
-    )
+    monkeypatch.setattr(server.service.inputs.decoders, "decode", lambda data, *a, **k: pause(data, *a, *k.values()))
     with ThreadPoolExecutor(6) as pool:
-        posts = [
-            pool.submit(server.client(f"l{n}").post, "/api/images", files={"file": large}) for n in range(6)
-        ]
+        posts = [pool.submit(server.client(f"l{n}").post, "/api/images", files={"file": large}) for n in range(6)]
         time.sleep(0.1)
         began = time.monotonic()
         assert server.client("small").post("/api/images", files={"file": small}).status_code == 201

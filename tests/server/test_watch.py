@@ -16,12 +16,8 @@ from gsjbu.server.watch import Watch
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[bytes]]:
-    program = (
-        "import sys; print(flush=True); held = sys.stdin.readline() and b'1' * 2**26; sys.stdin.readline()"
-    )
-    made = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-    )
+    program = "import sys; print(flush=True); held = sys.stdin.readline() and b'1' * 2**26; sys.stdin.readline()"
+    made = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     assert made.stdout is not None
     made.stdout.read(1)
     yield made

@@ -69,9 +69,7 @@ def test_all_cores_are_used_well(data_set, tmp_path):
     shared_cpu, _, seconds = run(COUNT, cores)
     rate, single = COUNT / seconds, 1 / alone_seconds
     print(f"\none image: {alone_cpu:.3f} CPU s alone, {shared_cpu:.3f} CPU s among {cores} workers")
-    print(
-        f"by the clock, start included: {rate:.2f} images/s, {rate / (cores * single):.2f} × cores × the single rate"
-    )
+    print(f"by the clock, start included: {rate:.2f} images/s, {rate / (cores * single):.2f} × cores × the single rate")
     assert alone_cpu / shared_cpu >= 0.85
 
 

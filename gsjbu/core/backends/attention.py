@@ -126,9 +126,7 @@ class Problem:
         valid = (self.valid_y[first:last, None, :, None] & self.valid_x[None, :, None, :]).expand(shape)
         if self.seen is not None:
             valid = valid & self.seen[y[:, None, :, None], x[None, :, None, :]]
-        pixels = self.guide[
-            :, y.to(device)[:, None, :, None], x.to(device)[None, :, None, :]
-        ]  # [G, rows, cols, …]
+        pixels = self.guide[:, y.to(device)[:, None, :, None], x.to(device)[None, :, None, :]]  # [G, rows, cols, …]
         pixels = pixels.reshape(self.guide.shape[0], rows * cols, -1)
         qx = torch.arange(cols)[None, :, None] + self.window[:, 0]
         qy = torch.arange(first, last)[:, None, None] + self.window[:, 1]
@@ -156,9 +154,7 @@ def cell_weights(chunk: Chunk, abc: Tensor, kappa: Tensor) -> Tensor:
     """Softmax weights [cells, P, N] of a chunk; differentiable in ``abc`` and ``kappa``."""
     a, b, c = abc[chunk.lr_index].unbind(-1)  # [cells, N]
     x, y = chunk.offset[:, 0], chunk.offset[:, 1]
-    psi = torch.stack(
-        [a, b, c, -(2 * a * x + b * y), -(2 * c * y + b * x), a * x * x + b * x * y + c * y * y], dim=1
-    )
+    psi = torch.stack([a, b, c, -(2 * a * x + b * y), -(2 * c * y + b * x), a * x * x + b * x * y + c * y * y], dim=1)
     k = kappa[chunk.lr_index]
     logits = -torch.matmul(chunk.phi, psi) - chunk.colour * k[:, None, :]
     return torch.softmax(logits.masked_fill(chunk.outside[:, None, :], -math.inf), dim=-1)
@@ -221,9 +217,7 @@ class _Objective:
         self.signal: Tensor | None = None
         if signal is not None and signal_weight:
             values = signal.detach().to(problem.device, torch.float32)
-            magnitude = float(
-                values.abs().double().mean() if values.device.type != "mps" else values.abs().mean()
-            )
+            magnitude = float(values.abs().double().mean() if values.device.type != "mps" else values.abs().mean())
             self.signal = values.flatten(1).T.contiguous()  # [h·w, C]
             self.squared = signal_weight / (values.numel() * (magnitude or 1.0) ** 2)
 
@@ -235,9 +229,7 @@ class _Objective:
             at.grad.zero_()
         total = torch.zeros((), dtype=torch.float32, device=at.device)
         # The chunks share the map from there to coefficients: they add to the coefficients' gradient first.
-        abc, kappa = psi_and_kappa(
-            self.problem, self.optimiser.parameters(at, parameters.highest(self.problem.grid))
-        )
+        abc, kappa = psi_and_kappa(self.problem, self.optimiser.parameters(at, parameters.highest(self.problem.grid)))
         leaf_abc, leaf_kappa = abc.detach().requires_grad_(True), kappa.detach().requires_grad_(True)
         for chunk in self.problem.chunks():
             loss = self._chunk_loss(chunk, leaf_abc, leaf_kappa)
@@ -291,9 +283,7 @@ def _eager_step(
     return take_step
 
 
-def _cuda_graph_step(
-    objective: _Objective, raw: Tensor, rate: float, move: bool
-) -> Callable[[int], Tensor] | None:
+def _cuda_graph_step(objective: _Objective, raw: Tensor, rate: float, move: bool) -> Callable[[int], Tensor] | None:
     """One step as a CUDA graph, replayed: no launch cost per operation.
 
     None where the image is too large to keep its chunks on the device: they are made anew each step then, from
@@ -341,9 +331,7 @@ def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     with without_autocast(problem.device.type):
         g = problem.grid
         values = signal.flatten(1).T  # [h·w, C]
-        abc, kappa = psi_and_kappa(
-            problem, parameters.from_raw(raw.to(problem.device), parameters.highest(g))
-        )
+        abc, kappa = psi_and_kappa(problem, parameters.from_raw(raw.to(problem.device), parameters.highest(g)))
         bands = []
         for chunk in problem.chunks():
             w = cell_weights(chunk, abc, kappa).to(values.dtype)

@@ -94,9 +94,7 @@ def _mix_eight(weights, room, inverse, end, neighbours, values, mixed):
             x, y = splat(values[t + 6]), splat(values[t + 7])
             a6, b6, a7, b7 = a6 + w * x, b6 + z * x, a7 + w * y, b7 + z * y
         store_eight(mixed, b, room, load(weights, inverse + b), a0, a1, a2, a3, a4, a5, a6, a7)
-        store_eight(
-            mixed, b + LANES, room, load(weights, inverse + b + LANES), b0, b1, b2, b3, b4, b5, b6, b7
-        )
+        store_eight(mixed, b + LANES, room, load(weights, inverse + b + LANES), b0, b1, b2, b3, b4, b5, b6, b7)
 
 
 @njit(**BORROWS)
@@ -136,9 +134,7 @@ def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, l
         ys,
         valid,
     )
-    neighbours = list_window(
-        pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par
-    )
+    neighbours = list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, coefficients, near, par)
     inverse, one = len(near) * room, splat(f32(1))
     for b in range(0, end, LANES):
         weight_sum = block_weights(b, pixels, xs, ys, room, neighbours, channels, par, weights)
@@ -157,9 +153,7 @@ def _render_weights(guide, size, y0, y1, x0, x1, i, j, radius, step_y, step_x, l
             neighbours = _add_second(i, j, end, room, radius, step_y, step_x, lr_guide, members, pixels, lines, near,
                                      par, weights, neighbours, spare)  # fmt: skip
         if members.down.size > 0:
-            neighbours = _add_plain(
-                i, j, y0, y1, x0, x1, end, room, radius, members, near, weights, neighbours, places
-            )
+            neighbours = _add_plain(i, j, y0, y1, x0, x1, end, room, radius, members, near, weights, neighbours, places)
     return end, neighbours
 
 
@@ -182,9 +176,7 @@ def _add_second(i, j, end, room, radius, step_y, step_x, lr_guide, members, pixe
     """Add the second set's weights to the chunk's; returns the number of neighbours."""
     xs, ys, channels = lines[0], lines[1], lr_guide.shape[2]
     own, among, places = spare
-    count = list_window(
-        pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, members.other, among, par
-    )
+    count = list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide, members.other, among, par)
     for b in range(0, end, LANES):
         inverse = splat(members.second) / block_weights(b, pixels, xs, ys, room, count, channels, par, own)
         for n in range(count):
@@ -249,9 +241,7 @@ def _mean_row(i, guide, size, row_starts, col_starts, step_y, step_x, radius, lr
 
 
 @njit(**FAST)
-def mean_rows(
-    control, guide, lr_guide, row_starts, col_starts, step_y, step_x, radius, coefficients, members, means
-):
+def mean_rows(control, guide, lr_guide, row_starts, col_starts, step_y, step_x, radius, coefficients, members, means):
     """Mean weight over each cell of each place of its window, into means [(2R+1)², h, w], which is 0 before.
 
     One phase; a task is a row of cells.

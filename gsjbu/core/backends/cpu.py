@@ -47,9 +47,7 @@ class Problem:
     seen: np.ndarray | None = None  # uint8 [H, W]: 1 for pixels that take part in the fit; None: all
 
     @classmethod
-    def of(
-        cls, guide: Tensor, lr_guide: Tensor, grid: Grid, radius: int, seen: Tensor | None = None
-    ) -> Problem:
+    def of(cls, guide: Tensor, lr_guide: Tensor, grid: Grid, radius: int, seen: Tensor | None = None) -> Problem:
         part = None if seen is None else np.ascontiguousarray(seen.numpy(), dtype=np.uint8)
         return cls(_array(guide), _channels_last(lr_guide), grid, radius, part)
 
@@ -142,9 +140,7 @@ def fit(
 class _Helpers:
     """Threads that join a compiled loop; on leaving the block they are told to stop and waited for."""
 
-    def __init__(
-        self, control: np.ndarray, count: int, loop: Callable[..., None], arguments: tuple[Any, ...]
-    ) -> None:
+    def __init__(self, control: np.ndarray, count: int, loop: Callable[..., None], arguments: tuple[Any, ...]) -> None:
         self.control, self.count, self.loop, self.arguments = control, count, loop, arguments
         self.futures: list[Future[None]] = []
 
@@ -180,10 +176,7 @@ def render(
     workers = problem.threads(threads)
     streamed = large and out.ctypes.data % 64 == 0 and grid.width % LANES == 0
     direct = (
-        mapped is None
-        and out.dtype == np.float32
-        and out.flags.c_contiguous
-        and (streamed or not large or workers > 1)
+        mapped is None and out.dtype == np.float32 and out.flags.c_contiguous and (streamed or not large or workers > 1)
     )
     row_bytes = grid.width * 4 * math.ceil(grid.step_y)  # of one channel
     group, band = max(1, channels), grid.rows
@@ -205,9 +198,7 @@ def render(
             shape_now = (count, y1 - y0, grid.width)
             target = out if buffer is None else buffer[: math.prod(shape_now)].reshape(shape_now)
             control = new_control()
-            arguments = how.arguments(
-                values, count, first_row, last_row, target.reshape(-1), direct and streamed
-            )
+            arguments = how.arguments(values, count, first_row, last_row, target.reshape(-1), direct and streamed)
             control[0] = 0  # open
             with _Helpers(control, workers - 1, how.loop, (control, *arguments)):
                 how.loop(control, *arguments)

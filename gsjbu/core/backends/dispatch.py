@@ -124,9 +124,7 @@ def choose(device: torch.device, backend: str = "auto", grid: Grid | None = None
         return Choice("attention", "asked for by name")
     if device.type != "cpu":
         if backend == "fused":
-            raise SettingError(
-                "backend", f"The fused kernel runs on the CPU only, not on {device.type}; use auto."
-            )
+            raise SettingError("backend", f"The fused kernel runs on the CPU only, not on {device.type}; use auto.")
         return Choice("attention", f"the fused kernel runs on the CPU only; this run is on {device.type}")
     if backend == "auto" and not warm_up.is_near():
         return Choice("attention", "the fused kernel is still being compiled; later runs will use it")
@@ -201,8 +199,7 @@ def render(
     if gaussians.seen is not None:
         ways = (replace(gaussians, seen=None), gaussians.by_place())
         followed, placed = (
-            render(one, signal, backend=backend, device=device, threads=threads, members=members)
-            for one in ways
+            render(one, signal, backend=backend, device=device, threads=threads, members=members) for one in ways
         )
         mixed = torch.where(gaussians.seen.to(followed.device), followed, placed)
         if out is not None:

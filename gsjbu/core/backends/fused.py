@@ -439,13 +439,9 @@ def _fit_cell(i, j, guide, seen, size, lr_guide, signal, coefficients, row_start
                                   pixels, xs, ys, valid)  # fmt: skip
                 neighbours = list_window(pixels, xs, ys, end, room, i, j, radius, step_y, step_x, lr_guide,
                                          coefficients, near, par)  # fmt: skip
-                _mean_weights(
-                    pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area
-                )
+                _mean_weights(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, inverse, area)
             _signal_delta(end, room, neighbours, near, i, j, radius, weights, inverse, lift, area)
-            _add_sums(
-                pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width
-            )
+            _add_sums(pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width)
 
     if rgb_scale != 0:
         for y0 in range(top, bottom, height):
@@ -456,9 +452,7 @@ def _fit_cell(i, j, guide, seen, size, lr_guide, signal, coefficients, row_start
             )
             rgb_loss += _rgb_cell(pixels, xs, ys, valid, end, room, neighbours, channels, par, weights, grad_out,
                                   rgb_scale)  # fmt: skip
-            _add_sums(
-                pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width
-            )
+            _add_sums(pixels, xs, ys, end, room, neighbours, channels, near, par, weights, sums, row0, col0, width)
     return rgb_loss, signal_loss
 
 

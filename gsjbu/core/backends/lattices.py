@@ -53,7 +53,5 @@ def lattices(grid: Grid, pitch: int, keep: int = 2) -> list[Lattice]:
     """
     tall, wide = min(grid.step_y, grid.height), min(grid.step_x, grid.width)
     pitch_y, pitch_x = (max(1, min(pitch, int(size // keep))) for size in (tall, wide))
-    starts_y, starts_x = (
-        (round(0.25 * (pitch - 1)), round(0.75 * (pitch - 1))) for pitch in (pitch_y, pitch_x)
-    )
+    starts_y, starts_x = ((round(0.25 * (pitch - 1)), round(0.75 * (pitch - 1))) for pitch in (pitch_y, pitch_x))
     return list(dict.fromkeys(Lattice(pitch_y, pitch_x, starts_y[y], starts_x[x]) for y, x in ORDER))

@@ -42,9 +42,7 @@ def _fetch(i, j, first, count, guide, size, layout, pixels, work):
 
 
 @njit(**BORROWS)
-def _chunk_weights(
-    i, j, first, count, guide, size, layout, lines, row, pitch, members, pixels, work, weights, places
-):
+def _chunk_weights(i, j, first, count, guide, size, layout, lines, row, pitch, members, pixels, work, weights, places):
     """Weights [N·room] of a chunk of 16 cells from (i, j), then each pixel's 1/Σw; ``places``: where each neighbour's
     values begin, from the cell's own row and column on. Returns the number of neighbours."""
     channels, base = size[0], i * row + j
@@ -64,9 +62,7 @@ def _chunk_weights(
 
 
 @njit(**BORROWS)
-def _mixture_weights(
-    i, first, count, base, channels, layout, lines, pitch, members, pixels, work, weights, places
-):
+def _mixture_weights(i, first, count, base, channels, layout, lines, pitch, members, pixels, work, weights, places):
     """As _chunk_weights of a mixture, whose members are added up neighbour by neighbour: of all of the window."""
     neighbours, room, around = len(work.every.at), work.room, work.every
     for k in range(neighbours):
@@ -235,9 +231,7 @@ def _mix_eight(weights, room, inverse, count, neighbours, places, values, v, pit
             x, y = load(values, t + 6 * pitch), load(values, t + 7 * pitch)
             a6, b6, a7, b7 = a6 + w * x, b6 + z * x, a7 + w * y, b7 + z * y
         store_eight(mixed, b, room, load(weights, inverse + b), a0, a1, a2, a3, a4, a5, a6, a7)
-        store_eight(
-            mixed, b + LANES, room, load(weights, inverse + b + LANES), b0, b1, b2, b3, b4, b5, b6, b7
-        )
+        store_eight(mixed, b + LANES, room, load(weights, inverse + b + LANES), b0, b1, b2, b3, b4, b5, b6, b7)
 
 
 @njit(**BORROWS)

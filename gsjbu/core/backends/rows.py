@@ -61,9 +61,7 @@ def state_of(at: np.ndarray, radius: int) -> np.ndarray:
     return state
 
 
-def lines_of(
-    lr_guide: np.ndarray, state: np.ndarray, in_logs: bool, high: Highest, radius: int
-) -> np.ndarray:
+def lines_of(lr_guide: np.ndarray, state: np.ndarray, in_logs: bool, high: Highest, radius: int) -> np.ndarray:
     """Lines [h + 2R, FIRST_LINE + G, pitch] of an LR guide [h, w, G] at that state."""
     rows, cols, channels = lr_guide.shape
     lines = np.zeros((rows + 2 * radius, FIRST_LINE + channels, state.shape[2]), dtype=f32)
@@ -349,18 +347,11 @@ def _rgb_three(start, count, neighbours, guide, plane, layout, lines, pitch, wor
         s0, s1, s2 = signed(off0, scale) * mute, signed(off1, scale) * mute, signed(off2, scale) * mute
         centre = s0 * m0 + s1 * m1 + s2 * m2
         if count == 1:
-            _rgb_sums(
-                start, neighbours, guide, plane, layout, lines, pitch, work, s0, s1, s2, centre, sums, width
-            )
+            _rgb_sums(start, neighbours, guide, plane, layout, lines, pitch, work, s0, s1, s2, centre, sums, width)
         else:
             for k in range(neighbours):
                 t = first + work.here[k]
-                slope = (
-                    s0 * load(lines, t)
-                    + s1 * load(lines, t + pitch)
-                    + s2 * load(lines, t + 2 * pitch)
-                    - centre
-                )
+                slope = s0 * load(lines, t) + s1 * load(lines, t + pitch) + s2 * load(lines, t + 2 * pitch) - centre
                 store(work.weights, k * room + b, load(work.weights, k * room + b) * slope)
         loss = loss + (magnitude(off0) + magnitude(off1) + magnitude(off2)) * valid
     return loss
@@ -494,9 +485,7 @@ def _rgb_block(i, j, base, start, guide, channels, plane, layout, lines, pitch, 
             loss = _rgb_three(start, count, neighbours, guide, plane, layout, source, step, work, scale, loss, sums,
                               width)  # fmt: skip
         else:
-            loss = _rgb_any(
-                count, neighbours, channels, guide, plane, layout, source, step, work, scale, loss
-            )
+            loss = _rgb_any(count, neighbours, channels, guide, plane, layout, source, step, work, scale, loss)
         if count > 1 or channels != 3:
             _add_sums(start, count, neighbours, channels, guide, plane, layout, source, step, work, sums,
                       width)  # fmt: skip
@@ -520,12 +509,8 @@ def _signal_block(i, j, base, start, guide, channels, plane, layout, lines, pitc
             if backward == 0 or pixels > CHUNK:  # several chunks: the last one's weights are not this one's
                 aim(i, j, first, first + count, layout, work)
                 if (backward == 0 and first == 0) or layout.radius >= MANY:
-                    neighbours = _look(
-                        base, count, channels, guide, plane, layout, lines, pitch, copied, work
-                    )
-                block_weights(
-                    count, neighbours, channels, guide, plane, layout, source, step, work, work.weights
-                )
+                    neighbours = _look(base, count, channels, guide, plane, layout, lines, pitch, copied, work)
+                block_weights(count, neighbours, channels, guide, plane, layout, source, step, work, work.weights)
                 for n in range(count):
                     share = load(layout.valid, work.place[n]) / (load(work.inverse, n * LANES) * area)
                     store(work.inverse, n * LANES, share)

@@ -104,9 +104,7 @@ def stream(typingctx, array, index, value):
     """As ``store``, past the cache; the address must be a multiple of 64 bytes. For results nobody reads soon."""
 
     def codegen(context, builder, signature, args):
-        instruction = builder.store(
-            args[2], _address(context, builder, signature.args[0], args[0], args[1]), align=64
-        )
+        instruction = builder.store(args[2], _address(context, builder, signature.args[0], args[0], args[1]), align=64)
         instruction.set_metadata("nontemporal", builder.module.add_metadata([_WORD(1)]))
         return context.get_dummy_value()
 
@@ -122,9 +120,7 @@ def store_some(typingctx, array, index, value, count):
         lanes = ir.Constant(_WORDS, list(range(LANES)))
         many = builder.trunc(count, _WORD)
         whole = builder.insert_element(ir.Constant(_WORDS, ir.Undefined), many, _WORD(0))
-        whole = builder.shuffle_vector(
-            whole, ir.Constant(_WORDS, ir.Undefined), ir.Constant(_WORDS, [0] * LANES)
-        )
+        whole = builder.shuffle_vector(whole, ir.Constant(_WORDS, ir.Undefined), ir.Constant(_WORDS, [0] * LANES))
         some = builder.icmp_signed("<", lanes, whole)
         address = _address(context, builder, signature.args[0], array, index)
         kinds = (_VECTOR, address.type, _WORD, ir.VectorType(ir.IntType(1), LANES))
@@ -148,9 +144,7 @@ def pick(typingctx, array, start, indices, first):
         v = ir.Constant(_VECTOR, ir.Undefined)
         for lane in range(LANES):
             index = builder.load(builder.gep(where, [builder.add(first, first.type(lane))]))
-            v = builder.insert_element(
-                v, builder.load(builder.gep(data, [builder.add(start, index)])), _WORD(lane)
-            )
+            v = builder.insert_element(v, builder.load(builder.gep(data, [builder.add(start, index)])), _WORD(lane))
         return v
 
     return vector(array, types.intp, indices, types.intp), codegen
@@ -217,9 +211,7 @@ def add_totals(typingctx, array, index, a, b, c, d):
         data = context.make_array(signature.args[0])(context, builder, array).data
         for lane in range(4):
             address = builder.gep(data, [builder.add(index, index.type(lane))])
-            builder.store(
-                builder.fadd(builder.load(address), builder.extract_element(v, _WORD(lane))), address
-            )
+            builder.store(builder.fadd(builder.load(address), builder.extract_element(v, _WORD(lane))), address)
         return context.get_dummy_value()
 
     return types.none(array, types.intp, vector, vector, vector, vector), codegen

@@ -32,14 +32,10 @@ def smoothed(
     tall, wide = (bands(-(-size // LINES), threads) for size in (height, width))  # whole, for the same bits
 
     def along_rows(x: np.ndarray, now: np.float32) -> None:
-        each(
-            lambda p: _solve_rows(x, across, p.start * LINES, min(p.stop * LINES, height), now), tall, threads
-        )
+        each(lambda p: _solve_rows(x, across, p.start * LINES, min(p.stop * LINES, height), now), tall, threads)
 
     def along_columns(x: np.ndarray, now: np.float32) -> None:
-        each(
-            lambda p: _solve_columns(x, down, p.start * LINES, min(p.stop * LINES, width), now), wide, threads
-        )
+        each(lambda p: _solve_columns(x, down, p.start * LINES, min(p.stop * LINES, width), now), wide, threads)
 
     halves = []
     for order in ((along_rows, along_columns), (along_columns, along_rows)):

@@ -32,9 +32,7 @@ CLOSE = 1e-3  # counts met to within this share of themselves are met
 LEAST = 1e-6  # smaller shares are no class
 LEAST_REST = 1e-4
 # sRGB (D65) to XYZ over the white point's XYZ, rows X, Y, Z.
-TO_XYZ = np.array(
-    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
-)
+TO_XYZ = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
 TO_XYZ = (TO_XYZ / np.array([[0.950456], [1.0], [1.088754]])).astype(np.float32)
 
 
@@ -189,12 +187,7 @@ def matched(
             y = torch.from_numpy(grid.row_starts[rows][:, None] + np.arange(height)).reshape(-1, 1)
             x = torch.from_numpy(grid.col_starts[cols][:, None] + np.arange(width)).reshape(1, -1)
             shape = (len(scores), len(rows), int(height), len(cols), int(width))
-            some = (
-                values[:, y, x]
-                .reshape(shape)
-                .permute(1, 3, 0, 2, 4)
-                .reshape(-1, len(scores), int(height * width))
-            )
+            some = values[:, y, x].reshape(shape).permute(1, 3, 0, 2, 4).reshape(-1, len(scores), int(height * width))
             share = given[:, rows][:, :, cols].permute(1, 2, 0).reshape(-1, len(scores))
             done = _shared_out(some, share).reshape(shape[1], shape[3], shape[0], shape[2], shape[4])
             out[:, y, x] = done.permute(2, 0, 3, 1, 4).reshape(shape[0], len(y), -1)
@@ -237,9 +230,7 @@ def _transport(agree: Tensor, target: Tensor, real: Tensor) -> Tensor:
         scale = target * agree.shape[2] / agree.sum(2).clamp_min(1e-20)
         agree = agree * scale[:, :, None]
         agree = agree / agree.sum(1, keepdim=True).clamp_min(1e-30)
-        met = (
-            ((scale - 1).abs() * real).amax(1) < CLOSE if turn else torch.zeros(len(agree), dtype=torch.bool)
-        )
+        met = ((scale - 1).abs() * real).amax(1) < CLOSE if turn else torch.zeros(len(agree), dtype=torch.bool)
         out[going[met]] = agree[met]
         agree, target, real, going = agree[~met], target[~met], real[~met], going[~met]
     out[going] = agree
@@ -287,9 +278,7 @@ def smoothed(
 
 def strengths(strength: float, turns: int) -> list[np.float32]:
     """Of each turn: weaker each time, and together ``strength``."""
-    return [
-        np.float32(1.5 * strength * 4.0 ** (turns - 1 - turn) / (4.0**turns - 1)) for turn in range(turns)
-    ]
+    return [np.float32(1.5 * strength * 4.0 ** (turns - 1 - turn) / (4.0**turns - 1)) for turn in range(turns)]
 
 
 def _along(x: np.ndarray, joined: np.ndarray) -> np.ndarray:

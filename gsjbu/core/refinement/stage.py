@@ -52,9 +52,7 @@ def refined(
     by = _compiled_forms() if compiled else PORTABLE
     nothing = np.isnan(mix)  # no cell of the window has a value
     if mask is not None and nothing.any():
-        mix = np.where(
-            nothing, nearest(torch.from_numpy(nearest_known(given, mask.numpy())), grid).numpy(), mix
-        )
+        mix = np.where(nothing, nearest(torch.from_numpy(nearest_known(given, mask.numpy())), grid).numpy(), mix)
     there = (given > portable.LEAST).any(axis=(1, 2)) if recipe.counts else np.ones(len(given), bool)
     if there.all():
         out = _steps(mix, given, guide, grid, recipe, threads, known, by)

@@ -26,9 +26,7 @@ def test_a_shape_is_that_of_the_parameters(optimiser, pitch):
     adam.set_all_coefficients(at.numpy(), optimiser.in_logs, parameters.USUAL, pitch, shape)
     ux, uy, vx, vy = (torch.from_numpy(shape[..., k]) for k in (adam.UX, adam.UY, adam.VX, adam.VY))
     # log w = −(a·Δx² + b·Δx·Δy + c·Δy²) in the image, from the two linear forms, in base 2 and units of the pitch
-    a, b, c, kappa = (
-        v * adam.LOG2E for v in parameters.coefficients(parameters.from_raw(raw, parameters.USUAL))
-    )
+    a, b, c, kappa = (v * adam.LOG2E for v in parameters.coefficients(parameters.from_raw(raw, parameters.USUAL)))
     assert torch.allclose(ux * ux + vx * vx, a * pitch[1] ** 2, rtol=1e-5)
     assert torch.allclose(uy * uy + vy * vy, c * pitch[0] ** 2, rtol=1e-5)
     assert torch.allclose(2 * (ux * uy + vx * vy), b * pitch[0] * pitch[1], rtol=1e-4, atol=1e-6)

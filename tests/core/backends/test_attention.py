@@ -61,9 +61,7 @@ TOLERANCE = {
 
 def on(device: str, problem: Problem) -> attention.Problem:
     where = torch.device(device)
-    return attention.Problem(
-        problem.guide.to(where), problem.lr_guide.to(where), problem.grid, problem.case.radius
-    )
+    return attention.Problem(problem.guide.to(where), problem.lr_guide.to(where), problem.grid, problem.case.radius)
 
 
 def held_against_the_oracle(problem: Problem, device: str) -> None:
@@ -99,9 +97,7 @@ def test_values_and_gradients_at_the_clamps(case, device):
 def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case, device):
     problem = Problem(case)
     right, right_gradient = problem.loss_and_gradient_in_logs
-    _, (loss,), gradient = attention.fit(
-        on(device, problem), problem.raw, 1, 0.1, 1.0, move=False, optimiser=LOG_ADAM
-    )
+    _, (loss,), gradient = attention.fit(on(device, problem), problem.raw, 1, 0.1, 1.0, move=False, optimiser=LOG_ADAM)
     assert loss == pytest.approx(right, rel=5e-5)
     errors = relative(gradient, right_gradient)
     assert max(errors.values()) <= TOLERANCE[case.where][1], errors

@@ -191,9 +191,7 @@ def test_out_of_any_float_type_and_layout(problem, dtype, layout):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8, 9, 21, 24])
-def test_groups_of_channels_and_bands_that_are_copied_over_are_seams_that_do_not_show(
-    problem, monkeypatch, channels
-):
+def test_groups_of_channels_and_bands_that_are_copied_over_are_seams_that_do_not_show(problem, monkeypatch, channels):
     monkeypatch.setattr(cpu, "FEWEST_GROUPED", 8)
     raw, signal = fitted(problem, 1)[0], signal_for(problem, channels)
     right = cpu.render(problem, raw, signal, threads=1)

@@ -121,9 +121,7 @@ def test_ten_steps_are_adam_on_the_oracle(weights):
     """The whole loop (chain rule, moments, bias correction, update) against torch's Adam in float64."""
     problem = Problem(Case(40, 33, 8, 1, seed=3))
     raw, right = ten_steps(problem, *weights)
-    found, losses, _ = cpu.fit(
-        ours(problem), problem.raw, 10, 0.1, weights[0], problem.signal, weights[1], threads=1
-    )
+    found, losses, _ = cpu.fit(ours(problem), problem.raw, 10, 0.1, weights[0], problem.signal, weights[1], threads=1)
     assert losses == pytest.approx(right, rel=TEN_STEPS[0])
     assert (found - raw).abs().max() <= TEN_STEPS[1]
 
@@ -132,9 +130,7 @@ def test_ten_steps_are_adam_on_the_oracle(weights):
 def test_gradients_of_logarithms_on_a_quarter_of_the_pixels(case):
     problem = Problem(case)
     right, right_gradient = problem.loss_and_gradient_in_logs
-    _, (loss,), gradient = cpu.fit(
-        ours(problem), problem.raw, 1, 0.1, 1.0, threads=1, move=False, optimiser=LOG_ADAM
-    )
+    _, (loss,), gradient = cpu.fit(ours(problem), problem.raw, 1, 0.1, 1.0, threads=1, move=False, optimiser=LOG_ADAM)
     assert loss == pytest.approx(right, rel=1e-5)
     errors = relative(gradient, right_gradient)
     assert max(errors.values()) <= TOLERANCE[case.where][1], errors

@@ -22,7 +22,5 @@ print("sound")
 
 def test_narrow_edge_cells_do_not_corrupt_memory(root: Path) -> None:
     # In a process of its own: a corrupted heap ends it.
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "sound\n"), done.stderr[-2000:]

@@ -17,9 +17,7 @@ PROBLEM = Problem(Case(24, 40, 4, 2, rgb_weight=0, signal_weight=1))
 
 
 def rendered(members: Members | None, form, raw=PROBLEM.raw) -> torch.Tensor:
-    return torch.from_numpy(
-        cpu.render(ours(PROBLEM), raw, PROBLEM.signal, threads=1, form=form, members=members)
-    )
+    return torch.from_numpy(cpu.render(ours(PROBLEM), raw, PROBLEM.signal, threads=1, form=form, members=members))
 
 
 @pytest.mark.parametrize("form", [forms.CELLS, forms.ROWS], ids=["cells", "rows"])

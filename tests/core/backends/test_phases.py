@@ -57,8 +57,7 @@ def test_every_task_is_claimed_exactly_once(helpers, even, odd):
     counts = np.zeros(last * max(even, odd), dtype=np.int64)
     sums, wrong = np.zeros(last, dtype=np.int64), np.zeros(1, dtype=np.int64)
     threads = [
-        threading.Thread(target=work, args=(control, even, odd, last, counts, sums, wrong))
-        for _ in range(helpers)
+        threading.Thread(target=work, args=(control, even, odd, last, counts, sums, wrong)) for _ in range(helpers)
     ]
     for thread in threads:
         thread.start()

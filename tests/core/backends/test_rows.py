@@ -151,9 +151,7 @@ def test_the_same_bits_for_any_number_of_threads(monkeypatch, size, threads):
     signal = torch.randn(9, *problem.raw.shape[1:], generator=torch.Generator().manual_seed(0))
 
     def made(workers: int) -> tuple[torch.Tensor, list[float], np.ndarray]:
-        raw, losses, _ = cpu.fit(
-            ours(problem), problem.raw, 5, 0.1, 0.7, signal, 0.3, threads=workers, form=forms.ROWS
-        )
+        raw, losses, _ = cpu.fit(ours(problem), problem.raw, 5, 0.1, 0.7, signal, 0.3, threads=workers, form=forms.ROWS)
         return raw, losses, cpu.render(ours(problem), raw, signal, threads=workers, form=forms.ROWS)
 
     raw, losses, out = made(1)
@@ -169,9 +167,7 @@ def test_a_constant_image_has_no_gradient_and_stays_finite():
     grid = Problem(Case(32, 48, 2, 2)).grid
     guide = torch.full((3, 32, 48), 0.25)
     problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 2)
-    moved, losses, gradient = cpu.fit(
-        problem, parameters.start(grid), 5, 0.1, 1.0, threads=1, form=forms.ROWS
-    )
+    moved, losses, gradient = cpu.fit(problem, parameters.start(grid), 5, 0.1, 1.0, threads=1, form=forms.ROWS)
     assert max(losses) <= 1e-6
     assert torch.isfinite(moved).all()
     assert torch.isfinite(gradient).all()

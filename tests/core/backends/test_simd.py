@@ -84,9 +84,7 @@ def exp2(x: np.ndarray) -> np.ndarray:
 def test_exp2_over_its_whole_range():
     x = -np.linspace(0, 63.99, 64_000).astype(np.float32)
     right = np.exp2(x.astype(np.float64))
-    assert (
-        np.abs(exp2(x) / right - 1).max() <= 2.5e-7
-    )  # measured 1.6e-7: the polynomial's 1.0e-7 and roundings
+    assert np.abs(exp2(x) / right - 1).max() <= 2.5e-7  # measured 1.6e-7: the polynomial's 1.0e-7 and roundings
 
 
 def test_exp2_at_whole_numbers_and_beside_them():

@@ -25,9 +25,7 @@ def cells(grid: Grid) -> list[tuple[int, int, slice, slice]]:
     """Row and column of each cell, and its pixels."""
     ys, xs = grid.row_starts, grid.col_starts
     return [
-        (i, j, slice(ys[i], ys[i + 1]), slice(xs[j], xs[j + 1]))
-        for i in range(grid.rows)
-        for j in range(grid.cols)
+        (i, j, slice(ys[i], ys[i + 1]), slice(xs[j], xs[j + 1])) for i in range(grid.rows) for j in range(grid.cols)
     ]
 
 

@@ -62,9 +62,7 @@ def test_pixels_go_where_their_scores_are_best() -> None:
     grid = Grid.from_stride(4, 4, 4)
     ramp = np.broadcast_to(np.linspace(0, 1, 4, dtype=np.float32), (4, 4))
     got = counts.matched(np.stack([ramp, 1 - ramp]), np.array([[[0.25]], [[0.75]]], np.float32), grid)
-    assert (got[0] > 0.5).tolist() == [
-        [False, False, False, True]
-    ] * 4  # bilinear's half would be two columns
+    assert (got[0] > 0.5).tolist() == [[False, False, False, True]] * 4  # bilinear's half would be two columns
 
 
 def test_the_same_bits_for_any_number_of_threads_and_twice() -> None:

@@ -39,9 +39,7 @@ def means_of(grid: Grid) -> np.ndarray:
     return rows.reshape(len(rows), -1)
 
 
-def dense(
-    colours: np.ndarray, means: np.ndarray, known: np.ndarray, grid: Grid, lone: float = 0.0
-) -> np.ndarray:
+def dense(colours: np.ndarray, means: np.ndarray, known: np.ndarray, grid: Grid, lone: float = 0.0) -> np.ndarray:
     """The minimiser of one channel, [H, W]."""
     inside = means_of(grid)
     share = inside / inside.sum(axis=1, keepdims=True)
@@ -105,9 +103,7 @@ def test_outside_the_spans_nothing_changes_and_inside_it_is_the_system_with_thos
     free[0:4, 0:8] = free[4:8, 4:12] = True
     assert np.array_equal(got[0][~free], start[0][~free])
     inside = means_of(grid)
-    system = laplacian(colours, 0.0) + portable.TRUST * inside.T @ (
-        inside / inside.sum(axis=1, keepdims=True)
-    )
+    system = laplacian(colours, 0.0) + portable.TRUST * inside.T @ (inside / inside.sum(axis=1, keepdims=True))
     right = portable.TRUST * inside.T @ means[0].ravel()
     at, held = free.ravel(), start[0].ravel().astype(float)
     wanted = np.linalg.solve(system[np.ix_(at, at)], right[at] - system[np.ix_(at, ~at)] @ held[~at])

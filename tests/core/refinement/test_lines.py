@@ -22,9 +22,7 @@ def dense(values: np.ndarray, joined: np.ndarray) -> np.ndarray:
     return np.linalg.solve(system, values.T).T
 
 
-def slow(
-    values: np.ndarray, likeness: tuple[np.ndarray, np.ndarray], strength: float, turns: int
-) -> np.ndarray:
+def slow(values: np.ndarray, likeness: tuple[np.ndarray, np.ndarray], strength: float, turns: int) -> np.ndarray:
     def rows(x: np.ndarray, now: float) -> np.ndarray:
         return np.stack([dense(x[:, y], now * likeness[0][y]) for y in range(x.shape[1])], axis=1)
 
