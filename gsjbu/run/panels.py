@@ -286,11 +286,10 @@ def kernel(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor) -> 
     turn = ColourBar(0.0, math.pi, "rad", "twilight")
     tone = ColourBar(*_span(sr), "RGB distance", "viridis")
     stretch = ColourBar(1.0, max(1.01, _span(ratio)[1]), "×", "viridis")
-    half_turn = "An angle and the one half a turn on are the same Gaussian and have the same colour."
     rows = (
         ("sigma_x", "σx", "Reach along the Gaussian's first axis, in image pixels.", sx, reach),
         ("sigma_y", "σy", "Reach along its second axis, in image pixels, on the same scale.", sy, reach),
-        ("theta", "θ", f"Direction of the first axis. {half_turn}", angle, turn),
+        ("theta", "θ", "Direction of the first axis; half a turn on it is the same Gaussian, in the same colour.", angle, turn),
         ("sigma_r", "σr", "How far colours may differ and still mix; small keeps edges sharp.", sr, tone),
         (
             "anisotropy",

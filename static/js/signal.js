@@ -25,7 +25,7 @@ export function start() {
 }
 
 async function drop() {
-  choose("signal");
+  choose("signal", "truth"); // which goes with it
   set({ signal: null });
   byId("signal-open").focus();
   await run();

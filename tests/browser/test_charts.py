@@ -100,7 +100,6 @@ def test_each_fit_is_a_curve_of_its_own(page: Page) -> None:
     assert page.text_content("#chart .note") == "fit 2, step 40: 0.02500"
     page.keyboard.press("Home")
     assert page.text_content("#chart .note") == "fit 1, step 1: 0.5000"
-    assert "40 steps" in page.inner_text("#ran")
 
 
 def test_the_axis_says_what_the_loss_is(page: Page) -> None:
@@ -130,7 +129,7 @@ def test_one_step_is_said_as_one(page: Page) -> None:
     job = shown(page)
     set_slider(page, "iters", 1)
     shown(page, job)
-    assert ", 1 step, " in page.inner_text("#ran")
+    assert ", 1 step for GS-JBU, " in page.inner_text("#ran")
 
 
 def test_a_cancelled_run_leaves_the_last_curve(page: Page) -> None:

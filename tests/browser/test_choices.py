@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import FilePayload, Page, Route
+from playwright.sync_api import Error, FilePayload, Page, Route
 
 from gsjbu.samples import SAMPLES
 from tests.browser.hands import Watch, depth, forget, hand_over, shown, state
@@ -40,10 +41,10 @@ def hold_first(page: Page, pattern: str) -> list[Route]:
 
 
 def let_go(page: Page, held: list[Route]) -> None:
-    """Let the held request go, and wait until the page has had its answer."""
-    with page.expect_response(lambda r: r.request == held[0].request):
+    """Let the held request go, which the page has given up: no answer may change anything."""
+    with suppress(Error):
         held[0].continue_()
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(500)
 
 
 def test_a_truth_whose_signal_goes_meanwhile_goes_too(page: Page) -> None:
@@ -72,7 +73,7 @@ def test_of_two_quick_scenes_the_second_stays(page: Page) -> None:
 
 
 def test_a_scene_chosen_while_a_file_is_sent_stays(page: Page) -> None:
-    """The file, when it has arrived, is among the recent pictures; until then the page says that it is sent."""
+    """Until then the page says that the file is sent; it is given up then, and not said to be sent any more."""
     job = shown(page)
     held = hold_first(page, "**/api/images")
     page.set_input_files("#file", picture())
@@ -80,12 +81,10 @@ def test_a_scene_chosen_while_a_file_is_sent_stays(page: Page) -> None:
     assert page.locator("#stage").is_visible()
     page.click("#samples .thumb >> nth=2")
     shown(page, job)
+    assert "Sending" not in page.inner_text("#stage")
     let_go(page, held)
-    page.wait_for_selector("#recent .thumb")
     assert state(page, "image.sample") == SCENES[2]
     assert "Sending" not in page.inner_text("#stage")
-    page.click("#recent .thumb")
-    page.wait_for_function("() => document.getElementById('picture-name').textContent === 'mine.png'")
 
 
 def test_what_could_not_be_sent_is_not_shown_as_being_sent(page: Page, watch: Watch) -> None:

@@ -176,8 +176,8 @@ def test_the_choosers_begin_with_what_tells_panels_apart(page: Page, language: s
         page.click("#language")
         page.wait_for_selector("html[lang=zh-Hans]")
     left, right = (page.inner_text(f"#{side} option:checked") for side in ("left", "right"))
-    assert right.startswith("GS-JBU · ")
-    assert left.startswith({"en": "Bilinear · ", "zh": "双线性 · "}[language])
+    assert right.startswith({"en": "Adapted (auto) · ", "zh": "自适应（自动） · "}[language])
+    assert left.startswith({"en": "Plain (Bilinear) · ", "zh": "普通（双线性） · "}[language])
     for side in ("left", "right"):
         whole = page.get_attribute(f"#{side} option:checked", "title")
         assert page.get_attribute(f"#{side}", "title") == whole

@@ -255,7 +255,7 @@ def test_similarity_gives_the_layout_back(page: Page) -> None:
 
 def test_ellipses_overlay(page: Page) -> None:
     before = canvas_hash(page)
-    with page.expect_response(lambda r: r.url.endswith("/kernels")):
+    with page.expect_response(lambda r: "/kernels?group=rgb&method=gsjbu" in r.url):
         page.click("#ellipses")
     page.wait_for_function("() => document.getElementById('viewer').ellipses")
     painted(page)
