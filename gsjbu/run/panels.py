@@ -289,7 +289,13 @@ def kernel(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor) -> 
     rows = (
         ("sigma_x", "σx", "Reach along the Gaussian's first axis, in image pixels.", sx, reach),
         ("sigma_y", "σy", "Reach along its second axis, in image pixels, on the same scale.", sy, reach),
-        ("theta", "θ", "Direction of the first axis; half a turn on it is the same Gaussian, in the same colour.", angle, turn),
+        (
+            "theta",
+            "θ",
+            "Direction of the first axis; half a turn on it is the same Gaussian, in the same colour.",
+            angle,
+            turn,
+        ),
         ("sigma_r", "σr", "How far colours may differ and still mix; small keeps edges sharp.", sr, tone),
         (
             "anisotropy",

@@ -19,6 +19,7 @@ const MOST = 512; // places along the line: a chart shows no more
 const pixels = new WeakMap(); // picture -> ImageData
 
 let shown = null; // {curves, line}, of what is on show, or {problem}: why there is nothing
+let bring = null; // the chart into sight, once more when it has its curves and their names
 
 /** `reveal()` brings the chart to the front and into sight when a line is asked for or drawn. */
 export function start(reveal) {
@@ -28,11 +29,11 @@ export function start(reveal) {
     const drawing = viewer.tool !== "line";
     viewer.set({ tool: drawing ? "line" : "probe" });
     set({ line: drawing ? row() : null });
-    if (drawing) reveal();
+    if (drawing) (bring = reveal)();
   });
   viewer.addEventListener("gs-line", (event) => {
     set({ line: event.detail });
-    reveal();
+    (bring = reveal)();
   });
   on("point", () => {
     if (viewer.tool === "line" && state.point) set({ line: row() }); // arrow keys carry the line along
@@ -69,6 +70,8 @@ async function collect() {
   if (!read || state.result !== result || !state.line) return;
   shown = { line, curves: panels.map((panel, i) => ({ panel, points: along(read[i], line, result.image) })) };
   set({ profile: shown });
+  bring?.();
+  bring = null;
 }
 
 /** What the server says where the values cannot be had stands in their place. */

@@ -251,7 +251,7 @@ def test_minus_infinity_beside_logits_tells_them() -> None:
     found = understand(vectors)
     assert found.kind == "features" and not found.mask[3].any()
     nowhere = np.stack([np.full((4, 4), v, np.float32) for v in (-np.inf, 1, np.nan)])
-    with pytest.raises(SignalError, match="no value at all"):
+    with pytest.raises(SignalError, match="no value in any cell"):
         understand(nowhere)
 
 
