@@ -33,7 +33,7 @@ MADE = {"{} png", "{} jpeg", "{} webp", *(label(kind) for kind in ("soft_labels"
 NAMES = set(
     "AVIF CPU Catmull DINOv2 EXIF EXR EfficientNet GB GS HF_HUB_OFFLINE ImageNet JBU JPEG Lite0 "
     "MATLAB NaN PFM PGM PNG Python RGB RMSE ResNet Rom TIFF WebP atan2 attention auto false features fused logits "
-    "npy npz pickle probabilities px refine small softmax stride true".split()
+    "npy npz pickle probabilities px refine resnet18 small softmax stride true".split()
 )
 
 
@@ -184,7 +184,9 @@ IN_CHINESE = """async (texts) => {
 
 def english(words: str) -> list[str]:
     """The English words in a Chinese text, but for names and what is written as code: files, arguments, settings."""
-    bare = re.sub(r"\[[^]]*\]|'[^']*'|“[^”]*”|\b\w+-[\w-]+|[\w.]*[./=_(][\w./=,()]*|\b\w+=\S*|现有的设置是.*", " ", words)
+    bare = re.sub(
+        r"\[[^]]*\]|'[^']*'|“[^”]*”|\b\w+-[\w-]+|[\w.]*[./=_(][\w./=,()]*|\b\w+=\S*|现有的设置是.*", " ", words
+    )
     return [word for word in re.findall(r"[A-Za-z]{2,}\w*", bare) if word not in NAMES]
 
 
