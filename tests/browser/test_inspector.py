@@ -53,7 +53,7 @@ def test_the_window_is_of_the_method_on_the_right(page: Page, server: Server) ->
     assert len(rows) == 4 and page.locator("#parts canvas").count() == 2
     tab(page, "kernel")
     page.wait_for_selector("#pixel[data-method='rgb gsjbu']")
-    assert "fit to the image's colours" in page.inner_text("#caption")
+    assert "Fitted to the image's colours" in page.inner_text("#caption")
 
 
 def test_cells_without_a_value_are_not_among_them(page: Page) -> None:
@@ -92,7 +92,7 @@ def test_figures_and_steps_are_those_of_what_is_on_show(page: Page) -> None:
     rows = page.eval_on_selector_all("#metrics tbody tr", "rows => rows.map((r) => r.dataset.method)")
     assert rows == ["bilinear", "gsjbu"]
     page.click("#chart-histograms")
-    assert page.inner_text("#chart-of") == "This is the fit to the image's colours."
+    assert page.inner_text("#chart-of") == "Fitted to the image's colours."
     bring(
         page,
         np.random.default_rng(0).integers(0, 4, (4, 4), np.uint8).repeat(4, 0).repeat(4, 1),
@@ -104,7 +104,7 @@ def test_figures_and_steps_are_those_of_what_is_on_show(page: Page) -> None:
     job = shown(page)
     page.select_option("[data-setting=objective] select", "signal")
     shown(page, job)
-    assert page.inner_text("#chart-of") == "This is the fit to the signal."
+    assert page.inner_text("#chart-of") == "Fitted to the signal."
 
 
 def test_every_column_and_every_method_is_explained(page: Page) -> None:
