@@ -45,6 +45,7 @@ def let_go(page: Page, held: list[Route]) -> None:
     with suppress(Error):
         held[0].continue_()
     page.wait_for_timeout(500)
+    assert held[0].request.failure
 
 
 def test_a_truth_whose_signal_goes_meanwhile_goes_too(page: Page) -> None:

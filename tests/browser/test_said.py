@@ -185,7 +185,7 @@ IN_CHINESE = """async (texts) => {
 def english(words: str) -> list[str]:
     """The English words in a Chinese text, but for names and what is written as code: files, arguments, settings."""
     bare = re.sub(
-        r"\[[^]]*\]|'[^']*'|“[^”]*”|\b\w+-[\w-]+|[\w.]*[./=_(][\w./=,()]*|\b\w+=\S*|现有的设置是.*", " ", words
+        r"\[[^]]*\]|'[^']*'|“[^”]*”|dinov2-small|[\w.]*[./=_(][\w./=,()]*|\b\w+=\S*|现有的设置是.*", " ", words
     )
     return [word for word in re.findall(r"[A-Za-z]{2,}\w*", bare) if word not in NAMES]
 
