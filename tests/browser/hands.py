@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, FilePayload, Page, Request, Route
 
 from tests import zygote
 from tests.npy import npy
@@ -254,6 +254,19 @@ def forget(page: Page, pattern: str) -> None:
         lambda route: route.fulfill(status=404, content_type="application/problem+json", body=problem),
         times=1,
     )
+
+
+@contextmanager
+def holding(page: Page, pattern: str) -> Iterator[list[Route]]:
+    """Keep the first request to ``pattern`` back until the test lets it go; ends once it is held.
+
+    The browser's news of a request comes before it is held: what is given up in between would leave the next one held.
+    """
+    held: list[Route] = []
+    page.route(pattern, lambda route: route.continue_() if held else held.append(route))
+    yield held
+    while not held:
+        page.wait_for_timeout(10)
 
 
 def make_slow(page: Page) -> None:

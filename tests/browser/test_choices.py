@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Error, FilePayload, Page, Route
 
 from gsjbu.samples import SAMPLES
-from tests.browser.hands import Watch, depth, forget, hand_over, shown, state
+from tests.browser.hands import Watch, depth, forget, hand_over, holding, shown, state
 
 pytestmark = pytest.mark.address("resolution=128")
 
@@ -24,20 +24,6 @@ def picture(name: str = "mine.png") -> FilePayload:
     out = io.BytesIO()
     Image.radial_gradient("L").convert("RGB").resize((200, 150)).save(out, "PNG")
     return {"name": name, "mimeType": "image/png", "buffer": out.getvalue()}
-
-
-def hold_first(page: Page, pattern: str) -> list[Route]:
-    """Keep the first request to ``pattern`` back until the test lets it go."""
-    held: list[Route] = []
-
-    def handle(route: Route) -> None:
-        if held:
-            route.continue_()
-        else:
-            held.append(route)
-
-    page.route(pattern, handle)
-    return held
 
 
 def let_go(page: Page, held: list[Route]) -> None:
@@ -52,8 +38,7 @@ def test_a_truth_whose_signal_goes_meanwhile_goes_too(page: Page) -> None:
     job = shown(page)
     page.set_input_files("#signal-file", depth())
     job = shown(page, job)
-    held = hold_first(page, "**/api/truths")
-    with page.expect_request("**/api/truths"):
+    with holding(page, "**/api/truths") as held:
         page.set_input_files("#truth-file", depth("full.npy", side=128))
     page.click("#signal-drop")
     job = shown(page, job)
@@ -63,8 +48,7 @@ def test_a_truth_whose_signal_goes_meanwhile_goes_too(page: Page) -> None:
 
 def test_of_two_quick_scenes_the_second_stays(page: Page) -> None:
     job = shown(page)
-    held = hold_first(page, "**/api/images")
-    with page.expect_request("**/api/images"):
+    with holding(page, "**/api/images") as held:
         page.click("#samples .thumb >> nth=1")
     page.click("#samples .thumb >> nth=2")
     job = shown(page, job)
@@ -76,8 +60,8 @@ def test_of_two_quick_scenes_the_second_stays(page: Page) -> None:
 def test_a_scene_chosen_while_a_file_is_sent_stays(page: Page) -> None:
     """Until then the page says that the file is sent; it is given up then, and not said to be sent any more."""
     job = shown(page)
-    held = hold_first(page, "**/api/images")
-    page.set_input_files("#file", picture())
+    with holding(page, "**/api/images") as held:
+        page.set_input_files("#file", picture())
     page.wait_for_function("() => document.getElementById('stage').textContent === 'Sending mine.png…'")
     assert page.locator("#stage").is_visible()
     page.click("#samples .thumb >> nth=2")
@@ -99,8 +83,8 @@ def test_a_signal_removed_while_another_is_sent_stays_away(page: Page) -> None:
     job = shown(page)
     page.set_input_files("#signal-file", depth("first.npy"))
     job = shown(page, job)
-    held = hold_first(page, "**/api/signals")
-    page.set_input_files("#signal-file", depth("second.npy"))
+    with holding(page, "**/api/signals") as held:
+        page.set_input_files("#signal-file", depth("second.npy"))
     page.wait_for_function("() => document.getElementById('stage').textContent.includes('second.npy')")
     page.click("#signal-drop")
     shown(page, job)
@@ -111,8 +95,7 @@ def test_a_signal_removed_while_another_is_sent_stays_away(page: Page) -> None:
 
 def test_of_two_quick_signals_the_second_stays(page: Page) -> None:
     job = shown(page)
-    held = hold_first(page, "**/api/signals")
-    with page.expect_request("**/api/signals"):  # it is the one that is held
+    with holding(page, "**/api/signals") as held:
         page.set_input_files("#signal-file", depth("first.npy"))
     page.set_input_files("#signal-file", depth("second.npy"))
     shown(page, job)

@@ -83,7 +83,7 @@ def test_all_gaussians_are_those_of_the_method_on_the_right(page: Page) -> None:
         page.click("#ellipses")
     with page.expect_response(lambda r: "/kernels?group=signal&method=bilinear" in r.url):
         page.select_option("#right", "signal_bilinear")
-    page.wait_for_function("document.getElementById('viewer').ellipses.cx.length === 0")
+    page.wait_for_function("() => document.getElementById('viewer').ellipses.cx.length === 0")
     page.click("#ellipses")
 
 
@@ -100,7 +100,9 @@ def test_figures_and_steps_are_those_of_what_is_on_show(page: Page) -> None:
     )
     assert ", 0 steps for Adapted (auto), " in page.inner_text("#ran")
     page.select_option("#right", "signal_gsjbu")
-    page.wait_for_function("document.getElementById('ran').textContent.includes(', 10 steps for Paper (GS-JBU), ')")
+    page.wait_for_function(
+        "() => document.getElementById('ran').textContent.includes(', 10 steps for Paper (GS-JBU), ')"
+    )
     job = shown(page)
     page.select_option("[data-setting=objective] select", "signal")
     shown(page, job)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FilePayload, Page, Route
+from playwright.sync_api import Browser, FilePayload, Page
 
-from tests.browser.hands import Server, Watch, depth, shown, state, visit
+from tests.browser.hands import Server, Watch, depth, holding, shown, state, visit
 from tests.npy import npy
 
 pytestmark = pytest.mark.address("resolution=128&features=off")
@@ -32,18 +32,17 @@ def test_an_older_choice_is_given_up(page: Page, watch: Watch, address: str, fie
     """It is aborted, neither shown nor said, and what it would have been told is told to nobody."""
     watch.expect("status of 4")
     job = shown(page)
-    held: list[Route] = []
-    page.route(f"**/api/{address}", lambda route: held.append(route), times=1)
     given_up: list[str] = []
     page.on("requestfailed", lambda request: given_up.append(request.url))
-    page.set_input_files(field, {**BAD, "name": name})
+    with holding(page, f"**/api/{address}"):
+        page.set_input_files(field, {**BAD, "name": name})
     page.wait_for_function("name => document.getElementById('stage').textContent.includes(name)", arg=name)
     newer = png("new.png") if address == "images" else depth("new.npy")
     page.set_input_files(field, newer)
     shown(page, job)
     assert page.inner_text({"images": "#picture-name", "signals": "#signal-name"}[address]) == newer["name"]
     assert name not in page.inner_text("#stage") and page.locator("#notice").is_hidden()
-    assert held and any(address in url for url in given_up), "the older one is aborted"
+    assert any(address in url for url in given_up), "the older one is aborted"
 
 
 def test_a_refusal_names_its_file_and_goes_with_the_next_choice(page: Page, watch: Watch) -> None:
@@ -52,9 +51,8 @@ def test_a_refusal_names_its_file_and_goes_with_the_next_choice(page: Page, watc
     page.set_input_files("#file", BAD)
     page.wait_for_selector("#notice.error")
     assert page.inner_text("#notice p").startswith("bad.bmp: ")
-    held: list[Route] = []
-    page.route("**/api/images", lambda route: held.append(route), times=1)
-    page.set_input_files("#file", png("good.png"))
+    with holding(page, "**/api/images") as held:
+        page.set_input_files("#file", png("good.png"))
     page.wait_for_function("() => document.getElementById('stage').textContent.includes('good.png')")
     assert page.locator("#notice").is_hidden(), "it is not said over the newer one"
     job = str(page.evaluate("document.body.dataset.job"))
