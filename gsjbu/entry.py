@@ -45,9 +45,9 @@ class Interrupt:
 
     def _stop(self, frame: FrameType | None) -> None:
         self.came = True
-        if not _is_importing(frame):
+        if not _must_be_whole(frame):
             raise KeyboardInterrupt
-        self._again()  # torch aborts the process where its import is interrupted
+        self._again()
 
     def _swallowed(self, args: Any) -> None:
         """What is raised in a callback goes no further."""
@@ -70,9 +70,14 @@ class Interrupt:
             signal.pthread_kill(self.thread, signal.SIGINT)
 
 
-def _is_importing(frame: FrameType | None) -> bool:
+def _must_be_whole(frame: FrameType | None) -> bool:
+    """Whether an interrupt here ends the process by a signal: torch aborts where its import is left half-way, and
+    llvmlite frees twice what it was just handing over to LLVM.
+    """
     while frame is not None and frame.f_code is not run.__code__:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        if frame.f_globals.get("__name__", "").startswith("llvmlite."):
             return True
         frame = frame.f_back
     return False

@@ -1,4 +1,4 @@
-"""Compiles the kernels before the tests start: ``python -m tests.compiled cells|rest``.
+"""Compiles the kernels before the tests start: ``python -m tests.compiled [cells|rest]``.
 
 Otherwise each of the test processes, and each server that they start at the same time, compiles them for itself.
 """
@@ -16,6 +16,8 @@ PARTS = ("cells", "rest")
 
 def compile_all() -> None:
     """Side by side, and return when the cache on disk holds all of them."""
+    if apart.is_done():
+        return
     root = Path(__file__).resolve().parent.parent
     running = [subprocess.Popen([sys.executable, "-m", "tests.compiled", part], cwd=root) for part in PARTS]
     if any(process.wait() for process in running):
@@ -23,8 +25,8 @@ def compile_all() -> None:
     apart.done()
 
 
-def main(part: str) -> None:
-    """One part in this process."""
+def compile_part(part: str) -> None:
+    """In this process."""
     from gsjbu.core.backends import dispatch
     from gsjbu.run import metrics  # its tasks, and those of the rooms below
 
@@ -36,4 +38,7 @@ def main(part: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    for part in sys.argv[1:]:
+        compile_part(part)
+    if not sys.argv[1:]:
+        compile_all()

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from gsjbu.core import apart
 from tests import zygote
 from tests.compiled import compile_all
 
@@ -34,8 +33,7 @@ LONGEST = (
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
-    if not apart.is_done():  # or the first calls of a test are answered without
-        compile_all()
+    compile_all()  # or the first calls of a test are answered without
     if getattr(config.option, "numprocesses", None):  # the process that starts the others
         zygote.python()  # one for all of them
 

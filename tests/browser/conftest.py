@@ -76,11 +76,16 @@ def context(chromium: Browser, watch: Watch) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def page(context: BrowserContext, server: Server, request: pytest.FixtureRequest) -> Page:
-    """The page, its first scene computed and shown; the mark ``address`` says what else its address asks for."""
+    """The page, its first scene computed and shown; the mark ``address`` says what else its address asks for.
+
+    Marked with None it is empty: the test goes to an address of its own.
+    """
     page = context.new_page()
-    asked = request.node.get_closest_marker("address")
-    page.goto(server.url + ("/?" + asked.args[0] if asked else ""))
-    shown(page)
+    marked = request.node.get_closest_marker("address")
+    asked = marked.args[0] if marked else ""
+    if asked is not None:
+        page.goto(f"{server.url}/?{asked}")
+        shown(page)
     return page
 
 

@@ -98,6 +98,7 @@ def test_a_choice_that_is_not_there_is_refused(page: Page, server: Server) -> No
     assert state(page, "result.settings.iters") == 30
 
 
+@pytest.mark.address(None)
 def test_what_is_said_twice_is_named(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/?stride=8&stride=9&iters=30")
     shown(page)
@@ -288,6 +289,7 @@ def test_what_an_address_cannot_have_is_named(page: Page) -> None:
     assert "features=off" in page.url, "as it is read"
 
 
+@pytest.mark.address(None)
 @pytest.mark.parametrize(
     ("asked", "refused"),
     [
@@ -314,6 +316,7 @@ def test_a_value_that_cannot_be_taken_is_named(
     assert f"&{refused.replace(' ', '')}" not in page.evaluate("decodeURIComponent(location.search)")
 
 
+@pytest.mark.address(None)
 def test_no_place_is_smaller_than_the_page_allows(page: Page, server: Server) -> None:
     """One image pixel on one of the screen, as by the button 1:1."""
     page.goto(f"{server.url}/?resolution=128&features=off&place=0.0313,0.5,0.5")

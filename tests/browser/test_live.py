@@ -108,6 +108,7 @@ def test_a_slow_run_waits_and_advises(page: Page) -> None:
     assert state(page, "estimate.seconds") < before  # type: ignore[operator]
 
 
+@pytest.mark.address(None)
 def test_a_link_to_a_slow_run_shows_its_picture(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/?resolution=512&stride=2&radius=8&iters=1000")
     page.wait_for_selector("body[data-phase=waiting]")

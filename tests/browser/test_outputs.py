@@ -163,6 +163,7 @@ def test_link_is_the_address(page: Page) -> None:
     assert snippet(page, "link") == page.url
 
 
+@pytest.mark.address(None)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_menu_of_copies_lies_in_its_card_at_every_width(page: Page, server: Server, language: str) -> None:
     page.goto(f"{server.url}/?resolution=128&lang={language}")

@@ -162,6 +162,7 @@ def test_a_verdict_is_what_the_digits_say(
     assert page.get_attribute("#verdict", "data-winner") == winner
 
 
+@pytest.mark.address(None)
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("what", ["depth", "labels"])
 def test_no_figure_is_cut_off(page: Page, server: Server, what: str, language: str) -> None:
