@@ -109,7 +109,8 @@ clean:
 $(BIN)/python:
 	"$$(scripts/find-python.sh)" -m venv $(VENV)
 
-# Bytecode is made of what is imported as it is: of all, transformers' thousands of files too, it takes twice as long.
+# Bytecode is made of what is imported, as it is: of all, transformers' thousands of files too, it takes twice as long.
+export PYTHONDONTWRITEBYTECODE :=
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 $(RUNTIME): requirements.txt | $(BIN)/python

@@ -36,6 +36,7 @@ class BatchConfig:
     resolution: int = 0  # long side in pixels; 0 keeps the image's own size
     guide_masks: str = ""  # a folder with one mask for each image, under its name
     stretch: str = ""  # what becomes 0 and 1 in each band, as it is typed
+    entry: str = ""  # which array of each signal's file, where files hold several
     kind: str = AUTO
     invalid: str = AUTO
     layout: str = AUTO
@@ -66,6 +67,8 @@ class BatchConfig:
             from gsjbu.io.levels import SHARES  # here: it brings torch
 
             raise GsjbuError("output_format", SHARES)
+        if self.entry and signals == BACKBONE:
+            raise GsjbuError("setting_invalid", "entry has no part where the backbone makes the signals; leave it out.")
         if self.stretch:
             stretching.parse(self.stretch)
         if self.words == BatchConfig().words and not self.probabilities:

@@ -23,8 +23,9 @@ from gsjbu.batch.manifest import failed
 from gsjbu.batch.sources import IMAGES, SIGNALS, Blob, Item, mask_file
 from gsjbu.core.backends.dispatch import warm_up
 from gsjbu.core.kernel import Kernel
-from gsjbu.errors import GsjbuError, ModelError
+from gsjbu.errors import GsjbuError, ModelError, SignalError
 from gsjbu.io import guides, readers, restoring, stretching
+from gsjbu.io.arrays import SeveralArrays
 from gsjbu.io.results import Result
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.writers import is_there, result_dtype, result_path, write_kernel
@@ -197,7 +198,11 @@ class Worker:
 
 def brought_of(blob: Blob, asked: BatchConfig, size: tuple[int, int] | None = None) -> Signal:
     """A signal at rest, understood as ``asked``, over an image of ``size`` (height, width) where that is known."""
-    return understand(readers.read(blob.read(), blob.name), size, **asked.words)
+    try:
+        found = readers.read(blob.read(), blob.name, entry=asked.entry or None)
+    except SeveralArrays as several:
+        raise SignalError(several.code, f"{several.message} entry (--entry) names that of every file.") from several
+    return understand(found, size, **asked.words)
 
 
 def classes_of(items: list[Item], asked: BatchConfig) -> tuple[int, ...]:

@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="beside|backbone|FOLDER",
         help="where the signals are: beside each image, in a folder, or made by the backbone (default: beside)",
     )
+    parser.add_argument("--entry", metavar="NAME", help="which array of each signal's file, where files hold several")
     parser.add_argument("--to", choices=list(ENDINGS), default="npy", help="format of the results (default: npy)")
     options.add_half(parser)
     parser.add_argument(
@@ -74,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
     if args.signals == "backbone":
         options.refuse_signal_words(args, "the backbone makes the signals")
     asked = batch.BatchConfig(
-        form=args.to, half=args.float16, probabilities=args.probabilities, guide_masks=args.guide_masks or "",
-        stretch=args.stretch or "", **_settings(args), **options.signal_words(args),
+        form=args.to, half=args.float16, probabilities=args.probabilities, entry=args.entry or "",
+        guide_masks=args.guide_masks or "", stretch=args.stretch or "", **_settings(args), **options.signal_words(args),
     )  # fmt: skip
     started = time.perf_counter()
     bar: tqdm | None = None

@@ -112,7 +112,7 @@ def read_torch(data: bytes, max_values: int, entry: str | None = None) -> np.nda
     if isinstance(found, dict):
         return from_tensor(_tensor_of(found, entry), max_values)
     if entry is not None:
-        raise SignalError("signal_missing", f"The .pt holds one tensor without a name; leave :{entry[:60]} out.")
+        raise SignalError("signal_missing", f"The .pt is one tensor without a name; leave the name {entry[:60]} out.")
     return from_tensor(found, max_values)
 
 

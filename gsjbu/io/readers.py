@@ -117,7 +117,7 @@ def read(
         what = f"{name} is of a kind ({form.upper()}) that is read from a disk of your own, but not here."
         raise SignalError("signal_type", f"{what} {accepted}")
     if entry is not None and form not in _OF_ENTRIES:
-        raise SignalError("signal_missing", f"{name} has no entries; leave :{entry[:60]} out.")
+        raise SignalError("signal_missing", f"{name} has no entries; leave the name {entry[:60]} out.")
     try:
         found = reader(data, max_values) if entry is None else reader(data, max_values, entry)
     except (GsjbuError, MemoryError):
@@ -182,7 +182,7 @@ def _zarr(path: Path, max_values: int, entry: str | None) -> Brought:
     except Exception as error:
         raise SignalError("signal_type", f"{path.name} is a folder, and no Zarr array.") from error
     if hasattr(store, "dtype") and entry is not None:
-        raise SignalError("signal_missing", f"{path.name} is one array; leave :{entry[:60]} out.")
+        raise SignalError("signal_missing", f"{path.name} is one array; leave the name {entry[:60]} out.")
     found = store if hasattr(store, "dtype") else arrays.entry_of("Zarr group", dict(store.arrays()), entry)
     check(found.dtype, tuple(found.shape), max_values)
     notes = found.attrs.asdict().get("gsjbu")

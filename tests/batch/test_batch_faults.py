@@ -174,3 +174,18 @@ def test_a_command_says_what_was_made_again(source, tmp_path, capsys):
     said = capsys.readouterr()
     assert "1 result made again, as the image, signal or mask has changed since: p1." in said.err
     assert said.out.startswith("1 done, 1 there already, 0 failed")
+
+
+def test_files_of_several_arrays_have_one_named(source, tmp_path):
+    for name in ("p0", "p1"):
+        np.savez(source / f"{name}.npz", depth=np.load(source / f"{name}.npy"), weight=np.ones(3, np.float32))
+    batch.run(str(source), str(tmp_path / "alone"), ASKED, workers=1)
+    (source / "p0.npy").unlink()
+    failed, report = twice(source, tmp_path / "out")
+    assert report.done == 1 and "entry (--entry) names that of every file" in failed["p0"]["error"]
+    (source / "p1.npy").unlink()
+    words = [str(source), str(tmp_path / "named"), "--entry", "depth", "--objective", "rgb", "--iters", "1"]
+    assert cli.main(["batch", *words, "--workers", "1"]) == 0
+    for name in ("p0.npy", "p1.npy"):
+        assert (tmp_path / "named" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    assert cli.main(["batch", *words[:2], "--entry", "depth", "--signals", "backbone"]) == 2

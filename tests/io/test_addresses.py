@@ -86,7 +86,7 @@ def test_where_there_are_no_entries_the_word_is_left_out(tmp_path):
     np.save(tmp_path / "a.npy", DEPTH)
     torch.save(torch.from_numpy(DEPTH), tmp_path / "a.pt")
     for name in ("a.npy:x", "a.pt:x"):
-        with pytest.raises(SignalError, match="leave :x out"):
+        with pytest.raises(SignalError, match="leave the name x out"):
             bring(tmp_path / name)
 
 
