@@ -97,7 +97,7 @@ def fetch(
         raise Unavailable(f"{why} {instead(target.name)}")
     with _lock:
         download = _running.get(repo)
-        if download is None:
+        if download is None or download.given_up.is_set():  # which may not have come out yet
             download = _running[repo] = _Download(repo, tuple(files), target)
             threading.Thread(target=download.run, name="gsjbu-download", daemon=True).start()
         download.waiting += 1
@@ -155,7 +155,8 @@ class _Download:
             with suppress(OSError):
                 shutil.rmtree(part)
             with _lock:
-                _running.pop(self.repo, None)
+                if _running.get(self.repo) is self:
+                    del _running[self.repo]
                 if self.error and not self.given_up.is_set():
                     _failed[self.repo] = (time.monotonic(), self.error)
             self.finished.set()

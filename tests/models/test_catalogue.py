@@ -373,6 +373,22 @@ def test_a_download_can_be_cancelled(hub):
     assert catalogue.backbone("dinov2-small")  # a cancelled download is no reason to refuse the next
 
 
+def test_whoever_comes_while_a_cancelled_download_ends_has_one_of_its_own(hub):
+    pace, *_ = hub
+    pace["delay"] = 0.5
+
+    def stop(done, total, text):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        catalogue.backbone("dinov2-small", progress=stop)
+    cancelled = downloads._running["facebook/dinov2-small"]
+    pace["delay"] = 0.0
+    assert not cancelled.finished.is_set() and "fetched" in catalogue.backbone("dinov2-small").status
+    assert cancelled.finished.wait(10) and "cancelled" in cancelled.error
+    assert not downloads._running and not list(catalogue.cache().glob("*part*"))
+
+
 def test_after_its_patience_a_run_goes_on_and_the_download_too(hub):
     pace, *_ = hub
     pace["delay"] = 0.2
