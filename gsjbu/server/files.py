@@ -90,7 +90,8 @@ class OutFiles:
 
     def _sweep(self, keep: str | None) -> None:
         ages = {path: self._age(path) for path in self.folder.iterdir() if _is_own(path)}
-        self._born = {path.name: self._born[path.name] for path in ages}
+        # What a cancelled job drops meanwhile is not there any more.
+        self._born = {path.name: born for path in ages if (born := self._born.get(path.name)) is not None}
         sizes = {path: _bytes_in(path) for path in ages}
         total = sum(sizes.values())
         for path in sorted(ages, key=lambda p: -ages[p]):
@@ -103,12 +104,13 @@ class OutFiles:
     def _age(self, path: Path) -> float:
         """Seconds since it was written here, or else since another run left it; the latter by the wall clock, once."""
         now = self._clock()
-        if path.name not in self._born:
+        born = self._born.get(path.name)
+        if born is None:
             age = 0.0
             with suppress(FileNotFoundError):  # gone meanwhile, by another server
                 age = max(0.0, time.time() - path.stat().st_mtime)
-            self._born[path.name] = now - age
-        return now - self._born[path.name]
+            born = self._born[path.name] = now - age
+        return now - born
 
 
 def _is_own(path: Path) -> bool:

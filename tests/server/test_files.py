@@ -114,6 +114,22 @@ def test_servers_that_share_a_folder_never_fail_a_job(tmp_path: Path) -> None:
     assert len(names(tmp_path)) <= 2
 
 
+def test_a_job_that_is_dropped_during_a_sweep_fails_nobody(tmp_path: Path) -> None:
+    due: list[list[str]] = []
+
+    def clock() -> float:
+        for job in due.pop() if due else ():
+            out.drop(job)
+        return 0.0
+
+    out = OutFiles(tmp_path, 10**9, 60, clock)
+    for job in JOBS[:2]:
+        out.write(job, {"a.png": b"abc"})
+    due += [JOBS[:2], []]  # both, as the second one's age is asked
+    out.sweep()
+    assert not due and names(tmp_path) == []
+
+
 def test_only_one_server_sweeps_at_a_time(tmp_path: Path) -> None:
     out = OutFiles(tmp_path, 1, 1000)
     write(out, JOBS[0], 100)
