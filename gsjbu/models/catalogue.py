@@ -18,7 +18,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -247,7 +247,8 @@ def backbone(value: str, seed: int = 0, progress: Progress | None = None) -> Any
     """The backbone ``value``, ready to run (see ``networks``).
 
     ``auto`` is ResNet-18 where its weights are here or to be had, else EfficientNet-Lite0, else ResNet-18 with
-    random weights from ``seed``, which ``resnet18`` falls back on as well; ``status`` says which and why.
+    random weights from ``seed``, which ``resnet18`` falls back on as well; ``status`` says which and why, to each who
+    asks: what they share is the network and its lock.
     """
     if value in ("auto", "resnet18"):
         return _resnet18(value, seed, progress)
@@ -276,21 +277,17 @@ def _resnet18(value: str, seed: int, progress: Progress | None) -> Any:
         except ModelError as error:
             where += f" {error.message}"
         else:
-            made.status += f" It stands in for ResNet-18: {where}"
-            return made
+            return replace(made, status=made.status + f" It stands in for ResNet-18: {where}")
     key = ("resnet18", seed if place is None else _stamp(place))
     made = _hold("backbone", key, lambda: networks.resnet18(place, seed))
-    if place is None:
-        made.status = f"ResNet-18 with random weights from seed {seed}, not pretrained ones: {where}"
-    else:
-        made.status = f"ResNet-18, pretrained on ImageNet, {where}."
-    return made
+    pretrained = f"ResNet-18, pretrained on ImageNet, {where}."
+    drawn = f"ResNet-18 with random weights from seed {seed}, not pretrained ones: {where}"
+    return replace(made, status=drawn if place is None else pretrained)
 
 
 def _lite0() -> Any:
     made = _hold("backbone", (lite0.VALUE, str(lite0.weights())), lite0.load)
-    made.status = f"{lite0.LABEL}, pretrained on ImageNet, from this machine."
-    return made
+    return replace(made, status=f"{lite0.LABEL}, pretrained on ImageNet, from this machine.")
 
 
 def weights_state(value: str) -> object:

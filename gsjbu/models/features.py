@@ -37,7 +37,7 @@ class Features:
     as_named: bool = True  # False: something stands in for the backbone that was named
 
 
-# The last map, who made it, and a sentence if that was not done where it was asked for.
+# The last map, the network that made it, and a sentence if that was not done where it was asked for.
 Maps = MutableMapping[str, tuple[weakref.ref[Any], FeatureMap, str]]
 
 
@@ -69,12 +69,12 @@ def extract(
     def run(name: str) -> Features:
         loaded = catalogue.backbone(name, seed, progress)
         held = maps.get("last") if maps is not None else None
-        if held is not None and held[0]() is loaded and held[1].serves[0] <= stride <= held[1].serves[1]:
+        if held is not None and held[0]() is loaded.network and held[1].serves[0] <= stride <= held[1].serves[1]:
             found, fallback = held[1:]
         else:
             found, fallback = on_device(lambda d: loaded.features(picture, stride, d), device)
             if maps is not None:
-                maps["last"] = weakref.ref(loaded), found, fallback
+                maps["last"] = weakref.ref(loaded.network), found, fallback
         status, as_named = loaded.status + fallback, name == "auto" or loaded.pretrained
         return Features(to_grid(found, grid), loaded.label, status, loaded.pretrained, found.stage, as_named)
 

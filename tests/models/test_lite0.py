@@ -68,6 +68,8 @@ def test_auto_takes_it_where_resnet18_is_not_to_be_had_and_says_so():
     assert out.pretrained and out.values.shape == (112, 6, 8) and out.name == "EfficientNet-Lite0"
     assert out.status.startswith("EfficientNet-Lite0, pretrained on ImageNet, from this machine.")
     assert "stands in for ResNet-18" in out.status and "HF_HUB_OFFLINE" in out.status
+    one, other = catalogue.backbone("auto"), catalogue.backbone("efficientnet-lite0")
+    assert one.status == out.status and one.network is other.network, "each is told what they asked for"
     named = features.extract(IMAGE, GRID, "efficientnet-lite0")
     assert torch.equal(named.values, out.values) and "stands in" not in named.status
     assert catalogue.held() == {"backbone": "efficientnet-lite0"}
