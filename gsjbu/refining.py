@@ -18,7 +18,7 @@ from torch import Tensor
 from gsjbu.core.eager import eager
 from gsjbu.core.grid import Grid, Size, one_of, pair, size_text
 from gsjbu.errors import SignalError, SignalWarning
-from gsjbu.io import borders, kinds, layouts, reducing, resolution, restoring
+from gsjbu.io import borders, kinds, reducing, resolution, restoring
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, Numbers, to_guide
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
@@ -207,8 +207,7 @@ def refined(
 
 def _seen(signal: Any, size: tuple[int, int], asked: Asked) -> Looked:
     brought = bring(signal, MAX_VALUES)
-    axes = brought.layout if asked.layout == AUTO else asked.layout
-    laid = layouts.lay(brought.array, size, axes, asked.grid)
+    laid = asked.laid(brought, size)
     if laid.planes.shape[1:] != size:
         rows, cols = laid.planes.shape[1:]
         raise SignalError(

@@ -162,6 +162,15 @@ def test_what_is_smaller_than_the_image_is_for_upsample():
         gsjbu.refine(PHOTO, SHARES)
 
 
+def test_rows_of_shares_are_a_map_where_a_kind_says_so():
+    shares = np.random.default_rng(0).random((64, 64))
+    shares /= shares.sum(axis=1, keepdims=True)
+    with pytest.raises(SignalError, match="attention"):
+        gsjbu.refine(PHOTO[:64, :64], shares)
+    out = gsjbu.refine(PHOTO[:64, :64], shares, kind="heat_map", stride=4, iters=0)
+    assert out.shape == (64, 64) and out.signal.kind == "heat_map"
+
+
 def test_the_command_writes_what_the_library_gives(tmp_path, capsys):
     Image.fromarray(PHOTO).save(tmp_path / "photo.png")
     Image.fromarray(np.where(JAGGED, 255, 0).astype(np.uint8)).save(tmp_path / "mask.png")
