@@ -259,7 +259,7 @@ def _to_cog(plain: Path, output: Path, is_labels: bool) -> None:
     """GDAL copies in blocks; its overviews of numbers that stand for something are not averaged."""
     from rasterio.shutil import copy
 
-    part = output.with_name(f".{output.name}.part")
+    part = plain.with_name("cog.tif")  # goes with its folder, whatever happens
     resampling = "nearest" if is_labels else "average"
     copy(plain, part, driver="COG", compress="deflate", overview_resampling=resampling)
     shutil.move(part, output)

@@ -389,6 +389,20 @@ def test_where_nothing_can_be_written_the_results_name_is_told(land, capsys):
     assert "(/proc/fine.tif)." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_copy_that_breaks_off_leaves_nothing(land, tmp_path, monkeypatch, error):
+    _, guide, signal, *_ = land
+
+    def copy(source, target, **_):
+        target.write_bytes(source.read_bytes()[:1000])
+        raise error
+
+    monkeypatch.setattr(rasterio.shutil, "copy", copy)
+    with pytest.raises(type(error)):
+        gsjbu.raster.upsample(guide, signal, tmp_path / "out.tif")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_name_is_refused(land):
     folder, guide, signal, *_ = land
     for words in (("", signal, folder / "o.tif"), (guide, "", folder / "o.tif"), (guide, signal, "")):
