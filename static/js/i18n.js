@@ -7,7 +7,7 @@ import { keep, recall } from "./storage.js";
 
 export const LANGUAGES = { en: "English", zh: "中文" };
 
-export const isLanguage = (name) => name in LANGUAGES;
+export const isLanguage = (name) => Object.hasOwn(LANGUAGES, name);
 
 /** A language as HTML names it. */
 export const tag = (language) => (language === "zh" ? "zh-Hans" : language);
@@ -18,7 +18,7 @@ export const language = () => code;
 
 /** Fetch a language's words and put them on the page; what was written by script listens to "language". */
 export async function load(wanted) {
-  const next = wanted in LANGUAGES ? wanted : "en";
+  const next = isLanguage(wanted) ? wanted : "en";
   // if they do not come, the page stays in its language
   const [own, servers] = await Promise.all([api.words(next), next === "en" ? {} : api.serversWords(next)]);
   words = own;
@@ -60,7 +60,7 @@ function translate(root) {
 
 /** The language to begin with: the address, then the last choice, then the browser's. */
 export function firstLanguage(fromAddress) {
-  const known = (value) => (value in LANGUAGES ? value : null);
+  const known = (value) => (isLanguage(value) ? value : null);
   const browser = (navigator.language ?? "en").toLowerCase().startsWith("zh") ? "zh" : "en";
   return known(fromAddress ?? "") ?? known(recall("gsjbu.language") ?? "") ?? browser;
 }

@@ -19,8 +19,8 @@ const GROUPS = {
   runs: "group.runs",
 };
 
-export const isGroup = (group) => group in GROUPS;
-export const groupTitle = (group) => (group in GROUPS ? t(GROUPS[group]) : group);
+export const isGroup = (group) => Object.hasOwn(GROUPS, group);
+export const groupTitle = (group) => (isGroup(group) ? t(GROUPS[group]) : group);
 
 export const title = (panel) => said(panel.title);
 /**

@@ -275,14 +275,14 @@ def test_back_leads_to_the_picture_and_the_tab_before(page: Page) -> None:
 
 
 @pytest.mark.address(
-    "resolution=128&features=off&group=nowhere&layout=pile&divider=101&point=1,x&place=2&lang=xx&left=nonesuch"
+    "resolution=128&features=off&group=valueOf&layout=pile&divider=101&point=1,x&place=2&lang=constructor&left=nonesuch"
 )
 def test_what_an_address_cannot_have_is_named(page: Page) -> None:
     shown(page)
     said = page.inner_text("#notice p")
     for name, raw in (
-        ("group", "nowhere"), ("layout", "pile"), ("divider", "101"), ("point", "1,x"), ("place", "2"), ("lang", "xx"),
-        ("left", "nonesuch"),
+        ("group", "valueOf"), ("layout", "pile"), ("divider", "101"), ("point", "1,x"), ("place", "2"),
+        ("lang", "constructor"), ("left", "nonesuch"),
     ):  # fmt: skip
         assert f"{name} = {raw}" in said, name
     page.wait_for_timeout(350)
