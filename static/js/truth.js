@@ -14,7 +14,7 @@ const STRIDES = [8, 16];
 const OF_SCENES = { depth: "truth.depth", labels: "truth.labels" };
 
 /** What a truth is called; a scene's own has no file's name. */
-const called = ({ what, name }) => (what ? t(OF_SCENES[what]) : name);
+export const called = ({ what, name }) => (what ? t(OF_SCENES[what]) : name);
 
 /** The kinds of signals of which a scene's own is the truth. */
 const KINDS = { depth: ["depth", "heat_map", "features"], labels: ["labels", "soft_labels", "probabilities", "logits"] };
@@ -61,7 +61,7 @@ async function bring({ name, file, get, of, actions }, beside, stride = state.se
     const truth = { id, name: named(name, entry), shape, send: () => get(), entry, ...of };
     return { truth, signal: beside || !isLarge(shape) ? null : await api.reduceTruth(id, cells(stride), giveUp) };
   });
-  if (!found) return;
+  if (!found || !state.image) return; // the server may have forgotten the picture meanwhile, which is said
   const { truth, signal } = found;
   if (!isLarge(truth.shape)) {
     const sizes = { size: truth.shape.join(" × "), ...cells(1) };
@@ -87,6 +87,7 @@ function isOfShape(rows, cols) {
 
 /** Whether an array [C, rows, columns] has a value for each pixel of the picture as a run has it. */
 export function isWhole([, rows, cols]) {
+  if (!state.image) return false;
   const picture = cells(1);
   return rows >= picture.rows && cols >= picture.cols;
 }
@@ -145,7 +146,7 @@ export async function renewed(truth, signal) {
 function draw() {
   const { truth, image } = state;
   byId("truth-now").hidden = !truth;
-  byId("truth-open").hidden = Boolean(truth);
+  byId("truth-open").hidden = Boolean(truth) || !image;
   byId("truth-open").textContent = t(state.signal && !state.signal.made ? "truth.open" : "truth.instead");
   if (truth) {
     byId("truth-name").textContent = t("truth.is", { name: called(truth) });

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,24 @@ from playwright.sync_api import Page
 
 from gsjbu.samples import SAMPLES
 from tests import zygote
-from tests.browser.hands import ROOT, Server, depth, npy_file, shown, state
+from tests.browser.hands import (
+    ROOT,
+    Server,
+    Watch,
+    depth,
+    forget,
+    hand_over,
+    npy_file,
+    settled,
+    shown,
+    state,
+)
+from tests.npy import npy
 
 pytestmark = pytest.mark.address("resolution=128")
 
 FIRST = next(iter(SAMPLES))
+NOTHING_SENT = "() => import('/static/js/state.js').then(({state}) => state.sending.length === 0)"
 
 
 @pytest.mark.parametrize(("what", "stride"), [("depth", 16), ("labels", 8)])
@@ -81,6 +95,9 @@ def test_a_truth_that_is_brought_and_taken_away(page: Page) -> None:
     shown(page, job)
     assert page.locator("#truth-now").is_hidden()
     assert page.inner_text("#signal-name") == "depth.npy", "the signal stays"
+    page.click("#chart-runs")
+    lines = page.eval_on_selector_all(".runs .back", "all => all.map((one) => one.textContent)")
+    assert ["Truth: full.npy" in line for line in lines] == [False, True, False], "each is a run of its own"
     assert "No truth to measure against" in page.inner_text("#verdict")
 
 
@@ -125,6 +142,33 @@ def test_a_truth_that_fits_no_more_goes_with_a_word(page: Page) -> None:
     page.set_input_files("#file", {"name": "wide.png", "mimeType": "image/png", "buffer": out.getvalue()})
     page.wait_for_function("() => document.getElementById('toast').textContent.includes('of another picture')")
     assert state(page, "truth") is None
+
+
+def test_a_truth_of_a_picture_that_is_gone_is_none(page: Page, watch: Watch, tmp_path: Path) -> None:
+    """A picture of the address alone cannot be sent again: no array is as large as it."""
+    watch.expect("status of 404")
+    job = shown(page)
+    out = io.BytesIO()
+    Image.linear_gradient("L").save(out, "PNG")
+    page.set_input_files("#file", {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()})
+    job = shown(page, job)
+    page.set_input_files("#signal-file", depth())
+    shown(page, job)
+    settled(page)
+    page.goto(page.url)
+    shown(page)
+    forget(page, "**/api/images/*")
+    forget(page, "**/api/jobs")
+    page.click("#run")
+    page.wait_for_function("() => document.body.dataset.phase === 'failed'")
+    assert page.locator("#truth-open").is_hidden()
+    page.set_input_files("#truth-file", depth("full.npy", 128))
+    page.wait_for_function(NOTHING_SENT)
+    for side in (8, 128):
+        (tmp_path / f"{side}.npy").write_bytes(npy(np.zeros((side, side), np.float32)))
+    hand_over(page, [tmp_path / "8.npy", tmp_path / "128.npy"], "drop")
+    page.wait_for_function("() => document.getElementById('toast').textContent.includes('128.npy')")
+    assert state(page, "truth") is None and state(page, "signal.name") == "8.npy"
 
 
 def test_one_at_full_size_is_reduced_here_and_goes_with_its_picture(page: Page) -> None:
