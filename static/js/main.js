@@ -94,11 +94,12 @@ async function comeBack(result) {
 
 /** An older entry of the history: its run, if it is kept, with the tab and panels of its address. */
 async function goBack(address) {
-  const { settings, view, sample, image, signal: brought } = address;
+  const { settings, view, sample, image, signal: brought, truth: measured } = address;
   const wanted = { ...defaults(), ...settings };
   const isIt = (one) =>
     (sample ? one.from.sample === sample : one.from.id === image) &&
     (one.signal?.id ?? null) === brought &&
+    (one.truth?.id ?? null) === measured &&
     Object.entries(one.settings).every(([name, value]) => !(name in wanted) || wanted[name] === value);
   const run = state.runs.find(isIt);
   if (!run) return location.reload(); // it is run again, as that address says

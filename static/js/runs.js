@@ -10,6 +10,7 @@ import { mainFigure } from "./report.js";
 import { said } from "./said.js";
 import { kindWords, nameOf } from "./signal.js";
 import { on, set, state } from "./state.js";
+import { called } from "./truth.js";
 
 const KEEP = 12;
 
@@ -22,7 +23,7 @@ export function start(fn) {
   on("result", () => state.result && keep(state.result));
 }
 
-const asked = ({ settings, from, signal }) => JSON.stringify([settings, from.id, signal?.id]);
+const asked = ({ settings, from, signal, truth }) => JSON.stringify([settings, from.id, signal?.id, truth?.id]);
 
 /** A run that was asked for again takes its older self's place. */
 function keep(result) {
@@ -37,13 +38,17 @@ const ALWAYS = new Set(["stride", "iters", "radius"]); // what every run's line 
 
 const settingWords = (settings) => ({ name }) => `${label(name)} ${shownSetting(name, settings[name])}`;
 const signalWords = (signal) => `${nameOf(signal)} (${kindWords(signal.kind)})`;
+/** The truth that was brought beside a signal; of one made of its truth the signal's name says it. */
+const truthWords = ({ signal, truth }) => (truth && !signal?.made ? t("truth.is", { name: called(truth) }) : "");
 
 /** What a run was asked for: beside what is always said, what is not as usual or not as in another run. */
-function words({ settings, signal }) {
+function words(run) {
+  const { settings, signal } = run;
   const differ = ({ name, default: usual }) =>
     !ALWAYS.has(name) && state.runs.some((one) => one.settings[name] !== usual || one.settings[name] !== settings[name]);
   const others = state.info.settings.filter(differ).map(settingWords(settings));
-  return [t("runs.line", settings), ...others, ...(signal ? [signalWords(signal)] : [])].join(" · ");
+  const brought = [signal ? signalWords(signal) : "", truthWords(run)].filter(Boolean);
+  return [t("runs.line", settings), ...others, ...brought].join(" · ");
 }
 
 /** What tells a run from another one, in as few words; all of it where nothing does. */
@@ -52,7 +57,8 @@ function apart(run, other) {
   const parts = state.info.settings.filter(differ).map(settingWords(run.settings));
   if (run.from.id !== other.from.id) parts.unshift(pictureName(run));
   if (run.signal?.id !== other.signal?.id) parts.push(run.signal ? signalWords(run.signal) : t("runs.bare"));
-  return parts.join(" · ") || words(run);
+  if (run.truth?.id !== other.truth?.id) parts.push(truthWords(run));
+  return parts.filter(Boolean).join(" · ") || words(run);
 }
 
 /** A run's figure with its name: against the truth of its signal where there is one, else of RGB. */

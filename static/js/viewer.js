@@ -259,6 +259,9 @@ class Viewer extends HTMLElement {
         if (grip.hasPointerCapture(event.pointerId)) this.#dividerTo(event);
       });
       grip.addEventListener("pointerup", (event) => this.#pressed(grip, event));
+      grip.addEventListener("lostpointercapture", () => {
+        this.gripped = null;
+      });
     }
   }
 

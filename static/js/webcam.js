@@ -6,6 +6,7 @@ import { say } from "./notice.js";
 import { takeFile } from "./gallery.js";
 
 let stream = null;
+let asking = false; // the person: another stream would be on for ever
 
 export function start() {
   const dialog = byId("camera");
@@ -16,11 +17,15 @@ export function start() {
     return;
   }
   open.addEventListener("click", async () => {
+    if (asking) return;
+    asking = true;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 } }, audio: false });
     } catch (error) {
       say("error", () => t(error.name === "NotAllowedError" ? "camera.refused" : "camera.none"), { about: "refusal" });
       return;
+    } finally {
+      asking = false;
     }
     const video = byId("camera-video");
     video.srcObject = stream;

@@ -49,6 +49,17 @@ def test_divider_jumps_on_a_click(page: Page) -> None:
     assert abs(at(page) - 80) <= 1
 
 
+def test_a_press_on_the_divider_is_over_once_it_is(page: Page) -> None:
+    """The pixel below is chosen by the press that was meant for it, and by no other button later."""
+    x, y = on_stage(page, 256, 128)
+    page.mouse.click(x, y)
+    assert state(page, "point") is not None and at(page) == 50
+    page.focus(".stage")
+    page.keyboard.press("Escape")
+    page.mouse.click(x, y, button="right")
+    assert state(page, "point") is None
+
+
 def test_touch_divides_and_pinch_zooms(chromium: Browser, server: Server, watch: Watch) -> None:
     """A phone: a finger moves the divider; two fingers zoom and do not move it."""
     context = chromium.new_context(viewport={"width": 375, "height": 812}, has_touch=True, locale="en-GB")
