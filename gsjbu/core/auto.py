@@ -24,7 +24,7 @@ from gsjbu.core import noise, parameters
 from gsjbu.core.backends.dispatch import Choice
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
-from gsjbu.core.gaps import fill, is_filled, missing_nearby, without_stand_ins
+from gsjbu.core.gaps import both, fill, is_filled, missing_nearby, without_stand_ins
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
@@ -95,7 +95,7 @@ def fit(
     if name == "odds":
         signal = log_odds(signal)
     missing = 0.0 if told is None else missing_nearby(told)
-    told = _both(base.seen_cells, told)
+    told = both(base.seen_cells, told)
     lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
     signal, name, trust, gain, moved = lies.signal, lies.recipe, lies.trust, lies.gain, lies.moved
     if lies.smoother:
@@ -107,7 +107,7 @@ def fit(
     if laid is not None:
         guide, seen = laid(guide), None if seen is None else laid(seen[None].float())[0] > 0
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
-        explained = Explained(signal, base.lr_guide, _both(base.seen_cells, told))
+        explained = Explained(signal, base.lr_guide, both(base.seen_cells, told))
         trust, gain = trust_in(name, explained), explained.gain()
     step = math.sqrt(grid.step_x * grid.step_y)
     plain_share, second_share = recipe.shares(step, trust)
@@ -215,13 +215,6 @@ class _Fits:
             backend=self.chosen.name, device=self.device, threads=self.threads,
             optimiser=optimiser_on(self.base.grid), progress=report if self.progress is not None else None,
         )  # fmt: skip
-
-
-def _both(one: Tensor | None, other: Tensor | None) -> Tensor | None:
-    """bool [h, w]: where both hold, of which None holds everywhere."""
-    if one is None or other is None:
-        return other if one is None else one
-    return one & other
 
 
 def _is_large(grid: Grid) -> bool:
