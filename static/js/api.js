@@ -5,7 +5,6 @@ export class Problem extends Error {
     super(body?.detail ?? body?.title ?? `HTTP ${status}`);
     this.status = status;
     this.code = body?.code ?? `http_${status}`;
-    this.setting = body?.setting;
     const advice = body?.advice ?? [];
     this.advice = advice.filter((one) => one.setting); // what to set otherwise
     this.remedies = advice.filter((one) => one.word); // what to say of a refused signal

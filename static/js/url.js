@@ -11,9 +11,9 @@ const LAYOUTS = new Set(["divider", "side", "grid", "difference"]);
 let last = ""; // which picture, signal and tab the newest entry of the history is of
 let returning = false; // to an entry of the history
 
-/** What the address asks for: {settings, sample, image, signal, truth, lang, view, point, place}; values are checked against the schema. Which panels there are is known with the result. */
-export function read(schema, search = location.search) {
-  const asked = new URLSearchParams(search);
+/** What the address asks for: {settings, sample, image, signal, truth, view, point, place}; values are checked against the schema. Which panels there are is known with the result. */
+export function read(schema) {
+  const asked = new URLSearchParams(location.search);
   const settings = {};
   const refused = [];
   for (const name of new Set(asked.keys())) {
@@ -46,10 +46,10 @@ export function read(schema, search = location.search) {
   const [x, y] = taken("point", (raw) => numbers(raw, 2, Number.isInteger)) ?? [];
   const point = x === undefined ? null : { x, y };
   const place = taken("place", (raw) => placeOf(numbers(raw, 3))) ?? null;
-  const lang = taken("lang", (raw) => (isLanguage(raw) ? raw : null));
+  taken("lang", (raw) => (isLanguage(raw) ? raw : null)); // the page is in it before the address is read
   const [image, signal, truth] = ["image", "signal", "truth"].map((name) => taken(name, (raw) => raw || null) ?? null);
   const sample = taken("sample", (raw) => (raw && !image ? raw : null)) ?? null; // there is one picture
-  return { settings, refused, view, point, place, sample, image, signal, truth, lang };
+  return { settings, refused, view, point, place, sample, image, signal, truth };
 }
 
 /** A zoom, and what is in the middle as shares of the picture; null where there is no such place. */
@@ -76,7 +76,7 @@ export function parse(setting, raw) {
   if (setting.kind === "bool") return saidTrue(raw);
   if (setting.kind === "choice") return setting.choices.some((c) => c.value === raw && c.available !== false) ? raw : undefined;
   const value = raw.trim() === "" ? NaN : Number(raw);
-  if (setting.kind === "int" && !Number.isInteger(value)) return undefined;
+  if (!Number.isInteger(value)) return undefined;
   return value >= setting.low && value <= setting.high ? value : undefined;
 }
 
