@@ -18,7 +18,7 @@ FLAT = 1e-6  # of its largest value: a signal that spreads less is what float32'
 def fit_gaussians(
     start: Gaussians,
     iters: int,
-    signal: Tensor | None = None,  # [C, h, w], see checked_signal: what is to be given back; None: the guide's colours
+    signal: Tensor | None,  # [C, h, w], see checked_signal: what is to be given back; None: the guide's colours
     *,
     backend: str,
     device: torch.device,

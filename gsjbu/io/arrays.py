@@ -71,7 +71,7 @@ def entry_of(form: str, held: Mapping[str, Any], entry: str | None) -> Any:
     return held[entry]
 
 
-def read_zip(data: bytes, max_values: int, entry: str | None = None) -> tuple[np.ndarray, str]:
+def read_zip(data: bytes, max_values: int, entry: str | None) -> tuple[np.ndarray, str]:
     """The array of a .npz file or of a torch one, and which of the two it is."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         infos = archive.infolist()
@@ -129,7 +129,7 @@ def _tensor_of(held: dict[Any, Any], entry: str | None) -> Tensor:
     return entry_of(".pt", tensors, entry)
 
 
-def read_safetensors(data: bytes, max_values: int, entry: str | None = None) -> np.ndarray:
+def read_safetensors(data: bytes, max_values: int, entry: str | None) -> np.ndarray:
     """A tensor of a .safetensors file."""
     from safetensors.torch import load
 

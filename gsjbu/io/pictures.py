@@ -65,7 +65,7 @@ def decode_pixels(data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 
 @contextmanager
-def loaded(data: bytes, max_pixels: int = MAX_PIXELS) -> Iterator[Image.Image]:
+def loaded(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """Picture file → a Pillow image with its pixels read and found sound; for :func:`upright` and its size.
 
     Whatever is raised while it is held becomes an ImageError too.

@@ -13,7 +13,7 @@ POINT_BYTES = _POINT.itemsize
 _ROWS = 64  # written at a time
 
 
-def ply(values: np.ndarray, colours: np.ndarray, unit: str = "") -> Iterator[bytes]:
+def ply(values: np.ndarray, colours: np.ndarray, unit: str) -> Iterator[bytes]:
     """values: float [H, W] in ``unit``, NaN where there is none (no point then); colours: uint8 [H, W, 3]."""
     known = np.isfinite(values)
     properties = "".join(f"property {_TYPES[_POINT[name].str]} {name}\n" for name in _POINT.names or ())

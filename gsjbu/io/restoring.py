@@ -136,7 +136,7 @@ def filled(high: Tensor, low: Tensor, grid: Grid) -> Tensor:
 # ------------------------------------------------------------------------------------------ classes
 
 
-def classes_by(way: Upsampler, signal: Signal, grid: Grid, reach: int, joint: bool = False) -> Tensor:
+def classes_by(way: Upsampler, signal: Signal, grid: Grid, reach: int, joint: bool) -> Tensor:
     """Per HR pixel the class of ``signal`` with the largest score upsampled by ``way``, int64 [H, W].
 
     ``reach``: LR pixels from its own that a pixel may take from. ``joint``: all channels must stay together.

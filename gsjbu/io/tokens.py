@@ -114,7 +114,7 @@ class Crossed:
         return f"{_CROSSED} (the last axis fits {self.grid.sentence}): transpose it, or reshape it to [C, h, w]"
 
 
-def crossed(count: int, last: int, size: Size, shares: bool = False) -> Crossed | None:
+def crossed(count: int, last: int, size: Size, shares: bool) -> Crossed | None:
     """[count, last], read as tokens, if it is rather [C, N]: the last axis fits the image as well, or better.
 
     shares: no value is negative, as in attention and not in features.

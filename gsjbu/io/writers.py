@@ -126,12 +126,10 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def sweep(folder: Path) -> int:
-    """Remove what killed runs left under temporary names; returns how many."""
-    parts = list(folder.rglob(f".*{PART}"))
-    for path in parts:
+def sweep(folder: Path) -> None:
+    """Remove what killed runs left under temporary names."""
+    for path in list(folder.rglob(f".*{PART}")):
         discard(path)
-    return len(parts)
 
 
 def _replace(asked: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:

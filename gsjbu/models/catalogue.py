@@ -327,12 +327,6 @@ def segmenter(value: str, progress: Progress | None = None) -> Any:
     return _hold("segmentation", (value, _stamp(place)), lambda: networks.mask2former(place, spec.label, where))
 
 
-def held() -> dict[str, str]:
-    """Kind → name of the model in memory."""
-    with _lock:
-        return {kind: key[0] for kind, (key, _) in _held.items()}
-
-
 def release(kind: str | None = None) -> None:
     """Forget the held model of a kind (or all) and give its memory back to the system."""
     with _lock:

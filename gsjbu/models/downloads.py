@@ -84,8 +84,8 @@ def fetch(
     files: Sequence[str],
     target: Path,
     label: str,
-    progress: Callable[[int, int, str], object] | None = None,
-    patience: float | None = None,
+    progress: Callable[[int, int, str], object] | None,
+    patience: float | None,
 ) -> None:
     """Bring ``files`` of ``repo`` into the folder ``target``; raises Unavailable with a sentence.
 

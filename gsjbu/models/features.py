@@ -87,7 +87,7 @@ def extract(
         return replace(instead, status=f"{error.message} Shown instead: {instead.status}", as_named=False)
 
 
-def check_named(backbone: str, seed: int = 0) -> None:
+def check_named(backbone: str, seed: int) -> None:
     """Refuse a backbone that is named and that something would stand in for. Raises ModelError."""
     if backbone != "auto" and not (made := catalogue.backbone(backbone, seed)).pretrained:
         raise ModelError("model_unavailable", made.status)

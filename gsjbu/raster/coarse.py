@@ -33,7 +33,7 @@ class Coarse:
         return self.classes is not None
 
 
-def coarse_of(data: Any, kind: str = AUTO, invalid: Invalid = AUTO) -> Coarse:
+def coarse_of(data: Any, kind: str, invalid: Invalid) -> Coarse:
     """``data`` as the words say, or as ``gsjbu.io.signals`` understands it. Raises GsjbuError."""
     if kind == "labels" and data.count > 1:
         raise GsjbuError("raster_bands", f"Labels are one band of numbers; the signal has {data.count}.")

@@ -202,7 +202,7 @@ def classes(
     return out
 
 
-def legend(labels: np.ndarray, names: Sequence[str], codes: Sequence[int] = ()) -> list[dict[str, Any]]:
+def legend(labels: np.ndarray, names: Sequence[str], codes: Sequence[int]) -> list[dict[str, Any]]:
     """``[{"name", "colour", "share", "index"}]`` of the classes present, largest share (0–1) first; ``index`` is the
     class's number."""
     counts = np.bincount(labels[labels >= 0].ravel(), minlength=len(names))

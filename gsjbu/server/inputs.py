@@ -139,7 +139,7 @@ class Inputs:
 
         return await self._in_thread(work)
 
-    async def signal_from_file(self, file: File, words: dict[str, Any], entry: str | None = None) -> StoredSignal:
+    async def signal_from_file(self, file: File, words: dict[str, Any], entry: str | None) -> StoredSignal:
         """Read an uploaded low-resolution signal, or one ``entry`` of its file; ``words`` are what was said of it."""
         most = int(self.limits.signal_values)
 
@@ -161,7 +161,7 @@ class Inputs:
             raise Problem("request_invalid", "'what' names a truth of a built-in scene; send 'sample'.", setting="what")
         return await self.truth_of_sample(form.fields["sample"], form.fields["what"])
 
-    async def truth_from_file(self, file: File, entry: str | None = None) -> StoredTruth:
+    async def truth_from_file(self, file: File, entry: str | None) -> StoredTruth:
         """Read an uploaded truth: as a quantity, whatever it is, so that classes need no channel each."""
         read = await self.signal_from_file(file, {"kind": "depth", "invalid": "none"}, entry)
         assert read.signal.brought is not None

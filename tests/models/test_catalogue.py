@@ -462,14 +462,14 @@ def test_a_download_cut_short_is_not_kept(hub, monkeypatch):
 
 
 def test_one_model_of_a_kind_is_held(local):
-    catalogue.backbone("local:tiny-dinov2")
-    first = catalogue._held["backbone"][1]
+    first = catalogue.backbone("local:tiny-dinov2")
+    masks = catalogue.segmenter("local:tiny-m2f")
     assert catalogue.backbone("local:tiny-dinov2") is first
     catalogue.backbone("local:tiny-resnet")
-    catalogue.segmenter("local:tiny-m2f")
-    assert catalogue.held() == {"backbone": "local:tiny-resnet", "segmentation": "local:tiny-m2f"}
+    assert catalogue.backbone("local:tiny-dinov2") is not first, "another took its place"
+    assert catalogue.segmenter("local:tiny-m2f") is masks, "of its kind it is the only one"
     catalogue.release()
-    assert catalogue.held() == {}
+    assert catalogue.segmenter("local:tiny-m2f") is not masks
 
 
 def test_a_replaced_model_is_loaded_again(local, tmp_path, monkeypatch):

@@ -72,7 +72,6 @@ def test_auto_takes_it_where_resnet18_is_not_to_be_had_and_says_so():
     assert one.status == out.status and one.network is other.network, "each is told what they asked for"
     named = features.extract(IMAGE, GRID, "efficientnet-lite0")
     assert torch.equal(named.values, out.values) and "stands in" not in named.status
-    assert catalogue.held() == {"backbone": "efficientnet-lite0"}
 
 
 def test_auto_takes_resnet18_where_its_weights_are(tmp_path, monkeypatch):
