@@ -96,6 +96,8 @@ export function latest(fn) {
 
 export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
+export const REST = 60; // ms without movement before the server is asked about a place
+
 /** `fn` after `quiet` ms without a call; `.now(...)` skips them, `.cancel()` forgets. */
 export function debounce(fn, quiet) {
   let timer = 0;

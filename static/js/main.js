@@ -103,7 +103,7 @@ async function goBack(address) {
     Object.entries(one.settings).every(([name, value]) => !(name in wanted) || wanted[name] === value);
   const run = state.runs.find(isIt);
   if (!run) return location.reload(); // it is run again, as that address says
-  const pair = Object.fromEntries(["group", "left", "right", "third", "fourth", "layout"].map((name) => [name, view[name] ?? null]));
+  const pair = Object.fromEntries(url.VIEW.map((name) => [name, view[name] ?? null]));
   if (run !== state.result) await comeBack(run);
   await compare.want(pair);
 }

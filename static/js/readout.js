@@ -1,14 +1,12 @@
 // The values under the pointer: at once from the pictures, exactly from the server once the pointer rests.
 
 import * as api from "./api.js";
-import { byId, debounce, h, put } from "./dom.js";
+import { REST, byId, debounce, h, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { t } from "./i18n.js";
 import { bytesAt, cells, classWords } from "./panels.js";
 import { said } from "./said.js";
 import { on, state } from "./state.js";
-
-const REST = 60; // ms without movement before the server is asked
 
 let at = null; // {x, y} of what is shown
 let known = null; // {job, x, y, values}

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { allGroups } from "./compare.js";
-import { byId, debounce, h, latest, put } from "./dom.js";
+import { REST, byId, debounce, h, latest, put } from "./dom.js";
 import { fixed, number } from "./format.js";
 import { list, t } from "./i18n.js";
 import { colourOf } from "./methods.js";
@@ -11,7 +11,6 @@ import { said } from "./said.js";
 import { on, set, state } from "./state.js";
 import { trouble } from "./trouble.js";
 
-const REST = 60; // ms without movement before the server is asked
 const SHARE = 8; // of the picture's sides: what a region has at first
 const MOST = 3; // numbers, or classes, that a line has room for
 

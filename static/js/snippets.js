@@ -1,7 +1,8 @@
 // The run on the page as a command, as Python and as curl: the same settings, the same numbers.
 
+import { onOff } from "./url.js";
+
 const quoted = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
-const option = (value) => ({ true: "on", false: "off" })[String(value)] ?? String(value);
 /** A file in a field of curl's form; curl's own quotes keep commas and semicolons in the name. */
 const attached = (field, name) => quoted(`${field}=@"${name.replace(/[\\"]/g, "\\$&")}"`);
 /** The same of one of a file's arrays, which a field of its own names: [the file, the entry]. */
@@ -21,7 +22,7 @@ const listed = (words, one) => Object.entries(words).map(([name, value]) => one(
 export function command({ result }) {
   const { signal, truth, settings } = result;
   const picture = quoted(result.from.sample ? `scene:${result.from.sample}` : fileName(result.from));
-  const said = (name, value) => `--${name.replaceAll("_", "-")} ${option(value)}`;
+  const said = (name, value) => `--${name.replaceAll("_", "-")} ${onOff(value)}`;
   const { file, words } = signal ? brought(signal) : {};
   const taken = listed(words ?? {}, (name, value) => (value === true ? `--${name}` : `--${name} ${quoted(value)}`));
   if (truth) {

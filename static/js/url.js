@@ -6,7 +6,8 @@ import { isGroup } from "./panels.js";
 import { on, state } from "./state.js";
 import { MOST_ZOOM } from "./viewport.js";
 
-const VIEW = ["group", "left", "right", "third", "fourth", "layout"];
+/** What of the view is text in the address. */
+export const VIEW = ["group", "left", "right", "third", "fourth", "layout"];
 const LAYOUTS = new Set(["divider", "side", "grid", "difference"]);
 let last = ""; // which picture, signal and tab the newest entry of the history is of
 let returning = false; // to an entry of the history
@@ -80,11 +81,12 @@ export function parse(setting, raw) {
   return value >= setting.low && value <= setting.high ? value : undefined;
 }
 
-const said = (value) => ({ true: "on", false: "off" })[String(value)] ?? String(value);
+/** A value as text: as the command line, the API and addresses take it. */
+export const onOff = (value) => ({ true: "on", false: "off" })[String(value)] ?? String(value);
 
 export function search() {
   const out = new URLSearchParams();
-  for (const [name, value] of Object.entries(state.settings)) out.set(name, said(value));
+  for (const [name, value] of Object.entries(state.settings)) out.set(name, onOff(value));
   if (state.image?.sample) out.set("sample", state.image.sample);
   else if (state.image) out.set("image", state.image.id);
   if (state.signal) out.set("signal", state.signal.id);
@@ -92,7 +94,7 @@ export function search() {
   const view = { ...state.view, layout: state.view.before ?? state.view.layout }; // the maps' own layout is not chosen
   for (const name of VIEW) if (view[name]) out.set(name, view[name]);
   out.set("divider", String(Math.round(state.view.divider)));
-  if (view.ellipses) out.set("ellipses", said(true));
+  if (view.ellipses) out.set("ellipses", onOff(true));
   if (state.point) out.set("point", `${state.point.x},${state.point.y}`);
   const { place } = byId("viewer");
   if (place) out.set("place", place.map((one) => Number(one.toFixed(4))).join());
