@@ -25,7 +25,7 @@ from gsjbu.io.kinds import CLASS_KINDS, Kind
 from gsjbu.io.restoring import filled
 from gsjbu.io.signals import Signal, label, understand
 
-RGB, FEATURES = "rgb", "features"
+RGB, FEATURES = "rgb", "features"  # words of --signal
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class FrameSignals:
         self._next = 0
         self._words = options.signal_words(args)
         self._kinds: dict[Path, Kind] = {}  # of the files that alone would be taken for something else
-        self.kind, self.sentence = FEATURES, ""
-        if not self._files and args.objective not in ("suited", RGB):
+        self.kind, self.sentence = "features", ""
+        if not self._files and args.objective not in ("suited", "rgb"):
             raise GsjbuError(
                 "setting_invalid",
                 f"--objective {args.objective} is for a signal of one's own (--signal FOLDER); with --signal "
@@ -74,7 +74,7 @@ class FrameSignals:
         if not self._files:
             options.refuse_signal_words(args, f"the signal is {args.signal}")
         own = args.objective if args.objective != "suited" else "auto"
-        self.objective = own if self._files else RGB
+        self.objective = own if self._files else "rgb"
         if self._files:
             _check_count(self._files, args, frames)
         self.codes, self.range = self._of_all()
@@ -82,7 +82,7 @@ class FrameSignals:
     @property
     def by_itself(self) -> bool:
         """Whether each frame is fitted on its own signal; otherwise on its picture, from the frame before."""
-        return self.objective != RGB
+        return self.objective != "rgb"
 
     def fitted(self, frames: Iterable[Tensor], fit: dict[str, Any]) -> Iterator[tuple[Kernel, Signal]]:
         """Each frame's kernel and signal; ``fit``: options of :func:`gsjbu.fit`."""
@@ -135,7 +135,7 @@ class FrameSignals:
     def shown(self, kernel: Kernel, signal: Signal, low: Tensor) -> Tensor:
         """[3, H, W] in [0, 1]: features' colours (``low``) rendered, other values rendered and then in colours, as what
         gives them back is not mixing alone."""
-        if not self.by_itself or signal.kind == FEATURES:
+        if not self.by_itself or signal.kind == "features":
             return filled(kernel.render(low, mask=signal.mask, clip=True), low, kernel.grid)
         if signal.shared is not None:
             shared = signal.shared.reaching(kernel.reach)

@@ -14,7 +14,7 @@ import numpy as np
 from gsjbu.io.brought import Brought
 from gsjbu.io.kinds import KINDS, Kind, may_be_classes
 
-MAX_CLASSES = 4096
+MAX_LISTED = 4096  # class numbers that notes may list
 MAX_NAME = 200
 
 
@@ -59,7 +59,7 @@ def _kind(said: Any, array: np.ndarray) -> Kind | None:
 
 
 def _numbers(said: Any, of: type) -> tuple[Any, ...]:
-    if not isinstance(said, list) or len(said) > MAX_CLASSES:
+    if not isinstance(said, list) or len(said) > MAX_LISTED:
         return ()
     sound = (type(n) in (int, float) and abs(n) < 1e300 and (of is float or n == int(n)) for n in said)
     found = tuple(of(n) for n in said) if all(sound) else ()

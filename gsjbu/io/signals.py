@@ -1,7 +1,7 @@
 """Low-resolution (LR) signals: what a person brought, understood, with the reason for every choice.
 
-:func:`understand` is the one way in, for the library, the command line, the batch and the page. Four words overrule
-what it would guess: ``kind``, ``invalid``, ``layout`` and, when a result is written, ``fill``.
+:func:`understand` is the one way in, for the library, the command line, the batch and the page. The words of
+``words.py`` overrule what it would guess.
 """
 
 from __future__ import annotations

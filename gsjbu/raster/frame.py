@@ -25,7 +25,8 @@ class Frame:
     left: int
     rows: int
     cols: int
-    note: str  # how the signal came to lie on these cells
+    is_own: bool  # whether these cells are the signal's own pixels
+    note: str  # how it came to lie on them
 
 
 def frame_of(guide: Any, signal: Any) -> Frame:
@@ -46,17 +47,18 @@ def frame_of(guide: Any, signal: Any) -> Frame:
             raise GsjbuError("raster_rotated", f"The {name} is rotated; warp it to a north-up grid first (gdalwarp).")
     step, top, left = _steps(guide, signal) if guide.crs == signal.crs else (None, 0.0, 0.0)
     if step is not None and all(abs(v - round(v)) < SAME for v in (*step, top, left)):
-        down, across, note = round(step[0]), round(step[1]), "the signal's own pixels"
+        is_own, note = True, "the signal's own pixels"
+        down, across = round(step[0]), round(step[1])
         if min(down, across) < 1 or max(down, across) < 2:
             raise GsjbuError("raster_scale", "The signal's pixels are no larger than the guide's.")
         first_row, first_col = -(-round(top) % down), -(-round(left) % across)
     else:
         down = across = max(2, round(_ground(guide, signal)))
-        first_row = first_col = 0
+        is_own, first_row, first_col = False, 0, 0
         note = f"the signal resampled to cells of {down} pixels of the guide, as its own do not meet them"
     rows = -(-(guide.height - first_row) // down)
     cols = -(-(guide.width - first_col) // across)
-    return Frame((down, across), first_row, first_col, rows, cols, note)
+    return Frame((down, across), first_row, first_col, rows, cols, is_own, note)
 
 
 def _steps(guide: Any, signal: Any) -> tuple[tuple[float, float], float, float]:
@@ -80,8 +82,7 @@ def _ground(guide: Any, signal: Any) -> float:
 
 def laid(guide: Any, coarse: Coarse, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     """The signal on the frame's cells, float64 [C, rows, cols], and where it has values, bool [rows, cols]."""
-    is_own = frame.note.startswith("the signal's own")
-    out = _placed(guide, coarse, frame) if is_own else _resampled(guide, coarse, frame)
+    out = _placed(guide, coarse, frame) if frame.is_own else _resampled(guide, coarse, frame)
     known = np.asarray(np.isfinite(out).all(axis=0))
     if not known.any():
         raise GsjbuError("raster_apart", "Guide and signal do not overlap on the ground.")
