@@ -272,6 +272,9 @@ def of_estimate(cost: Estimate, download: str | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
+JSON = "application/json"
+
+
 def to_json(value: Any) -> bytes:
     """Strict JSON; what is not finite becomes null, arrays become lists."""
     return json.dumps(clean(value), allow_nan=False, separators=(",", ":")).encode()

@@ -23,7 +23,6 @@ from gsjbu.server.service import Service
 from gsjbu.server.strict import StrictRoute
 from gsjbu.server.uploads import read_form
 
-JSON = "application/json"
 _EVENT = {
     "type": "object",
     "properties": {"event": {"type": "string"}, "data": {"type": "string"}, "id": {"type": "string"}},
@@ -68,7 +67,7 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
         refused = bundle.refusal.response()
         refused.headers.update(headers)
         return refused
-    return Response(bundle.body, media_type=JSON, headers=headers)
+    return Response(bundle.body, media_type=results.JSON, headers=headers)
 
 
 @router.post(
@@ -109,10 +108,10 @@ async def state(service: Shared, job_id: Id) -> Response:
     if job.state == "done":
         # The result was written as JSON once, when the job ended; it is put in as it is.
         text = results.to_json(head)[:-1] + b',"result":' + service.result(job_id).body + b"}"
-        return Response(text, media_type=JSON)
+        return Response(text, media_type=results.JSON)
     if job.error is not None:
         head["error"] = job.error.body()
-    return Response(results.to_json(head), media_type=JSON)
+    return Response(results.to_json(head), media_type=results.JSON)
 
 
 @router.delete(
@@ -122,7 +121,7 @@ async def state(service: Shared, job_id: Id) -> Response:
 async def cancel(service: Shared, job_id: Id) -> Response:
     job = service.jobs.get(job_id)
     service.jobs.cancel(job)
-    return Response(results.to_json(_head(job)), media_type=JSON)
+    return Response(results.to_json(_head(job)), media_type=results.JSON)
 
 
 @router.get("/api/jobs/{job_id}/events", response_class=Response, responses={**_EVENTS, **refusals()})

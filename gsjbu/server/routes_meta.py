@@ -29,7 +29,7 @@ SETTINGS_SECONDS = 1.0
 @router.get("/api/settings", response_model=schemas.SettingsBody, responses=refusals())
 async def settings(service: Shared) -> Response:
     """Everything the page builds its controls from: settings, limits, built-in scenes, models, devices."""
-    return Response(await _settings_of(service).get(service.read), media_type="application/json")
+    return Response(await _settings_of(service).get(service.read), media_type=results.JSON)
 
 
 @router.post("/api/estimate", response_model=schemas.EstimateBody, responses=refusals(*OF_BODIES))
@@ -39,7 +39,7 @@ async def estimate(service: Shared, wanted: schemas.EstimateRequest) -> Response
     signal = service.signal(wanted.signal_id)
     cost = await service.read(lambda: service.estimate(wanted.width, wanted.height, asked, signal))
     download = await service.read(lambda: service.download_note(wanted.width, wanted.height, asked, signal))
-    return Response(results.to_json(results.of_estimate(cost, download)), media_type="application/json")
+    return Response(results.to_json(results.of_estimate(cost, download)), media_type=results.JSON)
 
 
 @router.head("/healthz", include_in_schema=False)

@@ -36,7 +36,7 @@ async def index(service: Shared, request: Request) -> Response:
 
 @router.api_route("/openapi.json", methods=GET)
 async def openapi(request: Request) -> Response:
-    return Response(_described(request.app), media_type="application/json")
+    return Response(_described(request.app), media_type=_KINDS[".json"])
 
 
 @router.api_route("/docs", methods=GET, response_class=HTMLResponse)

@@ -25,7 +25,6 @@ from gsjbu.server.schemas import (
 from gsjbu.server.service import Service
 from gsjbu.server.strict import StrictRoute
 
-JSON = "application/json"
 _SIZE: dict[str, Any] = {
     "X-Height": {"schema": {"type": "integer"}, "description": "Rows."},
     "X-Width": {"schema": {"type": "integer"}, "description": "Columns."},
@@ -101,7 +100,7 @@ async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
         return bundle.pixel(x, y)
 
     values = await (service.make(read, need) if need else service.read(read))
-    return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=JSON)
+    return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=results.JSON)
 
 
 @router.get(
@@ -115,7 +114,7 @@ async def region(service: Shared, job_id: Id, x0: PixelX, y0: PixelY, x1: PixelX
     bundle = service.result(job_id)
     values = await service.make(lambda: bundle.region(x0, y0, x1, y1), readouts.of_region(bundle))
     told = {"x0": x0, "y0": y0, "x1": x1, "y1": y1, "values": values}
-    return Response(results.to_json(told), media_type=JSON)
+    return Response(results.to_json(told), media_type=results.JSON)
 
 
 Format = Literal["png", "u16"]
@@ -181,7 +180,7 @@ async def _similarity(
         data, headers = await service.make(lambda: results.similarity_u16(bundle, points, others), need)
         return Response(data, media_type="application/octet-stream", headers=headers)
     body = await service.make(lambda: results.to_json(results.similarity(bundle, points, others)), need)
-    return Response(body, media_type=JSON)
+    return Response(body, media_type=results.JSON)
 
 
 @router.get(
@@ -205,7 +204,7 @@ async def kernel(
         return bundle.window(x, y, group, method)
 
     told = await (service.make(read, need) if need else service.read(read))
-    return Response(results.to_json(told), media_type=JSON)
+    return Response(results.to_json(told), media_type=results.JSON)
 
 
 @router.get(
@@ -219,7 +218,7 @@ async def kernels(service: Shared, job_id: Id, group: MixedGroup = "rgb", method
     bundle = service.result(job_id)
     need = readouts.of_mixer(bundle, group, method)
     mixer = await service.make(lambda: bundle.result.mixer(group, method), need)
-    return await service.streams.answer(results.ellipses(mixer), media_type=JSON)
+    return await service.streams.answer(results.ellipses(mixer), media_type=results.JSON)
 
 
 @router.get(

@@ -11,7 +11,7 @@ from gsjbu.errors import SettingError
 from gsjbu.io.words import WORDS
 from gsjbu.run import offers  # noqa: F401  (the settings know this machine's models before they are described)
 from gsjbu.server.clients import PATTERN
-from gsjbu.settings import SETTINGS, WHOLE, Settings, unavailable_reason
+from gsjbu.settings import SETTINGS, WHOLE, Kind, Settings, unavailable_reason
 
 Id = Annotated[str, Path(max_length=64, description="As given when the thing was made.", examples=["0" * 32])]
 UnderImage = Annotated[str | None, Query(max_length=64, description="Id of the image that a signal goes with.")]
@@ -273,7 +273,7 @@ class SettingBody(BaseModel):
     """What a control needs to know of a setting."""
 
     name: str
-    kind: Literal["int", "bool", "choice"]
+    kind: Kind
     default: bool | int | str
     low: int | None
     high: int | None
