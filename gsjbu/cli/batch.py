@@ -16,6 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from gsjbu.batch.sources import BACKBONE, BESIDE
 from gsjbu.cli import options
 from gsjbu.settings import OF_BACKBONE, default
 
@@ -43,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="OUT", help="where the results and the manifest go")
     parser.add_argument(
         "--signals",
-        default="beside",
-        metavar="beside|backbone|FOLDER",
+        default=BESIDE,
+        metavar=f"{BESIDE}|{BACKBONE}|FOLDER",
         help="where the signals are: beside each image, in a folder, or made by the backbone (default: beside)",
     )
     parser.add_argument("--entry", metavar="NAME", help="which array of each signal's file, where files hold several")
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     """Run or go on with the batch; 1 if some images failed."""
     from gsjbu import batch
 
-    if args.signals == "backbone":
+    if args.signals == BACKBONE:
         options.refuse_signal_words(args, "the backbone makes the signals")
     asked = batch.BatchConfig(
         form=args.to, half=args.float16, probabilities=args.probabilities, entry=args.entry or "",
@@ -138,7 +139,7 @@ def _remarks(report: Report) -> Iterator[str]:
 
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
     """The settings of every image, and a word where one of them has no part in it."""
-    if args.signals != "backbone":
+    if args.signals != BACKBONE:
         named = [f"--{name}" for name in OF_BACKBONE if getattr(args, name) is not None]
         options.say(args, [f"{name} is that of --signals backbone; it has no part in signals that are brought."
                            for name in named])  # fmt: skip

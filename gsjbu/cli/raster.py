@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gsjbu.cli import options
+from gsjbu.io.kinds import AUTO, RASTER_KINDS
 from gsjbu.io.words import WORDS
 
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("signal", help="the coarse raster; extent and projection may differ")
     parser.add_argument("-o", "--output", required=True, metavar="FILE.tif", help="where the result goes")
     parser.add_argument(
-        "--kind", choices=("auto", "depth", "labels", "features"), default="auto",
+        "--kind", choices=RASTER_KINDS, default=AUTO,
         help="depth: any measured quantity, given back; labels: numbers stay what they are; features: mixed only",
     )  # fmt: skip
     parser.add_argument(

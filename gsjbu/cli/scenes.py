@@ -11,11 +11,17 @@ from gsjbu.errors import GsjbuError
 if TYPE_CHECKING:
     from gsjbu.io.brought import Brought
     from gsjbu.io.guides import Guide
+    from gsjbu.io.kinds import Kind
     from gsjbu.io.signals import Signal
 
 SCENE = "scene:"
-#: What a built-in scene knows of itself, and the kind of it.
-TRUTHS = {SCENE + name: name for name in ("depth", "labels")}
+
+
+def own(name: str) -> Kind | None:
+    """What a built-in scene knows of itself under ``name``, which is its kind, too."""
+    from gsjbu.samples import TRUTHS
+
+    return next((what for what in TRUTHS if name == SCENE + what), None)
 
 
 def image_of(name: str) -> tuple[Guide, Any]:
@@ -38,15 +44,16 @@ def image_of(name: str) -> tuple[Guide, Any]:
 def truth_of(name: str, picture: str) -> Brought:
     """What the file ``name`` holds, or what the scene ``picture`` knows of itself. Raises SignalError, GsjbuError."""
     from gsjbu.io.readers import bring
+    from gsjbu.samples import TRUTHS
 
     if not name.startswith(SCENE):
         return bring(name)
     sample = image_of(picture)[1] if picture.startswith(SCENE) else None
-    if sample is None or name not in TRUTHS:
-        raise GsjbuError(
-            "truth_missing", f"{name} is not known of {picture}; built-in scenes have {' and '.join(TRUTHS)}."
-        )
-    return sample.truth(TRUTHS[name])
+    what = own(name)
+    if sample is None or what is None:
+        known = " and ".join(SCENE + one for one in TRUTHS)
+        raise GsjbuError("truth_missing", f"{name} is not known of {picture}; built-in scenes have {known}.")
+    return sample.truth(what)
 
 
 def signal_of(
@@ -80,9 +87,9 @@ def check_words(args: argparse.Namespace, signal: str | None, truth: str = "") -
     if signal is not None and not signal.startswith(SCENE):
         return
     options.refuse_signal_words(args, "the signal is made of the truth", but=("kind",))
-    own = TRUTHS.get(made_of)
-    if own and kind not in (None, own):
-        raise GsjbuError("signal_kind", f"{made_of} is {own}, and --kind says {args.kind}; leave it out.")
+    known = own(made_of)
+    if known and kind not in (None, known):
+        raise GsjbuError("signal_kind", f"{made_of} is {known}, and --kind says {args.kind}; leave it out.")
 
 
 def made_of(args: argparse.Namespace, name: str, truth: Brought, worked: tuple[int, int], stride: int) -> Signal:
@@ -90,5 +97,5 @@ def made_of(args: argparse.Namespace, name: str, truth: Brought, worked: tuple[i
     from gsjbu.io import kinds
     from gsjbu.io.truths import reduced
 
-    kind = TRUTHS.get(name) or kinds.parse(args.kind)
+    kind = own(name) or kinds.parse(args.kind)
     return reduced(truth, -(-worked[0] // stride), -(-worked[1] // stride), kind)

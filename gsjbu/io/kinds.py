@@ -29,6 +29,8 @@ SHARES: tuple[Kind, ...] = ("labels", *UNIT_KINDS)
 CLASS_KINDS: tuple[Kind, ...] = ("labels", "soft_labels", "probabilities", "logits")
 #: Of each word on a signal: look yourself.
 AUTO = "auto"
+#: What the signal of ``gsjbu raster`` may be said to be.
+RASTER_KINDS = (AUTO, "depth", "labels", "features")
 _ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softlabels": "soft_labels"}
 
 #: Whole numbers so few are labels even where no two neighbours are equal.

@@ -23,7 +23,7 @@ from gsjbu.core.sharing import Shared
 from gsjbu.errors import GsjbuError, SettingError
 from gsjbu.io import addresses
 from gsjbu.io.gaps import Invalid
-from gsjbu.io.kinds import AUTO
+from gsjbu.io.kinds import AUTO, RASTER_KINDS
 from gsjbu.io.signals import OWN_CHANNEL
 from gsjbu.io.writers import Unwritable
 from gsjbu.raster.coarse import coarse_of
@@ -36,7 +36,6 @@ from gsjbu.settings import default
 
 PASSES = 3  # of back-projection, for a measured quantity: as the objective auto has it
 START = (0.6, 0.2)  # of the fixed kernel: σ in strides, σr; that of measured quantities
-KINDS = (AUTO, "depth", "labels", "features")
 ENDINGS = (".tif", ".tiff")
 CACHE_MB = 64
 TILE = 768  # pixels a side: larger ones are hardly faster, and with six bands come near a gigabyte
@@ -91,8 +90,8 @@ def upsample(
             stand for no value. OSError: what cannot be written.
     """
     rasterio = need_rasterio()
-    if kind not in KINDS:
-        raise SettingError("kind", f"kind is {kind!r}; for rasters it must be one of {', '.join(KINDS)}.")
+    if kind not in RASTER_KINDS:
+        raise SettingError("kind", f"kind is {kind!r}; for rasters it must be one of {', '.join(RASTER_KINDS)}.")
     place = addresses.named(output, "The result's name")
     if place.suffix.lower() not in ENDINGS:
         text = f"{place.name} ends in {place.suffix or 'nothing'}; a GeoTIFF is written: use {' or '.join(ENDINGS)}."

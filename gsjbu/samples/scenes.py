@@ -15,8 +15,12 @@ import numpy as np
 from torch import Tensor
 
 from gsjbu.io.brought import Brought
+from gsjbu.io.kinds import Kind
 from gsjbu.samples import paper, spheres, still_life, wires
 from gsjbu.samples.canvas import SIZE, Canvas
+
+#: What a built-in scene knows of itself; each is a kind of signal, too.
+TRUTHS: tuple[Kind, ...] = ("depth", "labels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,7 @@ class Sample:
     depth: Tensor
 
     def truth(self, what: str) -> Brought:
-        """What is exactly known of the scene, ``depth`` or ``labels``, as if a person had brought it."""
+        """What is exactly known of the scene, one of TRUTHS, as if a person had brought it."""
         if what == "depth":
             return Brought(self.depth.numpy(), "exact depth")
         names = dict(enumerate(self.label_names))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from gsjbu.io.words import WORDS
+from gsjbu.samples import TRUTHS
 from gsjbu.server.problems import Problem
 from gsjbu.server.schemas import settings_schema, strict_settings
 from gsjbu.server.strict import once_each
@@ -48,7 +49,7 @@ SIGNAL_FORM = body(
     },
     "file",
 )
-_WHAT = {"what": {"enum": ["depth", "labels"], "description": "Of a built-in scene: which of its truths."}}
+_WHAT = {"what": {"enum": list(TRUTHS), "description": "Of a built-in scene: which of its truths."}}
 TRUTH_FORM = body(
     {
         "file": {**_BINARY, "description": "A full-resolution array or picture; what a signal may come in."},

@@ -169,7 +169,9 @@ class Inputs:
 
     async def truth_of_sample(self, name: str, what: str) -> StoredTruth:
         """What a built-in scene knows of itself."""
-        if what not in ("depth", "labels"):
+        from gsjbu.samples import TRUTHS
+
+        if what not in TRUTHS:
             raise Problem("request_invalid", "A built-in scene has depth and labels; 'what' names one.", setting="what")
         scene = await self.image_from_sample(name)
         return StoredTruth(scene.sample.truth(what), f"{scene.name}: {what}", name, what)
