@@ -24,6 +24,7 @@ from gsjbu.run.pipeline import run
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings, schema
 from tests.browser.hands import ROOT, Watch, shown
+from tests.npy import npy
 from tests.sentences import every_literal, sentences
 
 SAID = ROOT / "static" / "lang" / "said"
@@ -77,12 +78,6 @@ def test_words_fill_in_every_value() -> None:
 
 
 # ------------------------------------------------------------------------------ what is really said
-
-
-def npy(values: np.ndarray) -> bytes:
-    out = io.BytesIO()
-    np.save(out, values)
-    return out.getvalue()
 
 
 def picture(values: np.ndarray, form: str = "PNG") -> bytes:

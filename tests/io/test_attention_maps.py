@@ -1,4 +1,4 @@
-"""Attention from each token to each is refused with the row that is a map."""
+"""Attention, from each token to each or one row of it a head, is refused with what of it is a map."""
 
 from __future__ import annotations
 
@@ -44,3 +44,27 @@ def test_what_is_no_attention_is_not_refused_as_such():
     assert layouts.lay(classes, (256, 512)).layout == "HWC"
     assert layouts.lay(attention(90, 90), (256, 256)).planes.shape == (1, 90, 90)  # no grid of tokens
     assert layouts.lay(attention(196, 196), (224, 224), one_channel=True).planes.shape == (1, 196, 196)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "brought"),
+    [
+        ((12, 1536), (256, 384), "x.reshape(12, 32, 48)"),
+        ((6, 1537), (256, 384), "x.reshape(6, 1537)[:, 1:].reshape(6, 32, 48)"),
+        ((1, 12, 1541), (256, 384), "x.reshape(12, 1541)[:, 5:].reshape(12, 32, 48)"),
+        ((12, 1, 1536), (256, 384), "x.reshape(12, 32, 48)"),
+        ((1, 12, 1, 1537), (256, 384), "x.reshape(12, 1537)[:, 1:].reshape(12, 32, 48)"),
+        ((1, 1, 1536), (256, 384), "x.reshape(1, 32, 48)"),
+        ((16, 196), (224, 224), "x.reshape(16, 14, 14)"),
+        ((8, 197), (480, 640), "x.reshape(8, 197)[:, 1:].reshape(8, 14, 14)"),
+        ((144, 1536), (256, 384), "x.reshape(144, 32, 48)"),
+        ((256, 1024), (256, 256), "x.reshape(256, 32, 32)"),
+    ],
+)
+def test_one_attention_map_a_head_is_no_tokens(shape, size, brought):
+    with pytest.raises(SignalError, match=r"looks like \[C, N\]") as refusal:
+        layouts.lay(attention(*shape), size)
+    assert f"bring {brought}" in refusal.value.message
+    x = attention(*shape)
+    as_map = eval(brought, {"x": x})
+    assert layouts.lay(as_map, size).planes.shape == as_map.shape

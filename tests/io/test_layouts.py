@@ -104,36 +104,6 @@ def test_tokens_keep_their_order():
     np.testing.assert_array_equal(laid.planes[0], np.arange(1, 55).reshape(6, 9))
 
 
-def _shares(*shape: int) -> np.ndarray:
-    """Attention: each row sums to 1."""
-    x = np.random.default_rng(0).random(shape).astype("f4")
-    return x / x.sum(axis=-1, keepdims=True)
-
-
-@pytest.mark.parametrize(
-    ("shape", "size", "brought"),
-    [
-        ((12, 1536), (256, 384), "x.reshape(12, 32, 48)"),
-        ((6, 1537), (256, 384), "x.reshape(6, 1537)[:, 1:].reshape(6, 32, 48)"),
-        ((1, 12, 1541), (256, 384), "x.reshape(12, 1541)[:, 5:].reshape(12, 32, 48)"),
-        ((12, 1, 1536), (256, 384), "x.reshape(12, 32, 48)"),
-        ((1, 12, 1, 1537), (256, 384), "x.reshape(12, 1537)[:, 1:].reshape(12, 32, 48)"),
-        ((1, 1, 1536), (256, 384), "x.reshape(1, 32, 48)"),
-        ((16, 196), (224, 224), "x.reshape(16, 14, 14)"),
-        ((8, 197), (480, 640), "x.reshape(8, 197)[:, 1:].reshape(8, 14, 14)"),
-        ((144, 1536), (256, 384), "x.reshape(144, 32, 48)"),
-        ((256, 1024), (256, 256), "x.reshape(256, 32, 32)"),
-    ],
-)
-def test_one_attention_map_a_head_is_no_tokens(shape, size, brought):
-    with pytest.raises(SignalError, match=r"looks like \[C, N\]") as refusal:
-        layouts.lay(_shares(*shape), size)
-    assert f"bring {brought}" in refusal.value.message
-    x = _shares(*shape)
-    as_map = eval(brought, {"x": x})
-    assert layouts.lay(as_map, size).planes.shape == as_map.shape
-
-
 @pytest.mark.parametrize("shape", [(768, 1536), (1, 768, 1536), (1, 768, 1537), (768, 1536, 1), (384, 1537)])
 @pytest.mark.parametrize("words", [{}, {"layout": "tokens"}, {"grid": (32, 48)}])
 def test_transposed_tokens_are_told(shape, words):

@@ -20,6 +20,7 @@ from PIL import Image, PngImagePlugin
 from gsjbu.errors import ImageError
 from gsjbu.io import pictures
 from gsjbu.server.codes import CODES
+from tests.server.hostile import chunk
 
 BAD = Path(__file__).resolve().parents[3] / "shared" / "data" / "bad_images"
 needs_bad_images = pytest.mark.skipif(not BAD.is_dir(), reason="../shared/data/bad_images is not here")
@@ -32,10 +33,6 @@ def file_of(picture: Image.Image | np.ndarray, format: str = "PNG", **options) -
     buffer = io.BytesIO()
     picture.save(buffer, format, **options)
     return buffer.getvalue()
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
 def png_of(width: int, height: int, bits: int, colour: int, rows: bytes, *extra: bytes) -> bytes:

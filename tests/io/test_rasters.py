@@ -16,6 +16,7 @@ from gsjbu.io import pictures
 from gsjbu.io.guides import to_guide
 from gsjbu.io.readers import read
 from gsjbu.signals import understand
+from tests.server.hostile import chunk
 
 tifffile = pytest.importorskip("tifffile")
 WAYS = range(1, 9)
@@ -125,7 +126,7 @@ def test_levels_that_a_png_scales_are_told(bits):
     top = 2**bits - 1
     rows = b"".join(b"\0" + _packed(row % 4, bits) for row in LABELS)
     data = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        chunk(name, body)
         for name, body in (
             (b"IHDR", struct.pack(">IIBBBBB", 8, 6, bits, 0, 0, 0, 0)),
             (b"IDAT", zlib.compress(rows)),

@@ -37,11 +37,6 @@ SMALL = {"resolution": 96, "iters": 6, "stride": 8}
 
 
 @pytest.fixture(scope="module")
-def sample():
-    return SAMPLES[next(iter(SAMPLES))]
-
-
-@pytest.fixture(scope="module")
 def photo(sample) -> torch.Tensor:
     return sample.image[:, 100:340, 60:380]  # 240×320
 

@@ -19,18 +19,12 @@ from gsjbu.io import signals
 from gsjbu.io.signals import understand
 from gsjbu.models import segmentation
 from gsjbu.run import views
-from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.oracle_cases import one_torch_thread
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def sample():
-    return SAMPLES[next(iter(SAMPLES))]
 
 
 def draw(*shape: int) -> torch.Tensor:

@@ -154,6 +154,13 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server that computes, for all tests of a file."""
+    with in_thread(Config(port=0, warm_up=False, out_dir=tmp_path_factory.mktemp("out"))) as running:
+        yield running
+
+
 @dataclass
 class Process(Running):
     """A server in a process of its own."""

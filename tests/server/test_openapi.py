@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,17 +12,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from gsjbu.samples import SAMPLES
-from gsjbu.server.config import Config
-from tests.server.conftest import Running, in_thread, picture, start, upload, wait
+from tests.server.conftest import Running, picture, start, upload, wait
 
 FAST = {"iters": 2, "resolution": 96, "stride": 8, "segmentation": "labels"}
 PROBLEM = "application/problem+json"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with in_thread(Config(port=0, warm_up=False, out_dir=tmp_path_factory.mktemp("out"))) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

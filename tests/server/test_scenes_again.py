@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,11 @@ import pytest
 from gsjbu.models.catalogue import FOLDER_VARIABLE
 from gsjbu.run import pipeline
 from gsjbu.samples import SAMPLES
-from gsjbu.server.config import Config
 from gsjbu.server.runs import SEEN
-from tests.server.conftest import Running, in_thread, picture, start, upload, wait
+from tests.server.conftest import Running, picture, start, upload, wait
 
 FAST = {"iters": 2, "resolution": 96, "stride": 8, "features": False}
 SCENE, OTHER = list(SAMPLES)[:2]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with in_thread(Config(port=0, warm_up=False, out_dir=tmp_path_factory.mktemp("out"))) as running:
-        yield running
 
 
 @pytest.fixture
