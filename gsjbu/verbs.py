@@ -80,7 +80,7 @@ def fit(
         backend: auto, fused or attention.
         lr_image: how the LR image is made, which is mixed and with which the weights compare: ``bilinear`` (the
             paper's: the image at each cell's centre), ``area`` (cell means), or auto: bilinear for ``rgb`` without a
-            signal, area otherwise.
+            signal and, with the objective ``auto``, for a signal that holds samples; area otherwise.
         optimiser: of the objective ``rgb``. ``log-adam``: Adam on log σx, log σy, θ and log σr, each step on every
             other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
         rate: of the first step, instead of the optimiser's own.
