@@ -22,6 +22,7 @@ from gsjbu.io import kinds
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Numbers, if_swapped, to_guide
 from gsjbu.io.kinds import AUTO
+from gsjbu.io.names import Names
 from gsjbu.io.restoring import check_shares, restored
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.stretching import Stretch
@@ -176,7 +177,7 @@ def upsample(
     invalid: Invalid = AUTO,
     layout: str = AUTO,
     grid: Sequence[int] | None = None,
-    names: Sequence[str] = (),
+    names: Names = (),
     fill: bool = False,
     probabilities: bool = False,
     clip: bool = True,
@@ -197,7 +198,7 @@ def upsample(
         invalid: the numbers that mean "no value", auto, or none; NaN and infinity never are values.
         layout: auto, chw, hwc, tokens; ``grid``: rows and columns of tokens, where they cannot be told, or of a map
             whose cells are not square.
-        names: of the classes, by their number.
+        names: of the classes, by their number: a list, or a map from number to name (``id2label``).
         fill: pixels without a value in their window take the nearest one's instead of being gaps.
         probabilities: of labels, the share of each class, [K, H, W], in rising order of their numbers.
         clip: hold every pixel in the range of its window, as pure mixing does by itself.
