@@ -18,7 +18,7 @@ from gsjbu.core.refinement.portable import DIAGONAL, FAR, TAIL, TOLERANCE, TRUST
 from gsjbu.core.threads import available, bands, each
 
 # Cells are worked on in bands of so many pixels; and so many pixels of all channels at once, whatever is in memory.
-BAND_PIXELS, PIXELS_AT_ONCE = 1 << 16, 1 << 22
+BAND_PIXELS, PIXELS_AT_ONCE = 1 << 16, 1 << 20
 
 
 def solved(
@@ -158,14 +158,22 @@ def _aim(above, up, below, down, x, p, at, left, right, joined, columns, weight,
 @njit(**LOOSE_BORROWS)
 def _spread(x, top, bottom, means, trust, col_starts, span, columns, weight):
     """In each column of a row of cells, how far its cell's mean is off, times ``trust``; and ``trust``."""
-    left, right = col_starts[span[0]] + 1, col_starts[span[1]] + 1
-    columns[left:right] = 0
+    left, right, width = col_starts[span[0]] + 1, col_starts[span[1]] + 1, len(columns)
     for j in range(span[0], span[1]):
         for e in range(col_starts[j] + 1, col_starts[j + 1] + 1):
             weight[e] = means[j]
-    for y in range(top, bottom):
-        for e in range(left, right):
-            columns[e] += x[y, e] - weight[e]
+    e = left
+    while e + LANES <= right:
+        mean, off = load(weight, e), splat(np.float32(0))
+        for y in range(top, bottom):
+            off = off + (load(x, y * width + e) - mean)
+        store(columns, e, off)
+        e += LANES
+    while e < right:
+        columns[e] = 0
+        for y in range(top, bottom):
+            columns[e] += x[y * width + e] - weight[e]
+        e += 1
     for j in range(span[0], span[1]):
         first, last = col_starts[j] + 1, col_starts[j + 1] + 1
         total = np.float32(0)
@@ -184,21 +192,22 @@ def _descend(control, x, p, means, trust, joined, row_starts, col_starts, spans,
     W + 2], every other step in the other half. Any number of threads may be in here.
     """
     bands, steps, width = len(tops) - 1, len(lengths), x.shape[2]
-    tasks = len(x) * bands
+    channels = len(x)
+    tasks = channels * bands
     columns, weight = np.empty(width, np.float32), np.empty(width, np.float32)
     above, below = np.empty(width, np.float32), np.empty(width, np.float32)
     while True:
         step, task = claim(control, tasks, tasks, steps)
         if step < 0:
             return
-        c, n = task // bands, task % bands
+        c, n = task % channels, task // channels  # a band's affinities stay in the cache for all channels
         length, half = lengths[step], step % 2
         for e in range(width):
             if n > 0:
-                said = edges[half, task - 1, 1, 0, e] + length * edges[half, task - 1, 1, 1, e]
+                said = edges[half, task - channels, 1, 0, e] + length * edges[half, task - channels, 1, 1, e]
                 above[e] = said if step else x[c, row_starts[tops[n]], e]
             if n < bands - 1:
-                said = edges[half, task + 1, 0, 0, e] + length * edges[half, task + 1, 0, 1, e]
+                said = edges[half, task + channels, 0, 0, e] + length * edges[half, task + channels, 0, 1, e]
                 below[e] = said if step else x[c, row_starts[tops[n + 1]] + 1, e]
         _step(x[c], p[c], means[c], trust, joined, row_starts, col_starts, spans[c], tops[n], tops[n + 1], above, below,
               columns, weight, length, keeps[step])  # fmt: skip
@@ -227,7 +236,7 @@ def _step(x, p, means, trust, joined, row_starts, col_starts, spans, first, last
         if right <= left:
             continue
         start, end = row_starts[q] + 1, row_starts[q + 1] + 1
-        _spread(x, start, end, means[q], trust[q], col_starts, spans[q], columns, weight)
+        _spread(flat, start, end, means[q], trust[q], col_starts, spans[q], columns, weight)
         for y in range(start, end):
             at = y * width
             over, up = (above, 0) if y == top and first > 0 else (flat, at - width)
