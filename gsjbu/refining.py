@@ -7,7 +7,6 @@ of it. That grid is found, the signal brought back to it, and up again along the
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Unpack, cast, overload
 
@@ -22,6 +21,7 @@ from gsjbu.io import borders, kinds, reducing, resolution, restoring
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, Numbers, to_guide
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
+from gsjbu.io.names import Names
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
 from gsjbu.io.signals import (
@@ -83,7 +83,7 @@ class Words(RefineOptions, total=False):
     kind: str
     invalid: Invalid
     layout: str
-    names: Sequence[str]
+    names: Names
     fill: bool
     clip: bool
     mean: Numbers | None
@@ -115,7 +115,7 @@ def refine(
     kind: str = AUTO,
     invalid: Invalid = AUTO,
     layout: str = AUTO,
-    names: Sequence[str] = (),
+    names: Names = (),
     fill: bool = False,
     clip: bool = True,
     mean: Numbers | None = None,

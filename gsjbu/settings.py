@@ -141,7 +141,10 @@ _STEPS_OF_AUTO = (
     "where there is nothing to fit."
 )
 _NO_FEATURES = Remark({"features": (False,)}, "Without effect while features are off.")
-_AVERAGED = "With a fit to a signal, or beside a signal, auto is the mean of the cell."
+_AVERAGED = (
+    "With a fit to a signal, or beside a signal, auto is the mean of the cell; where the signal is samples, what "
+    "suits it takes samples."
+)
 _NO_MODEL = "Without effect while no model segments."
 
 _ALL = (
@@ -196,7 +199,7 @@ _ALL = (
         "lr_image", "choice", "auto", "LR image",
         sentence="How the low-resolution image is made: sampled at each cell's centre as in the paper, or averaged.",
         choices={
-            "auto": "Auto: sampled for RGB, averaged for a signal",
+            "auto": "Auto: sampled for RGB, mostly averaged for a signal",
             "bilinear": "Sampled as in the paper",
             "area": "Mean of the cell",
         },

@@ -22,6 +22,7 @@ from gsjbu.io import kinds
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Numbers, if_swapped, to_guide
 from gsjbu.io.kinds import AUTO
+from gsjbu.io.names import Names
 from gsjbu.io.restoring import check_shares, restored
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.stretching import Stretch
@@ -80,7 +81,7 @@ def fit(
         backend: auto, fused or attention.
         lr_image: how the LR image is made, which is mixed and with which the weights compare: ``bilinear`` (the
             paper's: the image at each cell's centre), ``area`` (cell means), or auto: bilinear for ``rgb`` without a
-            signal, area otherwise.
+            signal and, with the objective ``auto``, for a signal that holds samples; area otherwise.
         optimiser: of the objective ``rgb``. ``log-adam``: Adam on log σx, log σy, θ and log σr, each step on every
             other row and column of the pixels. ``adam``: the paper's, on the raw values and on all pixels.
         rate: of the first step, instead of the optimiser's own.
@@ -176,7 +177,7 @@ def upsample(
     invalid: Invalid = AUTO,
     layout: str = AUTO,
     grid: Sequence[int] | None = None,
-    names: Sequence[str] = (),
+    names: Names = (),
     fill: bool = False,
     probabilities: bool = False,
     clip: bool = True,
@@ -197,7 +198,7 @@ def upsample(
         invalid: the numbers that mean "no value", auto, or none; NaN and infinity never are values.
         layout: auto, chw, hwc, tokens; ``grid``: rows and columns of tokens, where they cannot be told, or of a map
             whose cells are not square.
-        names: of the classes, by their number.
+        names: of the classes, by their number: a list, or a map from number to name (``id2label``).
         fill: pixels without a value in their window take the nearest one's instead of being gaps.
         probabilities: of labels, the share of each class, [K, H, W], in rising order of their numbers.
         clip: hold every pixel in the range of its window, as pure mixing does by itself.

@@ -17,7 +17,9 @@ assert_type(upsampler(batch, features, np.array([64, 64]), upsampler.kernels(bat
 kernel = gsjbu.fit(image, lr_size=batch.shape[-2:], device=torch.device("cpu"), mask=np.ones((8, 8), bool))
 assert_type(kernel.render(low, mask=np.ones((8, 8), bool)), torch.Tensor)
 assert_type(gsjbu.upsample(image, low, iters=3), torch.Tensor)
+assert_type(gsjbu.upsample(image, low, names={0: "road", 1: "sky"}), torch.Tensor)
 assert_type(gsjbu.refine(image, image[..., 0], soft=True, threads=1), gsjbu.Refined)
+assert_type(gsjbu.refine(image, torch.zeros(64, 64), stride=4, names={"id2label": {"0": "road"}}), torch.Tensor)
 assert_type(gsjbu.refine(image, torch.zeros(64, 64), stride=4), torch.Tensor)
 assert_type(gsjbu.metrics.psnr(image, image), float)
 try:

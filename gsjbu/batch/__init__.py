@@ -1,4 +1,4 @@
-"""Whole data sets: a folder, a list, a glob or tar shards in; .npy, .safetensors, Zarr or kernels out.
+"""Whole data sets: a folder, a list, a glob or tar shards in; .npy, .safetensors, Zarr, PNG or kernels out.
 
 Resumes where it stopped, reports a bad file and goes on, and uses all cores – or a Ray cluster – with results that
 are the same bytes either way.

@@ -6,7 +6,7 @@
   gsjbu evaluate photos/ signals/ --truth truths/ -o report/          equal names; report/index.html and .csv
 
 The figures are those of the page: at --resolution, which is the page's unless given. Depth: RMSE, MAE, delta1 and
-RMSE near edges; classes: mIoU, accuracy, mIoU near borders; an alpha: SAD (thousands of pixels) and MSE; features:
+RMSE near edges; classes: mIoU, accuracy, mIoU near borders; an alpha: MSE and SAD (thousands of pixels); features:
 cosine and PSNR.
 """
 

@@ -5,10 +5,11 @@
   gsjbu upsample photo.jpg classes.png -o full.png            the same class numbers
   gsjbu upsample photo.jpg tokens.npy -o full.npy --layout 19x28
 
-The signal is an array (.npy, .npz, .safetensors, .pt) [C, h, w], [h, w], [h, w, C] or tokens [N, C], or a picture of
-depth or classes (PNG, TIFF, PFM, EXR, grey JPEG). What it is taken for is told, and --kind, --invalid and --layout say
-otherwise. - is standard input. The result has the image's size and is written by its ending: .npy, .safetensors,
-.zarr, .tif, .png, .pfm, .exr or .flo. Without --stride the ratio comes from the two sizes and need not be whole.
+The signal is an array (.npy, .npz, .safetensors, .pt, .mat, Zarr) [C, h, w], [h, w], [h, w, C] or tokens [N, C], or a
+picture of depth, flow or classes (PNG, TIFF, PFM, PGM, EXR, .flo, grey JPEG). What it is taken for is told, and --kind,
+--invalid and --layout say otherwise. - is standard input. The result has the image's size and is written by its ending:
+.npy, .safetensors, .zarr, .tif, .png, .pfm, .exr or .flo. Without --stride the ratio comes from the two sizes and need
+not be whole.
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ FORMS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Image, signal, output and the settings of a fit."""
-    parser.add_argument("image", help="the picture to follow: whatever Pillow opens, or a TIFF of several bands")
+    parser.add_argument(
+        "image",
+        help="the picture to follow: whatever Pillow opens, a TIFF or an array of up to 16 bands (.npy, .npz, "
+        ".safetensors, .pt, .mat; FILE:ENTRY names one of several), a PFM, or a layer of an EXR",
+    )
     parser.add_argument("signal", help="the low-resolution signal on its grid; FILE:ENTRY names one of several arrays")
     add_result(parser)
     parser.add_argument(

@@ -25,7 +25,7 @@ from gsjbu.io.kinds import AUTO, FEW, Kind, may_be_classes
 NONE = "none"
 Invalid = str | float | Sequence[float] | None
 
-IGNORE = 255  # of label maps of 8 bits
+IGNORE = 255  # of label maps
 #: 0 is no distance where what lies beside it is this far off, in medians of all that is seen, but for a few speckles.
 FAR_FROM_ZERO = 0.05
 #: … nor where no number below the middle one lies further from the next than 0 does: 1.4 and more times as far in depth
@@ -101,8 +101,8 @@ def find(
 
     ``auto``: in depth, 0 (and 65535 of 16 bits) where it repeats and nothing else is near it; in one channel, a
     number far from all others, or a lone negative one, that repeats exactly; in several, a known code beyond all others
-    where all have it; in labels of 8 bits 255, unless it is one of two levels or of evenly spaced ones, and −1, −100
-    and their kind below all others.
+    where all have it; in labels 255 where it is the largest, unless it is one of two levels or of evenly spaced ones,
+    and −1, −100 and their kind below all others.
     """
     known = finite(planes)
     missing = int((~known).sum())

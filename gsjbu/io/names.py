@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gsjbu.errors import SignalError
 from gsjbu.io import addresses
+
+#: A list, or a map from class number to name, or one that has such a map under ``id2label``.
+Names = Sequence[str] | Mapping[Any, Any]
 
 MAX_BYTES = 1 << 20
 MAX_NAMES = 65536
@@ -78,12 +81,12 @@ def _of_text(text: str, name: str) -> tuple[str, ...]:
     return tuple(line.strip() for line in io.StringIO(text, newline=None))[:MAX_NAMES]
 
 
-def listed(names: Any) -> tuple[str, ...]:
-    """Names by number from a list or a map of numbers, or one with ``id2label``. Raises SignalError."""
+def listed(names: Names) -> tuple[str, ...]:
+    """Names by number. Raises SignalError."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise SignalError(
             "signal_names",
-            f"names is {str(names)[:40]!r}; it must be a list, the names of the classes by number.",
+            f"names is {str(names)[:40]!r}; it must be a list, or a map from class number to name.",
         )
     return _in_order(names if isinstance(names, Mapping) else list(names), "names")
 

@@ -22,7 +22,7 @@ from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, Kind
-from gsjbu.io.names import listed
+from gsjbu.io.names import Names, listed
 from gsjbu.io.readers import bring
 from gsjbu.settings import flag
 
@@ -70,7 +70,7 @@ class Asked:
         invalid: Invalid = AUTO,
         layout: str | None = None,
         grid: Sequence[int] | None = None,
-        names: Sequence[str] = (),
+        names: Names = (),
         fill: bool = False,
     ) -> Asked:
         """The words as they are given to any door. Raises SignalError."""
@@ -230,7 +230,7 @@ def understand(
     invalid: Invalid = AUTO,
     layout: str | None = None,
     grid: Sequence[int] | None = None,
-    names: Sequence[str] = (),
+    names: Names = (),
     fill: bool = False,
     max_values: int = MAX_VALUES,
 ) -> Signal:

@@ -107,7 +107,7 @@ def write_notes(path: Path, told: dict[str, Any], alone: Callable[[], bool] = la
 
 
 def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda: True) -> None:
-    """The kernel instead of the rendered values: thousands of times smaller, and renders any signal later."""
+    """The kernel instead of the rendered values: far smaller than many channels, and renders any signal later."""
     _replace(path, alone, kernel.save)
 
 

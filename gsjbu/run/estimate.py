@@ -45,7 +45,8 @@ class Advice:
 
 @dataclass(frozen=True)
 class Estimate:
-    """``seconds`` in all and by stage, ``bytes`` beyond the image, ``advice`` best first (slow CPU runs only)."""
+    """``seconds`` in all and by stage, ``bytes`` beyond the image, ``advice`` best first (of slow or large runs
+    on a CPU only)."""
 
     seconds: float
     bytes: int

@@ -1,7 +1,7 @@
 """How near each way of upsampling a signal comes to its truth, by the measures of the signal's family.
 
 depth: RMSE, MAE (the signal's unit), δ1 (share within a factor of 1.25), RMSE near edges. classes: mIoU, accuracy,
-mIoU near borders, and each class's IoU. alpha: SAD (thousands of pixels), MSE. features: mean cosine (but of one
+mIoU near borders, and each class's IoU. alpha: MSE, SAD (thousands of pixels). features: mean cosine (but of one
 channel, where it is 1 or −1), PSNR (the peak is the truth's span). All ways are measured over the same pixels: those
 that are known and that every way has a value for.
 """

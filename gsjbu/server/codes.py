@@ -52,7 +52,7 @@ CODES: dict[str, tuple[int, str]] = {
         "The run needs more than `job_bytes`, or it or a look at its result more than there is; says what to lower.",
     ),
     "out_of_memory": (413, "Memory ran out while the job ran."),
-    "download_too_large": (413, "The zip would be larger than `download_bytes`."),
+    "download_too_large": (413, "The zip, or the point cloud, would be larger than `download_bytes`."),
     "timeout": (422, "The job ran for `job_seconds`."),
     "cancelled": (409, "The job was cancelled."),
     "client_gone": (409, "Nobody asked for the job any more."),

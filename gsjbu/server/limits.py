@@ -56,7 +56,9 @@ class Limits:
     )
     running_jobs: int = _limit(max(1, min(8, available() // 2)), "jobs", "Jobs that run at the same time.")
     gpu_jobs: int = _limit(1, "jobs", "Jobs that run at the same time on one GPU.")
-    download_bytes: int = _limit(2 * GIB, "bytes", "Largest zip of a result, by its size before it is made.")
+    download_bytes: int = _limit(
+        2 * GIB, "bytes", "Largest zip or point cloud of a result, by its size before it is made."
+    )
     queue_jobs: int = _limit(16, "jobs", "Jobs that wait for a place to run.")
     client_jobs: int = _limit(2, "jobs", "Live (queued or running) jobs and downloads of one client.")
     address_jobs: int = _limit(24, "jobs", "Live jobs and downloads of all clients of one address.")

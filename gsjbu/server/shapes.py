@@ -81,8 +81,9 @@ class MethodBody(BaseModel):
     group: str
     id: str = Field(description="What its panels' names end in, and its key in the metrics.")
     role: Literal["plain", "paper", "suited", "unfitted", "chosen"] = Field(
-        description="plain: looks at no image; paper: one kernel that gives back the image's colours; suited: fitted "
-        "to the signal itself; unfitted: no steps taken; chosen: the objective that was asked for."
+        description="plain: looks at no image; paper: one kernel that gives back the image's colours; suited: what "
+        "suits the signal, fitted to it where there is something to fit; unfitted: no steps taken; chosen: the "
+        "objective that was asked for."
     )
     measured_best: bool = Field(description="Whether it measured best for signals of this family.")
     family: str | None = Field(description="Of signals; null for the image itself.")

@@ -1,7 +1,8 @@
 """Nodes for ComfyUI: copy this folder into ComfyUI/custom_nodes and `pip install gsjbu` into its Python.
 
-IMAGE is [B, H, W, 3] in [0, 1], MASK [B, h, w] in [0, 1]; a signal smaller than the image is upsampled to it, one of
-the image's size is reduced by ``stride`` first, so that its borders are drawn anew along the image's edges.
+IMAGE is [B, H, W, 3] in [0, 1], MASK [B, h, w] in [0, 1]; a signal of up to three quarters of the image's rows or
+columns is upsampled to it, a larger one is reduced by ``stride`` first, so that its borders are drawn anew along the
+image's edges.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ STRIDE = (
         "default": 8,
         "min": 2,
         "max": 64,
-        "tooltip": "Pixels to a cell, for a signal of the image's size",
+        "tooltip": "Pixels to a cell, for a signal about as large as the image",
     },
 )
 

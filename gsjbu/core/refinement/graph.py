@@ -11,14 +11,14 @@ from __future__ import annotations
 import numpy as np
 
 from gsjbu.core.backends.phases import claim, finish, new_control, open_phase
-from gsjbu.core.backends.simd import LANES, larger, load, splat, store
+from gsjbu.core.backends.simd import LANES, load, splat, store
 from gsjbu.core.compiler import LOOSE, LOOSE_BORROWS, njit
 from gsjbu.core.grid import Grid
 from gsjbu.core.refinement.portable import DIAGONAL, FAR, TAIL, TOLERANCE, TRUST, chebyshev
 from gsjbu.core.threads import available, bands, each
 
 # Cells are worked on in bands of so many pixels; and so many pixels of all channels at once, whatever is in memory.
-BAND_PIXELS, PIXELS_AT_ONCE = 1 << 16, 1 << 22
+BAND_PIXELS, PIXELS_AT_ONCE = 1 << 16, 1 << 20
 
 
 def solved(
@@ -42,11 +42,12 @@ def solved(
         trust[~known] = 0
     means, joined = np.ascontiguousarray(means, np.float32), joined_pixels(colours, threads, lone)
     del colours
+    scale = _scale(joined, trust, grid, threads)
     group = max(1, PIXELS_AT_ONCE // (grid.height * grid.width))
     for first in range(0, len(start), group):
         some = slice(first, first + group)
         x = np.pad(start[some], ((0, 0), (1, 1), (1, 1)))
-        _descended(x, means[some], trust, joined, grid, spans[some], steps, threads)
+        _descended(x, means[some], trust, joined, scale, grid, spans[some], steps, threads)
         out[some] = x[:, 1:-1, 1:-1]
     return out
 
@@ -66,11 +67,23 @@ def joined_pixels(colours: np.ndarray, threads: int | None, lone: float) -> np.n
     return joined
 
 
+def _scale(joined: np.ndarray, trust: np.ndarray, grid: Grid, threads: int | None) -> np.ndarray:
+    """The preconditioner [H + 2, W + 2]: one over each pixel's affinities and the trust in its cell's mean."""
+    scale = np.zeros(joined.shape[1:], np.float32)
+    each(
+        lambda rows: _invert(joined, trust, grid.row_starts, grid.col_starts, rows.start, rows.stop, scale),
+        bands(grid.rows, threads),
+        threads,
+    )
+    return scale
+
+
 def _descended(
     x: np.ndarray,  # [C, H + 2, W + 2]
     means: np.ndarray,  # [C, h, w]
     trust: np.ndarray,  # [h, w]
     joined: np.ndarray,
+    scale: np.ndarray,
     grid: Grid,
     spans: np.ndarray,  # [C, h, 2]
     steps: int,
@@ -84,8 +97,8 @@ def _descended(
     lengths, keeps = chebyshev(steps)
     open_phase(control, 0, False)
     arguments = (
-        control, x, np.zeros_like(x), means, trust, joined.reshape(-1), grid.row_starts, grid.col_starts, spans, tops,
-        edges, lengths, keeps,
+        control, x, np.zeros_like(x), means, trust, joined.reshape(-1), scale.reshape(-1), grid.row_starts,
+        grid.col_starts, spans, tops, edges, lengths, keeps,
     )  # fmt: skip
     count = max(1, min(threads or available(), tasks))
     each(lambda _: _descend(*arguments), range(count), count)
@@ -111,72 +124,90 @@ def _join(colours, first, last, lone, joined):
 
 
 @njit(**LOOSE_BORROWS)
-def _advance(x, p, top, bottom, left, right, length):
-    """x += length·p."""
-    for y in range(top, bottom):
-        for e in range(left, right):
-            x[y, e] += length * p[y, e]
+def _invert(joined, trust, row_starts, col_starts, first, last, scale):
+    for i in range(first, last):
+        for y in range(row_starts[i] + 1, row_starts[i + 1] + 1):
+            for j in range(len(col_starts) - 1):
+                for x in range(col_starts[j] + 1, col_starts[j + 1] + 1):
+                    degree = joined[0, y, x] + joined[0, y, x - 1] + joined[1, y, x] + joined[1, y - 1, x]
+                    degree += joined[2, y, x] + joined[2, y - 1, x - 1] + joined[3, y, x] + joined[3, y - 1, x + 1]
+                    scale[y, x] = np.float32(1) / max(degree + trust[i, j], np.float32(1e-12))
 
 
 @njit(**LOOSE_BORROWS)
-def _aim(above, up, below, down, x, p, at, left, right, joined, columns, weight, keep):
-    """p = D⁻¹·(what a row of x lacks) + keep·p; x, p and ``joined`` flat, the row from ``at`` on.
+def _advance(x, p, width, top, bottom, left, right, length):
+    """x += length·p; both flat, rows ``width`` long."""
+    for y in range(top, bottom):
+        e, end = y * width + left, y * width + right
+        while e + LANES <= end:
+            store(x, e, load(x, e) + load(p, e) * length)
+            e += LANES
+        while e < end:
+            x[e] += length * p[e]
+            e += 1
+
+
+@njit(**LOOSE_BORROWS)
+def _aim(above, up, below, down, x, p, at, left, right, joined, scale, columns, keep):
+    """p = D⁻¹·(what a row of x lacks) + keep·p; x, p, ``joined`` and ``scale`` flat, the row from ``at`` on.
 
     The rows above and below it, from ``up`` and ``down`` on, may lie elsewhere.
     """
     e, plane, width = left, len(x), len(columns)
     second, third, fourth = plane + at, 2 * plane + at, 3 * plane + at
-    least = splat(np.float32(1e-12))
     while e + LANES <= right:
         # Differences first: what neighbours have in common would cost float32 most of its digits.
         v, n, o, u = load(x, at + e), at + e, up + e, down + e
-        a, b = load(joined, n), load(joined, n - 1)
-        off, degree = a * (v - load(x, n + 1)) + b * (v - load(x, n - 1)), a + b
+        off = load(joined, n) * (v - load(x, n + 1)) + load(joined, n - 1) * (v - load(x, n - 1))
         a, b = load(joined, second + e), load(joined, second + e - width)
-        off, degree = off + (a * (v - load(below, u)) + b * (v - load(above, o))), degree + (a + b)
+        off = off + (a * (v - load(below, u)) + b * (v - load(above, o)))
         a, b = load(joined, third + e), load(joined, third + e - width - 1)
-        off, degree = off + (a * (v - load(below, u + 1)) + b * (v - load(above, o - 1))), degree + (a + b)
+        off = off + (a * (v - load(below, u + 1)) + b * (v - load(above, o - 1)))
         a, b = load(joined, fourth + e), load(joined, fourth + e - width + 1)
-        off, degree = off + (a * (v - load(below, u - 1)) + b * (v - load(above, o + 1))), degree + (a + b)
-        scale = larger(degree + load(weight, e), least)
-        store(p, n, load(p, n) * keep - (off + load(columns, e)) / scale)
+        off = off + (a * (v - load(below, u - 1)) + b * (v - load(above, o + 1)))
+        store(p, n, load(p, n) * keep - (off + load(columns, e)) * load(scale, n))
         e += LANES
     while e < right:
         v, n, o, u = x[at + e], at + e, up + e, down + e
-        a, b = joined[n], joined[n - 1]
-        off, degree = a * (v - x[n + 1]) + b * (v - x[n - 1]), a + b
-        a, b = joined[second + e], joined[second + e - width]
-        off, degree = off + (a * (v - below[u]) + b * (v - above[o])), degree + (a + b)
-        a, b = joined[third + e], joined[third + e - width - 1]
-        off, degree = off + (a * (v - below[u + 1]) + b * (v - above[o - 1])), degree + (a + b)
-        a, b = joined[fourth + e], joined[fourth + e - width + 1]
-        off, degree = off + (a * (v - below[u - 1]) + b * (v - above[o + 1])), degree + (a + b)
-        p[n] = p[n] * keep - (off + columns[e]) / max(degree + weight[e], np.float32(1e-12))
+        off = joined[n] * (v - x[n + 1]) + joined[n - 1] * (v - x[n - 1])
+        off += joined[second + e] * (v - below[u]) + joined[second + e - width] * (v - above[o])
+        off += joined[third + e] * (v - below[u + 1]) + joined[third + e - width - 1] * (v - above[o - 1])
+        off += joined[fourth + e] * (v - below[u - 1]) + joined[fourth + e - width + 1] * (v - above[o + 1])
+        p[n] = p[n] * keep - (off + columns[e]) * scale[n]
         e += 1
 
 
 @njit(**LOOSE_BORROWS)
-def _spread(x, top, bottom, means, trust, col_starts, span, columns, weight):
-    """In each column of a row of cells, how far its cell's mean is off, times ``trust``; and ``trust``."""
-    left, right = col_starts[span[0]] + 1, col_starts[span[1]] + 1
-    columns[left:right] = 0
+def _spread(x, top, bottom, means, trust, col_starts, span, columns, wanted):
+    """In each column of a row of cells, how far its cell's mean is off, times ``trust``."""
+    left, right, width = col_starts[span[0]] + 1, col_starts[span[1]] + 1, len(columns)
     for j in range(span[0], span[1]):
         for e in range(col_starts[j] + 1, col_starts[j + 1] + 1):
-            weight[e] = means[j]
-    for y in range(top, bottom):
-        for e in range(left, right):
-            columns[e] += x[y, e] - weight[e]
+            wanted[e] = means[j]
+    e = left
+    while e + LANES <= right:
+        mean, off = load(wanted, e), splat(np.float32(0))
+        for y in range(top, bottom):
+            off = off + (load(x, y * width + e) - mean)
+        store(columns, e, off)
+        e += LANES
+    while e < right:
+        columns[e] = 0
+        for y in range(top, bottom):
+            columns[e] += x[y * width + e] - wanted[e]
+        e += 1
     for j in range(span[0], span[1]):
         first, last = col_starts[j] + 1, col_starts[j + 1] + 1
         total = np.float32(0)
         for e in range(first, last):
             total += columns[e]
-        columns[first:last] = total * trust[j] / ((bottom - top) * (last - first))
-        weight[first:last] = trust[j]
+        off_by = total * trust[j] / ((bottom - top) * (last - first))
+        for e in range(first, last):
+            columns[e] = off_by
 
 
 @njit(**LOOSE)
-def _descend(control, x, p, means, trust, joined, row_starts, col_starts, spans, tops, edges, lengths, keeps):
+def _descend(control, x, p, means, trust, joined, scale, row_starts, col_starts, spans, tops, edges, lengths, keeps):
     """Chebyshev's iteration on x [C, H + 2, W + 2] in place, preconditioned by the diagonal; p: its direction, 0.
 
     A phase is a step, a task one channel's band of rows of cells, from tops[n] to tops[n + 1]. What a band needs of
@@ -184,24 +215,25 @@ def _descend(control, x, p, means, trust, joined, row_starts, col_starts, spans,
     W + 2], every other step in the other half. Any number of threads may be in here.
     """
     bands, steps, width = len(tops) - 1, len(lengths), x.shape[2]
-    tasks = len(x) * bands
-    columns, weight = np.empty(width, np.float32), np.empty(width, np.float32)
+    channels = len(x)
+    tasks = channels * bands
+    columns, wanted = np.empty(width, np.float32), np.empty(width, np.float32)
     above, below = np.empty(width, np.float32), np.empty(width, np.float32)
     while True:
         step, task = claim(control, tasks, tasks, steps)
         if step < 0:
             return
-        c, n = task // bands, task % bands
+        c, n = task % channels, task // channels  # a band's affinities stay in the cache for all channels
         length, half = lengths[step], step % 2
         for e in range(width):
             if n > 0:
-                said = edges[half, task - 1, 1, 0, e] + length * edges[half, task - 1, 1, 1, e]
+                said = edges[half, task - channels, 1, 0, e] + length * edges[half, task - channels, 1, 1, e]
                 above[e] = said if step else x[c, row_starts[tops[n]], e]
             if n < bands - 1:
-                said = edges[half, task + 1, 0, 0, e] + length * edges[half, task + 1, 0, 1, e]
+                said = edges[half, task + channels, 0, 0, e] + length * edges[half, task + channels, 0, 1, e]
                 below[e] = said if step else x[c, row_starts[tops[n + 1]] + 1, e]
-        _step(x[c], p[c], means[c], trust, joined, row_starts, col_starts, spans[c], tops[n], tops[n + 1], above, below,
-              columns, weight, length, keeps[step])  # fmt: skip
+        _step(x[c], p[c], means[c], trust, joined, scale, row_starts, col_starts, spans[c], tops[n], tops[n + 1],
+              above, below, columns, wanted, length, keeps[step])  # fmt: skip
         for side in range(2):
             y = row_starts[tops[n]] + 1 if side == 0 else row_starts[tops[n + 1]]
             edges[1 - half, task, side, 0] = x[c, y]
@@ -211,14 +243,14 @@ def _descend(control, x, p, means, trust, joined, row_starts, col_starts, spans,
 
 
 @njit(**LOOSE_BORROWS)
-def _step(x, p, means, trust, joined, row_starts, col_starts, spans, first, last, above, below, columns, weight, length,
-          keep):  # fmt: skip
+def _step(x, p, means, trust, joined, scale, row_starts, col_starts, spans, first, last, above, below, columns, wanted,
+          length, keep):  # fmt: skip
     """One step of the rows of cells first…last; a row of cells is advanced before the one above it is aimed anew."""
     top, bottom = row_starts[first] + 1, row_starts[last]  # the band's first and last row of pixels
-    flat, width = x.reshape(-1), x.shape[1]
+    flat, way, width = x.reshape(-1), p.reshape(-1), x.shape[1]
     for i in range(first, last + 1):
         if i < last:
-            _advance(x, p, row_starts[i] + 1, row_starts[i + 1] + 1, col_starts[spans[i, 0]] + 1,
+            _advance(flat, way, width, row_starts[i] + 1, row_starts[i + 1] + 1, col_starts[spans[i, 0]] + 1,
                      col_starts[spans[i, 1]] + 1, length)  # fmt: skip
         if i == first:
             continue
@@ -227,9 +259,9 @@ def _step(x, p, means, trust, joined, row_starts, col_starts, spans, first, last
         if right <= left:
             continue
         start, end = row_starts[q] + 1, row_starts[q + 1] + 1
-        _spread(x, start, end, means[q], trust[q], col_starts, spans[q], columns, weight)
+        _spread(flat, start, end, means[q], trust[q], col_starts, spans[q], columns, wanted)
         for y in range(start, end):
             at = y * width
             over, up = (above, 0) if y == top and first > 0 else (flat, at - width)
             under, down = (below, 0) if y == bottom and last < len(row_starts) - 1 else (flat, at + width)
-            _aim(over, up, under, down, flat, p.reshape(-1), at, left, right, joined, columns, weight, keep)
+            _aim(over, up, under, down, flat, way, at, left, right, joined, scale, columns, keep)
