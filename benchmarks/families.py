@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -166,15 +166,20 @@ def matte(draw: Draw) -> Picture:
     return _finished(image, whole, draw)
 
 
+@lru_cache(maxsize=48)  # drawing one takes a second, and each is asked for at several strides
+def _drawn(drawn: Callable[[Draw], Picture], seed: int) -> Picture:
+    return drawn(np.random.default_rng(seed))
+
+
 def _labels(drawn: Callable[[Draw], Picture], s: int) -> Iterator[Scene]:
     for seed in range(SEEDS):
-        image, labels = drawn(np.random.default_rng(seed))
+        image, labels = map(np.copy, _drawn(drawn, seed))
         yield label_scene(f"{drawn.__name__} {seed}", torch.from_numpy(image), labels, s)
 
 
 def _quantity(drawn: Callable[[Draw], Picture], s: int) -> Iterator[Scene]:
     for seed in range(SEEDS):
-        image, values = drawn(np.random.default_rng(seed))
+        image, values = map(np.copy, _drawn(drawn, seed))
         yield depth_scene(f"{drawn.__name__} {seed}", torch.from_numpy(image), values, s)
 
 

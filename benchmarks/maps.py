@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, label
+from scipy.spatial import cKDTree
 
 from gsjbu.io.kinds import guess
 
@@ -28,9 +29,7 @@ def cells(h: int, w: int, count: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     points = rng.random((count, 2)) * [h, w]
     points = points[np.lexsort((points[:, 1], points[:, 0] // max(1.0, (h * w / count) ** 0.5)))]
-    ys, xs = np.mgrid[:h, :w]
-    apart = np.stack([(ys - y) ** 2 + (xs - x) ** 2 for y, x in points])
-    return np.asarray(apart.argmin(axis=0))
+    return np.asarray(cKDTree(points).query(np.indices((h, w)).transpose(1, 2, 0))[1])
 
 
 def blobs(h: int, w: int, count: int, seed: int = 0) -> np.ndarray:
@@ -82,7 +81,7 @@ def _ids() -> Iterator[Map]:
         yield f"instances {h}×{w}, {count}", "labels", found.astype(np.uint16)
         yield f"masks by size {h}×{w}, {count}", "labels", by_size(found).astype(np.uint16)
         yield f"panoptic {h}×{w}, {count}", "labels", np.where(found, 26000 + found, 7).astype(np.int32)
-        yield f"colours as ids {h}×{w}, {count}", "labels", rng.permutation(1 << 24)[found].astype(np.int32)
+        yield f"colours as ids {h}×{w}, {count}", "labels", rng.choice(1 << 24, count + 1, replace=False)[found].astype(np.int32)
         yield f"hashes {h}×{w}, {count}", "labels", rng.integers(1 << 40, 1 << 62, count + 1)[found]
     for step in (4, 8):
         grown = gaussian_filter(rng.standard_normal((256, 256)), 4)
