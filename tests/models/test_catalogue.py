@@ -12,9 +12,9 @@ import threading
 import time
 from pathlib import Path
 
-import huggingface_hub
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from gsjbu.core.grid import Grid
@@ -56,10 +56,10 @@ def alone(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the discard port: refused at once
     # Read once, whenever it was imported.
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "hf" / "token"))
     for name in ("_probe", "_failed"):
         monkeypatch.setattr(downloads, name, {})
     catalogue.release()
@@ -268,6 +268,7 @@ def test_without_a_network_a_clear_sentence_and_no_second_wait():
 
 
 def test_a_hub_that_never_answers_costs_one_short_wait(monkeypatch):
+    monkeypatch.setattr(downloads, "PROBE_S", 0.5)
     with socket.socket() as silent:  # accepts, says nothing
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -38,7 +38,7 @@ def streams_of(server: Process, jobs: list[str]) -> tuple[list[threading.Thread]
 @pytest.mark.posix
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Signals, tmp_path: Path) -> None:
-    env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "3"}
+    env = {"TMPDIR": str(tmp_path), "FAKE_SECONDS": "2"}
     with in_process(module=FAKE, env=env, python=zygote.python()) as server:
         another = server.client()
         image = upload(another)
