@@ -81,7 +81,8 @@ def _ids() -> Iterator[Map]:
         yield f"instances {h}×{w}, {count}", "labels", found.astype(np.uint16)
         yield f"masks by size {h}×{w}, {count}", "labels", by_size(found).astype(np.uint16)
         yield f"panoptic {h}×{w}, {count}", "labels", np.where(found, 26000 + found, 7).astype(np.int32)
-        yield f"colours as ids {h}×{w}, {count}", "labels", rng.choice(1 << 24, count + 1, replace=False)[found].astype(np.int32)
+        colours = rng.choice(1 << 24, count + 1, replace=False).astype(np.int32)
+        yield f"colours as ids {h}×{w}, {count}", "labels", colours[found]
         yield f"hashes {h}×{w}, {count}", "labels", rng.integers(1 << 40, 1 << 62, count + 1)[found]
     for step in (4, 8):
         grown = gaussian_filter(rng.standard_normal((256, 256)), 4)
