@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -246,13 +246,31 @@ def depth(name: str = "depth.npy", side: int = 16) -> FilePayload:
     return npy_file(name, np.random.default_rng(0).random((side, side), np.float32))
 
 
+def once(page: Page, pattern: str, answer: Callable[[Route], object]) -> list[Route]:
+    """Have ``answer`` take the first request to ``pattern``, which is in the list then; later ones go on as they are.
+
+    The route stays: a request that is under way while the last route is taken off may never be answered.
+    """
+    taken: list[Route] = []
+
+    def handle(route: Route) -> None:
+        if taken:
+            route.continue_()
+        else:
+            taken.append(route)
+            answer(route)
+
+    page.route(pattern, handle)
+    return taken
+
+
 def forget(page: Page, pattern: str) -> None:
     """The next request to ``pattern`` is answered as by a server that has forgotten what is asked for."""
     problem = '{"code": "expired", "detail": "It is no longer kept; send it again.", "status": 404}'
-    page.route(
+    once(
+        page,
         pattern,
         lambda route: route.fulfill(status=404, content_type="application/problem+json", body=problem),
-        times=1,
     )
 
 
@@ -262,8 +280,7 @@ def holding(page: Page, pattern: str) -> Iterator[list[Route]]:
 
     The browser's news of a request comes before it is held: what is given up in between would leave the next one held.
     """
-    held: list[Route] = []
-    page.route(pattern, lambda route: route.continue_() if held else held.append(route))
+    held = once(page, pattern, lambda _: None)
     yield held
     while not held:
         page.wait_for_timeout(10)

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser.hands import ROOT, Server, Watch, choose_pixel, painted, set_slider, shown, tab
+from tests.browser.hands import ROOT, Server, Watch, choose_pixel, once, painted, set_slider, shown, tab
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -68,15 +68,13 @@ def test_axe(chromium: Browser, server: Server, watch: Watch) -> None:
 
     found: list[str] = []
     # empty: the first run is held back
-    held: list[Any] = []
-    page.route("**/api/jobs", lambda route: held.append(route))
+    held = once(page, "**/api/jobs", lambda _: None)
     page.goto(server.url)
     page.wait_for_selector("body[data-ready]")
     page.wait_for_selector("body[data-phase=running]")
     page.evaluate(AXE.read_text("utf-8"))
     found += every_look(page, "empty")
     held[0].continue_()
-    page.unroute("**/api/jobs")
     shown(page)
 
     choose_pixel(page, 300, 200)
