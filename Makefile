@@ -26,6 +26,10 @@ RUNTIME := $(VENV)/.stamp-runtime
 DEV := $(VENV)/.stamp-dev
 NPM := node_modules/.stamp
 
+# Bytecode is made of what is imported, as it is: of all, transformers' thousands of files too, it takes twice as long.
+export PYTHONDONTWRITEBYTECODE :=
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
+
 .PHONY: run test test-integrations lint lint-code lint-page browser kernels format bench quality soak docs package compat lock clean
 .DEFAULT_GOAL := run
 
@@ -43,7 +47,7 @@ test-integrations: .venv-integrations/.stamp
 
 .venv-integrations/.stamp: requirements-integrations.txt requirements.txt
 	"$$(scripts/find-python.sh)" -m venv .venv-integrations
-	.venv-integrations/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements-integrations.txt
+	.venv-integrations/bin/python $(PIP_INSTALL) -r requirements-integrations.txt
 	touch $@
 
 soak: $(DEV) $(NPM) .venv-integrations/.stamp
@@ -85,12 +89,12 @@ quality: $(DEV)
 	$(BIN)/python -m benchmarks.quality $(ARGS)
 
 docs: $(RUNTIME)
-	$(PIP_INSTALL) -r requirements-docs.txt
+	$(BIN)/python $(PIP_INSTALL) -r requirements-docs.txt
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --strict
 
 package: $(DEV)
 	rm -rf dist
-	$(PIP_INSTALL) build twine check-wheel-contents
+	$(BIN)/python $(PIP_INSTALL) build twine check-wheel-contents
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
@@ -99,7 +103,7 @@ compat: $(RUNTIME)
 	$(BIN)/python scripts/compat.py $(ARGS)
 
 lock: $(RUNTIME)
-	$(PIP_INSTALL) uv
+	$(BIN)/python $(PIP_INSTALL) uv
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/lock.py
 
 clean:
@@ -109,16 +113,12 @@ clean:
 $(BIN)/python:
 	"$$(scripts/find-python.sh)" -m venv $(VENV)
 
-# Bytecode is made of what is imported, as it is: of all, transformers' thousands of files too, it takes twice as long.
-export PYTHONDONTWRITEBYTECODE :=
-PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
-
 $(RUNTIME): requirements.txt | $(BIN)/python
-	$(PIP_INSTALL) -r requirements.txt
+	$(BIN)/python $(PIP_INSTALL) -r requirements.txt
 	touch $@
 
 $(DEV): requirements-dev.txt $(RUNTIME)
-	$(PIP_INSTALL) -r requirements-dev.txt
+	$(BIN)/python $(PIP_INSTALL) -r requirements-dev.txt
 	touch $@
 
 # The page's linter, its type check, and the accessibility rules of its browser tests; nothing of it is shipped.

@@ -21,6 +21,7 @@ from gsjbu.io.names import check_word, names_in
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.truths import reduced
+from gsjbu.samples import SAMPLES, TRUTHS
 from gsjbu.server.decoder import START_SECONDS, Decoders, DecodeTimeout, HelperLost
 from gsjbu.server.helper import Decoded
 from gsjbu.server.limits import KIB, Limits
@@ -128,8 +129,6 @@ class Inputs:
 
     async def image_from_sample(self, name: str) -> StoredImage:
         """A built-in scene."""
-        from gsjbu.samples import SAMPLES
-
         check_sample(name)
 
         def work() -> StoredImage:
@@ -169,8 +168,6 @@ class Inputs:
 
     async def truth_of_sample(self, name: str, what: str) -> StoredTruth:
         """What a built-in scene knows of itself."""
-        from gsjbu.samples import TRUTHS
-
         if what not in TRUTHS:
             raise Problem("request_invalid", "A built-in scene has depth and labels; 'what' names one.", setting="what")
         scene = await self.image_from_sample(name)
@@ -250,7 +247,5 @@ def _named(signal: Signal, words: dict[str, Any]) -> Signal:
 
 def check_sample(name: str) -> None:
     """Refuse a built-in scene that there is not."""
-    from gsjbu.samples import SAMPLES
-
     if name not in SAMPLES:
         raise Problem("sample_unknown", f"There is no such built-in scene; there are {', '.join(SAMPLES)}.")
