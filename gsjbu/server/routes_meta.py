@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from gsjbu.core.threads import available
 from gsjbu.io.colours import MAPS, stops
+from gsjbu.samples import SAMPLES
 from gsjbu.server import results, schemas
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import OF_BODIES, refusals
@@ -75,8 +76,6 @@ def _settings_of(service: Service) -> Ready:
 
 
 def _settings(service: Service) -> dict[str, Any]:
-    from gsjbu.samples import SAMPLES
-
     entries = schema()
     choices = {entry["name"]: entry["choices"] for entry in entries}
     samples = [{**about, "thumb_url": f"/api/samples/{about['name']}.png?size=160"} for about in SAMPLES.about()]
