@@ -36,6 +36,7 @@ from gsjbu.core.registration import registered
 from gsjbu.core.sampled import are_samples
 from gsjbu.core.shift import Shift
 from gsjbu.core.smooth import is_smooth
+from gsjbu.core.threads import torch_threads
 from gsjbu.core.trust import Explained, trust_in
 from gsjbu.core.tto import checked_signal, fit_gaussians
 
@@ -96,7 +97,8 @@ def fit(
         signal = log_odds(signal)
     missing = 0.0 if told is None else missing_nearby(told)
     told = both(base.seen_cells, told)
-    lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
+    with torch_threads(threads):
+        lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
     signal, name, trust, gain, moved = lies.signal, lies.recipe, lies.trust, lies.gain, lies.moved
     if lies.smoother:
         name = "surface" if name == "measured" else "smooth"

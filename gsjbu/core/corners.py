@@ -8,13 +8,14 @@ moved to any side, the signal lies so.
 from __future__ import annotations
 
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu.core.grid import Grid
-from gsjbu.core.shift import FEWEST, moved
+from gsjbu.core.shift import FEWEST
 
 PARTS = 3  # of a cell along each axis
 SIGMA = 1.0  # of the distance to a neighbour, LR pixels
@@ -38,20 +39,58 @@ def found(
     if few or min(grid.step_y, grid.step_x) < 2:
         return False
     there = np.ones(values.shape[1:], bool) if known is None else known.numpy()
+    down, across = (_asked(*axis) for axis in grid.axes)
+    rows, cols = np.ix_(down.cells, across.cells)
+    near, told = values[:, rows, cols], there[rows, cols]
+    small = Grid(len(down.pixels), len(across.pixels), rows.size, cols.size, grid.step_y, grid.step_x)
 
-    def error(laid: Tensor) -> float:
-        return _error(values, grid.parts(laid, PARTS).numpy(), there)
+    def error(rows: Tensor, cols: Tensor) -> float:
+        """Of the guide whose pixels come from these rows and columns of it."""
+        laid = guide[:, rows[down.pixels]][:, :, cols[across.pixels]]
+        return _error(near, small.parts(laid, PARTS).numpy(), told, down.asked, across.asked)
 
-    so = error(onto_corners(guide, grid))
-    if error(guide) - so <= MORE or error(off_corners(guide, grid)) - so <= APART:
+    def moved(down: int, across: int) -> float:
+        return error(_moved(grid.height, down), _moved(grid.width, across))
+
+    so = error(*(_stretch(pixels, cells) for pixels, cells, _ in grid.axes))
+    if moved(0, 0) - so <= MORE:
         return False
-    down, across = round(grid.step_y / 4), round(grid.step_x / 4)  # as far as most cells lie off
-    return all(error(moved(guide, x * across, y * down)) > so for x, y in product((-1, 1), repeat=2))
+    if error(*(beside_corners(pixels, cells) for pixels, cells, _ in grid.axes)) - so <= APART:
+        return False
+    y, x = round(grid.step_y / 4), round(grid.step_x / 4)  # as far as most cells lie off
+    return all(moved(*by) > so for by in product((-y, y), (-x, x)))
 
 
-def _error(values: np.ndarray, parts: np.ndarray, there: np.ndarray) -> float:
-    """Log of the mean distance of the cells to what their neighbours predict; parts [G, PARTS·h, PARTS·w]."""
-    rows, cols = np.ix_(*(np.unique(np.linspace(0, n - 1, MOST).round().astype(int)) for n in there.shape))
+def _moved(pixels: int, by: int) -> Tensor:
+    """int64 [pixels]: where each pixel of an axis that is moved by so many comes from; the rim is repeated."""
+    return (torch.arange(pixels) - by).clamp(0, pixels - 1)
+
+
+class _Asked(NamedTuple):
+    """Along an axis, at most MOST cells that are predicted, and those beside them."""
+
+    cells: np.ndarray  # where both are on the grid
+    asked: np.ndarray  # which of these are predicted
+    pixels: np.ndarray  # of ``cells``, where they are on the image
+
+
+def _asked(pixels: int, cells: int, step: float) -> _Asked:
+    asked = np.unique(np.linspace(0, cells - 1, MOST).round().astype(int))
+    if step % 1 or cells * step != pixels:  # cells that cut pixels lie as they do among all
+        return _Asked(np.arange(cells), asked, np.arange(pixels))
+    near = np.unique((asked[:, None] + np.arange(-1, 2)).clip(0, cells - 1))
+    return _Asked(near, np.searchsorted(near, asked), (near[:, None] * int(step) + np.arange(int(step))).ravel())
+
+
+def _error(
+    values: np.ndarray,  # [C, h, w]
+    parts: np.ndarray,  # [G, PARTS·h, PARTS·w]
+    there: np.ndarray,  # bool [h, w]
+    rows: np.ndarray,
+    cols: np.ndarray,
+) -> float:
+    """Log of the mean distance of the cells of these rows and columns to what their neighbours predict."""
+    rows, cols = np.ix_(rows, cols)
     whole = parts.reshape(len(parts), there.shape[0], PARTS, there.shape[1], PARTS)
     own = np.ascontiguousarray(whole.transpose(2, 4, 0, 1, 3)[..., rows, cols])  # [n, n, G, rows, cols]
     near_values, near_guide = (np.pad(t, ((0, 0), (1, 1), (1, 1))) for t in (values, whole.mean(axis=(2, 4))))

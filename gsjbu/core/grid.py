@@ -176,7 +176,8 @@ class Grid:
         right = max(0, round(self.cols * self.step_x) - self.width)
         below = max(0, round(self.rows * self.step_y) - self.height)
         wide = F.pad(x[None].to("cpu", torch.float32), (0, right, 0, below), mode="replicate")
-        return F.adaptive_avg_pool2d(wide, (number * self.rows, number * self.cols))[0]
+        size = (number * self.rows, number * self.cols)
+        return (wide if wide.shape[-2:] == size else F.adaptive_avg_pool2d(wide, size))[0]
 
     def are_counts(self, shares: np.ndarray) -> bool:
         """Whether ``shares [C, h, w]`` may say how many of each cell's pixels a class has, as its own cell means do."""

@@ -33,6 +33,7 @@ from gsjbu.core.plain import (
     is_transformed,
     untransformed,
     why_unreadable,
+    write_into,
 )
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement, log_odds
@@ -235,7 +236,7 @@ class Kernel:
             mixed = self._finished(mixed, signal, refinement, mask, clip, threads)
             # Where it is not in there already, it is in memory as a whole.
             if target is not None and not (direct and _lies_in(mixed, target)):
-                target[...] = mixed.detach().cpu().numpy()
+                write_into(target, mixed)
         if out is not None and target is not None and not np.may_share_memory(out, target):
             out[...] = target.reshape(out.shape)  # its batch and channels could not be joined without a copy
         return mixed.reshape(*signal.shape[:-2], *size)

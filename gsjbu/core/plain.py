@@ -20,6 +20,7 @@ from torch.autograd.forward_ad import unpack_dual
 from gsjbu.errors import ImageError, ShapeError
 
 _FUNC = torch._C._functorch  # there is no public word for it
+HALF_ENDS = 65520.0  # what is less rounds to a number that float16 has
 #: Types of numbers; torch stores others (int4, bits8, two floats in a byte) and cannot turn them into these.
 _OF_NUMBERS = re.compile(r"torch\.(bool|u?int(8|16|32|64)|b?float(16|32|64)|float8_\w+)")
 #: What torch stores and hardly calculates with, in a type that it does.
@@ -97,6 +98,17 @@ def as_array(x: Tensor) -> np.ndarray:
         return x.numpy()
     except TypeError:
         return x.to(torch.float32).numpy()
+
+
+def write_into(out: np.ndarray, values: Tensor) -> None:
+    """``values`` into ``out`` of the same shape, of whichever float type it is."""
+    values = values.detach().cpu()
+    if out.dtype == np.float16 and out.size and min(out.strides, default=0) >= 0:
+        low, high = (float(v) for v in values.aminmax())
+        if -HALF_ENDS < low <= high < HALF_ENDS:
+            torch.from_numpy(out).copy_(values)  # seven times as fast as NumPy, and the same bits
+            return
+    out[...] = values.numpy()  # which warns of what is too large
 
 
 TAKEN = "an array or a tensor [C, h, w]. gsjbu.upsample takes files and pictures, too"

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gsjbu.core.refinement.recipe import SUREST
 from gsjbu.core.smooth import errors_left_out, is_even
+from gsjbu.core.threads import bands, each
 from gsjbu.core.tto import standardised
 
 # Of the test of the guide: spread over neighbours (LR pixels), tolerances tried (guide values), reach (LR pixels).
@@ -20,6 +21,8 @@ GAIN_TOLERANCES = (0.05, 0.1, 0.2)
 GAIN_REACH = 2
 GAIN_CHANNELS = 8  # more are projected to so many
 BAND = 40_000  # values that are looked at together: what is made of them stays in the cache
+# Of more cells, bands of this many rows are looked at, spread over the image: so many cells tell as much as all.
+MOST_CELLS, STRIPE = 1 << 17, 16
 # Gains (log error) up to which the guide is not trusted at all, and from which it is trusted fully. Guides of other
 # scenes reach about 0.04, a scene's own guide rarely stays below 0.1.
 GAIN_UNRELATED, GAIN_TRUSTED = 0.02, 0.06
@@ -92,7 +95,8 @@ class Explained:
         return float(np.log(error[0] / max(error[1:].min(), 1e-12 * error[0])))
 
     def errors(self, ramps: bool = False) -> np.ndarray:
-        """Squared error of each cell by distance alone, and at each tolerance, [1 + n, h, w]."""
+        """Squared error of each cell by distance alone, and at each tolerance, [1 + n, h, w]; of more than MOST_CELLS
+        cells those of fewer rows."""
         if ramps not in self._errors:
             self._errors[ramps] = _errors(self.few, self.lr_guide, self.seen, ramps)
         return self._errors[ramps]
@@ -191,11 +195,27 @@ def _errors(values: np.ndarray, lr_guide: Tensor, seen: Tensor | None, ramps: bo
     there = np.ones((rows, cols), np.float32) if seen is None else seen.numpy().astype(np.float32)
     inside = np.pad(there, r)
     band = max(1, BAND // (cols * len(values)))
-    found = []
-    for top in range(0, rows, band):
-        end = top + band + 2 * r
-        found.append(_errors_of_band(near_values[:, top:end], near_guide[:, top:end], inside[top:end], ramps))
-    return np.concatenate(found, axis=1)
+
+    def of(rows: slice) -> np.ndarray:
+        around = slice(rows.start, rows.stop + 2 * r)
+        return _errors_of_band(near_values[:, around], near_guide[:, around], inside[around], ramps)
+
+    looked_at, workers = _stripes(rows, cols, band), torch.get_num_threads()
+
+    def some(part: slice) -> list[np.ndarray]:
+        return [of(rows) for rows in looked_at[part]]
+
+    found = each(some, bands(len(looked_at), workers), workers)
+    return np.concatenate([errors for part in found for errors in part], axis=1)
+
+
+def _stripes(rows: int, cols: int, tallest: int) -> list[slice]:
+    """Rows that are looked at together, ``tallest`` at most: all, or so many as have MOST_CELLS, spread evenly."""
+    if rows * cols <= MOST_CELLS:
+        return [slice(top, min(top + tallest, rows)) for top in range(0, rows, tallest)]
+    height = min(STRIPE, tallest)
+    number = max(1, MOST_CELLS // (cols * height))
+    return [slice(rows * k // number, rows * k // number + height) for k in range(number)]
 
 
 def _errors_of_band(

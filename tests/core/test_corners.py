@@ -118,3 +118,20 @@ def test_auto_follows_a_signal_on_the_corners_and_brings_the_result_onto_the_ima
     replace(kernel, corners="yes").save(tmp_path / "k")  # type: ignore[arg-type]
     with pytest.raises(KernelFileError, match="corners"):
         gsjbu.load(tmp_path / "k")
+
+
+def test_cells_that_are_not_asked_for_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of whole cells those that are predicted and their neighbours tell as much, to the bit, as all of them."""
+    monkeypatch.setattr(corners, "MOST", 7)
+    guide, values = photo(SCENE), standardised(means(SCENE))[0].numpy()
+    monkeypatch.setattr(corners, "MORE", -9.0)  # all ways to lay it are asked
+    monkeypatch.setattr(corners, "APART", -9.0)
+    asked, error, seen = corners._asked, corners._error, []
+    monkeypatch.setattr(corners, "_error", lambda *given: seen.append(error(*given)) or seen[-1])
+    corners.found(values, guide, GRID)
+    some, seen[:] = list(seen), []
+    # Of a step that cuts pixels all are looked at.
+    monkeypatch.setattr(corners, "_asked", lambda pixels, cells, step: asked(pixels, cells, step + 0.5))
+    corners.found(values, guide, GRID)
+    assert len(some) >= 4
+    assert some == seen

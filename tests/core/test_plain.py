@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch._subclasses import FakeTensorMode
 
 import gsjbu
 from gsjbu import GSJBU, metrics
-from gsjbu.core.plain import is_transformed, plain
+from gsjbu.core.plain import is_transformed, plain, write_into
 from gsjbu.errors import GsjbuError, ShapeError
 
 torch.manual_seed(0)
@@ -219,3 +220,18 @@ def test_an_array_of_no_numbers_is_named_by_what_it_holds() -> None:
         kernel.render(np.full((4, 12, 16), None))
     with pytest.raises(ShapeError, match=r"mask is a str; it must be an array or a tensor \[12, 16\]\."):
         kernel.render(SIGNAL[0], mask="all")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", "<f4", ">f4", "<f8", np.longdouble])
+@pytest.mark.parametrize("step", [1, -1, 2])
+@pytest.mark.parametrize("last", [1e-9, 65519.0, 65520.0, torch.inf, torch.nan])
+def test_values_are_written_into_any_floats_as_numpy_rounds_them(dtype: Any, step: int, last: float) -> None:
+    values = torch.tensor([1.0, -0.0, 1 / 3, -65519.0, 6e-8, -2.9e-8, 2049.0, 2051.0, last])
+    out = np.empty(len(values) * abs(step), dtype)[::step]
+    right = values.numpy()
+    too_large = np.dtype(dtype).itemsize == 2 and 65520 <= last < torch.inf
+    with pytest.warns(RuntimeWarning, match="overflow") if too_large else nullcontext():
+        write_into(out, values)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(out, right.astype(dtype))
+    assert np.array_equal(np.signbit(out), np.signbit(right))

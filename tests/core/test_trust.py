@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from benchmarks import families
 from gsjbu.core import trust
+from gsjbu.core.threads import torch_threads
 from gsjbu.core.trust import GAIN_TRUSTED, Explained, trust_of, trust_of_scores, trust_of_shares
 from tests.quarters import quarter
 
@@ -154,3 +155,32 @@ def test_where_no_border_stands_out_a_surface_need_not_be_much_better() -> None:
     ramps = torch.where(x < 30, x, 70 - x).expand(1, 50, 60) / 64
     shown = Explained(ramps, 0.5 + 0.2 * ramps + 0.05 * torch.randn(3, 50, 60, generator=draw))
     assert trust.is_smoother(shown) == trust.is_smoother(shown, even_by=trust.SMOOTHER)
+
+
+def test_many_cells_are_asked_in_bands_over_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = quarter("spheres", "labels", 4)
+    own = scene.grid.cell_means(scene.image)
+    for ramps in (False, True):
+        of_all = Explained(scene.signal, own)
+        with monkeypatch.context() as patch:
+            patch.setattr(trust, "MOST_CELLS", scene.grid.rows * scene.grid.cols // 2)
+            patch.setattr(trust, "STRIPE", 4)
+            some = Explained(scene.signal, own)
+            assert some.errors(ramps).shape[1] == pytest.approx(scene.grid.rows / 2, abs=4)
+            assert some.gain(ramps) == pytest.approx(of_all.gain(ramps), rel=0.2)
+            assert all(0 <= rows.start < rows.stop <= 100 for cols in (1, 7, 5000) for rows in stripes_of(100, cols))
+
+
+def stripes_of(rows: int, cols: int) -> list[slice]:
+    return trust._stripes(rows, cols, max(1, trust.BAND // cols))
+
+
+def test_the_same_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trust, "BAND", 500)
+    scene = quarter("spheres", "labels", 8)
+    own = scene.grid.cell_means(scene.image)
+    errors = []
+    for count in (1, 2, 3):
+        with torch_threads(count):
+            errors.append(Explained(scene.signal, own).errors(ramps=True))
+    assert errors[0].tobytes() == errors[1].tobytes() == errors[2].tobytes()

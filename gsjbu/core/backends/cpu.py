@@ -22,6 +22,7 @@ from gsjbu.core.backends.simd import LANES
 from gsjbu.core.grid import Grid
 from gsjbu.core.memory import allocate
 from gsjbu.core.parameters import ADAM, Optimiser, Progress, highest
+from gsjbu.core.plain import write_into
 
 # A thread is worth borrowing from about 0.1 ms of work a step on: so many pixel × neighbour pairs.
 PAIRS_PER_THREAD = 250_000
@@ -212,10 +213,12 @@ def render(
 
 
 def _copy(values: np.ndarray, out: np.ndarray, workers: int) -> None:
-    """values [C, …] into ``out``, of another float type perhaps, which takes longer than to mix them."""
+    """values [C, …] into ``out``, of another float type perhaps, which may take longer than to mix them."""
+    made = torch.from_numpy(values)
 
     def some(channels: slice) -> None:
-        out[channels] = values[channels]
+        with cores.torch_threads(1):
+            write_into(out[channels], made[channels])
 
     cores.each(some, cores.bands(len(values), workers), workers)
 

@@ -18,7 +18,7 @@ from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import Optimiser, Progress
-from gsjbu.core.plain import is_transformed
+from gsjbu.core.plain import is_transformed, write_into
 from gsjbu.core.threads import torch_threads
 from gsjbu.errors import SettingError
 
@@ -203,7 +203,7 @@ def render(
         )
         mixed = torch.where(gaussians.seen.to(followed.device), followed, placed)
         if out is not None:
-            out[...] = mixed.detach().cpu().numpy()
+            write_into(out, mixed)
         return mixed
     with_gradient = wants_gradient(signal)
     if is_compiled(backend, signal):
@@ -224,7 +224,7 @@ def render(
         )
     if out is None:
         return mixed if with_gradient else mixed.cpu()
-    out[...] = mixed.detach().cpu().numpy()
+    write_into(out, mixed)
     return torch.from_numpy(out) if out.dtype in (np.float32, np.float64, np.float16) else mixed
 
 
