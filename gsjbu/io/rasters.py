@@ -222,7 +222,10 @@ def _nothing(_record: logging.LogRecord) -> bool:
 def _by_pillow(data: bytes, page: Any, max_values: int) -> Brought:
     """The first ``page`` as Pillow reads it; what it does not read either is refused by what it is."""
     try:
-        return read_picture(data, "TIFF", max_values)
+        found = read_picture(data, "TIFF", max_values)
+        if int(page.photometric) == _WHITE_IS_ZERO and found.array.dtype == np.uint8:
+            return replace(found, array=255 - found.array)  # Pillow's are those that are shown
+        return found
     except (SignalError, MemoryError):
         raise
     except Exception as error:  # Pillow raises nearly anything on what it does not know
@@ -257,9 +260,10 @@ def _turned(page: Any, plane: np.ndarray, way: int) -> np.ndarray:
 
 
 def _rising(first: Any, planes: list[np.ndarray]) -> list[np.ndarray]:
-    """Pages whose levels rise with what they show, where it is the other way round, or by signed bits."""
-    if int(first.photometric) == _WHITE_IS_ZERO and first.dtype in (np.uint8, np.bool_):
-        return [~plane if plane.dtype == bool else 255 - plane for plane in planes]
+    """Pages whose two levels rise with what they show, where it is the other way round, or whose levels do not rise for
+    signed bits. More levels than two are a quantity or numbers of classes, whichever way they are shown."""
+    if int(first.photometric) == _WHITE_IS_ZERO and first.dtype == bool:
+        return [~plane for plane in planes]
     if int(first.photometric) == _LAB and first.dtype in (np.uint8, np.uint16) and len(first.shape) == 3:
         return [_around_middle(plane, _is_contiguous(first)) for plane in planes]
     return planes

@@ -151,3 +151,20 @@ def test_colours_of_cielab_rise_through_neutral(dtype):
     found = read(as_tiff(signed.astype(dtype), 1, photometric="cielab"))
     expected = signed + np.array([0, half, half])
     np.testing.assert_array_equal(found.array, expected)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_levels_are_those_that_are_stored_whichever_way_they_are_shown(dtype: str, monkeypatch) -> None:
+    """As GDAL and ImageJ have them: numbers of classes, and quantities, are not turned over with the picture."""
+    levels = np.arange(0, 240, 5, dtype).reshape(6, 8)
+    data = as_tiff(levels, 1, photometric="miniswhite")
+    np.testing.assert_array_equal(read(data).array, levels)
+    if dtype == "u1":
+
+        def lacking(page: tifffile.TiffPage) -> None:
+            raise ValueError("requires the 'imagecodecs' package")
+
+        monkeypatch.setattr(tifffile.TiffPage, "asarray", lacking)  # as of a compression that Pillow alone knows
+        np.testing.assert_array_equal(read(data).array, levels)
+    ink = read(as_tiff(levels > 100, 1, photometric="miniswhite")).array  # two levels are black and white
+    np.testing.assert_array_equal(ink, levels <= 100)
