@@ -28,6 +28,8 @@ NPM := node_modules/.stamp
 
 # Bytecode is made of what is imported, as it is: of all, transformers' thousands of files too, it takes twice as long.
 export PYTHONDONTWRITEBYTECODE :=
+# The newest pip takes half the time of the one that Python 3.11 comes with.
+MAKE_VENV := -m venv --upgrade-deps
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: run test test-integrations lint lint-code lint-page browser kernels format bench quality soak docs package compat lock clean
@@ -46,7 +48,7 @@ test-integrations: .venv-integrations/.stamp
 	.venv-integrations/bin/python -m pytest -s integrations/tests $(ARGS)
 
 .venv-integrations/.stamp: requirements-integrations.txt requirements.txt
-	"$$(scripts/find-python.sh)" -m venv .venv-integrations
+	"$$(scripts/find-python.sh)" $(MAKE_VENV) .venv-integrations
 	.venv-integrations/bin/python $(PIP_INSTALL) -r requirements-integrations.txt
 	touch $@
 
@@ -111,7 +113,7 @@ clean:
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	"$$(scripts/find-python.sh)" -m venv $(VENV)
+	"$$(scripts/find-python.sh)" $(MAKE_VENV) $(VENV)
 
 $(RUNTIME): requirements.txt | $(BIN)/python
 	$(BIN)/python $(PIP_INSTALL) -r requirements.txt
