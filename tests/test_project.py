@@ -228,3 +228,14 @@ def test_torch_hub_asks_for_what_the_module_needs(root, pyproject):
     namespace = runpy.run_path(str(root / "hubconf.py"))
     asked = {{"PIL": "pillow"}.get(name, name) for name in namespace["dependencies"]}
     assert asked == needed - used_elsewhere
+
+
+@pytest.mark.parametrize(("given", "run"), [([], ["lowest", "newest"]), (["newest"], ["newest"])])
+def test_make_compat_runs_the_ends_that_are_asked_for(given, run, root, monkeypatch) -> None:
+    script = runpy.run_path(str(root / "scripts/compat.py"))
+    asked: list[str] = []
+    monkeypatch.setitem(script["main"].__globals__, "row", lambda end, tests: asked.append(end) or ("", True))
+    assert script["main"](given) == 0
+    assert asked == run
+    with pytest.raises(SystemExit):
+        script["main"](["oldest"])
