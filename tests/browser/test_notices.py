@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.hands import Watch, set_slider, shown
 
@@ -61,10 +61,10 @@ def test_a_notice_that_stands_is_said_in_the_new_language(page: Page, watch: Wat
 
 
 @pytest.mark.address("stride=0")
-def test_copied_is_said_aside_and_goes_by_itself(page: Page) -> None:
+def test_copied_is_said_aside_and_goes_by_itself(page: Page, context: BrowserContext) -> None:
     """It moves nothing, leaves an error standing, is heard, stays while a pointer is on it, and goes."""
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.clock.install()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.clock.install()
     error = page.inner_text("#notice p")
     before = page.locator("main").bounding_box()
     page.click(".menu > summary")
