@@ -82,7 +82,7 @@ def test_upload_sliders_run_panels_divider(page: Page, photo: Path) -> None:
     assert int(handle.get_attribute("aria-valuenow") or 0) == before + 1
 
 
-@pytest.mark.address("")
+@pytest.mark.address("resolution=128&features=off")
 def test_divider_really_divides(page: Page) -> None:
     """At 0 % the stage shows the right panel alone, at 100 % the left one: read from the canvas."""
 
@@ -91,9 +91,9 @@ def test_divider_really_divides(page: Page) -> None:
     page.wait_for_selector("#viewer[data-left=original][data-right=error_gsjbu]")
     page.focus(".handle")
     page.keyboard.press("Home")
-    right = canvas_at(page, 150.5, 350.5)
+    right = canvas_at(page, 37.5, 87.5)
     page.keyboard.press("End")
-    left = canvas_at(page, 150.5, 350.5)
+    left = canvas_at(page, 37.5, 87.5)
     assert np.abs(np.subtract(left, right)).max() > 20
 
 

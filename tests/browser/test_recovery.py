@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.hands import Server, set_slider, shown, state, visit
@@ -50,6 +51,7 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         assert state(page, "result.settings.iters") == 300
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_an_error_of_a_listener_is_not_taken_for_the_server_being_away(page: Page) -> None:
     said = page.evaluate(
         """async () => {
