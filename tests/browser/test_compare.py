@@ -13,7 +13,6 @@ from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.browser.hands import canvas_at, on_stage, painted, shown, state, tab
 
-
 pytestmark = pytest.mark.address("resolution=128&features=off")
 
 ASKED = Settings.parse({"resolution": 128, "features": False})

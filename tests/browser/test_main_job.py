@@ -97,6 +97,7 @@ def test_divider_really_divides(page: Page) -> None:
     assert np.abs(np.subtract(left, right)).max() > 20
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_drop_and_paste(page: Page, photo: Path) -> None:
     first = shown(page)
     hand_over(page, photo, "drop")
@@ -110,6 +111,7 @@ def test_drop_and_paste(page: Page, photo: Path) -> None:
     assert page.locator("#recent .thumb").count() == 2
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_camera(page: Page) -> None:
     first = shown(page)
     page.evaluate(
@@ -132,6 +134,7 @@ def test_camera(page: Page) -> None:
     page.wait_for_function("() => document.getElementById('camera').open")
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_gallery_and_recent(page: Page, photo: Path) -> None:
     job = shown(page)
     page.click("#samples .thumb >> nth=1")
@@ -146,6 +149,7 @@ def test_gallery_and_recent(page: Page, photo: Path) -> None:
     assert page.inner_text("#picture-name") == "photo.jpg"
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_watch_sees_what_it_should(page: Page, watch: Watch) -> None:
     """The watch itself works: an inline script and a stranger's picture are seen (and refused by the policy)."""
     page.evaluate(

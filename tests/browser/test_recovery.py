@@ -12,7 +12,7 @@ from tests.browser.hands import Server, set_slider, shown, state, visit
 
 def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> None:
     server = Server(tmp_path)
-    with visit(chromium, server, "net::ERR_|status of 404", address="/?resolution=256") as page:
+    with visit(chromium, server, "net::ERR_|status of 404", address="/?resolution=256&features=off") as page:
         job = shown(page)
 
         # away while nothing runs

@@ -12,7 +12,6 @@ from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.browser.hands import Server, Watch, canvas_at, choose_pixel, on_stage, painted, shown, state, tab
 
-
 pytestmark = pytest.mark.address("resolution=128&features=off")
 
 

@@ -159,7 +159,10 @@ def test_a_brought_signal_is_worded_as_what_it_is(page: Page) -> None:
     rng = np.random.default_rng(0)
     job = shown(page)
     for kind, values, title, sentence in (
-        ("labels", rng.integers(0, 3, (16, 16), np.uint8), "类别，自动", "同样的得分，用最适合它们的方法，再取最强的类别。"),
+        (
+            "labels", rng.integers(0, 3, (16, 16), np.uint8), "类别，自动",
+            "同样的得分，用最适合它们的方法，再取最强的类别。",
+        ),
         (
             "features", rng.standard_normal((8, 16, 16), np.float32), "信号，自动",
             "8 个通道最强的三个方向作为红、绿、蓝；颜色相同即特征相同。",
