@@ -24,6 +24,7 @@ from gsjbu.io.pictures import EXIF_ORIENTATION, decode_pixels, shrink
 from gsjbu.server import helper as helpers
 from gsjbu.server import wire
 from gsjbu.server.decoder import Decoder, Decoders, DecodeTimeout, HelperLost
+from tests import zygote
 from tests.npy import npy
 from tests.server import hostile
 from tests.server.conftest import ROOT, Running, picture, start, upload, wait
@@ -148,10 +149,11 @@ def test_a_child_that_crashes_is_its_pictures_fault_and_one_that_is_killed_is_no
 def test_a_server_without_helpers_says_so_and_counts_them(
     serve: Callable[..., Running], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(child.spawn, "get_executable", zygote.python)
     server = serve(helper=True)
     client = server.client()
     image = upload(client)
-    kept = child.spawn.get_executable
+    kept = zygote.python  # helpers that have loaded
     server.service.inputs.decoders._all[0]._kill()
     monkeypatch.setattr(child.spawn, "get_executable", lambda: "/bin/false")
     answer = client.post("/api/images", files={"file": picture()})
@@ -195,7 +197,8 @@ def test_a_picture_that_takes_too_long_is_given_up_in_time() -> None:
 
 
 @needs_fork
-def test_a_second_picture_does_not_wait_for_the_first() -> None:
+def test_a_second_picture_does_not_wait_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child.spawn, "get_executable", zygote.python)
     both = Decoders(2, 40_000_000, 20)
     big = hostile.saved(Image.new("RGB", (3900, 3900)), "PNG")
     with ThreadPoolExecutor(2) as pool:
