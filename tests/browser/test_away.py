@@ -23,7 +23,7 @@ def view(page: Page) -> dict[str, object]:
 
 def test_another_group_while_the_server_is_away(chromium: Browser, tmp_path: Path) -> None:
     server = Server(tmp_path)
-    with visit(chromium, server, "net::ERR_", address="/?resolution=128") as page:
+    with visit(chromium, server, "net::ERR_", address="/?resolution=128&features=off") as page:
         job = shown(page)
         settled(page)
         before = view(page)
@@ -55,7 +55,7 @@ def test_a_picture_that_does_not_come(chromium: Browser, server: Server, watch: 
     context.on("page", watch.follow)
     page = context.new_page()
     page.route("**/panels/error_gsjbu.png", lambda route: route.abort())
-    page.goto(f"{server.url}/?resolution=128")
+    page.goto(f"{server.url}/?resolution=128&features=off")
     shown(page)
     settled(page)
     before = view(page)

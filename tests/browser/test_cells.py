@@ -46,7 +46,7 @@ def test_the_page_reduces_an_image_as_the_library_does(still: Page) -> None:
         assert told == {"rows": grid.rows, "cols": grid.cols}, (height, width, resolution, stride)
 
 
-@pytest.mark.address("resolution=120")
+@pytest.mark.address("resolution=120&features=off")
 def test_a_panel_is_read_and_cut_where_its_cells_lie(page: Page) -> None:
     job = shown(page)
     grid = Grid.from_sizes(120, 120, 48, 48)  # 2.5 pixels a cell

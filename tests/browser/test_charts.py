@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from tests.browser.hands import make_slow, set_slider, shown, state
 
-pytestmark = pytest.mark.address("resolution=128")
+pytestmark = pytest.mark.address("resolution=128&features=off")
 
 
 def label(page: Page) -> str:
@@ -102,6 +102,7 @@ def test_each_fit_is_a_curve_of_its_own(page: Page) -> None:
     assert page.text_content("#chart .note") == "fit 1, step 1: 0.5000"
 
 
+@pytest.mark.address("resolution=128")
 def test_the_axis_says_what_the_loss_is(page: Page) -> None:
     job = shown(page)
     assert page.text_content("#chart .name.y") == "loss ↓: mean |Î − I|"
@@ -147,6 +148,7 @@ def test_a_cancelled_run_leaves_the_last_curve(page: Page) -> None:
     assert label(page) == last
 
 
+@pytest.mark.address("resolution=128")
 def test_a_growing_curve_is_of_one_fit(page: Page) -> None:
     """A run on the signal fits the colours, then the features: the second curve begins anew."""
     job = shown(page)

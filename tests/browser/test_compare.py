@@ -13,6 +13,10 @@ from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.browser.hands import canvas_at, on_stage, painted, shown, state, tab
 
+pytestmark = pytest.mark.address("resolution=128&features=off")
+
+ASKED = Settings.parse({"resolution": 128, "features": False})
+
 
 def transforms(page: Page) -> dict[str, list[float]]:
     """What each panel was last drawn with."""
@@ -39,7 +43,7 @@ def test_a_grid_of_four_moves_as_one(page: Page) -> None:
     chosen = state(page, "point")
     middle = page.evaluate("(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()")
     assert isinstance(chosen, dict)
-    assert [chosen["x"], chosen["y"]] == pytest.approx([512 * at for at in middle], abs=2)
+    assert [chosen["x"], chosen["y"]] == pytest.approx([128 * at for at in middle], abs=2)
     tab(page, "kernel")
     assert page.locator(".tag.fourth").is_visible()
     page.click("#grid")
@@ -53,7 +57,7 @@ def test_the_difference_is_that_of_the_colours_shown(page: Page) -> None:
     page.click("#difference")
     painted(page)
     first = next(iter(SAMPLES))
-    result = pipeline.run(SAMPLES[first].image, Settings(), sample=SAMPLES[first])
+    result = pipeline.run(SAMPLES[first].image, ASKED, sample=SAMPLES[first])
     apart = page.evaluate(
         """() => import('/static/js/difference.js').then((m) => {
           const { panes, view } = document.getElementById('viewer');
@@ -70,20 +74,21 @@ def test_the_difference_is_that_of_the_colours_shown(page: Page) -> None:
 def test_held_keys_flip(page: Page) -> None:
     page.focus(".handle")
     page.keyboard.press("Home")  # the right panel is all that is seen
-    right = canvas_at(page, 262, 150)
+    right = canvas_at(page, 65.5, 37.5)
     page.keyboard.down("b")
-    left = canvas_at(page, 262, 150)
+    left = canvas_at(page, 65.5, 37.5)
     assert left != right
     assert page.inner_text(".tag.right").strip() == "Bilinear"
     page.keyboard.up("b")
-    assert canvas_at(page, 262, 150) == right
+    assert canvas_at(page, 65.5, 37.5) == right
     page.focus("#blink")
     page.keyboard.down(" ")
-    assert canvas_at(page, 262, 150) == left
+    assert canvas_at(page, 65.5, 37.5) == left
     page.keyboard.up(" ")
-    assert canvas_at(page, 262, 150) == right
+    assert canvas_at(page, 65.5, 37.5) == right
 
 
+@pytest.mark.address("features=off")
 def test_a_line_gives_the_profile_of_every_method(page: Page) -> None:
     page.click("#line")
     page.wait_for_selector("#chart-profile[aria-selected=true]")
@@ -143,24 +148,24 @@ def test_a_rectangle_gives_mean_and_spread_of_every_method(page: Page) -> None:
     page.click("#region")
     assert page.get_attribute("#region", "aria-pressed") == "true"
     page.wait_for_selector("#region-told:visible")
-    for x, y in ((140, 200), (99, 160)):  # from the lower right
+    for x, y in ((35, 50), (25, 40)):  # from the lower right
         page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
-        page.mouse.down() if x == 140 else page.mouse.up()
-    page.wait_for_selector("#region-told[data-region='99 160 140 200']")
+        page.mouse.down() if x == 35 else page.mouse.up()
+    page.wait_for_selector("#region-told[data-region='25 40 35 50']")
     told = {
         row.get_attribute("data-panel"): json.loads(row.get_attribute("data-told") or "")
         for row in page.locator("#region-table tbody tr").all()
     }
     first = SAMPLES[next(iter(SAMPLES))]
-    result = pipeline.run(first.image, Settings(), sample=first)
-    asked = result.region(99, 160, 140, 200)
+    result = pipeline.run(first.image, ASKED, sample=first)
+    asked = result.region(25, 40, 35, 50)
     assert {"bilinear_rgb", "gsjbu_rgb", "error_bilinear", "error_gsjbu"} <= set(told)
     for name, found in told.items():
         for fact in ("mean", "std", "low", "high"):
             assert found[fact] == pytest.approx(asked[name][fact], abs=1e-5)
     page.focus(".stage")
     page.keyboard.press("ArrowRight")  # about the chosen pixel, which was the middle
-    page.wait_for_selector("#region-told[data-region='225 224 289 288']")
+    page.wait_for_selector("#region-told[data-region='57 56 73 72']")
     tab(page, "kernel")
     page.wait_for_selector("#region-table tr[data-panel=sigma_x]")
     page.click("#line")
@@ -169,20 +174,22 @@ def test_a_rectangle_gives_mean_and_spread_of_every_method(page: Page) -> None:
 
 
 @pytest.mark.address("group=segments&resolution=128")
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_choosers_begin_with_what_tells_panels_apart(page: Page, language: str) -> None:
+def test_the_choosers_begin_with_what_tells_panels_apart(page: Page) -> None:
     """And have the whole name as their title, as have those of the strip, which are cut short, too."""
-    if language == "zh":
-        page.click("#language")
-        page.wait_for_selector("html[lang=zh-Hans]")
-    left, right = (page.inner_text(f"#{side} option:checked") for side in ("left", "right"))
-    assert right.startswith({"en": "Adapted (auto) · ", "zh": "自适应（自动） · "}[language])
-    assert left.startswith({"en": "Plain (Bilinear) · ", "zh": "普通（双线性） · "}[language])
-    for side in ("left", "right"):
-        whole = page.get_attribute(f"#{side} option:checked", "title")
-        assert page.get_attribute(f"#{side}", "title") == whole
-        assert page.inner_text(f".tag.{side} .name") == page.inner_text(f"#{side} option:checked")
-        name = page.locator(f"#strip .cell[data-panel={state(page, f'view.{side}')}] .name")
-        assert name.get_attribute("title") == whole
-        assert name.inner_text() == page.inner_text(f"#{side} option:checked")
+    for language, begins in (
+        ("en", {"left": "Plain (Bilinear) · ", "right": "Adapted (auto) · "}),
+        ("zh-Hans", {"left": "普通（双线性） · ", "right": "自适应（自动） · "}),
+    ):
+        if language != "en":
+            page.click("#language")
+        page.wait_for_selector(f"html[lang={language}]")
+        for side in ("left", "right"):
+            chosen = page.inner_text(f"#{side} option:checked")
+            assert chosen.startswith(begins[side])
+            whole = page.get_attribute(f"#{side} option:checked", "title")
+            assert page.get_attribute(f"#{side}", "title") == whole, (language, side)
+            assert page.inner_text(f".tag.{side} .name") == chosen
+            name = page.locator(f"#strip .cell[data-panel={state(page, f'view.{side}')}] .name")
+            assert name.get_attribute("title") == whole, (language, side)
+            assert name.inner_text() == chosen
     assert page.get_attribute("#verdict", "data-winner") is None, "RGB's figures are not those of segments"

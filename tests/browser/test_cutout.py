@@ -13,7 +13,7 @@ from playwright.sync_api import Page
 from tests.browser.hands import canvas_at, choose_pixel, painted, shown, similarity, state, tab
 
 #: The scene's exact labels on show.
-CLASSES = "segmentation=labels&group=segmentation"
+CLASSES = "segmentation=labels&group=segmentation&resolution=128&features=off"
 
 
 def panel(page: Page, name: str) -> np.ndarray:
@@ -35,20 +35,20 @@ def test_a_legend_entry_hides_its_class_over_the_photo(page: Page) -> None:
     page.wait_for_selector("#legend button")
     page.evaluate("document.getElementById('opacity').value = 100")
     page.dispatch_event("#opacity", "input")
-    photo = panel(page, "original")[400, 30].tolist()
-    painted_over = canvas_at(page, 30.5, 400.5)
+    photo = panel(page, "original")[100, 7].tolist()
+    painted_over = canvas_at(page, 7.5, 100.5)
     entry = page.locator("#legend button", has_text="floor")
     entry.focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("#legend button[aria-pressed=false]")
     painted(page)
-    bare = canvas_at(page, 30.5, 400.5)
+    bare = canvas_at(page, 7.5, 100.5)
     assert np.abs(np.array(bare) - photo).max() < np.abs(np.array(painted_over) - photo).max()
     assert np.abs(np.array(bare) - photo).max() <= 24, "the photo itself, but for the smoothing of the stage"
     assert page.evaluate("document.activeElement.textContent").startswith("floor")
     page.keyboard.press("Enter")
     page.wait_for_selector("#legend button[aria-pressed=false]", state="detached")
-    assert canvas_at(page, 30.5, 400.5) == painted_over
+    assert canvas_at(page, 7.5, 100.5) == painted_over
 
 
 @pytest.mark.address(CLASSES)
@@ -72,8 +72,9 @@ def test_a_class_is_cut_out(page: Page) -> None:
     assert (saved(page, "#cut-save-ground")[inside][:, :3] == [16, 32, 48]).all()
 
 
+@pytest.mark.address("resolution=128")
 def test_a_threshold_of_similarity_is_cut_out(page: Page) -> None:
-    choose_pixel(page, 262, 150)
+    choose_pixel(page, 65, 37)
     tab(page, "similarity")
     page.click("#cut")
     page.focus("#cut-threshold")

@@ -15,9 +15,10 @@ BOXES = """(all) => Object.fromEntries(all.map((one) => {
 }))"""
 
 
-@pytest.fixture(params=["en", "zh"])
-def worded(request: pytest.FixtureRequest, chromium: Browser, server: Server, watch: Watch) -> Iterator[Page]:
-    """A visit in either language, with a scene whose hint is long."""
+@pytest.fixture(scope="module", params=["en", "zh"])
+def worded(request: pytest.FixtureRequest, chromium: Browser, server: Server) -> Iterator[Page]:
+    """A visit in either language, with a scene whose hint is long; its tests change nothing but the window."""
+    watch = Watch(server.url)
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
     context.on("page", watch.follow)
     page = context.new_page()
@@ -25,6 +26,7 @@ def worded(request: pytest.FixtureRequest, chromium: Browser, server: Server, wa
     shown(page)
     yield page
     context.close()
+    watch.check()
 
 
 def boxes(page: Page, *of: str) -> dict[str, dict[str, float]]:

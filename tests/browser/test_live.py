@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route
 
 from tests.browser.hands import Server, Watch, make_slow, set_slider, shown, state
 
-pytestmark = pytest.mark.address("resolution=128")
+pytestmark = pytest.mark.address("resolution=128&features=off")
 
 
 def test_a_slider_runs_by_itself_and_the_newest_wins(page: Page) -> None:
@@ -110,7 +110,7 @@ def test_a_slow_run_waits_and_advises(page: Page) -> None:
 
 @pytest.mark.address(None)
 def test_a_link_to_a_slow_run_shows_its_picture(page: Page, server: Server) -> None:
-    page.goto(f"{server.url}/?resolution=512&stride=2&radius=8&iters=1000")
+    page.goto(f"{server.url}/?resolution=512&stride=2&radius=8&iters=1000&features=off")
     page.wait_for_selector("body[data-phase=waiting]")
     assert page.inner_text("#awaited") == "Press Run to compare this picture."
     page.wait_for_function("() => document.getElementById('awaited-picture').naturalWidth")

@@ -82,7 +82,7 @@ def test_upload_sliders_run_panels_divider(page: Page, photo: Path) -> None:
     assert int(handle.get_attribute("aria-valuenow") or 0) == before + 1
 
 
-@pytest.mark.address("")
+@pytest.mark.address("resolution=128&features=off")
 def test_divider_really_divides(page: Page) -> None:
     """At 0 % the stage shows the right panel alone, at 100 % the left one: read from the canvas."""
 
@@ -91,12 +91,13 @@ def test_divider_really_divides(page: Page) -> None:
     page.wait_for_selector("#viewer[data-left=original][data-right=error_gsjbu]")
     page.focus(".handle")
     page.keyboard.press("Home")
-    right = canvas_at(page, 150.5, 350.5)
+    right = canvas_at(page, 37.5, 87.5)
     page.keyboard.press("End")
-    left = canvas_at(page, 150.5, 350.5)
+    left = canvas_at(page, 37.5, 87.5)
     assert np.abs(np.subtract(left, right)).max() > 20
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_drop_and_paste(page: Page, photo: Path) -> None:
     first = shown(page)
     hand_over(page, photo, "drop")
@@ -110,6 +111,7 @@ def test_drop_and_paste(page: Page, photo: Path) -> None:
     assert page.locator("#recent .thumb").count() == 2
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_camera(page: Page) -> None:
     first = shown(page)
     page.evaluate(
@@ -132,6 +134,7 @@ def test_camera(page: Page) -> None:
     page.wait_for_function("() => document.getElementById('camera').open")
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_gallery_and_recent(page: Page, photo: Path) -> None:
     job = shown(page)
     page.click("#samples .thumb >> nth=1")
@@ -146,6 +149,7 @@ def test_gallery_and_recent(page: Page, photo: Path) -> None:
     assert page.inner_text("#picture-name") == "photo.jpg"
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_watch_sees_what_it_should(page: Page, watch: Watch) -> None:
     """The watch itself works: an inline script and a stranger's picture are seen (and refused by the policy)."""
     page.evaluate(

@@ -55,7 +55,7 @@ def test_random_weights_are_said(chromium: Browser, server: Server, watch: Watch
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
     context.on("page", watch.follow)
     page = context.new_page()
-    page.goto(server.url)
+    page.goto(f"{server.url}/?resolution=128")
     shown(page)
     assert not page.is_visible("#said")
     tab(page, "features")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.hands import Watch, set_slider, shown
 
-pytestmark = pytest.mark.address("resolution=128")
+pytestmark = pytest.mark.address("resolution=128&features=off")
 
 
 def test_an_error_goes_with_the_number_it_is_about(page: Page) -> None:
@@ -28,6 +28,7 @@ def test_an_error_goes_with_the_number_it_is_about(page: Page) -> None:
     assert box.evaluate("one => one === document.activeElement"), "the focus goes back"
 
 
+@pytest.mark.address("resolution=128")
 def test_a_number_without_a_unit(page: Page) -> None:
     page.click("#more > summary")
     box = page.locator("[data-setting=seed] input[type=number]")
@@ -42,7 +43,7 @@ def test_a_number_without_a_unit(page: Page) -> None:
     assert page.inner_text("#notice p") == "种子必须是 0 到 2147483647 之间的整数。"
 
 
-@pytest.mark.address("stride=0")
+@pytest.mark.address("stride=0&resolution=128&features=off")
 def test_a_notice_that_stands_is_said_in_the_new_language(page: Page, watch: Watch) -> None:
     english = page.inner_text("#notice p")
     page.click("#language")
@@ -60,11 +61,11 @@ def test_a_notice_that_stands_is_said_in_the_new_language(page: Page, watch: Wat
     assert page.inner_text("#notice p").startswith("x.png：无论文件名是什么，这都不是 JPEG")
 
 
-@pytest.mark.address("stride=0")
-def test_copied_is_said_aside_and_goes_by_itself(page: Page) -> None:
+@pytest.mark.address("stride=0&resolution=128&features=off")
+def test_copied_is_said_aside_and_goes_by_itself(page: Page, context: BrowserContext) -> None:
     """It moves nothing, leaves an error standing, is heard, stays while a pointer is on it, and goes."""
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.clock.install()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.clock.install()
     error = page.inner_text("#notice p")
     before = page.locator("main").bounding_box()
     page.click(".menu > summary")

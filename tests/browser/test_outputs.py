@@ -22,14 +22,16 @@ from tests import zygote
 from tests.browser.hands import ROOT, Server, set_slider, settled, shown, state
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_a_panel_is_saved_as_png(page: Page) -> None:
     with page.expect_download() as caught:
         page.click("#strip .cell[data-panel=gsjbu_rgb] .save")
     assert caught.value.suggested_filename == "gsjbu_rgb.png"
     with Image.open(caught.value.path()) as picture:
-        assert (picture.format, picture.size) == ("PNG", (512, 512))
+        assert (picture.format, picture.size) == ("PNG", (128, 128))
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_download_all(page: Page) -> None:
     with page.expect_download() as caught:
         page.click("#download")
@@ -42,6 +44,7 @@ def test_download_all(page: Page) -> None:
     assert f"{psnr:.6f}"[:8] in json.dumps(metrics)
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_return_files(page: Page, server: Server) -> None:
     job = shown(page)
     page.click("#more > summary")
@@ -52,7 +55,7 @@ def test_return_files(page: Page, server: Server) -> None:
     assert all(f"/static/out/{job}/" in link for link in links)
     answer = page.request.get(next(link for link in links if link.endswith("gsjbu_rgb.png")))
     assert answer.ok
-    assert Image.open(io.BytesIO(answer.body())).size == (512, 512)
+    assert Image.open(io.BytesIO(answer.body())).size == (128, 128)
     assert page.get_attribute("#viewer", "data-right") == "gsjbu_rgb", "the page shows them as any other"
 
 
@@ -158,20 +161,24 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
         np.testing.assert_array_equal(high, zipped)
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_link_is_the_address(page: Page) -> None:
     settled(page)
     assert snippet(page, "link") == page.url
 
 
-@pytest.mark.address(None)
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_menu_of_copies_lies_in_its_card_at_every_width(page: Page, server: Server, language: str) -> None:
-    page.goto(f"{server.url}/?resolution=128&lang={language}")
-    shown(page)
-    page.click("#copy-menu summary")
-    for width in (375, 768, 1280, 1440, 1920):
-        page.set_viewport_size({"width": width, "height": 900})
-        card, sheet = page.locator(".out").bounding_box(), page.locator(".menu .sheet").bounding_box()
-        assert card and sheet
-        assert card["x"] <= sheet["x"] and sheet["x"] + sheet["width"] <= card["x"] + card["width"]
-        assert card["x"] >= 0 and card["x"] + card["width"] <= width
+@pytest.mark.address("resolution=128&features=off")
+def test_the_menu_of_copies_lies_in_its_card_at_every_width(page: Page) -> None:
+    for language in ("zh-Hans", "en"):
+        page.click("#language")
+        page.wait_for_selector(f"html[lang={language}]")
+        page.click("#copy-menu summary")
+        page.wait_for_selector(".menu .sheet:visible")
+        for width in (375, 768, 1280, 1920, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            card, sheet = page.locator(".out").bounding_box(), page.locator(".menu .sheet").bounding_box()
+            at = (language, width, card, sheet)
+            assert card and sheet, at
+            assert card["x"] <= sheet["x"] and sheet["x"] + sheet["width"] <= card["x"] + card["width"], at
+            assert card["x"] >= 0 and card["x"] + card["width"] <= width, at
+        page.click("#copy-menu summary")

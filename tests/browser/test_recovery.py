@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.hands import Server, set_slider, shown, state, visit
@@ -11,7 +12,7 @@ from tests.browser.hands import Server, set_slider, shown, state, visit
 
 def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> None:
     server = Server(tmp_path)
-    with visit(chromium, server, "net::ERR_|status of 404", address="/?resolution=256") as page:
+    with visit(chromium, server, "net::ERR_|status of 404", address="/?resolution=256&features=off") as page:
         job = shown(page)
 
         # away while nothing runs
@@ -50,6 +51,7 @@ def test_server_goes_away_and_comes_back(chromium: Browser, tmp_path: Path) -> N
         assert state(page, "result.settings.iters") == 300
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_an_error_of_a_listener_is_not_taken_for_the_server_being_away(page: Page) -> None:
     said = page.evaluate(
         """async () => {

@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from tests.browser.hands import Watch, depth, set_slider, shown, state
 
-pytestmark = pytest.mark.address("resolution=128")
+pytestmark = pytest.mark.address("resolution=128&features=off")
 
 
 def truncated_jpeg() -> bytes:
@@ -20,26 +20,23 @@ def truncated_jpeg() -> bytes:
     return out.getvalue()[: len(out.getvalue()) // 2]
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "words"),
-    [
-        ("empty.png", b"", "empty"),
-        ("words.png", b"this is no picture at all", "JPEG, PNG"),
-        ("half.jpg", truncated_jpeg(), ""),
-    ],
-)
-def test_bad_pictures(page: Page, watch: Watch, name: str, data: bytes, words: str) -> None:
+def test_bad_pictures(page: Page, watch: Watch) -> None:
     watch.expect("status of 4")
     job = shown(page)
-    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data})
-    page.wait_for_selector("#notice.error")
-    text = page.inner_text("#notice p")
-    assert words in text and text.endswith(".") and len(text) > 20
-    assert page.evaluate("document.body.dataset.job") == job, "the last result stays"
-    # and it goes away with the next good thing
-    page.click("#samples .thumb >> nth=1")
-    shown(page, job)
-    assert page.locator("#notice").is_hidden()
+    for name, data, words, scene in (
+        ("empty.png", b"", "empty", 1),
+        ("words.png", b"this is no picture at all", "JPEG, PNG", 2),
+        ("half.jpg", truncated_jpeg(), "", 1),
+    ):
+        page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data})
+        page.wait_for_selector("#notice.error")
+        text = page.inner_text("#notice p")
+        assert words in text and text.endswith(".") and len(text) > 20, name
+        assert page.evaluate("document.body.dataset.job") == job, f"the last result stays: {name}"
+        # and it goes away with the next good thing
+        page.click(f"#samples .thumb >> nth={scene}")
+        job = shown(page, job)
+        assert page.locator("#notice").is_hidden(), name
 
 
 def test_too_large_is_refused_before_it_is_sent(page: Page) -> None:
@@ -56,14 +53,16 @@ def test_too_large_is_refused_before_it_is_sent(page: Page) -> None:
     assert "MB" in page.inner_text("#notice p")
 
 
-@pytest.mark.parametrize("field", ["#signal-file", "#truth-file"])
-def test_so_is_what_is_too_large_for_a_signal(page: Page, field: str) -> None:
+def test_so_is_what_is_too_large_for_a_signal(page: Page) -> None:
     shown(page)
     page.evaluate("import('/static/js/state.js').then(({state}) => { state.info.limits.signal_bytes = 100; })")
     page.on("request", lambda request: request.method == "POST" and pytest.fail("it is sent"))
-    page.set_input_files(field, depth())
-    page.wait_for_selector("#notice.error")
-    assert "up to 0 MB" in page.inner_text("#notice p")
+    for field in ("#signal-file", "#truth-file"):
+        page.set_input_files(field, depth())
+        page.wait_for_selector("#notice.error")
+        assert "up to 0 MB" in page.inner_text("#notice p"), field
+        page.click("#notice .close")
+        assert page.locator("#notice").is_hidden(), field
 
 
 def test_a_number_out_of_bounds(page: Page) -> None:
@@ -84,7 +83,7 @@ def test_a_number_out_of_bounds(page: Page) -> None:
     assert box.get_attribute("aria-invalid") is None
 
 
-@pytest.mark.address("stride=0&radius=x&iters=30&sample=nonesuch")
+@pytest.mark.address("stride=0&radius=x&iters=30&sample=nonesuch&resolution=128&features=off")
 def test_a_bad_address(page: Page) -> None:
     text = page.inner_text("#notice p")
     assert "Stride = 0" in text and "Radius = x" in text and "Scene: nonesuch" in text
@@ -92,7 +91,7 @@ def test_a_bad_address(page: Page) -> None:
     assert state(page, "settings.iters") == 30
 
 
-@pytest.mark.address(f"image={'0' * 32}")
+@pytest.mark.address(f"image={'0' * 32}&resolution=128&features=off")
 def test_an_address_of_a_forgotten_picture(page: Page, watch: Watch) -> None:
     watch.expect("status of 404")
     assert "no longer" in page.inner_text("#notice p")
@@ -124,6 +123,7 @@ def test_words_of_python_do_not_stand_on_the_page(page: Page) -> None:
     assert page.inner_text("#stage") == "The run failed: No. The last result stays on show."
 
 
+@pytest.mark.address("resolution=128")
 def test_unavailable_choices_say_why(page: Page) -> None:
     """Greyed and marked, with the reason in words below all lists."""
     said = page.eval_on_selector_all(".absent .why", "all => all.map((p) => p.textContent)")

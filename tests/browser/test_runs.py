@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 from tests.browser.hands import depth, set_slider, shown, state
 
-pytestmark = pytest.mark.address("resolution=128")
+pytestmark = pytest.mark.address("resolution=128&features=off")
 
 
 def test_runs_are_listed_had_back_and_compared(page: Page) -> None:
@@ -37,6 +37,7 @@ def test_runs_are_listed_had_back_and_compared(page: Page) -> None:
     assert page.locator(".runs li").count() == 2, "coming back is no new run"
 
 
+@pytest.mark.address("resolution=128")
 def test_a_choice_is_not_cut_and_a_reason_is_said_once(page: Page) -> None:
     for name in ("objective", "methods", "backbone", "segmentation"):
         cut = page.eval_on_selector(
@@ -61,7 +62,7 @@ def test_what_differs_between_runs_is_named(page: Page) -> None:
     first = shown(page)
     page.click("#chart-runs")
     said = ".runs .back[data-job='{}'] .quiet"
-    assert page.inner_text(said.format(first)) == "stride 16, 10 steps, radius 2 · Resolution 128"
+    assert page.inner_text(said.format(first)) == "stride 16, 10 steps, radius 2 · Resolution 128 · Features off"
     page.select_option("[data-setting=optimiser] select", "adam")
     second = shown(page, first)
     page.select_option("[data-setting=lr_image] select", "area")

@@ -219,7 +219,7 @@ def test_readings(still: Page) -> None:
         assert found[: len(expected)] == list(expected), text
 
 
-@pytest.mark.address("resolution=128&lang=zh")
+@pytest.mark.address("resolution=128&features=off&lang=zh")
 def test_the_page_says_it(page: Page, watch: Watch) -> None:
     """A signal's card and a run's notes, a refused upload in full, and why there is no accelerator."""
     watch.expect("status of 4")

@@ -32,7 +32,7 @@ def coarse_depth() -> np.ndarray:
     return Grid.from_sizes(512, 512, 40, 32).cell_means(depth[None]).numpy()[0].astype(np.float32)
 
 
-@pytest.mark.address("")
+@pytest.mark.address("features=off")
 def test_a_depth_map(page: Page) -> None:
     job = shown(page)
     lr = coarse_depth()
@@ -124,6 +124,7 @@ def test_the_card_says_what_the_run_has(page: Page) -> None:
     page.wait_for_function(words, arg="384 × 28 × 19 · features")
 
 
+@pytest.mark.address("resolution=128&features=off")
 @pytest.mark.parametrize("how", ["picker", "drop"])
 def test_labels(page: Page, how: str) -> None:
     """Labels come back with a legend, and an .npy may be dropped anywhere."""
@@ -149,6 +150,7 @@ def test_labels(page: Page, how: str) -> None:
     assert "%" in page.inner_text("#legend")
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_segmentation_with_exact_labels(page: Page) -> None:
     """Offline, the scene's own labels are upsampled: overlay with adjustable opacity, legend, figures of both."""
     job = shown(page)
@@ -183,7 +185,7 @@ def measured_depth(data: Path) -> tuple[Path, np.ndarray]:
 
 
 @pytest.mark.parametrize("made", [probabilities, measured_depth])
-@pytest.mark.address("")
+@pytest.mark.address("features=off")
 def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
     page: Page, data_dir: Path, made: Callable[[Path], tuple[Path, np.ndarray]]
 ) -> None:
@@ -210,6 +212,7 @@ def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
     assert np.abs(through_the_page - expected).max() <= 1e-5 * max(1.0, float(np.ptp(expected)))
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_what_a_signal_is_taken_for_is_said_and_changed(page: Page) -> None:
     job = shown(page)
     page.set_input_files("#signal-file", depth())
@@ -227,6 +230,7 @@ def test_what_a_signal_is_taken_for_is_said_and_changed(page: Page) -> None:
     assert page.inner_text("#signal-name") == "depth.npy"
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_a_doubt_is_said_once_and_where_to_answer_it(page: Page) -> None:
     """Of the kind, in the page's language; of gaps, in the server's sentence."""
     job = shown(page)
@@ -250,6 +254,7 @@ def test_a_warning_is_whole(page: Page) -> None:
     assert page.eval_on_selector_all("#said p", cut) == []
 
 
+@pytest.mark.address("resolution=128&features=off")
 def test_noise_for_a_signal_is_warned_of(page: Page) -> None:
     job = shown(page)
     page.set_input_files("#signal-file", depth())

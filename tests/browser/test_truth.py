@@ -16,7 +16,6 @@ from gsjbu.samples import SAMPLES
 from tests import zygote
 from tests.browser.hands import (
     ROOT,
-    Server,
     Watch,
     depth,
     forget,
@@ -28,7 +27,7 @@ from tests.browser.hands import (
 )
 from tests.npy import npy
 
-pytestmark = pytest.mark.address("resolution=128")
+pytestmark = pytest.mark.address("resolution=128&features=off")
 
 FIRST = next(iter(SAMPLES))
 NOTHING_SENT = "() => import('/static/js/state.js').then(({state}) => state.sending.length === 0)"
@@ -123,7 +122,6 @@ def test_a_truth_is_that_of_one_file_whatever_its_name(page: Page) -> None:
     assert page.text_content("#toast p") == "full.npy, its truth, was taken off as well."
 
 
-@pytest.mark.address("resolution=128&features=off")
 def test_a_truth_that_fits_no_more_goes_with_a_word(page: Page) -> None:
     """A scene's depth is no truth of labels, and a file's none of a picture of another shape."""
     job = shown(page)
@@ -182,40 +180,39 @@ def test_one_at_full_size_is_reduced_here_and_goes_with_its_picture(page: Page) 
     assert state(page, "signal") is None, "what was made of the truth goes with it"
 
 
-@pytest.mark.parametrize(
-    ("figures", "winner", "said"),
-    [
+def test_a_verdict_is_what_the_digits_say(page: Page) -> None:
+    job = shown(page)
+    page.click("#truth-scene button[data-what=depth][data-stride='16']")
+    shown(page, job, timeout=60000)
+    for figures, winner, said in (
         ([{"cosine": 0.99997}, {"cosine": 0.99996}, {"cosine": 1}], "tie", "All are equally close to the truth"),
         ([{"psnr": 26.3}, {"psnr": 29.2}, {"psnr": 36.9}], "auto", "PSNR 36.90 dB, against Paper (GS-JBU) 29.20 dB"),
         ([{"psnr": 26.3}, {"psnr": None}, {"psnr": 36.9}], "gsjbu", "PSNR ∞ dB, against Adapted (auto) 36.90"),
         ([{"rmse": 0.5}, {"rmse": 0.7}, {"rmse": 0.50001}], "tie", "close to the truth: RMSE 0.500, against Paper"),
-    ],
-)  # fmt: skip
-def test_a_verdict_is_what_the_digits_say(
-    page: Page, figures: list[dict[str, float | None]], winner: str, said: str
-) -> None:
-    job = shown(page)
-    page.click("#truth-scene button[data-what=depth][data-stride='16']")
-    shown(page, job, timeout=60000)
-    page.evaluate(
-        """(signal) => import('/static/js/state.js').then(({state, set}) =>
-          set({result: {...state.result, metrics: {...state.result.metrics, signal}}}))""",
-        dict(zip(("bilinear", "gsjbu", "auto"), figures, strict=True)),
-    )
-    assert said in page.inner_text("#verdict")
-    assert page.get_attribute("#verdict", "data-winner") == winner
+    ):
+        page.evaluate(
+            """(signal) => import('/static/js/state.js').then(({state, set}) =>
+              set({result: {...state.result, metrics: {...state.result.metrics, signal}}}))""",
+            dict(zip(("bilinear", "gsjbu", "auto"), figures, strict=True)),
+        )
+        assert said in page.inner_text("#verdict")
+        assert page.get_attribute("#verdict", "data-winner") == winner, said
 
 
-@pytest.mark.address(None)
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("what", ["depth", "labels"])
-def test_no_figure_is_cut_off(page: Page, server: Server, what: str, language: str) -> None:
+@pytest.mark.address("resolution=128&features=off&methods=all")
+def test_no_figure_is_cut_off(page: Page) -> None:
     """With every method, also beside a scroll bar."""
-    page.goto(f"{server.url}/?resolution=128&methods=all&lang={language}")
     job = shown(page)
-    page.click(f"#truth-scene button[data-what={what}][data-stride='16']")
-    shown(page, job, timeout=60000)
     page.evaluate("document.getElementById('result').style.paddingRight = '15px'")
-    for width in (375, 1120, 1440):
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.eval_on_selector("#result .scroll-x", "e => e.scrollWidth - e.clientWidth") == 0
+    for what in ("depth", "labels"):
+        page.set_viewport_size({"width": 1440, "height": 900})
+        page.click(f"#truth-scene button[data-what={what}][data-stride='16']")
+        job = shown(page, job, timeout=60000)
+        for language in ("zh-Hans", "en"):
+            page.set_viewport_size({"width": 1440, "height": 900})
+            page.click("#language")
+            page.wait_for_selector(f"html[lang={language}]")
+            for width in (375, 1120, 1440):
+                page.set_viewport_size({"width": width, "height": 900})
+                hidden = page.eval_on_selector("#result .scroll-x", "e => e.scrollWidth - e.clientWidth")
+                assert hidden == 0, (what, language, width)

@@ -14,13 +14,16 @@ from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.browser.hands import choose_pixel, on_stage, set_slider, shown, similarity, state, tab
 
+pytestmark = pytest.mark.address("resolution=128")
+
 FIRST = next(iter(SAMPLES))
+ASKED = Settings.parse({"resolution": 128})
 
 
 @pytest.fixture(scope="module")
 def library() -> Any:
     """The same run by the library itself, in this process."""
-    return pipeline.run(SAMPLES[FIRST].image, Settings(), sample=SAMPLES[FIRST])
+    return pipeline.run(SAMPLES[FIRST].image, ASKED, sample=SAMPLES[FIRST])
 
 
 def explained(page: Page, *begins: str) -> None:
@@ -41,29 +44,29 @@ def explained(page: Page, *begins: str) -> None:
 
 
 def test_similarity_equals_the_library(page: Page, library: Any) -> None:
-    x, y = 301, 222
+    x, y = 75, 55
     choose_pixel(page, x, y)
     for name, expected in zip(("bilinear", "gsjbu"), library.similarity(x, y), strict=True):
         got = similarity(page, name)
         assert got[y, x] == pytest.approx(1, abs=1e-3)
         np.testing.assert_allclose(got, np.asarray(expected), atol=1e-3)
-    explained(page, "301, 222")
+    explained(page, "75, 55")
     labels = page.eval_on_selector_all("#similarity-maps canvas", "all => all.map((c) => c.getAttribute('aria-label'))")
-    assert len(labels) == 2 and all("301, 222" in label for label in labels)
+    assert len(labels) == 2 and all("75, 55" in label for label in labels)
 
 
 def test_similarity_follows_the_held_pointer_and_the_keys(page: Page) -> None:
-    page.mouse.move(*on_stage(page, 100.5, 100.5))
+    page.mouse.move(*on_stage(page, 25.5, 25.5))
     page.mouse.down()
-    page.wait_for_selector("#similarity[data-x='100'][data-y='100']")
-    page.mouse.move(*on_stage(page, 200.5, 150.5), steps=8)
-    page.wait_for_selector("#similarity[data-x='200'][data-y='150']")
+    page.wait_for_selector("#similarity[data-x='25'][data-y='25']")
+    page.mouse.move(*on_stage(page, 50.5, 38.5), steps=8)
+    page.wait_for_selector("#similarity[data-x='50'][data-y='38']")
     page.mouse.up()
     page.focus(".stage")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+ArrowDown")
-    page.wait_for_selector("#similarity[data-x='201'][data-y='160']")
-    page.wait_for_selector("#pixel[data-x='201'][data-y='160']")
+    page.wait_for_selector("#similarity[data-x='51'][data-y='48']")
+    page.wait_for_selector("#pixel[data-x='51'][data-y='48']")
     tab(page, "similarity")
     assert page.get_attribute("#viewer", "data-left") == "similarity_bilinear"
     assert page.get_attribute("#viewer", "data-right") == "similarity_gsjbu"
@@ -72,31 +75,31 @@ def test_similarity_follows_the_held_pointer_and_the_keys(page: Page) -> None:
 
 def test_a_kept_pixel_is_looked_for_in_the_next_picture(page: Page, library: Any) -> None:
     job = shown(page)
-    choose_pixel(page, 301, 222)
+    choose_pixel(page, 75, 55)
     page.click("#similarity-keep")
     page.click("#samples .thumb >> nth=1")
     job = shown(page, job)
     page.wait_for_selector(f"#similarity[data-others='1'][data-job='{job}']")
     assert state(page, "point") is None
     name = SAMPLES[FIRST].title
-    assert page.inner_text("#similarity-kept li").startswith(f"301, 222 in {name}")
+    assert page.inner_text("#similarity-kept li").startswith(f"75, 55 in {name}")
     other = SAMPLES[list(SAMPLES)[1]]
-    result = pipeline.run(other.image, Settings(), sample=other)
+    result = pipeline.run(other.image, ASKED, sample=other)
     maps = {name: similarity(page, name) for name in ("bilinear", "gsjbu")}
-    for got, wanted in zip(maps.values(), result.similarity_to(library.vectors(301, 222)), strict=True):
+    for got, wanted in zip(maps.values(), result.similarity_to(library.vectors(75, 55)), strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-3)
-    most = np.unravel_index(maps["gsjbu"].argmax(), (512, 512))
+    most = np.unravel_index(maps["gsjbu"].argmax(), (128, 128))
     said = page.inner_text("#similarity-maps figure[data-method=gsjbu] figcaption")
     assert f"{most[1]}, {most[0]}" in said
-    explained(page, "301, 222 in", name)
+    explained(page, "75, 55 in", name)
     page.click("#samples .thumb >> nth=0")  # back: it is a pixel of this picture again
-    page.wait_for_selector("#similarity[data-points='1'][data-others='0'][data-x='301'][data-y='222']")
+    page.wait_for_selector("#similarity[data-points='1'][data-others='0'][data-x='75'][data-y='55']")
     page.click("#similarity-kept button")
     page.wait_for_selector("#similarity", state="hidden")
 
 
 def test_inspector_equals_the_library(page: Page, library: Any) -> None:
-    for x, y in ((301, 222), (0, 0), (511, 300)):
+    for x, y in ((75, 55), (0, 0), (127, 75)):
         choose_pixel(page, x, y)
         rows = page.eval_on_selector_all(
             "#weights tbody tr",
@@ -115,20 +118,20 @@ def test_inspector_equals_the_library(page: Page, library: Any) -> None:
 
 def test_a_pixel_below_the_divider_can_be_chosen(page: Page) -> None:
     """A press on the divider that does not drag it is a press on the picture; the divider stays."""
-    choose_pixel(page, 258, 100)
+    choose_pixel(page, 64, 25)
     assert page.get_attribute(".handle", "aria-valuenow") == "50"
 
 
 def test_several_pixels_and_the_parts_that_features_tell_apart(page: Page) -> None:
     job = shown(page)
-    choose_pixel(page, 60, 60)
+    choose_pixel(page, 15, 15)
     alone = similarity(page, "gsjbu")
     page.click("#similarity-keep")
     assert page.locator("#similarity-keep").is_disabled(), "it is kept already"
-    choose_pixel(page, 400, 300)
+    choose_pixel(page, 100, 75)
     page.wait_for_selector("#similarity[data-points='2']")
     both = similarity(page, "gsjbu")
-    assert both[60, 60] == pytest.approx(1, abs=1e-3) == both[300, 400]
+    assert both[15, 15] == pytest.approx(1, abs=1e-3) == both[75, 100]
     assert (both - alone).min() > -1e-3, "to the likest"
     assert page.locator("#similarity-maps figure:first-child .pin").count() == 2
     page.click("#similarity-kept button")
@@ -160,7 +163,7 @@ def test_escape_lets_the_pixel_go(page: Page) -> None:
 
 def test_the_pixel_is_asked_again_for_a_new_run(page: Page) -> None:
     job = shown(page)
-    choose_pixel(page, 200, 256)
+    choose_pixel(page, 50, 64)
     before = page.locator("#weights tbody tr").count()
     set_slider(page, "radius", 1)
     shown(page, job)
@@ -168,8 +171,9 @@ def test_the_pixel_is_asked_again_for_a_new_run(page: Page) -> None:
     assert page.locator("#weights tbody tr").count() == 9
 
 
-def test_charts(page: Page, library: Any) -> None:
-    """Loss curve, PSNR bars and histograms carry the run's figures, with axes, and answer to keys."""
+def test_charts_and_figures(page: Page, library: Any) -> None:
+    """Loss curve, PSNR bars and histograms carry the run's figures, with axes, and answer to keys; the figures
+    themselves say which way is better."""
     curve = page.locator("#chart svg")
     label = curve.get_attribute("aria-label") or ""
     assert f"{len(library.kernel.losses)} steps" in label and f"{library.kernel.losses[-1]:.3g}"[:5] in label
@@ -194,8 +198,6 @@ def test_charts(page: Page, library: Any) -> None:
             len(library.as_dict()["histograms"][n]["counts"]) for n in ("sigma_x", "sigma_y", "theta", "sigma_r")
         ), name
 
-
-def test_figures_say_which_way_is_better(page: Page, library: Any) -> None:
     text = page.inner_text("#metrics")
     for method in ("bilinear", "gsjbu"):
         assert f"{library.metrics['rgb'][method]['psnr']:.2f}" in text
@@ -203,34 +205,21 @@ def test_figures_say_which_way_is_better(page: Page, library: Any) -> None:
     assert heads and all("better" in head for head in heads if "Changed" not in head)
 
 
-@pytest.mark.parametrize(
-    ("bilinear", "gsjbu", "said"),
-    [
-        (160.9, 150.2, "GS-JBU and Bilinear are equally close (PSNR, RGB)."),
-        (None, 146.0, "GS-JBU and Bilinear are equally close (PSNR, RGB)."),
-        (None, 60.0, "Bilinear is closer than GS-JBU by ∞ dB (PSNR, RGB)."),
-    ],
-)
-def test_rounding_is_no_gain(page: Page, bilinear: float | None, gsjbu: float, said: str) -> None:
+def test_the_verdict_says_a_loss_as_plainly_and_takes_no_rounding_for_a_gain(page: Page) -> None:
     """Of a picture of one colour both are exact but for float32; one that is exact is beyond all."""
-    page.evaluate(
-        """(psnr) => import('/static/js/state.js').then(({state, set}) => {
-          const rgb = {bilinear: {psnr: psnr[0], ssim: 1}, gsjbu: {psnr: psnr[1], ssim: 1}};
-          set({result: {...state.result, metrics: {...state.result.metrics, rgb}}});
-        })""",
-        [bilinear, gsjbu],
-    )
-    assert page.inner_text("#verdict") == said
-
-
-def test_losing_is_said_as_plainly(page: Page) -> None:
-    """The same sentence the other way round when bilinear is closer."""
-    page.evaluate(
-        """() => import('/static/js/state.js').then(({state, set}) => {
-          const rgb = {...state.result.metrics.rgb, bilinear: {psnr: 31}, gsjbu: {psnr: 29.5}};
-          set({result: {...state.result, metrics: {...state.result.metrics, rgb}}});
-        })"""
-    )
-    assert page.inner_text("#verdict") == "Bilinear is closer than GS-JBU by 1.50 dB (PSNR, RGB)."
-    assert page.get_attribute("#verdict", "data-winner") == "loss"
-    assert state(page, "result.metrics.rgb.gsjbu.psnr") == 29.5
+    for bilinear, gsjbu, winner, said in (
+        (160.9, 150.2, "tie", "GS-JBU and Bilinear are equally close (PSNR, RGB)."),
+        (None, 146.0, "tie", "GS-JBU and Bilinear are equally close (PSNR, RGB)."),
+        (None, 60.0, "loss", "Bilinear is closer than GS-JBU by ∞ dB (PSNR, RGB)."),
+        (31, 29.5, "loss", "Bilinear is closer than GS-JBU by 1.50 dB (PSNR, RGB)."),
+    ):
+        page.evaluate(
+            """(psnr) => import('/static/js/state.js').then(({state, set}) => {
+              const rgb = {bilinear: {psnr: psnr[0], ssim: 1}, gsjbu: {psnr: psnr[1], ssim: 1}};
+              set({result: {...state.result, metrics: {...state.result.metrics, rgb}}});
+            })""",
+            [bilinear, gsjbu],
+        )
+        assert page.inner_text("#verdict") == said
+        assert page.get_attribute("#verdict", "data-winner") == winner, said
+        assert state(page, "result.metrics.rgb.gsjbu.psnr") == gsjbu

@@ -12,13 +12,15 @@ from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
 from tests.browser.hands import Server, Watch, canvas_at, choose_pixel, on_stage, painted, shown, state, tab
 
+pytestmark = pytest.mark.address("resolution=128&features=off")
+
 
 def at(page: Page) -> int:
     """The divider's place in percent, as a screen reader hears it."""
     return int(page.get_attribute(".handle", "aria-valuenow") or -1)
 
 
-def test_divider_keys(page: Page) -> None:
+def test_divider_by_keys_and_by_a_click(page: Page) -> None:
     steps = {
         "ArrowLeft": 49, "ArrowRight": 51, "ArrowDown": 49, "ArrowUp": 51, "PageUp": 60, "PageDown": 40,
         "Home": 0, "End": 100, "1": 0, "2": 50, "3": 100,
@@ -31,27 +33,22 @@ def test_divider_keys(page: Page) -> None:
         assert at(page) == expected, key
         assert str(expected) in (page.get_attribute(".handle", "aria-valuetext") or "")
 
-
-def test_divider_stays_within_its_ends(page: Page) -> None:
-    page.focus(".handle")
     page.keyboard.press("Home")
     page.keyboard.press("ArrowLeft")
-    assert at(page) == 0
+    assert at(page) == 0, "it stays within its ends"
     page.keyboard.press("End")
     page.keyboard.press("PageUp")
-    assert at(page) == 100
+    assert at(page) == 100, "it stays within its ends"
 
-
-def test_divider_jumps_on_a_click(page: Page) -> None:
     box = page.locator(".ruler").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 12)
-    assert abs(at(page) - 80) <= 1
+    assert abs(at(page) - 80) <= 1, "it jumps on a click"
 
 
 def test_a_press_on_the_divider_is_over_once_it_is(page: Page) -> None:
     """The pixel below is chosen by the press that was meant for it, and by no other button later."""
-    x, y = on_stage(page, 256, 128)
+    x, y = on_stage(page, 64, 32)
     page.mouse.click(x, y)
     assert state(page, "point") is not None and at(page) == 50
     page.focus(".stage")
@@ -65,7 +62,7 @@ def test_touch_divides_and_pinch_zooms(chromium: Browser, server: Server, watch:
     context = chromium.new_context(viewport={"width": 375, "height": 812}, has_touch=True, locale="en-GB")
     context.on("page", watch.follow)
     page = context.new_page()
-    page.goto(server.url)
+    page.goto(f"{server.url}/?resolution=128&features=off")
     shown(page)
     page.locator("#viewer").scroll_into_view_if_needed()
     page.evaluate("document.getElementById('viewer').scrollIntoView({block: 'center'})")
@@ -81,14 +78,14 @@ def test_touch_divides_and_pinch_zooms(chromium: Browser, server: Server, watch:
     box = page.locator(".handle").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    to, _ = on_stage(page, 0.75 * 512, 0)
+    to, _ = on_stage(page, 0.75 * 128, 0)
     send("touchStart", (x, y))
     for step in range(1, 6):
         send("touchMove", (x + (to - x) * step / 5, y))
     send("touchEnd")
     assert abs(at(page) - 75) <= 1
 
-    cx, cy = on_stage(page, 128, 256)
+    cx, cy = on_stage(page, 32, 64)
     send("touchStart", (cx - 20, cy), (cx + 20, cy))
     for spread in (30, 40, 50, 60):
         send("touchMove", (cx - spread, cy), (cx + spread, cy))
@@ -102,24 +99,25 @@ def test_touch_divides_and_pinch_zooms(chromium: Browser, server: Server, watch:
     context.close()
 
 
+@pytest.mark.address("resolution=128")
 def test_zoom_and_pan_are_one_for_all_panels(page: Page) -> None:
     """Wheel, keys and buttons; whichever panel is put on either side, the same image point is at the same place."""
     page.focus(".stage")
     for _ in range(3):
         page.keyboard.press("+")  # from here on the picture fills the stage both ways
-    x, y = on_stage(page, 200, 300)
+    x, y = on_stage(page, 50, 75)
     page.mouse.move(x, y)
     for _ in range(5):
         page.mouse.wheel(0, -100)
     painted(page)
     assert float(page.get_attribute("#viewer", "data-zoom") or 0) == pytest.approx(1.25**8, abs=0.02)
-    nx, ny = on_stage(page, 200, 300)
+    nx, ny = on_stage(page, 50, 75)
     assert (nx, ny) == (pytest.approx(x, abs=2), pytest.approx(y, abs=2)), "what is under the pointer stays there"
 
     page.focus(".stage")
     page.keyboard.press("Control+ArrowRight")
     painted(page)
-    assert on_stage(page, 200, 300)[0] == pytest.approx(nx - 48, abs=0.5)
+    assert on_stage(page, 50, 75)[0] == pytest.approx(nx - 48, abs=0.5)
 
     seen = set()
     for group in ("rgb", "features", "kernel"):
@@ -143,7 +141,7 @@ def test_coarse_panels_lie_on_the_image(page: Page) -> None:
     page.keyboard.press("End")
     for _ in range(3):
         page.keyboard.press("+")
-    inside = [canvas_at(page, 16 * 14 + dx, 16 * 14 + dy) for dx in (1, 8, 15) for dy in (1, 8, 15)]
+    inside = [canvas_at(page, 16 * 3 + dx, 16 * 3 + dy) for dx in (1, 8, 15) for dy in (1, 8, 15)]
     assert all(c == inside[0] for c in inside), "one colour within a cell"
 
 
@@ -166,17 +164,16 @@ def test_pan_by_dragging(page: Page) -> None:
     for _ in range(6):
         page.keyboard.press("+")
     page.click("#tool")
-    x, y = on_stage(page, 256, 256)
+    x, y = on_stage(page, 64, 64)
     page.mouse.move(x + 80, y - 60)
     page.mouse.down()
     page.mouse.move(x + 130, y - 30, steps=3)
     page.mouse.up()
-    nx, ny = on_stage(page, 256, 256)
+    nx, ny = on_stage(page, 64, 64)
     assert (nx - x, ny - y) == (pytest.approx(50, abs=1), pytest.approx(30, abs=1))
     assert state(page, "point") is None, "moving the view chooses no pixel"
 
 
-@pytest.mark.address("resolution=128")
 def test_a_finger_that_scrolls_the_page_chooses_nothing(page: Page) -> None:
     hands = page.context.new_cdp_session(page)
 
@@ -193,10 +190,11 @@ def test_a_finger_that_scrolls_the_page_chooses_nothing(page: Page) -> None:
     assert state(page, "point") == {"x": 40, "y": 60}
 
 
+@pytest.mark.address("features=off")
 def test_readout_equals_the_values_of_the_run(page: Page) -> None:
-    """20 random pixels: the numbers under the pointer are those of the library's own run."""
+    """10 random pixels: the numbers under the pointer are those of the library's own run."""
     first = next(iter(SAMPLES))
-    result = pipeline.run(SAMPLES[first].image, Settings(), sample=SAMPLES[first])
+    result = pipeline.run(SAMPLES[first].image, Settings.parse({"features": False}), sample=SAMPLES[first])
     rng = random.Random(5)
     page.focus(".stage")
     for group, left, right in (("rgb", "bilinear_rgb", "gsjbu_rgb"), ("kernel", "sigma_x", "theta")):
@@ -205,7 +203,7 @@ def test_readout_equals_the_values_of_the_run(page: Page) -> None:
         page.wait_for_selector(f"#viewer[data-left={left}]")
         page.select_option("#right", right)
         page.wait_for_selector(f"#viewer[data-right={right}]")
-        for _ in range(10):
+        for _ in range(5):
             x, y = rng.randrange(512), rng.randrange(512)
             page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
             page.wait_for_selector(f"#readout[data-x='{x}'][data-y='{y}'][data-exact=true]")
@@ -218,15 +216,7 @@ def test_readout_equals_the_values_of_the_run(page: Page) -> None:
     assert "difference" not in page.inner_text("#readout"), "σx in pixels and θ in radians have no difference"
 
 
-def test_side_by_side(page: Page) -> None:
-    page.click("#layout")
-    painted(page)
-    assert page.get_attribute("#viewer", "data-layout") == "side"
-    assert not page.locator(".handle").is_visible()
-    transforms = page.evaluate("document.getElementById('viewer').transforms")
-    assert transforms["left"] == transforms["right"]
-
-
+@pytest.mark.address("resolution=128")
 def test_similarity_gives_the_layout_back(page: Page) -> None:
     """The maps stand side by side; whichever way they are left, the layout is the one from before."""
     job = shown(page)
@@ -254,7 +244,7 @@ def test_similarity_gives_the_layout_back(page: Page) -> None:
                 page.check("[data-setting=features] input")
                 job = shown(page, job)
             if state(page, "point") is None:
-                choose_pixel(page, 200, 100)
+                choose_pixel(page, 50, 25)
             page.wait_for_selector("#tab-similarity, #similarity:not([hidden])")
             tab(page, "similarity")
             assert layout() == ("side", "true")
@@ -264,7 +254,15 @@ def test_similarity_gives_the_layout_back(page: Page) -> None:
             job = shown(page)
 
 
-def test_ellipses_overlay(page: Page) -> None:
+def test_side_by_side_and_ellipses(page: Page) -> None:
+    page.click("#layout")
+    painted(page)
+    assert page.get_attribute("#viewer", "data-layout") == "side"
+    assert not page.locator(".handle").is_visible()
+    transforms = page.evaluate("document.getElementById('viewer').transforms")
+    assert transforms["left"] == transforms["right"]
+    page.click("#layout")
+
     before = canvas_hash(page)
     with page.expect_response(lambda r: "/kernels?group=rgb&method=gsjbu" in r.url):
         page.click("#ellipses")

@@ -104,15 +104,15 @@ def test_the_language_is_remembered(chromium: Browser, server: Server, watch: Wa
     context = chromium.new_context(locale="zh-CN", viewport={"width": 1440, "height": 900})
     context.on("page", watch.follow)
     page = context.new_page()
-    page.goto(server.url)
+    page.goto(f"{server.url}/?resolution=128&features=off")
     shown(page)
     assert page.get_attribute("html", "lang") == "zh-Hans"
     page.click("#language")
     page.wait_for_selector("html[lang=en]")
-    page.goto(server.url)
+    page.goto(f"{server.url}/?resolution=128&features=off")
     shown(page)
     assert page.get_attribute("html", "lang") == "en"
-    page.goto(f"{server.url}/?lang=zh")
+    page.goto(f"{server.url}/?resolution=128&features=off&lang=zh")
     shown(page)
     assert page.get_attribute("html", "lang") == "zh-Hans"
     assert state(page, "settings.stride") == 16
@@ -153,34 +153,28 @@ def test_lists_are_joined_as_in_chinese(page: Page) -> None:
     assert "，1 " not in (page.text_content("#ran-more") or "")
 
 
-@pytest.mark.parametrize(
-    ("kind", "title", "sentence"),
-    [
-        ("labels", "类别，自动", "同样的得分，用最适合它们的方法，再取最强的类别。"),
-        ("features", "信号，自动", "8 个通道最强的三个方向作为红、绿、蓝；颜色相同即特征相同。"),
-        ("depth", "信号，自动", "导入信号的数值；各图同一标尺。"),
-    ],
-)
-def test_a_brought_signal_is_worded_as_what_it_is(page: Page, kind: str, title: str, sentence: str) -> None:
+@pytest.mark.address("resolution=128&features=off&lang=zh")
+def test_a_brought_signal_is_worded_as_what_it_is(page: Page) -> None:
     """As the English titles are: classes like a segmentation, features explained like features."""
     rng = np.random.default_rng(0)
-    values = {
-        "labels": rng.integers(0, 3, (16, 16), np.uint8),
-        "features": rng.standard_normal((8, 16, 16), np.float32),
-        "depth": 7 * rng.random((16, 16), np.float32),
-    }[kind]
     job = shown(page)
-    page.click("#language")
-    page.wait_for_selector("html[lang=zh-Hans]")
-    page.set_input_files(
-        "#signal-file",
-        npy_file("x.npy", values),
-    )
-    shown(page, job)
-    assert state(page, "signal.kind") == kind
-    tab(page, "signal")
-    assert page.get_attribute("#right", "title") == title
-    assert page.text_content("#caption") == sentence
+    for kind, values, title, sentence in (
+        (
+            "labels", rng.integers(0, 3, (16, 16), np.uint8), "类别，自动",
+            "同样的得分，用最适合它们的方法，再取最强的类别。",
+        ),
+        (
+            "features", rng.standard_normal((8, 16, 16), np.float32), "信号，自动",
+            "8 个通道最强的三个方向作为红、绿、蓝；颜色相同即特征相同。",
+        ),
+        ("depth", 7 * rng.random((16, 16), np.float32), "信号，自动", "导入信号的数值；各图同一标尺。"),
+    ):  # fmt: skip
+        page.set_input_files("#signal-file", npy_file(f"{kind}.npy", values))
+        job = shown(page, job)
+        assert state(page, "signal.kind") == kind
+        tab(page, "signal")
+        assert page.get_attribute("#right", "title") == title, kind
+        assert page.text_content("#caption") == sentence, kind
 
 
 def test_a_scenes_classes_and_the_difference_of_shares_in_words(page: Page) -> None:
