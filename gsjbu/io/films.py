@@ -45,8 +45,8 @@ class Reader:
     """
 
     def __init__(self, path: str | Path) -> None:
-        av = _av()
         addresses.named(path)
+        av = _av()
         if not os.path.isfile(path):
             raise GsjbuError("video_unreadable", _no_film(path))
         try:
