@@ -358,3 +358,63 @@ def test_what_is_there_and_no_film_is_not_said_to_be_missing(tmp_path):
         films.Reader("/dev/null")
     with pytest.raises(GsjbuError, match=r"^There is no "):
         films.Reader(tmp_path / "none.mp4")
+
+
+def timed(path, times: list[int]) -> None:
+    """A .mkv of plain frames at so many milliseconds each."""
+    import av
+
+    with av.open(str(path), "w") as file:
+        picture = file.add_stream("ffv1", rate=10)
+        picture.width, picture.height, picture.pix_fmt, picture.time_base = 64, 48, "yuv420p", Fraction(1, 1000)
+        for number, time in enumerate(times):
+            pixels = np.full((48, 64, 3), 20 + 40 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            for packet in picture.encode(frame):
+                packet.pts = packet.dts = time
+                packet.time_base = Fraction(1, 1000)
+                file.mux(packet)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("times", [[0, 100, 100, 200], [0, 0, 0, 100], [0, 100, 200, 200]])
+def test_frames_of_one_time_follow_each_other(tmp_path, ending, times):
+    timed(tmp_path / "in.mkv", times)
+    with films.Reader(tmp_path / "in.mkv") as film:
+        before = list(film)
+        assert [round(1000 * start) for start, _ in film.times] == times
+    copied(tmp_path / "in.mkv", tmp_path / f"out.{ending}")
+    with films.Reader(tmp_path / f"out.{ending}") as film:
+        after = list(film)
+        shown = [float(1000 * start) for start, _ in film.times]
+    assert len(after) == len(times) and shown == pytest.approx(times, abs=1.5)
+    assert all(float((a - b).abs().mean()) < 0.03 for a, b in zip(before, after, strict=True))
+
+
+def test_a_film_whose_size_changes_says_from_where(tmp_path):
+    sizes = [(48, 64), (48, 64), (40, 64), (40, 50)]
+    with films.Writer(tmp_path / "a.mp4") as film:
+        for height, width in sizes:
+            film.add(np.full((height, width, 3), 90, np.uint8))
+    (said,) = film.notes
+    assert said.startswith("From frame 2 on (the first is 0) pictures are 64×40, and scaled to the 64×48")
+    with films.Reader(tmp_path / "a.mp4") as back:
+        assert [tuple(frame.shape) for frame in back] == [(3, 48, 64)] * 4
+
+
+def test_what_the_encoder_does_not_take_is_a_sentence(tmp_path):
+    with (
+        pytest.raises(GsjbuError, match=r"^a\.mp4 cannot be written as a film: "),
+        films.Writer(tmp_path / "a.mp4") as film,
+    ):
+        film.add(np.zeros((16, 40000, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_to_count_frames_takes_none_away(tmp_path, ending):
+    a_plain_film(tmp_path / f"a.{ending}", 64, 48, 5)
+    with films.Reader(tmp_path / f"a.{ending}") as film:
+        assert (film.decoded(), film.decoded(3), film.decoded(9)) == (5, 3, 5)
+        assert len(list(film)) == 5  # from its start, whatever was counted
