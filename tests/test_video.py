@@ -418,3 +418,36 @@ def test_to_count_frames_takes_none_away(tmp_path, ending):
     with films.Reader(tmp_path / f"a.{ending}") as film:
         assert (film.decoded(), film.decoded(3), film.decoded(9)) == (5, 3, 5)
         assert len(list(film)) == 5  # from its start, whatever was counted
+
+
+def depth_by(frames, **options):
+    """What two frames' kernels make of one signal."""
+    low = torch.linspace(0, 1, 48).reshape(1, 6, 8)
+    kernels = video.kernels(frames, 2, 2, stride=8, **options)
+    return torch.stack([kernel.render(low) for kernel in kernels])
+
+
+def test_floats_of_another_scale_are_refused_and_words_say_theirs():
+    frames = [frame[:, :48, :64].clone() for frame in drifting(2)]
+    right = depth_by(frames)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    normalised = [(frame - mean[:, None, None]) / std[:, None, None] for frame in frames]
+    for other in ([255 * frame for frame in frames], normalised, [2 * frame - 1 for frame in frames]):
+        with pytest.raises(GsjbuError, match=r"run from .*, and a film has one scale: give .* floats in \[0, 1\]"):
+            depth_by(other)
+    back = depth_by(normalised, mean=mean.tolist(), std=std.tolist())
+    assert float((back - right).abs().max()) < 1e-4
+    assert float((depth_by([255 * frame for frame in frames], stretch=(0, 255)) - right).abs().max()) < 1e-4
+    overshot = [frame * 1.1 - 0.05 for frame in frames]
+    assert depth_by(overshot).shape == right.shape  # as resizing leaves them
+
+
+def test_a_mask_of_what_is_not_to_be_followed_holds_for_every_frame():
+    frames = [frame[:, :48, :64].clone() for frame in drifting(2)]
+    hidden = torch.zeros(48, 64)
+    hidden[10:30, 10:40] = 1
+    spoilt = [frame.clone() for frame in frames]
+    for frame in spoilt:
+        frame[:, 10:30, 10:40] = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(depth_by(frames, guide_mask=hidden), depth_by(spoilt, guide_mask=hidden))
+    assert not torch.equal(depth_by(frames), depth_by(spoilt))
