@@ -368,7 +368,7 @@ def timed(path, times: list[int]) -> None:
         picture = file.add_stream("ffv1", rate=10)
         picture.width, picture.height, picture.pix_fmt, picture.time_base = 64, 48, "yuv420p", Fraction(1, 1000)
         for number, time in enumerate(times):
-            pixels = np.full((48, 64, 3), 20 + 40 * number, np.uint8)
+            pixels = np.full((48, 64, 3), 20 + 25 * number, np.uint8)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, 10)
             for packet in picture.encode(frame):
@@ -378,7 +378,7 @@ def timed(path, times: list[int]) -> None:
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
-@pytest.mark.parametrize("times", [[0, 100, 100, 200], [0, 0, 0, 100], [0, 100, 200, 200]])
+@pytest.mark.parametrize("times", [[0, 40, 80, 80, 120, 160], [0, 40, 40, 80, 120, 160], [0, 40, 80, 80, 80, 120]])
 def test_frames_of_one_time_follow_each_other(tmp_path, ending, times):
     timed(tmp_path / "in.mkv", times)
     with films.Reader(tmp_path / "in.mkv") as film:
