@@ -69,6 +69,7 @@ class FrameSignals:
     def __init__(self, args: argparse.Namespace, frames: int, film: Reader | None = None) -> None:
         self.args = args
         self.laid: dict[str, Any] = {"stride": default("stride") if args.stride is None else args.stride}
+        self.notes: list[str] = []  # which file is which frame's, where a person may know better
         self._film = film
         self._basis: Any = None
         self._files = [] if args.signal in (RGB, FEATURES) else series.files(Path(args.signal))
@@ -91,8 +92,7 @@ class FrameSignals:
         own = args.objective if args.objective != "suited" else "auto"
         self.objective = own if self._files else "rgb"
         if self._files:
-            options.say(args, series.check(self._files, frames))
-            _check_count(self._files, args, frames)
+            self._say([*series.check(self._files, frames), *_left(self._files, args, frames)])
         self.codes, self.range = self._of_all()
 
     @property
@@ -154,8 +154,13 @@ class FrameSignals:
             )
         if not self.sentence:  # the first file's holds for all: they are of one kind
             self.kind, self.sentence = signal.kind, f"Each frame: objective {self.objective}. {signal.note}"
-            options.say(self.args, [*signal.doubts, *self._turned])
+            options.say(self.args, signal.doubts)
+            self._say(self._turned)
         return signal.over(self.codes) if signal.kind == "labels" else signal
+
+    def _say(self, notes: list[str]) -> None:
+        self.notes += notes
+        options.say(self.args, notes)
 
     @property
     def _turned(self) -> list[str]:
@@ -271,15 +276,15 @@ def _parted(both: Iterable[tuple[Tensor, Signal]]) -> tuple[Iterator[Tensor], It
     return (frame for frame, _ in frames), (signal for _, signal in signals)
 
 
-def _check_count(files: list[Path], args: argparse.Namespace, frames: int) -> None:
-    """Compare before the first frame, not after the last; surplus signals are told of."""
+def _left(files: list[Path], args: argparse.Namespace, frames: int) -> list[str]:
+    """Compare before the first frame, not after the last; what to say of surplus signals."""
     if len(files) < frames:
         raise GsjbuError(
             "signal_missing",
             f"{args.signal} has fewer signals than the film has frames: {len(files)} and {frames}; --frames "
             f"{len(files)} takes as many as there are.",
         )
-    if 0 < frames < len(files):
-        used = f"{frames} {'is' if frames == 1 else 'are'} used"
-        options.say(args, [f"{args.signal} has {len(files)} signals and {used}; {files[frames].name} and what follows "
-                           "is left."])  # fmt: skip
+    if not 0 < frames < len(files):
+        return []
+    used = f"{frames} {'is' if frames == 1 else 'are'} used"
+    return [f"{args.signal} has {len(files)} signals and {used}; {files[frames].name} and what follows is left."]

@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
             raise GsjbuError("video_unreadable", f"{Path(args.film).name} has no frame.")
     options.say(args, out.notes)
     facts: dict[str, Any] = {
-        "output": args.output, "frames": count, "notes": out.notes, "signal": source.kind,
+        "output": args.output, "frames": count, "notes": [*source.notes, *out.notes], "signal": source.kind,
         "objective": source.objective, "frames_per_second": round(count / seconds, 2),
     }  # fmt: skip
     sentence = f"{args.output}: {options.counted(count, 'frame')}, {count / seconds:.1f} a second"

@@ -300,6 +300,8 @@ def test_frames_are_counted_as_they_are_decoded(
     words = film, tmp_path / "b.mkv", "--signal", own, *FAST
     status, said = told(capsys, *words)
     assert status == 0 and "has 6 signals and 4 are used; 4.npy and what follows is left" in said
+    assert cli.main(["video", *map(str, words), "--json", "--quiet"]) == 0
+    assert "4.npy and what follows is left" in json.loads(capsys.readouterr().out)["notes"][0]
     for name in ("3", "4", "5"):
         (own / f"{name}.npy").unlink()
     (tmp_path / "b.mkv").unlink()
