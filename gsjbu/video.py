@@ -17,13 +17,19 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from gsjbu.core.gaps import fill
 from gsjbu.core.kernel import Kernel
-from gsjbu.io.compared import mean, two_pictures
-from gsjbu.io.guides import Guide
+from gsjbu.errors import ImageError
+from gsjbu.io import masks
+from gsjbu.io.compared import mean as mean_of
+from gsjbu.io.compared import two_pictures
+from gsjbu.io.guides import OVERSHOOT, Guide, Numbers, to_guide
 from gsjbu.io.pictures import to_image
+from gsjbu.io.stretching import Stretch
 from gsjbu.settings import WARM_ITERS, default
 from gsjbu.verbs import fit
 
+OF_IMAGE = ("mean", "std", "guide_mask", "stretch")  # options of fit on the image itself
 WARM_OPTIMISER = "adam"
 # Adam's first steps are as long as its rate whatever the gradient: at the cold fit's 0.1 they would shake kernels
 # that are already right. 0.02 measured best between following motion and standing still.
@@ -41,8 +47,11 @@ def kernels(
     """A fitted kernel per frame ``[3, H, W]`` of one size, in order; ``options`` are those of :func:`gsjbu.fit`.
 
     The objective is ``rgb``: it is the one that is there for every frame, and gives the picture back. Depth or labels
-    of one's own are upsampled better frame by frame, by :func:`gsjbu.upsample`. All frames have one scale, so a dark
-    one is not stretched by itself.
+    of one's own are upsampled better frame by frame, by :func:`gsjbu.upsample`; ``lr_size`` is the grid of such a
+    signal. All frames have one scale, so a dark one is not stretched by itself: they are whole numbers or floats in
+    [0, 1], or ``mean`` and ``std``, or ``stretch``, say theirs.
+
+    Raises ImageError where a frame's floats lie beyond.
 
     Example:
         >>> import torch
@@ -51,8 +60,9 @@ def kernels(
         [20, 8, 8]
     """
     before: Kernel | None = None
+    of_image = {name: options.pop(name) for name in OF_IMAGE if name in options}
     for frame in frames:
-        kernel, guide = None, as_it_is(frame)
+        kernel, guide = None, as_it_is(frame, **of_image)
         if before is not None and before.guide.shape == guide.pixels.shape:
             kernel = _warm(guide, before, iters, rate, options)
         if kernel is None:
@@ -61,9 +71,29 @@ def kernels(
         before = kernel
 
 
-def as_it_is(frame: Tensor) -> Guide:
-    """A frame as a guide: its levels are the film's, however few of them it has."""
-    return Guide(to_image(frame))
+def as_it_is(
+    frame: Tensor,
+    mean: Numbers | None = None,
+    std: Numbers | None = None,
+    guide_mask: Any = None,
+    stretch: Stretch | None = None,
+) -> Guide:
+    """A frame as a guide: its levels are the film's, however few of them it has. The words are those of ``fit``.
+
+    Raises ImageError where it lies beyond [0, 1] by more than resizing overshoots, and no word says its scale.
+    """
+    if mean is not None or std is not None or stretch is not None:
+        return to_guide(frame, mean, std, guide_mask, stretch)
+    pixels = to_image(frame)
+    low, high = (float(v) for v in pixels.aminmax())
+    if low < -OVERSHOOT or high > 1 + OVERSHOOT:
+        raise ImageError(
+            "image_range",
+            f"A frame's values run from {low:.3g} to {high:.3g}, and a film has one scale: give whole numbers of 8 or "
+            "16 bits, floats in [0, 1], or the mean= and std= that frames were normalised by.",
+        )
+    seen = masks.seen_of(guide_mask, None, (pixels.shape[1], pixels.shape[2]))
+    return Guide(pixels if seen is None else fill(pixels, seen), masks.note(seen), seen)
 
 
 def _warm(guide: Guide, before: Kernel, iters: int, rate: float, options: dict[str, Any]) -> Kernel | None:
@@ -97,9 +127,9 @@ class TemporalMetrics:
         """One frame as it is shown, and as it should be: pictures as :func:`gsjbu.metrics.psnr` takes them."""
         frame, right = two_pictures(shown, reference)
         error = frame - right
-        self.squares.append(mean(np.square(error)))
+        self.squares.append(mean_of(np.square(error)))
         if self._before is not None and self._before.shape == error.shape:
-            self.changes.append(mean(np.abs(error - self._before)))
+            self.changes.append(mean_of(np.abs(error - self._before)))
         self._before = error
 
     @property

@@ -358,3 +358,96 @@ def test_what_is_there_and_no_film_is_not_said_to_be_missing(tmp_path):
         films.Reader("/dev/null")
     with pytest.raises(GsjbuError, match=r"^There is no "):
         films.Reader(tmp_path / "none.mp4")
+
+
+def timed(path, times: list[int]) -> None:
+    """A .mkv of plain frames at so many milliseconds each."""
+    import av
+
+    with av.open(str(path), "w") as file:
+        picture = file.add_stream("ffv1", rate=10)
+        picture.width, picture.height, picture.pix_fmt, picture.time_base = 64, 48, "yuv420p", Fraction(1, 1000)
+        for number, time in enumerate(times):
+            pixels = np.full((48, 64, 3), 20 + 25 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            for packet in picture.encode(frame):
+                packet.pts = packet.dts = time
+                packet.time_base = Fraction(1, 1000)
+                file.mux(packet)
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv"])
+@pytest.mark.parametrize("times", [[0, 40, 80, 80, 120, 160], [0, 40, 40, 80, 120, 160], [0, 40, 80, 80, 80, 120]])
+def test_frames_of_one_time_follow_each_other(tmp_path, ending, times):
+    timed(tmp_path / "in.mkv", times)
+    with films.Reader(tmp_path / "in.mkv") as film:
+        before = list(film)
+        assert [round(1000 * start) for start, _ in film.times] == times
+    copied(tmp_path / "in.mkv", tmp_path / f"out.{ending}")
+    with films.Reader(tmp_path / f"out.{ending}") as film:
+        after = list(film)
+        shown = [float(1000 * start) for start, _ in film.times]
+    assert len(after) == len(times) and shown == pytest.approx(times, abs=1.5)
+    assert all(float((a - b).abs().mean()) < 0.03 for a, b in zip(before, after, strict=True))
+
+
+def test_a_film_whose_size_changes_says_from_where(tmp_path):
+    sizes = [(48, 64), (48, 64), (40, 64), (40, 50)]
+    with films.Writer(tmp_path / "a.mp4") as film:
+        for height, width in sizes:
+            film.add(np.full((height, width, 3), 90, np.uint8))
+    (said,) = film.notes
+    assert said.startswith("From frame 2 on (the first is 0) pictures are 64×40, and scaled to the 64×48")
+    with films.Reader(tmp_path / "a.mp4") as back:
+        assert [tuple(frame.shape) for frame in back] == [(3, 48, 64)] * 4
+
+
+def test_what_the_encoder_does_not_take_is_a_sentence(tmp_path):
+    with (
+        pytest.raises(GsjbuError, match=r"^a\.mp4 cannot be written as a film: "),
+        films.Writer(tmp_path / "a.mp4") as film,
+    ):
+        film.add(np.zeros((16, 40000, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_to_count_frames_takes_none_away(tmp_path, ending):
+    a_plain_film(tmp_path / f"a.{ending}", 64, 48, 5)
+    with films.Reader(tmp_path / f"a.{ending}") as film:
+        assert (film.decoded(), film.decoded(3), film.decoded(9)) == (5, 3, 5)
+        assert len(list(film)) == 5  # from its start, whatever was counted
+
+
+def depth_by(frames, **options):
+    """What two frames' kernels make of one signal."""
+    low = torch.linspace(0, 1, 48).reshape(1, 6, 8)
+    kernels = video.kernels(frames, 2, 2, stride=8, **options)
+    return torch.stack([kernel.render(low) for kernel in kernels])
+
+
+def test_floats_of_another_scale_are_refused_and_words_say_theirs():
+    frames = [frame[:, :48, :64].clone() for frame in drifting(2)]
+    right = depth_by(frames)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    normalised = [(frame - mean[:, None, None]) / std[:, None, None] for frame in frames]
+    for other in ([255 * frame for frame in frames], normalised, [2 * frame - 1 for frame in frames]):
+        with pytest.raises(GsjbuError, match=r"run from .*, and a film has one scale: give .* floats in \[0, 1\]"):
+            depth_by(other)
+    back = depth_by(normalised, mean=mean.tolist(), std=std.tolist())
+    assert float((back - right).abs().max()) < 1e-4
+    assert float((depth_by([255 * frame for frame in frames], stretch=(0, 255)) - right).abs().max()) < 1e-4
+    overshot = [frame * 1.1 - 0.05 for frame in frames]
+    assert depth_by(overshot).shape == right.shape  # as resizing leaves them
+
+
+def test_a_mask_of_what_is_not_to_be_followed_holds_for_every_frame():
+    frames = [frame[:, :48, :64].clone() for frame in drifting(2)]
+    hidden = torch.zeros(48, 64)
+    hidden[10:30, 10:40] = 1
+    spoilt = [frame.clone() for frame in frames]
+    for frame in spoilt:
+        frame[:, 10:30, 10:40] = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(depth_by(frames, guide_mask=hidden), depth_by(spoilt, guide_mask=hidden))
+    assert not torch.equal(depth_by(frames), depth_by(spoilt))

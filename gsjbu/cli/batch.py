@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=f"{BESIDE}|{BACKBONE}|FOLDER",
         help="where the signals are: beside each image, in a folder, or made by the backbone (default: beside)",
     )
-    parser.add_argument("--entry", metavar="NAME", help="which array of each signal's file, where files hold several")
+    options.add_entry(parser)
     parser.add_argument("--to", choices=list(ENDINGS), default="npy", help="format of the results (default: npy)")
     options.add_half(parser)
     parser.add_argument(

@@ -13,6 +13,7 @@ cosine and PSNR.
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--truth", required=True, help="the same at full resolution, scene:depth, scene:labels, or a folder"
     )
     parser.add_argument("-o", "--output", metavar="FOLDER", help="where figures.csv and index.html go")
+    options.add_entry(parser)
+    options.add_entry(parser, "--truth-entry", "truth")
     options.add_signal(parser)
     options.add_settings(parser, SETTINGS, stride=None)
     options.add_output(parser)
@@ -53,12 +56,14 @@ def run(args: argparse.Namespace) -> int:
     warm_up.patient = True  # all pictures by one backend
     rows: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
-    found, many = pairs.found(args.image, args.signal, args.truth), pairs.is_folder(args.image)
+    many = pairs.is_folder(args.image)
+    _check_entries(args, many)
+    found = pairs.found(args.image, args.signal, args.truth, args.entry, args.truth_entry)
     over = pairs.passed_over(args.image, found) if many else []
     with options.bar(args, len(found), "picture", "evaluate") as bar:
         for pair in found:
             try:
-                rows.append({"name": pair.name, **_measured(args, pair)})
+                rows.append({"name": pair.name, **_measured(args, pair, many)})
             except GsjbuError as error:
                 if not many:
                     raise
@@ -76,8 +81,22 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
-    """The figures of one picture."""
+def _check_entries(args: argparse.Namespace, many: bool) -> None:
+    """Refuse the names of arrays where there is no folder of files."""
+    for option, name, what in (("--entry", args.entry, "SIGNAL"), ("--truth-entry", args.truth_entry, "--truth FILE")):
+        if name and not many:
+            raise GsjbuError(
+                "setting_invalid", f"{option} is of all files in a folder; of one file it is {what}:{name}."
+            )
+    if args.entry and args.signal is None:
+        raise GsjbuError(
+            "setting_invalid",
+            "--entry has no part where the signal is made of the truth; --truth-entry is the truth's.",
+        )
+
+
+def _measured(args: argparse.Namespace, pair: pairs.Pair, many: bool) -> dict[str, Any]:
+    """The figures of one picture, or of one of ``many``."""
     from gsjbu.io.pictures import shrink
     from gsjbu.run import pipeline
 
@@ -86,13 +105,15 @@ def _measured(args: argparse.Namespace, pair: pairs.Pair) -> dict[str, Any]:
     options.say(args, [f"{pair.name}: {note}" for note in image.notes])
     guide = shrink(image.pixels, settings.resolution)
     height, width = int(guide.shape[-2]), int(guide.shape[-1])
-    truth = pair.truth()
+    with options.entry_of_all("--truth-entry") if many else nullcontext():
+        truth = pair.truth()
     if pair.signal is None:
         signal = scenes.made_of(args, pair.truth_name, truth, (height, width), settings.stride)
     else:
-        signal = scenes.signal_of(
-            args, str(pair.signal), pair.picture, (height, width), (height, width), settings.stride
-        )
+        with options.entry_of_all("--entry") if many else nullcontext():
+            signal = scenes.signal_of(
+                args, pair.signal, pair.picture, (height, width), (height, width), settings.stride
+            )
     result = pipeline.run_reduced(guide, settings, signal=signal, truth=truth, notes=image.notes)
     notes = {"image": result.status["image"]} if "image" in result.status else {}
     return notes | {

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, tee
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gsjbu import verbs
-from gsjbu.cli import options
-from gsjbu.core.grid import Grid, size_text
+from gsjbu.cli import options, series
+from gsjbu.core.grid import size_text
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
+from gsjbu.io import aspects
+from gsjbu.io.aspects import Size
 from gsjbu.io.kinds import CLASS_KINDS, Kind
 from gsjbu.io.restoring import filled
 from gsjbu.io.signals import Signal, label, understand
+from gsjbu.settings import default
+
+if TYPE_CHECKING:
+    from gsjbu.io.films import Reader
 
 RGB, FEATURES = "rgb", "features"  # words of --signal
 
@@ -55,12 +60,19 @@ class Glance:
 
 
 class FrameSignals:
-    """The signals of a film: its own colours, backbone features, or files in a folder, one a frame."""
+    """The signals of a film: its own colours, backbone features, or files in a folder, one a frame.
 
-    def __init__(self, args: argparse.Namespace, frames: int) -> None:
+    frames: how many of them there are, as they are decoded. film: says how its frames are turned. ``laid``: the grid,
+    as ``fit`` takes it.
+    """
+
+    def __init__(self, args: argparse.Namespace, frames: int, film: Reader | None = None) -> None:
         self.args = args
+        self.laid: dict[str, Any] = {"stride": default("stride") if args.stride is None else args.stride}
+        self.notes: list[str] = []  # which file is which frame's, where a person may know better
+        self._film = film
         self._basis: Any = None
-        self._files = [] if args.signal in (RGB, FEATURES) else _files(Path(args.signal))
+        self._files = [] if args.signal in (RGB, FEATURES) else series.files(Path(args.signal))
         self._next = 0
         self._words = options.signal_words(args)
         self._kinds: dict[Path, Kind] = {}  # of the files that alone would be taken for something else
@@ -73,10 +85,14 @@ class FrameSignals:
             )
         if not self._files:
             options.refuse_signal_words(args, f"the signal is {args.signal}")
+            if args.entry:
+                raise GsjbuError(
+                    "setting_invalid", f"--entry has no part where the signal is {args.signal}; leave it out."
+                )
         own = args.objective if args.objective != "suited" else "auto"
         self.objective = own if self._files else "rgb"
         if self._files:
-            _check_count(self._files, args, frames)
+            self._say([*series.check(self._files, frames), *_left(self._files, args, frames)])
         self.codes, self.range = self._of_all()
 
     @property
@@ -85,52 +101,89 @@ class FrameSignals:
         return self.objective != "rgb"
 
     def fitted(self, frames: Iterable[Tensor], fit: dict[str, Any]) -> Iterator[tuple[Kernel, Signal]]:
-        """Each frame's kernel and signal; ``fit``: options of :func:`gsjbu.fit`."""
+        """Each frame's kernel and signal; ``fit``: options of :func:`gsjbu.fit`, but for the grid's."""
         from gsjbu import video
 
-        if not self.by_itself:
-            for kernel in video.kernels(frames, self.args.warm_iters, self.args.iters, **fit):
+        warm = fit | {"iters": self.args.warm_iters, "first_iters": self.args.iters}
+        if not self._files:
+            for kernel in video.kernels(frames, **warm, **self.laid):
                 yield kernel, self._of(kernel)
             return
-        for frame in frames:
-            guide = video.as_it_is(frame)
-            grid = Grid.from_stride(*guide.size, self.args.stride)
-            signal = self._brought(grid)
-            kernel = verbs.fit(
-                guide, iters=self.args.iters, objective=self.objective, signal=signal.values,
-                kind=signal.kind, mask=signal.mask, **fit,
-            )  # fmt: skip
-            yield kernel, signal
+        both = ((frame, self._brought((frame.shape[-2], frame.shape[-1]))) for frame in frames)
+        if self.by_itself:
+            for frame, signal in both:
+                kernel = verbs.fit(
+                    video.as_it_is(frame), iters=self.args.iters, objective=self.objective, signal=signal.values,
+                    kind=signal.kind, mask=signal.mask, **self._laid_as(signal), **fit,
+                )  # fmt: skip
+                yield kernel, signal
+            return
+        first = next(both, None)
+        if first is not None:  # it says the grid of all: a fit starts from the frame before
+            self.laid = self._laid_as(first[1])
+            pictures, signals = _parted(chain([first], both))
+            yield from zip(video.kernels(pictures, **warm, **self.laid), signals, strict=True)
 
     def _of(self, kernel: Kernel) -> Signal:
-        """The signal of the next frame, on the kernel's grid."""
+        """What the next frame itself gives, on the kernel's grid."""
         if self.args.signal == RGB:
             return Signal.of_features(kernel.lr_guide)
-        if self.args.signal == FEATURES:
-            from gsjbu.core import devices
-            from gsjbu.models import features
+        from gsjbu.core import devices
+        from gsjbu.models import features
 
-            device = devices.resolve(self.args.device)
-            found = features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed)
-            if self._basis is None and self.args.backbone != "auto":  # the first frame's
-                options.say(self.args, [f"Features: {found.status}"])
-            return Signal.of_features(found.values)
-        return self._brought(kernel.grid)
+        device = devices.resolve(self.args.device)
+        found = features.extract(kernel.guide, kernel.grid, self.args.backbone, device, self.args.seed)
+        if self._basis is None and self.args.backbone != "auto":  # the first frame's
+            options.say(self.args, [f"Features: {found.status}"])
+        return Signal.of_features(found.values)
 
-    def _brought(self, grid: Grid) -> Signal:
-        """The next frame's file."""
+    def _brought(self, size: Size) -> Signal:
+        """The file of the next frame, whose height and width are ``size``."""
         path, self._next = self._files[self._next], self._next + 1
-        signal = self._understood(path, (grid.height, grid.width))
-        if signal.shape[1:] != (grid.rows, grid.cols):
+        try:
+            signal = self._understood(path, size)
+        except GsjbuError as error:
+            raise self._if_turned(error, path, size) from error
+        options.check_stride(self.args.stride, size, signal.shape)
+        grid = self.laid.get("lr_size", signal.shape[1:])
+        if signal.shape[1:] != grid:
             raise GsjbuError(
                 "signal_shape",
-                f"{path.name} is {size_text(*signal.shape[1:])}, and at --stride {self.args.stride} the film's grid is "
-                f"{size_text(grid.rows, grid.cols)}.",
+                f"{path.name} is {size_text(*signal.shape[1:])}, and the film's first signal is {size_text(*grid)}; by "
+                "--objective rgb all are of one size.",
             )
         if not self.sentence:  # the first file's holds for all: they are of one kind
             self.kind, self.sentence = signal.kind, f"Each frame: objective {self.objective}. {signal.note}"
             options.say(self.args, signal.doubts)
+            self._say(self._turned)
         return signal.over(self.codes) if signal.kind == "labels" else signal
+
+    def _laid_as(self, signal: Signal) -> dict[str, Any]:
+        """The grid of a file's signal, as ``fit`` takes it: over the whole frame, or cells of a given stride."""
+        return {"lr_size": signal.shape[1:]} if self.args.stride is None else {"stride": self.args.stride}
+
+    def _say(self, notes: list[str]) -> None:
+        self.notes += notes
+        options.say(self.args, notes)
+
+    @property
+    def _turned(self) -> list[str]:
+        """What a film says of how it is shown, which its files may not go by."""
+        quarters = 0 if self._film is None else self._film.quarters
+        if not quarters:
+            return []
+        by = ("", "90° counterclockwise", "180°", "90° clockwise")[quarters]
+        return [f"The film is shown turned by {by}, and a signal is that of the frame as it is shown; "
+                f"np.rot90(signal, {quarters}, (-2, -1)) turns that of an unturned one."]  # fmt: skip
+
+    def _if_turned(self, error: GsjbuError, path: Path, size: Size) -> GsjbuError:
+        """The refusal of a signal that would go with the frame if one of the two were turned: a film has no EXIF."""
+        cells = self._understood(path).shape[1:] if error.code == "signal_aspect" else (1, 1)
+        if cells[0] == cells[1] or not aspects.suits(cells[::-1], size):
+            return error
+        sideways = self._film is not None and self._film.quarters % 2
+        why = " ".join(self._turned) if sideways else "The film's frames are not: it is transposed."
+        return GsjbuError(error.code, f"{path.name}: {aspects.both(cells, size)}: it would fit turned by 90°. {why}")
 
     def shown(self, kernel: Kernel, signal: Signal, low: Tensor) -> Tensor:
         """[3, H, W] in [0, 1]: features' colours (``low``) rendered, other values rendered and then in colours, as what
@@ -163,11 +216,15 @@ class FrameSignals:
             self._basis = pca3(signal.values)
         return self._basis.colours(self._basis.apply(signal.values))
 
-    def _understood(self, path: Path, size: tuple[int, int] | None = None) -> Signal:
+    def _understood(self, path: Path, size: Size | None = None) -> Signal:
         """One file, of the film's kind where that is decided. Errors name it."""
         kind = self._kinds.get(path)
         try:
-            signal = understand(path, size, **(self._words | {"kind": kind} if kind else self._words))
+            with options.entry_of_all("--entry"):
+                signal = understand(
+                    options.entry_in(path, self.args.entry), size,
+                    **(self._words | {"kind": kind} if kind else self._words),
+                )  # fmt: skip
         except GsjbuError as error:
             raise GsjbuError(error.code, f"{path.name}: {error.message}") from error
         return replace(signal, reason="as the film's other signals are") if kind else signal
@@ -217,35 +274,21 @@ def _look(one: Glance) -> str:
     return f"{label(one.kind)} ({options.counted(one.channels, 'channel')}, {numbers})"
 
 
-def _files(folder: Path) -> list[Path]:
-    from gsjbu.io.readers import ENDINGS
-
-    if not os.path.isdir(folder):
-        raise GsjbuError("signal_missing", f"--signal {folder}: give rgb, features, or a folder of signals.")
-    found = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith(".")]
-    if not found:
-        raise GsjbuError("signal_missing", f"{folder} holds no signal; one a frame is needed ({', '.join(ENDINGS)}).")
-    return sorted(found, key=_natural)
+def _parted(both: Iterable[tuple[Tensor, Signal]]) -> tuple[Iterator[Tensor], Iterator[Signal]]:
+    """The frames, and the signals of those that were taken."""
+    frames, signals = tee(both)
+    return (frame for frame, _ in frames), (signal for _, signal in signals)
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """2 before 10."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
-
-
-def _check_count(files: list[Path], args: argparse.Namespace, frames: int) -> None:
-    """Compare before the first frame, not after the last; surplus signals are told of."""
-    wanted = min(filter(None, (frames, args.frames)), default=0)
-    if not wanted:
-        return
-    if len(files) < wanted:
+def _left(files: list[Path], args: argparse.Namespace, frames: int) -> list[str]:
+    """Compare before the first frame, not after the last; what to say of surplus signals."""
+    if len(files) < frames:
         raise GsjbuError(
             "signal_missing",
-            f"{args.signal} has fewer signals than the film has frames: {len(files)} and {wanted}; --frames "
+            f"{args.signal} has fewer signals than the film has frames: {len(files)} and {frames}; --frames "
             f"{len(files)} takes as many as there are.",
         )
-    if len(files) > wanted:
-        used = f"{wanted} {'is' if wanted == 1 else 'are'} used"
-        options.say(args, [f"{args.signal} has {len(files)} signals and {used}; {files[wanted].name} and what follows "
-                           "is left."])  # fmt: skip
+    if not 0 < frames < len(files):
+        return []
+    used = f"{frames} {'is' if frames == 1 else 'are'} used"
+    return [f"{args.signal} has {len(files)} signals and {used}; {files[frames].name} and what follows is left."]

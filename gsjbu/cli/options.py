@@ -6,11 +6,12 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gsjbu.errors import GsjbuError, SettingError
+from gsjbu.errors import GsjbuError, SettingError, SignalError
 from gsjbu.io import addresses
 from gsjbu.io.names import KNOWN, names_of
 from gsjbu.io.words import WORDS
@@ -122,6 +123,30 @@ def refuse_signal_words(args: argparse.Namespace, where: str, but: Sequence[str]
     for name, word in WORDS.items():
         if (getattr(args, name) or word.usual) != word.usual and name not in but:
             raise GsjbuError("setting_invalid", f"--{name} has no part where {where}; leave it out.")
+
+
+def add_entry(parser: argparse.ArgumentParser, option: str = "--entry", of: str = "signal") -> None:
+    """Which array is meant, of the files in a folder."""
+    parser.add_argument(option, metavar="NAME", help=f"which array of each {of}'s file, where files hold several")
+
+
+def entry_in(path: str | Path, entry: str | None) -> str:
+    """The array ``entry`` of a folder's file, as readers take it."""
+    return f"{path}:{entry}" if entry else str(path)
+
+
+@contextmanager
+def entry_of_all(option: str) -> Iterator[None]:
+    """Of a folder's file, the refusal of several arrays names the ``option``: there is no FILE:ENTRY to write."""
+    from gsjbu.io.arrays import SeveralArrays
+
+    try:
+        yield
+    except SignalError as error:
+        several = error.__cause__
+        if not isinstance(several, SeveralArrays):
+            raise
+        raise SignalError(error.code, f"{several.message} {option} names that of every file.") from error
 
 
 def signal_words(args: argparse.Namespace) -> dict[str, Any]:

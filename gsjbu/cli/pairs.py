@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gsjbu.cli import scenes
+from gsjbu.cli import options, scenes
 from gsjbu.errors import GsjbuError
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pair:
-    """One picture. ``signal`` is None where it is made of the truth."""
+    """One picture. ``signal`` is None where it is made of the truth. Of folders, both may name an array in the file."""
 
     name: str
     picture: str
-    signal: Path | None
+    signal: str | None
     truth_name: str
 
     def image(self) -> Guide:
@@ -39,21 +39,27 @@ def is_folder(picture: str) -> bool:
     return not picture.startswith(scenes.SCENE) and os.path.isdir(picture)
 
 
-def found(picture: str, signal: str | None, truth: str) -> list[Pair]:
-    """All pictures that there are. Raises GsjbuError where a folder has none with a truth, or two files of one name."""
+def found(
+    picture: str, signal: str | None, truth: str, entry: str | None = None, truth_entry: str | None = None
+) -> list[Pair]:
+    """All pictures that there are. Raises GsjbuError where a folder has none with a truth, or two files of one name.
+
+    entry, truth_entry: the array that is meant, of each file in the folder.
+    """
     from gsjbu.batch import sources
     from gsjbu.io import readers  # only here, for it brings torch
 
     if not is_folder(picture):
-        return [Pair(Path(picture).name, picture, None if signal is None else Path(signal), truth)]
+        return [Pair(Path(picture).name, picture, signal, truth)]
     pictures = _by_name(Path(picture), sources.IMAGES)
     own = {path.resolve() for paths in pictures.values() for path in paths}
     signals = None if signal is None else _by_name(Path(signal), readers.ENDINGS, own)
     truths = _by_name(Path(truth), readers.ENDINGS, own)
     pairs = [
         Pair(
-            (of := _only(paths)).name, str(of), None if signals is None else _only(signals[name]),
-            str(_only(truths[name])),
+            (of := _only(paths)).name, str(of),
+            None if signals is None else options.entry_in(_only(signals[name]), entry),
+            options.entry_in(_only(truths[name]), truth_entry),
         )
         for name, paths in sorted(pictures.items())
         if name in truths and (signals is None or name in signals)

@@ -2,12 +2,13 @@
 
   gsjbu video clip.mp4 out.mp4                       the picture from its own low-resolution copy
   gsjbu video clip.mp4 out.mp4 --signal features     backbone features, in three colours
-  gsjbu video clip.mp4 out.mp4 --signal masks/       one file per frame, in the order of their names (2 before 10)
+  gsjbu video clip.mp4 out.mp4 --signal masks/       one file per frame, in the order of their numbers
   gsjbu video clip.mp4 out.mp4 --beside bilinear     both methods side by side
 
-A signal of one's own is upsampled frame by frame as `gsjbu upsample` does it (--objective). Reports frames per second
-and, where fits give the picture back (objective rgb), the PSNR of the reconstructed picture, and flicker against
-independent fits on the first frames (--check). Needs PyAV: pip install 'gsjbu[video]'.
+A signal of one's own is upsampled frame by frame as `gsjbu upsample` does it (--objective): over the whole frame, or
+on cells of a --stride that is given. Reports frames per second and, where fits give the picture back (objective rgb),
+the PSNR of the reconstructed picture, and flicker against independent fits on the first frames (--check). Needs PyAV:
+pip install 'gsjbu[video]'.
 """
 
 from __future__ import annotations
@@ -61,28 +62,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frames fitted independently too, to compare (default: 8)",
     )
     parser.add_argument("--frames", type=options.count(), metavar="N", help="stop after so many frames")
+    options.add_entry(parser)
     options.add_signal(parser)
-    options.add_settings(parser, SETTINGS, resolution=None)
+    options.add_settings(parser, SETTINGS, resolution=None, stride=None)
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read, fit, render, write, report."""
     from gsjbu import video
-    from gsjbu.cli.frame_signals import RGB, FrameSignals
+    from gsjbu.cli.frame_signals import FEATURES, RGB, FrameSignals
     from gsjbu.core.backends.dispatch import warm_up
     from gsjbu.io import films
 
     warm_up.patient = True  # all frames by one backend
     _check_outputs(args)
-    fit: dict[str, Any] = {name: getattr(args, name) for name in ("stride", "radius", "device", "lr_image")}
+    fit: dict[str, Any] = {name: getattr(args, name) for name in ("radius", "device", "lr_image")}
     whole, first = video.TemporalMetrics(), video.TemporalMetrics()
     references: list[Tensor] = []
     seconds, count = 0.0, 0
     with films.Reader(args.film) as film, films.Writer(args.output, film.rate, like=film) as out:
-        source = FrameSignals(args, film.count)
-        _check_values(args, film.count)
-        with options.bar(args, args.frames or film.count, "frame", "video") as bar:
+        exact = args.values or args.signal not in (RGB, FEATURES)
+        frames = film.decoded(args.frames) if exact else film.count
+        source = FrameSignals(args, frames, film)
+        _check_values(args, frames)
+        with options.bar(args, args.frames or frames, "frame", "video") as bar:
             started = time.perf_counter()
             for kernel, signal in source.fitted(_frames(film, args), fit):
                 low = source.colours(signal)
@@ -102,15 +106,13 @@ def run(args: argparse.Namespace) -> int:
                 started = time.perf_counter()
         if not count:
             raise GsjbuError("video_unreadable", f"{Path(args.film).name} has no frame.")
-    if args.values and (left := _beyond(args.values, count)):
-        out.notes.append(f"{left}.")
     options.say(args, out.notes)
     facts: dict[str, Any] = {
-        "output": args.output, "frames": count, "notes": out.notes, "signal": source.kind,
+        "output": args.output, "frames": count, "notes": [*source.notes, *out.notes], "signal": source.kind,
         "objective": source.objective, "frames_per_second": round(count / seconds, 2),
     }  # fmt: skip
     sentence = f"{args.output}: {options.counted(count, 'frame')}, {count / seconds:.1f} a second"
-    alone = _independent(references, args.iters, fit) if len(references) > 1 else None
+    alone = _independent(references, args.iters, fit | source.laid) if len(references) > 1 else None
     told, measured = ("", {}) if source.by_itself else _measured(whole, first, len(references), alone)
     options.tell(args, facts | measured, f"{sentence}{told}. {source.sentence}".rstrip())
     return 0
@@ -143,9 +145,8 @@ def _check_outputs(args: argparse.Namespace) -> None:
 
 
 def _check_values(args: argparse.Namespace, frames: int) -> None:
-    """Refuse a folder of values in which those of a longer film would stay; ``frames`` is 0 where it is not known."""
-    count = min((number for number in (args.frames, frames) if number), default=0)
-    if args.values and count and (left := _beyond(args.values, count)):
+    """Refuse a folder of values in which those of a longer film would stay."""
+    if args.values and (left := _beyond(args.values, frames)):
         raise GsjbuError("output_in_the_way", f"{left}; remove them, or choose another folder.")
 
 

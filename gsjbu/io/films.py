@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -59,7 +62,7 @@ class Reader:
         self._stream = self._file.streams.video[0]
         self._stream.thread_type = "AUTO"
         self.rate: Fraction = self._stream.average_rate or Fraction(24)
-        self.count: int = self._stream.frames  # 0 where the file does not say
+        self.count: int = self._stream.frames  # as the header has it; 0 where it does not say
         self.aspect: Fraction = self._stream.sample_aspect_ratio or Fraction(1)
         self.times: list[tuple[Fraction, Fraction]] = []
         self.quarters = 0  # turns counterclockwise that put a frame upright
@@ -83,6 +86,17 @@ class Reader:
                 yield pixels.permute(2, 0, 1).to(torch.float32).div_(255).contiguous()
         except self._error as error:
             raise GsjbuError("video_unreadable", f"{self._name} is damaged: {error}.") from error
+
+    def decoded(self, most: int | None = None) -> int:
+        """How many frames it gives, up to ``most``, for which it is decoded from the start: what a header counts may be
+        cut by an edit list, and Matroska's has no count. Of a damaged film those before the damage."""
+        count = 0
+        with _av().open(self._path) as file:
+            file.streams.video[0].thread_type = "AUTO"
+            with suppress(self._error):  # told of when they are read
+                for _ in itertools.islice(file.decode(file.streams.video[0]), most):
+                    count += 1
+        return count
 
     @property
     def has_alpha(self) -> bool:
@@ -136,28 +150,45 @@ class Writer:
             )
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._part = self._path.with_name(f".{self._path.stem}.{os.getpid()}.part{self._path.suffix}")
+        av = _av()
+        self._error = av.FFmpegError
         try:
-            self._file = _av().open(str(self._part), mode="w")
+            self._file = av.open(str(self._part), mode="w")
         except (OSError, ValueError) as error:
-            raise GsjbuError("output_format", f"{self._path.name} cannot be written as a film: {error}.") from error
+            raise self._unwritten(error) from error
         self._rate = rate
         self._like = like
         self._stream: Any = None
         self._sound: dict[int, Any] = {}
+        self._last = -math.inf  # presentation time, in ticks
+        self._scaled = False
         self.count = 0
         self.notes: list[str] = []
 
     def add(self, picture: np.ndarray) -> None:
-        """One frame; all of one size."""
+        """One frame. One of another size than the first is scaled to that, and said."""
+        height, width = picture.shape[:2]
         if self._stream is None:
-            self._start(*picture.shape[:2])
+            self._start(height, width)
+        stream = self._stream
+        if not self._scaled and (height, width) != (stream.height, stream.width):
+            self._scaled = True
+            self.notes.append(
+                f"From frame {self.count} on (the first is 0) pictures are {width}×{height}, and scaled to the "
+                f"{stream.width}×{stream.height} of those before, as a film has one size."
+            )
         frame = self._encoded(_av().VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24"))
         if self._like is not None:
             start, long = self._like.times[self.count]
-            frame.time_base, frame.pts = CLOCK, round(start / CLOCK)
+            # no two at one time, and none before the last: containers refuse them
+            self._last = max(round(start / CLOCK), self._last + 1)
+            frame.time_base, frame.pts = CLOCK, self._last
             self._long[frame.pts] = round(long / CLOCK)
+        try:
+            self._mux(frame)
+        except self._error as error:
+            raise self._unwritten(error) from error
         self.count += 1
-        self._mux(frame)
 
     def _start(self, height: int, width: int) -> None:
         self._stream = self._file.add_stream("libx264", rate=self._rate)
@@ -211,15 +242,28 @@ class Writer:
             start, long = self._like.times[self.count - 1]
             self._like.copy_sound(self._file, self._sound, start + long)
 
+    def _closed(self, kept: bool, error: BaseException | None) -> bool:
+        """Whether the film is whole, where it is to be ``kept``; an ``error`` that there was goes before others."""
+        try:
+            if self._stream is not None and kept:
+                self._finish()
+            self._file.close()
+        except self._error as failure:
+            if error is None:
+                raise self._unwritten(failure) from failure
+            return False
+        return kept
+
+    def _unwritten(self, error: Exception) -> GsjbuError:
+        return GsjbuError("output_format", f"{self._path.name} cannot be written as a film: {error}.")
+
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         kept = error is None or (self.count > 0 and not self._path.exists())
         try:
-            if self._stream is not None and kept:
-                self._finish()
-            self._file.close()
+            kept = self._closed(kept, error)
             if kept:
                 os.replace(self._part, self._path)
                 if isinstance(error, GsjbuError):

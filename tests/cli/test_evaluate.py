@@ -100,3 +100,39 @@ def test_a_folder_gives_a_list_however_many_pictures_have_a_truth_and_names_the_
 def test_folders_without_a_pair_are_refused(folders, tmp_path, capsys):
     assert cli.main(["evaluate", str(folders / "photos"), "--truth", str(tmp_path), *FEW]) == 2
     assert "same name" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_one_of_several_arrays_is_named_for_all_files_of_folders(folders, tmp_path, capsys):
+    for name in SAMPLES:
+        if (folders / "signals" / f"{name}.npy").exists():
+            low = np.load(folders / "signals" / f"{name}.npy")
+            full = np.asarray(Image.open(folders / "truths" / f"{name}.png"))
+            for kind, array in (("low", low), ("full", full)):
+                (tmp_path / kind).mkdir(exist_ok=True)
+                np.savez(tmp_path / kind / f"{name}.npz", classes=array, other=np.zeros_like(array))
+    photos = str(folders / "photos")
+    plain = ["evaluate", photos, str(folders / "signals"), "--truth", str(folders / "truths"), *FEW]
+    several = ["evaluate", photos, str(tmp_path / "low"), "--truth", str(tmp_path / "full"), *FEW]
+    cli.main(plain)
+    right = json.loads(capsys.readouterr().out)["pictures"]
+    assert cli.main([*several, "--entry", "classes", "--truth-entry", "classes"]) == 0
+    found = json.loads(capsys.readouterr().out)["pictures"]
+    assert [one["metrics"] for one in found] == [one["metrics"] for one in right] and len(found) == 2
+    for given, lacking in (("--entry", "--truth-entry"), ("--truth-entry", "--entry")):
+        assert cli.main([*several, given, "classes"]) == 1
+        for one in json.loads(capsys.readouterr().out)["failed"]:
+            assert "holds 2 arrays (classes, other)" in one["error"]
+            assert one["error"].endswith(f" {lacking} names that of every file.")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["scene:spheres", "--truth", "scene:depth", "--truth-entry", "x"], "of one file it is --truth FILE:x"),
+        (["a.png", "b.npz", "--truth", "c.npy", "--entry", "x"], "--entry is of all files in a folder; of one file it"),
+        ([".", "--truth", ".", "--entry", "x"], "--entry has no part where the signal is made of the truth"),
+    ],
+)
+def test_the_name_of_an_array_without_a_folder_of_files_is_refused(given, said, capsys):
+    assert cli.main(["evaluate", *given, *FEW]) == 2
+    assert said in capsys.readouterr().err

@@ -23,8 +23,10 @@ def test_folders_are_paired_by_name(folders):
     a, b, c = (str(folders / name) for name in "abc")
     found = pairs.found(a, b, c)
     assert [(p.name, p.signal, p.truth_name) for p in found] == [
-        ("x.png", folders / "b" / "x.npy", str(folders / "c" / "x.png"))
+        ("x.png", str(folders / "b" / "x.npy"), str(folders / "c" / "x.png"))
     ]
+    (one,) = pairs.found(a, b, c, "depth", "full")
+    assert (one.signal, one.truth_name) == (str(folders / "b" / "x.npy:depth"), str(folders / "c" / "x.png:full"))
     assert pairs.passed_over(a, found) == ["y.jpg", "z.png"]
     assert [p.name for p in pairs.found(a, None, c)] == ["x.png", "z.png"]
     assert {p.signal for p in pairs.found(a, None, c)} == {None}
@@ -32,7 +34,7 @@ def test_folders_are_paired_by_name(folders):
 
 def test_one_of_each_is_a_pair():
     (one,) = pairs.found("photos/x.png", "d.npy", "t.npy")
-    assert (one.name, one.signal, one.truth_name) == ("x.png", Path("d.npy"), "t.npy")
+    assert (one.name, one.signal, one.truth_name) == ("x.png", "d.npy", "t.npy")
 
 
 def test_a_scene_has_its_own_truth():
@@ -54,7 +56,7 @@ def test_a_signal_beside_its_picture_is_not_taken_for_the_picture(folders):
     (folders / "a" / "x.json").write_bytes(b"")
     a, c = str(folders / "a"), str(folders / "c")
     (one,) = pairs.found(a, a, c)
-    assert (one.name, one.signal) == ("x.png", folders / "a" / "x.npy")
+    assert (one.name, one.signal) == ("x.png", str(folders / "a" / "x.npy"))
 
 
 @pytest.mark.parametrize("twice", ["a/x.jpg", "b/x.png", "c/x.tif"])

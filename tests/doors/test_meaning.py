@@ -198,7 +198,7 @@ def test_shares_of_one_picture_say_their_codes_beside_them(photo, tmp_path):
 
 
 def test_a_film_of_classes_that_come_and_go_keeps_their_numbers_and_colours(tmp_path, capsys):
-    """Files named 0, 1, 10 are taken in this order; class 7 is there in the last frame only."""
+    """Files named 8, 9, 10 are taken in this order; class 7 is there in the last frame only."""
     from gsjbu.io.films import Reader, Writer
 
     (tmp_path / "s").mkdir()
@@ -206,7 +206,7 @@ def test_a_film_of_classes_that_come_and_go_keeps_their_numbers_and_colours(tmp_
     inside[1:3, 1:4] = True
     scene = np.repeat(np.repeat(inside, 8, 0), 8, 1)
     with Writer(tmp_path / "in.mp4", 10) as film:
-        for name, code in (("0", 3), ("1", 0), ("10", 7)):
+        for name, code in (("8", 3), ("9", 0), ("10", 7)):
             film.add(np.where(scene[..., None], [200, 80, 60], [40, 90, 160]).astype(np.uint8))
             (tmp_path / "s" / f"{name}.npy").write_bytes(npy(np.where(inside, code, 0)))
     words = ["video", "in.mp4", "out.mp4", "--signal", "s", "--values", "v", "--stride", "8", "--iters", "2"]
