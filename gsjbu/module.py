@@ -158,8 +158,7 @@ class GSJBU(nn.Module):
         values = [_held(one)[0] for one in calculable(plain(signal).to("cpu"))]
         size = (signal.shape[-2], signal.shape[-1])
         over = (guide.shape[-2], guide.shape[-1])
-        if size[0] <= over[0] and size[1] <= over[1] and not aspects.suits(size, over):
-            told = f"{aspects.apart(size, over)} GSJBU takes a signal for [B, C, h, w]."
+        if size[0] <= over[0] and size[1] <= over[1] and (told := _doubt(size, over)):
             warnings.warn(told, SignalWarning, stacklevel=8)  # of the caller, beyond torch and the decorators
         return [fit(g, signal=v, lr_size=size, **self.options) for g, v in zip(guide, values, strict=True)]
 
@@ -186,6 +185,15 @@ class GSJBU(nn.Module):
         """Options as they print."""
         means = {name: value for name, value in (("mean", self.mean), ("std", self.std)) if value is not None}
         return ", ".join(f"{name}={value!r}" for name, value in (self.options | means).items())
+
+
+def _doubt(cells: tuple[int, int], size: tuple[int, int]) -> str:
+    """What a person may not know of a grid that lies over images of another shape; empty: nothing."""
+    if not aspects.suits(cells, size):
+        return f"{aspects.apart(cells, size)} GSJBU takes a signal for [B, C, h, w]."
+    if cells[0] == cells[1] or aspects.is_rounded(cells, size):
+        return ""
+    return f"The signal is taken for {aspects.NOT_ROUNDED}; it may be {aspects.PADDED_OR_CUT}."
 
 
 @eager

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gsjbu.core.kernel import Kernel
 from gsjbu.io.compared import mean, two_pictures
-from gsjbu.io.guides import Guide
+from gsjbu.io.guides import Guide, of_grey
 from gsjbu.io.pictures import to_image
 from gsjbu.settings import WARM_ITERS, default
 from gsjbu.verbs import fit
@@ -63,7 +63,7 @@ def kernels(
 
 def as_it_is(frame: Tensor) -> Guide:
     """A frame as a guide: its levels are the film's, however few of them it has."""
-    return Guide(to_image(frame))
+    return Guide(of_grey(to_image(frame)))
 
 
 def _warm(guide: Guide, before: Kernel, iters: int, rate: float, options: dict[str, Any]) -> Kernel | None:
