@@ -239,7 +239,7 @@ def _without_data(brought: Brought) -> np.ndarray:
     coded = np.zeros(bands.shape, bool)
     for code in brought.codes or brought.blank:
         coded |= np.isnan(bands) if math.isnan(code) else np.abs(bands - code) <= least * abs(code)
-    return coded.all(axis=0) if array.dtype == np.uint8 else coded.any(axis=0)
+    return np.asarray(coded.all(axis=0) if array.dtype == np.uint8 else coded.any(axis=0))
 
 
 # --------------------------------------------------------------------------------------------- axes
