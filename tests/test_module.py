@@ -343,6 +343,31 @@ def test_an_empty_batch_keeps_the_graph(given, dtype):
     assert signal.grad.shape == signal.shape
 
 
+def test_images_beyond_their_range_are_told_of_once_as_the_function_tells_of_them():
+    normalised, signal = torch.randn(2, 3, 24, 32) * 3, torch.rand(2, 5, 6, 8)
+    upsampler = GSJBU(iters=0)
+    with pytest.warns(SignalWarning, match="not 0 to 1: stretched to it") as warned:
+        result = upsampler(normalised, signal)
+    assert [str(one.filename) for one in warned] == [__file__]
+    torch.testing.assert_close(result, upsampler((normalised - normalised.amin((1, 2, 3), keepdim=True))
+                                                 / torch.from_numpy(np.ptp(normalised.numpy(), axis=(1, 2, 3)))
+                                                 [:, None, None, None], signal))  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        upsampler(normalised * 2, signal)  # another range
+        GSJBU(iters=0)(torch.rand(2, 3, 24, 32), signal)
+    with pytest.warns(SignalWarning, match="levels of 8 bits"):
+        upsampler(torch.rand(2, 3, 24, 32) * 255, signal)
+
+
+def test_a_kernel_does_not_change_with_the_image_that_it_was_fitted_to():
+    image, signal = torch.rand(1, 3, 24, 32), torch.rand(1, 5, 6, 8)
+    (kernel,) = GSJBU(iters=0).kernels(image, signal)
+    before = kernel.render(signal[0]).clone()
+    image.zero_()
+    assert torch.equal(kernel.render(signal[0]), before)
+
+
 def test_grey_images_count_as_three_equal_channels_and_two_as_their_number(tmp_path):
     image, signal = torch.rand(1, 1, 24, 32), torch.rand(1, 5, 6, 8)
     for upsampler in (GSJBU(iters=0), GSJBU(iters=3, objective="rgb")):
