@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import torch
@@ -23,7 +24,7 @@ from gsjbu.core.recipes import RECIPES
 from gsjbu.core.threads import check_threads
 from gsjbu.errors import ImageError, ShapeError, SignalWarning
 from gsjbu.io import aspects
-from gsjbu.io.guides import Numbers, check_mean_and_std, check_normalised, per_channel
+from gsjbu.io.guides import Numbers, check_mean_and_std, check_normalised, per_channel, to_guide
 from gsjbu.io.signals import centre_and_spread
 from gsjbu.settings import SETTINGS, default
 from gsjbu.verbs import fit
@@ -84,6 +85,7 @@ class GSJBU(nn.Module):
             "threads": check_threads(threads),
         }
         self._ignored: set[str] = set()
+        self._told: set[str] = set()  # of images
         means, scales = check_mean_and_std(mean, std)
         self.mean = None if mean is None else tuple(means)
         self.std = None if std is None else tuple(scales)
@@ -158,10 +160,16 @@ class GSJBU(nn.Module):
         values = [_held(one)[0] for one in calculable(plain(signal).to("cpu"))]
         size = (signal.shape[-2], signal.shape[-1])
         over = (guide.shape[-2], guide.shape[-1])
-        if size[0] <= over[0] and size[1] <= over[1] and not aspects.suits(size, over):
-            told = f"{aspects.apart(size, over)} GSJBU takes a signal for [B, C, h, w]."
+        if size[0] <= over[0] and size[1] <= over[1] and (told := _doubt(size, over)):
             warnings.warn(told, SignalWarning, stacklevel=8)  # of the caller, beyond torch and the decorators
-        return [fit(g, signal=v, lr_size=size, **self.options) for g, v in zip(guide, values, strict=True)]
+        followed = [to_guide(one) for one in guide]
+        for note in dict.fromkeys(note for one in followed for note in one.notes):
+            if (words := "".join(filter(str.isalpha, note))) not in self._told:  # once, whatever the numbers in it
+                self._told.add(words)
+                warnings.warn(note, SignalWarning, stacklevel=8)
+        # A kernel outlives the call: it must not change with an image that is filled anew.
+        owned = (replace(one, pixels=one.pixels.clone()) if one.lent else one for one in followed)
+        return [fit(one, signal=v, lr_size=size, **self.options) for one, v in zip(owned, values, strict=True)]
 
     def _guide(self, image: Tensor, output_size: SupportsIndex | Size | None) -> Tensor:
         """The images, [B, G, H', W'] of what was given, in [0, 1] and at the size of the output."""
@@ -186,6 +194,15 @@ class GSJBU(nn.Module):
         """Options as they print."""
         means = {name: value for name, value in (("mean", self.mean), ("std", self.std)) if value is not None}
         return ", ".join(f"{name}={value!r}" for name, value in (self.options | means).items())
+
+
+def _doubt(cells: tuple[int, int], size: tuple[int, int]) -> str:
+    """What a person may not know of a grid that lies over images of another shape; empty: nothing."""
+    if not aspects.suits(cells, size):
+        return f"{aspects.apart(cells, size)} GSJBU takes a signal for [B, C, h, w]."
+    if cells[0] == cells[1] or aspects.is_rounded(cells, size):
+        return ""
+    return f"The signal is taken for {aspects.NOT_ROUNDED}; it may be {aspects.PADDED_OR_CUT}."
 
 
 @eager

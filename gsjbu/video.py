@@ -23,7 +23,7 @@ from gsjbu.errors import ImageError
 from gsjbu.io import masks
 from gsjbu.io.compared import mean as mean_of
 from gsjbu.io.compared import two_pictures
-from gsjbu.io.guides import OVERSHOOT, Guide, Numbers, to_guide
+from gsjbu.io.guides import OVERSHOOT, Guide, Numbers, of_grey, to_guide
 from gsjbu.io.pictures import to_image
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import WARM_ITERS, default
@@ -84,7 +84,7 @@ def as_it_is(
     """
     if mean is not None or std is not None or stretch is not None:
         return to_guide(frame, mean, std, guide_mask, stretch)
-    pixels = to_image(frame)
+    pixels = of_grey(to_image(frame))
     low, high = (float(v) for v in pixels.aminmax())
     if low < -OVERSHOOT or high > 1 + OVERSHOOT:
         raise ImageError(

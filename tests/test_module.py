@@ -343,6 +343,44 @@ def test_an_empty_batch_keeps_the_graph(given, dtype):
     assert signal.grad.shape == signal.shape
 
 
+def test_images_beyond_their_range_are_told_of_once_as_the_function_tells_of_them():
+    normalised, signal = torch.randn(2, 3, 24, 32) * 3, torch.rand(2, 5, 6, 8)
+    upsampler = GSJBU(iters=0)
+    with pytest.warns(SignalWarning, match="not 0 to 1: stretched to it") as warned:
+        result = upsampler(normalised, signal)
+    assert [str(one.filename) for one in warned] == [__file__]
+    torch.testing.assert_close(result, upsampler((normalised - normalised.amin((1, 2, 3), keepdim=True))
+                                                 / torch.from_numpy(np.ptp(normalised.numpy(), axis=(1, 2, 3)))
+                                                 [:, None, None, None], signal))  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        upsampler(normalised * 2, signal)  # another range
+        GSJBU(iters=0)(torch.rand(2, 3, 24, 32), signal)
+    with pytest.warns(SignalWarning, match="levels of 8 bits"):
+        upsampler(torch.rand(2, 3, 24, 32) * 255, signal)
+
+
+def test_a_kernel_does_not_change_with_the_image_that_it_was_fitted_to():
+    image, signal = torch.rand(1, 3, 24, 32), torch.rand(1, 5, 6, 8)
+    (kernel,) = GSJBU(iters=0).kernels(image, signal)
+    before = kernel.render(signal[0]).clone()
+    image.zero_()
+    assert torch.equal(kernel.render(signal[0]), before)
+
+
+def test_grey_images_count_as_three_equal_channels_and_two_as_their_number(tmp_path):
+    image, signal = torch.rand(1, 1, 24, 32), torch.rand(1, 5, 6, 8)
+    for upsampler in (GSJBU(iters=0), GSJBU(iters=3, objective="rgb")):
+        alone, right = (upsampler(image.expand(-1, count, -1, -1), signal) for count in (1, 3))
+        assert torch.equal(alone, right)
+        torch.testing.assert_close(upsampler(image.expand(-1, 2, -1, -1), signal), right, rtol=0, atol=1e-4)
+    for count in (1, 2):
+        images = image.expand(-1, count, -1, -1).contiguous()
+        graph = torch.export.export(GSJBU(iters=0, objective="rgb").eval(), (images, signal)).module()
+        right = GSJBU(iters=0, objective="rgb")(images, signal)
+        torch.testing.assert_close(graph(images, signal), right, rtol=0, atol=1e-4)
+
+
 def test_mean_and_std_are_as_many_as_the_channels():
     said = "one number for each of {} channels"
     with pytest.raises(ImageError, match=said.format(3)):
@@ -474,7 +512,7 @@ def test_cells_far_from_the_images_proportions_are_told_in_the_readers_words(sha
     assert refused.value.message.startswith(told.removesuffix(" GSJBU takes a signal for [B, C, h, w]."))
 
 
-@pytest.mark.parametrize("size", [(12, 16), (16, 16), (13, 16), (12, 18)])
+@pytest.mark.parametrize("size", [(12, 16), (16, 16), (13, 16), (12, 17)])
 def test_cells_that_suit_the_image_are_not_told_of(size):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

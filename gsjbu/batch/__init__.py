@@ -95,6 +95,7 @@ def run(
         features.check_named(asked.backbone, asked.seed)
         catalogue.release("backbone")
     out = Path(folder)
+    others = passed_over(source, items, signals, out)
     _spare_inputs(source, items, out, asked)
     out.mkdir(parents=True, exist_ok=True)
     if asked.probabilities:
@@ -126,7 +127,7 @@ def run(
                 cluster.run(open_items, str(out.resolve()), asked, workers, finished, ray)
         finally:
             journal.close()
-        return replace(_report(out, told, outcomes, passed_over(source, items, signals, out)), again=again)
+        return replace(_report(out, told, outcomes, others), again=again)
 
 
 def _there(

@@ -90,7 +90,7 @@ class _Actor:
         item = json.loads(row["item"])
         blobs = {name: Blob(**item[name]) if item[name] else None for name in ("image", "signal")}
         try:
-            outcome = self.worker(Item(item["key"], **blobs))  # type: ignore[arg-type]
+            outcome = self.worker(Item(item["key"], **blobs, refusal=item["refusal"]))  # type: ignore[arg-type]
         except WriteFailed as error:  # an exception would be retried; this one is the end of the run
             outcome = {"write_failed": str(error)}
         return {"outcome": json.dumps(outcome)}

@@ -60,6 +60,8 @@ class Worker:
 
     def __call__(self, item: Item) -> dict[str, Any]:
         """``{"key", "status": "done"|"found"|"failed", …}``; raises WriteFailed where going on is pointless."""
+        if item.refusal:
+            return failed(item, "file_unreadable", item.refusal)
         started, busy = time.perf_counter(), time.process_time()
         path = result_path(self.folder, item.key, self.asked.form)
         outcome: dict[str, Any] = {

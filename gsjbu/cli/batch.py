@@ -45,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--signals",
         default=BESIDE,
-        metavar=f"{BESIDE}|{BACKBONE}|FOLDER",
-        help="where the signals are: beside each image, in a folder, or made by the backbone (default: beside)",
+        metavar=f"{BESIDE}|{BACKBONE}|FOLDER|.ENDING",
+        help="where the signals are: beside each image, there with that ending (.depth.npy), in a folder, or made by "
+        "the backbone (default: beside)",
     )
     options.add_entry(parser)
     parser.add_argument("--to", choices=list(ENDINGS), default="npy", help="format of the results (default: npy)")

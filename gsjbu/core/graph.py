@@ -153,8 +153,8 @@ class Fixed(nn.Module):
         axes = Axis.between(height, rows), Axis.between(width, cols)
         y, x = axes
         signal, offset, scale, dtype = _held(signal)
-        # a distance over many bands is brought to one over three, as the library's guides are
-        guide = guide * (3 / (torch.ones(()) * guide.shape[-3]).clamp_min(3)).sqrt()
+        # a distance over any number of bands is brought to one over three, as the library's guides are
+        guide = guide * (3 / (torch.ones(()) * guide.shape[-3])).sqrt()
         lr_guide = (y.means() @ guide.to(torch.float64) @ x.means().T).to(torch.float32)
         sigma_y, sigma_x = (
             (self.start[0] * axis.step).clamp_min(SIGMA_LOW).minimum(axis.step.clamp_min(SIGMA_HIGH)).to(torch.float32)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from gsjbu.errors import ModelError
+
 #: Begin and end of the network's input along an axis, in pixels of the picture; what lies beyond it is padding.
 Span = tuple[float, float]
 #: So far from a straight line (of 1) the values of a ramp may come back; further, and a processor does what is not
@@ -21,32 +23,40 @@ LEAST, RIM = 8, 3  # pixels of a ramp, and of each end, which resizing flattens
 
 def spans(processed: Callable[[Image.Image], Any], width: int, height: int) -> tuple[Span, Span]:
     """The spans of rows and columns of a picture's input, [1, C, h, w] as ``processed`` gives it; the whole picture's
-    where that is no picture."""
+    where that is no picture. Raises ModelError where it is several."""
     whole = (0.0, float(height)), (0.0, float(width))
     flat = [processed(Image.new("RGB", (width, height), (n, n, n))) for n in (0, 255)]
     if any(np.ndim(pixels) != 4 for pixels in flat):
         return whole
-    dark, light = map(_middle, flat)
-    if dark == light:
+    if len(flat[0]) > 1:
+        raise ModelError(
+            "pipeline_parts",
+            f"The processor cuts the picture into {len(flat[0])} parts, which are not put together here; let it give "
+            "the whole picture to the network (EomtImageProcessor: do_split_image=False, do_pad=True).",
+        )
+    dark, light = (np.asarray(pixels)[0, 0] for pixels in flat)  # [h, w]
+    shown = dark != light  # the rest is padding
+    if not shown.any():
         return whole
+    row, col = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+    middle = row[len(row) // 2], col[len(col) // 2]
+    dark, light = float(dark[middle]), float(light[middle])
     found = []
     for axis, side in enumerate((height, width)):
         levels = np.rint((np.arange(side) + 0.5) / side * 255).astype(np.uint8)
         ramp = np.broadcast_to(np.expand_dims(levels, (1 - axis, 2)), (height, width, 3))
         seen = np.asarray(processed(Image.fromarray(np.ascontiguousarray(ramp))))[0, 0]
-        found.append(_span((np.moveaxis(seen, axis, 1) - dark) / (light - dark), side))
+        line = (np.moveaxis(seen, axis, 1)[middle[1 - axis]] - dark) / (light - dark)
+        found.append(_span(line, (row, col)[axis], side))
     return found[0], found[1]
 
 
-def _middle(pixels: Any) -> float:
-    return float(pixels[0, 0, pixels.shape[-2] // 2, pixels.shape[-1] // 2])
-
-
-def _span(lines: np.ndarray, side: int) -> Span:
-    """The span of a ramp from 0 to 1 over ``side`` pixels, as it came back in ``lines`` [m, n]; padding may be any."""
-    line = lines[np.ptp(lines, axis=1).argmax()]
-    stop = int(line.argmax())
-    start = stop - int(line[stop::-1].argmin())  # the last of the least before
+def _span(line: np.ndarray, shown: np.ndarray, side: int) -> Span:
+    """The span of a ramp from 0 to 1 over ``side`` pixels, as it came back in ``line`` [n], of which the indices
+    ``shown`` are the picture; padding may be any."""
+    first = shown[0]
+    stop = int(first + line[first : shown[-1] + 1].argmax())
+    start = stop - int(line[first : stop + 1][::-1].argmin())  # the last of the least before
     at = np.arange(start + RIM, stop - RIM + 1)
     if len(at) < LEAST:
         return 0.0, float(side)

@@ -8,6 +8,10 @@ from gsjbu.errors import Remedy, SignalError
 #: Pixels per cell across over those down: a signal may be squashed, as square network outputs are, but not turned.
 MAX_STRETCH = 1.25
 MAX_STRETCH_OF_SQUARE = 2.0
+#: Networks' inputs are multiples of so many pixels, and their outputs as large or so many times smaller.
+PATCHES, REDUCED = range(8, 33), (1, 2, 4)
+#: Their shorter side at least, where the output is as large and where it is smaller; how far rounding moves a shape.
+LEAST_WHOLE, LEAST_REDUCED, MAX_ROUNDED = 224, 384, 1 / 24
 
 Size = tuple[int, int]  # rows (or height), columns (or width)
 
@@ -25,6 +29,40 @@ def is_strided(cells: tuple[int, ...], size: Size) -> bool:
     height, width = size
     strides = range(max(1, height // rows), -(-height // rows) + 1)
     return any((-(-height // n), -(-width // n)) == (rows, cols) for n in strides)
+
+
+def is_rounded(cells: tuple[int, ...], size: Size) -> bool:
+    """Whether rounding explains that a grid of ``cells`` has not quite the image's shape: that of both its sides, or of
+    a network's input to whole patches (the rest of one is then padded, or left out, or squashed)."""
+    if is_exact(cells, size):
+        return True
+    if abs(stretch(cells, size) - 1) > MAX_ROUNDED:
+        return False
+    return any(
+        patch % part == 0
+        and min(cells) * part >= (LEAST_WHOLE if part == 1 else LEAST_REDUCED)
+        and cells[0] % (patch // part) == cells[1] % (patch // part) == 0
+        and _has_one_ratio((cells[0] * part // patch, cells[1] * part // patch), size)
+        for patch in PATCHES
+        for part in REDUCED
+    )
+
+
+def _has_one_ratio(cells: Size, size: Size) -> bool:
+    """Whether both sides of ``cells`` are the image's by one ratio, both rounded down, up or to the nearest."""
+    for below in (0.0, 0.5, 1.0):
+        low = max((n - below) / side for n, side in zip(cells, size, strict=True))
+        high = min((n - below + 1) / side for n, side in zip(cells, size, strict=True))
+        if low < high:
+            return True
+    return False
+
+
+NOT_ROUNDED = "a signal over the whole picture, whose shape is another by more than rounding"
+PADDED_OR_CUT = (
+    "of the picture with padding (right and below, or all around: cut it off first), or of a part of the picture (cut "
+    "the picture to it)"
+)
 
 
 def suits(cells: tuple[int, ...], size: Size) -> bool:

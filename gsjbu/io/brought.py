@@ -28,7 +28,8 @@ class Brought:
     ``maybe``: a kind that it may be whatever its numbers say, and is if they are sure.
     ``gap``: the number that a result has where there is none, if it is to be none of ``codes``. ``pages``: pictures
     in the file, of which this is the first. ``alpha``: the last channel is one, by the file's own mark.
-    ``placed``: the file says where on the ground it lies.
+    ``placed``: the file says where on the ground it lies. ``blank``: of colours, the levels that all channels have
+    where there is nothing.
     """
 
     array: np.ndarray
@@ -48,6 +49,7 @@ class Brought:
     pages: int = 1
     alpha: bool = False
     placed: bool = False
+    blank: tuple[float, ...] = ()
 
 
 def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES) -> None:

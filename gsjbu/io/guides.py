@@ -51,7 +51,7 @@ _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
 
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """``pixels`` float32 [C, H, W], in [0, 1] for up to three bands; ``notes``: what was done to them.
+    """``pixels`` float32 [C, H, W], in [0, 1] for three bands, which one stands for; ``notes``: what was done to them.
 
     ``seen`` bool [H, W]: False where there is nothing to follow, whatever the pixels hold; None: nowhere.
     """
@@ -88,7 +88,7 @@ def to_guide(
     """An image as a fit follows it.
 
     x: a path or a file's bytes (turned as its EXIF says), a PIL picture (its pixels as it holds them), an array or a
-    tensor: [H, W], [H, W, C], [C, H, W], or a batch of one; uint8, uint16, other whole numbers up to 65535, or floats.
+    tensor: [H, W], [H, W, C], [C, H, W], or a batch of one; uint8, uint16, other whole numbers, or floats.
     mean, std: per channel, if it comes normalised: ``x · std + mean``. guide_mask: an array, a picture or a path,
     [H, W], not 0 where the image is not to be followed; a masked array brings its own. stretch: ``percentiles``, or
     the numbers that become 0 and 1: (low, high), or one such pair a band. Raises ImageError.
@@ -104,14 +104,14 @@ def to_guide(
         planes = fill(planes, seen)
     if stretch is not None:
         pixels, said = stretching.stretched(planes, stretch, seen)
-        guide = Guide(_weighed(pixels), (said,))
+        guide = Guide(weighed(pixels), (said,))
     elif found.ready:
         guide = _scaled(planes)
     elif mean is not None or std is not None:
         guide = Guide(_denormalised(planes, mean, std))
     else:
         if not planes.is_floating_point():
-            planes = _from_whole_numbers(planes)
+            planes = planes.to(torch.float64) if _beyond_16_bits(planes) else _from_whole_numbers(planes)
         guide = _scaled(pictures.to_image(planes.to(torch.float32)), _step(planes.dtype))
     lent = guide.pixels.untyped_storage().data_ptr() == found.planes.untyped_storage().data_ptr()
     notes = (*found.notes, *guide.notes, *opaque, *masks.note(seen))
@@ -210,17 +210,36 @@ def _array_of(data: bytes, max_pixels: int, entry: str | None = None, name: str 
 def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
     brought = _array_of(data, max_pixels)
     array = brought.array
+    hidden = torch.from_numpy(_without_data(brought)) if brought.codes or brought.blank else None
     if brought.palette:
         palette = np.frombuffer(brought.palette, np.uint8).reshape(-1, 3)
         array = palette[np.minimum(array, len(palette) - 1)]
     array = np.moveaxis(array, -1, 0) if brought.layout == "HWC" else array
+    if array.ndim == 3 and len(array) > MOST_BANDS:
+        raise ImageError(
+            "image_shape",
+            f"The TIFF has {len(array)} pages or bands; at most {MOST_BANDS} are taken for bands of one image. Save "
+            "the page that is to be followed by itself.",
+        )
     planes = _planes_of_tensor(torch.from_numpy(_plain(array)))
     notes = pictures.first_of(brought.pages)
     if brought.known is not None:  # an alpha, in a file that Pillow read
         notes += ("The colours of the picture's transparent parts are followed as they are.",)
     elif brought.alpha and not _without_opaque_alpha(planes)[1]:  # or infrared: GDAL marks any fourth band so
         notes += (f"The file marks its channel {len(planes)} as alpha; it is followed as the others are.",)
-    return _Pixels(planes, notes=notes)
+    return _Pixels(planes, hidden=hidden, notes=notes)
+
+
+def _without_data(brought: Brought) -> np.ndarray:
+    """bool [H, W]: where a TIFF holds the number that it says stands for no data; of colours of 8 bits, of which any is
+    a level too, where all do."""
+    array = np.moveaxis(brought.array, -1, 0) if brought.layout == "HWC" else brought.array
+    bands = array.reshape(-1, *array.shape[-2:])
+    least = np.finfo(np.float32).eps if array.dtype.kind == "f" else 0.0  # of the digits that the file names it by
+    coded = np.zeros(bands.shape, bool)
+    for code in brought.codes or brought.blank:
+        coded |= np.isnan(bands) if math.isnan(code) else np.abs(bands - code) <= least * abs(code)
+    return np.asarray(coded.all(axis=0) if array.dtype == np.uint8 else coded.any(axis=0))
 
 
 # --------------------------------------------------------------------------------------------- axes
@@ -239,7 +258,7 @@ def _planes_of_tensor(x: Tensor) -> Tensor:
         raise ImageError("image_shape", f"An image tensor must be {_SHAPES}; this one is {list(x.shape)}.")
     if x.shape[0] > MOST_BANDS and x.shape[2] in (1, 3, 4):
         x = x.permute(2, 0, 1)
-    return x
+    return of_grey(x)
 
 
 def _one(x: Any) -> Any:
@@ -277,8 +296,12 @@ def _planes_of_array(x: Any) -> Tensor:
             )
         if last <= MOST_BANDS and (first > MOST_BANDS or last in (1, 3, 4) or last < first):
             a = np.moveaxis(a, -1, 0)
-    planes = torch.from_numpy(_plain(a if a.ndim == 3 else a[None]))
-    return planes.expand(3, -1, -1) if planes.shape[0] == 1 else planes
+    return of_grey(torch.from_numpy(_plain(a if a.ndim == 3 else a[None])))
+
+
+def of_grey(planes: Tensor) -> Tensor:
+    """[…, C, H, W], a single band as three that are equal: a grey picture is one, whatever it comes in."""
+    return planes.expand(*planes.shape[:-3], 3, -1, -1) if planes.shape[-3] == 1 else planes
 
 
 def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
@@ -321,13 +344,19 @@ def _from_whole_numbers(planes: Tensor) -> Tensor:
     if planes.dtype == torch.uint8:
         return torch.from_numpy(planes.numpy() / np.float32(255))
     wide = planes.to(torch.float64)
-    low, high = float(wide.min()), float(wide.max())
-    if low < 0 or high > 65535:
+    if _beyond_16_bits(planes):
+        low, high = float(wide.min()), float(wide.max())
         raise ImageError(
             "image_range",
             f"The image's whole numbers run from {low:g} to {high:g}; give 8 or 16 bits, or floats in [0, 1].",
         )
     return torch.from_numpy((wide.numpy() / 65535.0).astype(np.float32))
+
+
+def _beyond_16_bits(planes: Tensor) -> bool:
+    """Whether whole numbers are no levels: heights, Hounsfield units."""
+    low, high = planes.aminmax()
+    return bool(low < 0 or high > 65535)
 
 
 PICTURES = (1, 3, 4)  # channels that pictures have
@@ -371,7 +400,8 @@ def _denormalised(planes: Tensor, mean: Numbers | None, std: Numbers | None) -> 
             f"By mean= and std= the image runs from {low:.3g} to {high:.3g}, not 0 to 1; they must be those that it "
             "was normalised by, in parts of 1.",
         )
-    return _settled(pictures.to_image(plain), _step(planes.dtype))
+    settled = _settled(pictures.to_image(plain), _step(planes.dtype))
+    return weighed(settled) if len(x) == 2 else settled
 
 
 def per_channel(numbers: Sequence[float]) -> Tensor:
@@ -411,13 +441,13 @@ def _numbers(name: str, given: Numbers | None) -> list[float]:
 def _scaled(x: Tensor, step: float = 0.0) -> Guide:
     """``x`` [C, H, W] in [0, 1], filling it."""
     found = stretched(x, step)
-    return replace(found, pixels=_weighed(found.pixels))
+    return replace(found, pixels=weighed(found.pixels))
 
 
-def _weighed(x: Tensor) -> Tensor:
-    """Bands [C, H, W] beyond three count so much less in the colour distance, which σr is for."""
+def weighed(x: Tensor) -> Tensor:
+    """Bands [C, H, W] that count as three in the colour distance, which σr is for, however many they are."""
     bands = x.shape[0]
-    return x * (3 / bands) ** 0.5 if bands > 3 else x
+    return x if bands == 3 else x * (3 / bands) ** 0.5
 
 
 def _step(dtype: torch.dtype) -> float:

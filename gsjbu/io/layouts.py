@@ -102,7 +102,8 @@ def lay(
             laid = _of_tokens(flat, grids)
             return _if_squashed(replace(laid, doubt="a map [h, w] (layout='chw')"), size)
         laid = _best(suiting, size)
-        return replace(laid, sentence=laid.sentence or "a map [h, w]", doubt="tokens [N, C] (layout='tokens')")
+        doubts = "tokens [N, C] (layout='tokens')", laid.doubt
+        return replace(laid, sentence=laid.sentence or "a map [h, w]", doubt=" or ".join(filter(None, doubts)))
     may_be_tokens = None if one_channel else flat
     return _tokens_alone(may_be_tokens, grids, size, batched, _refusal(array, ways, size, names_channels))
 
@@ -350,11 +351,16 @@ def _square_or_exact(square: Laid, exact: Laid, size: Size) -> Laid:
 
 
 def _if_squashed(laid: Laid, size: Size) -> Laid:
-    """A square over a longer image with what else it may be. Raises SignalError where its padding is plain to see."""
+    """A square over a longer image, or what rounding does not explain, with what else it may be. Raises SignalError
+    where a square's padding is plain to see."""
     rows, cols = laid.planes.shape[1:]
-    if rows != cols or is_exact((rows, cols), size):
+    if is_exact((rows, cols), size):
         return laid
     named = f"layout='{rows}x{cols}' says that it is squashed"
+    if rows != cols:
+        if aspects.is_rounded((rows, cols), size):
+            return laid
+        return _or(laid, aspects.NOT_ROUNDED, f"{aspects.PADDED_OR_CUT}; {named}")
     seen = None if laid.layout == "tokens" else padding(laid.planes, size)
     doubt = f"of the picture padded to a square (cut the padding off first), or of a square cut out of it; {named}"
     if seen is not None:
@@ -363,8 +369,13 @@ def _if_squashed(laid: Laid, size: Size) -> Laid:
             squashed = Remedy("layout", f"{rows}x{cols}", f"If it is squashed, layout='{rows}x{cols}' says so.")
             raise SignalError("signal_aspect", f"{aspects.both((rows, cols), size)}: {step}.", [squashed])
         doubt = f"of the picture padded to a square ({step}); {named}"
-    sentence = ", ".join(filter(None, (laid.sentence, "a square signal over the whole picture, squashed")))
-    return replace(laid, sentence=sentence, doubt=" or ".join(filter(None, (laid.doubt, doubt))))
+    return _or(laid, "a square signal over the whole picture, squashed", doubt)
+
+
+def _or(laid: Laid, sentence: str, doubt: str) -> Laid:
+    """``laid`` with what else is said of it, and what else it may be."""
+    said = ", ".join(filter(None, (laid.sentence, sentence)))
+    return replace(laid, sentence=said, doubt=" or ".join(filter(None, (laid.doubt, doubt))))
 
 
 def _of_tokens(flat: np.ndarray, grids: list[tokens.TokenGrid]) -> Laid:

@@ -297,7 +297,8 @@ def _of_pages(first: Any, planes: list[np.ndarray], source: str, codes: tuple[fl
             return Brought(plane, source, kind="labels", palette=palette, codes=codes)
         return Brought(plane, source, codes=codes)
     if plane.dtype == np.uint8 and plane.shape[-1] == 3:
-        return _of_colours(plane, source, None, False)
+        found = _of_colours(plane, source, None, False)
+        return replace(found, blank=codes) if found.colours else replace(found, codes=codes)
     alpha = any(int(extra) in _MARKED_ALPHA for extra in first.extrasamples)
     return Brought(plane, source, layout="HWC" if _is_contiguous(first) else "CHW", codes=codes, alpha=alpha)
 

@@ -42,8 +42,8 @@ class Guide:
     ) -> tuple[np.ndarray, np.ndarray]:
         """float32 [G, height, width] of whole cells, and bool [height, width]: where there is something to follow.
 
-        A pixel without anything takes its cell's mean, so that it weighs on no colour; distances over many bands are
-        brought to those over three, which σr is meant for.
+        A pixel without anything takes its cell's mean, so that it weighs on no colour; a single band stands for three,
+        and distances over other numbers of bands are brought to those over three, which σr is meant for.
         """
         from rasterio.windows import Window
 
@@ -59,8 +59,10 @@ class Guide:
         values = np.zeros((len(part), height, width), np.float32)
         for band, plane, low, high in zip(part.data, values, self.low, self.high, strict=True):
             plane[inside] = np.clip((band - low) / (high - low), 0, 1)  # one at a time, as it takes float64
+        if len(values) == 1:
+            values = values.repeat(3, axis=0)
         cells = (len(values), height // step[0], step[0], width // step[1], step[1])
-        share = np.float32(np.sqrt(3 / max(3, len(values))))
+        share = np.float32(np.sqrt(3 / len(values)))
         values *= share
         if seen.all():
             return values, seen

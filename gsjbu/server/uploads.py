@@ -215,11 +215,14 @@ async def read_form(request: Request, limits: Limits, buffers: Buffers) -> Async
     try:
         try:
             parser = MultipartParser(boundary, reader.callbacks(), max_header_count=16, max_header_size=4 * KIB)
+            preamble = _Preamble(boundary)
             async for chunk in request.stream():
                 buffers.take(client, len(chunk))
                 taken += len(chunk)
-                for start in range(0, len(chunk), MIB // 4):
-                    parser.write(chunk[start : start + MIB // 4])
+                form = preamble.cut_off(chunk)
+                for start in range(0, len(form), MIB // 4):
+                    parser.write(form[start : start + MIB // 4])
+            parser.write(preamble.held)
             parser.finalize()
         except (MultipartParseError, FormParserError) as error:
             raise Problem("multipart_invalid", "The multipart form is malformed; send it again.", close=True) from error
@@ -228,6 +231,29 @@ async def read_form(request: Request, limits: Limits, buffers: Buffers) -> Async
         yield reader.form
     finally:
         buffers.give(client, taken)
+
+
+class _Preamble:
+    """Leaves out what may stand before the first boundary (RFC 2046, 5.1.1), which the parser does not know; more than
+    MOST bytes of it are left to the parser to refuse."""
+
+    MOST = 4 * KIB
+
+    def __init__(self, boundary: bytes) -> None:
+        self._first = re.compile(rb"(?:\A|\n)(?=--" + re.escape(boundary) + rb"(?:--|[ \t]*\r?\n))")
+        self._ended = False
+        self.held = b""  # where the first boundary has not come yet
+
+    def cut_off(self, chunk: bytes) -> bytes:
+        """What of a form that goes on with ``chunk`` is the parser's."""
+        if self._ended:
+            return chunk
+        self.held += chunk
+        found = self._first.search(self.held)
+        if found is None and len(self.held) <= self.MOST:
+            return b""
+        form, self.held, self._ended = self.held[found.end() if found else 0 :], b"", True
+        return form
 
 
 class _FormReader:

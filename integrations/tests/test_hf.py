@@ -134,6 +134,44 @@ def test_what_of_a_picture_the_network_saw(processor, rows, cols):
     np.testing.assert_allclose(found, (rows, cols), atol=0.6)
 
 
+@pytest.mark.parametrize("size", [(500, 251), (500, 249), (640, 240), (240, 640), (900, 100)])
+@pytest.mark.parametrize("where", ["after", "around", "white"])
+def test_padding_is_left_out_however_much_of_it_there_is(size, where):
+    width, height = size
+    scale, side = 320 / max(size), 320
+    new = round(width * scale), round(height * scale)
+    top, left = ((side - new[1]) // 2, (side - new[0]) // 2) if where == "around" else (0, 0)
+
+    def processed(picture):
+        pixels = np.full((side, side), 1.2 if where == "white" else 0.45, np.float32)
+        pixels[top : top + new[1], left : left + new[0]] = np.asarray(picture.convert("L").resize(new)) / 255
+        return ((pixels - 0.45) / 0.22)[None, None]
+
+    rows, cols = spans(processed, width, height)
+    for found, before, of, pixels in ((rows, top, height, new[1]), (cols, left, width, new[0])):
+        np.testing.assert_allclose(found, np.array([-before, side - before]) * of / pixels, atol=of / pixels)
+
+
+@pytest.mark.parametrize("size", [(500, 249), (240, 640)])
+def test_eomt_sees_a_padded_picture_whole(size):
+    processor = t.EomtImageProcessor(
+        size={"shortest_edge": 320, "longest_edge": 320}, do_pad=True, do_split_image=False
+    )
+    found = spans(lambda x: processor(x, return_tensors="pt")["pixel_values"], *size)
+    np.testing.assert_allclose(found, [(0, max(size))] * 2, atol=4)
+
+
+def test_a_processor_that_cuts_the_picture_into_parts_is_refused():
+    processor = t.EomtImageProcessor(
+        size={"shortest_edge": 96, "longest_edge": None}, do_split_image=True, do_pad=False
+    )
+    seen = processor(PICTURE.resize((500, 200)), return_tensors="pt")["pixel_values"]
+    assert len(seen) == 3
+    with pytest.raises(ModelError, match=r"cuts the picture into 3 parts.*do_split_image=False"):
+        spans(lambda x: processor(x, return_tensors="pt")["pixel_values"], 500, 200)
+    assert spans(lambda x: processor(x, return_tensors="pt")["pixel_values"], 200, 200) == ((0, 200), (0, 200))
+
+
 def test_padding_is_left_out_and_cells_keep_their_place():
     assert placed((-25.0, 175.0), 8, 150) == (slice(1, 7), slice(0, 150))
     assert placed((10.2, 140.0), 8, 150) == (slice(0, 8), slice(10, 140))

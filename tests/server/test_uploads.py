@@ -275,6 +275,32 @@ def test_forms_that_are_wrong(plain: Running, body: bytes, kind: str, code: str)
     assert code_of(answer)[1] == code
 
 
+PREAMBLES = [b"\r\n", b"This is a form of several parts.\r\n", b"--xyzzyx\r\nnot yet --xyzzy\r\n", b"x" * 4000 + b"\n"]
+
+
+@pytest.mark.parametrize("before", PREAMBLES)
+@pytest.mark.parametrize("step", [3, 100_000])
+def test_a_form_may_have_a_preamble(plain: Running, before: bytes, step: int) -> None:
+    form = part("file", picture(), "a.png") + end()
+    body = before + form
+    pieces = [body[n : n + step] for n in range(0, len(before) + 60, step)]
+    pieces.append(body[sum(map(len, pieces)) :])
+    kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+    answer = plain.client().post("/api/images", content=iter(pieces), headers=kind)
+    assert answer.status_code == 201, answer.text
+    told, right = answer.json(), post(plain, form, "/api/images").json()
+    assert told | {"image_id": ""} == right | {"image_id": ""}
+
+
+def test_a_preamble_without_end_is_none(plain: Running) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield HEAD.encode() + b"Content-Length: 9000000\r\n\r\n"
+        yield from [b"x" * 10_000] * 900
+
+    answer, _ = raw(plain, pieces(), 9_000_000)
+    assert b"multipart_invalid" in answer and received(plain) < 3_000_000
+
+
 def test_compressed_and_oversized_json_bodies(serve: Callable[..., Running]) -> None:
     client = serve(json_bytes=1000).client()
     squeezed = client.post("/api/estimate", content=b"x", headers={"Content-Encoding": "gzip"})
