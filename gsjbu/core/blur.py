@@ -6,7 +6,7 @@ every edge, which grow with the blur. A quantity may be smooth by itself: there 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -110,8 +110,9 @@ def _response(x: Tensor, name: str) -> np.ndarray:
 def _filtered(x: Tensor, response: np.ndarray) -> Tensor:
     from scipy.fft import dctn, idctn  # only blurred signals, and those that look so, need it
 
-    waves = dctn(x.detach().to("cpu", torch.float64).numpy(), axes=(-2, -1), norm="ortho")
-    return torch.from_numpy(idctn(waves * response, axes=(-2, -1), norm="ortho")).to(torch.float32)
+    way: dict[str, Any] = {"axes": (-2, -1), "norm": "ortho", "workers": torch.get_num_threads()}
+    waves = dctn(x.detach().to("cpu", torch.float64).numpy(), **way)
+    return torch.from_numpy(idctn(waves * response, **way)).to(torch.float32)
 
 
 def _range(x: Tensor) -> tuple[Tensor, Tensor]:
