@@ -272,10 +272,10 @@ def mean_rows(control, guide, lr_guide, row_starts, col_starts, step_y, step_x, 
 @njit(**BORROWS)
 def _render_tile(i, j0, j1, guide, size, lr_guide, signal, row_starts, col_starts, step_y, step_x, radius, coefficients,
                  members, room, pixels, lines, near, par, weights, spare, everything, found, values, mixed, out, plane,
-                 offset, channels, past_cache):  # fmt: skip
-    """Cells j0…j1 of row i: their weights, then channels in eights."""
+                 top, bottom, channels, past_cache):  # fmt: skip
+    """Cells j0…j1 of row i, pixel rows top…bottom of them: their weights, then channels in eights."""
     height, window = chunk_rows(widest_of(col_starts)), (2 * radius + 1) ** 2
-    for y0 in range(row_starts[i], row_starts[i + 1], height):
+    for y0 in range(max(row_starts[i], top), min(row_starts[i + 1], bottom), height):
         y1 = min(y0 + height, row_starts[i + 1])
         for j in range(j0, j1):
             found[j - j0, 0], found[j - j0, 1] = _render_weights(
@@ -298,7 +298,7 @@ def _render_tile(i, j0, j1, guide, size, lr_guide, signal, row_starts, col_start
                 x0, width = col_starts[j], col_starts[j + 1] - col_starts[j]
                 streamed = past_cache and x0 % LANES == 0
                 for e in range(min(many, channels - c)):
-                    place = (c + e) * plane + (y0 - offset) * size[2] + x0
+                    place = (c + e) * plane + (y0 - top) * size[2] + x0
                     for n in range(e * room, e * room + (y1 - y0) * width, width):
                         _put_row(out, place, mixed, n, width, streamed)
                         place += size[2]
@@ -318,20 +318,22 @@ def render_rows(
     radius,
     coefficients,
     members,
-    first_row,
-    last_row,
+    part,
     tile,
     out,
     channels,
     past_cache,
 ):
-    """Mix signal [h, w, C] (C a multiple of 8, or 4) into out, flat [channels, rows, W]: cell rows first…last.
+    """Mix signal [h, w, C] (C a multiple of 8, or 4) into out, flat [channels, rows, W].
+
+    part: the first cell row and that after the last, the first pixel row and that after the last, which lie where a
+    chunk (``chunk_rows``) begins.
 
     One phase; a task is ``tile`` cells of a row, whose weights are made once and stay in the cache while
     the channels go by in eights. ``past_cache``: out is aligned to cache lines and too large to be read again soon.
     """
     cols, size, flat = coefficients.shape[1], guide.shape, guide.reshape(-1)
-    across = size[2]
+    first_row, last_row, top, bottom = part
     tiles_across = (cols + tile - 1) // tile
     tiles = (last_row - first_row) * tiles_across
     window = (2 * radius + 1) ** 2
@@ -351,8 +353,7 @@ def render_rows(
     )
     values = np.empty(window * 8, dtype=np.float32)
     mixed = np.empty(8 * room + LANES, dtype=np.float32)
-    offset = row_starts[first_row]
-    plane = (row_starts[last_row] - offset) * across
+    plane = (bottom - top) * size[2]
     while True:
         phase, task = claim(control, tiles, tiles, 1)
         if phase < 0:
@@ -360,6 +361,6 @@ def render_rows(
         i, a = first_row + task // tiles_across, task % tiles_across
         _render_tile(i, a * tile, min((a + 1) * tile, cols), flat, size, lr_guide, signal, row_starts, col_starts,
                      step_y, step_x, radius, coefficients, members, room, pixels, lines, near, par, weights, spare,
-                     everything, found, values, mixed, out, plane, offset, channels, past_cache)  # fmt: skip
+                     everything, found, values, mixed, out, plane, top, bottom, channels, past_cache)  # fmt: skip
         if finish(control, tiles):
             open_phase(control, 1, True)

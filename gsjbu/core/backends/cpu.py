@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import mmap
 from collections.abc import Callable
@@ -179,37 +180,41 @@ def render(
     direct = (
         mapped is None and out.dtype == np.float32 and out.flags.c_contiguous and (streamed or not large or workers > 1)
     )
-    row_bytes = grid.width * 4 * math.ceil(grid.step_y)  # of one channel
-    group, band = max(1, channels), grid.rows
-    if mapped is not None:
-        group = min(group, max(FEWEST_GROUPED, BAND_BYTES // row_bytes))
-        band = BAND_BYTES // (group * row_bytes)
-    elif not direct:  # as many channels as keep a row of cells in the cache
-        group = min(group, max(FEWEST_GROUPED, CACHED_BAND_BYTES // row_bytes))
-        band = CACHED_BAND_BYTES // (group * row_bytes)
-    band = max(1, min(grid.rows, band))
-    tallest = int(np.diff(grid.row_starts).max()) * band
+    group, most, tall = max(1, channels), grid.height, min(how.tall, math.ceil(grid.step_y))
+    if not direct:  # a band is as many channels as there are, or as keep a chunk of their rows within its room
+        room = CACHED_BAND_BYTES if mapped is None else BAND_BYTES
+        group = min(group, max(FEWEST_GROUPED, room // (grid.width * 4 * tall)))
+        most = room // (group * grid.width * 4)
+    tops = _bands(grid, tall, most)
+    tallest = int(np.diff(tops).max())
     buffer = None if direct else allocate((group * tallest * grid.width,))
     for first in range(0, channels, group):
         some = signal[first : first + group]
         values, count = how.values(_array(some)), some.shape[0]
-        for first_row in range(0, grid.rows, band):
-            last_row = min(first_row + band, grid.rows)
-            y0, y1 = int(grid.row_starts[first_row]), int(grid.row_starts[last_row])
-            shape_now = (count, y1 - y0, grid.width)
+        for top, bottom in itertools.pairwise(tops):
+            part = int(grid.row_of[top]), int(grid.row_of[bottom - 1]) + 1, top, bottom
+            shape_now = (count, bottom - top, grid.width)
             target = out if buffer is None else buffer[: math.prod(shape_now)].reshape(shape_now)
             control = new_control()
-            arguments = how.arguments(values, count, first_row, last_row, target.reshape(-1), direct and streamed)
+            arguments = how.arguments(values, count, part, target.reshape(-1), direct and streamed)
             control[0] = 0  # open
             with _Helpers(control, workers - 1, how.loop, (control, *arguments)):
                 how.loop(control, *arguments)
             if buffer is not None:
-                _copy(target, out[first : first + count, y0:y1], workers)
+                _copy(target, out[first : first + count, top:bottom], workers)
             if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
                 # The pages are the file's now, which the system writes when it likes; resident, they would count as
                 # this process's memory.
                 mapped.madvise(mmap.MADV_DONTNEED)
     return out
+
+
+def _bands(grid: Grid, tall: int, most: int) -> list[int]:
+    """Pixel rows at which bands of about ``most`` begin, and the end: chunks of ``tall`` of a cell stay whole."""
+    if most >= grid.height:
+        return [0, grid.height]
+    chunks = [y for a, b in itertools.pairwise(grid.row_starts.tolist()) for y in range(a, b, tall)]
+    return [*chunks[:: max(1, most // tall)], grid.height]
 
 
 def _copy(values: np.ndarray, out: np.ndarray, workers: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # The weights of a render's tile should stay in a core's L2 cache (bytes).
 TILE_BYTES = 768 * 1024
+# A render has so many tasks at least, so that no thread waits long for the last one.
+TASKS = 16
 
 
 class Fit(NamedTuple):
@@ -50,18 +52,23 @@ class Job(NamedTuple):
     move: bool
 
 
+#: The first cell row and that after the last, the first pixel row and that after the last.
+Part: TypeAlias = tuple[int, int, int, int]
+
+
 class Render(Protocol):
     """A form's render of one kernel."""
 
     loop: Any
+    tall: int  # pixel rows of a cell whose weights are made at once, at most: parts of an image are whole ones of them
 
     def values(self, signal: np.ndarray) -> np.ndarray:
         """A signal [C, h, w] as the loop wants it, channels filled up to fours or eights."""
 
     def arguments(
-        self, values: np.ndarray, channels: int, first: int, last: int, out: np.ndarray, past_cache: bool
+        self, values: np.ndarray, channels: int, part: Part, out: np.ndarray, past_cache: bool
     ) -> tuple[Any, ...]:
-        """What the loop takes after ``control`` for cell rows first…last, into ``out``, flat."""
+        """What the loop takes after ``control`` for a part of the image, into ``out``, flat."""
 
     def means(self) -> Means:
         """The loop of the mean weights."""
@@ -116,6 +123,7 @@ class CellRender:
         self.problem, self.shape = problem, self._shape(problem, raw)
         second = self.shape[:0] if members.raw is None else self._shape(problem, members.raw.numpy())
         self.members = _loops(members, second, members.down, members.across)
+        self.tall = max(1, fused.CHUNK // int(np.diff(problem.grid.col_starts).max()))
 
     @staticmethod
     def _shape(problem: Problem, raw: np.ndarray) -> np.ndarray:
@@ -125,16 +133,17 @@ class CellRender:
         spare = -len(signal) % (8 if len(signal) > 4 else 4)
         return np.pad(_channels_last(signal), ((0, 0), (0, 0), (0, spare)))
 
-    def arguments(self, values: np.ndarray, channels: int, first: int, last: int, out: np.ndarray,
+    def arguments(self, values: np.ndarray, channels: int, part: Part, out: np.ndarray,
                   past_cache: bool) -> tuple[Any, ...]:  # fmt: skip
         problem = self.problem
         chunk = min(fused.CHUNK, math.ceil(problem.grid.step_y) * math.ceil(problem.grid.step_x))
         tile = min(problem.grid.cols, max(1, TILE_BYTES // (problem.window * chunk * 4)))
         if channels <= 4:
             tile = min(tile, 4)
+        tile = _shared(problem.grid.cols, tile, part)
         return (
             problem.guide, problem.lr_guide, values, *problem.geometry, problem.radius, self.shape, self.members,
-            first, last, tile, out, channels, past_cache,
+            part, tile, out, channels, past_cache,
         )  # fmt: skip
 
     def means(self) -> Means:
@@ -191,6 +200,7 @@ class RowRender:
         second = self.lines[:0] if members.raw is None else self._lines(problem, members.raw.numpy())
         across = members.across[:, self.layouts.columns[0]] if members.across.size else members.across
         self.members = _loops(members, second.reshape(-1), members.down.reshape(-1), across.reshape(-1))
+        self.tall = int(row_render.chunk_rows(self.layouts))
 
     @staticmethod
     def _lines(problem: Problem, raw: np.ndarray) -> np.ndarray:
@@ -201,14 +211,14 @@ class RowRender:
         spare = -len(signal) % (8 if len(signal) > 4 else 4)
         return lanes.lined(signal, self.problem.radius, len(signal) + spare)
 
-    def arguments(self, values: np.ndarray, channels: int, first: int, last: int, out: np.ndarray,
+    def arguments(self, values: np.ndarray, channels: int, part: Part, out: np.ndarray,
                   past_cache: bool) -> tuple[Any, ...]:  # fmt: skip
-        chunk = row_render.chunk_rows(self.layouts) * self.layouts.places * LANES
+        chunk = self.tall * self.layouts.places * LANES
         blocks = max(1, TILE_BYTES // (self.problem.window * chunk * 4))
-        tile = LANES if channels <= 4 else blocks * LANES
+        tile = LANES * _shared(self.layouts.lanes // LANES, 1 if channels <= 4 else blocks, part)
         return (
-            self.problem.guide, self.layouts, self.sources, self.lines, self.members, values, first, last,
-            min(tile, self.layouts.lanes), out, channels, past_cache,
+            self.problem.guide, self.layouts, self.sources, self.lines, self.members, values, part,
+            tile, out, channels, past_cache,
         )  # fmt: skip
 
     def means(self) -> Means:
@@ -246,6 +256,14 @@ def quicker(grid: Grid, part: Lattice = WHOLE) -> tuple[Form, str]:
 def _loops(members: Members, other: np.ndarray, down: np.ndarray, across: np.ndarray) -> Loops:
     many = bool(other.size or down.size)
     return Loops(many, np.float32(members.first), np.float32(members.second), other, down, across)
+
+
+def _shared(across: int, most: int, part: Part) -> int:
+    """How many of the cells (or vectors of them) ``across`` a task has, ``most`` at most: tasks are of about one size,
+    and TASKS of them at least."""
+    rows = part[1] - part[0]
+    tiles = max(math.ceil(across / most), min(across, math.ceil(TASKS / rows)))
+    return math.ceil(across / tiles)
 
 
 def _channels_last(x: np.ndarray) -> np.ndarray:

@@ -288,14 +288,15 @@ def _put_row(out, at, mixed, n, j, layout, past_cache):
 
 @njit(**BORROWS)
 def _render_task(i, left, tile, guide, size, layout, sources, lines, row, pitch, members, values, stride, width,
-                 channels, pixels, work, weights, places, found, copies, here, mixed, out, plane, offset,
+                 channels, pixels, work, weights, places, found, copies, here, mixed, out, plane, top, bottom,
                  past_cache):  # fmt: skip
-    """Row i of cells from lane ``left`` on: weights of its blocks, then channels in eights."""
+    """Row i of cells from lane ``left`` on, pixel rows top…bottom of it: weights of its blocks, then channels in
+    eights."""
     tall, room = chunk_rows(layout), work.room
     inverse = len(work.every.at) * room
     right = min(left + tile, layout.lanes)
     zipped = layout.even and (layout.places in (1, 2, 4, 8))
-    for y0 in range(layout.row_starts[i], layout.row_starts[i + 1], tall):
+    for y0 in range(max(layout.row_starts[i], top), min(layout.row_starts[i + 1], bottom), tall):
         y1 = min(y0 + tall, layout.row_starts[i + 1])
         first, count = (y0 - layout.row_starts[i]) * layout.places, (y1 - y0) * layout.places
         for j in range(left, right, LANES):
@@ -326,7 +327,7 @@ def _render_task(i, left, tile, guide, size, layout, sources, lines, row, pitch,
                 else:
                     _mix_four(weights[e], room, inverse, count, found[e], places[e], values, v, width, mixed)
                 for b in range(many):
-                    at, n = (c + b) * plane + (y0 - offset) * size[2], b * room
+                    at, n = (c + b) * plane + (y0 - top) * size[2], b * room
                     if not (zipped and j + LANES < layout.cols):
                         end = layout.columns[j + LANES] if j + LANES < layout.cols else size[2]
                         _put_picked(out, at, mixed, n, y1 - y0, size[2], layout.places * LANES, sources,
@@ -348,20 +349,19 @@ def render_rows(
     lines,
     members,
     signal,
-    first_row,
-    last_row,
+    part,
     tile,
     out,
     channels,
     past_cache,
 ):
-    """Mix signal [h + 2R, a multiple of 8, or 4, pitch] (``lined``) into out, flat [channels, rows, W]: cell rows
-    first…last. One phase; a task is ``tile`` lanes of a row of cells; see cell_render.render_rows.
+    """Mix signal [h + 2R, a multiple of 8, or 4, pitch] (``lined``) into out, flat [channels, rows, W]. One phase; a
+    task is ``tile`` lanes of a row of cells; see cell_render.render_rows.
     """
     layout = layout_at(layouts, 0)
     size, flat, flat_lines, values = guide.shape, guide.reshape(-1), lines.reshape(-1), signal.reshape(-1)
-    across, row, pitch, stride, width = (
-        size[2],
+    first_row, last_row, top, bottom = part
+    row, pitch, stride, width = (
         lines[0].size,
         lines.shape[2],
         signal[0].size,
@@ -379,15 +379,14 @@ def render_rows(
     pixels = np.empty(size[0] * room, dtype=np.float32)
     copies, mixed = aligned(len(work.every.at) * 8 * LANES), aligned(8 * room)
     here = np.empty(len(work.every.at), dtype=np.int64)
-    offset = layout.row_starts[first_row]
-    plane = (layout.row_starts[last_row] - offset) * across
+    plane = (bottom - top) * size[2]
     while True:
         phase, task = claim(control, tasks, tasks, 1)
         if phase < 0:
             return
         i, left = first_row + task // tiles_across, task % tiles_across * tile
         _render_task(i, left, tile, flat, size, layout, sources, flat_lines, row, pitch, members, values, stride, width,
-                     channels, pixels, work, weights, places, found, copies, here, mixed, out, plane, offset,
+                     channels, pixels, work, weights, places, found, copies, here, mixed, out, plane, top, bottom,
                      past_cache)  # fmt: skip
         if finish(control, tasks):
             open_phase(control, 1, True)

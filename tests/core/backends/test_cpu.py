@@ -28,6 +28,9 @@ def many_threads(monkeypatch):
     monkeypatch.setattr(cpu, "PAIRS_PER_THREAD", 1)
 
 
+copied = cpu._copy
+
+
 def signal_for(problem: cpu.Problem, channels: int = 6) -> torch.Tensor:
     draw = torch.Generator().manual_seed(channels)
     return torch.randn(channels, problem.grid.rows, problem.grid.cols, generator=draw)
@@ -213,14 +216,44 @@ def test_a_memory_mapped_file_in_bands(problem, tmp_path, monkeypatch, dtype, ba
     np.testing.assert_array_equal(np.load(path), cpu.render(problem, raw, signal, threads=1).astype(dtype))
 
 
+@pytest.mark.parametrize("form", [forms.CELLS, forms.ROWS])
+@pytest.mark.parametrize("band_bytes", [1, 300_000])
+def test_a_band_may_be_part_of_a_large_cell(monkeypatch, tmp_path, form, band_bytes):
+    """A row of cells of 188 × 250 pixels, 384 channels of them, is no band that stays small."""
+    guide = torch.rand(3, 150, 263, generator=torch.Generator().manual_seed(5))
+    grid = Grid.from_sizes(150, 263, 2, 4)
+    problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 2)
+    raw, signal = parameters.start(grid), signal_for(problem, 9)
+    right = cpu.render(problem, raw, signal, threads=1, form=form)
+    monkeypatch.setattr(cpu, "BAND_BYTES", band_bytes)
+    bands = []
+    monkeypatch.setattr(cpu, "_copy", lambda values, out, workers: bands.append(len(out[0])) or copied(values, out, 1))
+    out = np.lib.format.open_memmap(tmp_path / "out.npy", mode="w+", dtype=np.float32, shape=(9, 150, 263))
+    cpu.render(problem, raw, signal, out, threads=2, form=form)
+    assert sum(bands) == 150 and max(bands) < 75
+    np.testing.assert_array_equal(out, right)
+
+
+@pytest.mark.parametrize(
+    ("rows", "tall", "most"), [(7, 3, 1), (7, 3, 10), (7, 40, 60), (1, 13, 50), (97, 1, 2), (5, 9, 999)]
+)
+def test_bands_begin_where_chunks_do(rows, tall, most):
+    grid = Grid.from_sizes(97, 50, rows, 2)
+    tops = cpu._bands(grid, tall, most)
+    assert tops[0] == 0 and tops[-1] == 97 and tops == sorted(set(tops))
+    assert all((top - grid.row_starts[grid.row_of[top]]) % tall == 0 for top in tops[:-1])
+    assert max(np.diff(tops)) <= max(most, tall)
+
+
 def test_tiles_and_streaming_are_seams_that_do_not_show(monkeypatch):
     guide = torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(2))
     grid = Grid.from_stride(64, 96, 16)
     problem = cpu.Problem.of(guide, grid.cell_means(guide), grid, 2)
     raw, signal = fitted(problem, 1)[0], signal_for(problem, 13)
     right = cpu.render(problem, raw, signal, threads=1)
-    monkeypatch.setattr(forms, "TILE_BYTES", 1)
-    np.testing.assert_array_equal(cpu.render(problem, raw, signal, threads=1), right)
+    for name, value in (("TASKS", 1), ("TASKS", 999), ("TILE_BYTES", 1)):
+        monkeypatch.setattr(forms, name, value)
+        np.testing.assert_array_equal(cpu.render(problem, raw, signal, threads=2), right)
     if hasattr(cpu, "STREAM_BYTES"):
         monkeypatch.setattr(cpu, "STREAM_BYTES", 0)
         np.testing.assert_array_equal(cpu.render(problem, raw, signal, threads=1), right)
