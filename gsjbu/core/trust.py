@@ -205,6 +205,7 @@ def _errors(values: np.ndarray, lr_guide: Tensor, seen: Tensor | None, ramps: bo
     def some(part: slice) -> list[np.ndarray]:
         return [of(rows) for rows in looked_at[part]]
 
+    # One part a thread: threads of which more wait for the interpreter take a third longer.
     found = each(some, bands(len(looked_at), workers), workers)
     return np.concatenate([errors for part in found for errors in part], axis=1)
 

@@ -104,14 +104,14 @@ def to_guide(
         planes = fill(planes, seen)
     if stretch is not None:
         pixels, said = stretching.stretched(planes, stretch, seen)
-        guide = Guide(weighed(pixels), (said,))
+        guide = Guide(_weighed(pixels), (said,))
     elif found.ready:
         guide = _scaled(planes)
     elif mean is not None or std is not None:
         guide = Guide(_denormalised(planes, mean, std))
     else:
         if not planes.is_floating_point():
-            planes = planes.to(torch.float64) if _beyond_16_bits(planes) else _from_whole_numbers(planes)
+            planes = _from_whole_numbers(planes)
         guide = _scaled(pictures.to_image(planes.to(torch.float32)), _step(planes.dtype))
     lent = guide.pixels.untyped_storage().data_ptr() == found.planes.untyped_storage().data_ptr()
     notes = (*found.notes, *guide.notes, *opaque, *masks.note(seen))
@@ -122,7 +122,15 @@ def fractions_of(x: Any) -> Tensor:
     """A picture's own values, [C, H, W], read as :func:`to_guide` reads an image: levels as shares of their range,
     floats as they are, NaN where a masked array has none. Nothing is stretched. Raises ImageError."""
     found = _pixels(x, pictures.MAX_PIXELS)
-    planes = found.planes if found.planes.is_floating_point() else _from_whole_numbers(found.planes)
+    planes = found.planes
+    if not planes.is_floating_point():
+        planes = _from_whole_numbers(planes)
+        if planes.dtype == torch.float64:
+            low, high = (float(v) for v in planes.aminmax())
+            raise ImageError(
+                "image_range",
+                f"The image's whole numbers run from {low:g} to {high:g}; give 8 or 16 bits, or floats in [0, 1].",
+            )
     return planes if found.hidden is None else planes.masked_fill(found.hidden, math.nan)
 
 
@@ -338,25 +346,17 @@ def _plain(a: np.ndarray) -> np.ndarray:
 
 
 def _from_whole_numbers(planes: Tensor) -> Tensor:
-    """Whole numbers as shares of 8 or 16 bits."""
+    """Whole numbers as shares of 8 or 16 bits, float32; those beyond are no levels (heights, Hounsfield units) and stay
+    as they are, float64."""
     if planes.dtype == torch.bool:
         return planes.to(torch.float32)
     if planes.dtype == torch.uint8:
         return torch.from_numpy(planes.numpy() / np.float32(255))
     wide = planes.to(torch.float64)
-    if _beyond_16_bits(planes):
-        low, high = float(wide.min()), float(wide.max())
-        raise ImageError(
-            "image_range",
-            f"The image's whole numbers run from {low:g} to {high:g}; give 8 or 16 bits, or floats in [0, 1].",
-        )
+    low, high = (float(v) for v in wide.aminmax())
+    if low < 0 or high > 65535:
+        return wide
     return torch.from_numpy((wide.numpy() / 65535.0).astype(np.float32))
-
-
-def _beyond_16_bits(planes: Tensor) -> bool:
-    """Whether whole numbers are no levels: heights, Hounsfield units."""
-    low, high = planes.aminmax()
-    return bool(low < 0 or high > 65535)
 
 
 PICTURES = (1, 3, 4)  # channels that pictures have
@@ -401,7 +401,7 @@ def _denormalised(planes: Tensor, mean: Numbers | None, std: Numbers | None) -> 
             "was normalised by, in parts of 1.",
         )
     settled = _settled(pictures.to_image(plain), _step(planes.dtype))
-    return weighed(settled) if len(x) == 2 else settled
+    return _weighed(settled) if len(x) == 2 else settled
 
 
 def per_channel(numbers: Sequence[float]) -> Tensor:
@@ -441,10 +441,10 @@ def _numbers(name: str, given: Numbers | None) -> list[float]:
 def _scaled(x: Tensor, step: float = 0.0) -> Guide:
     """``x`` [C, H, W] in [0, 1], filling it."""
     found = stretched(x, step)
-    return replace(found, pixels=weighed(found.pixels))
+    return replace(found, pixels=_weighed(found.pixels))
 
 
-def weighed(x: Tensor) -> Tensor:
+def _weighed(x: Tensor) -> Tensor:
     """Bands [C, H, W] that count as three in the colour distance, which σr is for, however many they are."""
     bands = x.shape[0]
     return x if bands == 3 else x * (3 / bands) ** 0.5

@@ -100,7 +100,7 @@ class Cells:
     ) -> Fit:  # fmt: skip
         grid, radius = problem.grid, problem.radius
         pitch = (float(parts[0].pitch_y), float(parts[0].pitch_x))
-        tile = math.ceil(grid.cols / max(1, math.ceil(fused.TILES / grid.rows)))
+        tile = _shared(grid.cols, grid.cols, grid.rows, fused.TILES)
         tiles = grid.rows * math.ceil(grid.cols / tile)
         first, second, gradient = (np.zeros_like(at) for _ in range(3))
         arguments = (
@@ -140,7 +140,7 @@ class CellRender:
         tile = min(problem.grid.cols, max(1, TILE_BYTES // (problem.window * chunk * 4)))
         if channels <= 4:
             tile = min(tile, 4)
-        tile = _shared(problem.grid.cols, tile, part)
+        tile = _shared(problem.grid.cols, tile, part[1] - part[0], TASKS)
         return (
             problem.guide, problem.lr_guide, values, *problem.geometry, problem.radius, self.shape, self.members,
             part, tile, out, channels, past_cache,
@@ -215,7 +215,7 @@ class RowRender:
                   past_cache: bool) -> tuple[Any, ...]:  # fmt: skip
         chunk = self.tall * self.layouts.places * LANES
         blocks = max(1, TILE_BYTES // (self.problem.window * chunk * 4))
-        tile = LANES * _shared(self.layouts.lanes // LANES, 1 if channels <= 4 else blocks, part)
+        tile = LANES * _shared(self.layouts.lanes // LANES, 1 if channels <= 4 else blocks, part[1] - part[0], TASKS)
         return (
             self.problem.guide, self.layouts, self.sources, self.lines, self.members, values, part,
             tile, out, channels, past_cache,
@@ -258,11 +258,10 @@ def _loops(members: Members, other: np.ndarray, down: np.ndarray, across: np.nda
     return Loops(many, np.float32(members.first), np.float32(members.second), other, down, across)
 
 
-def _shared(across: int, most: int, part: Part) -> int:
-    """How many of the cells (or vectors of them) ``across`` a task has, ``most`` at most: tasks are of about one size,
-    and TASKS of them at least."""
-    rows = part[1] - part[0]
-    tiles = max(math.ceil(across / most), min(across, math.ceil(TASKS / rows)))
+def _shared(across: int, most: int, rows: int, tasks: int) -> int:
+    """How many of the cells (or vectors of them) ``across`` one of ``rows`` a task has, ``most`` at most: tasks are of
+    about one size, and there are so many at least."""
+    tiles = max(math.ceil(across / most), min(across, math.ceil(tasks / rows)))
     return math.ceil(across / tiles)
 
 
