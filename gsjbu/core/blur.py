@@ -59,14 +59,17 @@ def likely(signal: Tensor, shares: bool) -> list[str]:
     values = standardised(signal)[0]
     low, high = _range(values)
     steps = sum(float(values.diff(dim=axis).abs().sum(dtype=torch.float64)) for axis in (1, 2))
+    if not steps:
+        return []
+    waves = _waves(values)
 
     def may_be(blur: Blur, name: str) -> bool:
-        before = _unblurred(values, name)
+        before = _of_waves(waves * _sharpening(_response(values, name)))
         beyond = (before - high).clamp_min(0) + (low - before).clamp_min(0)
         most = blur.of_shares if shares else blur.of_quantities
         return float(beyond.sum(dtype=torch.float64)) <= steps * most
 
-    return [name for name, blur in BLURS.items() if may_be(blur, name)] if steps else []
+    return [name for name, blur in BLURS.items() if may_be(blur, name)]
 
 
 def blurred(x: Tensor, name: str) -> Tensor:
@@ -82,7 +85,7 @@ def undone(signal: Tensor, name: str, in_unit: bool) -> Tensor:
         low, high = torch.zeros_like(low), torch.ones_like(high)
     response = _response(given, name)
     towards, size = _filtered(given, np.sign(response)), abs(response)  # of some waves a blur turns the sign
-    before = _unblurred(given, name).clamp(low, high)
+    before = _filtered(given, _sharpening(response)).clamp(low, high)
     for _ in range(ROUNDS):
         before = (before + towards - _filtered(before, size)).clamp(low, high)
     return before
@@ -95,11 +98,6 @@ def sentence(name: str | None) -> str | None:
     return f"The signal looks as if its cells had been blurred ({name} along both axes): that is undone before mixing."
 
 
-def _unblurred(signal: Tensor, name: str) -> Tensor:
-    response = _response(signal, name)
-    return _filtered(signal, response * (1 + NOISE) / (response * response + NOISE))
-
-
 def _response(x: Tensor, name: str) -> np.ndarray:
     """What the blur leaves of each wave of the cosine transform, float64 [h, w]; 1 of an even value."""
     blur = BLURS[name]
@@ -107,12 +105,30 @@ def _response(x: Tensor, name: str) -> np.ndarray:
     return np.asarray(rows[:, None] * cols) ** blur.times
 
 
-def _filtered(x: Tensor, response: np.ndarray) -> Tensor:
-    from scipy.fft import dctn, idctn  # only blurred signals, and those that look so, need it
+def _sharpening(response: np.ndarray) -> np.ndarray:
+    """What each wave is times to be as before a blur that has left so much of it."""
+    return response * (1 + NOISE) / (response * response + NOISE)
 
-    way: dict[str, Any] = {"axes": (-2, -1), "norm": "ortho", "workers": torch.get_num_threads()}
-    waves = dctn(x.detach().to("cpu", torch.float64).numpy(), **way)
-    return torch.from_numpy(idctn(waves * response, **way)).to(torch.float32)
+
+def _filtered(x: Tensor, response: np.ndarray) -> Tensor:
+    return _of_waves(_waves(x) * response)
+
+
+def _waves(x: Tensor) -> np.ndarray:
+    """Its cosine transform, float64."""
+    from scipy.fft import dctn  # only signals that may have been blurred need it
+
+    return dctn(x.detach().to("cpu", torch.float64).numpy(), **_way())
+
+
+def _of_waves(waves: np.ndarray) -> Tensor:
+    from scipy.fft import idctn
+
+    return torch.from_numpy(idctn(waves, **_way(), overwrite_x=True)).to(torch.float32)
+
+
+def _way() -> dict[str, Any]:
+    return {"axes": (-2, -1), "norm": "ortho", "workers": torch.get_num_threads()}
 
 
 def _range(x: Tensor) -> tuple[Tensor, Tensor]:

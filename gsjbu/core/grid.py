@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gsjbu.core.threads import bands, each
 from gsjbu.errors import SettingError, ShapeError
 from gsjbu.settings import is_truth
 
@@ -34,6 +35,9 @@ NEARLY = 1e-9  # pixels, or cells: so near a pixel's centre lies on a border
 # Shares that count pixels do so but for rounding; of others the median is a quarter of a pixel off a whole number.
 # Asked of cells that have more than one class.
 UNCOUNTED, MIXED = 0.1, 1e-3
+
+# So many pixel rows are summed together, as they stay in the cache; fewer values than LARGE by one thread.
+BAND, LARGE = 32, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -145,9 +149,21 @@ class Grid:
         """Mean of ``x [..., H, W]`` over each cell's valid pixels, ``[..., h, w]``, summed in float64."""
         self._check(x)
         a = x.detach().to("cpu").numpy()
-        # Columns first: reduceat over the contiguous axis leaves little for the second pass.
-        sums = np.add.reduceat(a, self.col_starts[:-1], axis=-1, dtype=np.float64)
-        sums = np.add.reduceat(sums, self.row_starts[:-1], axis=-2)
+        sums = np.empty((*a.shape[:-2], self.rows, self.cols))
+        tall = max(1, round(BAND / self.step_y))  # cells
+
+        def add(rows: slice) -> None:
+            for first in range(rows.start, rows.stop, tall):
+                last = min(first + tall, rows.stop)
+                starts = self.row_starts[first : last + 1]
+                # Columns first: reduceat over the contiguous axis leaves little for the second pass.
+                lines = np.add.reduceat(
+                    a[..., starts[0] : starts[-1], :], self.col_starts[:-1], axis=-1, dtype=np.float64
+                )
+                np.add.reduceat(lines, starts[:-1] - starts[0], axis=-2, out=sums[..., first:last, :])
+
+        threads = torch.get_num_threads() if a.size >= LARGE else 1
+        each(add, bands(self.rows, threads), threads)
         return torch.from_numpy((sums / self.pixels).astype(np.float32)).to(x.device)
 
     def area_means(self, x: Tensor) -> Tensor:

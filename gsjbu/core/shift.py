@@ -9,7 +9,6 @@ the image, not by chance in a corner.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from itertools import product
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gsjbu.core.grid import Grid
+from gsjbu.core.threads import bands, each
 
 FINE = 4  # steps a cell
 REACH = 6  # steps to either side
@@ -33,6 +33,7 @@ PARTS = 4  # along each axis, that are asked one by one
 #: none of ten of depth 0.7.
 SURE, LIKELY = 2.8, 1.15
 FLAT = 1e-6
+BAND = 16  # rows of places that are looked at together: what is made of them stays in the cache
 STRONG = 2.0  # differences of the signal count from so many times their mean on
 
 
@@ -148,10 +149,22 @@ def _changes_of_lattices(guide: Tensor, grid: Grid) -> Callable[[int, int], list
 
     Grids that are whole cells apart are the same: FINE² of them hold all.
     """
-    means = F.avg_pool2d(grid.parts(guide, FINE)[None], FINE, stride=1)[0].numpy()
+    fine = grid.parts(guide, FINE).numpy()
+    height, width = (n - FINE + 1 for n in fine.shape[1:])
+    across, down = np.empty((height, width - FINE), np.float32), np.empty((height - FINE, width), np.float32)
+
+    def fill(tops: slice) -> None:
+        for top in range(tops.start * BAND, min(tops.stop * BAND, height), BAND):
+            means = _sliding_means(fine[:, top : top + BAND + 2 * FINE - 1])
+            for changes, lines in zip((across, down), _changes(means, FINE), strict=True):
+                there = changes[top : top + BAND]
+                np.sqrt(lines[: len(there)], out=there)
+
+    threads = torch.get_num_threads()
+    each(fill, bands(-(-height // BAND), threads), threads)
     phases = {
-        at: [np.sqrt(e) for e in _changes(means[:, at[0] :: FINE, at[1] :: FINE])]
-        for at in product(range(FINE), range(FINE))
+        (p, q): [np.ascontiguousarray(changes[p::FINE, q::FINE]) for changes in (across, down)]
+        for p, q in product(range(FINE), range(FINE))
     }
 
     def moved(down: int, across: int) -> list[np.ndarray]:
@@ -166,9 +179,17 @@ def _changes_of_lattices(guide: Tensor, grid: Grid) -> Callable[[int, int], list
     return moved
 
 
-def _changes(x: np.ndarray) -> list[np.ndarray]:
-    """From each cell of [C, h, w] to the next: across [h, w − 1] and down [h − 1, w]."""
-    return [np.sqrt(np.square(np.diff(x, axis=axis)).sum(axis=0)) for axis in (2, 1)]
+def _sliding_means(x: np.ndarray) -> np.ndarray:
+    """Means of ``x`` [C, n, m] over FINE × FINE places, [C, n − FINE + 1, m − FINE + 1]."""
+    height, width = (n - FINE + 1 for n in x.shape[1:])
+    rows = np.asarray(sum(x[:, i : i + height] for i in range(FINE)))
+    return np.asarray(sum(rows[:, :, i : i + width] for i in range(FINE)) / np.float32(FINE**2))
+
+
+def _changes(x: np.ndarray, pitch: int = 1) -> list[np.ndarray]:
+    """From each place of [C, h, w] to that ``pitch`` further: across [h, w − pitch] and down [h − pitch, w]."""
+    ways = (x[:, :, pitch:] - x[:, :, :-pitch], x[:, pitch:] - x[:, :-pitch])
+    return [np.sqrt(np.square(way).sum(axis=0)) for way in ways]
 
 
 def _mean(x: list[np.ndarray], weights: tuple[np.ndarray, np.ndarray]) -> float:
@@ -188,14 +209,7 @@ def _standard(x: list[np.ndarray], weights: tuple[np.ndarray, np.ndarray]) -> li
 def _by_part(x: list[np.ndarray]) -> np.ndarray:
     """The sum over each of PARTS × PARTS parts of the image, all of one size: what a border cuts is shared."""
     sums = np.zeros((PARTS, PARTS))
-    for plane in x:
-        down, across = (_shares_of_parts(n) for n in plane.shape)
-        sums += down @ plane @ across.T
+    for plane in x:  # no product of matrices, whose threads wait for each other longer than they work
+        parts = Grid.from_sizes(len(plane), plane.shape[1], PARTS, PARTS)
+        sums += parts.area_means(torch.from_numpy(plane)).numpy() * (plane.size / PARTS**2)
     return sums.ravel()
-
-
-@cache
-def _shares_of_parts(n: int) -> np.ndarray:
-    """float64 [PARTS, n]: how much of each of n places lies in each part."""
-    part, place = n / PARTS * np.arange(PARTS)[:, None], np.arange(n)
-    return np.clip(np.minimum(place + 1, part + n / PARTS) - np.maximum(place, part), 0, None)

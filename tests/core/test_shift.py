@@ -47,7 +47,7 @@ def test_parts_of_what_is_mirrored_are_mirrored() -> None:
     parts = shift._by_part(planes).reshape(shift.PARTS, shift.PARTS)
     assert parts.sum() == pytest.approx(sum(plane.sum() for plane in planes))
     for turned in (np.s_[::-1], np.s_[:, ::-1]):
-        others = shift._by_part([plane[turned] for plane in planes]).reshape(parts.shape)
+        others = shift._by_part([plane[turned].copy() for plane in planes]).reshape(parts.shape)
         np.testing.assert_allclose(others[turned], parts)
 
 
