@@ -97,7 +97,7 @@ _SCORES = Recipe(
 )  # fmt: skip
 # Samples say nothing of what lies between them: there is nothing to fit to.
 _SAMPLES = Recipe(
-    "The signal is one class a cell, without shares: it is mixed only, and there is nothing to fit.",
+    "The signal is one class a cell, without shares: it is mixed, and there is nothing to fit.",
     first=(0.6, 0.12), first_steps=0,
     plain="bilinear", plain_share=0.5, plain_share_untrusted=1.0, passes=0,
 )  # fmt: skip
@@ -168,7 +168,13 @@ RECIPES: dict[str, Recipe] = {
             graph=0.5, steps=80, strengths=(0.5,), turns=1, lines=0.9, tolerance=0.0055, odds=True
         ), strength_pixels=196.0, full_stride=0.0,
     ),
-    "samples": _SAMPLES,
+    # What follows took maps of five data sets ×4 to ×16 from 82.3 to 83.3 mIoU and drawn ones from 80.1 to 82.7;
+    # smoothing alone 82.9 and 81.6. The graph holds a cell to its one class, so it has less than half.
+    "samples": replace(
+        _SAMPLES,
+        first=(0.6, 0.1), full_stride=16.0,
+        refinement=Refinement(graph=0.4, steps=30, strengths=(200.0,), turns=1, lines=0.8, tolerance=0.02),
+    ),
     "smooth": replace(
         _SAMPLES,
         sentence="The signal is smooth, or too coarse to have edges: it is interpolated (Catmull–Rom) and given back.",
