@@ -69,10 +69,13 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG)
         os.environ["GSJBU_MODELS_DIR"] = options.models_dir
     hosts = (*LOCAL_HOSTS, *options.allowed_host)
     out_dir = options.out_dir or environ.get("GSJBU_OUT_DIR")
-    config = Config(
-        host=options.host, port=options.port, allowed_hosts=hosts, frame_ancestors=tuple(options.frame_ancestor),
-        limits=limits,
-    )  # fmt: skip
+    try:
+        config = Config(
+            host=options.host, port=options.port, allowed_hosts=hosts, frame_ancestors=tuple(options.frame_ancestor),
+            limits=limits,
+        )  # fmt: skip
+    except SettingError as error:
+        parser.error(f"--allowed-host: {error.message}")
     if out_dir:
         out = Path(out_dir).expanduser().absolute()
         nearest = next(path for path in (out, *out.parents) if os.path.lexists(path))

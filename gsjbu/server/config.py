@@ -10,6 +10,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from gsjbu.server.hosts import allowed
 from gsjbu.server.limits import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ class Config:
     estimate: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "allowed_hosts", tuple(h.lower().strip("[]") for h in self.allowed_hosts))
+        object.__setattr__(self, "allowed_hosts", tuple(allowed(name) for name in self.allowed_hosts))
 
     @property
     def is_framed(self) -> bool:

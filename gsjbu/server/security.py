@@ -14,6 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gsjbu.server.clients import WRONG_ID, is_id
+from gsjbu.server.hosts import name_of
 from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem
 
@@ -89,7 +90,7 @@ class GuardMiddleware:
         if len(headers) > self.limits.header_count or size > self.limits.header_bytes:
             return Problem("headers_too_large", "The request has too many or too large headers.", close=True)
         values = {name: value.decode("latin-1") for name, value in headers}
-        host = _name_of(values.get(b"host", ""))
+        host = name_of(values.get(b"host", ""))
         if host is None or host not in self.allowed:
             return Problem(
                 "host_not_allowed",
@@ -119,15 +120,3 @@ class GuardMiddleware:
             return urlsplit(origin).netloc.lower() != values[b"host"].lower()
         except ValueError:
             return True
-
-
-def _name_of(host: str) -> str | None:
-    """The host name in a Host header, without the port and in lower case; None where it is malformed."""
-    if any(c in host for c in "/@\\?#, \t"):
-        return None
-    try:
-        parts = urlsplit("//" + host)
-        parts.port  # noqa: B018  raises where the port is no number
-    except ValueError:
-        return None
-    return parts.hostname
