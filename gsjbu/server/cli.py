@@ -18,7 +18,7 @@ from gsjbu.server.limits import Limits
 
 PROG = "python app.py"
 _PREFIX = "GSJBU_LIMIT_"
-_ALLOWED = "a host name to answer to besides localhost; may be given several times"
+_ALLOWED = "a host name to answer to besides localhost and addresses; may be given several times"
 _FRAME = "a site that may show the page in a frame (https://huggingface.co); may be given several times; needs HTTPS"
 _OUT = "folder for results that are given as files (default: in your cache folder); also GSJBU_OUT_DIR"
 _LIMIT = "change a limit; /api/settings lists them; also GSJBU_LIMIT_NAME in the environment"

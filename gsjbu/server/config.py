@@ -16,12 +16,12 @@ from gsjbu.server.limits import Limits
 ROOT = Path(__file__).resolve().parents[2]
 # In a wheel the page lies inside the package.
 WEB = ROOT if (ROOT / "templates").is_dir() else ROOT / "gsjbu" / "_web"
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+LOCAL_HOSTS = ("localhost",)
 
 
 @dataclass(frozen=True)
 class Config:
-    """Where to listen, which names to answer to, where files lie. Nothing here comes from a client."""
+    """Where to listen, which names to answer to besides addresses, where files lie; nothing comes from a client."""
 
     host: str = "127.0.0.1"
     port: int = 8000

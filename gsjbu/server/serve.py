@@ -153,7 +153,7 @@ def exposure(config: Config) -> str:
     """What whoever lets others reach the server should know."""
     text = f"listening on {config.host}: whoever can reach this address can use this machine's cores."
     if set(config.allowed_hosts) <= set(LOCAL_HOSTS):
-        text += " It answers to no name but localhost until you add --allowed-host NAME."
+        text += " It answers to addresses, but to no name but localhost until you add --allowed-host NAME."
     return text
 
 
