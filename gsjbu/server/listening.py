@@ -25,7 +25,7 @@ def bound(host: str, port: int) -> list[socket.socket]:
                     raise
         if not sockets and failed is not None:
             raise failed
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of a name that no DNS has
         for one in sockets:
             one.close()
         raise refusal(host, port, error) from error
@@ -46,15 +46,15 @@ def _bound(family: int, kind: int, protocol: int, _: str, address: tuple[str | i
     return one
 
 
-def refusal(host: str, port: int, error: OSError) -> SettingError:
+def refusal(host: str, port: int, error: OSError | UnicodeError) -> SettingError:
     """Why the server cannot listen there, and what to give instead."""
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return SettingError("host", f"{host!r} is no host that is known here: give another with --host ({_LOCAL}).")
     if error.errno == errno.EADDRINUSE:
         detail = f"Port {port} of {host} is in use: give another with --port, or stop the program that has it."
         return SettingError("port", detail)
     if error.errno == errno.EACCES:
         return SettingError("port", f"Port {port} is not for this user: give one from 1024 up with --port.")
-    if isinstance(error, socket.gaierror):
-        return SettingError("host", f"{host!r} is no host that is known here: give another with --host ({_LOCAL}).")
     if error.errno == errno.EADDRNOTAVAIL:
         return SettingError("host", f"{host} is no address of this machine: give one with --host ({_LOCAL}).")
     why = os.strerror(error.errno or 0)

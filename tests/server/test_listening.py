@@ -46,7 +46,7 @@ def test_a_port_is_in_use_by_whatever_name_of_the_host(host: str, taken: int) ->
 
 
 @pytest.mark.parametrize(
-    "host", ["no.such.host.invalid", "127.0.0.1:80", "http://127.0.0.1", "192.0.2.1", "2001:db8::1"]
+    "host", ["no.such.host.invalid", "127.0.0.1:80", "http://127.0.0.1", "a..b", "x" * 70, "192.0.2.1", "2001:db8::1"]
 )
 def test_a_host_that_is_none_of_this_machine(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--host", host, "--port", "0"], "gsjbu serve") == 2
