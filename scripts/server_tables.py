@@ -41,7 +41,7 @@ def filled(page: str) -> str:
 
 def _said(value: float, unit: str) -> str:
     if unit != "bytes":
-        return f"{value:,g} {unit}".replace(",", " ")
+        return f"{value:,} {unit}".replace(",", " ")
     for size, name in ((GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):
         if value >= size:
             return f"{value / size:g} {name}"

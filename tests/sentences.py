@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "gsjbu"
 #: Rooms and modules whose sentences never come to the page, by reason.
 ELSEWHERE = {
     "command line": "cli entry.py io/films.py io/float_maps.py io/halving.py io/levels.py io/writers.py "
-    "io/stretching.py server/cli.py server/serve.py",
+    "io/stretching.py server/cli.py server/hosts.py server/listening.py server/serve.py",
     "library": "__init__.py batch hf napari raster verbs.py refining.py module.py video.py core/blend.py core/eager.py "
     "core/compiler.py core/fit.py core/kernel.py core/kernel_file.py core/onnx_file.py core/threads.py core/tto.py "
     "core/window.py io/addresses.py io/compared.py io/containers.py io/masks.py io/outputs.py io/resolution.py "

@@ -64,7 +64,7 @@ def create_app(config: Config | None = None) -> FastAPI:
     # The last one added is the outermost: log, guard, the body's bounds, the catch of faults, the end of hung-up ones.
     app.add_middleware(HangUpMiddleware)
     app.add_middleware(problems.CrashMiddleware)
-    app.add_middleware(IntakeMiddleware, limits=config.limits)
+    app.add_middleware(IntakeMiddleware, limits=config.limits, is_stopping=lambda: service.jobs.stopping)
     app.add_middleware(
         GuardMiddleware, allowed_hosts=config.allowed_hosts, frame_ancestors=config.frame_ancestors,
         limits=config.limits,

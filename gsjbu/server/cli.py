@@ -15,12 +15,14 @@ from gsjbu.io import addresses
 from gsjbu.server.config import LOCAL_HOSTS, Config
 from gsjbu.server.headroom import available_bytes
 from gsjbu.server.limits import Limits
+from gsjbu.server.listening import bound
 
 PROG = "python app.py"
 _PREFIX = "GSJBU_LIMIT_"
-_ALLOWED = "a host name to answer to besides localhost; may be given several times"
+_ALLOWED = "a host name to answer to besides localhost and addresses; may be given several times"
 _FRAME = "a site that may show the page in a frame (https://huggingface.co); may be given several times; needs HTTPS"
 _OUT = "folder for results that are given as files (default: in your cache folder); also GSJBU_OUT_DIR"
+_STATUS = "Exit status: 0 stopped; 2 refused, with a sentence (the port is in use, say); 130 interrupted at the start."
 _LIMIT = "change a limit; /api/settings lists them; also GSJBU_LIMIT_NAME in the environment"
 
 
@@ -52,7 +54,7 @@ def _origin(text: str) -> str:
 def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG) -> Config:
     """The Config that the command line asks for; exits with a sentence where it cannot be."""
     text = "Upsample Anything: the web page and its API."
-    parser = argparse.ArgumentParser(prog=prog, description=text)
+    parser = argparse.ArgumentParser(prog=prog, description=text, epilog=_STATUS)
     add_arguments(parser)
     options = parser.parse_args(argv)
     given = {k[len(_PREFIX) :].lower(): v for k, v in environ.items() if k.startswith(_PREFIX)}
@@ -69,10 +71,13 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG)
         os.environ["GSJBU_MODELS_DIR"] = options.models_dir
     hosts = (*LOCAL_HOSTS, *options.allowed_host)
     out_dir = options.out_dir or environ.get("GSJBU_OUT_DIR")
-    config = Config(
-        host=options.host, port=options.port, allowed_hosts=hosts, frame_ancestors=tuple(options.frame_ancestor),
-        limits=limits,
-    )  # fmt: skip
+    try:
+        config = Config(
+            host=options.host, port=options.port, allowed_hosts=hosts, frame_ancestors=tuple(options.frame_ancestor),
+            limits=limits,
+        )  # fmt: skip
+    except SettingError as error:
+        parser.error(f"--allowed-host: {error.message}")
     if out_dir:
         out = Path(out_dir).expanduser().absolute()
         nearest = next(path for path in (out, *out.parents) if os.path.lexists(path))
@@ -85,7 +90,12 @@ def config_of(argv: Sequence[str], environ: Mapping[str, str], prog: str = PROG)
 def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Serve until SIGTERM or Ctrl+C; returns the exit status. ``prog``: how it was started, for the usage line."""
     config = config_of(sys.argv[1:] if argv is None else argv, os.environ, prog)
-    from gsjbu.server.serve import serve
+    try:
+        sockets = bound(config.host, config.port)
+        from gsjbu.server.serve import serve
 
-    serve(config)
+        serve(config, sockets)
+    except SettingError as error:
+        print(f"{prog}: {error.message}", file=sys.stderr)
+        return 2
     return 0

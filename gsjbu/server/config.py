@@ -10,17 +10,18 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from gsjbu.server.hosts import allowed
 from gsjbu.server.limits import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
 # In a wheel the page lies inside the package.
 WEB = ROOT if (ROOT / "templates").is_dir() else ROOT / "gsjbu" / "_web"
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+LOCAL_HOSTS = ("localhost",)
 
 
 @dataclass(frozen=True)
 class Config:
-    """Where to listen, which names to answer to, where files lie. Nothing here comes from a client."""
+    """Where to listen, which names to answer to besides addresses, where files lie; nothing comes from a client."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -36,7 +37,7 @@ class Config:
     estimate: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "allowed_hosts", tuple(h.lower().strip("[]") for h in self.allowed_hosts))
+        object.__setattr__(self, "allowed_hosts", tuple(allowed(name) for name in self.allowed_hosts))
 
     @property
     def is_framed(self) -> bool:

@@ -22,7 +22,7 @@ from gsjbu.errors import Cancelled, GsjbuError
 from gsjbu.server.events import EventLog
 from gsjbu.server.limits import Limits
 from gsjbu.server.logs import tell_failure
-from gsjbu.server.problems import Problem, from_error, of_crash
+from gsjbu.server.problems import Problem, from_error, of_crash, stopping
 from gsjbu.server.results import clean
 from gsjbu.server.store import new_id
 
@@ -331,7 +331,7 @@ class Scheduler:
 
     def _check_share(self, client: tuple[str, str]) -> None:
         if self.stopping:
-            raise Problem("server_stopping", "The server is shutting down; please try again later.")
+            raise stopping()
         live = self._live()
         if live[client] >= self.limits.client_jobs:
             raise Problem(

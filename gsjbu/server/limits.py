@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -16,6 +17,23 @@ from gsjbu.errors import SettingError
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+# How a value may be written: ``20 MiB``, ``1 800 s``, ``4e7 pixels``.
+_UNITS = {"bytes": {"bytes": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB}, "s": {"s": 1, "min": 60, "h": 3600}}
+_WRITTEN = re.compile(r"(\d{1,3}(?:\s\d{3})+|[-+]?[\d._]+(?:e[-+]?\d+)?)\s*([a-z]*)", re.IGNORECASE)
+
+
+def _number(raw: str, units: Mapping[str, int]) -> float:
+    """The value that ``raw`` says in the limit's own unit, the first of ``units``; -1 where it says none."""
+    factors = {"": 1, **{name.lower(): factor for name, factor in units.items()}}
+    found = _WRITTEN.fullmatch(raw.strip())
+    if found is None or found[2].lower() not in factors:
+        return -1.0
+    factor = factors[found[2].lower()]
+    try:
+        value = float(re.sub(r"\s", "", found[1])) * factor
+    except ValueError:
+        return -1.0
+    return value if factor == 1 else float(round(value))
 
 
 def _limit(default: float, unit: str, description: str) -> Any:
@@ -79,14 +97,15 @@ class Limits:
         for name, raw in given.items():
             if name not in known:
                 raise SettingError(name, f"There is no limit {name!r}; the limits are {', '.join(known)}.")
-            try:
-                value = float(raw)
-            except ValueError:
-                value = -1.0
             whole = not name.endswith("_seconds")
+            units = _UNITS.get(known[name].metadata["unit"], {known[name].metadata["unit"]: 1})
+            value = _number(raw, units)
             if not 0 < value < 2**53 or (whole and value % 1):
                 what = "a whole number" if whole else "a number"
-                raise SettingError(name, f"Limit {name} is {raw!r}; it must be {what} above 0.")
+                detail = (
+                    f"Limit {name} is {raw!r}; it must be {what} above 0, alone or with its unit: {', '.join(units)}."
+                )
+                raise SettingError(name, detail)
             values[name] = int(value) if whole else value
         return cls(**values)
 

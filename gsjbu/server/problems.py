@@ -25,6 +25,8 @@ from gsjbu.server.codes import STATUS
 
 log = logging.getLogger("gsjbu.server")
 
+# When whatever starts servers may have another one up.
+RETRY_SECONDS = 5
 _NO_JSON = "The body is no JSON: it must be UTF-8, nested less deep, with numbers of at most 4300 digits."
 _OF_STATUS = {400: "request_invalid", 404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 
@@ -133,6 +135,12 @@ def _is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+def stopping() -> Problem:
+    """What whoever brings new work is told after SIGTERM."""
+    detail = "The server is shutting down; please try again later."
+    return Problem("server_stopping", detail, retry_after=RETRY_SECONDS)
+
+
 def internal() -> Problem:
     """What a client is told where nothing is known."""
     return Problem("internal", "Something went wrong inside the server; its log says what. Please try again.")
@@ -150,7 +158,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     out: dict[int | str, dict[str, Any]] = {}
     for status in sorted({*common, *statuses}):
         out[status] = {**described, "description": HTTPStatus(status).phrase}
-        if status == 429:
+        if status in (429, 503):
             out[status]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
     return out
 

@@ -16,7 +16,7 @@ from gsjbu.io.colours import MAPS, stops
 from gsjbu.samples import SAMPLES
 from gsjbu.server import results, schemas
 from gsjbu.server.dependencies import Shared
-from gsjbu.server.problems import OF_BODIES, refusals
+from gsjbu.server.problems import OF_BODIES, refusals, stopping
 from gsjbu.server.ready import Ready
 from gsjbu.server.service import Service
 from gsjbu.server.strict import StrictRoute
@@ -46,11 +46,12 @@ async def estimate(service: Shared, wanted: schemas.EstimateRequest) -> Response
 @router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", response_model=schemas.Health, responses=refusals())
 async def healthz(service: Shared) -> dict[str, Any]:
-    """Quick, and never waits for a computation."""
+    """Quick, and never waits for a computation; refused with `server_stopping` (503) once the server stops."""
+    if service.jobs.stopping:
+        raise stopping()
     decoders = service.inputs.decoders
-    well = "degraded" if decoders.broken else "ok"
     return {
-        "status": "stopping" if service.jobs.stopping else well,
+        "status": "degraded" if decoders.broken else "ok",
         "warm": service.warm,
         "backend": service.backend,
         "version": service.version,

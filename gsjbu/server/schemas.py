@@ -232,7 +232,7 @@ class JobMade(BaseModel):
 class Health(BaseModel):
     """Whether the server is well."""
 
-    status: Literal["ok", "degraded", "stopping"] = Field(
+    status: Literal["ok", "degraded"] = Field(
         description="degraded: files cannot be decoded, see helpers_lost; jobs on kept images run."
     )
     warm: bool

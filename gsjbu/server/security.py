@@ -1,9 +1,9 @@
 """What stands before every route: Host and Origin checks, bounded headers, and the headers of every answer.
 
 A page on another site can make a browser send requests to 127.0.0.1. Two checks stop it: the Host header must be
-a name that this server answers to (DNS rebinding brings a stranger's name), and an unsafe request that says where
-it comes from must come from the page itself (cross-site POST): by the browser's own word, or from the same host.
-Programs that send no Origin are not browsers.
+an address or a name that this server answers to (DNS rebinding brings a stranger's name, and no DNS leads an address
+elsewhere), and an unsafe request that says where it comes from must come from the page itself (cross-site POST): by
+the browser's own word, or from the same host. Programs that send no Origin are not browsers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gsjbu.server.clients import WRONG_ID, is_id
+from gsjbu.server.hosts import is_address, name_of
 from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem
 
@@ -41,6 +42,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=()",
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# Tells no secret, and is asked by probes that know the server by names of their own, or send no Host.
+PROBED = "/healthz"
 
 
 def headers_of(ancestors: tuple[str, ...]) -> dict[str, str]:
@@ -89,8 +92,8 @@ class GuardMiddleware:
         if len(headers) > self.limits.header_count or size > self.limits.header_bytes:
             return Problem("headers_too_large", "The request has too many or too large headers.", close=True)
         values = {name: value.decode("latin-1") for name, value in headers}
-        host = _name_of(values.get(b"host", ""))
-        if host is None or host not in self.allowed:
+        is_probe = scope["path"] == PROBED and scope["method"] in SAFE_METHODS
+        if not (is_probe or self._answers_to(values.get(b"host", ""))):
             return Problem(
                 "host_not_allowed",
                 "This server does not answer to that host name; open it as http://127.0.0.1 with its port, "
@@ -104,6 +107,10 @@ class GuardMiddleware:
         if self._is_foreign(scope["method"], values):
             return Problem("origin_not_allowed", "Requests from pages of another site are not accepted.", close=True)
         return None
+
+    def _answers_to(self, host: str) -> bool:
+        name = name_of(host)
+        return name is not None and (name in self.allowed or is_address(name))
 
     @staticmethod
     def _is_foreign(method: str, values: dict[bytes, str]) -> bool:
@@ -119,15 +126,3 @@ class GuardMiddleware:
             return urlsplit(origin).netloc.lower() != values[b"host"].lower()
         except ValueError:
             return True
-
-
-def _name_of(host: str) -> str | None:
-    """The host name in a Host header, without the port and in lower case; None where it is malformed."""
-    if any(c in host for c in "/@\\?#, \t"):
-        return None
-    try:
-        parts = urlsplit("//" + host)
-        parts.port  # noqa: B018  raises where the port is no number
-    except ValueError:
-        return None
-    return parts.hostname

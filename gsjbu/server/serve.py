@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -25,6 +26,7 @@ from gsjbu.server.config import LOCAL_HOSTS, Config
 from gsjbu.server.descriptors import connections_within, raise_limit
 from gsjbu.server.hangup import hang_up
 from gsjbu.server.limits import Limits
+from gsjbu.server.listening import refusal
 
 log = logging.getLogger("gsjbu.server")
 # After everything has been closed, threads may take this long to come out of their last computation.
@@ -97,11 +99,16 @@ class Server(uvicorn.Server):
     """Lets running jobs end before it closes connections, and leaves with 0 after SIGTERM or Ctrl+C."""
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
-        await super().startup(sockets)
-        if self.config.log_config is None and self.started and sys.stdout is not None and sys.stdout.isatty():
-            host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-            port = self.servers[0].sockets[0].getsockname()[1]
-            print(f"Upsample Anything is at http://{host}:{port} (Ctrl+C to stop)", flush=True)
+        try:
+            await super().startup(sockets)
+        except OSError as error:  # another server, which started at the same time, was the first to listen
+            await self.lifespan.shutdown()
+            raise refusal(self.config.host, self.config.port, error) from error
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        where = f"Upsample Anything is at http://{host}:{self.servers[0].sockets[0].getsockname()[1]}"
+        log.info(where)
+        if sys.stdout is not None and sys.stdout.isatty():
+            print(f"{where} (Ctrl+C to stop)", flush=True)
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
         await self.config.app.state.service.drain()  # type: ignore[union-attr]
@@ -133,8 +140,8 @@ def make_server(config: Config) -> Server:
     )  # fmt: skip
 
 
-def serve(config: Config) -> None:
-    """Run until SIGTERM or Ctrl+C."""
+def serve(config: Config, sockets: list[socket.socket]) -> None:
+    """Run on bound ``sockets`` until SIGTERM or Ctrl+C."""
     logs.set_up()
     allocator.tune()
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -145,7 +152,7 @@ def serve(config: Config) -> None:
         config = replace(config, limits=replace(limits, connections=connections))
     if not config.is_local:
         log.warning(exposure(config))
-    make_server(config).run()
+    make_server(config).run(sockets)
     _leave()
 
 
@@ -153,7 +160,7 @@ def exposure(config: Config) -> str:
     """What whoever lets others reach the server should know."""
     text = f"listening on {config.host}: whoever can reach this address can use this machine's cores."
     if set(config.allowed_hosts) <= set(LOCAL_HOSTS):
-        text += " It answers to no name but localhost until you add --allowed-host NAME."
+        text += " It answers to addresses, but to no name but localhost until you add --allowed-host NAME."
     return text
 
 

@@ -1,6 +1,7 @@
 """Bodies in: counted as they stream, before anything looks at them.
 
-``IntakeMiddleware`` stands before every route and bounds any body in bytes and in time, whatever Content-Length says.
+``IntakeMiddleware`` stands before every route and bounds any body in bytes and in time, whatever Content-Length says;
+once the server stops, it takes none.
 ``read_form`` reads one multipart form into memory and stops at the first byte over a file's, a field's or a
 count's bound. Memory of all uploads under way together is bounded by ``Buffers``.
 """
@@ -11,7 +12,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gsjbu.server.clients import client_of
 from gsjbu.server.limits import KIB, MIB, Limits
-from gsjbu.server.problems import Problem
+from gsjbu.server.problems import Problem, stopping
 
 # After a refusal the rest of a body is thrown away up to here, so that the answer is not lost in a reset.
 DRAIN_BYTES = 512 * KIB
@@ -103,18 +104,19 @@ def form_bytes(limits: Limits, path: str) -> int:
 
 
 class IntakeMiddleware:
-    """Counts and times every request body."""
+    """Counts and times every request body, and refuses them all once ``is_stopping``: what they bring would be lost."""
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits, is_stopping: Callable[[], bool] = lambda: False) -> None:
         self.app = app
         self.limits = limits
+        self.is_stopping = is_stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         limit = form_bytes(self.limits, scope["path"]) if scope["path"] in FORMS else self.limits.json_bytes
-        body = _Body(receive, limit, self.limits, dict(scope["headers"]))
+        body = _Body(receive, limit, self.limits, dict(scope["headers"]), self.is_stopping)
 
         async def closing(message: Message) -> None:
             if message["type"] == "http.response.start" and not body.done:
@@ -134,8 +136,15 @@ class IntakeMiddleware:
 class _Body:
     """One request's body on its way in."""
 
-    def __init__(self, receive: Receive, limit: int, limits: Limits, headers: dict[bytes, bytes]) -> None:
-        self._receive = receive
+    def __init__(
+        self,
+        receive: Receive,
+        limit: int,
+        limits: Limits,
+        headers: dict[bytes, bytes],
+        is_stopping: Callable[[], bool],
+    ) -> None:
+        self._receive, self.is_stopping = receive, is_stopping
         self.limit, self.limits = limit, limits
         self.encoding = headers.get(b"content-encoding", b"identity").lower()
         declared = headers.get(b"content-length", b"")
@@ -153,6 +162,8 @@ class _Body:
             return Problem("request_invalid", detail, close=True)
         if self.done:
             return None
+        if self.is_stopping():
+            return stopping()
         if self.encoding != b"identity":
             return Problem("encoding_unsupported", "Compressed request bodies are not accepted; send it plain.")
         if self.declared is not None and self.declared > self.limit:
@@ -178,6 +189,8 @@ class _Body:
         except TimeoutError:
             raise Problem("upload_timeout", "The body came too slowly; please send it again.", close=True) from None
         self._note(message)
+        if self.is_stopping():
+            raise stopping()
         if self.count > self.limit:
             raise self._too_large()
         return message

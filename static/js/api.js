@@ -1,4 +1,5 @@
 // The server's answers. A refusal becomes a Problem with the server's own sentence; no answer, Unreachable.
+// Addresses are relative to the page, which may lie under a proxy's path.
 
 export class Problem extends Error {
   constructor(status, body, retryAfter = 1) {
@@ -53,38 +54,40 @@ function form(parts, signal) {
   return { method: "POST", body: data, signal };
 }
 
-const job = (id) => `/api/jobs/${encodeURIComponent(id)}`;
+/** An address that the server gives, from its own root on, as the page reaches it. */
+export const given = (address) => address.replace(/^\//, "");
+const job = (id) => `api/jobs/${encodeURIComponent(id)}`;
 
 /** A language's words. */
-export const words = (code) => json(`/static/lang/${code}.json`);
+export const words = (code) => json(`static/lang/${code}.json`);
 /** A language's words for what the server says. */
-export const serversWords = (code) => json(`/static/lang/said/${code}.json`);
-export const settings = () => json("/api/settings");
-export const health = () => json("/healthz", { cache: "no-store" });
+export const serversWords = (code) => json(`static/lang/said/${code}.json`);
+export const settings = () => json("api/settings");
+export const health = () => json("healthz", { cache: "no-store" });
 // What a person chooses can be given up by an AbortSignal, the last argument.
-export const sendImage = (file, signal = undefined) => json("/api/images", form({ file }, signal));
-export const takeSample = (name, signal = undefined) => json("/api/images", form({ sample: name }, signal));
+export const sendImage = (file, signal = undefined) => json("api/images", form({ file }, signal));
+export const takeSample = (name, signal = undefined) => json("api/images", form({ sample: name }, signal));
 /** `words` on it: kind, layout …, and the entry of a file that holds several arrays. */
-export const sendSignal = (file, words = {}, signal = undefined) => json("/api/signals", form({ file, ...words }, signal));
+export const sendSignal = (file, words = {}, signal = undefined) => json("api/signals", form({ file, ...words }, signal));
 /** A signal the server holds, taken for something else: a new one. */
 export const understandSignal = (id, words, signal = undefined) =>
-  json(`/api/signals/${encodeURIComponent(id)}`, { ...sending(words), method: "PATCH", signal });
-export const sendTruth = (file, entry, signal = undefined) => json("/api/truths", form({ file, entry }, signal));
+  json(`api/signals/${encodeURIComponent(id)}`, { ...sending(words), method: "PATCH", signal });
+export const sendTruth = (file, entry, signal = undefined) => json("api/truths", form({ file, entry }, signal));
 /** What a built-in scene knows of itself: its depth or its labels. */
-export const sceneTruth = (sample, what, signal = undefined) => json("/api/truths", form({ sample, what }, signal));
+export const sceneTruth = (sample, what, signal = undefined) => json("api/truths", form({ sample, what }, signal));
 /** A truth the server still holds. */
-export const readTruth = (id) => json(`/api/truths/${encodeURIComponent(id)}`);
+export const readTruth = (id) => json(`api/truths/${encodeURIComponent(id)}`);
 /** The low-resolution signal that a truth gives. */
 export const reduceTruth = (id, cells, signal = undefined) =>
-  json(`/api/truths/${encodeURIComponent(id)}/signal`, { ...sending(cells), signal });
-export const startJob = (body) => json("/api/jobs", sending(body));
+  json(`api/truths/${encodeURIComponent(id)}/signal`, { ...sending(cells), signal });
+export const startJob = (body) => json("api/jobs", sending(body));
 export const readJob = (id) => json(job(id));
 /** A picture the server still holds. */
-export const readImage = (id) => json(`/api/images/${encodeURIComponent(id)}`);
+export const readImage = (id) => json(`api/images/${encodeURIComponent(id)}`);
 /** A signal the server still holds; `over` an image: as a run on it has it. @param {{image?: string, resolution?: number}} over */
 export const readSignal = (id, over = {}) =>
-  json(`/api/signals/${encodeURIComponent(id)}?${new URLSearchParams(Object.entries(over).map(([k, v]) => [k, String(v)]))}`);
-export const imageUrl = (id) => `/api/images/${encodeURIComponent(id)}/thumb.png`;
+  json(`api/signals/${encodeURIComponent(id)}?${new URLSearchParams(Object.entries(over).map(([k, v]) => [k, String(v)]))}`);
+export const imageUrl = (id) => `api/images/${encodeURIComponent(id)}/thumb.png`;
 export const dropJob = (id) => json(job(id), { method: "DELETE" });
 export const events = (id) => new EventSource(`${job(id)}/events`);
 export const pixel = (id, x, y) => json(`${job(id)}/pixel?x=${x}&y=${y}`);

@@ -71,7 +71,7 @@ function draw() {
       const title = said(sample.title);
       const named = { title, "aria-label": t("picture.sample", { title }), data: { sample: sample.name } };
       const take = () => takeSample(sample.name);
-      return thumb(sample.thumb_url, 48, state.image?.sample === sample.name, named, take);
+      return thumb(api.given(sample.thumb_url), 48, state.image?.sample === sample.name, named, take);
     }),
   );
   put(
@@ -109,7 +109,7 @@ export async function takeSample(name) {
   const answer = await send({ slots: ["image"] }, (signal) => api.takeSample(name, signal));
   if (!answer) return;
   const { image_id: id, width, height } = answer;
-  await show({ id, width, height, name: sample.title, sample: name, thumb: sample.thumb_url });
+  await show({ id, width, height, name: sample.title, sample: name, thumb: api.given(sample.thumb_url) });
 }
 
 /** Use a picture that a person brings; true if it was taken. */
@@ -141,7 +141,7 @@ export async function takeKnown(id) {
 /** A small picture of a large one, as an address that stays good for this visit. */
 async function thumbnail(blob) {
   const whole = await createImageBitmap(blob, { resizeWidth: THUMB, resizeQuality: "medium" }).catch(() => null);
-  if (!whole) return "/static/icon.svg"; // the server could read it, this browser cannot
+  if (!whole) return "static/icon.svg"; // the server could read it, this browser cannot
   const canvas = h("canvas", { width: whole.width, height: whole.height });
   canvas.getContext("2d").drawImage(whole, 0, 0);
   return canvas.toDataURL("image/jpeg", 0.8);

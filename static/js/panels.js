@@ -53,7 +53,7 @@ export function groups(result) {
 /** Where a panel's picture is. */
 export function source(panel, job) {
   if (panel.png) return `data:image/png;base64,${panel.png}`;
-  return panel.url ?? api.panelUrl(job, panel.name);
+  return panel.url ? api.given(panel.url) : api.panelUrl(job, panel.name);
 }
 
 /** A panel's picture, decoded (an image, or the canvas of a map made on this page). */

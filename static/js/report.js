@@ -1,5 +1,6 @@
 // What a run means: who is closer to the truth and by how much, every figure with its unit and direction, what ran.
 
+import { given } from "./api.js";
 import { label, shownChoice, shownSetting } from "./controls.js";
 import { byId, h, put } from "./dom.js";
 import { fixed, number, seconds } from "./format.js";
@@ -286,7 +287,7 @@ function ran(result) {
     ],
   ];
   put(byId("ran-more"), rows.map(([name, words]) => [h("dt", {}, name), h("dd", {}, words)]).flat());
-  const files = result.panels.filter((p) => p.url?.startsWith("/static/out/")).map((p) => p.url);
+  const files = result.panels.filter((p) => p.url?.startsWith("/static/out/")).map((p) => given(p.url));
   byId("files-row").hidden = !files.length;
   put(
     byId("files"),

@@ -9,7 +9,8 @@ const attached = (field, name) => quoted(`${field}=@"${name.replace(/[\\"]/g, "\
 const attachedEntry = (field, name, entry, of) =>
   entry ? [`-F ${attached(field, name.slice(0, -entry.length - 1))}`, `-F ${quoted(`${of}=${entry}`)}`] : [`-F ${attached(field, name)}`];
 const fileName = (image) => (image.sample ? `${image.sample}.png` : image.name || "picture.png");
-const origin = () => location.origin;
+/** Where the server is, under a proxy's path too. */
+const server = () => new URL(".", location.href).href.replace(/\/$/, "");
 /** The signal's file, and what was said of it: one made of a truth is in the zip, as it was made. */
 const brought = ({ name, kind, made, words }) =>
   made ? { file: "signal_lr.npy", words: { kind, invalid: "none" } } : { file: name, words };
@@ -92,5 +93,5 @@ export function curl({ result }) {
   }
   if (truth?.scene) parts.push(`-F ${quoted(`what=${truth.what}`)}`);
   else if (truth) parts.push(...attachedEntry("truth", truth.name, truth.entry, "truth_entry"));
-  return `curl -fsS -o result.json ${image} ${parts.join(" ")} ${quoted(`${origin()}/api/run`)}`;
+  return `curl -fsS -o result.json ${image} ${parts.join(" ")} ${quoted(`${server()}/api/run`)}`;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Page
 
 from gsjbu.settings import SETTINGS
 from tests.browser.hands import Server, Watch, depth, forget, set_slider, settled, shown, state, tab
+from tests.prefix import under_prefix
 
 pytestmark = pytest.mark.address("resolution=128&features=off")
 
@@ -20,6 +22,37 @@ def query(page: Page) -> dict[str, str]:
     """The address's values, once it has settled."""
     settled(page)
     return {k: v[0] for k, v in parse_qs(urlsplit(page.url).query).items()}
+
+
+@pytest.mark.address(None)
+def test_under_a_proxys_path_the_page_is_whole(page: Page, server: Server, watch: Watch, tmp_path: Path) -> None:
+    """Every request stays below the path, scenes, runs, events, panels and the zip; a reload gives the same."""
+    with under_prefix(server.url) as address:
+        watch.host = urlsplit(address).netloc
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}/?resolution=128&features=off")
+        job = shown(page)
+        page.click("#samples .thumb >> nth=1")
+        job = shown(page, job)
+        images = "Array.from(document.images).filter((one) => one.src && one.complete && !one.naturalWidth).length"
+        assert page.evaluate(images) == 0
+        with page.expect_download() as zipped:
+            page.click("#download")
+        assert zipped.value.path().stat().st_size > 10_000
+        page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+        page.click("#copy-menu summary")
+        page.click("#copy-curl")
+        page.wait_for_function("window.copied")
+        assert f"'{address}/api/run'" in page.evaluate("window.copied")
+        page.wait_for_function("location.search.includes('divider=')")
+        assert page.url.startswith(f"{address}/?")
+        page.reload()
+        shown(page)
+        page.click("[data-i18n='page.api']")
+        page.wait_for_url(f"{address}/docs")
+        assert [url for url in asked if not url.startswith((f"{address}/", "data:", "blob:"))] == []
+        page.goto("about:blank")
 
 
 def test_reload_gives_the_same(page: Page) -> None:

@@ -148,10 +148,12 @@ def main(argv: list[str]) -> None:
     from dataclasses import replace
 
     from gsjbu.server.cli import config_of
+    from gsjbu.server.listening import bound
     from gsjbu.server.serve import serve
 
     run = FakeRun(seconds=float(os.environ.get("FAKE_SECONDS", "0.2")))
-    serve(replace(config_of(argv, os.environ), run=run, estimate=fake_estimate, warm_up=False))
+    config = replace(config_of(argv, os.environ), run=run, estimate=fake_estimate, warm_up=False)
+    serve(config, bound(config.host, config.port))
 
 
 if __name__ == "__main__":

@@ -49,10 +49,35 @@ def test_options_and_environment_change_limits_and_options_win() -> None:
 
 @pytest.mark.parametrize("given", [{"nosuch": "1"}, {"queue_jobs": "x"}, {"queue_jobs": "0"}, {"queue_jobs": "-1"},
                                    {"queue_jobs": "inf"}, {"queue_jobs": "nan"},
+                                   {"queue_jobs": "1 MiB"}, {"image_bytes": "20 MX"}, {"image_bytes": "20 s"},
+                                   {"image_bytes": "1 2"}, {"image_bytes": "MiB"}, {"image_bytes": "-1 MiB"},
+                                   {"image_bytes": "1.2.3"}, {"image_bytes": "9e99 GiB"}, {"cache_seconds": "0 min"},
                                    {"running_jobs": "0.5"}, {"queue_jobs": "1.5"}, {"cache_seconds": "0"}])  # fmt: skip
 def test_bad_limits_are_refused(given: dict[str, str]) -> None:
     with pytest.raises(SettingError):
         Limits.parse(given)
+
+
+def test_each_row_of_the_table_may_be_typed_as_it_stands() -> None:
+    page = server_tables.PAGE.read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page[page.index("<!-- limits -->") :], re.MULTILINE)
+    given = {name: text for name, text in rows if name in asdict(Limits()) and name != "running_jobs"}
+    assert len(given) == len(fields(Limits)) - 1
+    assert Limits.parse(given) == Limits()
+    for name, text in given.items():
+        typed = config_of(["--limit", f"{name}={text.replace(' ', '')}"], {}).limits
+        assert getattr(typed, name) == getattr(Limits(), name)
+
+
+@pytest.mark.parametrize(("name", "text", "value"), [
+    ("image_bytes", "1.5MiB", 3 * MIB // 2), ("image_bytes", " 20971520 ", 20 * MIB), ("image_bytes", "2 gib", 2 * GIB),
+    ("image_bytes", "0.3 MiB", 314573), ("image_bytes", "20\u202f971\u202f520 bytes", 20 * MIB),
+    ("image_bytes", "1e6", 10**6),
+    ("image_pixels", "4e+07 pixels", 40_000_000), ("job_seconds", "5 min", 300), ("job_seconds", "1.5", 1.5),
+    ("out_seconds", "24h", 86400), ("queue_jobs", "4 jobs", 4),
+])  # fmt: skip
+def test_a_limit_may_have_its_unit(name: str, text: str, value: float) -> None:
+    assert getattr(Limits.parse({name: text}), name) == value
 
 
 @pytest.mark.parametrize("argv", [["--limit", "queue_jobs"], ["--limit", "queue_jobs=x"], ["--port", "x"],

@@ -49,19 +49,33 @@ def test_every_kind_of_answer_carries_the_security_headers(plain: Running) -> No
 
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("127.0.0.1", 200), ("localhost", 200), ("LOCALHOST:8000", 200), ("[::1]:80", 200), ("evil.example", 403),
+    [("127.0.0.1", 200), ("localhost", 200), ("LOCALHOST:8000", 200), ("[::1]:80", 200), ("localhost.", 200),
+     ("10.1.2.3:8000", 200), ("192.168.0.7", 200), ("[fe80::1]:8000", 200), ("evil.example", 403),
      ("127.0.0.1.evil.example", 403), ("", 403), ("localhost@evil.example", 403), ("localhost:x", 403),
-     ("localhost, evil.example", 403), ("0.0.0.0", 403)],
+     ("localhost, evil.example", 403), ("0.0.0.0", 403), ("[::]:80", 403), ("10.1.2", 403), ("2130706433", 403),
+     ("10.1.2.3@evil.example", 403), ("a.localhost", 403)],
 )  # fmt: skip
 def test_dns_rebinding(plain: Running, host: str, status: int) -> None:
     client = plain.client()
-    assert client.get("/healthz", headers={"Host": host}).status_code == status
+    for path in ("/", "/metrics", "/api/settings"):
+        assert client.get(path, headers={"Host": host}).status_code == status
+    assert client.post("/api/estimate", json={}, headers={"Host": host}).status_code == (403 if status == 403 else 422)
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3:8000", "page:8000", "pod-7.example.", "0.0.0.0", ""])
+def test_a_probe_may_ask_for_the_health_by_any_name_and_for_nothing_else(plain: Running, host: str) -> None:
+    client = plain.client(Host=host)
+    assert [client.request(how, "/healthz").status_code for how in ("GET", "HEAD")] == [200, 200]
+    assert client.post("/healthz").status_code == (405 if host == "10.1.2.3:8000" else 403)
+    if host != "10.1.2.3:8000":
+        assert client.get("/healthz/").json()["code"] == client.get("/metrics").json()["code"] == "host_not_allowed"
 
 
 def test_no_host_at_all(plain: Running) -> None:
-    with plain.connect() as s:
-        s.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-        assert b" 403 " in s.recv(65536)
+    for path, status in ((b"/", b" 403 "), (b"/healthz", b" 200 ")):
+        with plain.connect() as s:
+            s.sendall(b"GET " + path + b" HTTP/1.0\r\n\r\n")
+            assert status in s.recv(65536)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,10 @@ import uvicorn
 
 from gsjbu.server import serve
 from tests import zygote
-from tests.server.conftest import ROOT, Process, Running, in_process, start, upload
+from tests.server.conftest import ROOT, Process, Running, in_process, picture, start, upload, wait
 from tests.server.fake import FakeRun
 from tests.server.test_events import follow
+from tests.server.test_jobs import until
 
 FAKE = ("-m", "tests.server.fake")
 
@@ -47,10 +48,11 @@ def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Sig
         time.sleep(0.4)
         server.process.send_signal(how)
         began = time.monotonic()
-        while another.get("/healthz").json()["status"] != "stopping":
+        while another.get("/healthz").status_code == 200:
             time.sleep(0.01)
         late = another.post("/api/jobs", json={"image_id": image})
         assert (late.status_code, late.json()["code"]) == (503, "server_stopping")
+        assert another.get(f"/api/jobs/{jobs[0]}").status_code == 200
         assert server.process.wait(25) == 0
         seconds = time.monotonic() - began
         for t in threads:
@@ -61,6 +63,45 @@ def test_a_stop_lets_running_jobs_end_and_tells_the_waiting_ones(how: signal.Sig
     assert len(ends) == 5
     assert seconds < 10
     assert list(tmp_path.iterdir()) == [], "a temporary file is left"
+
+
+def test_what_would_bring_new_work_is_refused_while_the_server_stops(serve: Callable[..., Running]) -> None:
+    server = serve(FakeRun())
+    client = server.client()
+    image = upload(client)
+    done = start(client, image)
+    wait(client, done)
+    server.service.jobs.shut()
+    a_file = {"file": ("a.png", picture())}
+    refused = [
+        client.get("/healthz"), client.head("/healthz"),
+        *(client.post(path, files=a_file) for path in ("/api/images", "/api/signals", "/api/truths", "/api/run")),
+        client.post("/api/jobs", json={"image_id": image}), client.patch(f"/api/signals/{image}", json={}),
+        client.post(f"/api/truths/{image}/signal", json={}), client.get(f"/api/jobs/{done}/download"),
+    ]  # fmt: skip
+    for answer in refused:
+        assert answer.status_code == 503, answer.request.url
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.request.method == "HEAD" or answer.json()["code"] == "server_stopping"
+    for path in ("/", "/metrics", f"/api/jobs/{done}", f"/api/jobs/{done}/panels/original.png"):
+        assert client.get(path).status_code == 200
+    assert client.delete(f"/api/jobs/{done}").status_code == 200
+
+
+def test_an_upload_that_was_under_way_is_not_said_to_be_kept(serve: Callable[..., Running]) -> None:
+    server = serve(FakeRun())
+
+    def body() -> Iterator[bytes]:
+        form = picture()
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\n' + form[:99]
+        until(lambda: server.service.buffers.used > 0)
+        server.service.jobs.shut()
+        yield form[99:] + b"\r\n--x--\r\n"
+
+    answer = server.client().post(
+        "/api/images", content=body(), headers={"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (503, "server_stopping")
 
 
 def test_what_else_uvicorn_takes_for_a_stop_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
