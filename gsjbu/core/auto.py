@@ -98,7 +98,7 @@ def fit(
     missing = 0.0 if told is None else missing_nearby(told)
     told = both(base.seen_cells, told)
     with torch_threads(threads):
-        lies = registered(signal, name, guide, grid, base.lr_guide, told, roughly=_is_large(grid))
+        lies = registered(signal, name, guide, grid, base.lr_guide, told, _is_large(grid), given.kind == "heat_map")
     signal, name, trust, gain, moved = lies.signal, lies.recipe, lies.trust, lies.gain, lies.moved
     if lies.smoother:
         name = "surface" if name == "measured" else "smooth"

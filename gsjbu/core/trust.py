@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gsjbu.core.refinement.recipe import SUREST
-from gsjbu.core.smooth import errors_left_out, is_even
+from gsjbu.core.smooth import errors_left_out, is_even, is_smooth
 from gsjbu.core.threads import bands, each
 from gsjbu.core.tto import standardised
 
@@ -41,6 +41,12 @@ SMOOTHER = 0.95
 # Where no border stands out (smooth.py) colours tell as much by chance, and mixing sharpens what has no edges: smoke
 # ×8, 0.65 to 0.68, has a fifth to two fifths less RMSE. Terrain whose colours tell its height has 0.04.
 SMOOTHER_EVEN = 0.1
+# And where colours tell next to nothing (gain UNTOLD), unless it is planes, which wide Gaussians give back: depth of
+# corridors ×4 and ×8 has 0.80 to 0.96 of the error, rain 0.98 to 1.01; with 0.65 a grey scene has 1.1.
+SMOOTHER_UNTOLD, UNTOLD, PLANES = 0.7, 0.09, 0.3
+# Heat maps and mattes where by so much: blobs of a cell's width, as saliency ×16, 0.4 to 0.7, have two fifths of the
+# error; mattes, which the image tells, −2.9 to 0, maps of confidence −0.3 to 0.4, where both err as much.
+SMOOTHER_HEAT = 0.1
 # Features where by so much and smooth by themselves (smooth.py): heat maps of several keypoints ×4 and ×8, 2.7 to 5.6;
 # EfficientNet's and random weights' at strides 8 to 32 at most 2.4.
 SMOOTHER_FEATURES = 2.5
@@ -53,6 +59,9 @@ SPREAD_UNRELATED, SPREAD_TRUSTED = 0.2, 0.35
 # with another scene's guide outputs of CamVid ×8 have 56.42 mIoU instead of 54.91 (bilinear 56.56). With their own one
 # ×24 loses 0.16.
 SCORES_UNRELATED, SCORES_TRUSTED = 0.06, 0.12
+# Or where the gain shows in most cells and all over the image, as of shares: for 934 pairs with another scene's image
+# by at most 0.37, for probabilities ×4 to ×24 with their own by 0.4 to 2.5 where it helps, but for one in eight.
+SCORES_SPREAD_UNRELATED, SCORES_SPREAD_TRUSTED = 0.38, 0.5
 
 
 class Explained:
@@ -133,9 +142,9 @@ def rises_evenly(explained: Explained) -> bool:
     return explained.gain() <= GAIN_UNRELATED and explained.gain(ramps=True) >= LEAST_RAMP
 
 
-def is_smoother(explained: Explained, by: float = SMOOTHER, even_by: float = SMOOTHER_EVEN) -> bool:
+def is_smoother(explained: Explained, by: float | None = None) -> bool:
     """Whether a smooth surface through a cell's neighbours tells it ``by`` so much (log error) better than they do by
-    the guide's colours; or ``even_by``, where no border stands out."""
+    the guide's colours; None: by what it takes for a quantity that looks as it does."""
     if explained.seen is not None and not bool(explained.seen.all()):
         return False
     by_surface = errors_left_out(explained.few)
@@ -143,8 +152,16 @@ def is_smoother(explained: Explained, by: float = SMOOTHER, even_by: float = SMO
         return False
     inner = (slice(None), slice(2, -2), slice(2, -2))
     by_colours = min(float(explained.errors(ramps)[1:][inner].mean(axis=(1, 2)).min()) for ramps in (False, True))
-    enough = even_by if is_even(explained.signal, by_surface) else by
-    return float(by_surface.mean()) < by_colours * np.exp(-enough)
+    by = _enough(explained, by_surface) if by is None else by
+    return float(by_surface.mean()) < by_colours * np.exp(-by)
+
+
+def _enough(explained: Explained, by_surface: np.ndarray) -> float:
+    """How much better a surface must tell a quantity."""
+    if is_even(explained.signal, by_surface):
+        return SMOOTHER_EVEN
+    untold = explained.gain() <= UNTOLD and not is_smooth(explained.signal, PLANES)
+    return SMOOTHER_UNTOLD if untold else SMOOTHER
 
 
 def trust_of_shares(explained: Explained) -> float:
@@ -157,7 +174,10 @@ def trust_of_shares(explained: Explained) -> float:
 
 def trust_of_scores(explained: Explained) -> float:
     """The same for a network's probabilities."""
-    return _between(explained.gain() + 2 * explained.logs.gain(), SCORES_UNRELATED, SCORES_TRUSTED)
+    trust = _between(explained.gain() + 2 * explained.logs.gain(), SCORES_UNRELATED, SCORES_TRUSTED)
+    if trust == 1:
+        return trust
+    return max(trust, _between(_spread(explained), SCORES_SPREAD_UNRELATED, SCORES_SPREAD_TRUSTED))
 
 
 def _between(gain: float, low: float, high: float) -> float:

@@ -462,6 +462,26 @@ def test_heat_maps_of_several_things_given_as_features_are_interpolated_and_feat
     assert auto_fit(photo, grid, rough.reshape(low.shape), kind="features").notes[0] == RECIPES["features"].sentence
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("soft", [10, 12])  # pixels; a cell has 16
+def test_soft_maps_of_some_objects_are_no_blur_and_do_not_snap_to_them(seed, soft) -> None:
+    y, x = np.mgrid[:320, :320]
+    draw = np.random.default_rng(seed)
+    image, heat = np.full((320, 320, 3), draw.random(3)), np.zeros((320, 320))
+    for i in range(9):
+        (cy, cx), (a, b) = draw.uniform(20, 300, 2), draw.uniform(15, 50, 2)
+        inside = ((y - cy) / a) ** 2 + ((x - cx) / b) ** 2 < 1
+        image[inside] = draw.random(3)
+        if i % 3 == 2:
+            heat = np.maximum(heat, draw.uniform(0.5, 1) * gaussian_filter(inside.astype(float), soft))
+    image = (image + draw.normal(0, 0.03, image.shape)).clip(0, 1)
+    truth = torch.from_numpy(heat).float()[None]
+    grid = Grid.from_stride(320, 320, 16)
+    low = grid.cell_means(truth)
+    ours = torch.as_tensor(gsjbu.upsample(image, low[0], kind="heat_map"))
+    assert (ours - truth[0]).square().mean() < 0.7 * (bicubic(low, grid) - truth).square().mean()
+
+
 def test_a_matte_counts_no_pixels_and_a_mask_does_also_in_8_bits() -> None:
     grid = Grid.from_stride(128, 128, 8)
     y, x = np.mgrid[:128, :128]

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from benchmarks import families
 from benchmarks.scenes import fitted_to
-from gsjbu.core import blur, corners, registration, shift
+from gsjbu.core import blur, corners, registration, shift, trust
 from gsjbu.core.grid import Grid
 from gsjbu.core.registration import Movable, moved_as, registered
 from gsjbu.core.trust import Explained, trust_of
@@ -72,6 +72,17 @@ def test_blurred_shares_become_those_of_cells_again() -> None:
     scene = quarter("paper", "labels", 8)
     found = of(scene, blur.blurred(scene.signal, "1 2 1"), "soft")
     assert (found.blur, found.recipe) == ("1 2 1", "shares")
+
+
+def test_no_blur_is_undone_of_what_is_not_as_smooth_as_it_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = quarter("paper", "depth", 8)
+    soft = blur.blurred(scene.signal, "1 2 1")
+    surely = Explained(soft, scene.grid.cell_means(scene.image))
+    assert trust.is_smoother(surely, registration.SMEARED) and of(scene, soft).blur == "1 2 1"
+    monkeypatch.setattr(registration, "SMEARED", 10.0)
+    assert of(scene, soft).blur is None
+    weak = blur.blurred(scene.signal, "1 4 1")  # nobody asks it of so weak a blur
+    assert of(scene, weak).blur == "1 4 1"
 
 
 def test_gaps_forbid_to_ask_for_a_blur() -> None:
