@@ -337,6 +337,7 @@ def _with_gaps(high: np.ndarray, seen: Looked, low: Signal) -> np.ndarray:
     is_map = high.ndim == 2 and (low.kind == "labels" or low.shape[0] > 1)
     if low.kind in CLASS_KINDS and is_map:
         high = high.astype(np.uint8) if high.dtype == bool else high
+        low = restoring.as_classes(low)
         none = restoring.no_class(low, high.dtype, low.codes or range(low.shape[0]))
         return high if none is None else np.where(known, high, high.dtype.type(none))
     gap = np.nan if high.dtype.kind == "f" else restoring.gap_number(seen.empty)

@@ -221,6 +221,17 @@ def test_the_command_writes_and_tells_what_comes_back_as_it_is(name, tmp_path, c
         assert facts["codes"] == np.unique(came).tolist()
 
 
+@pytest.mark.parametrize("ending", [".png", ".npy"])
+def test_the_mask_of_what_was_soft_is_labels_when_it_is_read_again(ending, tmp_path, capsys):
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    np.save(tmp_path / "soft.npy", np.stack([1 - SOFT, SOFT]))
+    out = tmp_path / f"hard{ending}"
+    words = ["refine", str(tmp_path / "photo.png"), str(tmp_path / "soft.npy"), "-o", str(out), "--soft", "off"]
+    assert cli.main(words) == 0
+    again = understand(out)
+    assert again.kind == "labels" and again.codes == (0, 1)
+
+
 def test_what_refine_does_not_know_is_refused_in_words():
     for wrong in ("off", "on", 1):
         with pytest.raises(SettingError, match=r"soft is .*; it must be True or False"):
