@@ -422,6 +422,8 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
         unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
         return kinds.Guess("labels", f"{count} colours, {round(100 * equal)} % of neighbours equal", unsure)
     guess = kinds.guess(planes, known, brought.lossy)
+    if guess.kind == "logits" and len(planes) == 1 and angles.doubt(planes[0], known):
+        return kinds.Guess("depth", "values that jump between both ends as angles do", "logits")
     may_be = _are_colours(planes) and (len(planes) == 3 or guess.kind == "features")
     if guess.runner_up is None and may_be and _lie_in_patches(planes):
         return replace(guess, runner_up="labels")
