@@ -182,7 +182,7 @@ def refined(
     """:func:`refine` of a guide that is ready: doubts are in ``signal.doubts``, not warned of."""
     size = guide.size
     seen = _seen(signal, size, Asked.parse(**words))
-    found = resolution.resolved(seen.planes, seen.guess.kind == "labels")
+    found = resolution.resolved(seen.planes, seen.found.known, seen.guess.kind == "labels")
     if soft is None:
         seen = _as_its_blocks(seen, found)
     if soft is not None and seen.guess.kind not in ("labels", *UNIT_KINDS):

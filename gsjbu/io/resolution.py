@@ -61,12 +61,12 @@ def text(grid: Grid) -> str:
     return f"a grid of {size_text(grid.rows, grid.cols)} (cells of {steps} px)"
 
 
-def resolved(planes: np.ndarray, whole: bool = False) -> Resolved | None:
+def resolved(planes: np.ndarray, known: np.ndarray | None = None, whole: bool = False) -> Resolved | None:
     """The grid of ``planes`` [C, H, W], or None where they resolve every pixel; ``whole``: class numbers, which only
-    blocks can be told of. What is not finite is looked past."""
+    blocks can be told of. What is not finite, or not ``known`` [H, W], is looked past."""
     height, width = planes.shape[1:]
-    lines = [_lines(planes, axis) for axis in (1, 2)]
-    found = _grid((height, width), [_blocks((some[:, 1:] != some[:, :-1]).mean(axis=0)) for some in lines])
+    lines = [_lines(planes, None if whole else known, axis) for axis in (1, 2)]
+    found = _grid((height, width), [_blocks(_changes(some).mean(axis=0)) for some in lines])
     if found is not None or whole:
         return None if found is None else Resolved(found, "blocks")
     ways: dict[str, Callable[[np.ndarray], Axis | None]] = {"kinks": _kinks, "smooth": _smooth}
@@ -95,15 +95,24 @@ def _grid(size: tuple[int, ...], found: list[Axis | None]) -> Grid | None:
     return Grid.from_sizes(height, width, rows, cols)
 
 
-def _lines(planes: np.ndarray, axis: int) -> np.ndarray:
-    """[L, n] float64: lines along ``axis`` (1 or 2) of [C, H, W] from all over it, those on which most changes."""
+def _lines(planes: np.ndarray, known: np.ndarray | None, axis: int) -> np.ndarray:
+    """[L, n] float64: lines along ``axis`` (1 or 2) of [C, H, W] from all over it, those on which most changes; NaN
+    where no value is ``known``."""
     across = np.moveaxis(planes, axis, -1)
     step = max(1, across.shape[0] * across.shape[1] // MOST_LOOKED_AT)
-    lines = across[:, step // 2 :: step].reshape(-1, planes.shape[axis])
-    with np.errstate(invalid="ignore"):
-        change = np.nan_to_num(np.abs(np.diff(lines.astype(np.float32))), posinf=0).sum(axis=1)
+    lines = across[:, step // 2 :: step].astype(np.float64)
+    if known is not None:
+        lines = np.where(np.moveaxis(known, axis - 1, -1)[step // 2 :: step], lines, np.nan)
+    lines = lines.reshape(-1, planes.shape[axis])
+    change = np.abs(_differences(lines)).sum(axis=1)
     groups = np.array_split(np.arange(len(lines)), min(MOST_LINES, len(lines)))
-    return lines[[group[change[group].argmax()] for group in groups]].astype(np.float64)
+    return lines[[group[change[group].argmax()] for group in groups]]
+
+
+def _changes(lines: np.ndarray) -> np.ndarray:
+    """bool [L, n − 1]: whether neighbours differ."""
+    one, other = lines[:, 1:], lines[:, :-1]
+    return (one != other) & np.isfinite(one) & np.isfinite(other)
 
 
 def _candidates(length: int) -> Iterator[Axis]:
@@ -220,7 +229,7 @@ def _are_used(used: np.ndarray, places: np.ndarray, where: np.ndarray) -> bool:
 
 def _smooth(lines: np.ndarray) -> Axis | None:
     """The coarsest cells whose samples, joined by lines, give everything back."""
-    lines = np.nan_to_num(lines, posinf=0, neginf=0)
+    lines = _without_gaps(lines)
     change = np.abs(np.diff(lines)).sum()
     length = lines.shape[1]
     for step in SMOOTH_STEPS:
@@ -241,3 +250,13 @@ def _between(lines: np.ndarray, at: np.ndarray) -> np.ndarray:
     high = np.minimum(low + 1, lines.shape[1] - 1)
     part = at - low
     return lines[:, low] * (1 - part) + lines[:, high] * part
+
+
+def _without_gaps(lines: np.ndarray) -> np.ndarray:
+    """[L, n] with straight lines over what is not finite; of lines that have nothing else, 0."""
+    known = np.isfinite(lines)
+    out = np.where(known, lines, 0.0)
+    for line, there in zip(out, known, strict=True):
+        if there.any() and not there.all():
+            line[~there] = np.interp(np.flatnonzero(~there), np.flatnonzero(there), line[there])
+    return out
