@@ -104,6 +104,16 @@ def test_depth_keeps_its_scale_and_its_gaps():
     assert np.nanmin(out) >= np.nanmin(depth) - 1e-5 and np.nanmax(out) <= np.nanmax(depth) + 1e-5
 
 
+@pytest.mark.parametrize("words", [{"mode": "bicubic"}, {"mode": "bilinear", "align_corners": True}])
+@pytest.mark.parametrize("said", [{}, {"stride": 8}])
+def test_samples_come_back_however_they_were_enlarged(said, words):
+    low = torch.where(SHARES > 0.5, 2.0, 5.0) + 0.01 * torch.arange(16)
+    usual = gsjbu.refine(PHOTO, bilinear(low, GRID)[0].numpy())
+    out = gsjbu.refine(PHOTO, torch.nn.functional.interpolate(low[None], (H, W), **words)[0, 0].numpy(), **said)
+    assert out.grid == usual.grid
+    np.testing.assert_allclose(out, usual, atol=0.02)
+
+
 @pytest.mark.parametrize("gap", [np.s_[:1, :1], np.s_[30:52, 20:60], np.s_[:20]])
 @pytest.mark.parametrize("none", [np.nan, 0])
 def test_pixels_without_a_value_leave_the_samples_of_the_others(none, gap):

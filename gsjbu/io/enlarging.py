@@ -7,7 +7,7 @@ that come nearest to all pixels are found along one axis after the other, too, u
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,6 +32,11 @@ class Way:
     cut: bool = False
 
     @property
+    def bends(self) -> int:
+        """The order of the first differences that are 0 between samples: of straight lines, or of cubic curves."""
+        return 2 if self.cubic is None else 4
+
+    @property
     def reach(self) -> int:
         """Samples on each side of a pixel that it is mixed of."""
         return 1 if self.cubic is None else 2
@@ -42,6 +47,12 @@ class Way:
         if self.aligned:
             return pixels * ((cells - 1) / max(1, size - 1))
         return (pixels + 0.5) / step - 0.5
+
+    def centres(self, size: int, cells: int, step: float) -> np.ndarray:
+        """Where samples lie among the pixels, float64 [cells]."""
+        if self.aligned:
+            return np.arange(cells) * ((size - 1) / max(1, cells - 1))
+        return (np.arange(cells) + 0.5) * step - 0.5
 
     def kernel(self, away: np.ndarray) -> np.ndarray:
         """The weight of a sample that is ``away``."""
@@ -54,6 +65,15 @@ class Way:
 
 
 LINEAR = Way("bilinear enlargements")
+ALIGNED = " with align_corners=True"
+#: Of torch and OpenCV, and of Pillow.
+WAYS = (
+    LINEAR,
+    Way(f"bilinear enlargements{ALIGNED}", aligned=True),
+    Way("bicubic enlargements", cubic=-0.75),
+    Way("bicubic enlargements", cubic=-0.5, cut=True),
+    Way(f"bicubic enlargements{ALIGNED}", cubic=-0.75, aligned=True),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +118,19 @@ class Line:
     def enlarged(self, low: np.ndarray) -> np.ndarray:
         """[cells, m] → [size, m]."""
         return self.mix.T @ low
+
+    def missed(self, lines: np.ndarray) -> np.ndarray:
+        """[L, size] → what is left of each line when its samples are enlarged; 0 where it is not finite."""
+        known = np.isfinite(lines)
+        if known.all():
+            return lines - self.enlarged(self.samples(lines.T)).T
+        left = np.zeros(lines.shape)
+        for line, there, out in zip(lines, known, left, strict=True):
+            part = replace(self, mix=self.mix.multiply(there).tocsr())
+            base = line[there].mean() if there.any() else 0.0
+            around = np.where(there, line - base, 0)
+            out[there] = (around - self.enlarged(part.samples(around)))[there]
+        return left
 
     def shared(self, off: int) -> csr_matrix:
         """[cells, size]: each sample's weight in each pixel times that of the sample ``off`` further."""
