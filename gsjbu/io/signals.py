@@ -41,7 +41,6 @@ UNIT_VECTORS = (
     "The signal's vectors have length 1, and those that are mixed of them have not: divide each by its length, as "
     "torch.nn.functional.normalize(x, dim=0) does."
 )
-UNIT_WITHIN = 0.01  # half precision's digits, and a few roundings
 DIRECTIONS = 4  # channels up to which vectors of length 1 are directions (normals, angles, …) to anybody
 AS_LARGE = "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 PLACED = (
@@ -634,7 +633,7 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
 def _are_unit_vectors(values: np.ndarray, known: np.ndarray) -> bool:
     """Whether the channels of each known cell have length 1, as those of normals and of normalised features."""
     lengths = np.sqrt(np.einsum("chw,chw->hw", values, values))[known]
-    return len(values) > 1 and bool((np.abs(lengths - 1) <= UNIT_WITHIN).all())
+    return len(values) > 1 and bool((np.abs(lengths - 1) <= gaps.UNIT_WITHIN).all())
 
 
 def _check_range(signal: Signal, values: np.ndarray) -> None:
