@@ -349,9 +349,9 @@ def _zero(plane: np.ndarray, known: np.ndarray) -> Zero:
     """What 0 in [h, w] is: no value, where it repeats and nothing beside it is near; or a number as others, which is
     asked, where others lie as far apart or levels of 8 bits were stretched to both ends."""
     values = plane[known]
-    if values.size and values.max() == 0 and values.dtype.kind in "if":
-        below = _zero(-plane.astype(np.float64), known)  # of disparities below 0; depth of water has 0 at its shore
-        return below._replace(asked=below.asked or below.gap)
+    if values.dtype.kind in "if" and values.size and values.min() < 0 == values.max():
+        mirrored = _zero(-plane.astype(np.float64), known)  # disparities; depth of water has 0 at its shore
+        return mirrored._replace(asked=mirrored.asked or mirrored.gap)
     rest = values[values > 0]
     if not rest.size or values.min() != 0 or not _repeats((plane == 0) & known):
         return Zero()

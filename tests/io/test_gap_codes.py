@@ -290,3 +290,4 @@ def test_nought_among_negative_disparities_is_a_gap_and_asked_for(dtype):
     assert found.codes == (0,) and found.guessed
     shore = -np.arange(140.0).reshape(1, 10, 14).clip(20) + 20
     assert gaps.find(shore, "depth").known.all()
+    assert gaps.find(np.zeros((1, 10, 14), dtype), "depth").known.all()
