@@ -49,7 +49,7 @@ def experiment(scene: str, points: int = 8) -> tuple[dict[str, float], dict[str,
     sample = SAMPLES[scene]
     grid = Grid.from_stride(*sample.labels.shape, STRIDE)
     low = features(sample.labels, grid)
-    full = {"bilinear": render.bilinear(low, grid), "gsjbu": gsjbu.upsample(sample.image, low)}
+    full = {"bilinear": render.bilinear(low, grid), "gsjbu": gsjbu.upsample(sample.image, low, layout="chw")}
     random = np.random.default_rng(0)
     scores: dict[str, list[float]] = {name: [] for name in full}
     maps: dict[str, Tensor] = {}

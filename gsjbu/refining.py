@@ -18,6 +18,7 @@ from gsjbu.core.eager import eager
 from gsjbu.core.grid import Grid, Size, one_of, pair, size_text
 from gsjbu.errors import SignalError, SignalWarning
 from gsjbu.io import borders, kinds, reducing, resolution, restoring
+from gsjbu.io.enlarging import LINEAR
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, Numbers, to_guide
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
@@ -39,7 +40,7 @@ from gsjbu.verbs import RefineOptions, check_options, fit
 
 MAX_VALUES = 400_000_000  # 21 classes over 12 megapixels, and more
 #: How the grid was told says how to come back to it.
-WAYS = {"blocks": PIXELS, "kinks": SAMPLES, "smooth": SAMPLES}
+WAYS = {"blocks": PIXELS, "kinks": SAMPLES, "samples": SAMPLES, "smooth": SAMPLES}
 #: Pixels to a cell of a mask whose border was moved: it is right to within so much.
 MOVED_STRIDE = 4
 
@@ -182,7 +183,7 @@ def refined(
     """:func:`refine` of a guide that is ready: doubts are in ``signal.doubts``, not warned of."""
     size = guide.size
     seen = _seen(signal, size, Asked.parse(**words))
-    found = resolution.resolved(seen.planes, seen.guess.kind == "labels")
+    found = resolution.resolved(seen.planes, seen.found.known, seen.guess.kind == "labels")
     if soft is None:
         seen = _as_its_blocks(seen, found)
     if soft is not None and seen.guess.kind not in ("labels", *UNIT_KINDS):
@@ -249,10 +250,12 @@ def _low(
     if asked is not None:
         same = found is not None and (asked.rows, asked.cols) == (found.grid.rows, found.grid.cols)
         how = WAYS[found.how] if found is not None and same else MEANS
-        low = reduced(seen, asked, how)
+        way = None if whole or how != MEANS else resolution.way_on(seen.planes, seen.found.known, asked)
+        how = how if way is None else SAMPLES
+        low = reduced(seen, asked, how, way or (found.way if found is not None and same else LINEAR))
         return low, asked, f"Brought to {resolution.text(asked)}, as you said.{_left_out(low, how)}"
     if found is not None:
-        low = reduced(seen, found.grid, WAYS[found.how])
+        low = reduced(seen, found.grid, WAYS[found.how], found.way)
         return _looked_at_again(seen, low), found.grid, f"{found.sentence}."
     by, moved = _moved(seen, guide) if whole else (0.0, seen)
     if by:
@@ -337,6 +340,7 @@ def _with_gaps(high: np.ndarray, seen: Looked, low: Signal) -> np.ndarray:
     is_map = high.ndim == 2 and (low.kind == "labels" or low.shape[0] > 1)
     if low.kind in CLASS_KINDS and is_map:
         high = high.astype(np.uint8) if high.dtype == bool else high
+        low = restoring.as_classes(low)
         none = restoring.no_class(low, high.dtype, low.codes or range(low.shape[0]))
         return high if none is None else np.where(known, high, high.dtype.type(none))
     gap = np.nan if high.dtype.kind == "f" else restoring.gap_number(seen.empty)

@@ -104,6 +104,32 @@ def test_depth_keeps_its_scale_and_its_gaps():
     assert np.nanmin(out) >= np.nanmin(depth) - 1e-5 and np.nanmax(out) <= np.nanmax(depth) + 1e-5
 
 
+@pytest.mark.parametrize("words", [{"mode": "bicubic"}, {"mode": "bilinear", "align_corners": True}])
+@pytest.mark.parametrize("said", [{}, {"stride": 8}])
+def test_samples_come_back_however_they_were_enlarged(said, words):
+    low = torch.where(SHARES > 0.5, 2.0, 5.0) + 0.01 * torch.arange(16)
+    usual = gsjbu.refine(PHOTO, bilinear(low, GRID)[0].numpy())
+    out = gsjbu.refine(PHOTO, torch.nn.functional.interpolate(low[None], (H, W), **words)[0, 0].numpy(), **said)
+    assert out.grid == usual.grid
+    np.testing.assert_allclose(out, usual, atol=0.02)
+
+
+@pytest.mark.parametrize("gap", [np.s_[:1, :1], np.s_[30:52, 20:60], np.s_[:20]])
+@pytest.mark.parametrize("none", [np.nan, 0])
+def test_pixels_without_a_value_leave_the_samples_of_the_others(none, gap):
+    """One was enough for means over cells, which keep borders soft, and 0 in millimetres for a sharp border."""
+    depth = bilinear(torch.where(SHARES > 0.5, 900.0, 3100.0) + 20 * torch.arange(16), GRID)[0].numpy()
+    depth = depth if none else np.rint(depth).astype(np.uint16)
+    whole = gsjbu.refine(PHOTO, depth)
+    assert "bends" in whole.notes[0]
+    depth[gap] = none
+    out = gsjbu.refine(PHOTO, depth)
+    there = ~np.isnan(depth) if none else depth > 0
+    assert out.grid == whole.grid and out.notes[0] == whole.notes[0]
+    off = np.abs(np.asarray(out, "f8") - whole)[there]
+    assert off.mean() < 0.01 * np.asarray(whole).std() and np.median(off) < 5
+
+
 def test_depth_in_millimetres_comes_back_in_millimetres():
     low = torch.where(SHARES > 0.5, 900.0, 3100.0)
     out = gsjbu.refine(PHOTO, np.rint(bilinear(low, GRID)[0].numpy()).astype(np.uint16))
@@ -219,6 +245,17 @@ def test_the_command_writes_and_tells_what_comes_back_as_it_is(name, tmp_path, c
     assert facts["brought"]["shape"][1:] == [H, W]
     if facts["kind"] == "labels" and len(np.unique(came)) > 1:
         assert facts["codes"] == np.unique(came).tolist()
+
+
+@pytest.mark.parametrize("ending", [".png", ".npy"])
+def test_the_mask_of_what_was_soft_is_labels_when_it_is_read_again(ending, tmp_path, capsys):
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    np.save(tmp_path / "soft.npy", np.stack([1 - SOFT, SOFT]))
+    out = tmp_path / f"hard{ending}"
+    words = ["refine", str(tmp_path / "photo.png"), str(tmp_path / "soft.npy"), "-o", str(out), "--soft", "off"]
+    assert cli.main(words) == 0
+    again = understand(out)
+    assert again.kind == "labels" and again.codes == (0, 1)
 
 
 def test_what_refine_does_not_know_is_refused_in_words():

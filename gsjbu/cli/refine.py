@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     signal = high.signal
     options.say(args, [*guide.notes, *signal.doubts])
+    if signal.kind in CLASS_KINDS and high.ndim == 2 and signal.shape[0] > 1 and args.soft != "on":
+        signal = restoring.as_classes(signal)
     shares = args.soft == "on" and signal.kind in CLASS_KINDS
     told = restoring.facts(signal, shares and signal.kind == "labels")
     told |= Result.whole(signal, np.asarray(high), told, shares).write(output, form, args.float16)

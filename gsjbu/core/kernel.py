@@ -31,6 +31,7 @@ from gsjbu.core.plain import (
     is_beside,
     is_followed,
     is_transformed,
+    plain,
     untransformed,
     why_unreadable,
     write_into,
@@ -96,10 +97,10 @@ class Kernel:
     @property
     def reach(self) -> int:
         """LR pixels from its own that a pixel of the mixture may take from, back-projection left out."""
-        plain = 0 if self.blend is None or not self.blend.plain_share else blends.REACH[self.blend.plain]
+        second = 0 if self.blend is None or not self.blend.plain_share else blends.REACH[self.blend.plain]
         g, (across, down) = self.grid, self.offset
         off = max(math.ceil(abs(across) / g.step_x), math.ceil(abs(down) / g.step_y), int(self.corners))
-        return max(self.radius, plain) + off
+        return max(self.radius, second) + off
 
     @property
     def fits(self) -> list[int]:
@@ -198,8 +199,8 @@ class Kernel:
         A refinement follows where the signal is of its kind; cells that hold the mean of all others are then taken for
         such without a value, and the result is in memory as a whole. A ``blur`` is undone before. Neither has a
         gradient: where ``signal`` asks for one the result is the mixture, through which gradients flow. Raises
-        ShapeError if the sizes do not fit, SignalError for numbers beyond float32's range; where it has too few digits
-        for them, a SignalWarning says so.
+        ShapeError if the sizes do not fit, SignalError for numbers beyond float32's range, and NaN and infinity that no
+        mask leaves out; where float32 has too few digits, a SignalWarning says so.
         """
         if is_beside(signal):
             with untransformed():
@@ -210,6 +211,7 @@ class Kernel:
         self._check(signal, out, clip)
         mask = gaps.both(gaps.checked_mask(mask, self.grid.rows, self.grid.cols), known)
         check_threads(threads)
+        _check_finite(signal, mask)
         learnt, wide = wants_gradient(signal), signal.dtype == torch.float64
         if not learnt:
             signal = calculable(signal.to("cpu"))  # as the result; it is looked at in float64, which mps has not
@@ -424,6 +426,22 @@ def _lies_in(x: Tensor, array: np.ndarray) -> bool:
 def _among_gaps(blend: Blend | None) -> Blend | None:
     """What is mixed among cells without a value, where weights must be of one sign."""
     return blend if blend is None or blend.is_pure else replace(blend, plain="bilinear")
+
+
+def _check_finite(signal: Tensor, mask: Tensor | None) -> None:
+    """Refuse NaN and infinity [..., h, w] that ``mask`` [h, w] does not leave out."""
+    if not (signal.is_floating_point() and signal.numel()) or is_batched(signal):
+        return
+    values = calculable(plain(signal))
+    if bool(values.sum(dtype=torch.float32).isfinite()):  # one way through, and nothing made of it
+        return
+    wrong = ~values.isfinite().reshape(-1, *values.shape[-2:]).all(dim=0).cpu()
+    if bool((wrong if mask is None else wrong & mask).any()):
+        raise SignalError(
+            "signal_not_finite",
+            "The signal has NaN or infinite values, which would spread over every window with one of them: mask says "
+            "which LR pixels have a value, and gsjbu.upsample takes them for gaps.",
+        )
 
 
 def _check_digits(signal: Tensor) -> None:

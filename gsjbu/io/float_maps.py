@@ -15,6 +15,7 @@ from gsjbu.extras import lacking
 CHANNELS: dict[str, tuple[int, ...]] = {"pfm": (1, 3), "flo": (2,), "exr": (1, 3, 4)}
 _NAMES = {1: "Z", 3: "RGB", 4: "RGBA"}
 _WHOLE = 1 << 24  # float32 has all whole numbers up to it
+NO_MOTION = "A .flo holds motion, and the result is the shares of two classes; write .npy or .png instead."
 UNKNOWN_FLOW = 1e10  # as those who made the format write it
 
 

@@ -44,6 +44,7 @@ FAR_FROM_REST = 3.0
 #: … nor is a negative whole one among others that are not, so many of their steps from the least.
 FAR_IN_STEPS = 2.0
 MOST_CODES = 4
+UNIT_WITHIN = 0.01  # of length 1: half precision's digits, and a few roundings
 #: Class numbers below 0 are of no class where they are one of these, or the only one: what losses ignore, and fills.
 IGNORED = (-1.0, -99.0, -100.0, -255.0, -999.0, -9999.0, -32768.0)
 #: Codes that are known for it: one cell is enough.
@@ -101,8 +102,9 @@ def find(
 
     ``auto``: in depth, 0 (and 65535 of 16 bits) where it repeats and nothing else is near it; in one channel, a
     number far from all others, or a lone negative one, that repeats exactly; in several, a known code beyond all others
-    where all have it; in labels 255 where it is the largest, unless it is one of two levels or of evenly spaced ones,
-    and −1, −100 and their kind below all others.
+    where all have it, or a number far from all others that only such cells have, and 0 in all where a channel of 0 and
+    1 says so or all others are of length 1; in labels 255 where it is the largest, unless it is one of two levels or of
+    evenly spaced ones, and −1, −100 and their kind below all others.
     """
     known = finite(planes)
     missing = int((~known).sum())
@@ -185,12 +187,13 @@ Codes = tuple[tuple[float, ...], tuple[float, ...]]  # those that everybody uses
 def _of_all_channels(planes: np.ndarray, known: np.ndarray, kind: Kind) -> tuple[tuple[float, ...], str]:
     """The known codes of [C, h, w] that lie beyond all others and stand in all channels of cells; a sentence on one
     that stands in some channels alone (of logits it rules classes out)."""
-    codes: list[float] = []
+    codes = [0.0] if _is_zero_nothing(planes, known) else []
+    known = known & planes.any(axis=0) if codes else known
     doubt = ""
     for _ in range(MOST_CODES):
-        values = planes if known.all() else planes[:, known]
+        values = planes.reshape(len(planes), -1) if known.all() else planes[:, known]
         ends_ = (values.min(), values.max()) if values.size and planes.dtype != bool else ()
-        code = next((end for end in ends_ if _is_known_code(float(end))), None)
+        code = next((end for end in ends_ if _is_known_code(float(end)) or _is_far(end, planes, values, known)), None)
         if code is None:
             break
         has = planes == code
@@ -206,6 +209,36 @@ def _of_all_channels(planes: np.ndarray, known: np.ndarray, kind: Kind) -> tuple
             )
         known = known & ~some
     return tuple(codes), doubt
+
+
+def _is_far(end: np.generic, planes: np.ndarray, values: np.ndarray, known: np.ndarray) -> bool:
+    """Whether the least or largest of ``values``, those of [C, h, w] that are known, stands in all channels of cells
+    and nowhere else, and further from all others than their span is wide."""
+    if planes.dtype.itemsize == 1 or not (values[:, (values[0] == end).argmax()] == end).all():
+        return False
+    has = (planes == end) & known
+    cells, rest = has.all(axis=0), values[values != end].astype(np.float64)
+    if not 1 < cells.sum() < 0.5 * known.sum() or (has.any(axis=0) != cells).any():
+        return False
+    return bool(0 < np.ptp(rest) < float(np.abs(rest - float(end)).min()) / FAR_FROM_REST)
+
+
+def _is_zero_nothing(planes: np.ndarray, known: np.ndarray) -> bool:
+    """Whether 0 in all channels of [C, h, w] says that there is nothing: by a channel of 0 and 1 beside a quantity that
+    is never 0 elsewhere, as of KITTI's motion, or among vectors of length 1."""
+    if planes.dtype.itemsize == 1:
+        return False
+    none = known & ~planes.any(axis=0)
+    some = planes[:, known & ~none]
+    if not none.any() or not some.size:
+        return False
+    for flag, others in ((some[-1], some[:-1]), (some[0], some[1:])):
+        if (flag == 1).all() and others.all() and len(np.unique(others)) > FEW:
+            return True
+    if planes.dtype.kind != "f" or may_be_classes(some):
+        return False
+    lengths = np.sqrt(np.square(some, dtype=np.float32).sum(axis=0))
+    return bool((np.abs(lengths - 1) <= UNIT_WITHIN).all())
 
 
 def _is_known_code(number: float) -> bool:
@@ -316,6 +349,9 @@ def _zero(plane: np.ndarray, known: np.ndarray) -> Zero:
     """What 0 in [h, w] is: no value, where it repeats and nothing beside it is near; or a number as others, which is
     asked, where others lie as far apart or levels of 8 bits were stretched to both ends."""
     values = plane[known]
+    if values.dtype.kind in "if" and values.size and values.min() < 0 == values.max():
+        mirrored = _zero(-plane.astype(np.float64), known)  # disparities; depth of water has 0 at its shore
+        return mirrored._replace(asked=mirrored.asked or mirrored.gap)
     rest = values[values > 0]
     if not rest.size or values.min() != 0 or not _repeats((plane == 0) & known):
         return Zero()

@@ -474,6 +474,10 @@ def _classes_or_features(planes: np.ndarray, known: np.ndarray, values: np.ndarr
         return Guess("probabilities", f"{said} that sum to 1")
     if sums_to_whole(values, whole := whole_of_levels(planes.dtype, values)):
         return _levels_of_shares(values, whole, said)
+    if whole > TOP_CLASS and sums_to_one(values / whole):
+        return Guess(
+            "features", f"{said} that sum to {whole:g} within 2 %, and not as rounded shares do", "probabilities"
+        )
     if low >= 0 and high <= 1 and may_be_classes(values):
         return Guess("soft_labels", f"{said} of 0 and 1: one a class")
     if planes.dtype.kind == "f" and low < -ROUNDING * abs(high) and channels <= MOST_CLASSES:
@@ -529,8 +533,18 @@ def sums_to_whole(values: np.ndarray, whole: float) -> bool:
     if whole == 1 or values.shape[0] < 2 or values.size == 0 or values.min() < 0:
         return False
     more = values.sum(axis=0, dtype=np.float64) - whole
-    least, most = (min(max(SUM * whole, n), MOST_ROUNDED * whole) for n in (len(values), len(values) / 2))
+    # Of 16 bits, 2 % are many levels: colours, points and motion around the middle sum to as much.
+    slack, unit = (SUM * whole, 1.0) if whole <= TOP_CLASS else (0.0, _unit(values, whole))
+    least, most = (min(max(slack, n * unit), MOST_ROUNDED * whole) for n in (len(values), len(values) / 2))
     return bool(-least <= more.min() and more.max() <= most)
+
+
+def _unit(values: np.ndarray, whole: float) -> float:
+    """What levels are multiples of, where ``whole`` is: 257 of those of 8 bits that 16 bits hold."""
+    some = values.ravel()
+    unit = np.gcd.reduce(some[:: max(1, some.size // 4096)].astype(np.int64))
+    unit = np.gcd.reduce(some.astype(np.int64)) if unit > 1 else unit
+    return float(unit) if unit and whole % unit == 0 else 1.0
 
 
 def _levels_of_shares(values: np.ndarray, whole: float, said: str) -> Guess:

@@ -149,6 +149,7 @@ def classes_png(signal: Signal, numbers: np.ndarray, gap: np.ndarray | None = No
 
     gap: bool [H, W], pixels without a class; NaN are some, too.
     """
+    signal = restoring.as_classes(signal)
     told = restoring.facts(signal)
     gap = np.isnan(numbers) if gap is None else gap
     if gap.any():

@@ -33,7 +33,7 @@ _ORIENTATION_TAG = pictures.EXIF_ORIENTATION
 _PLACES = (33550, 34264)  # GeoTIFF's tags of a pixel's size on the ground, or of the way there
 _MARKED_ALPHA = (1, 2)  # of the tag "extra samples"
 _ALPHA = {"LA": "L", "PA": "P", "RGBA": "RGB", "La": "L", "RGBa": "RGB"}
-#: More is unknown, by the reader of those who made the format.
+#: More is unknown, by the reader of those who made the format; some write just as much.
 _MOST_FLOW = 1e9
 _PNM_HEAD = 4096
 _COMMENT = re.compile(rb"#[^\r\n]*")
@@ -373,5 +373,5 @@ def read_flo(data: bytes, max_values: int) -> Brought:
     if len(data) < 12 + 4 * count:
         raise _ends_early("flo", width, height)
     values = np.frombuffer(data, "<f4", count, offset=12).astype(np.float32).reshape(height, width, 2)
-    values[~(np.abs(values) <= _MOST_FLOW)] = np.nan
+    values[~(np.abs(values) < _MOST_FLOW)] = np.nan
     return Brought(values, "optical flow (.flo)", layout="HWC", told="features")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -168,6 +169,7 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
 
     Colours stay numbers 0xRRGGBB, as int32.
     """
+    signal = as_classes(signal)
     dtype, codes = _dtype_of_classes(signal), codes_of(signal)
     if bool(signal.mask.all()):
         return codes[best.numpy()].astype(dtype)
@@ -177,6 +179,14 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
         return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
     near = nearest(classes_at(signal)[None], kernel.grid)[0]
     return codes[torch.where(gap, near, best).numpy()].astype(dtype)
+
+
+def as_classes(signal: Signal) -> Signal:
+    """``signal`` as the map of its strongest classes is understood: labels, whatever its shares were."""
+    if signal.kind == "labels":
+        return signal
+    # What stood for no share would be a class's number.
+    return replace(signal, kind="labels", runner_up=None, dtype=_dtype_of_classes(signal).name, gap_codes=())
 
 
 def codes_of(signal: Signal) -> np.ndarray:

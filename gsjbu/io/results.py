@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from gsjbu.errors import GsjbuError
 from gsjbu.io import float_maps, levels, restoring
+from gsjbu.io.kinds import CLASS_KINDS
 from gsjbu.io.signals import Signal
 from gsjbu.io.writers import result_dtype, write, write_bytes, write_notes
 
@@ -42,6 +44,8 @@ class Result:
             levels.check_png(signal, shape, shares)
         elif form in float_maps.CHANNELS:
             float_maps.check(form, shape)
+            if form == "flo" and signal.kind in CLASS_KINDS:
+                raise GsjbuError("output_format", float_maps.NO_MOTION)
             if signal.dtype == "float64":
                 float_maps.check_digits(form, signal.offset, signal.scale)
 
@@ -67,6 +71,7 @@ class Result:
         elif form == "tiff":
             write_bytes(path, levels.tiff(self.signal, first, self.shares), alone)
         elif form in float_maps.CHANNELS:
+            self.check(self.signal, form, self.shape, self.shares)
             write_bytes(path, float_maps.encoded(form, first), alone)
         else:
             due = form == "npy" and notes and not restoring.says_enough(self.facts, first)

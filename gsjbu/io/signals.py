@@ -41,7 +41,6 @@ UNIT_VECTORS = (
     "The signal's vectors have length 1, and those that are mixed of them have not: divide each by its length, as "
     "torch.nn.functional.normalize(x, dim=0) does."
 )
-UNIT_WITHIN = 0.01  # half precision's digits, and a few roundings
 DIRECTIONS = 4  # channels up to which vectors of length 1 are directions (normals, angles, …) to anybody
 AS_LARGE = "The signal is as large as the image: there is nothing to upsample; refine is made to sharpen such a one."
 PLACED = (
@@ -422,6 +421,8 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
         unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
         return kinds.Guess("labels", f"{count} colours, {round(100 * equal)} % of neighbours equal", unsure)
     guess = kinds.guess(planes, known, brought.lossy)
+    if guess.kind == "logits" and len(planes) == 1 and angles.doubt(planes[0], known):
+        return kinds.Guess("depth", "values that jump between both ends as angles do", "logits")
     may_be = _are_colours(planes) and (len(planes) == 3 or guess.kind == "features")
     if guess.runner_up is None and may_be and _lie_in_patches(planes):
         return replace(guess, runner_up="labels")
@@ -632,7 +633,7 @@ def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal
 def _are_unit_vectors(values: np.ndarray, known: np.ndarray) -> bool:
     """Whether the channels of each known cell have length 1, as those of normals and of normalised features."""
     lengths = np.sqrt(np.einsum("chw,chw->hw", values, values))[known]
-    return len(values) > 1 and bool((np.abs(lengths - 1) <= UNIT_WITHIN).all())
+    return len(values) > 1 and bool((np.abs(lengths - 1) <= gaps.UNIT_WITHIN).all())
 
 
 def _check_range(signal: Signal, values: np.ndarray) -> None:

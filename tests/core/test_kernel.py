@@ -610,3 +610,21 @@ def test_what_is_written_into_an_array_is_the_result(dtype, masked, clip):
     kernel.render(signal, out=out, clip=clip)
     np.testing.assert_allclose(out, high, atol=2e-3 if dtype == "<f2" else 1e-5)
     assert not clip or (float(high.max()) <= 1 and out.max() <= 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("wrong", [torch.nan, torch.inf, -torch.inf])
+def test_numbers_that_are_none_are_refused_but_where_a_mask_leaves_them_out(wrong, dtype):
+    grid = Grid.from_stride(24, 32, 8)
+    kernel = random_kernel(24, 32, grid, 1, "fused")
+    signal = torch.rand(2, 3, 4, dtype=dtype)
+    signal[1, 1, 2] = wrong
+    mask = torch.ones(3, 4, dtype=torch.bool)
+    for given_ in (signal, signal[None], signal.clone().requires_grad_()):
+        for words in ({}, {"mask": mask}):
+            with pytest.raises(SignalError, match="NaN or infinite values"):
+                kernel.render(given_, **words)
+    mask[1, 2] = False
+    assert torch.isfinite(kernel.render(signal, mask=mask)).all()
+    large = torch.full((2, 3, 4), 1e38)  # their sum is beyond float32
+    torch.testing.assert_close(kernel.render(large), torch.full((2, 24, 32), 1e38))

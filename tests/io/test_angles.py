@@ -76,3 +76,16 @@ def test_sharp_objects_whose_values_reach_both_ends_are_no_angles(cells, top):
 )
 def test_other_values_are_not(values):
     assert doubt(values, FIRST) == ""
+
+
+@pytest.mark.parametrize(
+    "phase",
+    [0.3 * COLS + 0.2 * ROWS, (COLS - 12) ** 2 / 20 + (ROWS - 8) ** 2 / 20, 0.9 * COLS - 0.4 * ROWS + NOISE],
+)
+def test_fringes_are_angles_and_no_logits(phase):
+    """They keep away from 0 as a mask's logits do, and came back as its sigmoid."""
+    wrapped = np.angle(np.exp(1j * phase))
+    signal = understand(wrapped.astype("f4"))
+    assert (signal.kind, signal.runner_up) == ("depth", "logits")
+    assert any("atan2" in said for said in signal.doubts)
+    assert understand(wrapped, kind="logits").kind == "logits"

@@ -51,6 +51,20 @@ def test_the_command_writes_them_and_refuses_before_it_fits(tmp_path, monkeypatc
     assert "A .flo holds 2 channels" in capsys.readouterr().err
 
 
+def test_shares_of_two_classes_are_no_motion(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("photo.npy", RNG.integers(0, 256, (32, 48, 3), dtype=np.uint8))
+    share = RNG.random((4, 6))
+    np.save("shares.npy", np.stack([share, 1 - share]))
+    np.save("motion.npy", RNG.standard_normal((2, 4, 6)))
+    assert cli.main(["upsample", "photo.npy", "shares.npy", "-o", "full.flo"]) == 2
+    assert "A .flo holds motion" in capsys.readouterr().err
+    assert cli.main(["upsample", "photo.npy", "motion.npy", "-o", "full.flo", "--iters", "0"]) == 0
+    np.save("large.npy", np.repeat(np.repeat(np.stack([share, 1 - share]), 8, 1), 8, 2))
+    assert cli.main(["refine", "photo.npy", "large.npy", "-o", "other.flo", "--iters", "0"]) == 2
+    assert "A .flo holds motion" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("about", "fits"), [(0, True), (1e3, True), (1e7, False)])
 def test_digits_that_float32_has_not_are_refused_before_the_fit(tmp_path, monkeypatch, capsys, about, fits):
     monkeypatch.chdir(tmp_path)

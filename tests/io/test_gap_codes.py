@@ -239,3 +239,55 @@ def test_holes_of_depth_stay_gaps_without_a_doubt(dtype):
     found = gaps.find(depth, "depth")
     np.testing.assert_array_equal(found.known, ~HOLE)
     assert not found.guessed and not found.doubt
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "i4"])
+@pytest.mark.parametrize("code", [1666666752.0, 2e9, 1e9, 1e6, -1e6])
+def test_a_number_far_from_all_others_in_all_channels_is_a_gap_and_asked_for(code, dtype):
+    """Motion that is unknown, in the numbers of several data sets."""
+    code = np.dtype(dtype).type(np.copysign(6e4, code) if dtype == "f2" else code)
+    planes = np.concatenate([with_hole(code, dtype, 20), with_hole(code, dtype, -8)])
+    found = gaps.find(planes, "features")
+    np.testing.assert_array_equal(found.known, ~HOLE)
+    assert found.codes == (float(code),) and found.guessed
+    planes[0, 9, 9] = code  # a value of one channel
+    assert gaps.find(planes, "features").known.all()
+
+
+@pytest.mark.parametrize("flag", [0, -1])
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f4"])
+def test_a_channel_of_0_and_1_says_where_nothing_is(dtype, flag):
+    """KITTI's motion, as its files and as OpenCV have it."""
+    motion = np.concatenate([np.where(HOLE, 0, DEPTH * 64 * n + 32768) for n in (1, -3)])
+    planes = np.insert(motion, 0 if flag == 0 else 2, ~HOLE, axis=0).round().astype(dtype)
+    found = gaps.find(planes, "features")
+    np.testing.assert_array_equal(found.known, ~HOLE)
+    assert found.codes == (0,) and found.guessed
+    planes[-1 if flag == 0 else 0, 9, 9] = 0  # a quantity that is 0 elsewhere, too
+    assert gaps.find(planes, "features").known.all()
+
+
+def test_nothing_among_directions_is_a_gap():
+    around = 6 * RNG.random((10, 14))
+    normals = np.stack([np.sin(around) * 0.6, np.cos(around) * 0.6, np.full((10, 14), 0.8)])
+    np.testing.assert_array_equal(gaps.find(np.where(HOLE, 0, normals), "features").known, ~HOLE)
+    assert gaps.find(np.where(HOLE, 0, 2 * normals), "features").known.all()
+    one_hot = (np.arange(3)[:, None, None] == np.arange(14) // 5).repeat(10, 1) & ~HOLE
+    assert gaps.find(one_hot.astype("f4"), "features").known.all()
+
+
+@pytest.mark.parametrize("shape", [(3, 10, 14), (64, 10, 14)])
+def test_features_that_are_0_in_whole_cells_keep_them(shape):
+    planes = np.maximum(RNG.normal(0, 1, shape), 0)
+    planes[:, HOLE] = 0
+    assert gaps.find(planes, "features").known.all()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i2"])
+def test_nought_among_negative_disparities_is_a_gap_and_asked_for(dtype):
+    found = gaps.find(np.where(HOLE, 0, -DEPTH * 100).astype(dtype), "depth")
+    np.testing.assert_array_equal(found.known, ~HOLE)
+    assert found.codes == (0,) and found.guessed
+    shore = -np.arange(140.0).reshape(1, 10, 14).clip(20) + 20
+    assert gaps.find(shore, "depth").known.all()
+    assert gaps.find(np.zeros((1, 10, 14), dtype), "depth").known.all()

@@ -290,6 +290,25 @@ def test_levels_of_a_softmax_are_probabilities_or_asked_for(classes, scale, whol
     assert "probabilities" in (found.kind, found.runner_up), found
 
 
+@pytest.mark.parametrize("pixels", [0.5, 2, 10])
+@pytest.mark.parametrize("per_pixel", [64, 128])
+@pytest.mark.parametrize("valid", [True, False])
+@pytest.mark.parametrize("dtype", ["u2", "i4", "f4"])
+def test_motion_around_the_middle_of_16_bits_is_no_probabilities(dtype, valid, per_pixel, pixels):
+    """KITTI's and DSEC's, with or without their third channel."""
+    flow = pixels * per_pixel * np.stack([ROWS / 6 - 1, COLS / 8 - 1]) + 32768
+    planes = np.concatenate([flow, np.ones((int(valid), *ROWS.shape))]).round().astype(dtype)
+    found = guess(planes)
+    assert found.kind == "features"
+    assert pixels > 2 or found.runner_up == "probabilities"
+
+
+@pytest.mark.parametrize("classes", [2, 6, 40])
+def test_levels_of_8_bits_that_16_hold_are_shares(classes):
+    levels = 257 * np.rint(255 * softmax(softmax_of(classes, 9))).astype("u2")
+    assert guess(levels).kind in ("probabilities", "soft_labels")
+
+
 def test_levels_of_shares_are_soft_labels():
     levels = np.rint(255 * shares()).astype("u1")
     assert guess(levels) == guess(levels.astype("f4"))

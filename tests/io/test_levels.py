@@ -46,3 +46,20 @@ def test_a_palette_stays_in_a_tiff():
     again = understand(levels.tiff(signal, np.full((96, 128), 7, np.uint8)))
     assert again.palette[:36] == signal.palette[:36] == bytes(range(200, 236))
     assert again.kind == "labels" and again.codes == (7,)
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "logits", "soft_labels"])
+@pytest.mark.parametrize("hole", [False, True])
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_map_of_the_strongest_classes_is_read_back_as_labels(count, hole, kind):
+    """Class numbers came back as levels of one share, divided by 255."""
+    classes = CELLS // 7 % count
+    shares = 0.9 * (classes == np.arange(count)[:, None, None]) + 0.1 / count
+    signal = understand(np.log(shares) if kind == "logits" else shares, kind=kind, invalid=0, names=["a", "b", "c"])
+    high = shares.astype("f4")
+    high[:, :2] = np.nan if hole else high[:, :2]
+    again = understand(levels.png(signal, high))
+    assert again.brought is not None
+    assert again.kind == "labels" and again.dtype == "uint8" and again.names == ("a", "b", "c")[:count]
+    np.testing.assert_array_equal(again.mask[:2], np.full((2, 8), not hole))
+    np.testing.assert_array_equal(again.brought.array[2:], classes[2:])

@@ -106,3 +106,44 @@ def test_holes_do_not_hide_the_grid():
     planes[:, 30:60, 40:70] = np.nan
     found = resolved(planes)
     assert found is not None and (found.grid.rows, found.grid.cols) == (15, 20)
+
+
+WORDS = {
+    "bilinear enlargements with align_corners=True": {"mode": "bilinear", "align_corners": True},
+    "bicubic enlargements": {"mode": "bicubic"},
+    "bicubic enlargements with align_corners=True": {"mode": "bicubic", "align_corners": True},
+}
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "u2", "u1"])
+@pytest.mark.parametrize(("size", "rows", "cols"), [((256, 384), 16, 24), ((250, 372), 25, 31), ((320, 448), 40, 56)])
+@pytest.mark.parametrize("words", WORDS)
+def test_other_enlargements_show_their_grid_and_way(words, size, rows, cols, dtype):
+    low = SAMPLES["spheres"].depth[None, None, :, :]
+    low = torch.nn.functional.interpolate(low, (rows, cols), mode="area")
+    low = 20 + 100 * (low - low.min()) / np.ptp(low.numpy())
+    high = torch.nn.functional.interpolate(low, size, **WORDS[words])[0].numpy()
+    levels = {"u1": 1.5, "u2": 100}.get(dtype, 1)
+    found = resolved((high if dtype[0] == "f" else np.rint(levels * high)).astype(dtype))
+    assert found is not None
+    if dtype not in ("u1", "f2", "u2") or size != (250, 372):  # rounding hides kinks, and strides are not whole
+        assert (found.grid.rows, found.grid.cols) == (rows, cols) and f"{words} do" in found.sentence
+
+
+def test_pillows_bicubic_enlargement_shows_its_grid():
+    low = Image.fromarray(RNG.random((16, 24)).astype("f4"))
+    found = resolved(np.asarray(low.resize((384, 256), Image.Resampling.BICUBIC))[None])
+    assert found is not None and (found.grid.rows, found.grid.cols) == (16, 24) and "bicubic" in found.sentence
+
+
+@pytest.mark.parametrize("order", ["lanczos", 2, 3, 4])
+def test_what_was_enlarged_in_another_way_is_no_claim_of_kinks(order):
+    from scipy.ndimage import zoom
+
+    low = SAMPLES["paper"].depth.numpy()[::16, ::16]
+    if order == "lanczos":
+        high = np.asarray(Image.fromarray(low).resize((512, 512), Image.Resampling.LANCZOS))
+    else:
+        high = zoom(low, 16, order=order, grid_mode=True, mode="nearest")
+    found = resolved(high[None])
+    assert found is None or (found.how == "smooth" and "enlarged from another" in found.sentence)

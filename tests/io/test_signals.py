@@ -439,9 +439,10 @@ def test_a_damaged_pgm_or_flo_is_refused(data):
     assert refusal(data).code == "signal_corrupt"
 
 
-def test_optical_flow_keeps_both_channels_and_its_unknown_cells():
+@pytest.mark.parametrize("unknown", [1.6666668e9, 1e9, -1e10])  # as the format says it, and other writers
+def test_optical_flow_keeps_both_channels_and_its_unknown_cells(unknown):
     flow = np.stack([DEPTH, -2 * DEPTH], axis=-1).astype("<f4")
-    flow[2, 3] = 1.6666668e9  # as the format says "unknown"
+    flow[2, 3] = unknown
     signal = understand(b"PIEH" + np.array([8, 6], "<i4").tobytes() + flow.tobytes(), size=(48, 64))
     assert (signal.kind, signal.shape, signal.doubts) == ("features", (2, 6, 8), [])
     assert not signal.mask[2, 3] and int((~signal.mask).sum()) == 1
