@@ -319,7 +319,7 @@ def _many(plane: np.ndarray, known: np.ndarray, lie: Patches, levels: str) -> Gu
     if lies.by_chance:
         return Guess("labels", flat)
     said = f"{flat}, and those that differ are near each other in order"
-    if lie.count <= SOME and lies.apart >= ORDERED:
+    if lie.count <= SOME and (lies.apart >= ORDERED or _are_an_argmax(plane.dtype, values, lie.count)):
         return Guess("labels", said, "depth")
     return Guess("depth", said, "labels" if lie.count <= SOME or lies.apart >= ORDERED else None)
 
@@ -329,13 +329,23 @@ def _few(values: np.ndarray, lie: Patches, levels: str, dtype: np.dtype) -> Gues
     in_patches = lie.equal >= PATCHES and lie.alone < PATCHES
     flat = f"{levels} in patches: {round(100 * lie.equal)} % of neighbours are equal"
     if _has_no_class_number(values) and (values.max() <= TOP_LEVEL or lie.count == 1):
-        wide = dtype.kind in "iu" and dtype.itemsize > 2  # as no sensor's numbers are
-        if wide and in_patches and lie.count > 2:
+        if _is_wide(dtype) and in_patches and lie.count > 2:
             return Guess("labels", f"{flat}, ids by their size", "depth")
         return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
     if not in_patches:
         return Guess("labels", f"only {levels}", "depth")
     return Guess("labels", flat, "depth" if _has_no_class_number(values) else None)
+
+
+def _is_wide(dtype: np.dtype) -> bool:
+    """Whether whole numbers have more bits than any sensor's."""
+    return dtype.kind in "iu" and dtype.itemsize > 2
+
+
+def _are_an_argmax(dtype: np.dtype, values: np.ndarray, count: int) -> bool:
+    """Whether they look like the places of channels: each number from 0 on, in wide integers. Classes within classes,
+    as organs in a body, are near each other in order, too."""
+    return _is_wide(dtype) and values.min() == 0 and int(values.max()) == count - 1
 
 
 def _has_no_class_number(values: np.ndarray) -> bool:

@@ -346,3 +346,14 @@ def test_a_few_ids_of_more_bits_than_sensors_have_are_labels_and_asked_for(dtype
     ids = np.array([7001, 11000, 26012], dtype)[np.arange(320).reshape(16, 20) // 107]
     found = kinds.guess(ids[None], np.ones(ids.shape, bool))
     assert {found.kind, found.runner_up} == {"labels", "depth"} and found.kind == kind
+
+
+def test_classes_within_classes_are_labels_where_they_are_an_argmax() -> None:
+    """Organs in a body: near each other in order, as rounded depth is, which no network counts through from 0."""
+    y, x = np.mgrid[:60, :60]
+    rings = (np.hypot(y - 30, x - 28) / 4.5).astype(np.int64).clip(0, 9)
+    guess = kinds.guess(rings[None], np.ones(rings.shape, bool))
+    assert (guess.kind, guess.runner_up) == ("labels", "depth")
+    for other in (rings.astype(np.uint8), rings + 1, np.where(rings == 4, 3, rings)):
+        guess = kinds.guess(other[None], np.ones(rings.shape, bool))
+        assert (guess.kind, guess.runner_up) == ("depth", "labels")
