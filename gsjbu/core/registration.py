@@ -19,6 +19,7 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.shift import Shift
 from gsjbu.core.smooth import is_smooth
 from gsjbu.core.trust import (
+    BENT_HEAT,
     GAIN_UNRELATED,
     SMOOTHER_FEATURES,
     SMOOTHER_HEAT,
@@ -121,7 +122,8 @@ def registered(
     explained, movable = Explained(signal, lr_guide, known), Movable(guide, grid, roughly)
     trust, moved = _place(explained, recipe, movable)
     # A heat map may well be soft: undone, blobs as wide as a cell have two to seven times bicubic's error.
-    surface = is_heat and _is_smoother(explained, recipe, movable, moved, SMOOTHER_HEAT)
+    is_soft = is_heat and is_smooth(signal, BENT_HEAT)
+    surface = is_soft and _is_smoother(explained, recipe, movable, moved, SMOOTHER_HEAT)
     name = None
     if (moved is None or not moved.sure) and _may_be_blurred(recipe, known) and not surface:
         softest = 0.0 if recipe != "measured" else SOFTEST / min(grid.step_y, grid.step_x)
@@ -140,7 +142,7 @@ def registered(
         and corners.found(explained.few, guide, grid, explained.seen)
     )  # fmt: skip
     # What was blurred and is sharp again is no smooth quantity.
-    surface = surface or (name is None and not is_heat and _is_smoother(explained, recipe, movable, moved))
+    surface = surface or (name is None and not is_soft and _is_smoother(explained, recipe, movable, moved))
     if surface and moved is not None and not moved.of_sampling:
         moved = None  # the guide is not followed, wherever it lies
     return Registration(

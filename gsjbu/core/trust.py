@@ -41,12 +41,13 @@ SMOOTHER = 0.95
 # Where no border stands out (smooth.py) colours tell as much by chance, and mixing sharpens what has no edges: smoke
 # ×8, 0.65 to 0.68, has a fifth to two fifths less RMSE. Terrain whose colours tell its height has 0.04.
 SMOOTHER_EVEN = 0.1
-# And where colours tell next to nothing (gain UNTOLD), unless it is planes, which wide Gaussians give back: depth of
-# corridors ×4 and ×8 has 0.80 to 0.96 of the error, rain 0.98 to 1.01; with 0.65 a grey scene has 1.1.
-SMOOTHER_UNTOLD, UNTOLD, PLANES = 0.7, 0.09, 0.3
-# Heat maps and mattes where by so much: blobs of a cell's width, as saliency ×16, 0.4 to 0.7, have two fifths of the
-# error; mattes, which the image tells, −2.9 to 0, maps of confidence −0.3 to 0.4, where both err as much.
-SMOOTHER_HEAT = 0.1
+# And where it bends little, as steep depth does, but more than planes, which wide Gaussians give back, and colours tell
+# next to nothing (gain UNTOLD): corridors ×4 and ×8 have 0.80 to 0.96 of the error. Of what bends more, as crowds with
+# another scene's image, up to 1.1.
+SMOOTHER_UNTOLD, UNTOLD, PLANES, STEEP = 0.7, 0.09, 0.3, 0.6
+# Heat maps that bend so little, where by so much: spots of a cell's width, as of saliency ×16, 0.4 to 0.7 and 1.1, have
+# two fifths of the error; mattes, which the image tells, −2.9 to 0, and a mask's probabilities 0.5 to 1 and 1.2 to 1.3.
+SMOOTHER_HEAT, BENT_HEAT = 0.1, 1.18
 # Features where by so much and smooth by themselves (smooth.py): heat maps of several keypoints ×4 and ×8, 2.7 to 5.6;
 # EfficientNet's and random weights' at strides 8 to 32 at most 2.4.
 SMOOTHER_FEATURES = 2.5
@@ -160,8 +161,8 @@ def _enough(explained: Explained, by_surface: np.ndarray) -> float:
     """How much better a surface must tell a quantity."""
     if is_even(explained.signal, by_surface):
         return SMOOTHER_EVEN
-    untold = explained.gain() <= UNTOLD and not is_smooth(explained.signal, PLANES)
-    return SMOOTHER_UNTOLD if untold else SMOOTHER
+    steep = is_smooth(explained.signal, STEEP) and not is_smooth(explained.signal, PLANES)
+    return SMOOTHER_UNTOLD if steep and explained.gain() <= UNTOLD else SMOOTHER
 
 
 def trust_of_shares(explained: Explained) -> float:
