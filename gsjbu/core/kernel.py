@@ -97,10 +97,10 @@ class Kernel:
     @property
     def reach(self) -> int:
         """LR pixels from its own that a pixel of the mixture may take from, back-projection left out."""
-        second = 0 if self.blend is None or not self.blend.plain_share else blends.REACH[self.blend.plain]
+        by_plain = 0 if self.blend is None or not self.blend.plain_share else blends.REACH[self.blend.plain]
         g, (across, down) = self.grid, self.offset
         off = max(math.ceil(abs(across) / g.step_x), math.ceil(abs(down) / g.step_y), int(self.corners))
-        return max(self.radius, second) + off
+        return max(self.radius, by_plain) + off
 
     @property
     def fits(self) -> list[int]:
