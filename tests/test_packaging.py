@@ -106,7 +106,7 @@ def test_the_installed_server_finds_the_page(installed, tmp_path):
         "    page = client.get('/')\n"
         "    assert page.status_code == 200 and '<html' in page.text, page.text\n"
         "    import re\n"
-        '    parts = re.findall(r\'(?:src|href)="(/static/[^"]+)"\', page.text)\n'
+        '    parts = re.findall(r\'(?:src|href)="(static/[^"]+)"\', page.text)\n'
         "    assert parts and all(client.get(part).status_code == 200 for part in parts), parts\n"
     )
     done = subprocess.run(
