@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -134,12 +135,17 @@ def test_a_child_that_crashes_is_its_pictures_fault_and_one_that_is_killed_is_no
 ) -> None:
     slow = hostile.saved(Image.new("RGB", (3900, 3900)), "PNG")
     helper.start()
+    raised: BaseException | None = None
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(helper.decode, slow, 512, True)
-        os.kill(child_of(helper), getattr(signal, name))
-        with pytest.raises(error) as raised:
-            answer.result()
-    assert getattr(raised.value, "code", "image_corrupt") == "image_corrupt"
+        for _ in range(5):  # on a busy machine the picture may be there before the signal is sent
+            answer = pool.submit(helper.decode, slow, 512, True)
+            with suppress(ProcessLookupError):
+                os.kill(child_of(helper), getattr(signal, name))
+            raised = answer.exception()
+            if raised is not None:
+                break
+    assert isinstance(raised, error)
+    assert getattr(raised, "code", "image_corrupt") == "image_corrupt"
     assert helper.decode(hostile.good_png(), 512, whole=True).pixels is not None
 
 
