@@ -177,8 +177,12 @@ def class_map(signal: Signal, kernel: Kernel, best: Tensor) -> np.ndarray:
     none = gap_of_classes(signal)
     if none is not None:
         return np.where(gap.numpy(), dtype.type(none), codes[best.numpy()].astype(dtype))
-    near = nearest(classes_at(signal)[None], kernel.grid)[0]
-    return codes[torch.where(gap, near, best).numpy()].astype(dtype)
+    return codes[with_nearest(signal, best.masked_fill(gap, -1), kernel.grid).numpy()].astype(dtype)
+
+
+def with_nearest(signal: Signal, best: Tensor, grid: Grid) -> Tensor:
+    """``best`` [H, W], of the classes of ``signal``, with the nearest cell's class where it is −1."""
+    return torch.where(best < 0, nearest(classes_at(signal)[None], grid)[0], best)
 
 
 def as_classes(signal: Signal) -> Signal:

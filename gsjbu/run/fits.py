@@ -173,11 +173,12 @@ class Fits:
         return {name: kernel() for name, kernel in self.kernels(lr, of_image).items()}
 
     def signal_upsamplers(self) -> dict[str, Upsampler]:
-        """The same for the signal that was brought: gaps stay gaps where one number can be none."""
+        """The same for the signal that was brought: gaps stay gaps unless they are to be filled (labels: by classes, in
+        views.py)."""
         signal = self.signal
         assert signal is not None
         found = self.upsamplers(signal.values, signal.mask)
-        if bool(signal.mask.all()) or (signal.shape[0] == 1 and not signal.asked.fill):
+        if bool(signal.mask.all()) or not signal.asked.fill or signal.kind == "labels":
             return found
 
         def filling(upsampler: Upsampler) -> Upsampler:

@@ -156,9 +156,15 @@ def features(basis: Basis, projected: Mapping[str, Tensor], group: str = "featur
     and mixing commute, so no full-resolution feature array is needed for a picture.
     """
     return [
-        replace(features_head(key, basis.channels, group), picture=to_uint8(basis.colours(x)), values=_values(x))
+        replace(features_head(key, basis.channels, group), picture=_in_colours(basis, x), values=_values(x))
         for key, x in projected.items()
     ]
+
+
+def _in_colours(basis: Basis, x: Tensor) -> np.ndarray:
+    """Coordinates [3, h, w] as a picture; where they are NaN, grey."""
+    gap = x.isnan().any(dim=0).numpy()
+    return np.where(gap[..., None], np.array(colours.NOTHING, np.uint8), to_uint8(basis.colours(x.nan_to_num(0.0))))
 
 
 def features_head(key: str, channels: int, group: str = "features") -> Panel:
@@ -203,14 +209,14 @@ def classes(
 
 
 def legend(labels: np.ndarray, names: Sequence[str], codes: Sequence[int]) -> list[dict[str, Any]]:
-    """``[{"name", "colour", "share", "index"}]`` of the classes present, largest share (0–1) first; ``index`` is the
-    class's number."""
+    """``[{"name", "colour", "share", "index"}]`` of the classes present, largest share (0–1) of what has a class first;
+    ``index`` is the class's number."""
     counts = np.bincount(labels[labels >= 0].ravel(), minlength=len(names))
     paint = _class_colours(names)
     return [
         {
             "name": names[i], "colour": colours.hexadecimal(paint[i]),
-            "share": float(counts[i] / labels.size), "index": int(codes[i] if codes else i),
+            "share": float(counts[i] / counts.sum()), "index": int(codes[i] if codes else i),
         }
         for i in np.argsort(-counts, kind="stable") if counts[i] > 0
     ]  # fmt: skip

@@ -33,15 +33,19 @@ Scores = dict[str, dict[str, Any]]
 
 
 def scores(truth: Truth, results: Mapping[str, Tensor]) -> Scores:
-    """Method → measure → figure. ``results``: float [C, H, W] in the signal's unit, of classes int64 [H, W]."""
-    known = truth.known.numpy() & np.logical_and.reduce(
-        [np.isfinite(x.numpy()).reshape(-1, *truth.known.shape).all(axis=0) for x in results.values()]
-    )
+    """Method → measure → figure. ``results``: float [C, H, W] in the signal's unit, NaN where there is no value; of
+    classes int64 [H, W], −1 where there is none."""
+    known = truth.known.numpy() & np.logical_and.reduce([_has_value(x).numpy() for x in results.values()])
     if not known.any():
         return {name: {} for name in results}
     measure = _MEASURES[truth.family]
     near = edges(truth) & known
     return {name: measure(x.numpy(), truth, known, near) for name, x in results.items()}
+
+
+def _has_value(x: Tensor) -> Tensor:
+    """bool [H, W]: neither NaN in [C, H, W] nor −1 in a class map [H, W]."""
+    return x >= 0 if x.ndim == 2 else torch.isfinite(x).all(dim=0)
 
 
 def agreement(signal: Signal, grid: Grid, results: Mapping[str, Tensor]) -> Scores:
@@ -88,12 +92,15 @@ def edges(truth: Truth) -> np.ndarray:
 
 
 def errors(truth: Truth, results: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Method → float32 [1, H, W]: how far off each pixel is, NaN where the truth is not known.
+    """Method → float32 [1, H, W]: how far off each pixel is, NaN where the truth is not known or there is no value.
 
     depth and alpha: the absolute difference; classes: 1 where the class is another; features: 1 − cosine,
     of one channel the difference.
     """
-    return {name: _error(x, truth).masked_fill(~truth.known, torch.nan)[None] for name, x in results.items()}
+    return {
+        name: _error(x, truth).masked_fill(~(truth.known & _has_value(x)), torch.nan)[None]
+        for name, x in results.items()
+    }
 
 
 def _error(x: Tensor, truth: Truth) -> Tensor:

@@ -20,7 +20,7 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.core.strongest import strongest
 from gsjbu.errors import ModelError
 from gsjbu.io.kinds import CLASS_KINDS
-from gsjbu.io.restoring import classes_at, classes_by, in_numbers
+from gsjbu.io.restoring import classes_at, classes_by, gap_of_classes, in_numbers, with_nearest
 from gsjbu.run import metrics, panels
 from gsjbu.run import scores as scoring
 from gsjbu.run.later import Later
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gsjbu.run.fits import Fits
 
 Upsamplers = Mapping[str, Upsampler]
+FEW = 4  # channels whose own numbers are told
 CONFIDENT = ("bilinear", "gsjbu", "auto")  # whose share of the strongest class is shown as well
 
 
@@ -226,24 +227,32 @@ def signal(
         results = {
             name: classes_by(upsampler, brought, grid, reach, name in joint) for name, upsampler in upsamplers.items()
         }
-        maps = {"lr": classes_at(brought), **_true_classes(truth), **results}
+        if brought.kind == "labels" and gap_of_classes(brought) is None:
+            results = {name: with_nearest(brought, x, grid) for name, x in results.items()}
+        known = torch.where(brought.mask, classes_at(brought), -1)
+        maps = {"lr": known, **_true_classes(truth), **results}
         told = brought if truth is None else truth
         shown = panels.classes(
             {name: x.numpy() for name, x in maps.items()}, told.names, group="signal", codes=told.codes
         )
         if brought.kind != "labels":
             scores = {name: upsamplers[name](values) for name in CONFIDENT if name in upsamplers}
-            shown += panels.confidence({"lr": values, **scores})
+            shown += panels.confidence({"lr": _known(brought), **scores})
         return _measured(shown, truth, results, scoring.agreement(brought, grid, results))
     if channels == 1:
         mixed = {name: upsampler(values) for name, upsampler in upsamplers.items()}
         results = {name: _in_unit(brought, x) for name, x in mixed.items()}
         true = {} if truth is None else {"truth": truth.values.masked_fill(~truth.known, torch.nan)}
-        lr = _held(brought, torch.where(brought.mask, values, torch.nan))
+        lr = _held(brought, _known(brought))
         held = {name: _held(brought, x) for name, x in mixed.items()}
         shown = panels.depth({"lr": lr, **true, **held}, brought.unit)
         return _measured(shown, truth, results, scoring.agreement(brought, grid, mixed))
     return _by_directions(brought, upsamplers, grid, truth)
+
+
+def _known(brought: Signal) -> Tensor:
+    """What was brought [C, h, w], NaN in its gaps."""
+    return torch.where(brought.mask, brought.values, torch.nan)
 
 
 def _in_unit(brought: Signal, values: Tensor) -> Tensor:
@@ -261,13 +270,20 @@ def _true_classes(truth: Truth | None) -> dict[str, Tensor]:
 def _by_directions(
     brought: Signal, upsamplers: Upsamplers, grid: Grid, truth: Truth | None
 ) -> tuple[list[Panel], Scores]:
-    """Many channels as three PCA colours; against a truth they are rendered whole, one way after another."""
+    """Channels as three PCA colours, whose coordinates are the numbers of many; against a truth they are rendered
+    whole, one way after another."""
     from gsjbu.models.pca import pca3
 
     basis = pca3(brought.values)
     projected = basis.apply(brought.values)
     results = {name: upsampler(projected) for name, upsampler in upsamplers.items()}
-    shown = panels.features(basis, {"lr": projected, **results}, group="signal")
+    shown = panels.features(basis, {"lr": basis.apply(_known(brought)), **results}, group="signal")
+    if brought.shape[0] <= FEW:
+        ways: dict[str, Upsampler] = {"lr": lambda _: _known(brought), **upsamplers}
+        shown = [
+            replace(panel, values=_held(brought, way(brought.values)), unit=brought.unit)
+            for panel, way in zip(shown, ways.values(), strict=True)
+        ]
     found = scoring.agreement(replace(brought, values=projected), grid, results)
     if truth is None:
         return shown, found

@@ -1,7 +1,7 @@
 // A colour map, as a lookup and as a small bar with its ends named.
 
 import { h } from "./dom.js";
-import { number } from "./format.js";
+import { number, spanOf } from "./format.js";
 import { said } from "./said.js";
 import { state } from "./state.js";
 
@@ -39,8 +39,8 @@ export function colourBar(bar) {
   return h(
     "span",
     { class: "bar" },
-    h("span", {}, number(bar.low)),
+    h("span", {}, number(bar.low, 3, spanOf(bar))),
     canvas,
-    h("span", {}, `${number(bar.high)}${unit}`),
+    h("span", {}, `${number(bar.high, 3, spanOf(bar))}${unit}`),
   );
 }

@@ -106,7 +106,7 @@ function keeps() {
   }
   const { low, high, unit } = by.bar;
   const limit = low + ((high - low) * byId("cut-threshold").valueAsNumber) / STEPS;
-  byId("cut-limit").textContent = `≥ ${number(limit)}${unit ? ` ${said(unit)}` : ""}`;
+  byId("cut-limit").textContent = `≥ ${number(limit, 3, high - low)}${unit ? ` ${said(unit)}` : ""}`;
   return (px, py) => {
     const here = value(px, py);
     return Number.isFinite(here) ? here >= limit : null;

@@ -1,15 +1,29 @@
 // Numbers as a person reads them.
 
-/** About `digits` significant digits, never in exponent form for everyday sizes. */
-export function number(value, digits = 3) {
+/**
+ * About `digits` significant digits, never in exponent form for everyday sizes; of one of several values that lie
+ * `span` apart, as many of the span: 287.31 K and 287.38 K are not the same.
+ */
+export function number(value, digits = 3, span = 0) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (value === Infinity) return "∞";
   if (value === -Infinity) return "−∞";
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-4) return signed(value.toExponential(digits - 1));
-  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
-  return fixed(value, Math.min(decimals, 6));
+  const decimals = (of) => digits - 1 - Math.floor(Math.log10(of));
+  const apart = span > 0 && !Number.isInteger(value) ? decimals(span) : 0;
+  if (size < 1e-4 || (size >= 1e6 && apart <= 0)) return signed(value.toExponential(digits - 1));
+  return fixed(value, Math.min(Math.max(0, decimals(size), apart), 6));
+}
+
+/** How far the values of a panel are apart, where one scale says it. */
+export const spanOf = (bar) => (bar ? bar.high - bar.low : 0);
+
+/** Numbers of one place, all to the decimals that three digits of the largest have, three at least; null is none. */
+export function together(values) {
+  const largest = Math.max(...values.map((v) => Math.abs(v ?? 0)));
+  const decimals = largest > 0 ? Math.max(3, 2 - Math.floor(Math.log10(largest))) : 3;
+  return values.map((v) => (Number.isFinite(v) && decimals <= 6 ? fixed(v, decimals) : number(v)));
 }
 
 const LEAST = 1e-4;

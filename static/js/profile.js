@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { empty, lines } from "./chart.js";
 import { pixelsOf } from "./classes.js";
 import { byId, h, latest, put } from "./dom.js";
-import { fixed, number } from "./format.js";
+import { fixed, number, spanOf } from "./format.js";
 import { list, t } from "./i18n.js";
 import { colourOf } from "./methods.js";
 import { allGroups, calledNow, rightPanel } from "./compare.js";
@@ -131,6 +131,6 @@ export function drawProfile(holder) {
     xLabel: t("profile.along"),
     yLabel: bar ? unit : t("profile.brightness"),
     label: t("profile.label", { ...line, methods: list(names) }),
-    say: (x, y, n) => t("profile.at", { method: names[n], x: fixed(x, 0), value: number(y) }),
+    say: (x, y, n) => t("profile.at", { method: names[n], x: fixed(x, 0), value: number(y, 3, spanOf(bar)) }),
   });
 }

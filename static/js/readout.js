@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { REST, byId, debounce, h, put } from "./dom.js";
-import { fixed, number } from "./format.js";
+import { number, spanOf, together } from "./format.js";
 import { t } from "./i18n.js";
 import { bytesAt, cells, classWords } from "./panels.js";
 import { said } from "./said.js";
@@ -100,9 +100,8 @@ function words({ pane: { panel }, values }) {
     const entry = panel.legend.find((one) => one.index === values[0]);
     if (entry) return classWords(entry);
   }
-  const unit =
-    panel.unit && values.length === 1 && panel.group !== "rgb" ? ` ${said(panel.unit)}` : "";
-  const shown = values.slice(0, 4).map((v) => (values.length === 1 ? number(v, 4) : fixed(v, 3)));
+  const unit = panel.unit && panel.group !== "rgb" && !values.includes(null) ? ` ${said(panel.unit)}` : "";
+  const shown = values.length === 1 ? [number(values[0], 4, spanOf(panel.bar))] : together(values.slice(0, 4));
   return `${shown.join(" ")}${values.length > 4 ? ` … (${values.length})` : ""}${unit}`;
 }
 

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { allGroups } from "./compare.js";
 import { REST, byId, debounce, h, latest, put } from "./dom.js";
-import { fixed, number } from "./format.js";
+import { fixed, number, spanOf } from "./format.js";
 import { list, t } from "./i18n.js";
 import { colourOf } from "./methods.js";
 import { classWords, nameIn } from "./panels.js";
@@ -110,12 +110,12 @@ function classes({ legend }, shares) {
   return list(parts) + (shares.length > MOST ? " …" : "");
 }
 
-function numbers({ unit, group }, { mean, std }) {
+function numbers({ unit, group, bar }, { mean, std, low, high }) {
   const digits = mean.length === 1 ? 3 : 2; // there is room for several, or for exact ones
-  const list = mean.slice(0, MOST).map((v) => number(v, digits));
+  const list = mean.slice(0, MOST).map((v, i) => number(v, digits, spanOf(bar) || high[i] - low[i]));
   const known = std.filter((v) => v !== null);
   const together = Math.hypot(...known) / Math.sqrt(known.length);
-  const shown = unit && mean.length === 1 && group !== "rgb" ? ` ${said(unit)}` : "";
+  const shown = unit && group !== "rgb" ? ` ${said(unit)}` : "";
   return [
     h("td", {}, list.join(" ") + (mean.length > MOST ? " …" : "") + shown),
     h("td", {}, number(together, digits)),

@@ -52,6 +52,26 @@ def test_each_minus_sign_is_a_true_one(still: Page, value: float, text: str) -> 
     assert still.evaluate("v => import('/static/js/format.js').then((m) => m.number(v))", value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "span", "text"),
+    [(287.31, 0.75, "287.310"), (2431.2, 1.6, "2431.20"), (0.5, 100, "0.500"), (287, 0.75, "287"),
+     (16777.5, 8e3, "16778"), (-4e6 - 0.25, 3, "−4000000.25"), (4e6, 9e6, "4.00e+6")],
+)  # fmt: skip
+def test_values_that_lie_near_each_other_have_the_digits_that_tell_them_apart(
+    still: Page, value: float, span: float, text: str
+) -> None:
+    asked = "([v, span]) => import('/static/js/format.js').then((m) => m.number(v, 3, span))"
+    assert still.evaluate(asked, [value, span]) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [([2.814, 1.998], ["2.814", "1.998"]), ([0.012, None], ["0.0120", "–"]), ([287.31, -4], ["287.310", "−4.000"])],
+)
+def test_numbers_of_one_place_have_as_many_decimals(still: Page, values: list[float], texts: list[str]) -> None:
+    assert still.evaluate("v => import('/static/js/format.js').then((m) => m.together(v))", values) == texts
+
+
 @pytest.mark.parametrize("scale", [1e-9, 1e-6, 1.2e-5, 0.0217, 1, 123456])
 def test_no_number_is_cut(still: Page, scale: float) -> None:
     given(still, {"losses": [scale * (1 + 0.02 / (i + 1)) for i in range(50)], "fits": [50]})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -98,3 +100,63 @@ def test_a_difference_is_of_the_values_and_grey_at_gaps(gaps: Page) -> None:
     assert "difference of the values" in gaps.inner_text(".tag.left")
     gaps.click("#difference")
     gaps.wait_for_selector("#viewer[data-layout=divider]")
+
+
+HOLE = slice(3, 14)  # rows and columns without a value: more than any window reaches over
+
+
+def brought(page: Page, name: str, array: np.ndarray) -> None:
+    """Bring a signal and read out the middle of its hole."""
+    page.mouse.move(0, 0)
+    job = shown(page)
+    page.set_input_files("#signal-file", npy_file(name, array))
+    shown(page, job)
+    page.mouse.move(*on_stage(page, 64.5, 64.5))
+    page.wait_for_selector("#readout[data-x='64'][data-y='64'][data-exact=true]")
+
+
+def asked(page: Page, what: str) -> Any:
+    """What the server says of the right panel."""
+    answer = page.request.get(f"{page.url.split('/?')[0]}/api/jobs/{shown(page)}/{what}").json()
+    return answer["values"][state(page, "view.right")]
+
+
+def test_classes_and_features_have_gaps_too(gaps: Page) -> None:
+    y, x = np.mgrid[:SIDE, :SIDE]
+    labels = (x // 8 + 2 * (y // 8)).astype(np.uint8)
+    labels[HOLE, HOLE] = 255
+    brought(gaps, "labels.npy", labels)
+    assert gaps.eval_on_selector_all("#readout .numbers", "all => all.map((n) => n.textContent)") == ["–", "–"]
+    known = asked(gaps, "region?x0=0&y0=0&x1=127&y1=127")["pixels"]
+    gaps.click("#cut")
+    gaps.wait_for_selector("#cut-dialog[open]")
+    assert f"{100 * (1 - known / 128**2):.1f} % has no value" in gaps.inner_text("#cut-share")
+    gaps.keyboard.press("Escape")
+
+    flow = np.stack([np.sin(x / 5), np.cos(y / 7)]).astype(np.float32)
+    flow[:, HOLE, HOLE] = np.nan
+    brought(gaps, "flow.npy", flow)
+    assert gaps.eval_on_selector_all("#readout .numbers", "all => all.map((n) => n.textContent)") == ["– –", "– –"]
+    gaps.mouse.move(*on_stage(gaps, 8.5, 120.5))
+    gaps.wait_for_selector("#readout[data-x='8'][data-y='120'][data-exact=true]")
+    pixel = asked(gaps, "pixel?x=8&y=120")
+    assert pixel == pytest.approx([np.sin(1 / 5), np.cos(15 / 7)], abs=0.1), "the channels themselves"
+    said = " ".join(f"{v:.3f}" for v in pixel).replace("-", "−")
+    assert gaps.inner_text("#readout [data-side=right] .numbers") == said
+
+
+def test_values_with_an_offset_keep_their_digits(gaps: Page) -> None:
+    kelvin = (287.15 + np.add.outer(np.arange(SIDE), np.arange(SIDE)) / 40).astype(np.float32)
+    brought(gaps, "kelvin.npy", kelvin)
+    assert gaps.inner_text(".tag.right .bar").split() == ["287.150", "287.900"]
+    right = values(gaps, str(state(gaps, "view.right")))
+    assert gaps.inner_text("#readout [data-side=right] .numbers") == f"{right[64, 64]:.4f}"
+    gaps.click("#region")
+    gaps.wait_for_selector("#region-table tr[data-panel=signal_lr]")
+    mean = float(gaps.inner_text("#region-table tr[data-panel=signal_lr] td"))
+    assert mean == pytest.approx(287.52, abs=0.05) and mean != 288
+    gaps.click("#region")
+    gaps.click("#cut")
+    gaps.wait_for_selector("#cut-dialog[open]")
+    assert gaps.inner_text("#cut-limit") == "≥ 287.712"
+    gaps.keyboard.press("Escape")

@@ -13,7 +13,7 @@ import torch
 import gsjbu
 from gsjbu.core.grid import Grid
 from gsjbu.errors import Cancelled
-from gsjbu.io import restoring
+from gsjbu.io import colours, restoring
 from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import understand
 from gsjbu.io.truths import reduced
@@ -507,6 +507,55 @@ def test_the_read_out_is_what_is_written(photo, array, kind):
         assert {n for n, _ in result.region(0, 0, 95, 71)["signal_auto"]["shares"]} <= set(array.ravel().tolist())
     else:
         assert len(np.unique(panel.picture.reshape(-1, 3), axis=0)) > 20  # an offset costs the picture nothing
+
+
+def with_a_hole(kind: str) -> np.ndarray:
+    """A signal [.., 12, 16] with a hole larger than a window in it."""
+    y, x = np.mgrid[0:12, 0:16]
+    array = {
+        "labels": (x // 4 + 4 * (y // 6)).astype(np.uint8),
+        "probabilities": np.stack([x / 15, 1 - x / 15]).astype(np.float32),
+        "features": np.stack([np.sin(x), np.cos(y), x * y / 99, x - y, y / 9]).astype(np.float32),
+        "depth": (2 + x / 9 + y / 7).astype(np.float32),
+    }[kind]
+    array[..., 2:11, 3:14] = 255 if kind == "labels" else np.nan
+    return array
+
+
+@pytest.mark.parametrize("kind", ["labels", "probabilities", "features", "depth"])
+def test_a_hole_in_a_signal_is_one_in_every_panel(photo, kind):
+    array = with_a_hole(kind)
+    invalid = "255" if kind == "labels" else "auto"
+    result = run(photo, signal=understand(array, kind=kind, invalid=invalid), features=False)
+    written = restoring.restored(result.signal, result.signal_kernel)
+    hole = (written == 255) if kind == "labels" else np.isnan(written).reshape(-1, *written.shape[-2:]).any(axis=0)
+    assert 0.1 < hole.mean() < 0.5
+    shown = {p.name: p for p in result.panels if p.group == "signal"}
+    for panel in shown.values():
+        gap = panel.values.isnan().any(dim=0).numpy()
+        if panel.name.endswith("auto"):
+            np.testing.assert_array_equal(gap, hole)
+        elif panel.name.endswith("lr"):
+            np.testing.assert_array_equal(gap, ~result.signal.mask.numpy())
+        assert gap.any() and (panel.picture[gap] == colours.NOTHING).all(), panel.name
+        if panel.legend:
+            assert sum(entry["share"] for entry in panel.legend) == pytest.approx(1)
+    at = np.argwhere(hole)[len(np.argwhere(hole)) // 2]
+    assert set(result.pixel(int(at[1]), int(at[0]))["signal_auto"]) == {None}
+
+
+@pytest.mark.parametrize("asked", [{"fill": True}, {}])
+def test_labels_without_a_number_for_gaps_are_shown_as_they_are_written(photo, asked):
+    """Filled where that is asked, or where all numbers of the dtype are classes."""
+    array = with_a_hole("labels") if asked else np.arange(24 * 32).reshape(24, 32).astype(np.uint8)
+    hole = np.zeros(array.shape, bool)
+    hole[2:11, 3:14] = True
+    signal = understand(np.ma.array(array, mask=hole), kind="labels", **asked)
+    assert not signal.mask.all()
+    result = run(photo, signal=signal, features=False)
+    panel = next(p for p in result.panels if p.name == "signal_auto")
+    written = restoring.restored(result.signal, result.signal_kernel)
+    np.testing.assert_array_equal(panel.values[0].numpy(), written)
 
 
 def test_the_picture_itself_is_held_in_its_range(photo):

@@ -166,3 +166,16 @@ def test_the_notes_name_the_steps_and_the_losses():
     assert "3 steps" in text
     assert f"{kernel.losses[0]:.4g} → {kernel.losses[-1]:.4g}" in text
     assert "fixed kernel" in views.notes(gsjbu.fit(image, stride=8, iters=0), asked(iters=0))["fit"]
+
+
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_few_channels_are_told_themselves_and_many_by_their_directions(channels):
+    values = draw(channels, 3, 4).numpy() * 10
+    grid = Grid.from_stride(24, 32, 8)
+    shown, _ = views.signal(
+        understand(values, kind="features", layout="chw"), {"bilinear": lambda x: interpolation.bilinear(x, grid)}, grid
+    )
+    assert [(len(p.values), p.unit) for p in shown] == 2 * [(channels, "") if channels < 5 else (3, "PCA coordinate")]
+    if channels < 5:
+        assert shown[0].values.numpy() == pytest.approx(values)
+        assert (shown[1].values - interpolation.bilinear(torch.from_numpy(values), grid)).abs().max() < 1e-5
