@@ -250,16 +250,19 @@ function tabs(names, present) {
   drawTabs(byId("tabs"), byId("panel"), "tab", names.map((name) => [name, groupTitle(name)]), present, go);
 }
 
-/** What is shown next shows `group`. */
-export function next(group) {
-  wanted = { ...wanted, group, left: null, right: null, third: null, fourth: null };
+/** The part of a view that shows a group by the panels that it shows first. */
+export const whole = (group) => ({ group, left: null, right: null, third: null, fourth: null });
+
+/** What is shown next is this part of a view. */
+export function next(patch) {
+  wanted = { ...wanted, ...patch };
 }
 
 /** Show another group. */
 export async function go(group) {
   const focused = document.activeElement?.getAttribute("role") === "tab";
   const from = state.view.group;
-  await want({ group, left: null, right: null, third: null, fourth: null });
+  await want(whole(group));
   if (state.view.group !== from) look({ turns: state.view.turns + 1 });
   if (focused) byId(`tab-${state.view.group}`)?.focus();
 }

@@ -28,6 +28,7 @@ import * as runner from "./runner.js";
 import * as runs from "./runs.js";
 import { choose, isChosen } from "./sending.js";
 import * as signal from "./signal.js";
+import * as spoken from "./spoken.js";
 import * as similarity from "./similarity.js";
 import { look, set, state } from "./state.js";
 import * as truth from "./truth.js";
@@ -54,13 +55,22 @@ function carried(shape, from, to) {
 
 const isInside = ({ x, y }, { width, height }) => x < width && y < height;
 
+/** Whether two results are of one picture and one signal: what differs is how they are upsampled. */
+const haveSameClasses = (one, other) =>
+  one.signal?.kind === other.signal?.kind &&
+  signal.origin(one.signal) === signal.origin(other.signal) &&
+  (one.from.sample ?? one.from.blob ?? one.from.id) === (other.from.sample ?? other.from.blob ?? other.from.id);
+
 let whenShown = () => {}; // to be done once the first result is on show
 
 /** A finished run: load what is on show, then change everything in one frame. */
 async function present(result, stillWanted) {
   const brought = result.signal?.blob ?? result.signal?.made;
   const before = state.result?.signal;
-  if (brought && state.result && brought !== (before?.blob ?? before?.made)) compare.next("signal"); // it is why they came
+  if (state.view.group === "runs") compare.next(compare.whole("rgb"));
+  compare.addGroup("runs", null); // the pair was of what was on show
+  if (state.hiddenClasses.length && state.result && !haveSameClasses(state.result, result)) set({ hiddenClasses: [] });
+  if (brought && state.result && brought !== (before?.blob ?? before?.made)) compare.next(compare.whole("signal")); // it is why they came
   const swap = await compare.prepare(result);
   if (!stillWanted()) return;
   const { image: to } = result;
@@ -83,7 +93,6 @@ async function comeBack(result) {
   choose("image", "signal", "truth"); // newer than what may be on its way
   const known = Object.entries(result.settings).filter(([name]) => name in state.settings);
   set({ settings: Object.fromEntries(known), image: result.from, signal: result.signal, truth: result.truth });
-  if (state.view.group === "runs") compare.next("rgb");
   try {
     await present(result, () => state.image === result.from);
     set({ run: { phase: "idle" } });
@@ -102,10 +111,27 @@ async function goBack(address) {
     (one.truth?.id ?? null) === measured &&
     Object.entries(one.settings).every(([name, value]) => !(name in wanted) || wanted[name] === value);
   const run = state.runs.find(isIt);
-  if (!run) return location.reload(); // it is run again, as that address says
   const pair = Object.fromEntries(url.VIEW.map((name) => [name, view[name] ?? null]));
+  if (!run) return runAgain(address, wanted, pair);
   if (run !== state.result) await comeBack(run);
   await compare.want(pair);
+}
+
+/** Run what no kept run is of, with what this visit knows; the page is loaded anew for what it does not. */
+async function runAgain({ sample, image: id, signal: signalId, truth: truthId }, settings, pair) {
+  const { recent, runs } = state;
+  const of = (name, wantedId) => (wantedId ? [state, ...runs].map((one) => one[name]).find((one) => one?.id === wantedId) : null);
+  const known = [state.image, ...recent, ...runs.map(({ from }) => from)];
+  const image = known.find((one) => (sample ? one.sample === sample : one.id === id));
+  const brought = { signal: of("signal", signalId), truth: of("truth", truthId) };
+  if ((!image && !sample) || brought.signal === undefined || brought.truth === undefined) return location.reload();
+  runner.giveWay();
+  choose("image", "signal", "truth");
+  set({ settings, ...brought });
+  compare.next(pair);
+  if (!image) return gallery.takeSample(sample);
+  set({ image });
+  await runner.run();
 }
 
 const defaults = () => Object.fromEntries(state.info.settings.map((s) => [s.name, s.default]));
@@ -128,7 +154,7 @@ function startAll() {
   for (const part of [readout, report, charts]) part.start();
   runs.start(comeBack);
   profile.start(() => charts.reveal("profile"));
-  for (const part of [region, inspector, similarity, outputs, gallery, webcam, signal, truth]) part.start();
+  for (const part of [region, inspector, similarity, outputs, gallery, webcam, signal, truth, spoken]) part.start();
   url.start(goBack);
   runner.start({ pictures: compare.showEarly, result: present, refusal: signal.misfit });
 }

@@ -58,7 +58,6 @@ function draw() {
   if (!running) {
     clearTimeout(timer);
     timer = 0;
-    if (shown && phase === "idle") announce(t("run.done"));
     shown = false;
     stage = null;
   }

@@ -11,6 +11,7 @@ export const VIEW = ["group", "left", "right", "third", "fourth", "layout"];
 const LAYOUTS = new Set(["divider", "side", "grid", "difference"]);
 let last = ""; // which picture, signal and tab the newest entry of the history is of
 let returning = false; // to an entry of the history
+let here = location.search; // of the newest entry that was read or written
 
 /** What the address asks for: {settings, sample, image, signal, truth, view, point, place}; values are checked against the schema. Which panels there are is known with the result. */
 export function read(schema) {
@@ -125,6 +126,7 @@ export const write = debounce(() => {
   const is = last && now !== last ? "pushState" : "replaceState";
   last = now;
   history[is](null, "", search());
+  here = location.search;
 }, 250);
 
 /** `back(address)` shows what an older entry of the history asks for. */
@@ -132,6 +134,8 @@ export function start(back) {
   on(["settings", "image", "signal", "truth", "view", "point", "language"], write);
   byId("viewer").addEventListener("gs-zoom", () => search() !== location.search && write());
   addEventListener("popstate", async () => {
+    if (location.search === here) return; // a link within the page
+    here = location.search;
     returning = true;
     try {
       await back(read(state.info.settings));

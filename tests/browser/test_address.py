@@ -45,7 +45,7 @@ def test_under_a_proxys_path_the_page_is_whole(page: Page, server: Server, watch
         page.click("#copy-curl")
         page.wait_for_function("window.copied")
         assert f"'{address}/api/run'" in page.evaluate("window.copied")
-        page.wait_for_function("location.search.includes('divider=')")
+        page.wait_for_function("() => location.search.includes('divider=')")
         assert page.url.startswith(f"{address}/?")
         page.reload()
         shown(page)
@@ -278,8 +278,15 @@ def test_a_signal_of_an_address_is_forgotten_later(page: Page, watch: Watch) -> 
     assert page.locator("#signal-open").is_visible()
 
 
+#: Twelve are kept at most, and a slider makes as many in seconds.
+FORGET_RUNS = "import('/static/js/state.js').then(({set}) => set({runs: []}))"
+
+
 def test_back_leads_to_the_picture_and_the_tab_before(page: Page) -> None:
     """Settings and the divider are no steps of their own; what is had back is not run again."""
+    page.evaluate("window.stays = true")
+    page.focus("a.skip")
+    page.keyboard.press("Enter")  # before the address is written, as after: a link within the page is no way back
     first = shown(page)
     page.wait_for_timeout(300)
     before = page.evaluate("history.length")
@@ -303,6 +310,34 @@ def test_back_leads_to_the_picture_and_the_tab_before(page: Page) -> None:
     assert shown(page, first) == second
     page.wait_for_timeout(300)
     assert page.evaluate("history.length") == before + 2 and "sample=wires" in page.url
+    page.evaluate(FORGET_RUNS)
+    page.go_back()
+    shown(page, second)
+    assert state(page, "result.from.sample") != "wires" and page.evaluate("window.stays")
+    settled(page)
+    assert "sample=wires" not in page.url
+
+
+def test_back_to_a_picture_and_a_signal_whose_run_is_not_kept(page: Page) -> None:
+    """They are taken from what this visit knows: nothing of it is lost."""
+    job = shown(page)
+    page.evaluate("window.stays = true")
+    picture = io.BytesIO()
+    Image.radial_gradient("L").resize((128, 128)).save(picture, "PNG")
+    page.set_input_files("#file", {"name": "mine.png", "mimeType": "image/png", "buffer": picture.getvalue()})
+    job = shown(page, job)
+    page.set_input_files("#signal-file", depth("mine.npy"))
+    job = shown(page, job)
+    settled(page)
+    page.click("#samples [data-sample=wires]")
+    job = shown(page, job)
+    settled(page)
+    page.evaluate(FORGET_RUNS)
+    page.go_back()
+    shown(page, job)
+    assert page.inner_text("#picture-name") == "mine.png" and page.inner_text("#signal-name") == "mine.npy"
+    assert state(page, "result.from.name") == "mine.png" and state(page, "result.signal.name") == "mine.npy"
+    assert page.evaluate("window.stays") and state(page, "recent.length") == 1
 
 
 @pytest.mark.address(

@@ -166,6 +166,9 @@ def test_a_rectangle_gives_mean_and_spread_of_every_method(page: Page) -> None:
     page.focus(".stage")
     page.keyboard.press("ArrowRight")  # about the chosen pixel, which was the middle
     page.wait_for_selector("#region-told[data-region='57 56 73 72']")
+    page.wait_for_function("() => document.getElementById('announcer').textContent.includes('Region of 17 × 17 px')")
+    heard = page.text_content("#announcer") or ""
+    assert page.inner_text("#pixel-line") in heard and "Mean" in heard, "the pixel and the region's numbers"
     tab(page, "kernel")
     page.wait_for_selector("#region-table tr[data-panel=sigma_x]")
     page.click("#line")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.browser.hands import canvas_at, choose_pixel, painted, shown, similarity, state, tab
+from tests.browser.hands import canvas_at, choose_pixel, painted, set_slider, shown, similarity, state, tab
 
 #: The scene's exact labels on show.
 CLASSES = "segmentation=labels&group=segmentation&resolution=128&features=off"
@@ -49,6 +49,16 @@ def test_a_legend_entry_hides_its_class_over_the_photo(page: Page) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("#legend button[aria-pressed=false]", state="detached")
     assert canvas_at(page, 7.5, 100.5) == painted_over
+
+    page.keyboard.press("Enter")
+    job = shown(page)
+    set_slider(page, "stride", 12)
+    job = shown(page, job)
+    assert state(page, "hiddenClasses") == ["floor"], "the classes are the same"
+    page.click("#samples .thumb >> nth=1")
+    shown(page, job)
+    assert state(page, "hiddenClasses") == [], "another picture's classes are others, whatever they are called"
+    assert page.locator("#legend button[aria-pressed=false]").count() == 0
 
 
 @pytest.mark.address(CLASSES)

@@ -125,9 +125,13 @@ def test_progress_is_shown_and_cancel_stops(page: Page) -> None:
     job = shown(page)
     make_slow(page)
     page.wait_for_selector("body[data-phase=waiting]")
+    page.evaluate("window.stays = true")
+    page.focus("a.skip")
+    page.keyboard.press("Enter")
     page.click("#run")
     page.wait_for_selector("#progress.on")
     page.wait_for_function("() => document.getElementById('stage').textContent.includes('loss')")
+    assert page.evaluate("window.stays"), "the link to the comparison loads nothing anew"
     bar = page.locator("#bar")
     page.wait_for_function("() => Number(document.getElementById('bar').getAttribute('aria-valuenow')) > 0")
     assert bar.get_attribute("role") == "progressbar"

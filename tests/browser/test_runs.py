@@ -35,6 +35,17 @@ def test_runs_are_listed_had_back_and_compared(page: Page) -> None:
     page.wait_for_selector("#tab-rgb[aria-selected=true]")
     assert page.evaluate("document.activeElement.dataset.job") == first, "the focus stays on what was pressed"
     assert page.locator(".runs li").count() == 2, "coming back is no new run"
+    assert page.locator("#tab-runs").count() == 0, "the pair is of what was on show"
+
+    page.click(f".runs li:has([data-job='{second}']) .icon")
+    page.wait_for_selector("#tab-runs[aria-selected=true]")
+    page.click("#samples [data-sample=wires]")
+    shown(page, first)
+    page.wait_for_selector("#tab-rgb[aria-selected=true]")
+    assert page.locator("#tab-runs").count() == 0
+    assert page.get_attribute("#viewer", "data-left") == "bilinear_rgb", "another picture's runs are not on its stage"
+    page.wait_for_function("() => document.getElementById('announcer').textContent.startsWith('Done.')")
+    assert page.inner_text("#verdict") in (page.text_content("#announcer") or ""), "a screen reader hears how it ended"
 
 
 @pytest.mark.address("resolution=128")
