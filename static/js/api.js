@@ -21,7 +21,8 @@ export class Unreachable extends Error {
   }
 }
 
-async function ask(path, options = {}) {
+/** What `read` makes of an answer of the media type `type`; what is not of it is no answer of this server. */
+async function ask(path, options, type, read) {
   let answer;
   try {
     answer = await fetch(path, options);
@@ -33,10 +34,26 @@ async function ask(path, options = {}) {
     const body = await answer.json().catch(() => null);
     throw new Problem(answer.status, body, Number(answer.headers.get("retry-after") ?? 1));
   }
-  return answer;
+  if (!answer.headers.get("content-type")?.startsWith(type)) throw new Problem(answer.status, { code: "foreign" });
+  try {
+    return await read(answer);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Unreachable(); // it broke off
+  }
 }
 
-const json = async (path, options) => (await ask(path, options)).json();
+/** @param {RequestInit} [options] @returns {Promise<any>} */
+const json = (path, options = {}) => ask(path, options, "application/json", (answer) => answer.json());
+
+/** Width, height and further numbers in an answer's headers, and so many numbers of `Numbers` a pixel. */
+const binary = (path, Numbers, count, ...further) =>
+  ask(path, {}, "application/octet-stream", async (answer) => {
+    const [width, height, ...more] = numbers(answer, "x-width", "x-height", ...further);
+    const values = new Numbers(await answer.arrayBuffer());
+    if (values.length !== count * width * height) throw new Unreachable();
+    return { width, height, more, values };
+  });
 
 /** Numbers in an answer's headers. */
 const numbers = (answer, ...names) => names.map((name) => Number(answer.headers.get(name)));
@@ -100,9 +117,8 @@ export const cloudUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(na
 
 /** A panel's own numbers, NaN where there is none: {width, height, values}. */
 export async function values(id, name) {
-  const answer = await ask(`${job(id)}/panels/${encodeURIComponent(name)}.f32`);
-  const [width, height] = numbers(answer, "x-width", "x-height");
-  return { width, height, values: new Float32Array(await answer.arrayBuffer()) };
+  const { width, height, values } = await binary(`${job(id)}/panels/${encodeURIComponent(name)}.f32`, Float32Array, 1);
+  return { width, height, values };
 }
 export const panelUrl = (id, name) => `${job(id)}/panels/${encodeURIComponent(name)}.png`;
 
@@ -119,9 +135,9 @@ export async function similarity(id, pixels) {
     ...pixels.filter((one) => one.job).map((one) => `elsewhere=${one.job},${one.x},${one.y}`),
   ];
   const place = last ? "similarity" : "similarity/elsewhere";
-  const answer = await ask(`${job(id)}/${place}?${asked.join("&")}&format=u16`);
-  const [low, high, width, height] = numbers(answer, "x-low", "x-high", "x-width", "x-height");
-  const raw = new Uint16Array(await answer.arrayBuffer());
+  const path = `${job(id)}/${place}?${asked.join("&")}&format=u16`;
+  const { width, height, more, values: raw } = await binary(path, Uint16Array, 2, "x-low", "x-high");
+  const [low, high] = more;
   const count = width * height;
   return { width, height, low, high, bilinear: raw.subarray(0, count), gsjbu: raw.subarray(count, 2 * count) };
 }

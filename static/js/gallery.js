@@ -13,11 +13,12 @@ import { isWhole, takeTruth } from "./truth.js";
 
 const KEEP = 6; // recent pictures shown
 const THUMB = 96; // px
+const TAKEN = ["Files", "text/uri-list"]; // a link, to which the browser would go, is answered with what can be taken
 
 export function start() {
   picks(byId("upload"), byId("file"), takeFile);
   const over = (event) => {
-    if (![...event.dataTransfer.types].includes("Files")) return;
+    if (!TAKEN.some((type) => event.dataTransfer.types.includes(type))) return;
     event.preventDefault();
     document.body.classList.add("dropping");
   };
@@ -29,7 +30,9 @@ export function start() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     document.body.classList.remove("dropping");
-    takeAll([...event.dataTransfer.files]);
+    const files = [...event.dataTransfer.files];
+    if (files.length) takeAll(files);
+    else say("info", () => t("picture.noFile"), { about: "brought" });
   });
   addEventListener("paste", (event) => takeAll([...(event.clipboardData?.files ?? [])]));
   on(["image", "recent", "language"], draw);

@@ -103,7 +103,8 @@ export function hush(about = null) {
 }
 
 /** What the page itself has to say of a problem. */
-const own = (problem) => (problem.code === "unreachable" ? t("offline.short") : problem.words?.());
+const own = (problem) => (problem.code in OWN ? t(OWN[problem.code]) : problem.words?.());
+const OWN = { unreachable: "offline.short", foreign: "error.foreign" };
 
 /** A refusal without the words of Python and the command line, whose place buttons take. */
 const bare = ({ message, remedies = [] }) =>

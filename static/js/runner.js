@@ -14,6 +14,7 @@ const BUSY = 429; // the server has no place for this run now, as others of this
 const QUIET = 120; // ms without a further change before a run starts while a slider is still held
 
 let turn = 0; // number of the newest request; older ones give way
+let brokeOff = false; // whether the run before was lost with an answer
 let flight = null; // {id, events, key} of the job that is running
 let posting = Promise.resolve(); // the job that is on its way to the server
 /**
@@ -158,6 +159,7 @@ function follow(id, key, mine, sent) {
       if (mine !== turn) return;
       const result = { ...done.result, job: id, from: sent.image, signal: sent.signal, truth: sent.truth };
       await show.result(result, () => mine === turn);
+      brokeOff = false;
       if (mine === turn) set({ run: { phase: "idle" } });
     }),
   );
@@ -190,7 +192,10 @@ async function failed(error, mine) {
   if (mine !== turn) return;
   if (error instanceof api.Unreachable) {
     set({ run: { phase: "failed", problem: error } });
-    await connection.lost();
+    const wasAway = await connection.lost(); // who comes back runs again
+    if (wasAway || brokeOff || mine !== turn) return;
+    brokeOff = true; // an answer alone was lost: once more
+    await run({ asked: true });
     return;
   }
   if (!(error instanceof api.Problem)) {

@@ -246,7 +246,7 @@ def depth(name: str = "depth.npy", side: int = 16) -> FilePayload:
     return npy_file(name, np.random.default_rng(0).random((side, side), np.float32))
 
 
-def once(page: Page, pattern: str, answer: Callable[[Route], object]) -> list[Route]:
+def once(page: Page, pattern: str | re.Pattern[str], answer: Callable[[Route], object]) -> list[Route]:
     """Have ``answer`` take the first request to ``pattern``, which is in the list then; later ones go on as they are.
 
     The route stays: a request that is under way while the last route is taken off may never be answered.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, FilePayload, Page
 
-from tests.browser.hands import Server, Watch, depth, holding, shown, state, visit
+from tests.browser.hands import Server, Watch, depth, holding, on_stage, once, shown, state, visit
 from tests.npy import npy
 
 pytestmark = pytest.mark.address("resolution=128&features=off")
@@ -76,6 +77,16 @@ def test_news_of_a_choice_goes_with_the_next(page: Page) -> None:
     shown(page, job)
     page.click("#samples [data-sample=wires]")
     assert page.locator("#toast").is_hidden()
+    kept = page.evaluate(
+        """() => {
+          const moved = new DataTransfer();
+          moved.setData('text/uri-list', 'https://example.org/a.png');
+          const held = {dataTransfer: moved, cancelable: true};
+          return ['dragover', 'drop'].map((name) => !dispatchEvent(new DragEvent(name, held)));
+        }"""
+    )
+    assert kept == [True, True], "the browser does not go to a link that is dropped"
+    assert page.inner_text("#toast p").startswith("That is a link, not a file.")
 
 
 def test_what_is_chosen_while_the_server_is_away_is_sent_when_it_is_back(chromium: Browser, tmp_path: Path) -> None:
@@ -109,6 +120,43 @@ def test_a_file_that_cannot_be_sent_at_all_is_named(page: Page, watch: Watch) ->
     page.wait_for_selector("#notice.error")
     assert page.inner_text("#notice p").startswith("moved.png could not be sent")
     assert "moved.png" not in page.inner_text("#stage")
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(page: Page) -> None:
+    job = shown(page)
+    for pattern, act in (
+        ("**/api/images", lambda: page.set_input_files("#file", png("cut.png"))),
+        ("**/api/signals", lambda: page.set_input_files("#signal-file", depth())),
+        ("**/api/jobs", lambda: page.click("#run")),
+        (re.compile(r"/api/jobs/\w+$"), lambda: page.click("#run")),
+    ):
+        cut = once(
+            page, pattern, lambda r: r.fulfill(status=200, content_type="application/json", body='{"job_id": "a')
+        )
+        act()
+        job = shown(page, job)
+        assert cut and page.locator("#notice").is_hidden(), pattern
+    assert page.inner_text("#picture-name") == "cut.png" and page.inner_text("#signal-name") == "depth.npy"
+
+
+def test_what_is_no_answer_of_the_server_is_said_in_words(page: Page) -> None:
+    """As the page of a proxy where to log in."""
+    job = shown(page)
+    for pattern, act in (
+        ("**/api/images", lambda: page.set_input_files("#file", png("held.png"))),
+        ("**/api/jobs", lambda: page.click("#run")),
+        ("**/pixel?*", lambda: None),
+        ("**/kernel?*", lambda: page.mouse.click(*on_stage(page, 40.5, 40.5))),
+    ):
+        taken = once(
+            page, pattern, lambda r: r.fulfill(status=200, content_type="text/html", body="<html>Log in</html>")
+        )
+        act()
+        if "pixel" not in pattern:
+            page.wait_for_selector("#notice.error p:has-text('a page to log in')")
+            assert taken
+            page.click("#notice .close")
+    assert page.evaluate("document.body.dataset.job") == job and page.inner_text("#picture-name") != "held.png"
 
 
 def archive() -> FilePayload:
