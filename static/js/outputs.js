@@ -34,6 +34,9 @@ export function start() {
   menu.addEventListener("click", (event) => {
     if (event.target.closest(".sheet button")) fold();
   });
+  byId("copied-dialog").addEventListener("close", () => {
+    if (document.activeElement === document.body) menu.firstElementChild.focus(); // its opener is folded away
+  });
   byId("copy-link").addEventListener("click", () => {
     write.now(); // the address follows the view with a delay
     copy(location.href);

@@ -67,7 +67,17 @@ function keep() {
   const now = chosen();
   if (!now || state.kept.some(same(now))) return;
   const { job, from } = state.result;
+  const byKey = byId("similarity-keep").matches(":focus-visible");
   set({ kept: [...state.kept, { ...now, job, name: from.name }].slice(1 - MOST) });
+  if (byKey) byId("viewer").stage.focus(); // the button has nothing to do now, and the next pixel is chosen there
+}
+
+/** Let a kept pixel go; the focus goes to what has its place, or else to what can be pressed next. */
+function letGo(one) {
+  set({ kept: state.kept.filter((other) => !same(one)(other)) });
+  if (document.activeElement !== document.body) return;
+  const again = byId("similarity-keep");
+  (again.disabled || !again.offsetParent ? byId("viewer").stage : again).focus();
 }
 
 const possible = (result) => Boolean(result?.panels.some((p) => p.group === "features"));
@@ -179,14 +189,14 @@ function drawKept() {
   byId("similarity-keep").disabled = !now || state.kept.some(same(now));
   put(
     byId("similarity-kept"),
-    state.kept.map((one) =>
+    state.kept.map((one, place) =>
       h(
         "li",
         {},
         isHere(one) ? `${one.x}, ${one.y}` : t("similarity.of", one),
         button(
-          { class: "icon", "aria-label": t("similarity.drop", one) },
-          () => set({ kept: state.kept.filter((other) => !same(one)(other)) }),
+          { class: "icon", "aria-label": t("similarity.drop", one), data: { place } },
+          () => letGo(one),
           "×",
         ),
       ),

@@ -3,6 +3,8 @@
 import { onOff } from "./url.js";
 
 const quoted = (text) => `'${String(text).replaceAll("'", `'\\''`)}'`;
+/** A file as an argument: one whose name begins with a dash is no option. */
+const asArgument = (name) => quoted(name.startsWith("-") ? `./${name}` : name);
 /** A file in a field of curl's form; curl's own quotes keep commas and semicolons in the name. */
 const attached = (field, name) => quoted(`${field}=@"${name.replace(/[\\"]/g, "\\$&")}"`);
 /** The same of one of a file's arrays, which a field of its own names: [the file, the entry]. */
@@ -22,19 +24,19 @@ const listed = (words, one) => Object.entries(words).map(([name, value]) => one(
 /** `python -m gsjbu compare …`, or `evaluate …` of a truth: figures and a report go into a folder. */
 export function command({ result }) {
   const { signal, truth, settings } = result;
-  const picture = quoted(result.from.sample ? `scene:${result.from.sample}` : fileName(result.from));
+  const picture = asArgument(result.from.sample ? `scene:${result.from.sample}` : fileName(result.from));
   const said = (name, value) => `--${name.replaceAll("_", "-")} ${onOff(value)}`;
   const { file, words } = signal ? brought(signal) : {};
   const taken = listed(words ?? {}, (name, value) => (value === true ? `--${name}` : `--${name} ${quoted(value)}`));
   if (truth) {
-    const against = quoted(truth.scene ? `scene:${truth.what}` : truth.name);
+    const against = asArgument(truth.scene ? `scene:${truth.what}` : truth.name);
     const options = [...taken, `--truth ${against}`, "-o measured", ...measured(settings, said)];
-    return `python -m gsjbu evaluate ${picture} ${quoted(file)} ${options.join(" ")}`;
+    return `python -m gsjbu evaluate ${picture} ${asArgument(file)} ${options.join(" ")}`;
   }
   const options = Object.entries(settings)
     .filter(([name]) => !(signal && name === "stride")) // it has its own
     .map(([name, value]) => said(name, value));
-  if (signal) options.push(`--signal ${quoted(file)}`, ...taken);
+  if (signal) options.push(`--signal ${asArgument(file)}`, ...taken);
   return `python -m gsjbu compare ${picture} compared ${options.join(" ")}`;
 }
 

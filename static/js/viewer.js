@@ -195,7 +195,8 @@ class Viewer extends HTMLElement {
   }
 
   #moved() {
-    this.stage.style.touchAction = this.view.zoom > 1 ? "none" : "pan-y";
+    const scrolls = this.view.zoom <= 1 && (this.tool === "probe" || this.tool === "move");
+    this.stage.style.touchAction = scrolls ? "pan-y" : "none";
     this.dataset.zoom = fixed(this.view.zoom, 2);
     this.dispatchEvent(new CustomEvent("gs-zoom"));
     this.draw();

@@ -92,7 +92,7 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
     zip, and taken for another kind. The signal is the zip's, in its unit and dtype."""
     job = shown(page)
     if brought in ("files", "millimetres", "a truth"):
-        picture, signal = tmp_path / "it's a, photo; 1.png", tmp_path / "my depth.npy"
+        picture, signal = tmp_path / "-it's a, photo; 1.png", tmp_path / "-my depth.npy"
         Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(picture)
         noise = np.random.default_rng(0).random((20, 30), np.float32)
         np.save(signal, noise if brought != "millimetres" else (900 + 3000 * noise).astype(np.uint16))
@@ -104,8 +104,8 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
             page.select_option("[data-setting=objective] select", "signal")
             shown(page, job)
         if brought == "a truth":
-            np.save(tmp_path / "the truth.npy", np.random.default_rng(1).random((200, 300), np.float32))
-            page.set_input_files("#truth-file", tmp_path / "the truth.npy")
+            np.save(tmp_path / "-the truth.npy", np.random.default_rng(1).random((200, 300), np.float32))
+            page.set_input_files("#truth-file", tmp_path / "-the truth.npy")
             shown(page, job)
     elif brought == "samples":
         depth = tmp_path / "samples.npy"

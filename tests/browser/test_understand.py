@@ -126,16 +126,20 @@ def test_several_pixels_and_the_parts_that_features_tell_apart(page: Page) -> No
     job = shown(page)
     choose_pixel(page, 15, 15)
     alone = similarity(page, "gsjbu")
-    page.click("#similarity-keep")
+    page.focus("#similarity-keep")
+    page.keyboard.press("Enter")
     assert page.locator("#similarity-keep").is_disabled(), "it is kept already"
+    assert page.evaluate("document.activeElement.className") == "stage", "where the next pixel is chosen"
     choose_pixel(page, 100, 75)
     page.wait_for_selector("#similarity[data-points='2']")
     both = similarity(page, "gsjbu")
     assert both[15, 15] == pytest.approx(1, abs=1e-3) == both[75, 100]
     assert (both - alone).min() > -1e-3, "to the likest"
     assert page.locator("#similarity-maps figure:first-child .pin").count() == 2
-    page.click("#similarity-kept button")
+    page.focus("#similarity-kept button")
+    page.keyboard.press("Enter")
     page.wait_for_selector("#similarity[data-points='1']")
+    assert page.evaluate("document.activeElement.id") == "similarity-keep"
     assert page.locator("#similarity-kept li").count() == 0
 
     tab(page, "segments")

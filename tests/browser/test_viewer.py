@@ -96,6 +96,17 @@ def test_touch_divides_and_pinch_zooms(chromium: Browser, server: Server, watch:
     ix, iy = page.evaluate("(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()")
     assert ix < 0.5, "zoomed in where the fingers were, left of the middle"
     assert abs(iy - 0.5) < 0.1
+
+    page.evaluate("document.getElementById('viewer').fit()")
+    page.click("#region")
+    page.evaluate("document.getElementById('viewer').scrollIntoView({block: 'center'})")
+    painted(page)
+    (x, y), (_, below) = on_stage(page, 50.5, 30.5), on_stage(page, 50.5, 100.5)
+    send("touchStart", (x, y))
+    for step in range(1, 11):
+        send("touchMove", (x, y + (below - y) * step / 10))
+    send("touchEnd")
+    page.wait_for_selector("#region-told[data-region='50 30 50 100']")
     context.close()
 
 
