@@ -173,7 +173,7 @@ def features_head(key: str, channels: int, group: str = "features") -> Panel:
         f"The three strongest directions of the {channels} channels as red, green, blue: equal colours, equal features."
     )
     title = f"{group.capitalize()}, {WAYS[key]}"
-    return Panel(f"{group}_{key}", group, title, sentence, NO_PICTURE, torch.empty(0), "PCA coordinate")
+    return Panel(f"{group}_{key}", group, title, sentence, NO_PICTURE, torch.empty(0), "PCA")
 
 
 # -------------------------------------------------------------------------------------- class maps

@@ -107,7 +107,7 @@ function classes({ legend }, shares) {
     const entry = legend.find((one) => one.index === index);
     return `${entry ? classWords(entry) : index} ${fixed(share * 100, 1)} %`;
   });
-  return list(parts) + (shares.length > MOST ? " …" : "");
+  return (list(parts) || number(null)) + (shares.length > MOST ? " …" : "");
 }
 
 function numbers({ unit, group, bar }, { mean, std, low, high }) {

@@ -8,8 +8,7 @@ import { on, state } from "./state.js";
 
 const QUIET = 600; // ms; what is asked of the server about a place has come by then
 
-const WORDS = { result: ended, point: pixel, region };
-const due = new Set(); // of WORDS
+const due = new Set(); // of result, point and region
 
 export function start() {
   let before = state.result;
@@ -27,7 +26,8 @@ function soon(what) {
 }
 
 const speak = debounce(() => {
-  const said = sentences([...due].map((what) => WORDS[what]()));
+  const places = [due.has("point") && pixel(), due.has("region") && region()].filter(Boolean);
+  const said = sentences([due.has("result") && ended(), apart(places)]);
   due.clear();
   if (said) announce(said);
 }, QUIET);

@@ -195,8 +195,7 @@ class Viewer extends HTMLElement {
   }
 
   #moved() {
-    const scrolls = this.view.zoom <= 1 && (this.tool === "probe" || this.tool === "move");
-    this.stage.style.touchAction = scrolls ? "pan-y" : "none";
+    this.stage.style.touchAction = this.view.zoom > 1 ? "none" : ""; // else as the tool has it
     this.dataset.zoom = fixed(this.view.zoom, 2);
     this.dispatchEvent(new CustomEvent("gs-zoom"));
     this.draw();

@@ -127,6 +127,10 @@ def test_classes_and_features_have_gaps_too(gaps: Page) -> None:
     labels[HOLE, HOLE] = 255
     brought(gaps, "labels.npy", labels)
     assert gaps.eval_on_selector_all("#readout .numbers", "all => all.map((n) => n.textContent)") == ["–", "–"]
+    gaps.click("#region")  # about the middle, all of it in the hole
+    gaps.wait_for_selector("#region-table tr[data-panel=signal_auto]")
+    assert gaps.inner_text("#region-table tr[data-panel=signal_auto] td") == "–"
+    gaps.click("#region")
     known = asked(gaps, "region?x0=0&y0=0&x1=127&y1=127")["pixels"]
     gaps.click("#cut")
     gaps.wait_for_selector("#cut-dialog[open]")
@@ -160,3 +164,7 @@ def test_values_with_an_offset_keep_their_digits(gaps: Page) -> None:
     gaps.wait_for_selector("#cut-dialog[open]")
     assert gaps.inner_text("#cut-limit") == "≥ 287.712"
     gaps.keyboard.press("Escape")
+    gaps.set_viewport_size({"width": 375, "height": 812})
+    right = "one => one.getBoundingClientRect().right"
+    bar, tag = (gaps.eval_on_selector(f".tag.right{one}", right) for one in (" .bar span:last-child", ""))
+    assert bar <= tag, "the colours give way to the numbers"

@@ -175,7 +175,7 @@ def test_few_channels_are_told_themselves_and_many_by_their_directions(channels)
     shown, _ = views.signal(
         understand(values, kind="features", layout="chw"), {"bilinear": lambda x: interpolation.bilinear(x, grid)}, grid
     )
-    assert [(len(p.values), p.unit) for p in shown] == 2 * [(channels, "") if channels < 5 else (3, "PCA coordinate")]
+    assert [(len(p.values), p.unit) for p in shown] == 2 * [(channels, "") if channels < 5 else (3, "PCA")]
     if channels < 5:
         assert shown[0].values.numpy() == pytest.approx(values)
         assert (shown[1].values - interpolation.bilinear(torch.from_numpy(values), grid)).abs().max() < 1e-5
