@@ -244,15 +244,19 @@ class Bundle:
 
 
 def _halved(panel: Any) -> torch.Tensor:
-    """A panel's values in half the digits, where those hold them: numbers of classes exactly, others nearly."""
+    """A panel's values in half the digits, where those hold them: numbers of classes exactly, others to a 500th of what
+    they are apart, at least."""
     values = panel.values
     if not values.numel():
         return values
     # Every new run may ask this of the one before, so it looks at the ends alone.
-    most = max(map(abs, map(float, values.aminmax())))
-    if not math.isfinite(most):
-        most = float(values.abs().nan_to_num(0, posinf=0).max())
-    held = most <= 2048 if panel.legend is not None else most == 0 or 2**-14 <= most <= 65504
+    low, high = map(float, values.aminmax())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        known = values[values.isfinite()]
+        low, high = map(float, known.aminmax()) if known.numel() else (0.0, 0.0)
+    most = max(abs(low), abs(high))
+    apart = 2**-14 <= most <= 65504 and most * 2**-11 <= (high - low) / 500
+    held = most <= 2048 if panel.legend is not None else most == 0 or apart
     return values.half() if held else values
 
 

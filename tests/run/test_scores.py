@@ -109,6 +109,20 @@ def test_a_tie_is_said_to_the_digits_shown():
     assert decision["sentence"] == "bilinear, gsjbu and auto are equally close to the truth: rmse 1."
 
 
+def test_pixels_without_a_class_or_a_value_are_not_measured():
+    there = torch.zeros(1, 8, 8, dtype=torch.int64)
+    there[:, :, 4:] = 1
+    truth = Truth("classes", there, KNOWN, names=("a", "b"))
+    gap = there[0].clone()
+    gap[:, 3:5] = -1
+    wrong = there[0].clone()
+    wrong[:, 0] = 1
+    found = scores.scores(truth, {"gap": gap, "wrong": wrong})
+    assert found["gap"]["accuracy"] == 1 and found["wrong"]["accuracy"] == pytest.approx(40 / 48)
+    off = scores.errors(truth, {"gap": gap})["gap"][0]
+    assert torch.equal(off.isnan(), gap < 0) and off.nansum() == 0
+
+
 def test_agreement_is_one_where_the_cell_means_are_given_back():
     grid = Grid.from_stride(32, 48, 8)
     signal = understand(np.random.default_rng(0).random((4, 6)).astype(np.float32), kind="depth")

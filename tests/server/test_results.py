@@ -26,6 +26,8 @@ def panel(values: torch.Tensor, legend: list[dict[str, object]] | None = None) -
         ((3 * SPREAD).floor(), [{"index": 0}], torch.float16),
         (100_000 + 1000 * SPREAD, None, torch.float32),  # depth in mm
         (1e-9 * SPREAD, None, torch.float32),
+        (287 + SPREAD, None, torch.float32),  # kelvin
+        (torch.where(SPREAD > 0.8, torch.nan, 287 + SPREAD), None, torch.float32),
         ((3 * SPREAD).floor() + 5001, [{"index": 5001}], torch.float32),  # numbers of classes
     ],
 )
