@@ -18,8 +18,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
+from gsjbu.batch.items import Item
 from gsjbu.batch.manifest import failed
-from gsjbu.batch.sources import Item
 from gsjbu.core import threads
 from gsjbu.errors import GsjbuError
 

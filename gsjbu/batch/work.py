@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
+from gsjbu.batch.items import Blob, Item
 from gsjbu.batch.manifest import failed
-from gsjbu.batch.sources import IMAGES, SIGNALS, Blob, Item, mask_file
+from gsjbu.batch.signal_files import IMAGES, SIGNALS, mask_file
 from gsjbu.core.backends.dispatch import warm_up
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError, ModelError, SignalError

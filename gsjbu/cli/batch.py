@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from gsjbu.batch.sources import BACKBONE, BESIDE
+from gsjbu.batch.signal_files import BACKBONE, BESIDE
 from gsjbu.cli import options
 from gsjbu.settings import OF_BACKBONE, default
 

@@ -20,8 +20,8 @@ import gsjbu
 from gsjbu import batch, cli
 from gsjbu.batch import local
 from gsjbu.batch.config import BatchConfig, WriteFailed
+from gsjbu.batch.items import Blob, Item
 from gsjbu.batch.manifest import read_journal
-from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Worker
 from gsjbu.io.pictures import decode, png_bytes
 from gsjbu.io.signals import understand

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from gsjbu.batch import BatchConfig, _tell_apart, run
-from gsjbu.batch.sources import Blob, SourceError, find, mask_file, passed_over
+from gsjbu.batch.items import Blob, SourceError
+from gsjbu.batch.signal_files import mask_file
+from gsjbu.batch.sources import find, passed_over
 
 
 def put(path, data=b"x"):

@@ -14,7 +14,7 @@ from PIL import Image
 
 import gsjbu
 from gsjbu import cli
-from gsjbu.batch.sources import Blob, Item
+from gsjbu.batch.items import Blob, Item
 from gsjbu.batch.work import BatchConfig, Worker
 from gsjbu.errors import GsjbuError, SignalWarning
 from tests.doors.conftest import by_page, zipped
