@@ -95,7 +95,7 @@ def check_words(args: argparse.Namespace, signal: str | None, truth: str = "") -
 def made_of(args: argparse.Namespace, name: str, truth: Brought, worked: tuple[int, int], stride: int) -> Signal:
     """The low-resolution signal that the ``truth`` called ``name`` gives."""
     from gsjbu.io import kinds
-    from gsjbu.io.truths import reduced
+    from gsjbu.io.truths import downsampled
 
     kind = own(name) or kinds.parse(args.kind)
-    return reduced(truth, -(-worked[0] // stride), -(-worked[1] // stride), kind)
+    return downsampled(truth, -(-worked[0] // stride), -(-worked[1] // stride), kind)

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.maps import cells, maps
 from gsjbu.errors import SignalError
 from gsjbu.io import kinds
+from gsjbu.io.numbers import settled
 
 RNG = np.random.default_rng(0)
 ROWS, COLS = np.mgrid[:12, :16]
@@ -269,7 +270,7 @@ def test_a_thousandth_beyond_is_asked_for():
 
 def test_small_numbers_of_both_signs_are_left_as_they_are():
     plane = 1e-6 * (HEAT - 0.5)
-    assert guess(plane).kind == "depth" and kinds.settled(plane, EVERYWHERE) is plane
+    assert guess(plane).kind == "depth" and settled(plane, EVERYWHERE) is plane
 
 
 def test_features_with_a_rounded_zero_are_no_logits():

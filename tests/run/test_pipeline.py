@@ -16,7 +16,7 @@ from gsjbu.errors import Cancelled
 from gsjbu.io import restoring
 from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import understand
-from gsjbu.io.truths import reduced
+from gsjbu.io.truths import downsampled
 from gsjbu.models import catalogue, features, networks
 from gsjbu.run import fits, metrics, pipeline
 from gsjbu.run.stages import SHARES
@@ -236,7 +236,7 @@ SCENE = SAMPLES["spheres"]
 def test_what_was_measured_is_told_where_that_way_was_taken(objective, there):
     truth = SCENE.truth("depth")
     chosen = Settings.parse({"objective": objective, "features": False, "resolution": 256, "iters": 2})
-    result = pipeline.run(SCENE.image, chosen, signal=reduced(truth, 16, 16))
+    result = pipeline.run(SCENE.image, chosen, signal=downsampled(truth, 16, 16))
     assert set(result.as_dict()["measured"]) == ({"signal"} if there else set())
     assert result.as_dict()["fitted_to"] == ("signal" if objective in ("signal", "auto") else "image")
 
