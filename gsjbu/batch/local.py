@@ -83,11 +83,7 @@ def run(
 
 
 def _add(
-    processes: list[_WorkerProcess],
-    most: int,
-    waiting: deque[tuple[Item, int]],
-    folder: str,
-    asked: BatchConfig,
+    processes: list[_WorkerProcess], most: int, waiting: deque[tuple[Item, int]], folder: str, asked: BatchConfig
 ) -> None:
     """Start processes, each with an item, until there are ``most``."""
     while waiting and len(processes) < most:

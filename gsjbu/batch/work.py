@@ -47,11 +47,7 @@ class Worker:
     that one bad image caused."""
 
     def __init__(
-        self,
-        folder: str,
-        asked: BatchConfig,
-        alone: Callable[[], bool] = lambda: True,
-        threads: int | None = 1,
+        self, folder: str, asked: BatchConfig, alone: Callable[[], bool] = lambda: True, threads: int | None = 1
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)  # the cores are used by working on as many images at once

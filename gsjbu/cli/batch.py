@@ -95,13 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         report = batch.run(
-            args.source,
-            args.folder,
-            asked,
-            signals=args.signals,
-            workers=args.workers,
-            ray=args.ray,
-            progress=progress,
+            args.source, args.folder, asked, signals=args.signals, workers=args.workers, ray=args.ray, progress=progress
         )
     finally:
         if bar is not None:

@@ -57,12 +57,7 @@ def truth_of(name: str, picture: str) -> Brought:
 
 
 def signal_of(
-    args: argparse.Namespace,
-    name: str,
-    picture: str,
-    size: tuple[int, int],
-    worked: tuple[int, int],
-    stride: int,
+    args: argparse.Namespace, name: str, picture: str, size: tuple[int, int], worked: tuple[int, int], stride: int
 ) -> Signal:
     """The signal in the file ``name`` of a picture of ``size``, or made of what a scene knows of itself.
 

@@ -49,9 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("signal", help="the low-resolution signal on its grid; FILE:ENTRY names one of several arrays")
     add_result(parser)
     parser.add_argument(
-        "--kernel",
-        metavar="PATH",
-        help="keep the fitted kernel too (.safetensors), for gsjbu render and export",
+        "--kernel", metavar="PATH", help="keep the fitted kernel too (.safetensors), for gsjbu render and export"
     )
     options.add_signal(parser)
     options.add_guide(parser)

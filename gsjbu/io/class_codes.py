@@ -54,8 +54,7 @@ def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
     codes = np.unique(plane[known])
     if len(codes) > MAX_CLASSES:
         raise SignalError(
-            "signal_classes",
-            f"The signal has {len(codes)} different numbers; as labels it may have {MAX_CLASSES}.",
+            "signal_classes", f"The signal has {len(codes)} different numbers; as labels it may have {MAX_CLASSES}."
         )
     return codes
 

@@ -87,8 +87,7 @@ def parse(invalid: Invalid) -> str | tuple[float, ...]:
         found = ()
     if not found or len(found) > 64:
         raise SignalError(
-            "signal_invalid",
-            f"invalid is {repr(invalid)[:60]}; it must be auto, none, a number or several (0,65535).",
+            "signal_invalid", f"invalid is {repr(invalid)[:60]}; it must be auto, none, a number or several (0,65535)."
         )
     return found
 

@@ -66,11 +66,7 @@ def parse(layout: str | None) -> tuple[str, Size | None]:
 
 
 def lay(
-    array: np.ndarray,
-    size: Size | None = None,
-    layout: str = AUTO,
-    grid: Size | None = None,
-    one_channel: bool = False,
+    array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: Size | None = None, one_channel: bool = False
 ) -> Laid:
     """``array`` as planes over an image of ``size`` (height, width), if that is known. Raises SignalError.
 

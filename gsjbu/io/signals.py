@@ -24,13 +24,7 @@ from gsjbu.io.class_codes import OWN_CHANNEL, codes_in, colour_numbers, number_n
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, Kind
 from gsjbu.io.names import Names, listed
-from gsjbu.io.numbers import (
-    BEYOND,
-    may_be_per_cent,
-    settled,
-    sums_to_whole,
-    whole_of_levels,
-)
+from gsjbu.io.numbers import BEYOND, may_be_per_cent, settled, sums_to_whole, whole_of_levels
 from gsjbu.io.patches import PATCHES, patches
 from gsjbu.io.readers import bring
 from gsjbu.settings import flag

@@ -164,10 +164,7 @@ def classes(
 def _labels_at(sample: Sample, grid: Grid) -> Tensor:
     """The scene's exact labels at the run's size: the label under each pixel's centre."""
     height, width = sample.labels.shape
-    y, x = (
-        _under(torch.arange(grid.height), grid.height, height),
-        _under(torch.arange(grid.width), grid.width, width),
-    )
+    y, x = (_under(torch.arange(grid.height), grid.height, height), _under(torch.arange(grid.width), grid.width, width))
     return sample.labels[y][:, x]
 
 
