@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 import torch
@@ -15,6 +13,7 @@ from gsjbu.run import pipeline
 from gsjbu.run.result import Result
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
+from tests.at_once import at_once
 from tests.oracle_cases import one_torch_thread
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
@@ -150,17 +149,7 @@ def test_similarity_to_a_pixel_of_another_picture(result):
 def test_clicks_at_once_get_the_answers_they_get_alone():
     fresh = made()
     alone = {(x, y): made().similarity(x, y) for x, y in PIXELS[:1]}
-    together: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def ask(x: int, y: int) -> None:
-        together[x, y] = fresh.similarity(x, y)
-
-    threads = [threading.Thread(target=ask, args=p) for p in PIXELS]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join(timeout=30)
-    assert set(together) == set(PIXELS)
+    together = dict(zip(PIXELS, at_once(lambda p: fresh.similarity(*p), PIXELS), strict=True))
     for p, maps in alone.items():
         assert torch.equal(together[p][1], maps[1])
 

@@ -7,10 +7,9 @@ import io
 import json
 import logging
 import random
-import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,10 @@ from gsjbu.io.pictures import decode, png_bytes
 from gsjbu.run.later import Later
 from gsjbu.run.pipeline import run
 from gsjbu.samples import SAMPLES
-from gsjbu.server.config import Config
 from gsjbu.settings import Settings
+from tests.at_once import at_once
 from tests.npy import npy
-from tests.server.conftest import Running, in_thread, picture, start, upload, wait
+from tests.server.conftest import Running, picture, start, upload, wait
 from tests.server.test_jobs import until
 
 PANELS = (
@@ -37,18 +36,6 @@ PANELS = (
 ).split()
 SCENE = next(iter(SAMPLES))
 FAST = {"iters": 5, "resolution": 96, "stride": 8}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    out = tmp_path_factory.mktemp("out")
-    with in_thread(Config(port=0, warm_up=False, out_dir=out)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Running) -> httpx.Client:
-    return server.client()
 
 
 @pytest.fixture(scope="module")
@@ -635,20 +622,14 @@ def test_one_line_per_request_and_per_job(client: httpx.Client, image: str, capl
 
 def test_parallel_clients_each_get_their_own_result(serve: Callable[..., Running]) -> None:
     server = serve(real=True)
-    widths: dict[int, int] = {}
 
-    def one(width: int) -> None:
+    def one(width: int) -> int:
         answer = server.client(f"width-{width:04}").post(
             "/api/run", files={"file": picture(width, 40)}, data={"iters": "2", "stride": "8"}
         )
-        widths[width] = answer.json()["image"]["width"]
+        return answer.json()["image"]["width"]
 
-    threads = [threading.Thread(target=one, args=(40 + n,)) for n in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert widths == {40 + n: 40 + n for n in range(8)}
+    assert at_once(one, range(40, 48)) == [*range(40, 48)]
 
 
 def test_any_settings_within_bounds_run_on_a_picture_of_any_shape(client: httpx.Client) -> None:

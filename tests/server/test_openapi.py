@@ -19,11 +19,6 @@ PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(scope="module")
-def client(server: Running) -> httpx.Client:
-    return server.client()
-
-
-@pytest.fixture(scope="module")
 def api(client: httpx.Client) -> dict[str, Any]:
     """The description, in which objects have nothing but what is named."""
     described = copy.deepcopy(client.get("/openapi.json").json())

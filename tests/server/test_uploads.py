@@ -18,6 +18,7 @@ from gsjbu.server.decoder import DecodeTimeout
 from gsjbu.server.inputs import LARGE_BYTES
 from gsjbu.server.limits import MIB, Limits
 from gsjbu.server.uploads import Buffers, clean_name, form_bytes
+from tests.at_once import at_once
 from tests.server.conftest import ROOT, Running, picture, upload
 from tests.server.test_jobs import until
 
@@ -221,18 +222,8 @@ def test_waiting_for_a_free_decoder_is_not_decode_time(
     server = serve(decode_seconds=0.5)
     good = server.service.inputs.decoders.decode
     monkeypatch.setattr(server.service.inputs.decoders, "decode", lambda *a, **k: (time.sleep(0.2), good(*a, **k))[1])
-    codes: list[int] = []
-    threads = [
-        threading.Thread(
-            target=lambda: codes.append(server.client().post("/api/images", files={"file": picture()}).status_code)
-        )
-        for _ in range(10)
-    ]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert codes == [201] * 10
+    answers = at_once(lambda _: server.client().post("/api/images", files={"file": picture()}), range(10))
+    assert [answer.status_code for answer in answers] == [201] * 10
     monkeypatch.setattr(server.service.inputs.decoders, "decode", _too_slow)
     assert code_of(server.client().post("/api/images", files={"file": picture()})) == (422, "decode_timeout")
 
