@@ -105,13 +105,7 @@ def test_two_likely_kinds_are_both_named():
 
 @pytest.mark.parametrize(
     ("word", "kind"),
-    [
-        ("auto", None),
-        (None, None),
-        ("soft labels", "soft_labels"),
-        ("Heat-Map", "heat_map"),
-        ("mask", "labels"),
-    ],
+    [("auto", None), (None, None), ("soft labels", "soft_labels"), ("Heat-Map", "heat_map"), ("mask", "labels")],
 )
 def test_words_for_kinds(word, kind):
     assert kinds.parse(word) == kind
@@ -152,10 +146,7 @@ def test_a_sigmoid_is_sure_of_a_small_object_and_a_peak_is_all_slope():
     """Of a disc of 20 cells' width in 96 x 128, or of a bump as wide at half its height."""
     away = np.hypot(*np.mgrid[-48:48, -64:64])
     known = np.ones(away.shape, bool)
-    for plane, kind in (
-        (1 / (1 + np.exp(away - 10)), "probabilities"),
-        (np.exp2(-((away / 10) ** 2)), "heat_map"),
-    ):
+    for plane, kind in ((1 / (1 + np.exp(away - 10)), "probabilities"), (np.exp2(-((away / 10) ** 2)), "heat_map")):
         assert kinds.guess(np.clip(plane, 1e-4, 0.9999)[None], known).kind == kind
 
 

@@ -154,11 +154,7 @@ def test_colours_are_features_where_that_is_said():
 @pytest.mark.parametrize(
     ("signal", "pixels", "said"),
     [
-        (
-            picture(LABELS[::4, ::4]),
-            DRAW.integers(0, 256, (24, 32, 3)).astype(np.uint8),
-            "which are no classes",
-        ),
+        (picture(LABELS[::4, ::4]), DRAW.integers(0, 256, (24, 32, 3)).astype(np.uint8), "which are no classes"),
         (LABELS[::4, ::4], COLOURS[LABELS], "save the truth as class numbers"),
         (DEPTH[::4, ::4], COLOURS[LABELS], "it must have 1 channel"),
     ],

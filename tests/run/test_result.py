@@ -64,12 +64,7 @@ def test_a_region_answers_for_every_panel(result, corners):
         part = part.double().numpy().reshape(len(part), -1)
         told = found[panel.name]
         assert told["pixels"] == part.shape[1]
-        for name, wanted in (
-            ("mean", part.mean(1)),
-            ("std", part.std(1)),
-            ("low", part.min(1)),
-            ("high", part.max(1)),
-        ):
+        for name, wanted in (("mean", part.mean(1)), ("std", part.std(1)), ("low", part.min(1)), ("high", part.max(1))):
             np.testing.assert_allclose(told[name], wanted, atol=1e-9, err_msg=f"{panel.name}: {name}")
 
 

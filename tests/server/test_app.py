@@ -140,11 +140,7 @@ def test_the_read_out_is_the_panels_values(client: httpx.Client, done: dict[str,
         for name, values in result.pixel(x, y).items():
             np.testing.assert_allclose(told["values"][name], values, atol=1e-3)
     outside = client.get(f"/api/jobs/{job}/pixel", params={"x": width, "y": 0})
-    assert (outside.status_code, outside.json()["code"], outside.json()["setting"]) == (
-        404,
-        "pixel_outside",
-        "x",
-    )
+    assert (outside.status_code, outside.json()["code"], outside.json()["setting"]) == (404, "pixel_outside", "x")
 
 
 def test_the_inspector_is_weights_at(client: httpx.Client, done: dict[str, Any]) -> None:
@@ -259,11 +255,7 @@ def test_a_panels_values_and_its_point_cloud(client: httpx.Client, done: dict[st
     points = np.frombuffer(body, [(c, "<f4") for c in "xyz"] + [(c, "u1") for c in "rgb"])
     np.testing.assert_array_equal(points["z"].reshape(96, 96), values)
     np.testing.assert_array_equal(points["g"].reshape(96, 96), panels["original"].picture[..., 1])
-    for path, code in (
-        ("original.f32", "not_available"),
-        ("sigma_x.ply", "not_available"),
-        ("a.f32", "panel_unknown"),
-    ):
+    for path, code in (("original.f32", "not_available"), ("sigma_x.ply", "not_available"), ("a.f32", "panel_unknown")):
         refused = client.get(f"{url}/{path}")
         assert (refused.status_code, refused.json()["code"]) == (404, code)
 
@@ -310,13 +302,7 @@ def test_the_zip_holds_what_is_needed_to_go_on(client: httpx.Client, done: dict[
         assert archive.testzip() is None
         names = set(archive.namelist())
         assert {f"panels/{p['name']}.png" for p in done["result"]["panels"]} <= names
-        assert {
-            "parameters.safetensors",
-            "rgb_hr.npy",
-            "metrics.json",
-            "settings.json",
-            "versions.json",
-        } <= names
+        assert {"parameters.safetensors", "rgb_hr.npy", "metrics.json", "settings.json", "versions.json"} <= names
         archive.extract("parameters.safetensors", tmp_path)
         kernel = gsjbu.load(tmp_path / "parameters.safetensors")
         hr = np.load(io.BytesIO(archive.read("rgb_hr.npy")))
@@ -464,9 +450,7 @@ def test_a_very_large_result_is_slimmed_until_it_fits(serve: Callable[..., Runni
         assert client.get(f"/api/jobs/{job}/download").status_code == 200
 
 
-def test_many_results_at_once_keep_their_answers_though_not_their_details(
-    serve: Callable[..., Running],
-) -> None:
+def test_many_results_at_once_keep_their_answers_though_not_their_details(serve: Callable[..., Running]) -> None:
     server = serve(real=True, cache_bytes=8_000_000)
     settings = {"iters": 0, "resolution": 128, "features": False, "stride": 8}
     client = server.client()

@@ -44,9 +44,7 @@ def follow(
     return parse(text)[:stop_after]
 
 
-def test_dropping_the_stream_after_any_event_loses_none_and_repeats_none(
-    serve: Callable[..., Running],
-) -> None:
+def test_dropping_the_stream_after_any_event_loses_none_and_repeats_none(serve: Callable[..., Running]) -> None:
     server = serve(FakeRun(seconds=0.3))
     client = server.client()
     image = upload(client)

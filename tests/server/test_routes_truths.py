@@ -60,12 +60,7 @@ def test_a_scenes_own_truth_is_reduced_and_measured_against(api: TestClient, wha
     assert signal.status_code == 201
     assert signal.json()["shape"][1:] == [8, 8]
     assert signal.json()["kind"] == {"depth": "depth", "labels": "soft_labels"}[what]
-    body = {
-        "image_id": image,
-        "settings": QUICK,
-        "signal_id": signal.json()["signal_id"],
-        "truth_id": truth_id,
-    }
+    body = {"image_id": image, "settings": QUICK, "signal_id": signal.json()["signal_id"], "truth_id": truth_id}
     result = finished(api, {**body, "panels": "links"})
     scene = SAMPLES["spheres"]
     expected = pipeline.run(

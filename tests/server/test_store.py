@@ -11,15 +11,7 @@ import pytest
 import torch
 
 from gsjbu.server.problems import Problem
-from gsjbu.server.store import (
-    IN_USE_SECONDS,
-    LATEST_RESULTS,
-    SHOWN_RESULTS,
-    Store,
-    forget_oldest,
-    new_id,
-    size_of,
-)
+from gsjbu.server.store import IN_USE_SECONDS, LATEST_RESULTS, SHOWN_RESULTS, Store, forget_oldest, new_id, size_of
 from tests.at_once import at_once
 
 
@@ -192,9 +184,7 @@ def test_things_nobody_uses_go_before_results_of_now(clock: Clock) -> None:
     assert store.bytes <= 1000
 
 
-def test_what_is_kept_for_images_in_use_goes_before_the_newest_results_lose_their_values(
-    clock: Clock,
-) -> None:
+def test_what_is_kept_for_images_in_use_goes_before_the_newest_results_lose_their_values(clock: Clock) -> None:
     class Image:
         cache = b""
 

@@ -91,9 +91,7 @@ def test_a_chunked_upload_without_a_length_stops_at_the_limit(serve: Callable[..
     assert received(server) <= 3 * MIB
 
 
-def test_an_upload_of_exactly_the_limit_passes_and_one_byte_more_does_not(
-    serve: Callable[..., Running],
-) -> None:
+def test_an_upload_of_exactly_the_limit_passes_and_one_byte_more_does_not(serve: Callable[..., Running]) -> None:
     server = serve(image_bytes=10_000)
     exact = picture(10, 10) + bytes(10_000 - len(picture(10, 10)))
     assert server.client().post("/api/images", files={"file": exact}).status_code == 201
@@ -198,9 +196,7 @@ def test_a_client_that_does_not_read_its_answer_is_dropped(serve: Callable[..., 
     assert server.client().get("/healthz").status_code == 200
 
 
-def test_connections_over_the_count_are_closed_and_come_back_when_there_is_room(
-    serve: Callable[..., Running],
-) -> None:
+def test_connections_over_the_count_are_closed_and_come_back_when_there_is_room(serve: Callable[..., Running]) -> None:
     server = serve(connections=10)
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(server.connect()) for _ in range(10)]
