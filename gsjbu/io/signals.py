@@ -283,19 +283,12 @@ class Looked:
 
 def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     """Kind and gaps of planes whose axes are settled. Raises SignalError."""
-    planes = laid.planes
-    if planes.shape[0] > MAX_CHANNELS:
+    if laid.planes.shape[0] > MAX_CHANNELS:
         raise SignalError(
-            "signal_too_large", f"The signal has {planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
+            "signal_too_large", f"The signal has {laid.planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
         )
     open_ = asked.kind is None and brought.kind is None and brought.told is None
-    equal = _are_equal(planes)
-    if equal and (asked.kind == "labels" or (open_ and _are_classes(planes[:1]))):
-        planes, equal = planes[:1], False  # otherwise a result's shape would hang on what is shown
-    if asked.kind == "labels" and class_codes.may_be_colours(planes):
-        brought, planes = class_codes.as_colours(brought, planes)
-    if brought.colours and asked.kind in (None, "labels"):
-        planes = colour_numbers(planes)
+    brought, planes = _class_planes(brought, laid.planes, asked.kind, open_)
     guess = logits.guess_ruled_out(planes) if open_ else None
     if guess is not None or (asked.kind or brought.told) == "logits":
         planes = logits.with_finite(planes)
@@ -308,13 +301,24 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         planes = settled(planes, first.known)
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not guess.hint:
-        hint = found.doubt or (EQUAL if equal else _hint(guess.kind, planes, first.known))
+        hint = found.doubt or (EQUAL if _are_equal(planes) else _hint(guess.kind, planes, first.known))
         guess = replace(guess, hint=hint)
     if not found.known.any():
         raise _nothing_known(planes)
     if asked.names and guess.kind not in CLASS_KINDS:
         raise no_classes("names", guess.kind)
     return Looked(brought, asked, laid, planes, guess, found)
+
+
+def _class_planes(brought: Brought, planes: np.ndarray, kind: Kind | None, is_open: bool) -> tuple[Brought, np.ndarray]:
+    """Class numbers in one plane, where they came as three equal ones or as colours; other planes as they are."""
+    if _are_equal(planes) and (kind == "labels" or (is_open and _are_classes(planes[:1]))):
+        planes = planes[:1]  # three in other cases: a result's shape must not depend on what a picture shows
+    if kind == "labels" and class_codes.may_be_colours(planes):
+        brought, planes = class_codes.as_colours(brought, planes)
+    if brought.colours and kind in (None, "labels"):
+        planes = colour_numbers(planes)
+    return brought, planes
 
 
 def _first(planes: np.ndarray, asked: Asked, known: np.ndarray | None) -> gaps.Gaps:
