@@ -82,12 +82,7 @@ async def cloud(service: Shared, request: Request, job_id: Id, name: str) -> Res
 async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     """Every panel's values at one pixel of the image."""
     bundle = service.result(job_id)
-    need = readouts.of_pixel(bundle)  # panels that nobody has looked at are made first
-
-    def read() -> dict[str, list[float]]:
-        return bundle.pixel(x, y)
-
-    values = await (service.make(read, need) if need else service.read(read))
+    values = await service.look(lambda: bundle.pixel(x, y), readouts.of_pixel(bundle))
     return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=results.JSON)
 
 
@@ -183,12 +178,7 @@ async def kernel(
     """
     bundle = service.result(job_id)
     bundle.check_pixel(x, y)
-    need = readouts.of_mixer(bundle, group, method)
-
-    def read() -> dict[str, Any]:
-        return bundle.window(x, y, group, method)
-
-    told = await (service.make(read, need) if need else service.read(read))
+    told = await service.look(lambda: bundle.window(x, y, group, method), readouts.of_mixer(bundle, group, method))
     return Response(results.to_json(told), media_type=results.JSON)
 
 
