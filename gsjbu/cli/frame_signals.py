@@ -88,13 +88,13 @@ class FrameSignals:
             for frame, signal in both:
                 kernel = verbs.fit(
                     video.as_it_is(frame), iters=self.args.iters, objective=self.objective, signal=signal.values,
-                    kind=signal.kind, mask=signal.mask, **self._laid_as(signal), **fit,
+                    kind=signal.kind, mask=signal.mask, **options.grid(self.args.stride, signal.shape), **fit,
                 )  # fmt: skip
                 yield kernel, signal
             return
         first = next(both, None)
         if first is not None:  # it says the grid of all: a fit starts from the frame before
-            self.laid = self._laid_as(first[1])
+            self.laid = options.grid(self.args.stride, first[1].shape)
             pictures, signals = _parted(chain([first], both))
             yield from zip(video.kernels(pictures, **warm, **self.laid), signals, strict=True)
 
@@ -131,10 +131,6 @@ class FrameSignals:
             options.say(self.args, signal.doubts)
             self._say(self._turned)
         return signal.over(self.codes) if signal.kind == "labels" else signal
-
-    def _laid_as(self, signal: Signal) -> dict[str, Any]:
-        """The grid of a file's signal, as ``fit`` takes it: over the whole frame, or cells of a given stride."""
-        return {"lr_size": signal.shape[1:]} if self.args.stride is None else {"stride": self.args.stride}
 
     def _say(self, notes: list[str]) -> None:
         self.notes += notes

@@ -239,6 +239,11 @@ def check_stride(stride: int | None, size: Sequence[int], signal: Sequence[int])
         )
 
 
+def grid(stride: int | None, signal: Sequence[int]) -> dict[str, Any]:
+    """The grid as ``fit`` takes it: that of ``signal`` [C, h, w] over the whole image, or cells of a given stride."""
+    return {"lr_size": tuple(signal[-2:])} if stride is None else {"stride": stride}
+
+
 def counted(number: int, thing: str) -> str:
     """``1 frame``, ``2 frames``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
