@@ -26,14 +26,7 @@ from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
 from gsjbu.io.names import Names
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
-from gsjbu.io.signals import (
-    Asked,
-    Looked,
-    Signal,
-    look,
-    no_classes,
-    of_classes,
-)
+from gsjbu.io.signals import Asked, Looked, Signal, look, no_classes, of_classes
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
 from gsjbu.verbs import RefineOptions, check_options, fit
