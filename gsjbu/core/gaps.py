@@ -23,6 +23,8 @@ FEWEST_STAND_INS = 4
 #: Of filled gaps: how many cells a patch has at most, how many patches there are and what share of all cells lies in
 #: them at least. Numbers that all lie so far apart, in parts of their span, were rounded.
 LARGEST_PATCH, FEWEST_PATCHES, REPEATED, ROUNDED = 16, 15, 0.2, 1 / 4096
+#: The digits of a float32 that half precision has not: where all are 0, values were rounded to it.
+FINER_THAN_HALF = 0x1FFF
 #: Known share of a pixel's weights below which there is nothing to scale up: float32 holds no more.
 ENOUGH = 1e-6
 
@@ -151,6 +153,7 @@ def is_filled(signal: Tensor) -> bool:
         return False
     values = np.unique(next(channel for channel in cells if np.ptp(channel) > 0))  # patches differ in one
     rounded = bool(np.diff(values).min() > ROUNDED * (values[-1] - values[0]))
+    rounded = rounded or not (values.astype(np.float32).view(np.uint32) & FINER_THAN_HALF).any()
     return not rounded and patches <= 1.2 * np.unique(cells[:, there], axis=1).shape[1]
 
 

@@ -117,11 +117,12 @@ RECIPES: dict[str, Recipe] = {
         first_steps=0, second=None,
         plain="Catmull–Rom", plain_share=1.0, plain_share_untrusted=1.0, plain_passes=1, refinement=None,
     ),
-    # At ×8 and ×16 of depth an error of 8.84 and 13.14, where back-projection of samples has 9.91 and 14.65.
+    # Back-projection would sharpen what is sharp: of depth ×4 to ×16, sampled at the cells' centres and between four
+    # pixels, the error is 0.83 of the better interpolation's, of drawn quantities 0.75; given back 0.95 and 1.04.
     "sampled": replace(
         _SAMPLES,
         sentence="The signal is taken for samples, as its edges are sharp: it is mixed only.",
-        plain_share=0.25,
+        first=(0.6, 0.1), full_stride=16.0, plain_share=0.25,
         refinement=Refinement(strengths=(100.0,), lines=0.8, tolerance=0.02),
     ),
     "shares": replace(

@@ -291,7 +291,7 @@ def blur_of(explained: Explained, shares: bool, softest: float = 0.0) -> str | N
     found = next((name for name in reversed(names) if more[name] >= enough), None)
     if found is None or trust_of(explained) == 1:
         return found
-    weakest = next(iter(blur.BLURS))
+    weakest = next(name for name, one in blur.BLURS.items() if one.of_quantities)
     little = more.get(weakest) or _least_more(explained, _blurred(explained, weakest))
     return found if found != weakest and more[found] >= GROWS * little else None
 

@@ -245,6 +245,17 @@ def test_blurred_shares_are_told_and_the_blur_is_undone() -> None:
     assert error(result, scene) < 0.7 * error(bicubic(blurred.signal, scene.grid), scene)
 
 
+@pytest.mark.parametrize("stride", [8, 16])
+def test_shares_that_were_resized_with_antialiasing_are_cells_own_again(stride) -> None:
+    scene = quarter("paper", "labels", stride)
+    assert scene.classes is not None
+    classes = torch.from_numpy((scene.truth == scene.classes[:, None, None]).astype(np.float32))
+    wide = F.interpolate(classes[None], scene.signal.shape[1:], mode="bilinear", antialias=True)[0]
+    result, kernel = upsampled(replace(scene, signal=wide))
+    assert kernel.blur in ("1 10 1", "1 6 1") and kernel.refinement is not None and kernel.refinement.counts
+    assert error(result, scene) < 0.85 * error(bicubic(wide, scene.grid), scene)
+
+
 def test_counts_of_shares_that_are_soft_in_another_way_are_not_matched() -> None:
     scene = quarter("paper", "labels", 8)
     blurred = spoilt.blurred(scene)

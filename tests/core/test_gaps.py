@@ -53,6 +53,12 @@ def test_filled_gaps_are_told_by_a_channel_that_varies(rounded) -> None:
     assert not is_filled(constant)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_what_was_rounded_to_half_precision_repeats_itself_and_is_not_filled(dtype) -> None:
+    held = torch.rand(1, 12, 12, generator=torch.Generator().manual_seed(0)).repeat_interleave(2, 2)
+    assert is_filled(held) and not is_filled(held.to(dtype).float())
+
+
 def test_flat_regions_with_mixed_cells_between_are_no_filled_gaps() -> None:
     """Objects of one colour, as drawn: cells on their borders are means of two of them."""
     draw = torch.Generator().manual_seed(0)

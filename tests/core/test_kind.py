@@ -54,6 +54,16 @@ def test_shares_of_cells_that_overlap_are_soft(slant) -> None:
     assert kind_of(own[2:]) == "shares" and kind_of(wide[2:]) == "measured"
 
 
+@pytest.mark.parametrize("soft", [0, 2])  # pixels; a cell has 8
+@pytest.mark.parametrize("way", [{"mode": "nearest"}, {"mode": "bilinear"}])
+def test_a_mask_or_a_matte_that_was_sampled_is_no_share_of_cells(soft, way) -> None:
+    y, x = torch.meshgrid(torch.arange(256.0), torch.arange(320.0), indexing="ij")
+    off = 7 * (y / 9).sin() + 5 * (x / 7).cos() + 60 - ((x - 150) ** 2 + (y - 120) ** 2).sqrt()
+    whole = (off / max(soft, 1e-3) + 0.5).clamp(0, 1)[None]
+    assert kind_of(F.interpolate(whole[None], (32, 40), **way)[0]) == "sampled"
+    assert kind_of(F.avg_pool2d(whole, 8)) == "shares"
+
+
 def test_shares_that_rounding_took_beyond_1_are_shares() -> None:
     mask = quarter("paper", "labels", 8).signal[:1]
     assert kind_of(mask * (1 + 5e-6)) == "shares"

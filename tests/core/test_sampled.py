@@ -31,6 +31,18 @@ def test_a_ramp_and_noise_tell_nothing():
     assert not are_samples(torch.rand(1, ROWS, COLS, generator=torch.Generator().manual_seed(0)))
 
 
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("stride", [4, 8, 16])
+def test_samples_of_slopes_with_small_steps_are_told(mode, stride):
+    """A wall is steep, and the steps on it are a twelfth of its span: cells on the slope lie between their neighbours."""
+    y, x = np.mgrid[:512, :640]
+    wall = 5.0 + 0.02 * x + np.where(np.hypot((y % 128) - 64, (x % 160) - 80) < 45, -1.0, 0.0)
+    whole = torch.from_numpy(wall)[None, None]
+    size = (512 // stride, 640 // stride)
+    assert are_samples(torch.nn.functional.interpolate(whole, size, mode=mode)[0])
+    assert not are_samples(torch.nn.functional.avg_pool2d(whole, stride)[0])
+
+
 def test_cells_that_were_filled_are_not_looked_at():
     mask = torch.ones(ROWS, COLS, dtype=torch.bool)
     mask[:, 2:] = False
