@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gsjbu.core import auto, devices, parameters
 from gsjbu.core.backends import dispatch
+from gsjbu.core.eager import eager
 from gsjbu.core.gaps import both, checked_mask, parted
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid, size_text
@@ -24,6 +25,7 @@ from gsjbu.errors import SettingError, ShapeError, SignalError
 from gsjbu.settings import SETTINGS, default
 
 
+@eager
 def fit_kernel(
     guide: Tensor,  # [G, H, W] float32 on the CPU
     grid: Grid,

@@ -21,7 +21,7 @@ from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means
 from gsjbu.core.corners import beside_corners, corner_centres, off_corners
-from gsjbu.core.eager import eager, without_autocast
+from gsjbu.core.eager import eager
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.plain import (
@@ -36,6 +36,7 @@ from gsjbu.core.plain import (
     why_unreadable,
     write_into,
 )
+from gsjbu.core.precision import in_float32
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement, log_odds
 from gsjbu.core.threads import check_threads, torch_threads
@@ -229,7 +230,7 @@ class Kernel:
         direct = whole and refinement is None and not any(self.offset) and not self.corners
         direct = direct and out is not None and out.dtype.isnative
         threads = self.threads if threads is None else threads
-        with without_autocast(flat.device.type):  # weights and sums need float32
+        with in_float32(flat.device.type):  # weights and sums need float32
             if mask is None or whole:
                 sharp = blends.sharpened(self.blend, self._means, flat)
                 mixed = self._mixed(sharp, target if direct else None, threads)
