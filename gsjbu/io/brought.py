@@ -21,8 +21,9 @@ MAX_VALUES = 50_000_000
 class Brought:
     """``array`` of at most four dimensions, any real type; the rest is what its file or object says.
 
-    ``source`` in words. ``layout``: where the container fixes it. ``known`` bool [h, w]: a mask that came with it.
-    ``kind``: where the container leaves no choice (a palette is labels). ``codes``: numbers that mean "no value".
+    ``source`` in words. ``layout``: where the container fixes it. ``known``: a mask that came with it, bool [h, w] or
+    of the array's shape. ``kind``: where the container leaves no choice (a palette is labels). ``codes``: numbers that
+    mean "no value".
     ``palette``: RGB triples of a palette PNG. ``colours``: class numbers are 0xRRGGBB. ``lossy``: levels are not exact.
     ``told``: the kind that the file's own notes say; ``codes`` are then all of them. ``classes``: channels' numbers.
     ``maybe``: a kind that it may be whatever its numbers say, and is if they are sure.
