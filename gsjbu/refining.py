@@ -18,6 +18,7 @@ from gsjbu.core.eager import eager
 from gsjbu.core.grid import Grid, Size, one_of, pair, size_text
 from gsjbu.errors import SignalError, SignalWarning
 from gsjbu.io import borders, kinds, reducing, resolution, restoring
+from gsjbu.io.class_codes import OWN_CHANNEL
 from gsjbu.io.enlarging import LINEAR
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, Numbers, to_guide
@@ -25,15 +26,7 @@ from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
 from gsjbu.io.names import Names
 from gsjbu.io.readers import bring
 from gsjbu.io.reducing import MEANS, PIXELS, SAMPLES, reduced
-from gsjbu.io.signals import (
-    OWN_CHANNEL,
-    Asked,
-    Looked,
-    Signal,
-    look,
-    no_classes,
-    of_classes,
-)
+from gsjbu.io.signals import Asked, Looked, Signal, look, no_classes, of_classes
 from gsjbu.io.stretching import Stretch
 from gsjbu.settings import SETTINGS, default, flag
 from gsjbu.verbs import RefineOptions, check_options, fit

@@ -126,25 +126,11 @@ AWAY = (
     Case(97, 61, (20, 50), 2, channels=1, lr_image="bilinear"),
     Case(97, 61, 7, 2, rgb_weight=0.6, signal_weight=0.4, lr_image="bilinear"),
 )
-CLAMPS = (
-    "sigma_r_inside",
-    "sigma_1_inside",
-    "sigma_64_inside",
-    "needles",
-    "needles_sharp",
-    "beyond",
-)
+CLAMPS = ("sigma_r_inside", "sigma_1_inside", "sigma_64_inside", "needles", "needles_sharp", "beyond")
 AT_THE_CLAMPS = tuple(
     Case(*size, where=where, rgb_weight=rgb, signal_weight=1 - rgb)
     for where in CLAMPS
-    for size in (
-        (97, 61, 7, 2),
-        (97, 61, 64, 2),
-        (96, 96, 16, 2),
-        (64, 64, 2, 2),
-        (96, 90, (7, 12), 2),
-        (48, 40, 8, 6),
-    )
+    for size in ((97, 61, 7, 2), (97, 61, 64, 2), (96, 96, 16, 2), (64, 64, 2, 2), (96, 90, (7, 12), 2), (48, 40, 8, 6))
     for rgb in (1, 0)
 )
 

@@ -19,16 +19,7 @@ GUIDES = [
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in (
-            "notebook",
-            "network",
-            "folder",
-            "video",
-            "server",
-            "signals",
-            "outputs",
-            "backbones",
-        )
+        for name in ("notebook", "network", "folder", "video", "server", "signals", "outputs", "backbones")
     ),
 ]
 DOCTESTED = (

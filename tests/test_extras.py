@@ -46,11 +46,7 @@ ASKS: dict[str, list[Callable[[Path], object]]] = {
 
 @pytest.mark.parametrize(("extra", "package"), [(extra, name) for extra, names in EXTRAS.items() for name in names])
 def test_without_a_package_one_sentence_says_how_to_install_it(
-    extra: str,
-    package: str,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    extra: str, package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     command = f"pip install 'gsjbu[{extra}]'."

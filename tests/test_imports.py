@@ -10,18 +10,7 @@ import sys
 
 # Packages that a user of the library must not pay for: the web's, the models', and the compiler, which loads
 # on the first fit.
-HEAVY = (
-    "fastapi",
-    "starlette",
-    "uvicorn",
-    "transformers",
-    "torchvision",
-    "numba",
-    "scipy",
-    "av",
-    "ray",
-    "zarr",
-)
+HEAVY = ("fastapi", "starlette", "uvicorn", "transformers", "torchvision", "numba", "scipy", "av", "ray", "zarr")
 
 PROGRAM = f"""
 import json, sys, time

@@ -429,8 +429,7 @@ def test_an_empty_batch_gives_an_empty_one(size):
 
 
 @pytest.mark.parametrize(
-    ("image", "signal"),
-    [((1, 3, 48, 64), (1, 0, 6, 8)), ((1, 0, 48, 64), (1, 4, 6, 8)), ((1, 3, 0, 64), (1, 4, 6, 8))],
+    ("image", "signal"), [((1, 3, 48, 64), (1, 0, 6, 8)), ((1, 0, 48, 64), (1, 4, 6, 8)), ((1, 3, 0, 64), (1, 4, 6, 8))]
 )
 @pytest.mark.parametrize("iters", [0, 10])
 def test_no_axis_but_the_batch_may_be_empty(image, signal, iters):
@@ -440,14 +439,7 @@ def test_no_axis_but_the_batch_may_be_empty(image, signal, iters):
 
 @pytest.mark.parametrize(
     "wrong",
-    [
-        {"iters": -1},
-        {"radius": 0},
-        {"objective": "depth"},
-        {"device": "tpu"},
-        {"backend": "numpy"},
-        {"threads": 0},
-    ],
+    [{"iters": -1}, {"radius": 0}, {"objective": "depth"}, {"device": "tpu"}, {"backend": "numpy"}, {"threads": 0}],
 )
 def test_wrong_settings_are_refused_when_it_is_made(wrong):
     with pytest.raises(SettingError, match=next(iter(wrong))):
@@ -455,8 +447,7 @@ def test_wrong_settings_are_refused_when_it_is_made(wrong):
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"mean": (0.5,) * 3}, {"std": (0.2,) * 3}, {"mean": 0.5, "std": 0.2}, {"mean": (0,), "std": (0,)}],
+    "wrong", [{"mean": (0.5,) * 3}, {"std": (0.2,) * 3}, {"mean": 0.5, "std": 0.2}, {"mean": (0,), "std": (0,)}]
 )
 def test_mean_and_std_go_together(wrong):
     with pytest.raises(ImageError, match=r"go together|one number a channel|may be 0"):
@@ -498,8 +489,7 @@ def test_mean_and_std_are_among_the_options_that_print():
 
 
 @pytest.mark.parametrize(
-    ("shape", "why"),
-    [((1, 12, 16, 2), "their shapes differ too much"), ((1, 1, 16, 12), "it would fit turned by 90°")],
+    ("shape", "why"), [((1, 12, 16, 2), "their shapes differ too much"), ((1, 1, 16, 12), "it would fit turned by 90°")]
 )
 def test_cells_far_from_the_images_proportions_are_told_in_the_readers_words(shape, why):
     image = torch.rand(1, 3, 96, 128)

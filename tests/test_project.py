@@ -183,11 +183,7 @@ def test_a_second_make_installs_nothing_and_serves(root, tmp_path):
     handed_down = {"MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS"}
     outside = {name: value for name, value in os.environ.items() if name not in handed_down}
     done = subprocess.run(
-        ["make", "-n", "run", f"VENV={tmp_path}", "PORT=8123"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        env=outside,
+        ["make", "-n", "run", f"VENV={tmp_path}", "PORT=8123"], cwd=root, capture_output=True, text=True, env=outside
     )
     assert done.stdout.splitlines() == [f"{tmp_path}/bin/python app.py --host 127.0.0.1 --port 8123 "]
 

@@ -200,13 +200,7 @@ def test_rows_of_shares_are_a_map_where_a_kind_says_so():
 def test_the_command_writes_what_the_library_gives(tmp_path, capsys):
     Image.fromarray(PHOTO).save(tmp_path / "photo.png")
     Image.fromarray(np.where(JAGGED, 255, 0).astype(np.uint8)).save(tmp_path / "mask.png")
-    words = [
-        "refine",
-        str(tmp_path / "photo.png"),
-        str(tmp_path / "mask.png"),
-        "-o",
-        str(tmp_path / "fine.png"),
-    ]
+    words = ["refine", str(tmp_path / "photo.png"), str(tmp_path / "mask.png"), "-o", str(tmp_path / "fine.png")]
     assert cli.main([*words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["kind"] == "labels" and told["grid"]["step"] == [4.0, 4.0]

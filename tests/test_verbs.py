@@ -208,13 +208,11 @@ def test_a_fit_takes_rows_and_columns_for_a_grid():
 
 
 @pytest.mark.parametrize(
-    "given",
-    [{"lr_size": (6, 8), "grid": (4, 4)}, {"stride": 8, "grid": (4, 4)}, {"stride": 8, "lr_size": (4, 4)}],
+    "given", [{"lr_size": (6, 8), "grid": (4, 4)}, {"stride": 8, "grid": (4, 4)}, {"stride": 8, "lr_size": (4, 4)}]
 )
 def test_a_grid_that_is_said_twice_is_refused(given):
     with pytest.raises(
-        SettingError,
-        match=f"{' and '.join(sorted(given, key='stride lr_size grid'.index))} say the same in two ways",
+        SettingError, match=f"{' and '.join(sorted(given, key='stride lr_size grid'.index))} say the same in two ways"
     ):
         gsjbu.fit(torch.rand(3, 48, 64), iters=0, **given)
 
@@ -278,16 +276,11 @@ def test_shares_that_are_asked_for_keep_their_shape():
     soft = gsjbu.upsample(image, mask, kind="soft_labels", iters=1, probabilities=True)
     assert soft.shape == (48, 64)
     shares = torch.randn(3, 6, 8).softmax(dim=0)
-    assert gsjbu.upsample(image, shares, kind="probabilities", iters=1, probabilities=True).shape == (
-        3,
-        48,
-        64,
-    )
+    assert gsjbu.upsample(image, shares, kind="probabilities", iters=1, probabilities=True).shape == (3, 48, 64)
 
 
 @pytest.mark.parametrize(
-    "picture",
-    [torch.rand(3, 48, 64), torch.rand(48, 64, 3).numpy(), (255 * torch.rand(48, 64)).to(torch.uint8)],
+    "picture", [torch.rand(3, 48, 64), torch.rand(48, 64, 3).numpy(), (255 * torch.rand(48, 64)).to(torch.uint8)]
 )
 @pytest.mark.parametrize("signal", [torch.rand(6, 8), torch.randn(384, 6, 8)])
 def test_an_image_in_the_place_of_the_signal_is_told(picture, signal):

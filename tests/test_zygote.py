@@ -34,8 +34,7 @@ def test_it_does_what_a_fresh_one_does(form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "program",
-    ["1 / 0", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "raise SystemExit('a word')"],
+    "program", ["1 / 0", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "raise SystemExit('a word')"]
 )
 def test_it_ends_as_a_fresh_one_does(program: str) -> None:
     quick, fresh = both("-c", program)

@@ -23,11 +23,7 @@ def transformers() -> Any:
 
 def save(model: Any, place: Path, mean: float = 0.5) -> Path:
     model.eval().save_pretrained(place, safe_serialization=True)
-    processor = {
-        "image_mean": [mean] * 3,
-        "image_std": [0.25] * 3,
-        "image_processor_type": "ViTImageProcessor",
-    }
+    processor = {"image_mean": [mean] * 3, "image_std": [0.25] * 3, "image_processor_type": "ViTImageProcessor"}
     (place / "preprocessor_config.json").write_text(json.dumps(processor))
     return place
 

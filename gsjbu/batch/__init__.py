@@ -20,18 +20,10 @@ from filelock import FileLock, Timeout
 
 from gsjbu.batch import local
 from gsjbu.batch.config import BatchConfig, WriteFailed
+from gsjbu.batch.items import Item, SourceError
 from gsjbu.batch.manifest import BEGUN, Journal, ResumeError, check_settings, known_results, write_manifest
-from gsjbu.batch.sources import (
-    BACKBONE,
-    BESIDE,
-    Item,
-    SourceError,
-    find,
-    goes_before,
-    is_one_of,
-    mask_file,
-    passed_over,
-)
+from gsjbu.batch.signal_files import BACKBONE, BESIDE, goes_before, mask_file
+from gsjbu.batch.sources import find, is_one_of, passed_over
 from gsjbu.io import addresses
 from gsjbu.io.writers import PART, check_folder, discard, is_there, result_path, sweep
 from gsjbu.settings import OF_BACKBONE, default

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
-from gsjbu.batch.sources import Blob, Item
+from gsjbu.batch.items import Blob, Item
 from gsjbu.batch.work import Worker
 from gsjbu.core import devices, threads
 from gsjbu.errors import GsjbuError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gsjbu.batch.sources import BACKBONE
+from gsjbu.batch.signal_files import BACKBONE
 from gsjbu.errors import GsjbuError
 from gsjbu.io import stretching
 from gsjbu.io.kinds import AUTO, CLASS_KINDS

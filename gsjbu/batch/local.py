@@ -18,8 +18,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
+from gsjbu.batch.items import Item
 from gsjbu.batch.manifest import failed
-from gsjbu.batch.sources import Item
 from gsjbu.core import threads
 from gsjbu.errors import GsjbuError
 
@@ -83,11 +83,7 @@ def run(
 
 
 def _add(
-    processes: list[_WorkerProcess],
-    most: int,
-    waiting: deque[tuple[Item, int]],
-    folder: str,
-    asked: BatchConfig,
+    processes: list[_WorkerProcess], most: int, waiting: deque[tuple[Item, int]], folder: str, asked: BatchConfig
 ) -> None:
     """Start processes, each with an item, until there are ``most``."""
     while waiting and len(processes) < most:

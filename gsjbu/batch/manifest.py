@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gsjbu.batch.sources import Item
+from gsjbu.batch.items import Item
 from gsjbu.errors import GsjbuError
 from gsjbu.io.writers import ENDINGS, write_bytes
 

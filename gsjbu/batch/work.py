@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from gsjbu.batch.config import BatchConfig, WriteFailed
+from gsjbu.batch.items import Blob, Item
 from gsjbu.batch.manifest import failed
-from gsjbu.batch.sources import IMAGES, SIGNALS, Blob, Item, mask_file
+from gsjbu.batch.signal_files import IMAGES, SIGNALS, mask_file
 from gsjbu.core.backends.dispatch import warm_up
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError, ModelError, SignalError
@@ -46,11 +47,7 @@ class Worker:
     that one bad image caused."""
 
     def __init__(
-        self,
-        folder: str,
-        asked: BatchConfig,
-        alone: Callable[[], bool] = lambda: True,
-        threads: int | None = 1,
+        self, folder: str, asked: BatchConfig, alone: Callable[[], bool] = lambda: True, threads: int | None = 1
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)  # the cores are used by working on as many images at once

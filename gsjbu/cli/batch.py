@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from gsjbu.batch.sources import BACKBONE, BESIDE
+from gsjbu.batch.signal_files import BACKBONE, BESIDE
 from gsjbu.cli import options
 from gsjbu.settings import OF_BACKBONE, default
 
@@ -95,36 +95,32 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         report = batch.run(
-            args.source,
-            args.folder,
-            asked,
-            signals=args.signals,
-            workers=args.workers,
-            ray=args.ray,
-            progress=progress,
+            args.source, args.folder, asked, signals=args.signals, workers=args.workers, ray=args.ray, progress=progress
         )
     finally:
         if bar is not None:
             bar.close()
     seconds = time.perf_counter() - started
-    facts = {
-        "done": report.done,
-        "found": report.found,
-        "again": report.again,
-        "failed": report.failed,
-        "passed_over": report.passed_over,
-        "manifest": str(report.manifest),
-        "seconds": round(seconds, 3),
+    options.say(args, _remarks(report))
+    options.tell(args, _facts(report, seconds), _sentence(report, seconds))
+    return 1 if report.failed else 0
+
+
+def _facts(report: Report, seconds: float) -> dict[str, Any]:
+    return {
+        "done": report.done, "found": report.found, "again": report.again, "failed": report.failed,
+        "passed_over": report.passed_over, "manifest": str(report.manifest), "seconds": round(seconds, 3),
         "images_per_second": round(report.done / seconds, 3) if report.done else 0.0,
-    }
+    }  # fmt: skip
+
+
+def _sentence(report: Report, seconds: float) -> str:
     sentence = f"{report.done} done, {report.found} there already, {len(report.failed)} failed in {seconds:.1f} s"
     if report.passed_over:
         some = ", ".join(report.passed_over[:5]) + (", …" if len(report.passed_over) > 5 else "")
         files = options.counted(len(report.passed_over), "file")
         sentence += f"; {files} passed over: no pictures, and no picture's signal ({some})"
-    options.say(args, _remarks(report))
-    options.tell(args, facts, f"{sentence}: {report.manifest}")
-    return 1 if report.failed else 0
+    return f"{sentence}: {report.manifest}"
 
 
 def _remarks(report: Report) -> Iterator[str]:

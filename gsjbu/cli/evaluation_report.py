@@ -51,10 +51,7 @@ def as_html(rows: Rows, failed: list[dict[str, str]]) -> str:
     if any(one.get("classes") for row in rows for one in row["metrics"].values()):
         parts += ["<h2>Classes, mean IoU over the pictures that have them</h2>", _classes(rows)]
     if failed:
-        parts += [
-            "<h2>Not measured</h2>",
-            table([[one["name"], one["error"]] for one in failed], ["picture", "why"]),
-        ]
+        parts += ["<h2>Not measured</h2>", table([[one["name"], one["error"]] for one in failed], ["picture", "why"])]
     return document(f"GS-JBU measured on {counted(len(rows), 'picture')}", parts)
 
 
@@ -108,10 +105,7 @@ def _classes(rows: Rows) -> str:
     methods = _methods(rows)
     names = dict.fromkeys(name for row in rows for one in row["metrics"].values() for name in one.get("classes", {}))
     body = [
-        [
-            name,
-            *(number(_mean(row["metrics"][m].get("classes", {}).get(name) for row in rows)) for m in methods),
-        ]
+        [name, *(number(_mean(row["metrics"][m].get("classes", {}).get(name) for row in rows)) for m in methods)]
         for name in names
     ]
     return table(body, ["class", *methods])

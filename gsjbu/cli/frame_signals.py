@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain, tee
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from gsjbu import verbs
 from gsjbu.cli import options, series
+from gsjbu.cli.glances import Glance, of_one_kind
 from gsjbu.core.grid import size_text
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
@@ -24,39 +24,13 @@ from gsjbu.io import aspects
 from gsjbu.io.aspects import Size
 from gsjbu.io.kinds import CLASS_KINDS, Kind
 from gsjbu.io.restoring import filled
-from gsjbu.io.signals import Signal, label, understand
+from gsjbu.io.signals import Signal, understand
 from gsjbu.settings import default
 
 if TYPE_CHECKING:
     from gsjbu.io.films import Reader
 
 RGB, FEATURES = "rgb", "features"  # words of --signal
-
-
-@dataclass(frozen=True)
-class Glance:
-    """What is to be known of one file before the first frame."""
-
-    kind: Kind
-    channels: int
-    whole: bool  # whether it was brought in whole numbers
-    codes: tuple[int, ...]
-    range: tuple[float, float]  # of one channel
-
-    @classmethod
-    def at(cls, signal: Signal) -> Glance:
-        """From a signal as it was understood."""
-        own = signal.kind == "labels"
-        values = signal.real(signal.values[0][signal.mask].numpy()) if len(signal.values) == 1 else np.zeros(1)
-        return cls(
-            signal.kind, 1 if own else len(signal.values), np.dtype(signal.dtype).kind != "f", signal.codes,
-            (float(values.min()), float(values.max())),
-        )  # fmt: skip
-
-    @property
-    def flat(self) -> bool:
-        """Whether it has but one value, which tells nothing of a kind."""
-        return self.channels == 1 and len(self.codes) < 2 and self.range[0] == self.range[1]
 
 
 class FrameSignals:
@@ -114,13 +88,13 @@ class FrameSignals:
             for frame, signal in both:
                 kernel = verbs.fit(
                     video.as_it_is(frame), iters=self.args.iters, objective=self.objective, signal=signal.values,
-                    kind=signal.kind, mask=signal.mask, **self._laid_as(signal), **fit,
+                    kind=signal.kind, mask=signal.mask, **options.grid(self.args.stride, signal.shape), **fit,
                 )  # fmt: skip
                 yield kernel, signal
             return
         first = next(both, None)
         if first is not None:  # it says the grid of all: a fit starts from the frame before
-            self.laid = self._laid_as(first[1])
+            self.laid = options.grid(self.args.stride, first[1].shape)
             pictures, signals = _parted(chain([first], both))
             yield from zip(video.kernels(pictures, **warm, **self.laid), signals, strict=True)
 
@@ -157,10 +131,6 @@ class FrameSignals:
             options.say(self.args, signal.doubts)
             self._say(self._turned)
         return signal.over(self.codes) if signal.kind == "labels" else signal
-
-    def _laid_as(self, signal: Signal) -> dict[str, Any]:
-        """The grid of a file's signal, as ``fit`` takes it: over the whole frame, or cells of a given stride."""
-        return {"lr_size": signal.shape[1:]} if self.args.stride is None else {"stride": self.args.stride}
 
     def _say(self, notes: list[str]) -> None:
         self.notes += notes
@@ -232,34 +202,13 @@ class FrameSignals:
     def _of_all(self) -> tuple[tuple[int, ...], tuple[float, float]]:
         """The classes, and the least and greatest value, of all files: they must mean the same in every frame."""
         found = {path: Glance.at(self._understood(path)) for path in self._files}
-        self._decide(found)
+        self._kinds, said = of_one_kind(found)
+        options.say(self.args, said)
         found |= {path: Glance.at(self._understood(path)) for path in self._kinds}
         codes = {code for one in found.values() for code in one.codes}
         ranges = [one.range for one in found.values() if one.channels == 1]
         low, high = zip(*ranges, strict=True) if ranges else ((0.0,), (1.0,))
         return tuple(sorted(codes)), (min(low), max(high))
-
-    def _decide(self, found: dict[Path, Glance]) -> None:
-        """One kind for all: that of most files which have more than one value. Raises GsjbuError where files differ in
-        channels, or in kind and in whole numbers and fractions."""
-        telling = {path: one for path, one in found.items() if not one.flat} or found
-        if not telling:
-            return
-        (kind, _), *others = Counter(one.kind for one in telling.values()).most_common()
-        first = next(path for path, one in telling.items() if one.kind == kind)
-        for path, one in found.items():
-            apart = one.kind != kind and path in telling and one.whole != found[first].whole
-            if apart or one.channels != found[first].channels:
-                raise GsjbuError(
-                    "signal_kind",
-                    f"The film's signals differ: {first.name} is {_look(found[first])}, {path.name} is {_look(one)}. "
-                    "Give those of one kind.",
-                )
-        self._kinds = {path: kind for path, one in found.items() if one.kind != kind}
-        if others:
-            alone = ", ".join(f"{path.name} {label(telling[path].kind)}" for path in self._kinds if path in telling)
-            options.say(self.args, [f"All signals are taken for {label(kind)}, as most are; alone would be: {alone}. "
-                                    "--kind says otherwise."])  # fmt: skip
 
 
 def _palette(classes: int) -> Tensor:
@@ -267,11 +216,6 @@ def _palette(classes: int) -> Tensor:
     from gsjbu.io import colours
 
     return torch.from_numpy(colours.palette(classes).astype(np.float32) / 255)
-
-
-def _look(one: Glance) -> str:
-    numbers = "whole numbers" if one.whole else "fractions"
-    return f"{label(one.kind)} ({options.counted(one.channels, 'channel')}, {numbers})"
 
 
 def _parted(both: Iterable[tuple[Tensor, Signal]]) -> tuple[Iterator[Tensor], Iterator[Signal]]:

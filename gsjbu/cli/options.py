@@ -160,9 +160,7 @@ def add_guide(parser: argparse.ArgumentParser, many: bool = False) -> None:
     where = ("--guide-masks", "FOLDER", "masks of the images' sizes, under their names,") if many else (
         "--guide-mask", "FILE", "a mask of the image's size,")  # fmt: skip
     group.add_argument(
-        where[0],
-        metavar=where[1],
-        help=f"{where[2]} not 0 where it is not to be followed: clouds, no data, a rim",
+        where[0], metavar=where[1], help=f"{where[2]} not 0 where it is not to be followed: clouds, no data, a rim"
     )
     group.add_argument(
         "--stretch",
@@ -221,8 +219,7 @@ def spare_inputs(inputs: Sequence[str | None], outputs: Sequence[str | None]) ->
         if os.path.exists(path) and os.path.isdir(path) != a_folder:
             found, wanted = ("file", "folder") if a_folder else ("folder", "file")
             raise GsjbuError(
-                "output_in_the_way",
-                f"{path} is a {found}, and the result is a {wanted}; choose another name.",
+                "output_in_the_way", f"{path} is a {found}, and the result is a {wanted}; choose another name."
             )
 
 
@@ -240,6 +237,11 @@ def check_stride(stride: int | None, size: Sequence[int], signal: Sequence[int])
             f"At stride {stride} an image of {size_text(*size)} has a grid of {size_text(grid.rows, grid.cols)}, and "
             f"the signal is {size_text(*signal[-2:])}; leave --stride out to take the ratio of the sizes.",
         )
+
+
+def grid(stride: int | None, signal: Sequence[int]) -> dict[str, Any]:
+    """The grid as ``fit`` takes it: that of ``signal`` [C, h, w] over the whole image, or cells of a given stride."""
+    return {"lr_size": tuple(signal[-2:])} if stride is None else {"stride": stride}
 
 
 def counted(number: int, thing: str) -> str:

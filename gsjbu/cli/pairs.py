@@ -46,12 +46,12 @@ def found(
 
     entry, truth_entry: the array that is meant, of each file in the folder.
     """
-    from gsjbu.batch import sources
+    from gsjbu.batch.signal_files import IMAGES
     from gsjbu.io import readers  # only here, for it brings torch
 
     if not is_folder(picture):
         return [Pair(Path(picture).name, picture, signal, truth)]
-    pictures = _by_name(Path(picture), sources.IMAGES)
+    pictures = _by_name(Path(picture), IMAGES)
     own = {path.resolve() for paths in pictures.values() for path in paths}
     signals = None if signal is None else _by_name(Path(signal), readers.ENDINGS, own)
     truths = _by_name(Path(truth), readers.ENDINGS, own)
@@ -67,7 +67,7 @@ def found(
     if not pairs:
         raise GsjbuError(
             "truth_missing",
-            f"No picture in {picture} ({', '.join(sources.IMAGES)}) has a truth of the same name in {truth}"
+            f"No picture in {picture} ({', '.join(IMAGES)}) has a truth of the same name in {truth}"
             + ("." if signal is None else f", and a signal in {signal}."),
         )
     return pairs
@@ -75,10 +75,10 @@ def found(
 
 def passed_over(folder: str, pairs: list[Pair]) -> list[str]:
     """The pictures in ``folder`` that are in none of ``pairs``."""
-    from gsjbu.batch import sources
+    from gsjbu.batch.signal_files import IMAGES
 
     taken = {pair.name for pair in pairs}
-    names = (path.name for paths in _by_name(Path(folder), sources.IMAGES).values() for path in paths)
+    names = (path.name for paths in _by_name(Path(folder), IMAGES).values() for path in paths)
     return sorted(name for name in names if name not in taken)
 
 

@@ -57,12 +57,7 @@ def truth_of(name: str, picture: str) -> Brought:
 
 
 def signal_of(
-    args: argparse.Namespace,
-    name: str,
-    picture: str,
-    size: tuple[int, int],
-    worked: tuple[int, int],
-    stride: int,
+    args: argparse.Namespace, name: str, picture: str, size: tuple[int, int], worked: tuple[int, int], stride: int
 ) -> Signal:
     """The signal in the file ``name`` of a picture of ``size``, or made of what a scene knows of itself.
 
@@ -95,7 +90,7 @@ def check_words(args: argparse.Namespace, signal: str | None, truth: str = "") -
 def made_of(args: argparse.Namespace, name: str, truth: Brought, worked: tuple[int, int], stride: int) -> Signal:
     """The low-resolution signal that the ``truth`` called ``name`` gives."""
     from gsjbu.io import kinds
-    from gsjbu.io.truths import reduced
+    from gsjbu.io.truths import downsampled
 
     kind = own(name) or kinds.parse(args.kind)
-    return reduced(truth, -(-worked[0] // stride), -(-worked[1] // stride), kind)
+    return downsampled(truth, -(-worked[0] // stride), -(-worked[1] // stride), kind)

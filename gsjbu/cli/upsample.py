@@ -49,9 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("signal", help="the low-resolution signal on its grid; FILE:ENTRY names one of several arrays")
     add_result(parser)
     parser.add_argument(
-        "--kernel",
-        metavar="PATH",
-        help="keep the fitted kernel too (.safetensors), for gsjbu render and export",
+        "--kernel", metavar="PATH", help="keep the fitted kernel too (.safetensors), for gsjbu render and export"
     )
     options.add_signal(parser)
     options.add_guide(parser)
@@ -89,11 +87,12 @@ def run(args: argparse.Namespace) -> int:
     except SignalError as refusal:
         raise if_swapped(refusal, guide, args.signal) from refusal
     options.say(args, [*guide.notes, *signal.doubts])
+    options.check_stride(args.stride, guide.size, signal.shape)
     started = time.perf_counter()
     with options.bar(args, most_steps(args.objective, args.iters), "step", "fit") as bar:
         kernel = gsjbu.fit(
             guide,
-            **_grid(args.stride, guide.size, signal.shape),
+            **options.grid(args.stride, signal.shape),
             **{name: getattr(args, name) for name in options.FIT if name != "stride"},
             signal=signal.values,
             kind=signal.kind,
@@ -174,12 +173,6 @@ def form_of(output: Path, half: bool = False) -> str:
         text = f"{output.name} is a picture, which is not written in half precision; leave --float16 out."
         raise GsjbuError("output_format", text)
     return form
-
-
-def _grid(stride: int | None, size: tuple[int, int], signal: tuple[int, ...]) -> dict[str, Any]:
-    """``stride`` or ``lr_size`` of the fit; raises GsjbuError where a given stride does not fit the signal."""
-    options.check_stride(stride, size, signal)
-    return {"lr_size": signal[-2:]} if stride is None else {"stride": stride}
 
 
 def of_levels(told: dict[str, Any]) -> str:

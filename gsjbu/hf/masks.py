@@ -41,9 +41,5 @@ def masks(image: Any, outputs: Any, inputs: Any, **options: Any) -> Tensor:
             for axis in (0, 1)
         )
         low = low[:, :rows, :cols]
-    options = {
-        "kind": "logits",
-        "grid": tuple(low.shape[1:]),
-        **options,
-    }  # they cover the image, squashed or not
+    options = {"kind": "logits", "grid": tuple(low.shape[1:]), **options}  # they cover the image, squashed or not
     return torch.stack([gsjbu.upsample(image, mask, **options) for mask in low])

@@ -74,7 +74,4 @@ def placed(span: Span, count: int, side: int) -> tuple[slice, slice]:
     cell = (end - begin) / count
     first, after = max(0, round(-begin / cell)), max(0, round((end - side) / cell))
     first = min(first, count - 1)
-    return (
-        slice(first, max(first + 1, count - after)),
-        slice(max(0, round(begin)), min(side, round(end))),
-    )
+    return (slice(first, max(first + 1, count - after)), slice(max(0, round(begin)), min(side, round(end))))

@@ -1,4 +1,4 @@
-"""Angles as numbers: from one end of a turn values jump to the other, though both are one direction."""
+"""Angles, which jump from one end of a turn to the other, although both are one direction."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import math
 
 import numpy as np
 
-#: Turns, of directions (360°) and of lines (180°), which begin at 0 or lie around it.
+#: Whole turns of directions (360°) and of undirected lines (180°); they begin at 0 or are centred at it.
 TURNS = (360.0, 180.0, 2 * math.pi, math.pi)
-#: Values reach both ends but for so much of a turn, and each eighth of it has so many of them.
+#: Values reach both ends of a turn to within RIM of it, and each eighth of it has at least this share of them.
 RIM, LEAST_OF_EIGHTH = 0.05, 0.01
-#: Neighbours that are so far apart jump between the ends; those half as far, of which an edge of the scene has many,
-#: may be so few beside them. Jumps are so many pairs of all at least.
+#: Neighbours that differ by more than JUMP turns jump between the ends. Those that differ by BETWEEN to JUMP are edges
+#: of the scene: MOST_BETWEEN times as many as jumps at most. Jumps are at least LEAST_JUMPS of all pairs.
 JUMP, BETWEEN, MOST_BETWEEN, LEAST_JUMPS = 0.75, 0.25, 0.1, 0.005
-#: A seam is a line: of jumps that go on as angles do, against the rise on both sides, so many a row (or column) do, and
-#: there may be more steps between, as around a summit. So much of all jumps goes on.
+#: A seam is a line of jumps against the slope on both of their sides, as where angles wrap around. It has at least
+#: LEAST_OF_SIDE jumps per row (or column), LEAST_ON of all jumps are such, and there may be MOST_AROUND times as many
+#: differences between, as around a summit.
 LEAST_OF_SIDE, MOST_AROUND, LEAST_ON = 0.25, 1.5, 0.5
 
 
 def doubt(plane: np.ndarray, known: np.ndarray) -> str:
-    """What to bring instead of angles [h, w]; empty where it is not sure that they are such."""
+    """A sentence on what to bring instead of angles [h, w]; empty where these do not look like angles."""
     values = plane[known].astype(np.float64)
     low, high = float(values.min()), float(values.max())
     for turn in TURNS:
@@ -30,7 +31,7 @@ def doubt(plane: np.ndarray, known: np.ndarray) -> str:
 
 
 def _turns(plane: np.ndarray, known: np.ndarray, parts: np.ndarray, turn: float) -> bool:
-    """Whether neighbours jump from end to end; ``parts`` of a turn of all values."""
+    """Whether neighbours jump from end to end of a turn. ``parts``: all values as fractions of it."""
     if np.bincount((8 * parts).astype(int).clip(0, 7), minlength=8).min() < LEAST_OF_EIGHTH * parts.size:
         return False
     whole = np.where(known, plane, np.nan).astype(np.float64) / turn

@@ -7,7 +7,7 @@ import numpy as np
 from gsjbu.errors import Remedy, SignalError
 from gsjbu.io import tokens
 from gsjbu.io.aspects import Size, suits
-from gsjbu.io.kinds import sums_to_one
+from gsjbu.io.numbers import sums_to_one
 
 
 def refusal(array: np.ndarray, batched: bool, size: Size) -> SignalError | None:

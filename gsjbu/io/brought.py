@@ -19,42 +19,30 @@ MAX_VALUES = 50_000_000
 
 @dataclass(frozen=True, eq=False)
 class Brought:
-    """``array`` of at most four dimensions, any real type; the rest is what its file or object says.
+    """An array, and what its file or object says of it."""
 
-    ``source`` in words. ``layout``: where the container fixes it. ``known``: a mask that came with it, bool [h, w] or
-    of the array's shape. ``kind``: where the container leaves no choice (a palette is labels). ``codes``: numbers that
-    mean "no value".
-    ``palette``: RGB triples of a palette PNG. ``colours``: class numbers are 0xRRGGBB. ``lossy``: levels are not exact.
-    ``told``: the kind that the file's own notes say; ``codes`` are then all of them. ``classes``: channels' numbers.
-    ``maybe``: a kind that it may be whatever its numbers say, and is if they are sure.
-    ``gap``: the number that a result has where there is none, if it is to be none of ``codes``. ``pages``: pictures
-    in the file, of which this is the first. ``alpha``: the last channel is one, by the file's own mark.
-    ``placed``: the file says where on the ground it lies. ``blank``: of colours, the levels that all channels have
-    where there is nothing.
-    """
-
-    array: np.ndarray
-    source: str = "array"
-    layout: str = "auto"
-    known: np.ndarray | None = None
-    kind: Kind | None = None
-    codes: tuple[float, ...] = ()
-    palette: bytes = b""
-    colours: bool = False
-    lossy: bool = False
-    names: dict[int, str] = field(default_factory=dict)
-    told: Kind | None = None
-    maybe: Kind | None = None
-    classes: tuple[int, ...] = ()
-    gap: float | None = None
-    pages: int = 1
-    alpha: bool = False
-    placed: bool = False
-    blank: tuple[float, ...] = ()
+    array: np.ndarray  # of at most four dimensions, any real dtype
+    source: str = "array"  # in words: "16-bit grey PNG"
+    layout: str = "auto"  # CHW or HWC, where the container fixes it
+    known: np.ndarray | None = None  # bool [h, w] or of the array's shape: a mask that came with it
+    kind: Kind | None = None  # where the container leaves no choice: a palette is labels
+    codes: tuple[float, ...] = ()  # numbers that mean "no value"
+    palette: bytes = b""  # RGB triples of a palette PNG
+    colours: bool = False  # class numbers are 0xRRGGBB
+    lossy: bool = False  # a JPEG's levels are not exact
+    names: dict[int, str] = field(default_factory=dict)  # of classes, by number
+    told: Kind | None = None  # the kind by the file's own notes; ``codes`` are then all that there are
+    maybe: Kind | None = None  # a kind that is possible whatever the values look like
+    classes: tuple[int, ...] = ()  # the class number of each channel
+    gap: float | None = None  # the number that a result has for "no value", if it is to be none of ``codes``
+    pages: int = 1  # pictures in the file, of which this is the first
+    alpha: bool = False  # the file marks the last channel as alpha
+    placed: bool = False  # the file says where on the ground it lies
+    blank: tuple[float, ...] = ()  # of colours: levels that mean "no data" where all channels have them
 
 
 def check(dtype: np.dtype, shape: tuple[int, ...], max_values: int = MAX_VALUES) -> None:
-    """Refuse what cannot be a signal, before any memory is taken for it."""
+    """Refuse a dtype or shape that cannot be a signal's, before memory is allocated for it."""
     if dtype.hasobject:
         raise SignalError("signal_pickled", "The array holds Python objects (pickled); save plain numbers instead.")
     if dtype.kind == "c":

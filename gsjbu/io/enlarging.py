@@ -1,7 +1,7 @@
-"""How enlargements mix their pixels of samples, and the samples that something as large as its image was enlarged from.
+"""Bilinear and bicubic interpolation as linear maps, and the low-resolution samples that an array was enlarged from.
 
-A pixel of an enlargement is a mix of the samples around it along each axis, one axis after the other. So the samples
-that come nearest to all pixels are found along one axis after the other, too, unless some pixels have no value.
+Interpolation is separable: one axis after the other. So the samples whose enlargement comes nearest to an array (least
+squares) are found along one axis after the other, too, unless some pixels have no value.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from scipy.sparse import csr_matrix, dia_matrix, eye
 
 from gsjbu.core.grid import Grid
 
-#: Beside gaps samples are searched in so many steps at most, or until they are right to this part.
+#: With gaps, conjugate gradients end after so many steps, or when the residual is this part of the right-hand side.
 MOST_STEPS, RIGHT_TO = 60, 1e-7
-ROUNDED = 1e-12  # of all, what rounding may take off a sample's own share
+ROUNDED = 1e-12  # part of the largest diagonal element that is added to all, against rounding
 
 
 @dataclass(frozen=True)
 class Way:
-    """``cubic``: the kernel's slope at its neighbours, of bicubic enlargements; None: bilinear ones. ``aligned``: outer
-    samples stand at outer pixels. ``cut``: kernels end at the border; otherwise outer samples go on beyond it."""
+    """A way of interpolating, ``words`` in sentences.
+
+    ``cubic``: the coefficient a of bicubic interpolation; None: it is bilinear. ``aligned``: as align_corners=True.
+    ``cut``: weights beyond the border are left out; otherwise the outermost samples are repeated there.
+    """
 
     words: str
     cubic: float | None = None
@@ -33,29 +36,29 @@ class Way:
 
     @property
     def bends(self) -> int:
-        """The order of the first differences that are 0 between samples: of straight lines, or of cubic curves."""
+        """The order of differences that are 0 between samples: 2 for straight lines, 4 for cubic curves."""
         return 2 if self.cubic is None else 4
 
     @property
     def reach(self) -> int:
-        """Samples on each side of a pixel that it is mixed of."""
+        """Samples on each side of a pixel that it depends on."""
         return 1 if self.cubic is None else 2
 
     def at(self, size: int, cells: int, step: float) -> np.ndarray:
-        """Where pixels lie among the samples, float64 [size]."""
+        """Where pixels lie on the axis of samples, float64 [size]."""
         pixels = np.arange(size)
         if self.aligned:
             return pixels * ((cells - 1) / max(1, size - 1))
         return (pixels + 0.5) / step - 0.5
 
     def centres(self, size: int, cells: int, step: float) -> np.ndarray:
-        """Where samples lie among the pixels, float64 [cells]."""
+        """Where samples lie on the axis of pixels, float64 [cells]."""
         if self.aligned:
             return np.arange(cells) * ((size - 1) / max(1, cells - 1))
         return (np.arange(cells) + 0.5) * step - 0.5
 
     def kernel(self, away: np.ndarray) -> np.ndarray:
-        """The weight of a sample that is ``away``."""
+        """The weight of a sample at this distance, in samples."""
         x = np.abs(away)
         if self.cubic is None:
             return (1 - x).clip(0)
@@ -78,14 +81,17 @@ WAYS = (
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """One axis: ``mix`` [cells, size], each sample's weight in each pixel; ``band``: how far samples share pixels."""
+    """Interpolation along one axis: ``mix`` [cells, size], each sample's weight in each pixel.
+
+    ``band``: the bandwidth of mix @ mix.T, as only samples that are near each other share pixels.
+    """
 
     mix: csr_matrix
     band: int
 
     @classmethod
     def of(cls, way: Way, size: int, cells: int, step: float) -> Line:
-        """The axis of ``size`` pixels that were made of ``cells`` samples."""
+        """The axis of ``size`` pixels that are interpolated from ``cells`` samples, ``step`` pixels apart."""
         at = way.at(size, cells, step)
         first = np.floor(at).astype(np.int64) - way.reach + 1
         places = first + np.arange(2 * way.reach)[:, None]
@@ -108,7 +114,7 @@ class Line:
         return cholesky_banded(bands)
 
     def solve(self, x: np.ndarray) -> np.ndarray:
-        """What, mixed and summed up again, gives [cells, m]."""
+        """The solution of (mix @ mix.T) y = ``x``, [cells, m]."""
         return cho_solve_banded((self._factor, False), x)
 
     def samples(self, x: np.ndarray) -> np.ndarray:
@@ -120,7 +126,7 @@ class Line:
         return self.mix.T @ low
 
     def missed(self, lines: np.ndarray) -> np.ndarray:
-        """[L, size] → what is left of each line when its samples are enlarged; 0 where it is not finite."""
+        """Lines [L, size] less the enlargement of their samples; 0 where they are not finite."""
         known = np.isfinite(lines)
         if known.all():
             return lines - self.enlarged(self.samples(lines.T)).T
@@ -133,13 +139,13 @@ class Line:
         return left
 
     def shared(self, off: int) -> csr_matrix:
-        """[cells, size]: each sample's weight in each pixel times that of the sample ``off`` further."""
+        """[cells, size]: each sample's weight in each pixel times that of the sample ``off`` places on."""
         cells = self.mix.shape[0]
         return self.mix.multiply(eye(cells, k=off, format="csr") @ self.mix).tocsr()
 
 
 class Samples:
-    """The samples on ``grid`` of which planes [H, W] that are ``known`` were made in some ``way``."""
+    """The samples on ``grid`` of planes [H, W] that were enlarged in this ``way``; ``known``: bool [H, W]."""
 
     def __init__(self, grid: Grid, way: Way, known: np.ndarray) -> None:
         self.shape = grid.rows, grid.cols
@@ -147,17 +153,17 @@ class Samples:
         self.known = None if known.all() else known.astype(np.float64)
 
     def of(self, plane: np.ndarray) -> np.ndarray:
-        """[H, W] → float64 [h, w]: those whose enlargement comes nearest to what is known."""
+        """[H, W] → float64 [h, w]: the samples whose enlargement comes nearest to the known pixels."""
         if self.known is None:
             return self.across.samples(self.down.samples(plane).T).T
-        # Around 0, as what pixels beside gaps say nothing of stays there.
+        # The mean is taken off, as samples on which no known pixel depends stay 0.
         base = float(plane[self.known > 0].mean(dtype=np.float64))
         around = np.where(self.known > 0, plane - base, 0)
         return base + self._nearest(self.across.mix @ (self.down.mix @ around).T)
 
     @cached_property
     def _normal(self) -> csr_matrix:
-        """[h·w, h·w]: samples → what their enlargement gives back of them at pixels that are known."""
+        """The matrix of the normal equations, [h·w, h·w], over the known pixels."""
         rows, cols = self.shape
         offsets, bands = [], []
         for dy, of_rows in _offsets(self.down):
@@ -168,7 +174,10 @@ class Samples:
         return dia_matrix((np.stack(bands), offsets), (rows * cols, rows * cols)).tocsr()
 
     def _nearest(self, right: np.ndarray) -> np.ndarray:
-        """Conjugate gradients towards ``right`` [w, h], each step first solved as if all were known."""
+        """The solution of the normal equations for ``right`` [w, h], by conjugate gradients.
+
+        The preconditioner is the solution as if all pixels were known.
+        """
         rest = right.T.ravel()
         low, least = np.zeros_like(rest), RIGHT_TO * float(np.linalg.norm(rest))
         ahead, last = np.zeros_like(rest), 0.0
@@ -185,6 +194,6 @@ class Samples:
 
 
 def _offsets(line: Line) -> Iterator[tuple[int, csr_matrix]]:
-    """Samples that share pixels: how far apart they are, and the products of their weights."""
+    """For samples that share pixels: how far apart they are, and the products of their weights."""
     for off in range(-line.band, line.band + 1):
         yield off, line.shared(off)

@@ -1,23 +1,24 @@
-"""Whether numbers in rows and columns change evenly along both, as a map [h, w] does and tokens [N, C] do not."""
+"""Whether values change gradually along rows and columns, as in a map [h, w] and not in tokens [N, C]."""
 
 from __future__ import annotations
 
 import numpy as np
 
-#: Mean step between neighbours, in parts of that between numbers far apart: channels, which lie in no order, have 1;
-#: depth maps have 0.1 to 0.4.
+#: ``roughness``: channels, which lie in no order, have 1; depth maps have 0.1 to 0.4.
 EVEN = 0.5
-LEAST = 8  # of fewer rows or columns chance says as much
+LEAST = 8  # with fewer rows or columns it may be so by chance
 
 
 def is_even(plane: np.ndarray) -> bool:
-    """Whether neighbours in ``plane`` [h, w] differ far less than others, along both axes; gaps are passed over."""
+    """Whether neighbours in ``plane`` [h, w] differ far less than distant values, along both axes; NaN are left out."""
     return min(plane.shape) >= LEAST and all(0 < roughness(axis) <= EVEN for axis in (plane, plane.T))
 
 
 def roughness(rows: np.ndarray) -> float:
-    """How far neighbours along the last axis of [..., n] differ, in parts of what is half of it away: 0 where they do
-    not, 1 where they lie in no order."""
+    """The mean difference of neighbours along the last axis of [..., n] over that of values n/2 apart.
+
+    0: neighbours are equal; 1: values lie in no order.
+    """
     half = rows.shape[-1] // 2
     with np.errstate(invalid="ignore", over="ignore"):
         near = np.abs(np.diff(rows.astype(np.float64), axis=-1))

@@ -1,8 +1,8 @@
-"""Cells without a value: which numbers stand for "nothing here", and what the cells are filled with.
+"""Gaps, the cells without a value: which numbers (codes) stand for "no value", and what gaps are filled with.
 
-NaN and infinity never are values. Beyond that ``invalid`` says: a number or several, ``none``, or ``auto``, the rules
-of which are in :func:`find`. Cells without a value take no part in any mix; they are filled from their nearest
-neighbours only where an algorithm needs a number to start from.
+NaN and infinity are no values. Beyond that ``invalid`` names the codes: a number or several, ``none``, or ``auto``, the
+rules of which are in :func:`find`. Gaps have no weight in any mix; they are filled from their nearest neighbours only
+where an algorithm needs a number to start from.
 """
 
 from __future__ import annotations
@@ -20,47 +20,48 @@ from gsjbu.core.grid import size_text
 from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
 from gsjbu.io import ends
-from gsjbu.io.kinds import AUTO, FEW, Kind, may_be_classes
+from gsjbu.io.kinds import AUTO, FEW, Kind
+from gsjbu.io.numbers import may_be_classes
 
 NONE = "none"
 Invalid = str | float | Sequence[float] | None
 
 IGNORE = 255  # of label maps
-#: 0 is no distance where what lies beside it is this far off, in medians of all that is seen, but for a few speckles.
+#: In depth, 0 means "no value" where the values beside it are this far from 0, in medians of all (``ends``), …
 FAR_FROM_ZERO = 0.05
-#: … nor where no number below the middle one lies further from the next than 0 does: 1.4 and more times as far in depth
-#: with holes of its own and drawn ones, 0.2 to 1 in maps of few levels whose cells at borders are mixed.
+#: … and further than JOINED times the widest step between values below the median: 1.4 and more in depth with holes,
+#: 0.2 to 1 in maps of few levels whose cells at borders are mixed.
 JOINED = 1.0
-#: Levels of 8 bits that were stretched to 0 … 255 have a value at 0: what is beside it is nearer than this, in parts of
-#: 255 (0.03 to 0.09; 0.13 and more of depth that was divided by its largest), and up to so many cells are the least.
+#: Levels of 8 bits that were stretched to 0 … 255 have a value at 0. The values beside it are nearer than this part of
+#: 255 (0.03 to 0.09; 0.13 and more in depth that was divided by its largest), and up to FEW_LEAST of cells are 0.
 NEAR_OF_STRETCHED, FEW_LEAST = 0.1, 0.01
 ZERO_TAKEN = "0 is taken for a value; if it means that there is none, invalid=0 says so."
-#: Where more of all cells have one number, it may be a value after all: the ground of heights above ground.
+#: A code that more of all cells have may be a value after all: the ground, among heights above ground.
 MANY = 1 / 3
 #: The largest class number of everyday data sets in 8 bits.
 LAST_CLASS = 182
-#: A number that repeats exactly is no measurement where it lies so many spreads from all others.
+#: A number that repeats exactly is a code if it lies so many times the range of all others away from them, …
 FAR_FROM_REST = 3.0
-#: … nor is a negative whole one among others that are not, so many of their steps from the least.
+#: … or if it is the only negative number, and whole, so many of the others' mean steps below the least.
 FAR_IN_STEPS = 2.0
 MOST_CODES = 4
 UNIT_WITHIN = 0.01  # of length 1: half precision's digits, and a few roundings
-#: Class numbers below 0 are of no class where they are one of these, or the only one: what losses ignore, and fills.
+#: Negative class numbers are no classes where all are among these (ignore indices of losses, fills), or there is one.
 IGNORED = (-1.0, -99.0, -100.0, -255.0, -999.0, -9999.0, -32768.0)
-#: Codes that are known for it: one cell is enough.
+#: Usual codes: one cell that has it is enough.
 KNOWN_CODES = (-9999.0, -32768.0, 65504.0, 1e10, 1e20, -3.4028234663852886e38)
-#: Cells of a signal with gaps: to find each gap's nearest neighbour takes half a second for so many.
+#: Most cells of a signal with gaps: to find each gap's nearest neighbour takes half a second for so many.
 MAX_GAPPY = 1 << 22
-#: … and as many times to ask which of several nearest there are, which is done up to here.
+#: With at most so many cells, a gap takes the mean of neighbours that are as near, for eight times the work.
 MAX_FAIR = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
 class Gaps:
-    """``known`` bool [h, w]; ``codes``: the numbers that stand for no value; ``sentence`` says so, or is empty.
+    """``known`` bool [h, w]: False in gaps. ``codes``: the numbers that stand for "no value". ``sentence``: says so.
 
-    ``guessed``: a code was told by lying far from all others, or many cells have it, or it may be a number as others: a
-    person may know better. ``doubt``: a sentence on a number that may mean no value.
+    ``guessed``: a person may know better, as a code was told by lying far from all others, or many cells have it, or it
+    may be a value. ``doubt``: a sentence on a number that was taken for a value and may be a code.
     """
 
     known: np.ndarray
@@ -86,8 +87,7 @@ def parse(invalid: Invalid) -> str | tuple[float, ...]:
         found = ()
     if not found or len(found) > 64:
         raise SignalError(
-            "signal_invalid",
-            f"invalid is {repr(invalid)[:60]}; it must be auto, none, a number or several (0,65535).",
+            "signal_invalid", f"invalid is {repr(invalid)[:60]}; it must be auto, none, a number or several (0,65535)."
         )
     return found
 
@@ -100,11 +100,14 @@ def find(
 ) -> Gaps:
     """The gaps of a signal of ``kind``.
 
-    ``auto``: in depth, 0 (and 65535 of 16 bits) where it repeats and nothing else is near it; in one channel, a
-    number far from all others, or a lone negative one, that repeats exactly; in several, a known code beyond all others
-    where all have it, or a number far from all others that only such cells have, and 0 in all where a channel of 0 and
-    1 says so or all others are of length 1; in labels 255 where it is the largest, unless it is one of two levels or of
-    evenly spaced ones, and −1, −100 and their kind below all others.
+    The rules of ``auto``:
+
+    - depth: 0 (and 65535 of 16 bits) where it repeats and no other value is near it;
+    - one channel: a number far from all others, or the only negative one, that repeats exactly;
+    - several channels: a usual code beyond all other values, or a number far from them, in cells that have it in all
+      channels; 0 in all channels where a channel of 0 and 1 says so, or all other cells have length 1;
+    - labels: 255 where it is the largest number, unless there are two or they are evenly spaced; −1, −100 and other
+      ignore indices below all others.
     """
     known = finite(planes)
     missing = int((~known).sum())
@@ -113,28 +116,14 @@ def find(
         masked = int((known & ~brought).sum())
         known &= brought
         parts += [f"{_cells(masked, known.size)} masked"] if masked else []
-    codes: tuple[float, ...] = ()
-    guessed, doubt = False, ""
-    if invalid == AUTO and planes.shape[0] > 1:
-        codes, doubt = _of_all_channels(planes, known, kind)
-        guessed = bool(codes)
-    elif invalid == AUTO and kind == "labels":
-        usual, unusual = _labels(planes[0], known)
-        codes, guessed, doubt = usual + unusual, bool(unusual), _doubt(planes[0], known, unusual)
-    elif invalid == AUTO:
-        (usual, unusual), zero = _depth(planes[0], known, kind)
-        many = int((known & np.isin(planes[0], usual)).sum()) > MANY * known.size
-        codes, guessed = usual + unusual, many or bool(unusual) or (zero.asked and zero.gap)
-        doubt = ZERO_TAKEN if zero.asked and not zero.gap else ""
-    elif not isinstance(invalid, str):
-        codes = invalid
-    for code in codes:
+    found = _auto(planes, known, kind) if invalid == AUTO else Codes(() if isinstance(invalid, str) else invalid)
+    for code in found.codes:
         equal = (planes == _as(code, planes.dtype)).all(axis=0) & known
         known &= ~equal
         if equal.any():
             means = "ignore" if kind == "labels" else "no value"
             parts.append(f"{_cells(int(equal.sum()), known.size)} {code:g}, which means {means}")
-    return Gaps(known, codes, "; ".join(parts), guessed, doubt)
+    return Gaps(known, found.codes, "; ".join(parts), found.guessed, found.doubt)
 
 
 def finite(planes: np.ndarray) -> np.ndarray:
@@ -145,9 +134,9 @@ def finite(planes: np.ndarray) -> np.ndarray:
 
 
 def fill(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """``values`` [C, h, w] with every unknown cell of [h, w] taking the nearest known one's.
+    """``values`` [C, h, w] with every gap taking the nearest known cell's.
 
-    Of several as near, fractions take the mean, so that a turned signal is filled alike.
+    Where several cells are as near, floats take their mean, so that a rotated signal is filled as the unrotated one.
     """
     if known.all():
         return values
@@ -181,12 +170,25 @@ def _as(code: float, dtype: np.dtype) -> float | np.generic:
     return code
 
 
-Codes = tuple[tuple[float, ...], tuple[float, ...]]  # those that everybody uses, and those told by their look
+class Codes(NamedTuple):
+    """The numbers that stand for "no value", ``guessed`` and ``doubt`` as of :class:`Gaps`."""
+
+    codes: tuple[float, ...]
+    guessed: bool = False
+    doubt: str = ""
 
 
-def _of_all_channels(planes: np.ndarray, known: np.ndarray, kind: Kind) -> tuple[tuple[float, ...], str]:
-    """The known codes of [C, h, w] that lie beyond all others and stand in all channels of cells; a sentence on one
-    that stands in some channels alone (of logits it rules classes out)."""
+def _auto(planes: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
+    if len(planes) > 1:
+        return _of_all_channels(planes, known, kind)
+    return _of_labels(planes[0], known) if kind == "labels" else _of_one_channel(planes[0], known, kind)
+
+
+def _of_all_channels(planes: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
+    """Codes of [C, h, w]: usual ones or far outliers, at an end of the range, that cells have in all channels.
+
+    The doubt is of one that cells have in some channels only; in logits it rules classes out, and there is none.
+    """
     codes = [0.0] if _is_zero_nothing(planes, known) else []
     known = known & planes.any(axis=0) if codes else known
     doubt = ""
@@ -208,12 +210,12 @@ def _of_all_channels(planes: np.ndarray, known: np.ndarray, kind: Kind) -> tuple
                 "taken for a value there; if it means that there is none, NaN in its place says so."
             )
         known = known & ~some
-    return tuple(codes), doubt
+    return Codes(tuple(codes), bool(codes), doubt)
 
 
 def _is_far(end: np.generic, planes: np.ndarray, values: np.ndarray, known: np.ndarray) -> bool:
-    """Whether the least or largest of ``values``, those of [C, h, w] that are known, stands in all channels of cells
-    and nowhere else, and further from all others than their span is wide."""
+    """Whether ``end``, the least or largest known value of [C, h, w], is a far outlier that some cells have in all
+    channels, and no cell in some. ``values`` [C, n]: the known ones."""
     if planes.dtype.itemsize == 1 or not (values[:, (values[0] == end).argmax()] == end).all():
         return False
     has = (planes == end) & known
@@ -224,8 +226,11 @@ def _is_far(end: np.generic, planes: np.ndarray, values: np.ndarray, known: np.n
 
 
 def _is_zero_nothing(planes: np.ndarray, known: np.ndarray) -> bool:
-    """Whether 0 in all channels of [C, h, w] says that there is nothing: by a channel of 0 and 1 beside a quantity that
-    is never 0 elsewhere, as of KITTI's motion, or among vectors of length 1."""
+    """Whether 0 in all channels of [C, h, w] means "no value".
+
+    It does where the first or last channel is a flag, 0 there and 1 elsewhere, and the others are 0 nowhere else, as in
+    KITTI's optical flow; and where all other cells are vectors of length 1.
+    """
     if planes.dtype.itemsize == 1:
         return False
     none = known & ~planes.any(axis=0)
@@ -245,24 +250,24 @@ def _is_known_code(number: float) -> bool:
     return any(np.isclose(number, code, rtol=1e-6) for code in KNOWN_CODES)
 
 
-def _labels(plane: np.ndarray, known: np.ndarray) -> Codes:
+def _of_labels(plane: np.ndarray, known: np.ndarray) -> Codes:
     below = ignored(plane, known)
     classes = known & ~np.isin(plane, below)
-    return ((float(IGNORE),), below) if _has_ignored(plane, classes, alone=not below) else ((), below)
+    usual = (float(IGNORE),) if _has_ignored(plane, classes, alone=not below) else ()
+    return Codes(usual + below, bool(below), _doubt(plane, known, below))
 
 
 def ignored(plane: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
-    """The numbers of [h, w] that are no class numbers, as −1 and −100 are none, also where unsigned integers hold −1.
+    """Ignore indices of labels [h, w]: negative numbers such as −1 and −100, and −1 as unsigned integers hold it.
 
-    −1 may be a class, that of the ground before which things stand: where a third of all cells have it, or it is one of
-    two levels with 0 or 1.
+    −1 may be the background class: where MANY cells have it, or 0 or 1 is the only other number.
     """
     codes, _ = _below(plane, known)
     return tuple(code for code in codes if not _may_be_class(plane, known, code))
 
 
 def _doubt(plane: np.ndarray, known: np.ndarray, taken: tuple[float, ...]) -> str:
-    """A sentence on a −1 of labels [h, w] that is not ``taken`` for a gap, or on a 255 beside one class number."""
+    """A sentence on an ignore index of labels [h, w] that is not ``taken`` for a gap, or on a 255 beside one class."""
     values = np.unique(plane[known])
     beside_255 = values.size == 2 and 0 < values[0] <= LAST_CLASS and values[1] == IGNORE
     codes, as_minus_1 = _below(plane, known)
@@ -273,7 +278,8 @@ def _doubt(plane: np.ndarray, known: np.ndarray, taken: tuple[float, ...]) -> st
 
 
 def _below(plane: np.ndarray, known: np.ndarray) -> tuple[tuple[float, ...], bool]:
-    """Numbers of [h, w] that may be of no class, and whether it is a −1 that unsigned integers hold."""
+    """Numbers of labels [h, w] that may be ignore indices; and whether the dtype is unsigned, which holds −1 as its
+    largest number."""
     values = np.unique(plane[known])
     if plane.dtype.kind == "u" and plane.dtype.itemsize > 1:
         top = np.iinfo(plane.dtype).max
@@ -287,7 +293,7 @@ def _below(plane: np.ndarray, known: np.ndarray) -> tuple[tuple[float, ...], boo
 
 
 def _may_be_class(plane: np.ndarray, known: np.ndarray, code: float) -> bool:
-    """Whether a −1 of labels [h, w] may be their ground."""
+    """Whether the ignore index ``code`` of labels [h, w] may be their background class."""
     if plane.dtype.kind == "u":
         return _are_two_levels(plane, known) or _are_many(plane, code)
     if code != -1:
@@ -307,7 +313,8 @@ def _are_two_levels(plane: np.ndarray, known: np.ndarray) -> bool:
 
 
 def _has_ignored(plane: np.ndarray, known: np.ndarray, alone: bool) -> bool:
-    """Whether 255 in the ``known`` classes of [h, w] is none; ``alone``: no other number is none."""
+    """Whether 255 is the ignore index of labels [h, w]. ``known``: cells that have no other one; ``alone``: there is no
+    other one."""
     if plane.dtype == bool:
         return False
     values = np.unique(plane[known])
@@ -331,23 +338,28 @@ class Zero(NamedTuple):
     asked: bool = False
 
 
-def _depth(plane: np.ndarray, known: np.ndarray, kind: Kind) -> tuple[Codes, Zero]:
-    """The codes of sensors, and numbers far from all others."""
+def _of_one_channel(plane: np.ndarray, known: np.ndarray, kind: Kind) -> Codes:
+    """Codes of [h, w] that is no label map: those of depth sensors, and far outliers."""
     values = plane[known]
     usual: tuple[float, ...] = ()
+    far: tuple[float, ...] = ()
     zero = Zero()
     if kind == "depth":
         zero = _zero(plane, known)
         usual = ((0.0,) if zero.gap else ()) + _top_of_sensors(plane, known)
         values = values[~np.isin(values, usual)] if usual else values
     if plane.dtype.kind == "f" or plane.dtype.itemsize > 1:
-        return (usual, tuple(_outliers(values.astype(np.float64)))), zero
-    return (usual, ()), zero
+        far = tuple(_outliers(values.astype(np.float64)))
+    many = int((known & np.isin(plane, usual)).sum()) > MANY * known.size
+    guessed = many or bool(far) or (zero.asked and zero.gap)
+    return Codes(usual + far, guessed, ZERO_TAKEN if zero.asked and not zero.gap else "")
 
 
 def _zero(plane: np.ndarray, known: np.ndarray) -> Zero:
-    """What 0 in [h, w] is: no value, where it repeats and nothing beside it is near; or a number as others, which is
-    asked, where others lie as far apart or levels of 8 bits were stretched to both ends."""
+    """What 0 is in depth [h, w]: no value, where it repeats and the values beside it are far from it.
+
+    A person is asked where other values lie as far apart, or 8 bits were stretched to 0 … 255.
+    """
     values = plane[known]
     if values.dtype.kind in "if" and values.size and values.min() < 0 == values.max():
         mirrored = _zero(-plane.astype(np.float64), known)  # disparities; depth of water has 0 at its shore
@@ -368,7 +380,7 @@ def _zero(plane: np.ndarray, known: np.ndarray) -> Zero:
 
 
 def _top_of_sensors(plane: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
-    """The top of 16 bits, where it is none of the others' range."""
+    """65535 of 16 bits, where all other values are well below."""
     if plane.dtype != np.uint16 or not _repeats(plane == 65535):
         return ()
     below = plane[known & (plane < 65535)]
@@ -376,14 +388,14 @@ def _top_of_sensors(plane: np.ndarray, known: np.ndarray) -> tuple[float, ...]:
 
 
 def _repeats(equal: np.ndarray) -> bool:
-    """Whether cells of [h, w] lie in a patch, at the rim, or are many."""
+    """Whether some of these cells [h, w] are neighbours or at the rim, or they are more than 1 % of all."""
     beside = (equal[1:] & equal[:-1]).any() or (equal[:, 1:] & equal[:, :-1]).any()
     rim = equal[0].any() or equal[-1].any() or equal[:, 0].any() or equal[:, -1].any()
     return bool(beside or rim or equal.sum() > 0.01 * equal.size)
 
 
 def _outliers(values: np.ndarray) -> Iterator[float]:
-    """Numbers at the ends, far from all others, that repeat exactly or are known for it."""
+    """Codes at either end of the range of ``values``: far outliers that repeat exactly, or usual codes."""
     for _ in range(MOST_CODES):
         if values.size < 4:
             return
@@ -408,14 +420,14 @@ def _outliers(values: np.ndarray) -> Iterator[float]:
 
 
 def _are_few(values: np.ndarray) -> bool:
-    """Whether values are so few whole numbers that they tell of no span: ids may lie anywhere."""
+    """Whether there are so few different whole numbers that one far off is no outlier, as with ids."""
     some = np.unique(values[: FEW * FEW])  # most have more at once
     few = len(some) <= FEW and len(np.unique(values)) <= FEW
     return few and may_be_classes(values)
 
 
 def _is_lone(end: float, rest: np.ndarray) -> bool:
-    """Whether a number is −1, or a negative whole one apart, where none of the ``rest`` is negative."""
+    """Whether ``end`` is −1, or a whole negative number far below, where none of the ``rest`` is negative."""
     if end >= 0 or end != round(end) or rest.min() < -ROUNDING * rest.max():
         return False
     steps = np.diff(np.unique(rest))

@@ -1,9 +1,8 @@
-"""The image that a fit follows, from whatever a person has: a path, PIL, an array or a tensor, in any usual layout and
-scale.
+"""The guide, the image that a fit follows, from a path, PIL, an array or a tensor in any usual layout and scale.
 
 Channels are last in arrays and first in tensors, unless the sizes say otherwise. Values in [0, 1] are taken as they
-are; 8 bits and 16 bits are brought there. What lies beyond, or fills less than an eighth of it, is stretched, and said:
-the tolerance in colour is a share of the whole range.
+are; levels of 8 and 16 bits are divided by 255 and 65535. Values beyond [0, 1], or that fill less than an eighth of it,
+are stretched to it, which a note says: the kernel's colour tolerance is relative to the whole range.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ from gsjbu.io.arrays import SeveralArrays
 from gsjbu.io.brought import Brought
 from gsjbu.io.stretching import Stretch
 
-#: More than so many bands are rows or columns: sensors have up to about a dozen.
+#: An axis with more elements is no axis of channels: sensors have up to about a dozen bands.
 MOST_BANDS = 16
-#: A guide that fills less of [0, 1] is stretched.
+#: A guide whose values span less is stretched.
 LEAST_SPAN = 1 / 8
-#: Resizing overshoots the ends of [0, 1] by less; values around 0 reach further below it.
+#: Resizing leaves [0, 1] by less; values around 0 leave it by more.
 OVERSHOOT = 1 / 4
 #: ImageNet's, with which nearly all backbones want their images.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-#: An alpha is nothing or full in this part of a picture.
+#: Share of pixels that are fully transparent or opaque from which on a fourth channel looks like an alpha.
 MOSTLY = 0.5
 FOURTH = "The fourth channel is followed as the others are, as a band; if it is an alpha, leave it out."
-#: What an opaque alpha is in each scale.
+#: An opaque alpha as a float, in 8 bits and in 16.
 _FULL = (1.0, 255.0, 65535.0)
 LAYERS = "An .exr has layers of linear light: name the one to follow, {}:RGB, or save the picture as PNG or TIFF."
 #: One a channel, as a person gives them.
@@ -51,9 +50,9 @@ _SHAPES = "[H, W], [H, W, C], [C, H, W] or a batch of one of those"
 
 @dataclass(frozen=True, eq=False)
 class Guide:
-    """``pixels`` float32 [C, H, W], in [0, 1] for three bands, which one stands for; ``notes``: what was done to them.
+    """``pixels`` float32 [C, H, W], in [0, 1] if there are three bands; ``notes``: sentences on what was done to them.
 
-    ``seen`` bool [H, W]: False where there is nothing to follow, whatever the pixels hold; None: nowhere.
+    ``seen`` bool [H, W]: False where the image is not to be followed; None: it is followed everywhere.
     """
 
     pixels: Tensor
@@ -69,7 +68,7 @@ class Guide:
 
 @dataclass(frozen=True, eq=False)
 class _Pixels:
-    """``planes`` [C, H, W] as they were brought; pictures of Pillow and their files are ``ready``, in [0, 1]."""
+    """``planes`` [C, H, W] in the scale in which they came; ``ready``: already in [0, 1], as Pillow's pictures are."""
 
     planes: Tensor
     ready: bool = False
@@ -135,7 +134,7 @@ def fractions_of(x: Any) -> Tensor:
 
 
 def shrunk(guide: Guide, resolution: int) -> Guide:
-    """``guide`` with a long side of ``resolution`` pixels at most; what is masked in part is masked."""
+    """``guide`` with a long side of ``resolution`` pixels at most; a pixel that is masked in part is masked."""
     pixels = pictures.shrink(guide.pixels, resolution)
     seen = guide.seen
     if seen is not None and seen.shape != pixels.shape[-2:]:
@@ -161,7 +160,7 @@ def _pixels(x: Any, max_pixels: int) -> _Pixels:
 
 
 def _bare(planes: Tensor, hidden: Tensor | None = None) -> _Pixels:
-    """Numbers [C, H, W] that say nothing of themselves: a fourth channel may be a band, or an alpha."""
+    """An array [C, H, W], which does not say whether a fourth channel is a band or an alpha."""
     return _Pixels(planes, hidden=hidden, notes=(FOURTH,) if _may_have_alpha(planes) else ())
 
 
@@ -239,8 +238,8 @@ def _of_tiff(data: bytes, max_pixels: int) -> _Pixels:
 
 
 def _without_data(brought: Brought) -> np.ndarray:
-    """bool [H, W]: where a TIFF holds the number that it says stands for no data; of colours of 8 bits, of which any is
-    a level too, where all do."""
+    """bool [H, W]: where some band of a TIFF has the file's "no data" number; of 8 bits, where all have it, as it is a
+    level too."""
     array = np.moveaxis(brought.array, -1, 0) if brought.layout == "HWC" else brought.array
     bands = array.reshape(-1, *array.shape[-2:])
     least = np.finfo(np.float32).eps if array.dtype.kind == "f" else 0.0  # of the digits that the file names it by
@@ -313,7 +312,7 @@ def of_grey(planes: Tensor) -> Tensor:
 
 
 def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
-    """[C, H, W] less a fourth channel that is full everywhere, and what to say of it: there is nothing to follow."""
+    """[C, H, W] without a fourth channel that is opaque everywhere, and a sentence on that."""
     if planes.shape[0] != 4 or planes.dtype == torch.bool:
         return planes, ()
     alpha = planes[3]
@@ -324,7 +323,7 @@ def _without_opaque_alpha(planes: Tensor) -> tuple[Tensor, tuple[str, ...]]:
 
 
 def _may_have_alpha(planes: Tensor) -> bool:
-    """Whether the fourth of four channels is one of a picture's 8 bits, or mostly nothing or full, and is followed."""
+    """Whether the last of four channels may be an alpha: it has 8 bits, or is mostly fully transparent or opaque."""
     if planes.shape[0] != 4 or planes.dtype == torch.bool or _without_opaque_alpha(planes)[1]:
         return False
     ends = sum(float((planes[3] == end).double().mean()) for end in {0, *_FULL})
@@ -332,8 +331,7 @@ def _may_have_alpha(planes: Tensor) -> bool:
 
 
 def _plain(a: np.ndarray) -> np.ndarray:
-    """An array that torch takes: of the machine's byte order, writable, without steps backwards; levels of 8 bits that
-    are held in more are of 8."""
+    """An array that torch takes: native byte order, writable, contiguous; uint8 where wider integers hold 0 to 255."""
     if a.dtype.kind in "iu" and a.dtype.itemsize > 2 and a.min() >= 0 and a.max() <= 255:
         return np.require(a, np.uint8, ["C", "W"])
     if a.dtype.kind in "iub" and a.dtype not in (np.uint8, np.bool_):
@@ -346,8 +344,7 @@ def _plain(a: np.ndarray) -> np.ndarray:
 
 
 def _from_whole_numbers(planes: Tensor) -> Tensor:
-    """Whole numbers as shares of 8 or 16 bits, float32; those beyond are no levels (heights, Hounsfield units) and stay
-    as they are, float64."""
+    """Levels of 8 or 16 bits as fractions, float32; other whole numbers (heights, Hounsfield units) as float64."""
     if planes.dtype == torch.bool:
         return planes.to(torch.float32)
     if planes.dtype == torch.uint8:
@@ -363,7 +360,7 @@ PICTURES = (1, 3, 4)  # channels that pictures have
 
 
 def if_swapped(refusal: SignalError, guide: Guide, signal: Any) -> SignalError:
-    """The ``refusal`` of a signal's size, which says so where it is rather the picture to follow ``guide``."""
+    """The ``refusal`` of a signal's size, with a hint where image and signal seem to be swapped."""
     if refusal.code not in ("signal_size", "signal_aspect"):
         return refusal
     try:
@@ -439,32 +436,32 @@ def _numbers(name: str, given: Numbers | None) -> list[float]:
 
 
 def _scaled(x: Tensor, step: float = 0.0) -> Guide:
-    """``x`` [C, H, W] in [0, 1], filling it."""
+    """``x`` [C, H, W] as a guide in [0, 1]."""
     found = stretched(x, step)
     return replace(found, pixels=_weighed(found.pixels))
 
 
 def _weighed(x: Tensor) -> Tensor:
-    """Bands [C, H, W] that count as three in the colour distance, which σr is for, however many they are."""
+    """Bands [C, H, W] scaled so that their squared distance is that of three bands, for which σr is meant."""
     bands = x.shape[0]
     return x if bands == 3 else x * (3 / bands) ** 0.5
 
 
 def _step(dtype: torch.dtype) -> float:
-    """Between numbers of ``dtype`` at 1; 0 of whole ones, which are not rounded."""
+    """The distance of floats of ``dtype`` at 1; 0 for integers, which are not rounded."""
     return torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
 
 
 def _settled(x: Tensor, step: float) -> Tensor:
-    """``x`` less what rounding, in steps of ``step``, left beyond [0, 1]."""
+    """``x`` clipped to [0, 1], where it leaves it by no more than rounding in steps of ``step``."""
     low, high = (float(v) for v in x.aminmax())
     return x.clamp(0, 1) if (low < 0 or high > 1) and in_unit(low, high, step) else x
 
 
 def stretched(x: Tensor, step: float = 0.0) -> Guide:
-    """``x`` [C, H, W] brought to [0, 1] from beyond, and to all of it from less than an eighth.
+    """``x`` [C, H, W] stretched to [0, 1] where its values lie beyond it or span less than LEAST_SPAN.
 
-    step: between its numbers at 1, where rounding may have left more than it does in float32.
+    step: the distance of its floats at 1, by which rounding may have left [0, 1].
     """
     notes = []
     x = _settled(x, step)
@@ -481,7 +478,7 @@ def stretched(x: Tensor, step: float = 0.0) -> Guide:
 
 
 def _brought_back(x: Tensor, low: float, high: float, step: float) -> tuple[Tensor, str]:
-    """What lies beyond [0, 1]: ImageNet's normalisation, [-1, 1], 8 bits as floats, or any other range."""
+    """Values beyond [0, 1] as [0, 1]: from [−1, 1], ImageNet's normalisation, 8 bits as floats, or any other range."""
     said = f"The image's values run from {low:.3g} to {high:.3g}, not 0 to 1: "
     around_0 = low < -OVERSHOOT
     if around_0 and in_unit((low + 1) / 2, (high + 1) / 2, step):

@@ -15,10 +15,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from gsjbu.core.pieces import pieces
-from gsjbu.core.rounding import ROUNDING, in_unit
+from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
 from gsjbu.io import ends
+from gsjbu.io.numbers import BEYOND, SUM, may_be_classes, settled, sums_to_one, sums_to_whole, whole_of_levels
+from gsjbu.io.patches import ORDERED, PATCHES, UNORDERED, Patches, order, patches
 
 Kind = Literal["depth", "labels", "soft_labels", "probabilities", "logits", "features", "heat_map"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -33,76 +34,61 @@ AUTO = "auto"
 RASTER_KINDS = (AUTO, "depth", "labels", "features")
 _ALSO = {"heatmap": "heat_map", "alpha": "soft_labels", "mask": "labels", "softlabels": "soft_labels"}
 
-#: Whole numbers so few are labels even where no two neighbours are equal.
+#: With at most so many different whole numbers a map is labels even where no two neighbours are equal.
 FEW = 8
-#: Up to so many different whole numbers, labels need no more than half of all neighbours to be equal.
-SOME = 40
-#: Class numbers of everyday data sets lie below; numbers of instances are larger, beside some that are not. No sensor's
-#: 16 bits hold what lies above the second.
+#: With at most so many, labels need half of all neighbours to be equal (PATCHES), with more CLEAR_PATCHES of them.
+SOME, CLEAR_PATCHES = 40, 0.75
+#: Largest class number of everyday data sets; ids (numbers of instances) are larger, beside some that are not. Largest
+#: number of 16 bits, the most that sensors have.
 TOP_CLASS, TOP_LEVEL = 255, 65535
-PATCHES, CLEAR_PATCHES = 0.5, 0.75
-#: Labels have no order: those beside each other are as far apart, in rank, as any two (1): 0.65 and more in data sets
-#: and maps of ids; and hardly more of them than by chance come next to each other in rank. Of quantities, enlarged or
-#: posterised ones too, the former is 0 to 0.58, and where large steps make it more, many come next all the same.
-UNORDERED, ORDERED, BY_CHANCE = 0.6, 0.5, 2.5
-#: Ids: each is one piece (1 to 1.4 on average), few are of one cell, and small ones have 25 % of neighbours equal; with
-#: fewer it is asked.
-ONE_PIECE, FEW_ALONE, ID_PATCHES, SOME_PATCHES = 1.5, 1 / 3, 0.25, 0.15
-#: Ids that were counted from one corner on have an order. Each is one piece all the same, and their numbers have no
-#: holes: values that fall anywhere would hit some levels twice before half of them are there. Those of a ramp do, too,
-#: but beside each other they come next in rank; of ids at most half do.
-COUNTED_PIECES, DENSE, NEXT = 1.2, 0.5, 0.6
-#: So large a part in the middle is looked at.
-PIECES_SIDE = 1024
-#: A share of a cell is at least one pixel of 64²; softmax has many values below.
+#: Of ids at most FEW_ALONE have no equal neighbour, and ID_PATCHES of all neighbours are equal; from SOME_PATCHES on
+#: ids are a runner-up.
+FEW_ALONE, ID_PATCHES, SOME_PATCHES = 1 / 3, 0.25, 0.15
+#: Smallest share that a class may have in a cell, about one pixel of 64²; a softmax has many values below.
 TINY = 2e-4
+#: Rounding of float32 near 1.
 EXACT = 1e-6
-#: Shares may lie so far beyond [0, 1]: a thousandth, and what rounding adds.
-BEYOND = 1e-3 + ROUNDING
-#: Shares of a whole that are all smaller are a quantity in a large unit.
+#: Fractions whose largest is below are a measured quantity in a large unit.
 LEAST_SHARE = 0.01
-#: A network is never further from sure than this in the cells that show a mask's sigmoid for what it is.
+#: A mask's sigmoid is within this of 0 or 1 in most cells.
 NEAR = 0.1
-#: Fractions that touch neither 0 nor 1: 0 to 0.28 of shares of cells where few are 1 or nothing is near 0, 0.38 to 0.97
-#: of quantities, 0.27 and more of heat maps whose largest is 1.
+#: Share of fractions that touch neither 0 nor 1 (``ends.inside``). Soft labels of which few are 1 or none is near 0:
+#: 0 to 0.28; measured quantities: 0.38 to 0.97; heat maps whose largest value is 1: 0.27 and more.
 INSIDE, INSIDE_HEAT = 1 / 3, 1 / 4
-#: A 0 is no fraction where what lies beside it is this far off, in medians of all that is seen: 0.38 to 0.86 of depth
-#: with holes or without a sky. Of heat maps that were cut off at a tenth it is 0.1 to 0.37, and so it is asked.
+#: A 0 means "no depth" where the values beside it are this far from 0, in medians of all values (``ends.off_zero``).
+#: Depth with holes or without a sky: 0.38 to 0.86. Heat maps cut off at a tenth: 0.1 to 0.37, so that it is asked.
 HOLES, MAYBE_HOLES = 0.35, 0.1
 MOST_HOLES = 2 / 3
-#: Shares of cells are 1 in more than this part of those that are not 0, a heat map at its peaks alone.
+#: Of the values above 0, more than this part are 1 in soft labels; in a heat map only its peaks are.
 FEW_ONES = 0.05
-#: A quantity is taken for standardised if its mean and its spread are no further from 0 and 1.
+#: A quantity is taken for standardised if its mean is this near to 0 and its standard deviation to 1.
 STANDARD = 0.05
-#: Logits are no larger than this, and of few classes hardly as large as that; a measured quantity often is. Those of a
-#: mask that reach ±SURE may have more near 0.
-#: Segment Anything holds its own at ±32.
+#: Logits do not exceed LOGITS_TOP, and those of few classes hardly MASK_TOP, to which Segment Anything clips its own; a
+#: measured quantity often does. A mask whose logits reach ±SURE may have more of them near 0.
 LOGITS_TOP, MASK_TOP, SURE = 100.0, 32.0, 4.0
-#: Of few classes (or as many channels as features have) a softmax is surer in most cells: outputs of two networks, put
-#: together to two to seven classes, are so by 0.75 and more, normals, chroma and latents of both signs by 0.67 at most.
+#: Median of the largest probability of a cell, where classes are few or as many as features have channels: outputs of
+#: two networks, put together to two to seven classes, have 0.75 and more; normals, chroma and latents at most 0.67.
 SURE_OF_FEW = 0.75
-#: Logits of few classes vary against each other: of all their variance so much at most is common (1: uncorrelated). Of
-#: those outputs it is 0 to 0.63, as they are and as logarithms of probabilities; of vectors 0.7 to 3, chroma 0.1 to 2.
+#: Share of the variance that is common to all channels (1: they are uncorrelated), where classes are few: those
+#: outputs have 0 to 0.63, as logits or logarithms of probabilities; vectors 0.7 to 3, chroma 0.1 to 2.
 FEW_CLASSES, MOST_COMMON = 8, 0.7
+#: More channels are no logits.
 MOST_CLASSES = 1024
 OVERLAPPING = (
     "Each channel keeps away from 0, as the logits of a mask do: masks that overlap are brought one by one (x[0], …); "
     "gsjbu.hf.masks does it for Segment Anything's."
 )
-#: Sums of shares are so near to 1.
-SUM = 0.02
-#: Rounding takes or gives up to a level a channel, and of all of them no more than this part.
-MOST_ROUNDED = 0.6
-#: Of mixed levels of 8 bits so many are 1 in a network's shares (0.21 and more, as measured), fewer in those of cells
-#: (0.15 and less).
+#: Of the levels of 8 bits between 0 and 255, the share that is 1: 0.21 and more in a network's probabilities, 0.15 and
+#: less in shares of cells.
 LOWEST_LEVELS = 0.18
-#: Values of several channels that are looked at: of larger signals every second, third, … cell.
+#: Of larger signals of several channels only every second, third, … cell is looked at.
 MOST_LOOKED_AT = 1 << 22
 
 
 @dataclass(frozen=True)
 class Guess:
-    """``kind``, why in words, and the kind that is about as likely, if there is one; ``hint``: what else it may be."""
+    """``kind``, and why, in words. ``runner_up``: a kind that is about as likely, if there is one. ``hint``: a sentence
+    on what else it may be."""
 
     kind: Kind
     reason: str
@@ -149,21 +135,6 @@ def guess(
     return _fractions(plane, known)
 
 
-def settled(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """``values`` [..., h, w] that are ``known``, of [0, 1] but for rounding, without it; all others as they are.
-
-    As far as they lie beyond an end, they lie short of it, too.
-    """
-    if values.dtype.kind != "f":
-        return values
-    some = values[..., known]
-    low, high = float(some.min(initial=0.0)), float(some.max(initial=0.0))
-    if (low >= 0 and high <= 1) or not in_unit(low, high, float(np.finfo(values.dtype).eps)):
-        return values
-    none, all_ = values <= -low, values >= 2 - high
-    return np.where(known & none, values.dtype.type(0), np.where(known & all_, values.dtype.type(1), values))
-
-
 def _boolean(planes: np.ndarray) -> Guess:
     if planes.shape[0] == 1:
         return Guess("labels", "booleans: a mask")
@@ -171,103 +142,6 @@ def _boolean(planes: np.ndarray) -> Guess:
 
 
 # ------------------------------------------------------------------------------------- one channel
-
-
-@dataclass(frozen=True)
-class Patches:
-    """How the values of a plane lie beside each other; shares of pairs of neighbours, 0–1.
-
-    ``equal``: pairs of one value. ``alone``: different values that have no equal neighbour anywhere, of all different
-    values. ``count`` of these.
-    """
-
-    equal: float
-    alone: float
-    count: int
-
-
-def patches(plane: np.ndarray, known: np.ndarray) -> Patches:
-    """The :class:`Patches` of [h, w], over neighbours that are both known."""
-    values = np.unique(plane[known])
-    pairs = equal = 0
-    beside = []  # values that have an equal neighbour
-    for axis in (0, 1):
-        a, b, both = _neighbours(plane, known, axis)
-        same = (a == b) & both
-        beside.append(np.unique(a[same]))
-        pairs, equal = pairs + int(np.count_nonzero(both)), equal + int(np.count_nonzero(same))
-    if not pairs:
-        return Patches(1.0, 0.0, len(values))
-    alone = 1 - len(np.unique(np.concatenate(beside))) / max(1, len(values))
-    return Patches(equal / pairs, alone, len(values))
-
-
-def _neighbours(plane: np.ndarray, known: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of neighbours of [h, w] along an axis: one, the other, and whether both are known."""
-    a, b = (np.swapaxes(plane, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
-    ka, kb = (np.swapaxes(known, 0, axis)[s] for s in (np.s_[:-1], np.s_[1:]))
-    return a, b, ka & kb
-
-
-@dataclass(frozen=True)
-class Order:
-    """What the numbers of a plane have to do with where they lie.
-
-    ``pieces``: connected ones of each number, on average. ``apart``: how far neighbours that differ are apart in rank
-    among all numbers, in parts of what two numbers by chance are. ``next``: the share of those neighbours whose numbers
-    come next to each other, of ``count`` numbers. ``dense``: how many there are of the numbers that lie evenly from
-    the least to the largest, 0–1.
-    """
-
-    pieces: float
-    apart: float
-    next: float
-    count: int
-    dense: float
-
-    @property
-    def counted(self) -> bool:
-        """Whether they are ids that were counted from one corner on."""
-        return self.pieces < COUNTED_PIECES and self.dense >= DENSE and self.next <= NEXT
-
-    @property
-    def by_chance(self) -> bool:
-        """Whether neighbours have numbers as if by chance, as classes have."""
-        return self.apart >= UNORDERED and self.next < BY_CHANCE * 2 / self.count
-
-    @property
-    def ids(self) -> bool:
-        """Whether they look like ids."""
-        return self.counted or (self.pieces < ONE_PIECE and self.apart >= ORDERED)
-
-
-def order(plane: np.ndarray, known: np.ndarray) -> Order:
-    """The :class:`Order` of [h, w] of whole numbers, some of them known."""
-    middle = tuple(slice(max(0, (n - PIECES_SIDE) // 2), (n + PIECES_SIDE) // 2) for n in plane.shape)
-    plane, known = plane[middle], known[middle]
-    numbers = np.unique(plane[known])
-    count = len(numbers)
-    ranks = np.searchsorted(numbers, np.where(known, plane, numbers[:1])) if count else np.zeros(plane.shape)
-    steps, links = [], []
-    for axis in (0, 1):
-        a, b, both = _neighbours(ranks, known, axis)
-        step = np.abs(a - b)
-        steps.append(step[both & (step > 0)])
-        links.append(both & (step == 0))
-    parts = len(np.unique(pieces(links[0], links[1].T)[known]))
-    step = np.concatenate(steps)
-    unit = float(np.gcd.reduce(np.diff(numbers).astype(np.int64))) if count > 1 else 1.0
-    span = (float(numbers[-1]) - float(numbers[0])) / unit + 1 if count else 1.0
-    by_chance = (count + 1) / 3
-    apart, next_ = (float(step.mean()) / by_chance, float((step == 1).mean())) if step.size else (0.0, 0.0)
-    return Order(parts / max(1, count), apart, next_, count, count / span)
-
-
-def may_be_classes(values: np.ndarray) -> bool:
-    """Whether all are whole numbers that integers of 64 bits hold."""
-    if values.dtype.kind != "f":
-        return True
-    return bool((values == np.rint(values)).all()) and float(np.abs(values).max(initial=0)) < 2.0**63
 
 
 def different(count: int, what: str = "numbers") -> str:
@@ -299,7 +173,7 @@ def _whole(plane: np.ndarray, known: np.ndarray, lossy: bool) -> Guess:
 
 
 def _many(plane: np.ndarray, known: np.ndarray, lie: Patches, levels: str) -> Guess:
-    """More than FEW whole numbers."""
+    """One channel of more than FEW different whole numbers."""
     values = plane[known]
     flat = f"{levels} in patches: {round(100 * lie.equal)} % of neighbours are equal"
     sparse = Guess("depth", f"{levels}, {round(100 * lie.equal)} % of neighbours equal")
@@ -325,42 +199,43 @@ def _many(plane: np.ndarray, known: np.ndarray, lie: Patches, levels: str) -> Gu
 
 
 def _few(values: np.ndarray, lie: Patches, levels: str, dtype: np.dtype) -> Guess:
-    """So few whole numbers that they are labels, unless they are none that classes have."""
-    in_patches = lie.equal >= PATCHES and lie.alone < PATCHES
+    """One channel of at most FEW different whole numbers: labels, unless no class has such numbers."""
     flat = f"{levels} in patches: {round(100 * lie.equal)} % of neighbours are equal"
     if _has_no_class_number(values) and (values.max() <= TOP_LEVEL or lie.count == 1):
-        if _is_wide(dtype) and in_patches and lie.count > 2:
+        if _is_wide(dtype) and lie.lie_in_patches and lie.count > 2:
             return Guess("labels", f"{flat}, ids by their size", "depth")
         return Guess("depth", f"{levels}, none of them from 1 to {TOP_CLASS} as class numbers are", "labels")
-    if not in_patches:
+    if not lie.lie_in_patches:
         return Guess("labels", f"only {levels}", "depth")
     return Guess("labels", flat, "depth" if _has_no_class_number(values) else None)
 
 
 def _is_wide(dtype: np.dtype) -> bool:
-    """Whether whole numbers have more bits than any sensor's."""
+    """Whether these are integers of more than 16 bits, which sensors do not have."""
     return dtype.kind in "iu" and dtype.itemsize > 2
 
 
 def _are_an_argmax(dtype: np.dtype, values: np.ndarray, count: int) -> bool:
-    """Whether they look like the places of channels: each number from 0 on, in wide integers. Classes within classes,
-    as organs in a body, are near each other in order, too."""
+    """Whether they look like an argmax over channels: wide integers, every number from 0 on.
+
+    Classes may lie in order without being a quantity, as organs within a body do.
+    """
     return _is_wide(dtype) and values.min() == 0 and int(values.max()) == count - 1
 
 
 def _has_no_class_number(values: np.ndarray) -> bool:
-    """Whether some are larger than the class numbers of everyday data sets, and none is one, but for 0."""
+    """Whether some are larger than TOP_CLASS, and none lies from 1 to TOP_CLASS."""
     return bool(values.max() > TOP_CLASS) and not bool(((values > 0) & (values <= TOP_CLASS)).any())
 
 
 def _are_ends(dtype: np.dtype, values: np.ndarray) -> bool:
-    """Whether whole numbers are nothing but 0 and the largest that 16 bits hold."""
+    """Whether a mask's two levels are 0 and the largest number of 16 bits."""
     top = np.iinfo(dtype).max if dtype.kind in "iu" and dtype.itemsize == 2 else 65535
     return bool(values.min() == 0 and values.max() == top)
 
 
 def _is_matte(plane: np.ndarray, values: np.ndarray) -> bool:
-    """8 bits, both ends often, and between them many levels."""
+    """Whether this is an alpha matte: 8 bits, mostly 0 and 255, and many levels between."""
     if plane.dtype != np.uint8:
         return False
     none, all_ = float((values == 0).mean()), float((values == 255).mean())
@@ -386,7 +261,7 @@ def _fractions(plane: np.ndarray, known: np.ndarray) -> Guess:
 
 
 def _in_unit(plane: np.ndarray, known: np.ndarray, said: str) -> Guess:
-    """One channel of fractions in [0, 1]; a 0 that nothing is near is none of them, but says that nothing was seen."""
+    """One channel of fractions in [0, 1]. A 0 that no other value is near means that nothing was measured there."""
     values, inside = plane[known].astype(np.float64), ends.inside(plane, known)
     found = _shares_or_heat(values, inside, said)
     off = ends.off_zero(plane, known) if inside >= INSIDE and found.kind != "depth" else 0.0
@@ -398,7 +273,7 @@ def _in_unit(plane: np.ndarray, known: np.ndarray, said: str) -> Guess:
 
 
 def _shares_or_heat(values: np.ndarray, inside: float, said: str) -> Guess:
-    """The guess of fractions, ``inside`` of which touch neither 0 nor 1, whose 0 is one of them."""
+    """The guess of fractions whose 0 is a value. ``inside``: the share that touches neither 0 nor 1."""
     low, high = float(values.min()), float(values.max())
     none, all_ = (float((values == end).mean()) for end in (0.0, 1.0))
     if all_ > 0 and none + all_ >= 0.4 and (none > 0 or low > 0):
@@ -413,7 +288,7 @@ def _shares_or_heat(values: np.ndarray, inside: float, said: str) -> Guess:
 
 
 def _sigmoid_or_heat(values: np.ndarray, said: str, besides: Kind | None) -> Guess:
-    """The guess of fractions that are no shares; ``besides``: what a heat map of them may be."""
+    """The guess of fractions that are no soft labels. ``besides``: the runner-up if they are a heat map."""
     low, high = float(values.min()), float(values.max())
     if _is_sigmoid(values):
         return Guess("probabilities", f"{said}, mostly near 0 or 1: a mask's sigmoid", "heat_map")
@@ -423,7 +298,7 @@ def _sigmoid_or_heat(values: np.ndarray, said: str, besides: Kind | None) -> Gue
 
 
 def _nearly_fractions(said: str, inside: Guess) -> Guess:
-    """The guess of values a little beyond [0, 1] that would be ``inside`` there: two ends tell of shares still."""
+    """The guess of values a little beyond [0, 1], of which ``inside`` is the guess once they are clipped."""
     said = f"{said}, by a thousandth beyond 0 or 1"
     if inside.kind in ("soft_labels", "probabilities"):
         return Guess(inside.kind, said, "depth")
@@ -431,21 +306,23 @@ def _nearly_fractions(said: str, inside: Guess) -> Guess:
 
 
 def _is_sigmoid(values: np.ndarray) -> bool:
-    """Whether fractions are sure of most cells: of a small object, too, more are inside it than on its border, where a
-    heat map's peak is all slope."""
+    """Whether most fractions are near 0 or 1.
+
+    A small object, too, has more cells inside than on its border, where a heat map's peak is all slope.
+    """
     low, high = float((values < NEAR).mean()), float((values > 1 - NEAR).mean())
     return high > 0 and low + high >= 0.7 and high > (1 - low - high) / 2 and float(values.max()) > 0.95
 
 
 def _besides_heat(low: float, high: float) -> Kind | None:
-    """What fractions from ``low`` to ``high`` are about as likely, if not a heat map."""
+    """The runner-up of a heat map with values from ``low`` to ``high``."""
     if high < 0.5 or (low == 0 and high == 1):
         return "depth"
     return "probabilities" if low < 0.01 and high > 0.9 else None
 
 
 def _two_plateaus(values: np.ndarray) -> bool:
-    """Whether values keep away from 0, where a mask's logits change sign."""
+    """Whether few values are near 0, as in the logits of a mask, which change sign at its border."""
     middle = np.abs(values) <= 0.1 * np.abs(values).max()
     sides = (values > 0).mean(), (values < 0).mean()
     most = 0.25 if min(values.max(), -values.min()) >= SURE else 0.15
@@ -465,7 +342,10 @@ def _several(planes: np.ndarray, known: np.ndarray) -> Guess:
 
 
 def _are_masks(values: np.ndarray) -> bool:
-    """Whether most channels of [C, cells], taken alone, are the logits of a mask; no backbone has so few channels."""
+    """Whether most channels of [C, cells] look like the logits of one mask each.
+
+    A multiple of 32 channels, more than 32, is what backbones have.
+    """
     count = len(values)
     signed = (values.min(axis=1) < -1) & (values.max(axis=1) > 1) & (np.abs(values).max(axis=1) <= MASK_TOP)
     if (count > 32 and count % 32 == 0) or 2 * np.count_nonzero(signed) <= count:
@@ -474,7 +354,7 @@ def _are_masks(values: np.ndarray) -> bool:
 
 
 def _classes_or_features(planes: np.ndarray, known: np.ndarray, values: np.ndarray) -> Guess:
-    """The guess of [C, h, w], of which ``values`` [C, cells] are looked at."""
+    """The guess of [C, h, w] by some of its ``values`` [C, cells]."""
     channels = len(planes)
     said = f"{channels} channels"
     low, high = float(values.min()), float(values.max())
@@ -507,58 +387,18 @@ def _classes_or_features(planes: np.ndarray, known: np.ndarray, values: np.ndarr
 
 
 def _common(values: np.ndarray) -> float:
-    """How much of the variance of [C, cells] all channels share: 0: they add up to a constant, 1: none, C: all."""
+    """The variance of the channels' sum over the sum of their variances, of [C, cells].
+
+    0: they add up to a constant; 1: they are uncorrelated; C: they are equal.
+    """
     apart = values - values.mean(axis=1, keepdims=True)
     total = float(np.square(apart).mean())
     return len(values) * float(np.square(apart.mean(axis=0)).mean()) / total if total else 0.0
 
 
-def sums_to_one(values: np.ndarray) -> bool:
-    """Whether [C, …] is nothing negative, and 1 in all over the channels."""
-    if values.shape[0] < 2 or values.size == 0 or not values.min() >= -1e-4:
-        return False
-    return bool(np.abs(values.sum(axis=0, dtype=np.float64) - 1).max() <= SUM)
-
-
-def whole_of_levels(dtype: np.dtype, values: np.ndarray) -> float:
-    """The number that stands for 1 among shares of ``dtype``: 255 of 8 bits, which more bits or floats may hold, 65535
-    of 16; 1 of fractions, and of 0 and 1. ``values``: the known ones, in any dtype."""
-    top, whole = float(values.max(initial=0)), dtype.kind in "iu"
-    if top <= 1 or not (whole or may_be_classes(values)):
-        return 1.0
-    return 255.0 if top <= 255 and not (whole and dtype.itemsize == 2) else 65535.0
-
-
-def may_be_per_cent(values: np.ndarray) -> bool:
-    """Whether shares in levels, of which 255 is all, may be per cent: none is above 100, of levels of 8 bits the most
-    is just that."""
-    top = float(values.max(initial=0))
-    levels = whole_of_levels(values.dtype, values) == 255
-    return levels and top <= 100 and (top == 100 or values.dtype.itemsize > 1)
-
-
-def sums_to_whole(values: np.ndarray, whole: float) -> bool:
-    """Whether whole numbers [C, …] are levels of which ``whole`` stands for 1, and 1 in all over the channels, but for
-    what each lost or gained as it was rounded, or lost as it was cut off."""
-    if whole == 1 or values.shape[0] < 2 or values.size == 0 or values.min() < 0:
-        return False
-    more = values.sum(axis=0, dtype=np.float64) - whole
-    # Of 16 bits, 2 % are many levels: colours, points and motion around the middle sum to as much.
-    slack, unit = (SUM * whole, 1.0) if whole <= TOP_CLASS else (0.0, _unit(values, whole))
-    least, most = (min(max(slack, n * unit), MOST_ROUNDED * whole) for n in (len(values), len(values) / 2))
-    return bool(-least <= more.min() and more.max() <= most)
-
-
-def _unit(values: np.ndarray, whole: float) -> float:
-    """What levels are multiples of, where ``whole`` is: 257 of those of 8 bits that 16 bits hold."""
-    some = values.ravel()
-    unit = np.gcd.reduce(some[:: max(1, some.size // 4096)].astype(np.int64))
-    unit = np.gcd.reduce(some.astype(np.int64)) if unit > 1 else unit
-    return float(unit) if unit and whole % unit == 0 else 1.0
-
-
 def _levels_of_shares(values: np.ndarray, whole: float, said: str) -> Guess:
-    """Of 8 bits, which hold no tiny share, many of level 1 tell of a network."""
+    """The guess of levels [C, cells] that sum to ``whole``. Of 8 bits, which hold no tiny share, many levels that are 1
+    tell of a network."""
     said = f"{said} of whole numbers that sum to {whole:g}, but for rounding"
     if np.abs(values.sum(axis=0) - whole).mean() > SUM * whole:
         return Guess("probabilities", said, "features")
@@ -572,7 +412,7 @@ def _levels_of_shares(values: np.ndarray, whole: float, said: str) -> Guess:
 
 
 def _are_shares(values: np.ndarray) -> bool:
-    """Whether probabilities [C, cells] are shares of cells: pure where no border is, and never tiny."""
+    """Whether probabilities [C, cells] are shares of cells: 0 or 1 where no border is, and never tiny."""
     none = values <= 0
     some = ~none & (values < 1)
     tiny = float((some & (values < TINY)).sum()) / max(1, int(some.sum()))
@@ -583,7 +423,8 @@ def _are_shares(values: np.ndarray) -> bool:
 
 
 def _look_like_logits(planes: np.ndarray, known: np.ndarray, sure: float) -> bool:
-    """Whether the softmax of [C, h, w] has classes: sure ones, more than one, in patches."""
+    """Whether the argmax of [C, h, w] has several classes that lie in patches, and the softmax is ``sure`` of them: the
+    median of its largest probability."""
     channels = planes.shape[0]
     least = 0.5 if channels > FEW_CLASSES and channels % 8 else SURE_OF_FEW
     if planes.max() <= 0 or sure < least or np.abs(planes[:, known]).max() > LOGITS_TOP:

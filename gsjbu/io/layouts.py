@@ -16,15 +16,16 @@ from gsjbu.errors import Remedy, SignalError
 from gsjbu.io import aspects, attention_maps, tokens
 from gsjbu.io.aspects import MAX_STRETCH_OF_SQUARE, Size, is_exact, is_strided, mismatch, stretch, suits
 from gsjbu.io.evenness import LEAST, is_even, roughness
-from gsjbu.io.kinds import AUTO, EXACT, sums_to_one, sums_to_whole, whole_of_levels
+from gsjbu.io.kinds import AUTO, EXACT
+from gsjbu.io.numbers import sums_to_one, sums_to_whole, whole_of_levels
 from gsjbu.io.padding import padding
 from gsjbu.io.tokens import LEAST_COUNT, USUAL_LEADING, WIDTHS
 
 LEAST_TOKEN_CHANNELS = 32
-#: Rows of cells that are looked at for evenness, and how much rougher the axis of channels is at least than one of rows
-#: or columns: 0.2 in nine of ten features of a network on 9 × 16 cells and more, the other way round in 1 of 300.
+#: Rows of cells that are examined, and by how much channels are rougher (``evenness.roughness``) than rows or columns:
+#: 0.2 and more in nine of ten features of a network on 9 × 16 cells and more, the other way round in 1 of 300.
 LOOKED_AT, CLEARLY_ROUGHER = 16, 0.2
-#: A map [h, w] of cells that are so many times as wide as high is tokens [N, C] of few channels rather.
+#: A map [h, w] whose cells would be so many times as wide as high is more likely tokens [N, C] of few channels.
 LONG = 4.0
 _SHAPES = "it must be [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those"
 #: What people call them; a leading batch of one is always taken off.
@@ -35,8 +36,11 @@ _INSTEAD = {"CHW": "[C, h, w] (layout='chw')", "HWC": "[h, w, C] (layout='hwc')"
 
 @dataclass(frozen=True, eq=False)
 class Laid:
-    """``planes`` [C, h, w], a view where it can be; ``layout``: CHW, HWC or tokens; a ``sentence`` if one is due;
-    a ``doubt``: what else it may be, and the word that says so."""
+    """``planes`` [C, h, w], a view where possible, of an array whose ``layout`` is CHW, HWC or tokens.
+
+    ``sentence``: how it was understood, where that is not plain. ``doubt``: what else it may be, and the word that says
+    so.
+    """
 
     planes: np.ndarray
     layout: str
@@ -49,8 +53,8 @@ class Laid:
         if known.shape == (rows, cols):
             return known
         if self.layout == "tokens":
-            each = known.reshape(-1, known.shape[-1]).all(axis=1)
-            return np.asarray(each[len(each) - rows * cols :]).reshape(rows, cols)
+            each = np.asarray(known.reshape(-1, known.shape[-1]).all(axis=1))
+            return each[len(each) - rows * cols :].reshape(rows, cols)
         return np.asarray(_turned(_one_of_batch(known), self.layout).all(axis=0))
 
 
@@ -72,15 +76,11 @@ def parse(layout: str | None) -> tuple[str, Size | None]:
 
 
 def lay(
-    array: np.ndarray,
-    size: Size | None = None,
-    layout: str = AUTO,
-    grid: Size | None = None,
-    one_channel: bool = False,
+    array: np.ndarray, size: Size | None = None, layout: str = AUTO, grid: Size | None = None, one_channel: bool = False
 ) -> Laid:
     """``array`` as planes over an image of ``size`` (height, width), if that is known. Raises SignalError.
 
-    one_channel: somebody says that it is of a kind that has one, which tokens have not.
+    one_channel: a person says that it is of a kind with one channel, so that it cannot be tokens.
     """
     names_channels = array.ndim == 4 or one_channel  # [1, 1, h, w] says itself what it is
     batched, whole = array.ndim > 2, array
@@ -105,7 +105,7 @@ def lay(
     suiting = [way for way in ways if suits(way.planes.shape[1:], size)]
     flat = _flat(array)
     grids = [] if flat is None else tokens.grids(len(flat), *size)
-    if suiting and (suiting[0].planes[0].size > 1 or flat is None or _crossed(flat, size) is None):
+    if suiting and (suiting[0].planes[0].size > 1 or flat is None or _transposed(flat, size) is None):
         if flat is None or not grids or names_channels or not _may_be_tokens(flat, grids[0], size):
             return _best(suiting, size)
         if batched or (grids[0].unlikely == 0 and not is_even(flat)):
@@ -121,11 +121,14 @@ def lay(
 def _tokens_alone(
     flat: np.ndarray | None, grids: list[tokens.TokenGrid], size: Size, batched: bool, refusal: SignalError
 ) -> Laid:
-    """Tokens, of what suits as no map; otherwise the ``refusal`` of the map, or a better one."""
+    """Tokens [N, C] of an array that fits the image as no map.
+
+    Raises ``refusal``, that of the map, or a better one where the array cannot be tokens either.
+    """
     if flat is None:
         raise refusal
-    shape, crossed = flat.shape, _crossed(flat, size)
-    sure = crossed if crossed is not None and crossed.sure else None
+    shape, transposed = flat.shape, _transposed(flat, size)
+    sure = transposed if transposed is not None and transposed.sure else None
     whole = bool(grids) and grids[0].unlikely == 0
     few = len(flat) < LEAST_COUNT
     larger = not batched and refusal.code == "signal_size"
@@ -141,32 +144,32 @@ def _tokens_alone(
         raise _or_tokens(shape, refusal, sure, bool(grids))
     if sure is not None and not (larger and sure.grid.unlikely):
         inside = shape[0] <= size[0] and shape[1] <= size[1]
-        raise _or_tokens(shape, refusal, sure) if inside and not few else _is_crossed(shape, sure)
+        raise _or_tokens(shape, refusal, sure) if inside and not few else _refused_as_transposed(shape, sure)
     if grids and few and not whole:
         raise _or_tokens(shape, refusal, None, True)
     if grids:
-        return _if_squashed(_doubted(_of_tokens(flat, grids), crossed, shape if as_map else None), size)
+        return _if_squashed(_doubted(_of_tokens(flat, grids), transposed, shape if as_map else None), size)
     if larger:
         raise _too_large(shape, size, refusal)
     raise _no_tokens(len(flat), size) if shape[1] % 16 == 0 else refusal
 
 
-def _doubted(laid: Laid, crossed: tokens.Crossed | None, shape: tuple[int, ...] | None) -> Laid:
+def _doubted(laid: Laid, transposed: tokens.Transposed | None, shape: tuple[int, ...] | None) -> Laid:
     """Tokens with what else they may be: transposed, or a map of ``shape``."""
-    if laid.doubt or (crossed is None and shape is None):
+    if laid.doubt or (transposed is None and shape is None):
         return laid
     map_ = "" if shape is None else f"a map [h, w] (layout='{shape[0]}x{shape[1]}')"
-    return replace(laid, doubt=map_ if crossed is None else crossed.doubt)
+    return replace(laid, doubt=map_ if transposed is None else transposed.doubt)
 
 
 def _refusal(array: np.ndarray, ways: list[Laid], size: Size, names_channels: bool) -> SignalError:
-    """The refusal of planes that do not suit; of [C, 1, N] and [C, N, 1] whose last axis has the image's tokens, and of
-    several [N, C]."""
+    """The refusal of an array that fits the image as no map, with what it looks like instead: transposed tokens
+    [C, 1, N] or [C, N, 1], those of several images [B, N, C], or tokens of few channels."""
     if array.ndim == 3 and len(array) > 1 and 1 in array.shape:
         flat = _flat(array.reshape(len(array), -1))
-        crossed = None if flat is None else _crossed(flat, size)
-        if crossed is not None:
-            return _is_crossed(array.shape, crossed)
+        transposed = None if flat is None else _transposed(flat, size)
+        if transposed is not None:
+            return _refused_as_transposed(array.shape, transposed)
     if array.ndim == 3 and not names_channels and _is_several(array, size):
         return several(array.shape, "tokens [N, C]")
     long = not names_channels and (array.ndim == 2 or len(array) == 1) and array.shape[-2] >= LEAST_COUNT
@@ -186,26 +189,27 @@ def _few_channels(shape: tuple[int, ...], grid: tokens.TokenGrid, size: Size) ->
     return SignalError("signal_tokens", f"The array is {shape_text(shape)}, which may be {grid.sentence}.", remedies)
 
 
-def _crossed(flat: np.ndarray, size: Size) -> tokens.Crossed | None:
-    """Whether [N, C] is [C, N] rather."""
+def _transposed(flat: np.ndarray, size: Size) -> tokens.Transposed | None:
+    """[N, C] as transposed tokens [C, N], where that is likelier."""
     first, last = flat.shape
-    return tokens.crossed(first, last, size, shares=bool((flat >= 0).all() and flat.any()))
+    return tokens.transposed(first, last, size, shares=bool((flat >= 0).all() and flat.any()))
 
 
-def _is_crossed(shape: tuple[int, ...], crossed: tokens.Crossed) -> SignalError:
-    said = f"The array is {shape_text(shape)}. {crossed.refusal}"
-    return SignalError("signal_tokens", said, crossed.remedies)
+def _refused_as_transposed(shape: tuple[int, ...], transposed: tokens.Transposed) -> SignalError:
+    said = f"The array is {shape_text(shape)}. {transposed.refusal}"
+    return SignalError("signal_tokens", said, transposed.remedies)
 
 
 def _flat(array: np.ndarray) -> np.ndarray | None:
-    """[N, C] of floats with as many channels as tokens have; otherwise None."""
+    """An array as tokens [N, C], where it has floats and enough channels; otherwise None."""
     if array.dtype.kind != "f" or array.shape[-1] < LEAST_TOKEN_CHANNELS:
         return None
     return array if array.ndim == 2 else array[0] if array.shape[0] == 1 else None
 
 
 def _may_be_tokens(flat: np.ndarray, grid: tokens.TokenGrid, size: Size) -> bool:
-    """Whether [N, C], which would be squashed as a map, has the channels and the other tokens that networks have."""
+    """Whether [N, C] has a multiple of WIDTHS channels and the leading tokens that networks have, and would be squashed
+    as a map."""
     rows, cols = flat.shape
     right = rows == cols or is_exact((rows, cols), size, within=0.5) or is_strided((rows, cols), size)
     return cols % WIDTHS == 0 and grid.leading in USUAL_LEADING and not right
@@ -219,7 +223,8 @@ def _is_several(array: np.ndarray, size: Size) -> bool:
 
 
 def _is_squashed(cells: tuple[int, ...], size: Size) -> bool:
-    """Whether a grid of ``cells`` would lie over the image, but that its cells are up to twice as long as wide."""
+    """Whether a map of ``cells`` (rows, columns) is no larger than the image, and its cells are less than
+    MAX_STRETCH_OF_SQUARE times as long as wide."""
     limit = MAX_STRETCH_OF_SQUARE
     return cells[0] <= size[0] and cells[1] <= size[1] and 1 / limit <= stretch(cells, size) <= limit
 
@@ -258,14 +263,14 @@ def _turned(array: np.ndarray, layout: str) -> np.ndarray:
 
 
 def _ways(array: np.ndarray, layout: str) -> list[Laid]:
-    """The maps that an array may be, by its axes where nobody says its ``layout``."""
+    """The maps that an array may be: that of its ``layout`` where it is named, otherwise all."""
     usual = ["CHW", "HWC"] if array.ndim == 3 else ["CHW"]
     return [Laid(_turned(array, name), name) for name in (usual if layout in (AUTO, "tokens") else [layout])]
 
 
 def _by_sizes(array: np.ndarray, ways: list[Laid]) -> Laid:
-    """Rows and columns are nearer to each other than either is to the number of channels, mostly; probabilities say
-    themselves which way they lie."""
+    """The likelier of [C, h, w] and [h, w, C] without an image: the one that sums to 1 over its channels; otherwise the
+    one whose rows and columns are more alike in number."""
     if len(ways) == 1:
         return ways[0]
     sums = [_is_probabilities(way.planes) for way in ways]
@@ -276,7 +281,7 @@ def _by_sizes(array: np.ndarray, ways: list[Laid]) -> Laid:
 
 
 def _is_probabilities(planes: np.ndarray) -> bool:
-    """Whether [C, h, w] sums to 1 over its channels where it is known: shares, levels of them, or their logarithms."""
+    """Whether the known cells of [C, h, w] sum to 1 over the channels, as fractions, levels or logarithms."""
     if len(planes) < 2:
         return False
     known = (planes < np.inf).all(axis=0)  # −∞ is the logarithm of 0
@@ -289,9 +294,11 @@ def _is_probabilities(planes: np.ndarray) -> bool:
 
 
 def _best(suiting: list[Laid], size: Size) -> Laid:
-    """Of [C, h, w] and [h, w, C] that both suit: probabilities say themselves which way they lie. Otherwise the one
-    whose cells are like their neighbours, where that is clear; or whose shape is nearer to the image's, the former
-    where both are as near."""
+    """The likelier of [C, h, w] and [h, w, C], both of which fit the image.
+
+    That is the one that sums to 1 over its channels; otherwise the one whose cells are clearly more like their
+    neighbours; otherwise the one whose shape is nearer to the image's, [C, h, w] where both are as near.
+    """
     if len(suiting) == 1:
         return _if_squashed(suiting[0], size)
     sums = [way for way in suiting if _is_probabilities(way.planes)]
@@ -305,7 +312,7 @@ def _best(suiting: list[Laid], size: Size) -> Laid:
 
 
 def _first_or_last(first: Laid, last: Laid, size: Size) -> Laid:
-    """[C, h, w] or [h, w, C], both of about the image's shape; what else it may be where that is not sure."""
+    """[C, h, w] or [h, w, C] by smoothness and shape, with a doubt where the other is about as likely."""
     fits = [_nearness(way.planes.shape[1:], size) for way in (first, last)]
     chosen, other = (first, last) if fits[0] <= fits[1] else (last, first)
     sure, likelier = fits[0] != fits[1], _likelier(first, last)
@@ -327,8 +334,10 @@ def _axes_of(way: Laid) -> str:
 
 
 def _nearness(cells: tuple[int, ...], size: Size) -> tuple[int, float]:
-    """How near a grid of ``cells`` comes to the image's shape, less is nearer: by square cells; by all but one of them;
-    a square; by how far it is stretched."""
+    """How near a grid of ``cells`` (rows, columns) comes to the image's shape; less is nearer.
+
+    In this order: its cells are square; they are but for rounding; the grid is a square; by how far it is stretched.
+    """
     rows, cols = cells
     if size[0] * cols == size[1] * rows:
         return 0, 0.0
@@ -338,8 +347,8 @@ def _nearness(cells: tuple[int, ...], size: Size) -> tuple[int, float]:
 
 
 def _likelier(first: Laid, last: Laid) -> Laid | None:
-    """[C, h, w] or [h, w, C]: the first and the last axis may be channels, and the other one is in order, as rows and
-    columns are and channels are not; None: neither clearly."""
+    """[C, h, w] or [h, w, C] by smoothness: values change gradually along columns, and not along channels. None where
+    that is not clear."""
     channels, *_, cols = first.planes.shape
     if min(channels, cols) < LEAST:
         return None
@@ -349,8 +358,10 @@ def _likelier(first: Laid, last: Laid) -> Laid | None:
 
 
 def _square_or_exact(square: Laid, exact: Laid, size: Size) -> Laid:
-    """[C, n, n], squashed, or [h, n, n channels] of the image's shape: the one whose cells are like their neighbours.
-    Of noise, which may be either, the latter if its ratio along both axes is one number."""
+    """[C, n, n], a squashed square, or [h, n, n channels] of the image's shape, by smoothness.
+
+    Where that is not clear, the latter if the image is the same multiple of it along both axes.
+    """
     likelier = _likelier(square, exact)
     if likelier is not None:
         return likelier
@@ -361,8 +372,10 @@ def _square_or_exact(square: Laid, exact: Laid, size: Size) -> Laid:
 
 
 def _if_squashed(laid: Laid, size: Size) -> Laid:
-    """A square over a longer image, or what rounding does not explain, with what else it may be. Raises SignalError
-    where a square's padding is plain to see."""
+    """``laid`` with a doubt where its shape is not the image's: a square, or a ratio that rounding does not explain.
+
+    Raises SignalError where a square plainly has padding.
+    """
     rows, cols = laid.planes.shape[1:]
     if is_exact((rows, cols), size):
         return laid
@@ -383,13 +396,13 @@ def _if_squashed(laid: Laid, size: Size) -> Laid:
 
 
 def _or(laid: Laid, sentence: str, doubt: str) -> Laid:
-    """``laid`` with what else is said of it, and what else it may be."""
+    """``laid`` with a further sentence and a further doubt."""
     said = ", ".join(filter(None, (laid.sentence, sentence)))
     return replace(laid, sentence=said, doubt=" or ".join(filter(None, (laid.doubt, doubt))))
 
 
 def _of_tokens(flat: np.ndarray, grids: list[tokens.TokenGrid]) -> Laid:
-    """The first of ``grids``; another one that is about as likely is a doubt."""
+    """Tokens [N, C] on the first of ``grids``, with a doubt where another is about as likely."""
     best, *others = grids
     patches = flat[best.leading :].reshape(best.rows, best.cols, -1)
     near = (
@@ -421,9 +434,9 @@ def _tokens(array: np.ndarray, size: Size | None, grid: Size | None) -> Laid:
         side = math.isqrt(len(flat))
         size = (16 * side, 16 * side)
     found = tokens.grids(len(flat), *size)
-    crossed = None if found else _crossed(flat, size)
-    if crossed is not None:
-        raise _is_crossed(flat.shape, crossed)
+    transposed = None if found else _transposed(flat, size)
+    if transposed is not None:
+        raise _refused_as_transposed(flat.shape, transposed)
     if not found:
         raise _no_tokens(len(flat), size)
     return _if_squashed(_of_tokens(flat, found), size)
@@ -439,10 +452,10 @@ def _swapped(grid: Size) -> SignalError:
 
 
 def _not_named(shape: tuple[int, ...], grid: Size) -> SignalError:
-    """The refusal of [N, C] over a grid that a person named: it has other rows and columns, or is transposed."""
+    """The refusal of [N, C] that does not have the grid that a person named, or is transposed."""
     across = tokens.given(shape[1], *grid)
     if across is not None:
-        return _is_crossed(shape, tokens.Crossed(shape[0], across))
+        return _refused_as_transposed(shape, tokens.Transposed(shape[0], across))
     return SignalError(
         "signal_tokens",
         f"{size_text(*grid)} were named: as a map the signal has {size_text(*shape)}, as tokens {shape[0]}, where such "
@@ -462,11 +475,13 @@ def _is_turned(grid: Size, size: Size) -> bool:
 
 
 def _or_tokens(
-    shape: tuple[int, ...], refusal: SignalError, crossed: tokens.Crossed | None, grids: bool = False
+    shape: tuple[int, ...], refusal: SignalError, transposed: tokens.Transposed | None, grids: bool = False
 ) -> SignalError:
     """The ``refusal`` of [h, w] that may be tokens [C, N], or, with ``grids``, [N, C] as well."""
-    if crossed is not None:
-        return SignalError(refusal.code, f"{refusal.what} {crossed.refusal}", (*refusal.remedies, *crossed.remedies))
+    if transposed is not None:
+        return SignalError(
+            refusal.code, f"{refusal.what} {transposed.refusal}", (*refusal.remedies, *transposed.remedies)
+        )
     if not grids:
         return refusal
     said = f"Were it {shape[0]} tokens of {shape[1]} channels, layout='tokens' would say so."

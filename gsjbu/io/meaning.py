@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from gsjbu.io.brought import Brought
-from gsjbu.io.kinds import KINDS, Kind, may_be_classes
+from gsjbu.io.kinds import KINDS, Kind
+from gsjbu.io.numbers import may_be_classes
 
 MAX_LISTED = 4096  # class numbers that notes may list
 MAX_NAME = 200

@@ -85,8 +85,7 @@ def listed(names: Names) -> tuple[str, ...]:
     """Names by number. Raises SignalError."""
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise SignalError(
-            "signal_names",
-            f"names is {str(names)[:40]!r}; it must be a list, or a map from class number to name.",
+            "signal_names", f"names is {str(names)[:40]!r}; it must be a list, or a map from class number to name."
         )
     return _in_order(names if isinstance(names, Mapping) else list(names), "names")
 

@@ -11,8 +11,9 @@ from torch import Tensor
 from gsjbu.errors import SignalError
 from gsjbu.io import layouts
 from gsjbu.io.brought import Brought
-from gsjbu.io.kinds import Kind, may_be_classes
+from gsjbu.io.kinds import Kind
 from gsjbu.io.layouts import shape_text
+from gsjbu.io.numbers import may_be_classes
 
 #: Where an output keeps its map, in the order in which they are looked for, and what such a one is.
 _MAPS: dict[str, Kind] = {

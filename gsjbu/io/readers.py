@@ -78,8 +78,7 @@ def _numbers(x: Any) -> np.ndarray:
         raise holds
     if array.dtype.kind not in "fiubc":
         raise SignalError(
-            "signal_type",
-            f"The signal is a {type(x).__name__} of {array.dtype.name}; it must hold real numbers.",
+            "signal_type", f"The signal is a {type(x).__name__} of {array.dtype.name}; it must hold real numbers."
         )
     return _in_64_bits(array) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array
 

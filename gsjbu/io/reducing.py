@@ -9,8 +9,9 @@ import torch
 
 from gsjbu.core.grid import Grid
 from gsjbu.io import gaps
+from gsjbu.io.class_codes import OWN_CHANNEL, codes_in
 from gsjbu.io.enlarging import LINEAR, Samples, Way
-from gsjbu.io.signals import OWN_CHANNEL, Looked, Signal, codes_in, of_classes, sharing, with_values
+from gsjbu.io.signals import Looked, Signal, of_classes, sharing, with_values
 
 PIXELS, SAMPLES, MEANS = "pixels", "samples", "means"
 

@@ -1,10 +1,13 @@
-"""The grid that something as large as its image really resolves: what it was enlarged from.
+"""The low-resolution grid from which an array as large as its image was enlarged.
 
-Each axis is looked at along the lines on which most changes. *Blocks*: neighbours differ only where one cell ends.
-Where most bends are beside steps of one pixel, nothing was enlarged, unless those steps are the borders of blocks.
-*Kinks*: what was enlarged bilinearly bends only at its samples, and the curves of a bicubic enlargement are joined only
-there; samples on that grid, enlarged again, give all back but for rounding. Where there is neither, the coarsest grid
-whose samples, joined by straight lines, give the array back.
+Each axis is examined on the rows or columns that change most ("lines"), in this order:
+
+*Blocks* (nearest neighbour): neighbours differ only where one cell ends and the next begins.
+*Sharp*: steps from one pixel to the next, as nothing enlarged smoothly has; then only rough blocks are looked for.
+*Kinks* (bilinear, bicubic): second or fourth differences are not 0 only at the samples, and samples on that grid,
+enlarged again, give the array back but for rounding.
+*Samples*: the coarsest whole stride whose samples do so, where rounding hides the kinks.
+*Smooth*: the coarsest grid whose samples, joined by straight lines, come near the array.
 """
 
 from __future__ import annotations
@@ -21,27 +24,29 @@ from gsjbu.io.enlarging import LINEAR, WAYS, Line, Way
 MOST_LINES = 256
 MOST_LOOKED_AT = 1024  # lines among which those are chosen
 LEAST_STEP, MOST_STEP = 1.9, 64.0
-#: Of all changes, the share at the borders of blocks; of all bending, how much more than by chance is at kinks.
+#: Share of all changes that lies at the borders of blocks; share of all bending (squared differences) at kinks, less
+#: what would be there by chance.
 BLOCKS, KINKS = 0.999, 0.4
-#: … of where curves are joined, in parts of what may be, as such places are wide; more than by chance at all.
+#: The latter for bicubic kinks, which are wide: as a part of what is not there by chance; and the least of it.
 MOST_OF_CURVES, LEAST_GAIN = 0.9, 0.05
-#: The same share of blocks that JPEG has gone over; and steps that are less of the largest are its noise.
+#: The share BLOCKS after JPEG compression, whose noise has squared steps below ROUGH of the largest.
 ROUGH_BLOCKS, ROUGH = 0.95, 0.01
-#: Of all bending, the share beside steps of one pixel from which on nothing was enlarged: scenes of depth and random
-#: boxes on slopes have 0.82 to 1, what was enlarged bilinearly or bicubically 0 to 0.02, after JPEG at most 0.74.
+#: Share of all bending beside one-pixel steps from which on nothing was enlarged smoothly: depth scenes and random
+#: boxes on slopes have 0.82 to 1; bilinear and bicubic enlargements 0 to 0.02, after JPEG at most 0.74.
 SHARP = 0.8
-STANDS_OUT = 0.6  # of a step, what its neighbours have less: in bilinear enlargements by 2 at most 0.5
-LEAST_LEVELS = 32  # from so many on, their distance is rounding
-#: One border is in the right place by chance: so many must be, and such a share of those that could be.
+STANDS_OUT = 0.6  # part of a one-pixel step by which it exceeds its neighbours; at most 0.5 in bilinear ones by 2
+LEAST_LEVELS = 32  # from so many levels on, the distance between them is taken for rounding
+#: A border may be in the right place by chance: so many must be, and such a share of those that could be.
 LEAST_USED, USED_SHARE = 5, 0.4
-MOST_BESIDE = 0.5  # of the places where blocks may end, the share that lies beside another
-ALIKE = 0.9  # steps that differ by less are told apart by how well they fit
+MOST_BESIDE = 0.5  # share of changes that lie beside another: with more there are no blocks
+ALIKE = 0.9  # of the coarsest cells that fit and others of at least this part of their size, the best are taken
 SMOOTH_STEPS = (32, 24, 16, 12, 8, 6, 5, 4, 3, 2)
 SMOOTH_ERROR = 0.3  # px by which borders may move
-#: Lines that are enlarged again, and how far rounding takes values off: of levels 0.29 (root mean square), of floats
-#: some steps of the type, as the enlargement was computed in it; half precision is stored alone.
+#: Lines that are enlarged again. RMS error of rounding: of levels 0.29 steps; of floats a few eps of the type, in which
+#: the enlargement was computed, but for half precision, in which it was only stored.
 MOST_CHECKED, OF_LEVEL, OF_EPS = 48, 0.33, 4.0
-#: So much of the noise may be left, and the median of its fourth differences in parts of its spread: √70 · 0.674.
+#: RMS error that may be left, in standard deviations of the noise; and the median of the noise's absolute fourth
+#: differences in the same: √70 · 0.674.
 OF_NOISE, SPREAD_OF_FOURTH = 1.5, 5.64
 
 Axis = tuple[int, float]  # cells, and pixels of each
@@ -49,8 +54,7 @@ Axis = tuple[int, float]  # cells, and pixels of each
 
 @dataclass(frozen=True)
 class Resolved:
-    """``grid`` and ``how`` it was told: blocks, kinks, samples or smooth. ``sentence`` says so. ``way``: how it was
-    enlarged."""
+    """``grid``; ``how`` it was told: blocks, kinks, samples or smooth; ``way``: how the array was enlarged from it."""
 
     grid: Grid
     how: str
@@ -75,8 +79,11 @@ def text(grid: Grid) -> str:
 
 
 def resolved(planes: np.ndarray, known: np.ndarray | None = None, whole: bool = False) -> Resolved | None:
-    """The grid of ``planes`` [C, H, W], or None where they resolve every pixel; ``whole``: class numbers, which only
-    blocks can be told of. What is not finite, or not ``known`` [H, W], is looked past."""
+    """The grid of ``planes`` [C, H, W], or None where they resolve every pixel.
+
+    ``known`` bool [H, W]: elsewhere, and where values are not finite, they are left out. ``whole``: class numbers, for
+    which only blocks are looked for.
+    """
     height, width = planes.shape[1:]
     lines = [_lines(planes, None if whole else known, axis) for axis in (1, 2)]
     found = _grid((height, width), [_blocks(_changes(some).mean(axis=0)) for some in lines])
@@ -97,15 +104,14 @@ def resolved(planes: np.ndarray, known: np.ndarray | None = None, whole: bool = 
 
 
 def way_on(planes: np.ndarray, known: np.ndarray | None, grid: Grid) -> Way | None:
-    """How ``planes`` [C, H, W] were enlarged from ``grid``; None where they were not, as far as can be told."""
+    """How ``planes`` [C, H, W] were enlarged from ``grid``; None where no way gives them back."""
     lines = [_lines(planes, known, axis) for axis in (1, 2)]
     rounding = _rounding(planes, lines)
     return next((way for way in WAYS if _missed(lines, grid, way) <= rounding), None)
 
 
 def _by_kinks(lines: list[np.ndarray], rounding: float) -> Resolved | None:
-    """What lines along both axes were enlarged from, as their kinks tell; what is noise beside it may be missed where
-    they are straight between."""
+    """The grid that the kinks of lines along both axes tell; of bilinear enlargements with noise as well."""
     height, width = (some.shape[1] for some in lines)
     noisy: Resolved | None = None
     grids: dict[tuple[int, bool], Grid | None] = {}
@@ -125,8 +131,7 @@ def _by_kinks(lines: list[np.ndarray], rounding: float) -> Resolved | None:
 
 
 def _by_strides(lines: list[np.ndarray], rounding: float, least: float) -> Resolved | None:
-    """The coarsest whole stride whose samples, enlarged again, give lines along both axes back; where rounding hides
-    kinks."""
+    """The coarsest whole stride whose samples, enlarged again, give lines along both axes back."""
     height, width = (some.shape[1] for some in lines)
     if not all(_changes(some).any() for some in lines):
         return None
@@ -141,13 +146,13 @@ def _by_strides(lines: list[np.ndarray], rounding: float, least: float) -> Resol
 
 
 def _noise(lines: np.ndarray) -> float:
-    """The spread of noise without order, as most differences of the fourth order show it: of smooth lines 0."""
+    """The standard deviation of white noise on lines, by the median of their fourth differences; 0 of smooth ones."""
     differences = np.abs(_differences(lines, 4))
     return float(np.median(differences[differences > 0])) / SPREAD_OF_FOURTH if differences.any() else 0.0
 
 
 def _rounding(planes: np.ndarray, lines: list[np.ndarray]) -> float:
-    """How far, root mean square, lines may be off as they were rounded."""
+    """The RMS error that rounding may leave on lines."""
     step, top = 0.0, 0.0
     for some in lines:
         levels = np.unique(some[np.isfinite(some)])
@@ -161,7 +166,7 @@ def _rounding(planes: np.ndarray, lines: list[np.ndarray]) -> float:
 
 
 def _missed(lines: list[np.ndarray], grid: Grid, way: Way) -> float:
-    """What samples on ``grid``, enlarged again, miss of lines along both axes: the larger root mean square."""
+    """The RMS error of lines once their samples on ``grid`` are enlarged again, the larger of both axes."""
     missed = 0.0
     for some, axis in zip(lines, grid.axes, strict=True):
         whole = some[np.isfinite(some).all(axis=1)]
@@ -172,7 +177,7 @@ def _missed(lines: list[np.ndarray], grid: Grid, way: Way) -> float:
 
 
 def _grid(size: tuple[int, ...], found: list[Axis | None]) -> Grid | None:
-    """Both axes together; one on which nothing was found, or nothing changes, goes with the other."""
+    """The grid of the axes that were ``found``; None where neither was. An axis that was not takes the other's step."""
     known = [axis for axis in found if axis is not None]
     if not known:
         return None
@@ -188,7 +193,7 @@ def _grid(size: tuple[int, ...], found: list[Axis | None]) -> Grid | None:
 
 
 def _lines(planes: np.ndarray, known: np.ndarray | None, axis: int) -> np.ndarray:
-    """[L, n] float64: lines along ``axis`` (1 or 2) of [C, H, W] from all over it, those on which most changes; NaN
+    """[L, n] float64: lines along ``axis`` (1 or 2) of [C, H, W], of each group of them the one that changes most; NaN
     where no value is ``known``."""
     across = np.moveaxis(planes, axis, -1)
     step = max(1, across.shape[0] * across.shape[1] // MOST_LOOKED_AT)
@@ -215,8 +220,8 @@ def _candidates(length: int) -> Iterator[Axis]:
 
 
 def _blocks(changes: np.ndarray, least: float = BLOCKS) -> Axis | None:
-    """The cells at whose borders ``least`` of ``changes`` [n − 1] is, of how much neighbours differ: of the coarsest
-    that may be, those of which most are used."""
+    """The coarsest cells at whose borders the share ``least`` of all ``changes`` [n − 1] lies; among cells of about one
+    size those of which most borders have a change."""
     where, total = np.flatnonzero(changes), changes.sum()
     if len(where) < LEAST_USED or (np.diff(where) == 1).mean() > MOST_BESIDE:
         return None
@@ -241,7 +246,7 @@ def _blocks(changes: np.ndarray, least: float = BLOCKS) -> Axis | None:
 
 
 def _differences(lines: np.ndarray, n: int = 1) -> np.ndarray:
-    """[L, length − n] of order ``n``; 0 where a value is missing."""
+    """[L, length − n]: differences of order ``n`` along lines; 0 where a value is missing."""
     with np.errstate(invalid="ignore", over="ignore"):
         return np.nan_to_num(np.diff(lines, n=n), posinf=0, neginf=0)
 
@@ -256,7 +261,7 @@ def _bends(lines: np.ndarray) -> np.ndarray:
 
 
 def _steps(lines: np.ndarray) -> np.ndarray:
-    """[L, n − 1]: of each difference of neighbours, what those beside it have less; 0 where it does not stand out."""
+    """[L, n − 1]: by how much each difference of neighbours exceeds those beside it; 0 where it does not stand out."""
     rise, bends = _differences(lines), _bends(lines)
     before, after = bends[:, 1:-2], -bends[:, 2:-1]
     over = np.where((before > 0) == (after > 0), np.minimum(np.abs(before), np.abs(after)), 0)
@@ -266,7 +271,7 @@ def _steps(lines: np.ndarray) -> np.ndarray:
 
 
 def _are_sharp(lines: np.ndarray) -> bool:
-    """Whether most bends are beside steps of one pixel: planes and slopes have none."""
+    """Whether most bending is beside one-pixel steps."""
     if lines.shape[1] < LEAST_USED:
         return False
     with np.errstate(over="ignore", invalid="ignore"):
@@ -281,7 +286,7 @@ def _sharp_steps(lines: np.ndarray) -> np.ndarray:
 
 
 def _kinks(lines: np.ndarray, way: Way) -> Axis | None:
-    """The cells at whose centres alone lines that were enlarged in a ``way`` bend."""
+    """The cells of an enlargement in this ``way``: lines bend only at their centres."""
     order = way.bends
     with np.errstate(over="ignore"):
         bends = np.square(_differences(lines, order)).mean(axis=0)
@@ -316,7 +321,7 @@ def _pairs(one: np.ndarray, other: np.ndarray, count: int) -> np.ndarray:
 
 
 def _sum_at(values: np.ndarray, places: np.ndarray) -> float:
-    """The sum of values at places [p, k], at each once."""
+    """The sum of ``values`` [n] at ``places`` [p, k], each counted once."""
     there = np.zeros(len(values), bool)
     there[places] = True
     return float(values[there].sum())
@@ -329,7 +334,7 @@ def _are_used(used: np.ndarray, places: np.ndarray, where: np.ndarray) -> bool:
 
 
 def _smooth(lines: np.ndarray) -> Axis | None:
-    """The coarsest cells whose samples, joined by lines, give everything back."""
+    """The coarsest cells whose samples, joined by straight lines, come near the lines."""
     lines = _without_gaps(lines)
     change = np.abs(np.diff(lines)).sum()
     length = lines.shape[1]

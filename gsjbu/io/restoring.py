@@ -22,8 +22,9 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.core.strongest import strongest
 from gsjbu.errors import SignalError
 from gsjbu.io import kinds
+from gsjbu.io.class_codes import OWN_CHANNEL
 from gsjbu.io.kinds import CLASS_KINDS
-from gsjbu.io.signals import OWN_CHANNEL, Signal, no_classes
+from gsjbu.io.signals import Signal, no_classes
 
 #: Numbers that stand for "no class" where the signal has none of its own, likeliest first; and of colours: white.
 NO_CLASS = ((255, -1, 65535, *range(254, -1, -1)), (0xFFFFFF, 0, 255))

@@ -50,12 +50,7 @@ class Result:
                 float_maps.check_digits(form, signal.offset, signal.scale)
 
     def write(
-        self,
-        path: Path,
-        form: str,
-        half: bool = False,
-        alone: Callable[[], bool] = lambda: True,
-        notes: bool = True,
+        self, path: Path, form: str, half: bool = False, alone: Callable[[], bool] = lambda: True, notes: bool = True
     ) -> dict[str, Any]:
         """Write the file, and the notes beside it where they are due and wanted; ``half``, ``alone``: as for
         :func:`gsjbu.io.writers.write`. Returns shape and dtype in the file, and what levels of a picture mean."""

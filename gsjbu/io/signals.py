@@ -17,24 +17,27 @@ from torch import Tensor
 from gsjbu.core.grid import pair, size_text
 from gsjbu.core.sharing import Shared, crowd
 from gsjbu.errors import Remedy, SignalError
-from gsjbu.io import alphas, angles, aspects, gaps, kinds, layouts
+from gsjbu.io import angles, aspects, class_codes, gaps, kinds, layouts, logits
 from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
+from gsjbu.io.class_codes import OWN_CHANNEL, codes_in, colour_numbers, number_name
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, Kind
 from gsjbu.io.names import Names, listed
+from gsjbu.io.numbers import BEYOND, may_be_per_cent, settled, sums_to_whole, whole_of_levels
+from gsjbu.io.patches import PATCHES, patches
 from gsjbu.io.readers import bring
 from gsjbu.settings import flag
 
-#: Up to so many classes have a channel each; more share some (core/sharing.py), which are laid out for windows of
-#: REACH cells: those of the test of the guide, and of the usual radius. To tell MAX_CLASSES apart takes a second.
-OWN_CHANNEL, REACH, MAX_CLASSES = 256, 2, 1 << 16
-#: float32 has seven digits: a measured quantity that is so many times its spread keeps too few of them, and so does
-#: one that is nearly nothing or nearly everything.
+#: More than OWN_CHANNEL classes share channels (core/sharing.py), which are laid out for windows of so many cells each
+#: way: those of the test of the guide, and of the usual radius.
+REACH = 2
+#: A measured quantity is shifted and scaled where its largest value is more than so many times its spread (float32 has
+#: seven digits), or lies outside LEAST_TOP … MOST_TOP.
 OFFSET_OF_SPREADS = 8.0
 LEAST_TOP, MOST_TOP = 1e-15, 1e15
-#: Largest values that are taken: a measured quantity is scaled, others are mixed as they are; float32 has no digits, or
-#: sums of it no room, beyond.
+#: Bounds of the largest value: a measured quantity is scaled, others are mixed as they are. Beyond them float32 has no
+#: digits, or its sums overflow.
 TOPS = {"depth": (1e-37, 1e37), "features": (LEAST_TOP, MOST_TOP)}
 ONE_CHANNEL = ("depth", "labels", "heat_map")  # kinds of what tokens are not
 UNIT_VECTORS = (
@@ -72,7 +75,7 @@ class Asked:
         names: Names = (),
         fill: bool = False,
     ) -> Asked:
-        """The words as they are given to any door. Raises SignalError."""
+        """From the words as the library, the command line, a batch or the page is given them. Raises SignalError."""
         axes, token_grid = layouts.parse(layout)
         if grid is not None:
             said, token_grid = token_grid, pair("grid", grid)
@@ -84,7 +87,7 @@ class Asked:
         return cls(kinds.parse(kind), gaps.parse(invalid), axes, token_grid, listed(names), flag("fill", fill))
 
     def laid(self, brought: Brought, size: Size | None) -> layouts.Laid:
-        """``brought`` as planes over an image of ``size`` (height, width), as its words say or its axes."""
+        """``brought`` as planes [C, h, w] over an image of ``size`` (height, width), as said here or by its file."""
         axes = brought.layout if self.layout == AUTO else self.layout
         return layouts.lay(brought.array, size, axes, self.grid, one_channel=self.kind in ONE_CHANNEL)
 
@@ -253,7 +256,7 @@ def understand(
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """What was brought, its axes settled, its kind and its gaps found: before anything is made of its values."""
+    """A signal whose axes, kind and gaps are known, and whose values are still those that were brought."""
 
     brought: Brought
     asked: Asked
@@ -264,7 +267,7 @@ class Looked:
 
     @property
     def empty(self) -> Signal:
-        """A signal that says all this, and has no values yet: zeros that take no memory."""
+        """The same as a Signal whose values are still missing: zeros that take no memory."""
         brought, guess, found = self.brought, self.guess, self.found
         return Signal(
             torch.zeros(1, dtype=torch.float32).expand(self.planes.shape),
@@ -280,33 +283,26 @@ class Looked:
 
 def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     """Kind and gaps of planes whose axes are settled. Raises SignalError."""
-    planes = laid.planes
-    if planes.shape[0] > MAX_CHANNELS:
+    if laid.planes.shape[0] > MAX_CHANNELS:
         raise SignalError(
-            "signal_too_large", f"The signal has {planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
+            "signal_too_large", f"The signal has {laid.planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
         )
     brought = _over_cells(brought, laid)
     open_ = asked.kind is None and brought.kind is None and brought.told is None
-    equal = _are_equal(planes)
-    if equal and (asked.kind == "labels" or (open_ and _are_classes(planes[:1]))):
-        planes, equal = planes[:1], False  # otherwise a result's shape would hang on what is shown
-    if asked.kind == "labels" and _are_colours(planes):
-        brought, planes = _as_colours(brought, planes)
-    if brought.colours and asked.kind in (None, "labels"):
-        planes = colour_numbers(planes)
-    guess = _with_classes_ruled_out(planes) if open_ else None
+    brought, planes = _class_planes(brought, laid.planes, asked.kind, open_)
+    guess = logits.guess_ruled_out(planes) if open_ else None
     if guess is not None or (asked.kind or brought.told) == "logits":
-        planes = _ruled_out(planes)
+        planes = logits.with_finite(planes)
     known = brought.known
     first = _first(planes, asked, known)
     if not first.known.any():
         raise _nothing_known(planes)
     guess = guess or _guess(brought, asked, planes, first.known)
     if guess.kind == "labels":
-        planes = kinds.settled(planes, first.known)
+        planes = settled(planes, first.known)
     found = gaps.find(planes, guess.kind, _invalid(brought, asked), known)
     if not guess.hint:
-        hint = found.doubt or (EQUAL if equal else _hint(guess.kind, planes, first.known))
+        hint = found.doubt or (EQUAL if _are_equal(planes) else _hint(guess.kind, planes, first.known))
         guess = replace(guess, hint=hint)
     if not found.known.any():
         raise _nothing_known(planes)
@@ -315,9 +311,22 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
     return Looked(brought, asked, laid, planes, guess, found)
 
 
+def _class_planes(brought: Brought, planes: np.ndarray, kind: Kind | None, is_open: bool) -> tuple[Brought, np.ndarray]:
+    """Class numbers in one plane, where they came as three equal ones or as colours; other planes as they are."""
+    if _are_equal(planes) and (kind == "labels" or (is_open and _are_classes(planes[:1]))):
+        planes = planes[:1]  # three in other cases: a result's shape must not depend on what a picture shows
+    if kind == "labels" and class_codes.may_be_colours(planes):
+        brought, planes = class_codes.as_colours(brought, planes)
+    if brought.colours and kind in (None, "labels"):
+        planes = colour_numbers(planes)
+    return brought, planes
+
+
 def _first(planes: np.ndarray, asked: Asked, known: np.ndarray | None) -> gaps.Gaps:
-    """Gaps of [C, h, w] before its kind is known: far outliers and what is not finite, which no kind has; of whole
-    numbers that are classes only those that are none, however far apart the others lie."""
+    """Gaps of [C, h, w] before its kind is known: what is not finite, and far outliers.
+
+    Among class numbers a far one is no outlier: of labels, gaps are the ignore indices alone.
+    """
     far = gaps.find(planes, "heat_map", asked.invalid, known)
     if asked.invalid != AUTO or not far.codes or planes.dtype == bool or len(planes) > 1:
         return far
@@ -355,37 +364,6 @@ def _nothing_known(planes: np.ndarray) -> SignalError:
     return SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
 
 
-def _ruled_out(logits: np.ndarray) -> np.ndarray:
-    """−∞ among logits [C, h, w] rules a class out and is no gap: a number so small that its probability is 0, and of
-    which a few can be added up, as gaps beside it are filled.
-
-    A cell of which all classes are ruled out stays without a value.
-    """
-    if logits.dtype.kind != "f" or not np.isneginf(logits).any():
-        return logits
-    some = len(logits) == 1 or np.isfinite(logits).any(axis=0)
-    least = max(np.finfo(logits.dtype).min, np.finfo(np.float32).min) / 16
-    return np.where(np.isneginf(logits) & some, logits.dtype.type(least), logits)
-
-
-def _with_classes_ruled_out(planes: np.ndarray) -> kinds.Guess | None:
-    """The guess of logits, where −∞ stands beside numbers in a cell of [C, h, w] and what is left are logits."""
-    if planes.dtype.kind != "f" or len(planes) == 1:
-        return None
-    out = np.isneginf(planes)
-    if not (out.any(axis=0) & np.isfinite(planes).any(axis=0)).any():
-        return None
-    there = (out | np.isfinite(planes)).all(axis=0) & ~out.all(axis=0)
-    if planes[:, there].max(initial=-np.inf) <= kinds.EXACT and kinds.sums_to_one(np.exp(planes[:, there])):
-        return kinds.Guess("logits", f"{len(planes)} channels, the logarithms of probabilities, 0 among them")
-    least = planes[np.isfinite(planes)].min()
-    shown = np.where(out & np.isfinite(planes).any(axis=0), least, planes)
-    guess = kinds.guess(shown, gaps.finite(shown))
-    if "logits" not in (guess.kind, guess.runner_up):
-        return None
-    return replace(guess, kind="logits", reason=f"{guess.reason}; −∞ rules classes out", runner_up=None)
-
-
 def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int) -> Signal:
     """A signal of planes whose axes are settled."""
     seen = look(brought, laid, asked)
@@ -395,14 +373,14 @@ def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: 
 
 
 def _invalid(brought: Brought, asked: Asked) -> str | tuple[float, ...]:
-    """What the container says means "no value", where a person says nothing."""
+    """What stands for "no value": as a person says, otherwise as the container does."""
     if asked.invalid != AUTO or not (brought.codes or brought.told):
         return asked.invalid
     return brought.codes or gaps.NONE
 
 
 def _over_cells(brought: Brought, laid: layouts.Laid) -> Brought:
-    """``brought`` with its mask as [h, w] of what was ``laid``."""
+    """``brought``, its mask as bool [h, w] of what was ``laid``. Raises SignalError where it has another shape."""
     if brought.known is None:
         return brought
     known = laid.cells(brought.known)
@@ -412,6 +390,7 @@ def _over_cells(brought: Brought, laid: layouts.Laid) -> Brought:
 
 
 def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray) -> kinds.Guess:
+    """The kind: as a person says, as the container does, or as the values look."""
     if asked.kind is not None:
         _check_asked(asked.kind, planes)
         return kinds.Guess(asked.kind, "as you said")
@@ -420,14 +399,14 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
     if brought.told is not None:
         return kinds.Guess(brought.told, "as it says itself")
     if brought.colours:
-        count, equal = len(np.unique(planes[0][known])), kinds.patches(planes[0], known).equal
-        unsure: Kind | None = "features" if count > kinds.FEW and equal < kinds.PATCHES else None
+        count, equal = len(np.unique(planes[0][known])), patches(planes[0], known).equal
+        unsure: Kind | None = "features" if count > kinds.FEW and equal < PATCHES else None
         return kinds.Guess("labels", f"{count} colours, {round(100 * equal)} % of neighbours equal", unsure)
     guess = kinds.guess(planes, known, brought.lossy)
     if guess.kind == "logits" and len(planes) == 1 and angles.doubt(planes[0], known):
         return kinds.Guess("depth", "values that jump between both ends as angles do", "logits")
-    may_be = _are_colours(planes) and (len(planes) == 3 or guess.kind == "features")
-    if guess.runner_up is None and may_be and _lie_in_patches(planes):
+    may_be = class_codes.may_be_colours(planes) and (len(planes) == 3 or guess.kind == "features")
+    if guess.runner_up is None and may_be and class_codes.lie_in_patches(planes):
         return replace(guess, runner_up="labels")
     if brought.maybe is None:
         return guess
@@ -437,7 +416,7 @@ def _guess(brought: Brought, asked: Asked, planes: np.ndarray, known: np.ndarray
 
 
 def _are_equal(planes: np.ndarray) -> bool:
-    """Whether planes are a grey picture's in three channels, as of ``cv2.imread``."""
+    """Whether planes are a grey picture in three equal channels, as ``cv2.imread`` gives."""
     three = planes.dtype in (np.uint8, np.uint16) and len(planes) == 3
     return three and bool(np.ptp(planes[0])) and bool((planes == planes[0]).all())
 
@@ -448,30 +427,10 @@ def _are_classes(plane: np.ndarray) -> bool:
 
 
 def _hint(kind: Kind, planes: np.ndarray, known: np.ndarray) -> str:
+    """A sentence on angles and on per cent, which are taken as other numbers are; or nothing."""
     if kind == "depth" and len(planes) == 1:
         return angles.doubt(planes[0], known)
-    return PER_CENT if kind in kinds.UNIT_KINDS and kind != "logits" and kinds.may_be_per_cent(planes[:, known]) else ""
-
-
-def _are_colours(planes: np.ndarray) -> bool:
-    """Whether an array's planes may be colours that stand for classes, as a picture's do; a fourth is their alpha."""
-    return planes.dtype == np.uint8 and len(planes) in (3, 4) and bool(planes.max() > 1)
-
-
-def _as_colours(brought: Brought, planes: np.ndarray) -> tuple[Brought, np.ndarray]:
-    """Planes of red, green, blue, and alpha where there are four, as a picture of them is read."""
-    if len(planes) == 3:
-        return replace(brought, colours=True), planes
-    is_mask, known = alphas.parted(planes[:3].transpose(1, 2, 0), planes[3])
-    if is_mask:
-        return brought, planes[3:]
-    known = brought.known if known is None else known if brought.known is None else known & brought.known
-    return replace(brought, colours=True, known=known), planes[:3]
-
-
-def _lie_in_patches(planes: np.ndarray) -> bool:
-    lie = kinds.patches(_numbers(planes), np.ones(planes.shape[1:], bool))
-    return lie.equal >= kinds.PATCHES and lie.alone < kinds.PATCHES
+    return PER_CENT if kind in kinds.UNIT_KINDS and kind != "logits" and may_be_per_cent(planes[:, known]) else ""
 
 
 def _check_asked(kind: Kind, planes: np.ndarray) -> None:
@@ -492,54 +451,8 @@ def _check_asked(kind: Kind, planes: np.ndarray) -> None:
 # ------------------------------------------------------------------------------------------- labels
 
 
-def colour_numbers(planes: np.ndarray) -> np.ndarray:
-    """Colours [3, h, w] as numbers 0xRRGGBB [1, h, w], where they stand for classes."""
-    codes = _numbers(planes)
-    lie = kinds.patches(codes, np.ones(codes.shape, bool))
-    if lie.count > kinds.FEW and lie.alone >= 0.5 and lie.equal >= kinds.PATCHES:
-        raise SignalError(
-            "signal_classes",
-            f"The picture has {lie.count} colours, most of them only between others: classes with soft edges. Save it "
-            "without smoothing (nearest neighbour, no JPEG), or as class numbers.",
-        )
-    if lie.count > OWN_CHANNEL and lie.equal < kinds.PATCHES:
-        raise SignalError(
-            "signal_classes",
-            f"The picture has {lie.count} colours, which are no classes (more than {OWN_CHANNEL} must lie in patches). "
-            "For depth save one grey channel.",
-            [
-                Remedy(
-                    "kind",
-                    "features",
-                    "For normals, flow or the like, kind='features' takes the three colours as they are.",
-                )
-            ],
-        )
-    return codes[None]
-
-
-def _numbers(planes: np.ndarray) -> np.ndarray:
-    """int64 [h, w], 0xRRGGBB, of [3, h, w]; an alpha comes before it."""
-    red, green, blue, *alpha = planes.astype(np.int32)
-    numbers = (red << 16) + (green << 8) + blue
-    return numbers + (alpha[0].astype(np.int64) << 24) if alpha else numbers
-
-
-def codes_in(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The class numbers in the known cells of [h, w], rising. Raises SignalError."""
-    if not kinds.may_be_classes(plane[known]):
-        raise SignalError("signal_kind", "Labels must be whole numbers of at most 64 bits.")
-    codes = np.unique(plane[known])
-    if len(codes) > MAX_CLASSES:
-        raise SignalError(
-            "signal_classes",
-            f"The signal has {len(codes)} different numbers; as labels it may have {MAX_CLASSES}.",
-        )
-    return codes
-
-
 def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_values: int) -> Signal:
-    """One-hot channels, one a class that is there; gaps are of no class until they are filled."""
+    """Labels as one-hot channels, one for each class number that occurs; gaps take the class of the nearest cell."""
     codes = codes_in(plane, known)
     places = np.zeros((1, *plane.shape), np.int64)
     if len(codes) <= OWN_CHANNEL:
@@ -555,13 +468,16 @@ def _with_classes(signal: Signal, plane: np.ndarray, known: np.ndarray, max_valu
 
 
 def of_classes(signal: Signal, codes: Iterable[int]) -> Signal:
-    """``signal`` as a map of the classes with these numbers; its values are those that it had."""
+    """``signal`` with these class numbers and their names; its values stay."""
     numbers = tuple(int(code) for code in codes)
     return replace(signal, codes=numbers, flat=True, names=class_names(signal, numbers))
 
 
 def sharing(signal: Signal, places: np.ndarray, max_values: int = MAX_VALUES) -> Signal:
-    """Labels of many classes, int64 [h, w] by their place among all, in channels that they share."""
+    """``signal`` with the values of more classes than OWN_CHANNEL, in channels that they share.
+
+    ``places``: int64 [h, w], each cell's class by its place in ``signal.codes``.
+    """
     _check_channels(len(signal.codes), crowd(places, REACH), places.shape, max_values)
     shared = Shared.over(places, REACH)
     _check_channels(len(signal.codes), int(shared.channels.max()) + 1, places.shape, max_values)
@@ -589,48 +505,51 @@ def class_names(signal: Signal, codes: Sequence[int]) -> tuple[str, ...]:
     return tuple(name(code) for code in codes)
 
 
-def number_name(code: int, colours: bool) -> str:
-    """The name of a class that has none but its number, or its colour."""
-    return f"#{code:06x}" if colours else f"class {code}"
-
-
 # ------------------------------------------------------------------------------------- other kinds
 
 
 def with_values(signal: Signal, planes: np.ndarray, known: np.ndarray) -> Signal:
-    """Numbers as they are mixed: in [0, 1] for shares of a whole, around 0 and of spread 1 for measured ones."""
+    """``signal`` with the values [C, h, w] as they are mixed: shares in [0, 1], a measured quantity around 0 with
+    spread 1 where float32 would lose digits."""
     with np.errstate(over="ignore", invalid="ignore"):
         values = planes.astype(np.float64 if planes.shape[0] == 1 else np.float32)
     values = gaps.fill(values, known)
     _check_range(signal, values)
-    offset, scale, levels = 0.0, 1.0, 1.0
     if signal.kind == "logits":
-        values = to_probabilities(values)
+        values = logits.to_probabilities(values)
     elif signal.kind in ("soft_labels", "heat_map", "probabilities"):
-        whole = _whole_of(signal, values, known)
-        if kinds.sums_to_whole(values, whole):
-            values = values * (whole / values.sum(axis=0))  # what rounding took or gave
-        values = (values.astype(np.float64) / whole if whole != 1 else values).clip(0, 1)
-        # Levels come back as levels where the result has their dtype; shares of several classes are fractions.
-        scale = 1.0 if signal.kind == "probabilities" or len(values) > 1 else whole
-        levels = whole / scale
+        signal, values = _as_shares(signal, values, known)
     elif signal.kind == "depth":
-        held = values[:, known]
-        offset, scale = centre_and_spread(float(held.min()), float(held.max()))
-        if (offset, scale) != (0.0, 1.0):
-            values = (values.astype(np.float64) - offset) / scale
-    names: tuple[str, ...] = ()
+        signal, values = _around_zero(signal, values, known)
     if signal.kind in CLASS_KINDS and values.shape[0] > 1:
         codes = (signal.brought and signal.brought.classes) or tuple(range(values.shape[0]))
         signal = replace(signal, codes=codes if codes != tuple(range(len(codes))) else ())
-        names = class_names(signal, codes)
+        signal = replace(signal, names=class_names(signal, codes))
     array = np.ascontiguousarray(values, dtype=np.float32)
     if not np.isfinite(array).all():
         raise SignalError("signal_range", "The signal holds values beyond float32's range; give it in another unit.")
-    return replace(
-        signal, values=torch.from_numpy(array), offset=offset, scale=scale, levels=levels, names=names,
-        unit_vectors=signal.kind == "features" and _are_unit_vectors(array, known),
-    )  # fmt: skip
+    unit_vectors = signal.kind == "features" and _are_unit_vectors(array, known)
+    return replace(signal, values=torch.from_numpy(array), unit_vectors=unit_vectors)
+
+
+def _as_shares(signal: Signal, values: np.ndarray, known: np.ndarray) -> tuple[Signal, np.ndarray]:
+    """Levels or fractions as shares in [0, 1]."""
+    whole = _whole_of(signal, values, known)
+    if sums_to_whole(values, whole):
+        values = values * (whole / values.sum(axis=0))  # what rounding took or gave
+    values = (values.astype(np.float64) / whole if whole != 1 else values).clip(0, 1)
+    # Levels come back as levels where the result has their dtype; shares of several classes are fractions.
+    scale = 1.0 if signal.kind == "probabilities" or len(values) > 1 else whole
+    return replace(signal, scale=scale, levels=whole / scale), values
+
+
+def _around_zero(signal: Signal, values: np.ndarray, known: np.ndarray) -> tuple[Signal, np.ndarray]:
+    """A measured quantity less its ``offset`` and over its ``scale``, where it needs them."""
+    held = values[:, known]
+    offset, scale = centre_and_spread(float(held.min()), float(held.max()))
+    if (offset, scale) == (0.0, 1.0):
+        return signal, values
+    return replace(signal, offset=offset, scale=scale), (values.astype(np.float64) - offset) / scale
 
 
 def _are_unit_vectors(values: np.ndarray, known: np.ndarray) -> bool:
@@ -640,7 +559,7 @@ def _are_unit_vectors(values: np.ndarray, known: np.ndarray) -> bool:
 
 
 def _check_range(signal: Signal, values: np.ndarray) -> None:
-    """Refuse what float32 cannot mix."""
+    """Refuse values so small or large that float32 cannot mix them."""
     top = float(np.abs(values).max(initial=0.0))
     least, most = TOPS.get(signal.kind, (0.0, np.inf))
     if top and not least <= top <= most:
@@ -651,17 +570,11 @@ def _check_range(signal: Signal, values: np.ndarray) -> None:
         )
 
 
-def to_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the channels of [C, h, w]; the sigmoid of one channel."""
-    tensor = torch.from_numpy(np.ascontiguousarray(logits, dtype=np.float64))
-    return (tensor.sigmoid() if len(logits) == 1 else tensor.softmax(dim=0)).numpy().astype(np.float32)
-
-
 def _whole_of(signal: Signal, values: np.ndarray, known: np.ndarray) -> float:
     """The number that stands for 1 in [C, h, w]. Raises SignalError beyond it."""
     low, high = float(values.min()), float(values.max())
-    whole = kinds.whole_of_levels(np.dtype(signal.dtype), values[:, known])
-    if low < -kinds.BEYOND * whole or high > (1 + kinds.BEYOND) * whole:
+    whole = whole_of_levels(np.dtype(signal.dtype), values[:, known])
+    if low < -BEYOND * whole or high > (1 + BEYOND) * whole:
         what = "Heat maps" if signal.kind == "heat_map" else label(signal.kind).capitalize()
         raise SignalError(
             "signal_kind",
@@ -675,8 +588,8 @@ def _whole_of(signal: Signal, values: np.ndarray, known: np.ndarray) -> float:
 
 
 def centre_and_spread(low: float, high: float) -> tuple[float, float]:
-    """What to take off values from ``low`` to ``high`` and to divide them by, so that float32 holds the differences:
-    0 and 1 where it does anyway."""
+    """Offset and scale so that float32 holds the differences of values from ``low`` to ``high``: 0 and 1 where it does
+    anyway."""
     top, spread = max(abs(low), abs(high)), high / 2 - low / 2
     if top <= OFFSET_OF_SPREADS * spread and LEAST_TOP <= top <= MOST_TOP:
         return 0.0, 1.0

@@ -73,11 +73,11 @@ def given(count: int, rows: int, cols: int) -> TokenGrid | None:
     return TokenGrid(leading, rows, cols) if 0 <= leading <= max(LEADING) + 8 else None
 
 
-_CROSSED = "[C, N], transposed features or one attention map a head"
+_TRANSPOSED = "[C, N], transposed features or one attention map a head"
 
 
 @dataclass(frozen=True)
-class Crossed:
+class Transposed:
     """An array [C, N] whose last axis has a ``grid`` of the image, and so may the first, its ``other`` one.
 
     ``sure``: it is taken for tokens [N, C] only if somebody says so.
@@ -96,10 +96,10 @@ class Crossed:
         brought = f"x.reshape({self.count}, {grid.rows}, {grid.cols})"
         if grid.leading:
             brought = f"x.reshape({self.count}, {last})[:, {grid.leading}:]{brought[1:]}"
-        transposed = ", or transpose it to tokens [N, C]" if self.count >= LEAST_COUNT else ""
+        or_turned = ", or transpose it to tokens [N, C]" if self.count >= LEAST_COUNT else ""
         return (
-            f"Its last axis, {last}, fits the image: {grid.sentence}. So it looks like {_CROSSED}: bring {brought}"
-            f"{transposed}."
+            f"Its last axis, {last}, fits the image: {grid.sentence}. So it looks like {_TRANSPOSED}: bring {brought}"
+            f"{or_turned}."
         )
 
     @property
@@ -111,10 +111,10 @@ class Crossed:
     @property
     def doubt(self) -> str:
         """What else it may be."""
-        return f"{_CROSSED} (the last axis fits {self.grid.sentence}): transpose it, or reshape it to [C, h, w]"
+        return f"{_TRANSPOSED} (the last axis fits {self.grid.sentence}): transpose it, or reshape it to [C, h, w]"
 
 
-def crossed(count: int, last: int, size: Size, shares: bool) -> Crossed | None:
+def transposed(count: int, last: int, size: Size, shares: bool) -> Transposed | None:
     """[count, last], read as tokens, if it is rather [C, N]: the last axis fits the image as well, or better.
 
     shares: no value is negative, as in attention and not in features.
@@ -126,10 +126,10 @@ def crossed(count: int, last: int, size: Size, shares: bool) -> Crossed | None:
     found, other = there[0], here[0] if here else None
     whole = other is not None and other.unlikely == 0
     if count < LEAST_COUNT and (shares or not whole):
-        return Crossed(count, found, other)
+        return Transposed(count, found, other)
     by_chance = count % WIDTHS > 0 and last % WIDTHS == 0  # a network's width, which fits as 768 does 4:3
     if found.unlikely and (other is not None or by_chance):
         return None
     squashed = other is not None and other.rows == other.cols and by_chance  # as by a network of square input
     no_width = found.leading > 0 and last % WIDTHS > 0  # a class token more than a grid
-    return Crossed(count, found, other, sure=shares or no_width or not (whole or squashed))
+    return Transposed(count, found, other, sure=shares or no_width or not (whole or squashed))

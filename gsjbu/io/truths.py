@@ -1,7 +1,8 @@
-"""The truth at full resolution: what an upsampled signal is measured against, and what a signal is made of.
+"""The truth at full resolution: an upsampled signal is measured against it, or a signal is made of it.
 
-A truth is read as signals are, and taken for what its signal is: a measured quantity, classes, shares of one thing
-(an alpha), or features. It comes to the pixels of a run by the mean over each (its class at the centre).
+A truth is read as signals are, and belongs to the same family as its signal: a measured quantity ("depth"), classes,
+shares of one thing ("alpha") or features. Each pixel of a run has the mean of the truth over it, of classes the one at
+its centre.
 """
 
 from __future__ import annotations
@@ -18,27 +19,30 @@ from gsjbu.errors import SignalError
 from gsjbu.io import gaps, kinds, layouts
 from gsjbu.io.aspects import is_exact
 from gsjbu.io.brought import Brought, check
+from gsjbu.io.class_codes import colour_numbers, number_name
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS, Kind
-from gsjbu.io.signals import Signal, colour_numbers, label, number_name, understand
+from gsjbu.io.numbers import BEYOND, may_be_classes, settled, whole_of_levels
+from gsjbu.io.signals import Signal, label, understand
 
 Family = Literal["depth", "classes", "alpha", "features"]
-#: Medians of signal and truth that are so many times apart are of two units.
+#: Ratio of the medians of signal and truth from which on they may be in two units.
 UNITS_APART = 3.0
-#: Why a signal that was made of its truth is of its kind.
+#: The reason for the kind of a signal that was made of its truth.
 MADE = "made of its truth, cell by cell"
-#: Whole numbers whose cell means leave no more of their variance to the signal are the quantity that it is.
+#: A truth is the signal's own quantity where the mean squared difference of its cell means from the signal is no larger
+#: part of their variance.
 LEFT = 0.25
-#: Share of a truth's pixels beyond which numbers that are no class of the signal are not its classes.
+#: If more of a truth's pixels have numbers that are no class of the signal, it may be a quantity.
 MOSTLY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What is known over the pixels of a run.
+    """The truth over the pixels of a run.
 
-    ``values``: float32 [C, H, W] in the signal's unit; of classes int64 [1, H, W], the signal's channels, and further
-    numbers for classes that the signal does not have. ``known``: bool [H, W]. ``names`` and ``codes``: of the classes,
-    by number.
+    ``values``: float32 [C, H, W] in the signal's unit; of classes int64 [1, H, W], indices of the signal's channels,
+    and further ones for classes that the signal does not have. ``known``: bool [H, W]. ``names`` and ``codes``: of the
+    classes, by index.
     """
 
     family: Family
@@ -50,7 +54,7 @@ class Truth:
 
 
 def family_of(signal: Signal) -> Family:
-    """How results of a signal are measured."""
+    """The family of a signal, which decides how its results are measured."""
     if signal.kind == "labels" or (signal.kind in CLASS_KINDS and signal.shape[0] > 1):
         return "classes"
     if signal.kind in UNIT_KINDS:
@@ -59,7 +63,7 @@ def family_of(signal: Signal) -> Family:
 
 
 def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth:
-    """What was ``brought`` as the truth of ``signal``, over ``height × width`` pixels. Raises SignalError."""
+    """``brought`` as the truth of ``signal`` over ``height × width`` pixels. Raises SignalError."""
     family = family_of(signal)
     planes = _planes(brought, signal)
     if family != "classes":
@@ -79,9 +83,8 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
         y, x = (_centres(n, m) for n, m in ((rows, height), (cols, width)))
         index, known = index[y][:, x], known[y][:, x] & (index[y][:, x] >= 0)
         return Truth(family, index[None], known, names, "; ".join(said), codes)
-    values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
+    values = _values(planes, found.known, shares=family == "alpha")
     if family == "alpha":
-        values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
         _check_shares(values[:, known], signal)
     values, known = _over(values, known, grid)
     if family == "depth":
@@ -90,7 +93,10 @@ def truth_of(brought: Brought, signal: Signal, height: int, width: int) -> Truth
 
 
 def _planes(brought: Brought, signal: Signal) -> np.ndarray:
-    """[C, H, W] of as many channels as the truth of ``signal`` may have; colours that stand for classes as numbers."""
+    """The truth as [C, H, W] with the number of channels that ``signal`` asks for; colours of classes as 0xRRGGBB.
+
+    Raises SignalError where it has another number of channels.
+    """
     classes = family_of(signal) == "classes"
     array = brought.array[0] if brought.array.ndim == 4 and len(brought.array) == 1 else brought.array
     if classes and brought.colours:
@@ -115,7 +121,7 @@ def _planes(brought: Brought, signal: Signal) -> np.ndarray:
 
 
 def _kind_of(brought: Brought, planes: np.ndarray) -> str | None:
-    """What a truth is by itself; None where it may be this or that."""
+    """The kind of a truth by itself; None where it is not sure."""
     kind = brought.told or brought.kind
     if kind is not None:
         return kind
@@ -124,8 +130,11 @@ def _kind_of(brought: Brought, planes: np.ndarray) -> str | None:
 
 
 def _check_no_classes(brought: Brought, planes: np.ndarray, signal: Signal) -> None:
-    """Refuse class numbers as the truth of what has none; what may be either is a quantity if a person says so, or if
-    its means are the signal, and two values may be a mask's shares."""
+    """Refuse class numbers as the truth of a signal without classes.
+
+    Numbers that may be either are a quantity if a person says so or their cell means are the signal; two different
+    values may be shares of a mask.
+    """
     said = brought.told or brought.kind
     if said is None and (signal.asked.kind == "depth" or _gives(planes, signal)):
         return
@@ -148,7 +157,7 @@ def _check_no_classes(brought: Brought, planes: np.ndarray, signal: Signal) -> N
 
 
 def _check_classes(brought: Brought, planes: np.ndarray, index: Tensor, known: np.ndarray, signal: Signal) -> None:
-    """Refuse a quantity in whole numbers, most of which are no class of the signal, as the truth of classes."""
+    """Refuse a quantity in whole numbers as the truth of classes: most of them are no class of the signal."""
     strange = (index >= signal.classes).numpy()[known]
     if len(planes) == 1 and strange.size and strange.mean() > MOSTLY and _kind_of(brought, planes) == "depth":
         raise SignalError(
@@ -160,14 +169,12 @@ def _check_classes(brought: Brought, planes: np.ndarray, index: Tensor, known: n
 
 
 def _gives(planes: np.ndarray, signal: Signal) -> bool:
-    """Whether the means over each cell of a truth [C, H, W] are the signal's values, but for what it may be off."""
+    """Whether the cell means of a truth [C, H, W] are about the signal's values."""
     (height, width), (rows, cols) = planes.shape[1:], signal.shape[1:]
     if rows > height or cols > width:
         return False
     known = gaps.finite(planes)
-    values = torch.from_numpy(np.where(known, planes, 0).astype(np.float64))
-    if signal.kind in UNIT_KINDS:
-        values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
+    values = _values(planes, known, shares=signal.kind in UNIT_KINDS)
     means, there = _over(values, torch.from_numpy(known), Grid.from_sizes(height, width, rows, cols))
     both = (there & signal.mask).numpy()
     own, brought = signal.real(signal.values.numpy())[:, both], means.numpy()[:, both]
@@ -195,7 +202,8 @@ def _check(rows: int, cols: int, height: int, width: int) -> None:
 
 
 def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Tensor, tuple[str, ...], tuple[int, ...]]:
-    """Channel numbers [H, W], −1 where there is none, names and codes; classes without a channel come after."""
+    """Class indices [H, W], −1 where there is none, and the names and codes of all classes: those of the signal first,
+    then those that only the truth has."""
     count = signal.classes
     codes = signal.codes or tuple(range(count))
     names = signal.names or tuple(f"class {n}" for n in range(count))
@@ -213,8 +221,8 @@ def _classes(planes: np.ndarray, known: np.ndarray, signal: Signal) -> tuple[Ten
 
 def _class_numbers(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The known numbers of [H, W]; fractions are refused, and floats that no integer of 64 bits holds."""
-    numbers = kinds.settled(plane, known)[known]
-    if not kinds.may_be_classes(numbers):
+    numbers = settled(plane, known)[known]
+    if not may_be_classes(numbers):
         raise SignalError(
             "signal_kind",
             "The truth holds fractions, or numbers of more than 64 bits, and classes are whole numbers; give their "
@@ -224,13 +232,14 @@ def _class_numbers(plane: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _centres(size: int, pixels: int) -> Tensor:
+    """Which of ``size`` rows or columns lies at the centre of each of ``pixels``."""
     return ((torch.arange(pixels, dtype=torch.float64) + 0.5) * size / pixels).long().clamp_max(size - 1)
 
 
 def _check_shares(values: Tensor, signal: Signal) -> None:
-    """Refuse what is no truth of shares, as metres are none."""
+    """Refuse values beyond [0, 1], metres say, as the truth of shares."""
     low, high = (float(v) for v in values.aminmax()) if values.numel() else (0.0, 1.0)
-    if low < -kinds.BEYOND or high > 1 + kinds.BEYOND:
+    if low < -BEYOND or high > 1 + BEYOND:
         raise SignalError(
             "signal_kind",
             f"The truth lies between {low:.4g} and {high:.4g}, and the signal, taken as {label(signal.kind)}, gives "
@@ -239,8 +248,14 @@ def _check_shares(values: Tensor, signal: Signal) -> None:
         )
 
 
+def _values(planes: np.ndarray, known: np.ndarray, shares: bool) -> Tensor:
+    """[C, H, W] as float64, 0 where nothing is known; levels of ``shares`` as fractions."""
+    values = np.where(known, planes, 0).astype(np.float64)
+    return torch.from_numpy(values / whole_of_levels(planes.dtype, values) if shares else values)
+
+
 def _over(values: Tensor, known: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
-    """Means over each cell's known pixels, float32 [C, h, w], and where there are any."""
+    """Means over the known pixels of each cell, float32 [C, h, w], and which cells have any, bool [h, w]."""
     share = grid.cell_means(known.to(torch.float64))
     means = grid.cell_means(torch.where(known, values, 0.0))
     return torch.where(share > 0, means / share.clamp_min(1e-12), 0.0).to(torch.float32), share > 0
@@ -260,10 +275,10 @@ def _units(values: Tensor, signal: Signal) -> list[str]:
 # ------------------------------------------------------------------------------- a signal from it
 
 
-def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> Signal:
-    """The LR signal that the truth itself gives: means over each cell, of classes each one's share. Raises SignalError.
+def downsampled(brought: Brought, rows: int, cols: int, kind: str | None = None) -> Signal:
+    """The LR signal of a truth: the mean over each cell, of classes the share of each. Raises SignalError.
 
-    ``kind``: of the truth: depth, labels, heat_map or features; it is looked at where it is not given.
+    ``kind``: depth, labels, heat_map or features; told from the truth's values where it is not given.
     """
     of_colours = brought.colours and kind in (None, "labels")
     planes = _of_colours(brought) if of_colours else layouts.lay(brought.array, None, brought.layout).planes
@@ -275,9 +290,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
     found = gaps.find(planes, "labels" if taken == "labels" else "depth", brought.codes or AUTO, brought.known)
     if taken == "labels":
         return _shares(planes[0], found.known, grid, brought)
-    values = torch.from_numpy(np.where(found.known, planes, 0).astype(np.float64))
-    if taken in UNIT_KINDS:
-        values = values / kinds.whole_of_levels(planes.dtype, values.numpy())
+    values = _values(planes, found.known, shares=taken in UNIT_KINDS)
     means, there = _over(values, torch.from_numpy(found.known), grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
     signal = understand(torch.where(there, means, torch.nan).numpy(), kind=as_kind, invalid="none", layout="chw")
@@ -285,7 +298,7 @@ def reduced(brought: Brought, rows: int, cols: int, kind: str | None = None) -> 
 
 
 def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) -> Signal:
-    """Each class's share of the known pixels of each cell; channel n is class number n, where numbers are small."""
+    """Each class's share of the known pixels of each cell; channel n is class number n where numbers are below 256."""
     numbers = _class_numbers(plane, known)
     found = np.unique(numbers)
     if len(found) and found[0] >= 0 and found[-1] < 256 and not brought.colours:

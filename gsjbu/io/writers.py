@@ -206,11 +206,7 @@ def _safetensors_header(shape: tuple[int, ...], dtype: np.dtype, facts: dict[str
 
 
 def _write_zarr(
-    part: Path,
-    shape: tuple[int, ...],
-    blocks: Iterable[np.ndarray],
-    dtype: np.dtype,
-    facts: dict[str, Any] | None,
+    part: Path, shape: tuple[int, ...], blocks: Iterable[np.ndarray], dtype: np.dtype, facts: dict[str, Any] | None
 ) -> None:
     if why := lacking("zarr", "Writing Zarr"):
         raise GsjbuError("zarr_missing", why)

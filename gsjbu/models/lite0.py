@@ -50,8 +50,7 @@ def load() -> Pyramid:
         raise ModelError("model_missing", unavailable_reason() or "")
     if hashlib.sha256(file.read_bytes()).hexdigest() != SHA256:
         raise ModelError(
-            "model_corrupt",
-            f"{file.name} is not the file that its package was published with; install it anew.",
+            "model_corrupt", f"{file.name} is not the file that its package was published with; install it anew."
         )
     network = timm_backbones.package().create_model("tf_efficientnet_lite0", pretrained=False, features_only=True)
     given = torch.load(file, map_location="cpu", weights_only=True)

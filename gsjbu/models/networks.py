@@ -159,8 +159,7 @@ class Backbone:
         extra = tokens.shape[1] - rows * cols
         if extra < 0:
             raise ModelError(
-                "model_unsuitable",
-                f"The model gives {tokens.shape[1]} tokens for patches of {size_text(rows, cols)}.",
+                "model_unsuitable", f"The model gives {tokens.shape[1]} tokens for patches of {size_text(rows, cols)}."
             )
         return tokens[:, extra:].transpose(1, 2).unflatten(2, (rows, cols))
 
@@ -238,11 +237,7 @@ def mask2former(place: Path, label: str, where: str) -> Segmenter:
     """The Mask2Former (or MaskFormer) in a folder, with its class names."""
     with _quiet_transformers(label) as transformers:
         network, info = transformers.AutoModelForUniversalSegmentation.from_pretrained(
-            place,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
+            place, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
     _check_weights(network, info, label)
     given = network.config.id2label

@@ -67,10 +67,7 @@ class Pair:
 
         data = np.stack(made).reshape(*self.stack, *made[0].shape) if self.stack else made[0]
         rgb = not self.is_labels and self.signal.rgb
-        about = {
-            "name": f"{self.signal.name} upsampled",
-            **_place(self.image, data.ndim - rgb, len(self.stack)),
-        }
+        about = {"name": f"{self.signal.name} upsampled", **_place(self.image, data.ndim - rgb, len(self.stack))}
         if not rgb:
             about["colormap"] = self.signal.colormap
         if rgb:
@@ -120,11 +117,4 @@ def _place(image: Any, ndim: int, at: int) -> dict[str, Any]:
     if ndim > image.ndim:
         own, outer, units = own.expand_dims([at]), outer.expand_dims([at]), {}
     sheared = {"shear": own.shear} if own.shear.any() else {}
-    return {
-        "scale": own.scale,
-        "translate": own.translate,
-        "rotate": own.rotate,
-        "affine": outer,
-        **sheared,
-        **units,
-    }
+    return {"scale": own.scale, "translate": own.translate, "rotate": own.rotate, "affine": outer, **sheared, **units}

@@ -97,12 +97,7 @@ def work(
 
 def control(setting: Setting) -> Widget:
     """A setting as a control: its label, bounds, default and sentence."""
-    about = {
-        "name": setting.name,
-        "label": setting.label,
-        "value": setting.default,
-        "tooltip": setting.sentence,
-    }
+    about = {"name": setting.name, "label": setting.label, "value": setting.default, "tooltip": setting.sentence}
     if setting.kind == "int":
         return SpinBox(min=setting.low, max=setting.high, **about)
     if setting.kind == "bool":

@@ -22,9 +22,9 @@ from gsjbu.core.grid import Grid
 from gsjbu.core.sharing import Shared
 from gsjbu.errors import GsjbuError, SettingError
 from gsjbu.io import addresses
+from gsjbu.io.class_codes import OWN_CHANNEL
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import AUTO, RASTER_KINDS
-from gsjbu.io.signals import OWN_CHANNEL
 from gsjbu.io.writers import Unwritable
 from gsjbu.raster.coarse import coarse_of
 from gsjbu.raster.frame import Frame, frame_of, laid
@@ -111,7 +111,7 @@ def upsample(
         numbers = Numbers.of(np.dtype(low.dtypes[0]), coarse.gap, used)
         over = Guide.over(fine, cloudy)
         work = _Work(over, frame, values, known, radius, threads, coarse.kind, coarse.classes, numbers)
-        tiles = list(_tiles(frame, fine.height, fine.width, tile))
+        tiles = list(_tiles(frame, tile))
         notes = [f"The LR grid: {frame.note}.", *coarse.notes]
         with _beside(place) as plain:
             with rasterio.open(plain, "w", **work.profile(fine, low)) as out:
@@ -135,8 +135,9 @@ def _beside(output: Path) -> Iterator[Path]:
         raise Unwritable(error.errno, why, str(output)) from error
 
 
-def _tiles(frame: Frame, height: int, width: int, tile: int) -> Iterator[_Tile]:
-    """Whole cells of the frame, together the guide."""
+def _tiles(frame: Frame, tile: int) -> Iterator[_Tile]:
+    """Parts of about ``tile`` × ``tile`` pixels that together cover the guide: whole cells, as row, column, rows and
+    columns."""
     down, across = (max(1, tile // step) for step in frame.step)
     for row in range(0, frame.rows, down):
         for col in range(0, frame.cols, across):

@@ -61,12 +61,7 @@ class Fits:
     def unfitted(self) -> dict[str, tuple[Any, ...]]:
         """The pictures that take no fit, by way, and what each depends on."""
         s, lr = self.settings, (self.grid, self.lr_image)
-        depends = {
-            "original": (),
-            "bilinear": lr,
-            "bicubic": lr,
-            "fixed": (*lr, s.radius, s.device, s.optimiser),
-        }
+        depends = {"original": (), "bilinear": lr, "bicubic": lr, "fixed": (*lr, s.radius, s.device, s.optimiser)}
         return {way: (s.resolution, *key) for way, key in depends.items()}
 
     def of_image(self, way: str, what: str, make: Callable[[], T]) -> T:

@@ -52,14 +52,7 @@ def rows(kernel: Kernel, w: Window | None, mask: Tensor | None) -> list[dict[str
     at = at[takes[at]]
     qx, qy = w.qx[at], w.qy[at]
     xs, ys = kernel.centres()
-    columns = {
-        "qx": qx,
-        "qy": qy,
-        "cx": xs[qx],
-        "cy": ys[qy],
-        "weight": w.weights[at],
-        "colour": w.colours[at],
-    }
+    columns = {"qx": qx, "qy": qy, "cx": xs[qx], "cy": ys[qy], "weight": w.weights[at], "colour": w.colours[at]}
     own = {
         "spatial": w.spatial[at], "range": w.range[at], "sigma_x": kernel.sigma_x[qy, qx],
         "sigma_y": kernel.sigma_y[qy, qx], "theta": kernel.theta[qy, qx], "sigma_r": kernel.sigma_r[qy, qx],

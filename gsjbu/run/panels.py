@@ -88,16 +88,10 @@ _RGB_TEXTS = {
     "lr": ("Low resolution", "All that the upsampling may mix."),
     "bilinear_rgb": ("Bilinear", "The LR pixels, blended by distance alone: edges blur."),
     "gsjbu_rgb": ("GS-JBU", "The same LR pixels, mixed by the fitted kernels: edges follow the image."),
-    "bicubic_rgb": (
-        "Bicubic",
-        "The LR pixels, blended by a cubic of distance: sharper than bilinear, may ring.",
-    ),
+    "bicubic_rgb": ("Bicubic", "The LR pixels, blended by a cubic of distance: sharper than bilinear, may ring."),
     "fixed_rgb": ("Fixed kernel", "GS-JBU before any optimisation: round Gaussians, all alike."),
     "tto_rgb_rgb": ("TTO on RGB", "Kernels fitted to give back the image's own colours."),
-    "tto_signal_rgb": (
-        "TTO on the signal",
-        "Kernels fitted so that the result's cell means give back the LR signal.",
-    ),
+    "tto_signal_rgb": ("TTO on the signal", "Kernels fitted so that the result's cell means give back the LR signal."),
 }
 
 
@@ -297,13 +291,7 @@ def kernel(sigma_x: Tensor, sigma_y: Tensor, theta: Tensor, sigma_r: Tensor) -> 
             turn,
         ),
         ("sigma_r", "σr", "How far colours may differ and still mix; small keeps edges sharp.", sr, tone),
-        (
-            "anisotropy",
-            "Anisotropy",
-            "Longer axis over shorter; 1 is round, large lies along an edge.",
-            ratio,
-            stretch,
-        ),
+        ("anisotropy", "Anisotropy", "Longer axis over shorter; 1 is round, large lies along an edge.", ratio, stretch),
     )
     return [
         Panel(

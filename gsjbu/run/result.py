@@ -215,10 +215,7 @@ def _shares(classes: Tensor) -> dict[str, Any]:
     numbers, counts = known.unique(return_counts=True)
     order = counts.argsort(descending=True, stable=True)
     shares = (counts[order] / max(1, len(known))).tolist()
-    return {
-        "pixels": len(known),
-        "shares": list(map(list, zip(numbers[order].tolist(), shares, strict=True))),
-    }
+    return {"pixels": len(known), "shares": list(map(list, zip(numbers[order].tolist(), shares, strict=True)))}
 
 
 def _numbers(values: Tensor) -> list[float | None]:

@@ -102,14 +102,7 @@ def _segments(name: str, nearness: Once[Tensor], upsampler: Upsampler) -> Panel:
 def _foreground_head(name: str) -> Panel:
     bar = ColourBar(0.0, 1.0, "of the span", "viridis")
     return Panel(
-        f"foreground_{name}",
-        GROUP,
-        f"Foreground, {WAYS[name]}",
-        FOREGROUND,
-        NO_PICTURE,
-        torch.empty(0),
-        bar.unit,
-        bar,
+        f"foreground_{name}", GROUP, f"Foreground, {WAYS[name]}", FOREGROUND, NO_PICTURE, torch.empty(0), bar.unit, bar
     )
 
 

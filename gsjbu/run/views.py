@@ -164,10 +164,7 @@ def classes(
 def _labels_at(sample: Sample, grid: Grid) -> Tensor:
     """The scene's exact labels at the run's size: the label under each pixel's centre."""
     height, width = sample.labels.shape
-    y, x = (
-        _under(torch.arange(grid.height), grid.height, height),
-        _under(torch.arange(grid.width), grid.width, width),
-    )
+    y, x = (_under(torch.arange(grid.height), grid.height, height), _under(torch.arange(grid.width), grid.width, width))
     return sample.labels[y][:, x]
 
 
@@ -218,32 +215,42 @@ def signal(
     if brought.shared is not None:
         shared = brought.shared.reaching(reach)
         brought = replace(brought, shared=shared, values=shared.values)
-    values, channels = brought.values, brought.shape[0]
+    channels = brought.shape[0]
     if brought.kind == "labels" or (brought.kind in CLASS_KINDS and channels > 1):
-        upsamplers = {
-            name: _once(upsampler, values) if name in joint else upsampler for name, upsampler in upsamplers.items()
-        }
-        results = {
-            name: classes_by(upsampler, brought, grid, reach, name in joint) for name, upsampler in upsamplers.items()
-        }
-        maps = {"lr": classes_at(brought), **_true_classes(truth), **results}
-        told = brought if truth is None else truth
-        shown = panels.classes(
-            {name: x.numpy() for name, x in maps.items()}, told.names, group="signal", codes=told.codes
-        )
-        if brought.kind != "labels":
-            scores = {name: upsamplers[name](values) for name in CONFIDENT if name in upsamplers}
-            shown += panels.confidence({"lr": values, **scores})
-        return _measured(shown, truth, results, scoring.agreement(brought, grid, results))
+        return _class_maps(brought, upsamplers, grid, joint, truth, reach)
     if channels == 1:
-        mixed = {name: upsampler(values) for name, upsampler in upsamplers.items()}
-        results = {name: _in_unit(brought, x) for name, x in mixed.items()}
-        true = {} if truth is None else {"truth": truth.values.masked_fill(~truth.known, torch.nan)}
-        lr = _held(brought, torch.where(brought.mask, values, torch.nan))
-        held = {name: _held(brought, x) for name, x in mixed.items()}
-        shown = panels.depth({"lr": lr, **true, **held}, brought.unit)
-        return _measured(shown, truth, results, scoring.agreement(brought, grid, mixed))
+        return _one_channel(brought, upsamplers, grid, truth)
     return _by_directions(brought, upsamplers, grid, truth)
+
+
+def _class_maps(
+    brought: Signal, upsamplers: Upsamplers, grid: Grid, joint: Collection[str], truth: Truth | None, reach: int
+) -> tuple[list[Panel], Scores]:
+    """Classes with a legend, and of probabilities the share of the strongest."""
+    values = brought.values
+    ways = {name: _once(upsampler, values) if name in joint else upsampler for name, upsampler in upsamplers.items()}
+    results = {name: classes_by(way, brought, grid, reach, name in joint) for name, way in ways.items()}
+    true = {} if truth is None else {"truth": torch.where(truth.known, truth.values[0], -1)}
+    maps = {"lr": classes_at(brought), **true, **results}
+    told = brought if truth is None else truth
+    shown = panels.classes({name: x.numpy() for name, x in maps.items()}, told.names, group="signal", codes=told.codes)
+    if brought.kind != "labels":
+        scores = {name: ways[name](values) for name in CONFIDENT if name in ways}
+        shown += panels.confidence({"lr": values, **scores})
+    return _measured(shown, truth, results, scoring.agreement(brought, grid, results))
+
+
+def _one_channel(
+    brought: Signal, upsamplers: Upsamplers, grid: Grid, truth: Truth | None
+) -> tuple[list[Panel], Scores]:
+    """Values with a bar."""
+    mixed = {name: upsampler(brought.values) for name, upsampler in upsamplers.items()}
+    results = {name: _in_unit(brought, x) for name, x in mixed.items()}
+    true = {} if truth is None else {"truth": truth.values.masked_fill(~truth.known, torch.nan)}
+    lr = _held(brought, torch.where(brought.mask, brought.values, torch.nan))
+    held = {name: _held(brought, x) for name, x in mixed.items()}
+    shown = panels.depth({"lr": lr, **true, **held}, brought.unit)
+    return _measured(shown, truth, results, scoring.agreement(brought, grid, mixed))
 
 
 def _in_unit(brought: Signal, values: Tensor) -> Tensor:
@@ -252,10 +259,6 @@ def _in_unit(brought: Signal, values: Tensor) -> Tensor:
 
 def _held(brought: Signal, values: Tensor) -> Tensor:
     return torch.from_numpy(in_numbers(brought, values.detach().numpy()))
-
-
-def _true_classes(truth: Truth | None) -> dict[str, Tensor]:
-    return {} if truth is None else {"truth": torch.where(truth.known, truth.values[0], -1)}
 
 
 def _by_directions(

@@ -36,12 +36,7 @@ def draw(c: Canvas, turn: float) -> None:
     wood = wood * (0.55 + 0.45 * smooth(0.3, 1.6, seam)) * (0.82 + 0.0011 * (t.y - edge))
     c.paint(t, t.y > edge, wood, "table", 1.2 + 0.4 * gy / 420)
     cast = np.ones_like(u)
-    for x, y, rx, ry in (
-        (170, 436, 84, 17),
-        (330, 462, 86, 18),
-        (424 + slide, 416, 66, 13),
-        (70, 424, 58, 11),
-    ):
+    for x, y, rx, ry in ((170, 436, 84, 17), (330, 462, 86, 18), (424 + slide, 416, 66, 13), (70, 424, 58, 11)):
         d = ((w.x - x - 30) / (rx * 1.25)) ** 2 + ((w.y - y) / ry) ** 2
         cast *= 1 - 0.55 * smooth(1.5, 0.35, d) * (w.y > edge)
     c.shade(w, cast.astype(np.float32))
@@ -85,13 +80,7 @@ def _vase(c: Canvas) -> None:
     shine = 0.5 * np.exp(-(((across + 0.42) / 0.09) ** 2) - ((s - 0.42) / 0.16) ** 2)
     c.paint(w, inside, glaze * light + shine, "vase", 2.0 - 0.35 * np.sqrt(1 - across * across))
     mouth = ((w.x - 170) / 43) ** 2 + ((w.y - 120) / 8) ** 2
-    c.paint(
-        w,
-        mouth < 1,
-        blend((0.10, 0.10, 0.12), (0.30, 0.28, 0.26), smooth(112, 130, w.y + 0 * w.x)),
-        "vase",
-        2.0,
-    )
+    c.paint(w, mouth < 1, blend((0.10, 0.10, 0.12), (0.30, 0.28, 0.26), smooth(112, 130, w.y + 0 * w.x)), "vase", 2.0)
 
 
 def _ball_of_wool(c: Canvas, x: float, y: float, r: float) -> None:
@@ -114,11 +103,7 @@ def _ball_of_wool(c: Canvas, x: float, y: float, r: float) -> None:
     c.paint(w, inside, colour, "wool", 1.7 - 0.3 * nz)
     tail = np.linspace(0, 1, 30)
     c.curve(
-        np.stack([x + 50 + 90 * tail, y + 54 + 14 * np.sin(tail * 7)], axis=1),
-        3.2,
-        (0.72, 0.20, 0.20),
-        "wool",
-        1.6,
+        np.stack([x + 50 + 90 * tail, y + 54 + 14 * np.sin(tail * 7)], axis=1), 3.2, (0.72, 0.20, 0.20), "wool", 1.6
     )
 
 

@@ -54,13 +54,7 @@ def draw(c: Canvas, turn: float) -> None:
 
 
 def _wire(
-    c: Canvas,
-    a: tuple[float, float],
-    b: tuple[float, float],
-    sag: float,
-    width: float,
-    colour: Colour,
-    depth: float,
+    c: Canvas, a: tuple[float, float], b: tuple[float, float], sag: float, width: float, colour: Colour, depth: float
 ) -> None:
     """A hanging wire: a parabola, ``sag`` pixels below the straight line in its middle."""
     t = np.linspace(0, 1, 48)

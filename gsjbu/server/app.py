@@ -8,15 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from gsjbu.server import (
-    problems,
-    routes_images,
-    routes_jobs,
-    routes_meta,
-    routes_page,
-    routes_results,
-    routes_truths,
-)
+from gsjbu.server import problems, routes_images, routes_jobs, routes_meta, routes_page, routes_results, routes_truths
 from gsjbu.server.config import Config
 from gsjbu.server.hangup import HangUpMiddleware
 from gsjbu.server.logs import RequestLogMiddleware

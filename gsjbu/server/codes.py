@@ -19,10 +19,7 @@ CODES: dict[str, tuple[int, str]] = {
     "field_too_large": (413, "A field larger than `field_bytes`."),
     "headers_too_large": (431, "More headers than `header_count`, or larger than `header_bytes`."),
     "body_too_large": (413, "A JSON body larger than `json_bytes`."),
-    "upload_too_large": (
-        413,
-        "A file over `image_bytes` or `signal_bytes`, or a form over `client_upload_bytes`.",
-    ),
+    "upload_too_large": (413, "A file over `image_bytes` or `signal_bytes`, or a form over `client_upload_bytes`."),
     "upload_timeout": (408, "The body paused for `idle_seconds` or took `upload_seconds`."),
     "upload_incomplete": (400, "The body ended before its length."),
     "uploads_busy": (429, "Uploads under way hold their share of memory already."),
@@ -33,15 +30,9 @@ CODES: dict[str, tuple[int, str]] = {
     "image_empty": (422, "An empty file."),
     "image_type": (415, "Neither JPEG, PNG, WebP nor AVIF."),
     "image_corrupt": (422, "A damaged picture."),
-    "image_too_large": (
-        413,
-        "More pixels than `image_pixels`, or too large to decode in the memory there is.",
-    ),
+    "image_too_large": (413, "More pixels than `image_pixels`, or too large to decode in the memory there is."),
     "signal_type": (415, "A kind of file that no signal comes in."),
-    "signal_too_large": (
-        413,
-        "More values than `signal_values`, or too large to read in the memory there is.",
-    ),
+    "signal_too_large": (413, "More values than `signal_values`, or too large to read in the memory there is."),
     "decode_timeout": (422, "Decoding took `decode_seconds`."),
     # jobs and results
     "client_busy": (429, "The client has `client_jobs` jobs and downloads under way."),
@@ -59,10 +50,7 @@ CODES: dict[str, tuple[int, str]] = {
     "not_done": (409, "The job has no result yet."),
     "job_failed": (409, "The job has no result, and will have none."),
     "not_available": (404, "The run made nothing of this kind."),
-    "features_differ": (
-        422,
-        "A pixel's features are of another kind than the result's: of another backbone or stage.",
-    ),
+    "features_differ": (422, "A pixel's features are of another kind than the result's: of another backbone or stage."),
     "pixel_outside": (404, "The pixel lies outside the image."),
     "panel_unknown": (404, "The run has no such panel."),
     "sample_unknown": (404, "There is no such built-in scene."),

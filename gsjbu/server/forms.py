@@ -34,10 +34,7 @@ SIGNAL_WORDS: dict[str, Any] = {
     name: {"type": "boolean" if isinstance(word.usual, bool) else "string", "description": word.sentence}
     for name, word in WORDS.items()
 }
-ENTRY = {
-    "type": "string",
-    "description": "The name of the array, where the file holds several: of file.npz:NAME.",
-}
+ENTRY = {"type": "string", "description": "The name of the array, where the file holds several: of file.npz:NAME."}
 SIGNAL_FORM = body(
     {
         "file": {
@@ -69,10 +66,7 @@ RUN_FORM = body(
         "entry": {**ENTRY, "description": f"Of the signal. {ENTRY['description']}"},
         "truth_entry": {**ENTRY, "description": f"Of the truth. {ENTRY['description']}"},
         **SIGNAL_WORDS,
-        "return_files": {
-            "type": "boolean",
-            "description": "Write the panels under /static/out and give links.",
-        },
+        "return_files": {"type": "boolean", "description": "Write the panels under /static/out and give links."},
         **settings_schema()["properties"],
         "settings": {**settings_schema(), "description": "All settings in one, instead of a field for each."},
     },
@@ -123,9 +117,7 @@ def no_signal_words(form: Form) -> None:
     for name, said in signal_words(form).items():
         if said != WORDS[name].usual:
             raise Problem(
-                "request_invalid",
-                f"{name} is said of a signal, and none is sent; leave it out.",
-                setting=name,
+                "request_invalid", f"{name} is said of a signal, and none is sent; leave it out.", setting=name
             )
 
 

@@ -104,11 +104,7 @@ def _answer_picture(data: bytes, asked: dict[str, Any], out: Any) -> None:
     if array is None:
         wire.send(out, told)
         return
-    told |= {
-        "kind": "pixels" if found.reduced is None else "reduced",
-        "dtype": array.dtype.str,
-        "shape": array.shape,
-    }
+    told |= {"kind": "pixels" if found.reduced is None else "reduced", "dtype": array.dtype.str, "shape": array.shape}
     wire.send(out, told, array)
 
 

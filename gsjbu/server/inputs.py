@@ -20,7 +20,7 @@ from gsjbu.io.brought import Brought
 from gsjbu.io.names import check_word, names_in
 from gsjbu.io.pictures import shrink
 from gsjbu.io.signals import Signal, understand
-from gsjbu.io.truths import reduced
+from gsjbu.io.truths import downsampled
 from gsjbu.samples import SAMPLES, TRUTHS
 from gsjbu.server.decoder import START_SECONDS, Decoders, DecodeTimeout, HelperLost
 from gsjbu.server.helper import Decoded
@@ -175,7 +175,7 @@ class Inputs:
 
     async def signal_of_truth(self, stored: StoredTruth, rows: int, cols: int, kind: str | None) -> StoredSignal:
         """The LR signal that a truth gives: means over each of ``rows × cols`` cells, of classes each one's share."""
-        signal = await self._in_thread(lambda: reduced(stored.brought, rows, cols, kind or stored.kind))
+        signal = await self._in_thread(lambda: downsampled(stored.brought, rows, cols, kind or stored.kind))
         return StoredSignal(signal, stored.name, made=True)
 
     async def signal_anew(self, stored: StoredSignal, words: dict[str, Any]) -> StoredSignal:

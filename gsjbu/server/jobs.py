@@ -226,7 +226,7 @@ class Scheduler:
     def queued(self) -> int:
         """Jobs that wait."""
         with self._lock:
-            return sum(job.live for clients in self._waiting.values() for jobs in clients.values() for job in jobs)
+            return sum(job.live for job in self._waiting_jobs())
 
     def threads_each(self) -> int:
         """Threads for a job that begins now: the cores, shared out among the jobs that run."""
@@ -316,18 +316,23 @@ class Scheduler:
         """No new work from now on; waiting jobs are cancelled, running ones go on."""
         with self._lock:
             self.stopping = True
-            waiting = [j for clients in self._waiting.values() for jobs in clients.values() for j in jobs]
-        for job in waiting:
-            self.cancel(job, "server_stopping", "The server is shutting down.")
+            waiting = self._waiting_jobs()
+        self._cancel_for_good(waiting)
 
     def close(self) -> None:
         """Stop what still runs and let the threads go."""
         self.shut()
-        for job in self.live_jobs():
-            self.cancel(job, "server_stopping", "The server is shutting down.")
+        self._cancel_for_good(self.live_jobs())
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    def _cancel_for_good(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self.cancel(job, "server_stopping", "The server is shutting down.")
+
     # -- inside the lock ------------------------------------------------------------------------------------------
+
+    def _waiting_jobs(self) -> list[Job]:
+        return [job for clients in self._waiting.values() for jobs in clients.values() for job in jobs]
 
     def _check_share(self, client: tuple[str, str]) -> None:
         if self.stopping:

@@ -68,9 +68,7 @@ class Limits:
     job_seconds: float = _limit(300, "s", "Time that one job may run.")
     job_bytes: int = _limit(4 * GIB, "bytes", "Memory of one job, by the estimate before it starts.")
     isolate_bytes: int = _limit(
-        GIB,
-        "bytes",
-        "Memory from which on a job runs in a process of its own, by the estimate; CPU jobs only.",
+        GIB, "bytes", "Memory from which on a job runs in a process of its own, by the estimate; CPU jobs only."
     )
     running_jobs: int = _limit(max(1, min(8, available() // 2)), "jobs", "Jobs that run at the same time.")
     gpu_jobs: int = _limit(1, "jobs", "Jobs that run at the same time on one GPU.")

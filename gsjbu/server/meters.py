@@ -27,9 +27,7 @@ class Meters:
         self.running = Gauge("gsjbu_running_jobs", "Jobs that run.", registry=r)
         self.cache = Gauge("gsjbu_cache_bytes", "Images, signals and results in memory.", registry=r)
         self.helpers_lost = Gauge(
-            "gsjbu_helpers_lost",
-            "Decoding helpers that ended for no fault of a file, since the start.",
-            registry=r,
+            "gsjbu_helpers_lost", "Decoding helpers that ended for no fault of a file, since the start.", registry=r
         )
         self.available = Gauge("gsjbu_available_memory_bytes", "Memory that the server may still take.", registry=r)
         self.streams = Gauge("gsjbu_open_streams", "Large answers under way.", registry=r)

@@ -71,10 +71,7 @@ async def signals(service: Shared, request: Request) -> dict[str, object]:
 
 @router.get("/api/signals/{signal_id}", response_model=schemas.SignalMade, responses=refusals())
 async def signal(
-    service: Shared,
-    signal_id: schemas.Id,
-    image: schemas.UnderImage = None,
-    resolution: schemas.AtResolution = None,
+    service: Shared, signal_id: schemas.Id, image: schemas.UnderImage = None, resolution: schemas.AtResolution = None
 ) -> dict[str, object]:
     """A kept signal: what it is; with `image`, as a run on that image has it, whose size decides between axes and
     says how many tokens lie in a row."""

@@ -79,11 +79,7 @@ async def run(service: Shared, request: Request, client_id: ClientId = None) -> 
     summary="Start a run on a kept image",
 )  # fmt: skip
 async def start(
-    service: Shared,
-    request: Request,
-    response: Response,
-    wanted: schemas.JobRequest,
-    client_id: ClientId = None,
+    service: Shared, request: Request, response: Response, wanted: schemas.JobRequest, client_id: ClientId = None
 ) -> dict[str, Any]:
     settings = schemas.strict_settings(wanted.settings)
     panels: Panels = "files" if wanted.return_files else wanted.panels

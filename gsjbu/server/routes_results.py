@@ -12,16 +12,7 @@ from gsjbu.server import archive, readouts, results, schemas, shapes
 from gsjbu.server.clients import client_of
 from gsjbu.server.dependencies import Shared
 from gsjbu.server.problems import refusals
-from gsjbu.server.schemas import (
-    Id,
-    MixedGroup,
-    Mixer,
-    MorePixels,
-    PixelsElsewhere,
-    PixelX,
-    PixelY,
-    SomeElsewhere,
-)
+from gsjbu.server.schemas import Id, MixedGroup, Mixer, MorePixels, PixelsElsewhere, PixelX, PixelY, SomeElsewhere
 from gsjbu.server.service import Service
 from gsjbu.server.strict import StrictRoute
 
@@ -86,20 +77,12 @@ async def cloud(service: Shared, request: Request, job_id: Id, name: str) -> Res
 
 
 @router.get(
-    "/api/jobs/{job_id}/pixel",
-    response_model=shapes.Pixel,
-    responses=refusals(409),
-    summary="All panels at a pixel",
+    "/api/jobs/{job_id}/pixel", response_model=shapes.Pixel, responses=refusals(409), summary="All panels at a pixel"
 )
 async def pixel(service: Shared, job_id: Id, x: PixelX, y: PixelY) -> Response:
     """Every panel's values at one pixel of the image."""
     bundle = service.result(job_id)
-    need = readouts.of_pixel(bundle)  # panels that nobody has looked at are made first
-
-    def read() -> dict[str, list[float]]:
-        return bundle.pixel(x, y)
-
-    values = await (service.make(read, need) if need else service.read(read))
+    values = await service.look(lambda: bundle.pixel(x, y), readouts.of_pixel(bundle))
     return Response(results.to_json({"x": x, "y": y, "values": values}), media_type=results.JSON)
 
 
@@ -135,10 +118,7 @@ _MAPS: dict[int | str, dict[str, Any]] = {
 
 
 @router.get(
-    "/api/jobs/{job_id}/similarity",
-    response_model=shapes.Similarity,
-    responses=_MAPS,
-    summary="Similarity to a pixel",
+    "/api/jobs/{job_id}/similarity", response_model=shapes.Similarity, responses=_MAPS, summary="Similarity to a pixel"
 )
 async def similarity(
     service: Shared,
@@ -198,20 +178,12 @@ async def kernel(
     """
     bundle = service.result(job_id)
     bundle.check_pixel(x, y)
-    need = readouts.of_mixer(bundle, group, method)
-
-    def read() -> dict[str, Any]:
-        return bundle.window(x, y, group, method)
-
-    told = await (service.make(read, need) if need else service.read(read))
+    told = await service.look(lambda: bundle.window(x, y, group, method), readouts.of_mixer(bundle, group, method))
     return Response(results.to_json(told), media_type=results.JSON)
 
 
 @router.get(
-    "/api/jobs/{job_id}/kernels",
-    response_model=shapes.Ellipses,
-    responses=refusals(409),
-    summary="All Gaussians",
+    "/api/jobs/{job_id}/kernels", response_model=shapes.Ellipses, responses=refusals(409), summary="All Gaussians"
 )
 async def kernels(service: Shared, job_id: Id, group: MixedGroup = "rgb", method: Mixer = "gsjbu") -> Response:
     """All Gaussians that a `method` mixes a `group` by, to be drawn as ellipses; an interpolation has none."""

@@ -104,8 +104,7 @@ class JobRequest(Strict):
     )
     return_files: StrictBool = Field(False, description="Write the panels under /static/out and give links.")
     panels: Literal["png", "links"] = Field(
-        "png",
-        description="png: panels inside the result. links: addresses, each PNG made when it is asked for.",
+        "png", description="png: panels inside the result. links: addresses, each PNG made when it is asked for."
     )
     patience_s: float | None = Field(
         None, ge=0, le=86_400, strict=True,

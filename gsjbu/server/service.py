@@ -132,6 +132,11 @@ class Service:
 
         return await asyncio.get_running_loop().run_in_executor(self._makers, within)
 
+    async def look(self, work: Callable[[], T], need: int) -> T:
+        """:meth:`read` the numbers of a read-out, or :meth:`make` it where a panel or a fit that takes ``need`` bytes
+        must be made first."""
+        return await (self.make(work, need) if need else self.read(work))
+
     def hold(self, need: int) -> Callable[[], None]:
         """Hold ``need`` bytes for a read-out until what is returned is called, once; refuses with ``memory_limit``."""
         running = self.jobs.running_bytes

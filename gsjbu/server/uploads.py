@@ -137,12 +137,7 @@ class _Body:
     """One request's body on its way in."""
 
     def __init__(
-        self,
-        receive: Receive,
-        limit: int,
-        limits: Limits,
-        headers: dict[bytes, bytes],
-        is_stopping: Callable[[], bool],
+        self, receive: Receive, limit: int, limits: Limits, headers: dict[bytes, bytes], is_stopping: Callable[[], bool]
     ) -> None:
         self._receive, self.is_stopping = receive, is_stopping
         self.limit, self.limits = limit, limits
@@ -174,9 +169,7 @@ class _Body:
         if self.limit == self.limits.json_bytes:
             return Problem("body_too_large", f"The body is larger than {_size(self.limit)}; send less.", close=True)
         return Problem(
-            "upload_too_large",
-            f"The upload is larger than the {_size(self.limit)} this form may have.",
-            close=True,
+            "upload_too_large", f"The upload is larger than the {_size(self.limit)} this form may have.", close=True
         )
 
     async def receive(self) -> Message:
@@ -326,9 +319,7 @@ class _FormReader:
             return
         if self._name in self.allowed:
             raise Problem(
-                "file_missing",
-                f"The field {self._name!r} is text, not a file; attach the file itself.",
-                close=True,
+                "file_missing", f"The field {self._name!r} is text, not a file; attach the file itself.", close=True
             )
         if len(self.form.fields) >= self.limits.form_fields:
             raise self._too_many_fields()

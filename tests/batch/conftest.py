@@ -8,6 +8,7 @@ import pytest
 from gsjbu import batch
 from gsjbu.batch.work import Worker
 from gsjbu.io.pictures import png_bytes
+from tests.files import put
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +47,14 @@ def in_this_process(monkeypatch):
             finished(worker(item))
 
     monkeypatch.setattr(batch.local, "run", run)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two pictures with their signals, one of them in a folder of its own, and a file that is neither."""
+    put(tmp_path / "in/b.jpg", b"picture b")
+    put(tmp_path / "in/b.npy", b"signal b")
+    put(tmp_path / "in/deep/a.PNG", b"picture a")
+    put(tmp_path / "in/deep/a.safetensors", b"signal a")
+    put(tmp_path / "in/notes.md")
+    return tmp_path / "in"

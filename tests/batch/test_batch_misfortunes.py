@@ -34,12 +34,7 @@ def source(dataset: Path, tmp_path: Path) -> Path:
     """Four good pictures, a bad one, and one without a signal."""
     folder = tmp_path / "in"
     folder.mkdir()
-    for name in (
-        *(f"p{n}{end}" for n in range(4) for end in (".png", ".npy")),
-        "bad.png",
-        "bad.npy",
-        "lonely.png",
-    ):
+    for name in (*(f"p{n}{end}" for n in range(4) for end in (".png", ".npy")), "bad.png", "bad.npy", "lonely.png"):
         shutil.copy(dataset / name, folder / name)
     return folder
 

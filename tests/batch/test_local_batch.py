@@ -20,8 +20,8 @@ import gsjbu
 from gsjbu import batch, cli
 from gsjbu.batch import local
 from gsjbu.batch.config import BatchConfig, WriteFailed
+from gsjbu.batch.items import Blob, Item
 from gsjbu.batch.manifest import read_journal
-from gsjbu.batch.sources import Blob, Item
 from gsjbu.batch.work import Worker
 from gsjbu.io.pictures import decode, png_bytes
 from gsjbu.io.signals import understand
@@ -57,10 +57,7 @@ def test_results_are_what_upsample_gives(dataset, undisturbed):
 
 def test_bad_files_are_reported_and_the_rest_is_done(undisturbed):
     folder, report = undisturbed
-    assert [(f["key"], f["code"]) for f in report.failed] == [
-        ("bad", "image_corrupt"),
-        ("lonely", "file_unreadable"),
-    ]
+    assert [(f["key"], f["code"]) for f in report.failed] == [("bad", "image_corrupt"), ("lonely", "file_unreadable")]
     assert all(f["error"].endswith(".") for f in report.failed)
     items = {item["key"]: item for item in json.loads((folder / "manifest.json").read_text())["items"]}
     assert len(items) == 10
@@ -194,12 +191,7 @@ def test_other_signals_into_the_same_folder_are_refused(dataset, tmp_path):
     (tmp_path / "one" / "p0.npy").write_bytes((dataset / "p0.npy").read_bytes())
     batch.run(str(dataset / "p0.png"), str(tmp_path / "out"), BatchConfig(iters=0), signals=str(tmp_path / "one"))
     with pytest.raises(batch.ResumeError, match="signals"):
-        batch.run(
-            str(dataset / "p0.png"),
-            str(tmp_path / "out"),
-            BatchConfig(iters=0),
-            signals=str(tmp_path / "two"),
-        )
+        batch.run(str(dataset / "p0.png"), str(tmp_path / "out"), BatchConfig(iters=0), signals=str(tmp_path / "two"))
 
 
 def test_damaged_settings_are_a_refusal(dataset, tmp_path):
@@ -225,8 +217,7 @@ def test_a_full_disk_stops_the_run(dataset, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("form", "half", "ending"),
-    [("safetensors", True, "safetensors"), ("zarr", True, "zarr"), ("npy", True, "npy")],
+    ("form", "half", "ending"), [("safetensors", True, "safetensors"), ("zarr", True, "zarr"), ("npy", True, "npy")]
 )
 def test_formats_hold_the_same_values(dataset, undisturbed, tmp_path, form, half, ending):
     items = [item for item in batch.find(str(dataset)) if item.key == "p1"]

@@ -6,14 +6,7 @@ import json
 
 import pytest
 
-from gsjbu.batch.manifest import (
-    JOURNAL,
-    Journal,
-    ResumeError,
-    check_settings,
-    read_journal,
-    write_manifest,
-)
+from gsjbu.batch.manifest import JOURNAL, Journal, ResumeError, check_settings, read_journal, write_manifest
 
 
 def test_journal_keeps_what_was_added(tmp_path):

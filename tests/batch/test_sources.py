@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import tarfile
 from pathlib import Path
@@ -11,33 +10,10 @@ import pytest
 from PIL import Image
 
 from gsjbu.batch import BatchConfig, _tell_apart, run
-from gsjbu.batch.sources import Blob, SourceError, find, mask_file, passed_over
-
-
-def put(path, data=b"x"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
-
-
-def shard(path, members):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path):
-    put(tmp_path / "in/b.jpg", b"picture b")
-    put(tmp_path / "in/b.npy", b"signal b")
-    put(tmp_path / "in/deep/a.PNG", b"picture a")
-    put(tmp_path / "in/deep/a.safetensors", b"signal a")
-    put(tmp_path / "in/notes.md")
-    return tmp_path / "in"
+from gsjbu.batch.items import Blob, SourceError
+from gsjbu.batch.signal_files import mask_file
+from gsjbu.batch.sources import find, passed_over
+from tests.files import put, shard
 
 
 def test_folder_is_searched_to_the_bottom_and_signals_lie_beside(folder):
@@ -93,84 +69,6 @@ def test_names_that_are_one_to_the_disk_of_the_results_are_refused(tmp_path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["s.tar"]
 
 
-def test_shards_group_by_the_name_up_to_the_first_dot(tmp_path):
-    members = {
-        "n01/7.features.npy": b"signal 7",
-        "n01/7.jpg": b"picture 7",
-        "n01/7.cls": b"3",
-        "n01/8.jpg": b"picture 8",
-        "n01/9.cls": b"no picture",
-    }
-    path = shard(tmp_path / "s/train-000.tar", members)
-    items = find(str(path))
-    assert [item.key for item in items] == ["train-000/n01/7", "train-000/n01/8"]
-    assert items[0].image.read() == b"picture 7"
-    assert items[0].signal.read() == b"signal 7"
-    assert items[1].signal is None
-    assert items[1].refusal.startswith("8.jpg has no signal in train-000.tar: an ending of .npy, ")
-    assert passed_over(str(path), items) == ["train-000.tar/n01/7.cls", "train-000.tar/n01/9.cls"]
-    assert [item.key for item in find(str(tmp_path / "s" / "*.tar"), "backbone")] == [item.key for item in items]
-
-
-def names_of(item):
-    return item.key, item.image.name, item.signal and item.signal.name
-
-
-MEANT = {
-    "x/7": (["7.feat.npy", "7.feat_preview.png", "7.jpg"], "7.jpg", "7.feat.npy"),
-    "x/8": (["8.seg.npy", "8.npy", "8.PNG", "8.b.png"], "8.PNG", "8.npy"),
-    "x/9": (["9.npz", "9.rgb.png", "9.rgb.npy", "9.npy"], "9.rgb.png", "9.rgb.npy"),
-}
-
-
-@pytest.mark.parametrize("key", MEANT)
-@pytest.mark.parametrize("order", [1, -1])
-def test_a_member_of_a_shard_is_what_its_name_says_wherever_it_stands(tmp_path, key, order):
-    members, picture, signal = MEANT[key]
-    path = shard(tmp_path / "x.tar", {name: name.encode() for name in members[::order]})
-    items = find(str(path))
-    assert [names_of(item) for item in items] == [(key, picture, signal)]
-    left = {f"x.tar/{name}" for name in members} - {f"x.tar/{picture}", f"x.tar/{signal}"}
-    assert set(passed_over(str(path), items)) == left
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_a_sample_with_several_signals_fails_and_an_ending_says_which(folder, tmp_path, order):
-    members = ["0001.jpg", "0001.depth.npy", "0001.seg.npy", "0001.seg.png"][::order]
-    path = str(shard(tmp_path / "x.tar", dict.fromkeys(members, b"x")))
-    (item,) = find(path)
-    assert "several signals in x.tar: 0001.depth.npy, 0001.seg.npy. " in item.refusal
-    assert "--signals .depth.npy" in item.refusal and item.signal is None
-    assert [names_of(item) for item in find(path, ".seg.npy")] == [("x/0001", "0001.jpg", "0001.seg.npy")]
-    assert [names_of(item) for item in find(path, ".seg.png")] == [("x/0001", "0001.jpg", "0001.seg.png")]
-    put(folder / "b.seg.png")
-    put(folder / "deep/a.SEG.png")
-    assert [item.signal.name for item in find(str(folder), ".seg.png")] == ["b.seg.png", "a.SEG.png"]
-
-
-def test_names_with_further_dots_lose_no_sample_of_a_shard(tmp_path):
-    dates = [f"cam1.2024010{day}" for day in (1, 2, 3)]
-    path = shard(tmp_path / "x.tar", {date + ending: b"x" for date in dates for ending in (".npy", ".jpg")})
-    items = find(str(path))
-    assert [names_of(item) for item in items] == [(f"x/{date}", f"{date}.jpg", f"{date}.npy") for date in dates]
-    assert not any(item.refusal for item in items) and passed_over(str(path), items) == []
-    for some in (["v1.0_a.jpg", "v1.0_b.jpg", "v1.0_a.npy"], ["7.feat.png", "7.feat.npy", "7.rgb.png"]):
-        path = shard(tmp_path / "y.tar", dict.fromkeys(some, b"x"))
-        (item,) = find(str(path))
-        assert all(name in item.refusal for name in some if not name.endswith("npy"))
-        assert len(find(str(path), "backbone")) == 2
-
-
-def test_a_sample_without_a_signal_is_told_what_was_looked_for_and_the_rest_is_done(tmp_path):
-    members = {"0001.jpg": b"x", "0001.seg.png": b"x"}
-    report = run(str(shard(tmp_path / "seg.tar", members)), str(tmp_path / "out"), BatchConfig(iters=0), workers=1)
-    (failure,) = report.failed
-    assert failure["code"] == "file_unreadable"
-    assert failure["error"].startswith("0001.jpg has no signal in seg.tar: an ending of .npy, .npz")
-    assert "0001.seg.png is there and is none of them (--signals .seg.png takes it)" in failure["error"]
-    assert report.passed_over == ["seg.tar/0001.seg.png"]
-
-
 @pytest.mark.parametrize("endings", [(".npy", ".npy"), (".npy", ".npz"), (".npz", ".npy")])
 def test_a_name_goes_before_the_same_in_other_letters(tmp_path, endings):
     for name, ending in zip(("Dog", "dog"), endings, strict=True):
@@ -213,11 +111,6 @@ def test_pictures_of_one_name_in_two_folders_of_a_list_are_two(folder, tmp_path)
     assert [item.key for item in find(str(listed), "backbone")] == ["IMG_0001"]
     listed = put(folder / "these.txt", f"deep/../b.jpg\n{folder / 'deep/a.PNG'}".encode())
     assert [item.key for item in find(str(listed), "backbone")] == ["b", "deep/a"]
-
-
-def test_a_shard_cannot_name_places_outside_the_output(tmp_path):
-    path = shard(tmp_path / "evil.tar", {"../../up.jpg": b"1", "/abs.jpg": b"2", "fine.jpg": b"3"})
-    assert [item.key for item in find(str(path))] == ["evil/fine"]
 
 
 def test_a_file_cut_short_since_it_was_listed_is_an_error(tmp_path):

@@ -18,7 +18,7 @@ from gsjbu.core import devices
 from gsjbu.errors import GsjbuError
 from gsjbu.io.readers import read
 from gsjbu.io.signals import Signal, label, understand
-from gsjbu.io.truths import reduced
+from gsjbu.io.truths import downsampled
 from gsjbu.run.estimate import estimate
 from gsjbu.run.pipeline import run
 from gsjbu.samples import SAMPLES
@@ -162,7 +162,7 @@ def texts() -> list[str]:
     plain = {**quick, "features": False}
     told += [run(small, Settings.parse(plain), signal=signal) for signal in signals if not signal.as_large]
     truth, large = scene.truth("depth"), Settings.parse({**plain, "resolution": 512})
-    told.append(run(scene.image, large, signal=reduced(truth, 16, 16), truth=truth))
+    told.append(run(scene.image, large, signal=downsampled(truth, 16, 16), truth=truth))
     for result in told:
         out += result.status.values()
         out += [panel.title for panel in result.panels] + [panel.sentence for panel in result.panels]

@@ -75,26 +75,14 @@ def test_upsample_writes_what_the_library_gives(files, capsys):
     facts = json.loads(out)
     assert status == 0
     assert (facts["shape"], facts["dtype"], len(facts["losses"])) == ([5, 48, 64], "float32", 4)
-    image, values = (
-        decode((files / "photo.png").read_bytes()),
-        torch.from_numpy(np.load(files / "features.npy")),
-    )
+    image, values = (decode((files / "photo.png").read_bytes()), torch.from_numpy(np.load(files / "features.npy")))
     expected = gsjbu.upsample(image, values, objective="rgb", iters=4)
     np.testing.assert_array_equal(np.load(files / "full.npy"), expected.numpy())
 
 
 @pytest.mark.parametrize("name", ["full.npy", "full.safetensors", "full.zarr"])
 def test_upsample_float16(files, capsys, name):
-    words = (
-        "upsample",
-        files / "photo.png",
-        files / "features.npy",
-        "-o",
-        files / name,
-        "--iters",
-        1,
-        "--float16",
-    )
+    words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / name, "--iters", 1, "--float16")
     status, out, _ = run(capsys, *words, "--objective", "rgb")
     assert status == 0
     assert out.startswith(f"{files / name}: 5×48×64, fit ")
@@ -115,11 +103,7 @@ def test_a_kept_kernel_renders_another_signal_as_the_library_does(files, capsys)
     assert run(capsys, *words, "--iters", 2, "--objective", "rgb", "--kernel", kept)[0] == 0
     again = ("render", kept, files / "features.npy", "-o", files / "again.npy", "--json")
     status, out, _ = run(capsys, *again)
-    assert (status, json.loads(out)["signal"], list(json.loads(out)["seconds"])) == (
-        0,
-        "features",
-        ["render"],
-    )
+    assert (status, json.loads(out)["signal"], list(json.loads(out)["seconds"])) == (0, "features", ["render"])
     np.testing.assert_array_equal(np.load(files / "again.npy"), np.load(files / "f.npy"))
     np.save(files / "classes.npy", np.add.outer(np.arange(6) // 3 * 2, np.arange(8) // 4).astype(np.uint8))
     assert run(capsys, "render", kept, files / "classes.npy", "-o", files / "classes.png")[0] == 0
@@ -159,21 +143,12 @@ LONG = 300 * "x"
         (["upsample", "words.txt", "depth.npy", "-o", "x.npy"], "not a JPEG, PNG, WebP or AVIF"),
         (["upsample", "photo.png", "photo.png", "-o", "x.gif"], "x.gif ends in .gif; use one of .npy"),
         (["upsample", "photo.png", "features.npy", "-o", "x.png"], "the signal has 5; write .npy instead"),
-        (
-            ["upsample", "photo.png", "features.npy", "-o", "x.npy", "--iters", "2000"],
-            "whole number from 0 to 1000",
-        ),
-        (
-            ["upsample", "photo.png", "features.npy", "-o", "x.npy", "--radius", "x"],
-            "whole number from 1 to 8",
-        ),
+        (["upsample", "photo.png", "features.npy", "-o", "x.npy", "--iters", "2000"], "whole number from 0 to 1000"),
+        (["upsample", "photo.png", "features.npy", "-o", "x.npy", "--radius", "x"], "whole number from 1 to 8"),
         (["upsample", "photo.png", "features.npy", "-o", "x.npy", "--nonsense"], "unrecognized arguments"),
         (["compare", "scene:nowhere", "out"], "the built-in scenes are"),
         (["batch", "nowhere", "out"], "There is no nowhere"),
-        (
-            ["batch", "https://x.org/photos", "out"],
-            "https://x.org/photos is no path: addresses are not fetched",
-        ),
+        (["batch", "https://x.org/photos", "out"], "https://x.org/photos is no path: addresses are not fetched"),
         (["video", "http://x.org/a.mp4", "out.mp4"], "http://x.org/a.mp4 is no path"),
         (["upsample", "http://x.org/a.png", "depth.npy", "-o", "x.npy"], "http://x.org/a.png is no path"),
         (["upsample", "photo.png", "http://x.org/a.npy", "-o", "x.npy"], "http://x.org/a.npy is no path"),
@@ -185,31 +160,19 @@ LONG = 300 * "x"
         (["bench", "--size", "big"], "'big' must be a whole number of at least 1"),
         (["serve", "--port", "99999"], "'99999' must be a whole number from 0 to 65535"),
         (["upsample", ".", "depth.npy", "-o", "x.npy"], ". is a folder; a file is needed."),
-        (
-            ["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "./z.npy"],
-            "place of another result",
-        ),
+        (["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "./z.npy"], "place of another result"),
         (["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "k.npy"], "k.npy ends in .npy"),
         (["upsample", "photo.png", "depth.npy", "-o", "z.npy", "--kernel", "."], ". is a folder"),
         (["upsample", "photo.png", "depth.npy", "-o", "."], ". is a folder"),
         (["upsample", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
-        (
-            ["upsample", "photo.png", "depth.npy", "-o", "file.zarr"],
-            "file.zarr is a file, and the result is a",
-        ),
+        (["upsample", "photo.png", "depth.npy", "-o", "file.zarr"], "file.zarr is a file, and the result is a"),
         (["refine", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
         (["raster", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
         (["export", "-o", "folder.png"], "folder.png is a folder"),
         (["video", "photo.png", "folder.mp4"], "folder.mp4 is a folder"),
         (["video", "photo.png", "."], ". is a folder"),
-        (
-            ["video", "photo.png", "x.mp4", "--values", "words.txt"],
-            "words.txt is a file, and the results need a",
-        ),
-        (
-            ["video", "photo.png", "x.mp4", "--signal", "folder.png", "--values", "folder.png"],
-            "of the signals",
-        ),
+        (["video", "photo.png", "x.mp4", "--values", "words.txt"], "words.txt is a file, and the results need a"),
+        (["video", "photo.png", "x.mp4", "--signal", "folder.png", "--values", "folder.png"], "of the signals"),
         (["compare", "photo.png", "words.txt"], "words.txt is a file, and the results need a folder"),
         (["evaluate", "photo.png", "--truth", "depth.npy", "-o", "words.txt"], "words.txt is a file"),
         (["batch", "photo.png", "words.txt"], "words.txt is a file, and the results need a folder"),
@@ -219,27 +182,15 @@ LONG = 300 * "x"
         (["upsample", "photo.png", LONG, "-o", "x.npy"], f"{LONG} cannot be read: File name too long."),
         (["evaluate", "photo.png", "--truth", LONG], f"{LONG} cannot be read: File name too long."),
         (["batch", LONG, "out"], f"There is no {LONG}"),
-        (
-            ["upsample", "photo.png", "depth.npy", "-o", "x.png", "--float16"],
-            "x.png is a picture, which is not",
-        ),
-        (
-            ["refine", "photo.png", "depth.npy", "-o", "x.tif", "--float16"],
-            "x.tif is a picture, which is not",
-        ),
+        (["upsample", "photo.png", "depth.npy", "-o", "x.png", "--float16"], "x.png is a picture, which is not"),
+        (["refine", "photo.png", "depth.npy", "-o", "x.tif", "--float16"], "x.tif is a picture, which is not"),
         (["video", "photo.png", "x.mp4", "--float16"], "--float16 is that of --values"),
-        (
-            ["batch", "photo.png", "out", "--to", "png", "--float16"],
-            "float16 has no part in results of the form png",
-        ),
+        (["batch", "photo.png", "out", "--to", "png", "--float16"], "float16 has no part in results of the form png"),
         (["batch", "photo.png", "out", "--kind", "nonsense"], "There is no kind of signal 'nonsense'"),
         (["batch", "photo.png", "out", "--invalid", "x"], "invalid is 'x'"),
         (["batch", "photo.png", "out", "--kind", "depth", "--probabilities"], "probabilities is of classes"),
         (["batch", "photo.png", "out", "--to", "png", "--probabilities"], "not the share of each class"),
-        (
-            ["batch", "photo.png", "out", "--signals", "backbone", "--fill"],
-            "--fill has no part where the backbone",
-        ),
+        (["batch", "photo.png", "out", "--signals", "backbone", "--fill"], "--fill has no part where the backbone"),
         (["evaluate", "scene:spheres", "--truth", "scene:depth", "--kind", "labels"], "scene:depth is depth"),
         (["evaluate", "photo.png", "--truth", "depth.npy", "--invalid", "0"], "--invalid has no part where"),
         (["evaluate", "photo.png", "--truth", "depth.npy", "--layout", "banana"], "layout is 'banana'"),
@@ -267,15 +218,7 @@ def test_a_refusal_with_json_is_json(files, capsys):
 
 
 def test_what_cannot_be_written_is_status_3(files, capsys):
-    words = (
-        "upsample",
-        files / "photo.png",
-        files / "features.npy",
-        "-o",
-        files / "photo.png/x.npy",
-        "--iters",
-        0,
-    )
+    words = ("upsample", files / "photo.png", files / "features.npy", "-o", files / "photo.png/x.npy", "--iters", 0)
     status, _, err = run(capsys, *words, "--objective", "rgb")
     assert status == 3
     assert err.startswith("gsjbu: ")
@@ -313,16 +256,7 @@ def test_a_zarr_result_may_be_written_again(files, capsys):
 
 def test_float16_that_would_lose_the_values_is_refused_of_one_and_of_many(files, capsys):
     np.save(files / "photo.npy", 30000 + np.load(files / "depth.npy"))
-    words = (
-        "upsample",
-        files / "photo.png",
-        files / "photo.npy",
-        "-o",
-        files / "x.npy",
-        "--iters",
-        0,
-        "--float16",
-    )
+    words = ("upsample", files / "photo.png", files / "photo.npy", "-o", files / "x.npy", "--iters", 0, "--float16")
     status, _, err = run(capsys, *words)
     assert status == 2 and "without its offset" in err and not (files / "x.npy").exists()
     status, _, err = run(capsys, "batch", files / "photo.png", files / "out", "--iters", 0, "--float16")
@@ -342,16 +276,7 @@ def test_float16_that_would_overflow_is_refused(files, capsys):
 @pytest.mark.parametrize("to", ["/dev/full", "closed pipe"])
 def test_a_standard_output_that_takes_nothing_is_status_3(files, root, to):
     python = sys.executable if to == "/dev/full" else zygote.python()
-    words = [
-        python,
-        "-m",
-        "gsjbu",
-        "upsample",
-        files / "photo.png",
-        files / "depth.npy",
-        "-o",
-        files / "x.npy",
-    ]
+    words = [python, "-m", "gsjbu", "upsample", files / "photo.png", files / "depth.npy", "-o", files / "x.npy"]
     words = [*map(str, words), "--iters", "0", "--json"]
     if to == "closed pipe":
         read, write = os.pipe()
@@ -413,15 +338,7 @@ def test_compare_writes_panels_numbers_and_a_page_that_needs_nothing(files, caps
     assert "PSNR" in out
     facts = json.loads((folder / "result.json").read_text())
     names = {panel["name"] for panel in facts["panels"]}
-    assert {
-        "original",
-        "lr",
-        "bilinear_rgb",
-        "gsjbu_rgb",
-        "error_bilinear",
-        "error_gsjbu",
-        "sigma_x",
-    } <= names
+    assert {"original", "lr", "bilinear_rgb", "gsjbu_rgb", "error_bilinear", "error_gsjbu", "sigma_x"} <= names
     page = (folder / "index.html").read_text("utf-8")
     for panel in facts["panels"]:
         assert decode((folder / panel["file"]).read_bytes()).shape == (3, panel["height"], panel["width"])
@@ -433,18 +350,7 @@ def test_compare_writes_panels_numbers_and_a_page_that_needs_nothing(files, caps
 
 
 def test_compare_of_a_built_in_scene_with_json(tmp_path, capsys):
-    words = (
-        "compare",
-        "scene:wires",
-        tmp_path / "r",
-        "--iters",
-        2,
-        "--resolution",
-        96,
-        "--features",
-        "off",
-        "--json",
-    )
+    words = ("compare", "scene:wires", tmp_path / "r", "--iters", 2, "--resolution", 96, "--features", "off", "--json")
     status, out, _ = run(capsys, *words)
     assert status == 0
     assert json.loads(out)["image"]["width"] == 96
@@ -502,17 +408,7 @@ def test_video_reports_speed_and_flicker(tmp_path, capsys):
         for number in range(4):
             y, x = np.mgrid[0:48, 0:64]
             film.add(np.stack([(x * 4 + number) % 256, y * 5, (x + y) * 2], axis=2).astype(np.uint8))
-    words = (
-        "video",
-        tmp_path / "in.mp4",
-        tmp_path / "out.mp4",
-        "--stride",
-        8,
-        "--iters",
-        10,
-        "--beside",
-        "bilinear",
-    )
+    words = ("video", tmp_path / "in.mp4", tmp_path / "out.mp4", "--stride", 8, "--iters", 10, "--beside", "bilinear")
     status, out, _ = run(capsys, *words, "--values", tmp_path / "v", "--float16", "--check", 3, "--json")
     facts = json.loads(out)
     assert status == 0
@@ -607,21 +503,9 @@ def test_an_interrupt_at_the_start_is_a_sentence_and_a_status(files, root, how, 
     # large enough that a thousand steps outlast every wait
     picture = np.random.default_rng(1).integers(0, 256, (1200, 1600, 3), dtype=np.uint8)
     (files / "photo.png").write_bytes(png_bytes(picture))
-    words = [
-        sys.executable,
-        "-m",
-        "gsjbu",
-        "upsample",
-        files / "photo.png",
-        files / "depth.npy",
-        "-o",
-        files / "y.npy",
-    ]
+    words = [sys.executable, "-m", "gsjbu", "upsample", files / "photo.png", files / "depth.npy", "-o", files / "y.npy"]
     process = subprocess.Popen(
-        [*map(str, words), "--iters", "1000", "--objective", "rgb"],
-        cwd=root,
-        stderr=subprocess.PIPE,
-        text=True,
+        [*map(str, words), "--iters", "1000", "--objective", "rgb"], cwd=root, stderr=subprocess.PIPE, text=True
     )
     worked = psutil.Process(process.pid).cpu_times
     while sum(worked()[:2]) < seconds:  # of its own work: beside other tests it may wait for a core

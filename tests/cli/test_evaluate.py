@@ -12,7 +12,7 @@ from PIL import Image
 
 from gsjbu import cli
 from gsjbu.io.pictures import shrink
-from gsjbu.io.truths import reduced
+from gsjbu.io.truths import downsampled
 from gsjbu.run import pipeline
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
@@ -26,7 +26,7 @@ def test_a_scene_and_its_own_truth_give_the_figures_of_a_run(capsys):
     scene = SAMPLES["spheres"]
     truth = scene.truth("labels")
     settings = Settings(iters=2, resolution=64, stride=8, features=False)
-    result = pipeline.run_reduced(shrink(scene.image, 64), settings, signal=reduced(truth, 8, 8), truth=truth)
+    result = pipeline.run_reduced(shrink(scene.image, 64), settings, signal=downsampled(truth, 8, 8), truth=truth)
     assert set(told["metrics"]) == {"bilinear", "gsjbu", "auto"}
     for method, figures in result.metrics["signal"].items():
         for name in ("miou", "accuracy", "boundary_miou", "agrees"):

@@ -51,9 +51,7 @@ def test_what_a_system_leaves_beside_signals_is_none(film: Path) -> None:
     assert [path.name for path in series.files(film / "depth")] == ["0.npy", "1.npy"]
 
 
-def test_what_stands_in_for_a_backbone_that_was_named_is_said_once(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_what_stands_in_for_a_backbone_that_was_named_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["video", "a.mkv", "b.mkv", "--signal", "features", "--backbone", "timm:nonsense"]
     source = frame_signals.FrameSignals(cli.parser().parse_args(words), FRAMES)
     kernel = gsjbu.fit(np.zeros((32, 32, 3)), stride=STRIDE, iters=0)
@@ -107,24 +105,12 @@ def test_classes_of_many_frames_have_their_colours_though_they_share_channels(
     (film / "ids").mkdir()
     for frame in range(2):
         np.save(
-            film / "ids" / f"{frame}.npy",
-            np.arange(16 * 16).reshape(16, 16).repeat(2, 0).repeat(2, 1) + 50 * frame,
+            film / "ids" / f"{frame}.npy", np.arange(16 * 16).reshape(16, 16).repeat(2, 0).repeat(2, 1) + 50 * frame
         )
     shown = []
     for own in (256, 1000):
         monkeypatch.setattr("gsjbu.io.signals.OWN_CHANNEL", own)
-        words = (
-            "--signal",
-            film / "ids",
-            "--kind",
-            "labels",
-            "--iters",
-            1,
-            "--frames",
-            2,
-            "--values",
-            film / str(own),
-        )
+        words = ("--signal", film / "ids", "--kind", "labels", "--iters", 1, "--frames", 2, "--values", film / str(own))
         assert run(capsys, film, *words)[0] == 0
         with Reader(film / "out.mkv") as frames:
             shown.append(np.stack(list(frames)))
@@ -138,14 +124,7 @@ def signals(folder: Path, frames: list[np.ndarray], **words: object) -> frame_si
     folder.mkdir(exist_ok=True)
     for number, frame in enumerate(frames):
         np.save(folder / f"{number}.npy", frame)
-    asked = {
-        "kind": "auto",
-        "invalid": "auto",
-        "layout": "auto",
-        "fill": False,
-        "names": None,
-        "entry": None,
-    }
+    asked = {"kind": "auto", "invalid": "auto", "layout": "auto", "fill": False, "names": None, "entry": None}
     told = {"signal": str(folder), "objective": "suited", "stride": 8, "quiet": False}
     return frame_signals.FrameSignals(argparse.Namespace(**asked | told | words), len(frames))
 

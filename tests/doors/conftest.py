@@ -104,12 +104,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         yield server.client()
 
 
-DOORS: dict[str, Door] = {
-    "library": by_library,
-    "command line": by_command,
-    "batch": by_batch,
-    "page": by_page,
-}
+DOORS: dict[str, Door] = {"library": by_library, "command line": by_command, "batch": by_batch, "page": by_page}
 
 
 @pytest.fixture(params=["library", "command line", "batch", "api"])

@@ -178,17 +178,7 @@ def test_shares_of_a_folder_have_one_channel_for_each_of_its_classes(photo, tmp_
 def test_shares_of_one_picture_say_their_codes_beside_them(photo, tmp_path):
     signal, out = tmp_path / "classes.npy", tmp_path / "shares.npy"
     signal.write_bytes(npy(np.array([4, 9])[INSIDE[4::8, 4::8].astype(int)]))
-    words = [
-        "upsample",
-        str(photo),
-        str(signal),
-        "-o",
-        str(out),
-        "--iters",
-        "1",
-        "--quiet",
-        "--probabilities",
-    ]
+    words = ["upsample", str(photo), str(signal), "-o", str(out), "--iters", "1", "--quiet", "--probabilities"]
     assert cli.main(words) == 0
     again = understand(out, (H, W), max_values=1 << 24)
     assert again.kind == "probabilities" and again.codes == (4, 9) and again.names == ("class 4", "class 9")
@@ -263,13 +253,7 @@ def test_upsample_refuses_what_the_signal_says_itself(name) -> None:
 
 @pytest.mark.parametrize(
     ("codes", "told"),
-    [
-        ([2**63 + 5, 3], True),
-        ([7, -3], True),
-        ([1e299, 3], False),
-        ([-1, 2**63 + 5], False),
-        ([1, 2.5], False),
-    ],
+    [([2**63 + 5, 3], True), ([7, -3], True), ([1e299, 3], False), ([-1, 2**63 + 5], False), ([1, 2.5], False)],
 )
 def test_class_numbers_of_a_file_are_those_that_integers_hold(codes: list[float], told: bool) -> None:
     shares = np.random.default_rng(0).random((2, 6, 8), dtype=np.float32)

@@ -14,7 +14,7 @@ from PIL import Image
 
 import gsjbu
 from gsjbu import cli
-from gsjbu.batch.sources import Blob, Item
+from gsjbu.batch.items import Blob, Item
 from gsjbu.batch.work import BatchConfig, Worker
 from gsjbu.errors import GsjbuError, SignalWarning
 from tests.doors.conftest import by_page, zipped
@@ -48,17 +48,7 @@ def signal_of(kind: str, seed: int) -> np.ndarray:
     }[kind]  # fmt: skip
 
 
-KINDS = (
-    "depth",
-    "samples",
-    "gaps",
-    "features",
-    "labels",
-    "soft_labels",
-    "probabilities",
-    "heat_map",
-    "logits",
-)
+KINDS = ("depth", "samples", "gaps", "features", "labels", "soft_labels", "probabilities", "heat_map", "logits")
 MEASURED = ("depth", "samples", "gaps")
 
 
@@ -159,16 +149,7 @@ def test_any_array_is_a_result_or_a_sentence(door, folder, client, array):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SignalWarning)
         if door == "command line":
-            words = [
-                "upsample",
-                str(image),
-                str(path),
-                "-o",
-                str(folder / "out.npy"),
-                "--iters",
-                "0",
-                "--quiet",
-            ]
+            words = ["upsample", str(image), str(path), "-o", str(folder / "out.npy"), "--iters", "0", "--quiet"]
             assert cli.main(words) in (0, 2)
         elif door == "batch":
             item = Item("one", Blob(str(image), image.name), Blob(str(path), path.name))

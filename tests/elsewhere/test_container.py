@@ -33,9 +33,7 @@ def rest(instructions: list[tuple[str, str]], word: str) -> list[str]:
     return [what for name, what in instructions if name == word]
 
 
-def test_it_is_slim_runs_as_an_ordinary_user_and_is_stopped_kindly(
-    instructions: list[tuple[str, str]],
-) -> None:
+def test_it_is_slim_runs_as_an_ordinary_user_and_is_stopped_kindly(instructions: list[tuple[str, str]]) -> None:
     assert rest(instructions, "FROM")[0].endswith("-slim")
     assert rest(instructions, "USER") == ["1000"]
     assert rest(instructions, "STOPSIGNAL") == ["SIGTERM"]

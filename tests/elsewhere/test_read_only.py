@@ -72,11 +72,7 @@ def test_the_main_job_works(tmp_path: Path) -> None:
     for name in ("gsjbu", "templates", "static", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "out"))
     done = namespaces.run(
-        MAIN_JOB,
-        namespaces.read_only(tmp_path),
-        cwd=tmp_path,
-        HOME=str(tmp_path),
-        XDG_CACHE_HOME=str(tmp_path),
+        MAIN_JOB, namespaces.read_only(tmp_path), cwd=tmp_path, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "fine"

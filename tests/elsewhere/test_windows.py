@@ -50,10 +50,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 def test_nothing_of_posix_is_left_to_the_simulated_process() -> None:
     program = "import os, signal; print(hasattr(os, 'fork'), hasattr(signal, 'SIGKILL')); import fcntl"
     done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": PLACE},
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": PLACE}, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout.strip()) == (1, "False False")
 

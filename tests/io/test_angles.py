@@ -21,10 +21,7 @@ FIRST = np.ones((24, 32), bool)
     [
         (np.rad2deg(AROUND + NOISE) % 360, "0 and 360"),
         (np.rint(np.rad2deg(AROUND + NOISE) % 360 / 2) % 180, "0 and 180"),  # hue of OpenCV
-        (
-            (COLS / 3 + NOISE + math.pi) % (2 * math.pi) - math.pi,
-            "-3.142 and 3.142",
-        ),  # a phase, five times round
+        ((COLS / 3 + NOISE + math.pi) % (2 * math.pi) - math.pi, "-3.142 and 3.142"),  # a phase, five times round
     ],
 )
 def test_angles_are_told(values, ends):
@@ -79,8 +76,7 @@ def test_other_values_are_not(values):
 
 
 @pytest.mark.parametrize(
-    "phase",
-    [0.3 * COLS + 0.2 * ROWS, (COLS - 12) ** 2 / 20 + (ROWS - 8) ** 2 / 20, 0.9 * COLS - 0.4 * ROWS + NOISE],
+    "phase", [0.3 * COLS + 0.2 * ROWS, (COLS - 12) ** 2 / 20 + (ROWS - 8) ** 2 / 20, 0.9 * COLS - 0.4 * ROWS + NOISE]
 )
 def test_fringes_are_angles_and_no_logits(phase):
     """They keep away from 0 as a mask's logits do, and came back as its sigmoid."""

@@ -44,11 +44,7 @@ def test_what_swings_over_an_edge_is_a_picture_and_levels_as_floats_are_none():
 
 @pytest.mark.parametrize(
     ("what", "said"),
-    [
-        (torch.rand(3, 4, 5).to_sparse(), "is sparse"),
-        (RAMP.astype(complex), "complex"),
-        ([["a"]], "real numbers"),
-    ],
+    [(torch.rand(3, 4, 5).to_sparse(), "is sparse"), (RAMP.astype(complex), "complex"), ([["a"]], "real numbers")],
 )
 def test_what_holds_no_numbers_is_refused(what, said):
     with pytest.raises(ImageError, match=said):

@@ -60,12 +60,7 @@ COLOURS = dict.fromkeys("RGB", DEPTH / 9)
         [(None, {**COLOURS, "Z": DEPTH})],
         [("beauty", COLOURS), ("depth", {"Z": DEPTH})],
         [("beauty", COLOURS), ("depth", {"V": DEPTH})],
-        [
-            (
-                None,
-                {f"View.Combined.{name}": plane for name, plane in COLOURS.items()} | {"View.Depth.Z": DEPTH},
-            )
-        ],
+        [(None, {f"View.Combined.{name}": plane for name, plane in COLOURS.items()} | {"View.Depth.Z": DEPTH})],
         [(None, {"N.X": DEPTH / 7, "N.Y": DEPTH / 8, "N.Z": DEPTH / 9, "depth.V": DEPTH})],
     ],
 )

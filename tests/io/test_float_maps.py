@@ -17,8 +17,7 @@ FLAT[1, 2] = np.nan
 
 
 @pytest.mark.parametrize(
-    ("form", "channels"),
-    [("pfm", None), ("pfm", 1), ("pfm", 3), ("flo", 2), ("exr", None), ("exr", 3), ("exr", 4)],
+    ("form", "channels"), [("pfm", None), ("pfm", 1), ("pfm", 3), ("flo", 2), ("exr", None), ("exr", 3), ("exr", 4)]
 )
 def test_what_is_written_is_read(form, channels):
     if form == "exr":

@@ -116,14 +116,7 @@ def test_a_mask_that_came_along_counts():
 
 @pytest.mark.parametrize(
     ("said", "parsed"),
-    [
-        ("auto", "auto"),
-        (None, "none"),
-        ("None", "none"),
-        (0, (0.0,)),
-        ("0,65535", (0.0, 65535.0)),
-        ([1, 2], (1, 2)),
-    ],
+    [("auto", "auto"), (None, "none"), ("None", "none"), (0, (0.0,)), ("0,65535", (0.0, 65535.0)), ([1, 2], (1, 2))],
 )
 def test_words_for_gaps(said, parsed):
     assert gaps.parse(said) == parsed

@@ -331,13 +331,7 @@ def test_of_several_pictures_the_first_is_followed_and_said(form):
 
 @pytest.mark.parametrize(
     ("mode", "info"),
-    [
-        ("RGBA", {}),
-        ("LA", {}),
-        ("P", {"transparency": 0}),
-        ("L", {"transparency": 0}),
-        ("I;16", {"transparency": 0}),
-    ],
+    [("RGBA", {}), ("LA", {}), ("P", {"transparency": 0}), ("L", {"transparency": 0}), ("I;16", {"transparency": 0})],
 )
 def test_transparent_parts_are_said(mode, info):
     seen = Image.fromarray(np.full((4, 4), 255, np.uint8))
@@ -374,11 +368,7 @@ def test_the_first_colour_page_of_a_tiff_is_the_image(dtype, planar):
     stream = io.BytesIO()
     with tifffile.TiffWriter(stream) as tiff:
         for page in pages:
-            tiff.write(
-                page if planar == "contig" else page.transpose(2, 0, 1),
-                photometric="rgb",
-                planarconfig=planar,
-            )
+            tiff.write(page if planar == "contig" else page.transpose(2, 0, 1), photometric="rgb", planarconfig=planar)
     guide = to_guide(stream.getvalue())
     assert "2 pictures" in guide.notes[0]
     torch.testing.assert_close(guide.pixels, RIGHT, atol=0.01, rtol=0)

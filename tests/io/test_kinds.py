@@ -8,6 +8,7 @@ import pytest
 from benchmarks.maps import cells, maps
 from gsjbu.errors import SignalError
 from gsjbu.io import kinds
+from gsjbu.io.numbers import settled
 
 RNG = np.random.default_rng(0)
 ROWS, COLS = np.mgrid[:12, :16]
@@ -104,13 +105,7 @@ def test_two_likely_kinds_are_both_named():
 
 @pytest.mark.parametrize(
     ("word", "kind"),
-    [
-        ("auto", None),
-        (None, None),
-        ("soft labels", "soft_labels"),
-        ("Heat-Map", "heat_map"),
-        ("mask", "labels"),
-    ],
+    [("auto", None), (None, None), ("soft labels", "soft_labels"), ("Heat-Map", "heat_map"), ("mask", "labels")],
 )
 def test_words_for_kinds(word, kind):
     assert kinds.parse(word) == kind
@@ -151,10 +146,7 @@ def test_a_sigmoid_is_sure_of_a_small_object_and_a_peak_is_all_slope():
     """Of a disc of 20 cells' width in 96 x 128, or of a bump as wide at half its height."""
     away = np.hypot(*np.mgrid[-48:48, -64:64])
     known = np.ones(away.shape, bool)
-    for plane, kind in (
-        (1 / (1 + np.exp(away - 10)), "probabilities"),
-        (np.exp2(-((away / 10) ** 2)), "heat_map"),
-    ):
+    for plane, kind in ((1 / (1 + np.exp(away - 10)), "probabilities"), (np.exp2(-((away / 10) ** 2)), "heat_map")):
         assert kinds.guess(np.clip(plane, 1e-4, 0.9999)[None], known).kind == kind
 
 
@@ -269,7 +261,7 @@ def test_a_thousandth_beyond_is_asked_for():
 
 def test_small_numbers_of_both_signs_are_left_as_they_are():
     plane = 1e-6 * (HEAT - 0.5)
-    assert guess(plane).kind == "depth" and kinds.settled(plane, EVERYWHERE) is plane
+    assert guess(plane).kind == "depth" and settled(plane, EVERYWHERE) is plane
 
 
 def test_features_with_a_rounded_zero_are_no_logits():

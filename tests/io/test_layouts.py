@@ -183,8 +183,7 @@ def _waves(*shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("shape", "size"),
-    [((1, 96, 128, 128), (384, 512)), ((48, 64, 64), (384, 512)), ((14, 20, 20), (224, 320))],
+    ("shape", "size"), [((1, 96, 128, 128), (384, 512)), ((48, 64, 64), (384, 512)), ((14, 20, 20), (224, 320))]
 )
 def test_one_ratio_on_both_axes_goes_before_a_squashed_square(shape, size):
     """Of noise, which may be either; of what is smooth its neighbours decide."""

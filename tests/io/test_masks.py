@@ -111,25 +111,8 @@ def test_a_batch_takes_a_folder_of_masks_at_any_resolution(tmp_path):
         outs = []
         for name in ("photos", "other"):
             out = tmp_path / f"{name}{resolution}"
-            asked = [
-                "--guide-masks",
-                str(tmp_path / "masks"),
-                "--stretch",
-                "percentiles",
-                "--resolution",
-                resolution,
-            ]
-            words = [
-                "batch",
-                str(tmp_path / name),
-                str(out),
-                *asked,
-                "--iters",
-                "2",
-                "--workers",
-                "1",
-                "--quiet",
-            ]
+            asked = ["--guide-masks", str(tmp_path / "masks"), "--stretch", "percentiles", "--resolution", resolution]
+            words = ["batch", str(tmp_path / name), str(out), *asked, "--iters", "2", "--workers", "1", "--quiet"]
             assert cli.main(words) == 1
             outs.append(np.load(out / "a.npy"))
             manifest = json.loads((out / "manifest.json").read_text())
@@ -141,11 +124,7 @@ def test_a_batch_takes_a_folder_of_masks_at_any_resolution(tmp_path):
 
 @pytest.mark.parametrize(
     ("mask", "said"),
-    [
-        (np.ones((H, W)), "nothing of the image"),
-        (CLOUD[1:], "one number a pixel"),
-        ("none.png", "no none.png"),
-    ],
+    [(np.ones((H, W)), "nothing of the image"), (CLOUD[1:], "one number a pixel"), ("none.png", "no none.png")],
 )
 def test_what_is_no_mask_is_refused(mask, said):
     with pytest.raises(ImageError, match=said):

@@ -61,14 +61,8 @@ SHUFFLED = torch.randperm(192, generator=DRAW)[None]
         ({"predicted_depth": torch.rand(2, 12, 16)}, "a batch of 2"),
         (SimpleNamespace(segmentation=torch.ones(3, 12, 16).int()), "a batch of 3"),
         (_of("BaseModelOutput", last_hidden_state=torch.rand(2, 192, 64)), "a batch of 2"),
-        (
-            _of("ViTMAEModelOutput", last_hidden_state=torch.rand(1, 193, 64), ids_restore=SHUFFLED),
-            "not masked",
-        ),
-        (
-            _of("ViTMAEModelOutput", last_hidden_state=torch.rand(1, 49, 64), ids_restore=SHUFFLED),
-            "not masked",
-        ),
+        (_of("ViTMAEModelOutput", last_hidden_state=torch.rand(1, 193, 64), ids_restore=SHUFFLED), "not masked"),
+        (_of("ViTMAEModelOutput", last_hidden_state=torch.rand(1, 49, 64), ids_restore=SHUFFLED), "not masked"),
     ],
 )
 def test_what_is_no_map_of_one_image_is_refused(output, said):

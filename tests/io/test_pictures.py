@@ -140,11 +140,7 @@ def test_cmyk_jpeg():
 def test_the_first_frame_of_an_animation(format):
     frames = [Image.new("RGB", (8, 8), (v, v, v)) for v in (10, 200)]
     data = file_of(
-        frames[0],
-        format,
-        save_all=True,
-        append_images=frames[1:],
-        **({"lossless": True} if format == "WEBP" else {}),
+        frames[0], format, save_all=True, append_images=frames[1:], **({"lossless": True} if format == "WEBP" else {})
     )
     assert (pictures.decode_pixels(data) == 10).all()
 
@@ -283,11 +279,7 @@ def test_shrink_is_the_mean_over_areas_and_never_enlarges():
     assert pictures.shrink(x, 30).shape == (3, 22, 30)
     assert torch.allclose(pictures.shrink(x, 30).mean(), x.mean(), atol=1e-6)
     ramp = torch.arange(7.0).expand(1, 1, 7)
-    expected = [
-        (0 + 1 + 2 / 3) / (7 / 3),
-        (4 / 3 + 3 + 8 / 3) / (7 / 3),
-        (4 / 3 + 5 + 6) / (7 / 3),
-    ]  # by hand
+    expected = [(0 + 1 + 2 / 3) / (7 / 3), (4 / 3 + 3 + 8 / 3) / (7 / 3), (4 / 3 + 5 + 6) / (7 / 3)]  # by hand
     assert torch.allclose(pictures.resize_area(ramp, 1, 3)[0, 0], torch.tensor(expected), atol=1e-6)
     assert torch.equal(pictures.shrink(x, 80), x) and torch.equal(pictures.shrink(x, 500), x)
     assert pictures.shrink(torch.rand(5, 1, 300), 100).shape == (5, 1, 100)

@@ -98,10 +98,7 @@ def damaged(data: bytes, count: int, seed: int) -> Iterator[bytes]:
 
 def check(data: bytes, traced: bool) -> None:
     """One file, as a signal and as an image."""
-    for reader in (
-        lambda x: understand(x, max_values=MAX_VALUES),
-        lambda x: to_guide(x, max_pixels=MAX_VALUES),
-    ):
+    for reader in (lambda x: understand(x, max_values=MAX_VALUES), lambda x: to_guide(x, max_pixels=MAX_VALUES)):
         if traced:
             tracemalloc.reset_peak()
         started = time.perf_counter()

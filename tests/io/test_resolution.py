@@ -51,8 +51,7 @@ def test_a_blurred_mask_resolves_what_its_blur_leaves():
 
 
 @pytest.mark.parametrize(
-    "sharp",
-    [BLOB, RNG.random(BLOB.shape), np.zeros(BLOB.shape), np.pad(np.ones((40, 40)), (40, 80))[:120, :160]],
+    "sharp", [BLOB, RNG.random(BLOB.shape), np.zeros(BLOB.shape), np.pad(np.ones((40, 40)), (40, 80))[:120, :160]]
 )
 def test_what_is_sharp_has_no_coarser_grid(sharp):
     assert resolved(np.asarray(sharp, "f4")[None]) is None

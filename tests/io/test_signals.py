@@ -313,8 +313,7 @@ def test_names_are_a_list(wrong):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
-    [("flags", 1, "encrypted"), ("method", 99, "compressed in a way that is not read")],
+    ("field", "value", "said"), [("flags", 1, "encrypted"), ("method", 99, "compressed in a way that is not read")]
 )
 def test_an_archive_that_is_whole_and_cannot_be_unpacked_is_not_called_damaged(field, value, said):
     stream = io.BytesIO()
@@ -411,10 +410,7 @@ def test_pages_of_one_channel_are_channels_and_one_page_of_colours_has_all_of_th
     assert understand(several("TIFF", "L"), kind="features").shape == (2, 6, 8)
     buffer = io.BytesIO()
     tifffile.imwrite(
-        buffer,
-        FEATURES[:5].transpose(1, 2, 0).astype(np.float32),
-        photometric="minisblack",
-        planarconfig="contig",
+        buffer, FEATURES[:5].transpose(1, 2, 0).astype(np.float32), photometric="minisblack", planarconfig="contig"
     )
     assert understand(buffer.getvalue()).shape == (5, 6, 8)
 
@@ -443,10 +439,7 @@ def test_a_pgm_of_few_levels_is_a_class_map_and_a_ppm_has_colours():
     signal = understand(b"P5 8 6 15\n" + LABELS.astype(np.uint8).tobytes())
     assert (signal.kind, signal.codes) == ("labels", (0, 3, 15))
     colours = np.array([[0, 0, 0], [255, 0, 0], [0, 0, 255]], np.uint8)[np.searchsorted([0, 3, 15], LABELS)]
-    for data in (
-        b"P6 8 6 255\n" + colours.tobytes(),
-        b"P3 8 6 255\n" + " ".join(map(str, colours.ravel())).encode(),
-    ):
+    for data in (b"P6 8 6 255\n" + colours.tobytes(), b"P3 8 6 255\n" + " ".join(map(str, colours.ravel())).encode()):
         signal = understand(data)
         assert (signal.kind, signal.codes) == ("labels", (0, 0xFF, 0xFF0000))
     assert understand(b"P6 8 6 4095\n" + bytes(2 * colours.size), kind="features").shape == (3, 6, 8)
@@ -499,10 +492,7 @@ def test_a_squashed_square_is_said_by_the_library_and_by_the_page():
 def test_whole_numbers_in_floats_are_levels_as_those_in_integers_are():
     levels = np.rint(255 * PROBS).astype(np.uint8)
     for array, kind in ((levels, "auto"), (levels[0], "heat_map")):
-        whole, held = (
-            understand(array, (48, 64), kind=kind),
-            understand(array.astype("f4"), (48, 64), kind=kind),
-        )
+        whole, held = (understand(array, (48, 64), kind=kind), understand(array.astype("f4"), (48, 64), kind=kind))
         assert (held.kind, held.scale) == (whole.kind, whole.scale) and torch.equal(held.values, whole.values)
     held = levels[0].astype("f4")
     held[2, 3] = np.nan  # is filled by fractions

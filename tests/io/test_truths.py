@@ -16,7 +16,7 @@ from gsjbu.io.pictures import png_bytes
 from gsjbu.io.readers import bring
 from gsjbu.io.restoring import class_map
 from gsjbu.io.signals import understand
-from gsjbu.io.truths import reduced, truth_of
+from gsjbu.io.truths import downsampled, truth_of
 
 DRAW = np.random.default_rng(0)
 DEPTH = (2 + DRAW.random((24, 32))).astype(np.float32)
@@ -99,7 +99,7 @@ def test_two_units_are_noticed():
 def test_a_depth_reduces_to_its_cell_means():
     depth = DEPTH.copy()
     depth[:4, :4] = np.nan
-    signal = reduced(bring(depth), 6, 8)
+    signal = downsampled(bring(depth), 6, 8)
     assert signal.kind == "depth"
     means = Grid.from_sizes(24, 32, 6, 8).cell_means(torch.from_numpy(DEPTH)[None])[0]
     assert not signal.mask[0, 0]
@@ -109,7 +109,7 @@ def test_a_depth_reduces_to_its_cell_means():
 
 def test_labels_reduce_to_shares_with_their_names():
     brought = Brought(LABELS, kind="labels", names={0: "sky", 3: "sea"})
-    signal = reduced(brought, 3, 4)
+    signal = downsampled(brought, 3, 4)
     assert (signal.kind, signal.shape) == ("soft_labels", (4, 3, 4))
     assert signal.names == ("sky", "class 1", "class 2", "sea")
     assert signal.values.sum(0).numpy() == pytest.approx(1.0)
@@ -135,7 +135,7 @@ def test_a_truth_of_colours_is_of_classes_as_its_signal_is():
 
 def test_a_truth_of_colours_reduces_to_shares_of_its_classes():
     brought = bring(picture(LABELS))
-    signal = reduced(brought, 6, 8)
+    signal = downsampled(brought, 6, 8)
     assert (signal.kind, signal.shape, signal.colours) == ("soft_labels", (4, 6, 8), True)
     assert signal.names == ("#000000", "#0000ff", "#1ec81e", "#c81e1e")
     truth = truth_of(brought, signal, 24, 32)
@@ -145,7 +145,7 @@ def test_a_truth_of_colours_reduces_to_shares_of_its_classes():
 
 def test_colours_are_features_where_that_is_said():
     brought = bring(picture(LABELS))
-    signal = reduced(brought, 6, 8, kind="features")
+    signal = downsampled(brought, 6, 8, kind="features")
     assert (signal.kind, signal.shape) == ("features", (3, 6, 8))
     truth = truth_of(brought, signal, 24, 32)
     np.testing.assert_array_equal(truth.values.numpy(), COLOURS[LABELS].transpose(2, 0, 1))
@@ -154,11 +154,7 @@ def test_colours_are_features_where_that_is_said():
 @pytest.mark.parametrize(
     ("signal", "pixels", "said"),
     [
-        (
-            picture(LABELS[::4, ::4]),
-            DRAW.integers(0, 256, (24, 32, 3)).astype(np.uint8),
-            "which are no classes",
-        ),
+        (picture(LABELS[::4, ::4]), DRAW.integers(0, 256, (24, 32, 3)).astype(np.uint8), "which are no classes"),
         (LABELS[::4, ::4], COLOURS[LABELS], "save the truth as class numbers"),
         (DEPTH[::4, ::4], COLOURS[LABELS], "it must have 1 channel"),
     ],
@@ -171,7 +167,7 @@ def test_a_picture_that_is_no_truth_is_refused(signal, pixels, said):
 def test_a_photograph_reduces_to_no_classes():
     pixels = DRAW.integers(0, 256, (24, 32, 3)).astype(np.uint8)
     with pytest.raises(SignalError, match="which are no classes"):
-        reduced(bring(png_bytes(pixels)), 6, 8)
+        downsampled(bring(png_bytes(pixels)), 6, 8)
 
 
 def test_fractions_are_no_classes():
@@ -180,7 +176,7 @@ def test_fractions_are_no_classes():
     with pytest.raises(SignalError, match="The truth holds fractions"):
         truth_of(bring(fractions), signal, 24, 32)
     with pytest.raises(SignalError, match="The truth holds fractions"):
-        reduced(bring(fractions), 6, 8, kind="labels")
+        downsampled(bring(fractions), 6, 8, kind="labels")
     whole = truth_of(bring(np.where(np.isnan(fractions), np.nan, LABELS)), signal, 24, 32)
     assert bool((whole.known.numpy() == ~np.isnan(fractions)).all())
 
@@ -189,7 +185,7 @@ def test_thousands_of_instances_reduce_to_the_share_that_each_has_of_the_known_p
     instances = (1000 + np.arange(24 * 32) % 700).reshape(24, 32).astype(np.uint16)
     known = DRAW.random((24, 32)) > 0.3
     known[:8, :8] = False
-    signal = reduced(Brought(instances, known=known), 3, 4, kind="labels")
+    signal = downsampled(Brought(instances, known=known), 3, 4, kind="labels")
     assert signal.codes == tuple(np.unique(instances[known]))
     assert not signal.mask[0, 0] and int(signal.mask.sum()) == 11
     here = known[8:16, 16:24]
@@ -201,7 +197,7 @@ def test_thousands_of_instances_reduce_to_the_share_that_each_has_of_the_known_p
 def test_class_numbers_of_64_bits_are_told_apart():
     ids = np.uint64(2**63) + np.array([0, 1, 2**62], np.uint64)
     there = ids[LABELS % 3]
-    signal = reduced(bring(there), 6, 8, kind="labels")
+    signal = downsampled(bring(there), 6, 8, kind="labels")
     assert signal.codes == tuple(map(int, ids)) and signal.names[1] == f"class {2**63 + 1}"
     truth = truth_of(bring(there), signal, 24, 32)
     assert bool(truth.known.all()) and bool((truth.values[0].numpy() == LABELS % 3).all())
@@ -210,14 +206,14 @@ def test_class_numbers_of_64_bits_are_told_apart():
     few = truth_of(bring(there), low("labels", there[::4, ::4]), 24, 32)
     assert bool((few.values[0].numpy() == LABELS % 3).all())
     with pytest.raises(SignalError, match="more than 64 bits"):
-        reduced(bring(LABELS * 1e300), 6, 8, kind="labels")
+        downsampled(bring(LABELS * 1e300), 6, 8, kind="labels")
 
 
 def test_a_mask_that_rounding_took_beyond_1_is_a_truth_of_classes():
     mask = (LABELS > 1).astype(np.float32) * np.float32(1 + 2e-7)
     signal = low("labels", LABELS[::4, ::4] // 2)
     assert set(truth_of(bring(mask), signal, 24, 32).values.unique().tolist()) == {0, 1}
-    assert reduced(bring(mask), 6, 8).kind == "soft_labels"
+    assert downsampled(bring(mask), 6, 8).kind == "soft_labels"
 
 
 @pytest.mark.parametrize("palette", [False, True])

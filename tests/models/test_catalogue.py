@@ -331,11 +331,7 @@ def test_a_download_is_watched_and_kept(hub):
     seen: list[tuple[int, int, str]] = []
     loaded = catalogue.backbone("dinov2-small", progress=lambda *p: seen.append(p))
     assert "fetched" in loaded.status
-    assert [p.rsplit("/", 1)[1] for p in served] == [
-        "config.json",
-        "preprocessor_config.json",
-        "model.safetensors",
-    ]
+    assert [p.rsplit("/", 1)[1] for p in served] == ["config.json", "preprocessor_config.json", "model.safetensors"]
     assert seen and seen[-1][0] <= seen[-1][1] and "DINOv2 small" in seen[-1][2] and "MB" in seen[-1][2]
     catalogue.release()
     assert "from this machine" in catalogue.backbone("dinov2-small").status and len(served) == 3

@@ -27,8 +27,7 @@ def test_the_image_is_what_the_papers_kernel_is_for():
 
 
 @pytest.mark.parametrize(
-    ("objective", "role", "is_best"),
-    [("rgb", "paper", []), ("signal", "chosen", []), ("auto", "suited", ["gsjbu"])],
+    ("objective", "role", "is_best"), [("rgb", "paper", []), ("signal", "chosen", []), ("auto", "suited", ["gsjbu"])]
 )
 def test_an_objective_chosen_by_hand_is_what_goes_by_gs_jbu(objective, role, is_best):
     assert roles(objective, TRIO[:2], "depth")["gsjbu"] == role

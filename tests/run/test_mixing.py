@@ -9,7 +9,7 @@ import torch
 from gsjbu.core.blend import Blend
 from gsjbu.errors import GsjbuError
 from gsjbu.io.signals import understand
-from gsjbu.io.truths import reduced
+from gsjbu.io.truths import downsampled
 from gsjbu.run import mixing, pipeline
 from gsjbu.run.result import Result
 from gsjbu.samples import SAMPLES
@@ -87,7 +87,7 @@ def test_an_interpolation_has_no_gaussians(whole, way):
 
 def test_what_else_happens_to_a_value_is_said(whole):
     truth = SCENE.truth("depth")
-    told_of = reduced(truth, 12, 16)
+    told_of = downsampled(truth, 12, 16)
     made = pipeline.run(IMAGE, Settings.parse({"features": False}), signal=told_of).mixer("signal", "auto")
     assert made.blend is not None and made.refinement is not None
     told = mixing.notes(made)

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from gsjbu.run.once import Once
+from tests.at_once import at_once
 
 
 def test_it_is_made_once_for_many_who_ask_at_the_same_time():
@@ -14,17 +15,12 @@ def test_it_is_made_once_for_many_who_ask_at_the_same_time():
     together = threading.Barrier(4)
     once = Once(lambda: made.append(1) or object())
     assert not once.is_made
-    found: list[object] = []
 
-    def ask() -> None:
+    def ask(_: int) -> object:
         together.wait()
-        found.append(once.value)
+        return once.value
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = at_once(ask, range(4))
     assert made == [1]
     assert once.is_made
     assert len({id(one) for one in found}) == 1

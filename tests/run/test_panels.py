@@ -74,10 +74,7 @@ def test_sigmas_share_one_scale_and_theta_is_cyclic():
     theta = torch.linspace(-math.pi, 0, 12).reshape(3, 4)
     one = {p.name: p for p in panels.kernel(torch.full((3, 4), 2.0), torch.full((3, 4), 8.0), theta, rand(3, 4))}
     two = {p.name: p for p in panels.kernel(torch.full((3, 4), 2.0), rand(3, 4) + 1, theta + math.pi, rand(3, 4))}
-    assert one["sigma_x"].bar == one["sigma_y"].bar and (one["sigma_x"].bar.low, one["sigma_x"].bar.high) == (
-        2,
-        8,
-    )
+    assert one["sigma_x"].bar == one["sigma_y"].bar and (one["sigma_x"].bar.low, one["sigma_x"].bar.high) == (2, 8)
     assert np.abs(one["theta"].picture.astype(int) - two["theta"].picture).max() <= 3
     assert "half a turn" in one["theta"].sentence and one["theta"].bar.map == "twilight"
     assert float(one["anisotropy"].values.min()) == 4

@@ -16,7 +16,7 @@ from gsjbu.errors import Cancelled
 from gsjbu.io import restoring
 from gsjbu.io.pictures import decode, shrink
 from gsjbu.io.signals import understand
-from gsjbu.io.truths import reduced
+from gsjbu.io.truths import downsampled
 from gsjbu.models import catalogue, features, networks
 from gsjbu.run import fits, metrics, pipeline
 from gsjbu.run.stages import SHARES
@@ -150,12 +150,7 @@ def test_no_steps_is_the_fixed_kernel(photo):
 
 @pytest.mark.parametrize(
     ("size", "resolution", "shown"),
-    [
-        ((240, 320), 96, (72, 96)),
-        ((240, 320), 4096, (240, 320)),
-        ((320, 240), 32, (32, 24)),
-        ((40, 20), 64, (40, 20)),
-    ],
+    [((240, 320), 96, (72, 96)), ((240, 320), 4096, (240, 320)), ((320, 240), 32, (32, 24)), ((40, 20), 64, (40, 20))],
 )
 def test_the_resolution_bounds_the_long_side_and_never_enlarges(size, resolution, shown):
     image = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
@@ -212,13 +207,7 @@ def test_each_thing_shown_has_what_suits_it(photo):
     assert torch.equal(panels["signal_auto"], suited.render(lr, clip=True))
     assert result.signal_kernel.objective == "auto"
     features = gsjbu.fit(
-        image,
-        lr_size=(9, 12),
-        iters=6,
-        threads=1,
-        objective="auto",
-        signal=result.features_lr,
-        kind="features",
+        image, lr_size=(9, 12), iters=6, threads=1, objective="auto", signal=result.features_lr, kind="features"
     )
     assert torch.allclose(panels["features_auto"], features.render(panels["features_lr"]), atol=1e-6)
     assert [m.id for m in result.methods if m.group == "signal"] == ["bilinear", "gsjbu", "auto"]
@@ -236,7 +225,7 @@ SCENE = SAMPLES["spheres"]
 def test_what_was_measured_is_told_where_that_way_was_taken(objective, there):
     truth = SCENE.truth("depth")
     chosen = Settings.parse({"objective": objective, "features": False, "resolution": 256, "iters": 2})
-    result = pipeline.run(SCENE.image, chosen, signal=reduced(truth, 16, 16))
+    result = pipeline.run(SCENE.image, chosen, signal=downsampled(truth, 16, 16))
     assert set(result.as_dict()["measured"]) == ({"signal"} if there else set())
     assert result.as_dict()["fitted_to"] == ("signal" if objective in ("signal", "auto") else "image")
 
@@ -301,11 +290,7 @@ def test_features_of_many_channels(photo, objective):
     draw = np.random.default_rng(0)
     signal = understand(draw.normal(size=(40, 9, 12)).astype(np.float32), kind="features")
     result = run(photo, signal=signal, features=False, objective=objective)
-    assert [n for n in names(result) if n.startswith("signal")] == [
-        "signal_lr",
-        "signal_bilinear",
-        "signal_gsjbu",
-    ]
+    assert [n for n in names(result) if n.startswith("signal")] == ["signal_lr", "signal_bilinear", "signal_gsjbu"]
     assert result.kernel.objective == objective
 
 

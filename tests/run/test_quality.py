@@ -160,17 +160,7 @@ def test_the_probe_finds_a_linear_relation_and_is_scored_on_unseen_images() -> N
 def test_the_command_measures_writes_and_answers(tmp_path, capsys) -> None:
     methods = "nearest,bilinear,bicubic,auto"
     status = quality.main(
-        [
-            "--rows",
-            "built-in labels ×16",
-            "--methods",
-            methods,
-            "--no-noise",
-            "--threads",
-            "1",
-            "--out",
-            str(tmp_path),
-        ]
+        ["--rows", "built-in labels ×16", "--methods", methods, "--no-noise", "--threads", "1", "--out", str(tmp_path)]
     )
     printed = capsys.readouterr().out
     assert status == 0 and "| built-in labels ×16 |" in printed and "nowhere" in printed

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 import torch
@@ -15,6 +13,7 @@ from gsjbu.run import pipeline
 from gsjbu.run.result import Result
 from gsjbu.samples import SAMPLES
 from gsjbu.settings import Settings
+from tests.at_once import at_once
 from tests.oracle_cases import one_torch_thread
 
 __all__ = ["one_torch_thread"]  # a fixture: it is used by being here
@@ -65,12 +64,7 @@ def test_a_region_answers_for_every_panel(result, corners):
         part = part.double().numpy().reshape(len(part), -1)
         told = found[panel.name]
         assert told["pixels"] == part.shape[1]
-        for name, wanted in (
-            ("mean", part.mean(1)),
-            ("std", part.std(1)),
-            ("low", part.min(1)),
-            ("high", part.max(1)),
-        ):
+        for name, wanted in (("mean", part.mean(1)), ("std", part.std(1)), ("low", part.min(1)), ("high", part.max(1))):
             np.testing.assert_allclose(told[name], wanted, atol=1e-9, err_msg=f"{panel.name}: {name}")
 
 
@@ -150,17 +144,7 @@ def test_similarity_to_a_pixel_of_another_picture(result):
 def test_clicks_at_once_get_the_answers_they_get_alone():
     fresh = made()
     alone = {(x, y): made().similarity(x, y) for x, y in PIXELS[:1]}
-    together: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
-
-    def ask(x: int, y: int) -> None:
-        together[x, y] = fresh.similarity(x, y)
-
-    threads = [threading.Thread(target=ask, args=p) for p in PIXELS]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join(timeout=30)
-    assert set(together) == set(PIXELS)
+    together = dict(zip(PIXELS, at_once(lambda p: fresh.similarity(*p), PIXELS), strict=True))
     for p, maps in alone.items():
         assert torch.equal(together[p][1], maps[1])
 

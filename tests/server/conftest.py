@@ -161,6 +161,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def client(server: Running) -> httpx.Client:
+    """A client of it."""
+    return server.client()
+
+
 @dataclass
 class Process(Running):
     """A server in a process of its own."""

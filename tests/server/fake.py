@@ -116,12 +116,7 @@ class FakeRun:
         ones = torch.full((grid.rows, grid.cols), 8.0) + 0 * ballast.sum()
         panels = [_panel("original", image), _panel("bilinear_rgb", hr), _panel("gsjbu_rgb", hr)]
         kernel: Any = FakeKernel(
-            grid,
-            ones,
-            ones.clone(),
-            torch.zeros_like(ones),
-            ones / 80,
-            [0.1 / s for s in range(1, steps + 1)],
+            grid, ones, ones.clone(), torch.zeros_like(ones), ones / 80, [0.1 / s for s in range(1, steps + 1)]
         )
         return FakeResult(
             settings=settings, kernel=kernel, panels=panels, metrics={"rgb": {"bilinear": {"psnr": 20.0}}},

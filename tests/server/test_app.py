@@ -7,10 +7,9 @@ import io
 import json
 import logging
 import random
-import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,10 @@ from gsjbu.io.pictures import decode, png_bytes
 from gsjbu.run.later import Later
 from gsjbu.run.pipeline import run
 from gsjbu.samples import SAMPLES
-from gsjbu.server.config import Config
 from gsjbu.settings import Settings
+from tests.at_once import at_once
 from tests.npy import npy
-from tests.server.conftest import Running, in_thread, picture, start, upload, wait
+from tests.server.conftest import Running, picture, start, upload, wait
 from tests.server.test_jobs import until
 
 PANELS = (
@@ -37,18 +36,6 @@ PANELS = (
 ).split()
 SCENE = next(iter(SAMPLES))
 FAST = {"iters": 5, "resolution": 96, "stride": 8}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    out = tmp_path_factory.mktemp("out")
-    with in_thread(Config(port=0, warm_up=False, out_dir=out)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(server: Running) -> httpx.Client:
-    return server.client()
 
 
 @pytest.fixture(scope="module")
@@ -153,11 +140,7 @@ def test_the_read_out_is_the_panels_values(client: httpx.Client, done: dict[str,
         for name, values in result.pixel(x, y).items():
             np.testing.assert_allclose(told["values"][name], values, atol=1e-3)
     outside = client.get(f"/api/jobs/{job}/pixel", params={"x": width, "y": 0})
-    assert (outside.status_code, outside.json()["code"], outside.json()["setting"]) == (
-        404,
-        "pixel_outside",
-        "x",
-    )
+    assert (outside.status_code, outside.json()["code"], outside.json()["setting"]) == (404, "pixel_outside", "x")
 
 
 def test_the_inspector_is_weights_at(client: httpx.Client, done: dict[str, Any]) -> None:
@@ -272,11 +255,7 @@ def test_a_panels_values_and_its_point_cloud(client: httpx.Client, done: dict[st
     points = np.frombuffer(body, [(c, "<f4") for c in "xyz"] + [(c, "u1") for c in "rgb"])
     np.testing.assert_array_equal(points["z"].reshape(96, 96), values)
     np.testing.assert_array_equal(points["g"].reshape(96, 96), panels["original"].picture[..., 1])
-    for path, code in (
-        ("original.f32", "not_available"),
-        ("sigma_x.ply", "not_available"),
-        ("a.f32", "panel_unknown"),
-    ):
+    for path, code in (("original.f32", "not_available"), ("sigma_x.ply", "not_available"), ("a.f32", "panel_unknown")):
         refused = client.get(f"{url}/{path}")
         assert (refused.status_code, refused.json()["code"]) == (404, code)
 
@@ -323,13 +302,7 @@ def test_the_zip_holds_what_is_needed_to_go_on(client: httpx.Client, done: dict[
         assert archive.testzip() is None
         names = set(archive.namelist())
         assert {f"panels/{p['name']}.png" for p in done["result"]["panels"]} <= names
-        assert {
-            "parameters.safetensors",
-            "rgb_hr.npy",
-            "metrics.json",
-            "settings.json",
-            "versions.json",
-        } <= names
+        assert {"parameters.safetensors", "rgb_hr.npy", "metrics.json", "settings.json", "versions.json"} <= names
         archive.extract("parameters.safetensors", tmp_path)
         kernel = gsjbu.load(tmp_path / "parameters.safetensors")
         hr = np.load(io.BytesIO(archive.read("rgb_hr.npy")))
@@ -477,9 +450,7 @@ def test_a_very_large_result_is_slimmed_until_it_fits(serve: Callable[..., Runni
         assert client.get(f"/api/jobs/{job}/download").status_code == 200
 
 
-def test_many_results_at_once_keep_their_answers_though_not_their_details(
-    serve: Callable[..., Running],
-) -> None:
+def test_many_results_at_once_keep_their_answers_though_not_their_details(serve: Callable[..., Running]) -> None:
     server = serve(real=True, cache_bytes=8_000_000)
     settings = {"iters": 0, "resolution": 128, "features": False, "stride": 8}
     client = server.client()
@@ -635,20 +606,14 @@ def test_one_line_per_request_and_per_job(client: httpx.Client, image: str, capl
 
 def test_parallel_clients_each_get_their_own_result(serve: Callable[..., Running]) -> None:
     server = serve(real=True)
-    widths: dict[int, int] = {}
 
-    def one(width: int) -> None:
+    def one(width: int) -> int:
         answer = server.client(f"width-{width:04}").post(
             "/api/run", files={"file": picture(width, 40)}, data={"iters": "2", "stride": "8"}
         )
-        widths[width] = answer.json()["image"]["width"]
+        return answer.json()["image"]["width"]
 
-    threads = [threading.Thread(target=one, args=(40 + n,)) for n in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert widths == {40 + n: 40 + n for n in range(8)}
+    assert at_once(one, range(40, 48)) == [*range(40, 48)]
 
 
 def test_any_settings_within_bounds_run_on_a_picture_of_any_shape(client: httpx.Client) -> None:

@@ -111,9 +111,7 @@ def child_of(helper: Decoder) -> int:
 
 
 @needs_fork
-def test_a_helper_that_is_killed_is_replaced_and_the_picture_decoded(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_helper_that_is_killed_is_replaced_and_the_picture_decoded(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("gsjbu.server").propagate = True
     one = Decoders(1, 40_000_000, 30)
     helper = one._all[0]._ready()

@@ -18,6 +18,7 @@ from gsjbu.run.stages import Progress
 from gsjbu.server import events
 from gsjbu.server.events import EventLog, last_event_id
 from gsjbu.settings import Settings
+from tests.at_once import at_once
 from tests.server.conftest import Running, start, upload, wait
 from tests.server.fake import FakeRun
 
@@ -43,9 +44,7 @@ def follow(
     return parse(text)[:stop_after]
 
 
-def test_dropping_the_stream_after_any_event_loses_none_and_repeats_none(
-    serve: Callable[..., Running],
-) -> None:
+def test_dropping_the_stream_after_any_event_loses_none_and_repeats_none(serve: Callable[..., Running]) -> None:
     server = serve(FakeRun(seconds=0.3))
     client = server.client()
     image = upload(client)
@@ -68,13 +67,7 @@ def test_several_streams_of_one_running_job_see_the_same(serve: Callable[..., Ru
     server = serve(FakeRun(seconds=0.3))
     client = server.client()
     job_id = start(client, upload(client), iters=300)
-    seen: list[list[tuple[int, str]]] = []
-    threads = [threading.Thread(target=lambda: seen.append(follow(server.client(), job_id))) for _ in range(5)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert len(seen) == 5
+    seen = at_once(lambda n: follow(server.client(), job_id), range(5))
     assert all(s == seen[0] for s in seen)
     assert seen[0][-1] == (306, "done")
 

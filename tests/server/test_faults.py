@@ -84,10 +84,7 @@ def test_a_fault_in_the_servers_own_steps(
 
 @pytest.mark.parametrize("wrong", ["full", "read-only", "a file in its place"])
 def test_without_an_output_folder_the_result_is_given_by_links(
-    serve: Callable[..., Running],
-    wrong: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    serve: Callable[..., Running], wrong: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = serve()
     client = server.client()
@@ -117,12 +114,7 @@ def test_without_an_output_folder_the_result_is_given_by_links(
 
 @pytest.mark.parametrize(
     ("number", "status", "code"),
-    [
-        (28, 507, "storage_full"),
-        (24, 503, "files_exhausted"),
-        (12, 413, "out_of_memory"),
-        (5, 500, "internal"),
-    ],
+    [(28, 507, "storage_full"), (24, 503, "files_exhausted"), (12, 413, "out_of_memory"), (5, 500, "internal")],
 )
 def test_what_the_machine_has_run_out_of_has_a_code(
     serve: Callable[..., Running], number: int, status: int, code: str
@@ -158,9 +150,7 @@ def test_a_job_waits_for_memory_that_another_holds(
     server = serve(run, running_jobs=2)
     monkeypatch.setattr("gsjbu.server.service.available_bytes", lambda: int(1.1 * GIB))
     monkeypatch.setattr(
-        server.service,
-        "estimate",
-        lambda *a: SimpleNamespace(seconds=0.3, bytes=0.5 * GIB, stages={}, advice=[]),
+        server.service, "estimate", lambda *a: SimpleNamespace(seconds=0.3, bytes=0.5 * GIB, stages={}, advice=[])
     )
     first, second = server.client("one"), server.client("two")
     image = upload(first)
@@ -183,8 +173,7 @@ def test_a_job_whose_memory_went_while_it_waited_fails_alone(
 
 
 @pytest.mark.parametrize(
-    "error",
-    [RuntimeError("DefaultCPUAllocator: can't allocate memory"), RuntimeError("can't start new thread")],
+    "error", [RuntimeError("DefaultCPUAllocator: can't allocate memory"), RuntimeError("can't start new thread")]
 )
 def test_what_libraries_say_of_memory_is_understood(serve: Callable[..., Running], error: Exception) -> None:
     client = serve(faulty("rgb", error)).client()

@@ -43,10 +43,7 @@ def requests_of(server: Process) -> list[bytes]:
 
 def _bytes(request: httpx.Request) -> bytes:
     headers = {k: v for k, v in request.headers.items() if k not in ("x-client-id", "connection")}
-    lines = [
-        f"{request.method} {request.url.raw_path.decode()} HTTP/1.1",
-        *(f"{k}: {v}" for k, v in headers.items()),
-    ]
+    lines = [f"{request.method} {request.url.raw_path.decode()} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\nX-Client-Id: client-WHO\r\n\r\n" + request.read()
 
 
@@ -122,11 +119,7 @@ def crowd(server: Process, requests: list[bytes]) -> Iterator[None]:
 
 def storm(seconds: float, temporary: Path) -> tuple[float, float]:
     """So many seconds of hanging up, which leave nothing; a polite client's median answer before and meanwhile."""
-    env = {
-        "TMPDIR": str(temporary),
-        "GSJBU_LIMIT_CLIENT_GRACE_SECONDS": "1",
-        "GSJBU_LIMIT_CLIENT_IDLE_SECONDS": "2",
-    }
+    env = {"TMPDIR": str(temporary), "GSJBU_LIMIT_CLIENT_GRACE_SECONDS": "1", "GSJBU_LIMIT_CLIENT_IDLE_SECONDS": "2"}
     with in_process("--out-dir", str(temporary / "out"), env=env) as server:
         polite = server.client("polite")
         until(lambda: polite.get("/healthz").json()["warm"], 120)

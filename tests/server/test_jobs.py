@@ -15,6 +15,7 @@ from gsjbu.errors import Cancelled, SettingError
 from gsjbu.server.jobs import Job, Scheduler
 from gsjbu.server.limits import Limits
 from gsjbu.server.problems import Problem
+from tests.at_once import at_once
 from tests.server.conftest import Running, picture, start, upload, wait
 from tests.server.fake import STAGES, FakeRun
 
@@ -312,11 +313,7 @@ def test_two_hundred_jobs_from_fifty_clients(serve: Callable[..., Running]) -> N
             body = a.json()
             answers.append((name, a.status_code, a.headers.get("retry-after"), body.get("job_id") or body["code"]))
 
-    threads = [threading.Thread(target=four, args=(f"{n:04}",)) for n in range(50)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    at_once(four, [f"{n:04}" for n in range(50)])
     gate.set()
     accepted = [a for a in answers if a[1] == 202]
     refused = [a for a in answers if a[1] == 429]
@@ -366,11 +363,7 @@ def test_with_room_made_every_one_of_fifty_clients_gets_its_turn(serve: Callable
                 return
             time.sleep(0.02)
 
-    threads = [threading.Thread(target=insist, args=(f"{n:04}",)) for n in range(50)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    at_once(insist, [f"{n:04}" for n in range(50)])
     assert len(served) == 50
 
 

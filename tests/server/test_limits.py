@@ -98,15 +98,7 @@ def test_the_guide_names_each_limit_and_each_code() -> None:
 def test_what_is_promised_under_a_fault_names_codes_and_limits_that_are() -> None:
     page = server_tables.PAGE.read_text("utf-8")
     promised = page[page.index("## What is promised") : page.index("## Limits")]
-    known = {
-        *STATUS,
-        *asdict(Limits()),
-        "return_files",
-        "status.files",
-        "/healthz",
-        "/api/run",
-        "signal_corrupt",
-    }
+    known = {*STATUS, *asdict(Limits()), "return_files", "status.files", "/healthz", "/api/run", "signal_corrupt"}
     names = set(re.findall(r"`([a-z_/.]+)`", promised))
     assert len(names & set(STATUS)) > 8
     assert names <= known

@@ -30,13 +30,7 @@ def attack(server: Process) -> None:
     for name, data in list(hostile.files().items())[::8]:
         client.post("/api/images", files={"file": (name, data)})
     head = {"Content-Type": "multipart/form-data; boundary=x"}
-    for body in (
-        b"",
-        b"--x",
-        b"--x\r\n\r\n",
-        b"--y\r\n" * 50,
-        b"--x\r\nContent-Disposition: \r\n\r\n\r\n--x--",
-    ):
+    for body in (b"", b"--x", b"--x\r\n\r\n", b"--y\r\n" * 50, b"--x\r\nContent-Disposition: \r\n\r\n\r\n--x--"):
         client.post("/api/images", content=body, headers=head)
     for raw in (
         b"\0\1\2\r\n\r\n",

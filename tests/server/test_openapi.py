@@ -19,11 +19,6 @@ PROBLEM = "application/problem+json"
 
 
 @pytest.fixture(scope="module")
-def client(server: Running) -> httpx.Client:
-    return server.client()
-
-
-@pytest.fixture(scope="module")
 def api(client: httpx.Client) -> dict[str, Any]:
     """The description, in which objects have nothing but what is named."""
     described = copy.deepcopy(client.get("/openapi.json").json())
@@ -101,10 +96,7 @@ def test_headers_that_a_reader_needs_are_described(client: httpx.Client, api: di
     image = client.post("/api/images", files={"sample": (None, next(iter(SAMPLES)))}).json()["image_id"]
     job = start(client, image, **FAST)
     wait(client, job, 120)
-    for path, asked in (
-        ("panels/{name}.f32", "panels/sigma_x.f32"),
-        ("similarity", "similarity?x=1&y=2&format=u16"),
-    ):
+    for path, asked in (("panels/{name}.f32", "panels/sigma_x.f32"), ("similarity", "similarity?x=1&y=2&format=u16")):
         answer = client.get(f"/api/jobs/{job}/{asked}")
         described = api["paths"][f"/api/jobs/{{job_id}}/{path}"]["get"]["responses"]["200"]["headers"]
         sent = {name for name in answer.headers if name in ("x-width", "x-height", "x-low", "x-high")}

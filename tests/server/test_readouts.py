@@ -100,9 +100,7 @@ def test_a_pixel_of_panels_that_are_not_made_takes_room_as_they_do(
     assert client.get(path).status_code == 200 and used == [7]
 
 
-def test_a_point_cloud_is_refused_as_one(
-    serve: Callable[..., Running],
-) -> None:
+def test_a_point_cloud_is_refused_as_one(serve: Callable[..., Running]) -> None:
     service = serve(download_bytes=10).service
     with pytest.raises(Problem, match="The point cloud would have") as refused:
         service.check_download(11, "point cloud")

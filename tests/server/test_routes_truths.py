@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from gsjbu.io.truths import reduced
+from gsjbu.io.truths import downsampled
 from gsjbu.run import pipeline
 from gsjbu.samples import SAMPLES
 from gsjbu.server.app import create_app
@@ -60,16 +60,11 @@ def test_a_scenes_own_truth_is_reduced_and_measured_against(api: TestClient, wha
     assert signal.status_code == 201
     assert signal.json()["shape"][1:] == [8, 8]
     assert signal.json()["kind"] == {"depth": "depth", "labels": "soft_labels"}[what]
-    body = {
-        "image_id": image,
-        "settings": QUICK,
-        "signal_id": signal.json()["signal_id"],
-        "truth_id": truth_id,
-    }
+    body = {"image_id": image, "settings": QUICK, "signal_id": signal.json()["signal_id"], "truth_id": truth_id}
     result = finished(api, {**body, "panels": "links"})
     scene = SAMPLES["spheres"]
     expected = pipeline.run(
-        scene.image, Settings(**QUICK), signal=reduced(scene.truth(what), 8, 8, what), truth=scene.truth(what)
+        scene.image, Settings(**QUICK), signal=downsampled(scene.truth(what), 8, 8, what), truth=scene.truth(what)
     )
     for method, figures in expected.metrics["signal"].items():
         assert plain(result["metrics"]["signal"][method]) == pytest.approx(plain(figures), abs=1e-6)

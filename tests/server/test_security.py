@@ -154,11 +154,7 @@ def test_a_good_file_is_served_and_linked_folders_are_not(hall: Running) -> None
     client = hall.client()
     good = client.get(f"/static/out/{'0' * 32}/good.png")
     assert (good.status_code, good.headers["content-type"], good.content) == (200, "image/png", picture())
-    for path in (
-        f"/static/out/{'0' * 32}/link.png",
-        f"/static/out/{'1' * 32}/secret.txt",
-        "/static/secret.png",
-    ):
+    for path in (f"/static/out/{'0' * 32}/link.png", f"/static/out/{'1' * 32}/secret.txt", "/static/secret.png"):
         assert client.get(path).status_code == 404
 
 

@@ -60,10 +60,7 @@ class Visitor:
         size = body["result"]["image"]
         x, y = self.chance.randrange(size["width"]), self.chance.randrange(size["height"])
         for what in ("pixel", "kernel", "similarity"):
-            assert self.client.get(f"/api/jobs/{job}/{what}", params={"x": x, "y": y}).status_code in (
-                200,
-                404,
-            )
+            assert self.client.get(f"/api/jobs/{job}/{what}", params={"x": x, "y": y}).status_code in (200, 404)
         assert self.client.get(f"/api/jobs/{job}/download").status_code == 200
 
     def links(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,15 +11,8 @@ import pytest
 import torch
 
 from gsjbu.server.problems import Problem
-from gsjbu.server.store import (
-    IN_USE_SECONDS,
-    LATEST_RESULTS,
-    SHOWN_RESULTS,
-    Store,
-    forget_oldest,
-    new_id,
-    size_of,
-)
+from gsjbu.server.store import IN_USE_SECONDS, LATEST_RESULTS, SHOWN_RESULTS, Store, forget_oldest, new_id, size_of
+from tests.at_once import at_once
 
 
 class Clock:
@@ -172,17 +164,13 @@ def test_size_counts_shared_arrays_once() -> None:
 def test_many_threads_leave_the_count_right() -> None:
     store = Store(10_000, 1000)
 
-    def work() -> None:
+    def work(_: int) -> None:
         for n in range(300):
             entry = store.add("image", bytes(100))
             if n % 3 == 0:
                 store.drop(entry)
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    at_once(work, range(8))
     assert store.bytes == sum(e.bytes for e in store._inputs.entries.values()) <= 10_000
 
 
@@ -196,9 +184,7 @@ def test_things_nobody_uses_go_before_results_of_now(clock: Clock) -> None:
     assert store.bytes <= 1000
 
 
-def test_what_is_kept_for_images_in_use_goes_before_the_newest_results_lose_their_values(
-    clock: Clock,
-) -> None:
+def test_what_is_kept_for_images_in_use_goes_before_the_newest_results_lose_their_values(clock: Clock) -> None:
     class Image:
         cache = b""
 

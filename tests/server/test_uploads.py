@@ -18,6 +18,7 @@ from gsjbu.server.decoder import DecodeTimeout
 from gsjbu.server.inputs import LARGE_BYTES
 from gsjbu.server.limits import MIB, Limits
 from gsjbu.server.uploads import Buffers, clean_name, form_bytes
+from tests.at_once import at_once
 from tests.server.conftest import ROOT, Running, picture, upload
 from tests.server.test_jobs import until
 
@@ -90,9 +91,7 @@ def test_a_chunked_upload_without_a_length_stops_at_the_limit(serve: Callable[..
     assert received(server) <= 3 * MIB
 
 
-def test_an_upload_of_exactly_the_limit_passes_and_one_byte_more_does_not(
-    serve: Callable[..., Running],
-) -> None:
+def test_an_upload_of_exactly_the_limit_passes_and_one_byte_more_does_not(serve: Callable[..., Running]) -> None:
     server = serve(image_bytes=10_000)
     exact = picture(10, 10) + bytes(10_000 - len(picture(10, 10)))
     assert server.client().post("/api/images", files={"file": exact}).status_code == 201
@@ -197,9 +196,7 @@ def test_a_client_that_does_not_read_its_answer_is_dropped(serve: Callable[..., 
     assert server.client().get("/healthz").status_code == 200
 
 
-def test_connections_over_the_count_are_closed_and_come_back_when_there_is_room(
-    serve: Callable[..., Running],
-) -> None:
+def test_connections_over_the_count_are_closed_and_come_back_when_there_is_room(serve: Callable[..., Running]) -> None:
     server = serve(connections=10)
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(server.connect()) for _ in range(10)]
@@ -221,18 +218,8 @@ def test_waiting_for_a_free_decoder_is_not_decode_time(
     server = serve(decode_seconds=0.5)
     good = server.service.inputs.decoders.decode
     monkeypatch.setattr(server.service.inputs.decoders, "decode", lambda *a, **k: (time.sleep(0.2), good(*a, **k))[1])
-    codes: list[int] = []
-    threads = [
-        threading.Thread(
-            target=lambda: codes.append(server.client().post("/api/images", files={"file": picture()}).status_code)
-        )
-        for _ in range(10)
-    ]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert codes == [201] * 10
+    answers = at_once(lambda _: server.client().post("/api/images", files={"file": picture()}), range(10))
+    assert [answer.status_code for answer in answers] == [201] * 10
     monkeypatch.setattr(server.service.inputs.decoders, "decode", _too_slow)
     assert code_of(server.client().post("/api/images", files={"file": picture()})) == (422, "decode_timeout")
 

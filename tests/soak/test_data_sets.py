@@ -59,11 +59,7 @@ def test_all_cores_are_used_well(data_set, tmp_path):
         seconds = time.perf_counter() - started
         assert [outcome["status"] for outcome in outcomes] == ["done"] * count
         warm = outcomes[workers:]  # a worker's first image loads the compiled kernel
-        return (
-            statistics.mean(o["cpu_seconds"] for o in warm),
-            statistics.mean(o["seconds"] for o in warm),
-            seconds,
-        )
+        return (statistics.mean(o["cpu_seconds"] for o in warm), statistics.mean(o["seconds"] for o in warm), seconds)
 
     alone_cpu, alone_seconds, _ = run(12, 1)
     shared_cpu, _, seconds = run(COUNT, cores)
@@ -75,18 +71,7 @@ def test_all_cores_are_used_well(data_set, tmp_path):
 
 def test_killed_half_way_and_started_again(data_set, tmp_path):
     """200 images to kernels (small results); SIGKILL at the hundredth; the same bytes, none twice, none lost."""
-    words = [
-        sys.executable,
-        "-m",
-        "gsjbu",
-        "batch",
-        str(data_set),
-        "--to",
-        "kernel",
-        "--iters",
-        "10",
-        "--quiet",
-    ]
+    words = [sys.executable, "-m", "gsjbu", "batch", str(data_set), "--to", "kernel", "--iters", "10", "--quiet"]
     words += ["--objective", "rgb"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert subprocess.run([*words, str(whole)]).returncode == 0
