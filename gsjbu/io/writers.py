@@ -24,7 +24,7 @@ from gsjbu.extras import lacking
 from gsjbu.io import addresses
 from gsjbu.io.halving import halved
 from gsjbu.io.kinds import SHARES
-from gsjbu.io.notes import beside, notes_of
+from gsjbu.io.notes import beside, encoded, notes_of
 
 if TYPE_CHECKING:
     from gsjbu.core.kernel import Kernel
@@ -100,10 +100,14 @@ def write_bytes(path: Path, data: bytes, alone: Callable[[], bool] = lambda: Tru
     _replace(path, alone, lambda part: part.write_bytes(data))
 
 
+def write_text(path: Path, text: str, alone: Callable[[], bool] = lambda: True) -> None:
+    """As :func:`write_bytes`; ``text`` may hold names of files that are no UTF-8."""
+    write_bytes(path, encoded(text), alone)
+
+
 def write_notes(path: Path, told: dict[str, Any], alone: Callable[[], bool] = lambda: True) -> None:
     """What the numbers of the result at ``path`` mean, beside it."""
-    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    _replace(beside(path), alone, lambda part: part.write_bytes(text.encode()))
+    write_text(beside(path), json.dumps(told, indent=1, ensure_ascii=False) + "\n", alone)
 
 
 def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda: True) -> None:
