@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gsjbu.core import blend as blends
 from gsjbu.core import blur as blurs
-from gsjbu.core import clipping, compiler, gaps, parameters, shift
+from gsjbu.core import clipping, compiler, files, gaps, parameters, shift
 from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means
@@ -378,11 +378,11 @@ class Kernel:
     def save(self, path: str | Path) -> None:
         """Write to a safetensors file: guide, raw values, losses and how they came about. Raises OSError.
 
-        Its folder is made where there is none.
+        Its folder is made where there is none; a file that was there stays until the new one is whole.
         """
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        data = self.to_bytes()
         # Not save_file: it hides a full disk in an error of its own, and lets nobody else read the file.
-        Path(path).write_bytes(self.to_bytes())
+        files.replace(Path(path), lambda part: part.write_bytes(data))
 
     @eager
     def to_onnx(self, path: str | Path) -> None:
