@@ -228,7 +228,7 @@ class Kernel:
         flat = (log_odds(signal) if odds else signal).reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
         direct = whole and refinement is None and not any(self.offset) and not self.corners
-        direct = direct and out is not None and out.dtype.isnative
+        direct = direct and target is not None and _is_torchs(target)
         threads = self.threads if threads is None else threads
         with in_float32(flat.device.type):  # weights and sums need float32
             if mask is None or whole:
@@ -418,6 +418,12 @@ class Kernel:
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
         return save(tensors, metadata={"gsjbu": json.dumps(notes)})
+
+
+def _is_torchs(array: np.ndarray) -> bool:
+    """Whether torch has tensors of such an array, in its memory."""
+    size, known = array.itemsize, array.dtype in (np.float16, np.float32, np.float64)
+    return known and array.dtype.isnative and all(step >= 0 and step % size == 0 for step in array.strides)
 
 
 def _lies_in(x: Tensor, array: np.ndarray) -> bool:
