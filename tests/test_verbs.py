@@ -292,3 +292,28 @@ def test_a_large_signal_is_no_image():
     with pytest.raises(SignalError) as refusal:
         gsjbu.upsample(torch.rand(3, 24, 32), torch.randn(20, 48, 64))
     assert "swapped" not in refusal.value.message
+
+
+@pytest.mark.parametrize("backend", ["auto", "attention"])
+@pytest.mark.parametrize("objective", ["rgb", "auto"])
+@pytest.mark.parametrize("no", [False, np.bool_(False), torch.tensor(False)])
+def test_any_false_stops_a_fit(no, objective, backend):
+    steps = []
+
+    def progress(step: int, _loss: float) -> object:
+        steps.append(step)
+        return no
+
+    signal = torch.rand(1, 4, 4) * 50 + 1
+    options = {"signal": signal, "kind": "depth"} if objective == "auto" else {}
+    image = np.random.default_rng(0).random((32, 32, 3))
+    gsjbu.fit(image, lr_size=(4, 4), iters=9, objective=objective, progress=progress, backend=backend, **options)
+    assert steps == [0]
+
+
+@pytest.mark.parametrize("answer", [None, 0, True, np.bool_(True)])
+def test_another_answer_goes_on(answer):
+    steps = []
+    image = np.random.default_rng(0).random((32, 32, 3))
+    gsjbu.fit(image, lr_size=(4, 4), iters=4, progress=lambda step, _: (steps.append(step), answer)[1])
+    assert steps == [0, 1, 2, 3]

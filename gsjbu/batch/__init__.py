@@ -24,8 +24,9 @@ from gsjbu.batch.items import Item, SourceError
 from gsjbu.batch.manifest import BEGUN, Journal, ResumeError, check_settings, known_results, write_manifest
 from gsjbu.batch.signal_files import BACKBONE, BESIDE, goes_before, mask_file
 from gsjbu.batch.sources import find, is_one_of, passed_over
+from gsjbu.core.files import PART, discard
 from gsjbu.io import addresses
-from gsjbu.io.writers import PART, check_folder, discard, is_there, result_path, sweep
+from gsjbu.io.writers import check_folder, is_there, result_path, sweep
 from gsjbu.settings import OF_BACKBONE, default
 from gsjbu.version import __version__
 

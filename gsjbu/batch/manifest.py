@@ -19,7 +19,8 @@ from typing import Any, BinaryIO
 
 from gsjbu.batch.items import Item
 from gsjbu.errors import GsjbuError
-from gsjbu.io.writers import ENDINGS, write_bytes
+from gsjbu.io.notes import encoded
+from gsjbu.io.writers import ENDINGS, write_text
 
 SETTINGS, JOURNAL, MANIFEST = "settings.json", "journal.jsonl", "manifest.json"
 BEGUN = "begun"
@@ -35,16 +36,6 @@ class ResumeError(GsjbuError):
 def failed(item: Item, code: str, error: str) -> dict[str, Any]:
     """The outcome of an item of which nothing came."""
     return {"key": item.key, "status": "failed", "code": code, "error": error}
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """``text`` under ``path``, whole or not at all."""
-    write_bytes(path, _encoded(text))
-
-
-def _encoded(text: str) -> bytes:
-    """JSON in UTF-8; the bytes of a name that is none are written as JSON's escapes, and read back as they were."""
-    return text.encode("utf-8", "backslashreplace")
 
 
 def check_settings(folder: Path, asked: dict[str, Any]) -> None:
@@ -67,7 +58,7 @@ def check_settings(folder: Path, asked: dict[str, Any]) -> None:
         return
     if path.is_file():
         (folder / JOURNAL).unlink(missing_ok=True)  # of results that are gone
-    write_atomically(path, json.dumps(asked, indent=1, sort_keys=True) + "\n")
+    write_text(path, json.dumps(asked, indent=1, sort_keys=True) + "\n")
 
 
 def _holds_results(folder: Path) -> bool:
@@ -95,7 +86,7 @@ class Journal:
         self._file.flush()
 
     def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(_encoded(json.dumps(line, ensure_ascii=False) + "\n"))
+        self._file.write(encoded(json.dumps(line, ensure_ascii=False) + "\n"))
 
     def close(self) -> None:
         """Flush to the disk and close."""
@@ -155,5 +146,5 @@ def write_manifest(folder: Path, asked: dict[str, Any], outcomes: Iterable[dict[
     """The final record, sorted by key; outcomes without timings give equal bytes for equal work."""
     items = sorted(outcomes, key=lambda outcome: outcome["key"])
     record = {"settings": asked, "items": items}
-    write_atomically(folder / MANIFEST, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    write_text(folder / MANIFEST, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     return folder / MANIFEST

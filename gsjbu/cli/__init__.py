@@ -42,11 +42,11 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]
-        text = (module.__doc__ or "").strip()
+        text = (module.__doc__ or "").strip()  # python -OO keeps none
         takes_the_rest = getattr(module, "TAKES_THE_REST", False)
         command = commands.add_parser(
             name,
-            help=text.splitlines()[0],
+            help=text.partition("\n")[0],
             description=text,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             add_help=not takes_the_rest,

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the pipeline and write the report."""
     from gsjbu.io import pictures
-    from gsjbu.io.writers import check_folder, write_bytes
+    from gsjbu.io.writers import check_folder, write_bytes, write_text
     from gsjbu.run import pipeline
 
     check_folder(args.folder)
@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
         options.say(args, [f"Features: {result.status['features']}"])
     facts = _facts(result)
     text = json.dumps(facts, indent=1, ensure_ascii=False)
-    write_bytes(folder / REPORT, (text + "\n").encode())
-    write_bytes(folder / "index.html", report.page(Path(args.image).name, facts).encode())
+    write_text(folder / REPORT, text + "\n")
+    write_text(folder / "index.html", report.page(Path(args.image).name, facts))
     options.tell(args, facts | {"folder": str(folder)}, _sentence(folder, facts))
     return 0
 

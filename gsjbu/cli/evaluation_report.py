@@ -18,11 +18,11 @@ Rows = list[dict[str, Any]]
 
 def write(folder: Path, rows: Rows, failed: list[dict[str, str]]) -> None:
     """Both files into ``folder``. Raises OSError."""
-    from gsjbu.io.writers import write_bytes
+    from gsjbu.io.writers import write_text
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_bytes(folder / "figures.csv", as_csv(rows).encode())
-    write_bytes(folder / "index.html", as_html(rows, failed).encode())
+    write_text(folder / "figures.csv", as_csv(rows))
+    write_text(folder / "index.html", as_html(rows, failed))
 
 
 def as_csv(rows: Rows) -> str:

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from gsjbu.cli import options
+from gsjbu.errors import GsjbuError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,10 @@ def run(args: argparse.Namespace) -> int:
 
     options.spare_inputs((args.kernel,), (args.output,))
     output = Path(args.output)
+    if output.suffix.lower() != ".onnx":
+        raise GsjbuError(
+            "output_format", f"{output.name or output} ends in {output.suffix or 'nothing'}; the graph is a .onnx file."
+        )
     if args.kernel:
         gsjbu.load(args.kernel).to_onnx(output)
     else:

@@ -133,7 +133,7 @@ def _code() -> str:
     sources = sorted((PACKAGE / "core").rglob("*.py"))
     facts = [
         str(PACKAGE),
-        sys.implementation.cache_tag,
+        f"{sys.implementation.cache_tag} -O{sys.flags.optimize}",
         platform.machine(),
         torch.backends.cpu.get_cpu_capability(),
     ]

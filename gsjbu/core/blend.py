@@ -27,6 +27,7 @@ from gsjbu.core.backends.members import Members, alone
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import Upsampler
+from gsjbu.core.precision import matmul
 
 MixGaussians = Callable[[Gaussians, Tensor], Tensor]  # an Upsampler by the given set of Gaussians
 
@@ -202,7 +203,7 @@ class Means:
             out = out + weight * padded[:, dy : dy + rows, dx : dx + cols]
         if self.plain is not None:
             down, across = (line.to(signal) for line in self.plain)
-            out = out + down @ signal @ across.T
+            out = out + matmul(matmul(down, signal), across.T)
         return out
 
 

@@ -36,9 +36,9 @@ class Blur(NamedTuple):
         return float((2 * self.share * self.times) ** 0.5)
 
 
-#: By name, the weaker first. The weakest is what antialiased resizing does beyond averaging over each cell, and is looked
-#: for in class shares alone. It leaves overshoots of 0.063 and more of those that are means over cells (201 signals ×4
-#: to ×16), of 0.06 and less of three in four that Pillow's BILINEAR or a Gaussian of half a cell made.
+#: By name, the weaker first. The weakest is what antialiased resizing does beyond averaging over each cell, and is
+#: looked for in class shares alone. Undone, it leaves overshoots of 0.063 and more of shares that are means over cells
+#: (201 signals ×4 to ×16), of 0.06 and less of three in four that Pillow's BILINEAR or a Gaussian of half a cell made.
 BLURS = {
     "1 10 1": Blur(1 / 12, 1, 0.062, 0.0),
     "1 6 1": Blur(1 / 8, 1, 0.085, 0.02),

@@ -1,18 +1,19 @@
 """What torch.compile must not look into: compiled loops and numpy; it goes round them, and compiles what is beside.
 
-Autocast does not reach it either: weights and sums need float32. Nor does another default device: what is made within
-is the CPU's, or says where.
+Autocast does not reach it either, nor what else takes digits off: weights and sums need float32 (see precision.py). Nor
+does another default device: what is made within is the CPU's, or says where.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import torch
 
+from gsjbu.core.precision import in_float32
 from gsjbu.errors import GsjbuError
 
 P = ParamSpec("P")
@@ -35,14 +36,7 @@ def eager(call: Callable[P, R]) -> Callable[P, R]:
         with ExitStack() as stack:
             if torch.empty(0).device.type != "cpu":  # get_default_device fails in torch.func
                 stack.enter_context(torch.device("cpu"))
-            for device in ("cpu", "cuda", "mps"):
-                stack.enter_context(without_autocast(device))
+            stack.enter_context(in_float32("cpu", "cuda", "mps"))
             return call(*args, **options)
 
     return inner
-
-
-def without_autocast(device: str) -> AbstractContextManager[None]:
-    """Autocast switched off on ``device`` where it is on. torch before 2.5 has none on mps, and raises if asked."""
-    on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return torch.autocast(device, enabled=False) if on else nullcontext()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gsjbu.core import auto, devices, parameters
 from gsjbu.core.backends import dispatch
+from gsjbu.core.eager import eager
 from gsjbu.core.gaps import both, checked_mask, parted
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid, size_text
@@ -24,6 +25,7 @@ from gsjbu.errors import SettingError, ShapeError, SignalError
 from gsjbu.settings import SETTINGS, default
 
 
+@eager
 def fit_kernel(
     guide: Tensor,  # [G, H, W] float32 on the CPU
     grid: Grid,
@@ -61,6 +63,7 @@ def fit_kernel(
     mask = both(checked_mask(mask, grid.rows, grid.cols), known)
     _check_positive(rate=rate, sigma=sigma, sigma_r=sigma_r)
     check_threads(threads)
+    progress = None if progress is None else _of_python(progress)
     where = devices.resolve(device)
     chosen = dispatch.choose(where, backend, grid)
     chosen_by_hand = init is not None or (rate, sigma, sigma_r) != (None, None, None)
@@ -84,6 +87,17 @@ def fit_kernel(
         gaussians, losses, objective, chosen.name, chosen.reason, str(where), threads, lr_image=how,
         notes=parameters.highest_note(grid),
     )  # fmt: skip
+
+
+def _of_python(progress: Progress) -> Progress:
+    """``progress``, whose answer may be NumPy's False or torch's, as a comparison with one of their numbers is."""
+
+    def told(step: int, loss: float) -> object:
+        answer = progress(step, loss)
+        is_truth = isinstance(answer, np.bool_) or (isinstance(answer, Tensor) and answer.dtype == torch.bool)
+        return bool(answer) if is_truth else answer
+
+    return told
 
 
 def _objective_of(objective: str, has_signal: bool, chosen_by_hand: bool) -> str:

@@ -16,12 +16,12 @@ from torch import Tensor
 
 from gsjbu.core import blend as blends
 from gsjbu.core import blur as blurs
-from gsjbu.core import clipping, compiler, gaps, parameters, shift
+from gsjbu.core import clipping, compiler, files, gaps, parameters, shift
 from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means
 from gsjbu.core.corners import beside_corners, corner_centres, off_corners
-from gsjbu.core.eager import eager, without_autocast
+from gsjbu.core.eager import eager
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
 from gsjbu.core.plain import (
@@ -36,6 +36,7 @@ from gsjbu.core.plain import (
     why_unreadable,
     write_into,
 )
+from gsjbu.core.precision import in_float32
 from gsjbu.core.refinement import stage
 from gsjbu.core.refinement.recipe import Refinement, log_odds
 from gsjbu.core.threads import check_threads, torch_threads
@@ -227,9 +228,9 @@ class Kernel:
         flat = (log_odds(signal) if odds else signal).reshape(-1, *signal.shape[-2:])
         target = None if out is None else out.reshape(-1, *size)
         direct = whole and refinement is None and not any(self.offset) and not self.corners
-        direct = direct and out is not None and out.dtype.isnative
+        direct = direct and target is not None and _is_torchs(target)
         threads = self.threads if threads is None else threads
-        with without_autocast(flat.device.type):  # weights and sums need float32
+        with in_float32(flat.device.type):  # weights and sums need float32
             if mask is None or whole:
                 sharp = blends.sharpened(self.blend, self._means, flat)
                 mixed = self._mixed(sharp, target if direct else None, threads)
@@ -377,11 +378,11 @@ class Kernel:
     def save(self, path: str | Path) -> None:
         """Write to a safetensors file: guide, raw values, losses and how they came about. Raises OSError.
 
-        Its folder is made where there is none.
+        Its folder is made where there is none; a file that was there stays until the new one is whole.
         """
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        data = self.to_bytes()
         # Not save_file: it hides a full disk in an error of its own, and lets nobody else read the file.
-        Path(path).write_bytes(self.to_bytes())
+        files.replace(Path(path), lambda part: part.write_bytes(data))
 
     @eager
     def to_onnx(self, path: str | Path) -> None:
@@ -417,6 +418,12 @@ class Kernel:
         if self.blend is not None and self.blend.second is not None:
             tensors["second"] = self.blend.second.contiguous()
         return save(tensors, metadata={"gsjbu": json.dumps(notes)})
+
+
+def _is_torchs(array: np.ndarray) -> bool:
+    """Whether torch has tensors of such an array, in its memory."""
+    size, known = array.itemsize, array.dtype in (np.float16, np.float32, np.float64)
+    return known and array.dtype.isnative and all(step >= 0 and step % size == 0 for step in array.strides)
 
 
 def _lies_in(x: Tensor, array: np.ndarray) -> bool:

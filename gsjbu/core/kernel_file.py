@@ -43,7 +43,7 @@ def load(file: str | PathLike[str] | bytes | BinaryIO) -> Kernel:
         return _from_tensors(tensors, notes)
     except KernelFileError:
         raise
-    except (SafetensorError, ValueError, KeyError, TypeError) as e:
+    except (SafetensorError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as e:
         raise KernelFileError(f"{name} cannot be read as a saved kernel: {str(e).rstrip('.')}.") from e
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from gsjbu.core import blur
+from gsjbu.core import blur, files
 from gsjbu.core.graph import Fixed, Rendering
 from gsjbu.errors import GsjbuError, SignalWarning
 from gsjbu.extras import lacking
@@ -63,7 +63,6 @@ def _write(
 ) -> None:  # fmt: skip
     if why := lacking("onnx", "Writing ONNX"):
         raise GsjbuError("onnx_missing", why)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's own insides
         program: Any = torch.onnx.export(
@@ -71,4 +70,4 @@ def _write(
             output_names=["upsampled"], dynamic_shapes=shapes, verbose=False,
         )  # fmt: skip
     program.model.metadata_props["gsjbu"] = json.dumps(about)
-    program.save(path)
+    files.replace(Path(path), program.save)

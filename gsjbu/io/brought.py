@@ -24,7 +24,7 @@ class Brought:
     array: np.ndarray  # of at most four dimensions, any real dtype
     source: str = "array"  # in words: "16-bit grey PNG"
     layout: str = "auto"  # CHW or HWC, where the container fixes it
-    known: np.ndarray | None = None  # bool [h, w]: a mask that came with it
+    known: np.ndarray | None = None  # bool [h, w] or of the array's shape: a mask that came with it
     kind: Kind | None = None  # where the container leaves no choice: a palette is labels
     codes: tuple[float, ...] = ()  # numbers that mean "no value"
     palette: bytes = b""  # RGB triples of a palette PNG

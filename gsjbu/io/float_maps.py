@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import tempfile
 from pathlib import Path
@@ -67,5 +68,8 @@ def _exr(planes: np.ndarray) -> bytes:
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     with tempfile.TemporaryDirectory() as folder:  # it writes to paths only
         path = Path(folder) / "result.exr"
-        OpenEXR.File(header, channels).write(str(path))
+        try:
+            OpenEXR.File(header, channels).write(str(path))
+        except RuntimeError as error:  # whatever the reason
+            raise OSError(errno.EIO, "OpenEXR cannot write its temporary file; the disk may be full", folder) from error
         return path.read_bytes()

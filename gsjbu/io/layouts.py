@@ -47,6 +47,16 @@ class Laid:
     sentence: str = ""
     doubt: str = ""
 
+    def cells(self, known: np.ndarray) -> np.ndarray:
+        """bool [h, w] of the same array's own shape, or [h, w] as it is: a cell is known where all its channels are."""
+        rows, cols = self.planes.shape[1:]
+        if known.shape == (rows, cols):
+            return known
+        if self.layout == "tokens":
+            each = np.asarray(known.reshape(-1, known.shape[-1]).all(axis=1))
+            return each[len(each) - rows * cols :].reshape(rows, cols)
+        return np.asarray(_turned(_one_of_batch(known), self.layout).all(axis=0))
+
 
 def parse(layout: str | None) -> tuple[str, Size | None]:
     """A layout, and rows and columns, from what a person wrote: ``auto``, ``chw``, ``hwc``, ``tokens``, ``19x28``."""

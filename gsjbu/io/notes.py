@@ -23,6 +23,11 @@ def notes_of(text: Any) -> dict[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
+def encoded(text: str) -> bytes:
+    """A text in UTF-8; the bytes of a name that is none as JSON's escapes, which are read back as they were."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def beside(path: Path) -> Path:
     """Where the notes of ``path`` are, if it has room for none."""
     return path.with_name(path.name + BESIDE)

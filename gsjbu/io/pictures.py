@@ -23,6 +23,7 @@ from torch import Tensor
 
 from gsjbu.core.plain import finite_image
 from gsjbu.errors import ImageError
+from gsjbu.io.notes import encoded
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 _ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")
@@ -330,7 +331,7 @@ def png_bytes(pixels: np.ndarray, palette: bytes = b"", text: str = "") -> bytes
     body = packer.compress(rows.data) + packer.flush()
     extra = _chunk(b"PLTE", palette) if palette else b""
     if text:  # iTXt: keyword, not compressed, no language, UTF-8
-        extra += _chunk(b"iTXt", TEXT_KEY.encode() + b"\0\0\0\0\0" + text.encode())
+        extra += _chunk(b"iTXt", TEXT_KEY.encode() + b"\0\0\0\0\0" + encoded(text))
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
 
 

@@ -154,12 +154,11 @@ def _masked(x: np.ma.MaskedArray, max_values: int) -> Brought:
     array = np.asarray(x.data)
     check(array.dtype, array.shape, max_values)
     hidden = np.ma.getmaskarray(x)
-    if array.dtype.kind == "f" and hidden.any():
+    if not hidden.any():
+        return Brought(array, "masked array", gap=_fill_value(x))
+    if array.dtype.kind == "f":
         return Brought(np.where(hidden, array.dtype.type(np.nan), array), "masked array")
-    known = ~hidden
-    while known.ndim > 2:  # a cell is known where all its channels are
-        known = np.asarray(known.all(axis=int(np.argmin(known.shape))))
-    return Brought(array, "masked array", known=known, gap=_fill_value(x))
+    return Brought(array, "masked array", known=~hidden, gap=_fill_value(x))
 
 
 def _fill_value(x: np.ma.MaskedArray) -> float | None:

@@ -287,12 +287,13 @@ def look(brought: Brought, laid: layouts.Laid, asked: Asked) -> Looked:
         raise SignalError(
             "signal_too_large", f"The signal has {laid.planes.shape[0]} channels; at most {MAX_CHANNELS} are read."
         )
+    brought = _over_cells(brought, laid)
     open_ = asked.kind is None and brought.kind is None and brought.told is None
     brought, planes = _class_planes(brought, laid.planes, asked.kind, open_)
     guess = logits.guess_ruled_out(planes) if open_ else None
     if guess is not None or (asked.kind or brought.told) == "logits":
         planes = logits.with_finite(planes)
-    known = _known_over(brought, planes)
+    known = brought.known
     first = _first(planes, asked, known)
     if not first.known.any():
         raise _nothing_known(planes)
@@ -378,12 +379,13 @@ def _invalid(brought: Brought, asked: Asked) -> str | tuple[float, ...]:
     return brought.codes or gaps.NONE
 
 
-def _known_over(brought: Brought, planes: np.ndarray) -> np.ndarray | None:
-    """The mask that came with the signal, bool [h, w]. Raises SignalError where it has another shape."""
+def _over_cells(brought: Brought, laid: layouts.Laid) -> Brought:
+    """``brought``, its mask as bool [h, w] of what was ``laid``. Raises SignalError where it has another shape."""
     if brought.known is None:
-        return None
-    if brought.known.shape == planes.shape[1:]:
-        return brought.known
+        return brought
+    known = laid.cells(brought.known)
+    if known.shape == laid.planes.shape[1:]:
+        return replace(brought, known=known)
     raise SignalError("signal_shape", "The mask that came with the signal has another shape than its cells.")
 
 

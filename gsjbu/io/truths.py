@@ -23,6 +23,7 @@ from gsjbu.io.class_codes import colour_numbers, number_name
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS, Kind
 from gsjbu.io.numbers import BEYOND, may_be_classes, settled, whole_of_levels
 from gsjbu.io.signals import Signal, label, understand
+from gsjbu.settings import SETTINGS
 
 Family = Literal["depth", "classes", "alpha", "features"]
 #: Ratio of the medians of signal and truth from which on they may be in two units.
@@ -187,17 +188,22 @@ def _of_colours(brought: Brought) -> np.ndarray:
 
 
 def _check(rows: int, cols: int, height: int, width: int) -> None:
-    if rows < height or cols < width:
-        raise SignalError(
-            "signal_size",
-            f"The truth is {size_text(rows, cols)} and the run works at {size_text(height, width)}; it must be no "
-            f"smaller: lower the resolution to {max(rows, cols)}.",
-        )
-    if not is_exact((height, width), (rows, cols)):
+    smaller = rows < height or cols < width
+    if not (is_exact((rows, cols), (height, width)) if smaller else is_exact((height, width), (rows, cols))):
         raise SignalError(
             "signal_aspect",
             f"The truth is {size_text(rows, cols)} and the image {size_text(height, width)}; it must have the "
             "image's shape.",
+        )
+    if smaller:
+        own, run = size_text(rows, cols), size_text(height, width)
+        lowest = SETTINGS["resolution"].low or 0
+        if max(rows, cols) < lowest:
+            raise SignalError("signal_size", f"The truth is {own} and the run works at {run}; it must be no smaller.")
+        raise SignalError(
+            "signal_size",
+            f"The truth is {own} and the run works at {run}; it must be no smaller: lower the resolution to "
+            f"{max(rows, cols)}.",
         )
 
 

@@ -10,8 +10,6 @@ import errno
 import io
 import json
 import os
-import secrets
-import shutil
 import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gsjbu.core import files
 from gsjbu.errors import GsjbuError
 from gsjbu.extras import lacking
 from gsjbu.io import addresses
 from gsjbu.io.halving import halved
 from gsjbu.io.kinds import SHARES
-from gsjbu.io.notes import beside, notes_of
+from gsjbu.io.notes import beside, encoded, notes_of
 
 if TYPE_CHECKING:
     from gsjbu.core.kernel import Kernel
@@ -36,14 +35,9 @@ ENDINGS = {
     "zarr": ".zarr",
     "kernel": ".kernel.safetensors",
 }
-PART = ".part"
 #: No file has such a name, or can have.
 NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
 _OURS = ("kind", "gaps", "brought")  # of notes beside a result
-
-
-class Unwritable(OSError):
-    """A result cannot be written under its name, whatever the reason: no FileNotFoundError, which speaks of inputs."""
 
 
 def result_path(folder: Path, key: str, form: str) -> Path:
@@ -100,10 +94,14 @@ def write_bytes(path: Path, data: bytes, alone: Callable[[], bool] = lambda: Tru
     _replace(path, alone, lambda part: part.write_bytes(data))
 
 
+def write_text(path: Path, text: str, alone: Callable[[], bool] = lambda: True) -> None:
+    """As :func:`write_bytes`; ``text`` may hold names of files that are no UTF-8."""
+    write_bytes(path, encoded(text), alone)
+
+
 def write_notes(path: Path, told: dict[str, Any], alone: Callable[[], bool] = lambda: True) -> None:
     """What the numbers of the result at ``path`` mean, beside it."""
-    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-    _replace(beside(path), alone, lambda part: part.write_bytes(text.encode()))
+    write_text(beside(path), json.dumps(told, indent=1, ensure_ascii=False) + "\n", alone)
 
 
 def write_kernel(path: Path, kernel: Kernel, alone: Callable[[], bool] = lambda: True) -> None:
@@ -128,35 +126,13 @@ def is_there(path: Path) -> bool:
 
 def sweep(folder: Path) -> None:
     """Remove what killed runs left under temporary names."""
-    for path in list(folder.rglob(f".*{PART}")):
-        discard(path)
+    for path in list(folder.rglob(f".*{files.PART}")):
+        files.discard(path)
 
 
 def _replace(asked: Path, alone: Callable[[], bool], fill: Callable[[Path], Any]) -> None:
-    path = Path(os.path.realpath(asked)) if asked.is_symlink() else asked  # a link stays one
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own: the result's may be as long as names can be.
-    part = path.with_name(f".{os.getpid()}-{secrets.token_hex(4)}{PART}")
-    try:
-        fill(part)
-        if alone():
-            if part.is_dir() and path.is_dir():  # a folder cannot be put in another's place in one step
-                old = part.with_name(f"{part.stem}-old{PART}")
-                os.replace(path, old)
-                os.replace(part, path)
-                discard(old)
-            else:
-                os.replace(part, path)
-            _forget_notes(asked)
-    except OSError as error:
-        # A full disk has no name.
-        of_part = error.filename is None or Path(error.filename).is_relative_to(part)
-        if not of_part or error.errno is None:
-            raise
-        why = "No file can be made there" if error.errno == errno.ENOENT else error.strerror
-        raise Unwritable(error.errno, why, str(asked)) from error  # by the name that was asked for
-    finally:
-        discard(part)
+    if files.replace(asked, fill, alone):
+        _forget_notes(asked)
 
 
 def _forget_notes(path: Path) -> None:
@@ -168,14 +144,6 @@ def _forget_notes(path: Path) -> None:
     except OSError as error:
         if error.errno not in NOT_THERE:
             raise
-
-
-def discard(path: Path) -> None:
-    """Remove a file, or a folder with all in it."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _write_all(file: io.FileIO, block: np.ndarray) -> None:

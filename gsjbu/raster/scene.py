@@ -17,6 +17,7 @@ import torch
 
 from gsjbu.core import clipping, interpolation
 from gsjbu.core.blend import Blend
+from gsjbu.core.files import Unwritable
 from gsjbu.core.fit import fit_kernel
 from gsjbu.core.grid import Grid
 from gsjbu.core.sharing import Shared
@@ -25,7 +26,6 @@ from gsjbu.io import addresses
 from gsjbu.io.class_codes import OWN_CHANNEL
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.kinds import AUTO, RASTER_KINDS
-from gsjbu.io.writers import Unwritable
 from gsjbu.raster.coarse import coarse_of
 from gsjbu.raster.frame import Frame, frame_of, laid
 from gsjbu.raster.guide import Guide

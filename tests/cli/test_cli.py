@@ -169,6 +169,8 @@ LONG = 300 * "x"
         (["refine", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
         (["raster", "photo.png", "depth.npy", "-o", "folder.png"], "folder.png is a folder"),
         (["export", "-o", "folder.png"], "folder.png is a folder"),
+        (["export", "-o", "x.png"], "x.png ends in .png; the graph is a .onnx file."),
+        (["export", "-o", "x"], "x ends in nothing; the graph is a .onnx file."),
         (["video", "photo.png", "folder.mp4"], "folder.mp4 is a folder"),
         (["video", "photo.png", "."], ". is a folder"),
         (["video", "photo.png", "x.mp4", "--values", "words.txt"], "words.txt is a file, and the results need a"),
@@ -626,3 +628,11 @@ def test_lists_below_zero_reach_the_library(files, capsys):
         assert np.nanmin(np.load(out)) == 5
     status, _, said = run(capsys, "upsample", "--iters", 1, "-o", out, "--", photo, "-9.npy")
     assert status == 2 and "-9.npy" in said and "usage" not in said
+
+
+def test_python_without_docstrings_has_the_same_commands():
+    """``python -OO``: a container with PYTHONOPTIMIZE=2, say."""
+    done = subprocess.run(
+        [sys.executable, "-OO", "-m", "gsjbu", "--help"], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0 and "upsample" in done.stdout and not done.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +138,36 @@ def test_one_of_several_arrays_is_named_for_all_files_of_folders(folders, tmp_pa
 def test_the_name_of_an_array_without_a_folder_of_files_is_refused(given, said, capsys):
     assert cli.main(["evaluate", *given, *FEW]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.posix
+def test_names_that_are_no_utf8_are_in_the_report(folders, tmp_path, capsys):
+    odd = os.fsdecode(b"caf\xe9")
+    for kind, ending in (("photos", "png"), ("signals", "npy"), ("truths", "png")):
+        (tmp_path / kind).mkdir()
+        shutil.copy(folders / kind / f"{next(iter(SAMPLES))}.{ending}", tmp_path / kind / f"{odd}.{ending}")
+    asked = [str(tmp_path / kind) for kind in ("photos", "signals")]
+    out = tmp_path / "report"
+    assert cli.main(["evaluate", *asked, "--truth", str(tmp_path / "truths"), "-o", str(out), *FEW]) == 0
+    assert json.loads(capsys.readouterr().out)["pictures"][0]["name"] == f"{odd}.png"
+    assert "caf\\udce9.png" in (out / "figures.csv").read_text("utf-8")
+    assert "caf\\udce9.png" in (out / "index.html").read_text("utf-8")
+
+
+@pytest.mark.posix
+def test_a_name_that_is_no_utf8_is_the_title_of_a_comparison(folders, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.png")
+    shutil.copy(folders / "photos" / f"{next(iter(SAMPLES))}.png", odd)
+    assert cli.main(["compare", str(odd), str(tmp_path / "out"), "--features", "off", *FEW]) == 0
+    assert "caf\\udce9.png" in (tmp_path / "out" / "index.html").read_text("utf-8")
+
+
+@pytest.mark.posix
+def test_class_names_that_are_no_utf8_are_kept_in_a_png(folders, tmp_path):
+    name = next(iter(SAMPLES))
+    out = tmp_path / "full.png"
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps({"0": os.fsdecode(b"caf\xe9")}))
+    given = [str(folders / "photos" / f"{name}.png"), str(folders / "signals" / f"{name}.npy"), "-o", str(out)]
+    assert cli.main(["upsample", *given, "--kind", "labels", "--names", str(names), "--quiet"]) == 0
+    assert "caf\\udce9" in Image.open(out).text["gsjbu"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gsjbu.core import child
+from gsjbu.core import apart, child
 
 
 def test_it_finds_the_same_modules_and_has_the_environment_that_is_given(
@@ -41,3 +41,18 @@ def test_where_there_is_no_python_it_says_so(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(child.spawn, "get_executable", lambda: str(tmp_path / "missing"))
     with pytest.raises(OSError, match="missing"):
         child.start("")
+
+
+@pytest.mark.parametrize("flags", [[], ["-OO"]])
+def test_it_has_the_bytecode_of_the_process_that_starts_it(flags):
+    """Or what it compiles is not found: numba knows a function by its bytecode, which -OO changes."""
+    code = (
+        "import subprocess, sys\n"
+        "from gsjbu.core import apart, child\n"
+        "process = child.start('import sys; print(sys.flags.optimize)', stdout=subprocess.PIPE)\n"
+        "print(int(process.communicate()[0]), sys.flags.optimize, apart._code())"
+    )
+    seen = subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, check=True).stdout
+    its, own, stamp = seen.split()
+    assert its == own == ("2" if flags else "0")
+    assert (stamp == apart._code()) is not bool(flags)

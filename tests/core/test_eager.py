@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import gsjbu
-from gsjbu.core.eager import eager, without_autocast
+from gsjbu.core.eager import eager
+from gsjbu.core.precision import in_float32
 
 
 @eager
@@ -30,7 +31,7 @@ def test_a_device_that_has_no_autocast_is_not_asked_for_it(monkeypatch: pytest.M
     monkeypatch.setattr(torch, "autocast", refuse)
     monkeypatch.setattr(torch.amp, "is_autocast_available", lambda device: device != "mps")
     torch.testing.assert_close(upside_down(torch.ones(3, 4)), torch.ones(3, 4))
-    with without_autocast("mps"):
+    with in_float32("mps"):
         pass
 
 

@@ -191,6 +191,25 @@ def test_out_is_filled_and_given_back(kernel, dtype, batch):
     np.testing.assert_allclose(given_back.numpy(), right, atol=2e-3 if dtype == np.float16 else 0)
 
 
+OUTS = {
+    "upside down": lambda size: np.empty(size, np.float32)[:, ::-1, ::-1],
+    "longdouble": lambda size: np.empty(size, np.longdouble),
+    "big-endian": lambda size: np.empty(size, ">f4"),
+    "a field of records": lambda size: np.empty(size, [("tag", "u1"), ("value", "<f4")])["value"],
+    "every second column": lambda size: np.empty((*size[:2], 2 * size[2]), np.float64)[..., ::2],
+}
+
+
+@pytest.mark.parametrize("name", OUTS)
+def test_an_out_that_torch_has_no_word_for_is_filled_too(kernel, name):
+    signal = signal_for(kernel)
+    right = kernel.render(signal).numpy()
+    out = OUTS[name](right.shape)
+    given_back = kernel.render(signal, out=out)
+    np.testing.assert_allclose(out.astype(np.float32), right, atol=1e-6)
+    np.testing.assert_allclose(given_back.numpy(), right, atol=1e-6)
+
+
 def test_out_of_a_batch_in_another_order_is_filled_too(kernel):
     """Its batch and channels cannot be joined into one axis without a copy; the copy must not be all that is filled."""
     signal = torch.stack([signal_for(kernel, seed=k) for k in range(2)])
@@ -390,6 +409,9 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         (tensors(), notes(step=[3.0])),
         (tensors(), notes(step=[0.0, 3.0])),
         (tensors(), notes(step=[1.0, 1.0])),
+        (tensors(), notes(step=[float("inf"), 3.0])),
+        (tensors(), notes(step=[float("nan"), 3.0])),
+        (tensors(), {"gsjbu": "[" * 200_000}),
         (tensors(), notes(backend="nobody")),
         (tensors(), notes(device="moon")),
         (tensors(), notes(device="cuda:01")),

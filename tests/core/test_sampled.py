@@ -34,7 +34,7 @@ def test_a_ramp_and_noise_tell_nothing():
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 @pytest.mark.parametrize("stride", [4, 8, 16])
 def test_samples_of_slopes_with_small_steps_are_told(mode, stride):
-    """A wall is steep, and the steps on it are a twelfth of its span: cells on the slope lie between their neighbours."""
+    """The steps are a twelfth of the wall's span, and cells on its slope lie between their neighbours."""
     y, x = np.mgrid[:512, :640]
     wall = 5.0 + 0.02 * x + np.where(np.hypot((y % 128) - 64, (x % 160) - 80) < 45, -1.0, 0.0)
     whole = torch.from_numpy(wall)[None, None]

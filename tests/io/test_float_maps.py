@@ -79,3 +79,19 @@ def test_digits_that_float32_has_not_are_refused_before_the_fit(tmp_path, monkey
     right = np.load("full.npy")
     np.testing.assert_allclose(readers.bring("full.png").array, right, rtol=0, atol=np.ptp(right) / 65535)
     np.testing.assert_array_equal(readers.bring("full.tif").array, right)
+
+
+def test_an_exr_that_cannot_be_written_is_said_in_a_sentence(tmp_path, monkeypatch, capsys):
+    """As where the folder for temporary files is full."""
+    exr = pytest.importorskip("OpenEXR")
+
+    def full(_file: object, name: str) -> None:
+        raise RuntimeError(f'Failed to write pixel data to image file "{name}"')
+
+    monkeypatch.setattr(exr.File, "write", full)
+    monkeypatch.chdir(tmp_path)
+    np.save("photo.npy", RNG.integers(0, 256, (32, 48, 3), dtype=np.uint8))
+    np.save("depth.npy", RNG.random((4, 6)) + 1)
+    assert cli.main(["upsample", "photo.npy", "depth.npy", "-o", "full.exr", "--iters", "0"]) == 3
+    assert "gsjbu: OpenEXR cannot write its temporary file; the disk may be full (" in capsys.readouterr().err
+    assert not (tmp_path / "full.exr").exists()

@@ -190,6 +190,31 @@ def test_a_masked_array_keeps_its_mask(dtype):
     np.testing.assert_array_equal(s.mask.numpy(), DEPTH <= 5)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "u2", "u1"])
+@pytest.mark.parametrize("hides", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "cell", "layout"),
+    [
+        ((14, 14, 14), np.s_[:, 2, 5], "chw"),
+        ((14, 14, 14), np.s_[2, 5, :], "hwc"),
+        ((20, 14, 14), np.s_[3, 2, 5], None),  # one channel of it hides a cell
+        ((14, 14, 20), np.s_[2, 5, 7:], None),
+        ((1, 20, 14, 14), np.s_[0, :, 2, 5], None),
+        ((4, 14, 14), np.s_[:, 2, 5], None),
+        ((196, 64), np.s_[2 * 14 + 5], "tokens"),
+        ((1, 197, 64), np.s_[:, 1 + 2 * 14 + 5], "tokens"),
+        ((196, 64), np.s_[2 * 14 + 5], "14x14"),
+    ],
+)
+def test_a_masked_array_of_any_layout_hides_the_cell_that_it_masks(shape, cell, layout, hides, dtype):
+    array = (200 * np.random.default_rng(0).random(shape)).astype(dtype)
+    hidden = np.zeros(shape, bool)
+    hidden[cell] = hides
+    s = understand(np.ma.masked_array(array, hidden), size=(112, 112), kind="features", layout=layout)
+    assert s.shape[1:] == (14, 14)
+    assert np.argwhere(~s.mask.numpy()).tolist() == [[2, 5]] * hides
+
+
 def test_nothing_but_gaps_is_refused():
     assert refusal(np.full((6, 8), np.nan)).code == "signal_not_finite"
 

@@ -79,7 +79,8 @@ def test_features_in_any_layout(layout):
 @pytest.mark.parametrize(
     ("array", "code", "said"),
     [
-        (DEPTH[:8], "signal_size", "no smaller: lower the resolution to 32"),
+        (DEPTH[:8], "signal_aspect", "the image's shape"),
+        (DEPTH[::2, ::2], "signal_size", "it must be no smaller\\.$"),
         (DEPTH[:, :24], "signal_aspect", "the image's shape"),
         (np.stack([DEPTH, DEPTH]), "signal_shape", "it must have 1 channel"),
     ],
@@ -89,6 +90,13 @@ def test_what_cannot_be_the_truth_is_refused(array, code, said):
     with pytest.raises(SignalError, match=said) as refusal:
         truth_of(bring(array), low("depth", DEPTH[::8, ::8]), height, width)
     assert refusal.value.code == code
+
+
+def test_a_truth_that_is_smaller_is_measured_at_a_lower_resolution_where_there_is_one():
+    with pytest.raises(SignalError, match=r"no smaller: lower the resolution to 64\.$"):
+        truth_of(bring(np.kron(DEPTH, np.ones((2, 2)))), low("depth", DEPTH[::8, ::8]), 96, 128)
+    with pytest.raises(SignalError, match="the image's shape"):  # no resolution makes it so
+        truth_of(bring(np.kron(DEPTH, np.ones((2, 4)))), low("depth", DEPTH[::8, ::8]), 128, 128)
 
 
 def test_two_units_are_noticed():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from gsjbu.core.files import Unwritable
 from gsjbu.errors import GsjbuError
 from gsjbu.io import writers
 
@@ -131,6 +132,6 @@ def test_a_full_disk_names_the_file(tmp_path):
     def full(_part):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(writers.Unwritable) as caught:
+    with pytest.raises(Unwritable) as caught:
         writers._replace(tmp_path / "a.npy", lambda: True, full)
     assert caught.value.filename == str(tmp_path / "a.npy") and list(tmp_path.iterdir()) == []

@@ -24,9 +24,9 @@ from torch import Tensor
 
 from gsjbu.core import parameters
 from gsjbu.core.backends.lattices import WHOLE, Lattice, lattices
-from gsjbu.core.eager import without_autocast
 from gsjbu.core.grid import Grid
 from gsjbu.core.parameters import ADAM, Optimiser, Parameters, Progress
+from gsjbu.core.precision import in_float32, matmul
 
 # Elements of one chunk's [cells, pixels, window] logits; about eight such arrays valid at once in a step. On a CPU they
 # should stay in its cache: a fit takes 2.7, 1.8 and 1.6 times as long at strides 16, 8 and 4 with those of a GPU.
@@ -174,10 +174,9 @@ def fit(
 ) -> tuple[Tensor, list[float], Tensor]:
     """Adam; returns raw, the loss before each step and the last gradient (see ``cpu.fit``), all on the CPU.
 
-    Whatever the caller's own modes are (no_grad, inference_mode, autocast): a fit needs gradients, in float32. Half
-    precision has no room for logits: where σr is small they run to hundreds.
+    Whatever the caller's own modes are (no_grad, inference_mode, autocast): a fit needs gradients, in float32.
     """
-    with torch.inference_mode(False), torch.enable_grad(), without_autocast(problem.device.type):
+    with torch.inference_mode(False), torch.enable_grad(), in_float32(problem.device.type):
         at = optimiser.coordinates(raw.detach(), parameters.highest(problem.grid))
         at = at.to(problem.device, torch.float32).clone().requires_grad_(True)
         objectives = [
@@ -328,14 +327,14 @@ def _cuda_graph_step(objective: _Objective, raw: Tensor, rate: float, move: bool
 
 def render(problem: Problem, raw: Tensor, signal: Tensor) -> Tensor:
     """Mix signal [C, h, w] to [C, H, W]; differentiable in ``signal`` (and in ``raw``)."""
-    with without_autocast(problem.device.type):
+    with in_float32(problem.device.type):
         g = problem.grid
         values = signal.flatten(1).T  # [h·w, C]
         abc, kappa = psi_and_kappa(problem, parameters.from_raw(raw.to(problem.device), parameters.highest(g)))
         bands = []
         for chunk in problem.chunks():
             w = cell_weights(chunk, abc, kappa).to(values.dtype)
-            mixed = torch.matmul(w, values[chunk.lr_index])  # [cells, P, C]
+            mixed = matmul(w, values[chunk.lr_index])  # [cells, P, C]
             rows = chunk.last - chunk.first
             block = mixed.reshape(rows, g.cols, problem.tall, problem.wide, -1).permute(4, 0, 2, 1, 3)
             block = block.reshape(values.shape[1], rows * problem.tall, g.cols * problem.wide)
