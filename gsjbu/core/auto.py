@@ -154,8 +154,9 @@ def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) 
     if given.kind == "heat_map" and (min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)):
         return "smooth"
     name = RECIPE_OF.get(given.kind or "") or kind_of(signal)
-    if name == "shares" and len(signal) == 1 and grid.is_whole and not grid.are_counts(signal.numpy()):
-        name = "measured"  # a matte, which counts no pixels
+    if name == "shares" and len(signal) == 1:  # a matte counts no pixels; between whole ones its sharp edges tell
+        is_matte = not grid.are_counts(signal.numpy()) if grid.is_whole else are_samples(signal)
+        name = "measured" if is_matte else "shares"
     if name != "measured":
         return "odds" if name == "scores" and len(signal) == 1 else name
     has_gaps = known is not None and not bool(known.all())
