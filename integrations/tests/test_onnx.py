@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -129,3 +131,17 @@ def test_without_the_extra_a_sentence(tmp_path, monkeypatch):
     with pytest.raises(GsjbuError) as caught:
         write_fixed(fixed_kernel(1), tmp_path / "x.onnx")
     assert "gsjbu[onnx]" in caught.value.message
+
+
+def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, monkeypatch):
+    def full(_program, part):
+        Path(part).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "kernel.onnx"
+    path.write_bytes(b"what was there")
+    monkeypatch.setattr(torch.onnx.ONNXProgram, "save", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        gsjbu.fit(torch.rand(3, 16, 16), stride=4, iters=0).to_onnx(path)
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == b"what was there" and list(tmp_path.iterdir()) == [path]
