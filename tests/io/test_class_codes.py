@@ -31,7 +31,7 @@ def test_smoothed_colours_and_photographs_are_no_classes():
         class_codes.colour_numbers(smoothed)
     with pytest.raises(SignalError, match="no classes") as refused:
         class_codes.colour_numbers(np.random.default_rng(1).integers(0, 256, (3, 40, 40), dtype=np.uint8))
-    assert [remedy[:2] for remedy in refused.value.remedies] == [("kind", "features")]
+    assert [(one.word, one.value) for one in refused.value.remedies] == [("kind", "features")]
 
 
 def test_codes_are_those_of_known_cells_in_rising_order():
