@@ -152,8 +152,8 @@ def is_filled(signal: Tensor) -> bool:
     if beside.mean() < repeated / patch.size / 2:
         return False
     values = np.unique(next(channel for channel in cells if np.ptp(channel) > 0))  # patches differ in one
-    rounded = bool(np.diff(values).min() > ROUNDED * (values[-1] - values[0]))
-    rounded = rounded or not (values.astype(np.float32).view(np.uint32) & FINER_THAN_HALF).any()
+    coarse = bool(np.diff(values).min() > ROUNDED * (values[-1] - values[0]))
+    rounded = coarse or not (values.astype(np.float32).view(np.uint32) & FINER_THAN_HALF).any()
     return not rounded and patches <= 1.2 * np.unique(cells[:, there], axis=1).shape[1]
 
 

@@ -11,10 +11,12 @@ from gsjbu.core.sampled import are_samples
 # Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
 FEW_CHANNELS = 4
 EXACT = 1e-6
-# Sharpness (blur.overshoot) of means over cells, and of what antialiased resizing or a blur made of labels: 0.063 and
-# more of shares of several classes ×4 to ×16, less for three in four of the others. Masks have 0.063 to 0.14 (5 to 95 %
-# of 304), mattes at most 0.069; mattes that were sampled 0.14 and more, but one in three.
-SHARP, SHARP_MASK, SHARP_SAMPLES = 0.062, 0.07, 0.14
+# Sharpness (blur.overshoot) of shares of several classes that are means over cells: what lies below it may have been put
+# through the weakest blur, whose bound it is.
+SHARP = next(iter(blur.BLURS.values())).of_shares
+# Masks have 0.063 to 0.14 (5 to 95 % of 304), mattes at most 0.069; mattes that were sampled 0.14 and more, but one in
+# three.
+SHARP_MASK, SHARP_SAMPLES = 0.07, 0.14
 
 
 def kind_of(signal: Tensor) -> str:
@@ -47,8 +49,10 @@ def _of_classes(signal: Tensor, pure: Tensor) -> str:
 
 def _of_mask(signal: Tensor, pure: Tensor) -> str:
     """What one channel of shares is: a mask, a matte, samples of either."""
+    if _meets_unmixed(signal, pure):
+        return "sampled"
     sharp = blur.overshoot(signal)
-    if _meets_unmixed(signal, pure) or (sharp >= SHARP_SAMPLES and are_samples(signal)):
+    if sharp >= SHARP_SAMPLES and are_samples(signal):
         return "sampled"
     return "shares" if sharp >= SHARP_MASK else "measured"
 
