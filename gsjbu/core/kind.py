@@ -11,8 +11,8 @@ from gsjbu.core.sampled import are_samples
 # Up to so many channels that are not shares of a whole are taken for a measured quantity, more for features.
 FEW_CHANNELS = 4
 EXACT = 1e-6
-# Sharpness (blur.overshoot) of shares of several classes that are means over cells: what lies below it may have been put
-# through the weakest blur, whose bound it is.
+# Sharpness (blur.overshoot) of shares of several classes that are means over cells: what lies below it may have been
+# put through the weakest blur, whose bound it is.
 SHARP = next(iter(blur.BLURS.values())).of_shares
 # Masks have 0.063 to 0.14 (5 to 95 % of 304), mattes at most 0.069; mattes that were sampled 0.14 and more, but one in
 # three.
