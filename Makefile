@@ -32,7 +32,7 @@ export PYTHONDONTWRITEBYTECODE :=
 MAKE_VENV := -m venv --upgrade-deps
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 
-.PHONY: run test test-integrations lint lint-code lint-page browser kernels format bench quality soak docs package compat lock clean
+.PHONY: run test test-integrations lint lint-code lint-page browser kernels collected format bench quality soak docs package compat lock clean
 .DEFAULT_GOAL := run
 
 run: $(RUNTIME)
@@ -78,6 +78,10 @@ browser: $(DEV)
 
 kernels: $(RUNTIME)
 	$(BIN)/python -m tests.compiled
+
+# Once, with the bytecode kept: else each of the test processes compiles all test files. A failure is said by `make test`.
+collected: $(DEV) kernels
+	-$(BIN)/python -m pytest --collect-only -qq >/dev/null
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .

@@ -23,6 +23,8 @@ ARGS = [
     "--use-fake-ui-for-media-stream",
     "--process-per-site",  # see the fixture ``shared``
     "--renderer-process-limit=1",
+    "--in-process-gpu",  # as the network's: a process less to talk to
+    "--enable-features=NetworkServiceInProcess2",
 ]
 
 

@@ -98,17 +98,21 @@ def matte(rng: np.random.Generator, soft: float, side: int) -> np.ndarray:
     return cell_means(np.clip((rng.uniform(4, 9) - away) / soft + 0.5, 0, 1), side)
 
 
+#: Each with its kind.
 DRAWN = {
-    **{f"key points {i}": (key_points(np.random.default_rng(i), 0), "heat_map") for i in range(5)},
-    **{f"key points cut off {i}": (key_points(np.random.default_rng(i), 0.01), "heat_map") for i in range(5)},
-    **{f"activation {i}": (activation(np.random.default_rng(i)), "heat_map") for i in range(6)},
-    **{f"matte {i}": (matte(np.random.default_rng(i), i / 2 + 0.1, 8), "soft_labels") for i in range(8)},
+    **{f"key points {i}": (lambda i=i: key_points(np.random.default_rng(i), 0), "heat_map") for i in range(5)},
     **{
-        f"shares of {side}² pixels": (matte(np.random.default_rng(side), 1e-3, side), "soft_labels")
+        f"key points cut off {i}": (lambda i=i: key_points(np.random.default_rng(i), 0.01), "heat_map")
+        for i in range(5)
+    },
+    **{f"activation {i}": (lambda i=i: activation(np.random.default_rng(i)), "heat_map") for i in range(6)},
+    **{f"matte {i}": (lambda i=i: matte(np.random.default_rng(i), i / 2 + 0.1, 8), "soft_labels") for i in range(8)},
+    **{
+        f"shares of {side}² pixels": (lambda side=side: matte(np.random.default_rng(side), 1e-3, side), "soft_labels")
         for side in (2, 3, 4, 8, 16)
     },
     **{
-        f"shares of {name}": (cell_means(SAMPLES[name].labels.numpy() == 1, 8), "soft_labels")
+        f"shares of {name}": (lambda name=name: cell_means(SAMPLES[name].labels.numpy() == 1, 8), "soft_labels")
         for name in ("paper", "spheres", "wires", "still_life")
     },
 }
@@ -116,7 +120,8 @@ DRAWN = {
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_heat_maps_and_shares_are_no_depth(name):
-    plane, kind = DRAWN[name]
+    draw, kind = DRAWN[name]
+    plane = draw()
     for turned in (plane, plane.T[::-1]):
         found = understand(turned.astype(np.float32))
         assert found.kind == kind and bool(found.mask.all()), found.note
