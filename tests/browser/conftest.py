@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
-from tests.browser.hands import Server, Watch, shown
+from tests.browser.hands import Server, Watch, looked_at, put_back, shown
 
 ARGS = [
     "--no-sandbox",
@@ -69,9 +69,12 @@ def watch(server: Server) -> Iterator[Watch]:
     watch.check()
 
 
+SCREEN: ViewportSize = {"width": 1440, "height": 900}
+
+
 def visitor(chromium: Browser) -> BrowserContext:
-    """A fresh visitor at a 1440 × 900 screen."""
-    return chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", accept_downloads=True)
+    """A fresh visitor."""
+    return chromium.new_context(viewport=SCREEN, locale="en-GB", accept_downloads=True)
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +122,42 @@ def page(server: Server, watch: Watch, request: pytest.FixtureRequest) -> Iterat
         one.evaluate("localStorage.clear()")
 
 
+class Visits:
+    """Each address of a file's tests opened once."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.context, self.url, self.watch = context, url, Watch(url)
+        self.opened: dict[str, Page] = {}
+
+    def __call__(self, asked: str = "") -> Page:
+        if asked not in self.opened:
+            page = self.opened[asked] = self.context.new_page()
+            self.watch.follow(page)
+            page.goto(f"{self.url}/?{asked}")
+            shown(page)
+        return self.opened[asked]
+
+
 @pytest.fixture(scope="module")
-def still(chromium: Browser, server: Server) -> Iterator[Page]:
-    """One visit for the tests of a file that only ask the page's modules, or put a result of their own on show."""
-    watch = Watch(server.url)
-    context = visitor(chromium)
-    context.on("page", watch.follow)
-    page = context.new_page()
-    page.goto(server.url)
-    shown(page)
+def visits(shared: BrowserContext, server: Server) -> Iterator[Visits]:
+    """For a fixture of a file that has a page for all of its tests."""
+    visits = Visits(shared, server.url)
+    yield visits
+    visits.watch.check()
+
+
+@pytest.fixture
+def still(visits: Visits, watch: Watch, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """As ``page``, but one visit for those tests of a file that leave nothing but what the page has in its state, what
+    it shows, and routes. All that is put back after each; a test that leaves more takes ``page``."""
+    marked = request.node.get_closest_marker("address")
+    page = visits(marked.args[0] if marked else "")
+    before = looked_at(page)
     yield page
-    context.close()
-    watch.check()
+    page.unroute_all()
+    page.set_viewport_size(SCREEN)
+    page.mouse.move(0, 0)
+    put_back(page)
+    assert looked_at(page) == before
+    watch.wrong += visits.watch.wrong
+    visits.watch.wrong.clear()

@@ -143,6 +143,52 @@ def state(page: Page, expression: str) -> object:
     return page.evaluate(f"import('/static/js/state.js').then(({{state}}) => state.{expression})")
 
 
+def looked_at(page: Page) -> object:
+    """What the page is asked for and shows, and what was done to its buttons and boxes; the first time is kept."""
+    return page.evaluate(
+        """async () => {
+          const [{search}, {state}] = await Promise.all([import('/static/js/url.js'), import('/static/js/state.js')]);
+          window.first ??= {...state};
+          const all = (of, told) => [...document.querySelectorAll(of)].filter((one) => one.checkVisibility()).map(told);
+          const {result, runs, recent, kept, line, region, hiddenClasses} = state;
+          return JSON.stringify([
+            search(), {...document.body.dataset}, result === window.first.result, runs.length, recent.length, kept,
+            line, region, hiddenClasses, scrollY, innerWidth, innerHeight, document.documentElement.lang,
+            all('[aria-pressed=true], [aria-selected=true]', (one) => one.textContent),
+            all('[open], #notice, #toast, #pixel, .signal, #truth-now, #signal-now', (one) => one.id),
+            all('input, select', (one) => one.type === 'checkbox' ? one.checked : one.value),
+          ]);
+        }"""
+    )
+
+
+def put_back(page: Page) -> None:
+    """Have the page as it was when ``looked_at`` was first asked for."""
+    page.evaluate(
+        """async () => {
+          const [{set, state}, {load}, {showPair}, {hush}, {giveWay}, {choose}] = await Promise.all(
+            ['state', 'i18n', 'compare', 'notice', 'runner', 'sending'].map((name) => import(`/static/js/${name}.js`)));
+          const viewer = document.getElementById('viewer');
+          giveWay();
+          choose('image', 'signal', 'truth');
+          for (const box of document.querySelectorAll('dialog[open]')) box.close();
+          for (const one of document.querySelectorAll('details[open]:not(#settings)')) one.open = false;
+          hush();
+          document.querySelector('#toast:not([hidden]) .close')?.click();
+          if (state.language !== window.first.language) await load(window.first.language);
+          viewer.set({tool: 'probe'});
+          const {language, sending, view, ...first} = window.first;
+          set({...first, view: {...view, turns: state.view.turns}});
+          document.body.dataset.job = first.result.job;
+          await showPair();
+          viewer.fit();
+          document.getElementById('chart-loss').click();
+          document.activeElement.blur();
+          scrollTo(0, 0);
+        }"""
+    )
+
+
 def on_stage(page: Page, x: float, y: float) -> tuple[float, float]:
     """Where image position (x, y) is on the screen."""
     at = page.evaluate(

@@ -105,21 +105,21 @@ def test_curves_have_room(page: Page) -> None:
         assert svg["y"] + svg["height"] <= out["y"] + 1, name
 
 
-def test_each_fit_is_a_curve_of_its_own(page: Page) -> None:
+def test_each_fit_is_a_curve_of_its_own(still: Page) -> None:
     losses = [0.5 / (i % 20 + 1) for i in range(40)]
-    settings = state(page, "result.settings")
+    settings = state(still, "result.settings")
     assert isinstance(settings, dict)
-    given(page, {"losses": losses, "fits": [20, 20], "settings": {**settings, "objective": "auto"}})
-    assert page.locator("#chart .curve").count() == 2
-    assert "fit 1 from 0.500 to 0.0250, fit 2 from 0.500 to 0.0250" in label(page)
-    page.focus("#chart svg")
-    before = page.query_selector("#chart svg")
-    page.set_viewport_size({"width": 700, "height": 900})  # it is drawn anew, and keeps the focus
-    page.wait_for_function("(before) => document.querySelector('#chart svg') !== before", arg=before)
-    page.keyboard.press("End")
-    assert page.text_content("#chart .note") == "fit 2, step 40: 0.02500"
-    page.keyboard.press("Home")
-    assert page.text_content("#chart .note") == "fit 1, step 1: 0.5000"
+    given(still, {"losses": losses, "fits": [20, 20], "settings": {**settings, "objective": "auto"}})
+    assert still.locator("#chart .curve").count() == 2
+    assert "fit 1 from 0.500 to 0.0250, fit 2 from 0.500 to 0.0250" in label(still)
+    still.focus("#chart svg")
+    before = still.query_selector("#chart svg")
+    still.set_viewport_size({"width": 700, "height": 900})  # it is drawn anew, and keeps the focus
+    still.wait_for_function("(before) => document.querySelector('#chart svg') !== before", arg=before)
+    still.keyboard.press("End")
+    assert still.text_content("#chart .note") == "fit 2, step 40: 0.02500"
+    still.keyboard.press("Home")
+    assert still.text_content("#chart .note") == "fit 1, step 1: 0.5000"
 
 
 @pytest.mark.address("resolution=128")
@@ -178,7 +178,7 @@ def test_a_growing_curve_is_of_one_fit(page: Page) -> None:
           on('run', () => { if (state.run.losses?.length) window.grown.push(state.run.losses); });
         })"""
     )
-    set_slider(page, "iters", 400)  # or a fit may be over within a frame
+    set_slider(page, "iters", 150)  # or a fit may be over within a frame
     page.select_option("[data-setting=objective] select", "signal")
     page.wait_for_selector("body[data-phase=running], body[data-phase=waiting]")
     if page.get_attribute("body", "data-phase") == "waiting":

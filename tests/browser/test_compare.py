@@ -25,40 +25,40 @@ def transforms(page: Page) -> dict[str, list[float]]:
     return drawn
 
 
-def test_a_grid_of_four_moves_as_one(page: Page) -> None:
-    page.click("#grid")
-    page.wait_for_selector("#fourth:visible")
-    names = [page.input_value(f"#{side}") for side in ("left", "right", "third", "fourth")]
+def test_a_grid_of_four_moves_as_one(still: Page) -> None:
+    still.click("#grid")
+    still.wait_for_selector("#fourth:visible")
+    names = [still.input_value(f"#{side}") for side in ("left", "right", "third", "fourth")]
     assert names == ["bilinear_rgb", "gsjbu_rgb", "original", "lr"]
-    page.focus(".stage")
+    still.focus(".stage")
     for key in ("+", "+", "Control+ArrowRight"):
-        page.keyboard.press(key)
-    drawn = transforms(page)
+        still.keyboard.press(key)
+    drawn = transforms(still)
     assert len(drawn) == 4 and len({tuple(one) for one in drawn.values()}) == 1
-    page.select_option("#fourth", "error_gsjbu")
-    page.wait_for_function("() => document.querySelector('.tag.fourth').textContent.includes('Error')")
-    box = page.locator(".stage").bounding_box()
+    still.select_option("#fourth", "error_gsjbu")
+    still.wait_for_function("() => document.querySelector('.tag.fourth').textContent.includes('Error')")
+    box = still.locator(".stage").bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + 0.75 * box["width"] + 1, box["y"] + 0.75 * box["height"] + 1)
-    chosen = state(page, "point")
-    middle = page.evaluate("(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()")
+    still.mouse.click(box["x"] + 0.75 * box["width"] + 1, box["y"] + 0.75 * box["height"] + 1)
+    chosen = state(still, "point")
+    middle = still.evaluate("(() => { const v = document.getElementById('viewer').view; return [v.x, v.y]; })()")
     assert isinstance(chosen, dict)
     assert [chosen["x"], chosen["y"]] == pytest.approx([128 * at for at in middle], abs=2)
-    tab(page, "kernel")
-    assert page.locator(".tag.fourth").is_visible()
-    page.click("#grid")
-    assert page.get_attribute("#viewer", "data-layout") == "divider"
-    assert page.locator("#third").is_hidden()
+    tab(still, "kernel")
+    assert still.locator(".tag.fourth").is_visible()
+    still.click("#grid")
+    assert still.get_attribute("#viewer", "data-layout") == "divider"
+    assert still.locator("#third").is_hidden()
 
 
-def test_the_difference_is_that_of_the_colours_shown(page: Page) -> None:
-    page.select_option("#left", "original")
-    page.wait_for_selector("#viewer[data-left=original]")
-    page.click("#difference")
-    painted(page)
+def test_the_difference_is_that_of_the_colours_shown(still: Page) -> None:
+    still.select_option("#left", "original")
+    still.wait_for_selector("#viewer[data-left=original]")
+    still.click("#difference")
+    painted(still)
     first = next(iter(SAMPLES))
     result = pipeline.run(SAMPLES[first].image, ASKED, sample=SAMPLES[first])
-    apart = page.evaluate(
+    apart = still.evaluate(
         """() => import('/static/js/difference.js').then((m) => {
           const { panes, view } = document.getElementById('viewer');
           return m.difference(panes.left, panes.right, view.image).high;
@@ -67,25 +67,25 @@ def test_the_difference_is_that_of_the_colours_shown(page: Page) -> None:
     panels = {p.name: p.picture.astype(int) for p in result.panels if p.name in ("original", "gsjbu_rgb")}
     most = np.abs(panels["original"] - panels["gsjbu_rgb"]).sum(2).max() / 765
     assert apart == pytest.approx(most, abs=1e-6)
-    assert "difference" in page.inner_text(".tag.left")
-    assert page.locator(".tag.right").is_hidden()
+    assert "difference" in still.inner_text(".tag.left")
+    assert still.locator(".tag.right").is_hidden()
 
 
-def test_held_keys_flip(page: Page) -> None:
-    page.focus(".handle")
-    page.keyboard.press("Home")  # the right panel is all that is seen
-    right = canvas_at(page, 65.5, 37.5)
-    page.keyboard.down("b")
-    left = canvas_at(page, 65.5, 37.5)
+def test_held_keys_flip(still: Page) -> None:
+    still.focus(".handle")
+    still.keyboard.press("Home")  # the right panel is all that is seen
+    right = canvas_at(still, 65.5, 37.5)
+    still.keyboard.down("b")
+    left = canvas_at(still, 65.5, 37.5)
     assert left != right
-    assert page.inner_text(".tag.right").strip() == "Bilinear"
-    page.keyboard.up("b")
-    assert canvas_at(page, 65.5, 37.5) == right
-    page.focus("#blink")
-    page.keyboard.down(" ")
-    assert canvas_at(page, 65.5, 37.5) == left
-    page.keyboard.up(" ")
-    assert canvas_at(page, 65.5, 37.5) == right
+    assert still.inner_text(".tag.right").strip() == "Bilinear"
+    still.keyboard.up("b")
+    assert canvas_at(still, 65.5, 37.5) == right
+    still.focus("#blink")
+    still.keyboard.down(" ")
+    assert canvas_at(still, 65.5, 37.5) == left
+    still.keyboard.up(" ")
+    assert canvas_at(still, 65.5, 37.5) == right
 
 
 @pytest.mark.address("features=off")
@@ -127,34 +127,34 @@ def test_a_line_gives_the_profile_of_every_method(page: Page) -> None:
     assert chart and report and chart["y"] + chart["height"] <= report["y"] + report["height"] + 1, "it is seen"
 
 
-def test_a_hundred_percent_and_full_screen(page: Page) -> None:
-    page.focus(".stage")
-    page.keyboard.press("9")
-    painted(page)
-    assert page.evaluate("document.getElementById('viewer').view.scale") == pytest.approx(1)
-    page.keyboard.press("0")
-    page.click("#actual")
-    assert page.evaluate("document.getElementById('viewer').view.scale") == pytest.approx(1)
-    page.click("#full")
-    page.wait_for_function("() => document.fullscreenElement?.id === 'panel'")
-    page.wait_for_selector("#full[aria-pressed=true]")
-    page.focus(".stage")
-    page.keyboard.press("f")
-    page.wait_for_function("() => !document.fullscreenElement")
-    assert shown(page)
+def test_a_hundred_percent_and_full_screen(still: Page) -> None:
+    still.focus(".stage")
+    still.keyboard.press("9")
+    painted(still)
+    assert still.evaluate("document.getElementById('viewer').view.scale") == pytest.approx(1)
+    still.keyboard.press("0")
+    still.click("#actual")
+    assert still.evaluate("document.getElementById('viewer').view.scale") == pytest.approx(1)
+    still.click("#full")
+    still.wait_for_function("() => document.fullscreenElement?.id === 'panel'")
+    still.wait_for_selector("#full[aria-pressed=true]")
+    still.focus(".stage")
+    still.keyboard.press("f")
+    still.wait_for_function("() => !document.fullscreenElement")
+    assert shown(still)
 
 
-def test_a_rectangle_gives_mean_and_spread_of_every_method(page: Page) -> None:
-    page.click("#region")
-    assert page.get_attribute("#region", "aria-pressed") == "true"
-    page.wait_for_selector("#region-told:visible")
+def test_a_rectangle_gives_mean_and_spread_of_every_method(still: Page) -> None:
+    still.click("#region")
+    assert still.get_attribute("#region", "aria-pressed") == "true"
+    still.wait_for_selector("#region-told:visible")
     for x, y in ((35, 50), (25, 40)):  # from the lower right
-        page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
-        page.mouse.down() if x == 35 else page.mouse.up()
-    page.wait_for_selector("#region-told[data-region='25 40 35 50']")
+        still.mouse.move(*on_stage(still, x + 0.5, y + 0.5))
+        still.mouse.down() if x == 35 else still.mouse.up()
+    still.wait_for_selector("#region-told[data-region='25 40 35 50']")
     told = {
         row.get_attribute("data-panel"): json.loads(row.get_attribute("data-told") or "")
-        for row in page.locator("#region-table tbody tr").all()
+        for row in still.locator("#region-table tbody tr").all()
     }
     first = SAMPLES[next(iter(SAMPLES))]
     result = pipeline.run(first.image, ASKED, sample=first)
@@ -163,17 +163,17 @@ def test_a_rectangle_gives_mean_and_spread_of_every_method(page: Page) -> None:
     for name, found in told.items():
         for fact in ("mean", "std", "low", "high"):
             assert found[fact] == pytest.approx(asked[name][fact], abs=1e-5)
-    page.focus(".stage")
-    page.keyboard.press("ArrowRight")  # about the chosen pixel, which was the middle
-    page.wait_for_selector("#region-told[data-region='57 56 73 72']")
-    page.wait_for_function("() => document.getElementById('announcer').textContent.includes('Region of 17 × 17 px')")
-    heard = page.text_content("#announcer") or ""
-    assert page.inner_text("#pixel-line") in heard and "Mean" in heard, "the pixel and the region's numbers"
-    tab(page, "kernel")
-    page.wait_for_selector("#region-table tr[data-panel=sigma_x]")
-    page.click("#line")
-    page.wait_for_selector("#region-told", state="hidden")
-    assert page.get_attribute("#region", "aria-pressed") == "false"
+    still.focus(".stage")
+    still.keyboard.press("ArrowRight")  # about the chosen pixel, which was the middle
+    still.wait_for_selector("#region-told[data-region='57 56 73 72']")
+    still.wait_for_function("() => document.getElementById('announcer').textContent.includes('Region of 17 × 17 px')")
+    heard = still.text_content("#announcer") or ""
+    assert still.inner_text("#pixel-line") in heard and "Mean" in heard, "the pixel and the region's numbers"
+    tab(still, "kernel")
+    still.wait_for_selector("#region-table tr[data-panel=sigma_x]")
+    still.click("#line")
+    still.wait_for_selector("#region-told", state="hidden")
+    assert still.get_attribute("#region", "aria-pressed") == "false"
 
 
 @pytest.mark.address("group=segments&resolution=128")

@@ -69,10 +69,10 @@ def test_cells_without_a_value_are_not_among_them(page: Page) -> None:
     assert "no low-resolution pixel with a value is in reach" in page.inner_text("#pixel-line")
 
 
-def test_what_is_next_to_nothing_is_said_so(page: Page) -> None:
-    choose_pixel(page, 60, 60)
-    page.evaluate("document.getElementById('pixel-more').open = true")
-    cells = page.eval_on_selector_all("#weights td", "all => all.map((one) => one.textContent)")
+def test_what_is_next_to_nothing_is_said_so(still: Page) -> None:
+    choose_pixel(still, 60, 60)
+    still.evaluate("document.getElementById('pixel-more').open = true")
+    cells = still.eval_on_selector_all("#weights td", "all => all.map((one) => one.textContent)")
     assert "< 0.0001" in cells
     assert [one for one in cells if not re.fullmatch(r"< 0\.0001|[01]\.\d{4}", one)] == []
 

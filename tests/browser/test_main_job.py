@@ -83,17 +83,17 @@ def test_upload_sliders_run_panels_divider(page: Page, photo: Path) -> None:
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_divider_really_divides(page: Page) -> None:
+def test_divider_really_divides(still: Page) -> None:
     """At 0 % the stage shows the right panel alone, at 100 % the left one: read from the canvas."""
 
-    page.select_option("#left", "original")
-    page.select_option("#right", "error_gsjbu")
-    page.wait_for_selector("#viewer[data-left=original][data-right=error_gsjbu]")
-    page.focus(".handle")
-    page.keyboard.press("Home")
-    right = canvas_at(page, 37.5, 87.5)
-    page.keyboard.press("End")
-    left = canvas_at(page, 37.5, 87.5)
+    still.select_option("#left", "original")
+    still.select_option("#right", "error_gsjbu")
+    still.wait_for_selector("#viewer[data-left=original][data-right=error_gsjbu]")
+    still.focus(".handle")
+    still.keyboard.press("Home")
+    right = canvas_at(still, 37.5, 87.5)
+    still.keyboard.press("End")
+    left = canvas_at(still, 37.5, 87.5)
     assert np.abs(np.subtract(left, right)).max() > 20
 
 

@@ -23,24 +23,24 @@ from tests.browser.hands import ROOT, Server, set_slider, settled, shown, state
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_a_panel_is_saved_as_png(page: Page) -> None:
-    with page.expect_download() as caught:
-        page.click("#strip .cell[data-panel=gsjbu_rgb] .save")
+def test_a_panel_is_saved_as_png(still: Page) -> None:
+    with still.expect_download() as caught:
+        still.click("#strip .cell[data-panel=gsjbu_rgb] .save")
     assert caught.value.suggested_filename == "gsjbu_rgb.png"
     with Image.open(caught.value.path()) as picture:
         assert (picture.format, picture.size) == ("PNG", (128, 128))
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_download_all(page: Page) -> None:
-    with page.expect_download() as caught:
-        page.click("#download")
+def test_download_all(still: Page) -> None:
+    with still.expect_download() as caught:
+        still.click("#download")
     with zipfile.ZipFile(caught.value.path()) as archive:
         assert archive.testzip() is None
         names = archive.namelist()
         metrics = json.loads(archive.read(next(n for n in names if n.endswith("metrics.json"))))
     assert any(n.endswith("gsjbu_rgb.png") for n in names)
-    psnr = float(state(page, "result.metrics.rgb.gsjbu.psnr"))  # type: ignore[arg-type]
+    psnr = float(state(still, "result.metrics.rgb.gsjbu.psnr"))  # type: ignore[arg-type]
     assert f"{psnr:.6f}"[:8] in json.dumps(metrics)
 
 
@@ -162,23 +162,23 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_link_is_the_address(page: Page) -> None:
-    settled(page)
-    assert snippet(page, "link") == page.url
+def test_link_is_the_address(still: Page) -> None:
+    settled(still)
+    assert snippet(still, "link") == still.url
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_the_menu_of_copies_lies_in_its_card_at_every_width(page: Page) -> None:
+def test_the_menu_of_copies_lies_in_its_card_at_every_width(still: Page) -> None:
     for language in ("zh-Hans", "en"):
-        page.click("#language")
-        page.wait_for_selector(f"html[lang={language}]")
-        page.click("#copy-menu summary")
-        page.wait_for_selector(".menu .sheet:visible")
+        still.click("#language")
+        still.wait_for_selector(f"html[lang={language}]")
+        still.click("#copy-menu summary")
+        still.wait_for_selector(".menu .sheet:visible")
         for width in (375, 768, 1280, 1920, 1440):
-            page.set_viewport_size({"width": width, "height": 900})
-            card, sheet = page.locator(".out").bounding_box(), page.locator(".menu .sheet").bounding_box()
+            still.set_viewport_size({"width": width, "height": 900})
+            card, sheet = still.locator(".out").bounding_box(), still.locator(".menu .sheet").bounding_box()
             at = (language, width, card, sheet)
             assert card and sheet, at
             assert card["x"] <= sheet["x"] and sheet["x"] + sheet["width"] <= card["x"] + card["width"], at
             assert card["x"] >= 0 and card["x"] + card["width"] <= width, at
-        page.click("#copy-menu summary")
+        still.click("#copy-menu summary")

@@ -9,23 +9,24 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from tests.browser.hands import Server, npy_file, on_stage, painted, shown, state, tab
+from tests.browser.conftest import Visits
+from tests.browser.hands import npy_file, on_stage, painted, shown, state, tab
 
 SIDE = 16
 GAPS = 8  # columns at the left without a value: more than any window reaches over
 
 
 @pytest.fixture(scope="module")
-def gaps(still: Page, server: Server) -> Page:
+def gaps(visits: Visits) -> Page:
     """A depth whose left half has no value, bilinear beside GS-JBU; one visit for all."""
-    still.goto(f"{server.url}/?resolution=128&features=off")
-    job = shown(still)
+    page = visits("resolution=128&features=off")
+    job = shown(page)
     depth = 2 + 3 * np.random.default_rng(0).random((SIDE, SIDE), np.float32)
     depth[:, :GAPS] = np.nan
-    still.set_input_files("#signal-file", npy_file("depth.npy", depth))
-    shown(still, job)
-    tab(still, "signal")
-    return still
+    page.set_input_files("#signal-file", npy_file("depth.npy", depth))
+    shown(page, job)
+    tab(page, "signal")
+    return page
 
 
 def values(page: Page, name: str) -> np.ndarray:  # [H, W]

@@ -20,41 +20,41 @@ def at(page: Page) -> int:
     return int(page.get_attribute(".handle", "aria-valuenow") or -1)
 
 
-def test_divider_by_keys_and_by_a_click(page: Page) -> None:
+def test_divider_by_keys_and_by_a_click(still: Page) -> None:
     steps = {
         "ArrowLeft": 49, "ArrowRight": 51, "ArrowDown": 49, "ArrowUp": 51, "PageUp": 60, "PageDown": 40,
         "Home": 0, "End": 100, "1": 0, "2": 50, "3": 100,
     }  # fmt: skip
-    page.focus(".handle")
-    assert page.get_attribute(".handle", "role") == "slider"
+    still.focus(".handle")
+    assert still.get_attribute(".handle", "role") == "slider"
     for key, expected in steps.items():
-        page.keyboard.press("2")
-        page.keyboard.press(key)
-        assert at(page) == expected, key
-        assert str(expected) in (page.get_attribute(".handle", "aria-valuetext") or "")
+        still.keyboard.press("2")
+        still.keyboard.press(key)
+        assert at(still) == expected, key
+        assert str(expected) in (still.get_attribute(".handle", "aria-valuetext") or "")
 
-    page.keyboard.press("Home")
-    page.keyboard.press("ArrowLeft")
-    assert at(page) == 0, "it stays within its ends"
-    page.keyboard.press("End")
-    page.keyboard.press("PageUp")
-    assert at(page) == 100, "it stays within its ends"
+    still.keyboard.press("Home")
+    still.keyboard.press("ArrowLeft")
+    assert at(still) == 0, "it stays within its ends"
+    still.keyboard.press("End")
+    still.keyboard.press("PageUp")
+    assert at(still) == 100, "it stays within its ends"
 
-    box = page.locator(".ruler").bounding_box()
+    box = still.locator(".ruler").bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 12)
-    assert abs(at(page) - 80) <= 1, "it jumps on a click"
+    still.mouse.click(box["x"] + 0.8 * box["width"], box["y"] + 12)
+    assert abs(at(still) - 80) <= 1, "it jumps on a click"
 
 
-def test_a_press_on_the_divider_is_over_once_it_is(page: Page) -> None:
+def test_a_press_on_the_divider_is_over_once_it_is(still: Page) -> None:
     """The pixel below is chosen by the press that was meant for it, and by no other button later."""
-    x, y = on_stage(page, 64, 32)
-    page.mouse.click(x, y)
-    assert state(page, "point") is not None and at(page) == 50
-    page.focus(".stage")
-    page.keyboard.press("Escape")
-    page.mouse.click(x, y, button="right")
-    assert state(page, "point") is None
+    x, y = on_stage(still, 64, 32)
+    still.mouse.click(x, y)
+    assert state(still, "point") is not None and at(still) == 50
+    still.focus(".stage")
+    still.keyboard.press("Escape")
+    still.mouse.click(x, y, button="right")
+    assert state(still, "point") is None
 
 
 def test_touch_divides_and_pinch_zooms(chromium: Browser, server: Server, watch: Watch) -> None:
@@ -111,94 +111,94 @@ def test_touch_divides_and_pinch_zooms(chromium: Browser, server: Server, watch:
 
 
 @pytest.mark.address("resolution=128")
-def test_zoom_and_pan_are_one_for_all_panels(page: Page) -> None:
+def test_zoom_and_pan_are_one_for_all_panels(still: Page) -> None:
     """Wheel, keys and buttons; whichever panel is put on either side, the same image point is at the same place."""
-    page.focus(".stage")
+    still.focus(".stage")
     for _ in range(3):
-        page.keyboard.press("+")  # from here on the picture fills the stage both ways
-    x, y = on_stage(page, 50, 75)
-    page.mouse.move(x, y)
+        still.keyboard.press("+")  # from here on the picture fills the stage both ways
+    x, y = on_stage(still, 50, 75)
+    still.mouse.move(x, y)
     for _ in range(5):
-        page.mouse.wheel(0, -100)
-    painted(page)
-    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == pytest.approx(1.25**8, abs=0.02)
-    nx, ny = on_stage(page, 50, 75)
+        still.mouse.wheel(0, -100)
+    painted(still)
+    assert float(still.get_attribute("#viewer", "data-zoom") or 0) == pytest.approx(1.25**8, abs=0.02)
+    nx, ny = on_stage(still, 50, 75)
     assert (nx, ny) == (pytest.approx(x, abs=2), pytest.approx(y, abs=2)), "what is under the pointer stays there"
 
-    page.focus(".stage")
-    page.keyboard.press("Control+ArrowRight")
-    painted(page)
-    assert on_stage(page, 50, 75)[0] == pytest.approx(nx - 48, abs=0.5)
+    still.focus(".stage")
+    still.keyboard.press("Control+ArrowRight")
+    painted(still)
+    assert on_stage(still, 50, 75)[0] == pytest.approx(nx - 48, abs=0.5)
 
     seen = set()
     for group in ("rgb", "features", "kernel"):
-        tab(page, group)
-        for name in page.eval_on_selector_all("#right option", "all => all.map((o) => o.value)"):
-            page.select_option("#right", name)
-            page.wait_for_selector(f"#viewer[data-right={name}]")
-            painted(page)
-            transforms = page.evaluate("document.getElementById('viewer').transforms")
+        tab(still, group)
+        for name in still.eval_on_selector_all("#right option", "all => all.map((o) => o.value)"):
+            still.select_option("#right", name)
+            still.wait_for_selector(f"#viewer[data-right={name}]")
+            painted(still)
+            transforms = still.evaluate("document.getElementById('viewer').transforms")
             assert transforms["left"] == transforms["right"]
             seen.add(tuple(round(v, 6) for v in transforms["right"]))
     assert len(seen) == 1, "no panel changes the transform"
 
 
-def test_coarse_panels_lie_on_the_image(page: Page) -> None:
+def test_coarse_panels_lie_on_the_image(still: Page) -> None:
     """An LR panel's pixel covers exactly its cell, with crisp edges, at any zoom."""
-    tab(page, "kernel")
-    page.select_option("#left", "sigma_x")
-    page.wait_for_selector("#viewer[data-left=sigma_x]")
-    page.focus(".handle")
-    page.keyboard.press("End")
+    tab(still, "kernel")
+    still.select_option("#left", "sigma_x")
+    still.wait_for_selector("#viewer[data-left=sigma_x]")
+    still.focus(".handle")
+    still.keyboard.press("End")
     for _ in range(3):
-        page.keyboard.press("+")
-    inside = [canvas_at(page, 16 * 3 + dx, 16 * 3 + dy) for dx in (1, 8, 15) for dy in (1, 8, 15)]
+        still.keyboard.press("+")
+    inside = [canvas_at(still, 16 * 3 + dx, 16 * 3 + dy) for dx in (1, 8, 15) for dy in (1, 8, 15)]
     assert all(c == inside[0] for c in inside), "one colour within a cell"
 
 
-def test_zoom_ends(page: Page) -> None:
-    page.focus(".handle")
+def test_zoom_ends(still: Page) -> None:
+    still.focus(".handle")
     for _ in range(20):
-        page.keyboard.press("+")
-    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == 32
-    assert page.inner_text("#zoom-level") == "32×"
-    page.keyboard.press("0")
-    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == 1
-    page.click("#zoom-in")
-    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == 1.5
-    page.click("#zoom-fit")
-    assert float(page.get_attribute("#viewer", "data-zoom") or 0) == 1
+        still.keyboard.press("+")
+    assert float(still.get_attribute("#viewer", "data-zoom") or 0) == 32
+    assert still.inner_text("#zoom-level") == "32×"
+    still.keyboard.press("0")
+    assert float(still.get_attribute("#viewer", "data-zoom") or 0) == 1
+    still.click("#zoom-in")
+    assert float(still.get_attribute("#viewer", "data-zoom") or 0) == 1.5
+    still.click("#zoom-fit")
+    assert float(still.get_attribute("#viewer", "data-zoom") or 0) == 1
 
 
-def test_pan_by_dragging(page: Page) -> None:
-    page.focus(".stage")
+def test_pan_by_dragging(still: Page) -> None:
+    still.focus(".stage")
     for _ in range(6):
-        page.keyboard.press("+")
-    page.click("#tool")
-    x, y = on_stage(page, 64, 64)
-    page.mouse.move(x + 80, y - 60)
-    page.mouse.down()
-    page.mouse.move(x + 130, y - 30, steps=3)
-    page.mouse.up()
-    nx, ny = on_stage(page, 64, 64)
+        still.keyboard.press("+")
+    still.click("#tool")
+    x, y = on_stage(still, 64, 64)
+    still.mouse.move(x + 80, y - 60)
+    still.mouse.down()
+    still.mouse.move(x + 130, y - 30, steps=3)
+    still.mouse.up()
+    nx, ny = on_stage(still, 64, 64)
     assert (nx - x, ny - y) == (pytest.approx(50, abs=1), pytest.approx(30, abs=1))
-    assert state(page, "point") is None, "moving the view chooses no pixel"
+    assert state(still, "point") is None, "moving the view chooses no pixel"
 
 
-def test_a_finger_that_scrolls_the_page_chooses_nothing(page: Page) -> None:
-    hands = page.context.new_cdp_session(page)
+def test_a_finger_that_scrolls_the_page_chooses_nothing(still: Page) -> None:
+    hands = still.context.new_cdp_session(still)
 
     def finger(*places: tuple[float, float]) -> None:
         for kind, (x, y) in zip(["touchStart", *["touchMove"] * (len(places) - 1)], places, strict=True):
             hands.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
         hands.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        painted(page)
+        painted(still)
 
-    x, y = on_stage(page, 40.5, 60.5)
+    x, y = on_stage(still, 40.5, 60.5)
     finger((x, y), (x, y - 20), (x, y - 60))
-    assert state(page, "point") is None
+    assert state(still, "point") is None
     finger((x, y))
-    assert state(page, "point") == {"x": 40, "y": 60}
+    assert state(still, "point") == {"x": 40, "y": 60}
 
 
 @pytest.mark.address("features=off")
@@ -265,25 +265,25 @@ def test_similarity_gives_the_layout_back(page: Page) -> None:
             job = shown(page)
 
 
-def test_side_by_side_and_ellipses(page: Page) -> None:
-    page.click("#layout")
-    painted(page)
-    assert page.get_attribute("#viewer", "data-layout") == "side"
-    assert not page.locator(".handle").is_visible()
-    transforms = page.evaluate("document.getElementById('viewer').transforms")
+def test_side_by_side_and_ellipses(still: Page) -> None:
+    still.click("#layout")
+    painted(still)
+    assert still.get_attribute("#viewer", "data-layout") == "side"
+    assert not still.locator(".handle").is_visible()
+    transforms = still.evaluate("document.getElementById('viewer').transforms")
     assert transforms["left"] == transforms["right"]
-    page.click("#layout")
+    still.click("#layout")
 
-    before = canvas_hash(page)
-    with page.expect_response(lambda r: "/kernels?group=rgb&method=gsjbu" in r.url):
-        page.click("#ellipses")
-    page.wait_for_function("() => document.getElementById('viewer').ellipses")
-    painted(page)
-    after = canvas_hash(page)
+    before = canvas_hash(still)
+    with still.expect_response(lambda r: "/kernels?group=rgb&method=gsjbu" in r.url):
+        still.click("#ellipses")
+    still.wait_for_function("() => document.getElementById('viewer').ellipses")
+    painted(still)
+    after = canvas_hash(still)
     assert before != after
-    page.click("#ellipses")
-    painted(page)
-    assert canvas_hash(page) == before
+    still.click("#ellipses")
+    painted(still)
+    assert canvas_hash(still) == before
 
 
 def canvas_hash(page: Page) -> str:
