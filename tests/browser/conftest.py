@@ -151,13 +151,16 @@ def still(visits: Visits, watch: Watch, request: pytest.FixtureRequest) -> Itera
     """As ``page``, but one visit for those tests of a file that leave nothing but what the page has in its state, what
     it shows, and routes. All that is put back after each; a test that leaves more takes ``page``."""
     marked = request.node.get_closest_marker("address")
-    page = visits(marked.args[0] if marked else "")
+    asked = marked.args[0] if marked else ""
+    page = visits(asked)
     before = looked_at(page)
     yield page
+    del visits.opened[asked]  # unless it is as it was
     page.unroute_all()
     page.set_viewport_size(SCREEN)
     page.mouse.move(0, 0)
     put_back(page)
-    assert looked_at(page) == before
     watch.wrong += visits.watch.wrong
     visits.watch.wrong.clear()
+    assert looked_at(page) == before
+    visits.opened[asked] = page

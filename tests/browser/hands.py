@@ -184,6 +184,7 @@ def put_back(page: Page) -> None:
           viewer.fit();
           document.getElementById('chart-loss').click();
           document.activeElement.blur();
+          localStorage.clear();
           scrollTo(0, 0);
         }"""
     )

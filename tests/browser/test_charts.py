@@ -88,18 +88,18 @@ def test_the_axis_name_stands_above_the_ticks(still: Page) -> None:
     assert name and ticks[0] and name["y"] + name["height"] <= ticks[0]["y"]
 
 
-def test_curves_have_room(page: Page) -> None:
+def test_curves_have_room(still: Page) -> None:
     """At least 200 px on a usual screen, whatever else the report says; choosing a chart brings it into sight."""
-    page.click("#truth-scene button[data-what=depth][data-stride='16']")
-    shown(page, shown(page))
-    page.click("#line")
+    still.click("#truth-scene button[data-what=depth][data-stride='16']")
+    shown(still, shown(still))
+    still.click("#line")
     for name in ("profile", "loss"):
-        page.click(f"#chart-{name}")
-        page.wait_for_selector("#chart .curve")
-        page.wait_for_timeout(200)  # it follows the room that it gets
-        axis = page.locator("#chart .axis").bounding_box()
-        svg = page.locator("#chart svg").bounding_box()
-        out = page.locator("#out").bounding_box()
+        still.click(f"#chart-{name}")
+        still.wait_for_selector("#chart .curve")
+        still.wait_for_timeout(200)  # it follows the room that it gets
+        axis = still.locator("#chart .axis").bounding_box()
+        svg = still.locator("#chart svg").bounding_box()
+        out = still.locator("#out").bounding_box()
         assert axis and svg and out
         assert axis["y"] - svg["y"] - 22 >= 200, name
         assert svg["y"] + svg["height"] <= out["y"] + 1, name
@@ -123,49 +123,49 @@ def test_each_fit_is_a_curve_of_its_own(still: Page) -> None:
 
 
 @pytest.mark.address("resolution=128")
-def test_the_axis_says_what_the_loss_is(page: Page) -> None:
-    job = shown(page)
-    assert page.text_content("#chart .name.y") == "loss ↓: mean |Î − I|"
-    page.select_option("[data-setting=objective] select", "auto")
-    shown(page, job)
-    assert page.text_content("#chart .name.y") == "loss ↓: squared error of the LR signal given back"
-    assert "squared error" in label(page) and "fit 2" in label(page)
-    assert page.locator("#chart .curve").count() == len(state(page, "result.fits")) == 2  # type: ignore[arg-type]
-    losses = state(page, "result.losses")
+def test_the_axis_says_what_the_loss_is(still: Page) -> None:
+    job = shown(still)
+    assert still.text_content("#chart .name.y") == "loss ↓: mean |Î − I|"
+    still.select_option("[data-setting=objective] select", "auto")
+    shown(still, job)
+    assert still.text_content("#chart .name.y") == "loss ↓: squared error of the LR signal given back"
+    assert "squared error" in label(still) and "fit 2" in label(still)
+    assert still.locator("#chart .curve").count() == len(state(still, "result.fits")) == 2  # type: ignore[arg-type]
+    losses = state(still, "result.losses")
     assert isinstance(losses, list)
-    assert f"{len(losses)} steps" in page.inner_text("#ran")
-    page.focus("#chart svg")
-    page.keyboard.press("End")
-    boxes = [page.locator(f"#chart .{name}").bounding_box() for name in ("name.y", "note")]
+    assert f"{len(losses)} steps" in still.inner_text("#ran")
+    still.focus("#chart svg")
+    still.keyboard.press("End")
+    boxes = [still.locator(f"#chart .{name}").bounding_box() for name in ("name.y", "note")]
     name, note = boxes
     assert note is not None
-    apart = name is None or page.get_attribute("#chart .name.y", "visibility") == "hidden"
+    apart = name is None or still.get_attribute("#chart .name.y", "visibility") == "hidden"
     assert apart or (name is not None and name["x"] + name["width"] < note["x"])
-    page.click("#language")
-    page.wait_for_selector("html[lang=zh-Hans]")
-    assert "平方误差" in (page.text_content("#chart .name.y") or "")
+    still.click("#language")
+    still.wait_for_selector("html[lang=zh-Hans]")
+    assert "平方误差" in (still.text_content("#chart .name.y") or "")
 
 
-def test_one_step_is_said_as_one(page: Page) -> None:
-    job = shown(page)
-    set_slider(page, "iters", 1)
-    shown(page, job)
-    assert ", 1 step for GS-JBU, " in page.inner_text("#ran")
+def test_one_step_is_said_as_one(still: Page) -> None:
+    job = shown(still)
+    set_slider(still, "iters", 1)
+    shown(still, job)
+    assert ", 1 step for GS-JBU, " in still.inner_text("#ran")
 
 
-def test_a_cancelled_run_leaves_the_last_curve(page: Page) -> None:
+def test_a_cancelled_run_leaves_the_last_curve(still: Page) -> None:
     """And one that waits or fails does too: the chart is of the result on show."""
-    shown(page)
-    last = label(page)
-    make_slow(page)
-    page.wait_for_selector("body[data-phase=waiting]")
-    page.click("#run")
-    page.wait_for_function(
+    shown(still)
+    last = label(still)
+    make_slow(still)
+    still.wait_for_selector("body[data-phase=waiting]")
+    still.click("#run")
+    still.wait_for_function(
         "last => document.querySelector('#chart svg')?.getAttribute('aria-label') !== last", arg=last
     )
-    page.click("#cancel")
-    page.wait_for_selector("body[data-phase=cancelled]")
-    assert label(page) == last
+    still.click("#cancel")
+    still.wait_for_selector("body[data-phase=cancelled]")
+    assert label(still) == last
 
 
 @pytest.mark.address("resolution=128")

@@ -34,82 +34,82 @@ def let_go(page: Page, held: list[Route]) -> None:
     assert held[0].request.failure
 
 
-def test_a_truth_whose_signal_goes_meanwhile_goes_too(page: Page) -> None:
-    job = shown(page)
-    page.set_input_files("#signal-file", depth())
-    job = shown(page, job)
-    with holding(page, "**/api/truths") as held:
-        page.set_input_files("#truth-file", depth("full.npy", side=128))
-    page.click("#signal-drop")
-    job = shown(page, job)
-    let_go(page, held)
-    assert state(page, "truth") is None and shown(page) == job
+def test_a_truth_whose_signal_goes_meanwhile_goes_too(still: Page) -> None:
+    job = shown(still)
+    still.set_input_files("#signal-file", depth())
+    job = shown(still, job)
+    with holding(still, "**/api/truths") as held:
+        still.set_input_files("#truth-file", depth("full.npy", side=128))
+    still.click("#signal-drop")
+    job = shown(still, job)
+    let_go(still, held)
+    assert state(still, "truth") is None and shown(still) == job
 
 
-def test_of_two_quick_scenes_the_second_stays(page: Page) -> None:
-    job = shown(page)
-    with holding(page, "**/api/images") as held:
-        page.click("#samples .thumb >> nth=1")
-    page.click("#samples .thumb >> nth=2")
-    job = shown(page, job)
-    let_go(page, held)
-    assert state(page, "image.sample") == SCENES[2]
-    assert shown(page) == job, "and nothing runs for the older one"
+def test_of_two_quick_scenes_the_second_stays(still: Page) -> None:
+    job = shown(still)
+    with holding(still, "**/api/images") as held:
+        still.click("#samples .thumb >> nth=1")
+    still.click("#samples .thumb >> nth=2")
+    job = shown(still, job)
+    let_go(still, held)
+    assert state(still, "image.sample") == SCENES[2]
+    assert shown(still) == job, "and nothing runs for the older one"
 
 
-def test_a_scene_chosen_while_a_file_is_sent_stays(page: Page) -> None:
+def test_a_scene_chosen_while_a_file_is_sent_stays(still: Page) -> None:
     """Until then the page says that the file is sent; it is given up then, and not said to be sent any more."""
-    job = shown(page)
-    with holding(page, "**/api/images") as held:
-        page.set_input_files("#file", picture())
-    page.wait_for_function("() => document.getElementById('stage').textContent === 'Sending mine.png…'")
-    assert page.locator("#stage").is_visible()
-    page.click("#samples .thumb >> nth=2")
-    shown(page, job)
-    assert "Sending" not in page.inner_text("#stage")
-    let_go(page, held)
-    assert state(page, "image.sample") == SCENES[2]
-    assert "Sending" not in page.inner_text("#stage")
+    job = shown(still)
+    with holding(still, "**/api/images") as held:
+        still.set_input_files("#file", picture())
+    still.wait_for_function("() => document.getElementById('stage').textContent === 'Sending mine.png…'")
+    assert still.locator("#stage").is_visible()
+    still.click("#samples .thumb >> nth=2")
+    shown(still, job)
+    assert "Sending" not in still.inner_text("#stage")
+    let_go(still, held)
+    assert state(still, "image.sample") == SCENES[2]
+    assert "Sending" not in still.inner_text("#stage")
 
 
-def test_what_could_not_be_sent_is_not_shown_as_being_sent(page: Page, watch: Watch) -> None:
+def test_what_could_not_be_sent_is_not_shown_as_being_sent(still: Page, watch: Watch) -> None:
     watch.expect("status of 4")
-    page.set_input_files("#file", {**picture(), "buffer": b"no picture"})
-    page.wait_for_selector("#notice.error")
-    assert "Sending" not in page.inner_text("#stage")
+    still.set_input_files("#file", {**picture(), "buffer": b"no picture"})
+    still.wait_for_selector("#notice.error")
+    assert "Sending" not in still.inner_text("#stage")
 
 
-def test_a_signal_removed_while_another_is_sent_stays_away(page: Page) -> None:
-    job = shown(page)
-    page.set_input_files("#signal-file", depth("first.npy"))
-    job = shown(page, job)
-    with holding(page, "**/api/signals") as held:
-        page.set_input_files("#signal-file", depth("second.npy"))
-    page.wait_for_function("() => document.getElementById('stage').textContent.includes('second.npy')")
-    page.click("#signal-drop")
-    shown(page, job)
-    let_go(page, held)
-    assert state(page, "signal") is None
-    assert page.locator("#signal-open").is_visible()
+def test_a_signal_removed_while_another_is_sent_stays_away(still: Page) -> None:
+    job = shown(still)
+    still.set_input_files("#signal-file", depth("first.npy"))
+    job = shown(still, job)
+    with holding(still, "**/api/signals") as held:
+        still.set_input_files("#signal-file", depth("second.npy"))
+    still.wait_for_function("() => document.getElementById('stage').textContent.includes('second.npy')")
+    still.click("#signal-drop")
+    shown(still, job)
+    let_go(still, held)
+    assert state(still, "signal") is None
+    assert still.locator("#signal-open").is_visible()
 
 
-def test_of_two_quick_signals_the_second_stays(page: Page) -> None:
-    job = shown(page)
-    with holding(page, "**/api/signals") as held:
-        page.set_input_files("#signal-file", depth("first.npy"))
-    page.set_input_files("#signal-file", depth("second.npy"))
-    shown(page, job)
-    let_go(page, held)
-    assert state(page, "signal.name") == "second.npy"
+def test_of_two_quick_signals_the_second_stays(still: Page) -> None:
+    job = shown(still)
+    with holding(still, "**/api/signals") as held:
+        still.set_input_files("#signal-file", depth("first.npy"))
+    still.set_input_files("#signal-file", depth("second.npy"))
+    shown(still, job)
+    let_go(still, held)
+    assert state(still, "signal.name") == "second.npy"
 
 
-def test_a_pasted_signal_is_taken_as_one(page: Page, tmp_path: Path) -> None:
-    job = shown(page)
+def test_a_pasted_signal_is_taken_as_one(still: Page, tmp_path: Path) -> None:
+    job = shown(still)
     path = tmp_path / "pasted.npy"
     path.write_bytes(depth()["buffer"])
-    hand_over(page, path, "paste")
-    shown(page, job)
-    assert page.inner_text("#signal-name") == "pasted.npy"
+    hand_over(still, path, "paste")
+    shown(still, job)
+    assert still.inner_text("#signal-name") == "pasted.npy"
 
 
 @pytest.fixture
@@ -135,80 +135,80 @@ def brought(tmp_path: Path) -> dict[str, Path]:
     ],
 )
 def test_a_picture_and_its_signal_come_together(
-    page: Page, brought: dict[str, Path], names: list[str], left: str, how: str
+    still: Page, brought: dict[str, Path], names: list[str], left: str, how: str
 ) -> None:
-    job = shown(page)
-    hand_over(page, [brought[name] for name in names], how)
-    page.wait_for_function("name => document.querySelector('#signal-name').textContent === name", arg="a signal.npy")
-    shown(page, job)
-    assert state(page, "image.name") == "x photo.png"
+    job = shown(still)
+    hand_over(still, [brought[name] for name in names], how)
+    still.wait_for_function("name => document.querySelector('#signal-name').textContent === name", arg="a signal.npy")
+    shown(still, job)
+    assert state(still, "image.name") == "x photo.png"
     if "0 truth" in names:
-        page.wait_for_selector("#truth-now:not([hidden])")
-        assert "0 truth.npy" in page.inner_text("#truth-name")
+        still.wait_for_selector("#truth-now:not([hidden])")
+        assert "0 truth.npy" in still.inner_text("#truth-name")
     if left:
-        page.wait_for_function("() => document.querySelector('#toast').innerText.includes('Left out')")
-        assert f"Left out: {left}. " in page.inner_text("#toast")
-    assert state(page, "signal.name") == "a signal.npy"
-    assert page.locator("#notice").is_hidden()
+        still.wait_for_function("() => document.querySelector('#toast').innerText.includes('Left out')")
+        assert f"Left out: {left}. " in still.inner_text("#toast")
+    assert state(still, "signal.name") == "a signal.npy"
+    assert still.locator("#notice").is_hidden()
 
 
 def test_an_array_as_large_as_the_picture_is_the_truth_of_the_signal_that_is_there(
-    page: Page, brought: dict[str, Path]
+    still: Page, brought: dict[str, Path]
 ) -> None:
-    job = shown(page)
-    hand_over(page, [brought["x photo"], brought["a signal"]], "drop")
-    job = shown(page, job)
-    page.wait_for_selector("#signal-now:not([hidden])")
-    hand_over(page, brought["0 truth"], "drop")
-    page.wait_for_selector("#truth-now:not([hidden])")
-    shown(page, job)
-    assert state(page, "signal.name") == "a signal.npy"
-    hand_over(page, brought["b signal"], "drop")  # another signal takes its place
-    page.wait_for_function("() => document.querySelector('#signal-name').textContent === 'b signal.npy'")
+    job = shown(still)
+    hand_over(still, [brought["x photo"], brought["a signal"]], "drop")
+    job = shown(still, job)
+    still.wait_for_selector("#signal-now:not([hidden])")
+    hand_over(still, brought["0 truth"], "drop")
+    still.wait_for_selector("#truth-now:not([hidden])")
+    shown(still, job)
+    assert state(still, "signal.name") == "a signal.npy"
+    hand_over(still, brought["b signal"], "drop")  # another signal takes its place
+    still.wait_for_function("() => document.querySelector('#signal-name').textContent === 'b signal.npy'")
 
 
-def test_a_signal_brings_its_own_grid(page: Page) -> None:
+def test_a_signal_brings_its_own_grid(still: Page) -> None:
     """The stride then does nothing: it cannot be moved, and the reason stands beside it."""
-    job = shown(page)
-    inputs = page.locator("[data-setting=stride] .amount input, [data-setting=stride] input[type=range]")
-    why = page.locator("[data-setting=stride] .why")
+    job = shown(still)
+    inputs = still.locator("[data-setting=stride] .amount input, [data-setting=stride] input[type=range]")
+    why = still.locator("[data-setting=stride] .why")
     assert inputs.count() == 2 and why.is_hidden()
-    page.set_input_files("#signal-file", depth())
-    job = shown(page, job)
+    still.set_input_files("#signal-file", depth())
+    job = shown(still, job)
     assert all(inputs.nth(i).is_disabled() for i in range(2))
     assert "grid" in why.inner_text()
     assert (why.get_attribute("id") or "?") in (inputs.first.get_attribute("aria-describedby") or "")
-    page.click("#language")
-    page.wait_for_selector("html[lang=zh-Hans]")
+    still.click("#language")
+    still.wait_for_selector("html[lang=zh-Hans]")
     assert inputs.first.is_disabled() and "网格" in why.inner_text()
-    page.click("#signal-drop")
-    shown(page, job)
+    still.click("#signal-drop")
+    shown(still, job)
     assert all(inputs.nth(i).is_enabled() for i in range(2))
     assert why.is_hidden()
 
 
 @pytest.mark.address("features=false&stride=64&radius=8&iters=400")
-def test_a_run_that_a_signal_makes_slow_waits(page: Page) -> None:
+def test_a_run_that_a_signal_makes_slow_waits(still: Page) -> None:
     """The estimate is of the run with its signal: its grid may be much finer than the stride's."""
-    job = shown(page)
-    assert float(state(page, "estimate.seconds")) < 5  # type: ignore[arg-type]
-    with page.expect_request("**/api/jobs") as asked:
-        page.set_input_files("#signal-file", depth(side=256))
-    page.wait_for_selector("body[data-phase=waiting]")
-    assert asked.value.post_data_json["signal_id"] == state(page, "signal.id")
-    assert float(state(page, "estimate.seconds")) > 5  # type: ignore[arg-type]
-    assert page.evaluate("document.body.dataset.job") == job
+    job = shown(still)
+    assert float(state(still, "estimate.seconds")) < 5  # type: ignore[arg-type]
+    with still.expect_request("**/api/jobs") as asked:
+        still.set_input_files("#signal-file", depth(side=256))
+    still.wait_for_selector("body[data-phase=waiting]")
+    assert asked.value.post_data_json["signal_id"] == state(still, "signal.id")
+    assert float(state(still, "estimate.seconds")) > 5  # type: ignore[arg-type]
+    assert still.evaluate("document.body.dataset.job") == job
 
 
-def test_a_signal_forgotten_at_the_estimate_is_sent_again(page: Page, watch: Watch) -> None:
+def test_a_signal_forgotten_at_the_estimate_is_sent_again(still: Page, watch: Watch) -> None:
     watch.expect("status of 404")
-    job = shown(page)
-    page.set_input_files("#signal-file", depth())
-    job = shown(page, job)
-    old = state(page, "signal.id")
-    forget(page, "**/api/jobs")
-    page.click("#run")
-    shown(page, job)
-    assert state(page, "signal.id") not in (None, old)
-    assert state(page, "result.signal.id") == state(page, "signal.id")
-    assert page.locator("#notice").is_hidden()
+    job = shown(still)
+    still.set_input_files("#signal-file", depth())
+    job = shown(still, job)
+    old = state(still, "signal.id")
+    forget(still, "**/api/jobs")
+    still.click("#run")
+    shown(still, job)
+    assert state(still, "signal.id") not in (None, old)
+    assert state(still, "result.signal.id") == state(still, "signal.id")
+    assert still.locator("#notice").is_hidden()

@@ -89,20 +89,20 @@ def test_held_keys_flip(still: Page) -> None:
 
 
 @pytest.mark.address("features=off")
-def test_a_line_gives_the_profile_of_every_method(page: Page) -> None:
-    page.click("#line")
-    page.wait_for_selector("#chart-profile[aria-selected=true]")
-    page.wait_for_selector("#chart .curve")
-    assert state(page, "line") == {"x0": 0, "y0": 256, "x1": 511, "y1": 256}
-    page.mouse.move(*on_stage(page, 100.5, 300.5))
-    page.mouse.down()
-    page.mouse.move(*on_stage(page, 400.5, 300.5), steps=4)
-    page.mouse.up()
-    page.wait_for_function(
+def test_a_line_gives_the_profile_of_every_method(still: Page) -> None:
+    still.click("#line")
+    still.wait_for_selector("#chart-profile[aria-selected=true]")
+    still.wait_for_selector("#chart .curve")
+    assert state(still, "line") == {"x0": 0, "y0": 256, "x1": 511, "y1": 256}
+    still.mouse.move(*on_stage(still, 100.5, 300.5))
+    still.mouse.down()
+    still.mouse.move(*on_stage(still, 400.5, 300.5), steps=4)
+    still.mouse.up()
+    still.wait_for_function(
         """() => import('/static/js/state.js').then(({state}) =>
           state.profile?.line.x0 === 100 && state.profile.line.x1 === 400)"""
     )
-    curves = page.evaluate(
+    curves = still.evaluate(
         """() => import('/static/js/state.js').then(({state}) =>
           state.profile.curves.map((c) => [c.panel.name, c.points]))"""
     )
@@ -113,17 +113,17 @@ def test_a_line_gives_the_profile_of_every_method(page: Page) -> None:
     found = np.array(curves[0][1])
     assert found[:, 0] == pytest.approx(np.arange(301))
     assert np.abs(found[:, 1] - expected).max() < 0.5 / 255 + 1e-6
-    page.focus("#chart svg")
-    page.keyboard.press("End")
-    assert "GS-JBU, 300 px" in page.text_content("#chart .note")  # type: ignore[operator]
-    page.focus(".stage")
-    page.keyboard.press("ArrowDown")
-    assert state(page, "line.y0") == state(page, "point.y")
-    page.click("#line")
-    assert state(page, "line") is None
-    page.evaluate("document.getElementById('report').scrollTop = 0")
-    page.click("#line")
-    chart, report = (page.locator(f"#{one}").bounding_box() for one in ("chart", "report"))
+    still.focus("#chart svg")
+    still.keyboard.press("End")
+    assert "GS-JBU, 300 px" in still.text_content("#chart .note")  # type: ignore[operator]
+    still.focus(".stage")
+    still.keyboard.press("ArrowDown")
+    assert state(still, "line.y0") == state(still, "point.y")
+    still.click("#line")
+    assert state(still, "line") is None
+    still.evaluate("document.getElementById('report').scrollTop = 0")
+    still.click("#line")
+    chart, report = (still.locator(f"#{one}").bounding_box() for one in ("chart", "report"))
     assert chart and report and chart["y"] + chart["height"] <= report["y"] + report["height"] + 1, "it is seen"
 
 
@@ -177,22 +177,22 @@ def test_a_rectangle_gives_mean_and_spread_of_every_method(still: Page) -> None:
 
 
 @pytest.mark.address("group=segments&resolution=128")
-def test_the_choosers_begin_with_what_tells_panels_apart(page: Page) -> None:
+def test_the_choosers_begin_with_what_tells_panels_apart(still: Page) -> None:
     """And have the whole name as their title, as have those of the strip, which are cut short, too."""
     for language, begins in (
         ("en", {"left": "Plain (Bilinear) · ", "right": "Adapted (auto) · "}),
         ("zh-Hans", {"left": "普通（双线性） · ", "right": "自适应（自动） · "}),
     ):
         if language != "en":
-            page.click("#language")
-        page.wait_for_selector(f"html[lang={language}]")
+            still.click("#language")
+        still.wait_for_selector(f"html[lang={language}]")
         for side in ("left", "right"):
-            chosen = page.inner_text(f"#{side} option:checked")
+            chosen = still.inner_text(f"#{side} option:checked")
             assert chosen.startswith(begins[side])
-            whole = page.get_attribute(f"#{side} option:checked", "title")
-            assert page.get_attribute(f"#{side}", "title") == whole, (language, side)
-            assert page.inner_text(f".tag.{side} .name") == chosen
-            name = page.locator(f"#strip .cell[data-panel={state(page, f'view.{side}')}] .name")
+            whole = still.get_attribute(f"#{side} option:checked", "title")
+            assert still.get_attribute(f"#{side}", "title") == whole, (language, side)
+            assert still.inner_text(f".tag.{side} .name") == chosen
+            name = still.locator(f"#strip .cell[data-panel={state(still, f'view.{side}')}] .name")
             assert name.get_attribute("title") == whole, (language, side)
             assert name.inner_text() == chosen
-    assert page.get_attribute("#verdict", "data-winner") is None, "RGB's figures are not those of segments"
+    assert still.get_attribute("#verdict", "data-winner") is None, "RGB's figures are not those of segments"

@@ -71,24 +71,24 @@ def test_panels_swap_without_flicker(page: Page) -> None:
     assert page.evaluate("window.blank") == 0
 
 
-def test_pictures_come_before_figures_and_go_with_a_run_that_is_cancelled(page: Page) -> None:
+def test_pictures_come_before_figures_and_go_with_a_run_that_is_cancelled(still: Page) -> None:
     """What is compared is on the stage while figures are still made; a run that does not end takes it back."""
-    job = shown(page)
+    job = shown(still)
     of_stage = "Object.values(document.getElementById('viewer').panes).map((pane) => pane.picture.src)"
-    before = page.evaluate(of_stage)
+    before = still.evaluate(of_stage)
     assert all(job in address for address in before)
-    page.route("**/api/jobs/*", lambda route: None if route.request.method == "GET" else route.continue_())
-    set_slider(page, "stride", 13)  # no other test's, whose result would be there at once
-    page.wait_for_function(f"(job) => !({of_stage}).some((address) => address.includes(job))", arg=job)
-    assert page.get_attribute("body", "data-job") == job and page.get_attribute("body", "data-phase") == "running"
-    assert state(page, "result.settings.stride") == 16
-    page.click("#cancel")
-    page.wait_for_selector("body[data-phase=cancelled]")
-    page.wait_for_function(f"(before) => ({of_stage}).join() === before.join()", arg=before)
-    page.unroute("**/api/jobs/*")
-    set_slider(page, "stride", 20)
-    after = shown(page, job)
-    assert all(after in address for address in page.evaluate(of_stage))
+    still.route("**/api/jobs/*", lambda route: None if route.request.method == "GET" else route.continue_())
+    set_slider(still, "stride", 13)  # no other test's, whose result would be there at once
+    still.wait_for_function(f"(job) => !({of_stage}).some((address) => address.includes(job))", arg=job)
+    assert still.get_attribute("body", "data-job") == job and still.get_attribute("body", "data-phase") == "running"
+    assert state(still, "result.settings.stride") == 16
+    still.click("#cancel")
+    still.wait_for_selector("body[data-phase=cancelled]")
+    still.wait_for_function(f"(before) => ({of_stage}).join() === before.join()", arg=before)
+    still.unroute("**/api/jobs/*")
+    set_slider(still, "stride", 20)
+    after = shown(still, job)
+    assert all(after in address for address in still.evaluate(of_stage))
 
 
 def test_a_slow_run_waits_and_advises(page: Page) -> None:
@@ -102,8 +102,11 @@ def test_a_slow_run_waits_and_advises(page: Page) -> None:
     advice = page.locator("#advice button")
     assert re.search(r"\d", advice.inner_text())
     advice.click()
-    page.wait_for_function("() => import('/static/js/state.js').then(({state}) => Boolean(state.run.progress))")
-    assert state(page, "estimate.seconds") < before  # type: ignore[operator]
+    page.wait_for_function(
+        """before => import('/static/js/state.js').then(({state}) =>
+          Boolean(state.run.progress) && state.estimate.seconds < before)""",
+        arg=before,
+    )
     page.click("#cancel")
 
 
@@ -162,10 +165,10 @@ def test_progress_is_shown_and_cancel_stops(page: Page) -> None:
     assert page.inner_text("#stage") == "Cancelled. The last result stays on show."
 
 
-def test_a_busy_server_is_asked_again_and_the_newest_wish_runs(page: Page, watch: Watch) -> None:
+def test_a_busy_server_is_asked_again_and_the_newest_wish_runs(still: Page, watch: Watch) -> None:
     """Three tabs at once are one more than a visitor may run."""
     watch.expect("status of 429")
-    job = shown(page)
+    job = shown(still)
     asked: list[int] = []
 
     def busy(route: Route) -> None:
@@ -179,25 +182,25 @@ def test_a_busy_server_is_asked_again_and_the_newest_wish_runs(page: Page, watch
             body=json.dumps(problem),
         )  # fmt: skip
 
-    page.route("**/api/jobs", busy)
-    set_slider(page, "stride", 11)
-    page.wait_for_function("() => document.getElementById('stage').textContent.includes('busy with other runs')")
-    assert page.get_attribute("body", "data-phase") == "running" and page.is_enabled("#cancel")
-    assert "busy" in page.inner_text("#announcer") and page.locator("#notice").is_hidden()
-    set_slider(page, "stride", 21)
-    shown(page, job)
-    assert state(page, "result.settings.stride") == 21
+    still.route("**/api/jobs", busy)
+    set_slider(still, "stride", 11)
+    still.wait_for_function("() => document.getElementById('stage').textContent.includes('busy with other runs')")
+    assert still.get_attribute("body", "data-phase") == "running" and still.is_enabled("#cancel")
+    assert "busy" in still.inner_text("#announcer") and still.locator("#notice").is_hidden()
+    set_slider(still, "stride", 21)
+    shown(still, job)
+    assert state(still, "result.settings.stride") == 21
     assert asked == [11, 21, 21], "what nobody wishes for any more is not asked for again"
 
 
-def test_a_job_that_fails_tells_its_own_status(page: Page) -> None:
-    shown(page)
+def test_a_job_that_fails_tells_its_own_status(still: Page) -> None:
+    shown(still)
     error = {"code": "job_timeout", "detail": "The job ran too long.", "status": 408}
     body = f"event: failed\ndata: {json.dumps({'error': error})}\nid: 1\n\n"
-    page.route("**/api/jobs/*/events", lambda r: r.fulfill(content_type="text/event-stream", body=body))
-    set_slider(page, "stride", 22)
-    page.wait_for_selector("body[data-phase=failed]")
-    assert state(page, "run.problem.status") == 408
+    still.route("**/api/jobs/*/events", lambda r: r.fulfill(content_type="text/event-stream", body=body))
+    set_slider(still, "stride", 22)
+    still.wait_for_selector("body[data-phase=failed]")
+    assert state(still, "run.problem.status") == 408
 
 
 def test_a_run_that_starts_is_not_said_to_wait_for_a_place(page: Page) -> None:

@@ -31,54 +31,54 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.address("")
-def test_first_visit_shows_a_computed_scene(page: Page) -> None:
+def test_first_visit_shows_a_computed_scene(still: Page) -> None:
     """Nothing to do before something is seen: divider in the middle, bilinear against GS-JBU, a verdict in words."""
-    assert page.get_attribute("#viewer", "data-left") == "bilinear_rgb"
-    assert page.get_attribute("#viewer", "data-right") == "gsjbu_rgb"
-    assert page.get_attribute(".handle", "aria-valuenow") == "50"
-    assert page.inner_text("#lookfor")
-    assert "dB" in page.inner_text("#verdict")
-    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight"), "one screen, no scrolling"
+    assert still.get_attribute("#viewer", "data-left") == "bilinear_rgb"
+    assert still.get_attribute("#viewer", "data-right") == "gsjbu_rgb"
+    assert still.get_attribute(".handle", "aria-valuenow") == "50"
+    assert still.inner_text("#lookfor")
+    assert "dB" in still.inner_text("#verdict")
+    assert still.evaluate("document.documentElement.scrollHeight <= innerHeight"), "one screen, no scrolling"
 
 
-def test_upload_sliders_run_panels_divider(page: Page, photo: Path) -> None:
-    first = shown(page)
-    page.set_input_files("#file", photo)
-    job = shown(page, first)
-    assert page.inner_text("#picture-name") == "photo.jpg"
-    assert page.inner_text("#picture-size") == "1024 × 768 px"
+def test_upload_sliders_run_panels_divider(still: Page, photo: Path) -> None:
+    first = shown(still)
+    still.set_input_files("#file", photo)
+    job = shown(still, first)
+    assert still.inner_text("#picture-name") == "photo.jpg"
+    assert still.inner_text("#picture-size") == "1024 × 768 px"
 
     for name, value in (("stride", 8), ("iters", 20), ("radius", 3)):
-        set_slider(page, name, value)
-        assert page.input_value(f"[data-setting={name}] input[type=number]") == str(value)
-        job = shown(page, job)
-    page.click("#run")
-    job = shown(page, job)
-    assert state(page, "result.settings.stride") == 8
-    assert state(page, "result.settings.radius") == 3
-    assert state(page, "result.image.lr_width") == 16  # 1024 is reduced to 128
+        set_slider(still, name, value)
+        assert still.input_value(f"[data-setting={name}] input[type=number]") == str(value)
+        job = shown(still, job)
+    still.click("#run")
+    job = shown(still, job)
+    assert state(still, "result.settings.stride") == 8
+    assert state(still, "result.settings.radius") == 3
+    assert state(still, "result.image.lr_width") == 16  # 1024 is reduced to 128
 
-    names = page.eval_on_selector_all("#strip .cell", "cells => cells.map((c) => c.dataset.panel)")
+    names = still.eval_on_selector_all("#strip .cell", "cells => cells.map((c) => c.dataset.panel)")
     assert [n for n in RGB if n not in names] == []
-    page.wait_for_function(
+    still.wait_for_function(
         "() => [...document.querySelectorAll('#strip img')].every((i) => i.complete && i.naturalWidth)"
     )
     for group in ("features", "kernel", "rgb"):
-        tab(page, group)
+        tab(still, group)
 
-    handle = page.locator(".handle")
+    handle = still.locator(".handle")
     box = handle.bounding_box()
     assert box is not None
     x0, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    to, _ = on_stage(page, 0.25 * 128, 0)
-    page.mouse.move(x0, y)
-    page.mouse.down()
-    page.mouse.move(to, y, steps=4)
-    page.mouse.up()
+    to, _ = on_stage(still, 0.25 * 128, 0)
+    still.mouse.move(x0, y)
+    still.mouse.down()
+    still.mouse.move(to, y, steps=4)
+    still.mouse.up()
     assert abs(int(handle.get_attribute("aria-valuenow") or 0) - 25) <= 1
     handle.focus()
     before = int(handle.get_attribute("aria-valuenow") or 0)
-    page.keyboard.press("ArrowRight")
+    still.keyboard.press("ArrowRight")
     assert int(handle.get_attribute("aria-valuenow") or 0) == before + 1
 
 
@@ -98,17 +98,17 @@ def test_divider_really_divides(still: Page) -> None:
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_drop_and_paste(page: Page, photo: Path) -> None:
-    first = shown(page)
-    hand_over(page, photo, "drop")
-    second = shown(page, first)
-    assert page.inner_text("#picture-name") == "photo.jpg"
+def test_drop_and_paste(still: Page, photo: Path) -> None:
+    first = shown(still)
+    hand_over(still, photo, "drop")
+    second = shown(still, first)
+    assert still.inner_text("#picture-name") == "photo.jpg"
     other = photo.rename(photo.with_name("other.jpg"))
-    hand_over(page, other, "paste")
-    shown(page, second)
-    assert page.inner_text("#picture-name") == "other.jpg"
+    hand_over(still, other, "paste")
+    shown(still, second)
+    assert still.inner_text("#picture-name") == "other.jpg"
     other.rename(photo)
-    assert page.locator("#recent .thumb").count() == 2
+    assert still.locator("#recent .thumb").count() == 2
 
 
 @pytest.mark.address("resolution=128&features=off")
@@ -135,18 +135,18 @@ def test_camera(page: Page) -> None:
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_gallery_and_recent(page: Page, photo: Path) -> None:
-    job = shown(page)
-    page.click("#samples .thumb >> nth=1")
-    job = shown(page, job)
-    assert page.get_attribute("#samples .thumb >> nth=1", "aria-pressed") == "true"
-    page.set_input_files("#file", photo)
-    job = shown(page, job)
-    page.click("#samples .thumb >> nth=0")
-    job = shown(page, job)
-    page.click("#recent .thumb >> nth=0")
-    shown(page, job)
-    assert page.inner_text("#picture-name") == "photo.jpg"
+def test_gallery_and_recent(still: Page, photo: Path) -> None:
+    job = shown(still)
+    still.click("#samples .thumb >> nth=1")
+    job = shown(still, job)
+    assert still.get_attribute("#samples .thumb >> nth=1", "aria-pressed") == "true"
+    still.set_input_files("#file", photo)
+    job = shown(still, job)
+    still.click("#samples .thumb >> nth=0")
+    job = shown(still, job)
+    still.click("#recent .thumb >> nth=0")
+    shown(still, job)
+    assert still.inner_text("#picture-name") == "photo.jpg"
 
 
 @pytest.mark.address("resolution=128&features=off")

@@ -10,37 +10,37 @@ from tests.browser.hands import Watch, set_slider, shown
 pytestmark = pytest.mark.address("resolution=128&features=off")
 
 
-def test_an_error_goes_with_the_number_it_is_about(page: Page) -> None:
+def test_an_error_goes_with_the_number_it_is_about(still: Page) -> None:
     """Another control is moved: the field shows the value that holds, so nothing is wrong any more."""
-    job = shown(page)
-    box = page.locator("[data-setting=stride] input[type=number]")
+    job = shown(still)
+    box = still.locator("[data-setting=stride] input[type=number]")
     box.fill("0")
     box.blur()
-    page.wait_for_selector("#notice.error")
-    set_slider(page, "radius", 3)
+    still.wait_for_selector("#notice.error")
+    set_slider(still, "radius", 3)
     assert box.input_value() == "16"
-    assert page.locator("#notice").is_hidden()
-    shown(page, job)
+    assert still.locator("#notice").is_hidden()
+    shown(still, job)
     box.fill("0")
     box.press("Enter")
-    page.focus("#notice .close")
-    page.keyboard.press("Enter")
+    still.focus("#notice .close")
+    still.keyboard.press("Enter")
     assert box.evaluate("one => one === document.activeElement"), "the focus goes back"
 
 
 @pytest.mark.address("resolution=128")
-def test_a_number_without_a_unit(page: Page) -> None:
-    page.click("#more > summary")
-    box = page.locator("[data-setting=seed] input[type=number]")
+def test_a_number_without_a_unit(still: Page) -> None:
+    still.click("#more > summary")
+    box = still.locator("[data-setting=seed] input[type=number]")
     box.fill("-1")
     box.blur()
-    assert page.inner_text("#notice p") == "Seed must be a whole number from 0 to 2147483647."
-    page.click("#language")
-    page.wait_for_selector("html[lang=zh-Hans]")
-    box = page.locator("[data-setting=seed] input[type=number]")
+    assert still.inner_text("#notice p") == "Seed must be a whole number from 0 to 2147483647."
+    still.click("#language")
+    still.wait_for_selector("html[lang=zh-Hans]")
+    box = still.locator("[data-setting=seed] input[type=number]")
     box.fill("-1")
     box.blur()
-    assert page.inner_text("#notice p") == "种子必须是 0 到 2147483647 之间的整数。"
+    assert still.inner_text("#notice p") == "种子必须是 0 到 2147483647 之间的整数。"
 
 
 @pytest.mark.address("stride=0&resolution=128&features=off")

@@ -45,18 +45,18 @@ def test_download_all(still: Page) -> None:
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_return_files(page: Page, server: Server) -> None:
-    job = shown(page)
-    page.click("#more > summary")
-    page.check("#return-files")
-    job = shown(page, job)
-    links = page.eval_on_selector_all("#files a", "all => all.map((a) => a.href)")
-    assert len(links) == int(state(page, "result.panels.length"))  # type: ignore[call-overload]
+def test_return_files(still: Page, server: Server) -> None:
+    job = shown(still)
+    still.click("#more > summary")
+    still.check("#return-files")
+    job = shown(still, job)
+    links = still.eval_on_selector_all("#files a", "all => all.map((a) => a.href)")
+    assert len(links) == int(state(still, "result.panels.length"))  # type: ignore[call-overload]
     assert all(f"/static/out/{job}/" in link for link in links)
-    answer = page.request.get(next(link for link in links if link.endswith("gsjbu_rgb.png")))
+    answer = still.request.get(next(link for link in links if link.endswith("gsjbu_rgb.png")))
     assert answer.ok
     assert Image.open(io.BytesIO(answer.body())).size == (128, 128)
-    assert page.get_attribute("#viewer", "data-right") == "gsjbu_rgb", "the page shows them as any other"
+    assert still.get_attribute("#viewer", "data-right") == "gsjbu_rgb", "the page shows them as any other"
 
 
 def snippet(page: Page, kind: str) -> str:
@@ -86,48 +86,48 @@ def close(figures: Any, expected: Any) -> bool:
 
 @pytest.mark.address("resolution=128")
 @pytest.mark.parametrize("brought", ["nothing", "files", "millimetres", "samples", "a truth", "a scene's labels"])
-def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brought: str) -> None:
+def test_snippets_run_and_give_the_same_numbers(still: Page, tmp_path: Path, brought: str) -> None:
     """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike;
     levels of 16 bits; samples of a depth; a signal with its truth; one that was made of a scene's, which is in the
     zip, and taken for another kind. The signal is the zip's, in its unit and dtype."""
-    job = shown(page)
+    job = shown(still)
     if brought in ("files", "millimetres", "a truth"):
         picture, signal = tmp_path / "-it's a, photo; 1.png", tmp_path / "-my depth.npy"
         Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(picture)
         noise = np.random.default_rng(0).random((20, 30), np.float32)
         np.save(signal, noise if brought != "millimetres" else (900 + 3000 * noise).astype(np.uint16))
-        page.set_input_files("#file", picture)
-        job = shown(page, job)
-        page.set_input_files("#signal-file", signal)
-        job = shown(page, job)
+        still.set_input_files("#file", picture)
+        job = shown(still, job)
+        still.set_input_files("#signal-file", signal)
+        job = shown(still, job)
         if brought == "files":
-            page.select_option("[data-setting=objective] select", "signal")
-            shown(page, job)
+            still.select_option("[data-setting=objective] select", "signal")
+            shown(still, job)
         if brought == "a truth":
             np.save(tmp_path / "-the truth.npy", np.random.default_rng(1).random((200, 300), np.float32))
-            page.set_input_files("#truth-file", tmp_path / "-the truth.npy")
-            shown(page, job)
+            still.set_input_files("#truth-file", tmp_path / "-the truth.npy")
+            shown(still, job)
     elif brought == "samples":
         depth = tmp_path / "samples.npy"
         np.save(depth, SAMPLES["spheres"].depth[::16, ::16].numpy())
-        page.set_input_files("#signal-file", depth)
-        shown(page, job)
+        still.set_input_files("#signal-file", depth)
+        shown(still, job)
     elif brought == "nothing":
-        set_slider(page, "stride", 12)
-        shown(page, job)
+        set_slider(still, "stride", 12)
+        shown(still, job)
     else:
-        page.click("#truth-scene button[data-what=labels][data-stride='16']")
-        job = shown(page, job)
-        page.select_option("#signal-kind", "probabilities")
-        shown(page, job)
-    with page.expect_download() as caught:
-        page.click("#download")
+        still.click("#truth-scene button[data-what=labels][data-stride='16']")
+        job = shown(still, job)
+        still.select_option("#signal-kind", "probabilities")
+        shown(still, job)
+    with still.expect_download() as caught:
+        still.click("#download")
     with zipfile.ZipFile(caught.value.path()) as archive:
         archive.extractall(tmp_path, [n for n in archive.namelist() if "signal" in n])
-    rgb: Any = state(page, "result.metrics.rgb")
+    rgb: Any = state(still, "result.metrics.rgb")
     figures = {method: rgb[method]["psnr"] for method in ("bilinear", "gsjbu")}
 
-    python = snippet(page, "python")
+    python = snippet(still, "python")
     if brought != "nothing":
         python += "import numpy\nnumpy.save('high.npy', high)\n"
     (tmp_path / "snippet.py").write_text(python)
@@ -135,8 +135,8 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
     said = [float(n) for n in re.findall(r"\d+\.\d+", printed)]
     assert said[:2] == pytest.approx(list(figures.values()), abs=1e-3)
 
-    on_the_page = state(page, "result.metrics.signal")
-    command = snippet(page, "command")
+    on_the_page = state(still, "result.metrics.signal")
+    command = snippet(still, "command")
     if brought.startswith("a "):
         told = json.loads(run(["bash", "-c", f"{command} --json --quiet"], tmp_path))
         assert close(told["metrics"], on_the_page)
@@ -146,13 +146,13 @@ def test_snippets_run_and_give_the_same_numbers(page: Page, tmp_path: Path, brou
         run(["bash", "-c", command], tmp_path)
         assert (tmp_path / "compared" / "gsjbu_rgb.png").is_file()
         results = [tmp_path / "compared" / "result.json", tmp_path / "result.json"]
-    run(["bash", "-c", snippet(page, "curl")], tmp_path)
+    run(["bash", "-c", snippet(still, "curl")], tmp_path)
     for path in results:
         result = json.loads(path.read_text())
         for method, value in figures.items():
             assert result["metrics"]["rgb"][method]["psnr"] == pytest.approx(value, abs=1e-3)
         if brought != "nothing":
-            kind = state(page, "signal.kind")
+            kind = state(still, "signal.kind")
             assert f"{kind}".replace("_", " ") in result["status"]["signal"].split(";")[0]
             assert close(result["metrics"]["signal"], on_the_page)
     if brought != "nothing":

@@ -20,23 +20,23 @@ def truncated_jpeg() -> bytes:
     return out.getvalue()[: len(out.getvalue()) // 2]
 
 
-def test_bad_pictures(page: Page, watch: Watch) -> None:
+def test_bad_pictures(still: Page, watch: Watch) -> None:
     watch.expect("status of 4")
-    job = shown(page)
+    job = shown(still)
     for name, data, words, scene in (
         ("empty.png", b"", "empty", 1),
         ("words.png", b"this is no picture at all", "JPEG, PNG", 2),
         ("half.jpg", truncated_jpeg(), "", 1),
     ):
-        page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data})
-        page.wait_for_selector("#notice.error")
-        text = page.inner_text("#notice p")
+        still.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data})
+        still.wait_for_selector("#notice.error")
+        text = still.inner_text("#notice p")
         assert words in text and text.endswith(".") and len(text) > 20, name
-        assert page.evaluate("document.body.dataset.job") == job, f"the last result stays: {name}"
+        assert still.evaluate("document.body.dataset.job") == job, f"the last result stays: {name}"
         # and it goes away with the next good thing
-        page.click(f"#samples .thumb >> nth={scene}")
-        job = shown(page, job)
-        assert page.locator("#notice").is_hidden(), name
+        still.click(f"#samples .thumb >> nth={scene}")
+        job = shown(still, job)
+        assert still.locator("#notice").is_hidden(), name
 
 
 def test_too_large_is_refused_before_it_is_sent(page: Page) -> None:
@@ -65,21 +65,21 @@ def test_so_is_what_is_too_large_for_a_signal(page: Page) -> None:
         assert page.locator("#notice").is_hidden(), field
 
 
-def test_a_number_out_of_bounds(page: Page) -> None:
-    job = shown(page)
-    box = page.locator("[data-setting=stride] input[type=number]")
+def test_a_number_out_of_bounds(still: Page) -> None:
+    job = shown(still)
+    box = still.locator("[data-setting=stride] input[type=number]")
     for typed in ("0", "65", "", "7.5", "-3"):
         box.fill(typed)
         box.blur()
-        page.wait_for_selector("#notice.error")
-        assert page.inner_text("#notice p") == "Stride must be a whole number from 2 to 64 px.", typed
+        still.wait_for_selector("#notice.error")
+        assert still.inner_text("#notice p") == "Stride must be a whole number from 2 to 64 px.", typed
         assert box.get_attribute("aria-invalid") == "true"
-        assert page.evaluate("document.body.dataset.job") == job
-        assert state(page, "settings.stride") == 16
-        page.click("#notice .close")
-        assert page.locator("#notice").is_hidden()
-    set_slider(page, "stride", 20)
-    shown(page, job)
+        assert still.evaluate("document.body.dataset.job") == job
+        assert state(still, "settings.stride") == 16
+        still.click("#notice .close")
+        assert still.locator("#notice").is_hidden()
+    set_slider(still, "stride", 20)
+    shown(still, job)
     assert box.get_attribute("aria-invalid") is None
 
 
@@ -98,17 +98,17 @@ def test_an_address_of_a_forgotten_picture(page: Page, watch: Watch) -> None:
     assert state(page, "image.sample"), "a scene is shown instead"
 
 
-def test_a_bad_signal(page: Page, watch: Watch) -> None:
+def test_a_bad_signal(still: Page, watch: Watch) -> None:
     watch.expect("status of 4")
-    page.set_input_files("#signal-file", {"name": "x.npy", "mimeType": "application/octet-stream", "buffer": b"no"})
-    page.wait_for_selector("#notice.error")
-    assert len(page.inner_text("#notice p")) > 20
-    assert page.inner_text("#notice p").startswith("x.npy"), "which file it is"
+    still.set_input_files("#signal-file", {"name": "x.npy", "mimeType": "application/octet-stream", "buffer": b"no"})
+    still.wait_for_selector("#notice.error")
+    assert len(still.inner_text("#notice p")) > 20
+    assert still.inner_text("#notice p").startswith("x.npy"), "which file it is"
 
 
-def test_words_of_python_do_not_stand_on_the_page(page: Page) -> None:
+def test_words_of_python_do_not_stand_on_the_page(still: Page) -> None:
     """A button says them, or nothing does."""
-    page.evaluate(
+    still.evaluate(
         """() => Promise.all(['notice', 'api', 'state'].map((name) => import(`/static/js/${name}.js`))).then(
           ([notice, api, { set }]) => {
             const advice = [{word: 'layout', value: '', sentence: "Say which: layout='4x40'."}];
@@ -118,26 +118,26 @@ def test_words_of_python_do_not_stand_on_the_page(page: Page) -> None:
             set({run: {phase: 'failed', problem}});
           })"""
     )
-    assert page.inner_text("#notice p") == "No."
-    page.click("#notice .close")
-    assert page.inner_text("#stage") == "The run failed: No. The last result stays on show."
+    assert still.inner_text("#notice p") == "No."
+    still.click("#notice .close")
+    assert still.inner_text("#stage") == "The run failed: No. The last result stays on show."
 
 
 @pytest.mark.address("resolution=128")
-def test_unavailable_choices_say_why(page: Page) -> None:
+def test_unavailable_choices_say_why(still: Page) -> None:
     """Greyed and marked, with the reason in words below all lists."""
-    said = page.eval_on_selector_all(".absent .why", "all => all.map((p) => p.textContent)")
+    said = still.eval_on_selector_all(".absent .why", "all => all.map((p) => p.textContent)")
     assert "GSJBU" not in " ".join(said), "nobody on the page can set a variable"
     for name in ("backbone", "segmentation"):
-        for text, why in page.eval_on_selector_all(
+        for text, why in still.eval_on_selector_all(
             f"[data-setting={name}] option:disabled", "all => all.map((o) => [o.textContent, o.title])"
         ):
             assert text.endswith("not here")
             assert why and why in said
-            folder = page.get_attribute(f"[data-setting={name}] option:disabled:text-is({text!r})", "value")
+            folder = still.get_attribute(f"[data-setting={name}] option:disabled:text-is({text!r})", "value")
             assert f" {folder} " in why, "the folder that is looked for"
-    switch = page.locator("[data-setting=device] input")
+    switch = still.locator("[data-setting=device] input")
     if switch.is_disabled():
-        why = page.inner_text("[data-setting=device] .why")
+        why = still.inner_text("[data-setting=device] .why")
         assert len(why) > 20
         assert switch.get_attribute("aria-describedby")

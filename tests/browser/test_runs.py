@@ -10,48 +10,50 @@ from tests.browser.hands import depth, set_slider, shown, state
 pytestmark = pytest.mark.address("resolution=128&features=off")
 
 
-def test_runs_are_listed_had_back_and_compared(page: Page) -> None:
-    first = shown(page)
-    figure = page.inner_text("#metrics tr[data-method=gsjbu] td")
-    set_slider(page, "stride", 32)
-    second = shown(page, first)
-    page.click("#chart-runs")
-    assert page.locator(".runs li").count() == 2
-    assert page.locator(f".runs .back[data-job='{second}']").get_attribute("aria-current") == "true"
-    older = page.locator(f".runs .back[data-job='{first}']")
+def test_runs_are_listed_had_back_and_compared(still: Page) -> None:
+    first = shown(still)
+    figure = still.inner_text("#metrics tr[data-method=gsjbu] td")
+    set_slider(still, "stride", 32)
+    second = shown(still, first)
+    still.click("#chart-runs")
+    assert still.locator(".runs li").count() == 2
+    assert still.locator(f".runs .back[data-job='{second}']").get_attribute("aria-current") == "true"
+    older = still.locator(f".runs .back[data-job='{first}']")
     assert f"PSNR {figure} dB" in older.inner_text() and "stride 16" in older.inner_text()
 
-    page.click(f".runs li:has([data-job='{first}']) .icon")
-    page.wait_for_selector(f"#viewer[data-left='run_{first}'][data-right='run_{second}']")
-    assert page.get_attribute("#tab-runs", "aria-selected") == "true"
-    names = page.eval_on_selector_all("#strip .words", "all => all.map((one) => one.textContent)")
+    still.click(f".runs li:has([data-job='{first}']) .icon")
+    still.wait_for_selector(f"#viewer[data-left='run_{first}'][data-right='run_{second}']")
+    assert still.get_attribute("#tab-runs", "aria-selected") == "true"
+    names = still.eval_on_selector_all("#strip .words", "all => all.map((one) => one.textContent)")
     assert names == ["Stride 16", "Stride 32"], "what tells them apart, and no more"
 
     older.focus()
-    page.keyboard.press("Enter")
-    assert shown(page, second) == first
-    assert state(page, "settings.stride") == 16
-    assert page.inner_text("#metrics tr[data-method=gsjbu] td") == figure
-    page.wait_for_selector("#tab-rgb[aria-selected=true]")
-    assert page.evaluate("document.activeElement.dataset.job") == first, "the focus stays on what was pressed"
-    assert page.locator(".runs li").count() == 2, "coming back is no new run"
-    assert page.locator("#tab-runs").count() == 0, "the pair is of what was on show"
+    still.keyboard.press("Enter")
+    assert shown(still, second) == first
+    assert state(still, "settings.stride") == 16
+    assert still.inner_text("#metrics tr[data-method=gsjbu] td") == figure
+    still.wait_for_selector("#tab-rgb[aria-selected=true]")
+    assert still.evaluate("document.activeElement.dataset.job") == first, "the focus stays on what was pressed"
+    assert still.locator(".runs li").count() == 2, "coming back is no new run"
+    assert still.locator("#tab-runs").count() == 0, "the pair is of what was on show"
 
-    page.click(f".runs li:has([data-job='{second}']) .icon")
-    page.wait_for_selector("#tab-runs[aria-selected=true]")
-    page.click("#samples [data-sample=wires]")
-    shown(page, first)
-    page.wait_for_selector("#tab-rgb[aria-selected=true]")
-    assert page.locator("#tab-runs").count() == 0
-    assert page.get_attribute("#viewer", "data-left") == "bilinear_rgb", "another picture's runs are not on its stage"
-    page.wait_for_function("() => document.getElementById('announcer').textContent.startsWith('Done.')")
-    assert page.inner_text("#verdict") in (page.text_content("#announcer") or ""), "a screen reader hears how it ended"
+    still.click(f".runs li:has([data-job='{second}']) .icon")
+    still.wait_for_selector("#tab-runs[aria-selected=true]")
+    still.click("#samples [data-sample=wires]")
+    shown(still, first)
+    still.wait_for_selector("#tab-rgb[aria-selected=true]")
+    assert still.locator("#tab-runs").count() == 0
+    assert still.get_attribute("#viewer", "data-left") == "bilinear_rgb", "another picture's runs are not on its stage"
+    still.wait_for_function("() => document.getElementById('announcer').textContent.startsWith('Done.')")
+    assert still.inner_text("#verdict") in (still.text_content("#announcer") or ""), (
+        "a screen reader hears how it ended"
+    )
 
 
 @pytest.mark.address("resolution=128")
-def test_a_choice_is_not_cut_and_a_reason_is_said_once(page: Page) -> None:
+def test_a_choice_is_not_cut_and_a_reason_is_said_once(still: Page) -> None:
     for name in ("objective", "methods", "backbone", "segmentation"):
-        cut = page.eval_on_selector(
+        cut = still.eval_on_selector(
             f"[data-setting={name}] select",
             """(node) => {
               const line = Object.assign(document.createElement('canvas')).getContext('2d');
@@ -60,32 +62,32 @@ def test_a_choice_is_not_cut_and_a_reason_is_said_once(page: Page) -> None:
             }""",
         )
         assert not cut, name
-    marks = page.eval_on_selector_all("#controls-main option[disabled]", "all => all.map((o) => o.text.length)")
+    marks = still.eval_on_selector_all("#controls-main option[disabled]", "all => all.map((o) => o.text.length)")
     assert all(length < 64 for length in marks), "a mark, not a sentence"
-    reasons = page.eval_on_selector_all(".absent .why", "all => all.map((p) => p.textContent)")
-    titles = page.eval_on_selector_all(
+    reasons = still.eval_on_selector_all(".absent .why", "all => all.map((p) => p.textContent)")
+    titles = still.eval_on_selector_all(
         ".setting.choice:not([data-setting=device]) option[disabled]", "all => all.map((o) => o.title)"
     )
     assert set(reasons) == set(titles) and len(reasons) == len(set(reasons))
 
 
-def test_what_differs_between_runs_is_named(page: Page) -> None:
-    first = shown(page)
-    page.click("#chart-runs")
+def test_what_differs_between_runs_is_named(still: Page) -> None:
+    first = shown(still)
+    still.click("#chart-runs")
     said = ".runs .back[data-job='{}'] .quiet"
-    assert page.inner_text(said.format(first)) == "stride 16, 10 steps, radius 2 · Resolution 128 · Features off"
-    page.select_option("[data-setting=optimiser] select", "adam")
-    second = shown(page, first)
-    page.select_option("[data-setting=lr_image] select", "area")
-    third = shown(page, second)
-    lines = [page.inner_text(said.format(job)) for job in (first, second, third)]
+    assert still.inner_text(said.format(first)) == "stride 16, 10 steps, radius 2 · Resolution 128 · Features off"
+    still.select_option("[data-setting=optimiser] select", "adam")
+    second = shown(still, first)
+    still.select_option("[data-setting=lr_image] select", "area")
+    third = shown(still, second)
+    lines = [still.inner_text(said.format(job)) for job in (first, second, third)]
     assert len(set(lines)) == 3, lines
     choices = {
-        name: page.eval_on_selector_all(f"[data-setting={name}] option", "all => all.map((o) => o.text)")
+        name: still.eval_on_selector_all(f"[data-setting={name}] option", "all => all.map((o) => o.text)")
         for name in ("optimiser", "lr_image")
     }
     assert f"Optimiser {choices['optimiser'][0]}" in lines[0] and f"Optimiser {choices['optimiser'][1]}" in lines[1]
     assert f"LR image {choices['lr_image'][0]}" in lines[1] and f"LR image {choices['lr_image'][2]}" in lines[2]
-    page.set_input_files("#signal-file", depth())
-    fourth = shown(page, third)
-    assert page.inner_text(said.format(fourth)).endswith("depth.npy (heat map)")
+    still.set_input_files("#signal-file", depth())
+    fourth = shown(still, third)
+    assert still.inner_text(said.format(fourth)).endswith("depth.npy (heat map)")

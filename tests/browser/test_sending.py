@@ -46,19 +46,19 @@ def test_an_older_choice_is_given_up(page: Page, watch: Watch, address: str, fie
     assert any(address in url for url in given_up), "the older one is aborted"
 
 
-def test_a_refusal_names_its_file_and_goes_with_the_next_choice(page: Page, watch: Watch) -> None:
+def test_a_refusal_names_its_file_and_goes_with_the_next_choice(still: Page, watch: Watch) -> None:
     watch.expect("status of 4")
-    shown(page)
-    page.set_input_files("#file", BAD)
-    page.wait_for_selector("#notice.error")
-    assert page.inner_text("#notice p").startswith("bad.bmp: ")
-    with holding(page, "**/api/images") as held:
-        page.set_input_files("#file", png("good.png"))
-    page.wait_for_function("() => document.getElementById('stage').textContent.includes('good.png')")
-    assert page.locator("#notice").is_hidden(), "it is not said over the newer one"
-    job = str(page.evaluate("document.body.dataset.job"))
+    shown(still)
+    still.set_input_files("#file", BAD)
+    still.wait_for_selector("#notice.error")
+    assert still.inner_text("#notice p").startswith("bad.bmp: ")
+    with holding(still, "**/api/images") as held:
+        still.set_input_files("#file", png("good.png"))
+    still.wait_for_function("() => document.getElementById('stage').textContent.includes('good.png')")
+    assert still.locator("#notice").is_hidden(), "it is not said over the newer one"
+    job = str(still.evaluate("document.body.dataset.job"))
     held[0].continue_()
-    shown(page, job)
+    shown(still, job)
 
 
 def test_news_of_a_choice_goes_with_the_next(page: Page) -> None:
@@ -111,52 +111,52 @@ def test_what_is_chosen_while_the_server_is_away_is_sent_when_it_is_back(chromiu
         assert page.locator("#notice").is_hidden()
 
 
-def test_a_file_that_cannot_be_sent_at_all_is_named(page: Page, watch: Watch) -> None:
+def test_a_file_that_cannot_be_sent_at_all_is_named(still: Page, watch: Watch) -> None:
     """The server is there, and the line breaks each time: as of a file that was moved."""
     watch.expect("net::ERR_")
-    shown(page)
-    page.route("**/api/images", lambda route: route.abort())
-    page.set_input_files("#file", png("moved.png"))
-    page.wait_for_selector("#notice.error")
-    assert page.inner_text("#notice p").startswith("moved.png could not be sent")
-    assert "moved.png" not in page.inner_text("#stage")
+    shown(still)
+    still.route("**/api/images", lambda route: route.abort())
+    still.set_input_files("#file", png("moved.png"))
+    still.wait_for_selector("#notice.error")
+    assert still.inner_text("#notice p").startswith("moved.png could not be sent")
+    assert "moved.png" not in still.inner_text("#stage")
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(page: Page) -> None:
-    job = shown(page)
+def test_an_answer_that_breaks_off_is_asked_for_again(still: Page) -> None:
+    job = shown(still)
     for pattern, act in (
-        ("**/api/images", lambda: page.set_input_files("#file", png("cut.png"))),
-        ("**/api/signals", lambda: page.set_input_files("#signal-file", depth())),
-        ("**/api/jobs", lambda: page.click("#run")),
-        (re.compile(r"/api/jobs/\w+$"), lambda: page.click("#run")),
+        ("**/api/images", lambda: still.set_input_files("#file", png("cut.png"))),
+        ("**/api/signals", lambda: still.set_input_files("#signal-file", depth())),
+        ("**/api/jobs", lambda: still.click("#run")),
+        (re.compile(r"/api/jobs/\w+$"), lambda: still.click("#run")),
     ):
         cut = once(
-            page, pattern, lambda r: r.fulfill(status=200, content_type="application/json", body='{"job_id": "a')
+            still, pattern, lambda r: r.fulfill(status=200, content_type="application/json", body='{"job_id": "a')
         )
         act()
-        job = shown(page, job)
-        assert cut and page.locator("#notice").is_hidden(), pattern
-    assert page.inner_text("#picture-name") == "cut.png" and page.inner_text("#signal-name") == "depth.npy"
+        job = shown(still, job)
+        assert cut and still.locator("#notice").is_hidden(), pattern
+    assert still.inner_text("#picture-name") == "cut.png" and still.inner_text("#signal-name") == "depth.npy"
 
 
-def test_what_is_no_answer_of_the_server_is_said_in_words(page: Page) -> None:
+def test_what_is_no_answer_of_the_server_is_said_in_words(still: Page) -> None:
     """As the page of a proxy where to log in."""
-    job = shown(page)
+    job = shown(still)
     for pattern, act in (
-        ("**/api/images", lambda: page.set_input_files("#file", png("held.png"))),
-        ("**/api/jobs", lambda: page.click("#run")),
+        ("**/api/images", lambda: still.set_input_files("#file", png("held.png"))),
+        ("**/api/jobs", lambda: still.click("#run")),
         ("**/pixel?*", lambda: None),
-        ("**/kernel?*", lambda: page.mouse.click(*on_stage(page, 40.5, 40.5))),
+        ("**/kernel?*", lambda: still.mouse.click(*on_stage(still, 40.5, 40.5))),
     ):
         taken = once(
-            page, pattern, lambda r: r.fulfill(status=200, content_type="text/html", body="<html>Log in</html>")
+            still, pattern, lambda r: r.fulfill(status=200, content_type="text/html", body="<html>Log in</html>")
         )
         act()
         if "pixel" not in pattern:
-            page.wait_for_selector("#notice.error p:has-text('a page to log in')")
+            still.wait_for_selector("#notice.error p:has-text('a page to log in')")
             assert taken
-            page.click("#notice .close")
-    assert page.evaluate("document.body.dataset.job") == job and page.inner_text("#picture-name") != "held.png"
+            still.click("#notice .close")
+    assert still.evaluate("document.body.dataset.job") == job and still.inner_text("#picture-name") != "held.png"
 
 
 def archive() -> FilePayload:
@@ -171,22 +171,22 @@ def archive() -> FilePayload:
     return {"name": "maps.npz", "mimeType": "application/octet-stream", "buffer": out.getvalue()}
 
 
-def test_each_array_of_a_file_has_a_button(page: Page, watch: Watch) -> None:
+def test_each_array_of_a_file_has_a_button(still: Page, watch: Watch) -> None:
     """Of the signal's and of the truth's file; the name says which, and a server that forgets gets it again."""
     watch.expect("status of 4")
-    job = shown(page)
-    page.set_input_files("#signal-file", archive())
-    page.wait_for_selector("#notice.error")
-    buttons = page.eval_on_selector_all("#notice button:not(.close)", "all => all.map((b) => b.textContent)")
+    job = shown(still)
+    still.set_input_files("#signal-file", archive())
+    still.wait_for_selector("#notice.error")
+    buttons = still.eval_on_selector_all("#notice button:not(.close)", "all => all.map((b) => b.textContent)")
     assert buttons == ["Take depth", "Take full", "Take meta"]
-    page.click("#notice button:has-text('depth')")
-    job = shown(page, job)
-    assert page.inner_text("#signal-name") == "maps.npz:depth" and page.locator("#notice").is_hidden()
-    page.set_input_files("#truth-file", archive())
-    page.click("#notice button:has-text('full')")
-    job = shown(page, job)
-    assert page.inner_text("#truth-name") == "Truth: maps.npz:full"
-    curl = page.evaluate(
+    still.click("#notice button:has-text('depth')")
+    job = shown(still, job)
+    assert still.inner_text("#signal-name") == "maps.npz:depth" and still.locator("#notice").is_hidden()
+    still.set_input_files("#truth-file", archive())
+    still.click("#notice button:has-text('full')")
+    job = shown(still, job)
+    assert still.inner_text("#truth-name") == "Truth: maps.npz:full"
+    curl = still.evaluate(
         "Promise.all([import('/static/js/snippets.js'), import('/static/js/state.js')])"
         ".then(([m, s]) => m.curl(s.state))"
     )
@@ -197,42 +197,42 @@ def test_each_array_of_a_file_has_a_button(page: Page, watch: Watch) -> None:
         "'truth_entry=full'",
     ):
         assert part in curl
-    before = state(page, "signal.id")
-    page.evaluate("import('/static/js/trouble.js').then(({sendAgain}) => sendAgain())")
-    shown(page, job)
-    assert state(page, "signal.id") != before and state(page, "signal.name") == "maps.npz:depth"
+    before = state(still, "signal.id")
+    still.evaluate("import('/static/js/trouble.js').then(({sendAgain}) => sendAgain())")
+    shown(still, job)
+    assert state(still, "signal.id") != before and state(still, "signal.name") == "maps.npz:depth"
 
 
-def test_a_colour_picture_is_taken_as_features_by_a_button(page: Page, watch: Watch) -> None:
+def test_a_colour_picture_is_taken_as_features_by_a_button(still: Page, watch: Watch) -> None:
     """The refused one, and not the signal that is worn."""
     watch.expect("status of 4")
-    job = shown(page)
-    page.set_input_files("#signal-file", depth())
-    job = shown(page, job)
+    job = shown(still)
+    still.set_input_files("#signal-file", depth())
+    job = shown(still, job)
     out = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)).save(out, "PNG")
-    page.set_input_files("#signal-file", {"name": "normals.png", "mimeType": "image/png", "buffer": out.getvalue()})
-    page.wait_for_selector("#notice.error")
-    text = page.inner_text("#notice p")
+    still.set_input_files("#signal-file", {"name": "normals.png", "mimeType": "image/png", "buffer": out.getvalue()})
+    still.wait_for_selector("#notice.error")
+    text = still.inner_text("#notice p")
     assert text.startswith("normals.png: ") and "kind=" not in text and "Python" not in text
-    page.click("#notice button:has-text('Take it as features')")
-    shown(page, job)
-    assert page.inner_text("#signal-name") == "normals.png"
-    assert state(page, "result.signal.kind") == "features"
+    still.click("#notice button:has-text('Take it as features')")
+    shown(still, job)
+    assert still.inner_text("#signal-name") == "normals.png"
+    assert state(still, "result.signal.kind") == "features"
 
 
-def test_a_shape_is_taken_by_a_button(page: Page, watch: Watch) -> None:
+def test_a_shape_is_taken_by_a_button(still: Page, watch: Watch) -> None:
     watch.expect("status of 4")
-    job = shown(page)
+    job = shown(still)
     values = np.add.outer(np.arange(33), np.arange(17)).astype(np.float32)
-    page.set_input_files(
+    still.set_input_files(
         "#signal-file", {"name": "odd.npy", "mimeType": "application/octet-stream", "buffer": npy(values)}
     )
-    page.wait_for_selector("body[data-phase=failed]")
-    assert "layout=" not in page.inner_text("#notice p") and "layout=" not in page.inner_text("#stage")
-    page.click("#notice button:has-text('33 × 17 cells')")
-    job = shown(page, job)
-    assert (state(page, "result.image.lr_width"), state(page, "result.image.lr_height")) == (17, 33)
-    page.select_option("#signal-kind", "features")
-    shown(page, job)
-    assert state(page, "signal.words") == {"kind": "features", "layout": "33x17"}, "one word leaves the other"
+    still.wait_for_selector("body[data-phase=failed]")
+    assert "layout=" not in still.inner_text("#notice p") and "layout=" not in still.inner_text("#stage")
+    still.click("#notice button:has-text('33 × 17 cells')")
+    job = shown(still, job)
+    assert (state(still, "result.image.lr_width"), state(still, "result.image.lr_height")) == (17, 33)
+    still.select_option("#signal-kind", "features")
+    shown(still, job)
+    assert state(still, "signal.words") == {"kind": "features", "layout": "33x17"}, "one word leaves the other"

@@ -33,95 +33,95 @@ def coarse_depth() -> np.ndarray:
 
 
 @pytest.mark.address("features=off")
-def test_a_depth_map(page: Page) -> None:
-    job = shown(page)
+def test_a_depth_map(still: Page) -> None:
+    job = shown(still)
     lr = coarse_depth()
-    page.set_input_files("#signal-file", npy_file("depth.npy", lr))
-    job = shown(page, job)
-    assert page.inner_text("#signal-name") == "depth.npy"
-    assert "depth" in page.inner_text("#signal-shape")
-    assert (state(page, "result.image.lr_width"), state(page, "result.image.lr_height")) == (32, 40)
+    still.set_input_files("#signal-file", npy_file("depth.npy", lr))
+    job = shown(still, job)
+    assert still.inner_text("#signal-name") == "depth.npy"
+    assert "depth" in still.inner_text("#signal-shape")
+    assert (state(still, "result.image.lr_width"), state(still, "result.image.lr_height")) == (32, 40)
 
-    assert page.get_attribute("#tab-signal", "aria-selected") == "true", "what was brought is shown"
-    assert page.get_attribute("#viewer", "data-left") == "signal_bilinear"
-    assert page.get_attribute("#viewer", "data-right") == "signal_auto", "what measured best for a depth"
-    words = page.eval_on_selector_all("#strip .words", "all => all.map((one) => one.textContent)")
+    assert still.get_attribute("#tab-signal", "aria-selected") == "true", "what was brought is shown"
+    assert still.get_attribute("#viewer", "data-left") == "signal_bilinear"
+    assert still.get_attribute("#viewer", "data-right") == "signal_auto", "what measured best for a depth"
+    words = still.eval_on_selector_all("#strip .words", "all => all.map((one) => one.textContent)")
     assert words == ["Low resolution", "Plain (Bilinear)", "Paper (GS-JBU)", "Adapted (auto)"]
-    assert "Adapted (auto) is best for such a signal" in page.inner_text("#measured")
-    assert page.locator("#warning").count() == 0
-    assert page.locator(".tag .bar").count() == 2, "what the colours mean"
+    assert "Adapted (auto) is best for such a signal" in still.inner_text("#measured")
+    assert still.locator("#warning").count() == 0
+    assert still.locator(".tag .bar").count() == 2, "what the colours mean"
     x, y = 300, 410
-    page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
-    page.wait_for_selector(f"#readout[data-x='{x}'][data-y='{y}'][data-exact=true]")
-    values = page.eval_on_selector("#readout .value[data-side=right] .numbers", "n => JSON.parse(n.dataset.values)")
+    still.mouse.move(*on_stage(still, x + 0.5, y + 0.5))
+    still.wait_for_selector(f"#readout[data-x='{x}'][data-y='{y}'][data-exact=true]")
+    values = still.eval_on_selector("#readout .value[data-side=right] .numbers", "n => JSON.parse(n.dataset.values)")
     assert len(values) == 1
     assert lr.min() - 1e-4 <= values[0] <= lr.max() + 1e-4, "pure mixing stays within the signal's range"
 
-    tab(page, "rgb")
-    page.select_option("[data-setting=methods] select", "all")
-    job = shown(page, job)
-    assert page.get_attribute("#tab-rgb", "aria-selected") == "true", "only when it is new"
-    page.click("#signal-drop")
-    shown(page, job)
-    assert page.locator("#tab-signal").count() == 0
-    assert page.locator("#signal-open").is_visible()
+    tab(still, "rgb")
+    still.select_option("[data-setting=methods] select", "all")
+    job = shown(still, job)
+    assert still.get_attribute("#tab-rgb", "aria-selected") == "true", "only when it is new"
+    still.click("#signal-drop")
+    shown(still, job)
+    assert still.locator("#tab-signal").count() == 0
+    assert still.locator("#signal-open").is_visible()
 
 
-def test_an_objective_chosen_by_hand_holds_for_every_tab_and_is_said(page: Page) -> None:
-    job = shown(page)
-    page.set_input_files("#signal-file", depth())
-    job = shown(page, job)
-    assert page.locator("#by-hand").count() == 0
-    page.select_option("[data-setting=objective] select", "rgb")
-    shown(page, job)
-    assert "RGB: reconstruct the image" in page.inner_text("#by-hand")
-    assert page.get_attribute("#viewer", "data-right") == "signal_gsjbu"
+def test_an_objective_chosen_by_hand_holds_for_every_tab_and_is_said(still: Page) -> None:
+    job = shown(still)
+    still.set_input_files("#signal-file", depth())
+    job = shown(still, job)
+    assert still.locator("#by-hand").count() == 0
+    still.select_option("[data-setting=objective] select", "rgb")
+    shown(still, job)
+    assert "RGB: reconstruct the image" in still.inner_text("#by-hand")
+    assert still.get_attribute("#viewer", "data-right") == "signal_gsjbu"
     for group in ("features", "signal", "rgb"):
-        tab(page, group)
-        assert not page.eval_on_selector_all("#left option", "all => all.some((o) => o.value.endsWith('auto'))")
-        assert page.locator("#by-hand").is_visible()
+        tab(still, group)
+        assert not still.eval_on_selector_all("#left option", "all => all.some((o) => o.value.endsWith('auto'))")
+        assert still.locator("#by-hand").is_visible()
 
 
-def test_every_method_in_every_group(page: Page) -> None:
+def test_every_method_in_every_group(still: Page) -> None:
     """The list of methods: bilinear, bicubic, fixed, TTO on RGB and on the signal, for RGB and features."""
-    job = shown(page)
-    page.select_option("[data-setting=methods] select", "all")
-    shown(page, job, timeout=40000)
+    job = shown(still)
+    still.select_option("[data-setting=methods] select", "all")
+    shown(still, job, timeout=40000)
     for group, name in (("rgb", "{}_rgb"), ("features", "features_{}")):
-        tab(page, group)
-        options = page.eval_on_selector_all("#left option", "all => all.map((o) => o.value)")
+        tab(still, group)
+        options = still.eval_on_selector_all("#left option", "all => all.map((o) => o.value)")
         for method in ("bilinear", "bicubic", "fixed", "tto_rgb", "tto_signal", "gsjbu"):
             assert name.format(method) in options
-    tab(page, "rgb")
-    rows = page.eval_on_selector_all("#metrics tbody tr", "rows => rows.map((r) => r.dataset.method)")
+    tab(still, "rgb")
+    rows = still.eval_on_selector_all("#metrics tbody tr", "rows => rows.map((r) => r.dataset.method)")
     assert rows == ["bilinear", "bicubic", "fixed", "gsjbu", "tto_rgb", "tto_signal"]
-    page.click("#chart-psnr")
-    label = page.get_attribute("#chart svg", "aria-label") or ""
+    still.click("#chart-psnr")
+    label = still.get_attribute("#chart svg", "aria-label") or ""
     assert label.count("dB") == 7  # once on the axis, once for each of six
 
 
 @pytest.mark.address("resolution=512&features=false&iters=1")
-def test_the_card_says_what_the_run_has(page: Page) -> None:
+def test_the_card_says_what_the_run_has(still: Page) -> None:
     """Over the picture of the moment: tokens of a photo lie in rows over it, and over another in others."""
-    shown(page)
+    shown(still)
     files = []
     for size in ((448, 304), (304, 448)):
         photo = io.BytesIO()
         Image.linear_gradient("L").resize(size).save(photo, "PNG")
         files.append({"name": f"{size}.png", "mimeType": "image/png", "buffer": photo.getvalue()})
-    job = shown(page)
-    page.set_input_files("#file", files[0])
-    job = shown(page, job)
+    job = shown(still)
+    still.set_input_files("#file", files[0])
+    job = shown(still, job)
     values = np.random.default_rng(0).standard_normal((1 + 28 * 19, 384), np.float32)
     tokens = npy_file("tokens.npy", values)
-    page.set_input_files("#signal-file", tokens)
-    job = shown(page, job)
+    still.set_input_files("#signal-file", tokens)
+    job = shown(still, job)
     words = "text => document.getElementById('signal-shape').textContent.startsWith(text)"
-    page.wait_for_function(words, arg="384 × 19 × 28 · features")
-    assert page.input_value("#signal-kind") == "features"
-    page.set_input_files("#file", files[1])
-    shown(page, job)
-    page.wait_for_function(words, arg="384 × 28 × 19 · features")
+    still.wait_for_function(words, arg="384 × 19 × 28 · features")
+    assert still.input_value("#signal-kind") == "features"
+    still.set_input_files("#file", files[1])
+    shown(still, job)
+    still.wait_for_function(words, arg="384 × 28 × 19 · features")
 
 
 @pytest.mark.address("resolution=128&features=off")
@@ -151,22 +151,22 @@ def test_labels(page: Page, how: str) -> None:
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_segmentation_with_exact_labels(page: Page) -> None:
+def test_segmentation_with_exact_labels(still: Page) -> None:
     """Offline, the scene's own labels are upsampled: overlay with adjustable opacity, legend, figures of both."""
-    job = shown(page)
-    page.select_option("[data-setting=segmentation] select", "labels")
-    shown(page, job)
-    tab(page, "segmentation")
-    assert page.get_attribute("#viewer", "data-right") == "seg_auto"
-    assert page.locator("#opacity").is_visible()
-    before = page.evaluate("document.getElementById('viewer').opacity")
-    page.locator("#opacity").focus()
-    page.keyboard.press("Home")
-    assert page.evaluate("document.getElementById('viewer').opacity") == 0 != before
-    text = page.inner_text("#metrics")
+    job = shown(still)
+    still.select_option("[data-setting=segmentation] select", "labels")
+    shown(still, job)
+    tab(still, "segmentation")
+    assert still.get_attribute("#viewer", "data-right") == "seg_auto"
+    assert still.locator("#opacity").is_visible()
+    before = still.evaluate("document.getElementById('viewer').opacity")
+    still.locator("#opacity").focus()
+    still.keyboard.press("Home")
+    assert still.evaluate("document.getElementById('viewer').opacity") == 0 != before
+    text = still.inner_text("#metrics")
     assert "mIoU" in text and "%" in text
-    assert page.get_attribute("#verdict", "data-winner") in ("win", "loss", "tie")
-    assert "not a model" in (page.text_content("#ran-more") or "")
+    assert still.get_attribute("#verdict", "data-winner") in ("win", "loss", "tie")
+    assert "not a model" in (still.text_content("#ran-more") or "")
 
 
 def probabilities(data: Path) -> tuple[Path, np.ndarray]:
@@ -187,19 +187,19 @@ def measured_depth(data: Path) -> tuple[Path, np.ndarray]:
 @pytest.mark.parametrize("made", [probabilities, measured_depth])
 @pytest.mark.address("features=off")
 def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
-    page: Page, data_dir: Path, made: Callable[[Path], tuple[Path, np.ndarray]]
+    still: Page, data_dir: Path, made: Callable[[Path], tuple[Path, np.ndarray]]
 ) -> None:
     photo, lr = made(data_dir)
-    job = shown(page)
-    page.set_input_files("#file", str(photo))
-    job = shown(page, job)
-    page.set_input_files(
+    job = shown(still)
+    still.set_input_files("#file", str(photo))
+    job = shown(still, job)
+    still.set_input_files(
         "#signal-file",
         npy_file("signal.npy", lr),
     )
-    shown(page, job)
-    with page.expect_download() as caught:
-        page.click("#download")
+    shown(still, job)
+    with still.expect_download() as caught:
+        still.click("#download")
     with zipfile.ZipFile(caught.value.path()) as archive:
         through_the_page = np.load(io.BytesIO(archive.read("signal_hr.npy")))
 
@@ -213,74 +213,74 @@ def test_a_photograph_with_its_own_signal_comes_out_as_the_library_has_it(
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_what_a_signal_is_taken_for_is_said_and_changed(page: Page) -> None:
-    job = shown(page)
-    page.set_input_files("#signal-file", depth())
-    job = shown(page, job)
-    before = str(state(page, "signal.id"))
-    taken = page.input_value("#signal-kind")
-    assert taken == state(page, "signal.kind")
-    assert len(page.inner_text("#signal-reason")) > 20, "why"
+def test_what_a_signal_is_taken_for_is_said_and_changed(still: Page) -> None:
+    job = shown(still)
+    still.set_input_files("#signal-file", depth())
+    job = shown(still, job)
+    before = str(state(still, "signal.id"))
+    taken = still.input_value("#signal-kind")
+    assert taken == state(still, "signal.kind")
+    assert len(still.inner_text("#signal-reason")) > 20, "why"
     other = "heat_map" if taken == "depth" else "depth"
-    page.select_option("#signal-kind", other)
-    shown(page, job)
-    assert state(page, "signal.kind") == other == page.input_value("#signal-kind")
-    assert state(page, "signal.id") != before
-    assert state(page, "result.signal.kind") == other, "the run is of the signal as it is taken now"
-    assert page.inner_text("#signal-name") == "depth.npy"
+    still.select_option("#signal-kind", other)
+    shown(still, job)
+    assert state(still, "signal.kind") == other == still.input_value("#signal-kind")
+    assert state(still, "signal.id") != before
+    assert state(still, "result.signal.kind") == other, "the run is of the signal as it is taken now"
+    assert still.inner_text("#signal-name") == "depth.npy"
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_a_doubt_is_said_once_and_where_to_answer_it(page: Page) -> None:
+def test_a_doubt_is_said_once_and_where_to_answer_it(still: Page) -> None:
     """Of the kind, in the page's language; of gaps, in the server's sentence."""
-    job = shown(page)
+    job = shown(still)
     object_ = np.where(np.hypot(*np.mgrid[-16:16, -16:16]) < 9, 9.0, -9.0).astype(np.float32)
-    page.set_input_files("#signal-file", npy_file("mask.npy", object_ + 0.1 * np.arange(32, dtype=np.float32) / 32))
-    shown(page, job)
-    said = page.inner_text("#signal-reason")
+    still.set_input_files("#signal-file", npy_file("mask.npy", object_ + 0.1 * np.arange(32, dtype=np.float32) / 32))
+    shown(still, job)
+    said = still.inner_text("#signal-reason")
     assert said.endswith("It may be depth, too: choose above.") and "kind=" not in said
     assert said.count("the logits of a mask") == 1
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_a_warning_is_whole(page: Page) -> None:
+def test_a_warning_is_whole(still: Page) -> None:
     values = np.random.default_rng(0).random((16, 16), np.float32) + 1
     values[3:5, 4:7] = 0
-    job = shown(page)
-    page.set_input_files("#signal-file", npy_file("holes.npy", values))
-    shown(page, job)
+    job = shown(still)
+    still.set_input_files("#signal-file", npy_file("holes.npy", values))
+    shown(still, job)
     cut = "all => all.filter((p) => p.scrollHeight > p.clientHeight + 1).map((p) => p.textContent)"
-    assert page.locator("#said p").count() >= 2
-    assert page.eval_on_selector_all("#said p", cut) == []
+    assert still.locator("#said p").count() >= 2
+    assert still.eval_on_selector_all("#said p", cut) == []
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_noise_for_a_signal_is_warned_of(page: Page) -> None:
-    job = shown(page)
-    page.set_input_files("#signal-file", depth())
-    shown(page, job)
-    assert "GS-JBU is not expected to help" in page.inner_text("#warning")
-    tab(page, "rgb")
-    assert page.locator("#warning").count() == 0, "it is about the signal"
+def test_noise_for_a_signal_is_warned_of(still: Page) -> None:
+    job = shown(still)
+    still.set_input_files("#signal-file", depth())
+    shown(still, job)
+    assert "GS-JBU is not expected to help" in still.inner_text("#warning")
+    tab(still, "rgb")
+    assert still.locator("#warning").count() == 0, "it is about the signal"
 
 
 @pytest.mark.address("resolution=128&features=off")
-def test_a_signal_that_does_not_go_with_the_next_picture_is_named_and_taken_off(page: Page, tmp_path: Path) -> None:
+def test_a_signal_that_does_not_go_with_the_next_picture_is_named_and_taken_off(still: Page, tmp_path: Path) -> None:
     """And what was on show goes, as it is not of the picture that is chosen."""
     y, x = np.mgrid[:16, :16].astype(np.float32)
     np.save(tmp_path / "my depth.npy", 2 + np.sin(x / 3) + y / 9)
-    job = shown(page)
-    page.set_input_files("#signal-file", tmp_path / "my depth.npy")
-    job = shown(page, job)
+    job = shown(still)
+    still.set_input_files("#signal-file", tmp_path / "my depth.npy")
+    job = shown(still, job)
     Image.new("RGB", (600, 60), (90, 120, 40)).save(tmp_path / "strip.png")
-    page.set_input_files("#file", tmp_path / "strip.png")
-    page.wait_for_selector("body[data-phase=failed]")
+    still.set_input_files("#file", tmp_path / "strip.png")
+    still.wait_for_selector("body[data-phase=failed]")
     said = "my depth.npy (16 rows × 16 columns) does not have the shape of this picture (13 × 128)"
-    assert said in page.inner_text("#notice p") and "token" not in page.inner_text("main")
-    assert said in page.inner_text("#stage") and "stays on show" not in page.inner_text("#stage")
-    assert page.is_hidden("gs-viewer") and page.is_visible("#awaited-picture") and page.is_hidden("#result")
-    assert page.locator("#tabs button, #strip li").count() == 0
-    page.click("#notice button:has-text('Remove the signal')")
-    shown(page, job)
-    assert state(page, "signal") is None and state(page, "result.from.name") == "strip.png"
-    assert page.is_visible("gs-viewer") and page.is_hidden("#notice")
+    assert said in still.inner_text("#notice p") and "token" not in still.inner_text("main")
+    assert said in still.inner_text("#stage") and "stays on show" not in still.inner_text("#stage")
+    assert still.is_hidden("gs-viewer") and still.is_visible("#awaited-picture") and still.is_hidden("#result")
+    assert still.locator("#tabs button, #strip li").count() == 0
+    still.click("#notice button:has-text('Remove the signal')")
+    shown(still, job)
+    assert state(still, "signal") is None and state(still, "result.from.name") == "strip.png"
+    assert still.is_visible("gs-viewer") and still.is_hidden("#notice")

@@ -34,31 +34,31 @@ NOTHING_SENT = "() => import('/static/js/state.js').then(({state}) => state.send
 
 
 @pytest.mark.parametrize(("what", "stride"), [("depth", 16), ("labels", 8)])
-def test_a_scenes_own_by_one_click_has_the_command_lines_figures(page: Page, what: str, stride: int) -> None:
-    job = shown(page)
+def test_a_scenes_own_by_one_click_has_the_command_lines_figures(still: Page, what: str, stride: int) -> None:
+    job = shown(still)
     button = f"#truth-scene button[data-what={what}][data-stride='{stride}']"
-    page.focus(button)
-    page.keyboard.press("Enter")
-    shown(page, job, timeout=60000)
-    assert page.eval_on_selector(button, "one => one === document.activeElement"), "the new button has the focus"
-    assert page.inner_text("#signal-reason") == "made of its truth, cell by cell."
-    assert page.get_attribute("#tab-signal", "aria-selected") == "true"
-    assert page.get_attribute("#viewer", "data-left") == "signal_bilinear"
-    assert page.get_attribute("#viewer", "data-right") == "signal_auto"
-    assert page.get_attribute("#verdict", "data-winner") == "auto"
-    assert "Adapted (auto) is closest to the truth" in page.inner_text("#verdict")
-    rows = page.eval_on_selector_all("#metrics tbody tr", "rows => rows.map((r) => r.dataset.method)")
+    still.focus(button)
+    still.keyboard.press("Enter")
+    shown(still, job, timeout=60000)
+    assert still.eval_on_selector(button, "one => one === document.activeElement"), "the new button has the focus"
+    assert still.inner_text("#signal-reason") == "made of its truth, cell by cell."
+    assert still.get_attribute("#tab-signal", "aria-selected") == "true"
+    assert still.get_attribute("#viewer", "data-left") == "signal_bilinear"
+    assert still.get_attribute("#viewer", "data-right") == "signal_auto"
+    assert still.get_attribute("#verdict", "data-winner") == "auto"
+    assert "Adapted (auto) is closest to the truth" in still.inner_text("#verdict")
+    rows = still.eval_on_selector_all("#metrics tbody tr", "rows => rows.map((r) => r.dataset.method)")
     assert rows == ["bilinear", "gsjbu", "auto"]
-    panels = page.eval_on_selector_all("#strip .cell", "all => all.map((c) => c.dataset.panel)")
+    panels = still.eval_on_selector_all("#strip .cell", "all => all.map((c) => c.dataset.panel)")
     assert {"signal_truth", "signal_error_bilinear", "signal_error_gsjbu", "signal_error_auto"} <= set(panels)
-    page.click("#language")
-    page.wait_for_selector("html[lang=zh-Hans]")
+    still.click("#language")
+    still.wait_for_selector("html[lang=zh-Hans]")
     named = {"depth": "深度", "labels": "标签"}[what]
-    assert page.inner_text("#signal-name") == f"{named}，缩小 ×{stride}"
-    page.click("#language")
-    page.wait_for_selector("html[lang=en]")
-    page.click("#chart-psnr")
-    assert {"depth": "RMSE", "labels": "mIoU"}[what] in (page.get_attribute("#chart svg", "aria-label") or "")
+    assert still.inner_text("#signal-name") == f"{named}，缩小 ×{stride}"
+    still.click("#language")
+    still.wait_for_selector("html[lang=en]")
+    still.click("#chart-psnr")
+    assert {"depth": "RMSE", "labels": "mIoU"}[what] in (still.get_attribute("#chart svg", "aria-label") or "")
 
     asked = [f"scene:{FIRST}", "--truth", f"scene:{what}", "--stride", str(stride), "--json", "--quiet"]
     asked += ["--resolution", "128"]
@@ -69,77 +69,77 @@ def test_a_scenes_own_by_one_click_has_the_command_lines_figures(page: Page, wha
         text=True,
         check=True,
     )
-    on_the_page = state(page, "result.metrics.signal")
+    on_the_page = state(still, "result.metrics.signal")
     for method, figures in json.loads(done.stdout)["metrics"].items():
         each = figures.pop("classes", {}), on_the_page[method].pop("classes", {})  # type: ignore[index]
         assert on_the_page[method] == pytest.approx(figures, abs=1e-6)  # type: ignore[index]
         assert each[1] == pytest.approx(each[0], abs=1e-6)
 
 
-def test_a_truth_that_is_brought_and_taken_away(page: Page) -> None:
-    job = shown(page)
-    page.set_input_files("#signal-file", depth())
-    job = shown(page, job)
-    assert "Agrees" in page.inner_text("#metrics")
-    assert "No truth to measure against" in page.inner_text("#verdict")
-    page.set_input_files("#truth-file", depth("wrong.npy", 20))
-    page.wait_for_selector("#notice.error")
-    assert "wrong.npy is 20 × 20: a truth needs a value for each" in page.inner_text("#notice")
-    assert shown(page) == job and state(page, "truth") is None
-    page.set_input_files("#truth-file", npy_file("full.npy", np.random.default_rng(1).random((512, 512), np.float32)))
-    job = shown(page, job)
-    assert page.inner_text("#truth-name") == "Truth: full.npy"
-    assert "closest to the truth" in page.inner_text("#verdict")
-    page.click("#truth-drop")
-    shown(page, job)
-    assert page.locator("#truth-now").is_hidden()
-    assert page.inner_text("#signal-name") == "depth.npy", "the signal stays"
-    page.click("#chart-runs")
-    lines = page.eval_on_selector_all(".runs .back", "all => all.map((one) => one.textContent)")
+def test_a_truth_that_is_brought_and_taken_away(still: Page) -> None:
+    job = shown(still)
+    still.set_input_files("#signal-file", depth())
+    job = shown(still, job)
+    assert "Agrees" in still.inner_text("#metrics")
+    assert "No truth to measure against" in still.inner_text("#verdict")
+    still.set_input_files("#truth-file", depth("wrong.npy", 20))
+    still.wait_for_selector("#notice.error")
+    assert "wrong.npy is 20 × 20: a truth needs a value for each" in still.inner_text("#notice")
+    assert shown(still) == job and state(still, "truth") is None
+    still.set_input_files("#truth-file", npy_file("full.npy", np.random.default_rng(1).random((512, 512), np.float32)))
+    job = shown(still, job)
+    assert still.inner_text("#truth-name") == "Truth: full.npy"
+    assert "closest to the truth" in still.inner_text("#verdict")
+    still.click("#truth-drop")
+    shown(still, job)
+    assert still.locator("#truth-now").is_hidden()
+    assert still.inner_text("#signal-name") == "depth.npy", "the signal stays"
+    still.click("#chart-runs")
+    lines = still.eval_on_selector_all(".runs .back", "all => all.map((one) => one.textContent)")
     assert ["Truth: full.npy" in line for line in lines] == [False, True, False], "each is a run of its own"
-    assert "No truth to measure against" in page.inner_text("#verdict")
+    assert "No truth to measure against" in still.inner_text("#verdict")
 
 
-def test_a_truth_is_that_of_one_file_whatever_its_name(page: Page) -> None:
-    job = shown(page)
-    page.set_input_files("#signal-file", depth())
-    job = shown(page, job)
-    page.set_input_files("#truth-file", depth("full.npy", side=128))
-    job = shown(page, job)
-    page.select_option("#signal-kind", "heat_map")
-    job = shown(page, job)
-    assert page.inner_text("#truth-name") == "Truth: full.npy", "it is the same file"
-    with page.expect_file_chooser() as chooser:
-        page.click("#signal-another")
+def test_a_truth_is_that_of_one_file_whatever_its_name(still: Page) -> None:
+    job = shown(still)
+    still.set_input_files("#signal-file", depth())
+    job = shown(still, job)
+    still.set_input_files("#truth-file", depth("full.npy", side=128))
+    job = shown(still, job)
+    still.select_option("#signal-kind", "heat_map")
+    job = shown(still, job)
+    assert still.inner_text("#truth-name") == "Truth: full.npy", "it is the same file"
+    with still.expect_file_chooser() as chooser:
+        still.click("#signal-another")
     chooser.value.set_files(depth(side=8))
-    job = shown(page, job)
-    assert state(page, "result.image.lr_width") == 8
-    assert page.inner_text("#truth-name") == "Truth: full.npy", "it fits the next signal, too"
-    assert state(page, "result.truth.name") == "full.npy"
-    page.click("#signal-drop")
-    shown(page, job)
-    assert state(page, "truth") is None
-    assert page.text_content("#toast p") == "full.npy, its truth, was taken off as well."
+    job = shown(still, job)
+    assert state(still, "result.image.lr_width") == 8
+    assert still.inner_text("#truth-name") == "Truth: full.npy", "it fits the next signal, too"
+    assert state(still, "result.truth.name") == "full.npy"
+    still.click("#signal-drop")
+    shown(still, job)
+    assert state(still, "truth") is None
+    assert still.text_content("#toast p") == "full.npy, its truth, was taken off as well."
 
 
-def test_a_truth_that_fits_no_more_goes_with_a_word(page: Page) -> None:
+def test_a_truth_that_fits_no_more_goes_with_a_word(still: Page) -> None:
     """A scene's depth is no truth of labels, and a file's none of a picture of another shape."""
-    job = shown(page)
-    page.click("#truth-scene button[data-what=depth][data-stride='16']")
-    job = shown(page, job)
+    job = shown(still)
+    still.click("#truth-scene button[data-what=depth][data-stride='16']")
+    job = shown(still, job)
     labels = SAMPLES[FIRST].labels[8::16, 8::16].numpy().astype(np.uint8)
-    page.set_input_files("#signal-file", npy_file("labels.npy", labels))
-    job = shown(page, job)
-    assert state(page, "truth") is None and state(page, "signal.name") == "labels.npy"
-    assert "Depth was taken off: it is of another kind" in (page.text_content("#toast p") or "")
+    still.set_input_files("#signal-file", npy_file("labels.npy", labels))
+    job = shown(still, job)
+    assert state(still, "truth") is None and state(still, "signal.name") == "labels.npy"
+    assert "Depth was taken off: it is of another kind" in (still.text_content("#toast p") or "")
     whole = SAMPLES[FIRST].labels.numpy().astype(np.uint8)
-    page.set_input_files("#truth-file", npy_file("full.npy", whole))
-    job = shown(page, job)
+    still.set_input_files("#truth-file", npy_file("full.npy", whole))
+    job = shown(still, job)
     out = io.BytesIO()
     Image.linear_gradient("L").resize((256, 160)).save(out, "PNG")
-    page.set_input_files("#file", {"name": "wide.png", "mimeType": "image/png", "buffer": out.getvalue()})
-    page.wait_for_function("() => document.getElementById('toast').textContent.includes('of another picture')")
-    assert state(page, "truth") is None
+    still.set_input_files("#file", {"name": "wide.png", "mimeType": "image/png", "buffer": out.getvalue()})
+    still.wait_for_function("() => document.getElementById('toast').textContent.includes('of another picture')")
+    assert state(still, "truth") is None
 
 
 def test_a_truth_of_a_picture_that_is_gone_is_none(page: Page, watch: Watch, tmp_path: Path) -> None:
@@ -169,34 +169,34 @@ def test_a_truth_of_a_picture_that_is_gone_is_none(page: Page, watch: Watch, tmp
     assert state(page, "truth") is None and state(page, "signal.name") == "8.npy"
 
 
-def test_one_at_full_size_is_reduced_here_and_goes_with_its_picture(page: Page) -> None:
-    job = shown(page)
-    page.set_input_files("#truth-file", npy_file("full.npy", SAMPLES[FIRST].depth.numpy()))
-    job = shown(page, job)
-    assert "reduced ×16" in page.inner_text("#signal-name")
-    assert page.get_attribute("#verdict", "data-winner") == "auto"
-    page.click("#truth-drop")
-    shown(page, job)
-    assert state(page, "signal") is None, "what was made of the truth goes with it"
+def test_one_at_full_size_is_reduced_here_and_goes_with_its_picture(still: Page) -> None:
+    job = shown(still)
+    still.set_input_files("#truth-file", npy_file("full.npy", SAMPLES[FIRST].depth.numpy()))
+    job = shown(still, job)
+    assert "reduced ×16" in still.inner_text("#signal-name")
+    assert still.get_attribute("#verdict", "data-winner") == "auto"
+    still.click("#truth-drop")
+    shown(still, job)
+    assert state(still, "signal") is None, "what was made of the truth goes with it"
 
 
-def test_a_verdict_is_what_the_digits_say(page: Page) -> None:
-    job = shown(page)
-    page.click("#truth-scene button[data-what=depth][data-stride='16']")
-    shown(page, job, timeout=60000)
+def test_a_verdict_is_what_the_digits_say(still: Page) -> None:
+    job = shown(still)
+    still.click("#truth-scene button[data-what=depth][data-stride='16']")
+    shown(still, job, timeout=60000)
     for figures, winner, said in (
         ([{"cosine": 0.99997}, {"cosine": 0.99996}, {"cosine": 1}], "tie", "All are equally close to the truth"),
         ([{"psnr": 26.3}, {"psnr": 29.2}, {"psnr": 36.9}], "auto", "PSNR 36.90 dB, against Paper (GS-JBU) 29.20 dB"),
         ([{"psnr": 26.3}, {"psnr": None}, {"psnr": 36.9}], "gsjbu", "PSNR ∞ dB, against Adapted (auto) 36.90"),
         ([{"rmse": 0.5}, {"rmse": 0.7}, {"rmse": 0.50001}], "tie", "close to the truth: RMSE 0.500, against Paper"),
     ):
-        page.evaluate(
+        still.evaluate(
             """(signal) => import('/static/js/state.js').then(({state, set}) =>
               set({result: {...state.result, metrics: {...state.result.metrics, signal}}}))""",
             dict(zip(("bilinear", "gsjbu", "auto"), figures, strict=True)),
         )
-        assert said in page.inner_text("#verdict")
-        assert page.get_attribute("#verdict", "data-winner") == winner, said
+        assert said in still.inner_text("#verdict")
+        assert still.get_attribute("#verdict", "data-winner") == winner, said
 
 
 @pytest.mark.address("resolution=128&features=off&methods=all")

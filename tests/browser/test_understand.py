@@ -75,29 +75,29 @@ def test_similarity_follows_the_held_pointer_and_the_keys(still: Page) -> None:
     assert still.get_attribute("#viewer", "data-layout") == "side"
 
 
-def test_a_kept_pixel_is_looked_for_in_the_next_picture(page: Page, library: Any) -> None:
-    job = shown(page)
-    choose_pixel(page, 75, 55)
-    page.click("#similarity-keep")
-    page.click("#samples .thumb >> nth=1")
-    job = shown(page, job)
-    page.wait_for_selector(f"#similarity[data-others='1'][data-job='{job}']")
-    assert state(page, "point") is None
+def test_a_kept_pixel_is_looked_for_in_the_next_picture(still: Page, library: Any) -> None:
+    job = shown(still)
+    choose_pixel(still, 75, 55)
+    still.click("#similarity-keep")
+    still.click("#samples .thumb >> nth=1")
+    job = shown(still, job)
+    still.wait_for_selector(f"#similarity[data-others='1'][data-job='{job}']")
+    assert state(still, "point") is None
     name = SAMPLES[FIRST].title
-    assert page.inner_text("#similarity-kept li").startswith(f"75, 55 in {name}")
+    assert still.inner_text("#similarity-kept li").startswith(f"75, 55 in {name}")
     other = SAMPLES[list(SAMPLES)[1]]
     result = pipeline.run(other.image, ASKED, sample=other)
-    maps = {name: similarity(page, name) for name in ("bilinear", "gsjbu")}
+    maps = {name: similarity(still, name) for name in ("bilinear", "gsjbu")}
     for got, wanted in zip(maps.values(), result.similarity_to(library.vectors(75, 55)), strict=True):
         np.testing.assert_allclose(got, wanted, atol=1e-3)
     most = np.unravel_index(maps["gsjbu"].argmax(), (128, 128))
-    said = page.inner_text("#similarity-maps figure[data-method=gsjbu] figcaption")
+    said = still.inner_text("#similarity-maps figure[data-method=gsjbu] figcaption")
     assert f"{most[1]}, {most[0]}" in said
-    explained(page, "75, 55 in", name)
-    page.click("#samples .thumb >> nth=0")  # back: it is a pixel of this picture again
-    page.wait_for_selector("#similarity[data-points='1'][data-others='0'][data-x='75'][data-y='55']")
-    page.click("#similarity-kept button")
-    page.wait_for_selector("#similarity", state="hidden")
+    explained(still, "75, 55 in", name)
+    still.click("#samples .thumb >> nth=0")  # back: it is a pixel of this picture again
+    still.wait_for_selector("#similarity[data-points='1'][data-others='0'][data-x='75'][data-y='55']")
+    still.click("#similarity-kept button")
+    still.wait_for_selector("#similarity", state="hidden")
 
 
 def test_inspector_equals_the_library(still: Page, library: Any) -> None:
@@ -167,14 +167,14 @@ def test_escape_lets_the_pixel_go(still: Page) -> None:
     assert still.locator("#similarity").is_hidden()
 
 
-def test_the_pixel_is_asked_again_for_a_new_run(page: Page) -> None:
-    job = shown(page)
-    choose_pixel(page, 50, 64)
-    before = page.locator("#weights tbody tr").count()
-    set_slider(page, "radius", 1)
-    shown(page, job)
-    page.wait_for_function("n => document.querySelectorAll('#weights tbody tr').length < n", arg=before)
-    assert page.locator("#weights tbody tr").count() == 9
+def test_the_pixel_is_asked_again_for_a_new_run(still: Page) -> None:
+    job = shown(still)
+    choose_pixel(still, 50, 64)
+    before = still.locator("#weights tbody tr").count()
+    set_slider(still, "radius", 1)
+    shown(still, job)
+    still.wait_for_function("n => document.querySelectorAll('#weights tbody tr').length < n", arg=before)
+    assert still.locator("#weights tbody tr").count() == 9
 
 
 def test_charts_and_figures(still: Page, library: Any) -> None:

@@ -202,67 +202,67 @@ def test_a_finger_that_scrolls_the_page_chooses_nothing(still: Page) -> None:
 
 
 @pytest.mark.address("features=off")
-def test_readout_equals_the_values_of_the_run(page: Page) -> None:
+def test_readout_equals_the_values_of_the_run(still: Page) -> None:
     """10 random pixels: the numbers under the pointer are those of the library's own run."""
     first = next(iter(SAMPLES))
     result = pipeline.run(SAMPLES[first].image, Settings.parse({"features": False}), sample=SAMPLES[first])
     rng = random.Random(5)
-    page.focus(".stage")
+    still.focus(".stage")
     for group, left, right in (("rgb", "bilinear_rgb", "gsjbu_rgb"), ("kernel", "sigma_x", "theta")):
-        tab(page, group)
-        page.select_option("#left", left)
-        page.wait_for_selector(f"#viewer[data-left={left}]")
-        page.select_option("#right", right)
-        page.wait_for_selector(f"#viewer[data-right={right}]")
+        tab(still, group)
+        still.select_option("#left", left)
+        still.wait_for_selector(f"#viewer[data-left={left}]")
+        still.select_option("#right", right)
+        still.wait_for_selector(f"#viewer[data-right={right}]")
         for _ in range(5):
             x, y = rng.randrange(512), rng.randrange(512)
-            page.mouse.move(*on_stage(page, x + 0.5, y + 0.5))
-            page.wait_for_selector(f"#readout[data-x='{x}'][data-y='{y}'][data-exact=true]")
+            still.mouse.move(*on_stage(still, x + 0.5, y + 0.5))
+            still.wait_for_selector(f"#readout[data-x='{x}'][data-y='{y}'][data-exact=true]")
             expected = result.pixel(x, y)
             for side, name in (("left", left), ("right", right)):
-                shown_values = page.eval_on_selector(
+                shown_values = still.eval_on_selector(
                     f"#readout .value[data-side={side}] .numbers", "node => JSON.parse(node.dataset.values)"
                 )
                 assert shown_values == pytest.approx(list(expected[name]), abs=2e-5), (name, x, y)
-    assert "difference" not in page.inner_text("#readout"), "σx in pixels and θ in radians have no difference"
+    assert "difference" not in still.inner_text("#readout"), "σx in pixels and θ in radians have no difference"
 
 
 @pytest.mark.address("resolution=128")
-def test_similarity_gives_the_layout_back(page: Page) -> None:
+def test_similarity_gives_the_layout_back(still: Page) -> None:
     """The maps stand side by side; whichever way they are left, the layout is the one from before."""
-    job = shown(page)
+    job = shown(still)
 
     def layout() -> tuple[str | None, str | None]:
-        pressed = page.get_attribute("#layout", "aria-pressed")
-        return page.get_attribute("#viewer", "data-layout"), pressed
+        pressed = still.get_attribute("#layout", "aria-pressed")
+        return still.get_attribute("#viewer", "data-layout"), pressed
 
     def leave_by_tab() -> None:
-        tab(page, "rgb")
+        tab(still, "rgb")
 
     def leave_by_escape() -> None:
-        page.focus(".stage")
-        page.keyboard.press("Escape")
+        still.focus(".stage")
+        still.keyboard.press("Escape")
 
     def leave_by_features_off() -> None:
-        page.evaluate("document.getElementById('more').open = true")
-        page.uncheck("[data-setting=features] input")
+        still.evaluate("document.getElementById('more').open = true")
+        still.uncheck("[data-setting=features] input")
 
     for leave in (leave_by_tab, leave_by_escape, leave_by_features_off):
         for before in (("divider", "false"), ("side", "true")):
             if layout() != before:
-                page.click("#layout")
-            if not page.is_checked("[data-setting=features] input"):
-                page.check("[data-setting=features] input")
-                job = shown(page, job)
-            if state(page, "point") is None:
-                choose_pixel(page, 50, 25)
-            page.wait_for_selector("#tab-similarity, #similarity:not([hidden])")
-            tab(page, "similarity")
+                still.click("#layout")
+            if not still.is_checked("[data-setting=features] input"):
+                still.check("[data-setting=features] input")
+                job = shown(still, job)
+            if state(still, "point") is None:
+                choose_pixel(still, 50, 25)
+            still.wait_for_selector("#tab-similarity, #similarity:not([hidden])")
+            tab(still, "similarity")
             assert layout() == ("side", "true")
             leave()
-            page.wait_for_selector("#tab-rgb[aria-selected=true]")
+            still.wait_for_selector("#tab-rgb[aria-selected=true]")
             assert layout() == before, leave.__name__
-            job = shown(page)
+            job = shown(still)
 
 
 def test_side_by_side_and_ellipses(still: Page) -> None:
@@ -293,10 +293,10 @@ def canvas_hash(page: Page) -> str:
 
 
 @pytest.mark.address("group=segments&resolution=128")
-def test_a_panels_dot_stands_beside_its_name_where_that_wraps(page: Page) -> None:
-    page.set_viewport_size({"width": 375, "height": 800})
-    painted(page)
-    apart = page.eval_on_selector_all(
+def test_a_panels_dot_stands_beside_its_name_where_that_wraps(still: Page) -> None:
+    still.set_viewport_size({"width": 375, "height": 800})
+    painted(still)
+    apart = still.eval_on_selector_all(
         ".tag:not([hidden]):is(.left, .right)",
         """tags => tags.map((tag) => {
           const words = document.createRange();
