@@ -73,9 +73,10 @@ def test_ids_come_back_exactly_however_many(dtype):
     assert (out[2::4, 2::4] == ids).mean() > 0.9
 
 
-@pytest.mark.parametrize("radius", [1, 2, 3])
-@pytest.mark.parametrize("objective", ["rgb", "auto"])
-@pytest.mark.parametrize("fill", [False, True])
+@pytest.mark.parametrize(
+    ("radius", "objective", "fill"),
+    [(1, "rgb", False), (2, "rgb", True), (3, "rgb", False), (1, "auto", True), (2, "auto", False), (3, "auto", True)],
+)
 def test_classes_that_share_channels_give_the_map_of_a_channel_each(monkeypatch, radius, objective, fill):
     image = np.random.default_rng(3).random((192, 256, 3))
     ids = np.where(np.hypot(*np.mgrid[-24:24, -32:32]) < 8, -1, IDS)
