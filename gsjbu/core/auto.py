@@ -2,6 +2,8 @@
 
 1. Salt and pepper is taken out of the guide (noise.py).
 2. The signal is looked at: is it the mean over each cell, a sample, or what a network says? (kind.py, sampled.py)
+   White noise of its cells is taken off (denoising.py), a blur is undone, and where it lies is looked for
+   (registration.py).
 3. Gaussians are fitted so that the rendered signal gives back the LR signal, for a few steps only.
 4. They are mixed with others (blend.py) by the recipe of the signal's kind (recipes.py). Cell means are also
    back-projected.
@@ -20,7 +22,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gsjbu.core import noise, parameters
+from gsjbu.core import denoising, noise, parameters
 from gsjbu.core.backends.dispatch import Choice
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
@@ -45,6 +47,10 @@ from gsjbu.core.tto import checked_signal, fit_gaussians
 # (7 % on a built-in scene) and 6 to 8 % at ×4; classes at most 0.04 points of accuracy.
 LARGE = 3_000_000
 KEEP, KEEP_OF_SMALL, SMALL_CELL = 4, 2, 8
+
+# Recipes of quantities whose cells may be noisy: samples have edges that denoising would take for noise, filled gaps
+# repeat it, and a network's errors are not white.
+DENOISED = ("measured", "gaps", "smooth")
 
 MIXED_ONLY = (
     "The signal is taken for a quantity averaged over each cell: it is mixed only, as it seems to lie off the image."
@@ -89,7 +95,13 @@ def fit(
     known = without_stand_ins(signal)
     signal = signal if known is None else fill(signal, known)
     told = known if given.mask is None else given.mask
-    name = _recipe_for(signal, given, grid, told)
+    name, noisy = _recipe_for(signal, given, grid, told), None
+    if given.signal is not None and name in DENOISED:
+        sigmas = denoising.strengths(signal, told)
+        if denoising.is_noise(signal, sigmas, base.lr_guide, told):
+            noisy = denoising.sentence(signal, sigmas)
+            signal = denoising.denoised(signal, sigmas)
+            name = _recipe_for(signal, given, grid, told)
     if name == "sampled" and lr_image == "auto":  # samples go with the guide's
         how = "bilinear"
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
@@ -98,7 +110,10 @@ def fit(
     missing = 0.0 if told is None else missing_nearby(told)
     told = both(base.seen_cells, told)
     with torch_threads(threads):
-        lies = registered(signal, name, guide, grid, base.lr_guide, told, _is_large(grid), given.kind == "heat_map")
+        lies = registered(
+            signal, name, guide, grid, base.lr_guide, told,
+            roughly=_is_large(grid), is_heat=given.kind == "heat_map", was_noisy=noisy is not None,
+        )  # fmt: skip
     signal, name, trust, gain, moved = lies.signal, lies.recipe, lies.trust, lies.gain, lies.moved
     if lies.smoother:
         name = "surface" if name == "measured" else "smooth"
@@ -121,12 +136,12 @@ def fit(
     did = None if refinement is None else refinement.sentence
     unfitted = UNFITTED if most and recipe.unfitted_missing and not any(steps) else None
     notes = (
-        found.sentence, _on_gaps(known), recipe.sentence, fits.sentence, unfitted, did, _on_trust(trust, recipe),
+        found.sentence, _on_gaps(known), noisy, recipe.sentence, fits.sentence, unfitted, did, _on_trust(trust, recipe),
     )  # fmt: skip
     return Kernel(
         first, losses, "auto", chosen.name, chosen.reason, str(device), threads, blend=blend, lr_image=how,
         refinement=refinement, offset=moved.pixels if moved is not None and moved.of_sampling else (0, 0),
-        blur=lies.blur, corners=lies.on_corners,
+        blur=lies.blur, denoised=noisy is not None, corners=lies.on_corners,
         notes=tuple(note for note in (*notes, *lies.sentences) if note),
     )  # fmt: skip
 

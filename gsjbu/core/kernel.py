@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gsjbu.core import blend as blends
 from gsjbu.core import blur as blurs
-from gsjbu.core import clipping, compiler, files, gaps, parameters, shift
+from gsjbu.core import clipping, compiler, denoising, files, gaps, parameters, shift
 from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means
@@ -75,6 +75,8 @@ class Kernel:
     offset: tuple[int, int] = (0, 0)
     # The blur that the signal was put through on its grid (blur.py), undone before mixing.
     blur: str | None = None
+    # The signal's cells had white noise (denoising.py), which is taken off before that.
+    denoised: bool = False
     # The signal was sampled with align_corners: the guide is stretched to where it lies, and what is rendered back.
     corners: bool = False
     notes: tuple[str, ...] = ()  # sentences on what ``auto`` found and did, and on wide cells
@@ -83,7 +85,7 @@ class Kernel:
     def is_pure(self) -> bool:
         """True if every output value is a convex combination of LR values."""
         parts = (self.blend, self.refinement)
-        return self.blur is None and all(part is None or part.is_pure for part in parts)
+        return self.blur is None and not self.denoised and all(part is None or part.is_pure for part in parts)
 
     @property
     def is_joint(self) -> bool:
@@ -198,8 +200,9 @@ class Kernel:
         ``mask`` (bool [h, w]): the LR pixels that have a value; the others take no part in the mix, and a pixel with no
         other in its window is NaN (see gaps.py). A masked array says it itself.
         A refinement follows where the signal is of its kind; cells that hold the mean of all others are then taken for
-        such without a value, and the result is in memory as a whole. A ``blur`` is undone before. Neither has a
-        gradient: where ``signal`` asks for one the result is the mixture, through which gradients flow. Raises
+        such without a value, and the result is in memory as a whole. Noise (``denoised``) and a ``blur`` are taken off
+        before. None of these has a gradient: where ``signal`` asks for one the result is the mixture, through which
+        gradients flow. Raises
         ShapeError if the sizes do not fit, SignalError for numbers beyond float32's range, and NaN and infinity that no
         mask leaves out; where float32 has too few digits, a SignalWarning says so.
         """
@@ -222,6 +225,8 @@ class Kernel:
         if mask is None and signal.ndim == 3 and not learnt and (refinement or self.objective == "auto"):
             mask = gaps.without_stand_ins(signal)
         whole = mask is None or bool(mask.all())
+        if self.denoised and not learnt:
+            signal = denoising.without_noise(signal, mask)
         if self.blur is not None and whole and not learnt:
             signal = blurs.undone(signal, self.blur, refinement is not None and refinement.in_unit)
         odds = refinement is not None and refinement.odds
@@ -405,7 +410,8 @@ class Kernel:
             "format": FORMAT, "step": [g.step_y, g.step_x], "radius": self.radius, "objective": self.objective,
             "backend": self.backend, "backend_reason": self.backend_reason, "device": self.device,
             "blend": None if self.blend is None else self.blend.as_dict(), "notes": list(self.notes),
-            "lr_image": self.lr_image, "offset": list(self.offset), "blur": self.blur, "corners": self.corners,
+            "lr_image": self.lr_image, "offset": list(self.offset), "blur": self.blur, "denoised": self.denoised,
+            "corners": self.corners,
             "refinement": None if self.refinement is None else self.refinement.as_dict(),
         }  # fmt: skip
         tensors = {

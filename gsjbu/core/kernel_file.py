@@ -96,8 +96,6 @@ def _from_tensors(tensors: dict[str, Tensor], notes: dict[str, Any]) -> Kernel:
         raise ValueError(f"its offset is {notes['offset']}")
     if notes.get("blur") not in (None, *BLURS):
         raise ValueError(f"its blur is {notes['blur']!r}")
-    if not isinstance(notes.get("corners", False), bool):
-        raise ValueError(f"its corners are {notes['corners']!r}")
     lr_image = str(notes.get("lr_image", "area"))  # files from before there was a choice
     return Kernel(
         Gaussians.over(guide.to(torch.float32), grid, int(radius), raw.to(torch.float32), lr_image, seen),
@@ -111,6 +109,14 @@ def _from_tensors(tensors: dict[str, Tensor], notes: dict[str, Any]) -> Kernel:
         refinement=None if notes.get("refinement") is None else recipe.checked(notes["refinement"]),
         offset=(across, down),
         blur=notes.get("blur"),
-        corners=notes.get("corners", False),
+        denoised=_flag(notes, "denoised"),
+        corners=_flag(notes, "corners"),
         notes=tuple(str(note) for note in notes.get("notes", [])),
     )
+
+
+def _flag(notes: dict[str, Any], name: str) -> bool:
+    """A yes or no; no in files from before there was one."""
+    if not isinstance(value := notes.get(name, False), bool):
+        raise ValueError(f"its {name} is {value!r}")
+    return value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from gsjbu.core import blur, files
+from gsjbu.core import blur, denoising, files
 from gsjbu.core.graph import Fixed, Rendering
 from gsjbu.errors import GsjbuError, SignalWarning
 from gsjbu.extras import lacking
@@ -27,7 +27,8 @@ def write_kernel(kernel: Kernel, path: str | Path) -> None:
     What comes before and follows mixing with the objective ``auto`` is no part of the file; a SignalWarning says so.
     """
     refined = None if kernel.refinement is None else kernel.refinement.sentence
-    beside = [said for said in (blur.sentence(kernel.blur), refined) if said]
+    noise = denoising.BEFORE if kernel.denoised else None
+    beside = [said for said in (noise, blur.sentence(kernel.blur), refined) if said]
     if beside:
         warnings.warn(
             "The ONNX file mixes; what comes before and after is left out of it: "

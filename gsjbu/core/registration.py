@@ -117,6 +117,7 @@ def registered(
     known: Tensor | None,  # bool [h, w]: cells where there are a value and a guide; None: all
     roughly: bool,  # see Movable
     is_heat: bool = False,  # a heat map or matte, as a person or its file says
+    was_noisy: bool = False,  # so it has been denoised: no blur came after the noise
 ) -> Registration:
     """``signal`` without the blur that was put on it, and where it lies on ``guide``."""
     explained, movable = Explained(signal, lr_guide, known), Movable(guide, grid, roughly)
@@ -125,7 +126,7 @@ def registered(
     is_soft = is_heat and is_smooth(signal, BENT_HEAT)
     surface = is_soft and _is_smoother(explained, recipe, movable, moved, SMOOTHER_HEAT)
     name = None
-    if (moved is None or not moved.sure) and _may_be_blurred(recipe, known) and not surface:
+    if (moved is None or not moved.sure) and _may_be_blurred(recipe, known) and not (surface or was_noisy):
         softest = 0.0 if recipe != "measured" else SOFTEST / min(grid.step_y, grid.step_x)
         name = blur_of(explained, recipe != "measured", softest)
     if name is not None:
