@@ -34,7 +34,7 @@ from gsjbu.core.kind import kind_of
 from gsjbu.core.parameters import ADAM, Optimiser, Progress
 from gsjbu.core.recipes import RECIPE_OF, RECIPES, STEPS, STEPS_AN_ITERATION, Recipe
 from gsjbu.core.refinement.recipe import log_odds
-from gsjbu.core.registration import registered
+from gsjbu.core.registration import Registration, registered
 from gsjbu.core.sampled import are_samples
 from gsjbu.core.shift import Shift
 from gsjbu.core.smooth import is_smooth
@@ -95,13 +95,8 @@ def fit(
     known = without_stand_ins(signal)
     signal = signal if known is None else fill(signal, known)
     told = known if given.mask is None else given.mask
-    name, noisy = _recipe_for(signal, given, grid, told), None
-    if given.signal is not None and name in DENOISED:
-        sigmas = denoising.strengths(signal, told)
-        if denoising.is_noise(signal, sigmas, base.lr_guide, told):
-            noisy = denoising.sentence(signal, sigmas)
-            signal = denoising.denoised(signal, sigmas)
-            name = _recipe_for(signal, given, grid, told)
+    signal, noisy = _denoised(signal, given, base, told, threads)
+    name = _recipe_for(signal, given, grid, told)
     if name == "sampled" and lr_image == "auto":  # samples go with the guide's
         how = "bilinear"
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
@@ -111,15 +106,10 @@ def fit(
     told = both(base.seen_cells, told)
     with torch_threads(threads):
         lies = registered(
-            signal, name, guide, grid, base.lr_guide, told,
-            roughly=_is_large(grid), is_heat=given.kind == "heat_map", was_noisy=noisy is not None,
-        )  # fmt: skip
-    signal, name, trust, gain, moved = lies.signal, lies.recipe, lies.trust, lies.gain, lies.moved
-    if lies.smoother:
-        name = "surface" if name == "measured" else "smooth"
-    elif name == "measured" and lies.even and moved is None:
-        name = "even"
-    recipe = RECIPES[name] if moved is None else _off_the_guide(name, moved)
+            signal, name, guide, grid, base.lr_guide, told, _is_large(grid), given.kind == "heat_map", noisy is not None
+        )
+    signal, trust, gain, moved = lies.signal, lies.trust, lies.gain, lies.moved
+    name, recipe = _recipe_as_it_lies(lies)
     laid = lies.laid(grid)
     if laid is not None:
         guide, seen = laid(guide), None if seen is None else laid(seen[None].float())[0] > 0
@@ -164,6 +154,28 @@ def _mixture(
     return first, [*losses, *more], blend
 
 
+def _denoised(
+    signal: Tensor, given: Given, base: Gaussians, known: Tensor | None, threads: int | None
+) -> tuple[Tensor, str | None]:
+    """``signal`` [C, h, w], gaps filled, without the noise of a quantity's cells, and what a person should know of it.
+
+    What the guide tells, as the signal lies on it, is no noise.
+    """
+    name, grid = _recipe_for(signal, given, base.grid, known), base.grid
+    if given.signal is None or name not in DENOISED:
+        return signal, None
+    with torch_threads(threads):
+        sigmas = denoising.strengths(signal, known)
+        if not sigmas.any():
+            return signal, None
+        seen = both(base.seen_cells, known)
+        laid = registered(signal, name, base.guide, grid, base.lr_guide, seen, _is_large(grid)).laid(grid)
+        lr_guide = base.lr_guide if laid is None else grid.low_resolution(laid(base.guide), "area")
+        if not denoising.is_noise(signal, sigmas, lr_guide, known):
+            return signal, None
+        return denoising.denoised(signal, sigmas), denoising.sentence(signal, sigmas)
+
+
 def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) -> str:
     """The name of the recipe for ``signal`` [C, h, w], gaps filled, of which ``known`` (bool [h, w]) has values."""
     if given.kind == "heat_map" and (min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)):
@@ -178,6 +190,16 @@ def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) 
     if not has_gaps and is_filled(signal):
         return "filled"
     return "sampled" if are_samples(signal, known) else "gaps" if has_gaps else "measured"
+
+
+def _recipe_as_it_lies(lies: Registration) -> tuple[str, Recipe]:
+    """The recipe, and its name, for a signal of which is known how it lies on the guide."""
+    name = lies.recipe
+    if lies.smoother:
+        name = "surface" if name == "measured" else "smooth"
+    elif name == "measured" and lies.even and lies.moved is None:
+        name = "even"
+    return name, RECIPES[name] if lies.moved is None else _off_the_guide(name, lies.moved)
 
 
 def _off_the_guide(name: str, moved: Shift) -> Recipe:

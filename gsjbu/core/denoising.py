@@ -94,10 +94,8 @@ def denoised(signal: Tensor, sigmas: np.ndarray) -> Tensor:
     return out
 
 
-def sentence(signal: Tensor, sigmas: np.ndarray) -> str | None:
-    """What a person should know of it."""
-    if not sigmas.any():
-        return None
+def sentence(signal: Tensor, sigmas: np.ndarray) -> str:
+    """What a person should know of noise of so many σ [C], some above 0."""
     planes = signal.detach().cpu().numpy()
     share = max(sigmas[channel] / _span(planes[channel]) for channel in sigmas.nonzero()[0])
     return f"The signal's cells are noisy (σ ≈ {share:.1%} of its span): the noise is taken off before mixing."

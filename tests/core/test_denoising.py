@@ -78,7 +78,6 @@ def test_a_clean_scene_has_none(name, stride):
     depth = Grid.from_stride(*SAMPLES[name].depth.shape, stride).cell_means(SAMPLES[name].depth[None])
     assert denoising.strengths(depth) == 0
     assert denoising.without_noise(depth) is depth or torch.equal(denoising.without_noise(depth), depth)
-    assert denoising.sentence(depth, denoising.strengths(depth)) is None
 
 
 def _bars() -> np.ndarray:
@@ -110,6 +109,20 @@ def test_cells_without_a_value_say_nothing_and_known_ones_do():
     assert rmse(without[:, known], DEPTH[:, known]) < 0.7 * rmse(signal[:, known], DEPTH[:, known])
     sparse = torch.rand(known.shape, generator=torch.Generator().manual_seed(0)) < 0.3
     assert denoising.strengths(fill(signal, sparse), sparse) == 0, "too few stand together to tell"
+
+
+@pytest.mark.parametrize("moved", [(0, 0), (3, 5)])
+def test_texture_that_the_image_tells_is_no_noise_wherever_it_lies(moved):
+    """Of small discs no two neighbours are alike."""
+    y, x = np.mgrid[:288, :352]
+    scene = np.zeros(x.shape)
+    for k, (cy, cx, r) in enumerate(np.random.default_rng(2).random((60, 3))):
+        scene[(y - cy * 288) ** 2 + (x - cx * 352) ** 2 < (16 + 24 * r) ** 2] = 1 + k % 7
+    image = torch.from_numpy(scene / 8).float().expand(3, -1, -1).roll(moved, (1, 2))
+    grid = Grid.from_stride(288, 352, 8)
+    signal = grid.cell_means(torch.from_numpy(scene)[None]).float()
+    assert denoising.strengths(signal) > 0
+    assert not gsjbu.fit(image, grid=grid, objective="auto", signal=signal, kind="depth", iters=2).denoised
 
 
 @pytest.mark.parametrize("share", [0.01, 0.03, 0.08])
