@@ -95,8 +95,7 @@ def fit(
     known = without_stand_ins(signal)
     signal = signal if known is None else fill(signal, known)
     told = known if given.mask is None else given.mask
-    signal, noisy = _denoised(signal, given, base, told, threads)
-    name = _recipe_for(signal, given, grid, told)
+    name, signal, noisy = _denoised(signal, given, base, told, threads)
     if name == "sampled" and lr_image == "auto":  # samples go with the guide's
         how = "bilinear"
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
@@ -156,24 +155,26 @@ def _mixture(
 
 def _denoised(
     signal: Tensor, given: Given, base: Gaussians, known: Tensor | None, threads: int | None
-) -> tuple[Tensor, str | None]:
-    """``signal`` [C, h, w], gaps filled, without the noise of a quantity's cells, and what a person should know of it.
+) -> tuple[str, Tensor, str | None]:
+    """The name of the recipe for ``signal`` [C, h, w], gaps filled; the signal without the noise of a quantity's cells;
+    and what a person should know of it.
 
     What the guide tells, as the signal lies on it, is no noise.
     """
     name, grid = _recipe_for(signal, given, base.grid, known), base.grid
     if given.signal is None or name not in DENOISED:
-        return signal, None
+        return name, signal, None
     with torch_threads(threads):
         sigmas = denoising.strengths(signal, known)
         if not sigmas.any():
-            return signal, None
+            return name, signal, None
         seen = both(base.seen_cells, known)
         laid = registered(signal, name, base.guide, grid, base.lr_guide, seen, _is_large(grid)).laid(grid)
         lr_guide = base.lr_guide if laid is None else grid.low_resolution(laid(base.guide), "area")
         if not denoising.is_noise(signal, sigmas, lr_guide, known):
-            return signal, None
-        return denoising.denoised(signal, sigmas), denoising.sentence(signal, sigmas)
+            return name, signal, None
+        noisy, signal = denoising.sentence(signal, sigmas), denoising.denoised(signal, sigmas)
+        return _recipe_for(signal, given, grid, known), signal, noisy
 
 
 def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) -> str:

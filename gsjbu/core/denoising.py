@@ -15,11 +15,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from gsjbu.core.gaps import fill
+from gsjbu.core.noise import robust_sigma
 from gsjbu.core.precision import matmul
 
 BEFORE = "The noise of the signal's cells is taken off before: it is the denoised values that are mixed."
-#: Median of the absolute value of a normal variable of σ 1.
-NORMAL = 0.6745
 #: The noise is looked for in so many parts of the grid along each axis; of their figures the lower quarter counts, as
 #: noise is everywhere and texture is not; that is too low by the factor.
 PARTS, QUARTER, TOO_LOW = 3, 0.25, 1.15
@@ -127,9 +126,9 @@ def _strength(plane: np.ndarray, there: np.ndarray | None) -> float:
 
 
 def _robust(x: np.ndarray) -> float:
-    """σ of normal values around 0, of which fewer than half may be anything; of no others than NaN 0."""
+    """``robust_sigma`` of those that are not NaN; of none 0."""
     known = x[~np.isnan(x)]
-    return float(np.median(np.abs(known))) / NORMAL if known.size else 0.0
+    return robust_sigma(known) if known.size else 0.0
 
 
 def _span(plane: np.ndarray) -> float:
@@ -160,7 +159,7 @@ def _of_finest_waves(plane: np.ndarray) -> float:
     from scipy.fft import dctn  # as in blur.py
 
     h, w = plane.shape
-    return TOO_LOW * _robust(dctn(plane, norm="ortho", workers=torch.get_num_threads())[h // 2 :, w // 2 :])
+    return TOO_LOW * robust_sigma(dctn(plane, norm="ortho", workers=torch.get_num_threads())[h // 2 :, w // 2 :])
 
 
 def _shrunk(plane: Tensor, sigma: float) -> Tensor:

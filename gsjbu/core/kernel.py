@@ -202,9 +202,8 @@ class Kernel:
         A refinement follows where the signal is of its kind; cells that hold the mean of all others are then taken for
         such without a value, and the result is in memory as a whole. Noise (``denoised``) and a ``blur`` are taken off
         before. None of these has a gradient: where ``signal`` asks for one the result is the mixture, through which
-        gradients flow. Raises
-        ShapeError if the sizes do not fit, SignalError for numbers beyond float32's range, and NaN and infinity that no
-        mask leaves out; where float32 has too few digits, a SignalWarning says so.
+        gradients flow. Raises ShapeError if the sizes do not fit, SignalError for numbers beyond float32's range, and
+        NaN and infinity that no mask leaves out; where float32 has too few digits, a SignalWarning says so.
         """
         if is_beside(signal):
             with untransformed():

@@ -22,6 +22,8 @@ STEP = 0.1
 FEW = 0.02
 # Gaussian noise from here on is worth a word; clean photographs measure up to 0.02, grainy ones 0.047.
 GAUSSIAN = 0.05
+# Median of the absolute value of a normal variable of σ 1.
+NORMAL = 0.6745
 # Where there is Gaussian noise, this many values may have been pushed to the ends of the scale by it alone.
 CUT_OFF = 0.06
 
@@ -85,4 +87,9 @@ def _gaussian(values: np.ndarray) -> float:
         return 0.0
     a = values[:, :h, :w]
     diagonal = (a[:, ::2, ::2] - a[:, 1::2, ::2] - a[:, ::2, 1::2] + a[:, 1::2, 1::2]) / 2
-    return float(np.median(np.abs(diagonal)) / 0.6745)
+    return robust_sigma(diagonal)
+
+
+def robust_sigma(x: np.ndarray) -> float:
+    """σ of normal values around 0, of which fewer than half may be anything."""
+    return float(np.median(np.abs(x)) / NORMAL)
