@@ -17,9 +17,9 @@ from torch import Tensor
 from gsjbu.core.eager import eager
 from gsjbu.core.grid import Grid, Size, one_of, pair, size_text
 from gsjbu.errors import SignalError, SignalWarning
-from gsjbu.io import borders, kinds, reducing, resolution, restoring
+from gsjbu.io import borders, kinds, resolution, restoring
 from gsjbu.io.class_codes import OWN_CHANNEL
-from gsjbu.io.enlarging import LINEAR
+from gsjbu.io.enlarging import LINEAR, middles
 from gsjbu.io.gaps import Invalid
 from gsjbu.io.guides import Guide, Numbers, to_guide
 from gsjbu.io.kinds import AUTO, CLASS_KINDS, UNIT_KINDS
@@ -226,8 +226,8 @@ def _as_its_blocks(seen: Looked, found: resolution.Resolved | None) -> Looked:
     said = asked.kind or asked.names or brought.kind or brought.told or brought.colours
     if said or found is None or found.how != "blocks":
         return seen
-    known = None if brought.known is None else reducing.middles(brought.known, found.grid)
-    laid = replace(seen.layout, planes=reducing.middles(seen.layout.planes, found.grid))
+    known = None if brought.known is None else middles(brought.known, found.grid)
+    laid = replace(seen.layout, planes=middles(seen.layout.planes, found.grid))
     small = look(replace(brought, known=known), laid, asked)
     if small.guess.kind == seen.guess.kind:
         return replace(seen, guess=small.guess)

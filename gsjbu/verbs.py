@@ -20,7 +20,7 @@ from gsjbu.core.plain import untransformed
 from gsjbu.errors import SettingError, SignalError, SignalWarning
 from gsjbu.io import kinds
 from gsjbu.io.gaps import Invalid
-from gsjbu.io.guides import Numbers, if_swapped, to_guide
+from gsjbu.io.guides import Guide, Numbers, if_swapped, to_guide
 from gsjbu.io.kinds import AUTO
 from gsjbu.io.names import Names
 from gsjbu.io.restoring import check_shares, restored
@@ -192,7 +192,9 @@ def upsample(
     Args:
         image: what :func:`gsjbu.fit` takes.
         signal: a path, a file's bytes, an array, a tensor, a masked array, a PIL picture, or the output of a Hugging
-            Face model or pipeline: [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those.
+            Face model or pipeline: [h, w], [C, h, w], [h, w, C], tokens [N, C], or a batch of one of those. What was
+            plainly enlarged before (blocks, bilinear, bicubic) is brought back to its own cells; a SignalWarning says
+            so, and ``layout="64x64"``, its size, that it stays.
         kind: depth (any measured quantity), labels, soft_labels, probabilities, logits, features, heat_map, or auto:
             then it is guessed by stated rules, and a SignalWarning names the other kind where two are about as likely.
         invalid: the numbers that mean "no value", auto, or none; NaN and infinity never are values.
@@ -232,24 +234,15 @@ def upsample(
             )
     check_options("upsample", options, FitOptions)
     probabilities, clip = flag("probabilities", probabilities), flag("clip", clip)
+    learnt = isinstance(signal, Tensor) and wants_gradient(signal)
+    # A gradient is asked for cell by cell, and a kernel to start from has the cells that it has.
+    as_it_is = learnt or options.get("init") is not None
+    words = {"kind": kind, "invalid": invalid, "layout": layout, "grid": grid, "names": names, "fill": fill}
     with untransformed():
         guide = to_guide(image, mean, std, guide_mask, stretch)
-        size = guide.size
-        try:
-            brought = understand(signal, size, kind, invalid, layout, grid, names, fill)
-        except SignalError as refusal:
-            raise if_swapped(refusal, guide, signal) from refusal
+        brought = _brought(signal, guide, words, learnt, as_it_is)
     if probabilities:
         check_shares(brought)
-    learnt = isinstance(signal, Tensor) and wants_gradient(signal)
-    if learnt and brought.kind == "labels":
-        if kind != AUTO:
-            raise SignalError(
-                "signal_kind",
-                "Class numbers have no gradient: detach the signal, or give one channel a class (soft_labels).",
-            )
-        with untransformed():
-            brought = understand(signal, size, "depth", invalid, layout, grid, names, fill)
     for doubt in (*guide.notes, *brought.doubts):
         warnings.warn(doubt, SignalWarning, stacklevel=3)  # of the caller, beyond eager()
     kernel = fit(
@@ -264,6 +257,22 @@ def upsample(
     with untransformed():
         high = torch.from_numpy(restored(brought, kernel, probabilities=probabilities, clip=clip))
     return _with_gradient(high, signal, brought, kernel) if learnt else high
+
+
+def _brought(signal: Any, guide: Guide, words: dict[str, Any], learnt: bool, as_it_is: bool) -> Signal:
+    """``signal`` as it is understood; class numbers of which a gradient is asked for (``learnt``) as a quantity."""
+    try:
+        brought = understand(signal, guide.size, **words, as_it_is=as_it_is)
+    except SignalError as refusal:
+        raise if_swapped(refusal, guide, signal) from refusal
+    if not learnt or brought.kind != "labels":
+        return brought
+    if words["kind"] != AUTO:
+        raise SignalError(
+            "signal_kind",
+            "Class numbers have no gradient: detach the signal, or give one channel a class (soft_labels).",
+        )
+    return understand(signal, guide.size, **words | {"kind": "depth"}, as_it_is=as_it_is)
 
 
 def _with_gradient(high: Tensor, signal: Tensor, brought: Signal, kernel: Kernel) -> Tensor:

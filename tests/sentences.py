@@ -15,8 +15,8 @@ ELSEWHERE = {
     "io/stretching.py server/cli.py server/hosts.py server/listening.py server/serve.py",
     "library": "__init__.py batch hf napari raster verbs.py refining.py module.py video.py core/blend.py core/eager.py "
     "core/compiler.py core/files.py core/fit.py core/kernel.py core/kernel_file.py core/onnx_file.py core/threads.py "
-    "core/tto.py core/window.py io/addresses.py io/compared.py io/containers.py io/enlarging.py io/masks.py "
-    "io/outputs.py io/resolution.py io/restoring.py measures.py run/metrics.py",
+    "core/tto.py core/window.py io/addresses.py io/compared.py io/containers.py io/masks.py "
+    "io/outputs.py io/restoring.py measures.py run/metrics.py",
     "programs: words and forms that the page does not send": "io/names.py server/clients.py server/forms.py "
     "server/schemas.py server/security.py server/strict.py",
     "descriptions of the API, logs, numbers for machines, files": "server/archive.py server/codes.py server/decoder.py "
@@ -28,6 +28,7 @@ HEARD = {
     "core/gaps.py": set(),
     "core/grid.py": {"size_text"},
     "core/plain.py": {"why_unreadable"},
+    "io/enlarging.py": {""},
     "io/guides.py": {"stretched", "_brought_back"},
     "io/pictures.py": {
         "",
@@ -38,6 +39,7 @@ HEARD = {
         "_too_large",
         "_too_many_scans",
     },
+    "io/resolution.py": {"why"},
     "io/readers.py": {"", "_in_64_bits", "read"},
     "run/measured.py": {""},
 }

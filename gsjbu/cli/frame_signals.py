@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gsjbu import verbs
 from gsjbu.cli import options, series
-from gsjbu.cli.glances import Glance, of_one_kind
+from gsjbu.cli.glances import Glance, are_of_one_grid, of_one_kind
 from gsjbu.core.grid import size_text
 from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError
@@ -49,6 +49,7 @@ class FrameSignals:
         self._files = [] if args.signal in (RGB, FEATURES) else series.files(Path(args.signal))
         self._next = 0
         self._words = options.signal_words(args)
+        self._as_they_are = args.stride is not None  # not brought back to the cells that they were enlarged from
         self._kinds: dict[Path, Kind] = {}  # of the files that alone would be taken for something else
         self.kind, self.sentence = "features", ""
         if not self._files and args.objective not in ("suited", "rgb"):
@@ -192,7 +193,7 @@ class FrameSignals:
         try:
             with options.entry_of_all("--entry"):
                 signal = understand(
-                    options.entry_in(path, self.args.entry), size,
+                    options.entry_in(path, self.args.entry), size, as_it_is=self._as_they_are,
                     **(self._words | {"kind": kind} if kind else self._words),
                 )  # fmt: skip
         except GsjbuError as error:
@@ -202,6 +203,9 @@ class FrameSignals:
     def _of_all(self) -> tuple[tuple[int, ...], tuple[float, float]]:
         """The classes, and the least and greatest value, of all files: they must mean the same in every frame."""
         found = {path: Glance.at(self._understood(path)) for path in self._files}
+        if not are_of_one_grid(found.values(), whole=not self.by_itself):
+            self._as_they_are = True
+            found = {path: Glance.at(self._understood(path)) for path in self._files}
         self._kinds, said = of_one_kind(found)
         options.say(self.args, said)
         found |= {path: Glance.at(self._understood(path)) for path in self._kinds}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ class Glance:
     whole: bool  # whether it was brought in whole numbers
     codes: tuple[int, ...]
     range: tuple[float, float]  # of one channel
+    size: tuple[int, ...] = ()  # rows and columns of its own cells
+    enlarged: bool = False  # whether it came as an enlargement of these
 
     @classmethod
     def at(cls, signal: Signal) -> Glance:
@@ -31,13 +34,20 @@ class Glance:
         values = signal.real(signal.values[0][signal.mask].numpy()) if len(signal.values) == 1 else np.zeros(1)
         return cls(
             signal.kind, 1 if own else len(signal.values), np.dtype(signal.dtype).kind != "f", signal.codes,
-            (float(values.min()), float(values.max())),
+            (float(values.min()), float(values.max())), signal.shape[1:], bool(signal.enlarged),
         )  # fmt: skip
 
     @property
     def flat(self) -> bool:
         """Whether it has but one value, which tells nothing of a kind."""
         return self.channels == 1 and len(self.codes) < 2 and self.range[0] == self.range[1]
+
+
+def are_of_one_grid(found: Iterable[Glance], whole: bool) -> bool:
+    """Whether those that were enlarged were so from one grid; ``whole``: and all others lie on it, too, those of one
+    value included, which tell nothing of a grid."""
+    some = [one for one in found if whole or not one.flat]
+    return not any(one.enlarged for one in some) or len({one.size for one in some}) == 1
 
 
 def of_one_kind(found: dict[Path, Glance]) -> tuple[dict[Path, Kind], list[str]]:

@@ -35,7 +35,10 @@ def run(args: argparse.Namespace) -> int:
     form = form_of(output, args.float16)
     output.parent.mkdir(parents=True, exist_ok=True)
     kernel = gsjbu.load(args.kernel)
-    signal = signal_over((kernel.grid.height, kernel.grid.width), args, form)
+    size, cells = (kernel.grid.height, kernel.grid.width), (kernel.grid.rows, kernel.grid.cols)
+    signal = signal_over(size, args, form, as_it_is=True)
+    if signal.shape[1:] != cells:  # the kernel may be of the cells that both signals were enlarged from
+        signal = signal_over(size, args, form, as_it_is=False)
     options.say(args, signal.doubts)
     started = time.perf_counter()
     facts, shape = written(args, signal, kernel, output, form)

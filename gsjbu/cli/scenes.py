@@ -67,7 +67,7 @@ def signal_of(
 
     if name.startswith(SCENE):
         return made_of(args, name, truth_of(name, picture), worked, stride)
-    signal = understand(name, size, **options.signal_words(args))
+    signal = understand(name, size, as_it_is=args.stride is not None, **options.signal_words(args))
     options.check_stride(args.stride, worked, signal.shape)
     options.say(args, signal.doubts)
     return signal

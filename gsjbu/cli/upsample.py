@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     guide = options.guide(args)
     try:
-        signal = signal_over(guide.size, args, form)
+        signal = signal_over(guide.size, args, form, as_it_is=args.stride is not None)
     except SignalError as refusal:
         raise if_swapped(refusal, guide, args.signal) from refusal
     options.say(args, [*guide.notes, *signal.doubts])
@@ -115,13 +115,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def signal_over(size: tuple[int, int], args: argparse.Namespace, form: str) -> Signal:
-    """The signal over an image of ``size``; refuses, before the work, what cannot be made or written of it."""
+def signal_over(size: tuple[int, int], args: argparse.Namespace, form: str, as_it_is: bool) -> Signal:
+    """The signal over an image of ``size``, ``as_it_is`` or on the cells that it was enlarged from; refuses, before the
+    work, what cannot be made or written of it."""
     from gsjbu.io import restoring
     from gsjbu.io.results import Result
     from gsjbu.io.signals import understand
 
-    signal = understand(args.signal, size, **options.signal_words(args))
+    signal = understand(args.signal, size, as_it_is=as_it_is, **options.signal_words(args))
     if args.probabilities:
         restoring.check_shares(signal)
     Result.check(signal, form, restoring.result_shape(signal, size, args.probabilities), args.probabilities)

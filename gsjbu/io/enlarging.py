@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded
@@ -68,14 +68,13 @@ class Way:
 
 
 LINEAR = Way("bilinear enlargements")
-ALIGNED = " with align_corners=True"
 #: Of torch and OpenCV, and of Pillow.
 WAYS = (
     LINEAR,
-    Way(f"bilinear enlargements{ALIGNED}", aligned=True),
+    Way("bilinear enlargements with align_corners=True", aligned=True),
     Way("bicubic enlargements", cubic=-0.75),
     Way("bicubic enlargements", cubic=-0.5, cut=True),
-    Way(f"bicubic enlargements{ALIGNED}", cubic=-0.75, aligned=True),
+    Way("bicubic enlargements with align_corners=True", cubic=-0.75, aligned=True),
 )
 
 
@@ -90,6 +89,7 @@ class Line:
     band: int
 
     @classmethod
+    @lru_cache(maxsize=256)  # signals of one size come one after the other
     def of(cls, way: Way, size: int, cells: int, step: float) -> Line:
         """The axis of ``size`` pixels that are interpolated from ``cells`` samples, ``step`` pixels apart."""
         at = way.at(size, cells, step)
@@ -197,3 +197,11 @@ def _offsets(line: Line) -> Iterator[tuple[int, csr_matrix]]:
     """For samples that share pixels: how far apart they are, and the products of their weights."""
     for off in range(-line.band, line.band + 1):
         yield off, line.shared(off)
+
+
+def middles(x: np.ndarray, grid: Grid) -> np.ndarray:
+    """The pixel in the middle of each cell of [..., H, W], [..., h, w]."""
+    rows, cols = (
+        np.minimum(((np.arange(cells) + 0.5) * step).astype(np.int64), size - 1) for size, cells, step in grid.axes
+    )
+    return x[..., rows, :][..., cols]

@@ -10,7 +10,7 @@ import torch
 from gsjbu.core.grid import Grid
 from gsjbu.io import gaps
 from gsjbu.io.class_codes import OWN_CHANNEL, codes_in
-from gsjbu.io.enlarging import LINEAR, Samples, Way
+from gsjbu.io.enlarging import LINEAR, Samples, Way, middles
 from gsjbu.io.signals import Looked, Signal, of_classes, sharing, with_values
 
 PIXELS, SAMPLES, MEANS = "pixels", "samples", "means"
@@ -71,11 +71,3 @@ def _taken(x: np.ndarray, grid: Grid, how: str) -> np.ndarray:
     if how == PIXELS:
         return middles(x, grid).astype(np.float64)
     return grid.cell_means(torch.from_numpy(np.ascontiguousarray(x, np.float64))).double().numpy()
-
-
-def middles(x: np.ndarray, grid: Grid) -> np.ndarray:
-    """The pixel in the middle of each cell of [..., H, W], [..., h, w]."""
-    rows, cols = (
-        np.minimum(((np.arange(cells) + 0.5) * step).astype(np.int64), size - 1) for size, cells, step in grid.axes
-    )
-    return x[..., rows, :][..., cols]

@@ -1,4 +1,5 @@
-"""The low-resolution grid from which an array as large as its image was enlarged.
+"""The low-resolution grid from which an array was enlarged: one as large as its image (``resolved``), or an LR signal
+(``enlarged``, which must be sure).
 
 Each axis is examined on the rows or columns that change most ("lines"), in this order:
 
@@ -6,7 +7,7 @@ Each axis is examined on the rows or columns that change most ("lines"), in this
 *Sharp*: steps from one pixel to the next, as nothing enlarged smoothly has; then only rough blocks are looked for.
 *Kinks* (bilinear, bicubic): second or fourth differences are not 0 only at the samples, and samples on that grid,
 enlarged again, give the array back but for rounding.
-*Samples*: the coarsest whole stride whose samples do so, where rounding hides the kinks.
+*Samples*: the coarsest whole stride whose samples do so, where kinks are in every pixel, or rounding hides them.
 *Smooth*: the coarsest grid whose samples, joined by straight lines, come near the array.
 """
 
@@ -42,12 +43,20 @@ MOST_BESIDE = 0.5  # share of changes that lie beside another: with more there a
 ALIKE = 0.9  # of the coarsest cells that fit and others of at least this part of their size, the best are taken
 SMOOTH_STEPS = (32, 24, 16, 12, 8, 6, 5, 4, 3, 2)
 SMOOTH_ERROR = 0.3  # px by which borders may move
-#: Lines that are enlarged again. RMS error of rounding: of levels 0.29 steps; of floats a few eps of the type, in which
+#: Lines that are enlarged again. RMS error of rounding: of levels 0.29 steps, twice of
+#: what Pillow rounds between both axes; of floats a few eps of the type, in which
 #: the enlargement was computed, but for half precision, in which it was only stored.
-MOST_CHECKED, OF_LEVEL, OF_EPS = 48, 0.33, 4.0
+MOST_CHECKED, OF_LEVEL, OF_HALF, OF_EPS = 48, 0.45, 0.33, 4.0
 #: RMS error that may be left, in standard deviations of the noise; and the median of the noise's absolute fourth
 #: differences in the same: √70 · 0.674.
 OF_NOISE, SPREAD_OF_FOURTH = 1.5, 5.64
+
+#: LR pixels of a side: of longer ones nobody asks.
+MOST_SIDE = 2048
+#: What enlarging samples again misses, as a part of how much lines bend from cell to cell. Enlargements of 93 drawn
+#: signals by 2 to 8: 5e-5 in float32 and 0.02 in 8 bits (nine in ten; 0.1 all); kinks by chance, as of windows of a
+#: façade, 0.24; samples by chance, as of smooth soil, 0.011 in half precision and 0.026 in 8 bits.
+OFF_OF_KINKS, OFF_OF_SAMPLES, OFF_OF_LEVELS = 0.11, 0.01, 0.02
 
 Axis = tuple[int, float]  # cells, and pixels of each
 
@@ -63,13 +72,17 @@ class Resolved:
     @property
     def sentence(self) -> str:
         """What was found, for people."""
-        found = {
+        return f"It resolves {text(self.grid)}: {self.why}"
+
+    @property
+    def why(self) -> str:
+        """How it was told, in words."""
+        return {
             "blocks": "it consists of blocks",
             "kinks": f"it bends only at the centres of cells, as {self.way.words} do",
             "samples": f"samples on it give it back, as {self.way.words} do",
             "smooth": "no border in it is sharper; if it was enlarged from another, grid= or stride= says so",
         }[self.how]
-        return f"It resolves {text(self.grid)}: {found}"
 
 
 def text(grid: Grid) -> str:
@@ -103,6 +116,34 @@ def resolved(planes: np.ndarray, known: np.ndarray | None = None, whole: bool = 
     return None if found is None else Resolved(found, "blocks")
 
 
+def enlarged(planes: np.ndarray) -> Resolved | None:
+    """The grid that ``planes`` [C, H, W], an LR signal, were enlarged from, by blocks or by samples; None where that is
+    not sure."""
+    height, width = planes.shape[1:]
+    if min(height, width) < 2 * LEAST_USED or max(height, width) > MOST_SIDE:
+        return None
+    lines = [_lines(planes, None, axis) for axis in (1, 2)]
+    blocks = _grid((height, width), [_blocks(_changes(some).mean(axis=0)) for some in lines])
+    if blocks is not None:
+        return Resolved(blocks, "blocks") if _are_blocks(planes, blocks) else None
+    if not all(np.isfinite(some).all() for some in lines):
+        return None
+    rounding = _rounding(planes, lines)
+    kinks = _by_kinks(lines, rounding)
+    if kinks is not None and _off(lines, kinks.grid, kinks.way) <= OFF_OF_KINKS:
+        return kinks
+    most_off = OFF_OF_LEVELS if planes.dtype.kind in "iu" else OFF_OF_SAMPLES
+    return _by_strides(lines, rounding, LEAST_STEP, most_off)
+
+
+def _are_blocks(planes: np.ndarray, grid: Grid) -> bool:
+    """Whether all pixels of each cell, whole ones, are alike."""
+    if not grid.is_whole:
+        return False
+    first = planes[:, grid.row_starts[:-1]][:, :, grid.col_starts[:-1]]
+    return np.array_equal(planes, first[:, grid.row_of][:, :, grid.col_of], equal_nan=planes.dtype.kind == "f")
+
+
 def way_on(planes: np.ndarray, known: np.ndarray | None, grid: Grid) -> Way | None:
     """How ``planes`` [C, H, W] were enlarged from ``grid``; None where no way gives them back."""
     lines = [_lines(planes, known, axis) for axis in (1, 2)]
@@ -130,17 +171,20 @@ def _by_kinks(lines: list[np.ndarray], rounding: float) -> Resolved | None:
     return noisy
 
 
-def _by_strides(lines: list[np.ndarray], rounding: float, least: float) -> Resolved | None:
-    """The coarsest whole stride whose samples, enlarged again, give lines along both axes back."""
+def _by_strides(lines: list[np.ndarray], rounding: float, least: float, most_off: float = np.inf) -> Resolved | None:
+    """The coarsest whole stride from ``least`` on whose samples, enlarged again, give lines along both axes back, and
+    are not ``most_off`` off."""
     height, width = (some.shape[1] for some in lines)
     if not all(_changes(some).any() for some in lines):
         return None
     for step in SMOOTH_STEPS:
-        if step < least or height % step or width % step or min(height, width) < LEAST_USED * step:
+        if step < least or min(height, width) < LEAST_USED * step:
             continue
-        grid = Grid.from_stride(height, width, step)
+        # Of whole cells, or nearly: those of F.interpolate(size=) are as many as would hold all pixels.
+        grid = Grid.from_sizes(height, width, -(-height // step), -(-width // step))
         for way in WAYS:
-            if _missed(lines, grid, way) <= rounding:
+            gives_back = all(_missed_along(*line, way) <= rounding for line in zip(lines, grid.axes, strict=True))
+            if gives_back and _off(lines, grid, way) <= most_off:
                 return Resolved(grid, "samples", way)
     return None
 
@@ -162,18 +206,35 @@ def _rounding(planes: np.ndarray, lines: list[np.ndarray]) -> float:
         top = max(top, float(np.abs(levels).max(initial=0)))
     half = planes.dtype == np.float16
     eps = np.finfo(np.float16 if half else np.float32).eps  # float64 holds float32's as well
-    return max(OF_LEVEL * step, (OF_LEVEL if half else OF_EPS) * float(eps) * top)
+    return max(OF_LEVEL * step, (OF_HALF if half else OF_EPS) * float(eps) * top)
 
 
 def _missed(lines: list[np.ndarray], grid: Grid, way: Way) -> float:
     """The RMS error of lines once their samples on ``grid`` are enlarged again, the larger of both axes."""
-    missed = 0.0
-    for some, axis in zip(lines, grid.axes, strict=True):
-        whole = some[np.isfinite(some).all(axis=1)]
-        checked = whole if len(whole) >= LEAST_USED else some
-        left = Line.of(way, *axis).missed(checked[:: max(1, len(checked) // MOST_CHECKED)])
-        missed = max(missed, float(np.sqrt(np.square(left).mean())))
-    return missed
+    return max(_missed_along(some, axis, way) for some, axis in zip(lines, grid.axes, strict=True))
+
+
+def _off(lines: list[np.ndarray], grid: Grid, way: Way) -> float:
+    """The same as a part of how much lines bend from cell to cell, the larger of both axes."""
+    parts = [
+        _missed_along(some, axis, way) / max(_bent(some, round(axis[2])), np.finfo(float).tiny)
+        for some, axis in zip(lines, grid.axes, strict=True)
+    ]
+    return max(parts)
+
+
+def _missed_along(lines: np.ndarray, axis: tuple[int, int, float], way: Way) -> float:
+    """The RMS error along one axis."""
+    whole = lines[np.isfinite(lines).all(axis=1)]
+    checked = whole if len(whole) >= LEAST_USED else lines
+    left = Line.of(way, *axis).missed(checked[:: max(1, len(checked) // MOST_CHECKED)])
+    return float(np.sqrt(np.square(left).mean()))
+
+
+def _bent(lines: np.ndarray, step: int) -> float:
+    """RMS of second differences of what is ``step`` pixels apart."""
+    bends = lines[:, 2 * step :] - 2 * lines[:, step:-step] + lines[:, : -2 * step]
+    return float(np.sqrt(np.square(bends).mean())) if bends.size else 0.0
 
 
 def _grid(size: tuple[int, ...], found: list[Axis | None]) -> Grid | None:

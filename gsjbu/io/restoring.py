@@ -254,7 +254,10 @@ def facts(signal: Signal, probabilities: bool = False) -> dict[str, Any]:
     told: dict[str, Any] = {
         "kind": signal.kind, "reason": signal.reason, "note": signal.note, "runner_up": signal.runner_up,
         "layout": signal.layout, "unit": signal.unit,
-        "brought": {"source": signal.source, "dtype": signal.dtype, "shape": list(signal.shape)},
+        "brought": {
+            "source": signal.source, "dtype": signal.dtype,
+            "shape": [signal.shape[0], *(signal.came or signal.shape[1:])],
+        },
         "dtype": result_dtype(signal, probabilities).name,
         "gaps": {"cells": int((~signal.mask).sum()), "codes": _gap_codes(signal, probabilities)},
     }  # fmt: skip

@@ -17,7 +17,7 @@ from torch import Tensor
 from gsjbu.core.grid import pair, size_text
 from gsjbu.core.sharing import Shared, crowd
 from gsjbu.errors import Remedy, SignalError
-from gsjbu.io import angles, aspects, class_codes, gaps, kinds, layouts, logits
+from gsjbu.io import angles, aspects, class_codes, gaps, kinds, layouts, logits, own_cells
 from gsjbu.io.aspects import Size
 from gsjbu.io.brought import MAX_CHANNELS, MAX_VALUES, Brought
 from gsjbu.io.class_codes import OWN_CHANNEL, codes_in, colour_numbers, number_name
@@ -123,6 +123,8 @@ class Signal:
     layout_doubt: str = ""  # what else it may be, and the word that says so
     flat: bool = False  # brought as [h, w]: the result is [H, W]
     unit_vectors: bool = False  # each cell's channels have length 1
+    came: tuple[int, ...] = ()  # its rows and columns as they came, where they were brought
+    enlarged: str = ""  # what was found where they are an enlargement of these, or nothing
     as_large: bool = False  # as the image over which it was laid
     shared: Shared | None = None
     source: str = "array"
@@ -164,7 +166,7 @@ class Signal:
         many = f"{self.classes} classes" if self.kind in CLASS_KINDS else f"{channels} channels"
         what = f", {many}" if channels > 1 else ""
         said = [f"{self.source}: {label(self.kind)}{what} on {size_text(rows, cols)}", self.reason]
-        said += [part for part in (self.layout_note, self.gaps) if part]
+        said += [part for part in (self.layout_note, self.enlarged, self.gaps) if part]
         said += ["it is as large as the image"] if self.as_large else []
         said += ["vectors of length 1, which mixing does not keep"] if self.unit_vectors else []
         if self.runner_up is not None:
@@ -183,6 +185,9 @@ class Signal:
         said += [self.hint] if self.hint else []
         if self.layout_doubt:
             said.append(f"The signal is taken for {self.layout_note}; it may be {self.layout_doubt}.")
+        if self.enlarged:
+            rows, cols = self.came
+            said.append(f"The signal is taken for {self.enlarged}; layout='{rows}x{cols}' takes its own as they are.")
         if self.brought is not None and self.brought.placed:
             said.append(PLACED)
         if self.as_large:
@@ -214,10 +219,14 @@ class Signal:
             aspects.check(self.shape[1:], (height, width), named=self.asked.grid is not None)
             return replace(self, as_large=self.shape[1:] == (height, width))
         laid = self.asked.laid(self.brought, (height, width))
-        as_large = laid.planes.shape[1:] == (height, width)
-        if laid.layout == self.layout and tuple(laid.planes.shape[1:]) == self.shape[1:]:
-            return replace(self, layout_note=laid.sentence, layout_doubt=laid.doubt, as_large=as_large)
-        return replace(_understood(self.brought, laid, self.asked, MAX_VALUES), as_large=as_large)
+        if laid.layout == self.layout and laid.planes.shape[1:] == self.came:
+            signal = replace(self, layout_note=laid.sentence, layout_doubt=laid.doubt)
+        else:
+            signal = _understood(self.brought, laid, self.asked, MAX_VALUES)
+        return signal._over((height, width))
+
+    def _over(self, size: Size | None) -> Signal:
+        return replace(self, as_large=self.shape[1:] == size)
 
 
 def label(kind: str) -> str:
@@ -235,14 +244,16 @@ def understand(
     names: Names = (),
     fill: bool = False,
     max_values: int = MAX_VALUES,
+    as_it_is: bool = False,
 ) -> Signal:
     """A signal from a path, a file's bytes, an array, a tensor, a Pillow picture or a network's output.
 
     size: height and width of the image, where it is known: it decides between [C, h, w], [h, w, C] and tokens.
     kind: depth, labels, soft_labels, probabilities, logits, features or heat_map. invalid: auto, none, or the numbers
     that mean "no value". layout: auto, chw, hwc, tokens, or the rows and columns of tokens or of a map whose
-    ratio differs per axis (``19x28``, or ``grid=(19, 28)``). names: of the classes, by their number. fill: whether
-    pixels without a value in their window take the nearest one's.
+    ratio differs per axis (``19x28``, or ``grid=(19, 28)``), which is then taken as it is: what was plainly enlarged
+    from a coarser grid is brought back to it otherwise. names: of the classes, by their number. fill: whether
+    pixels without a value in their window take the nearest one's. as_it_is: its cells stay those that were brought.
 
     Raises SignalError: every refusal says what would be right.
     """
@@ -251,7 +262,7 @@ def understand(
     asked = Asked.parse(kind, invalid, layout, grid, names, fill)
     brought = bring(x, max_values)
     laid = asked.laid(brought, size)
-    return replace(_understood(brought, laid, asked, max_values), as_large=laid.planes.shape[1:] == size)
+    return _understood(brought, laid, asked, max_values, as_it_is)._over(size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -364,12 +375,17 @@ def _nothing_known(planes: np.ndarray) -> SignalError:
     return SignalError("signal_not_finite", "The signal holds no value at all: every cell is a gap.")
 
 
-def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int) -> Signal:
-    """A signal of planes whose axes are settled."""
-    seen = look(brought, laid, asked)
+def _understood(brought: Brought, laid: layouts.Laid, asked: Asked, max_values: int, as_it_is: bool = False) -> Signal:
+    """A signal of planes whose axes are settled, on the grid that they were enlarged from."""
+    came = laid.planes.shape[1:]
+    stays = as_it_is or asked.grid == came or brought.known is not None
+    own = None if stays else own_cells.found(laid.planes)
+    seen = look(brought, laid if own is None else replace(laid, planes=own.planes), asked)
     if seen.guess.kind == "labels":
-        return _with_classes(seen.empty, seen.planes[0], seen.found.known, max_values)
-    return with_values(seen.empty, seen.planes, seen.found.known)
+        signal = _with_classes(seen.empty, seen.planes[0], seen.found.known, max_values)
+    else:
+        signal = with_values(seen.empty, seen.planes, seen.found.known)
+    return replace(signal, came=came, enlarged="" if own is None else own.sentence)
 
 
 def _invalid(brought: Brought, asked: Asked) -> str | tuple[float, ...]:

@@ -299,7 +299,9 @@ def downsampled(brought: Brought, rows: int, cols: int, kind: str | None = None)
     values = _values(planes, found.known, shares=taken in UNIT_KINDS)
     means, there = _over(values, torch.from_numpy(found.known), grid)
     as_kind = "heat_map" if taken in UNIT_KINDS and len(planes) == 1 else taken
-    signal = understand(torch.where(there, means, torch.nan).numpy(), kind=as_kind, invalid="none", layout="chw")
+    signal = understand(
+        torch.where(there, means, torch.nan).numpy(), kind=as_kind, invalid="none", layout="chw", as_it_is=True
+    )
     return replace(signal, reason=MADE)
 
 
@@ -316,5 +318,5 @@ def _shares(plane: np.ndarray, known: np.ndarray, grid: Grid, brought: Brought) 
     with np.errstate(invalid="ignore"):  # nothing of nothing is known: a gap
         shares = grid.shares(index, len(codes)) / grid.shares(known - 1, 1)
     names = [brought.names.get(code, number_name(code, brought.colours)) for code in codes]
-    signal = understand(shares, kind="soft_labels", invalid="none", layout="chw", names=names)
+    signal = understand(shares, kind="soft_labels", invalid="none", layout="chw", names=names, as_it_is=True)
     return replace(signal, codes=codes, colours=brought.colours, reason=MADE)

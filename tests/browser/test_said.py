@@ -113,6 +113,7 @@ def brought() -> tuple[dict[str, bytes], dict[str, bytes]]:
         "tokens.npy": npy(noise[:193, :4].reshape(193, 64)),
         "squashed.npy": npy(noise[:8, :, :12]),
         "large.npy": npy(rng.standard_normal((96, 128)).astype(np.float32)),
+        "enlarged.npy": npy(np.kron(rng.standard_normal((12, 16)), np.ones((2, 2))).astype(np.float32)),
     }
     refused = {
         "my holiday in Rome.npy": b"",

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gsjbu.core.grid import Grid
 from gsjbu.core.interpolation import bilinear, nearest
+from gsjbu.io.resolution import enlarged as enlargement
 from gsjbu.io.resolution import resolved
 from gsjbu.samples import SAMPLES
 
@@ -146,3 +147,30 @@ def test_what_was_enlarged_in_another_way_is_no_claim_of_kinks(order):
         high = zoom(low, 16, order=order, grid_mode=True, mode="nearest")
     found = resolved(high[None])
     assert found is None or (found.how == "smooth" and "enlarged from another" in found.sentence)
+
+
+@pytest.mark.parametrize("by", [2, 4, 8])
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+def test_an_lr_signal_that_was_enlarged_shows_from_what(by, dtype):
+    low = RNG.random((1, 16, 24)).astype("f4")
+    large = bilinear(torch.from_numpy(low), Grid.from_sizes(16 * by, 24 * by, 16, 24)).numpy()
+    found = enlargement(np.rint(255 * large).astype(dtype) if dtype == np.uint8 else large)
+    assert found is not None and (found.grid.rows, found.grid.cols) == (16, 24)
+
+
+def test_nothing_less_than_sure_is_an_enlargement():
+    """What bends at windows of a façade by chance, and what rounding makes the samples of anything."""
+    y, x = np.mgrid[:96, :128]
+    windows = ((x % 32 > 8) & (x % 32 < 22) & (y % 32 > 6) & (y % 32 < 26))[None].astype("f4")
+    assert enlargement(windows) is None
+    slow = np.sin(x / 40 + y / 30)[None].astype(np.float16)
+    assert enlargement(slow) is None and enlargement(np.rint(20 * slow).astype(np.uint8)) is None
+    assert enlargement(RNG.random((1, 9, 64))) is None
+
+
+def test_blocks_of_an_lr_signal_are_exactly_so():
+    blocks = np.kron(RNG.random((1, 12, 16)), np.ones((1, 4, 4)))
+    found = enlargement(blocks)
+    assert found is not None and found.how == "blocks" and found.grid == Grid.from_stride(48, 64, 4)
+    blocks[0, 5, 7] += 0.5
+    assert enlargement(blocks) is None
