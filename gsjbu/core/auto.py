@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from gsjbu.core import denoising, noise, parameters
+from gsjbu.core import denoising, noise, parameters, stray_shares
 from gsjbu.core.backends.dispatch import Choice
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
@@ -95,7 +96,7 @@ def fit(
     known = without_stand_ins(signal)
     signal = signal if known is None else fill(signal, known)
     told = known if given.mask is None else given.mask
-    name, signal, noisy = _denoised(signal, given, base, told, threads)
+    name, signal, noise_of = _denoised(signal, given, base, told, threads)
     if name == "sampled" and lr_image == "auto":  # samples go with the guide's
         how = "bilinear"
         base = Gaussians.over(guide, grid, radius, parameters.start(grid), how, seen)
@@ -105,7 +106,15 @@ def fit(
     told = both(base.seen_cells, told)
     with torch_threads(threads):
         lies = registered(
-            signal, name, guide, grid, base.lr_guide, told, _is_large(grid), given.kind == "heat_map", noisy is not None
+            signal,
+            name,
+            guide,
+            grid,
+            base.lr_guide,
+            told,
+            _is_large(grid),
+            given.kind == "heat_map",
+            noise_of.way is not None,
         )
     signal, trust, gain, moved = lies.signal, lies.trust, lies.gain, lies.moved
     name, recipe = _recipe_as_it_lies(lies)
@@ -125,12 +134,13 @@ def fit(
     did = None if refinement is None else refinement.sentence
     unfitted = UNFITTED if most and recipe.unfitted_missing and not any(steps) else None
     notes = (
-        found.sentence, _on_gaps(known), noisy, recipe.sentence, fits.sentence, unfitted, did, _on_trust(trust, recipe),
+        found.sentence, _on_gaps(known), noise_of.sentence, recipe.sentence, fits.sentence, unfitted, did,
+        _on_trust(trust, recipe),
     )  # fmt: skip
     return Kernel(
         first, losses, "auto", chosen.name, chosen.reason, str(device), threads, blend=blend, lr_image=how,
         refinement=refinement, offset=moved.pixels if moved is not None and moved.of_sampling else (0, 0),
-        blur=lies.blur, denoised=noisy is not None, corners=lies.on_corners,
+        blur=lies.blur, denoised=noise_of.way, corners=lies.on_corners,
         notes=tuple(note for note in (*notes, *lies.sentences) if note),
     )  # fmt: skip
 
@@ -153,28 +163,44 @@ def _mixture(
     return first, [*losses, *more], blend
 
 
+class _Noise(NamedTuple):
+    """What was taken off the signal's cells, in which way; None: nothing."""
+
+    way: str | None = None
+    sentence: str | None = None
+
+
 def _denoised(
     signal: Tensor, given: Given, base: Gaussians, known: Tensor | None, threads: int | None
-) -> tuple[str, Tensor, str | None]:
-    """The name of the recipe for ``signal`` [C, h, w], gaps filled; the signal without the noise of a quantity's cells;
-    and what a person should know of it.
+) -> tuple[str, Tensor, _Noise]:
+    """The name of the recipe for ``signal`` [C, h, w], gaps filled; the signal without the noise of its cells, and what
+    that was.
 
-    What the guide tells, as the signal lies on it, is no noise.
+    What the guide tells, as the signal lies on it, is no noise; nor are shares that count a cell's pixels.
     """
     name, grid = _recipe_for(signal, given, base.grid, known), base.grid
-    if given.signal is None or name not in DENOISED:
-        return name, signal, None
+    if given.signal is None or name not in (*DENOISED, "shares"):
+        return name, signal, _Noise()
+    if name == "shares":
+        sigma = 0.0 if grid.is_whole and grid.are_counts(signal.numpy()) else stray_shares.strength(signal, known)
+        if not sigma:
+            return name, signal, _Noise()
+        signal = stray_shares.cleared(signal, sigma)
+        again = _recipe_for(signal, given, grid, known)
+        name = again if again in ("samples", "sampled") else "shares" if sigma <= stray_shares.COUNTED else "soft"
+        return name, signal, _Noise("shares", denoising.sentence(sigma))
     with torch_threads(threads):
         sigmas = denoising.strengths(signal, known)
         if not sigmas.any():
-            return name, signal, None
+            return name, signal, _Noise()
         seen = both(base.seen_cells, known)
         laid = registered(signal, name, base.guide, grid, base.lr_guide, seen, _is_large(grid)).laid(grid)
         lr_guide = base.lr_guide if laid is None else grid.low_resolution(laid(base.guide), "area")
         if not denoising.is_noise(signal, sigmas, lr_guide, known):
-            return name, signal, None
-        noisy, signal = denoising.sentence(signal, sigmas), denoising.denoised(signal, sigmas)
-        return _recipe_for(signal, given, grid, known), signal, noisy
+            return name, signal, _Noise()
+        noise_of = _Noise("waves", denoising.sentence(denoising.of_span(signal, sigmas)))
+        signal = denoising.denoised(signal, sigmas)
+        return _recipe_for(signal, given, grid, known), signal, noise_of
 
 
 def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) -> str:

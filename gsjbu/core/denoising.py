@@ -7,6 +7,7 @@ grid are looked at in their cosine transform, of which waves no stronger than no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 from gsjbu.core.gaps import fill
 from gsjbu.core.noise import robust_sigma
 from gsjbu.core.precision import matmul
+from gsjbu.core.stray_shares import without_strays
 
 BEFORE = "The noise of the signal's cells is taken off before: it is the denoised values that are mixed."
 #: The noise is looked for in so many parts of the grid along each axis; of their figures the lower quarter counts, as
@@ -41,7 +43,12 @@ FEWEST = 16  # cells along each axis: fewer say nothing
 BAND = 1 << 16  # windows that are transformed at once
 
 
-def without_noise(signal: Tensor, known: Tensor | None = None) -> Tensor:
+def without_noise(signal: Tensor, way: str, known: Tensor | None = None) -> Tensor:
+    """``signal`` [..., h, w] without the noise that is found in it, taken off in this ``way`` of WAYS."""
+    return WAYS[way](signal, known)
+
+
+def without_waves(signal: Tensor, known: Tensor | None = None) -> Tensor:
     """``signal`` [..., h, w] without the white noise that is found in it.
 
     ``known``: bool [h, w], the cells that have a value; the others hold something finite then.
@@ -50,6 +57,10 @@ def without_noise(signal: Tensor, known: Tensor | None = None) -> Tensor:
     if known is not None:
         planes = fill(planes, known)
     return denoised(planes, strengths(planes, known)).reshape(signal.shape)
+
+
+#: How noise is taken off, by the name that a kernel keeps: of a quantity, and of class shares.
+WAYS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"waves": without_waves, "shares": without_strays}
 
 
 def strengths(signal: Tensor, known: Tensor | None = None) -> np.ndarray:
@@ -93,10 +104,14 @@ def denoised(signal: Tensor, sigmas: np.ndarray) -> Tensor:
     return out
 
 
-def sentence(signal: Tensor, sigmas: np.ndarray) -> str:
-    """What a person should know of noise of so many σ [C], some above 0."""
+def of_span(signal: Tensor, sigmas: np.ndarray) -> float:
+    """Noise of so many σ [C], some above 0, as a part of the span of ``signal`` [C, h, w]; that of the noisiest."""
     planes = signal.detach().cpu().numpy()
-    share = max(sigmas[channel] / _span(planes[channel]) for channel in sigmas.nonzero()[0])
+    return max(float(sigmas[channel]) / _span(planes[channel]) for channel in sigmas.nonzero()[0])
+
+
+def sentence(share: float) -> str:
+    """What a person should know of noise of this ``share`` of the signal's span."""
     return f"The signal's cells are noisy (σ ≈ {share:.1%} of its span): the noise is taken off before mixing."
 
 

@@ -75,8 +75,8 @@ class Kernel:
     offset: tuple[int, int] = (0, 0)
     # The blur that the signal was put through on its grid (blur.py), undone before mixing.
     blur: str | None = None
-    # The signal's cells had white noise (denoising.py), which is taken off before that.
-    denoised: bool = False
+    # The signal's cells had noise, which is taken off before that, in this way (denoising.WAYS).
+    denoised: str | None = None
     # The signal was sampled with align_corners: the guide is stretched to where it lies, and what is rendered back.
     corners: bool = False
     notes: tuple[str, ...] = ()  # sentences on what ``auto`` found and did, and on wide cells
@@ -85,7 +85,7 @@ class Kernel:
     def is_pure(self) -> bool:
         """True if every output value is a convex combination of LR values."""
         parts = (self.blend, self.refinement)
-        return self.blur is None and not self.denoised and all(part is None or part.is_pure for part in parts)
+        return self.blur is None and self.denoised is None and all(part is None or part.is_pure for part in parts)
 
     @property
     def is_joint(self) -> bool:
@@ -224,8 +224,8 @@ class Kernel:
         if mask is None and signal.ndim == 3 and not learnt and (refinement or self.objective == "auto"):
             mask = gaps.without_stand_ins(signal)
         whole = mask is None or bool(mask.all())
-        if self.denoised and not learnt:
-            signal = denoising.without_noise(signal, mask)
+        if self.denoised is not None and not learnt:
+            signal = denoising.without_noise(signal, self.denoised, mask)
         if self.blur is not None and whole and not learnt:
             signal = blurs.undone(signal, self.blur, refinement is not None and refinement.in_unit)
         odds = refinement is not None and refinement.odds

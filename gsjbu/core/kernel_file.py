@@ -15,6 +15,7 @@ from torch import Tensor
 from gsjbu.core import blend as blends
 from gsjbu.core.blend import Blend
 from gsjbu.core.blur import BLURS
+from gsjbu.core.denoising import WAYS
 from gsjbu.core.eager import eager
 from gsjbu.core.gaussians import Gaussians
 from gsjbu.core.grid import Grid
@@ -109,10 +110,18 @@ def _from_tensors(tensors: dict[str, Tensor], notes: dict[str, Any]) -> Kernel:
         refinement=None if notes.get("refinement") is None else recipe.checked(notes["refinement"]),
         offset=(across, down),
         blur=notes.get("blur"),
-        denoised=_flag(notes, "denoised"),
+        denoised=_denoised(notes.get("denoised")),
         corners=_flag(notes, "corners"),
         notes=tuple(str(note) for note in notes.get("notes", [])),
     )
+
+
+def _denoised(value: Any) -> str | None:
+    """How noise is taken off, if it is; files from before there were two ways say true."""
+    way = {True: "waves", False: None}.get(value, value) if isinstance(value, bool) else value
+    if way not in (None, *WAYS):
+        raise ValueError(f"its denoised is {value!r}")
+    return way
 
 
 def _flag(notes: dict[str, Any], name: str) -> bool:

@@ -22,7 +22,7 @@ GIVEN_BACK = "The values are sharpened before, so that the result gives back wha
 def interpolating(way: str, kernel: Kernel) -> Kernel:
     """A plain interpolation over the guide and the grid of ``kernel``."""
     return replace(
-        kernel, blend=Blend(plain_share=1.0, plain=way), refinement=None, offset=(0, 0), blur=None, denoised=False,
+        kernel, blend=Blend(plain_share=1.0, plain=way), refinement=None, offset=(0, 0), blur=None, denoised=None,
         corners=False,
     )  # fmt: skip
 

@@ -104,7 +104,7 @@ def test_auto_follows_a_signal_on_the_corners_and_brings_the_result_onto_the_ima
     kernel.save(tmp_path / "k")
     again = gsjbu.load(tmp_path / "k")
     assert again.corners and torch.equal(again.render(signal), high)
-    mixed = replace(kernel, blend=None, refinement=None, denoised=False)
+    mixed = replace(kernel, blend=None, refinement=None, denoised=None)
     torch.testing.assert_close(Rendering(mixed)(signal), mixed.render(signal), atol=1e-4, rtol=0)
     wanted = mixed.render(signal)[0]
     for x, y in ((0, 0), (S * COLS - 1, 17), (100, S * ROWS - 1)):
