@@ -114,7 +114,7 @@ def fit(
             told,
             _is_large(grid),
             given.kind == "heat_map",
-            noise_of.way is not None,
+            bool(noise_of.way),
         )
     signal, trust, gain, moved = lies.signal, lies.trust, lies.gain, lies.moved
     name, recipe = _recipe_as_it_lies(lies)

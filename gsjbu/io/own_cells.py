@@ -1,7 +1,7 @@
 """The cells that an LR signal had before it was enlarged, by the network that made it or on the way here.
 
 Cells of an enlargement are neither means over the image nor samples of it: borders are as soft in them as enlarging
-made them, and stay so. Half of a softmax's, too: that of enlarged logits is no enlargement, and its logarithms are one.
+made them, and stay so. The softmax of enlarged logits is no enlargement; its logarithms are one.
 """
 
 from __future__ import annotations
