@@ -104,17 +104,10 @@ def fit(
         signal = log_odds(signal)
     missing = 0.0 if told is None else missing_nearby(told)
     told = both(base.seen_cells, told)
+    is_heat = given.kind == "heat_map"
     with torch_threads(threads):
         lies = registered(
-            signal,
-            name,
-            guide,
-            grid,
-            base.lr_guide,
-            told,
-            _is_large(grid),
-            given.kind == "heat_map",
-            bool(noise_of.way),
+            signal, name, guide, grid, base.lr_guide, told, _is_large(grid), is_heat, noise_of.way is not None
         )
     signal, trust, gain, moved = lies.signal, lies.trust, lies.gain, lies.moved
     name, recipe = _recipe_as_it_lies(lies)

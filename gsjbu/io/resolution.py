@@ -44,8 +44,8 @@ ALIKE = 0.9  # of the coarsest cells that fit and others of at least this part o
 SMOOTH_STEPS = (32, 24, 16, 12, 8, 6, 5, 4, 3, 2)
 SMOOTH_ERROR = 0.3  # px by which borders may move
 #: Lines that are enlarged again. RMS error of rounding: of levels 0.29 steps, and once more where Pillow rounds between
-#: both axes; of floats a few eps of the type, in which the enlargement was computed, but for half precision, in which it
-#: was only stored.
+#: both axes; of floats a few eps of the type, in which the enlargement was computed, but for half precision, in which
+#: it was only stored.
 MOST_CHECKED, OF_LEVEL, OF_HALF, OF_EPS = 48, 0.45, 0.33, 4.0
 #: RMS error that may be left, in standard deviations of the noise; and the median of the noise's absolute fourth
 #: differences in the same: √70 · 0.674.
