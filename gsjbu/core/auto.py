@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gsjbu.core import denoising, noise, parameters, stray_shares
+from gsjbu.core import denoising, noise, outliers, parameters, stray_shares
 from gsjbu.core.backends.dispatch import Choice
 from gsjbu.core.backends.lattices import lattices
 from gsjbu.core.blend import Blend
@@ -127,13 +127,13 @@ def fit(
     did = None if refinement is None else refinement.sentence
     unfitted = UNFITTED if most and recipe.unfitted_missing and not any(steps) else None
     notes = (
-        found.sentence, _on_gaps(known), noise_of.sentence, recipe.sentence, fits.sentence, unfitted, did,
-        _on_trust(trust, recipe),
+        found.sentence, _on_gaps(known), noise_of.outliers, noise_of.sentence, recipe.sentence, fits.sentence,
+        unfitted, did, _on_trust(trust, recipe),
     )  # fmt: skip
     return Kernel(
         first, losses, "auto", chosen.name, chosen.reason, str(device), threads, blend=blend, lr_image=how,
         refinement=refinement, offset=moved.pixels if moved is not None and moved.of_sampling else (0, 0),
-        blur=lies.blur, denoised=noise_of.way, corners=lies.on_corners,
+        blur=lies.blur, outliers=noise_of.outliers is not None, denoised=noise_of.way, corners=lies.on_corners,
         notes=tuple(note for note in (*notes, *lies.sentences) if note),
     )  # fmt: skip
 
@@ -157,10 +157,11 @@ def _mixture(
 
 
 class _Noise(NamedTuple):
-    """What was taken off the signal's cells, in which way; None: nothing."""
+    """What was taken off the signal's cells, in which way; None: nothing. ``outliers``: a sentence on them, or None."""
 
     way: str | None = None
     sentence: str | None = None
+    outliers: str | None = None
 
 
 def _denoised(
@@ -182,16 +183,21 @@ def _denoised(
         again = _recipe_for(signal, given, grid, known)
         name = again if again in ("samples", "sampled") else "shares" if sigma <= stray_shares.COUNTED else "soft"
         return name, signal, _Noise("shares", denoising.sentence(sigma))
+    off = outliers.found(signal, base.lr_guide, known)
+    said = None if off is None else outliers.sentence(off)
+    if off is not None:
+        signal = outliers.replaced(signal, off)
+        name = _recipe_for(signal, given, grid, known)
     with torch_threads(threads):
         sigmas = denoising.strengths(signal, known)
         if not sigmas.any():
-            return name, signal, _Noise()
+            return name, signal, _Noise(outliers=said)
         seen = both(base.seen_cells, known)
         laid = registered(signal, name, base.guide, grid, base.lr_guide, seen, _is_large(grid)).laid(grid)
         lr_guide = base.lr_guide if laid is None else grid.low_resolution(laid(base.guide), "area")
         if not denoising.is_noise(signal, sigmas, lr_guide, known):
-            return name, signal, _Noise()
-        noise_of = _Noise("waves", denoising.sentence(denoising.of_span(signal, sigmas)))
+            return name, signal, _Noise(outliers=said)
+        noise_of = _Noise("waves", denoising.sentence(denoising.of_span(signal, sigmas)), said)
         signal = denoising.denoised(signal, sigmas)
         return _recipe_for(signal, given, grid, known), signal, noise_of
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gsjbu.core import blend as blends
 from gsjbu.core import blur as blurs
-from gsjbu.core import clipping, compiler, denoising, files, gaps, parameters, shift
+from gsjbu.core import clipping, compiler, denoising, files, gaps, outliers, parameters, shift
 from gsjbu.core.backends import dispatch
 from gsjbu.core.backends.dispatch import wants_gradient
 from gsjbu.core.blend import Blend, Means
@@ -75,6 +75,8 @@ class Kernel:
     offset: tuple[int, int] = (0, 0)
     # The blur that the signal was put through on its grid (blur.py), undone before mixing.
     blur: str | None = None
+    # The signal had outliers (outliers.py), which are taken out before all else.
+    outliers: bool = False
     # The signal's cells had noise, which is taken off before that, in this way (denoising.WAYS).
     denoised: str | None = None
     # The signal was sampled with align_corners: the guide is stretched to where it lies, and what is rendered back.
@@ -84,8 +86,8 @@ class Kernel:
     @property
     def is_pure(self) -> bool:
         """True if every output value is a convex combination of LR values."""
-        parts = (self.blend, self.refinement)
-        return self.blur is None and self.denoised is None and all(part is None or part.is_pure for part in parts)
+        before, parts = (self.blur, self.denoised, self.outliers), (self.blend, self.refinement)
+        return not any(before) and all(part is None or part.is_pure for part in parts)
 
     @property
     def is_joint(self) -> bool:
@@ -224,6 +226,8 @@ class Kernel:
         if mask is None and signal.ndim == 3 and not learnt and (refinement or self.objective == "auto"):
             mask = gaps.without_stand_ins(signal)
         whole = mask is None or bool(mask.all())
+        if self.outliers and not learnt:
+            signal = outliers.without(signal, self.lr_guide, mask)
         if self.denoised is not None and not learnt:
             signal = denoising.without_noise(signal, self.denoised, mask)
         if self.blur is not None and whole and not learnt:
@@ -409,8 +413,8 @@ class Kernel:
             "format": FORMAT, "step": [g.step_y, g.step_x], "radius": self.radius, "objective": self.objective,
             "backend": self.backend, "backend_reason": self.backend_reason, "device": self.device,
             "blend": None if self.blend is None else self.blend.as_dict(), "notes": list(self.notes),
-            "lr_image": self.lr_image, "offset": list(self.offset), "blur": self.blur, "denoised": self.denoised,
-            "corners": self.corners,
+            "lr_image": self.lr_image, "offset": list(self.offset), "blur": self.blur, "corners": self.corners,
+            "outliers": self.outliers, "denoised": self.denoised,
             "refinement": None if self.refinement is None else self.refinement.as_dict(),
         }  # fmt: skip
         tensors = {

@@ -110,6 +110,7 @@ def _from_tensors(tensors: dict[str, Tensor], notes: dict[str, Any]) -> Kernel:
         refinement=None if notes.get("refinement") is None else recipe.checked(notes["refinement"]),
         offset=(across, down),
         blur=notes.get("blur"),
+        outliers=_flag(notes, "outliers"),
         denoised=_denoised(notes.get("denoised")),
         corners=_flag(notes, "corners"),
         notes=tuple(str(note) for note in notes.get("notes", [])),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from gsjbu.core import blur, denoising, files
+from gsjbu.core import blur, denoising, files, outliers
 from gsjbu.core.graph import Fixed, Rendering
 from gsjbu.errors import GsjbuError, SignalWarning
 from gsjbu.extras import lacking
@@ -28,7 +28,8 @@ def write_kernel(kernel: Kernel, path: str | Path) -> None:
     """
     refined = None if kernel.refinement is None else kernel.refinement.sentence
     noise = denoising.BEFORE if kernel.denoised else None
-    beside = [said for said in (noise, blur.sentence(kernel.blur), refined) if said]
+    far = outliers.BEFORE if kernel.outliers else None
+    beside = [said for said in (far, noise, blur.sentence(kernel.blur), refined) if said]
     if beside:
         warnings.warn(
             "The ONNX file mixes; what comes before and after is left out of it: "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from gsjbu.core import denoising
+from gsjbu.core import denoising, outliers
 from gsjbu.core.blend import Blend
 from gsjbu.core.kernel import Kernel
 from gsjbu.core.window import Window
@@ -22,8 +22,8 @@ GIVEN_BACK = "The values are sharpened before, so that the result gives back wha
 def interpolating(way: str, kernel: Kernel) -> Kernel:
     """A plain interpolation over the guide and the grid of ``kernel``."""
     return replace(
-        kernel, blend=Blend(plain_share=1.0, plain=way), refinement=None, offset=(0, 0), blur=None, denoised=None,
-        corners=False,
+        kernel, blend=Blend(plain_share=1.0, plain=way), refinement=None, offset=(0, 0), blur=None, outliers=False,
+        denoised=None, corners=False,
     )  # fmt: skip
 
 
@@ -67,7 +67,8 @@ def rows(kernel: Kernel, w: Window | None, mask: Tensor | None) -> list[dict[str
 def notes(kernel: Kernel) -> list[str]:
     """What a person should know who takes these weights for all that happens to a value."""
     blend, refinement = kernel.blend, kernel.refinement
-    told = [denoising.BEFORE] if kernel.denoised else []
+    told = [outliers.BEFORE] if kernel.outliers else []
+    told += [denoising.BEFORE] if kernel.denoised else []
     if kernel.blur is not None:
         told.append(UNBLURRED)
     if blend is not None and blend.passes:
