@@ -40,7 +40,7 @@ HEARD = {
         "_too_many_scans",
     },
     "io/resolution.py": {"why"},
-    "io/readers.py": {"", "_in_64_bits", "read"},
+    "io/readers.py": {"", "_in_64_bits", "_safetensors", "read"},
     "run/measured.py": {""},
 }
 #: What is no sentence: names, code, and what other programs say.

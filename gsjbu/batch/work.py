@@ -27,7 +27,7 @@ from gsjbu.core.kernel import Kernel
 from gsjbu.errors import GsjbuError, ModelError, SignalError
 from gsjbu.io import guides, readers, restoring, stretching
 from gsjbu.io.arrays import SeveralArrays
-from gsjbu.io.results import Result
+from gsjbu.io.results import Result, shape_in_file
 from gsjbu.io.signals import Signal, understand
 from gsjbu.io.writers import is_there, result_dtype, result_path, write_kernel
 
@@ -119,7 +119,10 @@ class Worker:
         told = restoring.facts(signal, shares) | {"notes": [*guide.notes, *signal.doubts]}
         if self.asked.form != "kernel":
             shape, dtype = self._form_of(signal, guide.size)
-            told |= {"shape": list(shape), "dtype": result_dtype(dtype, self.asked.half).name}
+            told |= {
+                "shape": shape_in_file(self.asked.form, signal, shape),
+                "dtype": result_dtype(dtype, self.asked.half).name,
+            }
         return told
 
     def _guide(self, item: Item) -> guides.Guide:

@@ -149,7 +149,7 @@ def written(
         "notes": list(kernel.notes),
     }
     facts |= {"dtype": "picture"} if form == "png" else {}
-    return facts, "×".join(str(n) for n in high.shape)
+    return facts, "×".join(map(str, facts["shape"]))
 
 
 def _check_kernel(path: str | None) -> None:

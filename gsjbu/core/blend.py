@@ -15,7 +15,7 @@ is a mixture of V', not of V: it can leave the range of the LR values, and is **
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -49,7 +49,7 @@ REACH = {"bilinear": 1, "bicubic": 2, "Catmull–Rom": 2}  # LR pixels from a pi
 class Blend:
     """Shares of the members (the fitted Gaussians have the rest) and passes of back-projection."""
 
-    second: Tensor | None = None  # raw [4, h, w] of a second set of Gaussians
+    second: Tensor | None = field(default=None, repr=False)  # raw [4, h, w] of a second set of Gaussians
     second_share: float = 0.0  # 0…1
     second_steps: int = 0  # the kernel's last losses, so many of them, are of the second set's own fit
     plain_share: float = 0.0  # 0…1, of the plain interpolation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -12,14 +12,14 @@ from gsjbu.core.grid import Grid
 
 @dataclass(frozen=True, eq=False)
 class Gaussians:
-    """All that a window's weights depend on; float32 tensors on the CPU."""
+    """All that a window's weights depend on; float32 tensors on the CPU, which a notebook's cell does not print."""
 
-    guide: Tensor  # [G, H, W]  I_p
-    lr_guide: Tensor  # [G, h, w]  I_q
+    guide: Tensor = field(repr=False)  # [G, H, W]  I_p
+    lr_guide: Tensor = field(repr=False)  # [G, h, w]  I_q
     grid: Grid
     radius: int  # the window is (2·radius + 1)² LR pixels
-    raw: Tensor  # [4, h, w]  unconstrained σx, σy, θ, σr: see parameters.py
-    seen: Tensor | None = None  # bool [H, W]: False where the guide is not to be followed; None: nowhere
+    raw: Tensor = field(repr=False)  # [4, h, w]  unconstrained σx, σy, θ, σr: see parameters.py
+    seen: Tensor | None = field(default=None, repr=False)  # bool [H, W]: False where the guide is not followed
 
     @classmethod
     def over(

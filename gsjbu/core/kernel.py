@@ -60,7 +60,7 @@ class Kernel:
     """
 
     gaussians: Gaussians
-    losses: Sequence[float] = field(default_factory=list)
+    losses: Sequence[float] = field(default_factory=list, repr=False)
     objective: str = "rgb"
     backend: str = "fused"
     backend_reason: str = ""

@@ -128,7 +128,8 @@ def read_safetensors(data: bytes, max_values: int, entry: str | None) -> np.ndar
     """A tensor of a .safetensors file."""
     from safetensors.torch import load
 
-    return from_tensor(entry_of(".safetensors", load(data), entry), max_values)
+    held = dict(sorted(load(data).items()))  # it gives them in any order
+    return from_tensor(entry_of(".safetensors", held, entry), max_values)
 
 
 def safetensors_notes(data: bytes) -> str:

@@ -33,6 +33,7 @@ ACCEPTED = f"{_ACCEPTED_OF_STRANGERS}, an EXR, or a .mat of MATLAB (up to versio
 #: Endings of files that may hold a signal, for those who look for them by name.
 ENDINGS = (".npy", ".npz", ".safetensors", ".pt", ".pth", ".mat", ".png", ".tif", ".tiff", ".pfm", ".pgm", ".ppm",
            ".pbm", ".flo", ".exr", ".jpg", ".jpeg", ".bmp", ".webp", ".avif")  # fmt: skip
+_OF_KERNELS = "gsjbu-kernel-"  # how the format begins that Kernel.save names
 #: What a whole number is masked by in NumPy where nobody says.
 NUMPYS_FILL = 999_999
 
@@ -181,7 +182,7 @@ def _zarr(path: Path, max_values: int, entry: str | None) -> Brought:
         raise SignalError("signal_type", f"{path.name} is a folder, and no Zarr array.") from error
     if hasattr(store, "dtype") and entry is not None:
         raise SignalError("signal_missing", f"{path.name} is one array; leave the name {entry[:60]} out.")
-    found = store if hasattr(store, "dtype") else arrays.entry_of("Zarr group", dict(store.arrays()), entry)
+    found = store if hasattr(store, "dtype") else arrays.entry_of("Zarr group", dict(sorted(store.arrays())), entry)
     check(found.dtype, tuple(found.shape), max_values)
     notes = found.attrs.asdict().get("gsjbu")
     try:
@@ -222,8 +223,13 @@ def _as_picture(form: str) -> Reader:
 
 
 def _safetensors(data: bytes, most: int, entry: str | None = None) -> Brought:
-    found = Brought(arrays.read_safetensors(data, most, entry), "safetensors")
-    return with_notes(found, notes_of(arrays.safetensors_notes(data)))
+    notes = notes_of(arrays.safetensors_notes(data))
+    if entry is None and str(notes.get("format")).startswith(_OF_KERNELS):
+        raise SignalError(
+            "signal_type",
+            "The file is a saved kernel, and no signal: gsjbu render upsamples signals by it, and gsjbu.load reads it.",
+        )
+    return with_notes(Brought(arrays.read_safetensors(data, most, entry), "safetensors"), notes)
 
 
 def _zip(data: bytes, most: int, entry: str | None = None) -> Brought:

@@ -17,6 +17,11 @@ from gsjbu.io.signals import Signal
 from gsjbu.io.writers import result_dtype, write, write_bytes, write_notes
 
 
+def shape_in_file(form: str, signal: Signal, shape: tuple[int, ...]) -> list[int]:
+    """A result's shape as its file has it: a picture holds one channel, and of shares of classes the largest's map."""
+    return list(shape[-2:] if form == "png" and (shape[0] == 1 or signal.kind in CLASS_KINDS) else shape)
+
+
 @dataclass(frozen=True)
 class Result:
     """``signal`` upsampled: ``blocks`` of whole channels in order, or itself as one, which pictures have to be.
@@ -57,7 +62,7 @@ class Result:
         blocks = iter(self.blocks)
         first = next(blocks)
         dtype = "float32" if form in float_maps.CHANNELS else result_dtype(self.dtype, half).name
-        about: dict[str, Any] = {"shape": list(self.shape), "dtype": dtype}
+        about: dict[str, Any] = {"shape": shape_in_file(form, self.signal, self.shape), "dtype": dtype}
         due = False
         if form == "png":
             write_bytes(path, levels.png(self.signal, first, self.shares), alone)

@@ -174,11 +174,14 @@ def _advice(height: int, width: int, s: Settings, asked: int | None, signal: _Si
         value, then = next(((v, c) for v, c in options if c.seconds <= SLOW), options[-1] if options else (None, now))
         if value is None or (then.seconds > 0.8 * now.seconds and then.bytes > 0.8 * now.bytes):
             continue
-        shown = "off" if value is False else value
-        sentence = (
-            f"Set {SETTINGS[name].label.lower()} to {shown}: about {_said(then.seconds)} instead of "
-            f"{_said(now.seconds)}, {then.bytes / 1e9:.1f} GB instead of {now.bytes / 1e9:.1f} GB."
-        )
+        saved = []
+        if (taken := _said(then.seconds)) != _said(now.seconds):
+            saved.append(f"about {taken} instead of {_said(now.seconds)}")
+        if (held := f"{then.bytes / 1e9:.1f}") != f"{now.bytes / 1e9:.1f}":
+            saved.append(f"{held} GB instead of {now.bytes / 1e9:.1f} GB")
+        if not saved:
+            continue
+        sentence = f"Set {SETTINGS[name].label.lower()} to {'off' if value is False else value}: {', '.join(saved)}."
         found.append(Advice(name, value, then.seconds, sentence))
     return sorted(found, key=lambda a: a.seconds)
 

@@ -50,8 +50,15 @@ def most_bytes(bundle: Bundle) -> int:
     arrays = sum(array.nbytes for _, array in _arrays(bundle))
     grid = result.kernel.grid
     signal = 0 if result.signal is None else signal_bytes(result.signal, grid.height, grid.width)
-    kernel = 12 * pixels + 64 * result.kernel.grid.rows * result.kernel.grid.cols
-    return panels + arrays + signal + kernel + pixels // 10 + _OVERHEAD
+    kernels = [result.kernel] if result.signal is None else [result.kernel, result.signal_kernel]
+    return panels + arrays + signal + sum(map(kernel_bytes, kernels)) + pixels // 10 + _OVERHEAD
+
+
+def kernel_bytes(kernel: Kernel) -> int:
+    """Of a kernel's file, its losses and notes left out: of all tensors that it may hold."""
+    blend = kernel.blend
+    tensors = (kernel.guide, kernel.raw, kernel.seen, None if blend is None else blend.second)
+    return sum(tensor.nbytes for tensor in tensors if tensor is not None) + _OVERHEAD
 
 
 def signal_bytes(signal: Signal, height: int, width: int) -> int:
@@ -111,13 +118,15 @@ def _entries(bundle: Bundle) -> Iterator[Entry]:
 
 
 def _signal(kernel: Kernel, signal: Signal) -> Iterator[Entry]:
-    """The HR signal as .npy in the unit and dtype of what was brought, as a PNG where it is a picture; its facts."""
+    """The HR signal as .npy in the unit and dtype of what was brought, as a PNG where it is a picture; its facts; the
+    kernel that made it, which need not be the image's."""
     export = Export(signal, kernel, BLOCK_BYTES)
     yield "signal_hr.npy", _npy(export.shape, export.dtype, export.blocks())
     png = export.png()
     if png is not None:
         yield "signal_hr.png", [png]
     yield "signal.json", [to_json(export.facts())]
+    yield "signal_parameters.safetensors", [kernel.to_bytes()]
 
 
 def _npy(shape: tuple[int, ...], dtype: np.dtype[Any], blocks: Iterable[np.ndarray]) -> Iterator[bytes | memoryview]:

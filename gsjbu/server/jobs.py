@@ -172,6 +172,9 @@ class Job:
         with self._lock:
             if not self.live:
                 return False
+            # Nothing is left to wait for, whoever asks from now on.
+            over = {"share": 1.0, "eta_s": 0.0} if state == "done" else {"eta_s": None}
+            self.progress = {**self.progress, **over}
             self.state, self.error, self.ended = state, error, time.monotonic()
         body: dict[str, Any] = {"state": state, **(data or {})}
         if error is not None:

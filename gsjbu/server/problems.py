@@ -171,7 +171,8 @@ def _of_validation(first: dict[str, Any]) -> Problem:
         return Problem("request_invalid", "The body must be a JSON object, sent as application/json.")
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
     name = where[:60] or "the request"
-    return Problem("request_invalid", f"{name}: {first['msg']}.", setting=where[:60] or None)
+    said = first["msg"].removeprefix("Value error, ")  # Pydantic's, before a sentence of ours
+    return Problem("request_invalid", f"{name}: {said}.", setting=where[:60] or None)
 
 
 def install(app: FastAPI) -> None:

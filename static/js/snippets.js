@@ -52,6 +52,7 @@ export function python({ result }) {
     "import gsjbu",
     "from gsjbu.grid import Grid",
     `from gsjbu.images import ${from.sample ? "" : "decode, "}shrink`,
+    !from.sample && "from gsjbu.io.guides import stretched",
     signal && "from gsjbu.io.restoring import restored",
     "from gsjbu.metrics import psnr",
     "from gsjbu.render import bilinear",
@@ -62,7 +63,7 @@ export function python({ result }) {
     "",
     from.sample
       ? `image = shrink(SAMPLES[${text(from.sample)}].image, ${settings.resolution})`
-      : `image = shrink(decode(open(${text(fileName(from))}, "rb").read()), ${settings.resolution})`,
+      : `image = stretched(shrink(decode(open(${text(fileName(from))}, "rb").read()), ${settings.resolution})).pixels`,
     signal && `signal = understand(${[text(file), "image.shape[1:]", ...listed(words, (name, value) => `${name}=${value === true ? "True" : text(value)}`)].join(", ")})`,
     signal
       ? "grid = Grid.from_sizes(*image.shape[1:], *signal.shape[1:])"

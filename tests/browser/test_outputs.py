@@ -88,12 +88,13 @@ def close(figures: Any, expected: Any) -> bool:
 @pytest.mark.parametrize("brought", ["nothing", "files", "millimetres", "samples", "a truth", "a scene's labels"])
 def test_snippets_run_and_give_the_same_numbers(still: Page, tmp_path: Path, brought: str) -> None:
     """As Python, as a command and as curl: a scene; a picture and a signal with names that shells and forms dislike;
-    levels of 16 bits; samples of a depth; a signal with its truth; one that was made of a scene's, which is in the
-    zip, and taken for another kind. The signal is the zip's, in its unit and dtype."""
+    levels of 16 bits on a picture that is stretched; samples of a depth; a signal with its truth; one that was made of
+    a scene's, which is in the zip, and taken for another kind. The signal is the zip's, in its unit and dtype."""
     job = shown(still)
     if brought in ("files", "millimetres", "a truth"):
         picture, signal = tmp_path / "-it's a, photo; 1.png", tmp_path / "-my depth.npy"
-        Image.radial_gradient("L").convert("RGB").resize((300, 200)).save(picture)
+        dim = 20 if brought == "millimetres" else 1
+        Image.radial_gradient("L").point(lambda level: level // dim).convert("RGB").resize((300, 200)).save(picture)
         noise = np.random.default_rng(0).random((20, 30), np.float32)
         np.save(signal, noise if brought != "millimetres" else (900 + 3000 * noise).astype(np.uint16))
         still.set_input_files("#file", picture)

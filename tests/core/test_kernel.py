@@ -52,6 +52,16 @@ def kernel(request) -> gsjbu.Kernel:
     return random_kernel(33, 47, Grid.from_stride(33, 47, 6), 2, request.param)
 
 
+def test_a_kernel_is_shown_in_one_line_without_its_tensors(kernel):
+    raw = kernel.raw
+    seen = torch.ones(33, 47, dtype=torch.bool)
+    gaussians = replace(kernel.gaussians, seen=seen)
+    full = replace(kernel, gaussians=gaussians, blend=Blend(second=raw, second_share=0.5), losses=[0.123456] * 50)
+    for shown in (repr(kernel), repr(full)):
+        assert "\n" not in shown and "tensor(" not in shown and "0.123456" not in shown
+        assert "height=33" in shown and "rows=6" in shown and "radius=2" in shown and "objective='rgb'" in shown
+
+
 # --- properties that hold for any kernel -------------------------------------------------------------------------
 
 SIZES = st.integers(1, 40)

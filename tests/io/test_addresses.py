@@ -55,6 +55,31 @@ def test_an_entry_is_named_and_a_refusal_says_how(tmp_path, name):
         bring(f"{path}:height")
 
 
+@pytest.mark.parametrize("form", ["safetensors", "zarr"])
+def test_arrays_are_listed_by_their_names(tmp_path, form):
+    names = [*"hgfedcba"]
+    path = tmp_path / f"a.{form}"
+    if form == "zarr":
+        group = pytest.importorskip("zarr").open_group(str(path), mode="w")
+        for name in names:
+            group.create_array(name, data=DEPTH)
+    else:
+        save_file(dict.fromkeys(names, DEPTH), path)
+    for _ in range(5):  # in any order, a library says
+        with pytest.raises(SignalError, match=r"holds 8 arrays \(a, b, c, d, e\); .* a\.\w+:a\."):
+            bring(path)
+
+
+def test_a_saved_kernel_is_no_signal(tmp_path):
+    path = tmp_path / "kept.safetensors"
+    kernel = gsjbu.fit(np.random.default_rng(0).random((16, 16, 3)), stride=4, iters=1)
+    kernel.save(path)
+    for what in (path, path.read_bytes()):
+        with pytest.raises(SignalError, match="a saved kernel, and no signal: gsjbu render"):
+            bring(what)
+    np.testing.assert_array_equal(bring(f"{path}:raw").array, kernel.raw)
+
+
 def test_an_entry_may_be_nested_and_one_of_a_list_has_its_number(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     save_file({"net/depth": DEPTH, "net:conf": CONF}, "a.safetensors")

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import gsjbu
 from gsjbu.io import restoring
@@ -36,6 +37,16 @@ def test_blocks_are_the_whole_and_shape_and_dtype_are_known_before(name):
         assert len(blocks) == {"features": 3, "probabilities": 2}.get(name, 1)
         assert restoring.result_shape(signal, (24, 32), shares) == whole.shape
         assert restoring.result_dtype(signal, shares) == whole.dtype
+
+
+@pytest.mark.parametrize("name", sorted(SIGNALS.keys() - {"features"}))
+def test_the_shape_that_is_told_is_the_picture_s(tmp_path, name):
+    array, words = SIGNALS[name]
+    signal = understand(array, (24, 32), **words)
+    whole = restoring.restored(signal, gsjbu.fit(IMAGE, lr_size=signal.shape[1:], iters=0))
+    about = Result.whole(signal, whole, restoring.facts(signal)).write(tmp_path / "out.png", "png")
+    with Image.open(tmp_path / "out.png") as picture:
+        assert about["shape"] == list(np.asarray(picture).shape) == [24, 32]
 
 
 def labels() -> Result:

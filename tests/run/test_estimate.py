@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -71,6 +72,18 @@ def test_advice_saves_what_it_says() -> None:
         assert then.seconds == pytest.approx(advice.seconds)
         assert then.seconds < slow.seconds or then.bytes < slow.bytes
         assert str(advice.value).lower() in advice.sentence.lower() or advice.value is False
+
+
+def test_advice_tells_what_changes_alone() -> None:
+    slow = gsjbu.estimate(512, 512, iters=1000, stride=2, threads=1)
+    said = {advice.setting: advice.sentence for advice in slow.advice}
+    assert re.fullmatch(r"Set iterations to \d+: about [\d.]+ s instead of [\d.]+ s\.", said["iters"])
+    sides = [(n, m) for n in (512, 1024, 2048, 4096) for m in (1, 1000)]
+    told = [a.sentence for n, m in sides for a in gsjbu.estimate(n, n, iters=m, resolution=4096, threads=1).advice]
+    assert any(" GB instead of " in sentence for sentence in told)
+    for sentence in told:
+        pairs = re.findall(r"([\d.]+ \w+) instead of ([\d.]+ \w+)", sentence)
+        assert pairs and all(before != after for after, before in pairs), sentence
 
 
 def test_bad_settings_are_refused_as_by_a_run() -> None:

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 
+import gsjbu
+from gsjbu.io.restoring import restored
 from gsjbu.io.signals import understand
 from gsjbu.run.pipeline import run
 from gsjbu.server import archive
@@ -39,6 +41,22 @@ def test_no_zip_is_larger_than_was_said_before(shape: tuple[int, ...]) -> None:
     made = b"".join(archive.pieces(bundle))
     assert zipfile.ZipFile(io.BytesIO(made)).testzip() is None
     assert len(made) <= most <= 3 * len(made) + 2_000_000
+
+
+@pytest.mark.parametrize("objective", ["suited", "rgb", "signal", "auto"])
+def test_the_kernel_of_the_signal_in_a_zip_makes_it_again(objective: str) -> None:
+    rows, columns = np.mgrid[:16, :16].astype(np.float32)
+    signal = understand(rows + np.where(columns > 7, 20, 0).astype(np.float32))
+    image = torch.rand(3, 128, 128, generator=torch.Generator().manual_seed(2)) / 9
+    image[..., 64:] += 0.8
+    settings = Settings(iters=3, features=False, objective=objective)
+    bundle = Bundle(run(image, settings, signal=signal, threads=1))
+    data = b"".join(archive.pieces(bundle))
+    assert len(data) <= archive.most_bytes(bundle)
+    zipped = zipfile.ZipFile(io.BytesIO(data))
+    kernel = gsjbu.load(zipped.read("signal_parameters.safetensors"))
+    low, high = (understand(zipped.read(f"signal_{size}.npy")) for size in ("lr", "hr"))
+    np.testing.assert_array_equal(restored(low, kernel), high.brought.array)
 
 
 def test_a_signal_is_made_in_blocks_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

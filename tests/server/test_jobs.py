@@ -47,6 +47,27 @@ class Gate:
         return work
 
 
+@pytest.mark.parametrize("end", ["done", "failed", "cancelled"])
+def test_of_a_job_that_has_ended_nothing_is_left(end: str) -> None:
+    s, gate = Scheduler(Limits(running_jobs=1)), Gate()
+    expected = {"done": (1.0, 0.0)}.get(end, (0.5, None))
+
+    def work(j: Job) -> None:
+        gate("one")(j)
+        if end == "failed":
+            raise ValueError
+
+    one = job(work, "a")
+    s.submit(one)
+    until(lambda: (one.progress.get("eta_s") or 0) > 0)
+    if end == "cancelled":
+        s.cancel(one)
+    gate.open.set()
+    until(lambda: one.state == end)
+    assert (one.progress["stage"], one.progress["share"], one.progress["eta_s"]) == ("wait", *expected)
+    s.close()
+
+
 def test_clients_take_turns_and_a_flood_from_one_address_does_not_push_back_another() -> None:
     s, gate = Scheduler(Limits(running_jobs=1, queue_jobs=20, client_jobs=2)), Gate()
     jobs = [job(gate("first"), "first")]

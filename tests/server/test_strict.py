@@ -45,6 +45,8 @@ def test_unknown_parameters_and_names_that_come_twice(serve: Callable[..., Runni
         body = client.get(address).json()
         assert (body["code"], body["setting"]) == ("request_invalid", setting)
         assert "twice" in body["detail"]
+    told = client.get(f"/api/jobs/{image}/pixel?x=1.5&y=2").json()["detail"]
+    assert told == "x: must be a whole number, in digits."
     several = f"/api/jobs/{image}/similarity?x=1&y=2&also=3,4&also=5,6"
     assert client.get(several).json()["code"] == "not_found", "a list of pixels comes one by one"
     once = twice.replace('"stride": 8, ', "")
