@@ -46,7 +46,7 @@ HEARD = {
 #: What is no sentence: names, code, and what other programs say.
 UNSAID = re.compile(
     r"(DINO|ConvNeXt|Swin|Mask2Former|ResNet)\S* (\w+$|\w+, (registers$|\w+ \()|\()"  # a model's name
-    r"|x\.reshape|is seen by torch|from gsjbu|attachment|private, max|Settings and SETTINGS"
+    r"|Value error,|x\.reshape|is seen by torch|from gsjbu|attachment|private, max|Settings and SETTINGS"
     r"|(allocate memory|out of memory|start new thread|attention on a GPU|kernel, fixed|last layer|stage \{\})$"
     r"|(Fetching \{\}:|\{\}, stride) \{\}|\{\} (and|or) \{\}$"
 )
