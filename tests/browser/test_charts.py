@@ -90,8 +90,9 @@ def test_the_axis_name_stands_above_the_ticks(still: Page) -> None:
 
 def test_curves_have_room(still: Page) -> None:
     """At least 200 px on a usual screen, whatever else the report says; choosing a chart brings it into sight."""
+    before = shown(still)
     still.click("#truth-scene button[data-what=depth][data-stride='16']")
-    shown(still, shown(still))
+    shown(still, before)
     still.click("#line")
     for name in ("profile", "loss"):
         still.click(f"#chart-{name}")
