@@ -317,3 +317,9 @@ def test_another_answer_goes_on(answer):
     image = np.random.default_rng(0).random((32, 32, 3))
     gsjbu.fit(image, lr_size=(4, 4), iters=4, progress=lambda step, _: (steps.append(step), answer)[1])
     assert steps == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("init", ["kept.safetensors", np.zeros((4, 4, 4))])
+def test_a_fit_starts_from_a_kernel_alone(init):
+    with pytest.raises(ShapeError, match=r"init is a \w+; it must be a Kernel, which gsjbu\.load reads"):
+        gsjbu.fit(np.random.default_rng(0).random((16, 16, 3)), stride=4, iters=1, init=init)

@@ -150,6 +150,8 @@ def _start(grid: Grid, sigma: float | None, sigma_r: float | None, usual: tuple[
 
 
 def _raw_of(init: Kernel, grid: Grid) -> Tensor:
+    if not isinstance(init, Kernel):
+        raise ShapeError(f"init is a {type(init).__name__}; it must be a Kernel, which gsjbu.load reads from a file.")
     if init.raw.shape[1:] != (grid.rows, grid.cols):
         raise ShapeError(
             f"init has {size_text(init.grid.rows, init.grid.cols)} of Gaussians, this fit has "
