@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gsjbu.core.grid import Grid
 from gsjbu.core.kernel import Kernel
 from gsjbu.io import restoring
 from gsjbu.io.exports import Export
@@ -50,15 +51,13 @@ def most_bytes(bundle: Bundle) -> int:
     arrays = sum(array.nbytes for _, array in _arrays(bundle))
     grid = result.kernel.grid
     signal = 0 if result.signal is None else signal_bytes(result.signal, grid.height, grid.width)
-    kernels = [result.kernel] if result.signal is None else [result.kernel, result.signal_kernel]
-    return panels + arrays + signal + sum(map(kernel_bytes, kernels)) + pixels // 10 + _OVERHEAD
+    grids = [grid] if result.signal is None else [grid, result.signal_kernel.grid]
+    return panels + arrays + signal + sum(map(kernel_bytes, grids)) + pixels // 10 + _OVERHEAD
 
 
-def kernel_bytes(kernel: Kernel) -> int:
-    """Of a kernel's file, its losses and notes left out: of all tensors that it may hold."""
-    blend = kernel.blend
-    tensors = (kernel.guide, kernel.raw, kernel.seen, None if blend is None else blend.second)
-    return sum(tensor.nbytes for tensor in tensors if tensor is not None) + _OVERHEAD
+def kernel_bytes(grid: Grid) -> int:
+    """Of a kernel's file over ``grid``: the picture, where it is followed, and up to three sets of raw values."""
+    return 13 * grid.height * grid.width + 64 * grid.rows * grid.cols + _OVERHEAD
 
 
 def signal_bytes(signal: Signal, height: int, width: int) -> int:
