@@ -502,6 +502,7 @@ print(*(round(s) for s in sizes))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process's size from /proc")
+@pytest.mark.soak
 def test_switching_models_does_not_grow(root, tmp_path):
     """Three models of some 20 MB each, five rounds: within 10 % of the size after the first."""
     t = tiny_models.transformers()

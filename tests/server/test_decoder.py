@@ -177,7 +177,6 @@ import resource
 resource.setrlimit(resource.RLIMIT_AS, (2500_000_000, 2500_000_000))
 from gsjbu.server.decoder import Decoder
 from tests.server import hostile
-from tests.server.conftest import ROOT, Running, picture, start, upload, wait
 one = Decoder(40_000_000, 30)
 print(one.decode(hostile.good_png(), 512, whole=True).width)
 one.close()
