@@ -110,6 +110,15 @@ def test_another_shift_is_two_cameras_and_the_result_lies_where_the_signal_does(
     assert error(kernel.render(means(SCENE)), SCENE) < 1.1 * right
 
 
+def test_half_a_small_cell_along_one_axis_is_two_cameras() -> None:
+    """A pixel of cells of two: what a depth camera beside the colour camera is off by."""
+    fine = Grid.from_sizes(*SCENE.shape, SCENE.shape[0] // 2, SCENE.shape[1] // 2)
+    low = fine.cell_means(torch.from_numpy(np.roll(SCENE, 1, 0)).float()[None])
+    kernel = gsjbu.fit(photo(SCENE), signal=low, grid=fine, objective="auto", kind="depth", threads=1)
+    assert any("1 px down" in note and "where the signal does" in note for note in kernel.notes)
+    assert kernel.offset == (0, 0)
+
+
 def test_a_signal_in_its_place_is_left_there() -> None:
     kernel = fitted(means(SCENE), photo(SCENE))
     assert kernel.offset == (0, 0) and not any("shift" in note for note in kernel.notes)
