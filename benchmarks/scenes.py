@@ -131,12 +131,14 @@ def read_labels(folder: Path) -> tuple[Tensor, np.ndarray]:
     return read_image(next(folder.glob("rgb.*"))), np.array(Image.open(folder / "gt.png"))
 
 
+def _shrunk(image: Tensor, labels: np.ndarray, times: int) -> tuple[Tensor, np.ndarray]:
+    height, width = image.shape[1] // times, image.shape[2] // times
+    return torch.nn.functional.avg_pool2d(image[None], times)[0], labels[::times, ::times][:height, :width]
+
+
 def _labels(prefix: str, s: int, count: int | None, shrink: int = 1) -> Iterator[Scene]:
     for folder in sorted(DATA.glob(f"seg/{prefix}_*")):
-        image, labels = read_labels(folder)
-        if shrink > 1:
-            image = torch.nn.functional.avg_pool2d(image[None], shrink)[0]
-            labels = labels[::shrink, ::shrink]
+        image, labels = _shrunk(*read_labels(folder), shrink)
         yield label_scene(folder.name, image, labels, s, None if count is None else np.arange(count))
 
 
@@ -146,10 +148,11 @@ def _class_maps(prefix: str, s: int, count: int | None) -> Iterator[Scene]:
         yield map_scene(folder.name, image, labels, s, None if count is None else np.arange(count))
 
 
-def _outputs(prefix: str, key: str) -> Iterator[Scene]:
+def _outputs(prefix: str, key: str, shrink: int = 1) -> Iterator[Scene]:
+    """``shrink``: of the image, so that the network's cells are as many times smaller."""
     for path in sorted(DATA.glob(f"probs/{prefix}_*.npz")):
         name = path.stem.rsplit("_espnet", 1)[0]
-        image, labels = read_labels(DATA / "seg" / name)
+        image, labels = _shrunk(*read_labels(DATA / "seg" / name), shrink)
         signal = torch.from_numpy(np.load(path)[key].astype(np.float32))
         grid = Grid.from_sizes(*labels.shape, *signal.shape[1:])
         labels = labels.astype(np.int64)
@@ -189,6 +192,9 @@ ROWS = (
     _row("Cityscapes output ×8", "labels", "probs/city_*", True, _outputs, "city", "probs_lr16"),
     _row("CamVid output ×8", "labels", "probs/camvid_*", True, _outputs, "camvid", "probs_lr8"),
     _row("CamVid output ×24", "labels", "probs/camvid_*", True, _outputs, "camvid", "probs_lr24"),
+    _row("Cityscapes output ×4", "labels", "probs/city_*", False, _outputs, "city", "probs_lr16", 2),
+    _row("CamVid output ×4", "labels", "probs/camvid_*", False, _outputs, "camvid", "probs_lr8", 2),
+    _row("CamVid output ×2", "labels", "probs/camvid_*", False, _outputs, "camvid", "probs_lr8", 4),
     _row("built-in depth ×8", "depth", None, True, _built_in, "depth", 8),
     _row("built-in depth ×16", "depth", None, False, _built_in, "depth", 16),
     _row("built-in labels ×8", "labels", None, False, _built_in, "labels", 8),

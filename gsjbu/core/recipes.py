@@ -39,9 +39,10 @@ class Recipe:
     second_pixels: float = 0.0
     refinement: Refinement | None = None  # as a fully trusted guide has it
     steps_of_large: int = STEPS  # of a fit at most, of an image of more than LARGE pixels
-    strength_pixels: float = 0.0  # where it is not 0, strengths of smoothing are × (pixels / s)²
     # Where it is not 0, at strides s (px) below it strengths are × (s / it)², and below half of it the graph × 2s / it.
     full_stride: float = 0.0
+    # Where it is not 0, strengths are × (pixels / s)², below the full stride as there, × (s / full stride)² once more.
+    strength_pixels: float = 0.0
     # Where these are not 0, steps are the fewer the more cells around those with a value have none (none at all where
     # this share has none), and the fewer the less than this the colours tell (trust.Explained.gain).
     unfitted_missing: float = 0.0
@@ -67,7 +68,8 @@ class Recipe:
         if self.refinement is None:
             return None
         fine = min(1.0, step / self.full_stride) if self.full_stride else 1.0
-        scale = trust * fine**2 * ((self.strength_pixels / step) ** 2 if self.strength_pixels else 1.0)
+        wide = (fine * self.strength_pixels / max(step, self.full_stride)) ** 2 if self.strength_pixels else 1.0
+        scale = trust * fine**2 * wide
         strengths = tuple(scale * s for s in self.refinement.strengths) if trust > 0 else ()
         graph = trust * min(1.0, 2 * fine) * self.refinement.graph
         made = replace(self.refinement, graph=graph, strengths=strengths)
@@ -90,10 +92,11 @@ _SCORES = Recipe(
     "The signal is taken for a network's own probabilities: it is mixed only.",
     first=(0.5, 0.2), first_steps=STEPS, second=(0.6, 0.12), second_pixels=10.0,
     plain="bilinear", plain_share=0.1, plain_share_untrusted=1.0, passes=0,
-    # The coarser the stride, the wider the mixture spreads by itself: strengths of 600 at ×8, of 67 at ×24.
+    # The coarser the stride, the wider the mixture spreads by itself: strengths of 600 at ×8, of 67 at ×24. The finer
+    # below ×8, the fewer pixels do a network's errors reach over: of 38 at ×4, of 2 at ×2 (QUALITY.md: outputs ×4, ×2).
     refinement=Refinement(
         graph=0.25, steps=60, strengths=(2.0, 1.0, 0.5), turns=1, lines=0.9, tolerance=0.0055, logs=True
-    ), strength_pixels=196.0,
+    ), strength_pixels=196.0, full_stride=8.0,
 )  # fmt: skip
 # Samples say nothing of what lies between them: there is nothing to fit to.
 _SAMPLES = Recipe(
@@ -167,7 +170,7 @@ RECIPES: dict[str, Recipe] = {
         sentence="The signal is taken for a network's mask: its log odds are given back (not pure mixing).",
         refinement=Refinement(
             graph=0.5, steps=80, strengths=(0.5,), turns=1, lines=0.9, tolerance=0.0055, odds=True
-        ), strength_pixels=196.0, full_stride=0.0,
+        ), strength_pixels=196.0, full_stride=8.0,
     ),
     # What follows took maps of five data sets ×4 to ×16 from 82.3 to 83.3 mIoU and drawn ones from 80.1 to 82.7;
     # smoothing alone 82.9 and 81.6. The graph holds a cell to its one class, so it has less than half.

@@ -27,10 +27,10 @@ def test_an_untrusted_guides_edges_are_not_followed_afterwards(name):
         assert half is not None and half.graph == whole.graph / 2
 
 
-def test_finer_strides_smooth_more_where_the_recipe_says_so():
-    fine, coarse = (RECIPES["scores"].refined(step, 1.0) for step in (7.0, 14.0))
-    assert fine is not None and coarse is not None
-    assert fine.strengths == tuple(4 * s for s in coarse.strengths)
+def test_finer_strides_smooth_more_down_to_eight_pixels_and_less_below():
+    recipe = RECIPES["scores"]
+    first = [recipe.refined(step, 1.0).strengths[0] for step in (2.0, 4.0, 8.0, 16.0)]
+    assert first == pytest.approx([first[2] / 256, first[2] / 16, 2 * 24.5**2, first[2] / 4])
 
 
 def test_what_a_person_says_leads_to_a_recipe_and_no_fit_is_longer_than_the_bound():
@@ -59,8 +59,8 @@ def test_the_refinement_of_shares_is_weaker_at_fine_strides() -> None:
     assert fine.strengths == tuple(s / 16 for s in full.strengths)
 
 
-def test_the_graph_of_a_quantity_is_weaker_at_fine_strides_and_that_of_odds_is_not() -> None:
+def test_the_graph_is_weaker_at_fine_strides_of_odds_at_finer_ones() -> None:
     measured, odds = RECIPES["measured"], RECIPES["odds"]
     graph = [measured.refined(step, 1.0).graph for step in (2, 4, 8, 16, 32)]
     assert graph == [0.125, 0.25, 0.5, 0.5, 0.5]
-    assert odds.refined(2, 1.0).graph == odds.refined(16, 1.0).graph
+    assert [odds.refined(step, 1.0).graph for step in (2, 4, 8, 16, 32)] == [0.25, 0.5, 0.5, 0.5, 0.5]
