@@ -323,3 +323,17 @@ def test_another_answer_goes_on(answer):
 def test_a_fit_starts_from_a_kernel_alone(init):
     with pytest.raises(ShapeError, match=r"init is a \w+; it must be a Kernel, which gsjbu\.load reads"):
         gsjbu.fit(np.random.default_rng(0).random((16, 16, 3)), stride=4, iters=1, init=init)
+
+
+def test_cells_that_hold_the_mean_of_all_others_have_no_value_unless_a_person_says_so() -> None:
+    known = torch.ones(SCENE.signal.shape[1:], dtype=torch.bool)
+    known[8:14, 8:14] = False
+    signal = torch.where(known, SCENE.signal, SCENE.signal[:, known].mean())
+    as_nan = torch.where(known, signal, torch.nan)
+    with pytest.warns(SignalWarning, match="36 of 1024 cells are the mean of all others, which means no value"):
+        high = gsjbu.upsample(SCENE.image, signal, kind="depth", iters=4)
+    torch.testing.assert_close(high, gsjbu.upsample(SCENE.image, as_nan, kind="depth", iters=4), equal_nan=True)
+    assert 0 < int(high.isnan().sum()) < 36 * 64
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not gsjbu.upsample(SCENE.image, signal, kind="depth", invalid="none", iters=4).isnan().any()

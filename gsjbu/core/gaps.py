@@ -168,12 +168,12 @@ def without_stand_ins(signal: Tensor) -> Tensor | None:
     if int(_at_the_mean(signal[:1]).sum()) < FEWEST_STAND_INS:
         return None
     near = _at_the_mean(signal)
-    cells = signal[:, near]
-    flat = bool((signal == signal[:, :1, :1]).all())
-    if cells.shape[1] < FEWEST_STAND_INS or flat or not bool((cells == cells[:, :1]).all()):
+    values, counts = torch.unique(signal[:, near], dim=1, return_counts=True)
+    if max(counts.tolist(), default=0) < FEWEST_STAND_INS or bool((signal == signal[:, :1, :1]).all()):
         return None
-    out_of_place = (_outside_neighbours(signal, ~near) & near).sum()
-    return ~near if 2 * int(out_of_place) >= int(near.sum()) else None
+    same = (signal == values[:, counts.argmax(), None, None]).all(dim=0)  # others are near by chance
+    out_of_place = (_outside_neighbours(signal, ~same) & same).sum()
+    return ~same if 2 * int(out_of_place) >= int(same.sum()) else None
 
 
 def _at_the_mean(signal: Tensor) -> Tensor:

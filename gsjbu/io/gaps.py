@@ -14,8 +14,9 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
-from gsjbu.core.gaps import nearest_known
+from gsjbu.core.gaps import nearest_known, without_stand_ins
 from gsjbu.core.grid import size_text
 from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
@@ -107,7 +108,8 @@ def find(
     - several channels: a usual code beyond all other values, or a number far from them, in cells that have it in all
       channels; 0 in all channels where a channel of 0 and 1 says so, or all other cells have length 1;
     - labels: 255 where it is the largest number, unless there are two or they are evenly spaced; −1, −100 and other
-      ignore indices below all others.
+      ignore indices below all others;
+    - any fractions without other gaps: the mean of all others, where it lies beyond the values around it.
     """
     known = finite(planes)
     missing = int((~known).sum())
@@ -123,7 +125,20 @@ def find(
         if equal.any():
             means = "ignore" if kind == "labels" else "no value"
             parts.append(f"{_cells(int(equal.sum()), known.size)} {code:g}, which means {means}")
-    return Gaps(known, found.codes, "; ".join(parts), found.guessed, found.doubt)
+    own = _own_values(planes) if invalid == AUTO and known.all() else None
+    if own is not None:
+        known = own
+        parts.append(f"{_cells(int((~own).sum()), own.size)} the mean of all others, which means no value")
+    return Gaps(known, found.codes, "; ".join(parts), found.guessed or own is not None, found.doubt)
+
+
+def _own_values(planes: np.ndarray) -> np.ndarray | None:
+    """bool [h, w]: False where fractions [C, h, w] hold the mean of all others, as whoever fills gaps may have put
+    there (``core.gaps.without_stand_ins``); None: nowhere."""
+    if planes.dtype.kind != "f":
+        return None
+    known = without_stand_ins(torch.from_numpy(planes.astype(np.float32, copy=False)))
+    return None if known is None else known.numpy()
 
 
 def finite(planes: np.ndarray) -> np.ndarray:

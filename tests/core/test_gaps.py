@@ -29,6 +29,18 @@ def test_cells_that_hold_the_mean_of_the_others_are_found(channels) -> None:
     assert torch.equal(without_stand_ins(1000 * signal), known)
 
 
+def test_a_value_near_the_mean_by_chance_hides_no_others() -> None:
+    """As one of tens of thousands of cells always is."""
+    signal, known = holed(2)
+    row, col = known.nonzero()[5].tolist()
+    others = known.clone()
+    others[row, col] = False
+    signal[:, row, col] = signal[:, others].mean(dim=1) + 3e-6
+    signal[:, ~known] = signal[:, known].mean(dim=1, keepdim=True)
+    assert (signal[:, row, col] != signal[:, ~known][:, 0]).all()
+    assert torch.equal(without_stand_ins(signal), known)
+
+
 def test_values_that_happen_to_be_the_mean_stay() -> None:
     ramp = torch.linspace(0, 1, 9).expand(1, 8, 9)  # its middle column is the mean
     edge = torch.tensor([0.0, 0.0, 0.5, 1.0, 1.0]).expand(1, 8, 5)
