@@ -18,6 +18,7 @@ import torch
 
 from gsjbu.core.gaps import nearest_known, without_stand_ins
 from gsjbu.core.grid import size_text
+from gsjbu.core.plain import as_tensor
 from gsjbu.core.rounding import ROUNDING
 from gsjbu.errors import SignalError
 from gsjbu.io import ends
@@ -137,7 +138,7 @@ def _own_values(planes: np.ndarray) -> np.ndarray | None:
     there (``core.gaps.without_stand_ins``); None: nowhere."""
     if planes.dtype.kind != "f":
         return None
-    known = without_stand_ins(torch.from_numpy(planes.astype(np.float32, copy=False)))
+    known = without_stand_ins(as_tensor(planes).to(torch.float32))
     return None if known is None else known.numpy()
 
 
