@@ -12,6 +12,7 @@ from functools import cache, partial
 from itertools import product
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from gsjbu.core import blur, corners, shift
@@ -32,6 +33,8 @@ from gsjbu.core.trust import (
 
 # A shift is believed where the gain of the guide (log error) is less by no more than this when the guide is moved: of
 # signals that were moved it is 0.007 less to 0.8 more, of a rectangle 0.012 less, of the drawn grounds 0.3 to 0.7 less.
+# So are corners: of 94 signals that lie on them but one by at most 0.003 less; of 14 that do not and were taken for
+# such nine by 0.009 to 0.24 (Cityscapes ×3 has 98.3 mIoU, not 92.6; a tiled floor 0.7 of bicubic's error, not 1.2).
 SLIGHT = 0.008
 # Half a cell right and down, the convention, also where the guide's gains are larger by this when it is moved so: of 17
 # signals that lie so by 0.1 to 0.8 (but one, of class shares), of others by 0.06 at most.
@@ -143,7 +146,7 @@ def registered(
             name = None
     on_corners = (
         moved is None and trust > 0.5 and recipe in ON_CORNERS
-        and corners.found(explained.few, guide, grid, explained.seen)
+        and corners.found(explained.few, guide, grid, explained.seen) and _as_much_on_corners(explained, movable)
     )  # fmt: skip
     # What was blurred and is sharp again is no smooth quantity.
     surface = surface or (name is None and not is_soft and _is_smoother(explained, recipe, movable, moved))
@@ -152,6 +155,13 @@ def registered(
     return Registration(
         signal, recipe, trust, explained.gain(), rises_evenly(explained), surface, name, moved, on_corners
     )
+
+
+def _as_much_on_corners(explained: Explained, movable: Movable) -> bool:
+    """Whether the guide, stretched onto its corners, explains no less, by means or by planes."""
+    means = movable.grid.cell_means(corners.onto_corners(movable.guide, movable.grid))
+    there = explained.over(means.to(torch.float32))
+    return any(explained.more(there, ramps) > -SLIGHT for ramps in (False, True))
 
 
 def _is_smoother(

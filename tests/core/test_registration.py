@@ -68,6 +68,16 @@ def test_what_was_done_to_a_signal_is_told_and_the_guide_laid_there() -> None:
     assert laid is not None and torch.equal(laid(fine), corners.onto_corners(fine, scene.grid))
 
 
+def test_corners_are_not_believed_where_the_guide_laid_there_explains_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = quarter("paper", "depth", 8)
+    monkeypatch.setattr(corners, "found", lambda *_: True)
+    assert not of(scene).on_corners
+    stretched = corners.off_corners(scene.image, scene.grid)  # what lies on its corners is the signal's own place
+    movable = Movable(stretched, scene.grid)
+    explained = Explained(scene.signal, scene.grid.cell_means(stretched))
+    assert registration._as_much_on_corners(explained, movable)
+
+
 def test_blurred_shares_become_those_of_cells_again() -> None:
     scene = quarter("paper", "labels", 8)
     found = of(scene, blur.blurred(scene.signal, "1 2 1"), "soft")
