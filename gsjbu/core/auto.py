@@ -54,6 +54,9 @@ KEEP, KEEP_OF_SMALL, STEPS_OF_SMALL, SMALL_CELL = 4, 2, 10, 8
 # repeat it, and a network's errors are not white.
 DENOISED = ("measured", "gaps", "smooth")
 
+# Shares that are rounded by so many pixels may be any number of them: those of 8 bits at ×16.
+UNTOLD = 0.5
+
 MIXED_ONLY = (
     "The signal is taken for a quantity averaged over each cell: it is mixed only, as it seems to lie off the image."
 )
@@ -208,15 +211,22 @@ def _recipe_for(signal: Tensor, given: Given, grid: Grid, known: Tensor | None) 
     if given.kind == "heat_map" and (min(grid.step_y, grid.step_x) > parameters.SIGMA_HIGH or is_smooth(signal)):
         return "smooth"
     name = RECIPE_OF.get(given.kind or "") or kind_of(signal)
-    if name == "shares" and len(signal) == 1:  # a matte counts no pixels; between whole ones its sharp edges tell
-        is_matte = not grid.are_counts(signal.numpy()) if grid.is_whole else are_samples(signal)
-        name = "measured" if is_matte else "shares"
+    if name == "shares" and len(signal) == 1:
+        name = "measured" if _is_matte(signal, grid) else "shares"
     if name != "measured":
         return "odds" if name == "scores" and len(signal) == 1 else name
     has_gaps = known is not None and not bool(known.all())
     if not has_gaps and is_filled(signal):
         return "filled"
     return "sampled" if are_samples(signal, known) else "gaps" if has_gaps else "measured"
+
+
+def _is_matte(signal: Tensor, grid: Grid) -> bool:
+    """Whether shares of one channel count no pixels; where that cannot be seen, whether their sharp edges tell."""
+    shares = signal.numpy()
+    if grid.is_whole and grid.rounded(shares).max() < UNTOLD:
+        return not grid.are_counts(shares)
+    return are_samples(signal)
 
 
 def _recipe_as_it_lies(lies: Registration) -> tuple[str, Recipe]:

@@ -197,11 +197,16 @@ class Grid:
 
     def are_counts(self, shares: np.ndarray) -> bool:
         """Whether ``shares [C, h, w]`` may say how many of each cell's pixels a class has, as its own cell means do."""
-        counts, levels = shares * self.pixels, 255 * shares
-        has_8_bits = np.abs(levels - levels.round()).max(initial=0) < MIXED
-        rounded = self.pixels / 510 if has_8_bits else 0
-        off = (np.abs(counts - counts.round()) - rounded)[(shares > MIXED) & (shares < 1 - MIXED)]
+        counts = shares * self.pixels
+        off = np.abs(counts - counts.round()) - self.rounded(shares)
+        off = off[(shares > MIXED) & (shares < 1 - MIXED)]
         return not off.size or float(np.median(off)) <= UNCOUNTED
+
+    def rounded(self, shares: np.ndarray) -> np.ndarray:
+        """By how many pixels of each cell [h, w] ``shares`` are rounded: 0 but where they are levels of 8 bits."""
+        levels = 255 * shares
+        has_8_bits = np.abs(levels - levels.round()).max(initial=0) < MIXED
+        return self.pixels / 510 if has_8_bits else np.zeros((self.rows, self.cols))
 
     def _check(self, x: Tensor) -> None:
         if tuple(x.shape[-2:]) != (self.height, self.width):

@@ -56,10 +56,11 @@ AGREES = 0.5
 # And its gain grows by so much: by 0.08 and more for 103 of 104 that were blurred; for smoke, fog and shading, which
 # are smooth by themselves, by at most 0.04.
 SHARPER = 0.06
-# And a smooth surface tells what was blurred, but for the weakest blurs (σ in LR pixels), better than colours do, by so
-# much (log error): of 185 such quantities by 1.8 and more; of a corridor's depth with another's image, where undoing a
-# blur that never was has three to seven times bilinear's error, by 1.4 and 1.5.
-SMEARED, WEAK = 1.65, 0.6
+# And a smooth surface tells what was blurred better than colours do, by so much (log error): of 185 such quantities by
+# 1.8 and more; of a corridor's depth with another's image, where undoing a blur that never was has three to seven times
+# bilinear's error, by 1.4 and 1.5. What the weakest blurs (σ in LR pixels) left by 0.2 and more; the light on a scene,
+# whose shadows are softer than its things, by −0.1 at most: undone it has half to twice more error than bicubic.
+SMEARED, LITTLE_SMEARED, WEAK = 1.65, 0.05, 0.6
 # An edge of the scene may itself be so soft (σ in pixels): a blur that is no wider cannot be told from it.
 SOFTEST = 2.5
 ON_CORNERS = ("measured", "shares")  # recipes of signals that are asked for it
@@ -182,7 +183,7 @@ def _explains_what_was(blurred: Explained, sharp: Explained, by: blur.Blur) -> b
     return (
         trust_of(sharp) >= AGREES
         and blurred.gain() + SHARPER <= sharp.gain()
-        and (by.sigma <= WEAK or is_smoother(blurred, SMEARED))
+        and is_smoother(blurred, LITTLE_SMEARED if by.sigma <= WEAK else SMEARED)
     )
 
 

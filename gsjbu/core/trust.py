@@ -125,17 +125,23 @@ class Explained:
 
 def trust_in(recipe: str, explained: Explained) -> float:
     """0…1: how far the guide is followed for a signal of the recipe of this name; 0: they are unrelated."""
-    return {"scores": trust_of_scores, "shares": trust_of_shares}.get(recipe, trust_of)(explained)
+    by = {"scores": trust_of_scores, "shares": trust_of_shares, "sampled": trust_of_samples}
+    return by.get(recipe, trust_of)(explained)
 
 
 def trust_of(explained: Explained) -> float:
     """0…1, for any signal but those below."""
-    trust = _between(explained.gain(), GAIN_UNRELATED, GAIN_TRUSTED)
+    trust = trust_of_samples(explained)
     if trust == 1:
         return trust
     unrelated = max(LEAST_RAMP, RAMP_UNRELATED / max(explained.cells, 1) ** 0.5)
     by_planes = _between(explained.gain(ramps=True), unrelated, unrelated * RAMP_TRUSTED / RAMP_UNRELATED)
     return max(trust, by_planes)
+
+
+def trust_of_samples(explained: Explained) -> float:
+    """The same for samples, which are mixed only: what planes tell of a slope, no mixture can follow."""
+    return _between(explained.gain(), GAIN_UNRELATED, GAIN_TRUSTED)
 
 
 def rises_evenly(explained: Explained) -> bool:

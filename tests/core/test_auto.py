@@ -508,6 +508,21 @@ def test_a_matte_counts_no_pixels_and_a_mask_does_also_in_8_bits() -> None:
         assert (kernel.refinement is not None and kernel.refinement.counts) is counts
 
 
+def test_a_matte_of_8_bits_whose_cells_have_more_pixels_than_levels_is_told_by_its_edges() -> None:
+    """Any level may then be a number of pixels: sampled at single pixels it was shared out as a mask is."""
+    y, x = np.mgrid[:512, :512]
+    hair = 0.5 + 0.5 * np.sin(x / 9 + np.sin(y / 40)) * np.clip(1.6 - np.hypot(y - 250, x - 260) / 180, 0, 1)
+    levels = (255 * hair.clip(0, 1)).astype(np.uint8)
+    grid = Grid.from_stride(512, 512, 16)
+    sampled = torch.from_numpy(levels[8::16, 8::16].astype(np.float32))[None] / 255
+    assert grid.are_counts(sampled.numpy()) and float(grid.rounded(sampled.numpy()).max()) > auto.UNTOLD
+    kernel = auto_fit(torch.from_numpy(np.stack([levels] * 3)).float() / 255, grid, sampled, kind="soft_labels")
+    assert kernel.refinement is None or not kernel.refinement.counts
+    mask = grid.cell_means(torch.from_numpy((np.hypot(y - 250, x - 260) < 150).astype(np.float32))[None])
+    kernel = auto_fit(torch.rand(3, 512, 512), grid, (255 * mask).round() / 255, kind="soft_labels")
+    assert kernel.refinement is not None and kernel.refinement.counts
+
+
 def test_a_shift_where_the_image_tells_nothing_is_none() -> None:
     """Edges of a coarse network's outputs agree 22 px off, by chance."""
     sample = SAMPLES["spheres"]

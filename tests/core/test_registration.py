@@ -91,8 +91,10 @@ def test_no_blur_is_undone_of_what_is_not_as_smooth_as_it_makes(monkeypatch: pyt
     assert trust.is_smoother(surely, registration.SMEARED) and of(scene, soft).blur == "1 2 1"
     monkeypatch.setattr(registration, "SMEARED", 10.0)
     assert of(scene, soft).blur is None
-    weak = blur.blurred(scene.signal, "1 4 1")  # nobody asks it of so weak a blur
+    weak = blur.blurred(scene.signal, "1 4 1")  # which is asked for less
     assert of(scene, weak).blur == "1 4 1"
+    monkeypatch.setattr(registration, "LITTLE_SMEARED", 10.0)
+    assert of(scene, weak).blur is None
 
 
 def test_gaps_forbid_to_ask_for_a_blur() -> None:

@@ -11,7 +11,7 @@ from benchmarks import families
 from gsjbu.core import trust
 from gsjbu.core.grid import Grid
 from gsjbu.core.threads import torch_threads
-from gsjbu.core.trust import GAIN_TRUSTED, Explained, trust_of, trust_of_scores, trust_of_shares
+from gsjbu.core.trust import GAIN_TRUSTED, Explained, trust_in, trust_of, trust_of_scores, trust_of_shares
 from gsjbu.samples import SAMPLES
 from tests.quarters import quarter
 
@@ -104,6 +104,7 @@ def test_what_rises_evenly_is_explained_by_planes() -> None:
         explained = Explained(scenes[k].signal, guides[k])
         assert explained.gain() < 0 < explained.gain(ramps=True)
         assert trust_of(explained) > 0.9
+        assert trust_in("sampled", explained) == 0  # samples are mixed only, and no mixture follows a plane
         assert trust_of(Explained(scenes[k].signal, guides[k - 1])) == 0
         few = Explained(scenes[k].signal[:, ::2, ::2], guides[k][:, ::2, ::2])
         assert trust_of(few) < 1  # few cells tell less
