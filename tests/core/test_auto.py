@@ -353,6 +353,14 @@ def test_a_large_images_fit_looks_at_some_of_its_pixels_and_says_so(monkeypatch)
     assert float(off.square().mean().sqrt()) < 0.1 * float(whole.render(signal).std())
 
 
+@pytest.mark.parametrize(("stride", "steps"), [(2, auto.STEPS), (4, auto.STEPS_OF_SMALL), (12, auto.STEPS)])
+def test_where_a_step_skips_pixels_of_small_cells_fewer_are_enough(monkeypatch, stride, steps) -> None:
+    recipe, grid = RECIPES["measured"], Grid.from_stride(96, 120, stride)
+    assert auto._most_steps(recipe, grid) == auto.STEPS
+    monkeypatch.setattr(auto, "LARGE", 96 * 120 - 1)
+    assert auto._most_steps(recipe, grid) == steps
+
+
 def test_upsample_uses_it_and_any_size_works() -> None:
     image = torch.rand(3, 37, 50, generator=torch.Generator().manual_seed(0))
     high = gsjbu.upsample(image, torch.rand(2, 7, 9), threads=1)
