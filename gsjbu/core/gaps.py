@@ -168,8 +168,10 @@ def without_stand_ins(signal: Tensor) -> Tensor | None:
     if int(_at_the_mean(signal[:1]).sum()) < FEWEST_STAND_INS:
         return None
     near = _at_the_mean(signal)
+    if bool((signal == signal[:, :1, :1]).all()):  # before what sorts all of a flat signal's cells
+        return None
     values, counts = torch.unique(signal[:, near], dim=1, return_counts=True)
-    if max(counts.tolist(), default=0) < FEWEST_STAND_INS or bool((signal == signal[:, :1, :1]).all()):
+    if max(counts.tolist(), default=0) < FEWEST_STAND_INS:
         return None
     same = (signal == values[:, counts.argmax(), None, None]).all(dim=0)  # others are near by chance
     out_of_place = (_outside_neighbours(signal, ~same) & same).sum()
